@@ -1,0 +1,44 @@
+"""Errors a user can meet. Each message is one line: what was found, what was expected, what to do."""
+
+from collections.abc import Iterable
+
+from rapidfuzz import fuzz, process
+
+
+class AlmBenchError(Exception):
+    """Base of every error that is reported as one line, without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(AlmBenchError):
+    """The command line, a configuration or an input file asks for something that cannot be."""
+
+    exit_code = 2
+
+
+class DataError(UsageError):
+    """A data file is missing or malformed."""
+
+
+class AudioError(AlmBenchError):
+    """One clip cannot be used (missing, unreadable, empty, too short, not finite).
+
+    The runner turns it into the item's status; it never stops a run.
+    """
+
+
+class CheckpointError(UsageError):
+    """Model weights are missing, of another layout, or unsafe to read."""
+
+
+class StoreError(AlmBenchError):
+    """A run folder cannot be written or read (full disk, read-only, locked by another process)."""
+
+
+def known_first(name: str, known: Iterable[str], limit: int = 12) -> str:
+    """List the known names, those closest to `name` first, for an error message."""
+    names = sorted(set(known))
+    ranked = [match for match, _, _ in process.extract(name, names, scorer=fuzz.WRatio, limit=len(names))]
+    shown = ", ".join(ranked[:limit])
+    return shown + (f", ... ({len(names)} in all)" if len(ranked) > limit else "")

@@ -1,0 +1,55 @@
+"""Files that survive a crash: atomic replacement, durable appends, hashes."""
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alm_bench.core.errors import StoreError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full: free some space and run the same command again",
+    errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
+    errno.EROFS: "the file system is read-only: name another folder with --out",
+    errno.EACCES: "no permission to write there: name another folder with --out",
+    errno.EPERM: "no permission to write there: name another folder with --out",
+    errno.ENOTDIR: "a file is in the way: name another folder with --out",
+    errno.EEXIST: "a file is in the way: name another folder with --out",
+}
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn an operating system error about `path` into one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        advice = _ADVICE.get(error.errno or 0, "what is already stored is kept; run the same command again")
+        raise StoreError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
+
+
+def atomic_write(path: Path, content: str | bytes) -> None:
+    """Replace `path` in one step: a reader sees the old content or the new, never a part. Raises StoreError."""
+    data = content.encode() if isinstance(content, str) else content
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

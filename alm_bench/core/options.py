@@ -1,0 +1,67 @@
+"""`key=value` options from the command line into one frozen dataclass."""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from alm_bench.core.errors import UsageError, known_first
+
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def _convert(text: str, kind: Any) -> Any:
+    """Raises ValueError with the expectation as its message."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if text.lower() == "none" and type(None) in arguments:
+            return None
+        return _convert(text, next(a for a in arguments if a is not type(None)))
+    if origin is Literal:
+        if text not in arguments:
+            raise ValueError("one of " + ", ".join(map(str, arguments)))
+        return text
+    if kind is bool:
+        if text.lower() not in _TRUE | _FALSE:
+            raise ValueError("true or false")
+        return text.lower() in _TRUE
+    if kind is Path:
+        return Path(text).expanduser()
+    if kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError as error:
+            raise ValueError("a whole number" if kind is int else "a number") from error
+    return text
+
+
+def split_pair(pair: str, flag: str) -> tuple[str, str]:
+    key, equals, value = pair.partition("=")
+    if not equals or not key:
+        raise UsageError(f"{flag} takes key=value, found {pair!r}")
+    return key.strip(), value
+
+
+def fill(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
+    """Build the options dataclass `cls`. Raises UsageError for an unknown key, a bad value or a missing one."""
+    hints = typing.get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    values: dict[str, Any] = {}
+    for key, text in pairs.items():
+        if key not in fields:
+            known = known_first(key, fields) if fields else "none"
+            raise UsageError(f"{owner} has no option {key!r}; known: {known}")
+        try:
+            values[key] = _convert(text, hints[key])
+        except ValueError as error:
+            raise UsageError(f"{owner}: option {key} takes {error}, found {text!r}") from error
+    missing = [
+        name
+        for name, field in fields.items()
+        if name not in values and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise UsageError(f"{owner} needs the option {missing[0]}=..., none was given")
+    return cls(**values)

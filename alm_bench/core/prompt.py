@@ -1,0 +1,66 @@
+"""Prompt templates: versioned data of a task, rendered the same way for evaluation and for training."""
+
+import hashlib
+import json
+import string
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from alm_bench.core.errors import UsageError, known_first
+from alm_bench.core.types import Request, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """`template` holds {field} names of the sample and, for multiple choice, {options}.
+
+    `option` renders one option from {letter}, {LETTER} and {text}; `join` stands between options.
+    `lowercase` lowers the whole prompt, as Mellow was trained.
+    """
+
+    id: str
+    version: int
+    template: str
+    option: str = "{letter}) {text}"
+    join: str = " "
+    lowercase: bool = False
+
+    @property
+    def hash(self) -> str:
+        """First 12 hex digits of the sha256 over everything that changes a rendered prompt."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    def options(self, choices: Sequence[str]) -> str:
+        letters = string.ascii_lowercase
+        return self.join.join(
+            self.option.format(letter=letters[i], LETTER=letters[i].upper(), text=choice)
+            for i, choice in enumerate(choices)
+        )
+
+    def render(self, fields: Mapping[str, str], choices: Sequence[str] = ()) -> str:
+        text = self.template.format(**fields, options=self.options(choices))
+        return text.lower() if self.lowercase else text
+
+
+def load_prompts(path: Path, task: str) -> dict[str, PromptTemplate]:
+    """Read a task's `prompts.toml`: one table a prompt set."""
+    sets = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {name: PromptTemplate(id=f"{task}/{name}", **table) for name, table in sets.items()}
+
+
+def pick_prompt(prompts: Mapping[str, PromptTemplate], name: str, task: str) -> PromptTemplate:
+    if name not in prompts:
+        raise UsageError(f"task {task} has no prompt set {name!r}; known: {known_first(name, prompts)}")
+    return prompts[name]
+
+
+def render(sample: Sample, template: PromptTemplate) -> Request:
+    """The request of a sample under a prompt set: everything but the target."""
+    return Request(
+        id=sample.id,
+        prompt=template.render(sample.fields, sample.choices),
+        audio=sample.audio,
+        choices=sample.choices,
+    )

@@ -1,0 +1,125 @@
+"""What a task and an adapter must be able to do, and the optional abilities found by isinstance."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from alm_bench.core.types import (
+    AdapterIdentity,
+    AudioPolicy,
+    AudioRef,
+    DataFile,
+    Decoding,
+    Output,
+    Parsed,
+    Request,
+    Sample,
+    Scored,
+    TaskCard,
+    TaskScore,
+)
+
+
+class DataRoot(Protocol):
+    """Where a task's files are: a local folder, a hub copy, or the demo world."""
+
+    kind: str  # "real" or "demo"
+    path: Path
+
+    def locate(self, file: DataFile) -> Path:
+        """The newest file that matches. Raises DataError naming what was looked for and where it comes from."""
+
+    def audio(self, *names: str) -> AudioRef:
+        """The clip under the first of `names` that exists; a missing clip is met when it is decoded."""
+
+    def version(self) -> str | None:
+        """What stands for the audio's revision in a run's fingerprint, where files alone do not tell (demo)."""
+
+
+class Task(Protocol):
+    card: TaskCard
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        """Items in file order. Raises DataError for a malformed file or duplicate ids."""
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        """The files that `samples` and blind rows read, by role."""
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        """Read an answer. Pure."""
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        """Per-item scores in 0..1, by metric name. Pure."""
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        """Corpus level, broken down by `card.groups`. Pure."""
+
+
+@runtime_checkable
+class FitsBlind(Protocol):
+    """A task with a blind row that is fitted on development data when the run starts."""
+
+    def blind_predictions(self, data: DataRoot, samples: Sequence[Sample]) -> Mapping[str, Mapping[str, int] | str]:
+        """Row name -> {item id: option index}, or -> the reason why the row cannot be had."""
+
+
+@runtime_checkable
+class Submits(Protocol):
+    """A task with an official scoring space that takes a file."""
+
+    def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
+        """The JSON value to send in. Raises UsageError when outputs are missing."""
+
+
+class Adapter(Protocol):
+    identity: AdapterIdentity
+    audio: AudioPolicy | None
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        """One output a request, in order."""
+
+
+@runtime_checkable
+class Orders(Protocol):
+    def order(self, requests: Sequence[Request]) -> Sequence[int]:
+        """The order in which the adapter would like the requests (shared clips together)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Where and how an adapter runs: `device` auto, cpu or cuda; `dtype` a torch name or None for the adapter's own."""
+
+    device: str = "auto"
+    dtype: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """For adapters and tasks without options."""
+
+
+class BaseAdapter:
+    """The short way to an adapter: set `audio`, write `answer`.
+
+    Subclasses may set `Options` (a frozen dataclass filled from `--model-arg`), `prompts` (their native prompt set)
+    and `summary`; heavy libraries are imported inside `__init__` or later, so that listing models stays fast.
+    """
+
+    Options: ClassVar[type[Any]] = NoOptions
+    prompts: ClassVar[str] = "letters"
+    summary: ClassVar[str] = ""
+    audio: AudioPolicy | None = AudioPolicy()
+
+    def __init__(self, options: Any, runtime: Runtime) -> None:
+        self.options = options
+        self.runtime = runtime
+        self.identity = AdapterIdentity(label=type(self).__name__, family=type(self).__name__)
+
+    def answer(self, request: Request) -> str:
+        """The model's raw text for one request."""
+        raise NotImplementedError(f"{type(self).__name__} defines neither answer() nor generate()")
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        return [Output(self.answer(request)) for request in batch]

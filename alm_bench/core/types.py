@@ -1,0 +1,232 @@
+"""The nouns that every part speaks: samples, requests, outputs, readings, scores and cards."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Wave = npt.NDArray[np.float32]
+"""Mono float32 samples in -1..1, shape (samples,)."""
+
+Status = Literal["ok", "unparsed", "refused", "truncated", "error", "skipped"]
+"""How one item of a run ended. Every item ends in exactly one."""
+
+STATUSES: tuple[Status, ...] = ("ok", "unparsed", "refused", "truncated", "error", "skipped")
+
+ParseStatus = Literal["ok", "unparsed", "refused", "ambiguous", "truncated", "empty"]
+"""What reading a text gave. `ambiguous` and `empty` are kinds of the item status `unparsed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioRef:
+    """Where one clip is.
+
+    `id` is stable across machines (a path below the data root) and seeds random crops and second clips.
+    `read`, when set, returns the encoded bytes (a cell of a parquet file, a synthesised demo clip);
+    otherwise the bytes are those of `path`.
+    """
+
+    id: str
+    path: Path
+    read: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPolicy:
+    """What an adapter wants done to a clip before it sees it.
+
+    `rate` is in Hz. `seconds` is a fixed length, or None for the whole clip; then `crop` and `short` do not apply.
+    `channels`: average all, average the first two, take the first, or lay them end to end.
+    `short`: what fills a clip below `seconds`. Clips below `min_seconds` are refused.
+    `spare`: an item with fewer than two clips also gets `Request.spare`, a random other clip of the task.
+    """
+
+    rate: int = 16_000
+    seconds: float | None = None
+    crop: Literal["first", "centre", "random"] = "first"
+    short: Literal["keep", "repeat", "zeros"] = "keep"
+    channels: Literal["mean", "mean_first_two", "first", "end_to_end"] = "mean"
+    min_seconds: float = 0.025
+    spare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """All that an adapter sees of an item: never the target.
+
+    `waves` holds the decoded clips, in the order of `audio` and then `spare`, when the adapter has an `AudioPolicy`.
+    """
+
+    id: str
+    prompt: str
+    audio: tuple[AudioRef, ...] = ()
+    choices: tuple[str, ...] = ()
+    spare: AudioRef | None = None
+    waves: tuple[Wave, ...] = field(default=(), compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How text is drawn from the model. `seed` makes nucleus sampling reproducible."""
+
+    method: Literal["greedy", "nucleus"] = "greedy"
+    max_new_tokens: int = 64
+    top_p: float = 0.8
+    temperature: float = 1.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What an adapter gives back for one request.
+
+    A failed call has `error` set and no text. `truncated` says that the token limit ended the text.
+    `extra` is stored with the item (token counts, a reasoning block, a cost).
+    """
+
+    text: str | None
+    truncated: bool = False
+    error: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """How a text was read.
+
+    `index` is the option chosen (0-based) and `value` its text or another value read, both None unless `status` is ok.
+    `rule` names the rule that decided, `span` the characters of the text that it read.
+    """
+
+    status: ParseStatus
+    rule: str
+    index: int | None = None
+    value: str | None = None
+    span: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One item of a task, before a prompt set turns it into a `Request`.
+
+    `fields` fills the prompt template (`question`, `hypothesis`). `target` is the option's index for multiple choice,
+    the references for captions, or None where answers are withheld. `groups` are the keys of the breakdowns.
+    `skip` says why the item is outside our denominator (its gold is not among its options); it is answered all the
+    same, since official columns count it.
+    """
+
+    id: str
+    fields: Mapping[str, str]
+    audio: tuple[AudioRef, ...] = ()
+    choices: tuple[str, ...] = ()
+    target: Any = None
+    groups: Mapping[str, str] = field(default_factory=dict)
+    skip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A stored item as scoring sees it: the sample, the text, its reading and its per-item scores (0..1)."""
+
+    sample: Sample
+    status: Status
+    text: str | None
+    parsed: Parsed | None
+    scores: Mapping[str, float]
+    blind: Mapping[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure with its 95 % interval and the number of items behind it. Fractions, not percent.
+
+    A figure that could not be had has value None and a reason.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    reason: str | None = None
+
+    @staticmethod
+    def missing(reason: str) -> "Metric":
+        return Metric(None, reason=reason)
+
+
+Metrics = dict[str, Metric]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskScore:
+    """Corpus-level result: overall, by grouping and key, and the blind rows. `tables` holds extra ones (confusion)."""
+
+    metrics: Metrics
+    groups: dict[str, dict[str, Metrics]] = field(default_factory=dict)
+    blind: dict[str, Metrics] = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """A file that a task reads, as its card declares it.
+
+    `names` are glob patterns below the data root, best first. `revisions` maps sha256 to the name of a known revision.
+    An `optional` file adds something (a blind row) when it is there.
+    """
+
+    role: str
+    names: tuple[str, ...]
+    source: str
+    split: str | None = None
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCard:
+    """What a task is, read from its `task.toml` without importing its code."""
+
+    name: str
+    family: str
+    version: int
+    kind: str
+    title: str
+    summary: str
+    paper: str
+    source: str
+    licence: str
+    splits: tuple[str, ...]
+    metrics: tuple[str, ...]
+    groups: tuple[str, ...]
+    files: tuple[DataFile, ...]
+    audio: tuple[str, ...]
+    folder: Path
+    max_new_tokens: int = 64
+    clips: int = 1
+
+    @property
+    def default_split(self) -> str:
+        return self.splits[0]
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterIdentity:
+    """Which model answered, precisely enough to tell two runs apart.
+
+    `label` is what tables print. `weights` is a sha256 or a hub revision; `settings` are the choices that change
+    answers (protocol, crop). `parameters` counts trained weights; `trained_on` names the domains heard in training.
+    """
+
+    label: str
+    family: str
+    weights: str | None = None
+    dtype: str | None = None
+    device: str | None = None
+    parameters: int | None = None
+    trained_on: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    note: str | None = None
