@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from rapidfuzz import fuzz, process
-
 
 class AlmBenchError(Exception):
     """Base of every error that is reported as one line, without a traceback."""
@@ -38,6 +36,8 @@ class StoreError(AlmBenchError):
 
 def known_first(name: str, known: Iterable[str], limit: int = 12) -> str:
     """List the known names, those closest to `name` first, for an error message."""
+    from rapidfuzz import fuzz, process  # here, since most commands never fail
+
     names = sorted(set(known))
     ranked = [match for match, _, _ in process.extract(name, names, scorer=fuzz.WRatio, limit=len(names))]
     shown = ", ".join(ranked[:limit])

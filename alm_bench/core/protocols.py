@@ -30,8 +30,13 @@ class DataRoot(Protocol):
     def locate(self, file: DataFile) -> Path:
         """The newest file that matches. Raises DataError naming what was looked for and where it comes from."""
 
+    def locate_all(self, file: DataFile) -> Sequence[Path]:
+        """Every file that matches the first pattern with a match, sorted (the shards of a parquet). Raises DataError."""
+
+    def has(self, file: DataFile) -> bool: ...
+
     def audio(self, *names: str) -> AudioRef:
-        """The clip under the first of `names` that exists; a missing clip is met when it is decoded."""
+        """The clip under the first of `names` (glob patterns) that exists; a missing one is met when it is decoded."""
 
     def version(self) -> str | None:
         """What stands for the audio's revision in a run's fingerprint, where files alone do not tell (demo)."""

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # numpy takes longer to import than the commands that never touch a clip take to run
+    import numpy as np
+    import numpy.typing as npt
 
-Wave = npt.NDArray[np.float32]
+    Wave = npt.NDArray[np.float32]
+else:
+    Wave = Any
 """Mono float32 samples in -1..1, shape (samples,)."""
 
 Status = Literal["ok", "unparsed", "refused", "truncated", "error", "skipped"]
@@ -113,7 +116,8 @@ class Sample:
     """One item of a task, before a prompt set turns it into a `Request`.
 
     `fields` fills the prompt template (`question`, `hypothesis`). `target` is the option's index for multiple choice,
-    the references for captions, or None where answers are withheld. `groups` are the keys of the breakdowns.
+    the references for captions, or None where answers are withheld. `gold` is the answer as the source file writes it,
+    for official rules that compare text. `groups` are the keys of the breakdowns, and `clip` where clips repeat.
     `skip` says why the item is outside our denominator (its gold is not among its options); it is answered all the
     same, since official columns count it.
     """
@@ -123,6 +127,7 @@ class Sample:
     audio: tuple[AudioRef, ...] = ()
     choices: tuple[str, ...] = ()
     target: Any = None
+    gold: str | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
     skip: str | None = None
 
@@ -207,6 +212,7 @@ class TaskCard:
     folder: Path
     max_new_tokens: int = 64
     clips: int = 1
+    hub: Mapping[str, str] = field(default_factory=dict)  # split -> HF dataset id
 
     @property
     def default_split(self) -> str:

@@ -1,0 +1,214 @@
+"""One catalogue of tasks and adapters: the folders of this repository and the entry points of installed packages.
+
+Task cards are read from `task.toml` without importing any task code. A name claimed twice is an error; a plug-in that
+cannot be read is listed with its reason, never dropped in silence.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from alm_bench.core.errors import UsageError, known_first
+from alm_bench.core.options import fill
+from alm_bench.core.prompt import PromptTemplate, load_prompts
+from alm_bench.core.protocols import Adapter, NoOptions, Runtime, Task
+from alm_bench.core.types import DataFile, TaskCard
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEntry:
+    """A task as the catalogue knows it; `module` is the package that holds its `plugin.py`."""
+
+    card: TaskCard
+    module: str
+
+    def prompts(self) -> dict[str, PromptTemplate]:
+        return load_prompts(self.card.folder / "prompts.toml", self.card.name)
+
+    def create(self, options: Mapping[str, str] | None = None) -> Task:
+        plugin = importlib.import_module(f"{self.module}.plugin")
+        parsed = fill(getattr(plugin, "Options", NoOptions), options or {}, f"task {self.card.name}")
+        task: Task = plugin.create(self.card, parsed)
+        return task
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterEntry:
+    """An adapter class as the catalogue knows it. `source` is the sha256 of the file of an adapter without a package."""
+
+    name: str
+    cls: type[Any]
+    source: str | None = None
+
+    @property
+    def summary(self) -> str:
+        return str(getattr(self.cls, "summary", "") or (self.cls.__doc__ or "").strip().partition("\n")[0])
+
+    @property
+    def prompts(self) -> str:
+        return str(getattr(self.cls, "prompts", "letters"))
+
+    def create(self, options: Mapping[str, str], runtime: Runtime) -> Adapter:
+        parsed = fill(getattr(self.cls, "Options", NoOptions), options, f"model {self.name}")
+        adapter: Adapter = self.cls(parsed, runtime)
+        return adapter
+
+
+@dataclass(slots=True)
+class Catalogue:
+    tasks: dict[str, TaskEntry] = field(default_factory=dict)
+    adapters: dict[str, AdapterEntry] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def task(self, name: str) -> TaskEntry:
+        if name not in self.tasks:
+            raise UsageError(f"unknown task {name!r}{self._why(name)}; known: {known_first(name, self.tasks)}")
+        return self.tasks[name]
+
+    def adapter(self, name: str) -> AdapterEntry:
+        """An adapter by name, or by `FILE.py:Class` or `package.module:Class`."""
+        if ":" in name:
+            return _adapter_at(name)
+        if name not in self.adapters:
+            raise UsageError(
+                f"unknown model {name!r}{self._why(name)}; known: {known_first(name, self.adapters)}"
+                " (or ./file.py:Class for your own)"
+            )
+        return self.adapters[name]
+
+    def _why(self, name: str) -> str:
+        return f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
+
+    def add(self, kind: str, name: str, entry: Any, where: str) -> None:
+        table: dict[str, Any] = getattr(self, kind)
+        if name in table:
+            raise UsageError(f"{kind[:-1]} name {name!r} is claimed twice, the second time by {where}: uninstall one")
+        table[name] = entry
+
+
+def _files(table: Mapping[str, Any]) -> tuple[DataFile, ...]:
+    return tuple(
+        DataFile(
+            role=entry["role"],
+            names=tuple(entry["names"]),
+            source=entry["source"],
+            split=entry.get("split"),
+            revisions=entry.get("revisions", {}),
+            optional=entry.get("optional", False),
+        )
+        for entry in table.get("files", ())
+    )
+
+
+def read_cards(path: Path) -> list[TaskCard]:
+    """The cards of a `task.toml`: one a table below [tasks], each over the defaults in [card]. Raises UsageError."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        cards = []
+        for name, own in document["tasks"].items():
+            table = {**document["card"], **own}
+            files, lists = _files(table), ("splits", "metrics", "groups", "audio")
+            rest = {key: value for key, value in table.items() if key not in ("files", *lists)}
+            cards.append(
+                TaskCard(
+                    name=name,
+                    files=files,
+                    folder=path.parent,
+                    **{key: tuple(table.get(key, ())) for key in lists},
+                    **rest,
+                )
+            )
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a task card: {error}") from error
+    return cards
+
+
+def _package_folder(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise UsageError(f"{name} is not installed: run `pip install -e .` in the checkout")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _scan_tasks(catalogue: Catalogue) -> None:
+    homes = [
+        (f"alm_bench.tasks.{folder.name}", folder.name, lambda folder=folder: folder)
+        for folder in sorted(_package_folder("alm_bench.tasks").iterdir())
+        if (folder / "task.toml").is_file()
+    ] + [
+        (point.value, point.name, lambda point=point: _package_folder(point.value))
+        for point in entry_points(group="alm_bench.tasks")
+    ]
+    for module, name, locate in homes:
+        try:
+            cards = read_cards(locate() / "task.toml")
+        except (UsageError, ImportError) as error:
+            catalogue.broken[name] = str(error)
+            continue
+        for card in cards:
+            catalogue.add("tasks", card.name, TaskEntry(card, module), module)
+
+
+def _scan_adapters(catalogue: Catalogue) -> None:
+    for file in sorted(_package_folder("alm_bench.adapters").glob("[!_]*.py")):
+        module = importlib.import_module(f"alm_bench.adapters.{file.stem}")
+        for name, cls in module.ADAPTERS.items():
+            catalogue.add("adapters", name, AdapterEntry(name, cls), module.__name__)
+    for point in entry_points(group="alm_bench.adapters"):
+        _guarded(catalogue, point, lambda cls, point=point: AdapterEntry(point.name, cls))
+
+
+def _guarded(catalogue: Catalogue, point: EntryPoint, entry: Callable[[Any], AdapterEntry]) -> None:
+    try:
+        cls = point.load()
+    except (ImportError, AttributeError, SyntaxError) as error:
+        catalogue.broken[point.name] = f"{type(error).__name__}: {error}"
+        return
+    catalogue.add("adapters", point.name, entry(cls), point.value)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """Everything installed. Cached: plug-ins do not come and go within a process."""
+    found = Catalogue()
+    _scan_tasks(found)
+    _scan_adapters(found)
+    return found
+
+
+def _load_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise UsageError(f"no such file: {path} (a model of your own is named as ./file.py:Class)")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module  # dataclasses and pickle look the module up by name
+    spec.loader.exec_module(module)
+    return module
+
+
+def _adapter_at(name: str) -> AdapterEntry:
+    place, _, attribute = name.rpartition(":")
+    is_file = place.endswith(".py") or "/" in place
+    try:
+        module = _load_file(Path(place).expanduser()) if is_file else importlib.import_module(place)
+    except (ImportError, SyntaxError) as error:
+        raise UsageError(f"cannot import {place}: {type(error).__name__}: {error}") from error
+    cls = getattr(module, attribute, None)
+    if not isinstance(cls, type):
+        classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+        raise UsageError(f"{place} has no class {attribute!r}; it has: {known_first(attribute, classes)}")
+    if not callable(getattr(cls, "generate", None)):
+        raise UsageError(f"{name} has no generate(): derive it from alm_bench.core.BaseAdapter")
+    source = hashlib.sha256(Path(place).expanduser().read_bytes()).hexdigest() if is_file else None
+    return AdapterEntry(attribute, cls, source)

@@ -1,0 +1,1 @@
+"""Figures with intervals. Pure functions of stored rows."""

@@ -1,0 +1,61 @@
+"""95 % intervals: Wilson for independent items, a bootstrap over clips where items share a clip."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from alm_bench.core.types import Metric
+
+Array = npt.NDArray[np.float64]
+
+CONFIDENCE = 0.95
+
+
+def proportion(successes: float, n: int) -> Metric:
+    """A share of n independent items with Wilson's score interval (Wilson 1927), by scipy.
+
+    `successes` is a count in 0..n. Without items there is no value.
+    """
+    from scipy.stats import binomtest
+
+    if n == 0:
+        return Metric.missing("no items")
+    interval = binomtest(round(successes), n).proportion_ci(CONFIDENCE, method="wilson")
+    return Metric(successes / n, float(interval.low), float(interval.high), n)
+
+
+def clustered(
+    clusters: Sequence[Hashable],
+    counts: Array,
+    statistic: Callable[[Array], Array],
+    draws: int = 1000,
+    seed: int = 0,
+) -> tuple[Array, Array, Array]:
+    """Value and percentile interval of a statistic of summed counts, resampling whole clusters (Field and Welsh 2007).
+
+    `counts` has shape (items, ...); `statistic` maps an array (..., *counts.shape[1:]) of sums to (..., k) figures.
+    Returns value, low and high, each of shape (k,). Items of one clip are drawn together, as their errors are.
+    """
+    labels = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
+    member = np.fromiter((labels[cluster] for cluster in clusters), dtype=np.int64, count=len(clusters))
+    sums = np.zeros((len(labels), *counts.shape[1:]))
+    np.add.at(sums, member, counts)
+    value = statistic(sums.sum(axis=0))
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(len(labels), np.full(len(labels), 1 / len(labels)), size=draws)
+    resampled = statistic(np.tensordot(weights.astype(np.float64), sums, axes=1))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
+    return value, low, high
+
+
+def share(successes: Sequence[float], clusters: Sequence[Any]) -> Metric:
+    """A share of items: Wilson where every item has its own cluster, else the clustered bootstrap."""
+    n = len(successes)
+    if n == 0 or len(set(clusters)) == n:
+        return proportion(sum(successes), n)
+    counts = np.stack([np.asarray(successes, dtype=np.float64), np.ones(n)], axis=1)
+    value, low, high = clustered(clusters, counts, lambda sums: sums[..., :1] / sums[..., 1:])
+    return Metric(float(value[0]), float(low[0]), float(high[0]), n)

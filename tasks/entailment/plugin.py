@@ -1,0 +1,145 @@
+"""Audio entailment (Deshmukh et al., arXiv 2407.18062): CLE on Clotho, ACE on AudioCaps.
+
+Three items a row of the CSV: its entailed, neutral and contradicting hypothesis about one clip.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alm_bench.core import (
+    AudioRef,
+    DataRoot,
+    Metric,
+    Metrics,
+    NoOptions,
+    Parsed,
+    Sample,
+    Scored,
+    TaskCard,
+    TaskScore,
+)
+from alm_bench.data.readers import read_csv, unique
+from alm_bench.parsing import parse_choice
+from alm_bench.scoring.choice import BLIND_UNIFORM, answered, clips, counted
+from alm_bench.scoring.classification import classification_metrics, confusion
+from alm_bench.tasks.entailment.hypothesis_only import BLIND_HYPOTHESIS, HypothesisOnly
+
+COLUMNS = ("Dataset", "Audio file", "Caption", "Entailment", "Neutral", "Contradiction")
+LABELS = ("Entailment", "Neutral", "Contradiction")
+RECALLS = ("eacc", "nacc", "cacc")
+BLIND_LABEL = "most frequent label"
+
+# The options in the order of Mellow's prompt, and the label that each one's text states. "I cannot determine" is an
+# abstention: it is read, and it is wrong.
+CHOICES = ("it is definitely true", "it is definitely false", "it is plausible", "i cannot determine")
+LABEL_OF_CHOICE: tuple[int | None, ...] = (0, 2, 1, None)
+CHOICE_OF_LABEL = (0, 2, 1)
+
+
+def label_of(choices: Sequence[str], index: int | None) -> int | None:
+    """The label that an option's text states, whatever its letter."""
+    return None if index is None else LABEL_OF_CHOICE[CHOICES.index(choices[index])]
+
+
+@dataclass(frozen=True, slots=True)
+class Entailment:
+    card: TaskCard
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        found = {}
+        for file in self.card.files:
+            if file.split not in (None, split):
+                continue
+            if not file.optional or data.has(file):
+                found[file.role] = data.locate(file)
+        return found
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        path = self.files(data, split)["annotations"]
+        return iter(list(unique(self._samples(path, data), path)))
+
+    def _samples(self, path: Path, data: DataRoot) -> Iterator[Sample]:
+        rows_of_clip: dict[str, int] = {}
+        for row in read_csv(path, COLUMNS):
+            name = row["Audio file"]
+            number = rows_of_clip[name] = rows_of_clip.get(name, -1) + 1
+            clip = self._clip(data, name)
+            for label, title in enumerate(LABELS):
+                yield Sample(
+                    id=f"{name}#{number}-{title.lower()}",
+                    fields={"hypothesis": row[title]},
+                    audio=(clip,),
+                    choices=CHOICES,
+                    target=CHOICE_OF_LABEL[label],
+                    gold=CHOICES[CHOICE_OF_LABEL[label]],
+                    groups={"label": title.lower(), "clip": name},
+                )
+
+    def _clip(self, data: DataRoot, name: str) -> AudioRef:
+        if self.card.name == "cle":
+            return data.audio(f"ClothoV21/evaluation/{name}", f"clotho/evaluation/{name}", f"evaluation/{name}")
+        bare = name.removesuffix(".wav")
+        names = (f"{bare}.wav", f"{bare.removeprefix('Y')}.wav", f"{bare.removeprefix('Y')}_*.wav")
+        return data.audio(*(f"{folder}/{n}" for folder in ("AudioCapsLarger/test", "audiocaps/test") for n in names))
+
+    def blind_predictions(self, data: DataRoot, samples: Sequence[Sample]) -> Mapping[str, Mapping[str, int] | str]:
+        """What the hypothesis text alone says, by a model fitted on CLE's validation rows."""
+        development = next(file for file in self.card.files if file.role == "development")
+        if not data.has(development):
+            return {BLIND_HYPOTHESIS: f"{development.names[0]} is not there (from {development.source})"}
+        rows = read_csv(data.locate(development), COLUMNS)
+        model = HypothesisOnly.fit([row[title] for row in rows for title in LABELS], list(range(3)) * len(rows))
+        labels = model.predict([sample.fields["hypothesis"] for sample in samples])
+        choices = [CHOICE_OF_LABEL[label] for label in labels]
+        return {BLIND_HYPOTHESIS: {sample.id: choice for sample, choice in zip(samples, choices, strict=True)}}
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return parse_choice(text, sample.choices)
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        return {"accuracy": float(parsed.index is not None and parsed.index == sample.target)}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        kept = counted(rows)
+        golds = [_label(row, row.sample.target) for row in kept]
+        said = [_label(row, row.parsed.index if row.parsed else None) for row in kept]
+        metrics = classification_metrics([g for g in golds if g is not None], said, clips(kept), RECALLS)
+        return TaskScore(
+            metrics={**metrics, "answered": answered(kept)},
+            blind=_blind(kept),
+            tables={"confusion": _confusion(kept, said)},
+        )
+
+
+def _label(row: Scored, index: int | None) -> int | None:
+    return label_of(row.sample.choices, index)
+
+
+def _confusion(rows: Sequence[Scored], said: Sequence[int | None]) -> dict[str, object]:
+    golds = [label for row in rows if (label := _label(row, row.sample.target)) is not None]
+    cells = confusion(golds, said, len(LABELS)).sum(axis=0)
+    titles = [label.lower() for label in LABELS]
+    return {"rows": titles, "columns": [*titles, "none"], "counts": cells.astype(int).tolist()}
+
+
+def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
+    """A uniform guess over the options, always the most frequent label, and the fitted rows stored with the items."""
+    if not rows:
+        return {}
+    golds = [label for row in rows if (label := _label(row, row.sample.target)) is not None]
+    frequent = Counter(golds).most_common(1)[0][0]
+    chance = sum(1 / len(row.sample.choices) for row in rows) / len(rows)
+    table: dict[str, Metrics] = {
+        BLIND_UNIFORM: {"accuracy": Metric(chance, n=len(rows))},
+        BLIND_LABEL: classification_metrics(golds, [frequent] * len(golds), clips(rows), RECALLS),
+    }
+    for name in dict.fromkeys(name for row in rows for name in row.blind):
+        said = [_label(row, row.blind.get(name)) for row in rows]
+        table[name] = classification_metrics(golds, said, clips(rows), RECALLS)
+    return table
+
+
+def create(card: TaskCard, options: NoOptions) -> Entailment:
+    return Entailment(card)

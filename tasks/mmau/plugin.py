@@ -1,0 +1,121 @@
+"""MMAU (Sakshi et al., arXiv 2410.19168): multiple choice over sound, music and speech, 27 skills, three difficulties."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import (
+    AudioRef,
+    DataError,
+    DataRoot,
+    Metric,
+    Metrics,
+    Parsed,
+    Sample,
+    Scored,
+    TaskCard,
+    TaskScore,
+    UsageError,
+)
+from alm_bench.data.readers import read_json, unique
+from alm_bench.parsing import parse_choice
+from alm_bench.scoring.choice import blind_rows, by_group, choice_metrics, mean_score, same_option
+from alm_bench.tasks.mmau.official import official_correct
+from alm_bench.tasks.mmau.readers import hub_rows, official_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`annotations` names the question file to use, where a data folder holds several revisions or none."""
+
+    annotations: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mmau:
+    card: TaskCard
+    options: Options
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        if self.options.annotations is not None:
+            if not self.options.annotations.is_file():
+                raise DataError(f"task mmau: annotations={self.options.annotations} is not a file")
+            return {"annotations": self.options.annotations}
+        declared = {file.role: file for file in self.card.files if file.split == split}
+        if data.has(declared["annotations"]) or not data.has(declared["parquet"]):
+            return {"annotations": data.locate(declared["annotations"])}
+        shards = data.locate_all(declared["parquet"])
+        return {f"parquet-{number:02}": shard for number, shard in enumerate(shards)}
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        files = self.files(data, split)
+        if "annotations" in files:
+            rows = official_rows(files["annotations"], data)
+        else:
+            rows = hub_rows(list(files.values()))
+        source = next(iter(files.values()))
+        return iter(list(unique(self._samples(rows), source)))
+
+    def _samples(self, rows: Iterable[tuple[Mapping[str, Any], AudioRef]]) -> Iterator[Sample]:
+        for row, clip in rows:
+            gold = row.get("answer")
+            choices = tuple(str(choice) for choice in row["choices"])
+            listed = gold in choices
+            yield Sample(
+                id=str(row["id"]),
+                fields={"question": str(row["question"])},
+                audio=(clip,),
+                choices=choices,
+                target=choices.index(gold) if listed else None,
+                gold=gold,
+                groups={
+                    "domain": str(row["task"]).lower(),
+                    "difficulty": str(row["difficulty"]).lower(),
+                    "skill": str(row.get("sub-category") or "unnamed"),
+                },
+                skip="gold not among the options" if gold is not None and not listed else None,
+            )
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return parse_choice(text, sample.choices)
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        if sample.gold is None:
+            return {}
+        official = float(official_correct(text, sample.gold, sample.choices))
+        if sample.target is None:
+            return {"official_accuracy": official}
+        return {"accuracy": float(same_option(sample, parsed.index)), "official_accuracy": official}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        return TaskScore(
+            metrics=_metrics(rows),
+            groups=by_group(rows, self.card.groups, _metrics),
+            blind=blind_rows(rows),
+        )
+
+    def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
+        """The annotations with our text under both names: the README asks for one, the script reads the other."""
+        texts = {row.sample.id: row.text for row in rows}
+        document = read_json(annotations)
+        filled = []
+        for item in document:
+            text = texts.get(str(item.get("id") or Path(item["audio_id"]).stem))
+            if text is None:
+                raise UsageError(
+                    f"item {item.get('id') or item['audio_id']} has no output: finish the run before submitting it"
+                )
+            filled.append({**item, "model_output": text, "model_prediction": text})
+        return filled
+
+
+def _metrics(rows: Sequence[Scored]) -> Metrics:
+    """The official column counts every item that has a gold, whatever became of it."""
+    golds = [row for row in rows if row.sample.gold is not None]
+    official = mean_score(golds, "official_accuracy") if golds else Metric.missing("answers are withheld")
+    return {**choice_metrics(rows), "official_accuracy": official}
+
+
+def create(card: TaskCard, options: Options) -> Mmau:
+    return Mmau(card, options)

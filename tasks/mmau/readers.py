@@ -1,0 +1,68 @@
+"""MMAU's two layouts as one stream of rows: the official JSON and the hub's parquet."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from alm_bench.core import AudioRef, DataError, DataRoot
+from alm_bench.data.readers import ParquetRow, read_json, read_parquet
+
+NEEDED = ("audio_id", "question", "choices", "task", "difficulty")
+
+
+def _checked(row: Any, number: int, path: Path) -> Mapping[str, Any]:
+    if not isinstance(row, dict):
+        raise DataError(f"{path}: item {number} is {type(row).__name__}, expected an object with {', '.join(NEEDED)}")
+    for key in NEEDED:
+        if key not in row:
+            raise DataError(f"{path}: item {number} has no {key!r}; it has {', '.join(sorted(row))}")
+    if not isinstance(row["choices"], list) or len(row["choices"]) < 2:
+        raise DataError(f"{path}: item {number} has choices {row['choices']!r}, expected a list of two or more")
+    return row
+
+
+def official_rows(path: Path, data: DataRoot) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
+    """Rows of the official JSON list, each with its clip below the data root.
+
+    The first revision has no `id`: the stem of `audio_id` is the id.
+    """
+    document = read_json(path)
+    if not isinstance(document, list):
+        raise DataError(f"{path}: found {type(document).__name__}, expected a list of questions")
+    for number, item in enumerate(document):
+        row = _checked(item, number, path)
+        clip = PurePosixPath(row["audio_id"])
+        place = data.audio(f"mmau/{clip}", str(clip), f"mmau/{clip.name}", clip.name)
+        yield {"id": clip.stem, **row}, place
+
+
+def _option(text: str) -> str:
+    """`(A) Man` -> `Man`: the hub writes the letter into the text."""
+    head, _, rest = text.partition(") ")
+    return rest if rest and len(head) == 2 and head[0] == "(" and head[1].isalpha() else text
+
+
+def hub_rows(files: Sequence[Path]) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
+    """Rows of the hub's parquet (columns context, instruction, choices, answer, other_attributes), clips inside."""
+    for number, parquet in enumerate(read_parquet(files, ("context", "instruction", "choices", "other_attributes"))):
+        yield _hub_row(parquet, number, files[0])
+
+
+def _hub_row(parquet: ParquetRow, number: int, path: Path) -> tuple[Mapping[str, Any], AudioRef]:
+    values = parquet.values
+    try:
+        attributes = json.loads(values["other_attributes"])
+    except (TypeError, json.JSONDecodeError) as error:
+        raise DataError(f"{path}: row {number}: other_attributes is not JSON: {error}") from error
+    attributes = {key.replace("_", "-") if key == "sub_category" else key: value for key, value in attributes.items()}
+    answer = values.get("answer")
+    row = {
+        "audio_id": f"{attributes.get('id', number)}.wav",
+        **attributes,
+        "question": values["instruction"],
+        "choices": [_option(choice) for choice in values["choices"]],
+        **({"answer": _option(answer)} if answer else {}),
+    }
+    checked = _checked({"id": str(attributes.get("id", number)), **row}, number, path)
+    return checked, parquet.audio(f"mmau/{checked['id']}")
