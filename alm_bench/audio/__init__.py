@@ -1,0 +1,17 @@
+"""From a clip's reference to the wave that an adapter asked for, and the sounds of the noise tests."""
+
+from alm_bench.audio.decode import Loaded, Touch, decode, load
+from alm_bench.audio.ops import generator, mix_at_snr, noise_like, rms, silence_like, stable_int
+
+__all__ = [
+    "Loaded",
+    "Touch",
+    "decode",
+    "generator",
+    "load",
+    "mix_at_snr",
+    "noise_like",
+    "rms",
+    "silence_like",
+    "stable_int",
+]
