@@ -1,0 +1,105 @@
+"""Annotation files as rows: JSON, JSONL and CSV, each mistake in them as one line that says where it is."""
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from alm_bench.core import DataError
+from alm_bench.core.errors import known_first
+from alm_bench.data.parquet import ParquetRow, parquet_files, read_parquet
+
+__all__ = ["ParquetRow", "parquet_files", "read_csv", "read_json", "read_jsonl", "read_parquet", "read_text", "unique"]
+
+_FIELD_LIMIT = 1 << 30  # characters of one CSV cell; the library's own limit is 128 Ki
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+Item = TypeVar("Item", bound=_HasId)
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 file with or without a byte order mark, its line ends untouched."""
+    with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
+        return file.read()
+
+
+def read_json(path: Path) -> Any:
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}: not JSON at line {error.lineno}, column {error.colno}: {error.msg}; is the file complete?"
+        ) from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets thousands deep
+        raise DataError(f"{path}: not JSON that can be read: {error}") from error
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """One object a line; blank lines are passed over."""
+    import jsonlines
+
+    with _reading(path), path.open(encoding="utf-8-sig") as file:
+        try:
+            return list(jsonlines.Reader(file).iter(type=dict, skip_empty=True))
+        except jsonlines.InvalidLineError as error:
+            raise DataError(f"{path}: line {error.lineno} is not a JSON object: {str(error).split(' (')[0]}") from error
+
+
+def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Rows by column name: `columns` and whatever others there are. Blank lines are passed over."""
+    csv.field_size_limit(_FIELD_LIMIT)
+    with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            header = next(reader, [])
+            _check_header(path, header, columns)
+            return [_csv_row(path, header, row, reader.line_num) for row in reader if row]
+        except csv.Error as error:
+            raise DataError(f"{path}: line {reader.line_num} is not CSV: {error}") from error
+
+
+def unique(items: Iterable[Item], path: Path) -> list[Item]:
+    """The items, once it is sure that no two have the same id. Raises DataError naming the first that repeats."""
+    kept = list(items)
+    repeated = [name for name, count in Counter(item.id for item in kept).items() if count > 1]
+    if repeated:
+        count = sum(item.id == repeated[0] for item in kept)
+        raise DataError(
+            f"{path}: the id {repeated[0]!r} occurs {count} times ({len(repeated)} ids repeat), expected each id once"
+        )
+    return kept
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}: {error.reason}); save it as UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in header]
+    if missing:
+        found = f"found {known_first(missing[0], header)}" if any(header) else "the file has no header"
+        raise DataError(f"{path}: no column {missing[0]!r}; {found}; expected {', '.join(columns)}")
+    repeated = [column for column in columns if header.count(column) > 1]
+    if repeated:
+        raise DataError(f"{path}: the header has the column {repeated[0]!r} {header.count(repeated[0])} times")
+
+
+def _csv_row(path: Path, header: Sequence[str], row: Sequence[str], line: int) -> dict[str, str]:
+    if len(row) != len(header):
+        raise DataError(f"{path}: line {line} has {len(row)} fields, expected {len(header)} as in the header")
+    return dict(zip(header, row, strict=True))
