@@ -1,6 +1,30 @@
 """Where a task's files are, how they are read, and which data a run saw."""
 
+from alm_bench.data.hub import hub_root, local_root
 from alm_bench.data.manifest import file_sha256, manifest_hash
+from alm_bench.data.outputs import read_outputs
+from alm_bench.data.readers import ParquetRow, parquet_files, read_csv, read_json, read_jsonl, read_parquet, unique
 from alm_bench.data.root import LocalRoot
+from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect, inspect_clips, inspect_file
 
-__all__ = ["LocalRoot", "file_sha256", "manifest_hash"]
+__all__ = [
+    "ClipReport",
+    "DataReport",
+    "FileReport",
+    "LocalRoot",
+    "ParquetRow",
+    "file_sha256",
+    "hub_root",
+    "inspect",
+    "inspect_clips",
+    "inspect_file",
+    "local_root",
+    "manifest_hash",
+    "parquet_files",
+    "read_csv",
+    "read_json",
+    "read_jsonl",
+    "read_outputs",
+    "read_parquet",
+    "unique",
+]

@@ -94,7 +94,7 @@ def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> 
     if missing:
         found = f"found {known_first(missing[0], header)}" if any(header) else "the file has no header"
         raise DataError(f"{path}: no column {missing[0]!r}; {found}; expected {', '.join(columns)}")
-    repeated = [column for column in columns if header.count(column) > 1]
+    repeated = [column for column in header if column and header.count(column) > 1]
     if repeated:
         raise DataError(f"{path}: the header has the column {repeated[0]!r} {header.count(repeated[0])} times")
 

@@ -1,0 +1,96 @@
+"""A file of model outputs that another program wrote, as text by item id."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from alm_bench.core import DataError
+from alm_bench.core.errors import known_first
+from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
+
+TEXT_COLUMNS = ("model_output", "model_prediction", "prediction")
+
+
+def read_outputs(path: Path, column: str | None = None) -> dict[str, str | None]:
+    """Item id -> the model's raw text, or None where the file has no text for the item (null, or no such key).
+
+    JSON list, JSONL or CSV. An item's id is its `id`, else the stem of its `audio_id`. The text is under `column`, else
+    under the first of `TEXT_COLUMNS` that the file has. Empty text stays empty text, also in a CSV.
+    Raises DataError for a file without such a column, for an item without an id and for ids that repeat.
+    """
+    rows = _rows(path)
+    key = _text_column(path, rows, column)
+    outputs: dict[str, str | None] = {}
+    for number, row in enumerate(rows, start=1):
+        item = _id(path, number, row)
+        if item in outputs:
+            raise DataError(f"{path}: item {number} repeats the id {item!r}, expected one output an item")
+        outputs[item] = _text(path, item, key, row.get(key))
+    return outputs
+
+
+def _rows(path: Path) -> Sequence[Mapping[str, Any]]:
+    kind = _kind(path)
+    if kind == "csv":
+        return read_csv(path, [])
+    if kind == "jsonl":
+        return read_jsonl(path)
+    document = read_json(path)
+    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+        found = "a list with other things in it" if isinstance(document, list) else f"a {type(document).__name__}"
+        raise DataError(f"{path}: found {found}, expected a JSON list of objects, one an item")
+    return document
+
+
+def _kind(path: Path) -> str:
+    """By content first: JSONL under `.json` is common."""
+    text = read_text(path).lstrip()
+    if text.startswith("["):
+        return "json"
+    if text.startswith("{"):
+        return "jsonl" if _is_object(text.partition("\n")[0]) else "json"
+    return path.suffix.lower().removeprefix(".") if path.suffix.lower() in (".json", ".jsonl") else "csv"
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _text_column(path: Path, rows: Sequence[Mapping[str, Any]], column: str | None) -> str:
+    found = list(dict.fromkeys(key for row in rows for key in row))
+    if not found:
+        raise DataError(f"{path}: holds no outputs")
+    wanted = TEXT_COLUMNS if column is None else (column,)
+    for name in wanted:
+        if name in found:
+            return name
+    raise DataError(
+        f"{path}: no column {' or '.join(wanted)} with the model's text; found {known_first(wanted[0], found)}; "
+        "name the right one"
+    )
+
+
+def _id(path: Path, number: int, row: Mapping[str, Any]) -> str:
+    if row.get("id") not in (None, ""):
+        return str(row["id"])
+    clip = row.get("audio_id")
+    if isinstance(clip, str) and clip:
+        return PurePosixPath(clip).stem
+    raise DataError(
+        f"{path}: item {number} has neither id nor audio_id; it has {', '.join(map(str, row)) or 'nothing'}"
+    )
+
+
+def _text(path: Path, item: str, key: str, value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float) and math.isnan(value):  # how a data frame writes a missing cell
+        return None
+    if isinstance(value, (int, float)):  # a program that wrote the answer 5 as a number
+        return json.dumps(value)
+    raise DataError(f"{path}: the {key} of {item!r} is a {type(value).__name__}, expected text")

@@ -1,0 +1,101 @@
+"""What of a task's data is there: the reports behind `alm-bench data info` and `alm-bench data verify`."""
+
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from alm_bench.core import AudioError, AudioRef, DataError, DataFile, DataRoot, TaskCard
+from alm_bench.data.manifest import file_sha256
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """One file that the card declares. Where it is missing, `path`, `size`, `sha256` and `revision` are None.
+
+    `revision` is the name of a known revision, "unknown" for another content, None where the card knows no revisions.
+    """
+
+    file: DataFile
+    path: Path | None = None
+    size: int | None = None
+    sha256: str | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipReport:
+    """`missing` and `unreadable` hold clip ids in the order of the annotations; `unreadable` maps to the reason."""
+
+    total: int
+    missing: tuple[str, ...]
+    unreadable: dict[str, str]
+
+    @property
+    def present(self) -> int:
+        return self.total - len(self.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    task: str
+    root: Path
+    files: tuple[FileReport, ...]
+    clips: ClipReport
+
+    @property
+    def complete(self) -> bool:
+        """Whether a run would find every file that it needs and every clip."""
+        needed = all(report.path is not None or report.file.optional for report in self.files)
+        return needed and not self.clips.missing and not self.clips.unreadable
+
+
+def inspect(
+    card: TaskCard, root: DataRoot, clips: Iterable[AudioRef], split: str | None = None, headers: bool = False
+) -> DataReport:
+    """Look at the files of `split` (all splits when None) and at every clip once, whatever order and repeats.
+
+    With `headers`, each clip that is there is opened and its header decoded.
+    """
+    files = (file for file in card.files if split is None or file.split in (None, split))
+    return DataReport(
+        card.name, root.path, tuple(inspect_file(file, root) for file in files), inspect_clips(clips, headers)
+    )
+
+
+def inspect_file(file: DataFile, root: DataRoot) -> FileReport:
+    if not root.has(file):
+        return FileReport(file)
+    path = root.locate(file)
+    digest = file_sha256(path)
+    revision = file.revisions.get(digest, UNKNOWN) if file.revisions else None
+    return FileReport(file, path, path.stat().st_size, digest, revision)
+
+
+def inspect_clips(clips: Iterable[AudioRef], headers: bool = False) -> ClipReport:
+    missing: list[str] = []
+    unreadable: dict[str, str] = {}
+    distinct = {clip.id: clip for clip in clips}
+    for clip in distinct.values():
+        if clip.read is None and not clip.path.is_file():
+            missing.append(clip.id)
+        elif headers and (reason := _unreadable(clip)) is not None:
+            unreadable[clip.id] = reason
+    return ClipReport(len(distinct), tuple(missing), unreadable)
+
+
+def _unreadable(clip: AudioRef) -> str | None:
+    """Why the clip's header cannot be decoded, or None when it can."""
+    import soundfile  # type: ignore[import-untyped]  # here, so that listing tasks does not load it
+
+    try:
+        with io.BytesIO(clip.read()) if clip.read else clip.path.open("rb") as file:
+            source = file if clip.read else file.fileno()  # a file's name could hint at another format
+            with soundfile.SoundFile(source, closefd=False) as sound:
+                return None if sound.frames > 0 else "holds no samples"
+    except (OSError, AudioError, DataError) as error:
+        return str(error)
+    except soundfile.LibsndfileError as error:
+        return str(error.error_string).rstrip(".")
