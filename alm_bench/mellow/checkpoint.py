@@ -1,0 +1,243 @@
+"""Weights on disk: the published `v0.ckpt` layout (read), and our own folder (read and written).
+
+A folder holds `config.json`, `model.safetensors` and `tokenizer.json`.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from transformers.initialization import no_init_weights
+
+from alm_bench.core.errors import CheckpointError
+from alm_bench.core.files import atomic_write, sha256, storing
+from alm_bench.mellow.config import PUBLISHED, MellowConfig
+from alm_bench.mellow.hub import fetch
+from alm_bench.mellow.lm import smollm2_tokenizer
+from alm_bench.mellow.model import Mellow, seeded
+
+HUB = "soham97/mellow"
+HUB_FILES = {"v0": "v0.ckpt", "v0_s": "v0_s.ckpt"}
+MINI = Path(__file__).parent / "mini"
+
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+
+PUBLISHED_PREFIXES = {
+    "encoder.": "audio_encoder.base.htsat.",
+    "mapper.c2l.": "audio_encoder.base.c2l.",
+    "mapper.projection.": "audio_encoder.projection.",
+    "lm.": "caption_decoder.lm.",
+}
+"""Our modules' names and those of the published checkpoints."""
+
+TIED = "lm.lm_head.weight"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A network ready to answer. `name` is for labels; `sha256` is of the weights, None for untrained ones."""
+
+    model: Mellow
+    tokenizer: Tokenizer
+    name: str
+    sha256: str | None
+
+
+def load(checkpoint: str | None) -> Loaded:
+    """`v0` or `v0_s` (hub), a file in their layout, a folder of ours, or None for the small untrained network.
+
+    Raises CheckpointError, one line, for anything that cannot be used.
+    """
+    if checkpoint is None:
+        return untrained()
+    if checkpoint in HUB_FILES:
+        file = HUB_FILES[checkpoint]
+        advice = f"put {file} anywhere on this machine and name it: checkpoint=PATH"
+        path = fetch(HUB, file, advice)
+        return Loaded(load_published(path), smollm2_tokenizer(), checkpoint, sha256(path))
+    path = Path(checkpoint).expanduser()
+    if not path.exists():
+        raise CheckpointError(
+            f"no checkpoint at {path}; expected {', '.join(HUB_FILES)}, a file in the layout of v0.ckpt, "
+            f"or a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER}"
+        )
+    if path.is_dir():
+        digest = sha256(_existing(path / WEIGHTS))
+        model, tokenizer = load_folder(path)
+    else:
+        digest, model, tokenizer = sha256(path), load_published(path), smollm2_tokenizer()
+    return Loaded(model, tokenizer, f"{path.resolve().stem}@{digest[:8]}", digest)
+
+
+def untrained() -> Loaded:
+    """The small network of `mini/`: about 4M parameters, the same random weights everywhere."""
+    config = MellowConfig.from_json((MINI / CONFIG).read_text(), MINI / CONFIG)
+    return Loaded(seeded(config), Tokenizer.from_file(str(MINI / TOKENIZER)), "untrained", None)
+
+
+# --- the published layout ---
+
+
+def published_name(name: str) -> str:
+    for ours, theirs in PUBLISHED_PREFIXES.items():
+        if name.startswith(ours):
+            return theirs + name.removeprefix(ours)
+    raise KeyError(name)
+
+
+def constants(model: Mellow) -> dict[str, tuple[int, ...]]:
+    """Name and shape of the tensors in a published checkpoint that its architecture fixes: it may leave them out."""
+    prefix = PUBLISHED_PREFIXES["encoder."]
+    config = model.config.encoder
+    kernel = (config.n_fft // 2 + 1, 1, config.n_fft)
+    fixed: dict[str, tuple[int, ...]] = {
+        prefix + "spectrogram_extractor.stft.conv_real.weight": kernel,
+        prefix + "spectrogram_extractor.stft.conv_imag.weight": kernel,
+        prefix + "logmel_extractor.melW": (config.n_fft // 2 + 1, config.mels),
+    }
+    for name, buffer in model.encoder.named_buffers():
+        if name.startswith("layers.") or name.endswith("num_batches_tracked"):
+            fixed[prefix + name] = tuple(buffer.shape)
+    return fixed
+
+
+def load_published(path: Path) -> Mellow:
+    """Read a file in the layout of v0.ckpt, keys with or without `module.` before them. Runs no code of the file."""
+    state = {key.removeprefix("module."): value for key, value in _unpickle(path).items()}
+    model = _blank(PUBLISHED)
+    ours = {published_name(name): name for name in model.state_dict()}
+    fixed = constants(model)
+    expected = fixed | {theirs: tuple(model.state_dict()[name].shape) for theirs, name in ours.items()}
+    _compare(path, state, expected, optional=fixed)
+    weights = {ours[key]: value for key, value in state.items() if key in ours}
+    if not torch.equal(weights[TIED], weights["lm.model.embed_tokens.weight"]):
+        raise CheckpointError(
+            f"{path}: its output layer differs from its embeddings, but SmolLM2 ties them: is it another model?"
+        )
+    # Only a constant may be absent by now, and it has its value already.
+    model.load_state_dict(weights, strict=False)
+    return model
+
+
+def _unpickle(path: Path) -> dict[str, Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is refused: it is no plain file of tensors (unreadable, or it would run code when opened), and "
+            "nothing of it was executed; expected a flat state dict as saved by torch.save"
+        ) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise CheckpointError(f"{path} cannot be read as a torch checkpoint: {reason}") from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        found = f"keys {_short(map(str, state))}" if isinstance(state, Mapping) else type(state).__name__
+        raise CheckpointError(f"{path} is no flat state dict of tensors as v0.ckpt is; found {found}")
+    return {str(key): value for key, value in state.items()}
+
+
+# --- our own folder ---
+
+
+def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
+    config = MellowConfig.from_json(_existing(folder / CONFIG).read_text(encoding="utf-8"), folder / CONFIG)
+    model = _blank(config)
+    path = _existing(folder / WEIGHTS)
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
+    _compare(path, state, {name: tuple(value.shape) for name, value in _untied(model).items()})
+    if TIED in model.state_dict():
+        state[TIED] = state["lm.model.embed_tokens.weight"]
+    model.load_state_dict(state)
+    return model, _read_tokenizer(_existing(folder / TOKENIZER), config)
+
+
+def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer) -> None:
+    """Write the whole folder or nothing: an older one in its place is replaced at the end. Raises StoreError."""
+    with storing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        workplace = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        try:
+            new, old = workplace / "new", workplace / "old"
+            new.mkdir()
+            atomic_write(new / CONFIG, model.config.to_json())
+            atomic_write(new / TOKENIZER, tokenizer.to_str())
+            save_file({name: value.contiguous() for name, value in _untied(model).items()}, new / WEIGHTS)
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+        finally:
+            shutil.rmtree(workplace)
+
+
+def _read_tokenizer(path: Path, config: MellowConfig) -> Tokenizer:
+    text = path.read_text(encoding="utf-8")
+    try:
+        written = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CheckpointError(f"{path} is no JSON: {error}") from error
+    if not isinstance(written, dict) or "model" not in written:
+        raise CheckpointError(f"{path} is no tokenizer file of the tokenizers library: it has no 'model'")
+    tokenizer = Tokenizer.from_str(text)
+    if tokenizer.get_vocab_size() > config.lm.vocabulary:
+        found = tokenizer.get_vocab_size()
+        raise CheckpointError(f"{path} has {found} tokens, but the language model only {config.lm.vocabulary}")
+    return tokenizer
+
+
+# --- shared by both ---
+
+
+def _blank(config: MellowConfig) -> Mellow:
+    """A network whose weights are about to be loaded: they are not initialised first."""
+    with no_init_weights():
+        return Mellow(config).eval()
+
+
+def _untied(model: Mellow) -> dict[str, Tensor]:
+    """The state without the output layer that repeats the embeddings."""
+    return {name: value for name, value in model.state_dict().items() if name != TIED}
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path.parent} has no {path.name}; a Mellow folder holds {CONFIG}, {WEIGHTS}, {TOKENIZER}"
+        )
+    return path
+
+
+def _compare(
+    path: Path, state: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], optional: Iterable[str] = ()
+) -> None:
+    missing = sorted(set(expected) - set(state) - set(optional))
+    extra = sorted(set(state) - set(expected))
+    misshapen = [
+        f"{name} {list(state[name].shape)} instead of {list(shape)}"
+        for name, shape in expected.items()
+        if name in state and tuple(state[name].shape) != shape
+    ]
+    found = [
+        f"{len(names)} {what} ({_short(names)})"
+        for what, names in (("missing", missing), ("unknown", extra), ("of another shape", misshapen))
+        if names
+    ]
+    if found:
+        raise CheckpointError(f"{path} does not fit the network: of {len(expected)} tensors, {'; '.join(found)}")
+
+
+def _short(names: Iterable[Any], limit: int = 3) -> str:
+    listed = list(names)
+    return ", ".join(map(str, listed[:limit])) + (", ..." if len(listed) > limit else "")

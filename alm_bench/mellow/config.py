@@ -1,0 +1,204 @@
+"""Every choice that makes one Mellow network differ from another, as data. The defaults are the published model."""
+
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from alm_bench.core.errors import CheckpointError, known_first
+
+FORMAT = 1
+"""Version of config.json's layout."""
+
+T = TypeVar("T")
+
+
+def _check(holds: bool, message: str) -> None:
+    if not holds:
+        raise CheckpointError(f"a Mellow network of this shape cannot be built: {message}")
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """Log-mel front end and the Swin transformer HTSAT (arXiv 2202.00874)."""
+
+    kind: str = "htsat"
+    rate: int = 32_000
+    seconds: float = 10.0
+    n_fft: int = 1024
+    hop: int = 320
+    mels: int = 64
+    low_hz: float = 50.0
+    high_hz: float = 14_000.0
+    image: int = 256
+    patch: int = 4
+    embed: int = 96
+    depths: tuple[int, ...] = (2, 2, 6, 2)
+    heads: tuple[int, ...] = (4, 8, 16, 32)
+    window: int = 8
+    mlp_ratio: float = 4.0
+    classes: int = 527
+
+    def __post_init__(self) -> None:
+        _check(self.image % self.mels == 0, f"image {self.image} is not a multiple of mels {self.mels}")
+        _check(bool(self.depths), "depths is empty: name at least one stage")
+        _check(len(self.depths) == len(self.heads), f"{len(self.depths)} depths but {len(self.heads)} heads")
+        _check(min(self.depths) > 0 and min(self.heads) > 0, "depths and heads must be above 0")
+        side = self.image // self.patch
+        for stage, heads in enumerate(self.heads):
+            width, resolution = self.embed << stage, side >> stage
+            _check(width % heads == 0, f"stage {stage}'s width {width} is not a multiple of its {heads} heads")
+            _check(
+                resolution << stage == side and resolution >= self.window and resolution % self.window == 0,
+                f"stage {stage}'s side {side / 2**stage:g} is not a multiple of window {self.window}",
+            )
+        _check(
+            self.grid % self.stretch == 0,
+            f"the last stage's side {self.grid} is not a multiple of {self.stretch} (image / mels)",
+        )
+
+    @property
+    def samples(self) -> int:
+        """Length of an input clip."""
+        return round(self.rate * self.seconds)
+
+    @property
+    def stretch(self) -> int:
+        """How many stretches of time lie above one another in the image."""
+        return self.image // self.mels
+
+    @property
+    def frames(self) -> int:
+        """Log-mel frames that fill the image; also the number of framewise tokens."""
+        return self.image * self.stretch
+
+    @property
+    def grid(self) -> int:
+        """Side of the last stage's feature map."""
+        return self.image // self.patch >> (len(self.depths) - 1)
+
+    @property
+    def width(self) -> int:
+        """Width of the last stage."""
+        return self.embed << (len(self.depths) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class MapperConfig:
+    """From encoder features to language model tokens. `pool` framewise tokens are averaged into one."""
+
+    projection: str = "nonlinear"
+    dropout: float = 0.5
+    pool: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageModelConfig:
+    """A causal language model of transformers. `kv_heads`, `mlp` and `rope_theta` do not apply to GPT-2."""
+
+    kind: str = "llama"
+    vocabulary: int = 49_152
+    width: int = 576
+    layers: int = 30
+    heads: int = 9
+    kv_heads: int = 3
+    mlp: int = 1536
+    positions: int = 8192
+    rope_theta: float = 100_000.0
+    norm_eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        _check(self.width % self.heads == 0, f"lm width {self.width} is not a multiple of its {self.heads} heads")
+        grouped = self.kind != "llama" or self.heads % self.kv_heads == 0
+        _check(grouped, f"lm heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptConfig:
+    """What surrounds the audio: [audio 1, separator, audio 2, separator, prompt], then the answer.
+
+    A prompt has exactly `tokens` tokens: cut, or padded on the right with `pad`, and the padding is seen.
+    """
+
+    layout: Literal["fixed"] = "fixed"
+    tokens: int = 129
+    pad: int = 17
+    separator: int = 0
+    stop: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MellowConfig:
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    mapper: MapperConfig = field(default_factory=MapperConfig)
+    lm: LanguageModelConfig = field(default_factory=LanguageModelConfig)
+    prompt: PromptConfig = field(default_factory=PromptConfig)
+    trained_on: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        frames, pool = self.encoder.frames, self.mapper.pool
+        _check(pool > 0 and frames % pool == 0, f"{frames} framewise tokens cannot be averaged in blocks of {pool}")
+        for name in ("pad", "separator", "stop"):
+            token = getattr(self.prompt, name)
+            _check(
+                0 <= token < self.lm.vocabulary,
+                f"prompt.{name} {token} is outside the vocabulary of {self.lm.vocabulary}",
+            )
+
+    @property
+    def audio_tokens(self) -> int:
+        """Tokens of one clip in the prefix: the latent one and the pooled framewise ones."""
+        return 1 + self.encoder.frames // self.mapper.pool
+
+    @property
+    def prefix_tokens(self) -> int:
+        return 2 * (self.audio_tokens + 1) + self.prompt.tokens
+
+    def to_json(self) -> str:
+        return json.dumps({"format": FORMAT} | asdict(self), indent=2) + "\n"
+
+    @staticmethod
+    def from_json(text: str, source: Path | str) -> "MellowConfig":
+        """Raises CheckpointError for anything but a configuration that this version can build."""
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise CheckpointError(f"{source} is no JSON: {error}") from error
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            found = data.get("format") if isinstance(data, dict) else type(data).__name__
+            raise CheckpointError(f"{source}: this version reads Mellow's config format {FORMAT}, found {found!r}")
+        return _build(MellowConfig, {key: value for key, value in data.items() if key != "format"}, str(source))
+
+
+PUBLISHED = MellowConfig(trained_on=("sound", "music", "speech"))
+"""The network of v0.ckpt: 165,937,495 parameters."""
+
+
+def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """A (nested) frozen dataclass from JSON values. Absent keys keep the published value."""
+    hints = typing.get_type_hints(cls)
+    known = [item.name for item in fields(cls)]  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            raise CheckpointError(f"{where} has an unknown key {name!r}; known: {known_first(name, known)}")
+    return cls(**{name: _value(value, hints[name], f"{where}: {name}") for name, value in values.items()})
+
+
+def _value(value: Any, kind: Any, where: str) -> Any:
+    origin = typing.get_origin(kind)
+    if is_dataclass(kind) and isinstance(value, dict):
+        return _build(typing.cast(type[Any], kind), value, where)
+    if origin is Literal and value in typing.get_args(kind):
+        return value
+    if origin is tuple and isinstance(value, list):
+        inner = typing.get_args(kind)[0]
+        return tuple(_value(item, inner, where) for item in value)
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if kind in (int, str) and type(value) is kind:
+        return value
+    expected = kind.__name__ if isinstance(kind, type) and not isinstance(kind, types.GenericAlias) else str(kind)
+    raise CheckpointError(f"{where} must be {expected}, found {value!r}")

@@ -1,0 +1,106 @@
+"""Answers from a prefix: batched, with a key-value cache, greedy or nucleus sampling."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import Cache, DynamicCache, PreTrainedModel
+
+from alm_bench.core.errors import UsageError
+from alm_bench.core.types import Decoding
+from alm_bench.mellow.model import Mellow
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One answer: its tokens before the stop token, and whether the token limit ended it instead."""
+
+    tokens: tuple[int, ...]
+    truncated: bool
+
+
+@dataclass(slots=True)
+class Row:
+    """One answer in the making. `dice` belongs to the item alone, so its company in a batch changes nothing."""
+
+    dice: np.random.Generator
+    tokens: list[int]
+
+
+def dice(seed: int, item: str) -> np.random.Generator:
+    digest = hashlib.sha256(f"{seed}\n{item}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:16]))
+
+
+def step(lm: PreTrainedModel, inputs: Tensor, cache: Cache) -> Tensor:
+    """Extend every row of `cache` by embedded `inputs` (B, n, D); logits (B, vocabulary) after the last position."""
+    logits: Tensor = lm(inputs_embeds=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+    return logits[:, -1]
+
+
+def choose(logits: Tensor, rows: Sequence[Row], decoding: Decoding) -> Tensor:
+    """The next token of each row, (B,)."""
+    if decoding.method == "greedy":
+        return logits.argmax(dim=-1)
+    draws = torch.tensor([row.dice.random() for row in rows], dtype=torch.float64, device=logits.device)
+    return nucleus(logits, draws, decoding.top_p, decoding.temperature)
+
+
+def nucleus(logits: Tensor, draws: Tensor, top_p: float, temperature: float) -> Tensor:
+    """Sample from the smallest set of likeliest tokens whose probability reaches `top_p`.
+
+    `draws` (B,) in 0..1 selects a token of each row's set by its cumulative probability (inverse transform).
+    """
+    ranked, tokens = (logits.double() / temperature).softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
+    reached = ranked.cumsum(dim=-1)
+    size = (reached < top_p).sum(dim=-1, keepdim=True).clamp(max=ranked.shape[-1] - 1)
+    target = draws[:, None] * reached.gather(1, size)
+    chosen = (reached <= target).sum(dim=-1, keepdim=True).minimum(size)
+    return tokens.gather(1, chosen)[:, 0]
+
+
+@torch.inference_mode()
+def generate(model: Mellow, prefix: Tensor, items: Sequence[str], decoding: Decoding) -> list[Written]:
+    """Answer each row of `prefix` (B, P, D) on its own: a row ends at its stop token and leaves the batch.
+
+    `items` names the rows, for sampling. All rows have the same length, so no attention mask is needed at any time.
+    """
+    if decoding.max_new_tokens < 1:
+        raise UsageError(f"max_new_tokens must be at least 1, found {decoding.max_new_tokens}")
+    if decoding.method == "nucleus" and not (decoding.temperature > 0 and 0 < decoding.top_p <= 1):
+        raise UsageError(
+            "nucleus sampling takes a temperature above 0 and a top_p in 0..1, "
+            f"found {decoding.temperature} and {decoding.top_p}"
+        )
+    length, positions = prefix.shape[1] + decoding.max_new_tokens, model.config.lm.positions
+    if length > positions:
+        raise UsageError(
+            f"the language model has {positions} positions, {prefix.shape[1]} of them are before the answer: "
+            f"max_new_tokens can be at most {positions - prefix.shape[1]}, found {decoding.max_new_tokens}"
+        )
+    rows = [Row(dice(decoding.seed, item), []) for item in items]
+    stopped = [False] * len(rows)
+    active = list(range(len(rows)))
+    cache = DynamicCache(config=model.lm.config)
+    logits = step(model.lm, prefix, cache)
+    while True:
+        tokens = choose(logits, [rows[i] for i in active], decoding)
+        kept = []
+        for place, token in enumerate(tokens.tolist()):
+            row = active[place]
+            if token == model.config.prompt.stop:
+                stopped[row] = True
+            else:
+                rows[row].tokens.append(token)
+                if len(rows[row].tokens) < decoding.max_new_tokens:
+                    kept.append(place)
+        if not kept:
+            return [Written(tuple(row.tokens), not stop) for row, stop in zip(rows, stopped, strict=True)]
+        if len(kept) < len(active):
+            places = torch.tensor(kept, device=tokens.device)
+            cache.batch_select_indices(places)
+            tokens, active = tokens[places], [active[place] for place in kept]
+        logits = step(model.lm, model.embed(tokens[:, None]), cache)

@@ -1,0 +1,203 @@
+"""HTSAT (arXiv 2202.00874): a Swin transformer over the log-mel spectrogram, folded into a square image.
+
+Modules carry the names of the published checkpoints, so that loading one is a change of prefix (`checkpoint.py`).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from alm_bench.mellow.config import EncoderConfig
+from alm_bench.mellow.logmel import LogMel
+
+
+class Heard(NamedTuple):
+    """What an encoder gives: `latent` (B, width), `clipwise` (B, classes), `framewise` (B, frames, classes).
+
+    `clipwise` and `framewise` are probabilities of sound classes (the event presence map).
+    """
+
+    latent: Tensor
+    clipwise: Tensor
+    framewise: Tensor
+
+
+def windows(x: Tensor, size: int) -> Tensor:
+    """(B, H, W, C) -> (B, H/size * W/size, size * size, C)."""
+    batch, height, width, channels = x.shape
+    x = x.view(batch, height // size, size, width // size, size, channels)
+    return x.transpose(2, 3).reshape(batch, -1, size * size, channels)
+
+
+def unwindows(x: Tensor, size: int, side: int) -> Tensor:
+    """The inverse of `windows` for a square map: (B, n, size * size, C) -> (B, side, side, C)."""
+    batch, channels = x.shape[0], x.shape[-1]
+    x = x.view(batch, side // size, side // size, size, size, channels)
+    return x.transpose(2, 3).reshape(batch, side, side, channels)
+
+
+def shift_mask(side: int, size: int, shift: int) -> Tensor:
+    """(windows, size * size, size * size): -100 between positions that only the shift made neighbours, else 0."""
+    edges = torch.tensor([side - size, side - shift])
+    band = torch.bucketize(torch.arange(side), edges, right=True)
+    region = windows((band[:, None] * 3 + band)[None, :, :, None], size)[0, :, :, 0]
+    return torch.where(region[:, :, None] == region[:, None, :], 0.0, -100.0)
+
+
+def relative_index(size: int) -> Tensor:
+    """(size * size, size * size): row of the bias table for each pair of positions in a window."""
+    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    place = torch.stack([rows.flatten(), columns.flatten()])
+    apart = place[:, :, None] - place[:, None, :] + size - 1
+    return apart[0] * (2 * size - 1) + apart[1]
+
+
+class WindowAttention(nn.Module):
+    relative_position_index: Tensor
+
+    def __init__(self, width: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
+        self.register_buffer("relative_position_index", relative_index(window), persistent=False)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """`x` (B, windows, positions, width); `mask` (windows, positions, positions), added to the attention scores."""
+        batch, count, positions, width = x.shape
+        bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
+        if mask is not None:
+            bias = (bias + mask[:, None]).repeat(batch, 1, 1, 1)
+        qkv = self.qkv(x).view(batch * count, positions, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=bias.expand(batch * count, -1, -1, -1)
+        )
+        mixed = mixed.transpose(1, 2).reshape(x.shape)
+        return self.proj(mixed)  # type: ignore[no-any-return]
+
+
+class Mlp(nn.Module):
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(width, hidden)
+        self.fc2 = nn.Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(functional.gelu(self.fc1(x)))  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    """Attention within windows, then an MLP; every other block of a stage shifts the windows by half their size."""
+
+    attn_mask: Tensor | None
+
+    def __init__(self, width: int, heads: int, side: int, config: EncoderConfig, shifted: bool) -> None:
+        super().__init__()
+        self.window, self.side = config.window, side
+        # One window covers the whole map: there is nothing to shift.
+        self.shift = config.window // 2 if shifted and side > config.window else 0
+        self.norm1 = nn.LayerNorm(width)
+        self.attn = WindowAttention(width, heads, config.window)
+        self.norm2 = nn.LayerNorm(width)
+        self.mlp = Mlp(width, int(width * config.mlp_ratio))
+        mask = shift_mask(side, self.window, self.shift) if self.shift else None
+        self.register_buffer("attn_mask", mask, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, side, side, width), unchanged in shape."""
+        y = self.norm1(x)
+        if self.shift:
+            y = y.roll((-self.shift, -self.shift), dims=(1, 2))
+        y = unwindows(self.attn(windows(y, self.window), self.attn_mask), self.window, self.side)
+        if self.shift:
+            y = y.roll((self.shift, self.shift), dims=(1, 2))
+        x = x + y
+        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
+
+
+class PatchMerging(nn.Module):
+    """(B, side, side, C) -> (B, side/2, side/2, 2 C)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * width)
+        self.reduction = nn.Linear(4 * width, 2 * width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        corners = [x[:, row::2, column::2] for column in (0, 1) for row in (0, 1)]
+        return self.reduction(self.norm(torch.cat(corners, dim=-1)))  # type: ignore[no-any-return]
+
+
+class Stage(nn.Module):
+    def __init__(self, stage: int, config: EncoderConfig) -> None:
+        super().__init__()
+        width, side = config.embed << stage, config.image // config.patch >> stage
+        last = stage == len(config.depths) - 1
+        self.blocks = nn.Sequential(
+            *(Block(width, config.heads[stage], side, config, shifted=i % 2 == 1) for i in range(config.depths[stage]))
+        )
+        self.downsample = nn.Identity() if last else PatchMerging(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.downsample(self.blocks(x))  # type: ignore[no-any-return]
+
+
+class PatchEmbed(nn.Module):
+    """(B, 1, image, image) -> (B, image/patch, image/patch, embed)."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(1, config.embed, kernel_size=config.patch, stride=config.patch)
+        self.norm = nn.LayerNorm(config.embed)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.proj(x).permute(0, 2, 3, 1))  # type: ignore[no-any-return]
+
+
+class HTSAT(nn.Module):
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.logmel = LogMel(config)
+        self.bn0 = nn.BatchNorm1d(config.mels)
+        self.patch_embed = PatchEmbed(config)
+        self.layers = nn.Sequential(*(Stage(stage, config) for stage in range(len(config.depths))))
+        self.norm = nn.LayerNorm(config.width)
+        bands = config.grid // config.stretch
+        self.tscam_conv = nn.Conv2d(config.width, config.classes, kernel_size=(bands, 3), padding=(0, 1))
+        # Published checkpoints carry this layer, and count it, but no output passes through it.
+        self.head = nn.Linear(config.classes, config.classes)
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Compute in `dtype`, but for the decibels and their normalisation, which need float32's precision."""
+        for part in (self.patch_embed, self.layers, self.norm, self.tscam_conv, self.head):
+            part.to(dtype)
+
+    def fold(self, logmel: Tensor) -> Tensor:
+        """(B, frames, mels) -> (B, 1, image, image): stretches of time above one another, low bands on top in each."""
+        config = self.config
+        image = functional.interpolate(
+            logmel[:, None], (config.frames, config.mels), mode="bicubic", align_corners=True
+        )
+        image = image.view(-1, config.stretch, config.image, config.mels).transpose(2, 3)
+        return image.reshape(-1, 1, config.image, config.image)
+
+    def forward(self, waves: Tensor) -> Heard:
+        """`waves` (B, config.samples), float32."""
+        config = self.config
+        logmel = self.bn0(self.logmel(waves).transpose(1, 2)).transpose(1, 2)
+        image = self.fold(logmel).to(self.norm.weight.dtype)
+        x = self.norm(self.layers(self.patch_embed(image)))
+        # Undo the fold: (B, stretch, bands, time, width) -> (B, width, bands, stretch * time).
+        bands = config.grid // config.stretch
+        x = x.view(-1, config.stretch, bands, config.grid, config.width).permute(0, 4, 2, 1, 3).flatten(3)
+        classes = self.tscam_conv(x)[:, :, 0]  # (B, classes, steps)
+        return Heard(
+            latent=x.mean(dim=(2, 3)),
+            clipwise=classes.mean(dim=2).sigmoid(),
+            framewise=classes.sigmoid().transpose(1, 2).repeat_interleave(config.frames // classes.shape[2], dim=1),
+        )

@@ -1,0 +1,31 @@
+"""Files of the Hugging Face hub: from the local cache without asking the network, else downloaded."""
+
+from pathlib import Path
+
+from huggingface_hub import hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+from alm_bench.core.errors import CheckpointError
+
+
+def cached(repo: str, file: str) -> Path | None:
+    """The file in the local hub cache (HF_HUB_CACHE), if it is there."""
+    path = try_to_load_from_cache(repo, file)
+    return Path(path) if isinstance(path, str) else None
+
+
+def fetch(repo: str, file: str, otherwise: str) -> Path:
+    """The cached or downloaded file. `otherwise` ends the error's line: what to do without the hub."""
+    found = cached(repo, file)
+    if found is not None:
+        return found
+    try:
+        return Path(hf_hub_download(repo, file))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        reason = "the hub cannot be reached" if isinstance(error, LocalEntryNotFoundError) else _first_line(error)
+        message = f"{file} of {repo} is not in the local cache and cannot be downloaded ({reason}); {otherwise}"
+        raise CheckpointError(message) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,89 @@
+"""Mellow (arXiv 2503.08540): hears one or two clips, reads a prompt, writes an answer."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from alm_bench.core.errors import CheckpointError, known_first
+from alm_bench.mellow.config import MellowConfig
+from alm_bench.mellow.htsat import HTSAT
+from alm_bench.mellow.lm import build_lm
+from alm_bench.mellow.mapper import Mapper
+
+ENCODERS = {"htsat": HTSAT}
+
+
+class Mellow(nn.Module):
+    """Shapes: B clips or prompts, A = config.audio_tokens, P = config.prefix_tokens, D = config.lm.width."""
+
+    def __init__(self, config: MellowConfig) -> None:
+        super().__init__()
+        if config.encoder.kind not in ENCODERS:
+            known = known_first(config.encoder.kind, ENCODERS)
+            raise CheckpointError(f"unknown encoder {config.encoder.kind!r}; known: {known}")
+        self.config = config
+        self.encoder = ENCODERS[config.encoder.kind](config.encoder)
+        self.mapper = Mapper(config)
+        self.lm = build_lm(config.lm)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def cast(self, dtype: torch.dtype) -> None:
+        """Compute in `dtype`; the encoder keeps its first steps in float32."""
+        self.encoder.cast(dtype)
+        self.mapper.to(dtype)
+        self.lm.to(dtype)  # type: ignore[arg-type]
+
+    def hear(self, waves: Tensor) -> Tensor:
+        """(B, config.encoder.samples) float32 -> (B, A, D)."""
+        tokens: Tensor = self.mapper(self.encoder(waves))
+        return tokens
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token ids (B, n) -> (B, n, D)."""
+        embedded: Tensor = self.lm.get_input_embeddings()(ids)
+        return embedded
+
+    def prefix(self, first: Tensor, second: Tensor, prompt: Tensor) -> Tensor:
+        """What the answer follows, (B, P, D), from heard clips (B, A, D) and prompt ids (B, config.prompt.tokens)."""
+        separator = self.embed(prompt.new_full((len(prompt), 1), self.config.prompt.separator))
+        return torch.cat([first, separator, second, separator, self.embed(prompt)], dim=1)
+
+    def answer_logits(self, prefix: Tensor, answer: Tensor) -> Tensor:
+        """(B, P, D) and answer ids (B, n) -> (B, n, vocabulary): what is predicted at each answer token's place."""
+        inputs = torch.cat([prefix, self.embed(answer[:, :-1])], dim=1)
+        logits: Tensor = self.lm(inputs_embeds=inputs, logits_to_keep=answer.shape[1], use_cache=False).logits
+        return logits
+
+    def loss(self, prefix: Tensor, answer: Tensor) -> Tensor:
+        """Mean cross-entropy (nats) over the answer's tokens; the padding token is left out."""
+        logits = self.answer_logits(prefix, answer).float()
+        return functional.cross_entropy(logits.flatten(0, 1), answer.flatten(), ignore_index=self.config.prompt.pad)
+
+    def parameter_count(self) -> int:
+        """Distinct parameters: tied embeddings count once."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+@torch.no_grad()
+def seeded(config: MellowConfig, seed: int = 0) -> Mellow:
+    """An untrained network whose weights are the same on every machine and with every version of torch.
+
+    Matrices are normal with variance 1 / inputs (embeddings 0.02 standard deviation), norms 1, biases 0.
+    """
+    model = Mellow(config)
+    generator = np.random.default_rng(seed)
+    for name, parameter in model.named_parameters():
+        if parameter.ndim < 2:
+            parameter.fill_(0.0 if name.endswith("bias") else 1.0)
+            continue
+        fixed = name.endswith("relative_position_bias_table") or any(
+            part in name for part in ("embed_tokens", "wte", "wpe")
+        )
+        scale = 0.02 if fixed else float(np.prod(parameter.shape[1:])) ** -0.5
+        values = generator.standard_normal(tuple(parameter.shape), dtype=np.float32)
+        parameter.copy_(torch.from_numpy(scale * values))
+    return model.eval()
