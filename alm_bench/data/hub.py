@@ -11,13 +11,13 @@ def hub_root(dataset: str, revision: str | None = None, cache: Path | None = Non
 
     Raises DataError when the hub cannot be reached or has no such data set.
     """
-    from httpx import HTTPError
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the hub's transport, which varies
 
     try:
         folder = snapshot_download(dataset, repo_type="dataset", revision=revision, cache_dir=cache)
     except (OSError, ValueError, HTTPError) as error:
-        reason = " ".join(str(error).split()).split(". ")[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(
             f"hub data set {dataset}{f' at {revision}' if revision else ''} cannot be had ({reason}); check the name "
             "and the connection, run `hf auth login` if it is gated, or give a local copy with --data FOLDER"
