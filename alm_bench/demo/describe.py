@@ -1,0 +1,102 @@
+"""Sentences about scenes: captions, and the differences between two clips in three tiers of detail."""
+
+import random
+from collections.abc import Sequence
+from typing import Literal
+
+from alm_bench.demo.scene import Scene, stream
+from alm_bench.demo.vocabulary import EVENT_TYPES, described, family_of, is_ambiguous
+
+Tier = Literal["fewwords", "sentence", "detail"]
+
+TIERS: dict[Tier, str] = {
+    "fewwords": "explain the difference in few words",
+    "sentence": "explain the difference in a sentence",
+    "detail": "explain the difference in detail",
+}
+"""Tier -> the `input` by which ReasonAQA asks for it."""
+
+_OPENINGS = ("{}", "{}", "In this clip {}", "One hears how {}", "At the start {}")
+_LINKS = (" and then ", ", followed by a moment in which ", ", after which ", ", then ", " before ")
+
+
+def captions(scene: Scene, key: str, count: int = 5) -> list[str]:
+    """`count` different sentences on what happens in what order; `key` (the clip's name) draws the wording."""
+    rng = stream("captions", key)
+    links, openings = rng.sample(_LINKS, len(_LINKS)), rng.sample(_OPENINGS, len(_OPENINGS))
+    return [_caption(scene, links[i % len(links)], openings[i % len(openings)], i) for i in range(count)]
+
+
+def _caption(scene: Scene, link: str, opening: str, turn: int) -> str:
+    said = [described(event.type) for event in sorted(scene.events, key=lambda event: event.onset)]
+    merged = [part for i, part in enumerate(said) if not i or part != said[i - 1]]
+    if turn == 4 and len(merged) > 1:
+        text = opening.format(", ".join(merged[:-1]) + " and " + merged[-1])
+    elif len(merged) == 1:
+        text = opening.format(
+            merged[0] + ("", " for a while", " alone", " and nothing else happens", " once more")[turn]
+        )
+    else:
+        text = opening.format(merged[0] + link + " and then ".join(merged[1:]))
+    return text[0].upper() + text[1:] + "."
+
+
+def _names(scene: Scene) -> list[str]:
+    ordered = sorted(scene.events, key=lambda event: event.onset)
+    return list(dict.fromkeys(_name(event.type) for event in ordered))
+
+
+def _name(tag: str) -> str:
+    return described(tag).removesuffix(" is heard") if is_ambiguous(tag) else EVENT_TYPES[tag].label
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+
+
+def _profile(scene: Scene) -> str:
+    """How a scene goes in time and how full it is."""
+    ordered = sorted(scene.events, key=lambda event: event.onset)
+    names = _names(scene)
+    course = f"It opens with {names[0]}" + (f" and ends with {_name(ordered[-1].type)}" if len(names) > 1 else "")
+    overlap = any(a.end > b.onset + 0.15 for a, b in zip(ordered, ordered[1:], strict=False))
+    texture = "the sounds overlap" if overlap else "the sounds keep apart" if len(ordered) > 1 else "it stands alone"
+    floor = "over an audible hiss" if scene.noise > -52 else "over near silence"
+    return f"{course}; {texture} {floor}"
+
+
+def _kinds(scene: Scene) -> str:
+    domains = {"sound": "everyday sounds", "music": "music", "speech": "human voices"}
+    from_families = {event.type: family_of(event.type) for event in scene.events}
+    heard = {_DOMAIN_OF[family] for family in from_families.values()}
+    return _listed([text for domain, text in domains.items() if domain in heard])
+
+
+_DOMAIN_OF = {kind.family: kind.domain for kind in EVENT_TYPES.values()}
+
+
+def difference(first: Scene, second: Scene, tier: Tier) -> str:
+    """What sets two clips apart, as the answers of the difference tiers say it."""
+    a, b = _listed(_names(first)), _listed(_names(second))
+    if tier == "fewwords":
+        return f"Audio 1 has {a}, while Audio 2 has {b}."
+    if tier == "sentence":
+        return (
+            f"The first audio holds {_kinds(first)}, namely {a}, "
+            f"whereas the second audio holds {_kinds(second)}, namely {b}."
+        )
+    shared = [name for name in _names(first) if name in _names(second)]
+    common = f"Both contain {_listed(shared)}" if shared else "They have no sound in common"
+    return (
+        f"The first audio holds {_kinds(first)}: {a}. {_profile(first)}. "
+        f"The second audio holds {_kinds(second)}: {b}. {_profile(second)}. {common}."
+    )
+
+
+def pairs(rng: random.Random, names: Sequence[str], count: int) -> list[tuple[str, str]]:
+    """`count` pairs of different clips; every clip is first, and second, about equally often."""
+    drawn: list[tuple[str, str]] = []
+    while len(drawn) < count:
+        order = rng.sample(list(names), len(names))
+        drawn += zip(order, [*order[1:], order[0]], strict=True)
+    return drawn[:count]

@@ -1,0 +1,15 @@
+"""What every question maker hands back."""
+
+from dataclasses import dataclass, field
+
+from alm_bench.demo.scene import Scene
+
+Row = dict[str, str]
+
+
+@dataclass
+class Made:
+    """Rows in a data set's own columns, and the scene behind every clip that they name (path below the root)."""
+
+    rows: list[Row] = field(default_factory=list)
+    scenes: dict[str, Scene] = field(default_factory=dict)

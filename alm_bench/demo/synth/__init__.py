@@ -1,0 +1,1 @@
+"""Synthesis of the demo world's sounds."""

@@ -1,0 +1,154 @@
+"""Building blocks of synthesis: wavetable oscillators, shaped noise, envelopes, resonances, smearing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+from scipy import fft, signal
+
+RATE = 32_000
+
+Wave = npt.NDArray[np.float32]
+
+_TABLE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One performance of a sound: `n` samples, the instance's random draws, and factors on its own pitch and pace.
+
+    `starts` are the first samples of its units (none for a continuous sound), `gap` the samples between two of them.
+    """
+
+    n: int
+    rng: np.random.Generator
+    pitch: float
+    tempo: float
+    starts: tuple[int, ...]
+    gap: int
+
+    def around(self, value: float, spread: float = 0.06) -> float:
+        """`value`, give or take the share `spread`."""
+        return value * float(self.rng.uniform(1 - spread, 1 + spread))
+
+    def lay(self, units: Sequence[Wave]) -> Wave:
+        """The units, each added at its start and cut at the end of the take."""
+        out = np.zeros(self.n, np.float32)
+        for start, unit in zip(self.starts, units, strict=True):
+            part = unit[: self.n - start]
+            out[start : start + len(part)] += part
+        return out
+
+
+def seconds(duration: float) -> int:
+    return max(1, round(duration * RATE))
+
+
+def times(n: int) -> Wave:
+    return np.arange(n, dtype=np.float32) / np.float32(RATE)
+
+
+@lru_cache(maxsize=256)
+def _table(amplitudes: tuple[float, ...]) -> Wave:
+    spectrum = np.zeros(_TABLE // 2 + 1, np.complex64)
+    spectrum[1 : len(amplitudes) + 1] = -1j * np.array(amplitudes)
+    wave: Wave = (fft.irfft(spectrum, _TABLE) * (_TABLE / 2)).astype(np.float32)
+    wave /= max(np.abs(wave).max(), np.float32(1e-9))
+    return wave
+
+
+def tone(
+    frequency: float | npt.NDArray[np.floating[Any]], n: int, amplitudes: Sequence[float] = (1.0,), phase: float = 0.0
+) -> Wave:
+    """A periodic wave of peak 1 at a fixed or gliding `frequency` in Hz; `amplitudes` are those of its harmonics."""
+    if isinstance(frequency, float):
+        cycles = np.arange(n, dtype=np.float64) * (frequency / RATE)
+    else:
+        cycles = np.cumsum(frequency, dtype=np.float64) / RATE
+    index = ((cycles + phase) * _TABLE).astype(np.int64) & (_TABLE - 1)
+    wave: Wave = _table(tuple(amplitudes))[index]
+    return wave
+
+
+def falling(count: int, power: float = 1.0) -> tuple[float, ...]:
+    """`count` harmonics, the k-th of amplitude k ** -power."""
+    return tuple(float(k**-power) for k in range(1, count + 1))
+
+
+def noise(rng: np.random.Generator, n: int) -> Wave:
+    return rng.standard_normal(n, dtype=np.float32)
+
+
+@cache
+def _filter(low: float | None, high: float | None, order: int) -> Any:
+    if low and high:
+        return signal.butter(order, (low, high), "bandpass", fs=RATE, output="sos")
+    if low:
+        return signal.butter(order, low, "highpass", fs=RATE, output="sos")
+    return signal.butter(order, cast(float, high), "lowpass", fs=RATE, output="sos")
+
+
+def band(wave: Wave, low: float | None, high: float | None, order: int = 2) -> Wave:
+    """Only what lies between `low` and `high` Hz; None leaves that side open."""
+    filtered: Wave = signal.sosfilt(_filter(low, high, order), wave).astype(np.float32)
+    return filtered
+
+
+def glide(start: float, stop: float, n: int) -> Wave:
+    """From `start` to `stop`, evenly in octaves."""
+    return np.geomspace(start, stop, n, dtype=np.float32)
+
+
+def fade(n: int, attack: float, release: float) -> Wave:
+    """1, but for linear ramps of so many seconds at both ends."""
+    envelope = np.ones(n, np.float32)
+    up, down = min(seconds(attack), n // 2), min(seconds(release), n // 2)
+    if up:
+        envelope[:up] = np.linspace(0, 1, up, dtype=np.float32)
+    if down:
+        envelope[n - down :] *= np.linspace(1, 0, down, dtype=np.float32)
+    return envelope
+
+
+def decay(n: int, constant: float, attack: float = 0.002) -> Wave:
+    """An attack, then a fall by 1/e every `constant` seconds."""
+    envelope: Wave = np.exp(-times(n) / np.float32(constant))
+    up = min(seconds(attack), n)
+    envelope[:up] *= np.linspace(0, 1, up, dtype=np.float32)
+    return envelope
+
+
+def ringing(n: int, partials: Sequence[tuple[float, float, float]]) -> Wave:
+    """A struck body: each partial is a frequency in Hz, an amplitude and a decay constant in seconds."""
+    out = np.zeros(n, np.float32)
+    for frequency, amplitude, constant in partials:
+        length = min(n, seconds(6 * constant))
+        out[:length] += np.float32(amplitude) * tone(frequency, length) * decay(length, constant)
+    return out
+
+
+def wobble(take: Take, n: int, rate: float) -> Wave:
+    """A smooth random curve in 0..1 that turns about `rate` times a second."""
+    points = take.rng.random(max(4, int(n / RATE * rate) + 3), dtype=np.float32)
+    return np.interp(np.linspace(0, len(points) - 1, n), np.arange(len(points)), points).astype(np.float32)
+
+
+def smear(wave: Wave, rng: np.random.Generator, constant: float) -> Wave:
+    """What a wall and a long room leave: the wave convolved with noise that decays by 1/e every `constant` seconds."""
+    length = seconds(3 * constant)
+    tail = noise(rng, length) * decay(length, constant)
+    size = fft.next_fast_len(len(wave) + length, real=True)
+    mixed: Wave = fft.irfft(fft.rfft(wave, size) * fft.rfft(tail, size), size)[: len(wave)].astype(np.float32)
+    return mixed
+
+
+def loudness(wave: Wave) -> float:
+    """RMS of the frame (20 ms) that is louder than nine tenths of the frames: alike for short and for long sounds."""
+    frame = RATE // 50
+    if len(wave) < frame:
+        return float(np.sqrt(np.mean(wave**2)))
+    frames = wave[: len(wave) // frame * frame].reshape(-1, frame)
+    return float(np.sqrt(np.quantile(np.einsum("ij,ij->i", frames, frames) / frame, 0.9)))

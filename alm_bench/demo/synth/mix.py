@@ -1,0 +1,70 @@
+"""From a scene to samples."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from alm_bench.demo.scene import SECONDS, Event, Scene
+from alm_bench.demo.synth import music, sound, speech
+from alm_bench.demo.synth.dsp import RATE, Take, Wave, band, fade, loudness, noise, seconds, smear
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, family_of, is_ambiguous, members, rate_of
+
+_LEVEL = 10 ** (-25 / 20)  # loudness of an event at 0 dB, re full scale
+_PEAK = 0.98
+
+_SOUNDS: dict[str, Callable[[Take], Wave]] = {
+    key: getattr({"sound": sound, "music": music, "speech": speech}[kind.domain], key)
+    for key, kind in EVENT_TYPES.items()
+}
+
+
+def _starts(rng: np.random.Generator, repeats: int, gap: int) -> tuple[int, ...]:
+    """Evenly spaced, each but the first up to 5 % of a gap early or late."""
+    late = rng.uniform(-0.05, 0.05, repeats) * gap
+    return tuple(max(0, int(i * gap + (late[i] if i else 0))) for i in range(repeats))
+
+
+def _play(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
+    """One event type at its own loudness, before gain."""
+    rng = np.random.default_rng(seed)
+    rate = rate_of(item.type) if rate_of(tag) else 0.0
+    gap = seconds(1 / (rate * item.tempo)) if rate else n
+    repeats = max(1, item.repeats or round(n / gap)) if rate else 0
+    starts = tuple(start for start in _starts(rng, repeats, gap) if start < n)
+    wave = _SOUNDS[tag](Take(n, rng, item.pitch, item.tempo, starts, gap))
+    return wave / np.float32(max(loudness(wave), 1e-6))
+
+
+def _blend(item: Event, n: int, seed: list[int]) -> Wave:
+    """All members of a family at once and at one pace, smeared, in a band where they are hard to tell apart."""
+    rng = np.random.default_rng(seed)
+    family = FAMILIES[family_of(item.type)]
+    mixed = np.zeros(n, np.float32)
+    for i, kind in enumerate(members(family.key)):
+        mixed += np.float32(rng.uniform(0.8, 1.2)) * _play(kind.key, item, n, [*seed, i])
+    muffled = band(smear(mixed, rng, 0.22), family.low, family.high)
+    return muffled / np.float32(max(loudness(muffled), 1e-6))
+
+
+def _background(seed: int, n: int, level: float) -> Wave:
+    rng = np.random.default_rng([seed, 2**20])
+    hiss = noise(rng, n)
+    tilted = 0.6 * hiss + band(hiss, None, float(rng.choice((400, 900, 2000))), 1)
+    return tilted * np.float32(10 ** (level / 20))
+
+
+def synthesise(scene: Scene) -> Wave:
+    """The scene's sound: float32, shape (320000,), 32 kHz, peak at most 0.98. The same scene gives the same samples."""
+    total = round(SECONDS * RATE)
+    out = _background(scene.seed, total, scene.noise)
+    for i, item in enumerate(scene.events):
+        start = seconds(item.onset) if item.onset else 0
+        n = min(seconds(item.duration), total - start)
+        play = (
+            _blend(item, n, [scene.seed, i]) if is_ambiguous(item.type) else _play(item.type, item, n, [scene.seed, i])
+        )
+        out[start : start + n] += play * fade(n, 0.003, 0.012) * np.float32(_LEVEL * 10 ** (item.gain / 20))
+    peak = float(np.abs(out).max())
+    if peak > _PEAK:
+        out *= np.float32(_PEAK / peak)
+    return out

@@ -1,0 +1,115 @@
+"""Voices: formants over a glottal wave or over breath. No words, but the pace, pitch and vowels of speech."""
+
+import numpy as np
+
+from alm_bench.demo.synth.dsp import RATE, Take, Wave, band, fade, glide, noise, seconds, times, tone
+
+_VOWELS = (
+    (730, 1090, 2440),
+    (270, 2290, 3010),
+    (300, 870, 2240),
+    (530, 1840, 2480),
+    (570, 840, 2410),
+    (660, 1720, 2410),
+)
+"""First three formants of a, i, u, e, o, ae in Hz (Peterson and Barney 1952, men)."""
+
+
+def _glottal(pitch: float, vowel: tuple[int, int, int], size: float, tilt: float = 0.6) -> tuple[float, ...]:
+    """Harmonic amplitudes of a vowel at `pitch` Hz; `size` scales the formants, as a shorter throat does."""
+    count = max(3, min(60, int(5500 / pitch)))
+    frequency = pitch * np.arange(1, count + 1)
+    gain = np.full(count, 0.02)
+    for formant, level in zip(vowel, (1.0, 0.6, 0.3), strict=True):
+        gain += level / (1 + ((frequency - formant * size) / (70 + 0.05 * formant)) ** 2)
+    return tuple(float(value) for value in gain * np.arange(1, count + 1) ** -tilt)
+
+
+def _vowel(take: Take) -> tuple[int, int, int]:
+    return _VOWELS[int(take.rng.integers(len(_VOWELS)))]
+
+
+def _talk(take: Take, base: float, size: float) -> Wave:
+    """A train of syllables, some opened by a hiss or a click, with a falling melody and a pause now and then."""
+    units = []
+    for i, _ in enumerate(take.starts):
+        n = max(seconds(0.05), int(take.gap * take.rng.uniform(0.62, 0.85)))
+        accent = base * (1.12 - 0.06 * (i % 5)) * float(take.rng.uniform(0.95, 1.05))
+        voiced = tone(glide(accent * 1.04, accent * 0.93, n), n, _glottal(accent, _vowel(take), size))
+        voiced *= fade(n, 0.025, 0.05) * np.float32(take.rng.uniform(0.6, 1.0))
+        if take.rng.random() < 0.35:
+            hiss = seconds(0.045)
+            voiced[:hiss] += band(noise(take.rng, len(voiced[:hiss])), 3500, 8500) * 0.12
+        units.append(voiced)
+    return take.lay(units)
+
+
+def man(take: Take) -> Wave:
+    return _talk(take, take.around(108 * take.pitch), take.around(0.96, 0.04))
+
+
+def woman(take: Take) -> Wave:
+    return _talk(take, take.around(225 * take.pitch), take.around(1.17, 0.04))
+
+
+def whisper(take: Take) -> Wave:
+    units = []
+    for _ in take.starts:
+        n = int(take.gap * take.rng.uniform(0.65, 0.9))
+        first, second, third = _vowel(take)
+        breath = noise(take.rng, n)
+        shaped = 0.4 * band(breath, first * 0.8, first * 1.4) + band(breath, second * 0.85, second * 1.25)
+        units.append((shaped + 0.8 * band(breath, third * 0.9, third * 1.6)) * fade(n, 0.04, 0.06))
+    return take.lay(units)
+
+
+def counting(take: Take) -> Wave:
+    """One long word of two vowels at a time, each said with the same fall, evenly spaced."""
+    base = take.around(155 * take.pitch)
+    units = []
+    for _ in take.starts:
+        n = seconds(0.34)
+        fall = glide(base * 1.25, base * 0.8, n)
+        turn = np.linspace(0, 1, n, dtype=np.float32)
+        word = tone(fall, n, _glottal(base, _vowel(take), 1.03)) * (1 - turn)
+        word += tone(fall, n, _glottal(base, _vowel(take), 1.03)) * turn
+        word *= fade(n, 0.02, 0.1)
+        word[: seconds(0.05)] += band(noise(take.rng, seconds(0.05)), 3500, 8500) * 0.2
+        units.append(word)
+    return take.lay(units)
+
+
+def laugh(take: Take) -> Wave:
+    base = take.around(285 * take.pitch)
+    units = []
+    for i, _ in enumerate(take.starts):
+        breath, voiced = int(0.35 * take.gap), int(0.45 * take.gap)
+        pitch = base * 1.25 * 0.94 ** (i % 7)
+        puff = band(noise(take.rng, breath), 900, 4500) * 0.3 * fade(breath, 0.01, 0.01)
+        ha = tone(glide(pitch * 1.1, pitch * 0.9, voiced), voiced, _glottal(pitch, _VOWELS[0], 1.1, 0.3))
+        units.append(np.concatenate([puff, ha * fade(voiced, 0.012, 0.04)]))
+    return take.lay(units)
+
+
+def cry(take: Take) -> Wave:
+    base = take.around(470 * take.pitch)
+    units = []
+    for _ in take.starts:
+        n = int(0.74 * take.gap)
+        arch = base * (0.85 + 0.35 * np.sin(np.pi * np.minimum(1.15 * times(n) * RATE / n, 1)))
+        rough = 1 + 0.3 * np.sin(2 * np.pi * 27 * times(n))
+        units.append(tone(arch, n, (0.35, 0.8, 1.0, 0.8, 0.5, 0.35, 0.2, 0.1)) * rough * fade(n, 0.06, 0.12))
+    return take.lay(units)
+
+
+def singer(take: Take) -> Wave:
+    """Long open vowels with a slow vibrato and the singer's formant near 2.8 kHz."""
+    base, rate = take.around(262 * take.pitch), take.around(5.0, 0.08)
+    units = []
+    for _ in take.starts:
+        n = int(0.94 * take.gap)
+        pitch = base * 2.0 ** (int(take.rng.choice((-2, 0, 2))) / 12)
+        first, second, _ = _VOWELS[int(take.rng.choice((0, 4)))]
+        sung = pitch * (1 + 0.03 * np.sin(2 * np.pi * rate * times(n)))
+        units.append(tone(sung, n, _glottal(pitch, (first, second, 2800), 1.0, 0.15)) * fade(n, 0.1, 0.12))
+    return take.lay(units)

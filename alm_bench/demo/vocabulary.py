@@ -1,0 +1,198 @@
+"""The events that the demo world knows: what they are called, and which can be counted, paced or pitched."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+Domain = Literal["sound", "music", "speech"]
+
+DOMAINS: tuple[Domain, ...] = ("sound", "music", "speech")
+
+
+@dataclass(frozen=True, slots=True)
+class EventType:
+    """One kind of event.
+
+    `label` names it in options ("dog barking"), `phrase` with its article, `clause` and `caption` are its sentences,
+    `word` is a one-word answer, `source` what makes it, `place` where one meets it.
+    `units` is the plural of what can be counted in it, empty if nothing can. `rate` is units a second at tempo 1,
+    0 for a continuous sound. `pitched` and `paced` say whether pitch and tempo can be heard in it.
+    """
+
+    key: str
+    domain: Domain
+    family: str
+    label: str
+    phrase: str
+    clause: str
+    caption: str
+    word: str
+    source: str
+    place: str
+    units: str
+    rate: float
+    pitched: bool
+    paced: bool
+
+    @property
+    def countable(self) -> bool:
+        return bool(self.units)
+
+    @property
+    def hypotheses(self) -> tuple[str, str, str]:
+        """The fixed sentences by which entailment speaks of this event."""
+        return (
+            f"{self.clause[0].upper()}{self.clause[1:]}.",
+            f"The sound of {self.phrase} can be heard.",
+            f"The recording contains {self.source}.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Two to four types that one `ambiguous` sound could all be. `low` and `high` bound its band, in Hz."""
+
+    key: str
+    domain: Domain
+    ambiguous: str
+    low: float
+    high: float
+
+    @property
+    def tag(self) -> str:
+        return f"{self.key}?"
+
+
+FAMILIES: dict[str, Family] = {
+    family.key: family
+    for family in (
+        Family("animal", "sound", "a muffled animal call", 350, 1600),
+        Family("weather", "sound", "a faint noise of water or weather", 250, 1100),
+        Family("alarm", "sound", "a far-off signal tone", 600, 1500),
+        Family("impact", "sound", "dull thuds", 60, 450),
+        Family("machine", "sound", "a low mechanical hum", 40, 260),
+        Family("sustained", "music", "a blurred held note", 300, 1000),
+        Family("struck", "music", "a blurred struck note", 150, 800),
+        Family("percussion", "music", "a blurred rhythm", 80, 700),
+        Family("keyboard", "music", "blurred keyboard music", 180, 650),
+        Family("talk", "speech", "unclear talking behind a wall", 120, 750),
+        Family("vocal", "speech", "an unclear human cry", 250, 950),
+    )
+}
+
+# key, family, label, article, clause, caption, word, source, place, units, rate, pitched, paced
+_ROWS: tuple[tuple[str, str, str, str, str, str, str, str, str, str, float, bool, bool], ...] = (
+    ("dog", "animal", "dog barking", "a ", "a dog is barking", "a dog barks",
+     "dog", "a dog", "at a kennel", "barks", 2.0, True, True),
+    ("bird", "animal", "bird chirping", "a ", "a bird is chirping", "a bird chirps",
+     "bird", "a bird", "in a tree top", "chirps", 2.8, True, True),
+    ("frog", "animal", "frog croaking", "a ", "a frog is croaking", "a frog croaks",
+     "frog", "a frog", "at a pond", "croaks", 1.5, True, True),
+    ("rain", "weather", "rain falling", "", "rain is falling", "rain falls",
+     "rain", "rain", "outside in a downpour", "", 0.0, False, False),
+    ("wind", "weather", "wind blowing", "", "wind is blowing", "wind blows",
+     "wind", "wind", "on a bare hill top", "", 0.0, False, False),
+    ("drip", "weather", "water dripping", "", "water is dripping", "water drips",
+     "water", "a leaking tap", "at a kitchen sink", "water drops", 2.0, True, True),
+    ("siren", "alarm", "siren wailing", "a ", "a siren is wailing", "a siren wails",
+     "siren", "a fire engine", "in a street near a fire", "", 0.0, True, True),
+    ("beep", "alarm", "alarm clock beeping", "an ", "an alarm clock is beeping", "an alarm clock beeps",
+     "alarm", "an alarm clock", "in a bedroom at dawn", "beeps", 3.0, True, True),
+    ("phone", "alarm", "telephone ringing", "a ", "a telephone is ringing", "a telephone rings",
+     "telephone", "a telephone", "in an office", "telephone rings", 1.1, False, True),
+    ("knock", "impact", "knocking on wood", "", "someone is knocking on wood", "someone knocks on wood",
+     "knocking", "a fist on a wooden door", "at a front door", "knocks", 2.8, False, True),
+    ("steps", "impact", "footsteps crunching", "", "footsteps are crunching", "footsteps crunch",
+     "footsteps", "a person who walks", "on a gravel path", "footsteps", 1.9, False, True),
+    ("hammer", "impact", "hammer striking metal", "a ", "a hammer is striking metal", "a hammer strikes metal",
+     "hammer", "a hammer", "in a smithy", "hammer blows", 1.7, False, True),
+    ("engine", "machine", "engine running", "an ", "an engine is running", "an engine runs",
+     "engine", "a motor vehicle", "in a garage", "", 0.0, True, False),
+    ("drill", "machine", "drill buzzing", "a ", "a drill is buzzing", "a drill buzzes",
+     "drill", "a power drill", "at a building site", "", 0.0, True, False),
+    ("helicopter", "machine", "helicopter hovering", "a ", "a helicopter is hovering", "a helicopter hovers",
+     "helicopter", "a helicopter", "beside a landing pad", "", 0.0, False, True),
+    ("violin", "sustained", "violin playing", "a ", "a violin is playing", "a violin plays",
+     "violin", "a violin", "at a string quartet's concert", "violin notes", 1.7, True, True),
+    ("flute", "sustained", "flute playing", "a ", "a flute is playing", "a flute plays",
+     "flute", "a flute", "in a woodwind lesson", "flute notes", 1.7, True, True),
+    ("trumpet", "sustained", "trumpet playing", "a ", "a trumpet is playing", "a trumpet plays",
+     "trumpet", "a trumpet", "in a brass band", "trumpet notes", 2.2, True, True),
+    ("guitar", "struck", "guitar strings plucked", "", "guitar strings are plucked", "guitar strings are plucked",
+     "guitar", "a guitar", "by a camp fire", "guitar notes", 2.2, True, True),
+    ("xylophone", "struck", "xylophone playing", "a ", "a xylophone is playing", "a xylophone plays",
+     "xylophone", "a xylophone", "in a children's music class", "xylophone notes", 2.8, True, True),
+    ("bell", "struck", "bell tolling", "a ", "a bell is tolling", "a bell tolls",
+     "bell", "a church bell", "below a church tower", "bell tolls", 1.1, True, True),
+    ("drums", "percussion", "drum kit playing", "a ", "a drum kit is playing", "a drum kit plays",
+     "drums", "a drum kit", "at a rock concert", "", 2.6, False, True),
+    ("maracas", "percussion", "maracas shaking", "", "maracas are shaking", "maracas shake",
+     "maracas", "a pair of maracas", "at a salsa evening", "", 4.2, False, True),
+    ("bongo", "percussion", "bongo drumming", "a ", "a bongo is drumming", "a bongo drums",
+     "bongo", "a bongo drum", "in a hand drum circle", "bongo hits", 2.8, True, True),
+    ("organ", "keyboard", "organ chords sounding", "", "organ chords are sounding", "organ chords sound",
+     "organ", "an organ", "in a cathedral", "organ chords", 1.2, True, True),
+    ("piano", "keyboard", "piano scale rising", "a ", "a piano scale is rising", "a piano scale rises",
+     "piano", "a piano", "at a piano lesson", "", 4.0, True, True),
+    ("man", "talk", "man speaking", "a ", "a man is speaking", "a man speaks",
+     "man", "a man with a low voice", "at a talk by a man", "", 4.2, True, True),
+    ("woman", "talk", "woman speaking", "a ", "a woman is speaking", "a woman speaks",
+     "woman", "a woman with a clear voice", "at a talk by a woman", "", 4.2, True, True),
+    ("whisper", "talk", "person whispering", "a ", "a person is whispering", "a person whispers",
+     "whisper", "a person who whispers", "in a reading room", "", 3.8, False, True),
+    ("counting", "talk", "person counting aloud", "a ", "a person is counting aloud", "a person counts aloud",
+     "counting", "a person who counts", "at the start of a race", "counted words", 1.5, True, True),
+    ("laugh", "vocal", "person laughing", "a ", "a person is laughing", "a person laughs",
+     "laughter", "a person who laughs", "at a comedy show", "", 5.0, True, True),
+    ("cry", "vocal", "baby crying", "a ", "a baby is crying", "a baby cries",
+     "baby", "a baby", "in a nursery", "baby cries", 1.1, True, True),
+    ("singer", "vocal", "person singing", "a ", "a person is singing", "a person sings",
+     "singing", "a singer", "at a choir practice", "sung notes", 1.3, True, True),
+)  # fmt: skip
+
+
+def _build() -> dict[str, EventType]:
+    types = {}
+    for row in _ROWS:
+        key, family, label, article = row[:4]
+        rest = row[4:]
+        domain = FAMILIES[family].domain
+        types[key] = EventType(key, domain, family, label, article + label, *rest)
+    return types
+
+
+EVENT_TYPES: dict[str, EventType] = _build()
+
+TAGS: tuple[str, ...] = (*EVENT_TYPES, *(family.tag for family in FAMILIES.values()))
+"""Column order of tag targets: every event type, then every family's ambiguous sound (`animal?`)."""
+
+
+@cache
+def members(family: str) -> tuple[EventType, ...]:
+    return tuple(kind for kind in EVENT_TYPES.values() if kind.family == family)
+
+
+@cache
+def of_domain(domain: str) -> tuple[EventType, ...]:
+    return tuple(kind for kind in EVENT_TYPES.values() if kind.domain == domain)
+
+
+def is_ambiguous(tag: str) -> bool:
+    return tag.endswith("?")
+
+
+def family_of(tag: str) -> str:
+    """The family of an event type or of an ambiguous tag."""
+    return tag[:-1] if is_ambiguous(tag) else EVENT_TYPES[tag].family
+
+
+def rate_of(tag: str) -> float:
+    """Units a second at tempo 1; an ambiguous sound has its members' slowest pace."""
+    if not is_ambiguous(tag):
+        return EVENT_TYPES[tag].rate
+    return min((kind.rate for kind in members(family_of(tag)) if kind.rate), default=0.0)
+
+
+def described(tag: str) -> str:
+    """How a caption speaks of an event."""
+    return f"{FAMILIES[family_of(tag)].ambiguous} is heard" if is_ambiguous(tag) else EVENT_TYPES[tag].caption
