@@ -73,9 +73,8 @@ class WindowAttention(nn.Module):
             bias = (bias + mask[:, None]).repeat(batch, 1, 1, 1)
         qkv = self.qkv(x).view(batch * count, positions, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=bias.expand(batch * count, -1, -1, -1)
-        )
+        bias = bias.expand(batch * count, -1, -1, -1)
+        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
         mixed = mixed.transpose(1, 2).reshape(x.shape)
         return self.proj(mixed)  # type: ignore[no-any-return]
 

@@ -1,0 +1,97 @@
+"""Mellow (arXiv 2503.08540): the published weights, a folder of ours, or the small untrained network."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class MellowOptions:
+    """`checkpoint`: v0 or v0_s (hub), a file in their layout, or a folder; none is a small untrained network.
+
+    `protocol`: how questions and clips are put before it, as the paper's code does or as its public wrapper does.
+    `crop`: which 10 s of a longer clip; the protocol's own (random, seeded by the clip) where none is given.
+    """
+
+    checkpoint: str | None = None
+    protocol: Literal["paper", "wrapper"] = "paper"
+    crop: Literal["first", "centre", "random"] | None = None
+
+
+class MellowAdapter:
+    """the bundled small audio-language model, under the paper's protocol or its public wrapper's"""
+
+    Options = MellowOptions
+    prompts = "native"
+
+    def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
+        from alm_bench.mellow.answer import Answerer, pick_device, pick_dtype
+        from alm_bench.mellow.checkpoint import load
+        from alm_bench.mellow.prompt import PROTOCOLS
+
+        device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype)
+        protocol = PROTOCOLS[options.protocol]
+        loaded = load(options.checkpoint)
+        config = loaded.model.config
+        self.samples = config.encoder.samples
+        self.answerer = Answerer(loaded, protocol, device, dtype)
+        self.audio: AudioPolicy | None = protocol.policy(config.encoder, options.crop)
+        choices = [loaded.name, protocol.name] + ([f"crop={options.crop}"] if options.crop else [])
+        self.identity = AdapterIdentity(
+            label=f"mellow[{','.join(choices)}]",
+            family="mellow",
+            weights=loaded.sha256,
+            dtype=str(dtype).removeprefix("torch."),
+            device=device.type,
+            parameters=loaded.model.parameter_count(),
+            trained_on=config.trained_on,
+            settings={
+                "protocol": protocol.name,
+                "crop": options.crop or protocol.audio.crop,
+                "config": hashlib.sha256(config.to_json().encode()).hexdigest()[:12],
+            },
+            note=None if loaded.sha256 else "untrained: random weights, its answers mean nothing",
+        )
+
+    def order(self, requests: Sequence[Request]) -> Sequence[int]:
+        """Questions about the same clips together: a clip is encoded once a batch."""
+        return sorted(range(len(requests)), key=lambda i: [ref.id for ref in requests[i].audio])
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        from alm_bench.mellow.answer import Question
+        from alm_bench.mellow.prompt import both_clips
+
+        problems = [self._problem(request) for request in batch]
+        questions = [
+            Question(request.id, request.prompt, *both_clips(request.waves))
+            for request, problem in zip(batch, problems, strict=True)
+            if problem is None
+        ]
+        answers = iter(self.answerer.answer(questions, decoding))
+        outputs = []
+        for problem in problems:
+            if problem is not None:
+                outputs.append(Output(text=None, error=problem))
+                continue
+            answer = next(answers)
+            outputs.append(Output(answer.text, truncated=answer.truncated, extra={"tokens": answer.tokens}))
+        return outputs
+
+    def _problem(self, request: Request) -> str | None:
+        """Why a request cannot be answered."""
+        if not request.audio:
+            return "mellow answers questions about one or two clips, this item has none"
+        if len(request.audio) > 2:
+            return f"mellow hears one or two clips, this item has {len(request.audio)}"
+        if len(request.waves) < len(request.audio):
+            return f"{len(request.audio)} clips but {len(request.waves)} decoded waves"
+        for wave in request.waves:
+            if wave.shape != (self.samples,):
+                return f"a decoded clip has shape {wave.shape}, expected ({self.samples},)"
+        return None
+
+
+ADAPTERS = {"mellow": MellowAdapter}
