@@ -9,10 +9,10 @@ import importlib
 import importlib.util
 import sys
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,7 +43,7 @@ class TaskEntry:
 
 @dataclass(frozen=True, slots=True)
 class AdapterEntry:
-    """An adapter class as the catalogue knows it. `source` is the sha256 of the file of an adapter without a package."""
+    """An adapter class as the catalogue knows it. `source` is the sha256 of the file it was loaded from by path."""
 
     name: str
     cls: type[Any]
@@ -95,7 +95,7 @@ class Catalogue:
         table[name] = entry
 
 
-def _files(table: Mapping[str, Any]) -> tuple[DataFile, ...]:
+def _files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ...]:
     return tuple(
         DataFile(
             role=entry["role"],
@@ -105,7 +105,7 @@ def _files(table: Mapping[str, Any]) -> tuple[DataFile, ...]:
             revisions=entry.get("revisions", {}),
             optional=entry.get("optional", False),
         )
-        for entry in table.get("files", ())
+        for entry in entries
     )
 
 
@@ -116,17 +116,9 @@ def read_cards(path: Path) -> list[TaskCard]:
         cards = []
         for name, own in document["tasks"].items():
             table = {**document["card"], **own}
-            files, lists = _files(table), ("splits", "metrics", "groups", "audio")
-            rest = {key: value for key, value in table.items() if key not in ("files", *lists)}
-            cards.append(
-                TaskCard(
-                    name=name,
-                    files=files,
-                    folder=path.parent,
-                    **{key: tuple(table.get(key, ())) for key in lists},
-                    **rest,
-                )
-            )
+            lists: dict[str, Any] = {key: tuple(table.pop(key)) for key in ("splits", "metrics", "groups", "audio")}
+            files = _files(table.pop("files"))
+            cards.append(TaskCard(name=name, files=files, folder=path.parent, **lists, **table))
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a task card: {error}") from error
     return cards
@@ -140,17 +132,14 @@ def _package_folder(name: str) -> Path:
 
 
 def _scan_tasks(catalogue: Catalogue) -> None:
-    homes = [
-        (f"alm_bench.tasks.{folder.name}", folder.name, lambda folder=folder: folder)
+    homes = {
+        f"alm_bench.tasks.{folder.name}": folder.name
         for folder in sorted(_package_folder("alm_bench.tasks").iterdir())
         if (folder / "task.toml").is_file()
-    ] + [
-        (point.value, point.name, lambda point=point: _package_folder(point.value))
-        for point in entry_points(group="alm_bench.tasks")
-    ]
-    for module, name, locate in homes:
+    } | {point.value: point.name for point in entry_points(group="alm_bench.tasks")}
+    for module, name in homes.items():
         try:
-            cards = read_cards(locate() / "task.toml")
+            cards = read_cards(_package_folder(module) / "task.toml")
         except (UsageError, ImportError) as error:
             catalogue.broken[name] = str(error)
             continue
@@ -164,16 +153,12 @@ def _scan_adapters(catalogue: Catalogue) -> None:
         for name, cls in module.ADAPTERS.items():
             catalogue.add("adapters", name, AdapterEntry(name, cls), module.__name__)
     for point in entry_points(group="alm_bench.adapters"):
-        _guarded(catalogue, point, lambda cls, point=point: AdapterEntry(point.name, cls))
-
-
-def _guarded(catalogue: Catalogue, point: EntryPoint, entry: Callable[[Any], AdapterEntry]) -> None:
-    try:
-        cls = point.load()
-    except (ImportError, AttributeError, SyntaxError) as error:
-        catalogue.broken[point.name] = f"{type(error).__name__}: {error}"
-        return
-    catalogue.add("adapters", point.name, entry(cls), point.value)
+        try:
+            cls = point.load()
+        except (ImportError, AttributeError, SyntaxError) as error:
+            catalogue.broken[point.name] = f"{type(error).__name__}: {error}"
+            continue
+        catalogue.add("adapters", point.name, AdapterEntry(point.name, cls), point.value)
 
 
 @cache

@@ -43,7 +43,12 @@ class DataRoot(Protocol):
 
 
 class Task(Protocol):
-    card: TaskCard
+    @property
+    def card(self) -> TaskCard: ...
+
+    @property
+    def parser(self) -> str:
+        """Name and version of the rules that read its answers."""
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         """Items in file order. Raises DataError for a malformed file or duplicate ids."""

@@ -17,8 +17,8 @@ def same_option(sample: Sample, index: int | None) -> bool:
     """Whether option `index` is the gold or a twin of it: two options with one text are one answer."""
     if index is None or sample.target is None:
         return False
-    texts = [unicodedata.normalize("NFKC", choice).casefold().strip() for choice in sample.choices]
-    return texts[index] == texts[sample.target]
+    said, gold = (unicodedata.normalize("NFKC", sample.choices[i]).casefold().strip() for i in (index, sample.target))
+    return said == gold
 
 
 def counted(rows: Sequence[Scored]) -> list[Scored]:

@@ -49,6 +49,4 @@ def classification_metrics(
     sizes = [len(golds)] * 4 + [sum(gold == label for gold in golds) for label in range(len(recalls))]
     names = ("accuracy", "precision", "recall", "f1", *recalls)
     found = [Metric(float(v), float(a), float(b), n) for v, a, b, n in zip(value, low, high, sizes, strict=True)]
-    return {
-        name: metric if metric.n else Metric.missing("no items") for name, metric in zip(names, found, strict=True)
-    }
+    return {name: metric if metric.n else Metric.missing("no items") for name, metric in zip(names, found, strict=True)}

@@ -21,7 +21,7 @@ from alm_bench.core import (
     TaskScore,
 )
 from alm_bench.data.readers import read_csv, unique
-from alm_bench.parsing import parse_choice
+from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.choice import BLIND_UNIFORM, answered, clips, counted
 from alm_bench.scoring.classification import classification_metrics, confusion
 from alm_bench.tasks.entailment.hypothesis_only import BLIND_HYPOTHESIS, HypothesisOnly
@@ -46,6 +46,7 @@ def label_of(choices: Sequence[str], index: int | None) -> int | None:
 @dataclass(frozen=True, slots=True)
 class Entailment:
     card: TaskCard
+    parser: str = PARSER
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         found = {}
@@ -58,7 +59,7 @@ class Entailment:
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         path = self.files(data, split)["annotations"]
-        return iter(list(unique(self._samples(path, data), path)))
+        return iter(unique(self._samples(path, data), path))
 
     def _samples(self, path: Path, data: DataRoot) -> Iterator[Sample]:
         rows_of_clip: dict[str, int] = {}

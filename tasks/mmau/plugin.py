@@ -1,4 +1,4 @@
-"""MMAU (Sakshi et al., arXiv 2410.19168): multiple choice over sound, music and speech, 27 skills, three difficulties."""
+"""MMAU (Sakshi et al., arXiv 2410.19168): multiple choice over sound, music and speech."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from alm_bench.core import (
     UsageError,
 )
 from alm_bench.data.readers import read_json, unique
-from alm_bench.parsing import parse_choice
+from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.choice import blind_rows, by_group, choice_metrics, mean_score, same_option
 from alm_bench.tasks.mmau.official import official_correct
 from alm_bench.tasks.mmau.readers import hub_rows, official_rows
@@ -36,6 +36,7 @@ class Options:
 class Mmau:
     card: TaskCard
     options: Options
+    parser: str = PARSER
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         if self.options.annotations is not None:
@@ -50,12 +51,9 @@ class Mmau:
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         files = self.files(data, split)
-        if "annotations" in files:
-            rows = official_rows(files["annotations"], data)
-        else:
-            rows = hub_rows(list(files.values()))
         source = next(iter(files.values()))
-        return iter(list(unique(self._samples(rows), source)))
+        rows = official_rows(source, data) if "annotations" in files else hub_rows(list(files.values()))
+        return iter(unique(self._samples(rows), source))
 
     def _samples(self, rows: Iterable[tuple[Mapping[str, Any], AudioRef]]) -> Iterator[Sample]:
         for row, clip in rows:

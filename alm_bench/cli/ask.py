@@ -1,0 +1,41 @@
+"""`alm-bench ask`: one prompt, up to two clips, the answer alone."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alm_bench.cli import common
+from alm_bench.core import AlmBenchError, AudioRef, Decoding, Request, Runtime, UsageError
+
+
+def ask(
+    prompt: Annotated[str, typer.Argument(help="The question, as the model gets it.")],
+    model: Annotated[str, typer.Option(help="A model's name, or ./file.py:Class, or package.module:Class.")],
+    audio: Annotated[list[Path] | None, typer.Option(help="A clip; a second --audio gives a second clip.")] = None,
+    model_arg: common.ModelArg = None,
+    device: common.Device = "auto",
+    dtype: common.Dtype = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1)] = 128,
+    json_: common.Json = False,
+) -> None:
+    """Ask a model about one or two clips (greedy). Prints the answer and nothing else."""
+    from alm_bench.plugins import catalogue
+    from alm_bench.runner.loader import load_clips
+
+    clips = audio or []
+    if len(clips) > 2:
+        raise UsageError(f"ask takes at most two --audio, found {len(clips)}")
+    device, dtype = common.device_and_dtype(device, dtype)
+    adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype))
+    request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))
+    ready = load_clips(0, request, adapter.audio)
+    if ready.audio_error is not None:
+        raise UsageError(ready.audio_error)
+    output = adapter.generate([ready.request], Decoding(max_new_tokens=max_new_tokens))[0]
+    if output.error is not None or output.text is None:
+        raise AlmBenchError(output.error or f"{adapter.identity.label} returned no text")
+    if json_:
+        common.print_json({"model": adapter.identity.label, "text": output.text, "truncated": output.truncated})
+    else:
+        print(output.text)

@@ -1,0 +1,132 @@
+"""What several commands share: options of one meaning, the data folder, run folders, printing."""
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from alm_bench.core import DataError, DataRoot, UsageError
+from alm_bench.core.errors import known_first
+from alm_bench.core.options import split_pair
+
+if TYPE_CHECKING:
+    from alm_bench.plugins import TaskEntry
+
+RUNS = Path("results/runs")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
+ModelArg = Annotated[
+    list[str] | None, typer.Option("--model-arg", metavar="K=V", help="An option of the model (repeatable).")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16; the model's own default where none.")]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name (or the end of it).")]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds run folders.")]
+DataChoice = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        metavar="auto|demo|hub|PATH",
+        help="auto: $ALM_BENCH_DATA, then ./data, else the built-in demo world.",
+    ),
+]
+
+
+def pairs(values: Iterable[str] | None, flag: str) -> dict[str, str]:
+    return dict(split_pair(value, flag) for value in values or ())
+
+
+def one_of(value: str, known: Iterable[str], flag: str) -> str:
+    known = list(known)
+    if value not in known:
+        raise UsageError(f"{flag} {value!r} is unknown; known: {known_first(value, known)}")
+    return value
+
+
+def device_and_dtype(device: str, dtype: str | None) -> tuple[str, str | None]:
+    one_of(device.partition(":")[0], ("auto", "cpu", "cuda"), "--device")
+    if dtype is not None:
+        one_of(dtype, ("float32", "bfloat16", "float16"), "--dtype")
+    return device, dtype
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def data_folders() -> list[Path]:
+    """Where `--data auto` looks, in order."""
+    named = os.environ.get("ALM_BENCH_DATA")
+    if named and not Path(named).is_dir():
+        raise DataError(f"ALM_BENCH_DATA names {named}, which is no folder: unset it or name one")
+    return [Path(named)] if named else [folder for folder in (Path("data"),) if folder.is_dir()]
+
+
+def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[str, str]) -> DataRoot:
+    """The data root of one task for a `--data` value. Raises DataError, UsageError."""
+    from alm_bench.data import LocalRoot, hub_root
+
+    annotations = options.get("annotations")
+    if choice == "hub":
+        if split not in entry.card.hub:
+            known = ", ".join(entry.card.hub) or "none"
+            raise UsageError(f"task {entry.card.name} has no hub data set for split {split}; splits there: {known}")
+        return hub_root(entry.card.hub[split])
+    if choice == "demo":
+        if annotations:
+            raise UsageError(
+                f"task {entry.card.name}: annotations= names real questions, --data demo does not go with it"
+            )
+        return _demo()
+    if choice != "auto":
+        if not Path(choice).is_dir():
+            raise DataError(f"--data {choice}: no such folder (known besides a folder: auto, demo, hub)")
+        return LocalRoot(Path(choice))
+    required = [file for file in entry.card.files if file.split == split]
+    for root in map(LocalRoot, data_folders()):
+        if annotations or any(root.has(file) for file in required):
+            return root
+    if annotations:
+        return LocalRoot(Path(annotations).expanduser().parent)
+    return _demo()
+
+
+def _demo() -> DataRoot:
+    from alm_bench.demo import demo_root
+
+    return demo_root()
+
+
+def pick_split(entry: "TaskEntry", split: str | None) -> str:
+    return (
+        entry.card.default_split if split is None else one_of(split, entry.card.splits, f"{entry.card.name}: --split")
+    )
+
+
+def run_folders(out: Path) -> list[Path]:
+    """Run folders below `out`, oldest first."""
+    found = [path.parent for path in out.glob("*/run.json")]
+    return sorted(found, key=lambda folder: ((folder / "run.json").stat().st_mtime, folder.name))
+
+
+def find_run(name: str, out: Path = RUNS) -> Path:
+    """A run's folder by path, by name, or by the end of its name."""
+    path = Path(name)
+    if (path / "run.json").is_file():
+        return path
+    folders = run_folders(out)
+    matches = [folder for folder in folders if folder.name == name] or [
+        folder for folder in folders if folder.name.endswith(name)
+    ]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(f"{name!r} fits {len(matches)} runs: {', '.join(folder.name for folder in matches[:6])}")
+    known = known_first(name, [folder.name for folder in folders], limit=4) if folders else "none"
+    raise UsageError(f"no run {name!r} (no run.json there); runs in {out}: {known}")
+
+
+Layout = Literal["wide", "narrow"]

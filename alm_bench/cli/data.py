@@ -1,0 +1,114 @@
+"""`alm-bench data`: what of a task's data is there, and where the rest comes from."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alm_bench.cli import common
+from alm_bench.core import DataRoot
+
+if TYPE_CHECKING:
+    from alm_bench.data import DataReport
+    from alm_bench.plugins import TaskEntry
+
+app = typer.Typer(help="Look at a task's data: what is there, what is missing, which revision.", no_args_is_help=True)
+
+TaskArgument = Annotated[str | None, typer.Argument(metavar="[TASK]", help="All tasks where none.")]
+
+
+@app.command()
+def info(task: TaskArgument = None, data: common.DataChoice = "auto", json_: common.Json = False) -> None:
+    """Show the folder layout that a task expects, what of it is there, and where the rest comes from."""
+    _print([_report(entry, data, headers=False) for entry in _entries(task)], json_)
+
+
+@app.command()
+def verify(task: TaskArgument = None, data: common.DataChoice = "auto", json_: common.Json = False) -> None:
+    """As info, and open every clip. Exits 1 when something that a run needs is missing or unreadable."""
+    reports = [_report(entry, data, headers=True) for entry in _entries(task)]
+    _print(reports, json_)
+    if not all(report["complete"] for report in reports):
+        raise typer.Exit(1)
+
+
+def _entries(task: str | None) -> "list[TaskEntry]":
+    from alm_bench.plugins import catalogue
+
+    return [catalogue().task(task)] if task else [entry for _, entry in sorted(catalogue().tasks.items())]
+
+
+def _report(entry: "TaskEntry", choice: str, headers: bool) -> dict[str, Any]:
+    from alm_bench.data import inspect
+
+    split = entry.card.default_split
+    root = common.resolve_data(entry, split, choice, {})
+    needed = [file for file in entry.card.files if file.split == split]
+    clips = _clips(entry, root, split) if any(root.has(file) for file in needed) else []
+    return _as_json(entry, root, inspect(entry.card, root, clips, split=split, headers=headers))
+
+
+def _clips(entry: "TaskEntry", root: DataRoot, split: str) -> list[Any]:
+    return [ref for sample in entry.create().samples(root, split) for ref in sample.audio]
+
+
+def _as_json(entry: "TaskEntry", root: DataRoot, report: "DataReport") -> dict[str, Any]:
+    return {
+        "task": report.task,
+        "data": root.kind,
+        "folder": str(report.root),
+        "complete": report.complete and report.clips.total > 0,
+        "files": [
+            {
+                "role": found.file.role,
+                "split": found.file.split,
+                "place": found.file.names[0],
+                "optional": found.file.optional,
+                "path": None if found.path is None else str(found.path),
+                "bytes": found.size,
+                "sha256": found.sha256,
+                "revision": found.revision,
+                "source": found.file.source,
+            }
+            for found in report.files
+        ],
+        "clips": {
+            "layout": list(entry.card.audio),
+            "source": entry.card.source,
+            "total": report.clips.total,
+            "present": report.clips.present,
+            "missing": list(report.clips.missing),
+            "unreadable": dict(report.clips.unreadable),
+        },
+    }
+
+
+def _print(reports: list[dict[str, Any]], json_: bool) -> None:
+    from alm_bench.records.tables import markdown
+
+    if json_:
+        common.print_json({"tasks": reports})
+        return
+    rows = [row for report in reports for row in _rows(report)]
+    print(markdown(["task", "place below the data folder", "there", "revision", "sha256", "where it comes from"], rows))
+    for report in reports:
+        where = "the built-in demo world, " if report["data"] == "demo" else ""
+        print(f"\n{report['task']}: {where}{report['folder']}")
+        clips = report["clips"]
+        for clip in clips["missing"][:5]:
+            print(f"  missing clip {clip}")
+        if len(clips["missing"]) > 5:
+            print(f"  ... {len(clips['missing']) - 5} more clips are missing")
+        for clip, reason in list(clips["unreadable"].items())[:5]:
+            print(f"  unreadable clip {clip}: {reason}")
+
+
+def _rows(report: dict[str, Any]) -> list[list[str]]:
+    rows = []
+    for file in report["files"]:
+        there = f"{file['bytes']:,} bytes" if file["path"] else ("no (optional)" if file["optional"] else "NO")
+        digest = (file["sha256"] or "-")[:12]
+        rows.append([report["task"], file["place"], there, file["revision"] or "-", digest, file["source"]])
+    clips = report["clips"]
+    there = f"{clips['present']} of {clips['total']} clips" if clips["total"] else "not looked for"
+    rows.append([report["task"], " or ".join(clips["layout"]), there, "-", "-", clips["source"]])
+    return rows

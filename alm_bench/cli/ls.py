@@ -1,0 +1,88 @@
+"""`alm-bench ls`: what is installed and what was run."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from alm_bench.cli import common
+
+
+def ls(
+    what: Annotated[str, typer.Argument(metavar="tasks|models|runs")] = "tasks",
+    out: common.Out = common.RUNS,
+    json_: common.Json = False,
+) -> None:
+    """List tasks, models or runs."""
+    common.one_of(what, ("tasks", "models", "runs"), "ls")
+    rows = {"tasks": _tasks, "models": _models}[what]() if what != "runs" else _runs(out)
+    if json_:
+        common.print_json({what: rows})
+        return
+    from alm_bench.records.tables import markdown
+
+    if rows:
+        print(markdown(list(rows[0]), [list(row.values()) for row in rows]))
+    else:
+        print(f"no {what}")
+
+
+def _broken() -> None:
+    from alm_bench.plugins import catalogue
+
+    for name, reason in catalogue().broken.items():
+        print(f"plug-in {name} is broken: {reason}", file=sys.stderr)
+
+
+def _tasks() -> list[dict[str, Any]]:
+    from alm_bench.plugins import catalogue
+
+    _broken()
+    return [
+        {
+            "task": name,
+            "kind": entry.card.kind,
+            "splits": ", ".join(entry.card.splits),
+            "what": entry.card.summary,
+            "source": entry.card.source,
+        }
+        for name, entry in sorted(catalogue().tasks.items())
+    ]
+
+
+def _models() -> list[dict[str, Any]]:
+    import dataclasses
+
+    from alm_bench.plugins import catalogue
+
+    _broken()
+    rows = []
+    for name, entry in sorted(catalogue().adapters.items()):
+        options = getattr(entry.cls, "Options", None)
+        known = [field.name for field in dataclasses.fields(options)] if options is not None else []
+        rows.append(
+            {"model": name, "options": ", ".join(known) or "-", "prompts": entry.prompts, "what": entry.summary}
+        )
+    return rows
+
+
+def _runs(out: Any) -> list[dict[str, Any]]:
+    from alm_bench.records.leaderboard import finished
+    from alm_bench.records.store import HEADER, SUMMARY, read_json_file
+    from alm_bench.records.tables import cell, task_title
+
+    rows = []
+    for folder in common.run_folders(out):
+        header = read_json_file(folder / HEADER)
+        run = read_json_file(folder / SUMMARY)["runs"][0] if finished(folder) else None
+        title = {"task": header["task"]["name"], "data": header["data"]["kind"]}
+        rows.append(
+            {
+                "run": folder.name,
+                "task": task_title(title),
+                "model": header["identity"]["label"],
+                "items": header["items"],
+                "accuracy": "not finished" if run is None else cell(run["metrics"].get("accuracy"), "accuracy"),
+            }
+        )
+    return rows

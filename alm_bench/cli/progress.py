@@ -1,0 +1,44 @@
+"""Live progress on standard error: items a second, time left, counts by status."""
+
+from collections import Counter
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+if TYPE_CHECKING:
+    from alm_bench.records.schema import Record
+
+
+class Progress:
+    def __init__(self, title: str, total: int) -> None:
+        self._counts: Counter[str] = Counter()
+        self._bars = Bars(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[counts]}"),
+            console=Console(stderr=True),
+        )
+        self._task = self._bars.add_task(title, total=total, rate="", counts="")
+
+    def __enter__(self) -> "Progress":
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def update(self, records: "Sequence[Record]") -> None:
+        self._counts.update(record.status for record in records)
+        speed = self._bars.tasks[0].speed
+        counts = " ".join(f"{count} {status}" for status, count in self._counts.most_common())
+        self._bars.update(
+            self._task, advance=len(records), counts=counts, rate="" if speed is None else f"{speed:.1f} items/s"
+        )

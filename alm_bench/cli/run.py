@@ -1,0 +1,208 @@
+"""`alm-bench run`: a model on tasks, resumed by itself, with tables at the end."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alm_bench.cli import common
+from alm_bench.core import Decoding, Runtime, UsageError
+
+if TYPE_CHECKING:
+    from alm_bench.core import Adapter, DataRoot, Task
+    from alm_bench.core.prompt import PromptTemplate
+    from alm_bench.runner import RunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How many failed items a run may have: a number of items, or a share of them."""
+
+    count: int = 0
+    share: float | None = None
+
+    @staticmethod
+    def read(text: str) -> "Tolerance":
+        try:
+            value = float(text.removesuffix("%")) if text.endswith("%") else int(text)
+        except ValueError:
+            value = -1
+        if value < 0 or (text.endswith("%") and value > 100):
+            raise UsageError(f"--max-failures takes a number of items or a percentage like 5%, found {text!r}")
+        return Tolerance(share=value / 100) if text.endswith("%") else Tolerance(count=int(value))
+
+    def exceeded(self, failed: int, n: int) -> bool:
+        return failed > (self.count if self.share is None else self.share * n)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One task of the command, its data found and its prompts chosen."""
+
+    spec: "RunSpec"
+    task: "Task"
+    data: "DataRoot"
+    prompt: "PromptTemplate"
+
+
+def run(
+    model: Annotated[str, typer.Option(help="A model's name, or ./file.py:Class, or package.module:Class.")],
+    tasks: Annotated[str, typer.Option(metavar="T[,T]", help="Tasks, comma-separated.")],
+    data: common.DataChoice = "auto",
+    split: Annotated[str | None, typer.Option(help="The task's first split where none.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first N items of each task.")] = None,
+    seed: Annotated[int, typer.Option(help="For sampling and random strategies.")] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="Items given to the model at once.")] = 8,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that decode clips ahead of the model.")] = 2,
+    device: common.Device = "auto",
+    dtype: common.Dtype = None,
+    model_arg: common.ModelArg = None,
+    task_arg: Annotated[
+        list[str] | None, typer.Option(metavar="TASK.K=V", help="An option of a task (repeatable).")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="A prompt set; the model's native one where none.")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="The task's own limit where none.")] = None,
+    decoding: Annotated[str, typer.Option(metavar="greedy|nucleus")] = "greedy",
+    top_p: Annotated[float, typer.Option(min=0, max=1, help="Of nucleus sampling.")] = 0.8,
+    temperature: Annotated[float, typer.Option(min=0.01, help="Of nucleus sampling.")] = 1.0,
+    missing_audio: Annotated[
+        str, typer.Option(metavar="error|skip", help="What an unusable clip makes of its item.")
+    ] = "error",
+    max_failures: Annotated[str, typer.Option(metavar="N|P%", help="Failed items that exit status 0 allows.")] = "0",
+    out: common.Out = common.RUNS,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of going on.")] = False,
+    json_: common.Json = False,
+) -> None:
+    """Run a model on tasks and print the tables.
+
+    A run of the same fingerprint (data, prompt, model, decoding, seed, limit) is resumed where it stopped.
+    """
+    from alm_bench.plugins import catalogue
+
+    common.one_of(decoding, ("greedy", "nucleus"), "--decoding")
+    common.one_of(missing_audio, ("error", "skip"), "--missing-audio")
+    tolerance = Tolerance.read(max_failures)
+    device, dtype = common.device_and_dtype(device, dtype)
+    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    entry = catalogue().adapter(model)
+    jobs = _jobs(
+        names,
+        data,
+        split,
+        prompt or entry.prompts,
+        task_arg,
+        lambda name, chosen, kind, tokens, options: _spec(
+            task=name,
+            model=model,
+            split=chosen,
+            data=kind,
+            decoding=Decoding(decoding, max_new_tokens or tokens, top_p, temperature, seed),  # type: ignore[arg-type]
+            prompt=prompt,
+            seed=seed,
+            limit=limit,
+            batch_size=batch_size,
+            workers=workers,
+            missing_audio=missing_audio,
+            task_options=options,
+            model_options=common.pairs(model_arg, "--model-arg"),
+        ),
+    )
+    adapter = entry.create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype, seed))
+    if entry.source is not None and adapter.identity.weights is None:
+        adapter.identity = replace(adapter.identity, weights=entry.source)
+    _run_all(jobs, adapter, out, fresh, json_, tolerance)
+
+
+def _spec(**values: Any) -> "RunSpec":
+    from alm_bench.runner import RunSpec
+
+    return RunSpec(**values)
+
+
+def _jobs(
+    names: Sequence[str], data: str, split: str | None, prompt: str, task_arg: list[str] | None, spec_of: Any
+) -> list[Job]:
+    """Check every task before the model is loaded: its name, options, data and prompt set."""
+    from alm_bench.core.prompt import pick_prompt
+    from alm_bench.plugins import catalogue
+
+    if not names:
+        raise UsageError("--tasks names no task")
+    options: dict[str, dict[str, str]] = {name: {} for name in names}
+    for key, value in common.pairs(task_arg, "--task-arg").items():
+        owner, dot, option = key.partition(".")
+        if not dot or owner not in options:
+            raise UsageError(
+                f"--task-arg takes TASK.key=value with a task of --tasks ({', '.join(names)}), found {key!r}"
+            )
+        options[owner][option] = value
+    jobs = []
+    for name in names:
+        entry = catalogue().task(name)
+        task = entry.create(options[name])
+        chosen = common.pick_split(entry, split)
+        root = common.resolve_data(entry, chosen, data, options[name])
+        task.files(root, chosen)
+        spec = spec_of(name, chosen, root.kind, entry.card.max_new_tokens, options[name])
+        jobs.append(Job(spec, task, root, pick_prompt(entry.prompts(), prompt, name)))
+        if root.kind == "demo" and data == "auto":
+            print(
+                f"{name}: no real data found, running on the built-in demo world (see `alm-bench data info`)",
+                file=sys.stderr,
+            )
+    return jobs
+
+
+def _run_all(
+    jobs: Sequence[Job], adapter: "Adapter", out: Path, fresh: bool, json_: bool, tolerance: Tolerance
+) -> None:
+    from alm_bench.records.summary import document
+    from alm_bench.records.tables import overview, report
+
+    summaries: list[dict[str, Any]] = []
+    interrupted = False
+    for job in jobs:
+        summary, interrupted = _run_one(job, adapter, out, fresh)
+        summaries.append(summary)
+        if not json_:
+            print(report(summary) + "\n", flush=True)
+        if interrupted:
+            break
+    if json_:
+        common.print_json(document(summaries))
+    else:
+        print(overview(summaries))
+    if interrupted:
+        print("interrupted; all finished items are kept: the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130)
+    failed = [s for s in summaries if tolerance.exceeded(s["status"]["error"], s["items"])]
+    if failed:
+        counts = ", ".join(f"{s['status']['error']} of {s['items']} on {s['task']}" for s in failed)
+        print(f"alm-bench: items failed: {counts} (see `alm-bench show RUN --status error`)", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _run_one(job: Job, adapter: "Adapter", out: Path, fresh: bool) -> tuple[dict[str, Any], bool]:
+    """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case."""
+    from alm_bench.cli.progress import Progress
+    from alm_bench.records.store import RunStore, read_records
+    from alm_bench.records.summary import document, summarise
+    from alm_bench.runner import execute, prepare
+
+    plan = prepare(job.spec, job.task, job.prompt, job.data, adapter)
+    folder = out / plan.run_id
+    with RunStore(folder, dict(plan.header), fresh) as store:
+        interrupted = False
+        with Progress(f"{job.spec.task} · {adapter.identity.label}", len(plan.pending)) as progress:
+            try:
+                records = execute(plan, store, progress.update)
+            except KeyboardInterrupt:
+                interrupted = True
+                records, _ = read_records(folder)
+        summary = summarise(plan.header, job.task, records, folder.name)
+        if not interrupted:
+            store.finish(document([summary]))
+    return summary, interrupted

@@ -1,0 +1,26 @@
+"""`alm-bench score`: read and score the stored text again, without a model."""
+
+from alm_bench.cli import common
+
+
+def score(run: common.RunArgument, out: common.Out = common.RUNS, json_: common.Json = False) -> None:
+    """Parse and score the stored text of a run again; no model is loaded."""
+    from alm_bench.plugins import catalogue
+    from alm_bench.records.schema import judged
+    from alm_bench.records.store import HEADER, RunStore, read_json_file
+    from alm_bench.records.summary import document, summarise
+    from alm_bench.records.tables import report
+
+    folder = common.find_run(run, out)
+    header = read_json_file(folder / HEADER)
+    task = catalogue().task(header["task"]["name"]).create()
+    with RunStore(folder, header, keep_failures=True) as store:
+        records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)
+        store.rewrite(records)
+        summary = summarise(header, task, records, folder.name)
+        if not summary["partial"]:
+            store.finish(document([summary]))
+    if json_:
+        common.print_json(document([summary]))
+    else:
+        print(report(summary))

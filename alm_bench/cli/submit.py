@@ -1,0 +1,45 @@
+"""`alm-bench submit`: the file that a benchmark's own scoring space takes."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alm_bench.cli import common
+from alm_bench.core import UsageError
+from alm_bench.core.protocols import Submits
+
+
+def submit(
+    task: Annotated[str, typer.Argument(help="The task.")],
+    run: common.RunArgument,
+    to: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="submission.json in the run's folder where none.")
+    ] = None,
+    annotations: Annotated[Path | None, typer.Option(help="The task's question file, where it has moved.")] = None,
+    out: common.Out = common.RUNS,
+    json_: common.Json = False,
+) -> None:
+    """Write the official submission file of a run."""
+    from alm_bench.core.files import atomic_write
+    from alm_bench.plugins import catalogue
+    from alm_bench.records.store import HEADER, read_json_file, read_records
+
+    plugin = catalogue().task(task).create()
+    if not isinstance(plugin, Submits):
+        raise UsageError(f"task {task} has no official submission")
+    folder = common.find_run(run, out)
+    header = read_json_file(folder / HEADER)
+    if header["task"]["name"] != task:
+        raise UsageError(f"{folder.name} is a run of {header['task']['name']}, not of {task}")
+    records, _ = read_records(folder)
+    source = annotations or Path(header["data"]["annotations"])
+    value = plugin.submission([record.scored() for record in records], source)
+    target = to or folder / "submission.json"
+    atomic_write(target, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    if json_:
+        common.print_json({"file": str(target), "items": len(value)})
+    else:
+        print(f"{len(value)} items written to {target}", file=sys.stderr)

@@ -1,0 +1,141 @@
+"""The line of `samples.jsonl`: one item of a run, with everything that scoring it again needs."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import AudioRef, Metric, Output, Parsed, Sample, Scored, Status, StoreError, Task
+
+SCHEMA_VERSION = 1
+"""Version of run.json, samples.jsonl and summary.json. Readers refuse versions that they do not know."""
+
+RETRIED: tuple[Status, ...] = ("error",)
+"""Statuses that a resumed run tries again. Items whose clip was skipped are tried again too: it may be there now."""
+
+AUDIO_SKIPPED = "audio: "
+"""What the reason of an item begins with that was skipped for its clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """`index` is the item's place in the task. `prompt` is the text as the model got it; `text` the raw answer."""
+
+    index: int
+    sample: Sample
+    prompt: str
+    status: Status
+    reason: str | None = None
+    text: str | None = None
+    parsed: Parsed | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    blind: Mapping[str, int | None] = field(default_factory=dict)
+    touched: tuple[str, ...] = ()
+    seconds: float | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def retried(self) -> bool:
+        return self.status in RETRIED or (self.status == "skipped" and (self.reason or "").startswith(AUDIO_SKIPPED))
+
+    def scored(self) -> Scored:
+        return Scored(self.sample, self.status, self.text, self.parsed, self.scores, self.blind)
+
+    def line(self) -> str:
+        sample = self.sample
+        entry = {
+            "id": sample.id,
+            "index": self.index,
+            "status": self.status,
+            "reason": self.reason,
+            "text": self.text,
+            "parsed": None if self.parsed is None else asdict(self.parsed),
+            "scores": dict(self.scores),
+            "blind": dict(self.blind),
+            "prompt": self.prompt,
+            "fields": dict(sample.fields),
+            "choices": list(sample.choices),
+            "target": sample.target,
+            "gold": sample.gold,
+            "groups": dict(sample.groups),
+            "skip": sample.skip,
+            "audio": [{"id": ref.id, "path": str(ref.path)} for ref in sample.audio],
+            "touched": list(self.touched),
+            "seconds": self.seconds,
+            "extra": dict(self.extra),
+        }
+        return json.dumps(entry, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def read(line: str, where: str) -> "Record":
+        """Raises StoreError naming `where` for a line of another shape."""
+        try:
+            entry = json.loads(line)
+            parsed = entry["parsed"]
+            sample = Sample(
+                id=entry["id"],
+                fields=entry["fields"],
+                audio=tuple(AudioRef(clip["id"], Path(clip["path"])) for clip in entry["audio"]),
+                choices=tuple(entry["choices"]),
+                target=entry["target"],
+                gold=entry["gold"],
+                groups=entry["groups"],
+                skip=entry["skip"],
+            )
+            return Record(
+                index=entry["index"],
+                sample=sample,
+                prompt=entry["prompt"],
+                status=entry["status"],
+                reason=entry["reason"],
+                text=entry["text"],
+                parsed=None if parsed is None else Parsed(**{**parsed, "span": _span(parsed["span"])}),
+                scores=entry["scores"],
+                blind=entry["blind"],
+                touched=tuple(entry["touched"]),
+                seconds=entry["seconds"],
+                extra=entry["extra"],
+            )
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise StoreError(f"{where}: not a record of schema {SCHEMA_VERSION}: {error!r}") from error
+
+
+def _span(span: Any) -> tuple[int, int] | None:
+    return None if span is None else (span[0], span[1])
+
+
+def judged(record: Record, task: Task) -> Record:
+    """The record with its text read and graded: status, reading and scores follow from the text alone."""
+    if record.text is None:
+        return replace(record, parsed=None, scores={})
+    parsed = task.parse(record.sample, record.text)
+    scores = task.grade(record.sample, record.text, parsed)
+    status, reason = _status(record, parsed)
+    return replace(record, parsed=parsed, scores=scores, status=status, reason=reason)
+
+
+def _status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
+    if record.sample.skip is not None:
+        return "skipped", record.sample.skip
+    if parsed.status == "ok":
+        return "ok", None
+    if parsed.status == "refused":
+        return "refused", None
+    if parsed.status == "truncated" or record.extra.get("truncated"):
+        return "truncated", "the token limit ended the text before an answer"
+    return "unparsed", parsed.status
+
+
+def answered(record: Record, output: Output, task: Task) -> Record:
+    """The record after the model's call: a failed call is an error, a text is judged."""
+    if output.error is not None or output.text is None:
+        return replace(record, status="error", reason=output.error or "the model returned no text", extra=output.extra)
+    extra = {**output.extra, **({"truncated": True} if output.truncated else {})}
+    text = output.text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be stored
+    return judged(replace(record, text=text, extra=extra), task)
+
+
+def metric_json(metric: Metric) -> dict[str, Any]:
+    entry: dict[str, Any] = {"value": metric.value, "low": metric.low, "high": metric.high, "n": metric.n}
+    return entry if metric.reason is None else {**entry, "reason": metric.reason}

@@ -1,0 +1,142 @@
+"""A run's folder: written by one process at a time, durable line by line, resumed after any crash."""
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from alm_bench.core import StoreError
+from alm_bench.core.files import atomic_write, storing
+from alm_bench.records.schema import SCHEMA_VERSION, Record
+
+HEADER, SAMPLES, SUMMARY, LOCK = "run.json", "samples.jsonl", "summary.json", ".lock"
+
+
+def read_json_file(path: Path) -> dict[str, Any]:
+    """A JSON object of this schema. Raises StoreError."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise StoreError(f"{path}: malformed JSON, line {error.lineno} column {error.colno}: {error.msg}") from error
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    if version != SCHEMA_VERSION:
+        raise StoreError(f"{path}: schema version {version!r}, this alm-bench reads {SCHEMA_VERSION}")
+    return dict(value)
+
+
+def read_records(folder: Path) -> tuple[list[Record], bool]:
+    """The whole lines of `samples.jsonl` in file order, and whether a torn last line was left out.
+
+    A line is torn when no newline ends it: the process died while it wrote. Of two lines with one id the later holds.
+    """
+    path = folder / SAMPLES
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return [], False
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    lines = text.split("\n")
+    torn = lines.pop() != ""
+    records = {}
+    for number, line in enumerate(lines, 1):
+        record = Record.read(line, f"{path}, line {number}")
+        records[record.sample.id] = record
+    return list(records.values()), torn
+
+
+class RunStore:
+    """One run's folder, locked against other writers while it is open.
+
+    `kept` are the items found there. Opening drops what a crash tore, and what is to be tried again unless
+    `keep_failures` (scoring again tries nothing).
+    """
+
+    def __init__(self, folder: Path, header: dict[str, Any], fresh: bool = False, keep_failures: bool = False) -> None:
+        self.folder = folder
+        self._header = {"schema_version": SCHEMA_VERSION, **header}
+        self._fresh = fresh
+        self._keep_failures = keep_failures
+        self._lock = FileLock(folder / LOCK, timeout=0)
+        self._file: int | None = None
+        self.kept: list[Record] = []
+
+    def __enter__(self) -> "RunStore":
+        with storing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise StoreError(
+                    f"{self.folder} is being written by process {self._writer()}: wait for it, or end it"
+                ) from None
+        try:
+            self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+        self._lock.release()
+
+    def _writer(self) -> str:
+        try:
+            return (self.folder / ".pid").read_text()
+        except OSError:
+            return "unknown"
+
+    def _open(self) -> None:
+        atomic_write(self.folder / ".pid", str(os.getpid()))
+        samples = self.folder / SAMPLES
+        with storing(self.folder):
+            (self.folder / SUMMARY).unlink(missing_ok=True)  # its presence means finished
+            if self._fresh:
+                samples.unlink(missing_ok=True)
+        if self._fresh or not (self.folder / HEADER).exists():
+            atomic_write(self.folder / HEADER, json.dumps(self._header, indent=1, ensure_ascii=False) + "\n")
+        found = read_json_file(self.folder / HEADER)
+        if found.get("fingerprint") != self._header.get("fingerprint"):
+            other = found.get("fingerprint")
+            raise StoreError(f"{self.folder} holds another run (fingerprint {other}): name another --out")
+        records, torn = read_records(self.folder)
+        self.kept = [record for record in records if self._keep_failures or not record.retried]
+        if torn or len(self.kept) != len(records):
+            self.rewrite(self.kept)
+        with storing(samples):
+            self._file = os.open(samples, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Add lines; when this returns they are on disk. A failed write leaves no torn line behind."""
+        assert self._file is not None, "the store is not open"
+        data = "".join(record.line() for record in records).encode()
+        start = os.fstat(self._file).st_size
+        with storing(self.folder / SAMPLES):
+            try:
+                written = 0
+                while written < len(data):
+                    written += os.write(self._file, data[written:])
+                os.fsync(self._file)
+            except OSError:
+                os.ftruncate(self._file, start)
+                raise
+
+    def rewrite(self, records: Iterable[Record]) -> None:
+        """Replace all lines in one step."""
+        atomic_write(self.folder / SAMPLES, "".join(record.line() for record in records))
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Write `summary.json`: its presence means that the run is finished."""
+        atomic_write(
+            self.folder / SUMMARY,
+            json.dumps({"schema_version": SCHEMA_VERSION, **summary}, indent=1, ensure_ascii=False) + "\n",
+        )

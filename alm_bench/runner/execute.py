@@ -1,0 +1,72 @@
+"""The loop: decoded batches to the adapter, answers to disk."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from alm_bench.core import Adapter, AlmBenchError, Decoding, Orders, Output, Request, Status
+from alm_bench.records.schema import AUDIO_SKIPPED, Record, answered
+from alm_bench.records.store import RunStore
+from alm_bench.runner.loader import Ready, batches
+from alm_bench.runner.plan import Plan
+
+Observer = Callable[[Sequence[Record]], None]
+"""Told of records after they are on disk."""
+
+
+def execute(plan: Plan, store: RunStore, observe: Observer) -> list[Record]:
+    """Answer what is not yet in the store; returns all records in the task's order.
+
+    Each batch is on disk before it is observed, so that an interruption loses at most the batch in the model's hands.
+    """
+    kept = {record.sample.id: record for record in store.kept}
+    observe(store.kept)
+    todo = [i for i, record in enumerate(plan.pending) if record.sample.id not in kept]
+    if isinstance(plan.adapter, Orders) and todo:
+        advised = plan.adapter.order([plan.requests[i] for i in todo])
+        todo = [todo[place] for place in advised]
+    spec = plan.spec
+    for batch in batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers):
+        records = _answer(plan, batch)
+        store.append(records)
+        observe(records)
+        kept.update({record.sample.id: record for record in records})
+    return sorted(kept.values(), key=lambda record: record.index)
+
+
+def _answer(plan: Plan, batch: Sequence[Ready]) -> list[Record]:
+    heard = [ready for ready in batch if ready.audio_error is None]
+    started = time.perf_counter()
+    outputs = _outputs(plan.adapter, [ready.request for ready in heard], plan.spec.decoding)
+    seconds = (time.perf_counter() - started) / max(len(heard), 1)
+    output_of = {ready.index: output for ready, output in zip(heard, outputs, strict=True)}
+    records = []
+    for ready in batch:
+        record = replace(plan.pending[ready.index], touched=ready.touched)
+        if ready.audio_error is not None:
+            status: Status = "skipped" if plan.spec.missing_audio == "skip" else "error"
+            records.append(replace(record, status=status, reason=AUDIO_SKIPPED + ready.audio_error))
+        else:
+            timed = replace(record, seconds=round(seconds, 4), reason=None)
+            records.append(answered(timed, output_of[ready.index], plan.task))
+    return records
+
+
+def _outputs(adapter: Adapter, requests: Sequence[Request], decoding: Decoding) -> list[Output]:
+    """The adapter's outputs; a failing batch is halved until the failing requests stand alone."""
+    if not requests:
+        return []
+    try:
+        outputs = list(adapter.generate(requests, decoding))
+        if len(outputs) != len(requests):
+            raise ValueError(f"the adapter returned {len(outputs)} outputs for {len(requests)} requests")
+    except AlmBenchError as error:
+        failure = str(error)
+    except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
+        failure = f"{type(error).__name__}: {error}"
+    else:
+        return outputs
+    if len(requests) == 1:
+        return [Output(None, error=" ".join(failure.split())[:500])]
+    half = len(requests) // 2
+    return _outputs(adapter, requests[:half], decoding) + _outputs(adapter, requests[half:], decoding)

@@ -1,0 +1,56 @@
+"""Clips decoded ahead of the model, by worker threads (libsndfile and soxr release the GIL), bounded in memory."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from alm_bench.audio import load
+from alm_bench.core import AudioError, AudioPolicy, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A request with its clips decoded, or the reason why they cannot be."""
+
+    index: int
+    request: Request
+    touched: tuple[str, ...] = ()
+    audio_error: str | None = None
+
+
+def load_clips(index: int, request: Request, policy: AudioPolicy | None) -> Ready:
+    """Decode the clips of one request by the adapter's policy; without a policy no clip is opened."""
+    if policy is None:
+        return Ready(index, request)
+    refs = (*request.audio, request.spare) if request.spare is not None else request.audio
+    try:
+        loaded = [load(ref, policy) for ref in refs]
+    except AudioError as error:
+        return Ready(index, request, audio_error=str(error))
+    own = loaded[: len(request.audio)]  # what happened to a spare clip says nothing about the item
+    touched = sorted({change for clip in own for change in clip.touched})
+    return Ready(index, replace(request, waves=tuple(clip.wave for clip in loaded)), tuple(touched))
+
+
+def batches(
+    requests: Sequence[Request], order: Sequence[int], policy: AudioPolicy | None, size: int, workers: int
+) -> Iterator[list[Ready]]:
+    """Batches of decoded requests in `order`. At most two batches beyond the current one are held."""
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
+        waiting: deque[Future[Ready]] = deque()
+        todo = iter(order)
+
+        def submit(count: int) -> None:
+            for _, index in zip(range(count), todo, strict=False):
+                waiting.append(pool.submit(load_clips, index, requests[index], policy))
+
+        try:
+            submit(3 * size)
+            while waiting:
+                batch = [waiting.popleft().result() for _ in range(min(size, len(waiting)))]
+                submit(size)
+                yield batch
+        finally:
+            for future in waiting:
+                future.cancel()

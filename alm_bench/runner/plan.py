@@ -1,0 +1,152 @@
+"""Everything that is settled before the model works: items, prompts, data revision, fingerprint, run folder."""
+
+import platform
+import re
+import subprocess
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from alm_bench import __version__
+from alm_bench.core import Adapter, AudioRef, DataError, DataRoot, FitsBlind, Request, Sample, Task
+from alm_bench.core.prompt import PromptTemplate, render
+from alm_bench.data.manifest import file_sha256, manifest_hash
+from alm_bench.records.schema import Record
+from alm_bench.runner.spec import RunSpec, fingerprint
+
+PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfile", "soxr")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run ready to be executed. `pending[i]` is item i before its answer; `requests[i]` what the model gets."""
+
+    spec: RunSpec
+    task: Task
+    adapter: Adapter
+    requests: Sequence[Request]
+    pending: Sequence[Record]
+    header: Mapping[str, Any]
+
+    @property
+    def run_id(self) -> str:
+        name = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{self.spec.task}-{self.header['identity']['label']}").strip("-")
+        demo = "-demo" if self.spec.data == "demo" else ""
+        return f"{name}{demo}-{self.header['fingerprint']}"
+
+
+def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, adapter: Adapter) -> Plan:
+    """Read the task's items and settle the run. Raises DataError when the data is missing, malformed or empty."""
+    everything = list(task.samples(data, spec.split))
+    if not everything:
+        raise DataError(f"task {spec.task}: split {spec.split} of {data.path} has no items")
+    samples = list(islice(everything, spec.limit))
+    requests = [render(sample, prompt) for sample in samples]
+    if adapter.audio is not None and adapter.audio.spare:
+        spares = Spares(everything)
+        requests = [replace(r, spare=spares.of(r.audio[0].id)) if len(r.audio) == 1 else r for r in requests]
+    blind, blind_missing = _blind(task, data, samples)
+    pending = [
+        Record(
+            index=index,
+            sample=sample,
+            prompt=request.prompt,
+            status="error",
+            reason="not answered yet",
+            blind={row: predictions[sample.id] for row, predictions in blind.items()},
+        )
+        for index, (sample, request) in enumerate(zip(samples, requests, strict=True))
+    ]
+    files = task.files(data, spec.split)
+    clips = [ref for sample in samples for ref in sample.audio] if adapter.audio is not None else []
+    manifest = manifest_hash(files, clips, data.version())
+    header = {
+        "fingerprint": fingerprint(spec, task.card, manifest, prompt, adapter.audio, adapter.identity),
+        "spec": asdict(spec),
+        "task": {"name": task.card.name, "version": task.card.version, "kind": task.card.kind},
+        "data": {
+            "kind": spec.data,
+            "manifest": manifest,
+            "revision": data.version() or _revision(task, files),
+            "files": {role: file_sha256(path) for role, path in files.items()},
+            "annotations": str(next(iter(files.values()))),
+        },
+        "prompt": {"id": prompt.id, "version": prompt.version, "hash": prompt.hash},
+        "audio": None if adapter.audio is None else asdict(adapter.audio),
+        "identity": asdict(adapter.identity),
+        "items": len(samples),
+        "blind_missing": blind_missing,
+        "environment": _environment(),
+    }
+    return Plan(spec, task, adapter, requests, pending, header)
+
+
+class Spares:
+    """Second clips for models that always take two: a random other first clip of the task.
+
+    Seeded by the first clip's id, so that all questions on one clip share their prefix and a limit changes nothing.
+    Clips that are not there are not given out.
+    """
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        first = {sample.audio[0].id: sample.audio[0] for sample in samples if sample.audio}
+        self._refs = [ref for _, ref in sorted(first.items()) if ref.read is not None or ref.path.exists()]
+
+    def of(self, clip: str) -> AudioRef | None:
+        """Another clip than `clip`, or None when the task has no other."""
+        others = len(self._refs) - sum(ref.id == clip for ref in self._refs)
+        if others <= 0:
+            return None
+        generator = np.random.default_rng(zlib.crc32(clip.encode()))
+        while True:  # ends at once in all but tiny tasks: at most one clip is refused
+            ref = self._refs[int(generator.integers(len(self._refs)))]
+            if ref.id != clip:
+                return ref
+
+
+def _blind(
+    task: Task, data: DataRoot, samples: Sequence[Sample]
+) -> tuple[dict[str, Mapping[str, int]], dict[str, str]]:
+    """Predictions of the task's fitted blind rows, and for those that cannot be had the reason."""
+    if not isinstance(task, FitsBlind):
+        return {}, {}
+    found = task.blind_predictions(data, samples)
+    had = {name: rows for name, rows in found.items() if not isinstance(rows, str)}
+    return had, {name: reason for name, reason in found.items() if isinstance(reason, str)}
+
+
+def _revision(task: Task, files: Mapping[str, Path]) -> str:
+    """The name of the revision that the annotation file is, or the start of its hash."""
+    digest = file_sha256(next(iter(files.values())))
+    known = {sha: name for file in task.card.files for sha, name in file.revisions.items()}
+    return known.get(digest, f"unknown ({digest[:8]})")
+
+
+def _environment() -> dict[str, Any]:
+    packages = {"alm-bench": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            packages[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {"packages": packages, "commit": _commit(), "machine": f"{platform.system()} {platform.machine()}"}
+
+
+def _commit() -> str | None:
+    """The commit of the checkout that this code runs from, None for an ordinary install."""
+    home = Path(__file__).resolve().parents[2]
+    if not (home / ".git").exists():
+        return None
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(home), "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+        )
+    except OSError:  # no git on this machine
+        return None
+    return found.stdout.strip() or None

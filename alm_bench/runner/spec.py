@@ -1,0 +1,54 @@
+"""What a run is: everything that can change its answers, and the fingerprint made of it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, TaskCard
+from alm_bench.core.prompt import PromptTemplate
+from alm_bench.records.schema import SCHEMA_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """A run of one task as the user asked for it. `batch_size` and `workers` change its speed, never its answers."""
+
+    task: str
+    model: str
+    split: str
+    data: str  # "real" or "demo"
+    decoding: Decoding
+    prompt: str | None = None
+    seed: int = 0
+    limit: int | None = None
+    batch_size: int = 8
+    workers: int = 2
+    missing_audio: Literal["error", "skip"] = "error"
+    task_options: Mapping[str, str] = field(default_factory=dict)
+    model_options: Mapping[str, str] = field(default_factory=dict)
+
+
+def fingerprint(
+    spec: RunSpec,
+    card: TaskCard,
+    manifest: str,
+    prompt: PromptTemplate,
+    policy: AudioPolicy | None,
+    identity: AdapterIdentity,
+) -> str:
+    """16 hex digits over all that an answer depends on. Equal fingerprints may be resumed into one another."""
+    parts: dict[str, Any] = {
+        "schema": SCHEMA_VERSION,
+        "task": [card.name, card.version, spec.split],
+        "data": [spec.data, manifest],
+        "prompt": [prompt.id, prompt.hash],
+        "audio": None if policy is None else asdict(policy),
+        "missing_audio": spec.missing_audio,
+        "identity": asdict(identity),
+        "decoding": asdict(spec.decoding),
+        "seed": spec.seed,
+        "limit": spec.limit,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
