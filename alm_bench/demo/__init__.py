@@ -1,0 +1,48 @@
+"""The built-in demo world: seeded sound scenes, and questions on them in every task's own schema.
+
+A fresh machine can run every task and train on it with no download. Nothing is imported from scipy before the first
+clip is synthesised.
+"""
+
+from alm_bench.demo.aqa import aqa_rows
+from alm_bench.demo.describe import captions, difference
+from alm_bench.demo.entailment import entailment_rows
+from alm_bench.demo.files import Sizes
+from alm_bench.demo.made import Made
+from alm_bench.demo.mcq import mmau_items
+from alm_bench.demo.root import CACHE_VARIABLE, DemoRoot, default_cache, demo_root, synthesise
+from alm_bench.demo.scene import SECONDS, WORLD, Event, Scene, frame_tags, scene
+from alm_bench.demo.training import training_rows
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, TAGS, EventType
+
+__all__ = [
+    "CACHE_VARIABLE",
+    "EVENT_TYPES",
+    "FAMILIES",
+    "SECONDS",
+    "TAGS",
+    "WORLD",
+    "DemoRoot",
+    "Event",
+    "EventType",
+    "Made",
+    "Scene",
+    "Sizes",
+    "aqa_rows",
+    "captions",
+    "default_cache",
+    "demo_root",
+    "difference",
+    "entailment_rows",
+    "event_types",
+    "frame_tags",
+    "mmau_items",
+    "scene",
+    "synthesise",
+    "training_rows",
+]
+
+
+def event_types() -> tuple[EventType, ...]:
+    """Every kind of event the world has."""
+    return tuple(EVENT_TYPES.values())

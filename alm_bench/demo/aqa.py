@@ -12,7 +12,7 @@ from alm_bench.demo.vocabulary import EVENT_TYPES
 FOLDER = "clotho_aqa/audio_files"
 
 _DISSENT = 0.12  # share of question pairs of which one annotator says the other thing
-_HEARD = ("Can {0.phrase} be heard?", "Does the recording contain {0.source}?", "Is there any {0.label}?")
+_HEARD = ("Can {0.phrase} be heard?", "Does the recording contain {0.source}?", "Is there a sound of {0.label}?")
 
 
 def _pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tuple[str, bool]]]:

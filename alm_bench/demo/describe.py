@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from alm_bench.demo.scene import Scene, stream
-from alm_bench.demo.vocabulary import EVENT_TYPES, described, family_of, is_ambiguous
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, described, family_of, is_ambiguous
 
 Tier = Literal["fewwords", "sentence", "detail"]
 
@@ -59,7 +60,7 @@ def _profile(scene: Scene) -> str:
     ordered = sorted(scene.events, key=lambda event: event.onset)
     names = _names(scene)
     course = f"It opens with {names[0]}" + (f" and ends with {_name(ordered[-1].type)}" if len(names) > 1 else "")
-    overlap = any(a.end > b.onset + 0.15 for a, b in zip(ordered, ordered[1:], strict=False))
+    overlap = any(a.end > b.onset + 0.15 for a, b in pairwise(ordered))
     texture = "the sounds overlap" if overlap else "the sounds keep apart" if len(ordered) > 1 else "it stands alone"
     floor = "over an audible hiss" if scene.noise > -52 else "over near silence"
     return f"{course}; {texture} {floor}"
@@ -67,12 +68,8 @@ def _profile(scene: Scene) -> str:
 
 def _kinds(scene: Scene) -> str:
     domains = {"sound": "everyday sounds", "music": "music", "speech": "human voices"}
-    from_families = {event.type: family_of(event.type) for event in scene.events}
-    heard = {_DOMAIN_OF[family] for family in from_families.values()}
+    heard = {FAMILIES[family_of(event.type)].domain for event in scene.events}
     return _listed([text for domain, text in domains.items() if domain in heard])
-
-
-_DOMAIN_OF = {kind.family: kind.domain for kind in EVENT_TYPES.values()}
 
 
 def difference(first: Scene, second: Scene, tier: Tier) -> str:

@@ -1,10 +1,12 @@
 """What every question maker hands back."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from alm_bench.demo.scene import Scene
 
-Row = dict[str, str]
+Row = dict[str, Any]
+"""Strings by column; only MMAU's `choices` is a list."""
 
 
 @dataclass

@@ -131,19 +131,19 @@ def _loudest(rng: random.Random, domain: str, level: Level) -> Group:
     return Group(question, tuple(_capital(kind.label) for kind in kinds), tuple(scenes))
 
 
-def _twice(
-    rng: random.Random, kind: EventType, level: Level, factors: tuple[float, float], of: str, overlap: bool = False
-) -> Scene:
-    """The same type two times, its `of` (pitch or tempo) set by the two factors, hard levels with a bystander between."""
+def _twice(rng: random.Random, kind: EventType, level: Level, factors: tuple[float, float], of: str) -> Scene:
+    """The same type two times, its `of` (pitch or tempo) set by the two factors, and a bystander where it is hard."""
     tags = [kind.key, kind.key]
     if level.overlap:
-        tags.insert(1, _bystanders(rng, 1, kind)[0])
+        tags.insert(rng.randint(0, 2), _bystanders(rng, 1, kind)[0])
     left = iter(factors)
     events: list[Event] = []
-    for tag, (onset, room) in zip(tags, slots(rng, len(tags), overlap, longest=4.0), strict=True):
-        factor = {of: next(left)} if tag == kind.key else {}
-        both = {"pitch": vary(rng, 0.97, 1.03), "tempo": vary(rng, 0.95, 1.05)} | factor
-        events.append(event(tag, onset, room, gain=round(rng.uniform(-2.0, 1.0), 1), **both))
+    for tag, (onset, room) in zip(tags, slots(rng, len(tags), longest=4.0), strict=True):
+        factor = {"pitch": vary(rng, 0.97, 1.03), "tempo": vary(rng, 0.95, 1.05)}
+        if tag == kind.key:
+            factor[of] = next(left)
+        gain = round(rng.uniform(-2.0, 1.0), 1)
+        events.append(event(tag, onset, room, gain=gain, pitch=factor["pitch"], tempo=factor["tempo"]))
     return Scene(rng.getrandbits(62), tuple(events), level.noise)
 
 
@@ -241,7 +241,7 @@ def questions(split: str, seed: int = 0) -> Iterator[Question]:
 
 
 def mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> Made:
-    """`n` questions in the official JSON schema. `choices` of a row is a list, all other values are strings."""
+    """`n` questions in the official JSON schema."""
     made = Made()
     for _, item in zip(range(n), questions(split, seed), strict=False):
         audio = f"test-mini-audios/{item.id}.wav"

@@ -119,8 +119,11 @@ def sequence(
     noise: float = -62.0,
 ) -> Scene:
     """`tags` in this order, each with a pitch, tempo and (unless `gains` are given) loudness of its own."""
+    laid = slots(rng, max(len(tags), 2), overlap)
+    if len(tags) == 1:
+        laid = [rng.choice(laid)]
     events = []
-    for i, (tag, (onset, room)) in enumerate(zip(tags, slots(rng, max(len(tags), 2), overlap), strict=False)):
+    for i, (tag, (onset, room)) in enumerate(zip(tags, laid, strict=True)):
         gain = gains[i] if gains is not None else round(rng.uniform(-3.0, 1.0), 1)
         events.append(event(tag, onset, room, gain=gain, pitch=vary(rng), tempo=vary(rng)))
     return Scene(rng.getrandbits(62), tuple(events), noise)

@@ -69,7 +69,7 @@ FAMILIES: dict[str, Family] = {
         Family("animal", "sound", "a muffled animal call", 350, 1600),
         Family("weather", "sound", "a faint noise of water or weather", 250, 1100),
         Family("alarm", "sound", "a far-off signal tone", 600, 1500),
-        Family("impact", "sound", "dull thuds", 60, 450),
+        Family("impact", "sound", "a series of dull thuds", 60, 450),
         Family("machine", "sound", "a low mechanical hum", 40, 260),
         Family("sustained", "music", "a blurred held note", 300, 1000),
         Family("struck", "music", "a blurred struck note", 150, 800),

@@ -140,7 +140,7 @@ def organ(take: Take) -> Wave:
 
 
 def piano(take: Take) -> Wave:
-    base, start = take.around(392 * take.pitch), int(take.rng.integers(0, 3))
+    base, start = take.around(392 * take.pitch), int(take.rng.integers(0, 2))
     units = []
     for i, _ in enumerate(take.starts):
         pitch = base * 2 ** (_MAJOR[(start + i) % len(_MAJOR)] / 12)

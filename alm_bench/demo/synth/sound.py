@@ -65,9 +65,10 @@ def rain(take: Take) -> Wave:
 
 def wind(take: Take) -> Wave:
     raw = noise(take.rng, take.n)
-    gusts = 0.25 + wobble(take, take.n, 1.1)
+    gusts = np.float32(0.25) + wobble(take, take.n, 1.1)
     howl = band(raw, take.around(380, 0.15), take.around(560, 0.1)) * wobble(take, take.n, 0.8)
-    return (band(raw, 60, 330) + 1.6 * howl) * gusts * fade(take.n, 0.25, 0.25)
+    both: Wave = band(raw, 60, 330) + 1.6 * howl
+    return both * gusts * fade(take.n, 0.25, 0.25)
 
 
 def drip(take: Take) -> Wave:
@@ -155,4 +156,5 @@ def helicopter(take: Take) -> Wave:
     chop = take.around(11 * take.tempo, 0.06)
     blades = np.exp(-((times(take.n) * chop + float(take.rng.random())) % 1) * 5).astype(np.float32)
     rotor = band(noise(take.rng, take.n), 70, 1300) * blades
-    return (rotor + 0.12 * tone(take.around(260), take.n, falling(6))) * fade(take.n, 0.25, 0.25)
+    both: Wave = rotor + 0.12 * tone(take.around(260), take.n, falling(6))
+    return both * fade(take.n, 0.25, 0.25)

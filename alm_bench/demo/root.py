@@ -1,0 +1,140 @@
+"""The demo world as a data root: annotation files written once, clips synthesised when they are first read."""
+
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import filelock
+import platformdirs
+
+from alm_bench.core import AudioRef, DataError, StoreError
+from alm_bench.core.files import atomic_write, storing
+from alm_bench.core.types import Wave
+from alm_bench.data.root import LocalRoot
+from alm_bench.demo import files
+from alm_bench.demo.made import Made
+from alm_bench.demo.scene import Scene
+
+CACHE_VARIABLE = "ALM_BENCH_CACHE"
+
+_COMPLETE = "world.json"
+
+
+def synthesise(scene: Scene) -> Wave:
+    """The scene's sound: float32, shape (320000,), 32 kHz, peak at most 0.98. The same scene gives the same samples."""
+    from alm_bench.demo.synth.mix import synthesise as play  # scipy: only for those who listen
+
+    return play(scene)
+
+
+def encoded(scene: Scene) -> bytes:
+    """A 16-bit WAV file."""
+    import soundfile
+
+    from alm_bench.demo.synth.dsp import RATE
+
+    buffer = io.BytesIO()
+    soundfile.write(buffer, synthesise(scene), RATE, subtype="PCM_16", format="WAV")
+    return buffer.getvalue()
+
+
+def _read(path: Path, scene: Scene, keep: bool) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        content = encoded(scene)
+    if keep:
+        try:
+            atomic_write(path, content)
+        except StoreError:
+            return content  # a full or read-only disk costs the cache, never the clip
+    return content
+
+
+@dataclass
+class DemoRoot(LocalRoot):
+    """Evaluation clips stay on disk once read; training clips do not (there are thousands, and one takes 10 ms)."""
+
+    kind: str = "demo"
+    sizes: files.Sizes = field(default_factory=files.Sizes)
+    keep_training: bool = False
+    _scenes: dict[str, dict[str, Scene]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def version(self) -> str:  # type: ignore[override]  # a local folder has none
+        return files.version(self.sizes)
+
+    def audio(self, *names: str) -> AudioRef:
+        """The clip under the first of `names` that the world has, else whatever file lies there."""
+        for name in names:
+            key = _key(name)
+            for index in (files.EVALUATION_SCENES, files.TRAINING_SCENES):
+                scene = self._known(index).get(key)
+                if scene is not None:
+                    keep = self.keep_training or index == files.EVALUATION_SCENES
+                    path = self.path / key
+                    return AudioRef(key, path, partial(_read, path, scene, keep))
+        return super().audio(*names)
+
+    def scene(self, name: str) -> Scene:
+        """The description behind a clip. Raises DataError for a clip that is not of this world."""
+        key = _key(name)
+        for index in (files.EVALUATION_SCENES, files.TRAINING_SCENES):
+            if key in self._known(index):
+                return self._known(index)[key]
+        raise DataError(
+            f"the demo world has no clip {name!r}; its clips are those that the files below {self.path} name"
+        )
+
+    def add(self, made: Made) -> None:
+        """Make the clips of rows made on the fly (`training_rows`) readable through `audio`, in this process."""
+        self._known(files.TRAINING_SCENES).update(made.scenes)
+
+    def _known(self, index: str) -> dict[str, Scene]:
+        if index not in self._scenes:
+            packed: dict[str, Any] = json.loads((self.path / index).read_text(encoding="utf-8"))
+            self._scenes[index] = {name: Scene.unpack(value) for name, value in packed.items()}
+        return self._scenes[index]
+
+
+def _key(name: str) -> str:
+    return str(PurePosixPath(name))
+
+
+def default_cache() -> Path:
+    """`$ALM_BENCH_CACHE/demo-v1`, else `demo-v1` in the user's cache folder."""
+    named = os.environ.get(CACHE_VARIABLE)
+    return (Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("alm-bench"))) / "demo-v1"
+
+
+def demo_root(cache: Path | None = None, sizes: files.Sizes | None = None) -> DemoRoot:
+    """The demo world below `cache` (default: `default_cache()`), written now if it is not there yet.
+
+    Every version of the world has a folder of its own. Several processes may call this at once: one writes, the others
+    wait. Raises StoreError where the folder cannot be written.
+    """
+    sizes = sizes or files.Sizes()
+    path = (cache or default_cache()) / files.version(sizes).replace("+", "-")
+    if not (path / _COMPLETE).is_file():
+        try:
+            with storing(path):
+                _write(path, sizes)
+        except StoreError as error:
+            reason = getattr(error.__cause__, "strerror", None) or error
+            raise StoreError(
+                f"cannot write the demo world to {path}: {reason}; set {CACHE_VARIABLE} to a folder with 1 GB to spare"
+            ) from error
+    return DemoRoot(path, sizes=sizes)
+
+
+def _write(path: Path, sizes: files.Sizes) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(path / ".lock"):
+        if (path / _COMPLETE).is_file():
+            return
+        files.write_evaluation(path, sizes)
+        files.write_training(path, sizes)
+        atomic_write(path / _COMPLETE, json.dumps({"version": files.version(sizes)}))
