@@ -1,0 +1,149 @@
+"""Manifest hashes and the reports on what of a task's data is there."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from alm_bench.core import AudioRef, DataError, DataFile, TaskCard
+from alm_bench.data import LocalRoot, file_sha256, inspect, manifest, manifest_hash
+
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
+
+
+def put(path: Path, content: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    return path
+
+
+def test_hashes_are_kept_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    original = manifest.sha256
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return original(path)
+
+    monkeypatch.setattr(manifest, "sha256", counted)
+    path = put(tmp_path / "a", "abc")
+    assert file_sha256(path) == file_sha256(path) == ABC
+    assert len(read) == 1
+    put(path, "abd")
+    os.utime(path, ns=(1, 1))
+    assert file_sha256(path) != ABC
+    assert len(read) == 2
+    with pytest.raises(DataError, match="No such file"):
+        file_sha256(tmp_path / "gone")
+
+
+def world(folder: Path) -> str:
+    files = {"annotations": put(folder / "q.json", "[]"), "development": put(folder / "d.csv", "a")}
+    clips = [AudioRef(f"clips/{n}.wav", put(folder / "clips" / f"{n}.wav", n * 2)) for n in "ab"]
+    return manifest_hash(files, [*clips, AudioRef("clips/c.wav", folder / "c.wav"), clips[0]], None)
+
+
+def test_the_manifest_does_not_depend_on_the_place_or_the_order(tmp_path: Path) -> None:
+    first = world(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    assert world(tmp_path / "two") == first
+    a, b = (AudioRef(n, put(tmp_path / n, n)) for n in "ab")
+    assert manifest_hash({}, [a, b, a], "1") == manifest_hash({}, [b, a], "1")
+    assert len(first) == 64
+
+
+def test_the_manifest_depends_on_everything_else(tmp_path: Path) -> None:
+    file, other = put(tmp_path / "f", "1"), put(tmp_path / "g", "2")
+    clip, longer = AudioRef("c", put(tmp_path / "c", "12")), AudioRef("c", put(tmp_path / "d", "123"))
+    cases = [
+        manifest_hash({"annotations": file}, [clip], None),
+        manifest_hash({"annotations": other}, [clip], None),
+        manifest_hash({"development": file}, [clip], None),
+        manifest_hash({"annotations": file, "development": other}, [clip], None),
+        manifest_hash({"annotations": file}, [longer], None),
+        manifest_hash({"annotations": file}, [AudioRef("c", tmp_path / "gone")], None),
+        manifest_hash({"annotations": file}, [AudioRef("e", clip.path)], None),
+        manifest_hash({"annotations": file}, [], None),
+        manifest_hash({"annotations": file}, [clip], "demo-1"),
+    ]
+    assert len(set(cases)) == len(cases)
+
+
+def test_clips_in_cells_count_by_id_and_are_not_read() -> None:
+    def never() -> bytes:
+        raise AssertionError("the manifest fetched a clip")
+
+    assert manifest_hash({}, [AudioRef("a", Path("x"), never)], "1") == manifest_hash(
+        {}, [AudioRef("a", Path("y"), never)], "1"
+    )
+
+
+def card(folder: Path) -> TaskCard:
+    files = (
+        DataFile("annotations", ("t/q*.json",), "the repository", "test", {ABC: "2025-08-09"}),
+        DataFile("annotations", ("t/v.json",), "the repository", "validation"),
+        DataFile("development", ("t/d.csv",), "elsewhere", None, optional=True),
+    )
+    return TaskCard(
+        name="t", family="t", version=1, kind="multiple_choice", title="T", summary="", paper="", source="", licence="",
+        splits=("test", "validation"), metrics=(), groups=(), files=files, audio=(), folder=folder,
+    )  # fmt: skip
+
+
+def clips(folder: Path) -> list[AudioRef]:
+    for name in ("good.wav", "bad.wav"):
+        soundfile.write(folder / name, np.zeros(800, np.float32), 8_000)
+    put(folder / "bad.wav", "<html>")
+    soundfile.write(folder / "none.wav", np.zeros(0, np.float32), 8_000)
+    data = (folder / "good.wav").read_bytes()
+    return [
+        *(AudioRef(name, folder / name) for name in ("good.wav", "bad.wav", "none.wav", "gone.wav", "good.wav")),
+        AudioRef("cell", folder / "x", lambda: data),
+        AudioRef("rotten cell", folder / "x", lambda: data[:7]),
+    ]
+
+
+def test_a_report_of_files_and_clips(tmp_path: Path) -> None:
+    annotations = put(tmp_path / "t" / "q.json", "abc")
+    report = inspect(card(tmp_path), LocalRoot(tmp_path), clips(tmp_path), split="test")
+    assert (report.task, report.root) == ("t", tmp_path)
+    found, development = report.files
+    assert (found.path, found.size, found.sha256, found.revision) == (annotations, 3, ABC, "2025-08-09")
+    assert (development.file.source, development.path, development.sha256) == ("elsewhere", None, None)
+    assert (report.clips.total, report.clips.present, report.clips.missing) == (6, 5, ("gone.wav",))
+    assert report.clips.unreadable == {}
+    assert not report.complete
+
+
+def test_headers_are_decoded_when_asked_for(tmp_path: Path) -> None:
+    report = inspect(card(tmp_path), LocalRoot(tmp_path), clips(tmp_path), headers=True).clips
+    assert report.unreadable == {
+        "bad.wav": "Format not recognised",
+        "none.wav": "holds no samples",
+        "rotten cell": "Format not recognised",
+    }
+    assert report.missing == ("gone.wav",)
+
+
+def test_completeness_and_unknown_revisions(tmp_path: Path) -> None:
+    put(tmp_path / "t" / "q.json", "another content")
+    good = clips(tmp_path)[:1]
+    report = inspect(card(tmp_path), LocalRoot(tmp_path), good, "test", headers=True)
+    assert report.files[0].revision == "unknown"
+    assert report.complete  # what is optional may be missing
+    assert len(inspect(card(tmp_path), LocalRoot(tmp_path), good).files) == 3
+    assert not inspect(card(tmp_path), LocalRoot(tmp_path), good).complete  # the validation file is not there
+    put(tmp_path / "t" / "d.csv", "a")
+    assert inspect(card(tmp_path), LocalRoot(tmp_path), good, "test").files[1].revision is None
+
+
+def test_importing_the_part_loads_nothing_heavy() -> None:
+    heavy = ("torch", "datasets", "pyarrow", "huggingface_hub", "soundfile", "pandas", "numpy")
+    code = f"import sys, alm_bench.data; print([name for name in {heavy!r} if name in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
