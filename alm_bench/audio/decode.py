@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import soundfile  # type: ignore[import-untyped]
+import soundfile
 import soxr  # type: ignore[import-untyped]
 
 from alm_bench.audio.ops import stable_int

@@ -54,14 +54,14 @@ def _key(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def star_pattern(name: str) -> str:
+def _star_pattern(name: str) -> str:
     """A glob pattern in which only `*` is special, for clips have brackets in their names."""
     return "*".join(glob.escape(part) for part in name.split("*"))
 
 
 def _find(pairs: tuple[tuple[str, PurePosixPath], ...], name: str) -> list[PurePosixPath]:
     head, star, _ = _key(name).partition("*")
-    matches = re.compile(fnmatch.translate(star_pattern(_key(name)))).match
+    matches = re.compile(fnmatch.translate(_star_pattern(_key(name)))).match
     found = []
     for place in range(bisect.bisect_left(pairs, (head,)), len(pairs)):
         key, path = pairs[place]

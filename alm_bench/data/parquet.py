@@ -26,7 +26,7 @@ class _Cell:
     row: int
 
     def __call__(self) -> bytes:
-        import pyarrow as pa  # type: ignore[import-untyped]
+        import pyarrow as pa
 
         try:
             with _fetching:  # so that threads that want the same row group read it once
@@ -90,13 +90,13 @@ def _clips(path: Path, mtime_ns: int, column: str, group: int) -> Any:
 
 def _flat(file: Any, group: int, column: str, leaf: str) -> Any:
     """One leaf of a struct column, without reading the others."""
-    import pyarrow.compute as pc  # type: ignore[import-untyped]
+    import pyarrow.compute as pc
 
     return pc.struct_field(file.read_row_group(group, columns=[f"{column}.{leaf}"]).column(0), leaf)
 
 
 def _open(path: Path) -> Any:
-    import pyarrow.parquet  # type: ignore[import-untyped]
+    import pyarrow.parquet
 
     return pyarrow.parquet.ParquetFile(path)
 

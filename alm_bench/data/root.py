@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from alm_bench.core import AudioRef, DataError, DataFile
-from alm_bench.data.index import AudioIndex, shared_suffix, star_pattern
+from alm_bench.data.index import AudioIndex, shared_suffix
 from alm_bench.data.manifest import file_sha256
 
 _indexing = threading.Lock()  # of the module, so that roots can be pickled
@@ -45,9 +45,9 @@ class LocalRoot:
     def audio(self, *names: str) -> AudioRef:
         """The clip under the first of `names` that exists, else the clip anywhere below the root with that base name.
 
-        The first name is the clip's id; a `*` stands for any characters. An index of all audio files below the root is
-        built when the first clip is not where its names say. In it, the file that shares the longest path suffix with
-        the name wins; a name is also found with another audio suffix. A clip that is nowhere gets the path it was
+        The first name is the clip's id. An index of all audio files below the root is built when the first clip is not
+        where its names say. In it, a `*` stands for any characters, the file that shares the longest path suffix with
+        the name wins, and a name is also found with another audio suffix. A clip that is nowhere gets the path it was
         expected at. Raises DataError when different files fit equally.
         """
         wanted = [_normal(name) for name in names]
@@ -56,10 +56,6 @@ class LocalRoot:
             for path in (self.path / given, self.path / name):
                 if _is_file(path):
                     return AudioRef(clip, path)
-            if "*" in given:
-                matches = sorted(filter(_is_file, self.path.glob(star_pattern(str(name)))))
-                if matches:
-                    return AudioRef(clip, self._only(clip, matches))
         index = self._indexed()
         for find in (index.by_name, index.by_stem):
             for name in wanted:
@@ -89,17 +85,14 @@ class LocalRoot:
     def _closest(self, clip: str, wanted: PurePosixPath, paths: Iterable[PurePosixPath]) -> Path:
         shared = {path: shared_suffix(wanted, path) for path in paths}
         longest = max(shared.values())
-        return self._only(clip, [self.path / path for path, length in shared.items() if length == longest])
-
-    def _only(self, clip: str, paths: list[Path]) -> Path:
-        """The first of equally good paths, if it does not matter which."""
-        encodings = len({path.with_suffix("") for path in paths}) == 1  # of one clip, side by side
-        if not encodings and len({file_sha256(path) for path in paths}) > 1:
+        best = [self.path / path for path, length in shared.items() if length == longest]
+        encodings = len({path.with_suffix("") for path in best}) == 1  # of one clip, side by side
+        if not encodings and len({file_sha256(path) for path in best}) > 1:
             raise DataError(
-                f"clip {clip}: {paths[0]} and {paths[1]} fit its name equally and differ; "
+                f"clip {clip}: {best[0]} and {best[1]} fit its name equally and differ; "
                 f"name a --data folder that holds one of them, or put the clip at {self.path / clip}"
             )
-        return paths[0]
+        return best[0]
 
 
 def _shortened(patterns: Iterable[str]) -> list[str]:

@@ -88,7 +88,7 @@ def inspect_clips(clips: Iterable[AudioRef], headers: bool = False) -> ClipRepor
 
 def _unreadable(clip: AudioRef) -> str | None:
     """Why the clip's header cannot be decoded, or None when it can."""
-    import soundfile  # type: ignore[import-untyped]  # here, so that listing tasks does not load it
+    import soundfile  # here, so that listing tasks does not load it
 
     try:
         with io.BytesIO(clip.read()) if clip.read else clip.path.open("rb") as file:

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 from alm_bench.core import AudioRef, DataError, DataFile, TaskCard
-from alm_bench.data import LocalRoot, file_sha256, inspect, manifest, manifest_hash
+from alm_bench.core.files import sha256
+from alm_bench.data import LocalRoot, file_sha256, inspect, manifest_hash
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
 
@@ -24,13 +25,12 @@ def put(path: Path, content: str) -> Path:
 
 def test_hashes_are_kept_until_the_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    original = manifest.sha256
 
     def counted(path: Path) -> str:
         read.append(path)
-        return original(path)
+        return sha256(path)
 
-    monkeypatch.setattr(manifest, "sha256", counted)
+    monkeypatch.setattr("alm_bench.data.manifest.sha256", counted)
     path = put(tmp_path / "a", "abc")
     assert file_sha256(path) == file_sha256(path) == ABC
     assert len(read) == 1

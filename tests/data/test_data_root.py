@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alm_bench.core import AudioRef, DataError, DataFile
+from alm_bench.core import AudioRef, DataError, DataFile, DataRoot
 from alm_bench.data import LocalRoot
 from alm_bench.data.index import AudioIndex
 
@@ -197,8 +197,7 @@ def test_the_index_is_built_once_by_many_threads(tmp_path: Path, monkeypatch: py
     root = LocalRoot(tmp_path)
     found: list[str] = []
     threads = [
-        threading.Thread(target=lambda i=i: found.append(root.audio(f"{i}.wav").path.read_text()))  # type: ignore[misc]
-        for i in range(50)
+        threading.Thread(target=lambda i=i: found.append(root.audio(f"{i}.wav").path.read_text())) for i in range(50)
     ]
     for thread in threads:
         thread.start()
@@ -215,5 +214,6 @@ def test_a_root_can_be_pickled(tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(root))
     assert again == root
     assert again.audio("a.wav") == root.audio("a.wav")
-    assert root.kind == "real"
-    assert root.version() is None
+    as_tasks_see_it: DataRoot = root
+    assert as_tasks_see_it.kind == "real"
+    assert as_tasks_see_it.version() is None
