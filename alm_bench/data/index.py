@@ -60,8 +60,9 @@ def _star_pattern(name: str) -> str:
 
 
 def _find(pairs: tuple[tuple[str, PurePosixPath], ...], name: str) -> list[PurePosixPath]:
-    head, star, _ = _key(name).partition("*")
-    matches = re.compile(fnmatch.translate(_star_pattern(_key(name)))).match
+    wanted = _key(name)
+    head, star, _ = wanted.partition("*")
+    matches = re.compile(fnmatch.translate(_star_pattern(wanted))).match if star else wanted.__eq__
     found = []
     for place in range(bisect.bisect_left(pairs, (head,)), len(pairs)):
         key, path = pairs[place]
