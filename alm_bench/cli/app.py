@@ -1,5 +1,6 @@
 """The application: commands, and how errors become one line and an exit status."""
 
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -40,12 +41,12 @@ def _root(version: bool = typer.Option(False, "--version", callback=_version, is
 
 
 # Typer exports the errors that a command may raise, but not their base, which the parser itself raises.
-_Misuse: type[Exception] = typer.BadParameter.__mro__[1]
+_Misuse: Any = typer.BadParameter.__mro__[1]
 
 
 def _message(error: Any) -> str:
     """One line that says what is wrong and what could have been said instead, closest first."""
-    message: str = error.format_message().partition("Did you mean")[0].strip().rstrip(".")
+    message: str = re.split(r"Did you mean|\(Possible options", error.format_message())[0].strip().rstrip(".")
     command = error.ctx.command if error.ctx is not None else None
     if (option := getattr(error, "option_name", None)) and command is not None:
         flags = [flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")]
@@ -60,6 +61,8 @@ def main() -> None:
     try:
         status = app(standalone_mode=False)
     except _Misuse as error:
+        if not error.format_message():  # called without a command: the help was printed
+            sys.exit(2)
         _fail(_message(error), 2)
     except AlmBenchError as error:
         _fail(str(error), error.exit_code)
