@@ -67,7 +67,7 @@ def data_folders() -> list[Path]:
 
 def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[str, str]) -> DataRoot:
     """The data root of one task for a `--data` value. Raises DataError, UsageError."""
-    from alm_bench.data import LocalRoot, hub_root
+    from alm_bench.data import LocalRoot, hub_root, local_root
 
     annotations = options.get("annotations")
     if choice == "hub":
@@ -84,7 +84,7 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     if choice != "auto":
         if not Path(choice).is_dir():
             raise DataError(f"--data {choice}: no such folder (known besides a folder: auto, demo, hub)")
-        return LocalRoot(Path(choice))
+        return local_root(Path(choice), entry.card.hub.get(split))
     required = [file for file in entry.card.files if file.split == split]
     for root in map(LocalRoot, data_folders()):
         if annotations or any(root.has(file) for file in required):

@@ -1,7 +1,7 @@
 """Where a task's files are, how they are read, and which data a run saw."""
 
 from alm_bench.data.hub import hub_root, local_root
-from alm_bench.data.manifest import file_sha256, manifest_hash
+from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.data.outputs import read_outputs
 from alm_bench.data.readers import ParquetRow, parquet_files, read_csv, read_json, read_jsonl, read_parquet, unique
 from alm_bench.data.root import LocalRoot
@@ -13,6 +13,7 @@ __all__ = [
     "FileReport",
     "LocalRoot",
     "ParquetRow",
+    "clip_size",
     "file_sha256",
     "hub_root",
     "inspect",

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from alm_bench.core import AudioRef, DataError
@@ -26,22 +26,19 @@ def file_sha256(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def manifest_hash(files: Mapping[str, Path], clips: Iterable[AudioRef], version: str | None) -> str:
-    """A sha256 over the annotation files (role and content), the clips (id, and size where the file exists) and
-    `version` (`DataRoot.version`), for a run's fingerprint.
+def manifest_hash(files: Mapping[str, Path], version: str | None) -> str:
+    """A sha256 over the annotation files (role and content) and `version` (`DataRoot.version`), for a fingerprint.
 
-    Independent of the absolute path and of the order of `clips`, which may name a clip more than once. Clips that
-    come from `AudioRef.read` count by id: the file that holds them is one of `files`, or `version` stands for it.
+    Independent of the absolute path. Clips are not in it: their sizes are stored with each item (`clip_size`), so that
+    a clip added later costs one item, not the run.
     """
-    content = {
-        "files": {role: file_sha256(path) for role, path in sorted(files.items())},
-        "clips": sorted({ref.id: _size(ref) for ref in clips}.items()),
-        "version": version,
-    }
+    content = {"files": {role: file_sha256(path) for role, path in sorted(files.items())}, "version": version}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _size(ref: AudioRef) -> int | None:
+def clip_size(ref: AudioRef) -> int | None:
+    """Bytes of the clip's file; None where it is missing, or comes from `AudioRef.read` (its file is an annotation
+    file then, or `DataRoot.version` stands for it)."""
     if ref.read is not None:
         return None
     try:

@@ -64,7 +64,7 @@ class LocalRoot:
                     return AudioRef(clip, self._closest(clip, name, found))
         return AudioRef(clip, self.path / wanted[0])
 
-    def version(self) -> None:
+    def version(self) -> str | None:
         """None: the files of a local folder tell by themselves."""
         return None
 

@@ -64,7 +64,7 @@ class DemoRoot(LocalRoot):
     keep_training: bool = False
     _scenes: dict[str, dict[str, Scene]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def version(self) -> str:  # type: ignore[override]  # a local folder has none
+    def version(self) -> str:
         return files.version(self.sizes)
 
     def audio(self, *names: str) -> AudioRef:

@@ -20,7 +20,11 @@ AUDIO_SKIPPED = "audio: "
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`index` is the item's place in the task. `prompt` is the text as the model got it; `text` the raw answer."""
+    """`index` is the item's place in the task. `prompt` is the text as the model got it; `text` the raw answer.
+
+    `heard` maps the clips that the model gets, a spare one included, to their size in bytes (None where no file tells):
+    an answer is kept on resume as long as its clips are the same.
+    """
 
     index: int
     sample: Sample
@@ -31,6 +35,7 @@ class Record:
     parsed: Parsed | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     blind: Mapping[str, int | None] = field(default_factory=dict)
+    heard: Mapping[str, int | None] = field(default_factory=dict)
     touched: tuple[str, ...] = ()
     seconds: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +66,7 @@ class Record:
             "groups": dict(sample.groups),
             "skip": sample.skip,
             "audio": [{"id": ref.id, "path": str(ref.path)} for ref in sample.audio],
+            "heard": dict(self.heard),
             "touched": list(self.touched),
             "seconds": self.seconds,
             "extra": dict(self.extra),
@@ -93,6 +99,7 @@ class Record:
                 parsed=None if parsed is None else Parsed(**{**parsed, "span": _span(parsed["span"])}),
                 scores=entry["scores"],
                 blind=entry["blind"],
+                heard=entry["heard"],
                 touched=tuple(entry["touched"]),
                 seconds=entry["seconds"],
                 extra=entry["extra"],

@@ -84,9 +84,7 @@ class RunStore:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self._close()
         self._lock.release()
 
     def _writer(self) -> str:
@@ -112,8 +110,17 @@ class RunStore:
         self.kept = [record for record in records if self._keep_failures or not record.retried]
         if torn or len(self.kept) != len(records):
             self.rewrite(self.kept)
+        self._append_to(samples)
+
+    def _append_to(self, samples: Path) -> None:
+        self._close()
         with storing(samples):
             self._file = os.open(samples, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     def append(self, records: Sequence[Record]) -> None:
         """Add lines; when this returns they are on disk. A failed write leaves no torn line behind."""
@@ -133,6 +140,7 @@ class RunStore:
     def rewrite(self, records: Iterable[Record]) -> None:
         """Replace all lines in one step."""
         atomic_write(self.folder / SAMPLES, "".join(record.line() for record in records))
+        self._append_to(self.folder / SAMPLES)  # what was open is the file of before
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write `summary.json`: its presence means that the run is finished."""

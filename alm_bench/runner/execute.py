@@ -19,8 +19,12 @@ def execute(plan: Plan, store: RunStore, observe: Observer) -> list[Record]:
 
     Each batch is on disk before it is observed, so that an interruption loses at most the batch in the model's hands.
     """
-    kept = {record.sample.id: record for record in store.kept}
-    observe(store.kept)
+    pending = {record.sample.id: record for record in plan.pending}
+    same = [record for record in store.kept if record.heard == pending[record.sample.id].heard]
+    if len(same) < len(store.kept):  # clips were replaced since
+        store.rewrite(same)
+    kept = {record.sample.id: record for record in same}
+    observe(same)
     todo = [i for i, record in enumerate(plan.pending) if record.sample.id not in kept]
     if isinstance(plan.adapter, Orders) and todo:
         advised = plan.adapter.order([plan.requests[i] for i in todo])

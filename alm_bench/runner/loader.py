@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from alm_bench.audio import load
-from alm_bench.core import AudioError, AudioPolicy, Request
+from alm_bench.core import AudioError, AudioPolicy, AudioRef, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,17 @@ class Ready:
     audio_error: str | None = None
 
 
+def clips(request: Request) -> tuple[AudioRef, ...]:
+    """The clips of a request in the order of its waves: its own, then a spare one."""
+    return (*request.audio, request.spare) if request.spare is not None else request.audio
+
+
 def load_clips(index: int, request: Request, policy: AudioPolicy | None) -> Ready:
     """Decode the clips of one request by the adapter's policy; without a policy no clip is opened."""
     if policy is None:
         return Ready(index, request)
-    refs = (*request.audio, request.spare) if request.spare is not None else request.audio
     try:
-        loaded = [load(ref, policy) for ref in refs]
+        loaded = [load(ref, policy) for ref in clips(request)]
     except AudioError as error:
         return Ready(index, request, audio_error=str(error))
     own = loaded[: len(request.audio)]  # what happened to a spare clip says nothing about the item

@@ -16,8 +16,9 @@ import numpy as np
 from alm_bench import __version__
 from alm_bench.core import Adapter, AudioRef, DataError, DataRoot, FitsBlind, Request, Sample, Task
 from alm_bench.core.prompt import PromptTemplate, render
-from alm_bench.data.manifest import file_sha256, manifest_hash
+from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.schema import Record
+from alm_bench.runner.loader import clips
 from alm_bench.runner.spec import RunSpec, fingerprint
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfile", "soxr")
@@ -60,12 +61,12 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
             status="error",
             reason="not answered yet",
             blind={row: predictions[sample.id] for row, predictions in blind.items()},
+            heard={} if adapter.audio is None else {ref.id: clip_size(ref) for ref in clips(request)},
         )
         for index, (sample, request) in enumerate(zip(samples, requests, strict=True))
     ]
     files = task.files(data, spec.split)
-    clips = [ref for sample in samples for ref in sample.audio] if adapter.audio is not None else []
-    manifest = manifest_hash(files, clips, data.version())
+    manifest = manifest_hash(files, data.version())
     header = {
         "fingerprint": fingerprint(spec, task.card, manifest, prompt, adapter.audio, adapter.identity),
         "spec": asdict(spec),
@@ -91,23 +92,21 @@ class Spares:
     """Second clips for models that always take two: a random other first clip of the task.
 
     Seeded by the first clip's id, so that all questions on one clip share their prefix and a limit changes nothing.
-    Clips that are not there are not given out.
+    A clip that is not there is passed over, and only those who would have got it get another.
     """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         first = {sample.audio[0].id: sample.audio[0] for sample in samples if sample.audio}
-        self._refs = [ref for _, ref in sorted(first.items()) if ref.read is not None or ref.path.exists()]
+        self._refs = [ref for _, ref in sorted(first.items())]
 
     def of(self, clip: str) -> AudioRef | None:
-        """Another clip than `clip`, or None when the task has no other."""
-        others = len(self._refs) - sum(ref.id == clip for ref in self._refs)
-        if others <= 0:
-            return None
+        """Another clip than `clip`, or None when the task has no other that is there."""
         generator = np.random.default_rng(zlib.crc32(clip.encode()))
-        while True:  # ends at once in all but tiny tasks: at most one clip is refused
-            ref = self._refs[int(generator.integers(len(self._refs)))]
-            if ref.id != clip:
+        for place in generator.permutation(len(self._refs)):
+            ref = self._refs[int(place)]
+            if ref.id != clip and (ref.read is not None or ref.path.exists()):
                 return ref
+        return None
 
 
 def _blind(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from alm_bench.core.types import Metric, Metrics
-from alm_bench.scoring.intervals import Array, clustered
+from alm_bench.scoring.intervals import Array, clustered, rate
 
 
 def confusion(golds: Sequence[int], predictions: Sequence[int | None], labels: int) -> Array:
@@ -23,7 +23,8 @@ def _ratio(part: Array, whole: Array) -> Array:
 def figures(matrix: Array) -> Array:
     """Accuracy, macro precision, recall, F1 and each label's recall.
 
-    From sums of shape (..., labels, labels + 1) to figures of shape (..., 4 + labels). An undefined ratio is 0, as in scikit-learn with zero_division=0.
+    From sums of shape (..., labels, labels + 1) to figures of shape (..., 4 + labels). An undefined ratio is 0, as in
+    scikit-learn with zero_division=0.
     """
     labels = matrix.shape[-2]
     hits = np.diagonal(matrix[..., :labels], axis1=-2, axis2=-1)
@@ -48,5 +49,8 @@ def classification_metrics(
     value, low, high = clustered(clips, cells, figures)
     sizes = [len(golds)] * 4 + [sum(gold == label for gold in golds) for label in range(len(recalls))]
     names = ("accuracy", "precision", "recall", "f1", *recalls)
-    found = [Metric(float(v), float(a), float(b), n) for v, a, b, n in zip(value, low, high, sizes, strict=True)]
+    distinct = len(set(clips))
+    found = [
+        rate(float(v), float(a), float(b), n, distinct) for v, a, b, n in zip(value, low, high, sizes, strict=True)
+    ]
     return {name: metric if metric.n else Metric.missing("no items") for name, metric in zip(names, found, strict=True)}

@@ -58,4 +58,12 @@ def share(successes: Sequence[float], clusters: Sequence[Any]) -> Metric:
         return proportion(sum(successes), n)
     counts = np.stack([np.asarray(successes, dtype=np.float64), np.ones(n)], axis=1)
     value, low, high = clustered(clusters, counts, lambda sums: sums[..., :1] / sums[..., 1:])
-    return Metric(float(value[0]), float(low[0]), float(high[0]), n)
+    return rate(float(value[0]), float(low[0]), float(high[0]), n, len(set(clusters)))
+
+
+def rate(value: float, low: float, high: float, n: int, clusters: int) -> Metric:
+    """A rate with its bootstrap interval; at 0 and 1, where every resample is the same, Wilson's over the clusters."""
+    if value in (0.0, 1.0):
+        edge = proportion(value * clusters, clusters)
+        return Metric(value, edge.low, edge.high, n)
+    return Metric(value, low, high, n)
