@@ -1,5 +1,7 @@
 """Voices: formants over a glottal wave or over breath. No words, but the pace, pitch and vowels of speech."""
 
+import math
+
 import numpy as np
 
 from alm_bench.demo.synth.dsp import RATE, Take, Wave, band, fade, glide, noise, seconds, times, tone
@@ -22,7 +24,13 @@ def _glottal(pitch: float, vowel: tuple[int, int, int], size: float, tilt: float
     gain = np.full(count, 0.02)
     for formant, level in zip(vowel, (1.0, 0.6, 0.3), strict=True):
         gain += level / (1 + ((frequency - formant * size) / (70 + 0.05 * formant)) ** 2)
+    gain[0] += 0.7  # the voice bar
     return tuple(float(value) for value in gain * np.arange(1, count + 1) ** -tilt)
+
+
+def _throat(take: Take, size: float) -> float:
+    """Formant scale of a speaker: whoever speaks higher has the shorter throat, in half the proportion."""
+    return take.around(size * math.sqrt(take.pitch), 0.04)
 
 
 def _vowel(take: Take) -> tuple[int, int, int]:
@@ -45,11 +53,11 @@ def _talk(take: Take, base: float, size: float) -> Wave:
 
 
 def man(take: Take) -> Wave:
-    return _talk(take, take.around(108 * take.pitch), take.around(0.96, 0.04))
+    return _talk(take, take.around(108 * take.pitch), _throat(take, 0.96))
 
 
 def woman(take: Take) -> Wave:
-    return _talk(take, take.around(225 * take.pitch), take.around(1.17, 0.04))
+    return _talk(take, take.around(225 * take.pitch), _throat(take, 1.17))
 
 
 def whisper(take: Take) -> Wave:
@@ -65,14 +73,14 @@ def whisper(take: Take) -> Wave:
 
 def counting(take: Take) -> Wave:
     """One long word of two vowels at a time, each said with the same fall, evenly spaced."""
-    base = take.around(155 * take.pitch)
+    base, size = take.around(155 * take.pitch), _throat(take, 1.03)
     units = []
     for _ in take.starts:
         n = seconds(0.34)
         fall = glide(base * 1.25, base * 0.8, n)
         turn = np.linspace(0, 1, n, dtype=np.float32)
-        word = tone(fall, n, _glottal(base, _vowel(take), 1.03)) * (1 - turn)
-        word += tone(fall, n, _glottal(base, _vowel(take), 1.03)) * turn
+        word = tone(fall, n, _glottal(base, _vowel(take), size)) * (1 - turn)
+        word += tone(fall, n, _glottal(base, _vowel(take), size)) * turn
         word *= fade(n, 0.02, 0.1)
         word[: seconds(0.05)] += band(noise(take.rng, seconds(0.05)), 3500, 8500) * 0.2
         units.append(word)
@@ -80,13 +88,13 @@ def counting(take: Take) -> Wave:
 
 
 def laugh(take: Take) -> Wave:
-    base = take.around(285 * take.pitch)
+    base, size = take.around(285 * take.pitch), _throat(take, 1.1)
     units = []
     for i, _ in enumerate(take.starts):
         breath, voiced = int(0.35 * take.gap), int(0.45 * take.gap)
         pitch = base * 1.25 * 0.94 ** (i % 7)
         puff = band(noise(take.rng, breath), 900, 4500) * 0.3 * fade(breath, 0.01, 0.01)
-        ha = tone(glide(pitch * 1.1, pitch * 0.9, voiced), voiced, _glottal(pitch, _VOWELS[0], 1.1, 0.3))
+        ha = tone(glide(pitch * 1.1, pitch * 0.9, voiced), voiced, _glottal(pitch, _VOWELS[0], size, 0.3))
         units.append(np.concatenate([puff, ha * fade(voiced, 0.012, 0.04)]))
     return take.lay(units)
 
@@ -104,12 +112,12 @@ def cry(take: Take) -> Wave:
 
 def singer(take: Take) -> Wave:
     """Long open vowels with a slow vibrato and the singer's formant near 2.8 kHz."""
-    base, rate = take.around(262 * take.pitch), take.around(5.0, 0.08)
+    base, rate, size = take.around(262 * take.pitch), take.around(5.0, 0.08), _throat(take, 1.0)
     units = []
     for _ in take.starts:
         n = int(0.94 * take.gap)
         pitch = base * 2.0 ** (int(take.rng.choice((-2, 0, 2))) / 12)
         first, second, _ = _VOWELS[int(take.rng.choice((0, 4)))]
         sung = pitch * (1 + 0.03 * np.sin(2 * np.pi * rate * times(n)))
-        units.append(tone(sung, n, _glottal(pitch, (first, second, 2800), 1.0, 0.15)) * fade(n, 0.1, 0.12))
+        units.append(tone(sung, n, _glottal(pitch, (first, second, 2800), size, 0.15)) * fade(n, 0.1, 0.12))
     return take.lay(units)

@@ -1,0 +1,282 @@
+"""The demo world on disk: the real layout and columns, lazy clips, concurrent writers, failing disks."""
+
+import ast
+import csv
+import hashlib
+import io
+import json
+import pickle
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from alm_bench.core import DataError, DataFile, StoreError, UsageError
+from alm_bench.demo import TAGS, DemoRoot, Made, Scene, Sizes, demo_root, mmau_items, synthesise, training_rows
+from alm_bench.demo.training import ENTAILMENT, MCQ, VERDICTS
+from alm_bench.plugins import catalogue
+
+SMALL = Sizes(mmau=24, cle=4, ace=4, captioned=6, pairs=5, aqa=4, train=80, val=60)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def listed(path: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("ours", "real"),
+    [
+        ("entailment/clotho_entailment_evaluation.csv", None),
+        ("entailment/clotho_entailment_validation.csv", None),
+        ("entailment/audiocaps_entailment_test.csv", None),
+        ("captions/audiocaps_test.csv", None),
+        ("difference/cld_evaluation_adiff_fewwords_answer.csv", None),
+        ("difference/cld_evaluation_adiff_sentence_answer.csv", None),
+        ("difference/acd_test_adiff_fewwords_answer.csv", None),
+        ("difference/acd_test_adiff_sentence_answer.csv", None),
+        ("difference/acd_test_adiff_detail_answer.csv", "difference/acd_val_adiff_detail_answer.csv"),
+        ("difference/cld_evaluation_adiff_detail_answer.csv", "difference/acd_val_adiff_detail_answer.csv"),
+    ],
+)
+def test_tables_have_the_real_columns(world: DemoRoot, shared: Path, ours: str, real: str | None) -> None:
+    made, known = table(world.path / ours), table(shared / "data" / (real or ours))
+    assert list(made[0]) == list(known[0])
+    for column in ("Dataset", "taskname", "start_time", "input"):
+        if column in made[0]:
+            values = {row[column] for row in made} - {row[column] for row in known}
+            assert column == "taskname" or not values or all(value.isdigit() for value in values)
+
+
+def test_mmau_has_the_real_schema(world: DemoRoot, shared: Path) -> None:
+    made = listed(world.path / "mmau/mmau-test-mini.json")
+    known = listed(shared / "data/mmau/mmau-test-mini.2025-08-09.json")
+    assert set(made[0]) == set(known[0])
+    for key in ("task", "split", "category", "difficulty"):
+        assert all(row[key] in [other[key] for other in known[:600]] for row in made[:96])
+    assert all(row["answer"] in row["choices"] and len(set(row["choices"])) == len(row["choices"]) for row in made)
+    assert all(row["audio_id"] == f"./test-mini-audios/{row['id']}.wav" for row in made)
+    assert len({row["id"] for row in made}) == len(made) == 960
+
+
+def test_default_sizes(world: DemoRoot) -> None:
+    cle = table(world.path / "entailment/clotho_entailment_evaluation.csv")
+    ace = table(world.path / "entailment/audiocaps_entailment_test.csv")
+    captioned = table(world.path / "captions/audiocaps_test.csv")
+    answered = table(world.path / "clotho_aqa/clotho_aqa_test.csv")
+    assert (len(cle), len(ace), len(captioned), len(answered)) == (200, 300, 750, 900)
+    assert all(len(ast.literal_eval(row["Caption"])) == 5 for row in cle)
+    assert set(Counter(row["Audio file"] for row in ace).values()) == {5}
+    assert set(Counter(row["youtube_id"] for row in captioned).values()) == {5}
+    assert {f"Y{row['youtube_id']}" for row in captioned} > {row["Audio file"] for row in ace}
+    texts: dict[str, set[str]] = {}
+    for row in captioned:
+        texts.setdefault(row["youtube_id"], set()).add(row["caption"])
+    assert all(len(five) == 5 for five in texts.values())
+
+
+def named_clips(world: DemoRoot) -> set[str]:
+    """Every clip that a file of the world names."""
+    names = {"mmau/" + row["audio_id"] for row in listed(world.path / "mmau/mmau-test-mini.json")}
+    for path in (world.path / "difference").iterdir():
+        names |= {row[side] for row in table(path) for side in ("filepath1", "filepath2")}
+    for split in ("evaluation", "validation"):
+        rows = table(world.path / f"entailment/clotho_entailment_{split}.csv")
+        names |= {f"ClothoV21/{split}/{row['Audio file']}" for row in rows}
+    names |= {
+        f"AudioCapsLarger/test/Y{row['youtube_id']}.wav" for row in table(world.path / "captions/audiocaps_test.csv")
+    }
+    names |= {f"clotho_aqa/audio_files/{r['file_name']}" for r in table(world.path / "clotho_aqa/clotho_aqa_test.csv")}
+    for split in ("train", "val"):
+        rows = listed(world.path / f"reasonaqa/{split}.json")
+        names |= {row[side] for row in rows for side in ("filepath1", "filepath2")} - {""}
+    return names | {row["path"] for row in table(world.path / "reasonaqa/tags_train.csv")}
+
+
+def test_every_named_clip_can_be_synthesised(world: DemoRoot) -> None:
+    for name in named_clips(world):
+        assert world.scene(name).events
+        assert world.audio(name).read is not None
+    with pytest.raises(DataError, match=r"no clip 'mmau/other\.wav'"):
+        world.scene("mmau/other.wav")
+
+
+def test_clips_are_made_when_read_and_then_kept(world: DemoRoot) -> None:
+    row = listed(world.path / "mmau/mmau-test-mini.json")[0]
+    clip = world.audio("mmau/nowhere.wav", "mmau/" + row["audio_id"])
+    assert clip.id == f"mmau/test-mini-audios/{row['id']}.wav"
+    assert clip.read is not None
+    assert not clip.path.exists()
+    content = clip.read()
+    assert clip.path.read_bytes() == content == clip.read()
+    wave, rate = soundfile.read(io.BytesIO(content), dtype="float32")
+    assert (rate, wave.shape) == (32_000, (320_000,))
+    assert soundfile.info(clip.path).subtype == "PCM_16"
+    np.testing.assert_allclose(wave, synthesise(world.scene(clip.id)), atol=2**-15)
+
+
+def test_training_clips_are_not_kept_unless_asked(world: DemoRoot) -> None:
+    name = listed(world.path / "reasonaqa/train.json")[0]["filepath1"]
+    for keep in (False, True):
+        root = DemoRoot(world.path, sizes=world.sizes, keep_training=keep)
+        read = root.audio(name).read
+        assert read is not None
+        assert len(read()) > 640_000
+        assert (world.path / name).exists() == keep
+
+
+def test_a_clip_is_read_where_it_cannot_be_kept(tmp_path: Path) -> None:
+    root = demo_root(tmp_path, SMALL)
+    (root.path / "mmau/test-mini-audios").write_text("a file where the folder would be")
+    read = root.audio("mmau/" + listed(root.path / "mmau/mmau-test-mini.json")[0]["audio_id"]).read
+    assert read is not None
+    assert len(read()) > 640_000
+
+
+def test_references_travel_to_other_processes(world: DemoRoot) -> None:
+    row = listed(world.path / "mmau/mmau-test-mini.json")[1]
+    copied = pickle.loads(pickle.dumps(world.audio("mmau/" + row["audio_id"])))
+    assert len(copied.read()) > 640_000
+
+
+def made_in(cache: Path) -> str:
+    return str(demo_root(cache, SMALL).path)
+
+
+def test_concurrent_processes_write_one_world(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(3) as pool:
+        paths = set(pool.map(made_in, [tmp_path] * 6))
+    assert len(paths) == 1
+    (root,) = map(Path, paths)
+    assert not [path for path in root.rglob(".*") if path.name != ".lock"]
+    stamp = (root / "world.json").stat().st_mtime_ns
+    assert demo_root(tmp_path, SMALL).path == root
+    assert (root / "world.json").stat().st_mtime_ns == stamp
+
+
+def test_a_half_written_world_is_written_again(tmp_path: Path) -> None:
+    root = demo_root(tmp_path, SMALL)
+    whole = (root.path / "mmau/mmau-test-mini.json").read_bytes()
+    (root.path / "world.json").unlink()
+    (root.path / "mmau/mmau-test-mini.json").write_text("[")
+    assert (demo_root(tmp_path, SMALL).path / "mmau/mmau-test-mini.json").read_bytes() == whole
+
+
+def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"cannot write the demo world .*set ALM_BENCH_CACHE") as caught:
+        demo_root(tmp_path / "file" / "cache", SMALL)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_cache_variable_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path))
+    root = demo_root(sizes=SMALL)
+    assert root.path.parent == tmp_path / "demo-v1"
+    assert root.kind == "demo"
+    assert root.version() in (root.path / "world.json").read_text()
+
+
+def test_another_content_is_another_version(tmp_path: Path) -> None:
+    a, b = demo_root(tmp_path, SMALL), demo_root(tmp_path, Sizes(mmau=24, cle=5, ace=4, captioned=6, train=80, val=60))
+    assert a.version() != b.version()
+    assert a.path != b.path
+
+
+def test_locate_finds_what_cards_declare(world: DemoRoot) -> None:
+    wanted = DataFile("annotations", ("nothing.json", "mmau/mmau-test-mini*.json"), "somewhere")
+    assert world.locate(wanted) == world.path / "mmau/mmau-test-mini.json"
+    with pytest.raises(DataError, match="absent"):
+        world.locate(DataFile("rows", ("absent.csv",), "somewhere"))
+
+
+@pytest.mark.parametrize(("name", "split", "count"), [("mmau", "test-mini", 960), ("cle", "evaluation", 600)])
+def test_ordinary_tasks_read_the_demo_world(world: DemoRoot, name: str, split: str, count: int) -> None:
+    samples = list(catalogue().task(name).create().samples(world, split))
+    assert len(samples) == count
+    assert all(sample.target is not None and sample.skip is None for sample in samples)
+    assert all(clip.read is not None for sample in samples for clip in sample.audio)
+
+
+def test_training_prompts_have_the_form_of_evaluation(world: DemoRoot) -> None:
+    asked = {row["input"] for row in listed(world.path / "reasonaqa/train.json")}
+    shape = ("template", "option", "join", "lowercase")
+    for name, ours in (("mmau", MCQ), ("cle", ENTAILMENT)):
+        native = catalogue().task(name).prompts()["native"]
+        assert [getattr(native, key) for key in shape] == [getattr(ours, key) for key in shape]
+    assert ENTAILMENT.render({"hypothesis": "A dog is barking."}, VERDICTS) in asked
+
+
+def test_training_rows_have_reasonaqas_format(world: DemoRoot) -> None:
+    rows = listed(world.path / "reasonaqa/train.json")
+    assert len(rows) == 20_000
+    keys = {"taskname", "filepath1", "filepath2", "caption1", "caption2", "input", "answer", "subtype"}
+    assert all(row.keys() == keys for row in rows)
+    kinds = Counter(row["subtype"].split("-")[0].removesuffix(".json") for row in rows)
+    assert kinds.keys() == {"AudioCaps_MCQ", "CLE", "ACD", "AudioCaps", "Clotho_AQA"}
+    for row in rows:
+        assert bool(row["filepath2"]) == row["subtype"].startswith("ACD") == bool(row["caption2"])
+        if row["subtype"] in ("AudioCaps_MCQ.json", "CLE.json"):
+            assert row["input"] == row["input"].lower()
+            assert row["answer"] in row["input"]
+
+
+def test_training_labels_are_balanced(world: DemoRoot) -> None:
+    rows = listed(world.path / "reasonaqa/train.json")
+    verdicts = Counter(row["answer"] for row in rows if row["subtype"] == "CLE.json")
+    assert len(verdicts) == 3
+    assert len(set(verdicts.values())) == 1
+    said = Counter(row["answer"] for row in rows if row["answer"] in ("yes", "no"))
+    assert said["yes"] == said["no"]
+
+
+@pytest.mark.parametrize("n", [60, 61, 99, 1000])
+def test_any_number_of_training_rows(n: int) -> None:
+    made = training_rows(n, seed=n)
+    assert len(made.rows) == n
+    assert {row["filepath1"] for row in made.rows} <= made.scenes.keys()
+
+
+def test_too_few_training_rows_are_refused() -> None:
+    with pytest.raises(UsageError, match="at least 60 training rows, 7"):
+        training_rows(7)
+
+
+def test_rows_made_on_the_fly_can_be_heard(tmp_path: Path) -> None:
+    root, made = demo_root(tmp_path, SMALL), training_rows(100, seed=5)
+    name = made.rows[0]["filepath1"]
+    assert root.audio(name).read is None
+    root.add(made)
+    read = root.audio(name).read
+    assert read is not None
+    assert len(read()) > 640_000
+
+
+def test_tags_name_what_the_scenes_hold(world: DemoRoot) -> None:
+    rows = table(world.path / "reasonaqa/tags_train.csv")
+    assert {tag for row in rows for tag in row["tags"].split(";")} == set(TAGS)
+    assert all(set(row["tags"].split(";")) == world.scene(row["path"]).types for row in rows[:200])
+
+
+def test_scenes_survive_their_file(world: DemoRoot) -> None:
+    made: Made = mmau_items("test", 24)
+    for path, scene in made.scenes.items():
+        assert Scene.unpack(json.loads(json.dumps(scene.pack()))) == scene == world.scene(path)
+
+
+def test_the_worlds_content_is_what_its_version_says() -> None:
+    """A failure says that content has changed: raise `WORLD` in scene.py, then put the new values here."""
+    made = mmau_items("test", 48)
+    text = json.dumps([made.rows, [scene.pack() for scene in made.scenes.values()], training_rows(100).rows])
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "0"
+    levels = [round(float(20 * np.log10(np.std(synthesise(scene)))), 1) for scene in list(made.scenes.values())[:6]]
+    assert levels == pytest.approx([0], abs=0.2)
