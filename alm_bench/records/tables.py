@@ -61,11 +61,16 @@ def overall(run: Mapping[str, Any]) -> str:
     return markdown(["", "n", *_titles(names)], rows)
 
 
+def _counted(metrics: Mapping[str, Any]) -> int:
+    """Items of our denominator; an official column may count more."""
+    return int(metrics["answered"]["n"] if "answered" in metrics else max(m["n"] for m in metrics.values()))
+
+
 def grouping(run: Mapping[str, Any], name: str) -> str:
     parts = run["groups"][name]
     names = _order(list(run["metrics"]))
     rows = [
-        [key, max(m["n"] for m in metrics.values()), *(cell(metrics.get(metric), metric) for metric in names)]
+        [key, _counted(metrics), *(cell(metrics.get(metric), metric) for metric in names)]
         for key, metrics in parts.items()
     ]
     return markdown([name, "n", *_titles(names)], rows)

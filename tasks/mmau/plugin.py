@@ -18,11 +18,11 @@ from alm_bench.core import (
     TaskScore,
     UsageError,
 )
-from alm_bench.data.readers import read_json, unique
+from alm_bench.data.readers import unique
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.choice import blind_rows, by_group, choice_metrics, mean_score, same_option
 from alm_bench.tasks.mmau.official import official_correct
-from alm_bench.tasks.mmau.readers import hub_rows, official_rows
+from alm_bench.tasks.mmau.readers import hub_rows, item_id, official_rows, question_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Mmau:
 
     def _samples(self, rows: Iterable[tuple[Mapping[str, Any], AudioRef]]) -> Iterator[Sample]:
         for row, clip in rows:
-            gold = row.get("answer")
+            gold = None if row.get("answer") is None else str(row["answer"])
             choices = tuple(str(choice) for choice in row["choices"])
             listed = gold in choices
             yield Sample(
@@ -96,14 +96,11 @@ class Mmau:
     def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
         """The annotations with our text under both names: the README asks for one, the script reads the other."""
         texts = {row.sample.id: row.text for row in rows}
-        document = read_json(annotations)
         filled = []
-        for item in document:
-            text = texts.get(str(item.get("id") or Path(item["audio_id"]).stem))
+        for item in question_list(annotations):
+            text = texts.get(item_id(item))
             if text is None:
-                raise UsageError(
-                    f"item {item.get('id') or item['audio_id']} has no output: finish the run before submitting it"
-                )
+                raise UsageError(f"item {item_id(item)} has no output: finish the run before submitting it")
             filled.append({**item, "model_output": text, "model_prediction": text})
         return filled
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from string import ascii_lowercase
 from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot
@@ -17,24 +18,35 @@ def _checked(row: Any, number: int, path: Path) -> Mapping[str, Any]:
     for key in NEEDED:
         if key not in row:
             raise DataError(f"{path}: item {number} has no {key!r}; it has {', '.join(sorted(row))}")
-    if not isinstance(row["choices"], list) or len(row["choices"]) < 2:
-        raise DataError(f"{path}: item {number} has choices {row['choices']!r}, expected a list of two or more")
+    choices = row["choices"]
+    if not isinstance(choices, list) or len(choices) < 2:
+        raise DataError(f"{path}: item {number} has choices {choices!r}, expected a list of two or more")
+    if len(choices) > len(ascii_lowercase):
+        raise DataError(f"{path}: item {number} has {len(choices)} choices, more than there are letters")
+    if not isinstance(row["audio_id"], str):
+        raise DataError(f"{path}: item {number} has the audio_id {row['audio_id']!r}, expected a clip's name")
     return row
 
 
-def official_rows(path: Path, data: DataRoot) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
-    """Rows of the official JSON list, each with its clip below the data root.
-
-    The first revision has no `id`: the stem of `audio_id` is the id.
-    """
+def question_list(path: Path) -> list[Mapping[str, Any]]:
+    """The official JSON: a list of questions. Raises DataError."""
     document = read_json(path)
     if not isinstance(document, list):
         raise DataError(f"{path}: found {type(document).__name__}, expected a list of questions")
-    for number, item in enumerate(document):
-        row = _checked(item, number, path)
+    return [_checked(item, number, path) for number, item in enumerate(document)]
+
+
+def item_id(row: Mapping[str, Any]) -> str:
+    """The first revision has no `id`: there the stem of `audio_id` is the id."""
+    return str(row["id"]) if "id" in row else PurePosixPath(row["audio_id"]).stem
+
+
+def official_rows(path: Path, data: DataRoot) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
+    """Rows of the official JSON list, each with its clip below the data root."""
+    for row in question_list(path):
         clip = PurePosixPath(row["audio_id"])
         place = data.audio(f"mmau/{clip}", str(clip), f"mmau/{clip.name}", clip.name)
-        yield {"id": clip.stem, **row}, place
+        yield {**row, "id": item_id(row)}, place
 
 
 def _option(text: str) -> str:
