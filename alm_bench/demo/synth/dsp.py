@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -82,7 +82,7 @@ def noise(rng: np.random.Generator, n: int) -> Wave:
     return rng.standard_normal(n, dtype=np.float32)
 
 
-@cache
+@lru_cache(maxsize=256)
 def _filter(low: float | None, high: float | None, order: int) -> Any:
     if low and high:
         return signal.butter(order, (low, high), "bandpass", fs=RATE, output="sos")
