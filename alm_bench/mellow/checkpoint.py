@@ -111,10 +111,10 @@ def constants(model: Mellow) -> dict[str, tuple[int, ...]]:
     return fixed
 
 
-def load_published(path: Path) -> Mellow:
+def load_published(path: Path, config: MellowConfig = PUBLISHED) -> Mellow:
     """Read a file in the layout of v0.ckpt, keys with or without `module.` before them. Runs no code of the file."""
     state = {key.removeprefix("module."): value for key, value in _unpickle(path).items()}
-    model = _blank(PUBLISHED)
+    model = _blank(config)
     ours = {published_name(name): name for name in model.state_dict()}
     fixed = constants(model)
     expected = fixed | {theirs: tuple(model.state_dict()[name].shape) for theirs, name in ours.items()}

@@ -17,6 +17,7 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedModel,
 )
+from transformers.initialization import no_init_weights
 
 from alm_bench.core.errors import CheckpointError, known_first
 from alm_bench.mellow.config import LanguageModelConfig
@@ -109,7 +110,8 @@ def smollm2_tokenizer(source: Source = "auto") -> Tokenizer:
 
 def smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
     """SmolLM2-135M with pre-trained weights in float32, and the name of where they are from (to be recorded)."""
-    lm = build_lm(LanguageModelConfig())
+    with no_init_weights():
+        lm = build_lm(LanguageModelConfig())
     gguf = _from_package(source, "model.safetensors")
     if gguf is None:
         state, origin = load_file(fetch(SMOLLM2, "model.safetensors", WITHOUT_HUB)), SMOLLM2

@@ -1,0 +1,196 @@
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from alm_bench.adapters.mellow import ADAPTERS, MellowAdapter, MellowOptions
+from alm_bench.core.errors import UsageError
+from alm_bench.core.options import fill
+from alm_bench.core.protocols import Adapter, Orders, Runtime
+from alm_bench.core.types import AudioRef, Decoding, Request, Wave
+from alm_bench.mellow.checkpoint import published_name, save_folder
+from alm_bench.mellow.model import Mellow
+
+DECODING = Decoding(max_new_tokens=8)
+SAMPLED = Decoding(method="nucleus", max_new_tokens=8, seed=1)
+
+
+@pytest.fixture(scope="module")
+def paper() -> MellowAdapter:
+    return MellowAdapter(MellowOptions(), Runtime(device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def wrapper() -> MellowAdapter:
+    return MellowAdapter(MellowOptions(protocol="wrapper"), Runtime(device="cpu"))
+
+
+def clip(name: str) -> AudioRef:
+    return AudioRef(name, Path(name))
+
+
+def ask(
+    waves: Sequence[Wave], item: str = "q", prompt: str = "What is it? a) a Dog b) rain", clips: int = 1
+) -> Request:
+    return Request(item, prompt, tuple(clip(f"{i}.wav") for i in range(clips)), waves=tuple(waves))
+
+
+def texts(adapter: MellowAdapter, *requests: Request, decoding: Decoding = SAMPLED) -> list[str | None]:
+    outputs = adapter.generate(requests, decoding)
+    assert [output.error for output in outputs] == [None] * len(requests)
+    return [output.text for output in outputs]
+
+
+def test_it_is_in_the_catalogue_under_its_name(paper: MellowAdapter) -> None:
+    assert {"mellow": MellowAdapter} == ADAPTERS
+    assert MellowAdapter.prompts == "native"
+    adapter: Adapter = paper
+    assert isinstance(adapter, Orders)
+
+
+def test_importing_it_is_light() -> None:
+    code = "import sys, alm_bench.adapters.mellow; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_identity_of_the_untrained_network(paper: MellowAdapter, wrapper: MellowAdapter) -> None:
+    identity = paper.identity
+    assert identity.label == "mellow[untrained,paper]"
+    assert wrapper.identity.label == "mellow[untrained,wrapper]"
+    assert (identity.dtype, identity.device, identity.trained_on, identity.weights) == ("float32", "cpu", (), None)
+    assert identity.parameters == paper.answerer.model.parameter_count()
+    assert identity.settings["crop"] == "random"
+    assert "untrained" in (identity.note or "")
+
+
+def test_identity_of_a_folder(tiny: Mellow, tokenizer: Tokenizer, tmp_path: Path) -> None:
+    save_folder(tmp_path / "mine", tiny, tokenizer)
+    options = fill(MellowOptions, {"checkpoint": str(tmp_path / "mine"), "crop": "centre"}, "model mellow")
+    adapter = MellowAdapter(options, Runtime(device="cpu", dtype="bfloat16"))
+    identity = adapter.identity
+    assert identity.label == f"mellow[mine@{(identity.weights or '')[:8]},paper,crop=centre]"
+    assert identity.dtype == "bfloat16"
+    assert identity.note is None
+    assert adapter.audio is not None
+    assert adapter.audio.crop == "centre"
+    assert adapter.generate([ask([np.zeros(320_000, np.float32)])], DECODING)[0].text is not None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ({"protocol": "papers"}, "one of paper, wrapper"),
+        ({"crop": "middle"}, "one of first, centre, random"),
+        ({"checkpont": "v0"}, "known: checkpoint"),
+    ],
+)
+def test_wrong_options(pairs: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        fill(MellowOptions, pairs, "model mellow")
+
+
+@pytest.mark.parametrize(
+    ("runtime", "message"),
+    [(Runtime(device="tpu"), "auto, cpu or cuda"), (Runtime(device="cpu", dtype="int8"), "float32, bfloat16, float16")],
+)
+def test_wrong_runtime(runtime: Runtime, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        MellowAdapter(MellowOptions(), runtime)
+
+
+def test_requests_that_cannot_be_answered(paper: MellowAdapter, waves: list[Wave]) -> None:
+    wave = waves[0]
+    requests = [
+        Request("blind", "what is it?"),
+        ask([wave], "good"),
+        ask([wave], "undecoded", clips=2),
+        ask([wave[:1000]], "short"),
+        ask([wave, wave, wave], "three", clips=3),
+    ]
+    outputs = paper.generate(requests, DECODING)
+    assert [output.text is None for output in outputs] == [True, False, True, True, True]
+    assert [bool(output.error) for output in outputs] == [True, False, True, True, True]
+    assert "has none" in (outputs[0].error or "")
+    assert "shape (1000,), expected (320000,)" in (outputs[3].error or "")
+    assert outputs[1].text == texts(paper, ask([wave], "good"), decoding=DECODING)[0]
+
+
+def test_the_same_answers_from_run_to_run(paper: MellowAdapter, waves: list[Wave]) -> None:
+    again = MellowAdapter(MellowOptions(), Runtime(device="cpu"))
+    requests = [ask([wave], f"q{i}") for i, wave in enumerate(waves)]
+    for decoding in (DECODING, SAMPLED):
+        assert texts(paper, *requests, decoding=decoding) == texts(again, *requests, decoding=decoding)
+
+
+def test_batch_of_four_equals_batches_of_one(paper: MellowAdapter, waves: list[Wave]) -> None:
+    requests = [ask([wave], f"q{i}", f"question {i}?") for i, wave in enumerate(waves)]
+    for decoding in (DECODING, SAMPLED):
+        alone = [texts(paper, request, decoding=decoding)[0] for request in requests]
+        assert texts(paper, *requests, decoding=decoding) == alone
+    assert len(set(alone)) == 4
+
+
+def test_prompt_case_matters_to_the_wrapper_only(
+    paper: MellowAdapter, wrapper: MellowAdapter, waves: list[Wave]
+) -> None:
+    upper, lower = ask(waves[:1], prompt="IS IT RAIN?"), ask(waves[:1], prompt="is it rain?")
+    assert texts(paper, upper) == texts(paper, lower)
+    assert texts(wrapper, upper) != texts(wrapper, lower)
+
+
+def test_second_clip(paper: MellowAdapter, waves: list[Wave]) -> None:
+    """The item's own, else the spare one, else the first again."""
+    one, two = waves[:2]
+    own = ask([one, two], clips=2)
+    spare = Request("q", own.prompt, (clip("0.wav"),), spare=clip("1.wav"), waves=(one, two))
+    assert texts(paper, own) == texts(paper, spare)
+    assert texts(paper, ask([one])) == texts(paper, ask([one, one], clips=2))
+    assert texts(paper, ask([one])) != texts(paper, own)
+
+
+def test_each_distinct_clip_is_encoded_once(
+    paper: MellowAdapter, waves: list[Wave], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[int] = []
+    encoder = paper.answerer.model.encoder
+    forward = encoder.forward
+    monkeypatch.setattr(encoder, "forward", lambda x: (heard.append(len(x)), forward(x))[1])
+    texts(paper, ask(waves[:1], "1"), ask(waves[:1], "2", "other?"), ask(waves[:2], "3", clips=2))
+    assert heard == [2]
+    # The same reference with other samples (noise on it) is another clip.
+    quiet = 0.5 * waves[0]
+    texts(paper, ask(waves[:1], "1"), ask([quiet], "2"))
+    assert heard == [2, 2]
+
+
+def test_truncated_and_token_counts(paper: MellowAdapter, waves: list[Wave]) -> None:
+    output = paper.generate([ask(waves[:1])], DECODING)[0]
+    assert output.truncated
+    assert output.extra == {"tokens": 8}
+
+
+def test_text_ends_before_the_stop_token(waves: list[Wave], monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter = MellowAdapter(MellowOptions(), Runtime(device="cpu"))
+    words = adapter.answerer.tokenizer.encode("a) dog ", add_special_tokens=False).ids
+    script = iter([*words, adapter.answerer.model.config.prompt.stop])
+    monkeypatch.setattr("alm_bench.mellow.generate.choose", lambda *_: torch.tensor([next(script)]))
+    output = adapter.generate([ask(waves[:1])], DECODING)[0]
+    assert output.text == "a) dog "  # raw, the published model's last blank included
+    assert not output.truncated
+
+
+def test_order_puts_shared_clips_together(paper: MellowAdapter) -> None:
+    requests = [Request(str(i), "?", (clip(name),)) for i, name in enumerate(["b", "a", "b", "a"])]
+    assert list(paper.order([*requests, Request("4", "?")])) == [4, 1, 3, 0, 2]
+
+
+def test_published_names_cover_every_tensor(tiny: Mellow) -> None:
+    names = [published_name(name) for name in tiny.state_dict()]
+    assert len(set(names)) == len(names)
+    assert {name.partition(".")[0] for name in names} == {"audio_encoder", "caption_decoder"}

@@ -1,0 +1,109 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from alm_bench.core.errors import UsageError
+from alm_bench.core.types import Decoding
+from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
+from alm_bench.mellow.generate import Written, generate, nucleus
+from alm_bench.mellow.model import Mellow, seeded
+
+GREEDY = Decoding(max_new_tokens=20)
+NUCLEUS = Decoding(method="nucleus", max_new_tokens=20, top_p=0.9, seed=5)
+ITEMS = ["a", "b", "c", "d"]
+
+
+def naive(model: Mellow, prefix: torch.Tensor, count: int) -> list[list[int]]:
+    """Every token from a full pass over everything before it, no cache."""
+    rows = []
+    with torch.inference_mode():
+        for row in prefix:
+            inputs, tokens = row[None], []
+            for _ in range(count):
+                token = model.lm(inputs_embeds=inputs, use_cache=False).logits[0, -1].argmax()
+                if token == model.config.prompt.stop:
+                    break
+                tokens.append(int(token))
+                inputs = torch.cat([inputs, model.embed(token.view(1, 1))], dim=1)
+            rows.append(tokens)
+    return rows
+
+
+def test_cached_greedy_equals_full_recomputation(tiny: Mellow, prefix: torch.Tensor) -> None:
+    expected = naive(tiny, prefix, 20)
+    assert len({tuple(row) for row in expected}) == 4
+    written = generate(tiny, prefix, ITEMS, GREEDY)
+    assert [list(row.tokens) for row in written] == expected
+
+
+def test_gpt2_too(prefix: torch.Tensor) -> None:
+    lm = LanguageModelConfig(kind="gpt2", vocabulary=300, width=48, layers=2, heads=4, positions=512)
+    model = seeded(MellowConfig(lm=lm), seed=1)
+    written = generate(model, prefix, ITEMS, GREEDY)
+    assert [list(row.tokens) for row in written] == naive(model, prefix, 20)
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, NUCLEUS])
+def test_a_batch_answers_as_single_items_do(tiny: Mellow, prefix: torch.Tensor, decoding: Decoding) -> None:
+    together = generate(tiny, prefix, ITEMS, decoding)
+    alone = [generate(tiny, prefix[i : i + 1], ITEMS[i : i + 1], decoding)[0] for i in range(4)]
+    assert together == alone
+    swapped = generate(tiny, prefix[[2, 0]], [ITEMS[2], ITEMS[0]], decoding)
+    assert swapped == [together[2], together[0]]
+
+
+def test_sampling_follows_seed_and_item(tiny: Mellow, prefix: torch.Tensor) -> None:
+    first = generate(tiny, prefix, ITEMS, NUCLEUS)
+    assert generate(tiny, prefix, ITEMS, NUCLEUS) == first
+    assert generate(tiny, prefix, ITEMS, replace(NUCLEUS, seed=6)) != first
+    same_prefix = generate(tiny, prefix[[0, 0]], ["a", "b"], NUCLEUS)
+    assert same_prefix[0] == first[0]
+    assert same_prefix[0] != same_prefix[1]
+
+
+def test_each_row_stops_by_itself(tiny: Mellow, prefix: torch.Tensor) -> None:
+    free = [row.tokens for row in generate(tiny, prefix, ITEMS, GREEDY)]
+    stop = next(token for token in free[1][3:] if token not in free[1][:3])
+    assert any(stop not in tokens for tokens in free)
+    model = Mellow(replace(tiny.config, prompt=replace(tiny.config.prompt, stop=stop))).eval()
+    model.load_state_dict(tiny.state_dict())
+    expected = [
+        Written(tokens[: tokens.index(stop)], truncated=False) if stop in tokens else Written(tokens, truncated=True)
+        for tokens in free
+    ]
+    assert generate(model, prefix, ITEMS, GREEDY) == expected
+
+
+def test_nucleus_draws_from_the_smallest_set_that_reaches_top_p() -> None:
+    probabilities = torch.tensor([0.1, 0.4, 0.2, 0.3])
+    draws = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
+    logits = probabilities.log().expand(1000, 4)
+
+    def shares(top_p: float, temperature: float = 1.0) -> list[float]:
+        counts = torch.bincount(nucleus(logits, draws, top_p, temperature), minlength=4)
+        return (counts / 1000).tolist()
+
+    assert shares(1.0) == pytest.approx([0.1, 0.4, 0.2, 0.3], abs=0.002)
+    assert shares(0.8) == pytest.approx([0, 4 / 9, 2 / 9, 3 / 9], abs=0.002)
+    assert shares(0.65) == pytest.approx([0, 4 / 7, 0, 3 / 7], abs=0.002)
+    assert shares(0.01) == [0, 1, 0, 0]
+    sharp = np.square([0.1, 0.4, 0.2, 0.3])
+    assert shares(1.0, 0.5) == pytest.approx(list(sharp / sharp.sum()), abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"max_new_tokens": 0}, "at least 1"),
+        ({"max_new_tokens": 400}, "at most 228"),
+        ({"method": "nucleus", "temperature": 0.0}, "temperature above 0"),
+        ({"method": "nucleus", "top_p": 1.5}, "top_p in 0..1"),
+    ],
+)
+def test_impossible_decoding_is_refused(
+    tiny: Mellow, prefix: torch.Tensor, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        generate(tiny, prefix, ITEMS, replace(GREEDY, **changes))  # type: ignore[arg-type]
