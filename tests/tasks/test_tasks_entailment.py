@@ -39,7 +39,8 @@ def test_real_size_and_the_row_that_hears_nothing(
     samples = list(entry.create().samples(LocalRoot(data), entry.card.default_split))
     assert len({sample.id for sample in samples}) == len(samples) == items
     assert len({sample.groups["clip"] for sample in samples}) == clips
-    ran = alm("run", "--model", "blind", "--tasks", task, "--data", data, "--out", data / "runs", "--json")
+    where = ("--data", data, "--out", data / "runs", "--batch-size", 1000)
+    ran = alm("run", "--model", "blind", "--tasks", task, *where, "--json")
     found = ran.run
     assert (ran.status, found["n"], found["revision"].split()[0]) == (0, items, "AudioEntailment")
     hypothesis_only = found["blind"]["hypothesis only"]["accuracy"]

@@ -23,7 +23,8 @@ def revision(shared: Path, name: str, root: Path) -> Path:
 
 
 def run(data: Path, *arguments: object) -> Ran:
-    return alm("run", "--tasks", "mmau", "--data", data, "--out", data / "runs", "--json", *arguments)
+    where = ("--data", data, "--out", data / "runs", "--batch-size", 100)
+    return alm("run", "--tasks", "mmau", *where, "--json", *arguments)
 
 
 def percent(metric: dict[str, Any]) -> float:

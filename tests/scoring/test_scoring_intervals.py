@@ -1,0 +1,96 @@
+"""Intervals against Wilson's own formula, and a bootstrap over clips that knows what shared clips cost."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from alm_bench.scoring.intervals import clustered, proportion, share
+
+
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """Wilson (1927), written out."""
+    z = float(norm.ppf(0.975))
+    p = k / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return centre - half, centre + half
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 2), (0, 10), (10, 10), (3, 20), (500, 1000), (854, 1000)])
+def test_a_share_has_wilsons_interval(k: int, n: int) -> None:
+    metric = proportion(k, n)
+    low, high = wilson(k, n)
+    assert (metric.value, metric.n) == (k / n, n)
+    assert (metric.low, metric.high) == pytest.approx((low, high), abs=1e-12)
+
+
+def test_known_values() -> None:
+    """Half of 1,000 questions: 3.1 points either way (Wald would say the same, to a tenth); 0 of 10: 0 to 27.8 %."""
+    half = proportion(500, 1000)
+    assert (half.low, half.high) == pytest.approx((0.46907, 0.53093), abs=1e-5)
+    none = proportion(0, 10)
+    assert (none.low, none.high) == pytest.approx((0, 0.27753), abs=1e-5)
+
+
+def test_without_items_there_is_no_value() -> None:
+    for metric in (proportion(0, 0), share([], [])):
+        assert (metric.value, metric.low, metric.high, metric.n, metric.reason) == (None, None, None, 0, "no items")
+
+
+def test_items_with_clips_of_their_own_are_independent() -> None:
+    hits = [1.0, 0.0, 1.0, 1.0]
+    assert share(hits, ["a", "b", "c", "d"]) == proportion(3, 4)
+    assert share(hits, ["a", "b", "c", "c"]) != proportion(3, 4)
+    assert share(hits, ["a", "b", "c", "c"]).value == 0.75
+
+
+def test_items_that_agree_within_a_clip_widen_the_interval() -> None:
+    """Fifteen questions a clip that all fall together carry one clip's information: the width grows by sqrt(15)."""
+    clips = [clip for clip in range(100) for _ in range(15)]
+    together = [float(clip % 2) for clip in clips]
+    metric = share(together, clips)
+    assert metric.value == 0.5
+    assert metric.n == 1500
+    low, high = metric.low, metric.high
+    assert low is not None and high is not None
+    narrow_low, narrow_high = wilson(750, 1500)
+    wide_low, wide_high = wilson(50, 100)
+    assert high - low > 3 * (narrow_high - narrow_low)
+    assert high - low == pytest.approx(wide_high - wide_low, rel=0.15)
+
+
+def test_items_that_balance_within_a_clip_narrow_it() -> None:
+    clips = [clip for clip in range(50) for _ in range(2)]
+    metric = share([float(i % 2) for i in range(100)], clips)
+    assert (metric.low, metric.value, metric.high) == (0.5, 0.5, 0.5)
+
+
+def test_the_bootstrap_is_reproducible_and_seeded() -> None:
+    draw = np.random.default_rng(3)
+    hits = draw.integers(0, 2, 300).astype(float)
+    counts = np.stack([hits, np.ones(300)], axis=1)
+    clips = draw.integers(0, 40, 300).tolist()
+
+    def interval(seed: int) -> list[float]:
+        return [float(part[0]) for part in clustered(clips, counts, lambda s: s[..., :1] / s[..., 1:], seed=seed)]
+
+    assert interval(0) == interval(0)
+    assert interval(0) != interval(1)
+    value, low, high = interval(0)
+    assert value == pytest.approx(hits.mean())
+    assert low < value < high
+
+
+def test_the_bootstrap_covers_as_it_says() -> None:
+    """Of 200 made-up data sets whose clips share their luck, about 95 % of the intervals hold the true rate."""
+    draw = np.random.default_rng(0)
+    held = 0
+    for _ in range(200):
+        rates = np.repeat(draw.beta(2, 2, 60), 8)  # mean 0.5
+        hits = (draw.random(480) < rates).astype(float)
+        metric = share(hits.tolist(), np.repeat(np.arange(60), 8).tolist())
+        assert metric.low is not None and metric.high is not None
+        held += metric.low <= 0.5 <= metric.high
+    assert 0.90 <= held / 200 <= 0.985
