@@ -22,9 +22,13 @@ class HypothesisOnly:
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
+        from threadpoolctl import threadpool_limits
 
         pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
-        return cls(pipeline.fit(list(hypotheses), list(labels)))
+        with threadpool_limits(
+            limits=1
+        ):  # vectors this short only wait for other threads: 0.3 s instead of 9 on a busy CPU
+            return cls(pipeline.fit(list(hypotheses), list(labels)))
 
     def predict(self, hypotheses: Sequence[str]) -> list[int]:
         return [int(label) for label in self.pipeline.predict(list(hypotheses))]
