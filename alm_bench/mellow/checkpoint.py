@@ -6,6 +6,7 @@ A folder holds `config.json`, `model.safetensors` and `tokenizer.json`.
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,10 @@ def load_published(path: Path, config: MellowConfig = PUBLISHED) -> Mellow:
 
 def _unpickle(path: Path) -> dict[str, Tensor]:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # What torch warns of here (an unusual pickle protocol) ends in the one line below.
+            warnings.simplefilter("ignore", UserWarning)
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise CheckpointError(
             f"{path} is refused: it is no plain file of tensors (unreadable, or it would run code when opened), and "

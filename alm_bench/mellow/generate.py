@@ -45,21 +45,22 @@ def choose(logits: Tensor, rows: Sequence[Row], decoding: Decoding) -> Tensor:
     """The next token of each row, (B,)."""
     if decoding.method == "greedy":
         return logits.argmax(dim=-1)
-    draws = torch.tensor([row.dice.random() for row in rows], dtype=torch.float64, device=logits.device)
-    return nucleus(logits, draws, decoding.top_p, decoding.temperature)
+    waits = np.stack([row.dice.standard_exponential(logits.shape[1], dtype=np.float32) for row in rows])
+    return nucleus(logits, torch.from_numpy(waits).to(logits.device), decoding.top_p, decoding.temperature)
 
 
-def nucleus(logits: Tensor, draws: Tensor, top_p: float, temperature: float) -> Tensor:
+def nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> Tensor:
     """Sample from the smallest set of likeliest tokens whose probability reaches `top_p`.
 
-    `draws` (B,) in 0..1 selects a token of each row's set by its cumulative probability (inverse transform).
+    `waits` (B, vocabulary) are standard exponential draws: the token with the shortest wait / probability wins, which
+    is a draw by probability. Rounding in the logits, which a batch's size changes, almost never changes the winner;
+    inverting the cumulative distribution would turn the slightest change of a near-tie's order into another token.
     """
-    ranked, tokens = (logits.double() / temperature).softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
-    reached = ranked.cumsum(dim=-1)
-    size = (reached < top_p).sum(dim=-1, keepdim=True).clamp(max=ranked.shape[-1] - 1)
-    target = draws[:, None] * reached.gather(1, size)
-    chosen = (reached <= target).sum(dim=-1, keepdim=True).minimum(size)
-    return tokens.gather(1, chosen)[:, 0]
+    probabilities = (logits.double() / temperature).softmax(dim=-1)
+    ranked = probabilities.sort(dim=-1, descending=True).values
+    last = (ranked.cumsum(dim=-1) < top_p).sum(dim=-1, keepdim=True).clamp(max=ranked.shape[-1] - 1)
+    kept = probabilities >= ranked.gather(1, last)
+    return torch.where(kept, probabilities / waits.clamp(min=1e-30), 0.0).argmax(dim=-1)
 
 
 @torch.inference_mode()

@@ -47,9 +47,11 @@ def tiny() -> Mellow:
 
 @pytest.fixture(scope="session")
 def waves() -> list[Wave]:
-    """Four different clips of 10 s at 32 kHz."""
-    noise = np.random.default_rng(0).standard_normal((4, 320_000), dtype=np.float32)
-    return list(0.1 * noise)
+    """Four clips of 10 s at 32 kHz that sound different: noise, two tones, a rising tone."""
+    time = np.arange(320_000, dtype=np.float32) / 32_000
+    noise = np.random.default_rng(0).standard_normal(320_000, dtype=np.float32)
+    tones = [np.sin(2 * np.pi * frequency * time) for frequency in (300.0, 5000.0, 100 * time)]
+    return [0.1 * noise, *(0.3 * tone + 0.001 * noise for tone in tones)]
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from alm_bench.adapters.mellow import ADAPTERS, MellowAdapter, MellowOptions
 from alm_bench.core.errors import UsageError
+from alm_bench.core.files import sha256
 from alm_bench.core.options import fill
 from alm_bench.core.protocols import Adapter, Orders, Runtime
 from alm_bench.core.types import AudioRef, Decoding, Request, Wave
@@ -21,26 +22,37 @@ SAMPLED = Decoding(method="nucleus", max_new_tokens=8, seed=1)
 
 
 @pytest.fixture(scope="module")
-def paper() -> MellowAdapter:
-    return MellowAdapter(MellowOptions(), Runtime(device="cpu"))
+def folder(tiny: Mellow, tokenizer: Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint whose answers depend on what it hears and reads."""
+    path = tmp_path_factory.mktemp("checkpoints") / "mine"
+    save_folder(path, tiny, tokenizer)
+    return path
 
 
 @pytest.fixture(scope="module")
-def wrapper() -> MellowAdapter:
-    return MellowAdapter(MellowOptions(protocol="wrapper"), Runtime(device="cpu"))
+def paper(folder: Path) -> MellowAdapter:
+    return MellowAdapter(MellowOptions(str(folder)), Runtime(device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def wrapper(folder: Path) -> MellowAdapter:
+    return MellowAdapter(MellowOptions(str(folder), protocol="wrapper"), Runtime(device="cpu"))
+
+
+@pytest.fixture(scope="module")
+def untrained() -> MellowAdapter:
+    return MellowAdapter(MellowOptions(), Runtime(device="cpu"))
 
 
 def clip(name: str) -> AudioRef:
     return AudioRef(name, Path(name))
 
 
-def ask(
-    waves: Sequence[Wave], item: str = "q", prompt: str = "What is it? a) a Dog b) rain", clips: int = 1
-) -> Request:
+def ask(waves: Sequence[Wave], item: str = "q", prompt: str = "What is it? a) Dog b) rain", clips: int = 1) -> Request:
     return Request(item, prompt, tuple(clip(f"{i}.wav") for i in range(clips)), waves=tuple(waves))
 
 
-def texts(adapter: MellowAdapter, *requests: Request, decoding: Decoding = SAMPLED) -> list[str | None]:
+def texts(adapter: MellowAdapter, *requests: Request, decoding: Decoding = DECODING) -> list[str | None]:
     outputs = adapter.generate(requests, decoding)
     assert [output.error for output in outputs] == [None] * len(requests)
     return [output.text for output in outputs]
@@ -59,22 +71,23 @@ def test_importing_it_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_identity_of_the_untrained_network(paper: MellowAdapter, wrapper: MellowAdapter) -> None:
-    identity = paper.identity
+def test_identity_of_the_untrained_network(untrained: MellowAdapter) -> None:
+    identity = untrained.identity
     assert identity.label == "mellow[untrained,paper]"
-    assert wrapper.identity.label == "mellow[untrained,wrapper]"
     assert (identity.dtype, identity.device, identity.trained_on, identity.weights) == ("float32", "cpu", (), None)
-    assert identity.parameters == paper.answerer.model.parameter_count()
+    assert identity.parameters == untrained.answerer.model.parameter_count()
     assert identity.settings["crop"] == "random"
     assert "untrained" in (identity.note or "")
 
 
-def test_identity_of_a_folder(tiny: Mellow, tokenizer: Tokenizer, tmp_path: Path) -> None:
-    save_folder(tmp_path / "mine", tiny, tokenizer)
-    options = fill(MellowOptions, {"checkpoint": str(tmp_path / "mine"), "crop": "centre"}, "model mellow")
+def test_identity_of_a_folder(folder: Path, wrapper: MellowAdapter) -> None:
+    options = fill(MellowOptions, {"checkpoint": str(folder), "crop": "centre"}, "model mellow")
     adapter = MellowAdapter(options, Runtime(device="cpu", dtype="bfloat16"))
     identity = adapter.identity
-    assert identity.label == f"mellow[mine@{(identity.weights or '')[:8]},paper,crop=centre]"
+    assert identity.weights == sha256(folder / "model.safetensors")
+    assert identity.label == f"mellow[mine@{identity.weights[:8]},paper,crop=centre]"
+    assert wrapper.identity.label == f"mellow[mine@{identity.weights[:8]},wrapper]"
+    assert identity.settings["crop"] == "centre"
     assert identity.dtype == "bfloat16"
     assert identity.note is None
     assert adapter.audio is not None
@@ -121,11 +134,11 @@ def test_requests_that_cannot_be_answered(paper: MellowAdapter, waves: list[Wave
     assert outputs[1].text == texts(paper, ask([wave], "good"), decoding=DECODING)[0]
 
 
-def test_the_same_answers_from_run_to_run(paper: MellowAdapter, waves: list[Wave]) -> None:
+def test_the_same_answers_from_run_to_run(untrained: MellowAdapter, waves: list[Wave]) -> None:
     again = MellowAdapter(MellowOptions(), Runtime(device="cpu"))
     requests = [ask([wave], f"q{i}") for i, wave in enumerate(waves)]
     for decoding in (DECODING, SAMPLED):
-        assert texts(paper, *requests, decoding=decoding) == texts(again, *requests, decoding=decoding)
+        assert texts(untrained, *requests, decoding=decoding) == texts(again, *requests, decoding=decoding)
 
 
 def test_batch_of_four_equals_batches_of_one(paper: MellowAdapter, waves: list[Wave]) -> None:

@@ -78,19 +78,19 @@ def test_each_row_stops_by_itself(tiny: Mellow, prefix: torch.Tensor) -> None:
 
 def test_nucleus_draws_from_the_smallest_set_that_reaches_top_p() -> None:
     probabilities = torch.tensor([0.1, 0.4, 0.2, 0.3])
-    draws = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
-    logits = probabilities.log().expand(1000, 4)
+    waits = torch.from_numpy(np.random.default_rng(0).standard_exponential((20_000, 4)))
+    logits = probabilities.log().expand(20_000, 4)
 
     def shares(top_p: float, temperature: float = 1.0) -> list[float]:
-        counts = torch.bincount(nucleus(logits, draws, top_p, temperature), minlength=4)
-        return (counts / 1000).tolist()
+        counts = torch.bincount(nucleus(logits, waits, top_p, temperature), minlength=4)
+        return (counts / 20_000).tolist()
 
-    assert shares(1.0) == pytest.approx([0.1, 0.4, 0.2, 0.3], abs=0.002)
-    assert shares(0.8) == pytest.approx([0, 4 / 9, 2 / 9, 3 / 9], abs=0.002)
-    assert shares(0.65) == pytest.approx([0, 4 / 7, 0, 3 / 7], abs=0.002)
+    assert shares(1.0) == pytest.approx([0.1, 0.4, 0.2, 0.3], abs=0.01)
+    assert shares(0.8) == pytest.approx([0, 4 / 9, 2 / 9, 3 / 9], abs=0.01)
+    assert shares(0.65) == pytest.approx([0, 4 / 7, 0, 3 / 7], abs=0.01)
     assert shares(0.01) == [0, 1, 0, 0]
     sharp = np.square([0.1, 0.4, 0.2, 0.3])
-    assert shares(1.0, 0.5) == pytest.approx(list(sharp / sharp.sum()), abs=0.002)
+    assert shares(1.0, 0.5) == pytest.approx(list(sharp / sharp.sum()), abs=0.01)
 
 
 @pytest.mark.parametrize(
