@@ -52,8 +52,13 @@ def _message(error: Any) -> str:
         flags = [flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")]
         return f"{message}; known: {known_first(option, [*flags, '--help'], limit=40)}"
     if commands := getattr(command, "commands", None):
-        return f"{message}; known: {', '.join(commands)}"
+        return f"{message}; known: {known_first(_said(message), commands)}"
     return message
+
+
+def _said(message: str) -> str:
+    """What stands in quotes in the parser's message: the unknown name."""
+    return message.split("'")[1] if message.count("'") >= 2 else ""
 
 
 def main() -> None:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How many failed items a run may have: a number of items, or a share of them."""
+    """How many failed items a run may have: a number of items, or a percentage of them."""
 
     count: int = 0
-    share: float | None = None
+    percent: float | None = None
 
     @staticmethod
     def read(text: str) -> "Tolerance":
@@ -30,12 +30,12 @@ class Tolerance:
             value = float(text.removesuffix("%")) if text.endswith("%") else int(text)
         except ValueError:
             value = -1
-        if value < 0 or (text.endswith("%") and value > 100):
+        if not 0 <= value <= (100 if text.endswith("%") else value):  # NaN is in no range
             raise UsageError(f"--max-failures takes a number of items or a percentage like 5%, found {text!r}")
-        return Tolerance(share=value / 100) if text.endswith("%") else Tolerance(count=int(value))
+        return Tolerance(percent=value) if text.endswith("%") else Tolerance(count=int(value))
 
     def exceeded(self, failed: int, n: int) -> bool:
-        return failed > (self.count if self.share is None else self.share * n)
+        return failed > self.count if self.percent is None else 100 * failed > self.percent * n
 
 
 @dataclass(frozen=True, slots=True)

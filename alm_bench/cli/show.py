@@ -32,7 +32,7 @@ def show(
         record
         for record in records
         if (status is None or record.status == status)
-        and (not wrong or (record.status != "skipped" and record.scores.get("accuracy", 0.0) < 1))
+        and (not wrong or _wrong(record))
         and (id_ is None or record.sample.id == id_)
     ]
     if id_ is not None and not chosen:
@@ -50,6 +50,12 @@ def show(
     for record in shown:
         print(_screen(record) + "\n")
     print(f"{len(shown)} of {len(chosen)} matching items, {len(records)} in the run {folder.name}")
+
+
+def _wrong(record: "Record") -> bool:
+    """Without a gold no answer is wrong; with one, neither is a failed call right."""
+    known = record.sample.target is not None and record.status != "skipped"
+    return known and record.scores.get("accuracy", 0.0) < 1
 
 
 def _screen(record: "Record") -> str:

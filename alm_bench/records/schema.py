@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core import AudioRef, Metric, Output, Parsed, Sample, Scored, Status, StoreError, Task
+from alm_bench.core import STATUSES, AudioRef, Metric, Output, Parsed, Sample, Scored, Status, StoreError, Task
 
 SCHEMA_VERSION = 1
 """Version of run.json, samples.jsonl and summary.json. Readers refuse versions that they do not know."""
@@ -71,13 +71,15 @@ class Record:
             "seconds": self.seconds,
             "extra": dict(self.extra),
         }
-        return json.dumps(entry, ensure_ascii=False) + "\n"
+        return storable(json.dumps(entry, ensure_ascii=False, default=str)) + "\n"
 
     @staticmethod
     def read(line: str, where: str) -> "Record":
         """Raises StoreError naming `where` for a line of another shape."""
         try:
             entry = json.loads(line)
+            if entry["status"] not in STATUSES:
+                raise ValueError(f"status {entry['status']!r}")
             parsed = entry["parsed"]
             sample = Sample(
                 id=entry["id"],
@@ -104,7 +106,7 @@ class Record:
                 seconds=entry["seconds"],
                 extra=entry["extra"],
             )
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             raise StoreError(f"{where}: not a record of schema {SCHEMA_VERSION}: {error!r}") from error
 
 
@@ -137,10 +139,15 @@ def _status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
 def answered(record: Record, output: Output, task: Task) -> Record:
     """The record after the model's call: a failed call is an error, a text is judged."""
     if output.error is not None or output.text is None:
-        return replace(record, status="error", reason=output.error or "the model returned no text", extra=output.extra)
+        reason = " ".join(storable(output.error or "the model returned no text").split())[:500]
+        return replace(record, status="error", reason=reason, extra=output.extra)
     extra = {**output.extra, **({"truncated": True} if output.truncated else {})}
-    text = output.text.encode("utf-8", "replace").decode()  # half a surrogate pair cannot be stored
-    return judged(replace(record, text=text, extra=extra), task)
+    return judged(replace(record, text=storable(output.text), extra=extra), task)
+
+
+def storable(text: str) -> str:
+    """The text with `?` for halves of surrogate pairs, which UTF-8 does not have."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def metric_json(metric: Metric) -> dict[str, Any]:

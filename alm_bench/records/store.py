@@ -22,6 +22,8 @@ def read_json_file(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path}: not UTF-8 text (byte {error.start}: {error.reason})") from error
     except json.JSONDecodeError as error:
         raise StoreError(f"{path}: malformed JSON, line {error.lineno} column {error.colno}: {error.msg}") from error
     version = value.get("schema_version") if isinstance(value, dict) else None

@@ -56,14 +56,22 @@ def _answer(plan: Plan, batch: Sequence[Ready]) -> list[Record]:
     return records
 
 
+def _check(outputs: Sequence[object], count: int) -> None:
+    """Raises ValueError: what a model's code returns is not checked by anyone else."""
+    if len(outputs) != count:
+        raise ValueError(f"the adapter returned {len(outputs)} outputs for {count} requests")
+    for output in outputs:
+        if not isinstance(output, Output) or not isinstance(output.text, str | None):
+            raise ValueError(f"the adapter returned {output!r:.80}, expected an Output with text or None")
+
+
 def _outputs(adapter: Adapter, requests: Sequence[Request], decoding: Decoding) -> list[Output]:
     """The adapter's outputs; a failing batch is halved until the failing requests stand alone."""
     if not requests:
         return []
     try:
         outputs = list(adapter.generate(requests, decoding))
-        if len(outputs) != len(requests):
-            raise ValueError(f"the adapter returned {len(outputs)} outputs for {len(requests)} requests")
+        _check(outputs, len(requests))
     except AlmBenchError as error:
         failure = str(error)
     except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
@@ -71,6 +79,6 @@ def _outputs(adapter: Adapter, requests: Sequence[Request], decoding: Decoding) 
     else:
         return outputs
     if len(requests) == 1:
-        return [Output(None, error=" ".join(failure.split())[:500])]
+        return [Output(None, error=failure)]
     half = len(requests) // 2
     return _outputs(adapter, requests[:half], decoding) + _outputs(adapter, requests[half:], decoding)

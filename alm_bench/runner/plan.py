@@ -76,7 +76,7 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
             "manifest": manifest,
             "revision": data.version() or _revision(task, files),
             "files": {role: file_sha256(path) for role, path in files.items()},
-            "annotations": str(next(iter(files.values()))),
+            "annotations": str(next(iter(files.values())).absolute()),
         },
         "prompt": {"id": prompt.id, "version": prompt.version, "hash": prompt.hash},
         "audio": None if adapter.audio is None else asdict(adapter.audio),

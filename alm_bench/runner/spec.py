@@ -50,5 +50,7 @@ def fingerprint(
         "decoding": asdict(spec.decoding),
         "seed": spec.seed,
         "limit": spec.limit,
+        # an adapter's identity and the manifest may leave out an option that changes answers
+        "options": [dict(spec.task_options), dict(spec.model_options)],
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

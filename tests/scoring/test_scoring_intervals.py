@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from alm_bench.core import Metric
 from alm_bench.scoring.intervals import clustered, proportion, share
 
 
@@ -16,6 +17,12 @@ def wilson(k: int, n: int) -> tuple[float, float]:
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     return centre - half, centre + half
+
+
+def bounds(metric: Metric) -> tuple[float, float]:
+    assert metric.low is not None
+    assert metric.high is not None
+    return metric.low, metric.high
 
 
 @pytest.mark.parametrize(("k", "n"), [(1, 2), (0, 10), (10, 10), (3, 20), (500, 1000), (854, 1000)])
@@ -53,8 +60,7 @@ def test_items_that_agree_within_a_clip_widen_the_interval() -> None:
     metric = share(together, clips)
     assert metric.value == 0.5
     assert metric.n == 1500
-    low, high = metric.low, metric.high
-    assert low is not None and high is not None
+    low, high = bounds(metric)
     narrow_low, narrow_high = wilson(750, 1500)
     wide_low, wide_high = wilson(50, 100)
     assert high - low > 3 * (narrow_high - narrow_low)
@@ -91,6 +97,6 @@ def test_the_bootstrap_covers_as_it_says() -> None:
         rates = np.repeat(draw.beta(2, 2, 60), 8)  # mean 0.5
         hits = (draw.random(480) < rates).astype(float)
         metric = share(hits.tolist(), np.repeat(np.arange(60), 8).tolist())
-        assert metric.low is not None and metric.high is not None
-        held += metric.low <= 0.5 <= metric.high
+        low, high = bounds(metric)
+        held += low <= 0.5 <= high
     assert 0.90 <= held / 200 <= 0.985
