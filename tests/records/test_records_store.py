@@ -1,0 +1,239 @@
+"""The run folder after crashes of every kind: what was stored is kept, what is torn is dropped, nobody writes twice."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alm_bench.core import Sample, StoreError
+from alm_bench.records.schema import Record
+from alm_bench.records.store import RunStore, read_records
+
+HEADER = {"fingerprint": "abc"}
+
+
+def record(name: str, status: Any = "ok", text: str | None = "t", reason: str | None = None) -> Record:
+    sample = Sample(id=name, fields={})
+    return Record(index=int(name), sample=sample, prompt="p", status=status, text=text, reason=reason)
+
+
+def fill(folder: Path, *records: Record) -> Path:
+    with RunStore(folder, HEADER) as store:
+        store.append(records)
+    return folder / "samples.jsonl"
+
+
+def ids(records: list[Record]) -> list[str]:
+    return [record.sample.id for record in records]
+
+
+def test_what_was_appended_is_kept(tmp_path: Path) -> None:
+    fill(tmp_path / "run", record("0"), record("1"))
+    with RunStore(tmp_path / "run", HEADER) as store:
+        assert store.kept == [record("0"), record("1")]
+        store.append([record("2")])
+    assert ids(read_records(tmp_path / "run")[0]) == ["0", "1", "2"]
+    assert json.loads((tmp_path / "run/run.json").read_text()) == {"schema_version": 1, "fingerprint": "abc"}
+
+
+@pytest.mark.parametrize("left", [1, 20, -1])
+def test_a_torn_last_line_is_dropped(tmp_path: Path, left: int) -> None:
+    path = fill(tmp_path / "run", record("0"), record("1"))
+    whole = path.read_bytes()
+    path.write_bytes(whole + record("2").line().encode()[:left])
+    records, torn = read_records(tmp_path / "run")
+    assert (ids(records), torn) == (["0", "1"], True)
+    with RunStore(tmp_path / "run", HEADER) as store:
+        assert ids(store.kept) == ["0", "1"]
+        assert path.read_bytes() == whole
+        store.append([record("2")])
+    assert read_records(tmp_path / "run") == ([record("0"), record("1"), record("2")], False)
+
+
+def test_a_line_torn_inside_a_character_is_dropped(tmp_path: Path) -> None:
+    path = fill(tmp_path / "run", record("0"))
+    path.write_bytes(path.read_bytes() + record("1", text="é").line().encode().partition(b"\xc3")[0] + b"\xc3")
+    assert read_records(tmp_path / "run") == ([record("0")], True)
+
+
+def test_a_corrupt_line_in_the_middle_is_named(tmp_path: Path) -> None:
+    path = fill(tmp_path / "run", record("0"), record("1"), record("2"))
+    lines = path.read_bytes().split(b"\n")
+    lines[1] = lines[1][:30] + b"\x00" + lines[1][31:]
+    path.write_bytes(b"\n".join(lines))
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"samples\.jsonl, line 2: not a record of schema 1"):
+        RunStore(tmp_path / "run", HEADER).__enter__()
+    assert path.read_bytes() == before
+    with pytest.raises(StoreError):  # and the folder was not left locked
+        RunStore(tmp_path / "run", HEADER).__enter__()
+
+
+def test_of_two_lines_with_one_id_the_later_holds(tmp_path: Path) -> None:
+    fill(tmp_path / "run", record("0"), record("1", text="old"), record("1", text="new"))
+    assert read_records(tmp_path / "run")[0] == [record("0"), record("1", text="new")]
+
+
+def test_failures_are_tried_again_and_answers_are_not(tmp_path: Path) -> None:
+    rows = [
+        record("0"),
+        record("1", "error", None, "x"),
+        record("2", "unparsed"),
+        record("3", "skipped", None, "audio: missing"),
+        record("4", "skipped", "t", "gold not among the options"),
+        record("5", "truncated"),
+    ]
+    path = fill(tmp_path / "run", *rows)
+    with RunStore(tmp_path / "run", HEADER, keep_failures=True) as store:
+        assert store.kept == rows
+    with RunStore(tmp_path / "run", HEADER) as store:
+        assert ids(store.kept) == ["0", "2", "4", "5"]
+    assert ids(read_records(tmp_path / "run")[0]) == ["0", "2", "4", "5"]
+    assert path.read_text().count("\n") == 4
+
+
+def test_a_reopened_run_is_not_finished(tmp_path: Path) -> None:
+    with RunStore(tmp_path / "run", HEADER) as store:
+        store.finish({"runs": []})
+    assert json.loads((tmp_path / "run/summary.json").read_text()) == {"schema_version": 1, "runs": []}
+    with RunStore(tmp_path / "run", HEADER):
+        assert not (tmp_path / "run/summary.json").exists()
+
+
+def test_fresh_starts_over(tmp_path: Path) -> None:
+    fill(tmp_path / "run", record("0"))
+    with RunStore(tmp_path / "run", HEADER, fresh=True) as store:
+        assert store.kept == []
+    assert read_records(tmp_path / "run") == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ('{"schema_version": 2, "fingerprint": "abc"}', "schema version 2, this alm-bench reads 1"),
+        ('{"fingerprint": "abc"}', "schema version None"),
+        ("[]", "schema version None"),
+        ('{"schema_version": 1,', "malformed JSON, line 1 column 22"),
+        ('{"schema_version": 1, "fingerprint": "other"}', "holds another run"),
+        ("\udcff", "not UTF-8"),
+    ],
+)
+def test_a_folder_of_another_run_or_version_is_refused(tmp_path: Path, header: str, expected: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/run.json").write_bytes(header.encode("utf-8", "surrogateescape"))
+    with pytest.raises(StoreError, match=expected):
+        RunStore(tmp_path / "run", HEADER).__enter__()
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from alm_bench.records.store import RunStore
+with RunStore(Path(sys.argv[1]), {"fingerprint": "abc"}):
+    print("open", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_second_process_is_refused_with_the_first_ones_id(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "run")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        with pytest.raises(StoreError, match=f"is being written by process {holder.pid}: wait for it, or end it"):
+            RunStore(tmp_path / "run", HEADER).__enter__()
+    finally:
+        holder.kill()  # a killed process holds no lock
+        holder.wait()
+    with RunStore(tmp_path / "run", HEADER) as store:
+        assert store.kept == []
+
+
+def failing(number: int, after: int) -> Callable[..., Any]:
+    """`os.write` on a disk that takes `after` more bytes."""
+    room = [after]
+    real = os.write
+
+    def write(handle: int, data: bytes) -> int:
+        if room[0] == 0:
+            raise OSError(number, os.strerror(number))
+        taken = real(handle, data[: room[0]])
+        room[0] -= taken
+        return taken
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "No space left on device; the disk is full: free some space"),
+        (errno.EDQUOT, "the disk quota is used up"),
+        (errno.EROFS, "Read-only file system; the file system is read-only: name another folder with --out"),
+        (errno.EIO, "what is already stored is kept"),
+    ],
+)
+@pytest.mark.parametrize("room", [0, 40, 400])
+def test_a_full_disk_leaves_earlier_lines_and_no_torn_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str, room: int
+) -> None:
+    path = fill(tmp_path / "run", record("0"))
+    before = path.read_bytes()
+    with RunStore(tmp_path / "run", HEADER) as store, monkeypatch.context() as patch:
+        patch.setattr(os, "write", failing(number, room))
+        with pytest.raises(StoreError) as caught:
+            store.append([record("1"), record("2")])
+    assert "\n" not in str(caught.value)
+    assert advice in str(caught.value)
+    assert path.read_bytes() == before
+    with RunStore(tmp_path / "run", HEADER) as store:
+        store.append([record("1"), record("2")])
+    assert ids(read_records(tmp_path / "run")[0]) == ["0", "1", "2"]
+
+
+def test_a_disk_that_fails_to_sync_keeps_nothing_of_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = fill(tmp_path / "run", record("0"))
+    before = path.read_bytes()
+
+    def fsync(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with RunStore(tmp_path / "run", HEADER) as store, monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(StoreError, match="disk is full"):
+            store.append([record("1")])
+        with pytest.raises(StoreError, match="disk is full"):
+            store.finish({"runs": []})
+    assert path.read_bytes() == before
+    assert not (tmp_path / "run/summary.json").exists()
+    assert not list((tmp_path / "run").glob(".*.*")), "no temporary file is left"
+
+
+def test_lines_are_on_disk_before_append_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    real = os.fsync
+    with RunStore(tmp_path / "run", HEADER) as store, monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_size), real(handle)))
+        store.append([record("0"), record("1")])
+    assert synced == [(tmp_path / "run/samples.jsonl").stat().st_size]
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"a file is in the way: name another folder with --out"):
+        RunStore(tmp_path / "file/run", HEADER).__enter__()
+
+    def mkdir(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(StoreError, match="the file system is read-only"):
+        RunStore(tmp_path / "run", HEADER).__enter__()
