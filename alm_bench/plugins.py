@@ -10,7 +10,7 @@ import importlib.util
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -119,7 +119,9 @@ def read_cards(path: Path) -> list[TaskCard]:
             lists: dict[str, Any] = {key: tuple(table.pop(key)) for key in ("splits", "metrics", "groups", "audio")}
             files = _files(table.pop("files"))
             cards.append(TaskCard(name=name, files=files, folder=path.parent, **lists, **table))
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
+    except KeyError as error:
+        raise UsageError(f"{path}: not a task card: {error} is missing") from error
+    except (OSError, ValueError, AttributeError, TypeError) as error:  # a TOMLDecodeError is a ValueError
         raise UsageError(f"{path}: not a task card: {error}") from error
     return cards
 
@@ -140,8 +142,8 @@ def _scan_tasks(catalogue: Catalogue) -> None:
     for module, name in homes.items():
         try:
             cards = read_cards(_package_folder(module) / "task.toml")
-        except (UsageError, ImportError) as error:
-            catalogue.broken[name] = str(error)
+        except Exception as error:  # noqa: BLE001  finding a package runs its parents' code
+            catalogue.broken[name] = _reason(error)
             continue
         for card in cards:
             catalogue.add("tasks", card.name, TaskEntry(card, module), module)
@@ -154,11 +156,23 @@ def _scan_adapters(catalogue: Catalogue) -> None:
             catalogue.add("adapters", name, AdapterEntry(name, cls), module.__name__)
     for point in entry_points(group="alm_bench.adapters"):
         try:
-            cls = point.load()
-        except (ImportError, AttributeError, SyntaxError) as error:
-            catalogue.broken[point.name] = f"{type(error).__name__}: {error}"
+            cls = _adapter_class(point.load(), point.value)
+        except Exception as error:  # noqa: BLE001  whatever a plug-in's code raises is its reason in the list
+            catalogue.broken[point.name] = _reason(error)
             continue
         catalogue.add("adapters", point.name, AdapterEntry(point.name, cls), point.value)
+
+
+def _adapter_class(found: Any, where: str) -> type[Any]:
+    if not isinstance(found, type) or not callable(getattr(found, "generate", None)):
+        raise UsageError(f"{where} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
+    if not is_dataclass(getattr(found, "Options", NoOptions)):
+        raise UsageError(f"{where}: Options is not a dataclass")
+    return found
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
 
 
 @cache
@@ -173,11 +187,12 @@ def catalogue() -> Catalogue:
 def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"no such file: {path} (a model of your own is named as ./file.py:Class)")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = f"alm_bench_file_{path.stem}"  # a file of one's own may be called like a library that it imports
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # dataclasses and pickle look the module up by name
+    sys.modules[name] = module  # dataclasses and pickle look the module up by name
     spec.loader.exec_module(module)
     return module
 
@@ -185,15 +200,18 @@ def _load_file(path: Path) -> ModuleType:
 def _adapter_at(name: str) -> AdapterEntry:
     place, _, attribute = name.rpartition(":")
     is_file = place.endswith(".py") or "/" in place
+    if not is_file and not all(part.isidentifier() for part in place.split(".")):
+        raise UsageError(f"--model takes a name, ./file.py:Class or package.module:Class, found {name!r}")
     try:
         module = _load_file(Path(place).expanduser()) if is_file else importlib.import_module(place)
-    except (ImportError, SyntaxError) as error:
-        raise UsageError(f"cannot import {place}: {type(error).__name__}: {error}") from error
+    except UsageError:
+        raise
+    except Exception as error:  # its code may raise anything
+        raise UsageError(f"cannot import {place}: {_reason(error)}") from error
     cls = getattr(module, attribute, None)
     if not isinstance(cls, type):
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
         raise UsageError(f"{place} has no class {attribute!r}; it has: {known_first(attribute, classes)}")
-    if not callable(getattr(cls, "generate", None)):
-        raise UsageError(f"{name} has no generate(): derive it from alm_bench.core.BaseAdapter")
+    _adapter_class(cls, name)
     source = hashlib.sha256(Path(place).expanduser().read_bytes()).hexdigest() if is_file else None
     return AdapterEntry(attribute, cls, source)
