@@ -10,6 +10,8 @@ from alm_bench import __version__
 from alm_bench.cli import ask, data, leaderboard, ls, run, score, show, submit
 from alm_bench.core.errors import AlmBenchError, known_first
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="alm-bench",
     help="Evaluate audio-language models: answers read with care, figures that can be traced.",
@@ -72,7 +74,9 @@ def main() -> None:
     except AlmBenchError as error:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted", 130)
+        status = INTERRUPTED
+    if status == INTERRUPTED:  # newer typers turn Ctrl-C into this status and say nothing
+        _fail("interrupted", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -27,12 +27,14 @@ def ask(
     if len(clips) > 2:
         raise UsageError(f"ask takes at most two --audio, found {len(clips)}")
     device, dtype = common.device_and_dtype(device, dtype)
-    adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype))
+    with common.chatter_aside():
+        adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype))
     request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))
     ready = load_clips(0, request, adapter.audio)
     if ready.audio_error is not None:
         raise UsageError(ready.audio_error)
-    output = adapter.generate([ready.request], Decoding(max_new_tokens=max_new_tokens))[0]
+    with common.chatter_aside():
+        output = adapter.generate([ready.request], Decoding(max_new_tokens=max_new_tokens))[0]
     if output.error is not None or output.text is None:
         raise AlmBenchError(output.error or f"{adapter.identity.label} returned no text")
     if json_:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -51,6 +53,11 @@ def device_and_dtype(device: str, dtype: str | None) -> tuple[str, str | None]:
     if dtype is not None:
         one_of(dtype, ("float32", "bfloat16", "float16"), "--dtype")
     return device, dtype
+
+
+def chatter_aside() -> AbstractContextManager[object]:
+    """Standard output carries results alone: what a model's code prints meanwhile goes to standard error."""
+    return redirect_stdout(sys.stderr)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

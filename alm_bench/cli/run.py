@@ -110,7 +110,8 @@ def run(
             model_options=common.pairs(model_arg, "--model-arg"),
         ),
     )
-    adapter = entry.create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype, seed))
+    with common.chatter_aside():
+        adapter = entry.create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype, seed))
     if entry.source is not None and adapter.identity.weights is None:
         adapter.identity = replace(adapter.identity, weights=entry.source)
     _run_all(jobs, adapter, out, fresh, json_, tolerance)
@@ -165,7 +166,8 @@ def _run_all(
     summaries: list[dict[str, Any]] = []
     interrupted = False
     for job in jobs:
-        summary, interrupted = _run_one(job, adapter, out, fresh)
+        with common.chatter_aside():
+            summary, interrupted = _run_one(job, adapter, out, fresh)
         summaries.append(summary)
         if not json_:
             print(report(summary) + "\n", flush=True)
@@ -176,7 +178,7 @@ def _run_all(
     else:
         print(overview(summaries))
     if interrupted:
-        print("interrupted; all finished items are kept: the same command goes on from here", file=sys.stderr)
+        print("all finished items are kept: the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130)
     failed = [s for s in summaries if tolerance.exceeded(s["status"]["error"], s["items"])]
     if failed:

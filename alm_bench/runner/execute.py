@@ -19,8 +19,8 @@ def execute(plan: Plan, store: RunStore, observe: Observer) -> list[Record]:
 
     Each batch is on disk before it is observed, so that an interruption loses at most the batch in the model's hands.
     """
-    pending = {record.sample.id: record for record in plan.pending}
-    same = [record for record in store.kept if record.heard == pending[record.sample.id].heard]
+    heard = {record.sample.id: record.heard for record in plan.pending}
+    same = [record for record in store.kept if record.heard == heard.get(record.sample.id)]
     if len(same) < len(store.kept):  # clips were replaced since
         store.rewrite(same)
     kept = {record.sample.id: record for record in same}
