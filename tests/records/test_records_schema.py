@@ -80,7 +80,7 @@ def test_extras_that_json_does_not_know_are_stored_as_text() -> None:
     ["", "{", "[]", "3", "null", '{"id": 1}', record().line().replace('"ok"', '"fine"', 1), record().line()[:-20]],
 )
 def test_a_line_of_another_shape_is_refused_with_its_place(line: str) -> None:
-    with pytest.raises(StoreError, match="^samples, line 7: not a record of schema 1"):
+    with pytest.raises(StoreError, match=r"^samples, line 7: not a record of schema 1"):
         Record.read(line, "samples, line 7")
 
 
