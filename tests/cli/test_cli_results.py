@@ -1,0 +1,311 @@
+"""What commands print and write: one JSON object or tables, run folders that can be looked at and scored again."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_world import RATE, Ran, alm, cle, mmau, model, only_run, outputs, questions, refusal, replay, stored, tone
+
+METRIC = {"value", "low", "high", "n"}
+RUN_KEYS = {
+    *("task", "model", "data", "revision", "split", "n", "skipped", "status", "metrics", "groups", "blind", "tables"),
+    *("partial", "run", "fingerprint", "prompt", "parser", "decoding", "identity", "items", "limit", "touched"),
+    "reasons",
+}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mmau(tmp_path / "data")
+    cle(tmp_path / "data")
+
+
+def metrics_of(run: dict[str, Any]) -> list[dict[str, Any]]:
+    blocks = [run["metrics"], *run["blind"].values(), *(m for parts in run["groups"].values() for m in parts.values())]
+    return [metric for block in blocks for metric in block.values()]
+
+
+def test_json_is_one_object_of_the_documented_shape() -> None:
+    ran = alm("run", "--model", "echo", "--tasks", "mmau,cle", "--json")
+    assert (ran.status, set(ran.json)) == (0, {"schema_version", "runs"})
+    assert ran.json["schema_version"] == 1
+    assert [run["task"] for run in ran.json["runs"]] == ["mmau", "cle"]
+    for run in ran.json["runs"]:
+        assert set(run) == RUN_KEYS
+        assert run["n"] + run["skipped"] == sum(run["status"].values()) == run["items"]
+        assert set(run["status"]) == {"ok", "unparsed", "refused", "truncated", "error", "skipped"}
+        for metric in metrics_of(run):
+            assert set(metric) - {"reason"} == METRIC
+            assert (metric["value"] is None) == ("reason" in metric)
+            assert metric["value"] is None or 0 <= metric["value"] <= 1
+        folder = Path("results/runs") / run["run"]
+        assert json.loads((folder / "summary.json").read_text()) == {"schema_version": 1, "runs": [run]}
+    assert "12/12" in ran.err, "progress goes to standard error"
+
+
+def test_tables_go_to_standard_output_and_progress_does_not() -> None:
+    ran = alm("run", "--model", "blind", "--tasks", "mmau,cle")
+    assert ran.status == 0
+    for part in ("## mmau · blind[first]", "## cle · blind[first]", "| *hypothesis only*", "gold \\ answer"):
+        assert part in ran.out
+    assert "best blind row" in ran.out.splitlines()[-4]
+    assert ran.out.splitlines()[-2].startswith("| mmau   | blind[first] | 12")
+    assert "items/s" not in ran.out
+
+
+def test_the_group_tables_count_what_accuracy_counts() -> None:
+    rows = questions(4)
+    rows[0]["answer"] = "Thunder"
+    mmau(Path("data"), rows=rows)
+    lines = alm("run", "--model", "blind", "--tasks", "mmau").out.splitlines()
+    (sound,) = [line for line in lines if line.startswith("| sound")]
+    assert sound.split("|")[2].strip() == "1", "two questions, one of which has no gold among its options"
+
+
+def test_score_reads_the_stored_text_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {row["id"]: row["answer"] if i % 2 else f"hm, {i}" for i, row in enumerate(questions(12))}
+    first = alm("run", *replay(outputs(Path("said.json"), texts)), "--tasks", "mmau")
+    folder = only_run(Path("results/runs"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    Path("said.json").unlink()  # no model is needed, and no data
+    Path("data/mmau/mmau-test-mini.json").unlink()
+    again = alm("score", folder.name)
+    assert again.status == 0
+    assert again.out in first.out
+    assert {name: (folder / name).read_bytes() for name in before if name != ".pid"} == {
+        name: data for name, data in before.items() if name != ".pid"
+    }
+    # a reading that was stored by other rules is replaced
+    rows = stored(folder)
+    rows[1].update(parsed=None, scores={}, status="unparsed")
+    (folder / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert alm("score", folder.name, "--json").run["metrics"]["accuracy"]["value"] == 0.5
+    assert (folder / "summary.json").read_bytes() == before["summary.json"]
+
+
+def test_scoring_again_keeps_failures() -> None:
+    name = model(Path("m.py"), "    def answer(self, request):\n        raise OSError('net')\n")
+    first = alm("run", "--model", name, "--tasks", "cle")
+    again = alm("score", only_run(Path("results/runs")).name)
+    assert (first.status, again.status) == (1, 0)
+    assert again.out in first.out
+    assert "15 error" in again.out
+
+
+def test_a_corrupt_line_is_one_line_for_every_reader() -> None:
+    alm("run", "--model", "blind", "--tasks", "mmau")
+    path = only_run(Path("results/runs")) / "samples.jsonl"
+    lines = path.read_text().split("\n")
+    path.write_text("\n".join([*lines[:4], lines[4][:50], *lines[5:]]))
+    for command in (("score", path.parent), ("show", path.parent), ("submit", "mmau", path.parent)):
+        ran = alm(*command)
+        assert (ran.status, ran.out, len(ran.err.splitlines())) == (1, "", 1)
+        assert "samples.jsonl, line 5: not a record of schema 1" in ran.err
+
+
+def shown(*arguments: object) -> list[str]:
+    ran = alm("show", only_run(Path("results/runs")), "--limit", 100, "--json", *arguments)
+    found = ran.json
+    assert found["matching"] == len(found["items"])
+    return [item["id"] for item in found["items"]]
+
+
+def test_show_filters() -> None:
+    rows = questions(12)
+    rows[6]["answer"] = "Thunder"  # outside our denominator
+    mmau(Path("data"), rows=rows)
+    texts: dict[str, Any] = {row["id"]: row["answer"] for row in rows}
+    texts |= {"item-001": "Fish", "item-002": "Frog", "item-003": None}
+    alm("run", *replay(outputs(Path("said.json"), texts)), "--tasks", "mmau")
+    assert shown() == [row["id"] for row in rows]
+    assert shown("--wrong") == ["item-001", "item-002", "item-003"]
+    assert shown("--status", "error") == ["item-003"]
+    assert shown("--status", "unparsed", "--wrong") == ["item-001"]
+    assert shown("--status", "skipped") == ["item-006"]
+    assert shown("--id", "item-004") == ["item-004"]
+    screen = alm("show", "mmau-replay-said", "--out", "results/runs").err
+    assert "no run 'mmau-replay-said'" in screen, "a name is given in full, or by its end"
+    screen = alm("show", only_run(Path("results/runs")), "--wrong", "--limit", 2).out
+    assert "── item-002 · ok" in screen
+    assert "(c)     Bird ← gold" in screen.replace("      ", "     ")
+    assert "Frog ← answer" in screen
+    assert "2 of 3 matching items, 12 in the run" in screen
+    assert "has no item 'item-9'" in refusal(alm("show", only_run(Path("results/runs")), "--id", "item-9"))
+
+
+def test_without_golds_no_answer_is_wrong() -> None:
+    rows = [{key: value for key, value in row.items() if key != "answer"} for row in questions(3)]
+    mmau(Path("data"), rows=rows)
+    alm("run", "--model", "blind", "--tasks", "mmau")
+    assert shown("--wrong") == []
+    assert len(shown()) == 3
+
+
+def test_runs_are_found_by_the_end_of_their_name() -> None:
+    alm("run", "--model", "blind", "--tasks", "mmau,cle")
+    names = sorted(path.parent.name for path in Path("results/runs").glob("*/run.json"))
+    assert alm("show", names[1][-6:]).status == 0
+    assert "fits 2 runs" in refusal(alm("show", ""))
+    line = refusal(alm("show", "mmau-blind"))
+    assert line.partition("runs in results/runs: ")[2].startswith("mmau-blind-first-")
+
+
+def test_ls_runs_lists_what_was_run() -> None:
+    assert alm("ls", "runs").out == "no runs\n"
+    alm("run", "--model", "blind", "--tasks", "mmau")
+    alm("run", "--model", "blind", "--tasks", "cle", "--limit", 3)
+    (Path("results/runs") / only_cle().name / "summary.json").unlink()
+    found = alm("ls", "runs", "--json").json["runs"]
+    assert [(row["task"], row["items"]) for row in found] == [("mmau", 12), ("cle", 3)]
+    assert found[0]["accuracy"].split()[0] == "33.3"
+    assert found[1]["accuracy"] == "not finished"
+
+
+def only_cle() -> Path:
+    (folder,) = Path("results/runs").glob("cle-*")
+    return folder
+
+
+def test_ls_tasks_and_models() -> None:
+    tasks = {row["task"] for row in alm("ls", "tasks", "--json").json["tasks"]}
+    models = {row["model"]: row for row in alm("ls", "models", "--json").json["models"]}
+    assert {"mmau", "cle", "ace"} <= tasks
+    assert {"blind", "echo", "mellow", "replay"} <= set(models)
+    assert models["replay"]["options"] == "outputs, column"
+
+
+def board() -> tuple[str, list[dict[str, str]]]:
+    ran = alm("leaderboard")
+    assert ran.status == 0, ran.err
+    markdown = Path("results/leaderboard.md").read_text()
+    assert ran.out == markdown + "\n"
+    with Path("results/leaderboard.csv").open(newline="") as file:
+        return markdown, list(csv.DictReader(file))
+
+
+def test_the_leaderboard_is_made_from_run_folders_alone() -> None:
+    alm("run", "--model", "blind", "--tasks", "mmau,cle")
+    alm("run", "--model", "blind", "--tasks", "mmau", "--model-arg", "strategy=longest")
+    texts = {row["id"]: row["answer"] for row in questions(12)}
+    alm("run", *replay(outputs(Path("said.json"), texts)), "--tasks", "mmau")
+    alm("run", *replay(outputs(Path("gone.json"), {"item-000": "Rain"})), "--tasks", "mmau")
+    for folder in Path("results/runs").iterdir():
+        for name in ("samples.jsonl", "run.json"):
+            if name == "samples.jsonl":
+                (folder / name).unlink()
+    for path in sorted(Path("data").rglob("*.json")):
+        path.unlink()
+    markdown, rows = board()
+    _, cle_table, mmau_table = markdown.split("\n## ")
+    assert cle_table.startswith("cle · evaluation · revision unknown")
+    assert mmau_table.startswith("mmau · test-mini · revision unknown")
+    models = [line.split("|")[1].strip() for line in mmau_table.splitlines() if line.startswith("| ")][1:]
+    assert models[0] == "replay[said]", "best first"
+    assert models[3] == "replay[gone]"
+    assert models[4:] == [
+        "*uniform guess (expected)*",
+        "*first option*",
+        "*longest option*",
+        "*most frequent letter*",
+    ]
+    best = [row for row in rows if row["model"] == "replay[said]" and row["grouping"] == "all"]
+    assert {row["metric"]: float(row["value"]) for row in best} == {
+        "accuracy": 1.0,
+        "answered": 1.0,
+        "official_accuracy": 1.0,
+    }
+    assert {row["grouping"] for row in rows} == {"all", "domain", "difficulty", "skill", "blind"}
+    assert board() == (markdown, rows), "the same bytes again"
+
+
+def test_the_leaderboard_never_mixes_what_cannot_be_compared() -> None:
+    """Demo and real, two revisions, two limits: a table each."""
+    alm("run", "--model", "blind", "--tasks", "mmau")
+    alm("run", "--model", "blind", "--tasks", "mmau", "--limit", 6)
+    alm("run", "--model", "blind", "--tasks", "mmau", "--data", "demo", "--limit", 12)
+    rows = questions(12)
+    rows[0]["question"] += "!"
+    mmau(Path("data"), rows=rows)
+    alm("run", "--model", "blind", "--tasks", "mmau")
+    markdown, table = board()
+    titles = [line for line in markdown.splitlines() if line.startswith("## ")]
+    assert len(titles) == len(set(titles)) == 4
+    assert sum("(demo)" in title for title in titles) == 1
+    assert sum("6 items" in title for title in titles) == 1
+    assert markdown.count("| blind[first]") == 4
+    assert {row["data"] for row in table} == {"demo", "real"}
+
+
+def test_unfinished_runs_are_left_out_and_said_so() -> None:
+    alm("run", "--model", "blind", "--tasks", "mmau,cle")
+    (only_cle() / "summary.json").unlink()
+    ran = alm("leaderboard", "--json")
+    assert [run["task"] for run in ran.json["runs"]] == ["mmau"]
+    assert f"{only_cle().name}: not finished, left out" in ran.err
+    named = alm("leaderboard", only_cle())
+    assert (named.status, named.out) == (1, "")
+    assert "holds no finished run" in named.err
+
+
+def test_a_finished_run_is_not_run_again_unless_fresh() -> None:
+    name = model(
+        Path("m.py"),
+        "    def answer(self, request):\n        open('asked', 'a').write('x')\n        return 'a'\n",
+    )
+    command = ("run", "--model", name, "--tasks", "mmau", "--batch-size", 5)
+    first, second = alm(*command), alm(*command)
+    assert first.out == second.out
+    assert Path("asked").read_text() == "x" * 12
+    assert alm(*command, "--fresh").out == first.out
+    assert Path("asked").read_text() == "x" * 24
+
+
+def test_auto_data_says_when_it_is_the_demo_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALM_BENCH_DATA", "elsewhere")
+    Path("elsewhere").mkdir()
+    ran = alm("run", "--model", "blind", "--tasks", "mmau", "--limit", 4, "--json")
+    assert (ran.status, ran.run["data"]) == (0, "demo")
+    assert "mmau: no real data found, running on the built-in demo world" in ran.err
+    assert "-demo-" in ran.run["run"]
+    monkeypatch.setenv("ALM_BENCH_DATA", "data")
+    assert alm("run", "--model", "blind", "--tasks", "mmau", "--limit", 4, "--json").run["data"] == "real"
+
+
+def test_data_info_and_verify() -> None:
+    clips = Path("data/mmau/test-mini-audios")
+    ran = alm("data", "verify", "mmau", "--json")
+    (report,) = ran.json["tasks"]
+    assert (ran.status, report["complete"], report["clips"]["present"]) == (0, True, 12)
+    (clips / "item-003.wav").unlink()
+    (clips / "item-004.wav").write_bytes(b"RIFFx")
+    (info,) = alm("data", "info", "mmau", "--json").json["tasks"]
+    assert (info["complete"], info["clips"]["missing"], info["clips"]["unreadable"]) == (
+        False,
+        ["mmau/test-mini-audios/item-003.wav"],
+        {},
+    )
+    ran = alm("data", "verify", "mmau")
+    assert ran.status == 1
+    assert "missing clip mmau/test-mini-audios/item-003.wav" in ran.out
+    assert "unreadable clip mmau/test-mini-audios/item-004.wav" in ran.out
+
+
+def test_ask_prints_the_answer_alone(tmp_path: Path) -> None:
+    tone(tmp_path / "a.wav", 440, seconds=0.5)
+    said = "f'{request.prompt} {[wave.size for wave in request.waves]}'"
+    body = f"    def answer(self, request):\n        print('x')\n        return {said}\n"
+    name = model(tmp_path / "m.py", body, audio=f"AudioPolicy(rate={RATE})")
+
+    def asked(*arguments: object) -> Ran:
+        return alm("ask", "What?", "--model", name, *arguments)
+
+    assert asked().out == "What? []\n"
+    both = asked("--audio", "a.wav", "--audio", "data/mmau/test-mini-audios/item-001.wav")
+    assert (both.status, both.out) == (0, "What? [4000, 2400]\n")
+    assert asked("--json").json == {"model": "Model", "text": "What? []", "truncated": False}
+    ran = alm("ask", "What?", "--model", "blind")
+    assert (ran.status, ran.out) == (1, "")
+    assert "a blind strategy needs options" in ran.err
