@@ -220,8 +220,13 @@ def test_a_disk_that_fails_to_sync_keeps_nothing_of_the_batch(tmp_path: Path, mo
 def test_lines_are_on_disk_before_append_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     real = os.fsync
+
+    def fsync(handle: int) -> None:
+        synced.append(os.fstat(handle).st_size)
+        real(handle)
+
     with RunStore(tmp_path / "run", HEADER) as store, monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_size), real(handle)))
+        patch.setattr(os, "fsync", fsync)
         store.append([record("0"), record("1")])
     assert synced == [(tmp_path / "run/samples.jsonl").stat().st_size]
 

@@ -20,7 +20,7 @@ IDENTITY = AdapterIdentity("echo", "echo", weights="w", settings={"a": "1"})
 
 def made(**changes: Any) -> str:
     values = {"spec": SPEC, "card": CARD, "manifest": "m", "prompt": PROMPT, "policy": POLICY, "identity": IDENTITY}
-    return fingerprint(**{**values, **changes})  # type: ignore[arg-type]
+    return fingerprint(**{**values, **changes})
 
 
 def spec(**changes: Any) -> str:

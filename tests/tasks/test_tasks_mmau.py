@@ -28,7 +28,7 @@ def run(data: Path, *arguments: object) -> Ran:
 
 
 def percent(metric: dict[str, Any]) -> float:
-    return round(100 * metric["value"], 2)
+    return round(100 * float(metric["value"]), 2)
 
 
 @pytest.fixture(scope="module")
