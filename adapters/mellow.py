@@ -12,12 +12,13 @@ from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Reque
 class MellowOptions:
     """`checkpoint`: v0 or v0_s (hub), a file in their layout, or a folder; none is a small untrained network.
 
-    `protocol`: how questions and clips are put before it, as the paper's code does or as its public wrapper does.
+    `protocol`: how questions and clips are put before it, as the paper's code does (the default) or as its public
+    wrapper does; networks of the compact layout have the protocol of that name only.
     `crop`: which 10 s of a longer clip; the protocol's own (random, seeded by the clip) where none is given.
     """
 
     checkpoint: str | None = None
-    protocol: Literal["paper", "wrapper"] = "paper"
+    protocol: Literal["paper", "wrapper", "compact"] | None = None
     crop: Literal["first", "centre", "random"] | None = None
 
 
@@ -30,13 +31,13 @@ class MellowAdapter:
     def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
         from alm_bench.mellow.answer import Answerer, pick_device, pick_dtype
         from alm_bench.mellow.checkpoint import load
-        from alm_bench.mellow.prompt import PROTOCOLS
+        from alm_bench.mellow.prompt import protocol_for
 
         device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype)
-        protocol = PROTOCOLS[options.protocol]
         loaded = load(options.checkpoint)
         config = loaded.model.config
-        self.samples = config.encoder.samples
+        protocol = protocol_for(config.prompt.layout, options.protocol)
+        self.samples, self.layout = config.encoder.samples, config.prompt.layout
         self.answerer = Answerer(loaded, protocol, device, dtype)
         self.audio: AudioPolicy | None = protocol.policy(config.encoder, options.crop)
         choices = [loaded.name, protocol.name] + ([f"crop={options.crop}"] if options.crop else [])
@@ -66,7 +67,7 @@ class MellowAdapter:
 
         problems = [self._problem(request) for request in batch]
         questions = [
-            Question(request.id, request.prompt, *both_clips(request.waves))
+            Question(request.id, request.prompt, *both_clips(request.waves, self.layout))
             for request, problem in zip(batch, problems, strict=True)
             if problem is None
         ]

@@ -23,7 +23,7 @@ class Question:
     id: str
     prompt: str
     first: Wave
-    second: Wave
+    second: Wave | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,14 @@ class Answerer:
         """One answer a question, in order."""
         if not questions:
             return []
-        heard = self.hear([question.first for question in questions] + [question.second for question in questions])
         layout = self.model.config.prompt
-        ids = [self.protocol.prompt_ids(question.prompt, self.tokenizer, layout) for question in questions]
-        prompts = torch.tensor(ids, device=self.device)
-        prefix = self.model.prefix(heard[: len(questions)], heard[len(questions) :], prompts)
-        written = generate(self.model, prefix, [question.id for question in questions], decoding)
+        prompts = [self.protocol.prompt_ids(question.prompt, self.tokenizer, layout) for question in questions]
+        seconds = [question.second for question in questions]
+        heard = self.hear([question.first for question in questions] + [wave for wave in seconds if wave is not None])
+        rest = iter(heard[len(questions) :])
+        second = [None if wave is None else next(rest) for wave in seconds]
+        sequences = self.model.sequences(heard[: len(questions)], second, prompts)
+        written = generate(self.model, sequences, [question.id for question in questions], decoding)
         return [
             Answer(self.tokenizer.decode(row.tokens, skip_special_tokens=False), len(row.tokens), row.truncated)
             for row in written

@@ -120,10 +120,12 @@ class LanguageModelConfig:
 class PromptConfig:
     """What surrounds the audio: [audio 1, separator, audio 2, separator, prompt], then the answer.
 
-    A prompt has exactly `tokens` tokens: cut, or padded on the right with `pad`, and the padding is seen.
+    `fixed`, the published layout: always two clips, and a prompt of exactly `tokens` tokens, cut, or padded on the
+    right with `pad`; the padding is seen. `compact`: no second clip where there is none, and a prompt of at most
+    `tokens` tokens; no padding is seen.
     """
 
-    layout: Literal["fixed"] = "fixed"
+    layout: Literal["fixed", "compact"] = "fixed"
     tokens: int = 129
     pad: int = 17
     separator: int = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import Cache, DynamicCache, PreTrainedModel
 
 from alm_bench.core.errors import UsageError
@@ -35,10 +36,26 @@ def dice(seed: int, item: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(digest[:16]))
 
 
-def step(lm: PreTrainedModel, inputs: Tensor, cache: Cache) -> Tensor:
-    """Extend every row of `cache` by embedded `inputs` (B, n, D); logits (B, vocabulary) after the last position."""
-    logits: Tensor = lm(inputs_embeds=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1).logits
+def step(lm: PreTrainedModel, inputs: Tensor, cache: Cache, seen: Tensor | None) -> Tensor:
+    """Extend every row of `cache` by embedded `inputs` (B, n, D); logits (B, vocabulary) after the last position.
+
+    `seen` (B, length so far) is 0 for padding on the left, None where rows are equal in length and have none.
+    """
+    extra: dict[str, Tensor] = {}
+    if seen is not None:
+        places = (seen.cumsum(dim=1) - 1).clamp(min=0)
+        extra = {"attention_mask": seen, "position_ids": places[:, -inputs.shape[1] :]}
+    logits: Tensor = lm(inputs_embeds=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1, **extra).logits
     return logits[:, -1]
+
+
+def left_padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    """Rows (n_i, D) as one batch (B, longest, D), and what of it is no padding (B, longest), None if all of it is."""
+    longest = max(len(row) for row in rows)
+    if all(len(row) == longest for row in rows):
+        return torch.stack(list(rows)), None
+    seen = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=rows[0].device)
+    return pad_sequence(list(rows), batch_first=True, padding_side="left"), seen
 
 
 def choose(logits: Tensor, rows: Sequence[Row], decoding: Decoding) -> Tensor:
@@ -64,10 +81,12 @@ def nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> 
 
 
 @torch.inference_mode()
-def generate(model: Mellow, prefix: Tensor, items: Sequence[str], decoding: Decoding) -> list[Written]:
-    """Answer each row of `prefix` (B, P, D) on its own: a row ends at its stop token and leaves the batch.
+def generate(
+    model: Mellow, sequences: Sequence[Tensor] | Tensor, items: Sequence[str], decoding: Decoding
+) -> list[Written]:
+    """Answer what each of `sequences` (n, D) asks, on its own: a row ends at its stop token and leaves the batch.
 
-    `items` names the rows, for sampling. All rows have the same length, so no attention mask is needed at any time.
+    `items` names the rows, for sampling.
     """
     if decoding.max_new_tokens < 1:
         raise UsageError(f"max_new_tokens must be at least 1, found {decoding.max_new_tokens}")
@@ -76,6 +95,7 @@ def generate(model: Mellow, prefix: Tensor, items: Sequence[str], decoding: Deco
             "nucleus sampling takes a temperature above 0 and a top_p in 0..1, "
             f"found {decoding.temperature} and {decoding.top_p}"
         )
+    prefix, seen = left_padded(list(sequences))
     length, positions = prefix.shape[1] + decoding.max_new_tokens, model.config.lm.positions
     if length > positions:
         raise UsageError(
@@ -86,7 +106,7 @@ def generate(model: Mellow, prefix: Tensor, items: Sequence[str], decoding: Deco
     stopped = [False] * len(rows)
     active = list(range(len(rows)))
     cache = DynamicCache(config=model.lm.config)
-    logits = step(model.lm, prefix, cache)
+    logits = step(model.lm, prefix, cache, seen)
     while True:
         tokens = choose(logits, [rows[i] for i in active], decoding)
         kept = []
@@ -104,4 +124,7 @@ def generate(model: Mellow, prefix: Tensor, items: Sequence[str], decoding: Deco
             places = torch.tensor(kept, device=tokens.device)
             cache.batch_select_indices(places)
             tokens, active = tokens[places], [active[place] for place in kept]
-        logits = step(model.lm, model.embed(tokens[:, None]), cache)
+            seen = None if seen is None else seen[places]
+        if seen is not None:
+            seen = torch.cat([seen, seen.new_ones(len(seen), 1)], dim=1)
+        logits = step(model.lm, model.embed(tokens[:, None]), cache, seen)

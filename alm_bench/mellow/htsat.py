@@ -13,6 +13,13 @@ from alm_bench.mellow.config import EncoderConfig
 from alm_bench.mellow.logmel import LogMel
 
 
+class Encoded(NamedTuple):
+    """What the network itself gives: `latent` (B, width), `classes` (B, classes, steps), scores before the sigmoid."""
+
+    latent: Tensor
+    classes: Tensor
+
+
 class Heard(NamedTuple):
     """What an encoder gives: `latent` (B, width), `clipwise` (B, classes), `framewise` (B, frames, classes).
 
@@ -185,18 +192,26 @@ class HTSAT(nn.Module):
         image = image.view(-1, config.stretch, config.image, config.mels).transpose(2, 3)
         return image.reshape(-1, 1, config.image, config.image)
 
-    def forward(self, waves: Tensor) -> Heard:
-        """`waves` (B, config.samples), float32."""
+    def encode(self, logmel: Tensor) -> Encoded:
+        """From log-mels (B, frames, mels), float32: what training and caches work on."""
         config = self.config
-        logmel = self.bn0(self.logmel(waves).transpose(1, 2)).transpose(1, 2)
-        image = self.fold(logmel).to(self.norm.weight.dtype)
+        image = self.fold(self.bn0(logmel.transpose(1, 2)).transpose(1, 2)).to(self.norm.weight.dtype)
         x = self.norm(self.layers(self.patch_embed(image)))
         # Undo the fold: (B, stretch, bands, time, width) -> (B, width, bands, stretch * time).
         bands = config.grid // config.stretch
         x = x.view(-1, config.stretch, bands, config.grid, config.width).permute(0, 4, 2, 1, 3).flatten(3)
-        classes = self.tscam_conv(x)[:, :, 0]  # (B, classes, steps)
+        return Encoded(latent=x.mean(dim=(2, 3)), classes=self.tscam_conv(x)[:, :, 0])
+
+    def heard(self, encoded: Encoded) -> Heard:
+        """Probabilities from class scores, each step repeated to the number of frames."""
+        latent, classes = encoded
+        frames = classes.sigmoid().transpose(1, 2)
         return Heard(
-            latent=x.mean(dim=(2, 3)),
+            latent=latent,
             clipwise=classes.mean(dim=2).sigmoid(),
-            framewise=classes.sigmoid().transpose(1, 2).repeat_interleave(config.frames // classes.shape[2], dim=1),
+            framewise=frames.repeat_interleave(self.config.frames // classes.shape[2], dim=1),
         )
+
+    def forward(self, waves: Tensor) -> Heard:
+        """`waves` (B, config.samples), float32."""
+        return self.heard(self.encode(self.logmel(waves)))

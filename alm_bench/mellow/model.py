@@ -1,9 +1,12 @@
 """Mellow (arXiv 2503.08540): hears one or two clips, reads a prompt, writes an answer."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pad_sequence
 
 from alm_bench.core.errors import CheckpointError, known_first
 from alm_bench.mellow.config import MellowConfig
@@ -51,6 +54,31 @@ class Mellow(nn.Module):
         """What the answer follows, (B, P, D), from heard clips (B, A, D) and prompt ids (B, config.prompt.tokens)."""
         separator = self.embed(prompt.new_full((len(prompt), 1), self.config.prompt.separator))
         return torch.cat([first, separator, second, separator, self.embed(prompt)], dim=1)
+
+    def sequences(
+        self, first: Tensor, second: Sequence[Tensor | None], prompts: Sequence[Sequence[int]]
+    ) -> list[Tensor]:
+        """What each answer follows, (n, D) a row: heard clips (A, D), those of `second` None where there is none."""
+        separator = self.embed(torch.tensor([self.config.prompt.separator], device=first.device))
+        rows = []
+        for one, two, ids in zip(first, second, prompts, strict=True):
+            audio = [one, separator] if two is None else [one, separator, two, separator]
+            rows.append(torch.cat([*audio, self.embed(torch.tensor(ids, device=first.device))]))
+        return rows
+
+    def answer_loss(self, sequences: Sequence[Tensor], answers: Sequence[Sequence[int]]) -> tuple[Tensor, int]:
+        """Summed cross-entropy (nats) of the answers' tokens after their sequences, and the number of those tokens.
+
+        The padding that makes rows equal in length stands after the answer, where causal attention never looks.
+        """
+        device = sequences[0].device
+        targets = [torch.tensor(answer, device=device) for answer in answers]
+        rows = [torch.cat([x, self.embed(t[:-1])]) for x, t in zip(sequences, targets, strict=True)]
+        hidden = self.lm.base_model(inputs_embeds=pad_sequence(rows, batch_first=True), use_cache=False)[0]
+        places = [range(len(x) - 1, len(x) - 1 + len(t)) for x, t in zip(sequences, targets, strict=True)]
+        flat = torch.tensor([i * hidden.shape[1] + k for i, place in enumerate(places) for k in place], device=device)
+        logits = self.lm.get_output_embeddings()(hidden.flatten(0, 1)[flat])
+        return functional.cross_entropy(logits.float(), torch.cat(targets), reduction="sum"), len(flat)
 
     def answer_logits(self, prefix: Tensor, answer: Tensor) -> Tensor:
         """(B, P, D) and answer ids (B, n) -> (B, n, vocabulary): what is predicted at each answer token's place."""

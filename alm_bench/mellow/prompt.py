@@ -1,7 +1,8 @@
 """How a question and its clips are put before the network: the two protocols of the published Mellow.
 
 `paper` is what the authors' training and evaluation code does, `wrapper` what their public inference wrapper does with
-the same weights. They differ in the prompt, in short clips, in channels and in the second clip.
+the same weights. They differ in the prompt, in short clips, in channels and in the second clip. `compact` is the
+protocol of networks trained here with the layout of that name: no padding, and no second clip where there is none.
 """
 
 from dataclasses import dataclass, replace
@@ -9,17 +10,19 @@ from typing import Literal
 
 from tokenizers import Tokenizer
 
+from alm_bench.core.errors import CheckpointError
 from alm_bench.core.types import AudioPolicy, Wave
 from alm_bench.mellow.config import EncoderConfig, PromptConfig
 
 Crop = Literal["first", "centre", "random"]
+ProtocolName = Literal["paper", "wrapper", "compact"]
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """`suffix` is appended to the prompt. `audio`'s rate and seconds are set to the encoder's by `policy`."""
 
-    name: Literal["paper", "wrapper"]
+    name: ProtocolName
     lowercase: bool
     suffix: str
     audio: AudioPolicy
@@ -32,12 +35,15 @@ class Protocol:
         return (prompt.lower() if self.lowercase else prompt) + self.suffix
 
     def prompt_ids(self, prompt: str, tokenizer: Tokenizer, config: PromptConfig) -> list[int]:
-        """Exactly `config.tokens` ids: cut, or padded on the right. A cut prompt loses its suffix, as published."""
+        """At most `config.tokens` ids; exactly as many in the fixed layout, padded on the right.
+
+        A cut prompt loses its suffix, as published.
+        """
         ids = tokenizer.encode(self.text(prompt), add_special_tokens=False).ids[: config.tokens]
-        return ids + [config.pad] * (config.tokens - len(ids))
+        return ids if config.layout == "compact" else ids + [config.pad] * (config.tokens - len(ids))
 
 
-PROTOCOLS: dict[Literal["paper", "wrapper"], Protocol] = {
+PROTOCOLS: dict[ProtocolName, Protocol] = {
     "paper": Protocol(
         name="paper",
         lowercase=True,
@@ -51,9 +57,30 @@ PROTOCOLS: dict[Literal["paper", "wrapper"], Protocol] = {
         suffix="",
         audio=AudioPolicy(crop="random", short="repeat", channels="end_to_end", spare=False),
     ),
+    "compact": Protocol(
+        name="compact",
+        lowercase=True,
+        suffix="",
+        audio=AudioPolicy(crop="random", short="zeros", channels="mean_first_two", spare=False),
+    ),
 }
 
 
-def both_clips(waves: tuple[Wave, ...]) -> tuple[Wave, Wave]:
-    """First and second clip of a request with at least one: the first again where there is no second and no spare."""
-    return waves[0], waves[1 if len(waves) > 1 else 0]
+def protocol_for(layout: str, name: ProtocolName | None) -> Protocol:
+    """The protocol of a network's layout. Raises CheckpointError where `name` belongs to another layout."""
+    known: list[ProtocolName] = ["compact"] if layout == "compact" else ["paper", "wrapper"]
+    if name is not None and name not in known:
+        raise CheckpointError(
+            f"protocol {name}: these weights have the {layout} layout, which takes {' or '.join(known)}"
+        )
+    return PROTOCOLS[name or known[0]]
+
+
+def both_clips(waves: tuple[Wave, ...], layout: str) -> tuple[Wave, Wave | None]:
+    """First and second clip of a request with at least one.
+
+    Where there is no second and no spare one, the fixed layout gets the first again, the compact one none.
+    """
+    if len(waves) > 1:
+        return waves[0], waves[1]
+    return waves[0], None if layout == "compact" else waves[0]

@@ -29,12 +29,18 @@ def load_clips(index: int, request: Request, policy: AudioPolicy | None) -> Read
     if policy is None:
         return Ready(index, request)
     try:
-        loaded = [load(ref, policy) for ref in clips(request)]
+        own = [load(ref, policy) for ref in request.audio]
     except AudioError as error:
         return Ready(index, request, audio_error=str(error))
-    own = loaded[: len(request.audio)]  # what happened to a spare clip says nothing about the item
-    touched = sorted({change for clip in own for change in clip.touched})
-    return Ready(index, replace(request, waves=tuple(clip.wave for clip in loaded)), tuple(touched))
+    touched = {change for clip in own for change in clip.touched}
+    waves = [clip.wave for clip in own]
+    if request.spare is not None:
+        try:
+            waves.append(load(request.spare, policy).wave)
+        except AudioError:  # another item's clip is no failure of this one: it goes without, and says so
+            request = replace(request, spare=None)
+            touched.add("without_spare")
+    return Ready(index, replace(request, waves=tuple(waves)), tuple(sorted(touched)))
 
 
 def batches(

@@ -107,3 +107,24 @@ def test_impossible_decoding_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         generate(tiny, prefix, ITEMS, replace(GREEDY, **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, NUCLEUS])
+def test_rows_of_different_length_answer_as_they_do_alone(
+    tiny: Mellow, prefix: torch.Tensor, decoding: Decoding
+) -> None:
+    rows = [row[start:] for row, start in zip(prefix, (0, 3, 17, 40), strict=True)]
+    alone = [generate(tiny, [row], [item], decoding)[0] for row, item in zip(rows, ITEMS, strict=True)]
+    assert generate(tiny, rows, ITEMS, decoding) == alone
+
+
+def test_the_loss_of_a_batch_is_the_sum_of_its_rows(tiny: Mellow, prefix: torch.Tensor) -> None:
+    rows = [row[start:] for row, start in zip(prefix, (0, 3, 17, 40), strict=True)]
+    answers = [[5, 9, 0], [7, 0], [8, 30, 31, 32, 0], [0]]
+    total, count = tiny.answer_loss(rows, answers)
+    assert count == 11
+    single = [
+        len(answer) * float(tiny.loss(row[None], torch.tensor([answer])))
+        for row, answer in zip(rows, answers, strict=True)
+    ]
+    assert float(total) == pytest.approx(sum(single), rel=1e-5)
