@@ -66,7 +66,7 @@ def _said(message: str) -> str:
 def main() -> None:
     """The `alm-bench` command. Exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
     try:
-        status = app(standalone_mode=False)
+        status = app(prog_name="alm-bench", standalone_mode=False)
     except _Misuse as error:
         if not error.format_message():  # called without a command: the help was printed
             sys.exit(2)

@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_world import Ran, alm, mmau, model, only_run, stored
+
+from alm_bench.cli.progress import Progress
+from alm_bench.records.schema import Record
 
 COUNT = 120
 # Slow enough to be killed in the middle. Every fifth item fails whenever it is asked, by what its id hashes to.
@@ -115,6 +119,20 @@ def test_ctrl_c_prints_what_there_is_and_how_to_go_on(tmp_path: Path, monkeypatc
     whole, expected = left_alone(tmp_path, monkeypatch)
     resumed = alm(*arguments(tmp_path, "stopped"))
     assert (resumed.out, summary(tmp_path, "stopped")) == (whole.out, expected)
+
+
+def test_what_is_shown_as_done_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def update(self: Progress, records: Sequence[Record]) -> None:
+        shown = {record.sample.id for record in records}
+        seen.append(shown <= {row["id"] for row in stored(only_run(tmp_path / "runs"))} if shown else True)
+
+    monkeypatch.setattr(Progress, "update", update)
+    monkeypatch.setenv("NAP", "0")
+    assert alm(*arguments(tmp_path, "runs")).status == 1
+    assert len(seen) > 10
+    assert all(seen)
 
 
 def test_ctrl_c_with_json_is_one_partial_object(tmp_path: Path) -> None:
