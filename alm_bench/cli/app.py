@@ -1,6 +1,7 @@
 """The application: commands, and how errors become one line and an exit status."""
 
 import re
+import io
 import sys
 from typing import Any, NoReturn
 
@@ -65,6 +66,9 @@ def _said(message: str) -> str:
 
 def main() -> None:
     """The `alm-bench` command. Exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without a character shows `?` in its place
     try:
         status = app(prog_name="alm-bench", standalone_mode=False)
     except _Misuse as error:

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -309,3 +312,23 @@ def test_ask_prints_the_answer_alone(tmp_path: Path) -> None:
     ran = alm("ask", "What?", "--model", "blind")
     assert (ran.status, ran.out) == (1, "")
     assert "a blind strategy needs options" in ran.err
+
+
+def test_a_submission_is_written_from_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    alm("run", "--model", "blind", "--tasks", "mmau", "--data", "data")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    folder = only_run(tmp_path / "results/runs")
+    ran = alm("submit", "mmau", folder.name, "--out", "../results/runs", "--to", "mine.json")
+    assert (ran.status, ran.out) == (0, "")
+    assert len(json.loads(Path("mine.json").read_text())) == 12
+
+
+def test_a_terminal_that_knows_only_ascii_gets_its_tables() -> None:
+    command = [sys.executable, "-c", "from alm_bench.cli.app import main; main()"]
+    arguments = ["run", "--model", "blind", "--tasks", "mmau,cle"]
+    ran = subprocess.run(
+        [*command, *arguments], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert b"## cle ? blind[first]" in ran.stdout
