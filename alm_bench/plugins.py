@@ -193,6 +193,8 @@ def _load_file(path: Path) -> ModuleType:
         raise UsageError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look the module up by name
+    if (folder := str(path.resolve().parent)) not in sys.path:
+        sys.path.append(folder)  # last, so that the file's neighbours are found and nothing is shadowed
     spec.loader.exec_module(module)
     return module
 

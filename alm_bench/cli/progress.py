@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
@@ -42,3 +42,43 @@ class Progress:
         self._bars.update(
             self._task, advance=len(records), counts=counts, rate="" if speed is None else f"{speed:.1f} items/s"
         )
+
+
+class Training:
+    """Progress of a training run: preparation, then steps with loss and samples a second."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bars = Bars(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[told]}", markup=False),
+            console=Console(stderr=True),
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "Training":
+        self._bars.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bars.stop()
+
+    def _show(self, name: str, done: int, total: int, told: str = "") -> None:
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(f"{self._title} · {name}", total=total, told="")
+        self._bars.update(self._tasks[name], completed=done, told=told)
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        self._show(what, done, total)
+
+    def say(self, text: str) -> None:
+        self._bars.console.print(text, markup=False)
+
+    def step(self, entry: dict[str, Any]) -> None:
+        told = f"loss {entry['loss']:.4f} · {entry['samples_per_second']:.1f} samples/s"
+        if "validation_loss" in entry:
+            told += f" · validation {entry['validation_loss']:.4f}"
+        self._show(entry["name"], entry["step"] + 1, entry["total"], told)

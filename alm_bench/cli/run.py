@@ -67,7 +67,7 @@ def run(
     max_new_tokens: Annotated[int | None, typer.Option(min=1, help="The task's own limit where none.")] = None,
     decoding: Annotated[str, typer.Option(metavar="greedy|nucleus")] = "greedy",
     top_p: Annotated[float, typer.Option(min=0, max=1, help="Of nucleus sampling.")] = 0.8,
-    temperature: Annotated[float, typer.Option(min=0.01, help="Of nucleus sampling.")] = 1.0,
+    temperature: Annotated[float, typer.Option(min=0.01, max=100, help="Of nucleus sampling.")] = 1.0,
     missing_audio: Annotated[
         str, typer.Option(metavar="error|skip", help="What an unusable clip makes of its item.")
     ] = "error",
@@ -86,7 +86,7 @@ def run(
     common.one_of(missing_audio, ("error", "skip"), "--missing-audio")
     tolerance = Tolerance.read(max_failures)
     device, dtype = common.device_and_dtype(device, dtype)
-    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    names = list(dict.fromkeys(name.strip() for name in tasks.split(",") if name.strip()))
     entry = catalogue().adapter(model)
     jobs = _jobs(
         names,

@@ -13,7 +13,7 @@ def score(run: common.RunArgument, out: common.Out = common.RUNS, json_: common.
 
     folder = common.find_run(run, out)
     header = read_json_file(folder / HEADER)
-    task = catalogue().task(header["task"]["name"]).create()
+    task = catalogue().task(header["task"]["name"]).create(header["spec"]["task_options"])
     with RunStore(folder, header, keep_failures=True) as store:
         records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)
         store.rewrite(records)

@@ -31,7 +31,7 @@ class DataRoot(Protocol):
         """The newest file that matches. Raises DataError naming what was looked for and where it comes from."""
 
     def locate_all(self, file: DataFile) -> Sequence[Path]:
-        """Every file that matches the first pattern with a match, sorted (the shards of a parquet). Raises DataError."""
+        """All files of the first pattern that has any, sorted (the shards of a parquet). Raises DataError."""
 
     def has(self, file: DataFile) -> bool: ...
 

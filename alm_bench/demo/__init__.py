@@ -8,6 +8,7 @@ from alm_bench.demo.aqa import aqa_rows
 from alm_bench.demo.describe import captions, difference
 from alm_bench.demo.entailment import entailment_rows
 from alm_bench.demo.files import Sizes
+from alm_bench.demo.hearing import CUES, frame_cues
 from alm_bench.demo.made import Made
 from alm_bench.demo.mcq import mmau_items
 from alm_bench.demo.root import CACHE_VARIABLE, DemoRoot, default_cache, demo_root, synthesise
@@ -17,6 +18,7 @@ from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, TAGS, EventType
 
 __all__ = [
     "CACHE_VARIABLE",
+    "CUES",
     "EVENT_TYPES",
     "FAMILIES",
     "SECONDS",
@@ -35,6 +37,7 @@ __all__ = [
     "difference",
     "entailment_rows",
     "event_types",
+    "frame_cues",
     "frame_tags",
     "mmau_items",
     "scene",

@@ -30,6 +30,8 @@ from alm_bench.mellow.model import Mellow, seeded
 HUB = "soham97/mellow"
 HUB_FILES = {"v0": "v0.ckpt", "v0_s": "v0_s.ckpt"}
 MINI = Path(__file__).parent / "mini"
+SHIPPED = {"mini": MINI, "mini-text-only": Path(__file__).parent / "mini_text_only"}
+"""The bundled networks: trained on the demo world, and the same with every clip silenced in training."""
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 
@@ -55,12 +57,18 @@ class Loaded:
 
 
 def load(checkpoint: str | None) -> Loaded:
-    """`v0` or `v0_s` (hub), a file in their layout, a folder of ours, or None for the small untrained network.
+    """`v0` or `v0_s` (hub), a file in their layout, a folder of ours, a bundled network, or None for `mini`.
 
-    Raises CheckpointError, one line, for anything that cannot be used.
+    Where the bundled network's weights are not there yet, None is its untrained shape. Raises CheckpointError, one
+    line, for anything that cannot be used.
     """
-    if checkpoint is None:
+    if checkpoint is None and not (MINI / WEIGHTS).is_file():
         return untrained()
+    if checkpoint is None or checkpoint in SHIPPED:
+        name = checkpoint or "mini"
+        model, tokenizer = load_folder(SHIPPED[name])
+        digest = sha256(SHIPPED[name] / WEIGHTS)
+        return Loaded(model, tokenizer, f"{name}@{digest[:8]}", digest)
     if checkpoint in HUB_FILES:
         file = HUB_FILES[checkpoint]
         advice = f"put {file} anywhere on this machine and name it: checkpoint=PATH"
@@ -69,7 +77,7 @@ def load(checkpoint: str | None) -> Loaded:
     path = Path(checkpoint).expanduser()
     if not path.exists():
         raise CheckpointError(
-            f"no checkpoint at {path}; expected {', '.join(HUB_FILES)}, a file in the layout of v0.ckpt, "
+            f"no checkpoint at {path}; expected {', '.join((*SHIPPED, *HUB_FILES))}, a file in the layout of v0.ckpt, "
             f"or a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER}"
         )
     if path.is_dir():
@@ -168,8 +176,11 @@ def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
     return model, _read_tokenizer(_existing(folder / TOKENIZER), config)
 
 
-def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer) -> None:
-    """Write the whole folder or nothing: an older one in its place is replaced at the end. Raises StoreError."""
+def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.dtype | None = None) -> None:
+    """Write the whole folder or nothing: an older one in its place is replaced at the end. Raises StoreError.
+
+    `dtype` is that of the file's floating-point tensors, the model's own where none is given.
+    """
     with storing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         workplace = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -178,12 +189,17 @@ def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer) -> None:
             new.mkdir()
             atomic_write(new / CONFIG, model.config.to_json())
             atomic_write(new / TOKENIZER, tokenizer.to_str())
-            save_file({name: value.contiguous() for name, value in _untied(model).items()}, new / WEIGHTS)
+            weights = {name: _stored(value, dtype) for name, value in _untied(model).items()}
+            save_file(weights, new / WEIGHTS)
             if folder.exists():
                 folder.rename(old)
             new.rename(folder)
         finally:
             shutil.rmtree(workplace)
+
+
+def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
+    return (value.to(dtype) if dtype is not None and value.is_floating_point() else value).contiguous()
 
 
 def _read_tokenizer(path: Path, config: MellowConfig) -> Tokenizer:

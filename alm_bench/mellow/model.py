@@ -77,7 +77,7 @@ class Mellow(nn.Module):
         hidden = self.lm.base_model(inputs_embeds=pad_sequence(rows, batch_first=True), use_cache=False)[0]
         places = [range(len(x) - 1, len(x) - 1 + len(t)) for x, t in zip(sequences, targets, strict=True)]
         flat = torch.tensor([i * hidden.shape[1] + k for i, place in enumerate(places) for k in place], device=device)
-        logits = self.lm.get_output_embeddings()(hidden.flatten(0, 1)[flat])
+        logits: Tensor = self.lm.lm_head(hidden.flatten(0, 1)[flat])
         return functional.cross_entropy(logits.float(), torch.cat(targets), reduction="sum"), len(flat)
 
     def answer_logits(self, prefix: Tensor, answer: Tensor) -> Tensor:

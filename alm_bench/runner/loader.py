@@ -32,7 +32,7 @@ def load_clips(index: int, request: Request, policy: AudioPolicy | None) -> Read
         own = [load(ref, policy) for ref in request.audio]
     except AudioError as error:
         return Ready(index, request, audio_error=str(error))
-    touched = {change for clip in own for change in clip.touched}
+    touched: set[str] = {change for clip in own for change in clip.touched}
     waves = [clip.wave for clip in own]
     if request.spare is not None:
         try:

@@ -73,7 +73,7 @@ def test_importing_it_is_light() -> None:
 
 def test_identity_of_the_untrained_network(untrained: MellowAdapter) -> None:
     identity = untrained.identity
-    assert identity.label == "mellow[untrained,paper]"
+    assert identity.label == "mellow[untrained,compact]"
     assert (identity.dtype, identity.device, identity.trained_on, identity.weights) == ("float32", "cpu", (), None)
     assert identity.parameters == untrained.answerer.model.parameter_count()
     assert identity.settings["crop"] == "random"

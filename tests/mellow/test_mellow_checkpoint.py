@@ -235,7 +235,7 @@ def test_a_folder_with_other_tensors(folder: Path) -> None:
 
 
 def test_no_such_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no checkpoint at .*v9; expected v0, v0_s, a file"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint at .*v9; expected mini, mini-text-only, v0, v0_s,"):
         load(str(tmp_path / "v9"))
 
 
@@ -283,7 +283,7 @@ def test_the_local_cache_is_used(offline: Path) -> None:
 
 def test_a_cached_tokenizer_comes_before_the_package(offline: Path, tokenizer: Tokenizer) -> None:
     put(offline, SMOLLM2, "tokenizer.json", tokenizer.to_str().encode())
-    assert smollm2_tokenizer().get_vocab_size() == 1536
+    assert smollm2_tokenizer().get_vocab_size() == tokenizer.get_vocab_size()
 
 
 def test_no_tokenizer_anywhere(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,186 @@
+"""A training recipe as data: a short TOML file, read into frozen dataclasses, changed by `--set key=value`."""
+
+import dataclasses
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from alm_bench.core import UsageError
+from alm_bench.core.errors import known_first
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """One source of rows. `file` is ReasonAQA-format JSON, or `demo` for the demo world's rows of `split`.
+
+    `root` is the folder that the rows' paths are below. `rows` limits (file) or sets (demo) their number. `weight` is
+    the source's share of the draws. `subtypes`, matched case-folded, keeps only those parts.
+    """
+
+    file: str
+    root: Path | None = None
+    split: str = "train"
+    rows: int | None = None
+    weight: float = 1.0
+    subtypes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Where the network starts. `init`: a checkpoint as `--model-arg checkpoint` takes it, or none for a new network.
+
+    `network` is `published`, `mini`, or a folder with the shape (config.json) and tokenizer of a new network; `config`
+    changes the shape; `lm` and `encoder` are weights for its parts.
+    """
+
+    init: str | None = None
+    network: str = "published"
+    lm: Literal["random", "smollm2"] = "random"
+    encoder: Path | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """One stage: which parts train on which objective, and for how long.
+
+    `train` names parameters by prefix (`encoder`, `mapper`, `lm`, `encoder.tscam_conv`); the rest is frozen.
+    `steps` optimiser steps, or `epochs` passes over the rows. `clip` is a norm, or 0 for the published rule, which
+    starts at 0.5 and follows the history of norms. `silent` trains the text-only ablation: every clip is zeros.
+    """
+
+    name: str
+    objective: Literal["tags", "answers"]
+    train: tuple[str, ...]
+    lr: float
+    steps: int | None = None
+    epochs: int | None = None
+    batch: int = 32
+    accumulate: int = 1
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    weight_decay: float = 0.01
+    betas: tuple[float, ...] = (0.9, 0.98)
+    schedule: Literal["cosine", "cosine_epoch", "constant"] = "cosine"
+    warmup: float = 0.05
+    clip: float = 1.0
+    silent: bool = False
+    spec_augment: bool = False
+    checkpointing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    name: str
+    model: ModelConfig
+    data: tuple[DataConfig, ...]
+    stage: tuple[StageConfig, ...]
+    validation: tuple[DataConfig, ...] = ()
+    seed: int = 0
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    missing_audio: Literal["error", "skip"] = "error"
+    ema: float = 0.0
+    log_every: int = 10
+    validate_every: int = 0
+    save_every: int = 100
+    out: Path = Path("results/training")
+    trained_on: tuple[str, ...] = ()
+
+
+def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainConfig:
+    """A config by file, or by the name of one that ships. Raises UsageError, one line, for anything it cannot mean."""
+    path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
+    if not path.is_file():
+        shipped = [file.stem for file in CONFIGS.glob("*.toml")]
+        raise UsageError(f"no training config {name!r}; known besides a .toml file: {known_first(name, shipped)}")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not TOML: {error}") from error
+    base = table.pop("base", None)
+    if base is not None:
+        table = _merged(tomllib.loads((CONFIGS / f"{base}.toml").read_text(encoding="utf-8")), table)
+    table.setdefault("name", path.stem)
+    for key, text in (changes or {}).items():
+        _set(table, key, text)
+    config: TrainConfig = _build(TrainConfig, table, str(path))
+    for key in ("stage", "data"):
+        if not getattr(config, key):
+            raise UsageError(f"{path}: {key} is empty, a recipe has at least one [[{key}]]")
+    return config
+
+
+def _merged(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """`own` over `base`; tables merge, lists of tables merge item by item, everything else is replaced."""
+    merged = dict(base)
+    for key, value in own.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merged(old, value)
+        elif _tables(old) and _tables(value) and len(value) == len(merged[key]):
+            merged[key] = [_merged(a, b) for a, b in zip(merged[key], value, strict=True)]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _tables(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+
+
+def _set(table: dict[str, Any], key: str, text: str) -> None:
+    """`stage.0.steps=10`: the path of a key, list items by number; the value as TOML reads it, else as text."""
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.split(".")
+    place: Any = table
+    for part in parents:
+        if isinstance(place, list) and not (part.isdecimal() and int(part) < len(place)):
+            raise UsageError(f"--set {key}: there is no item {part} among the {len(place)}, counted from 0")
+        place = place[int(part)] if isinstance(place, list) else place.setdefault(part, {})
+    if not isinstance(place, dict):
+        raise UsageError(f"--set {key}: {parents[-1]} is no table, it takes a number and a key: stage.0.steps=10")
+    place[last] = value
+
+
+def _build(cls: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    fields = {item.name: item for item in dataclasses.fields(cls)}
+    for key in values:
+        if key not in fields:
+            raise UsageError(f"{where}: unknown key {key!r}; known: {known_first(key, fields)}")
+    for key, item in fields.items():
+        required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        if required and key not in values:
+            raise UsageError(f"{where}: the key {key!r} is missing")
+    return cls(**{key: _value(value, hints[key], f"{where}: {key}") for key, value in values.items()})
+
+
+def _value(value: Any, kind: Any, where: str) -> Any:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _value(value, next(a for a in arguments if a is not type(None)), where)
+    if origin is Literal and value in arguments:
+        return value
+    if origin is tuple and isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(_value(item, arguments[0], f"{where}.{i}") for i, item in enumerate(value))
+    if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
+        return _build(typing.cast(type[Any], kind), value, where)
+    if origin in (Mapping, dict) or kind is Mapping:
+        if isinstance(value, Mapping):
+            return dict(value)
+    elif kind is Path and isinstance(value, str):
+        return Path(value)
+    elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif kind in (int, str, bool) and type(value) is kind:
+        return value
+    expected = "one of " + ", ".join(map(str, arguments)) if origin is Literal else getattr(kind, "__name__", str(kind))
+    raise UsageError(f"{where} takes {expected}, found {value!r}")

@@ -1,0 +1,88 @@
+"""Clips as log-mels, computed once and kept on disk, and as a frozen encoder's outputs, kept in memory."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from alm_bench.audio import load
+from alm_bench.core import AudioPolicy, AudioRef
+from alm_bench.core.files import storing
+from alm_bench.mellow.config import EncoderConfig
+from alm_bench.mellow.htsat import HTSAT, Encoded
+from alm_bench.mellow.logmel import LogMel
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LogMels:
+    """float16 (clips, frames, mels), memory-mapped. `silent` is what a clip of zeros gives, (frames, mels)."""
+
+    values: npt.NDArray[np.float16]
+    silent: Tensor
+
+    def __getitem__(self, places: Sequence[int]) -> Tensor:
+        """(len(places), frames, mels) float32."""
+        return torch.from_numpy(self.values[np.asarray(places)].astype(np.float32))
+
+
+def cached_logmels(
+    refs: Sequence[AudioRef], config: EncoderConfig, policy: AudioPolicy, cache: Path, progress: Progress
+) -> LogMels:
+    """Log-mels of `refs`, from `cache` where the same clips were computed before. Raises AudioError, StoreError.
+
+    Half precision keeps 0.06 dB at -100 dB, far below what the decibels of a clip vary by.
+    """
+    front = LogMel(config)
+    silent = front(torch.zeros(1, config.samples))[0]
+    key = json.dumps([asdict(config), asdict(policy), [ref.id for ref in refs]], sort_keys=True)
+    path = cache / f"logmel-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
+    if not path.is_file():
+        with storing(path):
+            cache.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(f".{os.getpid()}.part")
+            values = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(refs), *silent.shape))
+            for place, logmel in enumerate(_logmels(refs, front, policy)):
+                values[place] = logmel
+                progress(place + 1)
+            values.flush()
+            partial.replace(path)
+    return LogMels(np.load(path, mmap_mode="r"), silent)
+
+
+def _logmels(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> Iterator[npt.NDArray[np.float16]]:
+    """In order, a bounded number ahead: decoding, synthesis and the transform release the interpreter's lock."""
+
+    def one(ref: AudioRef) -> npt.NDArray[np.float16]:
+        with torch.inference_mode():
+            logmel = front(torch.from_numpy(load(ref, policy).wave)[None])[0]
+        half: npt.NDArray[np.float16] = logmel.numpy().astype(np.float16)
+        return half
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for start in range(0, len(refs), 256):
+            yield from pool.map(one, refs[start : start + 256])
+
+
+@torch.inference_mode()
+def encode_all(encoder: HTSAT, logmels: LogMels, count: int, batch: int, autocast: torch.autocast) -> Encoded:
+    """The outputs of a frozen encoder for every clip: latent (clips, width), classes (clips, classes, steps)."""
+    was_training = encoder.training
+    encoder.eval()
+    device = next(encoder.parameters()).device
+    parts = []
+    for start in range(0, count, batch):
+        with autocast:
+            encoded = encoder.encode(logmels[range(start, min(start + batch, count))].to(device))
+        parts.append((encoded.latent.float().cpu(), encoded.classes.float().cpu()))
+    encoder.train(was_training)
+    return Encoded(torch.cat([latent for latent, _ in parts]), torch.cat([classes for _, classes in parts]))

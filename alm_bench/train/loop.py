@@ -1,0 +1,246 @@
+"""The loop: stages of steps, for one process or several, resumed to the bit."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import nn
+
+from alm_bench.core import AlmBenchError, UsageError
+from alm_bench.mellow.checkpoint import save_folder
+from alm_bench.train.batches import Collator
+from alm_bench.train.config import StageConfig, TrainConfig
+from alm_bench.train.features import encode_all
+from alm_bench.train.objective import Batch, Objective
+from alm_bench.train.sampler import Steps
+from alm_bench.train.schedule import Clipping, rate
+from alm_bench.train.setup import Prepared
+from alm_bench.train.state import BEST, LAST, Folder, Position, random_state, restore_random
+
+Observer = Callable[[dict[str, Any]], None]
+
+
+def _trainable(model: nn.Module, prefixes: Sequence[str]) -> list[nn.Parameter]:
+    """Freeze all but the parameters under one of the prefixes. Raises UsageError for a prefix that names nothing."""
+    names = [name for name, _ in model.named_parameters()]
+    for prefix in prefixes:
+        if not any(_under(name, prefix) for name in names):
+            tops = sorted({name.split(".")[0] for name in names})
+            raise UsageError(f"train names {prefix!r}, which the network has not; its parts: {', '.join(tops)}")
+    chosen = []
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(any(_under(name, prefix) for prefix in prefixes))
+        if parameter.requires_grad:
+            chosen.append(parameter)
+    return chosen
+
+
+def _under(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix + ".")
+
+
+def _optimizer(stage: StageConfig, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+    kinds: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+    kind = kinds[stage.optimizer]
+    betas = (stage.betas[0], stage.betas[1])
+    return kind(parameters, lr=stage.lr, betas=betas, weight_decay=stage.weight_decay)
+
+
+@dataclass(slots=True)
+class Stage:
+    """A stage under way."""
+
+    number: int
+    config: StageConfig
+    total: int
+    steps: Steps
+    collator: Collator
+    objective: nn.Module
+    optimizer: Any
+    parameters: list[nn.Parameter]
+    clipping: Clipping
+
+
+class Trainer:
+    def __init__(self, config: TrainConfig, prepared: Prepared, observe: Observer) -> None:
+        self.config, self.prepared, self.observe = config, prepared, observe
+        self.accelerator = Accelerator(mixed_precision=config.precision)
+        self.folder = Folder(config.out / config.name)
+        self.model = prepared.model.to(self.accelerator.device)
+        self.position = Position()
+
+    def run(self, fresh: bool = False) -> Path:
+        """Train all stages; returns the folder of the last weights. Goes on where a run of the same config stopped."""
+        tensors: dict[str, Any] | None = None
+        with self.accelerator.main_process_first():
+            resumed = self.folder.open(self.config, fresh and self.accelerator.is_main_process)
+        set_seed(self.config.seed)
+        if resumed:
+            self.position, tensors = self.folder.restore()
+            if self.accelerator.is_main_process:
+                self.folder.cut_log(self.position)
+        for number in range(self.position.stage, len(self.config.stage)):
+            self._run_stage(number, tensors)
+            tensors = None
+        self._save_weights(LAST)
+        return self.folder.path / LAST
+
+    def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
+        if tensors is not None:
+            self.model.load_state_dict(tensors["model"])
+        stage = self._stage(number)
+        if tensors is not None and self.position.step > 0:
+            stage.optimizer.load_state_dict(tensors["optimizer"])
+            stage.clipping.norms = list(tensors["norms"])
+        if tensors is not None:
+            restore_random(tensors["random"])
+        started, done = time.perf_counter(), 0
+        for step in range(self.position.step, stage.total):
+            entry = self._step(stage, step)
+            done += stage.config.batch
+            self.position.step = step + 1
+            entry["samples_per_second"] = round(done / (time.perf_counter() - started), 2)
+            last = step + 1 == stage.total
+            if self._due(self.config.validate_every, step) or (last and self.prepared.validation is not None):
+                entry |= self._validate(stage)
+            if self.accelerator.is_main_process and (self._due(self.config.log_every, step) or last):
+                self.folder.log(entry)
+            self.observe({**entry, "total": stage.total})
+            if self._due(self.config.save_every, step) and not last:
+                self._save(stage)
+        self.position = Position(number + 1, 0, self.position.best)
+        self._save(None)
+
+    @staticmethod
+    def _due(every: int, step: int) -> bool:
+        return every > 0 and (step + 1) % every == 0
+
+    def _stage(self, number: int) -> Stage:
+        config, prepared = self.config.stage[number], self.prepared
+        corpus, frozen = prepared.corpus, not any(_under(p, "encoder") for p in config.train)
+        parameters = _trainable(self.model, config.train)
+        self.model.train()
+        if frozen:
+            self.model.encoder.eval()
+        encoded = None
+        if frozen and not config.spec_augment and config.objective == "answers" and not config.silent:
+            encoded = encode_all(self.model.encoder, corpus.logmels, len(corpus.clips), 64, self._autocast())
+        if config.objective == "tags":
+            if corpus.cues is None:
+                raise UsageError(f"stage {config.name}: its data has no tags; the demo world and tag files have them")
+            lengths = np.zeros(len(corpus.clips), np.int64)
+            steps = Steps([len(corpus.clips)], [1.0], lengths, config.batch, self.config.seed + number)
+        else:
+            weights = [source.config.weight for source in corpus.sources]
+            steps = Steps(corpus.sizes, weights, prepared.lengths, config.batch, self.config.seed + number)
+        total = config.steps if config.steps is not None else (config.epochs or 1) * steps.per_epoch
+        collator = Collator(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
+        objective, optimizer = self.accelerator.prepare(Objective(self.model), _optimizer(config, parameters))
+        return Stage(number, config, total, steps, collator, objective, optimizer, parameters, Clipping(config.clip))
+
+    def _autocast(self) -> torch.autocast:
+        kinds = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.bfloat16}
+        return torch.autocast(
+            self.accelerator.device.type, kinds[self.config.precision], enabled=self.config.precision != "no"
+        )
+
+    def _micro(self, stage: Stage, step: int) -> list[Batch]:
+        """This process's share of the step's rows, in `accumulate` parts."""
+        rows = stage.steps[step]
+        mine = rows[self.accelerator.process_index :: self.accelerator.num_processes]
+        build = stage.collator.tags if stage.config.objective == "tags" else stage.collator.answers
+        parts = [part for part in np.array_split(mine, stage.config.accumulate) if len(part)]
+        return [build(part.tolist(), step) for part in parts]
+
+    def _step(self, stage: Stage, step: int) -> dict[str, Any]:
+        learning = rate(stage.config, step, stage.total, stage.steps.per_epoch)
+        for group in stage.optimizer.param_groups:
+            group["lr"] = learning
+        batches = self._micro(stage, step)
+        units = self._summed(float(sum(batch.units for batch in batches)))
+        summed = 0.0
+        for last, batch in _flagged(batches):
+            with self.accelerator.accumulate(stage.objective) if last else self.accelerator.no_sync(stage.objective):
+                loss = stage.objective(batch.to(self.accelerator.device))
+                summed += float(loss.detach())
+                # Gradients are averaged over processes: the factor makes the step's loss a mean over all its units.
+                self.accelerator.backward(loss * (self.accelerator.num_processes / units))
+        value = self._summed(summed) / units
+        if not math.isfinite(value):
+            rows = stage.steps[step].tolist()
+            self.folder.log({"stage": stage.number, "step": step, "loss": None, "rows": rows})
+            raise AlmBenchError(
+                f"the loss is {value} at step {step} of stage {stage.config.name}; its rows are in {self.folder.path}"
+                "/log.jsonl: lower the learning rate or look at them"
+            )
+        norm = float(self.accelerator.clip_grad_norm_(stage.parameters, stage.clipping.limit))
+        stage.clipping.saw(norm)
+        stage.optimizer.step()
+        stage.optimizer.zero_grad()
+        return {
+            "stage": stage.number,
+            "name": stage.config.name,
+            "step": step,
+            "loss": value,
+            "lr": learning,
+            "norm": norm,
+        }
+
+    def _summed(self, value: float) -> float:
+        if self.accelerator.num_processes == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64, device=self.accelerator.device)
+        return float(self.accelerator.reduce(tensor, "sum"))
+
+    @torch.no_grad()
+    def _validate(self, stage: Stage) -> dict[str, Any]:
+        """Mean loss over the validation rows, with the same objective."""
+        corpus = self.prepared.validation
+        if corpus is None:
+            return {}
+        collator = Collator(corpus, self.model.config, self.prepared.tokenizer, self.prepared.protocol, stage.config)
+        self.model.eval()
+        count = len(corpus.clips) if stage.config.objective == "tags" else sum(corpus.sizes)
+        build = collator.tags if stage.config.objective == "tags" else collator.answers
+        mine = range(self.accelerator.process_index, count, self.accelerator.num_processes)
+        summed, units = 0.0, 0.0
+        for start in range(0, len(mine), 64):
+            batch = build(list(mine[start : start + 64]), 0)
+            with self._autocast():
+                summed += float(Objective(self.model)(batch.to(self.accelerator.device)))
+            units += batch.units
+        self.model.train()
+        if not any(_under(p, "encoder") for p in stage.config.train):
+            self.model.encoder.eval()
+        value = self._summed(summed) / self._summed(units)
+        better = stage.number + 1 == len(self.config.stage) and (
+            self.position.best is None or value < self.position.best
+        )
+        if better:
+            self.position.best = value
+            self._save_weights(BEST)
+        return {"validation_loss": value}
+
+    def _save(self, stage: Stage | None) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        tensors: dict[str, Any] = {"model": self.model.state_dict(), "random": random_state()}
+        if stage is not None:
+            tensors |= {"optimizer": stage.optimizer.state_dict(), "norms": stage.clipping.norms}
+        self.folder.save(self.position, tensors)
+
+    def _save_weights(self, name: str) -> None:
+        if self.accelerator.is_main_process:
+            save_folder(self.folder.path / name, self.model, self.prepared.tokenizer)
+
+
+def _flagged(batches: Sequence[Batch]) -> Iterator[tuple[bool, Batch]]:
+    for place, batch in enumerate(batches):
+        yield place + 1 == len(batches), batch

@@ -1,0 +1,94 @@
+"""The bundled small network: its shape and tokenizer made from the demo world, its weights exported from a run.
+
+python -m alm_bench.train.mini network           # writes alm_bench/mellow/mini/{config,tokenizer}.json
+python -m alm_bench.train.mini export RUN mini   # ships a run's weights, in half precision
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from alm_bench.core import UsageError
+from alm_bench.core.files import atomic_write
+from alm_bench.demo import CUES, training_rows
+from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load_folder, save_folder
+from alm_bench.mellow.config import EncoderConfig, LanguageModelConfig, MapperConfig, MellowConfig, PromptConfig
+
+VOCABULARY = 1024
+END = "<|endoftext|>"
+
+
+def make_tokenizer(texts: Iterable[str]) -> Tokenizer:
+    """A byte-level BPE, so that any text goes through it and back.
+
+    `<|endoftext|>` is token 0, digits stand alone and merges stay within words, as in SmolLM2's tokenizer.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=[END],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def demo_texts(rows: int = 6000) -> list[str]:
+    """What the demo world's training rows ask and answer, in lower case as the network reads it."""
+    made = training_rows(rows)
+    return [row[key].lower() for row in made.rows for key in ("input", "answer")]
+
+
+def mini_config(tokenizer: Tokenizer) -> MellowConfig:
+    """About 2.6M parameters. One class of the encoder a cue of the demo world; one audio token an encoder step."""
+    vocabulary = tokenizer.get_vocab()
+    encoder = EncoderConfig(n_fft=2048, hop=1250, image=128, embed=48, depths=(2, 4), heads=(4, 8), classes=len(CUES))
+    return MellowConfig(
+        encoder=encoder,
+        mapper=MapperConfig(dropout=0.0, pool=encoder.frames // (encoder.grid * encoder.stretch)),
+        lm=LanguageModelConfig(
+            vocabulary=len(vocabulary),
+            width=192,
+            layers=4,
+            heads=6,
+            kv_heads=3,
+            mlp=512,
+            positions=1024,
+            rope_theta=10_000.0,
+        ),
+        prompt=PromptConfig(layout="compact", tokens=160, pad=vocabulary["!"], separator=0, stop=vocabulary[END]),
+    )
+
+
+def write_network(folder: Path) -> None:
+    tokenizer = make_tokenizer(demo_texts())
+    atomic_write(folder / TOKENIZER, tokenizer.to_str() + "\n")
+    atomic_write(folder / CONFIG, mini_config(tokenizer).to_json())
+
+
+def export(run: Path, folder: Path) -> None:
+    """Ship the weights of a run's folder (`best` or `last`) in half precision."""
+    model, tokenizer = load_folder(run)
+    save_folder(folder, model, tokenizer, torch.float16)
+
+
+def main(arguments: list[str]) -> None:
+    match arguments:
+        case ["network"]:
+            write_network(SHIPPED["mini"])
+        case ["export", run, name] if name in SHIPPED:
+            export(Path(run), SHIPPED[name])
+        case _:
+            raise UsageError("takes `network`, or `export RUN NAME` with NAME one of " + ", ".join(SHIPPED))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

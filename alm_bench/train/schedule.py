@@ -1,0 +1,48 @@
+"""Learning rates and gradient clipping."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from alm_bench.train.config import StageConfig
+
+HISTORY = 100
+
+
+def rate(stage: StageConfig, step: int, total: int, per_epoch: int) -> float:
+    """The learning rate of `step` (0-based) of `total`.
+
+    `cosine` warms up linearly over the first `warmup` share and falls to 0 step by step. `cosine_epoch`, as published,
+    has no warm-up and falls from epoch to epoch.
+    """
+    if stage.schedule == "constant":
+        return stage.lr
+    if stage.schedule == "cosine_epoch":
+        epochs = max(1, math.ceil(total / per_epoch))
+        return stage.lr * 0.5 * (1 + math.cos(math.pi * (step // per_epoch) / epochs))
+    warm = max(1, round(stage.warmup * total))
+    if step < warm:
+        return stage.lr * (step + 1) / warm
+    return stage.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
+
+
+@dataclass(slots=True)
+class Clipping:
+    """The norm to clip to. With `fixed` 0 it starts at 0.5 and then is the mean of the last norms, as published."""
+
+    fixed: float
+    norms: list[float] = field(default_factory=list)
+
+    @property
+    def limit(self) -> float:
+        if self.fixed > 0:
+            return self.fixed
+        return _mean(self.norms) if self.norms else 0.5
+
+    def saw(self, norm: float) -> None:
+        if self.fixed == 0 and math.isfinite(norm):
+            self.norms = [*self.norms, norm][-HISTORY:]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

@@ -1,0 +1,132 @@
+"""Training rows: ReasonAQA's JSON with an audio root, or the demo world's."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import AudioRef, DataError, DataRoot
+from alm_bench.data import LocalRoot, read_json
+from alm_bench.train.config import DataConfig
+from alm_bench.train.phrasing import Phrasing
+
+FIELDS = ("filepath1", "filepath2", "input", "answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example: `prompt` and `answer` as ReasonAQA has them, one or two clips, the part it belongs to."""
+
+    prompt: str
+    answer: str
+    clips: tuple[AudioRef, ...]
+    subtype: str = ""
+
+
+@dataclass(slots=True)
+class Source:
+    """The rows of one `[[data]]` table, those left out for their audio, and where its clips' scenes are (demo)."""
+
+    config: DataConfig
+    rows: list[Row]
+    root: DataRoot
+    missing: list[str] = field(default_factory=list)
+
+    def phrased(self, index: int, seed: int) -> tuple[str, str]:
+        """Prompt and answer of row `index` as training sees them: the rewritten keys drawn anew for each `seed`."""
+        row = self.rows[index]
+        return Phrasing.shipped().rewrite(row.prompt, row.answer, random.Random(f"{seed}/{index}"))
+
+
+def read_source(config: DataConfig, missing_audio: str) -> Source:
+    """Rows of a source. Raises DataError for an empty or malformed file (row and field) and for missing audio.
+
+    With `missing_audio` skip, rows without their clips are left out, counted and listed.
+    """
+    source = _demo(config) if config.file == "demo" else _file(config)
+    if not source.rows:
+        raise DataError(f"training data {config.file}: no rows{_subtype_hint(config)}")
+    absent = {ref.id for row in source.rows for ref in row.clips if ref.read is None and not ref.path.is_file()}
+    if absent and missing_audio == "error":
+        raise DataError(
+            f"training data {config.file}: {len(absent)} clips are missing below {source.root.path}, the first is "
+            f"{min(absent)}; name the right root, or leave their rows out with --missing-audio skip"
+        )
+    if absent:
+        source.missing = sorted(absent)
+        source.rows = [row for row in source.rows if not any(ref.id in absent for ref in row.clips)]
+        if not source.rows:
+            raise DataError(f"training data {config.file}: no clip of its rows is below {source.root.path}")
+    return source
+
+
+def _subtype_hint(config: DataConfig) -> str:
+    return f" of the parts {', '.join(config.subtypes)}" if config.subtypes else ""
+
+
+def _demo(config: DataConfig) -> Source:
+    from alm_bench.demo import demo_root, training_rows
+
+    root = demo_root()
+    made = training_rows(config.rows or 20_000, split=config.split)
+    root.add(made)
+    return Source(config, _rows(made.rows, root, "the demo world", config), root)
+
+
+def _file(config: DataConfig) -> Source:
+    path = Path(config.file).expanduser()
+    if not path.is_file():
+        raise DataError(f"training data {config.file}: no such file (known besides a file: demo)")
+    document = read_json(path)
+    if not isinstance(document, list):
+        raise DataError(f"{path}: found {type(document).__name__}, expected a list of rows as ReasonAQA has")
+    if config.root is None:
+        raise DataError(
+            f"training data {config.file} needs a root: the folder that its filepath1 and filepath2 are below"
+        )
+    root = LocalRoot(config.root.expanduser())
+    return Source(config, _rows(document, root, str(path), config)[: config.rows], root)
+
+
+def _rows(document: Sequence[Any], root: DataRoot, where: str, config: DataConfig) -> list[Row]:
+    wanted = {name.casefold() for name in config.subtypes}
+    parts = Counter(_part(item) for item in document if isinstance(item, dict))
+    if wanted - parts.keys():
+        raise DataError(
+            f"{where}: no rows of {', '.join(sorted(wanted - parts.keys()))}; parts there: {', '.join(parts)}"
+        )
+    return [
+        _row(item, number, root, where)
+        for number, item in enumerate(document)
+        if not wanted or (isinstance(item, dict) and _part(item) in wanted)
+    ]
+
+
+def _part(item: Mapping[str, Any]) -> str:
+    """`ACD-1.json` -> `acd-1`."""
+    return str(item.get("subtype", "")).casefold().removesuffix(".json")
+
+
+def _row(item: Any, number: int, root: DataRoot, where: str) -> Row:
+    if not isinstance(item, dict):
+        raise DataError(f"{where}: row {number} is {json.dumps(item)[:40]}, expected an object")
+    for key in FIELDS:
+        if not isinstance(item.get(key), str):
+            raise DataError(f"{where}: row {number}: field {key!r} is {item.get(key)!r}, expected text")
+    if not item["filepath1"] or not item["answer"]:
+        key = "filepath1" if not item["filepath1"] else "answer"
+        raise DataError(f"{where}: row {number}: field {key!r} is empty")
+    clips = tuple(root.audio(*_names(item[key])) for key in ("filepath1", "filepath2") if item[key])
+    return Row(item["input"], item["answer"], clips, _part(item))
+
+
+def _names(path: str) -> tuple[str, ...]:
+    """AudioCaps clips are found as `Y<id>.wav`, `<id>.wav` and `<id>_<start>.wav`."""
+    folder, _, name = path.rpartition("/")
+    if "AudioCaps" not in folder or not name.startswith("Y"):
+        return (path,)
+    bare = name.removesuffix(".wav")[1:]
+    return (path, f"{folder}/{bare}.wav", f"{folder}/{bare}_*.wav")

@@ -1,0 +1,117 @@
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from alm_bench.core import AlmBenchError, UsageError
+from alm_bench.mellow.checkpoint import load_folder
+from alm_bench.train.config import TrainConfig
+from alm_bench.train.loop import Trainer
+from alm_bench.train.setup import prepare
+
+BOTH = """
+[[stage]]
+name = "listen"
+objective = "tags"
+train = ["encoder"]
+steps = 5
+batch = 4
+lr = 3e-3
+[[stage]]
+name = "answer"
+objective = "answers"
+train = ["mapper", "lm"]
+steps = {steps}
+batch = 4
+lr = 3e-3
+"""
+DEMO = '[[data]]\nfile = "demo"\nrows = 60\n'
+
+
+class StopError(Exception):
+    pass
+
+
+def train(config: TrainConfig, cache: Path, stop_at: tuple[int, int] | None = None, fresh: bool = False) -> Path:
+    def observe(entry: dict[str, Any]) -> None:
+        if (entry["stage"], entry["step"]) == stop_at:
+            raise StopError
+
+    return Trainer(config, prepare(config, cache, lambda *_: None), observe).run(fresh)
+
+
+def losses(config: TrainConfig) -> list[tuple[int, int, float]]:
+    lines = (config.out / config.name / "log.jsonl").read_text().splitlines()
+    return [(entry["stage"], entry["step"], entry["loss"]) for entry in map(json.loads, lines)]
+
+
+def test_the_loss_falls_and_only_what_trains_changes(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    config = recipe(steps=40)
+    prepared = prepare(config, tmp_path, lambda *_: None)
+    before = {name: value.clone() for name, value in prepared.model.state_dict().items()}
+    folder = Trainer(config, prepared, lambda entry: None).run()
+    found = [loss for _, _, loss in losses(config)]
+    assert sum(found[-5:]) < 0.7 * sum(found[:5])
+    after = load_folder(folder)[0].state_dict()
+    for name, value in after.items():
+        assert torch.equal(value, before[name]) == name.startswith("encoder."), name
+
+
+@pytest.mark.parametrize("stop_at", [(0, 3), (1, 0), (1, 4)])
+def test_a_resumed_run_takes_the_same_steps(
+    recipe: Callable[..., TrainConfig], tmp_path: Path, stop_at: tuple[int, int]
+) -> None:
+    whole = recipe(stages=BOTH, data=DEMO, name="whole")
+    train(whole, tmp_path)
+    parts = replace(whole, name="parts")
+    with pytest.raises(StopError):
+        train(parts, tmp_path, stop_at)
+    train(parts, tmp_path)
+    assert [entry[:2] for entry in losses(parts)] == [entry[:2] for entry in losses(whole)]
+    for ours, theirs in zip(losses(parts), losses(whole), strict=True):
+        assert ours[2] == pytest.approx(theirs[2], abs=1e-6)
+
+
+def test_a_resume_into_another_config_says_what_differs(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    train(recipe(steps=2), tmp_path)
+    other = recipe(steps=2, stage__0__lr="1e-5")
+    with pytest.raises(UsageError, match=r"differs in stage\.0\.lr"):
+        train(other, tmp_path)
+    train(other, tmp_path, fresh=True)
+
+
+def test_a_loss_that_is_no_number_stops_with_the_rows_saved(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    config = recipe(steps=5)
+    prepared = prepare(config, tmp_path, lambda *_: None)
+    with torch.no_grad():
+        prepared.model.mapper.c2l.weight.fill_(float("nan"))
+    with pytest.raises(AlmBenchError, match="the loss is nan at step 0 of stage answer"):
+        Trainer(config, prepared, lambda entry: None).run()
+    (line,) = (config.out / config.name / "log.jsonl").read_text().splitlines()
+    assert len(json.loads(line)["rows"]) == 4
+
+
+def test_accumulation_changes_no_loss(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    whole, parts = recipe(steps=4, name="whole"), recipe(steps=4, name="parts", stage__0__accumulate="2")
+    for config in (whole, parts):
+        prepared = prepare(config, tmp_path, lambda *_: None)
+        prepared.model.mapper.projection.drop.p = 0.0
+        Trainer(config, prepared, lambda entry: None).run()
+    for ours, theirs in zip(losses(parts), losses(whole), strict=True):
+        assert ours[2] == pytest.approx(theirs[2], rel=1e-5)
+
+
+def test_parts_that_do_not_exist_are_refused(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match="train names 'decoder', which the network has not; its parts: encoder, lm, mapper"
+    ):
+        train(recipe(stage__0__train='["decoder"]'), tmp_path)
+
+
+def test_tags_need_data_with_tags(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="its data has no tags"):
+        train(recipe(stages=BOTH), tmp_path)
