@@ -20,6 +20,9 @@ from alm_bench.mellow.config import EncoderConfig
 from alm_bench.mellow.htsat import HTSAT, Encoded
 from alm_bench.mellow.logmel import LogMel
 
+FRONT = ("rate", "seconds", "n_fft", "hop", "mels", "low_hz", "high_hz")
+"""What of an encoder's configuration its log-mels depend on."""
+
 Progress = Callable[[int], None]
 
 
@@ -44,7 +47,8 @@ def cached_logmels(
     """
     front = LogMel(config)
     silent = front(torch.zeros(1, config.samples))[0]
-    key = json.dumps([asdict(config), asdict(policy), [ref.id for ref in refs]], sort_keys=True)
+    shape = [getattr(config, name) for name in FRONT]
+    key = json.dumps([shape, asdict(policy), [ref.id for ref in refs]], sort_keys=True)
     path = cache / f"logmel-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
     if not path.is_file():
         with storing(path):
@@ -74,12 +78,22 @@ def _logmels(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> It
 
 
 @torch.inference_mode()
-def encode_all(encoder: HTSAT, logmels: LogMels, count: int, batch: int, autocast: torch.autocast) -> Encoded:
-    """The outputs of a frozen encoder for every clip: latent (clips, width), classes (clips, classes, steps)."""
+def encode_all(
+    encoder: HTSAT, logmels: LogMels, count: int, batch: int, autocast: torch.autocast, silent: bool = False
+) -> Encoded:
+    """The outputs of a frozen encoder for every clip: latent (clips, width), classes (clips, classes, steps).
+
+    `silent` gives every clip what silence gives.
+    """
     was_training = encoder.training
     encoder.eval()
     device = next(encoder.parameters()).device
     parts = []
+    if silent:
+        with autocast:
+            alone = encoder.encode(logmels.silent[None].to(device))
+        encoder.train(was_training)
+        return Encoded(*(part.float().cpu().expand(count, *part.shape[1:]) for part in alone))
     for start in range(0, count, batch):
         with autocast:
             encoded = encoder.encode(logmels[range(start, min(start + batch, count))].to(device))

@@ -130,8 +130,9 @@ class Trainer:
         if frozen:
             self.model.encoder.eval()
         encoded = None
-        if frozen and not config.spec_augment and config.objective == "answers" and not config.silent:
-            encoded = encode_all(self.model.encoder, corpus.logmels, len(corpus.clips), 64, self._autocast())
+        if frozen and not config.spec_augment and config.objective == "answers":
+            clips, silent = len(corpus.clips), config.silent
+            encoded = encode_all(self.model.encoder, corpus.logmels, clips, 64, self._autocast(), silent)
         if config.objective == "tags":
             if corpus.cues is None:
                 raise UsageError(f"stage {config.name}: its data has no tags; the demo world and tag files have them")

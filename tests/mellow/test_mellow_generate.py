@@ -124,7 +124,7 @@ def test_the_loss_of_a_batch_is_the_sum_of_its_rows(tiny: Mellow, prefix: torch.
     total, count = tiny.answer_loss(rows, answers)
     assert count == 11
     single = [
-        len(answer) * float(tiny.loss(row[None], torch.tensor([answer])))
+        len(answer) * tiny.loss(row[None], torch.tensor([answer])).item()
         for row, answer in zip(rows, answers, strict=True)
     ]
-    assert float(total) == pytest.approx(sum(single), rel=1e-5)
+    assert total.item() == pytest.approx(sum(single), rel=1e-5)

@@ -18,10 +18,13 @@ from alm_bench.cli.progress import Progress
 from alm_bench.records.schema import Record
 
 COUNT = 120
-# Slow enough to be killed in the middle. Every fifth item fails whenever it is asked, by what its id hashes to.
+# Slow enough to be killed in the middle, and it never ends where it is told to hold at an item: whoever interrupts it
+# may take as long as a busy machine makes him. Every fifth item fails whenever it is asked, by what its id hashes to.
 SLOW = """
     def generate(self, batch, decoding):
         time.sleep(float(os.environ.get("NAP", "0.012")))
+        if any(request.id == os.environ.get("HOLD") for request in batch):
+            time.sleep(600)
         outputs = []
         for request in batch:
             draw = zlib.crc32(request.id.encode())
@@ -80,7 +83,7 @@ def test_killed_ten_times_and_resumed(tmp_path: Path, monkeypatch: pytest.Monkey
     for _ in range(10):
         # each goes on where the one before was killed; some do not get past opening the folder
         kept = answered(tmp_path, "killed")
-        process = started(tmp_path, "killed", NAP="0.02")
+        process = started(tmp_path, "killed", NAP="0.02", HOLD="item-100")
         wait_for_lines(tmp_path, "killed", kept + draw.choice([0, 1, 3, 5, 8]), process)
         time.sleep(draw.random() * 0.03)
         process.kill()
@@ -100,10 +103,10 @@ def test_killed_ten_times_and_resumed(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_ctrl_c_prints_what_there_is_and_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    process = started(tmp_path, "stopped", NAP="0.05")
+    process = started(tmp_path, "stopped", NAP="0.05", HOLD="item-060")
     wait_for_lines(tmp_path, "stopped", 6, process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     done = lines(tmp_path, "stopped")
     assert process.returncode == 130, err
     assert 6 <= done < COUNT

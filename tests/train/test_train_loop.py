@@ -1,15 +1,18 @@
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from alm_bench.core import AlmBenchError, UsageError
 from alm_bench.mellow.checkpoint import load_folder
 from alm_bench.train.config import TrainConfig
+from alm_bench.train.features import LogMels
 from alm_bench.train.loop import Trainer
 from alm_bench.train.setup import prepare
 
@@ -115,3 +118,13 @@ def test_parts_that_do_not_exist_are_refused(recipe: Callable[..., TrainConfig],
 def test_tags_need_data_with_tags(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="its data has no tags"):
         train(recipe(stages=BOTH), tmp_path)
+
+
+def test_the_text_only_ablation_hears_nothing(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    """Silent training is training on clips of zeros: the same steps, taken without looking at any clip."""
+    config = recipe(stages=BOTH, data=DEMO, stage__0__silent="true", stage__1__silent="true")
+    prepared = prepare(config, tmp_path, lambda *_: None)
+    loud = prepared.corpus.logmels
+    prepared.corpus.logmels = LogMels(np.full_like(loud.values, np.nan), loud.silent)
+    Trainer(config, prepared, lambda entry: None).run()
+    assert all(math.isfinite(loss) for _, _, loss in losses(config))
