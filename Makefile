@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_ITEMS ?= 300
 
-.PHONY: demo test check clean
+.PHONY: demo test check mini clean
 
 # The interpreter that the project asks for, or any python3 that is new enough.
 PY := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
@@ -28,6 +28,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 # The main job on the built-in demo world: MMAU and CLE questions about synthesised scenes, answered by bundled Mellow.
 demo: $(VENV)/.installed
 	$(BIN)/alm-bench run --model mellow --tasks mmau,cle --data demo --limit $(DEMO_ITEMS)
+
+# The bundled weights, from scratch: a Mellow that listens, and its text-only ablation, trained on the demo world.
+mini: $(VENV)/.installed
+	$(BIN)/python -m alm_bench.train.mini network
+	$(BIN)/alm-bench train --config mellow-mini
+	$(BIN)/alm-bench train --config mellow-mini-text-only
+	$(BIN)/python -m alm_bench.train.mini export results/training/mellow-mini/last mini
+	$(BIN)/python -m alm_bench.train.mini export results/training/mellow-mini-text-only/last mini-text-only
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest

@@ -19,6 +19,7 @@ from alm_bench.train.batches import Collator
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_all
 from alm_bench.train.objective import Batch, Objective
+from alm_bench.train.report import Board, write_report
 from alm_bench.train.sampler import Steps
 from alm_bench.train.schedule import Clipping, rate
 from alm_bench.train.setup import Prepared
@@ -73,6 +74,7 @@ class Trainer:
         self.config, self.prepared, self.observe = config, prepared, observe
         self.accelerator = Accelerator(mixed_precision=config.precision)
         self.folder = Folder(config.out / config.name)
+        self.board = Board(self.folder.path)
         self.model = prepared.model.to(self.accelerator.device)
         self.position = Position()
 
@@ -86,10 +88,14 @@ class Trainer:
             self.position, tensors = self.folder.restore()
             if self.accelerator.is_main_process:
                 self.folder.cut_log(self.position)
+        started = time.perf_counter()
         for number in range(self.position.stage, len(self.config.stage)):
             self._run_stage(number, tensors)
             tensors = None
         self._save_weights(LAST)
+        if self.accelerator.is_main_process:
+            sources, seconds = self.prepared.corpus.sources, time.perf_counter() - started
+            write_report(self.folder.path, self.config, self.model, sources, self.folder.read_log(), seconds)
         return self.folder.path / LAST
 
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
@@ -112,6 +118,7 @@ class Trainer:
                 entry |= self._validate(stage)
             if self.accelerator.is_main_process and (self._due(self.config.log_every, step) or last):
                 self.folder.log(entry)
+                self.board.add(entry)
             self.observe({**entry, "total": stage.total})
             if self._due(self.config.save_every, step) and not last:
                 self._save(stage)

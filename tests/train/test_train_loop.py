@@ -57,6 +57,12 @@ def test_the_loss_falls_and_only_what_trains_changes(recipe: Callable[..., Train
     prepared = prepare(config, tmp_path, lambda *_: None)
     before = {name: value.clone() for name, value in prepared.model.state_dict().items()}
     folder = Trainer(config, prepared, lambda entry: None).run()
+    run = config.out / config.name
+    card = (run / "README.md").read_text()
+    assert "| answer" in card
+    assert "train.json" in card
+    assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert list((run / "tensorboard").iterdir())
     found = [loss for _, _, loss in losses(config)]
     assert sum(found[-5:]) < 0.7 * sum(found[:5])
     after = load_folder(folder)[0].state_dict()

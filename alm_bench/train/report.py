@@ -1,0 +1,118 @@
+"""What a training run leaves for people: the curve as a picture, the model card, TensorBoard's files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core.files import atomic_write, storing
+from alm_bench.mellow.model import Mellow
+from alm_bench.records.tables import markdown
+from alm_bench.train.config import TrainConfig
+from alm_bench.train.sources import Source
+
+Entry = Mapping[str, Any]
+
+
+def draw_losses(log: Sequence[Entry], path: Path) -> None:
+    """Training and validation loss over all steps, a panel a stage (their losses are of different kinds)."""
+    import matplotlib
+
+    matplotlib.use("Agg")  # no screen is needed
+    from matplotlib import pyplot
+
+    stages = sorted({entry["stage"] for entry in log})
+    figure, panels = pyplot.subplots(1, len(stages), figsize=(5.0 * len(stages), 3.2), squeeze=False)
+    for panel, stage in zip(panels[0], stages, strict=True):
+        entries = [entry for entry in log if entry["stage"] == stage and entry["loss"] is not None]
+        held_out = [entry for entry in entries if "validation_loss" in entry]
+        panel.plot([e["step"] for e in entries], [e["loss"] for e in entries], linewidth=0.8, label="training")
+        if held_out:
+            steps = [e["step"] for e in held_out]
+            panel.plot(steps, [e["validation_loss"] for e in held_out], marker="o", markersize=3, label="validation")
+        panel.set(title=entries[0]["name"], xlabel="step", ylabel="loss (nats)", yscale="log")
+        panel.legend()
+    figure.tight_layout()
+    with storing(path):
+        figure.savefig(path, dpi=120)
+    pyplot.close(figure)
+
+
+def model_card(
+    config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry], seconds: float
+) -> str:
+    """README.md of the weights: what they are, what they were trained on and how, what the losses were."""
+    data = [
+        [source.config.file, source.config.split, len(source.rows), source.config.weight, len(source.missing)]
+        for source in sources
+    ]
+    recipe = [
+        [
+            stage.name,
+            stage.objective,
+            ", ".join(stage.train) + (" (silent)" if stage.silent else ""),
+            sum(1 for entry in log if entry["stage"] == number) and _last(log, number)["step"] + 1,
+            stage.batch,
+            f"{stage.optimizer}, {stage.lr:g}, {stage.schedule}",
+            f"{_last(log, number)['loss']:.4f}",
+            _validation(log, number),
+        ]
+        for number, stage in enumerate(config.stage)
+    ]
+    columns = ["stage", "objective", "trained", "steps", "batch", "optimiser", "loss", "validation loss"]
+    shape = asdict(model.config)
+    return (
+        "\n\n".join(
+            [
+                f"# {config.name}",
+                f"A Mellow network (arXiv 2503.08540) of {model.parameter_count():,} parameters, trained by alm-bench with "
+                f"the recipe `{config.name}`, seed {config.seed}, precision {config.precision}, "
+                f"in {seconds / 60:.0f} minutes.",
+                f"Encoder {shape['encoder']['kind']}, width {model.config.encoder.width}; language model "
+                f"{shape['lm']['kind']}, {shape['lm']['layers']} layers of width {shape['lm']['width']}; "
+                f"{shape['prompt']['layout']} prompt layout; domains: {', '.join(config.trained_on) or 'not stated'}.",
+                "## Data",
+                markdown(["file", "split", "rows", "weight", "clips missing"], data),
+                "## Recipe",
+                markdown(columns, recipe),
+                "![losses](loss.png)",
+                "## Licence",
+                "MIT, as alm-bench, for weights trained on the demo world alone. Weights trained on other data, or started "
+                "from other weights, carry their terms.",
+            ]
+        )
+        + "\n"
+    )
+
+
+def _last(log: Sequence[Entry], stage: int) -> Entry:
+    return [entry for entry in log if entry["stage"] == stage][-1]
+
+
+def _validation(log: Sequence[Entry], stage: int) -> str:
+    found = [entry["validation_loss"] for entry in log if entry["stage"] == stage and "validation_loss" in entry]
+    return f"{found[-1]:.4f}" if found else "-"
+
+
+def write_report(
+    folder: Path, config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry], seconds: float
+) -> None:
+    draw_losses(log, folder / "loss.png")
+    atomic_write(folder / "README.md", model_card(config, model, sources, log, seconds))
+
+
+class Board:
+    """Scalars for TensorBoard, a tag a stage and figure. Files are opened with the first entry."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "tensorboard"
+        self._writer: Any = None
+
+    def add(self, entry: Entry) -> None:
+        if self._writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(self._folder))  # type: ignore[no-untyped-call]
+        for name in ("loss", "validation_loss", "lr", "norm", "samples_per_second"):
+            if entry.get(name) is not None:
+                self._writer.add_scalar(f"{entry['name']}/{name}", entry[name], entry["step"])
