@@ -88,14 +88,13 @@ class Trainer:
             self.position, tensors = self.folder.restore()
             if self.accelerator.is_main_process:
                 self.folder.cut_log(self.position)
-        started = time.perf_counter()
         for number in range(self.position.stage, len(self.config.stage)):
             self._run_stage(number, tensors)
             tensors = None
         self._save_weights(LAST)
         if self.accelerator.is_main_process:
-            sources, seconds = self.prepared.corpus.sources, time.perf_counter() - started
-            write_report(self.folder.path, self.config, self.model, sources, self.folder.read_log(), seconds)
+            sources = self.prepared.corpus.sources
+            write_report(self.folder.path, self.config, self.model, sources, self.folder.read_log())
         return self.folder.path / LAST
 
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:

@@ -38,9 +38,7 @@ def draw_losses(log: Sequence[Entry], path: Path) -> None:
     pyplot.close(figure)
 
 
-def model_card(
-    config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry], seconds: float
-) -> str:
+def model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]) -> str:
     """README.md of the weights: what they are, what they were trained on and how, what the losses were."""
     data = [
         [source.config.file, source.config.split, len(source.rows), source.config.weight, len(source.missing)]
@@ -65,9 +63,8 @@ def model_card(
         "\n\n".join(
             [
                 f"# {config.name}",
-                f"A Mellow network (arXiv 2503.08540) of {model.parameter_count():,} parameters, trained by alm-bench with "
-                f"the recipe `{config.name}`, seed {config.seed}, precision {config.precision}, "
-                f"in {seconds / 60:.0f} minutes.",
+                f"A Mellow network (arXiv 2503.08540) of {model.parameter_count():,} parameters, trained by alm-bench "
+                f"with the recipe `{config.name}`, seed {config.seed}, precision {config.precision}.",
                 f"Encoder {shape['encoder']['kind']}, width {model.config.encoder.width}; language model "
                 f"{shape['lm']['kind']}, {shape['lm']['layers']} layers of width {shape['lm']['width']}; "
                 f"{shape['prompt']['layout']} prompt layout; domains: {', '.join(config.trained_on) or 'not stated'}.",
@@ -77,8 +74,8 @@ def model_card(
                 markdown(columns, recipe),
                 "![losses](loss.png)",
                 "## Licence",
-                "MIT, as alm-bench, for weights trained on the demo world alone. Weights trained on other data, or started "
-                "from other weights, carry their terms.",
+                "MIT, as alm-bench, for weights trained on the demo world alone. Weights trained on other data, or "
+                "started from other weights, carry their terms.",
             ]
         )
         + "\n"
@@ -95,10 +92,10 @@ def _validation(log: Sequence[Entry], stage: int) -> str:
 
 
 def write_report(
-    folder: Path, config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry], seconds: float
+    folder: Path, config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]
 ) -> None:
     draw_losses(log, folder / "loss.png")
-    atomic_write(folder / "README.md", model_card(config, model, sources, log, seconds))
+    atomic_write(folder / "README.md", model_card(config, model, sources, log))
 
 
 class Board:
