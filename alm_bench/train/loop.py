@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import nn
 
 from alm_bench.core import AlmBenchError, UsageError
@@ -72,7 +72,11 @@ class Stage:
 class Trainer:
     def __init__(self, config: TrainConfig, prepared: Prepared, observe: Observer) -> None:
         self.config, self.prepared, self.observe = config, prepared, observe
-        self.accelerator = Accelerator(mixed_precision=config.precision)
+        # The tag stage leaves the published encoder's `head` unused, which processes must know of one another.
+        unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+        # Without being told so, several processes on a machine without a GPU would not find each other.
+        cpu = not torch.cuda.is_available()
+        self.accelerator = Accelerator(cpu=cpu, mixed_precision=config.precision, kwargs_handlers=[unused])
         self.folder = Folder(config.out / config.name)
         self.board = Board(self.folder.path)
         self.model = prepared.model.to(self.accelerator.device)

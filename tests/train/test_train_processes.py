@@ -1,0 +1,77 @@
+"""Training killed at any moment and training in several processes, as users start it: from the command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alm_bench.train.config import TrainConfig
+
+ONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+VALIDATED = """
+[[stage]]
+name = "answer"
+objective = "answers"
+train = ["mapper", "lm"]
+steps = {steps}
+batch = 4
+lr = 3e-3
+"""
+
+
+def start(tmp_path: Path, name: str, *launcher: str, **changes: str) -> "subprocess.Popen[str]":
+    named = [f"--set={key}={value}" for key, value in {"name": f'"{name}"', **changes}.items()]
+    return subprocess.Popen(
+        [sys.executable, *launcher, "-m", "alm_bench", "train", "--config", str(tmp_path / "recipe.toml"), *named],
+        env={**os.environ, **ONE},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> None:
+    out, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, out
+
+
+def entries(tmp_path: Path, name: str) -> list[dict[str, Any]]:
+    log = tmp_path / "out" / name / "log.jsonl"
+    return [json.loads(line) for line in log.read_text().split("\n")[:-1]] if log.is_file() else []
+
+
+def test_killed_at_three_moments_and_resumed(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    recipe(steps=60)
+    finish(start(tmp_path, "whole"))
+    for count in (3, 17, 40):
+        process = start(tmp_path, "parts")
+        while len(entries(tmp_path, "parts")) < count and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    finish(start(tmp_path, "parts"))
+    whole, parts = entries(tmp_path, "whole"), entries(tmp_path, "parts")
+    assert [entry["step"] for entry in parts] == list(range(60))
+    assert [entry["loss"] for entry in parts] == pytest.approx([entry["loss"] for entry in whole], abs=1e-6)
+
+
+def test_two_processes_train_as_one(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:
+    held_out = f'[[validation]]\nfile = "{reasonaqa}/train.json"\nroot = "{reasonaqa}"\n'
+    data = f'[[data]]\nfile = "{reasonaqa}/train.json"\nroot = "{reasonaqa}"\n{held_out}'
+    recipe(steps=20, stages=VALIDATED, data=data)
+    without_dropout = {"model.config": "{mapper={pool=8, dropout=0.0}}"}
+    finish(start(tmp_path, "one", **without_dropout))
+    launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
+    finish(start(tmp_path, "two", *launcher, **without_dropout))
+    one, two = entries(tmp_path, "one"), entries(tmp_path, "two")
+    assert [entry["step"] for entry in two] == list(range(20))
+    assert [entry["loss"] for entry in two] == pytest.approx([entry["loss"] for entry in one], rel=1e-4)
+    assert two[-1]["validation_loss"] == pytest.approx(one[-1]["validation_loss"], rel=1e-4)
+    assert one[-1]["loss"] < one[0]["loss"]
