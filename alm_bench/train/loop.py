@@ -104,7 +104,7 @@ class Trainer:
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
         if tensors is not None:
             self.model.load_state_dict(tensors["model"])
-        stage = self._stage(number)
+        stage = self.stage(number)
         if tensors is not None and self.position.step > 0:
             stage.optimizer.load_state_dict(tensors["optimizer"])
             stage.clipping.norms = list(tensors["norms"])
@@ -112,7 +112,7 @@ class Trainer:
             restore_random(tensors["random"])
         started, done = time.perf_counter(), 0
         for step in range(self.position.step, stage.total):
-            entry = self._step(stage, step)
+            entry = self.step(stage, step)
             done += stage.config.batch
             self.position.step = step + 1
             entry["samples_per_second"] = round(done / (time.perf_counter() - started), 2)
@@ -132,7 +132,7 @@ class Trainer:
     def _due(every: int, step: int) -> bool:
         return every > 0 and (step + 1) % every == 0
 
-    def _stage(self, number: int) -> Stage:
+    def stage(self, number: int) -> Stage:
         config, prepared = self.config.stage[number], self.prepared
         corpus, frozen = prepared.corpus, not any(_under(p, "encoder") for p in config.train)
         parameters = _trainable(self.model, config.train)
@@ -162,7 +162,7 @@ class Trainer:
             self.accelerator.device.type, kinds[self.config.precision], enabled=self.config.precision != "no"
         )
 
-    def _micro(self, stage: Stage, step: int) -> list[Batch]:
+    def micro_batches(self, stage: Stage, step: int) -> list[Batch]:
         """This process's share of the step's rows, in `accumulate` parts."""
         rows = stage.steps[step]
         mine = rows[self.accelerator.process_index :: self.accelerator.num_processes]
@@ -170,11 +170,11 @@ class Trainer:
         parts = [part for part in np.array_split(mine, stage.config.accumulate) if len(part)]
         return [build(part.tolist(), step) for part in parts]
 
-    def _step(self, stage: Stage, step: int) -> dict[str, Any]:
+    def step(self, stage: Stage, step: int) -> dict[str, Any]:
         learning = rate(stage.config, step, stage.total, stage.steps.per_epoch)
         for group in stage.optimizer.param_groups:
             group["lr"] = learning
-        batches = self._micro(stage, step)
+        batches = self.micro_batches(stage, step)
         units = self._summed(float(sum(batch.units for batch in batches)))
         summed = 0.0
         for last, batch in _flagged(batches):
