@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from alm_bench.core import Adapter, AlmBenchError, Decoding, Orders, Output, Request, Status
+from alm_bench.core import Adapter, AlmBenchError, Decoding, Orders, Output, Request, Status, UsageError
 from alm_bench.records.schema import AUDIO_SKIPPED, Record, answered
 from alm_bench.records.store import RunStore
 from alm_bench.runner.loader import Ready, batches
@@ -27,8 +27,7 @@ def execute(plan: Plan, store: RunStore, observe: Observer) -> list[Record]:
     observe(same)
     todo = [i for i, record in enumerate(plan.pending) if record.sample.id not in kept]
     if isinstance(plan.adapter, Orders) and todo:
-        advised = plan.adapter.order([plan.requests[i] for i in todo])
-        todo = [todo[place] for place in advised]
+        todo = _ordered(plan.adapter, plan.requests, todo)
     spec = plan.spec
     for batch in batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers):
         records = _answer(plan, batch)
@@ -36,6 +35,18 @@ def execute(plan: Plan, store: RunStore, observe: Observer) -> list[Record]:
         observe(records)
         kept.update({record.sample.id: record for record in records})
     return sorted(kept.values(), key=lambda record: record.index)
+
+
+def _ordered(adapter: Orders, requests: Sequence[Request], todo: Sequence[int]) -> list[int]:
+    """`todo` in the adapter's order. Raises UsageError unless that holds every place once: an item left out would
+    never be answered, and the run would end as finished without it."""
+    advised = list(adapter.order([requests[i] for i in todo]))
+    if sorted(advised) != list(range(len(todo))):
+        raise UsageError(
+            f"the adapter's order() returned {len(advised)} places for {len(todo)} requests, "
+            f"expected each of 0..{len(todo) - 1} once"
+        )
+    return [todo[place] for place in advised]
 
 
 def _answer(plan: Plan, batch: Sequence[Ready]) -> list[Record]:

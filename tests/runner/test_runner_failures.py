@@ -227,3 +227,21 @@ def test_order_advice_changes_no_table(tmp_path: Path) -> None:
 def mk(path: Path) -> Path:
     path.mkdir()
     return path
+
+
+@pytest.mark.parametrize("places", ["[0, 0]", "range(1, len(requests) + 1)", "range(len(requests) - 1)"])
+def test_an_order_that_leaves_items_out_is_refused(tmp_path: Path, places: str) -> None:
+    body = (
+        f"    def answer(self, request):\n        return 'a'\n    def order(self, requests):\n        return {places}\n"
+    )
+    line = refusal_of_run(tmp_path, model(tmp_path / "m.py", body))
+    assert "order() returned" in line
+    assert "for 12 requests, expected each of 0..11 once" in line
+    assert not (only_run(tmp_path / "runs") / "summary.json").exists()
+
+
+def refusal_of_run(tmp_path: Path, name: str) -> str:
+    """The last line of standard error: progress stands above it."""
+    ran = run(tmp_path, name)
+    assert (ran.status, ran.out) == (2, "")
+    return ran.err.splitlines()[-1]
