@@ -56,7 +56,7 @@ def batches(
                 waiting.append(pool.submit(load_clips, index, requests[index], policy))
 
         try:
-            submit(3 * size)
+            submit(2 * size)
             while waiting:
                 batch = [waiting.popleft().result() for _ in range(min(size, len(waiting)))]
                 submit(size)
