@@ -1,5 +1,6 @@
 """`alm-bench ask`: one prompt, up to two clips, the answer alone."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,9 @@ def ask(
     max_new_tokens: Annotated[int, typer.Option(min=1)] = 128,
     json_: common.Json = False,
 ) -> None:
-    """Ask a model about one or two clips (greedy). Prints the answer and nothing else."""
+    """Ask a model about one or two clips (greedy). Standard output is the answer and nothing else."""
     from alm_bench.plugins import catalogue
+    from alm_bench.runner.execute import call
     from alm_bench.runner.loader import load_clips
 
     clips = audio or []
@@ -34,9 +36,11 @@ def ask(
     if ready.audio_error is not None:
         raise UsageError(ready.audio_error)
     with common.chatter_aside():
-        output = adapter.generate([ready.request], Decoding(max_new_tokens=max_new_tokens))[0]
+        (output,) = call(adapter, [ready.request], Decoding(max_new_tokens=max_new_tokens))
     if output.error is not None or output.text is None:
         raise AlmBenchError(output.error or f"{adapter.identity.label} returned no text")
+    if adapter.identity.note:
+        print(f"{adapter.identity.label}: {adapter.identity.note}", file=sys.stderr)
     if json_:
         common.print_json({"model": adapter.identity.label, "text": output.text, "truncated": output.truncated})
     else:

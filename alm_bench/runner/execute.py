@@ -52,7 +52,7 @@ def _ordered(adapter: Orders, requests: Sequence[Request], todo: Sequence[int]) 
 def _answer(plan: Plan, batch: Sequence[Ready]) -> list[Record]:
     heard = [ready for ready in batch if ready.audio_error is None]
     started = time.perf_counter()
-    outputs = _outputs(plan.adapter, [ready.request for ready in heard], plan.spec.decoding)
+    outputs = call(plan.adapter, [ready.request for ready in heard], plan.spec.decoding)
     seconds = (time.perf_counter() - started) / max(len(heard), 1)
     output_of = {ready.index: output for ready, output in zip(heard, outputs, strict=True)}
     records = []
@@ -76,7 +76,7 @@ def _check(outputs: Sequence[object], count: int) -> None:
             raise ValueError(f"the adapter returned {output!r:.80}, expected an Output with text or None")
 
 
-def _outputs(adapter: Adapter, requests: Sequence[Request], decoding: Decoding) -> list[Output]:
+def call(adapter: Adapter, requests: Sequence[Request], decoding: Decoding) -> list[Output]:
     """The adapter's outputs; a failing batch is halved until the failing requests stand alone."""
     if not requests:
         return []
@@ -92,4 +92,4 @@ def _outputs(adapter: Adapter, requests: Sequence[Request], decoding: Decoding) 
     if len(requests) == 1:
         return [Output(None, error=failure)]
     half = len(requests) // 2
-    return _outputs(adapter, requests[:half], decoding) + _outputs(adapter, requests[half:], decoding)
+    return call(adapter, requests[:half], decoding) + call(adapter, requests[half:], decoding)

@@ -314,6 +314,29 @@ def test_ask_prints_the_answer_alone(tmp_path: Path) -> None:
     assert "a blind strategy needs options" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("    def answer(self, request):\n        raise ValueError('boom\\n twice')\n", "ValueError: boom twice"),
+        ("    def answer(self, request):\n        return 3\n", "expected an Output with text or None"),
+        ("    def generate(self, batch, decoding):\n        return []\n", "returned 0 outputs for 1 requests"),
+    ],
+)
+def test_ask_says_in_one_line_what_a_model_did_wrong(tmp_path: Path, body: str, says: str) -> None:
+    ran = alm("ask", "What?", "--model", model(tmp_path / "m.py", body))
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("alm-bench: ")
+    assert says in ran.err
+
+
+def test_ask_says_what_is_to_be_known_of_the_model(tmp_path: Path) -> None:
+    body = "    def answer(self, request):\n        return 'a'\n"
+    name = model(tmp_path / "m.py", body, identity="AdapterIdentity('m', 'm', note='random weights')")
+    (tmp_path / "m.py").write_text((tmp_path / "m.py").read_text() + "    def __init__(self, options, runtime): pass\n")
+    ran = alm("ask", "What?", "--model", name)
+    assert (ran.out, ran.err) == ("a\n", "m: random weights\n")
+
+
 def test_a_submission_is_written_from_wherever_one_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     alm("run", "--model", "blind", "--tasks", "mmau", "--data", "data")
     (tmp_path / "other").mkdir()
