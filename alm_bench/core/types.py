@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+
+from alm_bench.core.errors import UsageError
 
 if TYPE_CHECKING:  # numpy takes longer to import than the commands that never touch a clip take to run
     import numpy as np
@@ -54,6 +56,15 @@ class AudioPolicy:
     channels: Literal["mean", "mean_first_two", "first", "end_to_end"] = "mean"
     min_seconds: float = 0.025
     spare: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises UsageError: an adapter's author meets a misspelt policy when the class is read, not clip by clip."""
+        for name, kind in get_type_hints(AudioPolicy).items():
+            value = getattr(self, name)
+            if get_origin(kind) is Literal and value not in get_args(kind):
+                raise UsageError(f"AudioPolicy takes {name}={' or '.join(map(repr, get_args(kind)))}, found {value!r}")
+        if self.rate <= 0 or (self.seconds is not None and self.seconds <= 0):
+            raise UsageError(f"AudioPolicy takes a rate and seconds above 0, found {self.rate} and {self.seconds}")
 
 
 @dataclass(frozen=True, slots=True)
