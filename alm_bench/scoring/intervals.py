@@ -62,8 +62,13 @@ def share(successes: Sequence[float], clusters: Sequence[Any]) -> Metric:
 
 
 def rate(value: float, low: float, high: float, n: int, clusters: int) -> Metric:
-    """A rate with its bootstrap interval; at 0 and 1, where every resample is the same, Wilson's over the clusters."""
+    """A rate with its bootstrap interval; at 0 and 1, where every resample is the same, Wilson's over the clusters.
+
+    A single cluster says nothing of others: elsewhere than at 0 and 1 it has no interval.
+    """
     if value in (0.0, 1.0):
         edge = proportion(value * clusters, clusters)
         return Metric(value, edge.low, edge.high, n)
+    if clusters == 1:
+        return Metric(value, n=n)
     return Metric(value, low, high, n)

@@ -73,6 +73,11 @@ def test_items_that_balance_within_a_clip_narrow_it() -> None:
     assert (metric.low, metric.value, metric.high) == (0.5, 0.5, 0.5)
 
 
+def test_one_clip_alone_has_no_interval_between_the_ends() -> None:
+    assert share([1.0, 1.0, 0.0], ["a", "a", "a"]) == Metric(2 / 3, None, None, 3)
+    assert bounds(share([1.0, 1.0], ["a", "a"])) == pytest.approx(wilson(1, 1))
+
+
 def test_the_bootstrap_is_reproducible_and_seeded() -> None:
     draw = np.random.default_rng(3)
     hits = draw.integers(0, 2, 300).astype(float)
