@@ -51,7 +51,7 @@ def choice_metrics(rows: Sequence[Scored]) -> Metrics:
 def by_group(
     rows: Sequence[Scored], groupings: Iterable[str], metrics: Callable[[Sequence[Scored]], Metrics]
 ) -> dict[str, dict[str, Metrics]]:
-    """`metrics` of each key of each grouping, keys in order of first appearance."""
+    """`metrics` of each key of each grouping, keys sorted."""
     table: dict[str, dict[str, Metrics]] = {}
     for grouping in groupings:
         parts: dict[str, list[Scored]] = {}
