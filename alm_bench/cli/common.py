@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -123,7 +123,7 @@ def find_run(name: str, out: Path = RUNS) -> Path:
     """A run's folder by path, by name, or by the end of its name."""
     path = Path(name)
     if (path / "run.json").is_file():
-        return path
+        return path if path.name else path.resolve()  # `.` is a folder with a name too: reports print it
     folders = run_folders(out)
     matches = [folder for folder in folders if folder.name == name] or [
         folder for folder in folders if folder.name.endswith(name)
@@ -134,6 +134,3 @@ def find_run(name: str, out: Path = RUNS) -> Path:
         raise UsageError(f"{name!r} fits {len(matches)} runs: {', '.join(folder.name for folder in matches[:6])}")
     known = known_first(name, [folder.name for folder in folders], limit=4) if folders else "none"
     raise UsageError(f"no run {name!r} (no run.json there); runs in {out}: {known}")
-
-
-Layout = Literal["wide", "narrow"]

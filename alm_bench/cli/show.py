@@ -35,7 +35,7 @@ def show(
         and (not wrong or _wrong(record))
         and (id_ is None or record.sample.id == id_)
     ]
-    if id_ is not None and not chosen:
+    if id_ is not None and all(record.sample.id != id_ for record in records):
         raise UsageError(
             f"{folder.name} has no item {id_!r}; its first is {records[0].sample.id!r}"
             if records

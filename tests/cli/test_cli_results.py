@@ -137,6 +137,7 @@ def test_show_filters() -> None:
     assert "Frog ← answer" in screen
     assert "2 of 3 matching items, 12 in the run" in screen
     assert "has no item 'item-9'" in refusal(alm("show", only_run(Path("results/runs")), "--id", "item-9"))
+    assert shown("--id", "item-004", "--wrong") == [], "it is there, and it is right"
 
 
 def test_without_golds_no_answer_is_wrong() -> None:
@@ -154,6 +155,13 @@ def test_runs_are_found_by_the_end_of_their_name() -> None:
     assert "fits 2 runs" in refusal(alm("show", ""))
     line = refusal(alm("show", "mmau-blind"))
     assert line.partition("runs in results/runs: ")[2].startswith("mmau-blind-first-")
+
+
+def test_a_run_is_scored_from_within_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    alm("run", "--model", "blind", "--tasks", "mmau")
+    folder = only_run(Path("results/runs")).resolve()
+    monkeypatch.chdir(folder)
+    assert alm("score", ".", "--json").run["run"] == folder.name
 
 
 def test_ls_runs_lists_what_was_run() -> None:
