@@ -14,18 +14,23 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Look at a task's data: what is there, what is missing, which revision.", no_args_is_help=True)
 
 TaskArgument = Annotated[str | None, typer.Argument(metavar="[TASK]", help="All tasks where none.")]
+Split = Annotated[str | None, typer.Option(help="The task's first split where none.")]
 
 
 @app.command()
-def info(task: TaskArgument = None, data: common.DataChoice = "auto", json_: common.Json = False) -> None:
+def info(
+    task: TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
+) -> None:
     """Show the folder layout that a task expects, what of it is there, and where the rest comes from."""
-    _print([_report(entry, data, headers=False) for entry in _entries(task)], json_)
+    _print([_report(entry, data, split, headers=False) for entry in _entries(task)], json_)
 
 
 @app.command()
-def verify(task: TaskArgument = None, data: common.DataChoice = "auto", json_: common.Json = False) -> None:
+def verify(
+    task: TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
+) -> None:
     """As info, and open every clip. Exits 1 when something that a run needs is missing or unreadable."""
-    reports = [_report(entry, data, headers=True) for entry in _entries(task)]
+    reports = [_report(entry, data, split, headers=True) for entry in _entries(task)]
     _print(reports, json_)
     if not all(report["complete"] for report in reports):
         raise typer.Exit(1)
@@ -37,23 +42,24 @@ def _entries(task: str | None) -> "list[TaskEntry]":
     return [catalogue().task(task)] if task else [entry for _, entry in sorted(catalogue().tasks.items())]
 
 
-def _report(entry: "TaskEntry", choice: str, headers: bool) -> dict[str, Any]:
+def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -> dict[str, Any]:
     from alm_bench.data import inspect
 
-    split = entry.card.default_split
+    split = common.pick_split(entry, named)
     root = common.resolve_data(entry, split, choice, {})
     needed = [file for file in entry.card.files if file.split == split]
     clips = _clips(entry, root, split) if any(root.has(file) for file in needed) else []
-    return _as_json(entry, root, inspect(entry.card, root, clips, split=split, headers=headers))
+    return _as_json(entry, split, root, inspect(entry.card, root, clips, split=split, headers=headers))
 
 
 def _clips(entry: "TaskEntry", root: DataRoot, split: str) -> list[Any]:
     return [ref for sample in entry.create().samples(root, split) for ref in sample.audio]
 
 
-def _as_json(entry: "TaskEntry", root: DataRoot, report: "DataReport") -> dict[str, Any]:
+def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport") -> dict[str, Any]:
     return {
         "task": report.task,
+        "split": split,
         "data": root.kind,
         "folder": str(report.root),
         "complete": report.complete and report.clips.total > 0,
@@ -66,14 +72,14 @@ def _as_json(entry: "TaskEntry", root: DataRoot, report: "DataReport") -> dict[s
                 "path": None if found.path is None else str(found.path),
                 "bytes": found.size,
                 "sha256": found.sha256,
-                "revision": found.revision,
+                "revision": found.path and (root.version() or found.revision),
                 "source": found.file.source,
             }
             for found in report.files
         ],
         "clips": {
             "layout": list(entry.card.audio),
-            "source": entry.card.source,
+            "source": entry.card.audio_source or entry.card.source,
             "total": report.clips.total,
             "present": report.clips.present,
             "missing": list(report.clips.missing),

@@ -204,7 +204,11 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class TaskCard:
-    """What a task is, read from its `task.toml` without importing its code."""
+    """What a task is, read from its `task.toml` without importing its code.
+
+    `audio` are the places of its clips below the data root; `audio_source` says where they come from when that is not
+    `source`.
+    """
 
     name: str
     family: str
@@ -224,6 +228,7 @@ class TaskCard:
     max_new_tokens: int = 64
     clips: int = 1
     hub: Mapping[str, str] = field(default_factory=dict)  # split -> HF dataset id
+    audio_source: str | None = None
 
     @property
     def default_split(self) -> str:

@@ -304,6 +304,20 @@ def test_data_info_and_verify() -> None:
     assert "unreadable clip mmau/test-mini-audios/item-004.wav" in ran.out
 
 
+def test_data_info_tells_where_clips_come_from_and_of_other_splits() -> None:
+    reports = {report["task"]: report for report in alm("data", "info", "--data", "demo", "--json").json["tasks"]}
+    assert {task: report["split"] for task, report in reports.items()}["mmau"] == "test-mini"
+    assert "Zenodo record 4783391" in reports["cle"]["clips"]["source"]
+    assert "AudioCaps" in reports["ace"]["clips"]["source"]
+    for file in reports["mmau"]["files"]:
+        assert (file["revision"] is None) == (file["path"] is None)
+        assert file["path"] is None or file["revision"].startswith("demo-")
+    (report,) = alm("data", "info", "mmau", "--split", "test", "--json").json["tasks"]
+    assert (report["split"], report["complete"]) == ("test", False)
+    assert [file["place"] for file in report["files"]] == ["mmau/mmau-test.json", "mmau-test/data/*.parquet"]
+    assert "mmau: --split 'dev' is unknown" in refusal(alm("data", "verify", "mmau", "--split", "dev"))
+
+
 def test_ask_prints_the_answer_alone(tmp_path: Path) -> None:
     tone(tmp_path / "a.wav", 440, seconds=0.5)
     said = "f'{request.prompt} {[wave.size for wave in request.waves]}'"
