@@ -95,12 +95,17 @@ class Mmau:
 
     def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
         """The annotations with our text under both names: the README asks for one, the script reads the other."""
+        if annotations.suffix == ".parquet":
+            raise UsageError(f"{annotations} is no JSON list of questions: name the official one with --annotations")
         texts = {row.sample.id: row.text for row in rows}
         filled = []
         for item in question_list(annotations):
             text = texts.get(item_id(item))
             if text is None:
-                raise UsageError(f"item {item_id(item)} has no output: finish the run before submitting it")
+                raise UsageError(
+                    f"item {item_id(item)} has no output: a submission needs a text for every item of {annotations} "
+                    "(a run without --limit and without failures)"
+                )
             filled.append({**item, "model_output": text, "model_prediction": text})
         return filled
 

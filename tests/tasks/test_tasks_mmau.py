@@ -206,6 +206,8 @@ def test_no_submission_of_an_unfinished_run(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"item-000": "Dog"}')
     assert "wrong.json" in refusal(alm("submit", "mmau", only_run(data / "runs"), "--annotations", wrong))
+    line = refusal(alm("submit", "mmau", only_run(data / "runs"), "--annotations", tmp_path / "hub.parquet"))
+    assert "hub.parquet is no JSON list of questions: name the official one with --annotations" in line
 
 
 NATIVE = "what is heard in clip 1? a) dog b) cat c) bird d) frog"
