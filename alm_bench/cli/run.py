@@ -198,7 +198,7 @@ def _run_one(job: Job, adapter: "Adapter", out: Path, fresh: bool) -> tuple[dict
     folder = out / plan.run_id
     with RunStore(folder, dict(plan.header), fresh) as store:
         interrupted = False
-        with Progress(f"{job.spec.task} · {adapter.identity.label}", len(plan.pending)) as progress:
+        with Progress(job.spec.task, len(plan.pending)) as progress:  # a model's label leaves no room for figures
             try:
                 records = execute(plan, store, progress.update)
             except KeyboardInterrupt:

@@ -59,6 +59,15 @@ def test_tables_go_to_standard_output_and_progress_does_not() -> None:
     assert "items/s" not in ran.out
 
 
+def test_progress_fits_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    body = "    def answer(self, request):\n        return 'a'\n"
+    name = model(tmp_path / "m.py", body, name="AModelWhoseNameIsAsLongAsTheyAreAndThenSome")
+    last = alm("run", "--model", name, "--tasks", "mmau").err.splitlines()[-1]
+    assert "12/12" in last
+    assert last.rstrip().endswith("12 ok")
+
+
 def test_the_group_tables_count_what_accuracy_counts() -> None:
     rows = questions(4)
     rows[0]["answer"] = "Thunder"
