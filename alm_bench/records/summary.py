@@ -8,7 +8,7 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
       "blind": {ROW: {NAME: METRIC}}, "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser",
       "decoding", "identity", "items", "limit", "touched": {CHANGE: clips}, "reasons": {REASON: count}}]}
 
-    METRIC = {"value", "low", "high", "n"}
+    METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
 
 `n` counts the items of our denominator (all but the skipped ones).
 """
