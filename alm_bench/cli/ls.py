@@ -68,13 +68,13 @@ def _models() -> list[dict[str, Any]]:
 
 def _runs(out: Any) -> list[dict[str, Any]]:
     from alm_bench.records.leaderboard import finished
-    from alm_bench.records.store import HEADER, SUMMARY, read_json_file
+    from alm_bench.records.store import read_header, read_summary
     from alm_bench.records.tables import cell, task_title
 
     rows = []
     for folder in common.run_folders(out):
-        header = read_json_file(folder / HEADER)
-        run = read_json_file(folder / SUMMARY)["runs"][0] if finished(folder) else None
+        header = read_header(folder)
+        run = read_summary(folder)[0] if finished(folder) else None
         title = {"task": header["task"]["name"], "data": header["data"]["kind"]}
         rows.append(
             {

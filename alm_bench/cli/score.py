@@ -7,12 +7,12 @@ def score(run: common.RunArgument, out: common.Out = common.RUNS, json_: common.
     """Parse and score the stored text of a run again; no model is loaded."""
     from alm_bench.plugins import catalogue
     from alm_bench.records.schema import judged
-    from alm_bench.records.store import HEADER, RunStore, read_json_file
+    from alm_bench.records.store import RunStore, read_header
     from alm_bench.records.summary import document, summarise
     from alm_bench.records.tables import report
 
     folder = common.find_run(run, out)
-    header = read_json_file(folder / HEADER)
+    header = read_header(folder)
     task = catalogue().task(header["task"]["name"]).create(header["spec"]["task_options"])
     with RunStore(folder, header, keep_failures=True) as store:
         records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)

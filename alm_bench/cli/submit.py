@@ -25,13 +25,13 @@ def submit(
     """Write the official submission file of a run."""
     from alm_bench.core.files import atomic_write
     from alm_bench.plugins import catalogue
-    from alm_bench.records.store import HEADER, read_json_file, read_records
+    from alm_bench.records.store import read_header, read_records
 
     plugin = catalogue().task(task).create()
     if not isinstance(plugin, Submits):
         raise UsageError(f"task {task} has no official submission")
     folder = common.find_run(run, out)
-    header = read_json_file(folder / HEADER)
+    header = read_header(folder)
     if header["task"]["name"] != task:
         raise UsageError(f"{folder.name} is a run of {header['task']['name']}, not of {task}")
     records, _ = read_records(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import StoreError
-from alm_bench.records.store import SUMMARY, read_json_file
+from alm_bench.records.store import SUMMARY, read_summary
 from alm_bench.records.tables import cell, markdown, task_title
 
 Run = Mapping[str, Any]
@@ -24,7 +24,7 @@ def read_runs(folders: Iterable[Path]) -> list[Run]:
     for folder in folders:
         if not finished(folder):
             raise StoreError(f"{folder} holds no finished run: run its command again, it goes on where it stopped")
-        runs += read_json_file(folder / SUMMARY)["runs"]
+        runs += read_summary(folder)
     return runs
 
 

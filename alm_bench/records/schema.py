@@ -83,12 +83,12 @@ class Record:
             parsed = entry["parsed"]
             sample = Sample(
                 id=entry["id"],
-                fields=entry["fields"],
+                fields=dict(entry["fields"]),
                 audio=tuple(AudioRef(clip["id"], Path(clip["path"])) for clip in entry["audio"]),
                 choices=tuple(entry["choices"]),
                 target=entry["target"],
                 gold=entry["gold"],
-                groups=entry["groups"],
+                groups=dict(entry["groups"]),
                 skip=entry["skip"],
             )
             return Record(
@@ -99,12 +99,12 @@ class Record:
                 reason=entry["reason"],
                 text=entry["text"],
                 parsed=None if parsed is None else Parsed(**{**parsed, "span": _span(parsed["span"])}),
-                scores=entry["scores"],
-                blind=entry["blind"],
-                heard=entry["heard"],
+                scores=dict(entry["scores"]),
+                blind=dict(entry["blind"]),
+                heard=dict(entry["heard"]),
                 touched=tuple(entry["touched"]),
                 seconds=entry["seconds"],
-                extra=entry["extra"],
+                extra=dict(entry["extra"]),
             )
         except (ValueError, LookupError, TypeError) as error:
             raise StoreError(f"{where}: not a record of schema {SCHEMA_VERSION}: {error!r}") from error

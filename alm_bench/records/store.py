@@ -32,6 +32,37 @@ def read_json_file(path: Path) -> dict[str, Any]:
     return dict(value)
 
 
+_HEADER_KEYS = ("fingerprint", "spec", "task", "data", "identity", "items", "blind_missing")
+_RUN_KEYS = (
+    *("task", "model", "data", "revision", "split", "n", "skipped", "status", "metrics", "groups", "blind", "prompt"),
+    *("parser", "run", "fingerprint", "identity", "items"),
+)
+
+
+def _whole(value: Any, keys: Sequence[str], path: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise StoreError(f"{path}: not a file of this program: found {type(value).__name__}, expected an object")
+    if missing := [key for key in keys if key not in value]:
+        raise StoreError(
+            f"{path}: not a whole file of this program: {', '.join(missing)} missing; restore it, or run with --fresh"
+        )
+    return value
+
+
+def read_header(folder: Path) -> dict[str, Any]:
+    """`run.json` of a run's folder. Raises StoreError."""
+    return _whole(read_json_file(folder / HEADER), _HEADER_KEYS, folder / HEADER)
+
+
+def read_summary(folder: Path) -> list[dict[str, Any]]:
+    """The runs of `summary.json`, at least one. Raises StoreError."""
+    path = folder / SUMMARY
+    runs = _whole(read_json_file(path), ("runs",), path)["runs"]
+    if not isinstance(runs, list) or not runs:
+        raise StoreError(f"{path}: holds no run; score it again")
+    return [_whole(run, _RUN_KEYS, path) for run in runs]
+
+
 def read_records(folder: Path) -> tuple[list[Record], bool]:
     """The whole lines of `samples.jsonl` in file order, and whether a torn last line was left out.
 

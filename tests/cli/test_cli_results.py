@@ -118,6 +118,33 @@ def test_a_corrupt_line_is_one_line_for_every_reader() -> None:
         assert "samples.jsonl, line 5: not a record of schema 1" in ran.err
 
 
+def test_a_header_or_summary_without_its_parts_is_one_line_for_every_reader() -> None:
+    alm("run", "--model", "blind", "--tasks", "mmau")
+    folder = only_run(Path("results/runs"))
+
+    def refused(*arguments: object) -> str:
+        ran = alm(*arguments)
+        assert (ran.status, ran.out, len(ran.err.splitlines())) == (1, "", 1)
+        return ran.err
+
+    for content, says in (
+        ({"runs": [{"task": "mmau"}]}, "model, data, revision"),
+        ({"runs": []}, "holds no run"),
+        ({"runs": [1]}, "found int, expected an object"),
+        ({}, "runs missing"),
+    ):
+        (folder / "summary.json").write_text(json.dumps({"schema_version": 1, **content}))
+        for command in ("leaderboard", "ls"):
+            line = refused(command, *(["runs"] if command == "ls" else []))
+            assert "summary.json: " in line
+            assert says in line
+    (folder / "run.json").write_text('{"schema_version": 1, "spec": {}}')
+    for arguments in (("score", folder), ("submit", "mmau", folder), ("ls", "runs")):
+        assert "run.json: not a whole file of this program: fingerprint, task, data" in refused(*arguments)
+    alm("run", "--model", "blind", "--tasks", "mmau", "--fresh")
+    assert alm("score", folder).status == 0
+
+
 def shown(*arguments: object) -> list[str]:
     ran = alm("show", only_run(Path("results/runs")), "--limit", 100, "--json", *arguments)
     found = ran.json

@@ -100,6 +100,14 @@ def test_what_a_resumed_run_tries_again(status: Any, reason: str | None, retried
     assert record(status=status, reason=reason).retried is retried
 
 
+@pytest.mark.parametrize("key", ["fields", "groups", "scores", "blind", "heard", "extra"])
+def test_a_line_with_something_else_in_a_table_s_place(key: str) -> None:
+    line = Record(index=0, sample=Sample("a", {}), prompt="p", status="error").line()
+    for wrong in (None, 3, "text"):
+        with pytest.raises(StoreError, match="here: not a record of schema 1"):
+            Record.read(json.dumps({**json.loads(line), key: wrong}), "here")
+
+
 @pytest.mark.parametrize(
     ("text", "truncated", "status"),
     [
