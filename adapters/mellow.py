@@ -36,7 +36,7 @@ class MellowAdapter:
         device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype)
         loaded = load(options.checkpoint)
         config = loaded.model.config
-        protocol = protocol_for(config.prompt.layout, options.protocol)
+        protocol = protocol_for(config.prompt.layout, options.protocol, config.lm.kind)
         self.samples, self.layout = config.encoder.samples, config.prompt.layout
         self.answerer = Answerer(loaded, protocol, device, dtype)
         self.audio: AudioPolicy | None = protocol.policy(config.encoder, options.crop)

@@ -1,4 +1,4 @@
-"""Weights on disk: the published `v0.ckpt` layout (read), and our own folder (read and written).
+"""Weights on disk: the layouts of `v0.ckpt` and of AudioSet encoders (read), and our own folder (read and written).
 
 A folder holds `config.json`, `model.safetensors` and `tokenizer.json`.
 """
@@ -23,6 +23,7 @@ from transformers.initialization import no_init_weights
 from alm_bench.core.errors import CheckpointError
 from alm_bench.core.files import atomic_write, sha256, storing
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
+from alm_bench.mellow.encoder import Encoder
 from alm_bench.mellow.hub import fetch
 from alm_bench.mellow.lm import smollm2_tokenizer
 from alm_bench.mellow.model import Mellow, seeded
@@ -44,6 +45,11 @@ PUBLISHED_PREFIXES = {
 """Our modules' names and those of the published checkpoints."""
 
 TIED = "lm.lm_head.weight"
+EMBEDDINGS = {"llama": "lm.model.embed_tokens.weight", "gpt2": "lm.transformer.wte.weight"}
+"""The output layer, and the embeddings it is tied to in each kind of language model."""
+
+ENCODER_FILES = {"htsat": ("state_dict", "sed_model."), "cnn14": ("model", "")}
+"""Where AudioSet checkpoints keep an encoder's weights, and what stands before their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,55 +112,79 @@ def published_name(name: str) -> str:
 
 def constants(model: Mellow) -> dict[str, tuple[int, ...]]:
     """Name and shape of the tensors in a published checkpoint that its architecture fixes: it may leave them out."""
-    prefix = PUBLISHED_PREFIXES["encoder."]
-    config = model.config.encoder
-    kernel = (config.n_fft // 2 + 1, 1, config.n_fft)
+    return {PUBLISHED_PREFIXES["encoder."] + name: shape for name, shape in _encoder_constants(model.encoder).items()}
+
+
+def _encoder_constants(encoder: Encoder) -> dict[str, tuple[int, ...]]:
+    bins, mels = encoder.logmel.mel.shape
+    kernel = (bins, 1, encoder.logmel.n_fft)
     fixed: dict[str, tuple[int, ...]] = {
-        prefix + "spectrogram_extractor.stft.conv_real.weight": kernel,
-        prefix + "spectrogram_extractor.stft.conv_imag.weight": kernel,
-        prefix + "logmel_extractor.melW": (config.n_fft // 2 + 1, config.mels),
+        "spectrogram_extractor.stft.conv_real.weight": kernel,
+        "spectrogram_extractor.stft.conv_imag.weight": kernel,
+        "logmel_extractor.melW": (bins, mels),
     }
-    for name, buffer in model.encoder.named_buffers():
+    for name, buffer in encoder.named_buffers():
         if name.startswith("layers.") or name.endswith("num_batches_tracked"):
-            fixed[prefix + name] = tuple(buffer.shape)
+            fixed[name] = tuple(buffer.shape)
     return fixed
 
 
 def load_published(path: Path, config: MellowConfig = PUBLISHED) -> Mellow:
     """Read a file in the layout of v0.ckpt, keys with or without `module.` before them. Runs no code of the file."""
-    state = {key.removeprefix("module."): value for key, value in _unpickle(path).items()}
+    state = {key.removeprefix("module."): value for key, value in _flat(path, _unpickle(path), "as v0.ckpt is").items()}
     model = _blank(config)
     ours = {published_name(name): name for name in model.state_dict()}
     fixed = constants(model)
     expected = fixed | {theirs: tuple(model.state_dict()[name].shape) for theirs, name in ours.items()}
     _compare(path, state, expected, optional=fixed)
     weights = {ours[key]: value for key, value in state.items() if key in ours}
-    if not torch.equal(weights[TIED], weights["lm.model.embed_tokens.weight"]):
+    if not torch.equal(weights[TIED], weights[EMBEDDINGS[config.lm.kind]]):
         raise CheckpointError(
-            f"{path}: its output layer differs from its embeddings, but SmolLM2 ties them: is it another model?"
+            f"{path}: its output layer differs from its embeddings, but a Mellow ties them: is it another model?"
         )
     # Only a constant may be absent by now, and it has its value already.
     model.load_state_dict(weights, strict=False)
     return model
 
 
-def _unpickle(path: Path) -> dict[str, Tensor]:
+def load_encoder(path: Path, encoder: Encoder, kind: str) -> None:
+    """AudioSet weights into an encoder: HTSAT_AudioSet_Saved_1.ckpt's layout, or Cnn14_mAP=0.431.pth's."""
+    key, prefix = ENCODER_FILES[kind]
+    file = path.expanduser()
+    if not file.is_file():
+        raise CheckpointError(f"no encoder weights at {file}: name the {kind} checkpoint, --set model.encoder=PATH")
+    content = _unpickle(file)
+    if not isinstance(content, Mapping) or key not in content:
+        found = f"keys {_short(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__
+        raise CheckpointError(f"{file} is no {kind} checkpoint: its weights are below the key {key!r}; found {found}")
+    below = f"below {key!r}, as {kind} checkpoints have"
+    state = {name.removeprefix(prefix): value for name, value in _flat(file, content[key], below).items()}
+    fixed = _encoder_constants(encoder)
+    own = encoder.state_dict()
+    _compare(file, state, fixed | {name: tuple(value.shape) for name, value in own.items()}, optional=fixed)
+    encoder.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
+
+
+def _unpickle(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             # What torch warns of here (an unusual pickle protocol) ends in the one line below.
             warnings.simplefilter("ignore", UserWarning)
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
         raise CheckpointError(
             f"{path} is refused: it is no plain file of tensors (unreadable, or it would run code when opened), and "
-            "nothing of it was executed; expected a flat state dict as saved by torch.save"
+            "nothing of it was executed; expected tensors by name, as torch.save writes a state dict"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise CheckpointError(f"{path} cannot be read as a torch checkpoint: {reason}") from error
+
+
+def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         found = f"keys {_short(map(str, state))}" if isinstance(state, Mapping) else type(state).__name__
-        raise CheckpointError(f"{path} is no flat state dict of tensors as v0.ckpt is; found {found}")
+        raise CheckpointError(f"{path} is no flat state dict of tensors {where}; found {found}")
     return {str(key): value for key, value in state.items()}
 
 
@@ -171,7 +201,7 @@ def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
         raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
     _compare(path, state, {name: tuple(value.shape) for name, value in _untied(model).items()})
     if TIED in model.state_dict():
-        state[TIED] = state["lm.model.embed_tokens.weight"]
+        state[TIED] = state[EMBEDDINGS[config.lm.kind]]
     model.load_state_dict(state)
     return model, _read_tokenizer(_existing(folder / TOKENIZER), config)
 

@@ -22,10 +22,10 @@ def _check(holds: bool, message: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderConfig:
-    """Log-mel front end and the Swin transformer HTSAT (arXiv 2202.00874)."""
+class FrontConfig:
+    """The log-mel front end: the same for every encoder, as published."""
 
-    kind: str = "htsat"
+    kind: str
     rate: int = 32_000
     seconds: float = 10.0
     n_fft: int = 1024
@@ -33,6 +33,18 @@ class EncoderConfig:
     mels: int = 64
     low_hz: float = 50.0
     high_hz: float = 14_000.0
+
+    @property
+    def samples(self) -> int:
+        """Length of an input clip."""
+        return round(self.rate * self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig(FrontConfig):
+    """The published model's encoder, the Swin transformer HTSAT (arXiv 2202.00874)."""
+
+    kind: str = "htsat"
     image: int = 256
     patch: int = 4
     embed: int = 96
@@ -61,11 +73,6 @@ class EncoderConfig:
         )
 
     @property
-    def samples(self) -> int:
-        """Length of an input clip."""
-        return round(self.rate * self.seconds)
-
-    @property
     def stretch(self) -> int:
         """How many stretches of time lie above one another in the image."""
         return self.image // self.mels
@@ -81,14 +88,53 @@ class EncoderConfig:
         return self.image // self.patch >> (len(self.depths) - 1)
 
     @property
+    def steps(self) -> int:
+        """Steps in time that classes are told apart in."""
+        return self.grid * self.stretch
+
+    @property
     def width(self) -> int:
         """Width of the last stage."""
         return self.embed << (len(self.depths) - 1)
 
 
 @dataclass(frozen=True, slots=True)
+class CNN14Config(FrontConfig):
+    """PANNs' CNN14 (arXiv 1912.10211). All blocks but the last halve time and bands."""
+
+    kind: str = "cnn14"
+    channels: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
+    classes: int = 527
+
+    def __post_init__(self) -> None:
+        _check(bool(self.channels) and min(self.channels) > 0, "channels are above 0, one number a block")
+        halved = len(self.channels) - 1
+        _check(self.mels >> halved > 0, f"{self.mels} mels cannot be halved {halved} times")
+        _check(self.frames > 0, f"a clip of {self.samples} samples is too short to be halved {halved} times")
+
+    @property
+    def frames(self) -> int:
+        return self.samples // self.hop + 1 >> len(self.channels) - 1
+
+    @property
+    def steps(self) -> int:
+        """Steps in time that classes are told apart in: they are of the whole clip."""
+        return 1
+
+    @property
+    def width(self) -> int:
+        return self.channels[-1]
+
+
+ENCODERS: dict[str, type[EncoderConfig] | type[CNN14Config]] = {"htsat": EncoderConfig, "cnn14": CNN14Config}
+
+
+@dataclass(frozen=True, slots=True)
 class MapperConfig:
-    """From encoder features to language model tokens. `pool` framewise tokens are averaged into one."""
+    """From encoder features to language model tokens. `pool` framewise tokens are averaged into one.
+
+    `projection`: `nonlinear` (published), `linear` (which has no dropout) or `transformer`.
+    """
 
     projection: str = "nonlinear"
     dropout: float = 0.5
@@ -134,7 +180,7 @@ class PromptConfig:
 
 @dataclass(frozen=True, slots=True)
 class MellowConfig:
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    encoder: EncoderConfig | CNN14Config = field(default_factory=EncoderConfig)
     mapper: MapperConfig = field(default_factory=MapperConfig)
     lm: LanguageModelConfig = field(default_factory=LanguageModelConfig)
     prompt: PromptConfig = field(default_factory=PromptConfig)
@@ -152,7 +198,7 @@ class MellowConfig:
 
     @property
     def audio_tokens(self) -> int:
-        """Tokens of one clip in the prefix: the latent one and the pooled framewise ones."""
+        """Tokens of one clip in the prefix: one of the whole clip and the pooled framewise ones."""
         return 1 + self.encoder.frames // self.mapper.pool
 
     @property
@@ -191,6 +237,11 @@ def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 def _value(value: Any, kind: Any, where: str) -> Any:
     origin = typing.get_origin(kind)
+    if origin is types.UnionType and isinstance(value, dict):
+        name = value.get("kind", "htsat")
+        if name not in ENCODERS:
+            raise CheckpointError(f"{where}: unknown encoder {name!r}; known: {known_first(str(name), ENCODERS)}")
+        kind = ENCODERS[name]
     if is_dataclass(kind) and isinstance(value, dict):
         return _build(typing.cast(type[Any], kind), value, where)
     if origin is Literal and value in typing.get_args(kind):

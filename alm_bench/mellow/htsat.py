@@ -3,32 +3,12 @@
 Modules carry the names of the published checkpoints, so that loading one is a change of prefix (`checkpoint.py`).
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from alm_bench.mellow.config import EncoderConfig
-from alm_bench.mellow.logmel import LogMel
-
-
-class Encoded(NamedTuple):
-    """What the network itself gives: `latent` (B, width), `classes` (B, classes, steps), scores before the sigmoid."""
-
-    latent: Tensor
-    classes: Tensor
-
-
-class Heard(NamedTuple):
-    """What an encoder gives: `latent` (B, width), `clipwise` (B, classes), `framewise` (B, frames, classes).
-
-    `clipwise` and `framewise` are probabilities of sound classes (the event presence map).
-    """
-
-    latent: Tensor
-    clipwise: Tensor
-    framewise: Tensor
+from alm_bench.mellow.encoder import Encoded, Encoder, Heard
 
 
 def windows(x: Tensor, size: int) -> Tensor:
@@ -164,11 +144,10 @@ class PatchEmbed(nn.Module):
         return self.norm(self.proj(x).permute(0, 2, 3, 1))  # type: ignore[no-any-return]
 
 
-class HTSAT(nn.Module):
+class HTSAT(Encoder):
     def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.config = config
-        self.logmel = LogMel(config)
         self.bn0 = nn.BatchNorm1d(config.mels)
         self.patch_embed = PatchEmbed(config)
         self.layers = nn.Sequential(*(Stage(stage, config) for stage in range(len(config.depths))))
@@ -179,7 +158,6 @@ class HTSAT(nn.Module):
         self.head = nn.Linear(config.classes, config.classes)
 
     def cast(self, dtype: torch.dtype) -> None:
-        """Compute in `dtype`, but for the decibels and their normalisation, which need float32's precision."""
         for part in (self.patch_embed, self.layers, self.norm, self.tscam_conv, self.head):
             part.to(dtype)
 
@@ -193,7 +171,6 @@ class HTSAT(nn.Module):
         return image.reshape(-1, 1, config.image, config.image)
 
     def encode(self, logmel: Tensor) -> Encoded:
-        """From log-mels (B, frames, mels), float32: what training and caches work on."""
         config = self.config
         image = self.fold(self.bn0(logmel.transpose(1, 2)).transpose(1, 2)).to(self.norm.weight.dtype)
         x = self.norm(self.layers(self.patch_embed(image)))
@@ -203,7 +180,7 @@ class HTSAT(nn.Module):
         return Encoded(latent=x.mean(dim=(2, 3)), classes=self.tscam_conv(x)[:, :, 0])
 
     def heard(self, encoded: Encoded) -> Heard:
-        """Probabilities from class scores, each step repeated to the number of frames."""
+        """Each step is repeated to the number of frames, as published."""
         latent, classes = encoded
         frames = classes.sigmoid().transpose(1, 2)
         return Heard(
@@ -211,7 +188,3 @@ class HTSAT(nn.Module):
             clipwise=classes.mean(dim=2).sigmoid(),
             framewise=frames.repeat_interleave(self.config.frames // classes.shape[2], dim=1),
         )
-
-    def forward(self, waves: Tensor) -> Heard:
-        """`waves` (B, config.samples), float32."""
-        return self.heard(self.encode(self.logmel(waves)))

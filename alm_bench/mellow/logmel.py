@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from transformers.audio_utils import mel_filter_bank
 
-from alm_bench.mellow.config import EncoderConfig
+from alm_bench.mellow.config import FrontConfig
 
 AMIN = 1e-10
 """Power below which the decibels stop falling (-100 dB)."""
@@ -16,7 +16,7 @@ class LogMel(nn.Module):
     window: Tensor
     mel: Tensor
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: FrontConfig) -> None:
         super().__init__()
         self.n_fft, self.hop = config.n_fft, config.hop
         mel = mel_filter_bank(

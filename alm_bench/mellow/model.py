@@ -1,6 +1,7 @@
 """Mellow (arXiv 2503.08540): hears one or two clips, reads a prompt, writes an answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,13 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-from alm_bench.core.errors import CheckpointError, known_first
+from alm_bench.mellow.cnn14 import CNN14
 from alm_bench.mellow.config import MellowConfig
+from alm_bench.mellow.encoder import Encoder
 from alm_bench.mellow.htsat import HTSAT
 from alm_bench.mellow.lm import build_lm
 from alm_bench.mellow.mapper import Mapper
 
-ENCODERS = {"htsat": HTSAT}
+ENCODERS: dict[str, Callable[[Any], Encoder]] = {"htsat": HTSAT, "cnn14": CNN14}
 
 
 class Mellow(nn.Module):
@@ -22,9 +24,6 @@ class Mellow(nn.Module):
 
     def __init__(self, config: MellowConfig) -> None:
         super().__init__()
-        if config.encoder.kind not in ENCODERS:
-            known = known_first(config.encoder.kind, ENCODERS)
-            raise CheckpointError(f"unknown encoder {config.encoder.kind!r}; known: {known}")
         self.config = config
         self.encoder = ENCODERS[config.encoder.kind](config.encoder)
         self.mapper = Mapper(config)

@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from alm_bench.core.errors import CheckpointError
 from alm_bench.core.types import AudioPolicy, Wave
-from alm_bench.mellow.config import EncoderConfig, PromptConfig
+from alm_bench.mellow.config import FrontConfig, PromptConfig
 
 Crop = Literal["first", "centre", "random"]
 ProtocolName = Literal["paper", "wrapper", "compact"]
@@ -27,7 +27,7 @@ class Protocol:
     suffix: str
     audio: AudioPolicy
 
-    def policy(self, encoder: EncoderConfig, crop: Crop | None = None) -> AudioPolicy:
+    def policy(self, encoder: FrontConfig, crop: Crop | None = None) -> AudioPolicy:
         policy = replace(self.audio, rate=encoder.rate, seconds=encoder.seconds)
         return policy if crop is None else replace(policy, crop=crop)
 
@@ -43,12 +43,14 @@ class Protocol:
         return ids if config.layout == "compact" else ids + [config.pad] * (config.tokens - len(ids))
 
 
+SUFFIX = " <|endoftext|>"
+"""The blank becomes a token of its own, since the special token after it ends the word."""
+
 PROTOCOLS: dict[ProtocolName, Protocol] = {
     "paper": Protocol(
         name="paper",
         lowercase=True,
-        # The blank becomes a token of its own, since the special token after it ends the word.
-        suffix=" <|endoftext|>",
+        suffix=SUFFIX,
         audio=AudioPolicy(crop="random", short="zeros", channels="mean_first_two", spare=True),
     ),
     "wrapper": Protocol(
@@ -66,14 +68,19 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
 }
 
 
-def protocol_for(layout: str, name: ProtocolName | None) -> Protocol:
-    """The protocol of a network's layout. Raises CheckpointError where `name` belongs to another layout."""
+def protocol_for(layout: str, name: ProtocolName | None, lm: str = "llama") -> Protocol:
+    """The protocol of a network's layout and kind of language model.
+
+    Raises CheckpointError where `name` belongs to another layout.
+    """
     known: list[ProtocolName] = ["compact"] if layout == "compact" else ["paper", "wrapper"]
     if name is not None and name not in known:
         raise CheckpointError(
             f"protocol {name}: these weights have the {layout} layout, which takes {' or '.join(known)}"
         )
-    return PROTOCOLS[name or known[0]]
+    protocol = PROTOCOLS[name or known[0]]
+    # The public wrapper appends the end to GPT-2's prompts only.
+    return replace(protocol, suffix=SUFFIX) if (protocol.name, lm) == ("wrapper", "gpt2") else protocol
 
 
 def both_clips(waves: tuple[Wave, ...], layout: str) -> tuple[Wave, Wave | None]:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 
 from alm_bench.core import AudioRef
 from alm_bench.mellow.config import MellowConfig
-from alm_bench.mellow.htsat import Encoded
+from alm_bench.mellow.encoder import Encoded
 from alm_bench.mellow.prompt import Protocol
 from alm_bench.train.config import StageConfig
 from alm_bench.train.features import LogMels

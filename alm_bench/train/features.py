@@ -16,8 +16,8 @@ from torch import Tensor
 from alm_bench.audio import load
 from alm_bench.core import AudioPolicy, AudioRef
 from alm_bench.core.files import storing
-from alm_bench.mellow.config import EncoderConfig
-from alm_bench.mellow.htsat import HTSAT, Encoded
+from alm_bench.mellow.config import FrontConfig
+from alm_bench.mellow.encoder import Encoded, Encoder
 from alm_bench.mellow.logmel import LogMel
 
 FRONT = ("rate", "seconds", "n_fft", "hop", "mels", "low_hz", "high_hz")
@@ -39,7 +39,7 @@ class LogMels:
 
 
 def cached_logmels(
-    refs: Sequence[AudioRef], config: EncoderConfig, policy: AudioPolicy, cache: Path, progress: Progress
+    refs: Sequence[AudioRef], config: FrontConfig, policy: AudioPolicy, cache: Path, progress: Progress
 ) -> LogMels:
     """Log-mels of `refs`, from `cache` where the same clips were computed before. Raises AudioError, StoreError.
 
@@ -79,9 +79,9 @@ def _logmels(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> It
 
 @torch.inference_mode()
 def encode_all(
-    encoder: HTSAT, logmels: LogMels, count: int, batch: int, autocast: torch.autocast, silent: bool = False
+    encoder: Encoder, logmels: LogMels, count: int, batch: int, autocast: torch.autocast, silent: bool = False
 ) -> Encoded:
-    """The outputs of a frozen encoder for every clip: latent (clips, width), classes (clips, classes, steps).
+    """The outputs of a frozen encoder for every clip.
 
     `silent` gives every clip what silence gives.
     """

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from alm_bench.mellow.htsat import Encoded
+from alm_bench.mellow.encoder import Encoded
 from alm_bench.mellow.model import Mellow
 
 

@@ -3,7 +3,8 @@ from transformers import ClapAudioConfig
 from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from alm_bench.mellow.config import EncoderConfig
-from alm_bench.mellow.htsat import HTSAT, Heard, shift_mask, unwindows, windows
+from alm_bench.mellow.encoder import Heard
+from alm_bench.mellow.htsat import HTSAT, shift_mask, unwindows, windows
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.mapper import Mapper
 from alm_bench.mellow.model import Mellow, seeded

@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 from alm_bench.core.types import Decoding, Wave
 from alm_bench.mellow.checkpoint import HUB, constants, load, published_name
 from alm_bench.mellow.config import PUBLISHED
+from alm_bench.mellow.encoder import Heard
 from alm_bench.mellow.generate import generate
-from alm_bench.mellow.htsat import Heard
 from alm_bench.mellow.lm import SMOLLM2, packaged_gguf
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import PROTOCOLS
@@ -139,6 +139,16 @@ def test_greedy_tokens(reference: Reference) -> None:
     written = generate(reference.model, reference.prefix, ["0", "1"], Decoding(max_new_tokens=12))
     assert [list(row.tokens) for row in written] == reference.expected["greedy_tokens"].tolist()
     assert all(row.truncated for row in written)
+
+
+def test_the_trainers_loss_is_the_same_mean(reference: Reference) -> None:
+    ids = reference.tokenizer.encode(ANSWER, add_special_tokens=False).ids
+    with torch.inference_mode():
+        summed, count = reference.model.answer_loss(list(reference.prefix), [ids, ids])
+        longer, _ = reference.model.answer_loss(list(reference.prefix), [ids, [*ids, *ids]])
+    assert count == 2 * len(ids)
+    assert summed.item() / count == pytest.approx(float(reference.expected["answer_loss"]), abs=1e-4)
+    assert longer.item() > summed.item()
 
 
 def test_loss_of_an_answer(reference: Reference) -> None:

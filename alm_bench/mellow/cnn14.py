@@ -1,0 +1,57 @@
+"""CNN14 of PANNs (arXiv 1912.10211): six blocks of convolutions over the log-mel spectrogram.
+
+Modules carry the names of the published checkpoint.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from alm_bench.mellow.config import CNN14Config
+from alm_bench.mellow.encoder import Encoded, Encoder, Heard
+
+
+class ConvBlock(nn.Module):
+    """(B, narrow, frames, bands) -> (B, wide, frames, bands)."""
+
+    def __init__(self, narrow: int, wide: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(narrow, wide, kernel_size=3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(wide)
+        self.conv2 = nn.Conv2d(wide, wide, kernel_size=3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(wide)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.bn2(self.conv2(functional.relu(self.bn1(self.conv1(x))))))
+
+
+class CNN14(Encoder):
+    """Dropout, which PANNs' own training has, is left out: here the encoder starts from AudioSet weights."""
+
+    def __init__(self, config: CNN14Config) -> None:
+        super().__init__(config)
+        self.bn0 = nn.BatchNorm1d(config.mels)
+        self.names = [f"conv_block{number}" for number in range(1, len(config.channels) + 1)]
+        for name, narrow, wide in zip(self.names, (1, *config.channels), config.channels, strict=False):
+            self.add_module(name, ConvBlock(narrow, wide))
+        self.fc1 = nn.Linear(config.width, config.width)
+        self.fc_audioset = nn.Linear(config.width, config.classes)
+
+    def cast(self, dtype: torch.dtype) -> None:
+        for name in (*self.names, "fc1", "fc_audioset"):
+            self.get_submodule(name).to(dtype)
+
+    def encode(self, logmel: Tensor) -> Encoded:
+        """`latent` is (B, frames, width); the scores are of the whole clip, (B, classes, 1)."""
+        x = self.bn0(logmel.transpose(1, 2)).transpose(1, 2)[:, None].to(self.fc1.weight.dtype)
+        for name in self.names:
+            x = self.get_submodule(name)(x)
+            if name != self.names[-1]:
+                x = functional.avg_pool2d(x, kernel_size=2)
+        frames = x.mean(dim=3).transpose(1, 2)
+        clip = functional.relu(self.fc1(frames.amax(dim=1) + frames.mean(dim=1)))
+        return Encoded(latent=frames, classes=self.fc_audioset(clip)[:, :, None])
+
+    def heard(self, encoded: Encoded) -> Heard:
+        tags = encoded.classes.sigmoid()
+        return Heard(latent=encoded.latent, clipwise=tags[:, :, 0], framewise=tags.transpose(1, 2))

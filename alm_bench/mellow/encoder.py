@@ -1,0 +1,56 @@
+"""What every audio encoder gives and takes, whatever its network."""
+
+from abc import abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from alm_bench.mellow.config import FrontConfig
+from alm_bench.mellow.logmel import LogMel
+
+
+class Encoded(NamedTuple):
+    """What the network itself gives: `classes` (B, classes, steps), scores before the sigmoid.
+
+    `latent` is (B, width) where it is of the whole clip, (B, frames, width) where it is of its frames.
+    """
+
+    latent: Tensor
+    classes: Tensor
+
+
+class Heard(NamedTuple):
+    """What an encoder gives: `latent` as in Encoded, `clipwise` (B, classes), `framewise` (B, frames, classes).
+
+    `clipwise` and `framewise` are probabilities of sound classes (the event presence map). An encoder that knows them
+    of the whole clip only has one frame of them.
+    """
+
+    latent: Tensor
+    clipwise: Tensor
+    framewise: Tensor
+
+
+class Encoder(nn.Module):
+    """A waveform's log-mel, and a network over it. Subclasses carry the names of published checkpoints."""
+
+    def __init__(self, front: FrontConfig) -> None:
+        super().__init__()
+        self.logmel = LogMel(front)
+
+    @abstractmethod
+    def cast(self, dtype: torch.dtype) -> None:
+        """Compute in `dtype`, but for the decibels and their normalisation, which need float32's precision."""
+
+    @abstractmethod
+    def encode(self, logmel: Tensor) -> Encoded:
+        """From log-mels (B, frames, mels), float32: what training and caches work on."""
+
+    @abstractmethod
+    def heard(self, encoded: Encoded) -> Heard:
+        """Probabilities from class scores."""
+
+    def forward(self, waves: Tensor) -> Heard:
+        """`waves` (B, config.samples), float32."""
+        return self.heard(self.encode(self.logmel(waves)))
