@@ -20,7 +20,8 @@ class DataConfig:
     """One source of rows. `file` is ReasonAQA-format JSON, or `demo` for the demo world's rows of `split`.
 
     `root` is the folder that the rows' paths are below. `rows` limits (file) or sets (demo) their number. `weight` is
-    the source's share of the draws. `subtypes`, matched case-folded, keeps only those parts.
+    the source's share of the draws. `subtypes`, matched case-folded, keeps only those parts; `without`, patterns like
+    `*mcq*`, leaves parts out.
     """
 
     file: str
@@ -29,6 +30,7 @@ class DataConfig:
     rows: int | None = None
     weight: float = 1.0
     subtypes: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +38,13 @@ class ModelConfig:
     """Where the network starts. `init`: a checkpoint as `--model-arg checkpoint` takes it, or none for a new network.
 
     `network` is `published`, `mini`, or a folder with the shape (config.json) and tokenizer of a new network; `config`
-    changes the shape; `lm` and `encoder` are weights for its parts.
+    changes the shape (an encoder of another kind starts from that kind's defaults); `lm` and `encoder`, the latter an
+    AudioSet checkpoint, are weights for a new network's parts.
     """
 
     init: str | None = None
     network: str = "published"
-    lm: Literal["random", "smollm2"] = "random"
+    lm: Literal["random", "smollm2", "gpt2"] = "random"
     encoder: Path | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
 
@@ -75,12 +78,28 @@ class StageConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LoraConfig:
+    """Low-rank adapters (arXiv 2106.09685) on the language model's modules named in `targets`.
+
+    The published code adapts queries and values; the paper says queries and keys.
+    """
+
+    r: int
+    alpha: int
+    dropout: float = 0.1
+    targets: tuple[str, ...] = ("q_proj", "v_proj")
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
+    """A whole recipe. With `lora`, stages on answers train its adapters beside what they name."""
+
     name: str
     model: ModelConfig
     data: tuple[DataConfig, ...]
     stage: tuple[StageConfig, ...]
     validation: tuple[DataConfig, ...] = ()
+    lora: LoraConfig | None = None
     seed: int = 0
     precision: Literal["no", "bf16", "fp16"] = "bf16"
     missing_audio: Literal["error", "skip"] = "error"
@@ -94,17 +113,8 @@ class TrainConfig:
 
 def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainConfig:
     """A config by file, or by the name of one that ships. Raises UsageError, one line, for anything it cannot mean."""
-    path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
-    if not path.is_file():
-        shipped = [file.stem for file in CONFIGS.glob("*.toml")]
-        raise UsageError(f"no training config {name!r}; known besides a .toml file: {known_first(name, shipped)}")
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
-    base = table.pop("base", None)
-    if base is not None:
-        table = _merged(tomllib.loads((CONFIGS / f"{base}.toml").read_text(encoding="utf-8")), table)
+    path = _file(name)
+    table = _read(path)
     table.setdefault("name", path.stem)
     for key, text in (changes or {}).items():
         _set(table, key, text)
@@ -113,6 +123,31 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
         if not getattr(config, key):
             raise UsageError(f"{path}: {key} is empty, a recipe has at least one [[{key}]]")
     return config
+
+
+def _file(name: str) -> Path:
+    path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
+    if not path.is_file():
+        shipped = [file.stem for file in CONFIGS.glob("*.toml")]
+        raise UsageError(f"no training config {name!r}; known besides a .toml file: {known_first(name, shipped)}")
+    return path
+
+
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A file's table over that of the shipped config or file it names as its `base`, which may have one itself."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not TOML: {error}") from error
+    base = table.pop("base", None)
+    if base is None:
+        return table
+    file = _file(str(base))
+    if file in (*above, path):
+        raise UsageError(f"{path}: its base {base!r} is based on it in turn")
+    under = _read(file, (*above, path))
+    under.pop("name", None)
+    return _merged(under, table)
 
 
 def _merged(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

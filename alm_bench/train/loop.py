@@ -18,6 +18,7 @@ from alm_bench.mellow.checkpoint import save_folder
 from alm_bench.train.batches import Collator
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_all
+from alm_bench.train.lora import adapters, merged
 from alm_bench.train.objective import Batch, Objective
 from alm_bench.train.report import Board, write_report
 from alm_bench.train.sampler import Steps
@@ -98,7 +99,7 @@ class Trainer:
         self._save_weights(LAST)
         if self.accelerator.is_main_process:
             sources = self.prepared.corpus.sources
-            write_report(self.folder.path, self.config, self.model, sources, self.folder.read_log())
+            write_report(self.folder.path, self.config, merged(self.model), sources, self.folder.read_log())
         return self.folder.path / LAST
 
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
@@ -135,7 +136,8 @@ class Trainer:
     def stage(self, number: int) -> Stage:
         config, prepared = self.config.stage[number], self.prepared
         corpus, frozen = prepared.corpus, not any(_under(p, "encoder") for p in config.train)
-        parameters = _trainable(self.model, config.train)
+        extra = adapters(self.model) if config.objective == "answers" else []
+        parameters = _trainable(self.model, [*config.train, *extra])
         self.model.train()
         if frozen:
             self.model.encoder.eval()
@@ -249,7 +251,7 @@ class Trainer:
 
     def _save_weights(self, name: str) -> None:
         if self.accelerator.is_main_process:
-            save_folder(self.folder.path / name, self.model, self.prepared.tokenizer)
+            save_folder(self.folder.path / name, merged(self.model), self.prepared.tokenizer)
 
 
 def _flagged(batches: Sequence[Batch]) -> Iterator[tuple[bool, Batch]]:

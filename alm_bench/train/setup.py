@@ -9,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
+from torch import nn
 
 from alm_bench.core import CheckpointError
-from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load
+from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load, load_encoder
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
-from alm_bench.mellow.lm import smollm2, smollm2_tokenizer
+from alm_bench.mellow.lm import PRETRAINED, TOKENIZERS
 from alm_bench.mellow.model import Mellow, seeded
 from alm_bench.mellow.prompt import Protocol, protocol_for
 from alm_bench.train.batches import Corpus, clips_of
 from alm_bench.train.config import ModelConfig, TrainConfig
 from alm_bench.train.features import cached_logmels
+from alm_bench.train.lora import adapt
 from alm_bench.train.sources import Source, read_source
 
 Report = Callable[[str, int, int], None]
@@ -42,7 +44,9 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
     sources = [read_source(part, config.missing_audio) for part in config.data]
     held_out = [read_source(part, config.missing_audio) for part in config.validation]
     model, tokenizer = build_network(config.model, config.seed, config.trained_on)
-    protocol = protocol_for(model.config.prompt.layout, None)
+    if config.lora is not None:
+        adapt(model, config.lora, config.seed)
+    protocol = protocol_for(model.config.prompt.layout, None, model.config.lm.kind)
     corpus = _corpus(sources, model.config, protocol, cache, report)
     validation = _corpus(held_out, model.config, protocol, cache, report) if held_out else None
     lengths = [len(row.prompt) + len(row.answer) for source in sources for row in source.rows]
@@ -50,29 +54,54 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
 
 
 def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> tuple[Mellow, Tokenizer]:
-    """A checkpoint to go on from, or a new network of the shape in `network`, its language model perhaps SmolLM2's."""
+    """A checkpoint to go on from, or a new network; its language model and encoder may start from their own weights."""
     if config.init is not None:
         loaded = load(config.init)
         return loaded.model, loaded.tokenizer
+    shape = network_shape(config, trained_on)
     if config.network == "published":
-        shape, tokenizer = PUBLISHED, smollm2_tokenizer()
+        tokenizer = TOKENIZERS[shape.lm.kind]()
     else:
-        folder = SHIPPED.get(config.network, Path(config.network))
-        if not (folder / CONFIG).is_file():
-            known = ", ".join(("published", *SHIPPED))
-            raise CheckpointError(
-                f"model.network {config.network!r}: {folder} has no {CONFIG}; known besides a folder: {known}"
-            )
-        shape = MellowConfig.from_json((folder / CONFIG).read_text(encoding="utf-8"), folder / CONFIG)
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        tokenizer = Tokenizer.from_file(str(_folder(config.network) / TOKENIZER))
+    model = seeded(shape, seed)
+    if config.lm != "random":
+        lm, origin = PRETRAINED[config.lm]()
+        if _shapes(lm) != _shapes(model.lm):
+            raise CheckpointError(f"model.lm {config.lm!r}: the weights of {origin} do not fit model.config's lm")
+        model.lm = lm
+    if config.encoder is not None:
+        load_encoder(config.encoder, model.encoder, shape.encoder.kind)
+    return model, tokenizer
+
+
+def network_shape(config: ModelConfig, trained_on: Sequence[str] = ()) -> MellowConfig:
+    """The shape of a new network: that of `network`, changed by `config`."""
+    shape = PUBLISHED
+    if config.network != "published":
+        file = _folder(config.network) / CONFIG
+        shape = MellowConfig.from_json(file.read_text(encoding="utf-8"), file)
     values = json.loads(shape.to_json())
     for part, changes in config.config.items():
-        values[part] = {**values[part], **changes} if isinstance(changes, dict) else changes
+        old = values.get(part)
+        if isinstance(old, dict) and isinstance(changes, dict):
+            another = part == "encoder" and changes.get("kind", old["kind"]) != old["kind"]
+            values[part] = changes if another else {**old, **changes}
+        else:
+            values[part] = changes
     values["trained_on"] = list(trained_on)
-    model = seeded(MellowConfig.from_json(json.dumps(values), "the training config's model.config"), seed)
-    if config.lm == "smollm2":
-        model.lm = smollm2()[0]
-    return model, tokenizer
+    return MellowConfig.from_json(json.dumps(values), "the training config's model.config")
+
+
+def _folder(network: str) -> Path:
+    folder = SHIPPED.get(network, Path(network))
+    if not (folder / CONFIG).is_file():
+        known = ", ".join(("published", *SHIPPED))
+        raise CheckpointError(f"model.network {network!r}: {folder} has no {CONFIG}; known besides a folder: {known}")
+    return folder
+
+
+def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: parameter.shape for name, parameter in module.named_parameters()}
 
 
 def _corpus(sources: Sequence[Source], config: MellowConfig, protocol: Protocol, cache: Path, report: Report) -> Corpus:
@@ -89,10 +118,9 @@ def _cues(sources: Sequence[Source], clips: Sequence[object], config: MellowConf
     from alm_bench.demo import DemoRoot, frame_cues
 
     encoder = config.encoder
-    steps = encoder.grid * encoder.stretch
     roots: list[DemoRoot] = [source.root for source in sources if isinstance(source.root, DemoRoot)]
     places = {
         ref.id: root for source, root in zip(sources, roots, strict=True) for row in source.rows for ref in row.clips
     }
-    cues = np.stack([frame_cues(places[name].scene(name), steps) for name in places])
+    cues = np.stack([frame_cues(places[name].scene(name), encoder.steps) for name in places])
     return torch.from_numpy(cues.astype(np.uint8))

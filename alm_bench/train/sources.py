@@ -1,5 +1,6 @@
 """Training rows: ReasonAQA's JSON with an audio root, or the demo world's."""
 
+import fnmatch
 import json
 import random
 from collections import Counter
@@ -94,14 +95,15 @@ def _file(config: DataConfig) -> Source:
 def _rows(document: Sequence[Any], root: DataRoot, where: str, config: DataConfig) -> list[Row]:
     wanted = {name.casefold() for name in config.subtypes}
     parts = Counter(_part(item) for item in document if isinstance(item, dict))
-    if wanted - parts.keys():
-        raise DataError(
-            f"{where}: no rows of {', '.join(sorted(wanted - parts.keys()))}; parts there: {', '.join(parts)}"
-        )
+    left_out = {pattern: fnmatch.filter(parts, pattern.casefold()) for pattern in config.without}
+    absent = sorted(wanted - parts.keys()) + [pattern for pattern, found in left_out.items() if not found]
+    if absent:
+        raise DataError(f"{where}: no rows of {', '.join(absent)}; parts there: {', '.join(parts)}")
+    kept = (wanted or parts.keys()) - {part for found in left_out.values() for part in found}
     return [
         _row(item, number, root, where)
         for number, item in enumerate(document)
-        if not wanted or (isinstance(item, dict) and _part(item) in wanted)
+        if not isinstance(item, dict) or _part(item) in kept
     ]
 
 
