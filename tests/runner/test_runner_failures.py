@@ -174,6 +174,14 @@ def test_missing_and_unreadable_clips(tmp_path: Path, choice: str, status: str, 
     assert again.run["fingerprint"] == ran.run["fingerprint"]
 
 
+def test_clips_that_miss_for_one_cause_are_counted_together(tmp_path: Path) -> None:
+    mmau(tmp_path / "data", clips=False)
+    ran = run(tmp_path, model(tmp_path / "echo.py", ECHO))
+    assert ran.run["reasons"] == {"audio: the file is missing": 12}
+    reasons = {row["reason"] for row in by_id(tmp_path).values()}
+    assert len(reasons) == 12, "an item's own line names its clip"
+
+
 def test_a_model_that_hears_nothing_opens_no_clip(tmp_path: Path) -> None:
     mmau(tmp_path / "data", clips=False)
     name = model(
