@@ -60,6 +60,11 @@ class AdapterEntry:
     def create(self, options: Mapping[str, str], runtime: Runtime) -> Adapter:
         parsed = fill(getattr(self.cls, "Options", NoOptions), options, f"model {self.name}")
         adapter: Adapter = self.cls(parsed, runtime)
+        for name in ("identity", "audio"):
+            if not hasattr(adapter, name):
+                raise UsageError(
+                    f"model {self.name} has no {name}: call super().__init__(options, runtime) in __init__"
+                )
         return adapter
 
 

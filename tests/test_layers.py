@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "adapters": "core audio data mellow plugins",
     "runner": "core audio data scoring records plugins",
     "cli": "core audio data demo plugins records runner scoring train",
+    "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)
 HEAVY = ("torch", "transformers", "scipy", "sklearn", "pandas", "datasets")

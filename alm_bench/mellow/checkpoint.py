@@ -82,8 +82,9 @@ def load(checkpoint: str | None) -> Loaded:
         return Loaded(load_published(path), smollm2_tokenizer(), checkpoint, sha256(path))
     path = Path(checkpoint).expanduser()
     if not path.exists():
+        bundled = [name for name, folder in SHIPPED.items() if (folder / WEIGHTS).is_file()]
         raise CheckpointError(
-            f"no checkpoint at {path}; expected {', '.join((*SHIPPED, *HUB_FILES))}, a file in the layout of v0.ckpt, "
+            f"no checkpoint at {path}; expected {', '.join((*bundled, *HUB_FILES))}, a file in the layout of v0.ckpt, "
             f"or a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER}"
         )
     if path.is_dir():

@@ -62,6 +62,10 @@ def _accuracy(run: Run) -> float:
     return -1.0 if value is None else float(value)
 
 
+def _blind_items(metrics: Mapping[str, Any]) -> int:
+    return int(metrics["accuracy"]["n"])
+
+
 def tables(runs: Sequence[Run]) -> list[tuple[str, list[dict[str, str]]]]:
     """Title and rows of each table, best accuracy first, the blind rows of its items last."""
     groups: dict[tuple[Any, ...], list[Run]] = {}
@@ -72,13 +76,13 @@ def tables(runs: Sequence[Run]) -> list[tuple[str, list[dict[str, str]]]]:
         members.sort(key=lambda run: (-_accuracy(run), run["model"], run["fingerprint"]))
         first = members[0]
         rows = [_row(run) for run in members]
-        blind: dict[str, dict[str, str]] = {}
-        for run in members:
-            for name, metrics in run["blind"].items():
-                figures = {key: cell(metrics.get(key), key) for key in FIGURES if key in first["metrics"]}
-                blind.setdefault(name, {"model": f"*{name}*", "n": str(metrics["accuracy"]["n"] or "-"), **figures})
+        for name in dict.fromkeys(name for run in members for name in run["blind"]):
+            # Of the run that counts most items: another may have skipped some, or had no development data.
+            metrics = max((run["blind"][name] for run in members if name in run["blind"]), key=_blind_items)
+            figures = {key: cell(metrics.get(key), key) for key in FIGURES if key in first["metrics"]}
+            rows.append({"model": f"*{name}*", "n": str(_blind_items(metrics) or "-"), **figures})
         title = f"{task_title(first)} · {first['split']} · revision {first['revision']} · {first['items']} items"
-        found.append((title, rows + list(blind.values())))
+        found.append((title, rows))
     return found
 
 

@@ -130,7 +130,8 @@ class RunStore:
         atomic_write(self.folder / ".pid", str(os.getpid()))
         samples = self.folder / SAMPLES
         with storing(self.folder):
-            (self.folder / SUMMARY).unlink(missing_ok=True)  # its presence means finished
+            if not self._keep_failures:  # its presence means finished, and scoring again answers nothing anew
+                (self.folder / SUMMARY).unlink(missing_ok=True)
             if self._fresh:
                 samples.unlink(missing_ok=True)
         if self._fresh or not (self.folder / HEADER).exists():

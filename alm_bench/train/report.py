@@ -109,7 +109,7 @@ class Board:
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(self._folder))  # type: ignore[no-untyped-call]
+            self._writer = SummaryWriter(str(self._folder))
         for name in ("loss", "validation_loss", "lr", "norm", "samples_per_second"):
             if entry.get(name) is not None:
                 self._writer.add_scalar(f"{entry['name']}/{name}", entry[name], entry["step"])

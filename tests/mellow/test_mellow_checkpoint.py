@@ -235,7 +235,7 @@ def test_a_folder_with_other_tensors(folder: Path) -> None:
 
 
 def test_no_such_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"no checkpoint at .*v9; expected mini, mini-text-only, v0, v0_s,"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint at .*v9; expected .*v0, v0_s, a file"):
         load(str(tmp_path / "v9"))
 
 
