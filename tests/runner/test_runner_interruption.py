@@ -49,6 +49,8 @@ def started(root: Path, out: str, **environment: str) -> "subprocess.Popen[str]"
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
+        # Where the tests run in a shell's background, Ctrl-C is ignored, and a child would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
