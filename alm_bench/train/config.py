@@ -74,7 +74,6 @@ class StageConfig:
     clip: float = 1.0
     silent: bool = False
     spec_augment: bool = False
-    checkpointing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,6 @@ class TrainConfig:
     seed: int = 0
     precision: Literal["no", "bf16", "fp16"] = "bf16"
     missing_audio: Literal["error", "skip"] = "error"
-    ema: float = 0.0
     log_every: int = 10
     validate_every: int = 0
     save_every: int = 100
