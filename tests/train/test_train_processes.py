@@ -15,15 +15,6 @@ import pytest
 from alm_bench.train.config import TrainConfig
 
 ONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-VALIDATED = """
-[[stage]]
-name = "answer"
-objective = "answers"
-train = ["mapper", "lm"]
-steps = {steps}
-batch = 4
-lr = 3e-3
-"""
 
 
 def start(tmp_path: Path, name: str, *launcher: str, **changes: str) -> "subprocess.Popen[str]":
@@ -65,7 +56,7 @@ def test_killed_at_three_moments_and_resumed(recipe: Callable[..., TrainConfig],
 def test_two_processes_train_as_one(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:
     held_out = f'[[validation]]\nfile = "{reasonaqa}/train.json"\nroot = "{reasonaqa}"\n'
     data = f'[[data]]\nfile = "{reasonaqa}/train.json"\nroot = "{reasonaqa}"\n{held_out}'
-    recipe(steps=20, stages=VALIDATED, data=data)
+    recipe(steps=20, data=data)
     without_dropout = {"model.config": "{mapper={pool=8, dropout=0.0}}"}
     finish(start(tmp_path, "one", **without_dropout))
     launcher = ("-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone")
