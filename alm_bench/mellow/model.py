@@ -20,7 +20,7 @@ ENCODERS: dict[str, Callable[[Any], Encoder]] = {"htsat": HTSAT, "cnn14": CNN14}
 
 
 class Mellow(nn.Module):
-    """Shapes: B clips or prompts, A = config.audio_tokens, P = config.prefix_tokens, D = config.lm.width."""
+    """Shapes: B clips or prompts, A = config.audio_tokens, D = config.lm.width."""
 
     def __init__(self, config: MellowConfig) -> None:
         super().__init__()
@@ -49,11 +49,6 @@ class Mellow(nn.Module):
         embedded: Tensor = self.lm.get_input_embeddings()(ids)
         return embedded
 
-    def prefix(self, first: Tensor, second: Tensor, prompt: Tensor) -> Tensor:
-        """What the answer follows, (B, P, D), from heard clips (B, A, D) and prompt ids (B, config.prompt.tokens)."""
-        separator = self.embed(prompt.new_full((len(prompt), 1), self.config.prompt.separator))
-        return torch.cat([first, separator, second, separator, self.embed(prompt)], dim=1)
-
     def sequences(
         self, first: Tensor, second: Sequence[Tensor | None], prompts: Sequence[Sequence[int]]
     ) -> list[Tensor]:
@@ -79,17 +74,6 @@ class Mellow(nn.Module):
         logits: Tensor = self.lm.lm_head(hidden.flatten(0, 1)[flat])
         return functional.cross_entropy(logits.float(), torch.cat(targets), reduction="sum"), len(flat)
 
-    def answer_logits(self, prefix: Tensor, answer: Tensor) -> Tensor:
-        """(B, P, D) and answer ids (B, n) -> (B, n, vocabulary): what is predicted at each answer token's place."""
-        inputs = torch.cat([prefix, self.embed(answer[:, :-1])], dim=1)
-        logits: Tensor = self.lm(inputs_embeds=inputs, logits_to_keep=answer.shape[1], use_cache=False).logits
-        return logits
-
-    def loss(self, prefix: Tensor, answer: Tensor) -> Tensor:
-        """Mean cross-entropy (nats) over the answer's tokens; the padding token is left out."""
-        logits = self.answer_logits(prefix, answer).float()
-        return functional.cross_entropy(logits.flatten(0, 1), answer.flatten(), ignore_index=self.config.prompt.pad)
-
     def parameter_count(self) -> int:
         """Distinct parameters: tied embeddings count once."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -108,7 +92,7 @@ def seeded(config: MellowConfig, seed: int = 0) -> Mellow:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
             continue
         fixed = name.endswith("relative_position_bias_table") or any(
-            part in name for part in ("embed_tokens", "wte", "wpe")
+            part in name for part in ("embed_tokens", "wte", "wpe", "mapper.positions")
         )
         scale = 0.02 if fixed else float(np.prod(parameter.shape[1:])) ** -0.5
         values = generator.standard_normal(tuple(parameter.shape), dtype=np.float32)

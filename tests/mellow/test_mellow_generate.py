@@ -118,13 +118,21 @@ def test_rows_of_different_length_answer_as_they_do_alone(
     assert generate(tiny, rows, ITEMS, decoding) == alone
 
 
+def summed_loss(model: Mellow, sequence: torch.Tensor, answer: list[int]) -> float:
+    """Of one answer, from the predictions of everything before each of its tokens, one by one."""
+    loss = 0.0
+    with torch.inference_mode():
+        for place, token in enumerate(answer):
+            before = torch.cat([sequence, model.embed(torch.tensor(answer[:place], dtype=torch.long))])
+            logits = model.lm(inputs_embeds=before[None], use_cache=False).logits[0, -1]
+            loss -= logits.float().log_softmax(dim=0)[token].item()
+    return loss
+
+
 def test_the_loss_of_a_batch_is_the_sum_of_its_rows(tiny: Mellow, prefix: torch.Tensor) -> None:
     rows = [row[start:] for row, start in zip(prefix, (0, 3, 17, 40), strict=True)]
     answers = [[5, 9, 0], [7, 0], [8, 30, 31, 32, 0], [0]]
     total, count = tiny.answer_loss(rows, answers)
     assert count == 11
-    single = [
-        len(answer) * tiny.loss(row[None], torch.tensor([answer])).item()
-        for row, answer in zip(rows, answers, strict=True)
-    ]
+    single = [summed_loss(tiny, row, answer) for row, answer in zip(rows, answers, strict=True)]
     assert total.item() == pytest.approx(sum(single), rel=1e-5)

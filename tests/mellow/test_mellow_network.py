@@ -113,14 +113,14 @@ def test_mapper_keeps_the_latent_and_averages_blocks(tiny: Mellow) -> None:
     torch.testing.assert_close(tokens[:, 128], projected[:, 1017:].mean(dim=1))
 
 
-def test_prefix_order(tiny: Mellow) -> None:
-    first, second = torch.full((1, 129, 48), 1.0), torch.full((1, 129, 48), 2.0)
-    prompt = torch.arange(24)[None]
+def test_order_of_what_an_answer_follows(tiny: Mellow) -> None:
+    first, second = torch.stack([torch.full((129, 48), 1.0), torch.full((129, 48), 3.0)]), torch.full((129, 48), 2.0)
     with torch.inference_mode():
-        prefix = tiny.prefix(first, second, prompt)
-        separator, words = tiny.embed(torch.tensor([[0]])), tiny.embed(prompt)
-    assert torch.equal(prefix, torch.cat([first, separator, second, separator, words], dim=1))
-    assert prefix.shape[1] == tiny.config.prefix_tokens
+        both, alone = tiny.sequences(first, [second, None], [range(24), [7, 5]])
+        separator, words, few = (tiny.embed(torch.tensor(ids)) for ids in ([0], list(range(24)), [7, 5]))
+    assert torch.equal(both, torch.cat([first[0], separator, second, separator, words]))
+    assert len(both) == tiny.config.prefix_tokens
+    assert torch.equal(alone, torch.cat([first[1], separator, few]))
 
 
 def test_seeded_weights_are_the_same_every_time(tiny: Mellow) -> None:

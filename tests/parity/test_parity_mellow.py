@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
+from torch.nn import functional
 
 from alm_bench.core.types import Decoding, Wave
 from alm_bench.mellow.checkpoint import HUB, constants, load, published_name
@@ -52,7 +53,7 @@ class Reference:
     manifest: dict[str, Any]
     expected: dict[str, Any]
     heard: Heard
-    prompts: torch.Tensor
+    prompts: list[list[int]]
     prefix: torch.Tensor
 
 
@@ -81,12 +82,12 @@ def reference(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Referen
     first, second = (torch.from_numpy(np.stack(clips)) for clips in ([wav(10, 1), wav(4, 2)], [wav(14, 3), wav(4, 2)]))
     ids = [PROTOCOLS["wrapper"].prompt_ids(prompt, tokenizer, PUBLISHED.prompt) for prompt in PROMPTS]
     with torch.inference_mode():
-        heard, prompts = model.encoder(first), torch.tensor(ids)
-        prefix = model.prefix(model.mapper(heard), model.hear(second), prompts)
+        heard = model.encoder(first)
+        prefix = torch.stack(model.sequences(model.mapper(heard), list(model.hear(second)), ids))
         expected = dict(np.load(shared / "parity" / "expected.npz"))
         logmel = model.encoder.logmel(first)
     np.testing.assert_allclose(logmel[:, ::50], expected["logmel"], rtol=1e-3, atol=1e-3)
-    return Reference(model, tokenizer, manifest, expected, heard, prompts, prefix)
+    return Reference(model, tokenizer, manifest, expected, heard, ids, prefix)
 
 
 def close(found: torch.Tensor, expected: Any, limit: float = 1e-3) -> None:
@@ -119,7 +120,7 @@ def test_encoder_and_mapper(reference: Reference) -> None:
 
 
 def test_prompt_and_prefix(reference: Reference) -> None:
-    assert np.array_equal(reference.prompts.numpy(), reference.expected["input_ids"])
+    assert np.array_equal(reference.prompts, reference.expected["input_ids"])
     assert reference.prefix.shape == (2, 389, 576)
     assert PUBLISHED.prefix_tokens == 389
     close(reference.prefix[:, ::7, ::4], reference.expected["prefix"])
@@ -141,8 +142,17 @@ def test_greedy_tokens(reference: Reference) -> None:
     assert all(row.truncated for row in written)
 
 
-def test_the_trainers_loss_is_the_same_mean(reference: Reference) -> None:
+def padded_loss(model: Mellow, prefix: torch.Tensor, answers: torch.Tensor) -> float:
+    """The published loss of answers (B, n) that are padded to one length: the mean without the padding."""
+    inputs = torch.cat([prefix, model.embed(answers[:, :-1])], dim=1)
+    logits = model.lm(inputs_embeds=inputs, logits_to_keep=answers.shape[1], use_cache=False).logits
+    mean = functional.cross_entropy(logits.flatten(0, 1), answers.flatten(), ignore_index=model.config.prompt.pad)
+    return float(mean)
+
+
+def test_loss_of_an_answer(reference: Reference) -> None:
     ids = reference.tokenizer.encode(ANSWER, add_special_tokens=False).ids
+    assert [ids, ids] == reference.expected["answer_ids"].tolist()
     with torch.inference_mode():
         summed, count = reference.model.answer_loss(list(reference.prefix), [ids, ids])
         longer, _ = reference.model.answer_loss(list(reference.prefix), [ids, [*ids, *ids]])
@@ -151,11 +161,12 @@ def test_the_trainers_loss_is_the_same_mean(reference: Reference) -> None:
     assert longer.item() > summed.item()
 
 
-def test_loss_of_an_answer(reference: Reference) -> None:
+def test_the_loss_is_that_of_padded_answers(reference: Reference) -> None:
     ids = reference.tokenizer.encode(ANSWER, add_special_tokens=False).ids
-    assert [ids, ids] == reference.expected["answer_ids"].tolist()
+    short, pad = ids[-3:], PUBLISHED.prompt.pad
+    padded = torch.tensor([[*ids, pad], short + [pad] * (len(ids) - 2)])
     with torch.inference_mode():
-        loss = reference.model.loss(reference.prefix, torch.tensor([ids, ids])).item()
-        padded = reference.model.loss(reference.prefix, torch.tensor([[*ids, PUBLISHED.prompt.pad]] * 2)).item()
-    assert loss == pytest.approx(float(reference.expected["answer_loss"]), abs=1e-4)
-    assert padded == pytest.approx(loss, abs=1e-5)
+        summed, count = reference.model.answer_loss(list(reference.prefix), [ids, short])
+        expected = padded_loss(reference.model, reference.prefix, padded)
+    assert count == int((padded != pad).sum())
+    assert summed.item() / count == pytest.approx(expected, abs=1e-5)
