@@ -57,13 +57,14 @@ class WindowAttention(nn.Module):
         batch, count, positions, width = x.shape
         bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
         if mask is not None:
-            bias = (bias + mask[:, None]).repeat(batch, 1, 1, 1)
-        qkv = self.qkv(x).view(batch * count, positions, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)
-        bias = bias.expand(batch * count, -1, -1, -1)
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
-        mixed = mixed.transpose(1, 2).reshape(x.shape)
-        return self.proj(mixed)  # type: ignore[no-any-return]
+            bias = bias + mask[:, None]
+        qkv = self.qkv(x).view(batch, count, positions, 3, self.heads, width // self.heads)
+        query, key, value = qkv.permute(3, 0, 1, 4, 2, 5)
+        # Written out: torch's fused attention gains nothing on windows this small, and on CPUs its backward pass in
+        # bf16 takes half of a training step.
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + bias
+        mixed = scores.softmax(dim=-1).to(value.dtype) @ value
+        return self.proj(mixed.transpose(2, 3).reshape(x.shape))  # type: ignore[no-any-return]
 
 
 class Mlp(nn.Module):
