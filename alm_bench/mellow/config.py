@@ -133,12 +133,14 @@ ENCODERS: dict[str, type[EncoderConfig] | type[CNN14Config]] = {"htsat": Encoder
 class MapperConfig:
     """From encoder features to language model tokens. `pool` framewise tokens are averaged into one.
 
-    `projection`: `nonlinear` (published), `linear` (which has no dropout) or `transformer`.
+    `projection`: `nonlinear` (published), `linear` (which has no dropout) or `transformer`. `positions` adds a learned
+    vector to each token, by which a small model tells early from late much sooner; the published network has none.
     """
 
     projection: str = "nonlinear"
     dropout: float = 0.5
     pool: int = 8
+    positions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +253,7 @@ def _value(value: Any, kind: Any, where: str) -> Any:
         return tuple(_value(item, inner, where) for item in value)
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if kind in (int, str) and type(value) is kind:
+    if kind in (int, str, bool) and type(value) is kind:
         return value
     expected = kind.__name__ if isinstance(kind, type) and not isinstance(kind, types.GenericAlias) else str(kind)
     raise CheckpointError(f"{where} must be {expected}, found {value!r}")

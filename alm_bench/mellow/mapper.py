@@ -86,6 +86,8 @@ class Mapper(nn.Module):
         self.c2l = nn.Linear(config.encoder.classes, config.encoder.width)
         projection = PROJECTIONS[config.mapper.projection]
         self.projection = projection(config.encoder.width, config.lm.width, config.mapper.dropout)
+        places = torch.zeros(config.audio_tokens, config.lm.width)
+        self.positions = nn.Parameter(places) if config.mapper.positions else None
 
     def project(self, heard: Heard) -> Tensor:
         """(B, 1 + frames, lm width): the token of the whole clip first, then one a frame."""
@@ -96,4 +98,5 @@ class Mapper(nn.Module):
         tokens = self.project(heard)
         batch, _, width = tokens.shape
         frames = tokens[:, 1:].reshape(batch, -1, self.pool, width).mean(dim=2)
-        return torch.cat([tokens[:, :1], frames], dim=1)
+        pooled = torch.cat([tokens[:, :1], frames], dim=1)
+        return pooled if self.positions is None else pooled + self.positions

@@ -83,7 +83,8 @@ class Mellow(nn.Module):
 def seeded(config: MellowConfig, seed: int = 0) -> Mellow:
     """An untrained network whose weights are the same on every machine and with every version of torch.
 
-    Matrices are normal with variance 1 / inputs (embeddings 0.02 standard deviation), norms 1, biases 0.
+    Matrices are normal with variance 1 / inputs (embeddings 0.02 standard deviation, the places of audio tokens 0.5,
+    which are added to values of 1), norms 1, biases 0.
     """
     model = Mellow(config)
     generator = np.random.default_rng(seed)
@@ -92,9 +93,11 @@ def seeded(config: MellowConfig, seed: int = 0) -> Mellow:
             parameter.fill_(0.0 if name.endswith("bias") else 1.0)
             continue
         fixed = name.endswith("relative_position_bias_table") or any(
-            part in name for part in ("embed_tokens", "wte", "wpe", "mapper.positions")
+            part in name for part in ("embed_tokens", "wte", "wpe")
         )
         scale = 0.02 if fixed else float(np.prod(parameter.shape[1:])) ** -0.5
+        if name == "mapper.positions":
+            scale = 0.5
         values = generator.standard_normal(tuple(parameter.shape), dtype=np.float32)
         parameter.copy_(torch.from_numpy(scale * values))
     return model.eval()
