@@ -12,7 +12,7 @@ from alm_bench.demo.vocabulary import EVENT_TYPES
 FOLDER = "clotho_aqa/audio_files"
 
 _DISSENT = 0.12  # share of question pairs of which one annotator says the other thing
-_HEARD = ("Can {0.phrase} be heard?", "Does the recording contain {0.source}?", "Is there a sound of {0.label}?")
+HEARD = ("Can {0.phrase} be heard?", "Does the recording contain {0.source}?", "Is there a sound of {0.label}?")
 
 
 def _pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tuple[str, bool]]]:
@@ -24,7 +24,7 @@ def _pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tuple[str, bool
         tags = [[key, keys[2]] for key in keys[:2]]
         for order in tags:
             rng.shuffle(order)
-        asked = [(rng.choice(_HEARD).format(a), True), (rng.choice(_HEARD).format(b), False)]
+        asked = [(rng.choice(HEARD).format(a), True), (rng.choice(HEARD).format(b), False)]
     else:
         tags = [[a.key, b.key], [b.key, a.key]]
         asked = [

@@ -43,7 +43,7 @@ def version(sizes: Sizes) -> str:
         [asdict(family) for family in FAMILIES.values()],
         {name: asdict(level) for name, level in mcq.LEVELS.items()},
         [(skill, options, category) for skill, (_, options, category) in mcq.SKILLS.items()],
-        [training.MCQ.hash, training.ENTAILMENT.hash, training.VERDICTS, TIERS, SECONDS],
+        [training.MCQ.hash, training.ENTAILMENT.hash, training.VERDICTS, training.ROWS, TIERS, SECONDS],
         asdict(sizes),
     )
     return f"{WORLD}+{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]}"

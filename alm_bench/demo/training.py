@@ -1,8 +1,11 @@
 """Training rows in ReasonAQA's format, made by the makers of the test questions from scenes of their own."""
 
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from string import ascii_lowercase
+from typing import TypeVar
 
 from alm_bench.core import UsageError
 from alm_bench.core.prompt import PromptTemplate
@@ -10,8 +13,15 @@ from alm_bench.demo import aqa
 from alm_bench.demo.describe import TIERS, captions, difference, pairs
 from alm_bench.demo.entailment import entailment_rows
 from alm_bench.demo.made import Made, Row
-from alm_bench.demo.mcq import questions
+from alm_bench.demo.mcq import Question, questions
+from alm_bench.demo.notes import DESCRIBE, Note, notes, transcript
 from alm_bench.demo.scene import Scene, opaque, stream
+from alm_bench.demo.vocabulary import EVENT_TYPES, family_of
+
+T = TypeVar("T")
+
+ROWS = "rows-2"
+"""The version of what is asked in training. Raise it with any change that alters a row."""
 
 # The forms in which Mellow is asked, at evaluation and in training alike.
 MCQ = PromptTemplate(id="demo/mcq", version=1, template="{question} {options}", lowercase=True)
@@ -30,9 +40,19 @@ _FOLDERS = {
     "val": ("AudioCapsLarger/val", "ClothoV21/dev"),
 }
 _LEAST = 60
+_A_CLIP = 2  # entailment rows a clip and verdict
+
+_OTHER_WAY = {
+    " higher in pitch": " lower in pitch",
+    " lower in pitch": " higher in pitch",
+    " faster": " slower",
+    " slower": " faster",
+}
 
 
-def _row(subtype: str, paths: Sequence[str], texts: Sequence[str], asked: str, answer: str) -> Row:
+def _row(
+    subtype: str, paths: Sequence[str], texts: Sequence[str], asked: str, answer: str, difficulty: str = "easy"
+) -> Row:
     return {
         "taskname": "audiocaps" if paths[0].startswith("AudioCaps") else "clothov21",
         "filepath1": paths[0],
@@ -42,6 +62,7 @@ def _row(subtype: str, paths: Sequence[str], texts: Sequence[str], asked: str, a
         "input": asked,
         "answer": answer,
         "subtype": subtype,
+        "difficulty": difficulty,
     }
 
 
@@ -53,20 +74,73 @@ def _lettered(choices: Sequence[str], gold: int) -> str:
     return MCQ.option.format(letter=ascii_lowercase[gold], text=choices[gold].lower())
 
 
-def _mcq_rows(made: Made, split: str, n: int, seed: int, folder: str) -> None:
-    for item in islice(questions(split, seed), n):
-        path = f"{folder}/Y{opaque('train', item.id)[:11]}.wav"
-        made.scenes[path] = item.scene
-        asked = MCQ.render({"question": item.question}, item.choices)
-        answer = _lettered(item.choices, item.gold)
-        made.rows.append(_row("AudioCaps_MCQ.json", [path], [_caption(made.scenes, path)], asked, answer))
+def _other_way(item: Question) -> Question | None:
+    """The question for the opposite (which is lower, where it was which is higher), whose answer is the other one."""
+    for way, other in _OTHER_WAY.items():
+        if item.question.endswith(way + "?"):
+            return replace(item, question=item.question.replace(way, other), gold=1 - item.gold)
+    return None
+
+
+def _order(item: Question, rng: random.Random) -> Question | None:
+    """Which of two sounds of a scene made for another question is heard first."""
+    starts = {event.type: event.onset for event in sorted(item.scene.events, key=lambda event: -event.onset)}
+    if len(starts) < 2 or len(starts) < len(item.scene.events):
+        return None
+    a, b = rng.sample(sorted(starts), 2)
+    choices = tuple(rng.sample(("Before", "After"), 2))
+    question = f"Is {EVENT_TYPES[a].phrase} heard before or after {EVENT_TYPES[b].phrase}?"
+    gold = choices.index("Before" if starts[a] < starts[b] else "After")
+    return replace(item, skill="Event Order", question=question, choices=choices, gold=gold)
+
+
+def _further(items: Sequence[Question], rng: random.Random) -> list[Question]:
+    """More questions about the same scenes."""
+    found = [_other_way(item) or (_order(item, rng) if item.skill != "Event Order" else None) for item in items]
+    return [item for item in found if item is not None]
+
+
+def _path(item: Question, folder: str) -> str:
+    return f"{folder}/Y{opaque('train', item.id)[:11]}.wav"
+
+
+def _choice_row(made: Made, item: Question, path: str) -> Row:
+    asked = MCQ.render({"question": item.question}, item.choices)
+    answer = _lettered(item.choices, item.gold)
+    return _row("AudioCaps_MCQ.json", [path], [_caption(made.scenes, path)], asked, answer, item.difficulty)
+
+
+def _open_row(made: Made, item: Question, path: str) -> Row:
+    """The question without its options."""
+    asked, answer = item.question.lower(), item.choices[item.gold].lower()
+    return _row("AudioCaps_Open.json", [path], [_caption(made.scenes, path)], asked, answer, item.difficulty)
+
+
+def _question_rows(made: Made, split: str, choice: int, opened: int, seed: int, folder: str) -> None:
+    """`choice` multiple-choice rows, a fifth of them second questions on a clip, and `opened` without options."""
+    rng = stream("training questions", split, seed)
+    items = list(islice(questions(split, seed), choice - choice // 5))
+    made.scenes |= {_path(item, folder): item.scene for item in items}
+    further = _drawn(_further(items, rng), choice // 5, rng)
+    # Which of these sounds can be heard asks nothing where none are named.
+    answerable = [item for item in [*items, *further] if item.skill != "Event Presence"]
+    made.rows += [_choice_row(made, item, _path(item, folder)) for item in [*items, *further]]
+    made.rows += [_open_row(made, item, _path(item, folder)) for item in _drawn(answerable, opened, rng)]
+
+
+def _drawn(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
+    """`count` of them, none twice before all were drawn once."""
+    drawn: list[T] = []
+    while len(drawn) < count:
+        drawn += rng.sample(items, min(len(items), count - len(drawn)))
+    return drawn
 
 
 def _entailment_rows(made: Made, split: str, clips: int, seed: int, folder: str) -> None:
-    source = entailment_rows(split, clips, folder=folder, seed=seed)
+    source = entailment_rows(split, clips, folder=folder, seed=seed, rows_a_clip=_A_CLIP)
     made.scenes |= source.scenes
     for entry in source.rows:
-        path = f"{folder}/{entry['Audio file']}"
+        path = f"{folder}/{entry['Audio file']}.wav"
         for column, gold in _GOLD_VERDICT.items():
             asked = ENTAILMENT.render({"hypothesis": entry[column]}, VERDICTS)
             answer = _lettered(VERDICTS, gold)
@@ -79,6 +153,42 @@ def _aqa_rows(made: Made, split: str, clips: int, seed: int) -> None:
     for name, question, answer in aqa.majority(source):
         path = f"{aqa.FOLDER}/{name}"
         made.rows.append(_row("Clotho_AQA.json", [path], [_caption(made.scenes, path)], question.lower(), answer))
+
+
+def _heard_rows(made: Made, split: str, n: int, seed: int, folder: str) -> None:
+    """Whether a sound can be heard, asked about the clips that lie in `folder` already: half yes, half no."""
+    rng = stream("heard", split, seed)
+    names = sorted(path for path in made.scenes if path.startswith(folder))
+    for i in range(n):
+        path = names[i % len(names)]
+        scene = made.scenes[path]
+        heard = sorted(scene.types & EVENT_TYPES.keys())
+        families = {family_of(tag) for tag in scene.types - EVENT_TYPES.keys()}
+        absent = [key for key, kind in EVENT_TYPES.items() if key not in heard and kind.family not in families]
+        yes = (i + i // len(names)) % 2 == 0
+        kind = EVENT_TYPES[rng.choice(heard if yes else absent)]
+        asked = rng.choice(aqa.HEARD).format(kind).lower()
+        text = [_caption(made.scenes, path)]
+        made.rows.append(_row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
+
+
+def _noted_rows(made: Made, split: str, described: int, noted: int, seed: int) -> None:
+    """`described` clips sound by sound, and `noted` small questions on any clip, as many of each kind."""
+    rng = stream("noted", split, seed)
+    asked: dict[str, list[tuple[str, Note]]] = {}
+    for path in sorted(made.scenes):
+        for note in notes(made.scenes[path], rng):
+            asked.setdefault(note.about, []).append((path, note))
+    rows = [
+        ("AudioCaps_Detail.json", path, DESCRIBE, transcript(made.scenes[path]))
+        for path in _drawn(sorted(made.scenes), described, rng)
+    ]
+    for place, about in enumerate(sorted(asked)):
+        count = noted // len(asked) + (place < noted % len(asked))
+        rows += [
+            ("AudioCaps_Note.json", path, note.asked, note.answer) for path, note in _drawn(asked[about], count, rng)
+        ]
+    made.rows += [_row(kind, [path], [_caption(made.scenes, path)], said, answer) for kind, path, said, answer in rows]
 
 
 def _described_rows(made: Made, split: str, texts: int, pairs_a_tier: int, seed: int, folder: str) -> None:
@@ -97,19 +207,24 @@ def _described_rows(made: Made, split: str, texts: int, pairs_a_tier: int, seed:
 
 
 def training_rows(n: int, seed: int = 0, split: str = "train") -> Made:
-    """`n` rows: 45 % multiple choice, 15 % each of entailment, differences and AQA, 10 % captions, in random order.
+    """`n` rows: 28 % multiple choice, 14 % such questions without options, 20 % on single sounds, 10 % entailment, 8 %
+    each of yes/no and descriptions sound by sound, 5 % each of AQA and differences, 2 % captions, in random order.
 
     `split` is "train" or "val"; with `seed` it decides every scene, none of which a test split has.
     Raises UsageError for fewer than 60 rows, which could not hold every kind.
     """
     if n < _LEAST:
         raise UsageError(f"the demo world makes at least {_LEAST} training rows, {n} were asked for")
-    captioned, described = _FOLDERS[split]
+    captioned, entailing = _FOLDERS[split]
     made = Made()
-    entailed, asked, tier, texts = round(0.05 * n), 2 * round(0.025 * n), round(0.05 * n), round(0.1 * n)
-    _mcq_rows(made, split, n - 3 * (entailed + asked + tier) - texts, seed, captioned)
+    opened, noted, heard, described, texts, tier = (round(share * n) for share in (0.14, 0.2, 0.08, 0.08, 0.02, 0.017))
+    entailed, asked = max(3, round(0.1 * n / 6)), 2 * round(0.025 * n / 3)
+    choice = n - opened - noted - heard - described - texts - 3 * tier - 3 * _A_CLIP * entailed - 3 * asked
+    _question_rows(made, split, choice, opened, seed, captioned)
+    _heard_rows(made, split, heard, seed, captioned)
     _described_rows(made, split, texts, tier, seed, captioned)
-    _entailment_rows(made, split, entailed, seed, described)
+    _entailment_rows(made, split, entailed, seed, entailing)
     _aqa_rows(made, split, asked, seed)
+    _noted_rows(made, split, described, noted, seed)
     stream("training order", split, seed).shuffle(made.rows)
     return made

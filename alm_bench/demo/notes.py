@@ -1,0 +1,92 @@
+"""What a listener notices of single sounds before comparing any: training rows in small steps.
+
+A small model that is only asked which of two sounds is higher, or came first, stays at chance for long. Asked
+beforehand how high and how fast a sound is, when it is heard and how often, it learns the comparisons in minutes.
+"""
+
+import random
+from dataclasses import dataclass
+
+from alm_bench.demo.scene import SECONDS, Event, Scene
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, family_of, is_ambiguous
+
+DESCRIBE = "describe every sound"
+
+LOW, HIGH = 0.86, 1.16
+"""Factors on a type's own pitch and pace beyond which it is called low or high, slow or fast."""
+FAINT = -6.0
+"""dB below which a sound is called faint."""
+MOST = 5
+"""Units up to which they are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A question about one sound. `about` is pitch, tempo, time, number or guess."""
+
+    about: str
+    asked: str
+    answer: str
+
+
+def _extreme(factor: float, low: str, high: str) -> str:
+    return low if factor < LOW else high if factor > HIGH else ""
+
+
+def _qualities(event: Event, kind: EventType) -> list[str]:
+    pitch = _extreme(event.pitch, "low", "high") if kind.pitched else ""
+    tempo = _extreme(event.tempo, "slow", "fast") if kind.paced else ""
+    return [word for word in (pitch, tempo, "faint" if event.gain < FAINT else "") if word]
+
+
+def _counted(event: Event, kind: EventType) -> bool:
+    return kind.countable and 1 <= event.repeats <= MOST
+
+
+def _noted(event: Event) -> str:
+    if is_ambiguous(event.type):
+        return FAMILIES[family_of(event.type)].ambiguous
+    kind = EVENT_TYPES[event.type]
+    times = [f"{event.repeats} times"] if _counted(event, kind) else []
+    return " ".join([*_qualities(event, kind), kind.label, *times])
+
+
+def transcript(scene: Scene) -> str:
+    """Every sound in order, with its qualities: `low dog barking 3 times, then faint rain falling`."""
+    return ", then ".join(_noted(event) for event in sorted(scene.events, key=lambda event: event.onset))
+
+
+def _guesses(scene: Scene, rng: random.Random) -> list[Note]:
+    """What an unclear sound could be, and what nothing here could be."""
+    unclear = {family_of(tag) for tag in scene.types if is_ambiguous(tag)}
+    present = {family_of(tag) for tag in scene.types}
+    found = []
+    for families, answer in ((unclear, "yes"), (FAMILIES.keys() - present, "no")):
+        if unclear:
+            kind = rng.choice([kind for kind in EVENT_TYPES.values() if kind.family in families])
+            found.append(Note("guess", f"could one of the sounds be {kind.phrase}?", answer))
+    return found
+
+
+def notes(scene: Scene, rng: random.Random) -> list[Note]:
+    """What can be asked about single sounds of the scene."""
+    ordered = sorted(scene.events, key=lambda event: event.onset)
+    found = _guesses(scene, rng)
+    for place, event in (("first", ordered[0]), ("last", ordered[-1])):
+        kind = EVENT_TYPES.get(event.type)
+        if kind and kind.pitched and (pitch := _extreme(event.pitch, "low", "high")):
+            found.append(Note("pitch", f"is the {place} sound high or low in pitch?", pitch))
+        if kind and kind.paced and (tempo := _extreme(event.tempo, "slow", "fast")):
+            found.append(Note("tempo", f"is the {place} sound fast or slow?", tempo))
+    types = [event.type for event in ordered]
+    for event in ordered:
+        kind = EVENT_TYPES.get(event.type)
+        if kind is None or types.count(event.type) > 1:
+            continue
+        middle = (event.onset + event.end) / 2 / SECONDS
+        if abs(middle - 0.5) > 0.1:
+            half = "the first half" if middle < 0.5 else "the second half"
+            found.append(Note("time", f"is {kind.phrase} heard in the first or the second half?", half))
+        if _counted(event, kind):
+            found.append(Note("number", f"how many {kind.units} are heard?", str(event.repeats)))
+    return found
