@@ -2,16 +2,18 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 
+from alm_bench.audio import load
 from alm_bench.core import AudioRef
 from alm_bench.mellow.config import MellowConfig
 from alm_bench.mellow.encoder import Encoded
+from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.prompt import Protocol
 from alm_bench.train.config import StageConfig
 from alm_bench.train.features import LogMels
@@ -24,7 +26,10 @@ ANSWER_TOKENS = 250
 
 @dataclass(slots=True)
 class Corpus:
-    """All rows of all sources, and every clip once. `cues` (clips, steps, classes) where sources have them."""
+    """All rows of all sources, and every clip once.
+
+    `cues` (clips, steps, classes), or (clips, classes) where only the whole clip's are known, where sources have them.
+    """
 
     sources: Sequence[Source]
     clips: Sequence[AudioRef]
@@ -48,8 +53,7 @@ class Corpus:
 
 def clips_of(sources: Sequence[Source]) -> list[AudioRef]:
     """Every clip once, in order of appearance."""
-    found = {ref.id: ref for source in sources for row in source.rows for ref in row.clips}
-    return list(found.values())
+    return list({ref.id: ref for source in sources for ref in source.clips}.values())
 
 
 class Collator:
@@ -66,14 +70,15 @@ class Collator:
     ) -> None:
         self.corpus, self.config, self.tokenizer = corpus, config, tokenizer
         self.protocol, self.stage, self.encoded = protocol, stage, encoded
+        self.front = LogMel(config.encoder)
 
     def tags(self, clips: Sequence[int], step: int) -> Batch:
         assert self.corpus.cues is not None
-        frames = self.corpus.cues[list(clips)].float()
+        tags = self.corpus.cues[list(clips)].float()
         if self.stage.silent:
             # All clips sound the same then, and the loss is linear in its targets: one clip with their mean is equal.
-            return Batch(logmel=self.corpus.logmels.silent[None], frames=frames.mean(dim=0, keepdim=True))
-        return Batch(logmel=self._logmel(clips, step), frames=frames)
+            return Batch(logmel=self.corpus.logmels.silent[None], tags=tags.mean(dim=0, keepdim=True))
+        return Batch(logmel=self._logmel(clips, step), tags=tags)
 
     def answers(self, rows: Sequence[int], step: int) -> Batch:
         """`step` draws the wording of rewritten prompts and, in the fixed layout, second clips."""
@@ -118,7 +123,13 @@ class Collator:
     def _logmel(self, clips: Sequence[int], step: int) -> torch.Tensor:
         if self.stage.silent:
             return self.corpus.logmels.silent.expand(len(clips), -1, -1)
-        logmel = self.corpus.logmels[clips]
+        if self.stage.random_crop:
+            policy = replace(self.protocol.policy(self.config.encoder), crop="random")
+            # A clip's name says where it is cut: another name a step, another part of the clip.
+            refs = [replace(ref, id=f"{ref.id}@{step}") for ref in (self.corpus.clips[place] for place in clips)]
+            logmel = torch.stack([self.front(torch.from_numpy(load(ref, policy).wave)[None])[0] for ref in refs])
+        else:
+            logmel = self.corpus.logmels[clips]
         return spec_augment(logmel, step) if self.stage.spec_augment else logmel
 
 

@@ -19,13 +19,15 @@ CONFIGS = Path(__file__).parent / "configs"
 class DataConfig:
     """One source of rows. `file` is ReasonAQA-format JSON, or `demo` for the demo world's rows of `split`.
 
-    `root` is the folder that the rows' paths are below. `rows` limits (file) or sets (demo) their number. `weight` is
+    A .csv or .tsv file in AudioSet's layout has tags of clips, for stages that train an encoder; `classes` is its
+    class file, in the order of the encoder's outputs. `root` is the folder that the rows' paths are below. `rows` limits (file) or sets (demo) their number. `weight` is
     the source's share of the draws. `subtypes`, matched case-folded, keeps only those parts; `without`, patterns like
     `*mcq*`, leaves parts out.
     """
 
     file: str
     root: Path | None = None
+    classes: Path | None = None
     split: str = "train"
     rows: int | None = None
     weight: float = 1.0
@@ -54,8 +56,12 @@ class StageConfig:
     """One stage: which parts train on which objective, and for how long.
 
     `train` names parameters by prefix (`encoder`, `mapper`, `lm`, `encoder.tscam_conv`); the rest is frozen.
-    `steps` optimiser steps, or `epochs` passes over the rows. `clip` is a norm, or 0 for the published rule, which
-    starts at 0.5 and follows the history of norms. `silent` trains the text-only ablation: every clip is zeros.
+    `steps` optimiser steps, or `epochs` passes over the rows. `mix` gives shares of the draws to parts of the data
+    (ReasonAQA's subtypes; patterns like `acd-*`); parts that it leaves out are not drawn; empty, every row is drawn
+    alike. `curriculum` is the share of the steps over which rows come from easy to hard, by their `difficulty`.
+    `clip` is a norm, or 0 for the published rule, which starts at 0.5 and follows the history of norms.
+    `spec_augment` masks bands of time and frequency; `random_crop` cuts clips that are too long anew each time, which
+    no cache can hold. `silent` trains the text-only ablation: every clip is zeros.
     """
 
     name: str
@@ -64,6 +70,8 @@ class StageConfig:
     lr: float
     steps: int | None = None
     epochs: int | None = None
+    mix: Mapping[str, float] = field(default_factory=dict)
+    curriculum: float = 0.0
     batch: int = 32
     accumulate: int = 1
     optimizer: Literal["adam", "adamw"] = "adamw"
@@ -74,6 +82,7 @@ class StageConfig:
     clip: float = 1.0
     silent: bool = False
     spec_augment: bool = False
+    random_crop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +100,13 @@ class LoraConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """A whole recipe. With `lora`, stages on answers train its adapters beside what they name."""
+    """A whole recipe. With `lora`, stages on answers train its adapters beside what they name.
+
+    `ema` above 0 is the decay of a moving average of the weights, which is then what is validated and kept.
+    `gradient_checkpointing` computes the language model's activations twice instead of keeping them.
+    `answer_every` steps the network answers up to `answer_rows` validation rows; the share it answers word for word is
+    logged by part.
+    """
 
     name: str
     model: ModelConfig
@@ -104,7 +119,11 @@ class TrainConfig:
     missing_audio: Literal["error", "skip"] = "error"
     log_every: int = 10
     validate_every: int = 0
+    answer_every: int = 0
+    answer_rows: int = 200
     save_every: int = 100
+    ema: float = 0.0
+    gradient_checkpointing: bool = False
     out: Path = Path("results/training")
     trained_on: tuple[str, ...] = ()
 
@@ -120,7 +139,21 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
     for key in ("stage", "data"):
         if not getattr(config, key):
             raise UsageError(f"{path}: {key} is empty, a recipe has at least one [[{key}]]")
+    for number, stage in enumerate(config.stage):
+        _check_stage(stage, f"{path}: stage.{number}")
+    if not 0 <= config.ema < 1:
+        raise UsageError(f"{path}: ema takes a decay of 0 (none) to below 1, found {config.ema:g}")
     return config
+
+
+def _check_stage(stage: StageConfig, where: str) -> None:
+    for part, share in stage.mix.items():
+        if isinstance(share, bool) or not isinstance(share, int | float) or share <= 0:
+            raise UsageError(f"{where}.mix takes shares above 0, found {part} = {share!r}")
+    if not 0 <= stage.curriculum <= 1:
+        raise UsageError(f"{where}.curriculum takes a share of the steps, 0 to 1, found {stage.curriculum:g}")
+    if stage.random_crop and stage.objective == "tags":
+        raise UsageError(f"{where}: random_crop would cut clips away from their framewise tags; use it on answers")
 
 
 def _file(name: str) -> Path:

@@ -2,31 +2,45 @@
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from alm_bench.core import AlmBenchError, UsageError
 from alm_bench.mellow.checkpoint import save_folder
+from alm_bench.mellow.generate import Decoding, generate
+from alm_bench.mellow.model import Mellow
 from alm_bench.train.batches import Collator
 from alm_bench.train.config import StageConfig, TrainConfig
+from alm_bench.train.draws import draws
 from alm_bench.train.features import encode_all
 from alm_bench.train.lora import adapters, merged
 from alm_bench.train.objective import Batch, Objective
 from alm_bench.train.report import Board, write_report
-from alm_bench.train.sampler import Steps
+from alm_bench.train.sampler import Curriculum, Group, Steps
 from alm_bench.train.schedule import Clipping, rate
 from alm_bench.train.setup import Prepared
 from alm_bench.train.state import BEST, LAST, Folder, Position, random_state, restore_random
 
 Observer = Callable[[dict[str, Any]], None]
+
+LONGEST = 32
+"""Tokens that an answer may have where answers are compared word for word."""
+
+EARLY = 50
+"""First steps of a run that are all logged: by them another machine can be seen to take the same ones."""
+
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""What torch says on GPU and CPU, where it raises a plain RuntimeError."""
 
 
 def _trainable(model: nn.Module, prefixes: Sequence[str]) -> list[nn.Parameter]:
@@ -62,12 +76,13 @@ class Stage:
     number: int
     config: StageConfig
     total: int
-    steps: Steps
+    steps: Steps | Curriculum
     collator: Collator
     objective: nn.Module
     optimizer: Any
     parameters: list[nn.Parameter]
     clipping: Clipping
+    average: AveragedModel | None
 
 
 class Trainer:
@@ -81,6 +96,11 @@ class Trainer:
         self.folder = Folder(config.out / config.name)
         self.board = Board(self.folder.path)
         self.model = prepared.model.to(self.accelerator.device)
+        if self.accelerator.device.type == "cpu" and config.precision == "bf16":
+            # torch's fused attention has a slow backward pass in bf16 on CPUs: half the time of a small model's step.
+            self.model.lm.set_attn_implementation("eager")
+        if config.gradient_checkpointing:
+            self.model.lm.gradient_checkpointing_enable()
         self.position = Position()
 
     def run(self, fresh: bool = False) -> Path:
@@ -94,9 +114,18 @@ class Trainer:
             if self.accelerator.is_main_process:
                 self.folder.cut_log(self.position)
         for number in range(self.position.stage, len(self.config.stage)):
-            self._run_stage(number, tensors)
+            try:
+                self._run_stage(number, tensors)
+            except (RuntimeError, MemoryError) as error:
+                if not (isinstance(error, MemoryError) or any(text in str(error) for text in OUT_OF_MEMORY)):
+                    raise
+                raise AlmBenchError(
+                    f"out of memory at step {self.position.step} of stage {self.config.stage[number].name}: lower its "
+                    "batch, or raise accumulate (the same step in smaller parts), or set gradient_checkpointing; the "
+                    "run goes on from its last saved step"
+                ) from error
             tensors = None
-        self._save_weights(LAST)
+        self._save_weights(LAST, self.model)
         if self.accelerator.is_main_process:
             sources = self.prepared.corpus.sources
             write_report(self.folder.path, self.config, merged(self.model), sources, self.folder.read_log())
@@ -109,6 +138,8 @@ class Trainer:
         if tensors is not None and self.position.step > 0:
             stage.optimizer.load_state_dict(tensors["optimizer"])
             stage.clipping.norms = list(tensors["norms"])
+            if stage.average is not None:
+                stage.average.load_state_dict(tensors["average"])
         if tensors is not None:
             restore_random(tensors["random"])
         started, done = time.perf_counter(), 0
@@ -120,12 +151,16 @@ class Trainer:
             last = step + 1 == stage.total
             if self._due(self.config.validate_every, step) or (last and self.prepared.validation is not None):
                 entry |= self._validate(stage)
-            if self.accelerator.is_main_process and (self._due(self.config.log_every, step) or last):
+            if self._due(self.config.answer_every, step) and stage.config.objective == "answers":
+                entry |= self._answer(stage)
+            logged = self._due(self.config.log_every, step) or last or (number == 0 and step < EARLY)
+            if self.accelerator.is_main_process and logged:
                 self.folder.log(entry)
                 self.board.add(entry)
             self.observe({**entry, "total": stage.total})
             if self._due(self.config.save_every, step) and not last:
                 self._save(stage)
+        self.model.load_state_dict(self._kept(stage).state_dict())
         self.position = Position(number + 1, 0, self.position.best)
         self._save(None)
 
@@ -142,21 +177,34 @@ class Trainer:
         if frozen:
             self.model.encoder.eval()
         encoded = None
-        if frozen and not config.spec_augment and config.objective == "answers":
-            clips, silent = len(corpus.clips), config.silent
-            encoded = encode_all(self.model.encoder, corpus.logmels, clips, 64, self._autocast(), silent)
+        changing = config.spec_augment or config.random_crop
+        if frozen and not changing and config.objective == "answers":
+            encoded = encode_all(
+                self.model.encoder, corpus.logmels, len(corpus.clips), 64, self._autocast(), config.silent
+            )
         if config.objective == "tags":
             if corpus.cues is None:
                 raise UsageError(f"stage {config.name}: its data has no tags; the demo world and tag files have them")
-            lengths = np.zeros(len(corpus.clips), np.int64)
-            steps = Steps([len(corpus.clips)], [1.0], lengths, config.batch, self.config.seed + number)
+            clips = np.arange(len(corpus.clips))
+            steps: Steps | Curriculum = Steps(
+                [Group(clips, 1.0)], np.zeros_like(clips), config.batch, self.config.seed + number
+            )
         else:
-            weights = [source.config.weight for source in corpus.sources]
-            steps = Steps(corpus.sizes, weights, prepared.lengths, config.batch, self.config.seed + number)
+            if not any(corpus.sizes):
+                raise UsageError(f"stage {config.name}: its data has tags only, and no rows to answer")
+            steps = draws(corpus, config, prepared.lengths, self.config.seed + number)
         total = config.steps if config.steps is not None else (config.epochs or 1) * steps.per_epoch
         collator = Collator(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
         objective, optimizer = self.accelerator.prepare(Objective(self.model), _optimizer(config, parameters))
-        return Stage(number, config, total, steps, collator, objective, optimizer, parameters, Clipping(config.clip))
+        average = None
+        if self.config.ema:
+            average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(self.config.ema))
+        clipping = Clipping(config.clip)
+        return Stage(number, config, total, steps, collator, objective, optimizer, parameters, clipping, average)
+
+    def _kept(self, stage: Stage) -> Mellow:
+        """The weights that a stage is judged by and leaves: their moving average, where one is kept."""
+        return self.model if stage.average is None else cast(Mellow, stage.average.module)
 
     def _autocast(self) -> torch.autocast:
         kinds = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.bfloat16}
@@ -197,6 +245,8 @@ class Trainer:
         stage.clipping.saw(norm)
         stage.optimizer.step()
         stage.optimizer.zero_grad()
+        if stage.average is not None:
+            stage.average.update_parameters(self.model)
         return {
             "stage": stage.number,
             "name": stage.config.name,
@@ -219,7 +269,7 @@ class Trainer:
         if corpus is None:
             return {}
         collator = Collator(corpus, self.model.config, self.prepared.tokenizer, self.prepared.protocol, stage.config)
-        self.model.eval()
+        model = self._kept(stage).eval()
         count = len(corpus.clips) if stage.config.objective == "tags" else sum(corpus.sizes)
         build = collator.tags if stage.config.objective == "tags" else collator.answers
         mine = range(self.accelerator.process_index, count, self.accelerator.num_processes)
@@ -227,19 +277,46 @@ class Trainer:
         for start in range(0, len(mine), 64):
             batch = build(list(mine[start : start + 64]), 0)
             with self._autocast():
-                summed += float(Objective(self.model)(batch.to(self.accelerator.device)))
+                summed += float(Objective(model)(batch.to(self.accelerator.device)))
             units += batch.units
-        self.model.train()
-        if not any(_under(p, "encoder") for p in stage.config.train):
-            self.model.encoder.eval()
+        self._train_mode(stage)
         value = self._summed(summed) / self._summed(units)
         better = stage.number + 1 == len(self.config.stage) and (
             self.position.best is None or value < self.position.best
         )
         if better:
             self.position.best = value
-            self._save_weights(BEST)
+            self._save_weights(BEST, model)
         return {"validation_loss": value}
+
+    def _train_mode(self, stage: Stage) -> None:
+        self.model.train()
+        if not any(_under(prefix, "encoder") for prefix in stage.config.train):
+            self.model.encoder.eval()
+
+    @torch.no_grad()
+    def _answer(self, stage: Stage) -> dict[str, Any]:
+        """Per part, the share of validation rows that greedy decoding answers word for word."""
+        corpus, tokenizer = self.prepared.validation, self.prepared.tokenizer
+        if corpus is None or not self.accelerator.is_main_process:
+            return {}
+        collator = Collator(corpus, self.model.config, tokenizer, self.prepared.protocol, stage.config)
+        model = self._kept(stage).eval()
+        decoding = Decoding(max_new_tokens=LONGEST)
+        right: dict[str, list[bool]] = defaultdict(list)
+        rows = range(min(self.config.answer_rows, sum(corpus.sizes)))
+        for start in range(0, len(rows), 64):
+            part = rows[start : start + 64]
+            batch = collator.answers(part, 0).to(self.accelerator.device)
+            with self._autocast():
+                written = generate(model, Objective(model).sequences(batch), list(map(str, part)), decoding)
+            for number, row, answer in zip(part, written, batch.answers, strict=True):
+                source, index = corpus.row(number)
+                said = tokenizer.decode(row.tokens, skip_special_tokens=True)
+                wanted = tokenizer.decode(list(answer), skip_special_tokens=True)
+                right[source.rows[index].subtype].append(said.strip() == wanted.strip())
+        self._train_mode(stage)
+        return {"answered": {part: round(sum(marks) / len(marks), 4) for part, marks in sorted(right.items())}}
 
     def _save(self, stage: Stage | None) -> None:
         if not self.accelerator.is_main_process:
@@ -247,11 +324,12 @@ class Trainer:
         tensors: dict[str, Any] = {"model": self.model.state_dict(), "random": random_state()}
         if stage is not None:
             tensors |= {"optimizer": stage.optimizer.state_dict(), "norms": stage.clipping.norms}
+            tensors |= {} if stage.average is None else {"average": stage.average.state_dict()}
         self.folder.save(self.position, tensors)
 
-    def _save_weights(self, name: str) -> None:
+    def _save_weights(self, name: str, model: Mellow) -> None:
         if self.accelerator.is_main_process:
-            save_folder(self.folder.path / name, merged(self.model), self.prepared.tokenizer)
+            save_folder(self.folder.path / name, merged(model), self.prepared.tokenizer)
 
 
 def _flagged(batches: Sequence[Batch]) -> Iterator[tuple[bool, Batch]]:

@@ -50,16 +50,16 @@ def demo_texts(rows: int = 6000) -> list[str]:
 def mini_config(tokenizer: Tokenizer) -> MellowConfig:
     """About 2.6M parameters. One class of the encoder a cue of the demo world; one audio token an encoder step."""
     vocabulary = tokenizer.get_vocab()
-    encoder = EncoderConfig(n_fft=2048, hop=1250, image=128, embed=48, depths=(2, 4), heads=(4, 8), classes=len(CUES))
+    encoder = EncoderConfig(n_fft=2048, hop=1250, image=128, embed=48, depths=(2, 4), heads=(2, 4), classes=len(CUES))
     return MellowConfig(
         encoder=encoder,
-        mapper=MapperConfig(dropout=0.0, pool=encoder.frames // (encoder.grid * encoder.stretch)),
+        mapper=MapperConfig(dropout=0.0, pool=encoder.frames // (encoder.grid * encoder.stretch), positions=True),
         lm=LanguageModelConfig(
             vocabulary=len(vocabulary),
             width=192,
             layers=4,
-            heads=6,
-            kv_heads=3,
+            heads=4,
+            kv_heads=4,
             mlp=512,
             positions=1024,
             rope_theta=10_000.0,

@@ -8,7 +8,7 @@ from typing import Any
 from alm_bench.core.files import atomic_write, storing
 from alm_bench.mellow.model import Mellow
 from alm_bench.records.tables import markdown
-from alm_bench.train.config import TrainConfig
+from alm_bench.train.config import LoraConfig, TrainConfig
 from alm_bench.train.sources import Source
 
 Entry = Mapping[str, Any]
@@ -57,6 +57,8 @@ def model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], lo
         ]
         for number, stage in enumerate(config.stage)
     ]
+    answered = [entry["answered"] for entry in log if "answered" in entry]
+    scores = [[part, f"{100 * share:.1f}"] for part, share in (answered[-1] if answered else {}).items()]
     columns = ["stage", "objective", "trained", "steps", "batch", "optimiser", "loss", "validation loss"]
     shape = asdict(model.config)
     return (
@@ -67,12 +69,18 @@ def model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], lo
                 f"with the recipe `{config.name}`, seed {config.seed}, precision {config.precision}.",
                 f"Encoder {shape['encoder']['kind']}, width {model.config.encoder.width}; language model "
                 f"{shape['lm']['kind']}, {shape['lm']['layers']} layers of width {shape['lm']['width']}; "
-                f"{shape['prompt']['layout']} prompt layout; domains: {', '.join(config.trained_on) or 'not stated'}.",
+                f"{shape['prompt']['layout']} prompt layout; domains: {', '.join(config.trained_on) or 'not stated'}."
+                + (f" Low-rank adapters, merged: {_lora(config.lora)}." if config.lora is not None else ""),
                 "## Data",
                 markdown(["file", "split", "rows", "weight", "clips missing"], data),
                 "## Recipe",
                 markdown(columns, recipe),
                 "![losses](loss.png)",
+                *(
+                    ["## Validation rows answered word for word", markdown(["part", "%"], scores)]
+                    if scores
+                    else ["No validation rows were answered; `answer_every` in the recipe asks for it."]
+                ),
                 "## Licence",
                 "MIT, as alm-bench, for weights trained on the demo world alone. Weights trained on other data, or "
                 "started from other weights, carry their terms.",
@@ -80,6 +88,10 @@ def model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], lo
         )
         + "\n"
     )
+
+
+def _lora(lora: LoraConfig) -> str:
+    return f"rank {lora.r}, alpha {lora.alpha}, on {', '.join(lora.targets)}"
 
 
 def _last(log: Sequence[Entry], stage: int) -> Entry:
@@ -113,3 +125,5 @@ class Board:
         for name in ("loss", "validation_loss", "lr", "norm", "samples_per_second"):
             if entry.get(name) is not None:
                 self._writer.add_scalar(f"{entry['name']}/{name}", entry[name], entry["step"])
+        for part, share in entry.get("answered", {}).items():
+            self._writer.add_scalar(f"{entry['name']}/answered/{part}", share, entry["step"])

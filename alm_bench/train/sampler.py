@@ -1,6 +1,7 @@
 """Which rows make up which step: a function of seed, epoch and step alone, so that a resumed run sees the same."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,20 +12,27 @@ POOL = 16
 Indices = npt.NDArray[np.int64]
 
 
-def epoch_rows(sizes: Sequence[int], weights: Sequence[float], seed: int, epoch: int) -> Indices:
-    """Row numbers of one epoch over all sources, shuffled. Sources lie one after another.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Row numbers that are drawn together, and their share of the draws (relative to the other groups' shares)."""
 
-    An epoch has as many rows as there are; a source's share is its weight times its size. A source drawn more often
-    than it is large repeats its rows, each equally often but for one.
+    rows: Indices
+    share: float
+
+
+def epoch_rows(groups: Sequence[Group], seed: int, epoch: int) -> Indices:
+    """Row numbers of one epoch over all groups, shuffled.
+
+    An epoch has as many rows as there are. A group drawn more often than it is large repeats its rows, each equally
+    often but for one.
     """
     generator = np.random.default_rng([seed, epoch])
-    shares = np.array(sizes) * np.array(weights)
-    counts = np.round(shares / shares.sum() * sum(sizes)).astype(int)
-    starts = np.cumsum([0, *sizes[:-1]])
+    shares = np.array([group.share for group in groups])
+    counts = np.round(shares / shares.sum() * sum(len(group.rows) for group in groups)).astype(int)
     drawn = []
-    for size, count, start in zip(sizes, counts, starts, strict=True):
-        rounds = [generator.permutation(size) for _ in range(-(-int(count) // size))]
-        drawn.append(start + np.concatenate(rounds)[:count] if rounds else np.zeros(0, np.int64))
+    for group, count in zip(groups, counts, strict=True):
+        rounds = [generator.permutation(group.rows) for _ in range(-(-int(count) // len(group.rows)))]
+        drawn.append(np.concatenate(rounds)[:count] if rounds else np.zeros(0, np.int64))
     return generator.permutation(np.concatenate(drawn)).astype(np.int64)
 
 
@@ -42,20 +50,18 @@ def epoch_batches(rows: Indices, lengths: npt.NDArray[np.int64], batch: int, see
 
 
 class Steps:
-    """The rows of every step of a stage."""
+    """The rows of every step of a stage. `lengths` (rows,) are of all rows, whether a group has them or not."""
 
-    def __init__(
-        self, sizes: Sequence[int], weights: Sequence[float], lengths: npt.NDArray[np.int64], batch: int, seed: int
-    ) -> None:
-        self._sizes, self._weights, self._lengths = list(sizes), list(weights), lengths
-        self._batch, self._seed = min(batch, sum(sizes)), seed
+    def __init__(self, groups: Sequence[Group], lengths: npt.NDArray[np.int64], batch: int, seed: int) -> None:
+        self._groups, self._lengths = list(groups), lengths
+        self._batch, self._seed = min(batch, sum(len(group.rows) for group in groups)), seed
         self._epoch = -1
         self._batches: list[Indices] = []
         self.per_epoch = len(self._of(0))
 
     def _of(self, epoch: int) -> list[Indices]:
         if epoch != self._epoch:
-            rows = epoch_rows(self._sizes, self._weights, self._seed, epoch)
+            rows = epoch_rows(self._groups, self._seed, epoch)
             self._batches = epoch_batches(rows, self._lengths, self._batch, self._seed, epoch)
             self._epoch = epoch
         return self._batches
@@ -66,5 +72,17 @@ class Steps:
         epoch, place = divmod(step, self.per_epoch)
         return self._of(epoch)[place]
 
-    def epoch(self, step: int) -> int:
-        return step // self.per_epoch
+
+class Curriculum:
+    """From easy to hard: `parts[i]` gives the steps of the i-th of equally long parts of the first `until` steps.
+
+    After them, and for as long as the stage lasts, the last one gives the steps.
+    """
+
+    def __init__(self, parts: Sequence[Steps], until: int) -> None:
+        self._parts, self._until = list(parts), max(1, until)
+        self.per_epoch = self._parts[-1].per_epoch
+
+    def __getitem__(self, step: int) -> Indices:
+        place = min(step * (len(self._parts) - 1) // self._until, len(self._parts) - 1)
+        return self._parts[place][step]

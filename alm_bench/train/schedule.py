@@ -12,17 +12,17 @@ HISTORY = 100
 def rate(stage: StageConfig, step: int, total: int, per_epoch: int) -> float:
     """The learning rate of `step` (0-based) of `total`.
 
-    `cosine` warms up linearly over the first `warmup` share and falls to 0 step by step. `cosine_epoch`, as published,
-    has no warm-up and falls from epoch to epoch.
+    `cosine` warms up linearly over the first `warmup` share and falls to 0 step by step, `constant` warms up and stays.
+    `cosine_epoch`, as published, has no warm-up and falls from epoch to epoch.
     """
-    if stage.schedule == "constant":
-        return stage.lr
     if stage.schedule == "cosine_epoch":
         epochs = max(1, math.ceil(total / per_epoch))
         return stage.lr * 0.5 * (1 + math.cos(math.pi * (step // per_epoch) / epochs))
     warm = max(1, round(stage.warmup * total))
     if step < warm:
         return stage.lr * (step + 1) / warm
+    if stage.schedule == "constant":
+        return stage.lr
     return stage.lr * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, total - warm)))
 
 

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from alm_bench.core import CheckpointError
+from alm_bench.core import CheckpointError, UsageError
 from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load, load_encoder
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.lm import PRETRAINED, TOKENIZERS
@@ -108,16 +108,25 @@ def _corpus(sources: Sequence[Source], config: MellowConfig, protocol: Protocol,
     clips = clips_of(sources)
     policy = protocol.policy(config.encoder)
     logmels = cached_logmels(clips, config.encoder, policy, cache, lambda done: report("clips", done, len(clips)))
-    return Corpus(sources, clips, logmels, _cues(sources, clips, config))
+    return Corpus(sources, clips, logmels, _cues(sources, config))
 
 
-def _cues(sources: Sequence[Source], clips: Sequence[object], config: MellowConfig) -> torch.Tensor | None:
-    """Frame targets of demo clips, uint8 (clips, steps, classes), where every source is of the demo world."""
+def _cues(sources: Sequence[Source], config: MellowConfig) -> torch.Tensor | None:
+    """Targets for an encoder: of a tag file's clips, or, of demo clips, uint8 (clips, steps, classes)."""
+    encoder = config.encoder
+    if tagged := [source.tagged for source in sources if source.tagged is not None]:
+        if len(sources) > 1:
+            raise UsageError("a tag file is trained on alone: its classes are the encoder's outputs")
+        if len(tagged[0].classes) != encoder.classes:
+            raise UsageError(
+                f"{sources[0].config.file} has {len(tagged[0].classes)} classes, the encoder {encoder.classes}: name "
+                "the classes file that goes with it, or set model.config.encoder.classes"
+            )
+        return tagged[0].targets(encoder.steps, encoder.seconds)
     if any(source.config.file != "demo" for source in sources):
         return None
     from alm_bench.demo import DemoRoot, frame_cues
 
-    encoder = config.encoder
     roots: list[DemoRoot] = [source.root for source in sources if isinstance(source.root, DemoRoot)]
     places = {
         ref.id: root for source, root in zip(sources, roots, strict=True) for row in source.rows for ref in row.clips

@@ -13,28 +13,42 @@ from alm_bench.core import AudioRef, DataError, DataRoot
 from alm_bench.data import LocalRoot, read_json
 from alm_bench.train.config import DataConfig
 from alm_bench.train.phrasing import Phrasing
+from alm_bench.train.tags import SUFFIXES, Tagged, read_tags
 
 FIELDS = ("filepath1", "filepath2", "input", "answer")
+DIFFICULTIES = ("easy", "medium", "hard")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One example: `prompt` and `answer` as ReasonAQA has them, one or two clips, the part it belongs to."""
+    """One example: `prompt` and `answer` as ReasonAQA has them, one or two clips, the part it belongs to.
+
+    `difficulty` is easy, medium or hard; rows that say nothing are easy.
+    """
 
     prompt: str
     answer: str
     clips: tuple[AudioRef, ...]
     subtype: str = ""
+    difficulty: str = "easy"
 
 
 @dataclass(slots=True)
 class Source:
-    """The rows of one `[[data]]` table, those left out for their audio, and where its clips' scenes are (demo)."""
+    """The rows of one `[[data]]` table, or its tagged clips, and the clips left out because they are missing."""
 
     config: DataConfig
     rows: list[Row]
     root: DataRoot
     missing: list[str] = field(default_factory=list)
+    tagged: Tagged | None = None
+
+    @property
+    def clips(self) -> list[AudioRef]:
+        """Every clip once, in order of appearance."""
+        tagged = self.tagged.clips if self.tagged is not None else ()
+        found = {ref.id: ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
+        return list(found.values())
 
     def phrased(self, index: int, seed: int) -> tuple[str, str]:
         """Prompt and answer of row `index` as training sees them: the rewritten keys drawn anew for each `seed`."""
@@ -48,9 +62,9 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     With `missing_audio` skip, rows without their clips are left out, counted and listed.
     """
     source = _demo(config) if config.file == "demo" else _file(config)
-    if not source.rows:
+    if not source.clips:
         raise DataError(f"training data {config.file}: no rows{_subtype_hint(config)}")
-    absent = {ref.id for row in source.rows for ref in row.clips if ref.read is None and not ref.path.is_file()}
+    absent = {ref.id for ref in source.clips if ref.read is None and not ref.path.is_file()}
     if absent and missing_audio == "error":
         raise DataError(
             f"training data {config.file}: {len(absent)} clips are missing below {source.root.path}, the first is "
@@ -59,7 +73,10 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     if absent:
         source.missing = sorted(absent)
         source.rows = [row for row in source.rows if not any(ref.id in absent for ref in row.clips)]
-        if not source.rows:
+        if source.tagged is not None:
+            heard = {ref: labels for ref, labels in source.tagged.clips.items() if ref.id not in absent}
+            source.tagged = Tagged(heard, source.tagged.classes)
+        if not source.clips:
             raise DataError(f"training data {config.file}: no clip of its rows is below {source.root.path}")
     return source
 
@@ -81,14 +98,14 @@ def _file(config: DataConfig) -> Source:
     path = Path(config.file).expanduser()
     if not path.is_file():
         raise DataError(f"training data {config.file}: no such file (known besides a file: demo)")
+    if config.root is None:
+        raise DataError(f"training data {config.file} needs a root: the folder that its clips' paths are below")
+    root = LocalRoot(config.root.expanduser())
+    if path.suffix in SUFFIXES:
+        return Source(config, [], root, tagged=read_tags(path, root, config.classes))
     document = read_json(path)
     if not isinstance(document, list):
         raise DataError(f"{path}: found {type(document).__name__}, expected a list of rows as ReasonAQA has")
-    if config.root is None:
-        raise DataError(
-            f"training data {config.file} needs a root: the folder that its filepath1 and filepath2 are below"
-        )
-    root = LocalRoot(config.root.expanduser())
     return Source(config, _rows(document, root, str(path), config)[: config.rows], root)
 
 
@@ -122,7 +139,10 @@ def _row(item: Any, number: int, root: DataRoot, where: str) -> Row:
         key = "filepath1" if not item["filepath1"] else "answer"
         raise DataError(f"{where}: row {number}: field {key!r} is empty")
     clips = tuple(root.audio(*_names(item[key])) for key in ("filepath1", "filepath2") if item[key])
-    return Row(item["input"], item["answer"], clips, _part(item))
+    difficulty = item.get("difficulty") or DIFFICULTIES[0]
+    if difficulty not in DIFFICULTIES:
+        raise DataError(f"{where}: row {number}: difficulty is {difficulty!r}, expected {', '.join(DIFFICULTIES)}")
+    return Row(item["input"], item["answer"], clips, _part(item), difficulty)
 
 
 def _names(path: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
 from alm_bench.core import AlmBenchError, UsageError
@@ -134,3 +135,72 @@ def test_the_text_only_ablation_hears_nothing(recipe: Callable[..., TrainConfig]
     prepared.corpus.logmels = LogMels(np.full_like(loud.values, np.nan), loud.silent)
     Trainer(config, prepared, lambda entry: None).run()
     assert all(math.isfinite(loss) for _, _, loss in losses(config))
+
+
+def test_a_moving_average_is_what_is_kept_and_resumed(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    plain, whole = recipe(steps=6, name="plain"), recipe(steps=6, name="whole", ema="0.9")
+    for config in (plain, whole):
+        train(config, tmp_path)
+    assert losses(plain) == losses(whole)
+    final, average = (load_folder(config.out / config.name / "last")[0].mapper.c2l.weight for config in (plain, whole))
+    assert not torch.equal(final, average)
+    parts = replace(whole, name="parts")
+    with pytest.raises(StopError):
+        train(parts, tmp_path, stop_at=(0, 3))
+    train(parts, tmp_path)
+    resumed = load_folder(parts.out / parts.name / "last")[0].mapper.c2l.weight
+    assert torch.allclose(resumed, average, atol=1e-6)
+
+
+def test_gradient_checkpointing_changes_no_loss(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    plain = recipe(steps=4, name="plain")
+    saving = recipe(steps=4, name="saving", gradient_checkpointing="true")
+    for config in (plain, saving):
+        train(config, tmp_path)
+    for ours, theirs in zip(losses(saving), losses(plain), strict=True):
+        assert ours[2] == pytest.approx(theirs[2], rel=1e-5)
+
+
+def test_validation_rows_are_answered_on_a_schedule(
+    recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path
+) -> None:
+    """A network that has learned the four answers of its rows by heart answers them word for word."""
+    source = f'file = "{reasonaqa}/train.json"\nroot = "{reasonaqa}"\n'
+    data = f"[[data]]\n{source}[[validation]]\n{source}"
+    config = recipe(steps=120, data=data, answer_every="60", model__config="{mapper={pool=8, dropout=0.0}}")
+    train(config, tmp_path)
+    entries = map(json.loads, (config.out / config.name / "log.jsonl").read_text().splitlines())
+    first, last = (entry for entry in entries if "answered" in entry)
+    assert first["answered"].keys() == last["answered"].keys() == {"acd-1", "audiocaps_mcq"}
+    assert last["answered"]["audiocaps_mcq"] > max(0.5, first["answered"]["audiocaps_mcq"] - 0.01)
+
+
+def test_long_clips_are_cut_anew_each_time(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:
+    for name in ("AudioCapsLarger/train",):
+        (tmp_path / "long" / name).mkdir(parents=True)
+    for clip in sorted((reasonaqa / "AudioCapsLarger/train").iterdir()):
+        time = np.arange(20 * 32_000) / 32_000
+        chirp = 0.3 * np.sin(2 * np.pi * (200 * time + 60 * time**2))
+        soundfile.write(tmp_path / "long/AudioCapsLarger/train" / clip.name, chirp, 32_000)
+    data = f'[[data]]\nfile = "{reasonaqa}/train.json"\nroot = "{tmp_path}/long"\n'
+    config = recipe(data=data, stage__0__random_crop="true")
+    prepared = prepare(config, tmp_path, lambda *_: None)
+    stage = Trainer(config, prepared, lambda entry: None).stage(0)
+    first, again, other = (stage.collator.answers([0], step).logmel for step in (0, 0, 1))
+    assert first is not None and again is not None and other is not None
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+
+
+def test_running_out_of_memory_names_what_helps(
+    recipe: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = recipe(steps=3)
+    trainer = Trainer(config, prepare(config, tmp_path, lambda *_: None), lambda entry: None)
+
+    def greedy(*_: object) -> None:
+        torch.empty(1 << 62, dtype=torch.uint8)  # more than any machine has
+
+    monkeypatch.setattr(trainer, "step", greedy)
+    with pytest.raises(AlmBenchError, match="out of memory at step 0 of stage answer: lower its batch, or raise acc"):
+        trainer.run()

@@ -1,0 +1,51 @@
+"""Which rows a stage draws, how often, and in what order of difficulty."""
+
+import fnmatch
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from alm_bench.core import UsageError
+from alm_bench.train.batches import Corpus
+from alm_bench.train.config import StageConfig
+from alm_bench.train.sampler import Curriculum, Group, Indices, Steps
+from alm_bench.train.sources import DIFFICULTIES
+
+
+def draws(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps | Curriculum:
+    """The rows of every step of a stage on answers. Raises UsageError for a `mix` that names no part."""
+    hardest = np.array([DIFFICULTIES.index(row.difficulty) for source in corpus.sources for row in source.rows])
+    whole = Steps(groups(corpus, stage.mix), lengths, stage.batch, seed)
+    if not stage.curriculum:
+        return whole
+    total = stage.steps if stage.steps is not None else (stage.epochs or 1) * whole.per_epoch
+    levels = [level for level in range(len(DIFFICULTIES)) if (hardest <= level).any()]
+    parts = [Steps(_below(groups(corpus, stage.mix), hardest <= level), lengths, stage.batch, seed) for level in levels]
+    return Curriculum(parts, round(stage.curriculum * total))
+
+
+def groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
+    """A group a source, with its weight for every row; with `mix`, a group a source and pattern of it."""
+    found: list[Group] = []
+    parts = np.array([row.subtype for source in corpus.sources for row in source.rows])
+    weights = np.array([source.config.weight for source in corpus.sources for _ in source.rows])
+    of_source = np.repeat(np.arange(len(corpus.sources)), corpus.sizes)
+    free = np.ones(len(parts), bool)
+    for pattern, share in (mix or {"*": 1.0}).items():
+        named = np.isin(parts, fnmatch.filter(sorted(set(parts)), pattern.casefold()))
+        if not named.any():
+            raise UsageError(f"mix names {pattern!r}; parts of the data: {', '.join(sorted(set(parts)))}")
+        named &= free
+        free &= ~named
+        for source in range(len(corpus.sources)):
+            rows = np.flatnonzero(named & (of_source == source))
+            if len(rows) and weights[rows[0]] > 0:
+                found.append(Group(rows, share * float(weights[rows].sum() / weights[named].sum())))
+    return found
+
+
+def _below(of: list[Group], kept: npt.NDArray[np.bool_]) -> list[Group]:
+    """The groups' rows that are easy enough; a group without any waits for its turn."""
+    easier: list[tuple[Indices, float]] = [(group.rows[kept[group.rows]], group.share) for group in of]
+    return [Group(rows, share) for rows, share in easier if len(rows)]

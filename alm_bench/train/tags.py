@@ -1,0 +1,111 @@
+"""What sounds in a clip, as targets for an encoder: AudioSet's files, and files in their layouts.
+
+Weak labels (`unbalanced_train_segments.csv`) say what a clip holds: lines `id, start, end, "label,label"`, those with
+`#` before them left out. Strong labels (`audioset_train_strong.tsv`) say when: a header, then `segment_id`,
+`start_time_seconds`, `end_time_seconds`, `label`. Both are of https://research.google.com/audioset/download.html.
+"""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from alm_bench.core import AudioRef, DataError, DataRoot
+from alm_bench.core.errors import known_first
+
+STRONG = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
+CLASSES = ("index", "mid", "display_name")
+SUFFIXES = (".csv", ".tsv")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A class that is heard from `start` to `stop` (seconds in the clip), or somewhere in it where they are None."""
+
+    name: str
+    start: float | None = None
+    stop: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A tag file: every clip with its labels, and the classes in the order of the encoder's outputs."""
+
+    clips: Mapping[AudioRef, Sequence[Label]]
+    classes: Sequence[str]
+
+    def targets(self, steps: int, seconds: float) -> Tensor:
+        """uint8, (clips, steps, classes) of strong labels, (clips, classes) of weak ones."""
+        column = {name: place for place, name in enumerate(self.classes)}
+        strong = any(label.start is not None for labels in self.clips.values() for label in labels)
+        shape = (len(self.clips), steps, len(column)) if strong else (len(self.clips), len(column))
+        target = torch.zeros(shape, dtype=torch.uint8)
+        for row, labels in enumerate(self.clips.values()):
+            for label in labels:
+                if label.start is None or label.stop is None:
+                    target[row, column[label.name]] = 1
+                    continue
+                first = int(label.start / seconds * steps)
+                target[row, first : max(first + 1, round(label.stop / seconds * steps)), column[label.name]] = 1
+        return target
+
+
+def read_tags(path: Path, root: DataRoot, classes: Path | None) -> Tagged:
+    """Raises DataError, with the line, for a file in neither layout and for labels that `classes` does not name.
+
+    `classes` is a file like AudioSet's `class_labels_indices.csv`; without one, classes are the labels in order of name.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        found = _strong(file, path) if path.suffix == ".tsv" else _weak(file, path)
+    named = {label.name for _, labels in found for label in labels}
+    known = read_classes(classes) if classes is not None else sorted(named)
+    if unknown := sorted(named.difference(known)):
+        raise DataError(f"{path}: label {unknown[0]!r} is not in {classes}; known: {known_first(unknown[0], known)}")
+    return Tagged({root.audio(*_names(name)): labels for name, labels in found}, known)
+
+
+def read_classes(path: Path) -> list[str]:
+    """The `mid` column of AudioSet's class file, by `index`."""
+    with path.open(encoding="utf-8", newline="") as file:
+        table = csv.DictReader(file)
+        if not {"index", "mid"} <= set(table.fieldnames or ()):
+            raise DataError(f"{path}: columns are {', '.join(table.fieldnames or ())}; expected {', '.join(CLASSES)}")
+        return [row["mid"] for row in sorted(table, key=lambda row: int(row["index"]))]
+
+
+def _weak(lines: Iterable[str], path: Path) -> list[tuple[str, list[Label]]]:
+    found = []
+    for number, row in enumerate(csv.reader(lines, skipinitialspace=True), start=1):
+        if not row or row[0].startswith("#"):
+            continue
+        if len(row) != 4 or not row[3].strip():
+            raise DataError(f'{path}: line {number} has {len(row)} fields, expected: id, start, end, "label,label"')
+        found.append((row[0], [Label(name.strip()) for name in row[3].split(",")]))
+    return found
+
+
+def _strong(lines: Iterable[str], path: Path) -> list[tuple[str, list[Label]]]:
+    table = csv.DictReader(lines, delimiter="\t")
+    if tuple(table.fieldnames or ()) != STRONG:
+        raise DataError(f"{path}: columns are {', '.join(table.fieldnames or ())}; expected {', '.join(STRONG)}")
+    found: dict[str, list[Label]] = {}
+    for number, row in enumerate(table, start=2):
+        name, start, stop, label = (row[column] for column in STRONG)
+        try:
+            heard = Label(label, float(start), float(stop))
+        except (TypeError, ValueError):
+            raise DataError(
+                f"{path}: line {number}: from {start!r} to {stop!r}, expected two times in seconds"
+            ) from None
+        found.setdefault(name, []).append(heard)
+    return list(found.items())
+
+
+def _names(name: str) -> tuple[str, ...]:
+    """How downloads of AudioSet name a segment: by its id, with Y before it, or with the start after it."""
+    if name.endswith((".wav", ".flac", ".mp3", ".ogg")):
+        return (name,)
+    return (f"{name}.wav", f"Y{name}.wav", f"{name}_*.wav", f"{name}.flac")

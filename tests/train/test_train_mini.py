@@ -1,0 +1,56 @@
+"""The recipe of the bundled model takes the steps that it took when the weights were made."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from alm_bench.audio import load
+from alm_bench.core import AudioPolicy, AudioRef
+from alm_bench.mellow.config import FrontConfig
+from alm_bench.mellow.logmel import LogMel
+from alm_bench.train import setup
+from alm_bench.train.config import load_config
+from alm_bench.train.loop import EARLY, Trainer
+
+LOG = Path(__file__).parent / "mellow-mini.first-steps.jsonl"
+
+
+class OnDemand:
+    """Log-mels as the cache on disk has them, computed for the clips that are asked for: a few steps need few."""
+
+    def __init__(self, refs: Sequence[AudioRef], config: FrontConfig, policy: AudioPolicy, *_: Any) -> None:
+        self.refs, self.policy, self.front = refs, policy, LogMel(config)
+        self.silent = self.front(torch.zeros(1, config.samples))[0]
+
+    def __getitem__(self, places: Sequence[int]) -> Tensor:
+        waves = torch.stack([torch.from_numpy(load(self.refs[place], self.policy).wave) for place in places])
+        with torch.inference_mode():
+            logmels = torch.cat([self.front(wave[None]) for wave in waves])
+        return logmels.half().float().clone()
+
+
+@pytest.fixture
+def _all_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(os.cpu_count() or 1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("_all_threads")
+def test_the_first_steps_are_those_of_the_committed_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "cached_logmels", OnDemand)
+    config = replace(load_config("mellow-mini", {"validation": "[]"}), out=tmp_path)
+    trainer = Trainer(config, setup.prepare(config, tmp_path, lambda *_: None), lambda entry: None)
+    stage = trainer.stage(0)
+    expected = [json.loads(line)["loss"] for line in LOG.read_text().splitlines()]
+    assert len(expected) == EARLY
+    taken = [trainer.step(stage, step)["loss"] for step in range(EARLY)]
+    assert taken == pytest.approx(expected, rel=1e-3)
