@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_ITEMS ?= 300
 
-.PHONY: demo test check mini clean
+.PHONY: demo test check mini mini-text-only clean
 
 # The interpreter that the project asks for, or any python3 that is new enough.
 PY := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
@@ -29,12 +29,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/alm-bench run --model mellow --tasks mmau,cle --data demo --limit $(DEMO_ITEMS)
 
-# The bundled weights, from scratch: a Mellow that listens, and its text-only ablation, trained on the demo world.
+# The bundled weights, from scratch: a Mellow that listens, trained on the demo world, and its text-only ablation.
 mini: $(VENV)/.installed
 	$(BIN)/python -m alm_bench.train.mini network
 	$(BIN)/alm-bench train --config mellow-mini
-	$(BIN)/alm-bench train --config mellow-mini-text-only
 	$(BIN)/python -m alm_bench.train.mini export results/training/mellow-mini/last mini
+
+mini-text-only: $(VENV)/.installed
+	$(BIN)/alm-bench train --config mellow-mini-text-only
 	$(BIN)/python -m alm_bench.train.mini export results/training/mellow-mini-text-only/last mini-text-only
 
 test: $(VENV)/.installed-dev
