@@ -20,9 +20,9 @@ class DataConfig:
     """One source of rows. `file` is ReasonAQA-format JSON, or `demo` for the demo world's rows of `split`.
 
     A .csv or .tsv file in AudioSet's layout has tags of clips, for stages that train an encoder; `classes` is its
-    class file, in the order of the encoder's outputs. `root` is the folder that the rows' paths are below. `rows` limits (file) or sets (demo) their number. `weight` is
-    the source's share of the draws. `subtypes`, matched case-folded, keeps only those parts; `without`, patterns like
-    `*mcq*`, leaves parts out.
+    class file, in the order of the encoder's outputs. `root` is the folder that the rows' paths are below. `rows`
+    limits (file) or sets (demo) their number. `weight` is the source's share of the draws. `subtypes`, matched
+    case-folded, keeps only those parts; `without`, patterns like `*mcq*`, leaves parts out.
     """
 
     file: str

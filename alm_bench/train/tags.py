@@ -56,7 +56,7 @@ class Tagged:
 def read_tags(path: Path, root: DataRoot, classes: Path | None) -> Tagged:
     """Raises DataError, with the line, for a file in neither layout and for labels that `classes` does not name.
 
-    `classes` is a file like AudioSet's `class_labels_indices.csv`; without one, classes are the labels in order of name.
+    `classes` is a file like AudioSet's `class_labels_indices.csv`; without one, the labels by name.
     """
     with path.open(encoding="utf-8", newline="") as file:
         found = _strong(file, path) if path.suffix == ".tsv" else _weak(file, path)
