@@ -1,4 +1,4 @@
-"""Mellow (arXiv 2503.08540): the published weights, a folder of ours, or the small untrained network."""
+"""Mellow (arXiv 2503.08540): the bundled weights, the published ones, or a folder of ours."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Reque
 
 @dataclass(frozen=True, slots=True)
 class MellowOptions:
-    """`checkpoint`: v0 or v0_s (hub), a file in their layout, or a folder; none is a small untrained network.
+    """`checkpoint`: mini (bundled, the default), v0 or v0_s (hub), a file in their layout, or a folder.
 
     `protocol`: how questions and clips are put before it, as the paper's code does (the default) or as its public
-    wrapper does; networks of the compact layout have the protocol of that name only.
+    wrapper does; networks of the compact layout, as the bundled one, have the protocol of that name only.
     `crop`: which 10 s of a longer clip; the protocol's own (random, seeded by the clip) where none is given.
     """
 
@@ -40,7 +40,9 @@ class MellowAdapter:
         self.samples, self.layout = config.encoder.samples, config.prompt.layout
         self.answerer = Answerer(loaded, protocol, device, dtype)
         self.audio: AudioPolicy | None = protocol.policy(config.encoder, options.crop)
-        choices = [loaded.name, protocol.name] + ([f"crop={options.crop}"] if options.crop else [])
+        # The compact layout has one protocol, which needs no naming.
+        choices = [loaded.name, *([protocol.name] if self.layout == "fixed" else [])]
+        choices += [f"crop={options.crop}"] if options.crop else []
         self.identity = AdapterIdentity(
             label=f"mellow[{','.join(choices)}]",
             family="mellow",
@@ -54,7 +56,6 @@ class MellowAdapter:
                 "crop": options.crop or protocol.audio.crop,
                 "config": hashlib.sha256(config.to_json().encode()).hexdigest()[:12],
             },
-            note=None if loaded.sha256 else "untrained: random weights, its answers mean nothing",
         )
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:

@@ -26,7 +26,7 @@ from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.encoder import Encoder
 from alm_bench.mellow.hub import fetch
 from alm_bench.mellow.lm import smollm2_tokenizer
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.model import Mellow
 
 HUB = "soham97/mellow"
 HUB_FILES = {"v0": "v0.ckpt", "v0_s": "v0_s.ckpt"}
@@ -54,22 +54,19 @@ ENCODER_FILES = {"htsat": ("state_dict", "sed_model."), "cnn14": ("model", "")}
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A network ready to answer. `name` is for labels; `sha256` is of the weights, None for untrained ones."""
+    """A network ready to answer. `name` is for labels; `sha256` is of the weights."""
 
     model: Mellow
     tokenizer: Tokenizer
     name: str
-    sha256: str | None
+    sha256: str
 
 
 def load(checkpoint: str | None) -> Loaded:
     """`v0` or `v0_s` (hub), a file in their layout, a folder of ours, a bundled network, or None for `mini`.
 
-    Where the bundled network's weights are not there yet, None is its untrained shape. Raises CheckpointError, one
-    line, for anything that cannot be used.
+    Raises CheckpointError, one line, for anything that cannot be used.
     """
-    if checkpoint is None and not (MINI / WEIGHTS).is_file():
-        return untrained()
     if checkpoint is None or checkpoint in SHIPPED:
         name = checkpoint or "mini"
         model, tokenizer = load_folder(SHIPPED[name])
@@ -93,12 +90,6 @@ def load(checkpoint: str | None) -> Loaded:
     else:
         digest, model, tokenizer = sha256(path), load_published(path), smollm2_tokenizer()
     return Loaded(model, tokenizer, f"{path.resolve().stem}@{digest[:8]}", digest)
-
-
-def untrained() -> Loaded:
-    """The small network of `mini/`: about 4M parameters, the same random weights everywhere."""
-    config = MellowConfig.from_json((MINI / CONFIG).read_text(), MINI / CONFIG)
-    return Loaded(seeded(config), Tokenizer.from_file(str(MINI / TOKENIZER)), "untrained", None)
 
 
 # --- the published layout ---

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from alm_bench.core import UsageError
 from alm_bench.core.files import atomic_write
 from alm_bench.demo import CUES, training_rows
+from alm_bench.demo.vocabulary import DOMAINS
 from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load_folder, save_folder
 from alm_bench.mellow.config import EncoderConfig, LanguageModelConfig, MapperConfig, MellowConfig, PromptConfig
 
@@ -65,6 +66,7 @@ def mini_config(tokenizer: Tokenizer) -> MellowConfig:
             rope_theta=10_000.0,
         ),
         prompt=PromptConfig(layout="compact", tokens=160, pad=vocabulary["!"], separator=0, stop=vocabulary[END]),
+        trained_on=DOMAINS,
     )
 
 

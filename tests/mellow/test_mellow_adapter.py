@@ -14,7 +14,7 @@ from alm_bench.core.files import sha256
 from alm_bench.core.options import fill
 from alm_bench.core.protocols import Adapter, Orders, Runtime
 from alm_bench.core.types import AudioRef, Decoding, Request, Wave
-from alm_bench.mellow.checkpoint import published_name, save_folder
+from alm_bench.mellow.checkpoint import MINI, published_name, save_folder
 from alm_bench.mellow.model import Mellow
 
 DECODING = Decoding(max_new_tokens=8)
@@ -40,7 +40,7 @@ def wrapper(folder: Path) -> MellowAdapter:
 
 
 @pytest.fixture(scope="module")
-def untrained() -> MellowAdapter:
+def bundled() -> MellowAdapter:
     return MellowAdapter(MellowOptions(), Runtime(device="cpu"))
 
 
@@ -71,13 +71,19 @@ def test_importing_it_is_light() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_identity_of_the_untrained_network(untrained: MellowAdapter) -> None:
-    identity = untrained.identity
-    assert identity.label == "mellow[untrained,compact]"
-    assert (identity.dtype, identity.device, identity.trained_on, identity.weights) == ("float32", "cpu", (), None)
-    assert identity.parameters == untrained.answerer.model.parameter_count()
+def test_identity_of_the_bundled_network(bundled: MellowAdapter) -> None:
+    identity = bundled.identity
+    weights = sha256(MINI / "model.safetensors")
+    assert identity.label == f"mellow[mini@{weights[:8]}]"
+    assert identity.weights == weights
+    assert (identity.dtype, identity.device) == ("float32", "cpu")
+    assert identity.trained_on == ("sound", "music", "speech")
+    assert identity.parameters == bundled.answerer.model.parameter_count()
     assert identity.settings["crop"] == "random"
-    assert "untrained" in (identity.note or "")
+
+
+def test_the_bundled_weights_are_small() -> None:
+    assert sum(file.stat().st_size for file in MINI.iterdir()) <= 16_000_000
 
 
 def test_identity_of_a_folder(folder: Path, wrapper: MellowAdapter) -> None:
@@ -134,11 +140,11 @@ def test_requests_that_cannot_be_answered(paper: MellowAdapter, waves: list[Wave
     assert outputs[1].text == texts(paper, ask([wave], "good"), decoding=DECODING)[0]
 
 
-def test_the_same_answers_from_run_to_run(untrained: MellowAdapter, waves: list[Wave]) -> None:
+def test_the_same_answers_from_run_to_run(bundled: MellowAdapter, waves: list[Wave]) -> None:
     again = MellowAdapter(MellowOptions(), Runtime(device="cpu"))
     requests = [ask([wave], f"q{i}") for i, wave in enumerate(waves)]
     for decoding in (DECODING, SAMPLED):
-        assert texts(untrained, *requests, decoding=decoding) == texts(again, *requests, decoding=decoding)
+        assert texts(bundled, *requests, decoding=decoding) == texts(again, *requests, decoding=decoding)
 
 
 def test_batch_of_four_equals_batches_of_one(paper: MellowAdapter, waves: list[Wave]) -> None:
@@ -164,7 +170,9 @@ def test_second_clip(paper: MellowAdapter, waves: list[Wave]) -> None:
     spare = Request("q", own.prompt, (clip("0.wav"),), spare=clip("1.wav"), waves=(one, two))
     assert texts(paper, own) == texts(paper, spare)
     assert texts(paper, ask([one])) == texts(paper, ask([one, one], clips=2))
-    assert texts(paper, ask([one])) != texts(paper, own)
+    # An untrained network may write the same after some pairs.
+    pairs = [ask([wave, other], clips=2) for wave in waves for other in waves]
+    assert len(set(texts(paper, *pairs, decoding=SAMPLED))) > len(waves)
 
 
 def test_each_distinct_clip_is_encoded_once(

@@ -6,7 +6,7 @@ from tokenizers import Tokenizer
 
 from alm_bench.core.errors import CheckpointError
 from alm_bench.core.types import AudioPolicy
-from alm_bench.mellow.checkpoint import untrained
+from alm_bench.mellow.checkpoint import load
 from alm_bench.mellow.config import PUBLISHED, EncoderConfig, PromptConfig
 from alm_bench.mellow.lm import packaged_gguf, smollm2_tokenizer
 from alm_bench.mellow.prompt import PROTOCOLS, both_clips, protocol_for
@@ -57,7 +57,7 @@ def test_smollm2_splits_digits_first(smollm2: Tokenizer, text: str, tokens: list
 
 
 def test_the_small_tokenizer_lays_prompts_out_alike() -> None:
-    loaded = untrained()
+    loaded = load(None)
     tokenizer = loaded.tokenizer
     layout = replace(loaded.model.config.prompt, layout="fixed")
     ids = PAPER.prompt_ids("Is it a DOG?", tokenizer, layout)

@@ -1,0 +1,41 @@
+"""The bundled weights listen: what they score on demo scenes that no training saw, and what is left of it in noise."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_world import alm
+
+NOISE = Path(__file__).parents[2] / "benchmarks/mellow_in_noise.py"
+
+
+def scores(folder: Path, *arguments: str) -> dict[str, Any]:
+    ran = alm("run", *arguments, "--data", "demo", "--out", str(folder), "--json")
+    assert ran.status == 0, ran.err
+    return {run["task"]: run for run in ran.json["runs"]}
+
+
+@pytest.fixture(scope="module")
+def listened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return scores(tmp_path_factory.mktemp("runs"), "--model", "mellow", "--tasks", "mmau,cle", "--limit", "240")
+
+
+def test_it_listens(listened: dict[str, Any]) -> None:
+    assert listened["mmau"]["metrics"]["accuracy"]["value"] >= 0.85
+    assert listened["cle"]["metrics"]["accuracy"]["value"] >= 0.7
+    skills = {name: block["accuracy"]["value"] for name, block in listened["mmau"]["groups"]["skill"].items()}
+    assert len(skills) == 8
+    assert min(skills.values()) >= 0.6, skills
+
+
+def test_it_answers_in_the_forms_that_were_asked_for(listened: dict[str, Any]) -> None:
+    for run in listened.values():
+        assert run["status"]["ok"] >= 0.98 * run["n"]
+
+
+def test_noise_takes_it_away(listened: dict[str, Any], tmp_path: Path) -> None:
+    model = f"{NOISE}:MellowInNoise"
+    noisy = scores(tmp_path, "--model", model, "--tasks", "mmau", "--limit", "240")["mmau"]
+    assert noisy["model"].endswith(",noise]")
+    drop = listened["mmau"]["metrics"]["accuracy"]["value"] - noisy["metrics"]["accuracy"]["value"]
+    assert drop >= 0.3
