@@ -167,12 +167,12 @@ def test_validation_rows_are_answered_on_a_schedule(
     """A network that has learned the four answers of its rows by heart answers them word for word."""
     source = f'file = "{reasonaqa}/train.json"\nroot = "{reasonaqa}"\n'
     data = f"[[data]]\n{source}[[validation]]\n{source}"
-    config = recipe(steps=120, data=data, answer_every="60", model__config="{mapper={pool=8, dropout=0.0}}")
+    config = recipe(steps=400, data=data, answer_every="200", model__config="{mapper={pool=8, dropout=0.0}}")
     train(config, tmp_path)
     entries = map(json.loads, (config.out / config.name / "log.jsonl").read_text().splitlines())
     first, last = (entry for entry in entries if "answered" in entry)
     assert first["answered"].keys() == last["answered"].keys() == {"acd-1", "audiocaps_mcq"}
-    assert last["answered"]["audiocaps_mcq"] > max(0.5, first["answered"]["audiocaps_mcq"] - 0.01)
+    assert last["answered"]["audiocaps_mcq"] >= 0.7
 
 
 def test_long_clips_are_cut_anew_each_time(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_an_encoder_learns_from_a_tag_file(recipe: Callable[..., TrainConfig], r
     data = f'[[data]]\nfile = "{tmp_path}/tags.csv"\nroot = "{reasonaqa}/AudioCapsLarger/train"\n'
     with pytest.raises(UsageError, match=r"tags\.csv has 4 classes, the encoder 68"):
         prepare(recipe(stages=LISTEN, data=data), tmp_path, lambda *_: None)
-    config = recipe(steps=60, stages=LISTEN, data=data, model__config="{encoder={classes=4}}")
+    config = recipe(steps=200, stages=LISTEN, data=data, model__config="{encoder={classes=4}}")
     prepared = prepare(config, tmp_path, lambda *_: None)
     Trainer(config, prepared, lambda entry: None).run()
     prepared.model.eval()
