@@ -15,9 +15,9 @@ from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from alm_bench.core import AlmBenchError, UsageError
+from alm_bench.core import AlmBenchError, Decoding, UsageError
 from alm_bench.mellow.checkpoint import save_folder
-from alm_bench.mellow.generate import Decoding, generate
+from alm_bench.mellow.generate import generate
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.batches import Collator
 from alm_bench.train.config import StageConfig, TrainConfig
@@ -100,7 +100,7 @@ class Trainer:
             # torch's fused attention has a slow backward pass in bf16 on CPUs: half the time of a small model's step.
             self.model.lm.set_attn_implementation("eager")
         if config.gradient_checkpointing:
-            self.model.lm.gradient_checkpointing_enable()
+            self.model.lm.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]
         self.position = Position()
 
     def run(self, fresh: bool = False) -> Path:
@@ -198,7 +198,8 @@ class Trainer:
         objective, optimizer = self.accelerator.prepare(Objective(self.model), _optimizer(config, parameters))
         average = None
         if self.config.ema:
-            average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(self.config.ema))
+            step = get_ema_multi_avg_fn(self.config.ema)  # type: ignore[no-untyped-call]
+            average = AveragedModel(self.model, multi_avg_fn=step)
         clipping = Clipping(config.clip)
         return Stage(number, config, total, steps, collator, objective, optimizer, parameters, clipping, average)
 
