@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from accelerate.state import AcceleratorState
 from tokenizers import Tokenizer
 
 from alm_bench.core.files import atomic_write
@@ -33,6 +34,12 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _own_accelerator() -> None:
+    """A process has one state of accelerate, with one precision; recipes of other precisions start anew."""
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="session")
