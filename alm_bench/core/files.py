@@ -45,9 +45,8 @@ def atomic_write(path: Path, content: str | bytes) -> None:
                 os.fsync(file.fileno())
             temporary.chmod(0o644)
             temporary.replace(path)
-        except BaseException:
+        finally:
             temporary.unlink(missing_ok=True)
-            raise
 
 
 def sha256(path: Path) -> str:

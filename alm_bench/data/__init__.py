@@ -3,7 +3,16 @@
 from alm_bench.data.hub import hub_root, local_root
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.data.outputs import read_outputs
-from alm_bench.data.readers import ParquetRow, parquet_files, read_csv, read_json, read_jsonl, read_parquet, unique
+from alm_bench.data.readers import (
+    ParquetRow,
+    parquet_files,
+    read_csv,
+    read_json,
+    read_jsonl,
+    read_parquet,
+    read_text,
+    unique,
+)
 from alm_bench.data.root import LocalRoot
 from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect, inspect_clips, inspect_file
 
@@ -27,5 +36,6 @@ __all__ = [
     "read_jsonl",
     "read_outputs",
     "read_parquet",
+    "read_text",
     "unique",
 ]

@@ -54,11 +54,11 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
             raise DataError(f"{path}: line {error.lineno} is not a JSON object: {str(error).split(' (')[0]}") from error
 
 
-def read_csv(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict[str, str]]:
     """Rows by column name: `columns` and whatever others there are. Blank lines are passed over."""
     csv.field_size_limit(_FIELD_LIMIT)
     with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
             header = next(reader, [])
             _check_header(path, header, columns)

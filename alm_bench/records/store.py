@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -101,19 +102,17 @@ class RunStore:
         self.kept: list[Record] = []
 
     def __enter__(self) -> "RunStore":
-        with storing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                self._lock.acquire()
-            except Timeout:
-                raise StoreError(
-                    f"{self.folder} is being written by process {self._writer()}: wait for it, or end it"
-                ) from None
-        try:
+        with ExitStack() as undo:
+            with storing(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    undo.enter_context(self._lock)
+                except Timeout:
+                    raise StoreError(
+                        f"{self.folder} is being written by process {self._writer()}: wait for it, or end it"
+                    ) from None
             self._open()
-        except BaseException:
-            self._lock.release()
-            raise
+            undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

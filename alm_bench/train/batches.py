@@ -9,14 +9,13 @@ import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 
-from alm_bench.audio import load
 from alm_bench.core import AudioRef
 from alm_bench.mellow.config import MellowConfig
 from alm_bench.mellow.encoder import Encoded
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.prompt import Protocol
 from alm_bench.train.config import StageConfig
-from alm_bench.train.features import LogMels
+from alm_bench.train.features import LogMels, logmel_of
 from alm_bench.train.objective import Batch
 from alm_bench.train.sources import Source
 
@@ -70,7 +69,7 @@ class Collator:
     ) -> None:
         self.corpus, self.config, self.tokenizer = corpus, config, tokenizer
         self.protocol, self.stage, self.encoded = protocol, stage, encoded
-        self.front = LogMel(config.encoder)
+        self.front = LogMel(config.encoder) if stage.random_crop else None
 
     def tags(self, clips: Sequence[int], step: int) -> Batch:
         assert self.corpus.cues is not None
@@ -123,11 +122,11 @@ class Collator:
     def _logmel(self, clips: Sequence[int], step: int) -> torch.Tensor:
         if self.stage.silent:
             return self.corpus.logmels.silent.expand(len(clips), -1, -1)
-        if self.stage.random_crop:
+        if self.front is not None:
             policy = replace(self.protocol.policy(self.config.encoder), crop="random")
             # A clip's name says where it is cut: another name a step, another part of the clip.
             refs = [replace(ref, id=f"{ref.id}@{step}") for ref in (self.corpus.clips[place] for place in clips)]
-            logmel = torch.stack([self.front(torch.from_numpy(load(ref, policy).wave)[None])[0] for ref in refs])
+            logmel = torch.stack([logmel_of(ref, self.front, policy) for ref in refs])
         else:
             logmel = self.corpus.logmels[clips]
         return spec_augment(logmel, step) if self.stage.spec_augment else logmel

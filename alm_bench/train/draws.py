@@ -42,6 +42,8 @@ def groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
             rows = np.flatnonzero(named & (of_source == source))
             if len(rows) and weights[rows[0]] > 0:
                 found.append(Group(rows, share * float(weights[rows].sum() / weights[named].sum())))
+    if not sum(group.share for group in found) > 0:
+        raise UsageError("no row would be drawn: every weight of the [[data]] that mix draws from is 0")
     return found
 
 

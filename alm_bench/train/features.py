@@ -55,7 +55,7 @@ def cached_logmels(
             cache.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(f".{os.getpid()}.part")
             values = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(refs), *silent.shape))
-            for place, logmel in enumerate(_logmels(refs, front, policy)):
+            for place, logmel in enumerate(_halves(refs, front, policy)):
                 values[place] = logmel
                 progress(place + 1)
             values.flush()
@@ -63,13 +63,18 @@ def cached_logmels(
     return LogMels(np.load(path, mmap_mode="r"), silent)
 
 
-def _logmels(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> Iterator[npt.NDArray[np.float16]]:
+def logmel_of(ref: AudioRef, front: LogMel, policy: AudioPolicy) -> Tensor:
+    """(frames, mels) of one clip. Raises AudioError."""
+    with torch.inference_mode():
+        logmel: Tensor = front(torch.from_numpy(load(ref, policy).wave)[None])[0]
+    return logmel
+
+
+def _halves(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> Iterator[npt.NDArray[np.float16]]:
     """In order, a bounded number ahead: decoding, synthesis and the transform release the interpreter's lock."""
 
     def one(ref: AudioRef) -> npt.NDArray[np.float16]:
-        with torch.inference_mode():
-            logmel = front(torch.from_numpy(load(ref, policy).wave)[None])[0]
-        half: npt.NDArray[np.float16] = logmel.numpy().astype(np.float16)
+        half: npt.NDArray[np.float16] = logmel_of(ref, front, policy).numpy().astype(np.float16)
         return half
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:

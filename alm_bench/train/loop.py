@@ -4,7 +4,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,9 +17,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from alm_bench.core import AlmBenchError, Decoding, UsageError
 from alm_bench.mellow.checkpoint import save_folder
+from alm_bench.mellow.encoder import Encoded
 from alm_bench.mellow.generate import generate
 from alm_bench.mellow.model import Mellow
-from alm_bench.train.batches import Collator
+from alm_bench.train.batches import Collator, Corpus
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.draws import draws
 from alm_bench.train.features import encode_all
@@ -62,6 +63,10 @@ def _under(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(prefix + ".")
 
 
+def _frozen_encoder(stage: StageConfig) -> bool:
+    return not any(_under(prefix, "encoder") for prefix in stage.train)
+
+
 def _optimizer(stage: StageConfig, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
     kinds: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     kind = kinds[stage.optimizer]
@@ -102,6 +107,7 @@ class Trainer:
         if config.gradient_checkpointing:
             self.model.lm.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]
         self.position = Position()
+        self._encoded: dict[bool, Encoded] = {}
 
     def run(self, fresh: bool = False) -> Path:
         """Train all stages; returns the folder of the last weights. Goes on where a run of the same config stopped."""
@@ -170,18 +176,11 @@ class Trainer:
 
     def stage(self, number: int) -> Stage:
         config, prepared = self.config.stage[number], self.prepared
-        corpus, frozen = prepared.corpus, not any(_under(p, "encoder") for p in config.train)
+        corpus = prepared.corpus
         extra = adapters(self.model) if config.objective == "answers" else []
         parameters = _trainable(self.model, [*config.train, *extra])
-        self.model.train()
-        if frozen:
-            self.model.encoder.eval()
-        encoded = None
-        changing = config.spec_augment or config.random_crop
-        if frozen and not changing and config.objective == "answers":
-            encoded = encode_all(
-                self.model.encoder, corpus.logmels, len(corpus.clips), 64, self._autocast(), config.silent
-            )
+        self._train_mode(config)
+        encoded = self._outputs(config)
         if config.objective == "tags":
             if corpus.cues is None:
                 raise UsageError(f"stage {config.name}: its data has no tags; the demo world and tag files have them")
@@ -202,6 +201,20 @@ class Trainer:
             average = AveragedModel(self.model, multi_avg_fn=step)
         clipping = Clipping(config.clip)
         return Stage(number, config, total, steps, collator, objective, optimizer, parameters, clipping, average)
+
+    def _outputs(self, config: StageConfig) -> Encoded | None:
+        """What a frozen encoder makes of every clip, where clips stay as they are; kept for the stages to come."""
+        if not _frozen_encoder(config):
+            self._encoded.clear()
+        changing = config.spec_augment or config.random_crop
+        if not _frozen_encoder(config) or changing or config.objective == "tags":
+            return None
+        if config.silent not in self._encoded:
+            encoder, corpus = self.model.encoder, self.prepared.corpus
+            self._encoded[config.silent] = encode_all(
+                encoder, corpus.logmels, len(corpus.clips), 64, self._autocast(), config.silent
+            )
+        return self._encoded[config.silent]
 
     def _kept(self, stage: Stage) -> Mellow:
         """The weights that a stage is judged by and leaves: their moving average, where one is kept."""
@@ -269,7 +282,7 @@ class Trainer:
         corpus = self.prepared.validation
         if corpus is None:
             return {}
-        collator = Collator(corpus, self.model.config, self.prepared.tokenizer, self.prepared.protocol, stage.config)
+        collator = self.held_out(corpus, stage.config)
         model = self._kept(stage).eval()
         count = len(corpus.clips) if stage.config.objective == "tags" else sum(corpus.sizes)
         build = collator.tags if stage.config.objective == "tags" else collator.answers
@@ -280,7 +293,7 @@ class Trainer:
             with self._autocast():
                 summed += float(Objective(model)(batch.to(self.accelerator.device)))
             units += batch.units
-        self._train_mode(stage)
+        self._train_mode(stage.config)
         value = self._summed(summed) / self._summed(units)
         better = stage.number + 1 == len(self.config.stage) and (
             self.position.best is None or value < self.position.best
@@ -290,10 +303,15 @@ class Trainer:
             self._save_weights(BEST, model)
         return {"validation_loss": value}
 
-    def _train_mode(self, stage: Stage) -> None:
+    def _train_mode(self, config: StageConfig) -> None:
         self.model.train()
-        if not any(_under(prefix, "encoder") for prefix in stage.config.train):
+        if _frozen_encoder(config):
             self.model.encoder.eval()
+
+    def held_out(self, corpus: Corpus, config: StageConfig) -> Collator:
+        """Batches of validation rows: as the stage has them, but whole and unmasked."""
+        plain = replace(config, spec_augment=False, random_crop=False)
+        return Collator(corpus, self.model.config, self.prepared.tokenizer, self.prepared.protocol, plain)
 
     @torch.no_grad()
     def _answer(self, stage: Stage) -> dict[str, Any]:
@@ -301,7 +319,7 @@ class Trainer:
         corpus, tokenizer = self.prepared.validation, self.prepared.tokenizer
         if corpus is None or not self.accelerator.is_main_process:
             return {}
-        collator = Collator(corpus, self.model.config, tokenizer, self.prepared.protocol, stage.config)
+        collator = self.held_out(corpus, stage.config)
         model = self._kept(stage).eval()
         decoding = Decoding(max_new_tokens=LONGEST)
         right: dict[str, list[bool]] = defaultdict(list)
@@ -316,7 +334,7 @@ class Trainer:
                 said = tokenizer.decode(row.tokens, skip_special_tokens=True)
                 wanted = tokenizer.decode(list(answer), skip_special_tokens=True)
                 right[source.rows[index].subtype].append(said.strip() == wanted.strip())
-        self._train_mode(stage)
+        self._train_mode(stage.config)
         return {"answered": {part: round(sum(marks) / len(marks), 4) for part, marks in sorted(right.items())}}
 
     def _save(self, stage: Stage | None) -> None:

@@ -6,7 +6,7 @@ Weak labels (`unbalanced_train_segments.csv`) say what a clip holds: lines `id, 
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from alm_bench.core import AudioRef, DataError, DataRoot
 from alm_bench.core.errors import known_first
+from alm_bench.data import read_csv, read_text
 
 STRONG = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
 CLASSES = ("index", "mid", "display_name")
@@ -58,8 +59,7 @@ def read_tags(path: Path, root: DataRoot, classes: Path | None) -> Tagged:
 
     `classes` is a file like AudioSet's `class_labels_indices.csv`; without one, the labels by name.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        found = _strong(file, path) if path.suffix == ".tsv" else _weak(file, path)
+    found = _strong(path) if path.suffix == ".tsv" else _weak(path)
     named = {label.name for _, labels in found for label in labels}
     known = read_classes(classes) if classes is not None else sorted(named)
     if unknown := sorted(named.difference(known)):
@@ -69,16 +69,18 @@ def read_tags(path: Path, root: DataRoot, classes: Path | None) -> Tagged:
 
 def read_classes(path: Path) -> list[str]:
     """The `mid` column of AudioSet's class file, by `index`."""
-    with path.open(encoding="utf-8", newline="") as file:
-        table = csv.DictReader(file)
-        if not {"index", "mid"} <= set(table.fieldnames or ()):
-            raise DataError(f"{path}: columns are {', '.join(table.fieldnames or ())}; expected {', '.join(CLASSES)}")
-        return [row["mid"] for row in sorted(table, key=lambda row: int(row["index"]))]
+    places = {}
+    for line, row in enumerate(read_csv(path, CLASSES[:2]), start=2):
+        try:
+            places[row["mid"]] = int(row["index"])
+        except ValueError:
+            raise DataError(f"{path}: line {line}: index {row['index']!r}, expected a whole number") from None
+    return sorted(places, key=places.__getitem__)
 
 
-def _weak(lines: Iterable[str], path: Path) -> list[tuple[str, list[Label]]]:
+def _weak(path: Path) -> list[tuple[str, list[Label]]]:
     found = []
-    for number, row in enumerate(csv.reader(lines, skipinitialspace=True), start=1):
+    for number, row in enumerate(csv.reader(read_text(path).splitlines(), skipinitialspace=True), start=1):
         if not row or row[0].startswith("#"):
             continue
         if len(row) != 4 or not row[3].strip():
@@ -87,16 +89,13 @@ def _weak(lines: Iterable[str], path: Path) -> list[tuple[str, list[Label]]]:
     return found
 
 
-def _strong(lines: Iterable[str], path: Path) -> list[tuple[str, list[Label]]]:
-    table = csv.DictReader(lines, delimiter="\t")
-    if tuple(table.fieldnames or ()) != STRONG:
-        raise DataError(f"{path}: columns are {', '.join(table.fieldnames or ())}; expected {', '.join(STRONG)}")
+def _strong(path: Path) -> list[tuple[str, list[Label]]]:
     found: dict[str, list[Label]] = {}
-    for number, row in enumerate(table, start=2):
+    for number, row in enumerate(read_csv(path, STRONG, delimiter="\t"), start=2):
         name, start, stop, label = (row[column] for column in STRONG)
         try:
             heard = Label(label, float(start), float(stop))
-        except (TypeError, ValueError):
+        except ValueError:
             raise DataError(
                 f"{path}: line {number}: from {start!r} to {stop!r}, expected two times in seconds"
             ) from None

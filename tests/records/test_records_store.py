@@ -172,6 +172,15 @@ def failing(number: int, after: int) -> Callable[..., Any]:
     return write
 
 
+def test_a_folder_that_is_refused_is_not_held(tmp_path: Path) -> None:
+    """Opening fails behind the lock: the next to open must not be told that somebody writes there."""
+    fill(tmp_path, record("0"))
+    with pytest.raises(StoreError, match="holds another run"), RunStore(tmp_path, {"fingerprint": "another"}):
+        pass
+    fill(tmp_path, record("1"))
+    assert ids(read_records(tmp_path)[0]) == ["0", "1"]
+
+
 @pytest.mark.parametrize(
     ("number", "advice"),
     [

@@ -36,10 +36,19 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(autouse=True)
-def _own_accelerator() -> None:
+def _new_accelerator() -> None:
     """A process has one state of accelerate, with one precision; recipes of other precisions start anew."""
     AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _accelerator_of_a_module() -> None:
+    _new_accelerator()
+
+
+@pytest.fixture(autouse=True)
+def _accelerator_of_a_test() -> None:
+    _new_accelerator()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 from alm_bench.core import UsageError
 from alm_bench.train.config import TrainConfig
-from alm_bench.train.draws import draws
+from alm_bench.train.draws import draws, groups
 from alm_bench.train.setup import Prepared, prepare
 from alm_bench.train.sources import Row
 
@@ -40,6 +40,12 @@ def test_parts_that_a_mix_leaves_out_are_not_drawn(prepared: Prepared, recipe: C
 def test_without_a_mix_every_row_is_drawn_once(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
     steps = draws(prepared.corpus, recipe().stage[0], prepared.lengths, 0)
     assert sorted(np.concatenate([steps[step] for step in range(3)]).tolist()) == list(range(12))
+
+
+def test_weights_of_zero_leave_nothing_to_draw(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
+    source = replace(prepared.corpus.sources[0], config=replace(prepared.corpus.sources[0].config, weight=0.0))
+    with pytest.raises(UsageError, match="no row would be drawn: every weight of"):
+        groups(replace(prepared.corpus, sources=[source]), {})
 
 
 def test_a_mix_of_unknown_parts_names_the_known(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:

@@ -176,8 +176,7 @@ def test_validation_rows_are_answered_on_a_schedule(
 
 
 def test_long_clips_are_cut_anew_each_time(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:
-    for name in ("AudioCapsLarger/train",):
-        (tmp_path / "long" / name).mkdir(parents=True)
+    (tmp_path / "long/AudioCapsLarger/train").mkdir(parents=True)
     for clip in sorted((reasonaqa / "AudioCapsLarger/train").iterdir()):
         time = np.arange(20 * 32_000) / 32_000
         chirp = 0.3 * np.sin(2 * np.pi * (200 * time + 60 * time**2))
@@ -190,6 +189,20 @@ def test_long_clips_are_cut_anew_each_time(recipe: Callable[..., TrainConfig], r
     first, again, other = (batch.logmel for batch in batches if batch.logmel is not None)
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
+
+
+def test_held_out_clips_stay_whole(recipe: Callable[..., TrainConfig], tmp_path: Path) -> None:
+    """Masks are for training: validation hears the clip."""
+    config = recipe(stage__0__spec_augment="true")
+    prepared = prepare(config, tmp_path, lambda *_: None)
+    trainer = Trainer(config, prepared, lambda entry: None)
+    masked = trainer.stage(0).collator.answers([2], 0).logmel
+    heard = trainer.held_out(prepared.corpus, config.stage[0]).answers([2], 0).logmel
+    whole = prepared.corpus.logmels[[2]]
+    assert masked is not None
+    assert heard is not None
+    assert not torch.equal(masked, whole)
+    assert torch.equal(heard, whole)
 
 
 def test_running_out_of_memory_names_what_helps(

@@ -11,12 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from alm_bench.audio import load
 from alm_bench.core import AudioPolicy, AudioRef
 from alm_bench.mellow.config import FrontConfig
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.train import setup
 from alm_bench.train.config import load_config
+from alm_bench.train.features import logmel_of
 from alm_bench.train.loop import EARLY, Trainer
 
 LOG = Path(__file__).parent / "mellow-mini.first-steps.jsonl"
@@ -30,10 +30,8 @@ class OnDemand:
         self.silent = self.front(torch.zeros(1, config.samples))[0]
 
     def __getitem__(self, places: Sequence[int]) -> Tensor:
-        waves = torch.stack([torch.from_numpy(load(self.refs[place], self.policy).wave) for place in places])
-        with torch.inference_mode():
-            logmels = torch.cat([self.front(wave[None]) for wave in waves])
-        return logmels.half().float().clone()
+        logmels = torch.stack([logmel_of(self.refs[place], self.front, self.policy) for place in places])
+        return logmels.half().float()
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_without_a_class_file_classes_are_in_order_of_name(read: Callable[..., T
             r'weak\.csv: line 2 has 3 fields, expected: id, start, end, "label,label"',
         ),
         ("weak.csv", 'a, 0.0, 10.0, "/m/dgo"\n', r"label '/m/dgo' is not in .*classes\.csv; known: /m/dog"),
-        ("strong.tsv", "id\tlabel\na\t/m/dog\n", r"columns are id, label; expected segment_id"),
+        ("strong.tsv", "id\tlabel\na\t/m/dog\n", r"no column 'segment_id'; found id, label; expected segment_id"),
         (
             "strong.tsv",
             "segment_id\tstart_time_seconds\tend_time_seconds\tlabel\na\tzero\t1\t/m/dog\n",
@@ -73,6 +73,24 @@ def test_without_a_class_file_classes_are_in_order_of_name(read: Callable[..., T
 def test_malformed_tag_files_are_refused(read: Callable[..., Tagged], name: str, text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read(name, text)
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        ("index,mid\nzero,/m/dog\n", r"classes\.csv: line 2: index 'zero', expected a whole number"),
+        ("mid,display_name\n/m/dog,Dog\n", r"classes\.csv: no column 'index'; found mid, display_name"),
+    ],
+)
+def test_malformed_class_files_are_refused(read: Callable[..., Tagged], classes: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        read("weak.csv", 'a, 0, 10, "/m/dog"\n', classes=classes)
+
+
+def test_a_missing_class_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "weak.csv").write_text('a, 0, 10, "/m/dog"\n')
+    with pytest.raises(DataError, match=r"nowhere\.csv: cannot be read"):
+        read_tags(tmp_path / "weak.csv", LocalRoot(tmp_path), tmp_path / "nowhere.csv")
 
 
 def test_an_encoder_learns_from_a_tag_file(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:
