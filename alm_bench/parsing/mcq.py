@@ -1,73 +1,257 @@
 """Multiple choice: which option does a text select?
 
-Rules from strict to loose, each named in the record. A text that no rule reads is `unparsed`; nothing is guessed.
+Rules from strict to loose, each named in the record. The last explicit statement decides; where there is none, what the
+text concludes. A text that no rule reads is `unparsed`; nothing is guessed.
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from alm_bench.core.types import Parsed
+from alm_bench.core.types import Parsed, ParseStatus
+from alm_bench.parsing.options import Mention, Options
+from alm_bench.parsing.statements import CONDITION, CUE, NONE, REFUSAL, after_thought, sentences, statements
+from alm_bench.parsing.text import WRAPPING, Span, blank, prepared, words
 
-PARSER = "mcq@1"
+PARSER = "mcq@2"
 """Name and version of these rules; stored with every run, since a change of rules changes numbers."""
 
-_ANSWER_TAG = re.compile(r"<answer>(.*?)</answer>", re.IGNORECASE | re.DOTALL)
-_LEAD = r"(?:the\s+)?(?:correct\s+)?(?:(?:answer|option|choice)\s*(?:is|:)?\s*)+"
-_LETTER = re.compile(rf"^(?:{_LEAD})?[\[(<]?([a-z])[\])>]?\s*[.:)]*$", re.IGNORECASE)
-_LETTER_THEN_TEXT = re.compile(
-    rf"^(?:{_LEAD})?(?:[\[(]([a-z])[\])][.:]?|([a-z])[.:)])\s*(\S.*)$", re.IGNORECASE | re.DOTALL
+SHORT = 25
+"""Words up to which a whole text is read as one statement."""
+
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
+_PLACES = {word: place for names in (_ORDINALS, _COUNTS) for place, word in enumerate(names)}
+
+_OPEN = re.compile(r"[\s\"'*_<(\[{:.,\\$]*(?:(?:the|option|choice|answer|letter)\s+(?:is\s+)?)*[\s\"'*_<(\[{:\\$]*")
+_LETTER = re.compile(
+    r"[\s\"'*_<:.\\$]*(?:(?:the|correct|option|choice|answer|letter|is)\b[\s:*]*)*[\"'(\[{<*]{0,2}([a-z])"
+    r"(?=[\"'>*]{0,2}[)\]}.:,;](?!\w)|[\"'>*]{0,2}\s*(?:$|\n)|[\"'*]|[)\].:]\s|\s+(?:because|since|as\s|and|or|is)\b|\s*[-(]\s*)"
 )
-_WRAPPING = " \t\r\n*_`\"'“”‘’.,;:!"
+_LETTERS = re.compile(r"(?:\band\b|\bor\b|,|/)\s*[(\[]?([a-z])\b")
+_ORDINAL = re.compile(
+    rf"\W*(?:the\s+answer\s+is\W+)?(?:(?:option|choice|number|answer)\s*#?\s*(\d|{'|'.join(_COUNTS)})"
+    rf"|(?:the\s+)?({'|'.join(_ORDINALS)}|last)\s+(?:option|choice|one|answer))\W*"
+)
+_DIGIT = re.compile(r"\W*(\d)\W*")
+_LIST = re.compile(r"\[([^\[\]]*)\]")
+_ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
+_DENIAL = re.compile(r"\W*(?:not|isn't|no longer)\b")
+_TURN = re.compile(r"\b(?:(?:and|but)\s+)?(?:not|rather\s+than|instead\s+of)\b")
+_ALSO = re.compile(r"[\s\"')\]>*]*(?:,|/|&|\band\b|\bor\b|;)[\s\"'(\[<*]*(?:(?:and|or|also|the|a|an)\s+)*[\"'(\[<*]*")
+_IS = re.compile(r"\b(?:is|are|was|were)\s+(?:an?\s+|the\s+)?[\"'(\[<]*$")
+_ENDS = re.compile(r"\W*(?:$|[.\n])")
+_FINISHED = re.compile(r"[.!?>)\]}\"'*:`。）」]\s*$")
 
 
-def normalise(text: str) -> str:
-    """Case, width, white space and wrapping punctuation do not make an answer another one."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(folded.split()).strip(_WRAPPING)
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a statement selects and by which rule, or why it selects none. `lettered` where it gives a place alone."""
+
+    status: ParseStatus
+    rule: str
+    span: Span
+    index: int | None = None
+    lettered: bool = False
 
 
-def _letter_index(letter: str, count: int) -> int | None:
-    index = ord(letter.lower()) - ord("a")
-    return index if index < count else None
-
-
-def _select(text: str, choices: Sequence[str], span: tuple[int, int]) -> Parsed | None:
-    plain = normalise(text)
-    texts = [normalise(choice) for choice in choices]
-
-    def found(index: int, rule: str) -> Parsed:
-        return Parsed("ok", rule, index, choices[index], span)
-
-    if plain in texts:
-        return found(texts.index(plain), "exact")
-    stripped = text.strip().strip("*_`\"'“”‘’ \t\r\n")
-    if match := _LETTER.match(stripped):
-        index = _letter_index(match[1], len(choices))
-        return None if index is None else found(index, "letter")
-    if match := _LETTER_THEN_TEXT.match(stripped):
-        rest = normalise(match[3])
-        if rest in texts:  # the text that an option states beats a letter that contradicts it
-            return found(texts.index(rest), "letter_and_text")
-        index = _letter_index(match[1] or match[2], len(choices))
-        return None if index is None else found(index, "letter_prefix")
-    return None
+@lru_cache(maxsize=4096)
+def _options(choices: tuple[str, ...]) -> Options:
+    return Options(choices)
 
 
 def parse_choice(text: str, choices: Sequence[str]) -> Parsed:
-    """Read which of `choices` a text selects; among equal options the first.
+    """Read which of `choices` a text selects; among equal options the first."""
+    options = _options(tuple(choices))
+    if not text.strip():
+        return Parsed("empty", "none")
+    whole = (0, len(text))
+    if (index := options.exact(text)) is not None:
+        return Parsed("ok", "exact", index, choices[index], whole)
+    plain = _without_echo(prepared(text), options)
+    start, thinking = after_thought(plain)
+    if not words(plain[start:]):
+        start = 0
+    reading = _stated(plain, start, options)
+    if reading is None and thinking:
+        reading = Reading("truncated", "none", whole)
+    if reading is None and len(words(plain[start:])) <= SHORT:
+        reading = _read(plain, (start, len(plain)), options)
+    reading = reading or _prose(plain, start, options)
+    if reading.index is None:
+        return Parsed(reading.status, reading.rule)
+    return Parsed("ok", reading.rule, reading.index, choices[reading.index], reading.span)
 
-    The last `<answer>` tag is read if there is one, else the whole text: the exact option, a letter in its usual forms
-    (`B`, `(b)`, `b)`, `**B**`, `The answer is B`), or a letter before text.
-    """
-    tags = list(_ANSWER_TAG.finditer(text))
-    start, end = tags[-1].span(1) if tags else (0, len(text))
-    inner = text[start:end]
-    if not inner.strip():
-        return Parsed("empty", "answer_tag" if tags else "none")
-    reading = _select(inner, choices, (start, end))
-    if reading is None:
-        return Parsed("unparsed", "answer_tag" if tags else "none")
-    if tags:
-        return Parsed("ok", f"answer_tag:{reading.rule}", reading.index, reading.value, reading.span)
-    return reading
+
+def _stated(plain: str, start: int, options: Options) -> Reading | None:
+    """What the last explicit statement says."""
+    for statement in reversed(statements(plain, start)):
+        reading = _read(plain, statement.span, options)
+        # "Choose" states nothing unless an option follows.
+        if reading.rule in _SILENT or (reading.index is None and statement.kind == "chosen"):
+            continue
+        if reading.lettered and statement.kind == "said":
+            concluded = _concluded(plain, start, statement.span[0], options)
+            if concluded and concluded.index != reading.index:
+                return replace(concluded, rule="conclusion_over_letter")
+        if reading.index is not None and statement.kind != "tag" and NONE.search(plain, reading.span[1]):
+            return Reading("refused", "none_of_them", reading.span)
+        return replace(reading, rule=f"{statement.kind}:{reading.rule}")
+    return None
+
+
+def _prose(plain: str, start: int, options: Options) -> Reading:
+    """What a longer text without an explicit statement comes to."""
+    whole = (start, len(plain))
+    if not _FINISHED.search(plain):
+        return Reading("truncated", "none", whole)
+    nones = list(NONE.finditer(plain, start))
+    begin = nones[-1].end() if nones else start
+    refused = REFUSAL.search(plain, begin)
+    concluded = None if refused else _concluded(plain, begin, len(plain), options)
+    if concluded:
+        return replace(concluded, rule="closest") if nones else concluded
+    if nones or refused:
+        return Reading("refused", "none_of_them" if nones else "refusal", whole)
+    several = {mention.index for mention in _named(plain, whole, options)}
+    return Reading("ambiguous" if len(several) > 1 else "unparsed", "none", whole)
+
+
+_SILENT = ("blank", "foreign")
+"""Rules of statements that say nothing."""
+
+
+def _without_echo(plain: str, options: Options) -> str:
+    """The list of all options, repeated from the question, left blank."""
+    spans = []
+    for match in _LIST.finditer(plain):
+        named = {mention.index for mention in options.named(plain, *match.span())}
+        if len(named) > 1 and named == set(options.first) and match.end() - match.start() < len(plain.strip()):
+            spans.append(match.span())
+    return blank(plain, spans)
+
+
+def _read(plain: str, span: Span, options: Options) -> Reading:
+    """One statement: the option itself, a list of one, a place, an option within it, or the same in other words."""
+    start, end = span
+    said = plain[start:end]
+    if not said.strip(WRAPPING + "()[]{}<>"):
+        return Reading("unparsed", "blank", span)
+    if (index := options.exact(said)) is not None:
+        return Reading("ok", "exact", span, index)
+    if items := _list(plain, span):
+        return _read(plain, items[0], options) if len(items) == 1 else Reading("ambiguous", "several", span)
+    if _DENIAL.match(said):
+        return Reading("refused" if REFUSAL.search(said) else "unparsed", "denied", span)
+    if reading := _ordinal(plain, span, options) or _at_start(plain, span, options):
+        return reading
+    turn = _TURN.search(said)
+    if reading := _letter(plain, span, start + turn.start() if turn else end, options):
+        return reading
+    named = _named(plain, span, options)
+    for mentions, rule in (([mention for mention in named if mention.marked], "marked"), (named, "named")):
+        if len({mention.index for mention in mentions}) == 1:
+            return Reading("ok", rule, mentions[-1].span, mentions[-1].index)
+    if NONE.search(said) or REFUSAL.search(said):
+        return Reading("refused", "refusal", span)
+    if named:
+        return _predicate(plain, span, options) or Reading("ambiguous", "several", span)
+    if options.named(plain, *span):
+        return Reading("unparsed", "denied", span)
+    if like := options.like(said):
+        return Reading("ok", like[1], span, like[0])
+    return Reading("unparsed", "foreign" if options.foreign(said) else "off_list", span)
+
+
+def _named(plain: str, span: Span, options: Options) -> list[Mention]:
+    """The options that are named and not denied. A letter within a sentence is a word or a name, not an option."""
+    found = [mention for mention in options.named(plain, *span) if not mention.denied]
+    return [m for m in found if len(options.texts[m.index]) > 1 or m.marked or _ENDS.match(plain, m.span[1], span[1])]
+
+
+def _list(plain: str, span: Span) -> list[Span] | None:
+    """The elements of a list that stands there."""
+    match = _LIST.match(plain, span[1] - len(plain[slice(*span)].lstrip()), span[1])
+    if match is None:
+        return None
+    items = [item.span(item.lastindex or 0) for item in _ITEM.finditer(plain, *match.span(1))]
+    return items or [match.span(1)]
+
+
+def _at_start(plain: str, span: Span, options: Options) -> Reading | None:
+    """An option that the statement begins with, or several in a row."""
+    opening = _OPEN.match(plain, *span)
+    mention = options.at(plain, opening.end() if opening else span[0], span[1])
+    if mention is None:
+        mention = options.at(plain, span[0] + len(plain[slice(*span)]) - len(plain[slice(*span)].lstrip()), span[1])
+    if mention is None and (mention := options.glued(plain, opening.end() if opening else span[0], span[1])):
+        return Reading("ok", "glued", mention.span, mention.index)
+    if mention is None or mention.denied:
+        return None
+    if len(options.texts[mention.index]) < 2 and words(plain[mention.span[1] : span[1]]):
+        return None
+    if also := _ALSO.match(plain, mention.span[1], span[1]):
+        other = options.at(plain, also.end(), span[1])
+        if other is not None and other.index != mention.index:
+            return Reading("ambiguous", "several", span)
+    return Reading("ok", "named", mention.span, mention.index)
+
+
+def _letter(plain: str, span: Span, turn: int, options: Options) -> Reading | None:
+    """`B`, `(b)`, `B. text`, up to `turn`, where others are ruled out. Text that an option states beats its letter."""
+    match = _LETTER.match(plain, span[0], turn)
+    if match is None:
+        return None
+    index, count = ord(match[1]) - ord("a"), len(options.texts)
+    after = _skip(plain, match.end(), span[1])
+    if mention := options.at(plain, after, span[1]):
+        return Reading("ok", "letter_and_text", mention.span, mention.index)
+    if any(other != match[1] and ord(other) - ord("a") < count for other in _LETTERS.findall(plain, match.end(), turn)):
+        return Reading("ambiguous", "several", span)
+    if match[1] == "a" and plain[match.end(1) : match.end(1) + 1].isspace() and words(plain[after:turn]):
+        return None  # an article
+    return Reading("ok", "letter", match.span(1), index, True) if index < count else None
+
+
+def _skip(plain: str, start: int, end: int) -> int:
+    """Past what stands between a letter and its text."""
+    return end - len(plain[start:end].lstrip(" )]}.:>*-\"'\n("))
+
+
+def _ordinal(plain: str, span: Span, options: Options) -> Reading | None:
+    """`Option 2`, `the second option`, and a digit alone where options are no numbers."""
+    count, place = len(options.texts), -1
+    if match := _ORDINAL.fullmatch(plain, *span):
+        word = match[1] or match[2]
+        place = count - 1 if word == "last" else int(word) - 1 if word.isdigit() else _PLACES[word]
+    elif not options.numeric and (match := _DIGIT.fullmatch(plain, *span)):
+        place = int(match[1]) - 1
+    return Reading("ok", "ordinal", span, place, True) if 0 <= place < count else None
+
+
+def _concluded(plain: str, start: int, end: int, options: Options) -> Reading | None:
+    """The one option that the last sentences conclude on; one in quotation marks counts before others."""
+    spans = [span for span in sentences(plain[:end], start) if not CONDITION.match(plain, *span)][::-1]
+    named = {span: _named(plain, span, options) for span in spans}
+    alone = len({mention.index for mentions in named.values() for mention in mentions}) == 1
+    for marked in (True, False):
+        for span in spans[:3]:
+            mentions = [mention for mention in named[span] if mention.marked or not marked]
+            if len({mention.index for mention in mentions}) != 1 or (options.numeric and not marked):
+                continue
+            if alone or marked or CUE.search(plain, *span):
+                return Reading("ok", "conclusion", mentions[-1].span, mentions[-1].index)
+    return None
+
+
+def _predicate(plain: str, span: Span, options: Options) -> Reading | None:
+    """`The chord is G major.`, the last such sentence, where others name more options."""
+    for sentence in reversed(list(sentences(plain[: span[1]], span[0]))):
+        named = _named(plain, sentence, options)
+        if len({mention.index for mention in named}) != 1:
+            continue
+        start, end = named[-1].span
+        if _IS.search(plain, sentence[0], start) and _ENDS.match(plain, end, sentence[1]):
+            return Reading("ok", "predicate", (start, end), named[-1].index)
+    return None

@@ -1,0 +1,88 @@
+"""A right answer in every format in which models give one, for every MMAU question; and texts that answer nothing."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from alm_bench.parsing import parse_choice
+
+LETTERS = "ABCDEFGHIJ"
+Form = Callable[[str, str, str, str], str]
+
+RIGHT: dict[str, Form] = {
+    "B": lambda letter, text, other, theirs: letter,
+    "(b)": lambda letter, text, other, theirs: f"({letter.lower()})",
+    "(B) text": lambda letter, text, other, theirs: f"({letter}) {text}",
+    "c) text, lower case": lambda letter, text, other, theirs: f"{letter.lower()}) {text.lower()}",
+    "B. text": lambda letter, text, other, theirs: f"{letter}. {text}",
+    "text": lambda letter, text, other, theirs: text,
+    "The answer is text.": lambda letter, text, other, theirs: f"The answer is {text}.",
+    "The correct answer is (B) text.": lambda letter, text, other, theirs: f"The correct answer is ({letter}) {text}.",
+    "**B**": lambda letter, text, other, theirs: f"**{letter}**",
+    "<answer>B</answer>": lambda letter, text, other, theirs: f"<answer>{letter}</answer>",
+    "<answer>text</answer>": lambda letter, text, other, theirs: f"<answer>{text}</answer>",
+    "<answer>['text']</answer>": lambda letter, text, other, theirs: f"<answer>['{text}']</answer>",
+    "reasoning first": lambda letter, text, other, theirs: f"<think>{theirs}? No.</think>\n{text}",
+    "not another": lambda letter, text, other, theirs: f"The answer is ({letter}) {text}, not ({other}) {theirs}",
+}
+NOTHING: dict[str, Form] = {
+    "empty": lambda letter, text, other, theirs: "",
+    "refusal": lambda letter, text, other, theirs: "I cannot determine the answer",
+    "none": lambda letter, text, other, theirs: "None of the options is correct.",
+    "negation": lambda letter, text, other, theirs: f"It is not {text}.",
+}
+REVISIONS = ("2024-10-23", "2025-03-25", "2025-05-16", "2025-08-09")
+
+
+def texts(choices: Sequence[str], gold: int, form: Form) -> str:
+    other = next(i for i, choice in enumerate(choices) if choice.casefold() != choices[gold].casefold())
+    return form(LETTERS[gold], choices[gold], LETTERS[other], choices[other])
+
+
+def share(questions: Sequence[tuple[Sequence[str], int]], form: Form) -> float:
+    """Of answers read as the gold option or a twin of it."""
+    right = 0
+    for choices, gold in questions:
+        index = parse_choice(texts(choices, gold, form), choices).index
+        right += index is not None and choices[index].casefold() == choices[gold].casefold()
+    return right / len(questions)
+
+
+def questions(shared: Path, revision: str) -> list[tuple[list[str], int]]:
+    rows = json.loads((shared / f"data/mmau/mmau-test-mini.{revision}.json").read_text(encoding="utf-8"))
+    return [(row["choices"], row["choices"].index(row["answer"])) for row in rows if row["answer"] in row["choices"]]
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("form", RIGHT)
+def test_right_answers_are_read_in_every_format(shared: Path, revision: str, form: str) -> None:
+    assert share(questions(shared, revision), RIGHT[form]) >= 0.99
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("form", NOTHING)
+def test_nothing_is_read_where_nothing_is_said(shared: Path, revision: str, form: str) -> None:
+    found = questions(shared, revision)
+    read = [parse_choice(texts(choices, gold, NOTHING[form]), choices).index for choices, gold in found]
+    assert read == [None] * len(found)
+
+
+KINDS = (
+    "Dog barking",
+    "A cat",
+    "Heavy rain on a roof",
+    "Church bells",
+    "Two people talking",
+    "Jazz",
+    "a flute",
+    "Wind",
+)
+
+
+@pytest.mark.parametrize("count", [2, 5, 8])
+@pytest.mark.parametrize("form", [*RIGHT, *NOTHING])
+def test_any_number_of_options(count: int, form: str) -> None:
+    asked = [(KINDS[:count], gold) for gold in range(count)]
+    assert share(asked, {**RIGHT, **NOTHING}[form]) == (form in RIGHT)
