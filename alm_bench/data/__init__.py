@@ -2,7 +2,7 @@
 
 from alm_bench.data.hub import hub_root, local_root
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
-from alm_bench.data.outputs import read_outputs
+from alm_bench.data.outputs import read_answered, read_outputs
 from alm_bench.data.readers import (
     ParquetRow,
     parquet_files,
@@ -31,6 +31,7 @@ __all__ = [
     "local_root",
     "manifest_hash",
     "parquet_files",
+    "read_answered",
     "read_csv",
     "read_json",
     "read_jsonl",

@@ -3,12 +3,23 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from alm_bench.core import DataError
 from alm_bench.core.errors import known_first
 from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A model's raw text with the options and the gold of its question."""
+
+    text: str
+    choices: tuple[str, ...]
+    gold: str
+
 
 TEXT_COLUMNS = ("model_output", "model_prediction", "prediction")
 
@@ -29,6 +40,25 @@ def read_outputs(path: Path, column: str | None = None) -> dict[str, str | None]
             raise DataError(f"{path}: item {number} repeats the id {item!r}, expected one output an item")
         outputs[item] = _text(path, item, key, row.get(key))
     return outputs
+
+
+def read_answered(path: Path, annotations: Path | None = None, column: str | None = None) -> list[Answered]:
+    """The file's items with their options and gold, from its own `choices` and `answer`, else from `annotations`.
+
+    An item without text has the empty one. Raises DataError, as `read_outputs`, and for items that nothing describes.
+    """
+    texts = read_outputs(path, column)
+    described = {_id(path, number, row): row for number, row in enumerate(_rows(annotations or path), start=1)}
+    found = []
+    for item, text in texts.items():
+        row = described.get(item, {})
+        choices, gold = row.get("choices"), row.get("answer")
+        if not isinstance(choices, list) or gold is None:
+            raise DataError(
+                f"{annotations or path}: item {item!r} has no choices and answer; name the questions with --annotations"
+            )
+        found.append(Answered(text or "", tuple(map(str, choices)), str(gold)))
+    return found
 
 
 def _rows(path: Path) -> Sequence[Mapping[str, Any]]:
