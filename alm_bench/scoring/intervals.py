@@ -1,6 +1,7 @@
-"""95 % intervals: Wilson for independent items, a bootstrap over clips where items share a clip."""
+"""95 % intervals: Wilson for independent items, a BCa bootstrap over clips where items share a clip."""
 
 from collections.abc import Callable, Hashable, Sequence
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -33,22 +34,48 @@ def clustered(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[Array, Array, Array]:
-    """Value and percentile interval of a statistic of summed counts, resampling whole clusters (Field and Welsh 2007).
+    """Value and BCa interval of a statistic of summed counts, resampling whole clusters (Field and Welsh 2007).
 
     `counts` has shape (items, ...); `statistic` maps an array (..., *counts.shape[1:]) of sums to (..., k) figures.
     Returns value, low and high, each of shape (k,). Items of one clip are drawn together, as their errors are.
     """
+    sums = summed(clusters, counts)
+    total = sums.sum(axis=0)
+    value = statistic(total)
+    generator = np.random.default_rng(seed)
+    weights = generator.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)
+    resampled = statistic(np.tensordot(weights.astype(np.float64), sums, axes=1))
+    left_out = statistic(total - sums)
+    bounds = [bca(value[i], resampled[:, i], left_out[:, i]) for i in range(len(value))]
+    low, high = np.array(bounds).T
+    return value, low, high
+
+
+def summed(clusters: Sequence[Hashable], counts: Array) -> Array:
+    """The counts of each cluster, in order of first appearance."""
     labels = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
     member = np.fromiter((labels[cluster] for cluster in clusters), dtype=np.int64, count=len(clusters))
     sums = np.zeros((len(labels), *counts.shape[1:]))
     np.add.at(sums, member, counts)
-    value = statistic(sums.sum(axis=0))
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(len(labels), np.full(len(labels), 1 / len(labels)), size=draws)
-    resampled = statistic(np.tensordot(weights.astype(np.float64), sums, axes=1))
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(resampled, [tail, 1 - tail], axis=0)
-    return value, low, high
+    return sums
+
+
+def bca(value: float, resampled: Array, left_out: Array) -> tuple[float, float]:
+    """The bias-corrected and accelerated interval (Efron 1987) from bootstrap and leave-one-out values, both flat.
+
+    Where every resample is alike, or none lies on one side of the value, there is nothing to correct: plain quantiles.
+    """
+    tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
+    below = float(np.mean(resampled < value) + np.mean(resampled <= value)) / 2
+    centred = left_out.mean() - left_out
+    spread = float(np.sum(centred**2)) ** 1.5
+    if 0 < below < 1 and spread > 0:
+        normal = NormalDist()
+        bias, acceleration = normal.inv_cdf(below), float(np.sum(centred**3)) / (6 * spread)
+        shifted = [bias + normal.inv_cdf(tail) for tail in tails]
+        tails = [normal.cdf(bias + shift / (1 - acceleration * shift)) for shift in shifted]
+    low, high = np.quantile(resampled, tails)
+    return float(low), float(high)
 
 
 def share(successes: Sequence[float], clusters: Sequence[Any]) -> Metric:

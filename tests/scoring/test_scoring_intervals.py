@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import bootstrap, norm
 
 from alm_bench.core import Metric
 from alm_bench.scoring.intervals import clustered, proportion, share
@@ -92,6 +92,19 @@ def test_the_bootstrap_is_reproducible_and_seeded() -> None:
     value, low, high = interval(0)
     assert value == pytest.approx(hits.mean())
     assert low < value < high
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_interval_is_scipys_bca(seed: int) -> None:
+    """The mean of skewed values, each with a cluster of its own; both sides draw 20,000 resamples of their own."""
+    values = np.random.default_rng(seed).exponential(size=40)
+    counts = np.stack([values, np.ones(40)], axis=1)
+    _, low, high = clustered(range(40), counts, lambda sums: sums[..., :1] / sums[..., 1:], draws=20_000)
+    theirs = bootstrap((values,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(1))
+    expected = theirs.confidence_interval
+    assert (low[0], high[0]) == pytest.approx((expected.low, expected.high), rel=0.02)
+    plain = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1))
+    assert high[0] > plain.confidence_interval.high  # the correction moves a right-skewed mean's interval to the right
 
 
 def test_the_bootstrap_covers_as_it_says() -> None:
