@@ -26,7 +26,8 @@ def rescore_matrix(
     rows = matrix(answers)
     if json_:
         figures = ("accuracy", "empty", "refused")
-        common.print_json([{"rule": r.rule.name, **{name: asdict(getattr(r, name)) for name in figures}} for r in rows])
+        found = [{"rule": row.rule.name, **{name: asdict(getattr(row, name)) for name in figures}} for row in rows]
+        common.print_json({"rules": found})
         return
     table = [
         [row.rule.name, row.rule.says, row.accuracy.n]

@@ -115,7 +115,7 @@ def _prose(plain: str, start: int, options: Options) -> Reading:
     if nones or refused:
         return Reading("refused", "none_of_them" if nones else "refusal", whole)
     several = {mention.index for mention in _named(plain, whole, options)}
-    return Reading("ambiguous" if len(several) > 1 else "unparsed", "none", whole)
+    return Reading("ambiguous", "several", whole) if len(several) > 1 else Reading("unparsed", "nothing_named", whole)
 
 
 _SILENT = ("blank", "foreign")

@@ -131,9 +131,11 @@ def _status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
         return "ok", None
     if parsed.status == "refused":
         return "refused", None
-    if parsed.status == "truncated" or record.extra.get("truncated"):
+    if record.extra.get("truncated"):
         return "truncated", "the token limit ended the text before an answer"
-    return "unparsed", parsed.status
+    if parsed.status == "truncated":
+        return "truncated", "the text breaks off before an answer"
+    return "unparsed", parsed.rule if parsed.status == "unparsed" else parsed.status
 
 
 def answered(record: Record, output: Output, task: Task) -> Record:

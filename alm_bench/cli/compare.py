@@ -1,0 +1,45 @@
+"""`alm-bench compare`: is one model better than another, or only luckier?"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alm_bench.cli import common
+from alm_bench.core import UsageError
+
+if TYPE_CHECKING:
+    from alm_bench.records.schema import Record
+
+
+def compare(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN_A RUN_B [RUN_C]...", help="Runs of one task.")],
+    examples: Annotated[int, typer.Option(min=0, help="Items to show that are won and lost.")] = 0,
+    different: Annotated[
+        bool, typer.Option("--different", help="Also runs on other data revisions, prompts or parsers.")
+    ] = False,
+    out: common.Out = common.RUNS,
+    json_: common.Json = False,
+) -> None:
+    """Compare runs with the first, item by item: paired intervals, and p-values adjusted over all cells."""
+    from alm_bench.records import comparison
+
+    if len(runs) < 2:
+        raise UsageError(f"compare takes two runs or more, {len(runs)} was named")
+    found = [comparison.read_run(common.find_run(run, out)) for run in runs]
+    comparison.check(found, different)
+    cells = comparison.compare(found)
+    if json_:
+        common.print_json(comparison.as_json(found, cells))
+        return
+    print(comparison.as_markdown(found, cells))
+    for run in found[1:] if examples else ():
+        for side, pairs in comparison.examples(found[0], run, examples).items():
+            for ours, theirs in pairs:
+                print(f"{side}: {_screen(ours, theirs)}\n")
+
+
+def _screen(ours: "Record", theirs: "Record") -> str:
+    sample = ours.sample
+    gold = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
+    lines = [f"{sample.id}: {ours.prompt}", f"  gold: {gold}", f"  first: {ours.text!r}", f"  second: {theirs.text!r}"]
+    return "\n".join(lines)

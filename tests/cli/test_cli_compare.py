@@ -1,0 +1,79 @@
+"""`compare`: two finished runs item by item."""
+
+from pathlib import Path
+
+import pytest
+from small_world import alm, mmau, outputs, questions, refusal, replay
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mmau(tmp_path / "data", count=40)
+
+
+def answered(name: str, right: int) -> str:
+    """The folder of a run whose first `right` items of 40 are right."""
+    rows = questions(40)
+    texts = {
+        row["id"]: row["answer"] if i < right else next(c for c in row["choices"] if c != row["answer"])
+        for i, row in enumerate(rows)
+    }
+    file = outputs(Path(f"{name}.json"), texts)
+    ran = alm("run", *replay(file), "--tasks", "mmau", "--out", name)
+    assert ran.status == 0, ran.err
+    return str(next(Path(name).glob("*/run.json")).parent)
+
+
+def test_a_run_does_not_differ_from_itself() -> None:
+    run = answered("a", 20)
+    cells = alm("compare", run, run, "--json").json["cells"]
+    assert {cell["p"] for cell in cells} == {1.0}
+    assert {cell["difference"]["difference"]["value"] for cell in cells} == {0.0}
+
+
+def test_a_better_run_is_found_better_in_every_part() -> None:
+    weak, strong = answered("weak", 5), answered("strong", 35)
+    cells = alm("compare", weak, strong, "--json").json["cells"]
+    overall = next(cell for cell in cells if (cell["score"], cell["grouping"]) == ("accuracy", "all"))
+    assert overall["difference"]["difference"]["value"] == pytest.approx(30 / 40)
+    assert (overall["difference"]["won"], overall["difference"]["lost"]) == (30, 0)
+    assert overall["p"] < 1e-6
+    assert {cell["grouping"] for cell in cells} >= {"all", "domain", "difficulty", "skill"}
+    ran = alm("compare", weak, strong, "--examples", "2")
+    assert ran.status == 0
+    assert "+75.0 [" in ran.out
+    assert ran.out.count("won: ") == 2
+    assert "lost: " not in ran.out
+
+
+def test_p_values_are_adjusted_over_all_runs() -> None:
+    runs = [answered(name, right) for name, right in (("a", 10), ("b", 15), ("c", 20))]
+    two = alm("compare", *runs[:2], "--json").json["cells"]
+    three = alm("compare", *runs, "--json").json["cells"]
+    assert len(three) == 2 * len(two)
+    assert three[0]["p"] >= two[0]["p"] >= two[0]["difference"]["p"]
+
+
+def test_runs_on_other_data_are_refused_unless_told() -> None:
+    first = answered("a", 20)
+    rows = questions(40)
+    rows[0]["question"] = "What else?"
+    mmau(Path("data"), rows=rows)
+    second = answered("b", 30)
+    said = refusal(alm("compare", first, second))
+    assert "differ in data revision" in said
+    assert "--different compares them all the same" in said
+    assert alm("compare", first, second, "--different").status == 0
+
+
+def test_one_run_is_no_comparison() -> None:
+    assert "two runs or more, 1 was named" in refusal(alm("compare", answered("a", 20)))
+
+
+def test_an_unfinished_run_is_refused() -> None:
+    run = answered("a", 20)
+    (Path(run) / "summary.json").unlink()
+    ran = alm("compare", run, run)
+    assert (ran.status, ran.out) == (1, "")
+    assert "cannot read" in ran.err
