@@ -1,9 +1,11 @@
 """Where a text names which of the options."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import islice
+from typing import NamedTuple
 
 import snowballstemmer
 from num2words import num2words
@@ -11,31 +13,21 @@ from rapidfuzz import fuzz
 
 from alm_bench.parsing.text import Span, fold, normalise, words
 
-_DROPPED = {
-    "a",
-    "an",
-    "the",
-    "and",
-    "of",
-    "is",
-    "are",
-    "was",
-    "were",
-    "be",
-    "to",
-    "in",
-    "on",
-    "at",
-    "it",
-    "its",
-    "with",
-}
-_DROPPED |= {"their", "his", "her", "your", "this", "that"}
+_DROPPED = frozenset(
+    word
+    for words in (
+        ("a", "an", "the", "and", "of", "is", "are", "was", "were", "be", "to", "in", "on", "at", "it", "its", "with"),
+        ("their", "his", "her", "your", "this", "that"),
+    )
+    for word in words
+)
 """Words that rarely tell options apart; kept where they do."""
 
-_JOIN = r"[\s,;:_\"'*&-]+(?:(?:and|the|an|a)[\s,;:_\"'*&-]+)*"
-_BEFORE = r"(?<![\w#])(?<!\w[-'/])(?<!\d\.)"
-_AFTER = r"(?![\w#]|[-/]\w|'(?!s\b)\w|\.\d)"
+_BETWEEN = frozenset(("a", "an", "the", "and"))
+"""Words that may stand within an option's text without changing it."""
+
+_PIECE = re.compile(r"[^\s,;_<>{}\\]+")
+_MARKS = "\"'.,!?:()[]{}<>*-&`$\\"
 
 # Denied: "not a dog", "no sign of a dog", "rather than a dog"; but not in "what does not fit is a dog".
 _DENIED_BEFORE = re.compile(
@@ -82,27 +74,53 @@ def stems(text: str) -> list[str]:
     return [part for word in words(text.replace("-", " ")) for part in _stem(word).split()]
 
 
+class Piece(NamedTuple):
+    """What stands between two blanks or commas, without the marks around it. `place` is its start, `end` its end."""
+
+    text: str
+    place: int
+    end: int
+
+
+def pieces(plain: str, start: int, end: int) -> Iterator[Piece]:
+    for match in _PIECE.finditer(plain, start, end):
+        bare = match[0].lstrip(_MARKS)
+        place = match.end() - len(bare)
+        if bare := bare.rstrip(_MARKS):
+            yield Piece(bare, place, place + len(bare))
+
+
 class Options:
     """The options of one question, ready to be looked for. Among equal options the first stands for all."""
 
     def __init__(self, choices: Sequence[str]) -> None:
         self.texts = [normalise(choice) for choice in choices]
         self.first = [self.texts.index(text) for text in self.texts]
-        patterns = {i: _pattern(choice) for i, choice in enumerate(choices) if self.first[i] == i and self.texts[i]}
-        self._places = sorted(patterns, key=lambda i: -len(self.texts[i]))
-        found = "|".join(f"(?P<o{i}>{patterns[i]})" for i in self._places)
-        self._named = re.compile(f"{_BEFORE}(?:(?:an?|the)\\s+)?(?:{found}){_AFTER}") if patterns else None
-        self._glued = re.compile(f"(?:(?:an?|the)\\s+)?(?:{found})") if patterns else None
-        self._bags = self._content()
-        self.numeric = any(text and set(stems(text)) <= NUMERALS for text in self.texts)
+        self._folded = [fold(choice).strip() for choice in choices]
+        self._distinct = [i for i, first in enumerate(self.first) if first == i and self.texts[i]]
 
-    def _content(self) -> list[list[str]]:
+    @cached_property
+    def _starts(self) -> dict[str, list[tuple[int, list[str]]]]:
+        """By first piece, the longest first: an option's place and its pieces, without an article before them."""
+        found: dict[str, list[tuple[int, list[str]]]] = {}
+        for i in sorted(self._distinct, key=lambda i: -len(self.texts[i])):
+            parts = [piece.text for piece in pieces(self._folded[i], 0, len(self._folded[i]))]
+            kept = parts[1:] if len(parts) > 1 and parts[0] in _BETWEEN else parts
+            if kept:
+                found.setdefault(kept[0], []).append((i, kept))
+        return found
+
+    @cached_property
+    def numeric(self) -> bool:
+        return any(text and set(stems(text)) <= NUMERALS for text in self.texts)
+
+    @cached_property
+    def _bags(self) -> list[list[str]]:
         """Each option's telling words: without those that are dropped, unless options would be equal then."""
         whole = [stems(text) for text in self.texts]
         bare = [[stem for stem in bag if stem not in _DROPPED] for bag in whole]
         distinct = {tuple(sorted(bag)) for bag in whole}
-        kept = bare if len({tuple(sorted(bag)) for bag in bare}) == len(distinct) and all(bare) else whole
-        return kept
+        return bare if len({tuple(sorted(bag)) for bag in bare}) == len(distinct) and all(bare) else whole
 
     def foreign(self, text: str) -> bool:
         """Whether a text is in another script than the options, so that it cannot name one."""
@@ -113,29 +131,62 @@ class Options:
         return self.texts.index(plain) if plain in self.texts else None
 
     def at(self, plain: str, start: int, end: int) -> Mention | None:
-        """The longest option that the text names at `start`."""
-        match = self._named.match(plain, start, end) if self._named else None
-        return None if match is None else self._mention(plain, match)
+        """The longest option that the text names at `start`, an article before it passed over."""
+        said = list(islice(pieces(plain, start, end), self._longest))
+        for place, piece in enumerate(said[:3]):
+            if place == 0 and piece.place != start + len(plain[start:end]) - len(plain[start:end].lstrip(_MARKS)):
+                return None
+            if found := self._match(plain, said, place):
+                return found[0]
+            after = said[place + 1].place if place + 1 < len(said) else piece.end
+            if piece.text not in _BETWEEN or plain[piece.end : after].strip():
+                return None
+        return None
 
     def named(self, plain: str, start: int, end: int) -> list[Mention]:
         """All options that the text names between `start` and `end`, the longer where one holds another."""
-        matches = self._named.finditer(plain, start, end) if self._named else ()
-        return [self._mention(plain, match) for match in matches]
+        said, mentions, place = list(pieces(plain, start, end)), [], 0
+        while place < len(said):
+            if found := self._match(plain, said, place):
+                mentions.append(found[0])
+                place = found[1]
+            else:
+                place += 1
+        return mentions
+
+    def _match(self, plain: str, said: Sequence[Piece], place: int) -> tuple[Mention, int] | None:
+        """The longest option that begins with piece `place`, and the piece behind it."""
+        for i, wanted in self._starts.get(said[place].text, self._starts.get(_owner(said[place].text), ())):
+            at, last = place, place
+            for part in wanted:
+                while at < len(said) and at > place and said[at].text != part and said[at].text in _BETWEEN:
+                    at += 1
+                if at == len(said) or part not in (said[at].text, _owner(said[at].text)):
+                    break
+                last, at = at, at + 1
+            else:
+                piece = said[last]
+                end = piece.end if piece.text == wanted[-1] else piece.end - len("'s")
+                return self._mention(plain, i, said[place].place, end), at
+        return None
+
+    @cached_property
+    def _longest(self) -> int:
+        """Pieces that an option can take up in a text, articles between them included."""
+        return 3 + 2 * max((len(wanted) for starts in self._starts.values() for _, wanted in starts), default=0)
 
     def glued(self, plain: str, start: int, end: int) -> Mention | None:
         """An option at `start` that a leftover sticks to: a placeholder (`Jazzyour_answer`), or after several words."""
-        match = self._glued.match(plain, start, end) if self._glued else None
-        rest = _LEFTOVER.match(plain, match.end(), end) if match else None
-        if match is None or rest is None:
-            return None
-        mention = self._mention(plain, match)
-        return mention if "_" in rest[0] or len(words(self.texts[mention.index])) > 2 else None
+        for i in sorted(self._distinct, key=lambda i: -len(self._folded[i])):
+            if plain.startswith(self._folded[i], start, end):
+                rest = _LEFTOVER.match(plain, start + len(self._folded[i]), end)
+                if rest and ("_" in rest[0] or len(words(self.texts[i])) > 2):
+                    return self._mention(plain, i, start, rest.start())
+        return None
 
-    def _mention(self, plain: str, match: re.Match[str]) -> Mention:
-        start, end = match.span()
+    def _mention(self, plain: str, index: int, start: int, end: int) -> Mention:
         before, after = plain[max(0, start - _WINDOW) : start], plain[end : end + 30]
         clause = _CLAUSE.split(before)[-1]
-        index = int(str(match.lastgroup)[1:])
         other = self.texts[index] == "none" and after.startswith(" of ")  # "none of the options" names no option
         denied = other or bool(_DENIED_BEFORE.search(clause) or _DENIED_AFTER.match(after))
         marked = bool(_OPENS.match(before[-1:]) and _CLOSES.match(after))
@@ -148,7 +199,7 @@ class Options:
         if not telling or _DENIAL.search(text):
             return None
         for rule, fits in _LIKENESS:
-            hits = [i for i in self._places if fits(telling, said, self._bags[i])]
+            hits = [i for i in self._distinct if fits(telling, said, self._bags[i])]
             if len(hits) == 1:
                 return hits[0], rule
             if hits:
@@ -198,10 +249,6 @@ _LIKENESS: tuple[tuple[str, Callable[[list[str], list[str], list[str]], bool]], 
 """Rules from strict to loose: whether telling words, or all that are said, mean an option."""
 
 
-def _pattern(choice: str) -> str:
-    """A regular expression for an option's words, whatever stands between them."""
-    pieces = [piece.strip("\"'.,!?:()[]{}<>*-&") for piece in re.split(r"[\s,;_]+", fold(choice))]
-    pieces = [piece for piece in pieces if piece]
-    if len(pieces) > 1 and pieces[0] in ("a", "an", "the"):
-        pieces = pieces[1:]
-    return _JOIN.join(map(re.escape, pieces)) if pieces else re.escape(fold(choice).strip())
+def _owner(word: str) -> str:
+    """`dog` of `dog's`."""
+    return word.removesuffix("'s")
