@@ -5,13 +5,13 @@ text concludes. A text that no rule reads is `unparsed`; nothing is guessed.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from alm_bench.core.types import Parsed, ParseStatus
 from alm_bench.parsing.options import Mention, Options
-from alm_bench.parsing.statements import CONDITION, CUE, NONE, REFUSAL, after_thought, sentences, statements
+from alm_bench.parsing.statements import CONDITION, CUE, NONE, REFUSAL, TAKEN_BACK, after_thought, sentences, statements
 from alm_bench.parsing.text import WRAPPING, Span, blank, prepared, words
 
 PARSER = "mcq@2"
@@ -32,14 +32,19 @@ _LETTER = re.compile(
 _LETTERS = re.compile(r"(?:\band\b|\bor\b|,|/)\s*[(\[]?([a-z])\b")
 _ORDINAL = re.compile(
     rf"\W*(?:the\s+answer\s+is\W+)?(?:(?:option|choice|number|answer)\s*#?\s*(\d|{'|'.join(_COUNTS)})"
-    rf"|(?:the\s+)?({'|'.join(_ORDINALS)}|last)\s+(?:option|choice|one|answer))\W*"
+    rf"|(?:the\s+)?({'|'.join(_ORDINALS)}|last)\s+(?:option|choice|one|answer))"
+    r"(?:\s+(?:is|was)\s+(?:the\s+)?(?:right|correct|best)(?:\s+(?:one|answer|option|choice))?)?\W*"
 )
 _DIGIT = re.compile(r"\W*(\d)\W*")
 _LIST = re.compile(r"\[([^\[\]]*)\]")
 _ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
+_RIGHT = re.compile(
+    r"\W*(?:the\s+)?(?:right|correct|best|likel(?:y|iest))(?:\s+(?:one|answer|option|choice|fit|match))?\W*"
+)
 _DENIAL = re.compile(r"\W*(?:not|isn't|no longer)\b")
 _TURN = re.compile(r"\b(?:(?:and|but)\s+)?(?:not|rather\s+than|instead\s+of)\b")
 _ALSO = re.compile(r"[\s\"')\]>*]*(?:,|/|&|\band\b|\bor\b|;)[\s\"'(\[<*]*(?:(?:and|or|also|the|a|an)\s+)*[\"'(\[<*]*")
+_BUT = re.compile(r"\bbut\b|;")
 _IS = re.compile(r"\b(?:is|are|was|were)\s+(?:an?\s+|the\s+)?[\"'(\[<]*$")
 _ENDS = re.compile(r"\W*(?:$|[.\n])")
 _FINISHED = re.compile(r"[.!?>)\]}\"'*:`。）」]\s*$")
@@ -91,6 +96,10 @@ def _stated(plain: str, start: int, options: Options) -> Reading | None:
         # "Choose" states nothing unless an option follows.
         if reading.rule in _SILENT or (reading.index is None and statement.kind == "chosen"):
             continue
+        if statement.kind == "counted" and not options.numeric:
+            continue
+        if TAKEN_BACK.search(plain, reading.span[1]) and not _FINISHED.search(plain):
+            return Reading("truncated", "taken_back", reading.span)
         if reading.lettered and statement.kind == "said":
             concluded = _concluded(plain, start, statement.span[0], options)
             if concluded and concluded.index != reading.index:
@@ -114,6 +123,9 @@ def _prose(plain: str, start: int, options: Options) -> Reading:
         return replace(concluded, rule="closest") if nones else concluded
     if nones or refused:
         return Reading("refused", "none_of_them" if nones else "refusal", whole)
+    last = list(sentences(plain, start))[-1:]
+    if last and (predicate := _predicate(plain, last[0], options)):
+        return predicate
     several = {mention.index for mention in _named(plain, whole, options)}
     return Reading("ambiguous", "several", whole) if len(several) > 1 else Reading("unparsed", "nothing_named", whole)
 
@@ -136,7 +148,7 @@ def _read(plain: str, span: Span, options: Options) -> Reading:
     """One statement: the option itself, a list of one, a place, an option within it, or the same in other words."""
     start, end = span
     said = plain[start:end]
-    if not said.strip(WRAPPING + "()[]{}<>"):
+    if not said.strip(WRAPPING + "()[]{}<>") or _RIGHT.fullmatch(said):
         return Reading("unparsed", "blank", span)
     if (index := options.exact(said)) is not None:
         return Reading("ok", "exact", span, index)
@@ -152,12 +164,13 @@ def _read(plain: str, span: Span, options: Options) -> Reading:
     named = _named(plain, span, options)
     for mentions, rule in (([mention for mention in named if mention.marked], "marked"), (named, "named")):
         if len({mention.index for mention in mentions}) == 1:
-            return Reading("ok", rule, mentions[-1].span, mentions[-1].index)
+            declined = _declined(plain, span, mentions[-1])
+            return declined or Reading("ok", rule, mentions[-1].span, mentions[-1].index)
     if NONE.search(said) or REFUSAL.search(said):
         return Reading("refused", "refusal", span)
     if named:
-        return _predicate(plain, span, options) or Reading("ambiguous", "several", span)
-    if options.named(plain, *span):
+        return _several(plain, span, options)
+    if any(mention.denied for mention in options.named(plain, *span)):
         return Reading("unparsed", "denied", span)
     if like := options.like(said):
         return Reading("ok", like[1], span, like[0])
@@ -167,7 +180,27 @@ def _read(plain: str, span: Span, options: Options) -> Reading:
 def _named(plain: str, span: Span, options: Options) -> list[Mention]:
     """The options that are named and not denied. A letter within a sentence is a word or a name, not an option."""
     found = [mention for mention in options.named(plain, *span) if not mention.denied]
-    return [m for m in found if len(options.texts[m.index]) > 1 or m.marked or _ENDS.match(plain, m.span[1], span[1])]
+    return [m for m in found if not options.letter(m.index) or m.marked or _ENDS.match(plain, m.span[1], span[1])]
+
+
+def _several(plain: str, span: Span, options: Options) -> Reading:
+    """Several options named: parts of one that joins them, or passed over for the one that a last sentence gives."""
+    named = {mention.index for mention in _named(plain, span, options)}
+    if (index := options.covering(plain[slice(*span)], named)) is not None:
+        return Reading("ok", "joined", span, index)
+    return _predicate(plain, span, options) or Reading("ambiguous", "several", span)
+
+
+def _declined(plain: str, span: Span, mention: Mention) -> Reading | None:
+    """Where the sentences around a mention say that no option fits, or that nothing can be said."""
+    if NONE.search(plain, mention.span[1], span[1]):
+        return Reading("refused", "none_of_them", span)
+    for sentence in sentences(plain[: span[1]], span[0]):
+        if not sentence[0] <= mention.span[0] < sentence[1] or CUE.search(plain, *sentence):
+            continue
+        if NONE.search(plain, *sentence) or (REFUSAL.search(plain, *sentence) and not mention.marked):
+            return Reading("refused", "refusal", span)
+    return None
 
 
 def _list(plain: str, span: Span) -> list[Span] | None:
@@ -189,12 +222,12 @@ def _at_start(plain: str, span: Span, options: Options) -> Reading | None:
         return Reading("ok", "glued", mention.span, mention.index)
     if mention is None or mention.denied:
         return None
-    if len(options.texts[mention.index]) < 2 and words(plain[mention.span[1] : span[1]]):
+    if options.letter(mention.index) and words(plain[mention.span[1] : span[1]]):
         return None
     if also := _ALSO.match(plain, mention.span[1], span[1]):
         other = options.at(plain, also.end(), span[1])
         if other is not None and other.index != mention.index:
-            return Reading("ambiguous", "several", span)
+            return _several(plain, span, options)
     return Reading("ok", "named", mention.span, mention.index)
 
 
@@ -245,11 +278,20 @@ def _concluded(plain: str, start: int, end: int, options: Options) -> Reading | 
     return None
 
 
+def _clauses(plain: str, span: Span) -> Iterator[Span]:
+    """Sentences, in parts where a `but` or a semicolon turns them."""
+    for start, end in sentences(plain[: span[1]], span[0]):
+        for turn in _BUT.finditer(plain, start, end):
+            yield start, turn.start()
+            start = turn.end()
+        yield start, end
+
+
 def _predicate(plain: str, span: Span, options: Options) -> Reading | None:
     """`The chord is G major.`, the last such sentence, where others name more options."""
-    for sentence in reversed(list(sentences(plain[: span[1]], span[0]))):
+    for sentence in reversed(list(_clauses(plain, span))):
         named = _named(plain, sentence, options)
-        if len({mention.index for mention in named}) != 1:
+        if len({mention.index for mention in named}) != 1 or CONDITION.match(plain, *sentence):
             continue
         start, end = named[-1].span
         if _IS.search(plain, sentence[0], start) and _ENDS.match(plain, end, sentence[1]):

@@ -1,7 +1,7 @@
 """Where a text names which of the options."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice
@@ -11,6 +11,7 @@ import snowballstemmer
 from num2words import num2words
 from rapidfuzz import fuzz
 
+from alm_bench.parsing.numbers import numbers
 from alm_bench.parsing.text import Span, fold, normalise, words
 
 _DROPPED = frozenset(
@@ -31,7 +32,7 @@ _MARKS = "\"'.,!?:()[]{}<>*-&`$\\"
 
 # Denied: "not a dog", "no sign of a dog", "rather than a dog"; but not in "what does not fit is a dog".
 _DENIED_BEFORE = re.compile(
-    r"(?:\b(?:not|no|never|neither|nor|without|unlike|except|excluding|cannot|rather\s+than|instead\s+of|other\s+than)"
+    r"(?:\b(?:not|no|never|neither|nor|without|unlike|except|excluding|cannot|whether|rather\s+than|instead\s+of|other\s+than)"
     r"|n't)\b(?:\s+(?!(?:is|are|was|were|but)\b)[(\[]?[\w'-]+[)\]]?,?){0,4}[\s\"'(\[<*]*$"
 )
 _DENIED_AFTER = re.compile(
@@ -66,7 +67,7 @@ def _stemmer() -> "snowballstemmer.stemmer":
 @lru_cache(maxsize=65536)
 def _stem(word: str) -> str:
     said = num2words(int(word)).replace("-", " ") if word.isascii() and word.isdigit() and len(word) < 12 else word
-    return " ".join(_stemmer().stemWords(said.split()))
+    return " ".join(_stemmer().stemWords(said.replace("neither", "none").split()))
 
 
 def stems(text: str) -> list[str]:
@@ -121,6 +122,10 @@ class Options:
         bare = [[stem for stem in bag if stem not in _DROPPED] for bag in whole]
         distinct = {tuple(sorted(bag)) for bag in whole}
         return bare if len({tuple(sorted(bag)) for bag in bare}) == len(distinct) and all(bare) else whole
+
+    def letter(self, index: int) -> bool:
+        """Whether an option is a single letter: within a sentence that is a word or a name."""
+        return len(self.texts[index]) == 1 and self.texts[index].isalpha()
 
     def foreign(self, text: str) -> bool:
         """Whether a text is in another script than the options, so that it cannot name one."""
@@ -196,7 +201,7 @@ class Options:
         """The one option that a short text means in other words, and by which rule."""
         said = stems(text) if len(text) < _LONG else []
         telling = [stem for stem in said if stem not in _DROPPED] or said
-        if not telling or _DENIAL.search(text):
+        if not telling or (_DENIAL.search(text) and not any(map(_DENIAL.search, self.texts))):
             return None
         for rule, fits in _LIKENESS:
             hits = [i for i in self._distinct if fits(telling, said, self._bags[i])]
@@ -204,11 +209,32 @@ class Options:
                 return hits[0], rule
             if hits:
                 return None
-        return None
+        return self._quantity(text)
+
+    def _quantity(self, text: str) -> tuple[int, str] | None:
+        """The option with the one number that a text gives: `132 BPM` is `132.0`. "One" may be no number."""
+        said = {float(number) for span, number in numbers(text, (0, len(text))).items() if text[slice(*span)] != "one"}
+        hits = [i for i in self._distinct if len(said) == 1 and self._numbers[i] == said]
+        return (hits[0], "quantity") if len(hits) == 1 else None
+
+    @cached_property
+    def _numbers(self) -> list[set[float]]:
+        return [{float(number) for number in numbers(text, (0, len(text))).values()} for text in self.texts]
+
+    def covering(self, text: str, named: Iterable[int]) -> int | None:
+        """The one option that joins all those named: "thunder and rain" is "Rain and thunder", "or" is not."""
+        said, parts = set(stems(text)), {stem for i in named for stem in self._bags[i]}
+        hits = [i for i in self._distinct if parts <= set(self._bags[i]) <= said]
+        return hits[0] if len(hits) == 1 and not said & {"or", "either"} else None
 
 
 NUMERALS = {stem for number in (*range(20), *range(20, 100, 10), 100, 1000) for stem in stems(str(number))} - _DROPPED
 """Words of numbers."""
+
+
+def _in_order(telling: list[str], said: list[str], option: list[str]) -> bool:
+    """All the option's words in its own order, others between them."""
+    return len(option) >= 3 and [stem for stem in said if stem in option] == option
 
 
 def _same(telling: list[str], said: list[str], option: list[str]) -> bool:
@@ -240,6 +266,7 @@ def _spelled(telling: list[str], said: list[str], option: list[str]) -> bool:
 
 
 _LIKENESS: tuple[tuple[str, Callable[[list[str], list[str], list[str]], bool]], ...] = (
+    ("in_order", _in_order),
     ("reordered", _same),
     ("inside", _inside),
     ("fragment", _fragment),

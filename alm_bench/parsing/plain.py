@@ -1,13 +1,10 @@
 """Answers that are no multiple choice, by the same rules: yes or no, one of some labels, a number."""
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import cache
-
-from num2words import num2words
 
 from alm_bench.core.types import Parsed
 from alm_bench.parsing.mcq import parse_choice
+from alm_bench.parsing.numbers import numbers
 from alm_bench.parsing.statements import NONE, REFUSAL, after_thought, statements
 from alm_bench.parsing.text import Span, prepared
 
@@ -17,8 +14,6 @@ ENTAILMENT: Mapping[str, Sequence[str]] = {
     "Neutral": ("neutral", "plausible", "might be true"),
     "Contradiction": ("contradiction", "contradicted", "definitely false", "false"),
 }
-
-_LARGEST_WORD = 1000
 
 
 def parse_label(text: str, labels: Mapping[str, Sequence[str]]) -> Parsed:
@@ -46,11 +41,11 @@ def parse_number(text: str) -> Parsed:
     plain = prepared(text)
     start, thinking = after_thought(plain)
     for statement in reversed(statements(plain, start)):
-        if found := _numbers(plain, statement.span):
+        if found := numbers(plain, statement.span):
             return _only(found, f"{statement.kind}:number")
     if thinking:
         return Parsed("truncated", "none")
-    if found := _numbers(plain, (start, len(plain))):
+    if found := numbers(plain, (start, len(plain))):
         return _only(found, "number")
     refused = REFUSAL.search(plain, start) or NONE.search(plain, start)
     return Parsed("refused" if refused else "unparsed", "none")
@@ -61,26 +56,3 @@ def _only(found: Mapping[Span, str], rule: str) -> Parsed:
         return Parsed("ambiguous", rule)
     span, value = next(iter(found.items()))
     return Parsed("ok", rule, None, value, span)
-
-
-def _numbers(plain: str, span: Span) -> dict[Span, str]:
-    """Every number between the two ends, in digits."""
-    words = _words()
-    return {
-        match.span(): match[1] or words[" ".join(re.split(r"[\s-]+(?:and\s+)?", match[2]))]
-        for match in _number_pattern().finditer(plain, *span)
-    }
-
-
-@cache
-def _words() -> dict[str, str]:
-    """`twenty one` -> `21`."""
-    said = {number: num2words(number).replace("-", " ").replace(" and ", " ") for number in range(_LARGEST_WORD + 1)}
-    return {words: str(number) for number, words in said.items()}
-
-
-@cache
-def _number_pattern() -> re.Pattern[str]:
-    phrases = sorted(_words(), key=len, reverse=True)
-    spoken = "|".join(phrase.replace(" ", r"[\s-]+(?:and\s+)?") for phrase in phrases)
-    return re.compile(rf"(?<![\w.,])(-?\d+(?:\.\d+)?)(?![\w])|\b({spoken})\b")

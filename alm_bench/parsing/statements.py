@@ -21,6 +21,7 @@ _SAYS = re.compile(
     r"|(?:respuesta|antwort|réponse|resposta|risposta)\b[^.\n:]{0,30}?(?:\b(?:es|ist|est|é|è)\b|:)"
     r")|答案\s*(?:是|为|應該是|应该是|is|:)?"
 )
+_COUNTS = re.compile(r"\b(?:total|count)\b[^.\n:=?!<>\[\]]{0,40}?(?:\b(?:is|was)\b|[:=])")
 _CHOOSES = re.compile(r"\b(?:choos(?:e|ing)|select(?:ing)?|pick(?:ing)?|(?:go|going|went)\s+with|opt(?:ing)?\s+for)\b")
 _CONDITIONAL = re.compile(r"\b(?:if|whether|when|unless)\b[^.\n]*$")
 CONDITION = re.compile(r"\W*(?:if|whether|when|unless)\b")
@@ -49,10 +50,14 @@ REFUSAL = re.compile(
     r"(?:provide|clarify|share|describe|specify|confirm|upload|verify)\b|\binsufficient\b|\bnot\s+enough\s+(?:information|data"
     r"|context)|\bneed\s+(?:\w+\s+){0,3}(?:context|information|details|utterance)\b|\bunknown\b|\bi(?:'m|\s+am)\s+sorry\b"
     r"|\bapologi[sz]e\b|\bwithout\s+(?:actually\s+)?(?:hearing|listening|access|the\s+(?:actual|audio))|\bis\s+unclear\b"
-    r"|\bnot\s+explicit\b"
+    r"|\bnot\s+explicit\b|(?:\bnot|n't)\s+(?:\w+\s+){0,3}(?:sufficient|enough)\b"
 )
 
 _STOPS = ("", *".!?\n<")
+
+TAKEN_BACK = re.compile(
+    r"\b(?:wait|hold\s+on|actually|hmm)\b\W{0,3}(?:no\.|let\s+me\s+(?:think|re))|\b(?:reconsider|rethink)\b"
+)
 
 LONGEST = 1000
 """Characters of a sentence that are read."""
@@ -60,7 +65,7 @@ LONGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A place where a text says what its answer is: `kind` is tag, boxed, dict, said or chosen, `span` what it says."""
+    """A place where a text says what its answer is, `span`: a tag, boxed, dict, said, chosen or counted, `kind`."""
 
     kind: str
     span: Span
@@ -127,7 +132,7 @@ def _dicts(plain: str, start: int) -> Iterator[Statement]:
 
 
 def _said(plain: str, start: int) -> Iterator[Statement]:
-    for kind, pattern in (("said", _SAYS), ("chosen", _CHOOSES)):
+    for kind, pattern in (("said", _SAYS), ("chosen", _CHOOSES), ("counted", _COUNTS)):
         for match in pattern.finditer(plain, start):
             before = plain[max(start, match.start() - 100) : match.start()]
             if not _CONDITIONAL.search(before):

@@ -16,7 +16,7 @@ WRAPPING = " \t\r\n*_`\"'.,;:!"
 _BOLD = re.compile(r"\*\*|__")
 _MARKUP = re.compile(r"<\|[^|<>]{0,30}\|>|^\s*(?:assistant|user|system)\b\s*:?(?=\s)|\\(?=[\"'])", re.IGNORECASE)
 _EXAMPLE = re.compile(r"\(\s*e\.\s?g\.[^)\n]*(?:\)|$)", re.IGNORECASE | re.MULTILINE)
-_WORDS = re.compile(r"[^\W_]+(?:['.][^\W_]+)*")
+_WORDS = re.compile(r"[^\W_]+#?(?:['.][^\W_]+#?)*")
 
 
 @cache
