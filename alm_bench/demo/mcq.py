@@ -86,6 +86,10 @@ def _first_or_last(rng: random.Random, domain: str, level: Level) -> Group:
     return _edge(rng, domain, level, last=rng.random() < 0.5)
 
 
+def order_question(a: EventType, b: EventType) -> str:
+    return f"Is {a.phrase} heard before or after {b.phrase}?"
+
+
 def _order(rng: random.Random, domain: str, level: Level) -> Group:
     a, b = rng.sample(of_domain(domain), 2)
     scenes = {}
@@ -94,8 +98,7 @@ def _order(rng: random.Random, domain: str, level: Level) -> Group:
             tags.insert(rng.randint(0, len(tags)), other)
         scenes[answer] = sequence(rng, tags, overlap=level.overlap, noise=level.noise)
     choices = tuple(rng.sample(list(scenes), 2))
-    question = f"Is {a.phrase} heard before or after {b.phrase}?"
-    return Group(question, choices, tuple(scenes[choice] for choice in choices))
+    return Group(order_question(a, b), choices, tuple(scenes[choice] for choice in choices))
 
 
 def _count(rng: random.Random, domain: str, level: Level) -> Group:

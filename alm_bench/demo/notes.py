@@ -59,12 +59,13 @@ def transcript(scene: Scene) -> str:
 def _guesses(scene: Scene, rng: random.Random) -> list[Note]:
     """What an unclear sound could be, and what nothing here could be."""
     unclear = {family_of(tag) for tag in scene.types if is_ambiguous(tag)}
-    present = {family_of(tag) for tag in scene.types}
+    if not unclear:
+        return []
     found = []
-    for families, answer in ((unclear, "yes"), (FAMILIES.keys() - present, "no")):
-        if unclear:
-            kind = rng.choice([kind for kind in EVENT_TYPES.values() if kind.family in families])
-            found.append(Note("guess", f"could one of the sounds be {kind.phrase}?", answer))
+    absent = FAMILIES.keys() - {family_of(tag) for tag in scene.types}
+    for families, answer in ((unclear, "yes"), (absent, "no")):
+        kind = rng.choice([kind for kind in EVENT_TYPES.values() if kind.family in families])
+        found.append(Note("guess", f"could one of the sounds be {kind.phrase}?", answer))
     return found
 
 

@@ -13,14 +13,14 @@ from alm_bench.demo import aqa
 from alm_bench.demo.describe import TIERS, captions, difference, pairs
 from alm_bench.demo.entailment import entailment_rows
 from alm_bench.demo.made import Made, Row
-from alm_bench.demo.mcq import Question, questions
+from alm_bench.demo.mcq import Question, order_question, questions
 from alm_bench.demo.notes import DESCRIBE, Note, notes, transcript
 from alm_bench.demo.scene import Scene, opaque, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES, family_of
 
 T = TypeVar("T")
 
-ROWS = "rows-2"
+ROWS = "rows-3"
 """The version of what is asked in training. Raise it with any change that alters a row."""
 
 # The forms in which Mellow is asked, at evaluation and in training alike.
@@ -84,12 +84,12 @@ def _other_way(item: Question) -> Question | None:
 
 def _order(item: Question, rng: random.Random) -> Question | None:
     """Which of two sounds of a scene made for another question is heard first."""
-    starts = {event.type: event.onset for event in sorted(item.scene.events, key=lambda event: -event.onset)}
+    starts = {event.type: event.onset for event in item.scene.events}
     if len(starts) < 2 or len(starts) < len(item.scene.events):
         return None
     a, b = rng.sample(sorted(starts), 2)
     choices = tuple(rng.sample(("Before", "After"), 2))
-    question = f"Is {EVENT_TYPES[a].phrase} heard before or after {EVENT_TYPES[b].phrase}?"
+    question = order_question(EVENT_TYPES[a], EVENT_TYPES[b])
     gold = choices.index("Before" if starts[a] < starts[b] else "After")
     return replace(item, skill="Event Order", question=question, choices=choices, gold=gold)
 
@@ -186,7 +186,8 @@ def _noted_rows(made: Made, split: str, described: int, noted: int, seed: int) -
     for place, about in enumerate(sorted(asked)):
         count = noted // len(asked) + (place < noted % len(asked))
         rows += [
-            ("AudioCaps_Note.json", path, note.asked, note.answer) for path, note in _drawn(asked[about], count, rng)
+            (f"AudioCaps_{about.capitalize()}.json", path, note.asked, note.answer)
+            for path, note in _drawn(asked[about], count, rng)
         ]
     made.rows += [_row(kind, [path], [_caption(made.scenes, path)], said, answer) for kind, path, said, answer in rows]
 

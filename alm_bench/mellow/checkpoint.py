@@ -213,6 +213,7 @@ def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.
             atomic_write(new / TOKENIZER, tokenizer.to_str())
             weights = {name: _stored(value, dtype) for name, value in _untied(model).items()}
             save_file(weights, new / WEIGHTS)
+            (new / WEIGHTS).chmod(0o644)  # the library leaves it to its owner alone
             if folder.exists():
                 folder.rename(old)
             new.rename(folder)

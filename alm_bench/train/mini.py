@@ -63,7 +63,7 @@ def mini_config(tokenizer: Tokenizer) -> MellowConfig:
             kv_heads=4,
             mlp=512,
             positions=1024,
-            rope_theta=10_000.0,
+            rope_theta=1_000_000.0,
         ),
         prompt=PromptConfig(layout="compact", tokens=160, pad=vocabulary["!"], separator=0, stop=vocabulary[END]),
         trained_on=DOMAINS,
@@ -72,7 +72,7 @@ def mini_config(tokenizer: Tokenizer) -> MellowConfig:
 
 def write_network(folder: Path) -> None:
     tokenizer = make_tokenizer(demo_texts())
-    atomic_write(folder / TOKENIZER, tokenizer.to_str() + "\n")
+    atomic_write(folder / TOKENIZER, tokenizer.to_str())
     atomic_write(folder / CONFIG, mini_config(tokenizer).to_json())
 
 
