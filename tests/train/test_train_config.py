@@ -45,8 +45,10 @@ def test_an_unknown_config_names_the_known_ones() -> None:
 
 def test_a_base_is_changed_line_by_line(tmp_path: Path) -> None:
     file = tmp_path / "own.toml"
-    file.write_text('base = "mellow-mini"\n[[stage]]\nsteps = 3\n[[stage]]\nsteps = 4\n[[stage]]\nsteps = 5\n')
-    own, base = load_config(str(file)), load_config("mellow-mini")
-    assert [stage.steps for stage in own.stage] == [3, 4, 5]
+    base = load_config("mellow-mini")
+    steps = list(range(3, 3 + len(base.stage)))
+    file.write_text('base = "mellow-mini"\n' + "".join(f"[[stage]]\nsteps = {count}\n" for count in steps))
+    own = load_config(str(file))
+    assert [stage.steps for stage in own.stage] == steps
     assert [stage.lr for stage in own.stage] == [stage.lr for stage in base.stage]
     assert own.name == "own"
