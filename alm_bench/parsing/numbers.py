@@ -20,6 +20,11 @@ def numbers(plain: str, span: Span) -> dict[Span, str]:
     }
 
 
+def is_number(text: str) -> bool:
+    """Whether a folded text is a number and nothing else."""
+    return _number_pattern().fullmatch(text) is not None
+
+
 @cache
 def _words() -> dict[str, str]:
     """`twenty one` -> `21`."""

@@ -11,7 +11,7 @@ import snowballstemmer
 from num2words import num2words
 from rapidfuzz import fuzz
 
-from alm_bench.parsing.numbers import numbers
+from alm_bench.parsing.numbers import is_number, numbers
 from alm_bench.parsing.text import Span, fold, normalise, words
 
 _DROPPED = frozenset(
@@ -113,7 +113,7 @@ class Options:
 
     @cached_property
     def numeric(self) -> bool:
-        return any(text and set(stems(text)) <= NUMERALS for text in self.texts)
+        return any(is_number(text) for text in self.texts)
 
     @cached_property
     def _bags(self) -> list[list[str]]:
