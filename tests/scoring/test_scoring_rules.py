@@ -1,16 +1,15 @@
 """Other programs' rules earn what was measured of them, on the same questions and formats."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from answer_formats import NOTHING, RIGHT, texts
 
 from alm_bench.core import DataError
 from alm_bench.data import read_answered
 from alm_bench.scoring.rules import RULES, Answer, matrix
 
-LETTERS = "ABCDEFGH"
 ANIMALS = ("Dog", "Cat", "Bird", "Frog")
 
 
@@ -67,21 +66,10 @@ def test_twins_of_the_gold_are_right() -> None:
     assert one("EvalScope", "D", "six", ("nine", "eight", "six", "six")) == 1.0
 
 
-FORMATS: dict[str, Callable[[str, str, str, str], str]] = {
-    "B": lambda letter, text, other, theirs: letter,
-    "(b)": lambda letter, text, other, theirs: f"({letter.lower()})",
-    "(B) text": lambda letter, text, other, theirs: f"({letter}) {text}",
-    "c) text": lambda letter, text, other, theirs: f"{letter.lower()}) {text.lower()}",
-    "B. text": lambda letter, text, other, theirs: f"{letter}. {text}",
-    "text": lambda letter, text, other, theirs: text,
-    "The answer is text.": lambda letter, text, other, theirs: f"The answer is {text}.",
-    "The correct answer is (B) text.": lambda letter, text, other, theirs: f"The correct answer is ({letter}) {text}.",
-    "**B**": lambda letter, text, other, theirs: f"**{letter}**",
-    "<answer>B</answer>": lambda letter, text, other, theirs: f"<answer>{letter}</answer>",
-    "not another": lambda letter, text, other, theirs: f"The answer is ({letter}) {text}, not ({other}) {theirs}",
-    "empty": lambda letter, text, other, theirs: "",
-    "It is not text.": lambda letter, text, other, theirs: f"It is not {text}.",
-}
+FORMATS = (
+    *("B", "(b)", "(B) text", "c) text, lower case", "B. text", "text", "The answer is text."),
+    *("The correct answer is (B) text.", "**B**", "<answer>B</answer>", "not another", "empty", "negation"),
+)
 # Percent that the programs themselves give a perfect model on MMAU test-mini, revision 2025-08-09.
 MEASURED = {
     "MMAU, official": (0.2, 0.2, 96.7, 96.7, 96.7, 100, 90.7, 87.9, 0.2, 0.2, 0.8, 0, 97.7),
@@ -98,9 +86,7 @@ def test_rules_earn_what_was_measured_of_them(shared: Path, rule: str) -> None:
         answers = []
         for row in rows:
             choices, gold = tuple(row["choices"]), row["answer"]
-            place = choices.index(gold)
-            other = next(i for i, choice in enumerate(choices) if choice != gold)
-            text = FORMATS[form](LETTERS[place], gold, LETTERS[other], choices[other])
+            text = texts(choices, choices.index(gold), {**RIGHT, **NOTHING}[form])
             answers.append(Answer(text, choices, gold))
         values = [value for value in earned(rule, answers) if value is not None]
         assert 100 * sum(values) / len(rows) == pytest.approx(expected, abs=0.5), form
