@@ -22,8 +22,7 @@ def rescore_matrix(
     from alm_bench.records.tables import cell, markdown
     from alm_bench.scoring.rules import REFUSAL, Answer, matrix
 
-    answers = [Answer(item.text, item.choices, item.gold) for item in read_answered(outputs, annotations, column)]
-    rows = matrix(answers)
+    rows = matrix([Answer(sample, text) for sample, text in read_answered(outputs, annotations, column)])
     if json_:
         figures = ("accuracy", "empty", "refused")
         found = [{"rule": row.rule.name, **{name: asdict(getattr(row, name)) for name in figures}} for row in rows]

@@ -3,23 +3,12 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from alm_bench.core import DataError
+from alm_bench.core import DataError, Sample
 from alm_bench.core.errors import known_first
 from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A model's raw text with the options and the gold of its question."""
-
-    text: str
-    choices: tuple[str, ...]
-    gold: str
-
 
 TEXT_COLUMNS = ("model_output", "model_prediction", "prediction")
 
@@ -42,10 +31,11 @@ def read_outputs(path: Path, column: str | None = None) -> dict[str, str | None]
     return outputs
 
 
-def read_answered(path: Path, annotations: Path | None = None, column: str | None = None) -> list[Answered]:
-    """The file's items with their options and gold, from its own `choices` and `answer`, else from `annotations`.
+def read_answered(path: Path, annotations: Path | None = None, column: str | None = None) -> list[tuple[Sample, str]]:
+    """The file's items with their texts: options and gold from its own `choices` and `answer`, or from `annotations`.
 
-    An item without text has the empty one. Raises DataError, as `read_outputs`, and for items that nothing describes.
+    An item without text has the empty one; a gold that is no option has no target. Raises DataError, as `read_outputs`,
+    and for items that nothing describes.
     """
     texts = read_outputs(path, column)
     described = {_id(path, number, row): row for number, row in enumerate(_rows(annotations or path), start=1)}
@@ -57,7 +47,9 @@ def read_answered(path: Path, annotations: Path | None = None, column: str | Non
             raise DataError(
                 f"{annotations or path}: item {item!r} has no choices and answer; name the questions with --annotations"
             )
-        found.append(Answered(text or "", tuple(map(str, choices)), str(gold)))
+        options, answer = tuple(map(str, choices)), str(gold)
+        target = options.index(answer) if answer in options else None
+        found.append((Sample(item, {}, choices=options, target=target, gold=answer), text or ""))
     return found
 
 

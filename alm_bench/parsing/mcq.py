@@ -12,7 +12,7 @@ from functools import lru_cache
 from alm_bench.core.types import Parsed, ParseStatus
 from alm_bench.parsing.options import Mention, Options
 from alm_bench.parsing.statements import CONDITION, CUE, NONE, REFUSAL, TAKEN_BACK, after_thought, sentences, statements
-from alm_bench.parsing.text import WRAPPING, Span, blank, prepared, words
+from alm_bench.parsing.text import WRAPPING, Span, blank, past, prepared, words
 
 PARSER = "mcq@2"
 """Name and version of these rules; stored with every run, since a change of rules changes numbers."""
@@ -29,6 +29,7 @@ _LETTER = re.compile(
     r"[\s\"'*_<:.\\$]*(?:(?:the|correct|option|choice|answer|letter|is)\b[\s:*]*)*[\"'(\[{<*]{0,2}([a-z])"
     r"(?=[\"'>*]{0,2}[)\]}.:,;](?!\w)|[\"'>*]{0,2}\s*(?:$|\n)|[\"'*]|[)\].:]\s|\s+(?:because|since|as\s|and|or|is)\b|\s*[-(]\s*)"
 )
+_AFTER_LETTER = " )]}.:>*-\"'\n("
 _LETTERS = re.compile(r"(?:\band\b|\bor\b|,|/)\s*[(\[]?([a-z])\b")
 _ORDINAL = re.compile(
     rf"\W*(?:the\s+answer\s+is\W+)?(?:(?:option|choice|number|answer)\s*#?\s*(\d|{'|'.join(_COUNTS)})"
@@ -205,7 +206,7 @@ def _declined(plain: str, span: Span, mention: Mention) -> Reading | None:
 
 def _list(plain: str, span: Span) -> list[Span] | None:
     """The elements of a list that stands there."""
-    match = _LIST.match(plain, span[1] - len(plain[slice(*span)].lstrip()), span[1])
+    match = _LIST.match(plain, past(plain, span), span[1])
     if match is None:
         return None
     items = [item.span(item.lastindex or 0) for item in _ITEM.finditer(plain, *match.span(1))]
@@ -215,10 +216,9 @@ def _list(plain: str, span: Span) -> list[Span] | None:
 def _at_start(plain: str, span: Span, options: Options) -> Reading | None:
     """An option that the statement begins with, or several in a row."""
     opening = _OPEN.match(plain, *span)
-    mention = options.at(plain, opening.end() if opening else span[0], span[1])
-    if mention is None:
-        mention = options.at(plain, span[0] + len(plain[slice(*span)]) - len(plain[slice(*span)].lstrip()), span[1])
-    if mention is None and (mention := options.glued(plain, opening.end() if opening else span[0], span[1])):
+    start = opening.end() if opening else span[0]
+    mention = options.at(plain, start, span[1]) or options.at(plain, past(plain, span), span[1])
+    if mention is None and (mention := options.glued(plain, start, span[1])):
         return Reading("ok", "glued", mention.span, mention.index)
     if mention is None or mention.denied:
         return None
@@ -237,7 +237,7 @@ def _letter(plain: str, span: Span, turn: int, options: Options) -> Reading | No
     if match is None:
         return None
     index, count = ord(match[1]) - ord("a"), len(options.texts)
-    after = _skip(plain, match.end(), span[1])
+    after = past(plain, (match.end(), span[1]), _AFTER_LETTER)
     if mention := options.at(plain, after, span[1]):
         return Reading("ok", "letter_and_text", mention.span, mention.index)
     if any(other != match[1] and ord(other) - ord("a") < count for other in _LETTERS.findall(plain, match.end(), turn)):
@@ -245,11 +245,6 @@ def _letter(plain: str, span: Span, turn: int, options: Options) -> Reading | No
     if match[1] == "a" and plain[match.end(1) : match.end(1) + 1].isspace() and words(plain[after:turn]):
         return None  # an article
     return Reading("ok", "letter", match.span(1), index, True) if index < count else None
-
-
-def _skip(plain: str, start: int, end: int) -> int:
-    """Past what stands between a letter and its text."""
-    return end - len(plain[start:end].lstrip(" )]}.:>*-\"'\n("))
 
 
 def _ordinal(plain: str, span: Span, options: Options) -> Reading | None:

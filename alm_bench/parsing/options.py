@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from num2words import num2words
 from rapidfuzz import fuzz
 
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.text import Span, fold, normalise, words
+from alm_bench.parsing.text import Span, fold, normalise, past, words
 
 _DROPPED = frozenset(
     word
@@ -59,7 +59,7 @@ class Mention:
     marked: bool
 
 
-@lru_cache(maxsize=1)
+@cache
 def _stemmer() -> "snowballstemmer.stemmer":
     return snowballstemmer.stemmer("english")
 
@@ -138,9 +138,9 @@ class Options:
     def at(self, plain: str, start: int, end: int) -> Mention | None:
         """The longest option that the text names at `start`, an article before it passed over."""
         said = list(islice(pieces(plain, start, end), self._longest))
+        if not said or said[0].place != past(plain, (start, end), _MARKS):
+            return None
         for place, piece in enumerate(said[:3]):
-            if place == 0 and piece.place != start + len(plain[start:end]) - len(plain[start:end].lstrip(_MARKS)):
-                return None
             if found := self._match(plain, said, place):
                 return found[0]
             after = said[place + 1].place if place + 1 < len(said) else piece.end
@@ -228,8 +228,11 @@ class Options:
         return hits[0] if len(hits) == 1 and not said & {"or", "either"} else None
 
 
-NUMERALS = {stem for number in (*range(20), *range(20, 100, 10), 100, 1000) for stem in stems(str(number))} - _DROPPED
-"""Words of numbers."""
+@cache
+def _numerals() -> frozenset[str]:
+    """Stems of the words that numbers are made of."""
+    numbers = (*range(20), *range(20, 100, 10), 100, 1000)
+    return frozenset(stem for number in numbers for stem in stems(str(number))) - _DROPPED
 
 
 def _in_order(telling: list[str], said: list[str], option: list[str]) -> bool:
@@ -244,12 +247,12 @@ def _same(telling: list[str], said: list[str], option: list[str]) -> bool:
 
 def _inside(telling: list[str], said: list[str], option: list[str]) -> bool:
     """All the option's words among others; a numeral is no such word."""
-    return set(option) <= set(said) and not set(option) <= NUMERALS and len("".join(option)) > 1
+    return set(option) <= set(said) and not set(option) <= _numerals() and len("".join(option)) > 1
 
 
 def _fragment(telling: list[str], said: list[str], option: list[str]) -> bool:
     """Nothing but words of the option."""
-    return len(telling) < len(option) and set(telling) <= set(option) and not set(telling) <= NUMERALS
+    return len(telling) < len(option) and set(telling) <= set(option) and not set(telling) <= _numerals()
 
 
 def _most(telling: list[str], said: list[str], option: list[str]) -> bool:
@@ -260,7 +263,7 @@ def _most(telling: list[str], said: list[str], option: list[str]) -> bool:
 def _spelled(telling: list[str], said: list[str], option: list[str]) -> bool:
     """The option's words, long ones with a slip in them; `unhappy` is no slip of `happy`, nor one number of another."""
     return len(telling) == len(option) and all(
-        a == b or (min(len(a), len(b)) >= 5 and a[0] == b[0] and b not in NUMERALS and fuzz.ratio(a, b) >= 85)
+        a == b or (min(len(a), len(b)) >= 5 and a[0] == b[0] and b not in _numerals() and fuzz.ratio(a, b) >= 85)
         for a, b in zip(telling, option, strict=True)
     )
 

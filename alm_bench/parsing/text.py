@@ -16,6 +16,7 @@ WRAPPING = " \t\r\n*_`\"'.,;:!"
 _BOLD = re.compile(r"\*\*|__")
 _MARKUP = re.compile(r"<\|[^|<>]{0,30}\|>|^\s*(?:assistant|user|system)\b\s*:?(?=\s)|\\(?=[\"'])", re.IGNORECASE)
 _EXAMPLE = re.compile(r"\(\s*e\.\s?g\.[^)\n]*(?:\)|$)", re.IGNORECASE | re.MULTILINE)
+_ON_THE_LINE = re.compile(r"[^\n]")
 _WORDS = re.compile(r"[^\W_]+#?(?:['.][^\W_]+#?)*")
 
 
@@ -40,9 +41,14 @@ def blank(text: str, spans: Iterable[Span]) -> str:
     """The text with spaces where `spans` were; line breaks stay."""
     parts, done = [], 0
     for start, end in spans:
-        parts += [text[done:start], "".join("\n" if c == "\n" else " " for c in text[start:end])]
+        parts += [text[done:start], _ON_THE_LINE.sub(" ", text[start:end])]
         done = end
     return "".join([*parts, text[done:]])
+
+
+def past(text: str, span: Span, passed: str | None = None) -> int:
+    """Where in `span` the first character is that is none of `passed`, white space where none are given."""
+    return span[1] - len(text[slice(*span)].lstrip(passed))
 
 
 def prepared(text: str) -> str:

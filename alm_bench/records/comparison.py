@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core import Scored, UsageError
+from alm_bench.core import Metric, Scored, UsageError
 from alm_bench.records.schema import Record
 from alm_bench.records.store import read_header, read_records, read_summary
 from alm_bench.records.tables import markdown
@@ -40,10 +40,8 @@ class Cell:
 def read_run(folder: Path) -> Run:
     """Raises StoreError for a folder without a finished run."""
     read_header(folder)
-    summary, *more = read_summary(folder)
-    assert not more, "a run's folder holds one run"
     records, _ = read_records(folder)
-    return Run(folder, summary, {r.sample.id: r for r in records if r.status != "skipped"})
+    return Run(folder, read_summary(folder)[0], {r.sample.id: r for r in records if r.status != "skipped"})
 
 
 def check(runs: Sequence[Run], different: bool = False) -> None:
@@ -122,7 +120,7 @@ def as_markdown(runs: Sequence[Run], cells: Sequence[Cell]) -> str:
                 cell.difference.difference.n,
                 f"{100 * cell.difference.first:.1f}",
                 f"{100 * cell.difference.second:.1f}",
-                _signed(cell.difference),
+                _signed(cell.difference.difference),
                 f"{cell.difference.won} / {cell.difference.lost}",
                 f"{cell.p:.3g}" + (" *" if cell.p < SIGNIFICANT else ""),
             ]
@@ -134,10 +132,10 @@ def as_markdown(runs: Sequence[Run], cells: Sequence[Cell]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _signed(difference: Difference) -> str:
-    metric = difference.difference
-    value, low, high = (100 * (number or 0.0) for number in (metric.value, metric.low, metric.high))
-    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+def _signed(metric: Metric) -> str:
+    """`+2.0 [-1.5, +5.4]` in percent; without an interval where one clip is all there is."""
+    numbers = [f"{100 * number:+.1f}" for number in (metric.value, metric.low, metric.high) if number is not None]
+    return numbers[0] + (f" [{numbers[1]}, {numbers[2]}]" if len(numbers) == 3 else "")
 
 
 def as_json(runs: Sequence[Run], cells: Sequence[Cell]) -> dict[str, Any]:

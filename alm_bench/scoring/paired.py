@@ -1,7 +1,7 @@
 """Two systems on the same items: by how much they differ, and whether chance explains it."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,7 +39,9 @@ def paired(first: Sequence[float], second: Sequence[float], clusters: Sequence[H
     won, lost = int((gain > 0).sum()), int((gain < 0).sum())
     independent = len(set(clusters)) == len(gain) and set(np.unique(gain)) <= {-1.0, 0.0, 1.0}
     p = mcnemar(won, lost) if independent else sign_flips(summed(clusters, counts)[:, 0], seed)
-    metric = Metric(float(value[0]), float(low[0]), float(high[0]), len(gain))
+    metric = Metric(float(value[0]), n=len(gain))
+    if len(set(clusters)) > 1:  # one clip says nothing of others
+        metric = replace(metric, low=float(low[0]), high=float(high[0]))
     return Difference(float(a.mean()), float(b.mean()), metric, won, lost, p)
 
 

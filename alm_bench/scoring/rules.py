@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_uppercase
 
-from alm_bench.core.types import Metric
+from alm_bench.core.types import Metric, Sample
 from alm_bench.parsing import PARSER, parse_choice
+from alm_bench.scoring.choice import same_option
 from alm_bench.scoring.intervals import proportion
 from alm_bench.scoring.official import official_correct
 
@@ -20,16 +21,18 @@ Earned = list[float | None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One item: the model's raw text, the options, and the gold as the file has it."""
+    """One item: the question, with its options and gold, and the model's raw text."""
 
+    sample: Sample
     text: str
-    choices: tuple[str, ...]
-    gold: str
+
+    @property
+    def choices(self) -> Sequence[str]:
+        return self.sample.choices
 
     def right(self, place: int | None) -> bool:
-        """Whether the option at `place` is the gold, or a twin of it."""
         known = place is not None and 0 <= place < len(self.choices)
-        return known and self.choices[place or 0].casefold() == self.gold.casefold()
+        return known and same_option(self.sample, place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def _ours(answer: Answer) -> int | None:
 
 
 def _official(answer: Answer) -> float:
-    return float(official_correct(answer.text, answer.gold, answer.choices))
+    return float(official_correct(answer.text, answer.sample.gold or "", answer.choices))
 
 
 def _before_bracket(answer: Answer) -> int:

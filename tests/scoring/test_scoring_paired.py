@@ -51,6 +51,11 @@ def test_items_that_share_clips_are_flipped_together() -> None:
     assert paired(first, second, clips).p == 1.0
 
 
+def test_one_clip_alone_has_no_interval() -> None:
+    found = paired([0.0, 0.0], [1.0, 0.0], ["a", "a"])
+    assert (found.difference.value, found.difference.low, found.difference.high, found.p) == (0.5, None, None, 1.0)
+
+
 def test_sign_flips_are_scipys() -> None:
     gains = np.random.default_rng(1).normal(0.4, 1, 12)
     expected = permutation_test((gains,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from answer_formats import NOTHING, RIGHT, texts
 
-from alm_bench.core import DataError
+from alm_bench.core import DataError, Sample
 from alm_bench.data import read_answered
 from alm_bench.scoring.rules import RULES, Answer, matrix
 
@@ -17,8 +17,12 @@ def earned(name: str, answers: list[Answer]) -> list[float | None]:
     return next(rule for rule in RULES if rule.name.startswith(name)).earns(answers)
 
 
+def answer(text: str, choices: tuple[str, ...], gold: str) -> Answer:
+    return Answer(Sample("q", {}, choices=choices, target=choices.index(gold), gold=gold), text)
+
+
 def one(name: str, text: str, gold: str = "Cat", choices: tuple[str, ...] = ANIMALS) -> float | None:
-    return earned(name, [Answer(text, choices, gold)])[0]
+    return earned(name, [answer(text, choices, gold)])[0]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,7 @@ def test_rules(rule: str, text: str, value: float | None) -> None:
 
 
 def test_an_empty_answer_takes_the_letter_before_it() -> None:
-    answers = [Answer(text, ANIMALS, "Cat") for text in ("", "B", "", "A", "")]
+    answers = [answer(text, ANIMALS, "Cat") for text in ("", "B", "", "A", "")]
     assert earned("MMSU", answers) == [None, 1.0, 1.0, 0.0, 0.0]
 
 
@@ -87,7 +91,7 @@ def test_rules_earn_what_was_measured_of_them(shared: Path, rule: str) -> None:
         for row in rows:
             choices, gold = tuple(row["choices"]), row["answer"]
             text = texts(choices, choices.index(gold), {**RIGHT, **NOTHING}[form])
-            answers.append(Answer(text, choices, gold))
+            answers.append(answer(text, choices, gold))
         values = [value for value in earned(rule, answers) if value is not None]
         assert 100 * sum(values) / len(rows) == pytest.approx(expected, abs=0.5), form
 
@@ -97,7 +101,7 @@ def test_a_thousand_empty_outputs(shared: Path, tmp_path: Path) -> None:
     rows = json.loads(file.read_text(encoding="utf-8"))
     (tmp_path / "empty.json").write_text(json.dumps([{"id": row["id"], "model_output": ""} for row in rows]))
     answered = read_answered(tmp_path / "empty.json", annotations=file)
-    table = {row.rule.name: row for row in matrix([Answer(item.text, item.choices, item.gold) for item in answered])}
+    table = {row.rule.name: row for row in matrix([Answer(sample, text) for sample, text in answered])}
     for name, percent in (
         ("MMAU, official", 0),
         ("lmms-eval, MMAU", 25.9),
@@ -108,6 +112,13 @@ def test_a_thousand_empty_outputs(shared: Path, tmp_path: Path) -> None:
         assert value is not None
         assert 100 * value == pytest.approx(percent, abs=0.05)
         assert table[name].empty == table[name].accuracy
+
+
+def test_a_gold_that_is_no_option_is_right_for_nobody(tmp_path: Path) -> None:
+    row = {"id": "a", "model_output": "", "choices": ["Dog", "Cat"], "answer": "Cow"}
+    (tmp_path / "out.json").write_text(json.dumps([row]))
+    answers = [Answer(sample, text) for sample, text in read_answered(tmp_path / "out.json")]
+    assert [row.accuracy.value for row in matrix(answers)] == [0, 0, 0, 0, 0, 0, None, 0, 0, 0]
 
 
 def test_outputs_without_questions_are_refused(tmp_path: Path) -> None:
