@@ -3,9 +3,14 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from string import ascii_lowercase
+from typing import TYPE_CHECKING, Literal
 
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, Runtime
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Runtime
+
+if TYPE_CHECKING:
+    from alm_bench.mellow.answer import Question
+    from alm_bench.mellow.likelihood import Likelihood
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +68,8 @@ class MellowAdapter:
         return sorted(range(len(requests)), key=lambda i: [ref.id for ref in requests[i].audio])
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        from alm_bench.mellow.answer import Question
-        from alm_bench.mellow.prompt import both_clips
-
         problems = [self._problem(request) for request in batch]
-        questions = [
-            Question(request.id, request.prompt, *both_clips(request.waves, self.layout))
-            for request, problem in zip(batch, problems, strict=True)
-            if problem is None
-        ]
-        answers = iter(self.answerer.answer(questions, decoding))
+        answers = iter(self.answerer.answer(self._questions(batch, problems), decoding))
         outputs = []
         for problem in problems:
             if problem is not None:
@@ -81,6 +78,24 @@ class MellowAdapter:
             answer = next(answers)
             outputs.append(Output(answer.text, truncated=answer.truncated, extra={"tokens": answer.tokens}))
         return outputs
+
+    def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
+        """Options as the model writes them, `b) dog` (`text`), and their letters alone, `b)` (`letter`)."""
+        problems = [self._problem(request) for request in batch]
+        told = [request for request, problem in zip(batch, problems, strict=True) if problem is None]
+        texts = [[*_written(request.choices), *_lettered(request.choices)] for request in told]
+        found = iter(self.answerer.likelihoods(self._questions(batch, problems), texts))
+        return [_by_form(next(found)) if problem is None else OptionScores(error=problem) for problem in problems]
+
+    def _questions(self, batch: Sequence[Request], problems: Sequence[str | None]) -> list["Question"]:
+        from alm_bench.mellow.answer import Question
+        from alm_bench.mellow.prompt import both_clips
+
+        return [
+            Question(request.id, request.prompt, *both_clips(request.waves, self.layout))
+            for request, problem in zip(batch, problems, strict=True)
+            if problem is None
+        ]
 
     def _problem(self, request: Request) -> str | None:
         """Why a request cannot be answered."""
@@ -94,6 +109,21 @@ class MellowAdapter:
             if wave.shape != (self.samples,):
                 return f"a decoded clip has shape {wave.shape}, expected ({self.samples},)"
         return None
+
+
+def _written(choices: Sequence[str]) -> list[str]:
+    """As Mellow answers: lower case, its letter before it."""
+    return [f"{letter} {text.lower()}" for letter, text in zip(_lettered(choices), choices, strict=True)]
+
+
+def _lettered(choices: Sequence[str]) -> list[str]:
+    return [f"{letter})" for letter in ascii_lowercase[: len(choices)]]
+
+
+def _by_form(options: Sequence["Likelihood"]) -> OptionScores:
+    """Of what is written, then of as many letters."""
+    pairs = tuple((option.total, option.tokens) for option in options)
+    return OptionScores({"text": pairs[: len(pairs) // 2], "letter": pairs[len(pairs) // 2 :]})
 
 
 ADAPTERS = {"mellow": MellowAdapter}

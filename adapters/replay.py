@@ -22,6 +22,7 @@ class ReplayAdapter:
 
     Options = ReplayOptions
     prompts = "letters"
+    stored = True  # its answers are to the options in the order of the file
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: ReplayOptions, runtime: Runtime) -> None:

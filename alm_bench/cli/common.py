@@ -27,6 +27,10 @@ Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16; the model's own default where none.")]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name (or the end of it).")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds run folders.")]
+SolvableBy = Annotated[
+    str | None,
+    typer.Option(metavar="RUN", help="A text-only run: the column `beyond text` counts the items that it gets wrong."),
+]
 DataChoice = Annotated[
     str,
     typer.Option(

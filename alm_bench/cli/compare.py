@@ -21,13 +21,15 @@ def compare(
     json_: common.Json = False,
 ) -> None:
     """Compare runs with the first, item by item: paired intervals, and p-values adjusted over all cells."""
+    from alm_bench.plugins import catalogue
     from alm_bench.records import comparison
+    from alm_bench.records.finished import read_run
 
     if len(runs) < 2:
         raise UsageError(f"compare takes two runs or more, {len(runs)} was named")
-    found = [comparison.read_run(common.find_run(run, out)) for run in runs]
+    found = [read_run(common.find_run(run, out)) for run in runs]
     comparison.check(found, different)
-    cells = comparison.compare(found)
+    cells = comparison.compare(found, catalogue().task(found[0].summary["task"]).create())
     if json_:
         common.print_json(comparison.as_json(found, cells))
         return

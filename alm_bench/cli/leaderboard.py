@@ -22,7 +22,9 @@ def leaderboard(
 ) -> None:
     """Write leaderboard.md and leaderboard.csv from finished runs."""
     from alm_bench.core.files import atomic_write
-    from alm_bench.records.leaderboard import as_csv, as_markdown, finished, read_runs
+    from alm_bench.plugins import catalogue
+    from alm_bench.records.finished import finished, read_run
+    from alm_bench.records.leaderboard import as_csv, as_markdown
     from alm_bench.records.summary import document
 
     folders = [common.find_run(run, out) for run in runs] if runs else common.run_folders(out)
@@ -33,11 +35,12 @@ def leaderboard(
         folders = [folder for folder in folders if finished(folder)]
     if not folders:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
-    found = read_runs(folders)
-    atomic_write(to / "leaderboard.md", as_markdown(found))
+    found = [read_run(folder) for folder in folders]
+    board = as_markdown(found, lambda name: catalogue().task(name).create())
+    atomic_write(to / "leaderboard.md", board)
     atomic_write(to / "leaderboard.csv", as_csv(found))
     if json_:
-        common.print_json(document(found))
+        common.print_json(document([run.summary for run in found]))
     else:
-        print(as_markdown(found))
+        print(board)
         print(f"written to {to / 'leaderboard.md'} and {to / 'leaderboard.csv'}", file=sys.stderr)

@@ -60,14 +60,21 @@ def _models() -> list[dict[str, Any]]:
     for name, entry in sorted(catalogue().adapters.items()):
         options = getattr(entry.cls, "Options", None)
         known = [field.name for field in dataclasses.fields(options)] if options is not None else []
+        scores = "yes" if hasattr(entry.cls, "loglikelihood") else "no"
         rows.append(
-            {"model": name, "options": ", ".join(known) or "-", "prompts": entry.prompts, "what": entry.summary}
+            {
+                "model": name,
+                "options": ", ".join(known) or "-",
+                "prompts": entry.prompts,
+                "scores options": scores,
+                "what": entry.summary,
+            }
         )
     return rows
 
 
 def _runs(out: Any) -> list[dict[str, Any]]:
-    from alm_bench.records.leaderboard import finished
+    from alm_bench.records.finished import finished
     from alm_bench.records.store import read_header, read_summary
     from alm_bench.records.tables import cell, task_title
 

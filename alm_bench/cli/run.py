@@ -4,12 +4,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from alm_bench.cli import common
-from alm_bench.core import Decoding, Runtime, UsageError
+from alm_bench.core import AnswerBy, Decoding, OptionOrder, Runtime, UsageError
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
@@ -68,6 +68,19 @@ def run(
     decoding: Annotated[str, typer.Option(metavar="greedy|nucleus")] = "greedy",
     top_p: Annotated[float, typer.Option(min=0, max=1, help="Of nucleus sampling.")] = 0.8,
     temperature: Annotated[float, typer.Option(min=0.01, max=100, help="Of nucleus sampling.")] = 1.0,
+    answer_by: Annotated[
+        str,
+        typer.Option(
+            metavar="generate|likelihood|both",
+            help="The text that the model writes, the option that it finds likeliest, or both side by side.",
+        ),
+    ] = "generate",
+    options: Annotated[
+        str,
+        typer.Option(metavar="given|shuffled|circular", help="The order of options; circular asks every rotation."),
+    ] = "given",
+    shuffles: Annotated[int, typer.Option(min=1, help="Orders of each question with --options shuffled.")] = 1,
+    solvable_by: common.SolvableBy = None,
     missing_audio: Annotated[
         str, typer.Option(metavar="error|skip", help="What an unusable clip makes of its item.")
     ] = "error",
@@ -84,6 +97,8 @@ def run(
 
     common.one_of(decoding, ("greedy", "nucleus"), "--decoding")
     common.one_of(missing_audio, ("error", "skip"), "--missing-audio")
+    common.one_of(answer_by, get_args(AnswerBy), "--answer-by")
+    common.one_of(options, get_args(OptionOrder), "--options")
     tolerance = Tolerance.read(max_failures)
     device, dtype = common.device_and_dtype(device, dtype)
     names = list(dict.fromkeys(name.strip() for name in tasks.split(",") if name.strip()))
@@ -94,7 +109,7 @@ def run(
         split,
         prompt or entry.prompts,
         task_arg,
-        lambda name, chosen, kind, tokens, options: _spec(
+        lambda name, chosen, kind, tokens, told: _spec(
             task=name,
             model=model,
             split=chosen,
@@ -106,7 +121,10 @@ def run(
             batch_size=batch_size,
             workers=workers,
             missing_audio=missing_audio,
-            task_options=options,
+            answer_by=answer_by,
+            options=options,
+            shuffles=shuffles if options == "shuffled" else 1,
+            task_options=told,
             model_options=common.pairs(model_arg, "--model-arg"),
         ),
     )
@@ -114,7 +132,8 @@ def run(
         adapter = entry.create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype, seed))
     if entry.source is not None and adapter.identity.weights is None:
         adapter.identity = replace(adapter.identity, weights=entry.source)
-    _run_all(jobs, adapter, out, fresh, json_, tolerance)
+    solver = None if solvable_by is None else common.find_run(solvable_by, out)
+    _run_all(jobs, adapter, out, fresh, json_, tolerance, solver)
 
 
 def _spec(**values: Any) -> "RunSpec":
@@ -158,7 +177,13 @@ def _jobs(
 
 
 def _run_all(
-    jobs: Sequence[Job], adapter: "Adapter", out: Path, fresh: bool, json_: bool, tolerance: Tolerance
+    jobs: Sequence[Job],
+    adapter: "Adapter",
+    out: Path,
+    fresh: bool,
+    json_: bool,
+    tolerance: Tolerance,
+    solver: Path | None,
 ) -> None:
     from alm_bench.records.summary import document
     from alm_bench.records.tables import overview, report
@@ -167,7 +192,7 @@ def _run_all(
     interrupted = False
     for job in jobs:
         with common.chatter_aside():
-            summary, interrupted = _run_one(job, adapter, out, fresh)
+            summary, interrupted = _run_one(job, adapter, out, fresh, solver)
         summaries.append(summary)
         if not json_:
             print(report(summary) + "\n", flush=True)
@@ -187,14 +212,17 @@ def _run_all(
         raise typer.Exit(1)
 
 
-def _run_one(job: Job, adapter: "Adapter", out: Path, fresh: bool) -> tuple[dict[str, Any], bool]:
+def _run_one(job: Job, adapter: "Adapter", out: Path, fresh: bool, solver: Path | None) -> tuple[dict[str, Any], bool]:
     """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case."""
     from alm_bench.cli.progress import Progress
+    from alm_bench.records.solver import solved_by
     from alm_bench.records.store import RunStore, read_records
     from alm_bench.records.summary import document, summarise
     from alm_bench.runner import execute, prepare
 
     plan = prepare(job.spec, job.task, job.prompt, job.data, adapter)
+    if solver is not None:
+        solved_by(solver, plan.pending, job.spec.task)  # a run that does not fit is met before the model works
     folder = out / plan.run_id
     with RunStore(folder, dict(plan.header), fresh) as store:
         interrupted = False
@@ -204,6 +232,9 @@ def _run_one(job: Job, adapter: "Adapter", out: Path, fresh: bool) -> tuple[dict
             except KeyboardInterrupt:
                 interrupted = True
                 records, _ = read_records(folder)
+        if solver is not None:
+            records = solved_by(solver, records, job.spec.task)
+            store.rewrite(records)
         summary = summarise(plan.header, job.task, records, folder.name)
         if not interrupted:
             store.finish(document([summary]))

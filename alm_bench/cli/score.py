@@ -3,10 +3,16 @@
 from alm_bench.cli import common
 
 
-def score(run: common.RunArgument, out: common.Out = common.RUNS, json_: common.Json = False) -> None:
+def score(
+    run: common.RunArgument,
+    solvable_by: common.SolvableBy = None,
+    out: common.Out = common.RUNS,
+    json_: common.Json = False,
+) -> None:
     """Parse and score the stored text of a run again; no model is loaded."""
     from alm_bench.plugins import catalogue
     from alm_bench.records.schema import judged
+    from alm_bench.records.solver import solved_by
     from alm_bench.records.store import RunStore, read_header
     from alm_bench.records.summary import document, summarise
     from alm_bench.records.tables import report
@@ -16,6 +22,8 @@ def score(run: common.RunArgument, out: common.Out = common.RUNS, json_: common.
     task = catalogue().task(header["task"]["name"]).create(header["spec"]["task_options"])
     with RunStore(folder, header, keep_failures=True) as store:
         records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)
+        if solvable_by is not None:
+            records = solved_by(common.find_run(solvable_by, out), records, header["task"]["name"])
         store.rewrite(records)
         summary = summarise(header, task, records, folder.name)
         if not summary["partial"]:

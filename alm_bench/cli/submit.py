@@ -34,6 +34,8 @@ def submit(
     header = read_header(folder)
     if header["task"]["name"] != task:
         raise UsageError(f"{folder.name} is a run of {header['task']['name']}, not of {task}")
+    if (order := header["spec"].get("options", "given")) != "given":
+        raise UsageError(f"{folder.name} was asked with {order} options, expected a run with --options given")
     records, _ = read_records(folder)
     source = annotations or Path(header["data"]["annotations"])
     value = plugin.submission([record.scored() for record in records], source)

@@ -1,6 +1,6 @@
 """What a task and an adapter must be able to do, and the optional abilities found by isinstance."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
@@ -11,6 +11,7 @@ from alm_bench.core.types import (
     AudioRef,
     DataFile,
     Decoding,
+    OptionScores,
     Output,
     Parsed,
     Request,
@@ -75,6 +76,34 @@ class FitsBlind(Protocol):
 
 
 @runtime_checkable
+class KnowsBlind(Protocol):
+    """A task whose tables have rows that hear nothing, item by item: every score is set against the best of them."""
+
+    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
+        """Row name -> the expected score of each of `rows`, all of which have a target. Pure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Figures that are no means of items: `statistic` maps sums of `counts` over items to one figure a name.
+
+    `counts` has shape (items, ...); `statistic` takes (..., *counts.shape[1:]) to (..., len(names)).
+    """
+
+    names: Sequence[str]
+    counts: Any
+    statistic: Callable[[Any], Any]
+
+
+@runtime_checkable
+class HasCorpus(Protocol):
+    """A task with such figures (precision, F1), for intervals of their differences."""
+
+    def corpus(self, rows: Sequence[Scored]) -> Corpus:
+        """Raises ValueError where `rows` are none. Pure."""
+
+
+@runtime_checkable
 class Submits(Protocol):
     """A task with an official scoring space that takes a file."""
 
@@ -94,6 +123,14 @@ class Adapter(Protocol):
 class Orders(Protocol):
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
         """The order in which the adapter would like the requests (shared clips together)."""
+
+
+@runtime_checkable
+class Scores(Protocol):
+    """An adapter that says how likely its model finds each option, for `--answer-by likelihood`."""
+
+    def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
+        """One entry a request, in order; every request has choices."""
 
 
 @dataclass(frozen=True, slots=True)

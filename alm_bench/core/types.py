@@ -1,6 +1,6 @@
 """The nouns that every part speaks: samples, requests, outputs, readings, scores and cards."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
@@ -18,6 +18,12 @@ else:
 
 Status = Literal["ok", "unparsed", "refused", "truncated", "error", "skipped"]
 """How one item of a run ended. Every item ends in exactly one."""
+
+AnswerBy = Literal["generate", "likelihood", "both"]
+"""What an answer is: the text that a model writes, the option that it finds likeliest, or both side by side."""
+
+OptionOrder = Literal["given", "shuffled", "circular"]
+"""In which order options are shown: the file's, seeded shuffles, or every rotation."""
 
 STATUSES: tuple[Status, ...] = ("ok", "unparsed", "refused", "truncated", "error", "skipped")
 
@@ -93,18 +99,36 @@ class Decoding:
     seed: int = 0
 
 
+Likelihoods = Mapping[str, Sequence[tuple[float, int]]]
+"""How likely a model finds each option, by the form in which it is put before it (`text`, `letter`): the sum of its
+tokens' log-probabilities (nats), and how many tokens those are."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptionScores:
+    """What an adapter that scores options gives back for one request: every form has one entry an option, in order.
+
+    A failed call has `error` set and no forms.
+    """
+
+    forms: Likelihoods = field(default_factory=dict)
+    error: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """What an adapter gives back for one request.
 
     A failed call has `error` set and no text. `truncated` says that the token limit ended the text.
-    `extra` is stored with the item (token counts, a reasoning block, a cost).
+    `extra` is stored with the item (token counts, a reasoning block, a cost). `likelihood` is filled by the runner,
+    where options are scored.
     """
 
     text: str | None
     truncated: bool = False
     error: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    likelihood: Likelihoods = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +147,18 @@ class Parsed:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrangement:
+    """How an item's options were moved: the one that now stands at `i` stands at `order[i]` in the file.
+
+    The item is the `number`-th arrangement (from 0) of the question with the id `question`.
+    """
+
+    question: str
+    number: int
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """One item of a task, before a prompt set turns it into a `Request`.
 
@@ -130,7 +166,8 @@ class Sample:
     the references for captions, or None where answers are withheld. `gold` is the answer as the source file writes it,
     for official rules that compare text. `groups` are the keys of the breakdowns, and `clip` where clips repeat.
     `skip` says why the item is outside our denominator (its gold is not among its options); it is answered all the
-    same, since official columns count it.
+    same, since official columns count it. `arranged` says how options were moved, where they were: `choices` and
+    `target` are in the order that the model is shown.
     """
 
     id: str
@@ -141,6 +178,12 @@ class Sample:
     gold: str | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
     skip: str | None = None
+    arranged: Arrangement | None = None
+
+    @property
+    def question(self) -> str:
+        """The id in the file: arrangements of one question share it."""
+        return self.id if self.arranged is None else self.arranged.question
 
 
 @dataclass(frozen=True, slots=True)

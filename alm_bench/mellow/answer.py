@@ -11,6 +11,7 @@ from alm_bench.core.errors import UsageError
 from alm_bench.core.types import Decoding, Wave
 from alm_bench.mellow.checkpoint import Loaded
 from alm_bench.mellow.generate import generate
+from alm_bench.mellow.likelihood import Likelihood, log_likelihoods
 from alm_bench.mellow.prompt import Protocol
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -58,18 +59,30 @@ class Answerer:
         """One answer a question, in order."""
         if not questions:
             return []
+        written = generate(self.model, self._sequences(questions), [question.id for question in questions], decoding)
+        return [
+            Answer(self.tokenizer.decode(row.tokens, skip_special_tokens=False), len(row.tokens), row.truncated)
+            for row in written
+        ]
+
+    def likelihoods(self, questions: Sequence[Question], answers: Sequence[Sequence[str]]) -> list[list[Likelihood]]:
+        """Of each of the `answers` that are given for a question, in order."""
+        if not questions:
+            return []
+        ids = [[self.tokenizer.encode(text, add_special_tokens=False).ids for text in texts] for texts in answers]
+        sequences = self._sequences(questions)
+        return [log_likelihoods(self.model, row, texts) for row, texts in zip(sequences, ids, strict=True)]
+
+    @torch.inference_mode()
+    def _sequences(self, questions: Sequence[Question]) -> list[Tensor]:
+        """What the answer to each question follows."""
         layout = self.model.config.prompt
         prompts = [self.protocol.prompt_ids(question.prompt, self.tokenizer, layout) for question in questions]
         seconds = [question.second for question in questions]
         heard = self.hear([question.first for question in questions] + [wave for wave in seconds if wave is not None])
         rest = iter(heard[len(questions) :])
         second = [None if wave is None else next(rest) for wave in seconds]
-        sequences = self.model.sequences(heard[: len(questions)], second, prompts)
-        written = generate(self.model, sequences, [question.id for question in questions], decoding)
-        return [
-            Answer(self.tokenizer.decode(row.tokens, skip_special_tokens=False), len(row.tokens), row.truncated)
-            for row in written
-        ]
+        return self.model.sequences(heard[: len(questions)], second, prompts)
 
 
 def pick_device(name: str) -> torch.device:

@@ -1,28 +1,18 @@
 """Finished runs beside the first of them, item by item."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from alm_bench.core import Metric, Scored, UsageError
-from alm_bench.records.schema import Record
-from alm_bench.records.store import read_header, read_records, read_summary
-from alm_bench.records.tables import markdown
-from alm_bench.scoring.choice import clips
-from alm_bench.scoring.paired import Difference, holm, paired
+from alm_bench.core import HasCorpus, Scored, Task, UsageError
+from alm_bench.records.finished import Run
+from alm_bench.records.schema import Record, metric_json
+from alm_bench.records.tables import markdown, signed
+from alm_bench.scoring.choice import clips, weights
+from alm_bench.scoring.paired import Difference, corpus_difference, holm, paired
 
 OVERALL = "all"
 SIGNIFICANT = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A finished run of one task: its summary row and its items by id, skipped ones left out."""
-
-    folder: Path
-    summary: Mapping[str, Any]
-    records: Mapping[str, Record]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +27,15 @@ class Cell:
     p: float
 
 
-def read_run(folder: Path) -> Run:
-    """Raises StoreError for a folder without a finished run."""
-    read_header(folder)
-    records, _ = read_records(folder)
-    return Run(folder, read_summary(folder)[0], {r.sample.id: r for r in records if r.status != "skipped"})
-
-
 def check(runs: Sequence[Run], different: bool = False) -> None:
     """Raises UsageError for runs of different tasks, and, but for `different`, on other data, prompts or rules."""
     first = runs[0]
+    told = (
+        *(("task", "task"), ("revision", "data revision"), ("prompt", "prompt"), ("parser", "parser")),
+        *(("options", "order of options"), ("answer_by", "way of answering")),
+    )
     for run in runs[1:]:
-        for key, what in (("task", "task"), ("revision", "data revision"), ("prompt", "prompt"), ("parser", "parser")):
+        for key, what in told:
             ours, theirs = first.summary[key], run.summary[key]
             if ours != theirs and not (different and key != "task"):
                 advice = "" if key == "task" else "; --different compares them all the same"
@@ -64,9 +51,9 @@ def _said(value: Any) -> str:
     return f"{value['id']}@{value['version']}" if isinstance(value, dict) and "id" in value else str(value)
 
 
-def compare(runs: Sequence[Run]) -> list[Cell]:
+def compare(runs: Sequence[Run], task: Task) -> list[Cell]:
     """Every later run against the first: each score, over all items and each key of each grouping."""
-    cells = [cell for run in runs[1:] for cell in _cells(runs[0], run)]
+    cells = [cell for run in runs[1:] for cell in _cells(runs[0], run, task)]
     adjusted = holm([cell.p for cell in cells])
     return [replace(cell, p=p) for cell, p in zip(cells, adjusted, strict=True)]
 
@@ -78,22 +65,37 @@ def shared(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
     return [(first.records[name].scored(), second.records[name].scored()) for name in names]
 
 
-def _cells(first: Run, second: Run) -> Iterator[Cell]:
+def _cells(first: Run, second: Run, task: Task) -> Iterator[Cell]:
     pairs = shared(first, second)
     scores = sorted({name for pair in pairs for row in pair for name in row.scores})
     groupings = list(
         dict.fromkeys(grouping for row, _ in pairs for grouping in row.sample.groups if grouping != "clip")
     )
+    parts = {(OVERALL, OVERALL): pairs}
+    for grouping in groupings:
+        for pair in pairs:
+            if (key := pair[0].sample.groups.get(grouping)) is not None:
+                parts.setdefault((grouping, key), []).append(pair)
+    ordered = sorted(parts.items(), key=lambda item: (item[0][0] != OVERALL, item[0]))
     for score in scores:
-        parts = {(OVERALL, OVERALL): pairs}
-        for grouping in groupings:
-            for pair in pairs:
-                if (key := pair[0].sample.groups.get(grouping)) is not None:
-                    parts.setdefault((grouping, key), []).append(pair)
-        for (grouping, key), part in sorted(parts.items(), key=lambda item: (item[0][0] != OVERALL, item[0])):
+        for place, part in ordered:
             a, b = ([row.scores.get(score, 0.0) for row in side] for side in zip(*part, strict=True))
-            difference = paired(a, b, clips([row for row, _ in part]))
-            yield Cell(second.folder.name, score, grouping, key, difference, difference.p)
+            ours = [row for row, _ in part]
+            difference = paired(a, b, clips(ours), weights(ours))
+            yield Cell(second.folder.name, score, *place, difference, difference.p)
+    if isinstance(task, HasCorpus):
+        for score, difference in _corpus(pairs, task).items():
+            if score not in scores:
+                yield Cell(second.folder.name, score, OVERALL, OVERALL, difference, difference.p)
+
+
+def _corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str, Difference]:
+    """Of the figures that are no means of items, over the items that have a target."""
+    kept = [pair for pair in pairs if pair[0].sample.target is not None]
+    if not kept:
+        return {}
+    first, second = (task.corpus(side) for side in zip(*kept, strict=True))
+    return corpus_difference(first, second, clips([row for row, _ in kept]))
 
 
 def examples(first: Run, second: Run, count: int, score: str = "accuracy") -> dict[str, list[tuple[Record, Record]]]:
@@ -120,8 +122,8 @@ def as_markdown(runs: Sequence[Run], cells: Sequence[Cell]) -> str:
                 cell.difference.difference.n,
                 f"{100 * cell.difference.first:.1f}",
                 f"{100 * cell.difference.second:.1f}",
-                _signed(cell.difference.difference),
-                f"{cell.difference.won} / {cell.difference.lost}",
+                signed(metric_json(cell.difference.difference)),
+                "-" if cell.difference.won is None else f"{cell.difference.won} / {cell.difference.lost}",
                 f"{cell.p:.3g}" + (" *" if cell.p < SIGNIFICANT else ""),
             ]
             for cell in cells
@@ -130,12 +132,6 @@ def as_markdown(runs: Sequence[Run], cells: Sequence[Cell]) -> str:
         headers = ["score", "items", "n", base, name, "difference", "won / lost", "p (Holm)"]
         blocks.append(f"## {name} against {base}\n\n" + markdown(headers, rows))
     return "\n\n".join(blocks) + "\n"
-
-
-def _signed(metric: Metric) -> str:
-    """`+2.0 [-1.5, +5.4]` in percent; without an interval where one clip is all there is."""
-    numbers = [f"{100 * number:+.1f}" for number in (metric.value, metric.low, metric.high) if number is not None]
-    return numbers[0] + (f" [{numbers[1]}, {numbers[2]}]" if len(numbers) == 3 else "")
 
 
 def as_json(runs: Sequence[Run], cells: Sequence[Cell]) -> dict[str, Any]:

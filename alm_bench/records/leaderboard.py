@@ -2,35 +2,33 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from alm_bench.core import StoreError
-from alm_bench.records.store import SUMMARY, read_summary
-from alm_bench.records.tables import cell, markdown, task_title
+from alm_bench.core import KnowsBlind, Task
+from alm_bench.records.finished import Run
+from alm_bench.records.schema import margin_json, metric_json
+from alm_bench.records.tables import OVER_BLIND, TITLES, cell, lead, markdown, signed, task_title
+from alm_bench.scoring.blind import golden, margin
+from alm_bench.scoring.choice import clips, weights
+from alm_bench.scoring.paired import difference
 
-Run = Mapping[str, Any]
-FIGURES = ("accuracy", "official_accuracy", "precision", "recall", "f1", "eacc", "nacc", "cacc")
+METRIC_COLUMNS = ["metric", "value", "low", "high", "n", "reason"]
+FIGURES = (
+    *("accuracy", "chance_filled", "beyond_text", "official_accuracy", "all_right", "consistency"),
+    *("by_text_sum", "by_text_mean", "by_letter_sum", "by_letter_mean"),
+    *("precision", "recall", "f1", "eacc", "nacc", "cacc"),
+)
 
-
-def finished(folder: Path) -> bool:
-    return (folder / SUMMARY).is_file()
-
-
-def read_runs(folders: Iterable[Path]) -> list[Run]:
-    """The summaries of finished runs. Raises StoreError for a folder without one."""
-    runs: list[Run] = []
-    for folder in folders:
-        if not finished(folder):
-            raise StoreError(f"{folder} holds no finished run: run its command again, it goes on where it stopped")
-        runs += read_summary(folder)
-    return runs
+TaskOf = Callable[[str], Task]
+"""The task of a name."""
 
 
 def _key(run: Run) -> tuple[Any, ...]:
     """Runs are comparable on the same items: a demo run never stands beside a real one."""
-    return (run["task"], run["data"] == "demo", run["revision"], run["split"], run["items"])
+    told = run.summary
+    keys = ("task", "revision", "split", "items", "options", "answer_by")
+    return (told["data"] == "demo", *(told[key] for key in keys))
 
 
 def _size(parameters: int | None) -> str:
@@ -40,58 +38,125 @@ def _size(parameters: int | None) -> str:
 
 
 def _row(run: Run) -> dict[str, str]:
-    identity = run["identity"]
+    told, identity = run.summary, run.summary["identity"]
     return {
-        "model": run["model"],
+        "model": told["model"],
         "size": _size(identity["parameters"]),
         "trained on": ", ".join(identity["trained_on"]) or "-",
-        "n": str(run["n"]),
-        "skipped": str(run["skipped"]),
-        "answered": cell(run["metrics"].get("answered"), "answered"),
-        "errors": str(run["status"]["error"]),
-        **{name: cell(run["metrics"].get(name), name) for name in FIGURES if name in run["metrics"]},
-        "prompt": f"{run['prompt']['id']}@{run['prompt']['version']}",
-        "read by": run["parser"],
+        "n": str(told["n"]),
+        "skipped": str(told["skipped"]),
+        "answered": cell(told["metrics"].get("answered"), "answered"),
+        "errors": str(told["status"]["error"]),
+        **{name: cell(told["metrics"].get(name), name) for name in FIGURES if name in told["metrics"]},
+        "prompt": f"{told['prompt']['id']}@{told['prompt']['version']}",
+        "read by": told["parser"],
         "note": identity.get("note") or "",
-        "run": run["fingerprint"],
+        "run": told["fingerprint"],
     }
 
 
 def _accuracy(run: Run) -> float:
-    value = run["metrics"].get("accuracy", {}).get("value")
+    value = run.summary["metrics"].get("accuracy", {}).get("value")
     return -1.0 if value is None else float(value)
+
+
+def _scores(run: Run) -> dict[str, float]:
+    """Accuracy by item, of the items that have a target."""
+    return {
+        name: record.scores.get("accuracy", 0.0)
+        for name, record in run.records.items()
+        if record.sample.target is not None
+    }
+
+
+def _blind(members: Sequence[Run], task: Task) -> dict[str, dict[str, float]]:
+    """By blind row, its score by item: of the run that counts most of them, for another may have skipped some."""
+    found: dict[str, dict[str, float]] = {}
+    if not isinstance(task, KnowsBlind):
+        return found
+    for run in members:
+        rows = golden([record.scored() for record in run.records.values()])
+        for name, scores in (task.blind_scores(rows) if rows else {}).items():
+            if len(scores) > len(found.get(name, ())):
+                found[name] = {row.sample.id: score for row, score in zip(rows, scores, strict=True)}
+    return found
+
+
+def _against_best(run: Run, best: Run) -> str:
+    """`best`, `tie` where the interval of the difference to that holds 0, else the difference, of the items of both."""
+    if run is best:
+        return "best"
+    mine, theirs = _scores(run), _scores(best)
+    rows = [run.records[name].scored() for name in mine if name in theirs]
+    if not rows:
+        return "-"
+    first, second = ([scores[row.sample.id] for row in rows] for scores in (theirs, mine))
+    found = difference(first, second, clips(rows), weights(rows))
+    text = signed(metric_json(found))
+    return f"tie ({text})" if found.high is None or found.high >= 0 else text
+
+
+def _against_blind(run: Run, blind: Mapping[str, Mapping[str, float]]) -> str:
+    """The lead over the blind row that is best on the run's items, marked where it may be none."""
+    rows = golden([record.scored() for record in run.records.values()])
+    names = [row.sample.id for row in rows]
+    values = {
+        row: [scores[name] for name in names] for row, scores in blind.items() if all(name in scores for name in names)
+    }
+    found = margin(rows, values)
+    own = run.summary["over_blind"].get("all", {}).get("all")  # all there is where the items are gone
+    return lead(own if found is None else margin_json(found))
+
+
+def tables(runs: Sequence[Run], task_of: TaskOf) -> list[tuple[str, list[dict[str, str]]]]:
+    """Title and rows of each table, best accuracy first, the blind rows of its items last."""
+    groups: dict[tuple[Any, ...], list[Run]] = {}
+    for run in sorted(runs, key=lambda run: str(_key(run))):
+        groups.setdefault(_key(run), []).append(run)
+    return [_table(members, task_of(members[0].summary["task"])) for members in groups.values()]
+
+
+def _table(members: list[Run], task: Task) -> tuple[str, list[dict[str, str]]]:
+    members = sorted(members, key=lambda run: (-_accuracy(run), run.summary["model"], run.summary["fingerprint"]))
+    first, blind = members[0].summary, _blind(members, task)
+    rows = []
+    for run in members:
+        row = _row(run)
+        place = list(row).index("accuracy") + 1 if "accuracy" in row else len(row)
+        against = {"against the best": _against_best(run, members[0]), OVER_BLIND: _against_blind(run, blind)}
+        cells = list(row.items())
+        rows.append(dict([*cells[:place], *against.items(), *cells[place:]]))
+    for name in dict.fromkeys(name for run in members for name in run.summary["blind"]):
+        # Of the run that counts most items: another may have skipped some, or had no development data.
+        metrics = max((r.summary["blind"][name] for r in members if name in r.summary["blind"]), key=_blind_items)
+        figures = {key: cell(metrics.get(key), key) for key in FIGURES if key in first["metrics"]}
+        rows.append({"model": f"*{name}*", "n": str(_blind_items(metrics) or "-"), **figures})
+    asked = [f"options {first['options']}"] if first["options"] != "given" else []
+    asked += [f"answered by {first['answer_by']}"] if first["answer_by"] != "generate" else []
+    parts = [task_title(first), first["split"], f"revision {first['revision']}", f"{first['items']} items", *asked]
+    return " · ".join(parts), rows
 
 
 def _blind_items(metrics: Mapping[str, Any]) -> int:
     return int(metrics["accuracy"]["n"])
 
 
-def tables(runs: Sequence[Run]) -> list[tuple[str, list[dict[str, str]]]]:
-    """Title and rows of each table, best accuracy first, the blind rows of its items last."""
-    groups: dict[tuple[Any, ...], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: str(_key(run))):
-        groups.setdefault(_key(run), []).append(run)
-    found = []
-    for members in groups.values():
-        members.sort(key=lambda run: (-_accuracy(run), run["model"], run["fingerprint"]))
-        first = members[0]
-        rows = [_row(run) for run in members]
-        for name in dict.fromkeys(name for run in members for name in run["blind"]):
-            # Of the run that counts most items: another may have skipped some, or had no development data.
-            metrics = max((run["blind"][name] for run in members if name in run["blind"]), key=_blind_items)
-            figures = {key: cell(metrics.get(key), key) for key in FIGURES if key in first["metrics"]}
-            rows.append({"model": f"*{name}*", "n": str(_blind_items(metrics) or "-"), **figures})
-        title = f"{task_title(first)} · {first['split']} · revision {first['revision']} · {first['items']} items"
-        found.append((title, rows))
-    return found
+NOTES = (
+    "Percent, with 95 % intervals. Rows in italics heard nothing.",
+    "*against the best*: the paired difference to the first row; a tie is not separable from it. "
+    f"*{OVER_BLIND}*: the lead over what the same items give to those who hear nothing.",
+)
 
 
-def as_markdown(runs: Sequence[Run]) -> str:
+def as_markdown(runs: Sequence[Run], task_of: TaskOf) -> str:
     """Rates in percent with 95 % intervals."""
-    sections = ["# Leaderboard", "Percent, with 95 % intervals. Rows in italics heard nothing."]
-    for title, rows in tables(runs):
+    sections = ["# Leaderboard", *NOTES]
+    for title, rows in tables(runs, task_of):
         columns = list(dict.fromkeys(column for row in rows for column in row))
-        sections += [f"## {title}", markdown(columns, [[row.get(column, "-") for column in columns] for row in rows])]
+        if all(row.get("chance_filled", row.get("accuracy")) == row.get("accuracy") for row in rows):
+            columns = [column for column in columns if column != "chance_filled"]  # every item has an answer
+        titles = [TITLES.get(column, column) for column in columns]
+        sections += [f"## {title}", markdown(titles, [[row.get(column, "-") for column in columns] for row in rows])]
     return "\n\n".join(sections) + "\n"
 
 
@@ -99,17 +164,21 @@ def as_csv(runs: Sequence[Run]) -> str:
     """One line a run and figure: task, data, revision, model, group and key, metric, value, low, high, n."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    head = ["task", "data", "revision", "split", "model", "parameters", "trained_on", "run", "grouping", "key"]
-    writer.writerow([*head, "metric", "value", "low", "high", "n", "reason"])
-    for run in sorted(runs, key=lambda run: (str(_key(run)), -_accuracy(run), run["fingerprint"])):
-        identity = run["identity"]
-        base = [run["task"], run["data"], run["revision"], run["split"], run["model"], identity["parameters"]]
-        base += [" ".join(identity["trained_on"]), run["fingerprint"]]
-        blocks = [("all", "all", run["metrics"])]
-        blocks += [(g, key, m) for g, parts in run["groups"].items() for key, m in parts.items()]
-        blocks += [("blind", row, metrics) for row, metrics in run["blind"].items()]
+    asked = ["task", "data", "revision", "split", "options", "answer_by", "model"]
+    writer.writerow([*asked, "parameters", "trained_on", "run", "grouping", "key", *METRIC_COLUMNS])
+    for run in sorted(runs, key=lambda run: (str(_key(run)), -_accuracy(run), run.summary["fingerprint"])):
+        told = run.summary
+        base = [*(told[column] for column in asked), told["identity"]["parameters"]]
+        base += [" ".join(told["identity"]["trained_on"]), told["fingerprint"]]
+        blocks = [("all", "all", told["metrics"])]
+        blocks += [(g, key, m) for g, parts in told["groups"].items() for key, m in parts.items()]
+        blocks += [("blind", row, metrics) for row, metrics in told["blind"].items()]
         for grouping, key, metrics in blocks:
             for name, metric in metrics.items():
                 figures = [metric["value"], metric["low"], metric["high"], metric["n"], metric.get("reason", "")]
                 writer.writerow([*base, grouping, key, name, *figures])
+        for grouping, keys in told["over_blind"].items():
+            for key, entry in keys.items():
+                figures = [*(entry["lead"][part] for part in ("value", "low", "high", "n")), f"over {entry['row']}"]
+                writer.writerow([*base, grouping, key, "over_blind", *figures])
     return out.getvalue()

@@ -6,7 +6,23 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core import STATUSES, AudioRef, Metric, Output, Parsed, Sample, Scored, Status, StoreError, Task
+from alm_bench.core import (
+    STATUSES,
+    Arrangement,
+    AudioRef,
+    Likelihoods,
+    Metric,
+    Output,
+    Parsed,
+    Sample,
+    Scored,
+    Status,
+    StoreError,
+    Task,
+)
+from alm_bench.scoring.blind import Margin
+from alm_bench.scoring.choice import BY
+from alm_bench.scoring.likelihood import MAIN, choices
 
 SCHEMA_VERSION = 1
 """Version of run.json, samples.jsonl and summary.json. Readers refuse versions that they do not know."""
@@ -20,7 +36,8 @@ AUDIO_SKIPPED = "audio: "
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`index` is the item's place in the task. `prompt` is the text as the model got it; `text` the raw answer.
+    """`index` is the item's place in the task. `prompt` is the text as the model got it; `text` the raw answer, None
+    where the call failed or options were scored instead (`likelihood`).
 
     `heard` maps the clips that the model gets, a spare one included, to their size in bytes (None where no file tells):
     an answer is kept on resume as long as its clips are the same.
@@ -39,6 +56,7 @@ class Record:
     touched: tuple[str, ...] = ()
     seconds: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    likelihood: Likelihoods = field(default_factory=dict)
 
     @property
     def retried(self) -> bool:
@@ -65,11 +83,13 @@ class Record:
             "gold": sample.gold,
             "groups": dict(sample.groups),
             "skip": sample.skip,
+            "arranged": None if sample.arranged is None else asdict(sample.arranged),
             "audio": [{"id": ref.id, "path": str(ref.path)} for ref in sample.audio],
             "heard": dict(self.heard),
             "touched": list(self.touched),
             "seconds": self.seconds,
             "extra": dict(self.extra),
+            "likelihood": {form: list(options) for form, options in self.likelihood.items()},
         }
         return storable(json.dumps(entry, ensure_ascii=False, default=str)) + "\n"
 
@@ -90,6 +110,7 @@ class Record:
                 gold=entry["gold"],
                 groups=dict(entry["groups"]),
                 skip=entry["skip"],
+                arranged=_arrangement(entry.get("arranged")),
             )
             return Record(
                 index=entry["index"],
@@ -105,6 +126,10 @@ class Record:
                 touched=tuple(entry["touched"]),
                 seconds=entry["seconds"],
                 extra=dict(entry["extra"]),
+                likelihood={
+                    form: [(total, tokens) for total, tokens in options]
+                    for form, options in entry.get("likelihood", {}).items()
+                },
             )
         except (ValueError, LookupError, TypeError) as error:
             raise StoreError(f"{where}: not a record of schema {SCHEMA_VERSION}: {error!r}") from error
@@ -114,12 +139,28 @@ def _span(span: Any) -> tuple[int, int] | None:
     return None if span is None else (span[0], span[1])
 
 
+def _arrangement(entry: Any) -> Arrangement | None:
+    return None if entry is None else Arrangement(entry["question"], entry["number"], tuple(entry["order"]))
+
+
 def judged(record: Record, task: Task) -> Record:
-    """The record with its text read and graded: status, reading and scores follow from the text alone."""
-    if record.text is None:
+    """The record with its text read and graded: status, reading and scores follow from what is stored alone.
+
+    Where options were scored, each way of that has a score of its own; where no text was written, one of them stands
+    for the answer.
+    """
+    ways = choices(record.sample, record.likelihood)
+    # An option that was found likeliest is no text to compare with: of its grades, accuracy alone means something.
+    graded = {way: task.grade(record.sample, "", parsed) for way, parsed in ways.items()}
+    scores = {way: grades["accuracy"] for way, grades in graded.items() if "accuracy" in grades}
+    if record.text is not None:
+        parsed = task.parse(record.sample, record.text)
+        scores |= task.grade(record.sample, record.text, parsed)
+    elif ways:
+        parsed = ways[BY + MAIN]
+        scores |= {"accuracy": scores[BY + MAIN]} if BY + MAIN in scores else {}
+    else:
         return replace(record, parsed=None, scores={})
-    parsed = task.parse(record.sample, record.text)
-    scores = task.grade(record.sample, record.text, parsed)
     status, reason = _status(record, parsed)
     return replace(record, parsed=parsed, scores=scores, status=status, reason=reason)
 
@@ -140,11 +181,12 @@ def _status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
 
 def answered(record: Record, output: Output, task: Task) -> Record:
     """The record after the model's call: a failed call is an error, a text is judged."""
-    if output.error is not None or output.text is None:
+    if output.error is not None or (output.text is None and not output.likelihood):
         reason = " ".join(storable(output.error or "the model returned no text").split())[:500]
         return replace(record, status="error", reason=reason, extra=output.extra)
     extra = {**output.extra, **({"truncated": True} if output.truncated else {})}
-    return judged(replace(record, text=storable(output.text), extra=extra), task)
+    text = None if output.text is None else storable(output.text)
+    return judged(replace(record, text=text, extra=extra, likelihood=output.likelihood), task)
 
 
 def storable(text: str) -> str:
@@ -155,3 +197,8 @@ def storable(text: str) -> str:
 def metric_json(metric: Metric) -> dict[str, Any]:
     entry: dict[str, Any] = {"value": metric.value, "low": metric.low, "high": metric.high, "n": metric.n}
     return entry if metric.reason is None else {**entry, "reason": metric.reason}
+
+
+def margin_json(margin: Margin) -> dict[str, Any]:
+    lead = metric_json(margin.lead)
+    return {"row": margin.row, "accuracy": margin.accuracy, "lead": lead, "beaten": margin.beaten}

@@ -36,7 +36,7 @@ def read_json_file(path: Path) -> dict[str, Any]:
 _HEADER_KEYS = ("fingerprint", "spec", "task", "data", "identity", "items", "blind_missing")
 _RUN_KEYS = (
     *("task", "model", "data", "revision", "split", "n", "skipped", "status", "metrics", "groups", "blind", "prompt"),
-    *("parser", "run", "fingerprint", "identity", "items"),
+    *("over_blind", "parser", "options", "answer_by", "run", "fingerprint", "identity", "items"),
 )
 
 
@@ -45,7 +45,8 @@ def _whole(value: Any, keys: Sequence[str], path: Path) -> dict[str, Any]:
         raise StoreError(f"{path}: not a file of this program: found {type(value).__name__}, expected an object")
     if missing := [key for key in keys if key not in value]:
         raise StoreError(
-            f"{path}: not a whole file of this program: {', '.join(missing)} missing; restore it, or run with --fresh"
+            f"{path}: not a whole file of this program: {', '.join(missing)} missing; restore it, score the run again, "
+            "or run with --fresh"
         )
     return value
 

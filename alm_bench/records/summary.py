@@ -5,20 +5,27 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
     {"schema_version": 1, "runs": [{
       "task", "model", "data": "real" | "demo", "revision", "split", "n", "skipped",
       "status": {STATUS: count}, "metrics": {NAME: METRIC}, "groups": {GROUPING: {KEY: {NAME: METRIC}}},
-      "blind": {ROW: {NAME: METRIC}}, "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser",
+      "blind": {ROW: {NAME: METRIC}}, "over_blind": {"all": {"all": LEAD}, GROUPING: {KEY: LEAD}},
+      "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "options", "answer_by", "solver",
       "decoding", "identity", "items", "limit", "touched": {CHANGE: clips}, "reasons": {REASON: count}}]}
 
     METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
+    LEAD = {"row", "accuracy", "lead": METRIC, "beaten": bool}
 
-`n` counts the items of our denominator (all but the skipped ones).
+`n` counts the items of our denominator (all but the skipped ones). A LEAD sets accuracy against the best blind row of
+the same items. `tables` may hold `confusion`, `positions` (scoring/position.py) and `unpicked` (scoring/choice.py).
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from alm_bench.core import STATUSES, Metrics, Task
-from alm_bench.records.schema import SCHEMA_VERSION, Record, metric_json
+from alm_bench.core import STATUSES, KnowsBlind, Metrics, Scored, Task
+from alm_bench.records.schema import SCHEMA_VERSION, Record, margin_json, metric_json
+from alm_bench.scoring.blind import Values, golden, margin
+from alm_bench.scoring.choice import counted, solver, split, unpicked
+from alm_bench.scoring.position import positions
 
 
 def _metrics(metrics: Metrics) -> dict[str, Any]:
@@ -35,9 +42,10 @@ def _cause(record: Record) -> str:
 
 def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], run: str) -> dict[str, Any]:
     """One entry of "runs". Records in any order; the result does not depend on it."""
-    rows = sorted(records, key=lambda record: record.index)
-    score = task.score([record.scored() for record in rows])
-    status = Counter(record.status for record in rows)
+    records = sorted(records, key=lambda record: record.index)
+    rows = [record.scored() for record in records]
+    score = task.score(rows)
+    status = Counter(record.status for record in records)
     blind = {row: _metrics(metrics) for row, metrics in score.blind.items()}
     for row, reason in header["blind_missing"].items():
         blind[row] = {"accuracy": {"value": None, "low": None, "high": None, "n": 0, "reason": reason}}
@@ -54,19 +62,55 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "metrics": _metrics(score.metrics),
         "groups": {g: {key: _metrics(m) for key, m in parts.items()} for g, parts in score.groups.items()},
         "blind": blind,
-        "tables": score.tables,
+        "over_blind": over_blind(task, rows),
+        "tables": {**score.tables, **_tables(rows)},
         "partial": len(rows) < header["items"],
         "run": run,
         "fingerprint": header["fingerprint"],
         "prompt": header["prompt"],
         "parser": task.parser,
+        "options": spec.get("options", "given"),
+        "answer_by": spec.get("answer_by", "generate"),
+        "solver": solver(counted(rows)),
         "decoding": spec["decoding"],
         "identity": header["identity"],
         "items": header["items"],
         "limit": spec["limit"],
-        "touched": dict(sorted(Counter(change for record in rows for change in record.touched).items())),
-        "reasons": dict(Counter(_cause(record) for record in rows if record.reason).most_common(20)),
+        "touched": dict(sorted(Counter(change for record in records for change in record.touched).items())),
+        "reasons": dict(Counter(_cause(record) for record in records if record.reason).most_common(20)),
     }
+
+
+def over_blind(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Any]]:
+    """Every accuracy of the tables against the best blind row of its items; empty where the task has none."""
+    kept = golden(rows)
+    if not isinstance(task, KnowsBlind) or not kept:
+        return {}
+    values = task.blind_scores(kept)
+    place = {id(row): number for number, row in enumerate(kept)}
+
+    def lead(part: Sequence[Scored]) -> dict[str, Any] | None:
+        mine: Values = {name: [scores[place[id(row)]] for row in part] for name, scores in values.items()}
+        found = margin(part, mine)
+        return None if found is None else margin_json(found)
+
+    parts = {"all": {"all": kept}, **split(kept, task.card.groups)}
+    return {
+        grouping: {key: entry for key, part in keys.items() if (entry := lead(part)) is not None}
+        for grouping, keys in parts.items()
+    }
+
+
+def _tables(rows: Sequence[Scored]) -> dict[str, Any]:
+    """Of tasks with options: where they stand, and what picks none of them."""
+    if not any(row.sample.choices for row in rows):
+        return {}
+    found: dict[str, Any] = {}
+    if (places := positions(rows)) is not None:
+        found["positions"] = asdict(places)
+    if (none := unpicked(rows)) is not None:
+        found["unpicked"] = {"share": metric_json(none.share), "reasons": dict(none.reasons)}
+    return found
 
 
 def document(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

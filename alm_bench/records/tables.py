@@ -15,6 +15,14 @@ TITLES = {
     "eacc": "EACC",
     "nacc": "NACC",
     "cacc": "CACC",
+    "chance_filled": "unanswered as chance",
+    "beyond_text": "beyond text",
+    "all_right": "right in every order",
+    "consistency": "consistent",
+    "by_text_sum": "by text, sum",
+    "by_text_mean": "by text, per token",
+    "by_letter_sum": "by letter, sum",
+    "by_letter_mean": "by letter, per token",
 }
 DECIMALS = {"official_accuracy": 2}  # as the official scorer prints it
 NO_INTERVAL = ("answered",)
@@ -43,22 +51,50 @@ def task_title(run: Mapping[str, Any]) -> str:
 
 
 def _order(names: Sequence[str]) -> list[str]:
-    known = [name for name in ("answered", "accuracy", "official_accuracy") if name in names]
-    return known + [name for name in names if name not in known]
+    known = ("answered", "accuracy", "chance_filled", "beyond_text", "official_accuracy")
+    first = [name for name in known if name in names]
+    return first + [name for name in names if name not in first]
 
 
 def _titles(names: Sequence[str]) -> list[str]:
     return [TITLES.get(name, name) for name in names]
 
 
+def lead(entry: Mapping[str, Any] | None) -> str:
+    """`+12.3 [+9.0, +15.6] over first option`, marked where the interval does not lie above 0."""
+    if entry is None:
+        return "-"
+    over = f"{signed(entry['lead'])} over {entry['row']}"
+    return over if entry["beaten"] else f"**not above blind:** {over}"
+
+
+def signed(metric: Mapping[str, Any]) -> str:
+    """`+2.0 [-1.5, +5.4]` in percent; without an interval where one clip is all there is."""
+    numbers = [f"{100 * metric[part]:+.1f}" for part in ("value", "low", "high") if metric[part] is not None]
+    return numbers[0] + (f" [{numbers[1]}, {numbers[2]}]" if len(numbers) == 3 else "")
+
+
+def _lead(run: Mapping[str, Any], grouping: str, key: str) -> str:
+    return lead(run["over_blind"].get(grouping, {}).get(key))
+
+
+def _all_answered(run: Mapping[str, Any]) -> bool:
+    """Then accuracy has one bound only."""
+    return bool(run["metrics"]["chance_filled"]["value"] == run["metrics"]["accuracy"]["value"])
+
+
+OVER_BLIND = "over the best blind row"
+
+
 def overall(run: Mapping[str, Any]) -> str:
     """The model's row and, below it, the blind rows of the same items."""
-    names = _order(list(run["metrics"]))
-    rows = [[run["model"], run["n"], *(cell(run["metrics"].get(name), name) for name in names)]]
+    names = [name for name in _order(list(run["metrics"])) if name != "chance_filled" or not _all_answered(run)]
+    figures = [cell(run["metrics"].get(name), name) for name in names]
+    rows = [[run["model"], run["n"], *figures, _lead(run, "all", "all")]]
     for row, metrics in run["blind"].items():
         n = metrics["accuracy"]["n"] or "-"
-        rows.append([f"*{row}*", n, *(cell(metrics.get(name), name) for name in names)])
-    return markdown(["", "n", *_titles(names)], rows)
+        rows.append([f"*{row}*", n, *(cell(metrics.get(name), name) for name in names), "-"])
+    return markdown(["", "n", *_titles(names), OVER_BLIND], rows)
 
 
 def _counted(metrics: Mapping[str, Any]) -> int:
@@ -67,13 +103,48 @@ def _counted(metrics: Mapping[str, Any]) -> int:
 
 
 def grouping(run: Mapping[str, Any], name: str) -> str:
+    """A row a key; the best blind row of its items is named beside its score."""
     parts = run["groups"][name]
-    names = _order(list(run["metrics"]))
+    names = [metric for metric in _order(list(run["metrics"])) if metric != "chance_filled"]
     rows = [
-        [key, _counted(metrics), *(cell(metrics.get(metric), metric) for metric in names)]
+        [key, _counted(metrics), *(cell(metrics.get(metric), metric) for metric in names), _lead(run, name, key)]
         for key, metrics in parts.items()
     ]
-    return markdown([name, "n", *_titles(names)], rows)
+    return markdown([name, "n", *_titles(names), OVER_BLIND], rows)
+
+
+def positions(table: Mapping[str, Any]) -> str:
+    """Shares and accuracy by place, and the two tests below."""
+    total = sum(place["chosen"] for place in table["positions"]) or 1
+    rows = [
+        [
+            place["letter"],
+            f"{100 * place['golds'] / table['n']:.1f}",
+            f"{100 * place['chosen'] / total:.1f}",
+            cell(place["accuracy"], "accuracy"),
+        ]
+        for place in table["positions"]
+    ]
+    said = markdown(["place", "golds there", "chosen", "accuracy where the gold is there"], rows)
+    tests = (
+        ("accuracy is the same at every place", table["accuracy_test"]),
+        ("wrong answers are spread evenly", table["wrong_test"]),
+    )
+    found = "; ".join(f"{what}: {_chi_square(test)}" for what, test in tests)
+    return f"{said}\n\nOf the {table['n']} items with {table['options']} options. Chi-square that {found}."
+
+
+def _chi_square(test: Mapping[str, Any]) -> str:
+    if test["p"] is None:
+        return f"not computed ({test['reason']})"
+    return f"{test['chi2']:.1f} ({test['dof']} degrees of freedom), p = {test['p']:.3g}"
+
+
+def unpicked(table: Mapping[str, Any]) -> str:
+    """One sentence on the outputs that pick no option."""
+    share = table["share"]
+    why = ", ".join(f"{count} {reason}" for reason, count in table["reasons"].items())
+    return f"Outputs that pick no option: {cell(share, 'share')} % of {share['n']}" + (f" ({why})." if why else ".")
 
 
 def confusion(table: Mapping[str, Any]) -> str:
@@ -96,6 +167,13 @@ def provenance(run: Mapping[str, Any]) -> str:
         f"{drawn}, at most {decoding['max_new_tokens']} tokens",
         "items: " + (", ".join(f"{count} {status}" for status, count in run["status"].items() if count) or "none"),
     ]
+    if run["options"] != "given":
+        parts.append(f"options {run['options']}")
+    if run["answer_by"] != "generate":
+        scored = {"likelihood": "answered by likelihood", "both": "options scored by likelihood, too"}
+        parts.append(scored[run["answer_by"]])
+    if "beyond_text" in run["metrics"]:
+        parts.append(f"beyond text: the {run['metrics']['beyond_text']['n']} items that {run['solver']} gets wrong")
     if run["touched"]:
         parts.append("clips: " + ", ".join(f"{count} {change}" for change, count in run["touched"].items()))
     if note := run["identity"].get("note"):
@@ -110,19 +188,14 @@ def report(run: Mapping[str, Any]) -> str:
     sections += [grouping(run, name) for name, parts in run["groups"].items() if parts]
     if "confusion" in run["tables"]:
         sections.append(confusion(run["tables"]["confusion"]))
+    if "positions" in run["tables"]:
+        sections.append(positions(run["tables"]["positions"]))
+    if "unpicked" in run["tables"]:
+        sections.append(unpicked(run["tables"]["unpicked"]))
     if run["reasons"]:
         rows = [[reason, count] for reason, count in run["reasons"].items()]
         sections.append(markdown(["why an item did not end as ok", "items"], rows))
     return "\n\n".join(sections)
-
-
-def best_blind(run: Mapping[str, Any]) -> str:
-    figures = [
-        (metrics["accuracy"]["value"], row)
-        for row, metrics in run["blind"].items()
-        if metrics["accuracy"]["value"] is not None
-    ]
-    return "-" if not figures else f"{max(figures)[1]} {100 * max(figures)[0]:.1f}"
 
 
 def overview(runs: Sequence[Mapping[str, Any]]) -> str:
@@ -136,8 +209,8 @@ def overview(runs: Sequence[Mapping[str, Any]]) -> str:
             cell(run["metrics"].get("answered"), "answered"),
             cell(run["metrics"].get("accuracy"), "accuracy"),
             cell(run["metrics"].get("official_accuracy"), "official_accuracy"),
-            best_blind(run),
+            _lead(run, "all", "all"),
         ]
         for run in runs
     ]
-    return markdown(["task", "model", "n", "skipped", "answered", "accuracy", "official", "best blind row"], rows)
+    return markdown(["task", "model", "n", "skipped", "answered", "accuracy", "official", OVER_BLIND], rows)

@@ -1,10 +1,23 @@
 """The loop: decoded batches to the adapter, answers to disk."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from alm_bench.core import Adapter, AlmBenchError, Decoding, Orders, Output, Request, Status, UsageError
+from alm_bench.core import (
+    Adapter,
+    AlmBenchError,
+    AnswerBy,
+    Decoding,
+    OptionScores,
+    Orders,
+    Output,
+    Request,
+    Scores,
+    Status,
+    UsageError,
+)
 from alm_bench.records.schema import AUDIO_SKIPPED, Record, answered
 from alm_bench.records.store import RunStore
 from alm_bench.runner.loader import Ready, batches
@@ -52,7 +65,7 @@ def _ordered(adapter: Orders, requests: Sequence[Request], todo: Sequence[int]) 
 def _answer(plan: Plan, batch: Sequence[Ready]) -> list[Record]:
     heard = [ready for ready in batch if ready.audio_error is None]
     started = time.perf_counter()
-    outputs = call(plan.adapter, [ready.request for ready in heard], plan.spec.decoding)
+    outputs = call(asking(plan.adapter, plan.spec.decoding, plan.spec.answer_by), [ready.request for ready in heard])
     seconds = (time.perf_counter() - started) / max(len(heard), 1)
     output_of = {ready.index: output for ready, output in zip(heard, outputs, strict=True)}
     records = []
@@ -67,6 +80,33 @@ def _answer(plan: Plan, batch: Sequence[Ready]) -> list[Record]:
     return records
 
 
+Ask = Callable[[Sequence[Request]], list[Output]]
+
+
+def asking(adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate") -> Ask:
+    """What to call with a batch: the adapter's text, its scores of the options, or both in one output."""
+
+    def generate(batch: Sequence[Request]) -> list[Output]:
+        outputs = list(adapter.generate(batch, decoding))
+        _check(outputs, len(batch))
+        return outputs
+
+    def score(batch: Sequence[Request]) -> list[Output]:
+        assert isinstance(adapter, Scores), "looked at when the run was planned"
+        scores = list(adapter.loglikelihood(batch))
+        _check_scores(scores, batch)
+        return [Output(None, error=one.error, likelihood=one.forms) for one in scores]
+
+    def both(batch: Sequence[Request]) -> list[Output]:
+        return [
+            replace(text, error=text.error or options.error, likelihood=options.likelihood)
+            for text, options in zip(generate(batch), score(batch), strict=True)
+        ]
+
+    asks: dict[AnswerBy, Ask] = {"generate": generate, "likelihood": score, "both": both}
+    return asks[answer_by]
+
+
 def _check(outputs: Sequence[object], count: int) -> None:
     """Raises ValueError: what a model's code returns is not checked by anyone else."""
     if len(outputs) != count:
@@ -76,20 +116,35 @@ def _check(outputs: Sequence[object], count: int) -> None:
             raise ValueError(f"the adapter returned {output!r:.80}, expected an Output with text or None")
 
 
-def call(adapter: Adapter, requests: Sequence[Request], decoding: Decoding) -> list[Output]:
-    """The adapter's outputs; a failing batch is halved until the failing requests stand alone."""
+def _check_scores(scores: Sequence[object], batch: Sequence[Request]) -> None:
+    """Raises ValueError, as `_check`."""
+    if len(scores) != len(batch):
+        raise ValueError(f"the adapter returned {len(scores)} option scores for {len(batch)} requests")
+    for one, request in zip(scores, batch, strict=True):
+        if not isinstance(one, OptionScores):
+            raise ValueError(f"the adapter returned {one!r:.80}, expected OptionScores")
+        if one.error is None and "text" not in one.forms:
+            raise ValueError(f"the adapter scored the forms {list(one.forms)}, expected text among them")
+        for form, options in one.forms.items():
+            sound = all(math.isfinite(total) and tokens > 0 for total, tokens in options)
+            if len(options) != len(request.choices) or not sound:
+                raise ValueError(
+                    f"the adapter scored {form} as {options!r:.80}, expected {len(request.choices)} pairs of a finite "
+                    "sum and a number of tokens"
+                )
+
+
+def call(ask: Ask, requests: Sequence[Request]) -> list[Output]:
+    """The outputs; a failing batch is halved until the failing requests stand alone."""
     if not requests:
         return []
     try:
-        outputs = list(adapter.generate(requests, decoding))
-        _check(outputs, len(requests))
+        return ask(requests)
     except AlmBenchError as error:
         failure = str(error)
     except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
         failure = f"{type(error).__name__}: {error}"
-    else:
-        return outputs
     if len(requests) == 1:
         return [Output(None, error=failure)]
     half = len(requests) // 2
-    return call(adapter, requests[:half], decoding) + call(adapter, requests[half:], decoding)
+    return call(ask, requests[:half]) + call(ask, requests[half:])

@@ -14,10 +14,22 @@ from typing import Any
 import numpy as np
 
 from alm_bench import __version__
-from alm_bench.core import Adapter, AudioRef, DataError, DataRoot, FitsBlind, Request, Sample, Task
+from alm_bench.core import (
+    Adapter,
+    AudioRef,
+    DataError,
+    DataRoot,
+    FitsBlind,
+    Request,
+    Sample,
+    Scores,
+    Task,
+    UsageError,
+)
 from alm_bench.core.prompt import PromptTemplate, render
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.schema import Record
+from alm_bench.runner.arrange import arrange, predicted
 from alm_bench.runner.loader import clips
 from alm_bench.runner.spec import RunSpec, fingerprint
 
@@ -43,16 +55,22 @@ class Plan:
 
 
 def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, adapter: Adapter) -> Plan:
-    """Read the task's items and settle the run. Raises DataError when the data is missing, malformed or empty."""
+    """Read the task's items and settle the run.
+
+    Raises DataError when the data is missing, malformed or empty, UsageError when the adapter or the task cannot do
+    what is asked.
+    """
     everything = list(task.samples(data, spec.split))
     if not everything:
         raise DataError(f"task {spec.task}: split {spec.split} of {data.path} has no items")
-    samples = list(islice(everything, spec.limit))
+    questions = list(islice(everything, spec.limit))
+    _check(spec, adapter, questions)
+    samples = arrange(questions, spec.options, spec.shuffles, spec.seed)
     requests = [render(sample, prompt) for sample in samples]
     if adapter.audio is not None and adapter.audio.spare:
         spares = Spares(everything)
         requests = [replace(r, spare=spares.of(r.audio[0].id)) if len(r.audio) == 1 else r for r in requests]
-    blind, blind_missing = _blind(task, data, samples)
+    blind, blind_missing = _blind(task, data, questions)
     pending = [
         Record(
             index=index,
@@ -60,7 +78,7 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
             prompt=request.prompt,
             status="error",
             reason="not answered yet",
-            blind={row: predictions[sample.id] for row, predictions in blind.items()},
+            blind=predicted(sample, blind),
             heard={} if adapter.audio is None else {ref.id: clip_size(ref) for ref in clips(request)},
         )
         for index, (sample, request) in enumerate(zip(samples, requests, strict=True))
@@ -86,6 +104,21 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
         "environment": _environment(),
     }
     return Plan(spec, task, adapter, requests, pending, header)
+
+
+def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
+    """Raises UsageError where options are to be scored or moved that cannot be."""
+    moved, scored = spec.options != "given", spec.answer_by != "generate"
+    asked = f"--options {spec.options}" if moved else f"--answer-by {spec.answer_by}"
+    if (moved or scored) and not any(sample.choices for sample in samples):
+        raise UsageError(f"{asked}: the items of {spec.task} have no options")
+    if scored and not isinstance(adapter, Scores):
+        raise UsageError(
+            f"--answer-by {spec.answer_by}: {adapter.identity.label} does not score options (it has no "
+            "loglikelihood()), expected --answer-by generate"
+        )
+    if moved and getattr(adapter, "stored", False):
+        raise UsageError(f"{asked}: {adapter.identity.label} answered the given order, expected --options given")
 
 
 class Spares:

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, TaskCard
+from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, OptionOrder, TaskCard
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.records.schema import SCHEMA_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A run of one task as the user asked for it. `batch_size` and `workers` change its speed, never its answers."""
+    """A run of one task as the user asked for it. `batch_size` and `workers` change its speed, never its answers.
+
+    `shuffles` is the number of orders of each question's options where these are shuffled.
+    """
 
     task: str
     model: str
@@ -26,6 +29,9 @@ class RunSpec:
     batch_size: int = 8
     workers: int = 2
     missing_audio: Literal["error", "skip"] = "error"
+    answer_by: AnswerBy = "generate"
+    options: OptionOrder = "given"
+    shuffles: int = 1
     task_options: Mapping[str, str] = field(default_factory=dict)
     model_options: Mapping[str, str] = field(default_factory=dict)
 
@@ -50,6 +56,8 @@ def fingerprint(
         "decoding": asdict(spec.decoding),
         "seed": spec.seed,
         "limit": spec.limit,
+        "answer_by": spec.answer_by,
+        "order": [spec.options, spec.shuffles],
         # an adapter's identity and the manifest may leave out an option that changes answers
         "options": [dict(spec.task_options), dict(spec.model_options)],
     }

@@ -1,24 +1,28 @@
-"""Scores of multiple-choice rows: accuracy, answered rate, breakdowns and the blind rows that belong beside them."""
+"""Scores of multiple-choice rows: accuracy, answered rate, breakdowns, and what belongs beside accuracy."""
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
 from alm_bench.scoring.intervals import share
 
-BLIND_UNIFORM = "uniform guess (expected)"
-BLIND_FIRST = "first option"
-BLIND_LONGEST = "longest option"
-BLIND_LETTER = "most frequent letter"
+BY = "by_"
+"""What the name of a score begins with that one way of scoring options earns (`by_text_sum`)."""
 
 
 def same_option(sample: Sample, index: int | None) -> bool:
     """Whether option `index` is the gold or a twin of it: two options with one text are one answer."""
     if index is None or sample.target is None:
         return False
-    said, gold = (unicodedata.normalize("NFKC", sample.choices[i]).casefold().strip() for i in (index, sample.target))
-    return said == gold
+    return folded(sample, index) == folded(sample, sample.target)
+
+
+def folded(sample: Sample, index: int) -> str:
+    """What twins have in common."""
+    return unicodedata.normalize("NFKC", sample.choices[index]).casefold().strip()
 
 
 def counted(rows: Sequence[Scored]) -> list[Scored]:
@@ -27,65 +31,134 @@ def counted(rows: Sequence[Scored]) -> list[Scored]:
 
 
 def clips(rows: Sequence[Scored]) -> list[str]:
-    """The cluster of each row: its clip, or itself where the task names none."""
-    return [row.sample.groups.get("clip", row.sample.id) for row in rows]
+    """The cluster of each row: its clip, or its question where the task names none."""
+    return [row.sample.groups.get("clip", row.sample.question) for row in rows]
+
+
+def weights(rows: Sequence[Scored]) -> list[float]:
+    """What each row counts: a question counts once, however many of its arrangements are among the rows."""
+    arrangements = Counter(row.sample.question for row in rows)
+    return [1 / arrangements[row.sample.question] for row in rows]
 
 
 def mean_score(rows: Sequence[Scored], name: str) -> Metric:
     """Share of rows that score on `name`; a row without that score (a failed call) counts as 0."""
-    return share([row.scores.get(name, 0.0) for row in rows], clips(rows))
+    return mean(rows, [row.scores.get(name, 0.0) for row in rows])
+
+
+def mean(rows: Sequence[Scored], values: Sequence[float]) -> Metric:
+    """The mean of one value (0 to 1) a row, questions weighing alike, with its interval."""
+    return share(values, clips(rows), weights(rows))
 
 
 def answered(rows: Sequence[Scored]) -> Metric:
-    return share([float(row.status == "ok") for row in rows], clips(rows))
+    return mean(rows, [float(row.status == "ok") for row in rows])
 
 
 def choice_metrics(rows: Sequence[Scored]) -> Metrics:
-    """`accuracy` and `answered` over the counted rows; without answers, accuracy says so."""
+    """`accuracy` and `answered` over the counted rows, and what stands beside them; withheld answers are said."""
     kept = counted(rows)
     if kept and all(row.sample.target is None for row in kept):
         return {"accuracy": Metric.missing("answers are withheld"), "answered": answered(kept)}
-    return {"accuracy": mean_score(kept, "accuracy"), "answered": answered(kept)}
+    return {"accuracy": mean_score(kept, "accuracy"), "answered": answered(kept), **beside_accuracy(kept)}
+
+
+def beside_accuracy(rows: Sequence[Scored]) -> Metrics:
+    """The figures without which an accuracy tells little; those that the rows give no ground for are left out.
+
+    `chance_filled`: what is not answered counts as a uniform guess (accuracy counts it as wrong: the two are bounds).
+    `beyond_text`: accuracy on the items that the text-only solver gets wrong. `by_...`: the option that the model finds
+    likeliest. `all_right`, `consistency`: of questions with several arrangements, see `arrangements`.
+    """
+    found = {"chance_filled": mean(rows, [_filled(row) for row in rows])}
+    if (name := solver(rows)) is not None:
+        left = [row for row in rows if not same_option(row.sample, row.blind[name])]
+        reason = f"{name} answers all {len(rows)} items"
+        found["beyond_text"] = mean_score(left, "accuracy") if left or not rows else Metric.missing(reason)
+    scores = dict.fromkeys(score for row in rows for score in row.scores if score.startswith(BY))
+    found |= {score: mean_score(rows, score) for score in sorted(scores)}
+    return found | arrangements(rows)
+
+
+def chance(sample: Sample) -> float:
+    """What a uniform guess over the options earns in the mean."""
+    return sum(same_option(sample, place) for place in range(len(sample.choices))) / len(sample.choices)
+
+
+def _filled(row: Scored) -> float:
+    return row.scores.get("accuracy", 0.0) if row.status == "ok" or not row.sample.choices else chance(row.sample)
+
+
+def solver(rows: Sequence[Scored]) -> str | None:
+    """The text-only solver: of the blind predictions that every row carries, the last that was added."""
+    names = [name for name in (rows[0].blind if rows else ()) if all(name in row.blind for row in rows)]
+    return names[-1] if names else None
+
+
+def arrangements(rows: Sequence[Scored]) -> Metrics:
+    """Of questions shown in several orders of their options, none where there are no such.
+
+    `all_right`: the share that is answered right in every order. `consistency`: the share of pairs of orders of one
+    question in which the same option (by its text) is chosen; where none is chosen, nothing agrees (the consistency
+    rate of arXiv 2503.00137).
+    """
+    shown: dict[str, list[Scored]] = {}
+    for row in rows:
+        shown.setdefault(row.sample.question, []).append(row)
+    several = [part for part in shown.values() if len(part) > 1]
+    if not several:
+        return {}
+    where = clips([part[0] for part in several])
+    right = [float(all(row.scores.get("accuracy", 0.0) == 1 for row in part)) for part in several]
+    return {"all_right": share(right, where), "consistency": share([_agreement(part) for part in several], where)}
+
+
+def _agreement(rows: Sequence[Scored]) -> float:
+    said = [chosen(row) for row in rows]
+    pairs = list(combinations(said, 2))
+    return sum(one is not None and one == other for one, other in pairs) / len(pairs)
+
+
+def chosen(row: Scored) -> str | None:
+    """The text of the option that was chosen, alike for twins."""
+    index = row.parsed.index if row.parsed is not None else None
+    return None if index is None else folded(row.sample, index)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpicked:
+    """Instruction following (arXiv 2503.08540, appendix H): the share of outputs that pick no option, and why."""
+
+    share: Metric
+    reasons: Mapping[str, int]
+
+
+def unpicked(rows: Sequence[Scored]) -> Unpicked | None:
+    """None where no text was written; failed calls are no outputs."""
+    written = [(row, row.parsed) for row in counted(rows) if row.text is not None and row.parsed is not None]
+    if not written:
+        return None
+    none = [parsed for _, parsed in written if parsed.index is None]
+    reasons = Counter(parsed.rule if parsed.status == "unparsed" else parsed.status for parsed in none)
+    rate = mean([row for row, _ in written], [float(parsed.index is None) for _, parsed in written])
+    return Unpicked(rate, dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))))
 
 
 def by_group(
     rows: Sequence[Scored], groupings: Iterable[str], metrics: Callable[[Sequence[Scored]], Metrics]
 ) -> dict[str, dict[str, Metrics]]:
     """`metrics` of each key of each grouping, keys sorted."""
-    table: dict[str, dict[str, Metrics]] = {}
+    parts = split(rows, groupings)
+    return {grouping: {key: metrics(part) for key, part in keys.items()} for grouping, keys in parts.items()}
+
+
+def split(rows: Sequence[Scored], groupings: Iterable[str]) -> dict[str, dict[str, list[Scored]]]:
+    """The rows of each key of each grouping, keys sorted."""
+    table: dict[str, dict[str, list[Scored]]] = {}
     for grouping in groupings:
         parts: dict[str, list[Scored]] = {}
         for row in rows:
             if (key := row.sample.groups.get(grouping)) is not None:
                 parts.setdefault(key, []).append(row)
-        table[grouping] = {key: metrics(part) for key, part in sorted(parts.items())}
-    return table
-
-
-def longest_option(choices: Sequence[str]) -> int:
-    """The option of most characters, the first of ties."""
-    return max(range(len(choices)), key=lambda i: len(choices[i]))
-
-
-def blind_rows(rows: Sequence[Scored]) -> dict[str, Metrics]:
-    """What no listening earns on the same items: accuracy of each blind strategy.
-
-    The uniform guess is an expectation, so it has no interval. The most frequent letter knows the golds, as the
-    row of that name in the Mellow paper's table 2 does.
-    """
-    kept = [row for row in counted(rows) if row.sample.target is not None]
-    if not kept:
-        return {}
-    samples = [row.sample for row in kept]
-    chance = [sum(same_option(s, i) for i in range(len(s.choices))) / len(s.choices) for s in samples]
-    letter = Counter(s.target for s in samples).most_common(1)[0][0]
-    strategies: dict[str, Callable[[Sample], int]] = {
-        BLIND_FIRST: lambda s: 0,
-        BLIND_LONGEST: lambda s: longest_option(s.choices),
-        BLIND_LETTER: lambda s: letter if letter < len(s.choices) else 0,
-    }
-    table: dict[str, Metrics] = {BLIND_UNIFORM: {"accuracy": Metric(sum(chance) / len(kept), n=len(kept))}}
-    for name, pick in strategies.items():
-        right = [float(same_option(s, pick(s))) for s in samples]
-        table[name] = {"accuracy": share(right, clips(kept))}
+        table[grouping] = dict(sorted(parts.items()))
     return table

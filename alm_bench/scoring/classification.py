@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metric, Metrics
 from alm_bench.scoring.intervals import Array, clustered, rate
 
@@ -36,21 +37,29 @@ def figures(matrix: Array) -> Array:
     return np.concatenate([np.stack(macro, axis=-1), recall], axis=-1)
 
 
+def corpus(golds: Sequence[int], predictions: Sequence[int | None], recalls: Sequence[str]) -> Corpus:
+    """`accuracy`, macro `precision`, `recall`, `f1`, and the recall of label i under the name `recalls[i]`.
+
+    A prediction of None is wrong for every label.
+    """
+    cells = confusion(golds, predictions, len(recalls))
+    return Corpus(("accuracy", "precision", "recall", "f1", *recalls), cells, figures)
+
+
 def classification_metrics(
     golds: Sequence[int], predictions: Sequence[int | None], clips: Sequence[str], recalls: Sequence[str]
 ) -> Metrics:
-    """`accuracy`, macro `precision`, `recall`, `f1`, and the recall of label i under the name `recalls[i]`.
-
-    A prediction of None is wrong for every label. Intervals resample clips.
-    """
+    """The figures of `corpus`. Intervals resample clips."""
+    found = corpus(golds, predictions, recalls)
     if not golds:
-        return {name: Metric.missing("no items") for name in ("accuracy", "precision", "recall", "f1", *recalls)}
-    cells = confusion(golds, predictions, len(recalls))
-    value, low, high = clustered(clips, cells, figures)
+        return {name: Metric.missing("no items") for name in found.names}
+    value, low, high = clustered(clips, found.counts, found.statistic)
     sizes = [len(golds)] * 4 + [sum(gold == label for gold in golds) for label in range(len(recalls))]
-    names = ("accuracy", "precision", "recall", "f1", *recalls)
     distinct = len(set(clips))
-    found = [
+    rates = [
         rate(float(v), float(a), float(b), n, distinct) for v, a, b, n in zip(value, low, high, sizes, strict=True)
     ]
-    return {name: metric if metric.n else Metric.missing("no items") for name, metric in zip(names, found, strict=True)}
+    return {
+        name: metric if metric.n else Metric.missing("no items")
+        for name, metric in zip(found.names, rates, strict=True)
+    }

@@ -44,10 +44,12 @@ def clustered(
     value = statistic(total)
     if len(sums) == 1:  # one clip says nothing of others
         return value, value, value
-    generator = np.random.default_rng(seed)
-    weights = generator.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=draws)
-    resampled = statistic(np.tensordot(weights.astype(np.float64), sums, axes=1))
-    left_out = statistic(total - sums)
+    # Clusters of equal counts are drawn as one of that many chances: the same distribution, and mostly far fewer.
+    kinds, sizes = np.unique(sums.reshape(len(sums), -1), axis=0, return_counts=True)
+    kinds = kinds.reshape(-1, *sums.shape[1:])
+    drawn = np.random.default_rng(seed).multinomial(len(sums), sizes / len(sums), size=draws)
+    resampled = statistic(np.tensordot(drawn.astype(np.float64), kinds, axes=1))
+    left_out = np.repeat(statistic(total - kinds), sizes, axis=0)
     bounds = [bca(value[i], resampled[:, i], left_out[:, i]) for i in range(len(value))]
     low, high = np.array(bounds).T
     return value, low, high
@@ -80,14 +82,19 @@ def bca(value: float, resampled: Array, left_out: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def share(successes: Sequence[float], clusters: Sequence[Any]) -> Metric:
-    """A share of items: Wilson where every item has its own cluster, else the clustered bootstrap."""
+def share(successes: Sequence[float], clusters: Sequence[Any], weights: Sequence[float] | None = None) -> Metric:
+    """A mean of values in 0..1: Wilson where they are 0 and 1 and each has its own cluster, else over clusters.
+
+    `weights` say what each counts, alike where none are given.
+    """
     n = len(successes)
-    if n == 0 or len(set(clusters)) == n:
-        return proportion(sum(successes), n)
-    counts = np.stack([np.asarray(successes, dtype=np.float64), np.ones(n)], axis=1)
-    value, low, high = clustered(clusters, counts, lambda sums: sums[..., :1] / sums[..., 1:])
-    return rate(float(value[0]), float(low[0]), float(high[0]), n, len(set(clusters)))
+    values, counts = np.asarray(successes, dtype=np.float64), np.ones(n) if weights is None else np.asarray(weights)
+    distinct = len(set(clusters))
+    if distinct == n and np.isin(values, (0, 1)).all():
+        return proportion(float(values.sum()), n)
+    summands = np.stack([counts * values, counts], axis=1)
+    value, low, high = clustered(clusters, summands, lambda sums: sums[..., :1] / sums[..., 1:])
+    return rate(float(value[0]), float(low[0]), float(high[0]), n, distinct)
 
 
 def rate(value: float, low: float, high: float, n: int, clusters: int) -> Metric:

@@ -1,10 +1,11 @@
 """Two systems on the same items: by how much they differ, and whether chance explains it."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metric
 from alm_bench.scoring.intervals import Array, clustered, summed
 
@@ -16,33 +17,96 @@ RESAMPLES = 9999
 class Difference:
     """The second system's mean score minus the first's, on the same items, with its paired 95 % interval.
 
-    `won` items score higher in the second system, `lost` lower. `p` is two-sided: McNemar's exact one where items are
-    independent and right or wrong; where clips repeat, or scores lie between, of flipping whole clips' signs.
+    `won` items score higher in the second system, `lost` lower (None for figures that no item has alone). `p` is
+    two-sided: McNemar's exact one where items are independent and right or wrong; where clips repeat, or scores lie
+    between, of flipping whole clips' signs.
     """
 
     first: float
     second: float
     difference: Metric
-    won: int
-    lost: int
+    won: int | None
+    lost: int | None
     p: float
 
 
-def paired(first: Sequence[float], second: Sequence[float], clusters: Sequence[Hashable], seed: int = 0) -> Difference:
+def difference(
+    first: Sequence[float],
+    second: Sequence[float],
+    clusters: Sequence[Hashable],
+    weights: Sequence[float] | None = None,
+    seed: int = 0,
+) -> Metric:
+    """The mean of `second` minus that of `first`, with its paired interval; from one cluster alone there is none."""
+    gain = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
+    counts = np.ones(len(gain)) if weights is None else np.asarray(weights)
+    summands = np.stack([counts * gain, counts], axis=1)
+    value, low, high = clustered(clusters, summands, lambda sums: sums[..., :1] / sums[..., 1:], seed=seed)
+    metric = Metric(float(value[0]), n=len(gain))
+    return metric if len(set(clusters)) == 1 else replace(metric, low=float(low[0]), high=float(high[0]))
+
+
+def paired(
+    first: Sequence[float],
+    second: Sequence[float],
+    clusters: Sequence[Hashable],
+    weights: Sequence[float] | None = None,
+    seed: int = 0,
+) -> Difference:
     """Scores (0 to 1) of the same items in the same order. Raises ValueError for none, or for unequal counts."""
     if not first or not len(first) == len(second) == len(clusters):
         raise ValueError(f"{len(first)} and {len(second)} scores of {len(clusters)} items: expected as many, and some")
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    counts = np.ones(len(a)) if weights is None else np.asarray(weights)
     gain = b - a
-    counts = np.stack([gain, np.ones(len(gain))], axis=1)
-    value, low, high = clustered(clusters, counts, lambda sums: sums[..., :1] / sums[..., 1:], seed=seed)
     won, lost = int((gain > 0).sum()), int((gain < 0).sum())
     independent = len(set(clusters)) == len(gain) and set(np.unique(gain)) <= {-1.0, 0.0, 1.0}
-    p = mcnemar(won, lost) if independent else sign_flips(summed(clusters, counts)[:, 0], seed)
-    metric = Metric(float(value[0]), n=len(gain))
-    if len(set(clusters)) > 1:  # one clip says nothing of others
-        metric = replace(metric, low=float(low[0]), high=float(high[0]))
-    return Difference(float(a.mean()), float(b.mean()), metric, won, lost, p)
+    p = mcnemar(won, lost) if independent else sign_flips(summed(clusters, counts * gain), seed)
+    ours, theirs = (float(np.average(side, weights=counts)) for side in (a, b))
+    return Difference(ours, theirs, difference(first, second, clusters, weights, seed), won, lost, p)
+
+
+def corpus_difference(
+    first: Corpus, second: Corpus, clusters: Sequence[Hashable], seed: int = 0
+) -> dict[str, Difference]:
+    """By name, figures that are no means of items (precision, F1): intervals of a paired bootstrap over clusters.
+
+    The p-value is of approximate randomisation (Yeh, COLING 2000): the two systems' answers change places, cluster by
+    cluster.
+    """
+    both = np.stack([first.counts, second.counts], axis=1)
+
+    def gains(sums: Array) -> Array:
+        """From (..., 2, *counts) to (..., names)."""
+        ours, theirs = np.moveaxis(sums, -first.counts.ndim, 0)
+        found: Array = second.statistic(theirs) - first.statistic(ours)
+        return found
+
+    sums = summed(clusters, both)
+    value, low, high = clustered(clusters, both, gains, seed=seed)
+    p_values = _swapped(sums, gains, value, seed)
+    ours, theirs = first.statistic(first.counts.sum(axis=0)), second.statistic(second.counts.sum(axis=0))
+    found = {}
+    for place, name in enumerate(first.names):
+        metric = Metric(float(value[place]), n=len(both))
+        if len(sums) > 1:
+            metric = replace(metric, low=float(low[place]), high=float(high[place]))
+        found[name] = Difference(float(ours[place]), float(theirs[place]), metric, None, None, float(p_values[place]))
+    return found
+
+
+def _swapped(sums: Array, gains: Callable[[Array], Array], value: Array, seed: int) -> Array:
+    """How often a difference as large comes of a coin's toss for every cluster, the observed one counted in."""
+    moved = sums[(sums[:, 0] != sums[:, 1]).reshape(len(sums), -1).any(axis=1)]
+    if len(moved) == 0:
+        return np.ones(len(value))
+    still = sums.sum(axis=0) - moved.sum(axis=0)
+    swap = (moved[:, ::-1] - moved).reshape(len(moved), -1)
+    tosses = np.random.default_rng(seed).integers(0, 2, size=(RESAMPLES, len(moved))).astype(np.float64)
+    tossed = still + moved.sum(axis=0) + (tosses @ swap).reshape(RESAMPLES, *sums.shape[1:])
+    as_large = np.abs(gains(tossed)) >= np.abs(value) - 1e-12
+    found: Array = (as_large.sum(axis=0) + 1) / (RESAMPLES + 1)
+    return found
 
 
 def mcnemar(won: int, lost: int) -> float:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from alm_bench.core import (
     AudioRef,
+    Corpus,
     DataRoot,
-    Metric,
     Metrics,
     NoOptions,
     Parsed,
@@ -22,8 +22,9 @@ from alm_bench.core import (
 )
 from alm_bench.data.readers import read_csv, unique
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.scoring.choice import BLIND_UNIFORM, answered, clips, counted
-from alm_bench.scoring.classification import classification_metrics, confusion
+from alm_bench.scoring.blind import UNIFORM, accuracies, earned
+from alm_bench.scoring.choice import answered, beside_accuracy, clips, counted
+from alm_bench.scoring.classification import classification_metrics, confusion, corpus
 from alm_bench.tasks.entailment.hypothesis_only import BLIND_HYPOTHESIS, HypothesisOnly
 
 COLUMNS = ("Dataset", "Audio file", "Caption", "Entailment", "Neutral", "Contradiction")
@@ -104,14 +105,37 @@ class Entailment:
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         kept = counted(rows)
-        golds = [_label(row, row.sample.target) for row in kept]
-        said = [_label(row, row.parsed.index if row.parsed else None) for row in kept]
-        metrics = classification_metrics([g for g in golds if g is not None], said, clips(kept), RECALLS)
+        said = _said(kept)
+        metrics = classification_metrics(_golds(kept), said, clips(kept), RECALLS)
         return TaskScore(
-            metrics={**metrics, "answered": answered(kept)},
+            metrics={**metrics, "answered": answered(kept), **beside_accuracy(kept)},
             blind=_blind(kept),
             tables={"confusion": _confusion(kept, said)},
         )
+
+    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
+        """A uniform guess over the options, always the most frequent label, and the predictions stored with items."""
+        return earned(rows, {BLIND_LABEL: [_place(row.sample, _frequent(rows)) for row in rows]}) if rows else {}
+
+    def corpus(self, rows: Sequence[Scored]) -> Corpus:
+        return corpus(_golds(rows), _said(rows), RECALLS)
+
+
+def _golds(rows: Sequence[Scored]) -> list[int]:
+    return [label for row in rows if (label := _label(row, row.sample.target)) is not None]
+
+
+def _said(rows: Sequence[Scored]) -> list[int | None]:
+    return [_label(row, row.parsed.index if row.parsed else None) for row in rows]
+
+
+def _frequent(rows: Sequence[Scored]) -> int:
+    return Counter(_golds(rows)).most_common(1)[0][0]
+
+
+def _place(sample: Sample, label: int) -> int:
+    """Where the option that states a label stands."""
+    return sample.choices.index(CHOICES[CHOICE_OF_LABEL[label]])
 
 
 def _label(row: Scored, index: int | None) -> int | None:
@@ -119,27 +143,21 @@ def _label(row: Scored, index: int | None) -> int | None:
 
 
 def _confusion(rows: Sequence[Scored], said: Sequence[int | None]) -> dict[str, object]:
-    golds = [label for row in rows if (label := _label(row, row.sample.target)) is not None]
-    cells = confusion(golds, said, len(LABELS)).sum(axis=0)
+    cells = confusion(_golds(rows), said, len(LABELS)).sum(axis=0)
     titles = [label.lower() for label in LABELS]
     return {"rows": titles, "columns": [*titles, "none"], "counts": cells.astype(int).tolist()}
 
 
 def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
-    """A uniform guess over the options, always the most frequent label, and the fitted rows stored with the items."""
+    """The rows of `blind_scores` with all their figures; an expectation has its accuracy alone."""
     if not rows:
         return {}
-    golds = [label for row in rows if (label := _label(row, row.sample.target)) is not None]
-    frequent = Counter(golds).most_common(1)[0][0]
-    chance = sum(1 / len(row.sample.choices) for row in rows) / len(rows)
-    table: dict[str, Metrics] = {
-        BLIND_UNIFORM: {"accuracy": Metric(chance, n=len(rows))},
-        BLIND_LABEL: classification_metrics(golds, [frequent] * len(golds), clips(rows), RECALLS),
-    }
+    golds = _golds(rows)
+    said: dict[str, list[int | None]] = {BLIND_LABEL: [_frequent(rows)] * len(rows)}
     for name in dict.fromkeys(name for row in rows for name in row.blind):
-        said = [_label(row, row.blind.get(name)) for row in rows]
-        table[name] = classification_metrics(golds, said, clips(rows), RECALLS)
-    return table
+        said[name] = [_label(row, row.blind.get(name)) for row in rows]
+    table = accuracies(rows, {UNIFORM: earned(rows, {})[UNIFORM]})
+    return table | {name: classification_metrics(golds, labels, clips(rows), RECALLS) for name, labels in said.items()}
 
 
 def create(card: TaskCard, options: NoOptions) -> Entailment:

@@ -20,7 +20,8 @@ from alm_bench.core import (
 )
 from alm_bench.data.readers import unique
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.scoring.choice import blind_rows, by_group, choice_metrics, mean_score, same_option
+from alm_bench.scoring.blind import accuracies, choice_scores, golden
+from alm_bench.scoring.choice import by_group, choice_metrics, mean_score, same_option
 from alm_bench.scoring.official import official_correct
 from alm_bench.tasks.mmau.readers import hub_rows, item_id, official_rows, question_list
 
@@ -90,8 +91,11 @@ class Mmau:
         return TaskScore(
             metrics=_metrics(rows),
             groups=by_group(rows, self.card.groups, _metrics),
-            blind=blind_rows(rows),
+            blind=accuracies(golden(rows), choice_scores(golden(rows))),
         )
+
+    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
+        return choice_scores(rows)
 
     def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
         """The annotations with our text under both names: the README asks for one, the script reads the other."""
@@ -113,8 +117,11 @@ class Mmau:
 def _metrics(rows: Sequence[Scored]) -> Metrics:
     """The official column counts every item that has a gold, whatever became of it."""
     golds = [row for row in rows if row.sample.gold is not None]
-    official = mean_score(golds, "official_accuracy") if golds else Metric.missing("answers are withheld")
-    return {**choice_metrics(rows), "official_accuracy": official}
+    if not golds:
+        return {**choice_metrics(rows), "official_accuracy": Metric.missing("answers are withheld")}
+    if all(row.text is None for row in golds) and any(row.parsed is not None for row in golds):
+        return choice_metrics(rows)  # options were scored: there is no text to match
+    return {**choice_metrics(rows), "official_accuracy": mean_score(golds, "official_accuracy")}
 
 
 def create(card: TaskCard, options: Options) -> Mmau:

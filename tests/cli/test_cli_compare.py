@@ -76,4 +76,4 @@ def test_an_unfinished_run_is_refused() -> None:
     (Path(run) / "summary.json").unlink()
     ran = alm("compare", run, run)
     assert (ran.status, ran.out) == (1, "")
-    assert "cannot read" in ran.err
+    assert "holds no finished run" in ran.err

@@ -15,7 +15,7 @@ METRIC = {"value", "low", "high", "n"}
 RUN_KEYS = {
     *("task", "model", "data", "revision", "split", "n", "skipped", "status", "metrics", "groups", "blind", "tables"),
     *("partial", "run", "fingerprint", "prompt", "parser", "decoding", "identity", "items", "limit", "touched"),
-    "reasons",
+    *("reasons", "over_blind", "options", "answer_by", "solver"),
 }
 
 
@@ -54,7 +54,7 @@ def test_tables_go_to_standard_output_and_progress_does_not() -> None:
     assert ran.status == 0
     for part in ("## mmau · blind[first]", "## cle · blind[first]", "| *hypothesis only*", "gold \\ answer"):
         assert part in ran.out
-    assert "best blind row" in ran.out.splitlines()[-4]
+    assert "over the best blind row" in ran.out.splitlines()[-4]
     assert ran.out.splitlines()[-2].startswith("| mmau   | blind[first] | 12")
     assert "items/s" not in ran.out
 
@@ -263,6 +263,8 @@ def test_the_leaderboard_is_made_from_run_folders_alone() -> None:
         "accuracy": 1.0,
         "answered": 1.0,
         "official_accuracy": 1.0,
+        "chance_filled": 1.0,
+        "over_blind": pytest.approx(2 / 3),
     }
     assert {row["grouping"] for row in rows} == {"all", "domain", "difficulty", "skill", "blind"}
     assert board() == (markdown, rows), "the same bytes again"

@@ -63,7 +63,13 @@ class AcmeAdapter(BaseAdapter):
 def test_an_installed_adapter_is_one_of_ours(site: Path) -> None:
     install(site, "[alm_bench.adapters]\nacme = acme_alm.adapter:AcmeAdapter\n", adapter=ADAPTER)
     rows = {row["model"]: row for row in alm("ls", "models", "--json").json["models"]}
-    assert rows["acme"] == {"model": "acme", "options": "gain", "prompts": "letters", "what": "answers by loudness"}
+    assert rows["acme"] == {
+        "model": "acme",
+        "options": "gain",
+        "prompts": "letters",
+        "scores options": "no",
+        "what": "answers by loudness",
+    }
     assert {"blind", "echo", "mellow", "replay"} < set(rows)
     mmau(Path("data"), 3, clips=False)
     ran = alm("run", "--model", "acme", "--model-arg", "gain=1", "--tasks", "mmau", "--json")

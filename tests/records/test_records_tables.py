@@ -3,59 +3,98 @@
 import csv
 import io
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_world import alm, mmau
+from small_world import alm, mmau, only_run, outputs, questions, replay
 
+from alm_bench.plugins import catalogue
+from alm_bench.records.finished import Run, read_run
 from alm_bench.records.leaderboard import as_csv, as_markdown, tables
-from alm_bench.records.tables import best_blind, cell, markdown, overview
+from alm_bench.records.tables import cell, lead, markdown, overview
+
+
+def task_of(name: str) -> Any:
+    return catalogue().task(name).create()
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Any:
+def run(tmp_path: Path) -> Run:
     data = mmau(tmp_path, 6, clips=False)
-    where = ("--data", data, "--out", tmp_path / "runs", "--json")
-    return alm("run", "--model", "blind", "--tasks", "mmau", *where).run
+    assert alm("run", "--model", "blind", "--tasks", "mmau", "--data", data, "--out", tmp_path / "runs").status == 0
+    return read_run(only_run(tmp_path / "runs"))
+
+
+def told(run: Run, **changes: Any) -> Run:
+    return replace(run, summary={**deepcopy(dict(run.summary)), **changes})
 
 
 @pytest.mark.parametrize(
-    "change", [{"data": "demo"}, {"revision": "r"}, {"split": "test"}, {"items": 7}, {"task": "other"}]
+    "change",
+    [
+        *({"data": "demo"}, {"revision": "r"}, {"split": "test"}, {"items": 7}, {"task": "cle"}),
+        *({"options": "circular"}, {"answer_by": "likelihood"}),
+    ],
 )
-def test_what_is_not_comparable_is_in_another_table(run: Any, change: dict[str, Any]) -> None:
-    assert len(tables([run, deepcopy(run)])) == 1
-    found = tables([run, {**run, **change}])
+def test_what_is_not_comparable_is_in_another_table(run: Run, change: dict[str, Any]) -> None:
+    mmau_task = task_of("mmau")
+    assert len(tables([run, told(run)], lambda name: mmau_task)) == 1
+    found = tables([run, told(run, **change)], lambda name: mmau_task)
     assert len({title for title, _ in found}) == 2
     assert [len(rows) for _, rows in found] == [5, 5], "the model and the four blind rows"
 
 
-def test_a_table_does_not_depend_on_the_order_of_runs(run: Any) -> None:
-    worse = {**deepcopy(run), "model": "worse", "fingerprint": "0"}
-    worse["metrics"]["accuracy"]["value"] = 0.01
-    nothing = {**deepcopy(run), "model": "nothing", "fingerprint": "1"}
-    nothing["metrics"]["accuracy"] = {"value": None, "low": None, "high": None, "n": 0, "reason": "no items"}
+def test_a_table_does_not_depend_on_the_order_of_runs(run: Run) -> None:
+    worse, nothing = told(run, model="worse", fingerprint="0"), told(run, model="nothing", fingerprint="1")
+    worse.summary["metrics"]["accuracy"]["value"] = 0.01
+    nothing.summary["metrics"]["accuracy"].update({"value": None, "low": None, "high": None, "reason": "no items"})
     runs = [worse, nothing, run]
-    ((_, rows),) = tables(runs)
+    ((_, rows),) = tables(runs, task_of)
     assert [row["model"] for row in rows[:3]] == ["blind[first]", "worse", "nothing"]
-    assert as_markdown(runs) == as_markdown(runs[::-1])
+    assert as_markdown(runs, task_of) == as_markdown(runs[::-1], task_of)
     assert as_csv(runs) == as_csv(runs[::-1])
 
 
-def test_the_csv_has_every_figure_of_the_summary(run: Any) -> None:
+def test_ties_with_the_best_and_rows_that_do_not_beat_the_blind_ones_are_marked(tmp_path: Path) -> None:
+    asked = questions(60)
+    data = mmau(tmp_path / "data", rows=asked, clips=False)
+    runs = []
+    for name, right in (("best", 58), ("close", 57), ("poor", 12)):
+        texts = {
+            row["id"]: row["answer"] if i < right else next(c for c in row["choices"] if c != row["answer"])
+            for i, row in enumerate(asked)
+        }
+        file = outputs(tmp_path / f"{name}.json", texts)
+        ran = alm("run", *replay(file), "--tasks", "mmau", "--data", data, "--out", tmp_path / name)
+        assert ran.status == 0, ran.err
+        runs.append(read_run(only_run(tmp_path / name)))
+    ((_, rows),) = tables(runs, task_of)
+    best, close, poor = rows[:3]
+    assert best["against the best"] == "best"
+    assert close["against the best"] == "tie (-1.7 [-8.3, +0.0])"
+    assert poor["against the best"].startswith("-76.7 [-8")
+    assert best["over the best blind row"].startswith("+")
+    assert poor["over the best blind row"].startswith("**not above blind:** -")
+
+
+def test_the_csv_has_every_figure_of_the_summary(run: Run) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv([run]))))
     found = {(row["grouping"], row["key"], row["metric"]): row for row in rows}
     assert len(found) == len(rows)
-    expected = {("all", "all", name): metric for name, metric in run["metrics"].items()}
-    for grouping, parts in [*run["groups"].items(), ("blind", run["blind"])]:
+    expected = {("all", "all", name): metric for name, metric in run.summary["metrics"].items()}
+    for grouping, parts in [*run.summary["groups"].items(), ("blind", run.summary["blind"])]:
         for key, metrics in parts.items():
             expected |= {(grouping, key, name): metric for name, metric in metrics.items()}
+    for grouping, keys in run.summary["over_blind"].items():
+        expected |= {(grouping, key, "over_blind"): entry["lead"] for key, entry in keys.items()}
     assert set(found) == set(expected)
     for place, metric in expected.items():
         assert [found[place][k] for k in ("value", "low", "high", "n")] == [
             "" if metric[k] is None else str(metric[k]) for k in ("value", "low", "high", "n")
         ]
-        assert (found[place]["run"], found[place]["model"]) == (run["fingerprint"], "blind[first]")
+        assert (found[place]["run"], found[place]["model"]) == (run.summary["fingerprint"], "blind[first]")
 
 
 @pytest.mark.parametrize(
@@ -78,10 +117,11 @@ def test_bars_in_a_cell_do_not_break_the_table() -> None:
     assert markdown(["a|b", "c"], [["x|y", "007"]]).splitlines()[2] == "| x\\|y  | 007 |"
 
 
-def test_the_overview_names_the_best_blind_row_and_a_partial_run(run: Any) -> None:
-    name, _, value = best_blind(run).rpartition(" ")
-    values = [100 * metrics["accuracy"]["value"] for metrics in run["blind"].values()]
-    assert float(value) == pytest.approx(max(values), abs=0.05)
-    assert name in run["blind"]
-    assert "mmau (demo) (partial)" in overview([{**run, "partial": True, "data": "demo"}])
-    assert best_blind({**run, "blind": {}}) == "-"
+def test_the_overview_names_the_best_blind_row_and_a_partial_run(run: Run) -> None:
+    blind = {name: metrics["accuracy"]["value"] for name, metrics in run.summary["blind"].items()}
+    entry = run.summary["over_blind"]["all"]["all"]
+    assert entry["accuracy"] == pytest.approx(max(blind.values()))
+    assert blind[entry["row"]] == max(blind.values())
+    assert f"over {entry['row']}" in overview([run.summary])
+    assert "mmau (demo) (partial)" in overview([told(run, partial=True, data="demo").summary])
+    assert lead(None) == "-"

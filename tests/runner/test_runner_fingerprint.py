@@ -52,6 +52,9 @@ CHANGED = {
     "seed": spec(seed=1),
     "limit": spec(limit=5),
     "missing audio": spec(missing_audio="skip"),
+    "way of answering": spec(answer_by="both"),
+    "order of options": spec(options="shuffled"),
+    "number of shuffles": spec(options="shuffled", shuffles=2),
     "a task's option": spec(task_options={"variant": "2"}),
     "a model's option": spec(model_options={"rate": "2"}),
 }

@@ -1,27 +1,21 @@
-"""Accuracy over the right items, and the blind rows by hand."""
+"""Accuracy over the right items, and what stands beside it, by hand."""
 
-from alm_bench.core import Parsed, Sample, Scored, Status
+from dataclasses import replace
+
+import pytest
+from scored_rows import row
+
+from alm_bench.core import Arrangement, Parsed, ParseStatus, Sample, Scored
 from alm_bench.scoring.choice import (
-    BLIND_FIRST,
-    BLIND_LETTER,
-    BLIND_LONGEST,
-    BLIND_UNIFORM,
-    blind_rows,
+    beside_accuracy,
     by_group,
     choice_metrics,
-    longest_option,
+    clips,
+    mean_score,
     same_option,
+    solver,
+    unpicked,
 )
-
-
-def row(
-    choices: tuple[str, ...], target: int | None, said: int | None, status: Status = "ok", kind: str | None = None
-) -> Scored:
-    groups = {"kind": kind} if kind else {}
-    sample = Sample(id=f"{choices}{target}{said}{kind}", fields={}, choices=choices, target=target, groups=groups)
-    parsed = Parsed("ok", "exact", said, choices[said]) if said is not None else None
-    scores = {} if status == "error" else {"accuracy": float(same_option(sample, said))}
-    return Scored(sample, status, "text", parsed, scores)
 
 
 def test_twins_of_the_gold_are_right() -> None:
@@ -58,31 +52,85 @@ def test_groups_are_sorted_and_rows_without_a_key_are_in_none() -> None:
     assert [table["kind"][key]["accuracy"].value for key in ("m", "z")] == [0, 1]
 
 
-def test_blind_rows_by_hand() -> None:
+def test_unanswered_as_chance_is_the_upper_bound() -> None:
     rows = [
-        row(("ab", "abc"), 0, 1),  # first right; longest wrong; letter b wrong
-        row(("ab", "abc", "abc", "a"), 1, None, "error"),  # longest right (its twin, too); letter b right
-        row(("x", "y", "z", "w"), 1, 1),  # all as long: the first; letter b right
-        row(("twin", "other", "TWIN", "no"), 2, None, "unparsed"),  # the first is the gold's twin; longest is other
-        row(("a", "bbbb"), 1, 1, "skipped"),
+        row(("a", "b"), 0, 0),
+        row(("a", "b"), 1, 0),
+        row(("a", "b"), 0, None, "unparsed"),
+        row(("a", "b", "B", "c"), 1, None, "error"),
     ]
-    blind = {name: metrics["accuracy"] for name, metrics in blind_rows(rows).items()}
-    assert {name: metric.value for name, metric in blind.items()} == {
-        BLIND_UNIFORM: (1 / 2 + 2 / 4 + 1 / 4 + 2 / 4) / 4,
-        BLIND_FIRST: 0.5,
-        BLIND_LONGEST: 0.25,
-        BLIND_LETTER: 0.5,
-    }
-    assert {metric.n for metric in blind.values()} == {4}
-    assert blind[BLIND_UNIFORM].low is None, "an expectation has no interval"
-    assert blind[BLIND_FIRST].low is not None
+    metrics = choice_metrics(rows)
+    assert metrics["accuracy"].value == 0.25
+    assert metrics["chance_filled"].value == (1 + 0 + 1 / 2 + 2 / 4) / 4
 
 
-def test_a_letter_that_an_item_does_not_have_is_the_first() -> None:
-    rows = [row(tuple("abc"), 2, None), row(tuple("abd"), 2, None), row(("a", "b"), 0, None)]
-    assert blind_rows(rows)[BLIND_LETTER]["accuracy"].value == 1.0
+def test_beyond_text_counts_what_the_last_solver_gets_wrong() -> None:
+    rows = [
+        replace(row(("a", "b"), 0, 0), blind={"words": 0, "text only": 1}),
+        replace(row(("a", "c"), 1, 0), blind={"words": 0, "text only": 1}),
+        replace(row(("a", "d"), 1, 1), blind={"words": 0, "text only": None}),
+        replace(row(("a", "e"), 1, 0), blind={"words": 0, "text only": 0}),
+    ]
+    assert solver(rows) == "text only"
+    found = beside_accuracy(rows)["beyond_text"]
+    assert (found.value, found.n) == (2 / 3, 3)
+    assert solver([*rows, row(("a", "f"), 0, 0)]) is None, "one that not every item has says nothing"
+    solved = [replace(one, blind={"words": one.sample.target}) for one in rows]
+    assert beside_accuracy(solved)["beyond_text"].reason == "words answers all 4 items"
 
 
-def test_longest_is_the_first_of_ties() -> None:
-    assert longest_option(["aa", "bb", "a"]) == 0
-    assert longest_option(["a", "bb", "cc"]) == 1
+def test_options_that_were_scored_have_columns_of_their_own() -> None:
+    scored = row(("a", "b"), 0, 0)
+    rows = [replace(scored, scores={**scored.scores, "by_text_sum": 0.0}), row(("a", "c"), 0, None, "error")]
+    found = beside_accuracy(rows)
+    assert found["by_text_sum"].value == 0
+    assert (found["by_text_sum"].n, "by_letter_sum" in found) == (2, False)
+
+
+def arranged(question: str, number: int, order: tuple[int, ...], said: int | None) -> Scored:
+    """A question whose options are a, b, a's twin A and d; the gold is a."""
+    options = ("a", "b", "A", "d")[: len(order)]
+    moved = tuple(options[place] for place in order)
+    sample = Sample(
+        f"{question}~{number}", {}, choices=moved, target=order.index(0), arranged=Arrangement(question, number, order)
+    )
+    parsed = None if said is None else Parsed("ok", "exact", said, moved[said])
+    return Scored(sample, "ok", "text", parsed, {"accuracy": float(same_option(sample, said))})
+
+
+def test_arrangements_of_a_question_weigh_as_one() -> None:
+    rows = [
+        *(arranged("two", number, order, 0) for number, order in enumerate([(0, 1), (1, 0)])),  # always the first
+        *(arranged("four", n, tuple((p + n) % 4 for p in range(4)), (4 - n) % 4) for n in range(4)),  # always right
+        arranged("one", 0, (1, 0), None),
+    ]
+    assert clips(rows) == ["two"] * 2 + ["four"] * 4 + ["one"]
+    assert mean_score(rows, "accuracy").value == pytest.approx((1 / 2 + 1 + 0) / 3)
+    found = beside_accuracy(rows)
+    assert (found["all_right"].value, found["all_right"].n) == (0.5, 2), "the question asked once is in neither"
+    assert found["consistency"].value == pytest.approx((0 + 1) / 2)
+
+
+def test_twins_agree_and_silence_does_not() -> None:
+    twins = [arranged("q", 0, (0, 1, 2, 3), 0), arranged("q", 1, (1, 2, 3, 0), 1), arranged("q", 2, (2, 3, 0, 1), 1)]
+    assert beside_accuracy(twins)["consistency"].value == pytest.approx(1 / 3), "a and A, then d"
+    silent = [arranged("q", 0, (0, 1), None), arranged("q", 1, (1, 0), None)]
+    assert beside_accuracy(silent)["consistency"].value == 0
+
+
+def test_outputs_that_pick_no_option_are_counted_by_reason() -> None:
+    def said(other: str, status: ParseStatus, rule: str) -> Scored:
+        return replace(row(("a", other), 0, None, "unparsed"), parsed=Parsed(status, rule))
+
+    rows = [
+        row(("a", "b"), 0, 1),
+        said("c", "refused", "denied"),
+        said("d", "unparsed", "off_list"),
+        said("e", "unparsed", "off_list"),
+        replace(row(("a", "b"), 0, None, "error"), text=None),
+    ]
+    found = unpicked(rows)
+    assert found is not None
+    assert (found.share.value, found.share.n) == (3 / 4, 4)
+    assert dict(found.reasons) == {"off_list": 2, "refused": 1}
+    assert unpicked(rows[-1:]) is None

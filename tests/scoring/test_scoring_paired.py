@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from scipy.stats import binomtest, permutation_test
+from sklearn.metrics import f1_score
 
-from alm_bench.scoring.paired import holm, mcnemar, paired, sign_flips
+from alm_bench.scoring.classification import corpus
+from alm_bench.scoring.paired import corpus_difference, holm, mcnemar, paired, sign_flips
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
@@ -72,3 +74,41 @@ def test_unequal_scores_are_refused() -> None:
     for first, second in (([], []), ([1.0], [1.0, 0.0])):
         with pytest.raises(ValueError, match="expected as many, and some"):
             paired(first, second, [0] * len(first))
+
+
+def test_figures_of_the_whole_are_compared_by_swapping_answers() -> None:
+    generator = np.random.default_rng(3)
+    golds = generator.integers(0, 3, 300).tolist()
+    clips = [n // 3 for n in range(300)]
+    good = [gold if generator.random() < 0.9 else 0 for gold in golds]
+    poor = [gold if generator.random() < 0.5 else 0 for gold in golds]
+    names = ("a", "b", "c")
+    first, second = corpus(golds, poor, names), corpus(golds, good, names)
+    found = corpus_difference(first, second, clips)
+    assert list(found) == ["accuracy", "precision", "recall", "f1", *names]
+    values = {name: f1_score(golds, said, average="macro") for name, said in (("first", poor), ("second", good))}
+    assert (found["f1"].first, found["f1"].second) == pytest.approx((values["first"], values["second"]))
+    assert found["f1"].difference.low > 0  # type: ignore[operator]
+    assert found["f1"].p == pytest.approx(1 / 10_000)
+    assert found["a"].p > 0.05, "both say a wherever it is"
+    same = corpus_difference(first, first, clips)
+    assert {one.p for one in same.values()} == {1.0}
+    assert {one.difference.value for one in same.values()} == {0.0}
+
+
+def test_swapping_gives_for_accuracy_what_flipping_signs_gives() -> None:
+    generator = np.random.default_rng(5)
+    golds = generator.integers(0, 2, 80).tolist()
+    ours, theirs = (generator.integers(0, 2, 80).tolist() for _ in range(2))
+    clips = [n // 2 for n in range(80)]
+    found = corpus_difference(corpus(golds, ours, "xy"), corpus(golds, theirs, "xy"), clips)["accuracy"]
+    scores = [[float(a == b) for a, b in zip(golds, said, strict=True)] for said in (ours, theirs)]
+    flipped = paired(scores[0], scores[1], clips)
+    for part in ("value", "low", "high"):
+        assert getattr(found.difference, part) == pytest.approx(getattr(flipped.difference, part), abs=0.03)
+    assert found.p == pytest.approx(flipped.p, abs=0.02)
+
+
+def test_a_weight_says_what_an_item_counts() -> None:
+    found = paired([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], ["a", "b", "b"], [1.0, 0.5, 0.5])
+    assert (found.second, found.difference.value) == (0.5, 0.5)

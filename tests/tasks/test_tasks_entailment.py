@@ -150,6 +150,7 @@ def test_three_items_a_row_and_figures_of_a_run(tmp_path: Path) -> None:
     found = ran.run
     assert (ran.status, found["n"], found["status"]["ok"]) == (0, 15, 15)
     assert found["tables"]["confusion"]["counts"] == [[5, 0, 0, 0], [0, 5, 0, 0], [0, 2, 3, 0]]
+    assert found["metrics"].pop("beyond_text")["reason"] == "hypothesis only answers all 15 items"
     assert {k: round(m["value"], 4) for k, m in found["metrics"].items()} == {
         "accuracy": 0.8667,
         "precision": 0.9048,  # (1 + 5/7 + 1) / 3
@@ -159,6 +160,7 @@ def test_three_items_a_row_and_figures_of_a_run(tmp_path: Path) -> None:
         "nacc": 1.0,
         "cacc": 0.6,
         "answered": 1.0,
+        "chance_filled": 0.8667,
     }
     rows = stored(only_run(data / "runs"))
     assert {row["groups"]["clip"] for row in rows} == {"clip 0.wav", "clip 1.wav", "clip 2.wav"}

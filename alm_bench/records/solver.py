@@ -1,0 +1,53 @@
+"""A text-only run as the solver of another: what it gets right needs no ears."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from alm_bench.core import UsageError
+from alm_bench.records.schema import Record
+from alm_bench.records.store import read_header, read_records
+from alm_bench.scoring.choice import folded
+
+
+def solved_by(folder: Path, records: Sequence[Record], task: str) -> list[Record]:
+    """The records with the options that the run in `folder` chose, as their last blind prediction.
+
+    Options are matched by their text, since either run may have moved them. Raises UsageError for a run of another
+    task, of several arrangements of a question, or without some of the items; StoreError for a folder without a run.
+    """
+    header = read_header(folder)
+    if header["task"]["name"] != task:
+        raise UsageError(f"--solvable-by {folder.name}: a run of {header['task']['name']}, expected one of {task}")
+    found, _ = read_records(folder)
+    by_question = {record.sample.question: record for record in found}
+    if len(by_question) < len(found):
+        raise UsageError(f"--solvable-by {folder.name} asked several orders of each question, expected one")
+    missing = [record.sample.question for record in records if record.sample.question not in by_question]
+    if missing:
+        raise UsageError(
+            f"--solvable-by {folder.name} has no answer for {len(missing)} of {len(records)} items, as {missing[0]!r}: "
+            "run it on the same items"
+        )
+    row = f"text only: {header['identity']['label']}"
+    return [_with(record, row, by_question[record.sample.question]) for record in records]
+
+
+def _with(record: Record, row: str, theirs: Record) -> Record:
+    others = {name: place for name, place in record.blind.items() if name != row}
+    return replace(record, blind={**others, row: _place(record, theirs)})
+
+
+def _place(record: Record, theirs: Record) -> int | None:
+    """Where the option that they chose stands here. Raises UsageError where it is none of these options."""
+    index = theirs.parsed.index if theirs.parsed is not None else None
+    if index is None:
+        return None
+    said = folded(theirs.sample, index)
+    places = [place for place in range(len(record.sample.choices)) if folded(record.sample, place) == said]
+    if not places:
+        raise UsageError(
+            f"--solvable-by: item {record.sample.question!r} has other options there "
+            f"({theirs.sample.choices[index]!r} is none of these): run it on the same data revision"
+        )
+    return places[0]

@@ -1,0 +1,49 @@
+"""Options in other orders: what a question earns must not depend on where its answer stands."""
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from alm_bench.core import Arrangement, OptionOrder, Sample
+
+
+def arrange(samples: Sequence[Sample], order: OptionOrder, shuffles: int, seed: int) -> list[Sample]:
+    """The samples with their options in the order asked for; `circular` makes one of each rotation.
+
+    Shuffles are seeded by the item, so that a limit changes none. A single shuffle keeps the ids of the file; other
+    arrangements are named by their number behind a tilde. Items without options stay as they are.
+    """
+    if order == "given":
+        return list(samples)
+    return [moved for sample in samples for moved in _arranged(sample, order, shuffles, seed)]
+
+
+def _arranged(sample: Sample, order: OptionOrder, shuffles: int, seed: int) -> Iterator[Sample]:
+    count = len(sample.choices)
+    if not count:
+        yield sample
+        return
+    if order == "circular":
+        orders = [tuple((place + turn) % count for place in range(count)) for turn in range(count)]
+    else:
+        key = zlib.crc32(sample.id.encode())
+        draws = [np.random.default_rng([seed, number, key]).permutation(count) for number in range(shuffles)]
+        orders = [tuple(draw.tolist()) for draw in draws]
+    for number, places in enumerate(orders):
+        yield replace(
+            sample,
+            id=sample.id if len(orders) == 1 else f"{sample.id}~{number}",
+            choices=tuple(sample.choices[place] for place in places),
+            target=None if sample.target is None else places.index(sample.target),
+            arranged=Arrangement(sample.id, number, places),
+        )
+
+
+def predicted(sample: Sample, predictions: Mapping[str, Mapping[str, int | None]]) -> dict[str, int | None]:
+    """Blind predictions of options of the file, by row, as places among the sample's options."""
+    said = {row: by_question[sample.question] for row, by_question in predictions.items()}
+    if sample.arranged is None:
+        return said
+    return {row: None if place is None else sample.arranged.order.index(place) for row, place in said.items()}

@@ -1,0 +1,73 @@
+"""A text-only run as the solver of another."""
+
+from pathlib import Path
+
+import pytest
+from small_world import alm, cle, mmau, only_run, outputs, questions, refusal, replay
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mmau(Path("data"), 20, clips=False)
+
+
+def answered(name: str, right: range, *arguments: object) -> Path:
+    """The folder of a run that is right on the items of these numbers."""
+    texts = {
+        row["id"]: row["answer"] if i in right else next(c for c in row["choices"] if c != row["answer"])
+        for i, row in enumerate(questions(20))
+    }
+    ran = alm("run", *replay(outputs(Path(f"{name}.json"), texts)), "--tasks", "mmau", "--out", name, *arguments)
+    assert ran.status == 0, ran.err
+    return only_run(Path(name))
+
+
+def test_only_what_the_text_does_not_give_away_is_counted() -> None:
+    text, listener = answered("text", range(12)), answered("listener", range(6, 16))
+    run = alm("score", listener, "--solvable-by", text, "--json").run
+    found = run["metrics"]["beyond_text"]
+    assert (found["value"], found["n"]) == (4 / 8, 8)
+    assert run["solver"] == "text only: replay[text]"
+    assert run["blind"]["text only: replay[text]"]["accuracy"]["value"] == 12 / 20
+    assert run["over_blind"]["all"]["all"]["row"] == "text only: replay[text]"
+    assert not run["over_blind"]["all"]["all"]["beaten"]
+    assert alm("score", listener, "--json").run["metrics"] == run["metrics"], "it is stored with the items"
+
+
+def test_a_run_names_its_solver_too_and_another_one_later() -> None:
+    text, other = answered("text", range(12)), answered("other", range(4))
+    run = alm("run", *replay(Path("text.json")), "--tasks", "mmau", "--solvable-by", text, "--json").run
+    assert run["metrics"]["beyond_text"]["value"] == 0
+    again = alm("run", *replay(Path("text.json")), "--tasks", "mmau", "--solvable-by", other, "--json").run
+    assert (again["solver"], again["metrics"]["beyond_text"]["value"]) == ("text only: replay[other]", 8 / 16)
+    once_more = alm("run", *replay(Path("text.json")), "--tasks", "mmau", "--solvable-by", text, "--json").run
+    assert once_more["solver"] == "text only: replay[text]"
+
+
+def test_options_are_matched_by_their_text() -> None:
+    text = answered("text", range(20))
+    circular = alm("run", "--model", "blind", "--tasks", "mmau", "--options", "circular", "--json").run
+    assert "beyond_text" not in circular["metrics"]
+    folder = Path("results/runs") / circular["run"]
+    run = alm("score", folder, "--solvable-by", text, "--json").run
+    assert run["metrics"]["beyond_text"]["reason"] == f"text only: replay[text] answers all {run['n']} items"
+    assert "asked several orders of each question" in refusal(alm("score", text, "--solvable-by", folder))
+
+
+def test_a_run_that_does_not_fit_is_refused() -> None:
+    listener = answered("listener", range(20))
+    short = answered("short", range(20), "--limit", "5")
+    assert "has no answer for 15 of 20 items, as 'item-005'" in refusal(alm("score", listener, "--solvable-by", short))
+    cle(Path("other"))
+    assert alm("run", "--model", "blind", "--tasks", "cle", "--data", "other", "--out", "cle").status == 0
+    said = refusal(alm("score", listener, "--solvable-by", only_run(Path("cle"))))
+    assert "a run of cle, expected one of mmau" in said
+    rows = questions(20)
+    for row in rows:
+        row["choices"] = [f"{choice}!" for choice in row["choices"]]
+        row["answer"] += "!"
+    mmau(Path("moved"), rows=rows, clips=False)
+    assert alm("run", "--model", "blind", "--tasks", "mmau", "--data", "moved", "--out", "elsewhere").status == 0
+    said = refusal(alm("score", listener, "--solvable-by", only_run(Path("elsewhere"))))
+    assert "run it on the same data revision" in said

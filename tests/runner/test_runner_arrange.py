@@ -1,0 +1,122 @@
+"""Options in other orders, from the items to the tables."""
+
+from pathlib import Path
+
+import pytest
+from small_world import alm, cle, mmau, model, only_run, outputs, questions, refusal, replay, stored
+
+from alm_bench.core import Arrangement, Sample
+from alm_bench.runner.arrange import arrange, predicted
+
+SAMPLE = Sample("q", {}, choices=("a", "b", "c"), target=1, gold="b")
+NONE = Sample("open", {})
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_circular_is_every_rotation_with_its_gold() -> None:
+    moved = arrange([SAMPLE, NONE], "circular", 1, 0)
+    assert [sample.id for sample in moved] == ["q~0", "q~1", "q~2", "open"]
+    assert [sample.choices for sample in moved[:3]] == [("a", "b", "c"), ("b", "c", "a"), ("c", "a", "b")]
+    assert [sample.choices[sample.target] for sample in moved[:3]] == ["b"] * 3
+    assert {sample.question for sample in moved[:3]} == {"q"}
+    assert moved[1].arranged == Arrangement("q", 1, (1, 2, 0))
+
+
+def test_shuffles_are_seeded_by_item_and_seed() -> None:
+    samples = [Sample(f"q{n}", {}, choices=tuple("abcdef"), target=n % 6) for n in range(50)]
+    once = arrange(samples, "shuffled", 1, 0)
+    assert [sample.id for sample in once] == [sample.id for sample in samples], "a single order keeps the file's ids"
+    assert arrange(samples[7:], "shuffled", 1, 0) == once[7:]
+    assert arrange(samples, "shuffled", 1, 1) != once
+    assert {tuple(sorted(sample.choices)) for sample in once} == {tuple("abcdef")}
+    assert [s.choices[s.target] for s in once] == [s.choices[s.target] for s in samples]
+    places = [sample.target for sample in once]
+    assert len(set(places)) == 6
+    twice = arrange(samples, "shuffled", 2, 0)
+    assert [sample.choices for sample in twice[::2]] == [sample.choices for sample in once]
+    assert arrange(samples, "given", 3, 0) == samples
+
+
+def test_predictions_of_the_files_options_are_moved_with_them() -> None:
+    found = [
+        predicted(sample, {"words": {"q": 2}, "none": {"q": None}}) for sample in arrange([SAMPLE], "circular", 1, 0)
+    ]
+    assert found == [{"words": place, "none": None} for place in (2, 1, 0)]
+    assert predicted(SAMPLE, {"words": {"q": 2}}) == {"words": 2}
+
+
+def test_a_model_that_takes_the_first_option_is_found_out() -> None:
+    mmau(Path("data"), 20, clips=False)
+    run = alm("run", "--model", "blind", "--tasks", "mmau", "--options", "circular", "--json").run
+    assert run["n"] == sum(len(row["choices"]) for row in questions(20))
+    chance = sum(1 / len(row["choices"]) for row in questions(20)) / 20
+    assert run["metrics"]["accuracy"]["value"] == pytest.approx(chance), "questions weigh alike"
+    assert run["metrics"]["all_right"]["value"] == 0
+    assert run["metrics"]["consistency"]["value"] == 0
+    places = run["tables"]["positions"]["positions"]
+    assert [place["accuracy"]["value"] for place in places] == [1, 0, 0, 0]
+    assert len({place["golds"] for place in places}) == 1
+    assert run["tables"]["positions"]["accuracy_test"]["p"] < 1e-6
+    assert "right in every order" in alm("score", only_run(Path("results/runs"))).out
+
+
+def test_a_model_that_knows_is_right_in_every_order() -> None:
+    body = "    def answer(self, request):\n        return max(request.choices)\n"
+    mmau(Path("data"), 20, clips=False)
+    run = alm(
+        *("run", "--model", model(Path("m.py"), body, audio="None"), "--tasks", "mmau", "--json"),
+        *("--options", "shuffled", "--shuffles", "3"),
+    ).run
+    right = [max(row["choices"]) == row["answer"] for row in questions(20)]
+    assert run["n"] == 60
+    assert run["metrics"]["all_right"]["value"] == run["metrics"]["accuracy"]["value"] == sum(right) / 20
+    assert run["metrics"]["consistency"]["value"] == 1
+
+
+def test_entailment_is_graded_by_what_the_option_says() -> None:
+    cle(Path("data"))
+    body = "    def answer(self, request):\n        return next(c for c in request.choices if 'plausible' in c)\n"
+    asked = ("run", "--model", model(Path("m.py"), body, audio="None"), "--tasks", "cle", "--json")
+    run = alm(*asked, "--options", "circular").run
+    assert run["metrics"]["nacc"]["value"] == 1
+    assert run["metrics"]["accuracy"]["value"] == pytest.approx(1 / 3)
+    assert run["blind"]["hypothesis only"]["accuracy"]["n"] == run["n"] == 5 * 3 * 4
+    given = alm(*asked).run
+    for row in ("most frequent label", "hypothesis only"):
+        assert run["blind"][row]["accuracy"]["value"] == pytest.approx(given["blind"][row]["accuracy"]["value"])
+
+
+def test_every_record_tells_how_its_options_were_moved() -> None:
+    mmau(Path("data"), 3, clips=False)
+    assert alm("run", "--model", "blind", "--tasks", "mmau", "--options", "circular").status == 0
+    for record in stored(only_run(Path("results/runs"))):
+        asked = next(row for row in questions(3) if row["id"] == record["arranged"]["question"])
+        assert record["choices"] == [asked["choices"][place] for place in record["arranged"]["order"]]
+        assert record["choices"][record["target"]] == asked["answer"]
+        assert all(choice.lower() in record["prompt"].lower() for choice in record["choices"])
+
+
+def test_a_run_in_another_order_is_another_run_and_never_compared_unasked() -> None:
+    mmau(Path("data"), 12, clips=False)
+    for order in ("given", "shuffled"):
+        assert alm("run", "--model", "blind", "--tasks", "mmau", "--options", order, "--out", order).status == 0
+    first, second = only_run(Path("given")), only_run(Path("shuffled"))
+    assert "differ in order of options (given, shuffled)" in refusal(alm("compare", first, second))
+    assert alm("compare", first, second, "--different").status == 0
+    assert "with shuffled options" in refusal(alm("submit", "mmau", second))
+
+
+def test_stored_answers_are_to_the_given_order() -> None:
+    mmau(Path("data"), 3, clips=False)
+    file = outputs(Path("o.json"), {row["id"]: row["answer"] for row in questions(3)})
+    said = refusal(alm("run", *replay(file), "--tasks", "mmau", "--options", "shuffled"))
+    assert "answered the given order" in said
+
+
+def test_an_unknown_order_names_the_known_ones() -> None:
+    said = refusal(alm("run", "--model", "blind", "--tasks", "mmau", "--options", "circle"))
+    assert "'circle' is unknown; known: circular, given" in said

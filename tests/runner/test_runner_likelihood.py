@@ -1,0 +1,87 @@
+"""`--answer-by`: options scored beside, or instead of, text that is read."""
+
+from pathlib import Path
+
+import pytest
+from small_world import alm, cle, mmau, model, only_run, questions, refusal, stored
+
+# Writes the first option, finds the last one likeliest by text, and by letter none more than another.
+BODY = """
+    def answer(self, request):
+        return request.choices[0]
+
+    def loglikelihood(self, batch):
+        from alm_bench.core import OptionScores
+        return [OptionScores({"text": [(-float(9 - i), 2) for i in range(len(r.choices))],
+                              "letter": [(-1.0, 1)] * len(r.choices)}) for r in batch]
+"""
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mmau(Path("data"), 20, clips=False)
+
+
+def asked(body: str, *arguments: object, tasks: str = "mmau") -> tuple[object, ...]:
+    return ("run", "--model", model(Path("m.py"), body, audio="None"), "--tasks", tasks, *arguments)
+
+
+FIRST = sum(row["answer"] == row["choices"][0] for row in questions(20)) / 20
+LAST = sum(row["answer"] == row["choices"][-1] for row in questions(20)) / 20
+
+
+def test_both_stand_side_by_side() -> None:
+    run = alm(*asked(BODY, "--answer-by", "both", "--json")).run
+    metrics = {name: metric["value"] for name, metric in run["metrics"].items()}
+    assert (metrics["accuracy"], metrics["by_text_sum"], metrics["by_text_mean"]) == (FIRST, LAST, LAST)
+    assert metrics["by_letter_sum"] == 0, "where all are alike none is chosen"
+    assert metrics["official_accuracy"] == FIRST
+    assert run["answer_by"] == "both"
+    printed = alm("score", only_run(Path("results/runs"))).out
+    assert "by text, per token" in printed
+    assert "options scored by likelihood, too" in printed
+
+
+def test_likelihood_alone_stands_for_the_answer() -> None:
+    run = alm(*asked(BODY, "--answer-by", "likelihood", "--json")).run
+    assert run["metrics"]["accuracy"]["value"] == LAST
+    assert run["status"]["ok"] == 20
+    assert "official_accuracy" not in run["metrics"], "there is no text to match"
+    assert "unpicked" not in run["tables"]
+    (folder,) = Path("results/runs").glob("*/run.json")
+    record = stored(folder.parent)[0]
+    assert (record["text"], record["parsed"]["rule"]) == (None, "text_mean")
+    assert record["likelihood"]["text"][0] == [-9.0, 2]
+    again = alm("score", folder.parent, "--json").run
+    assert again["metrics"] == run["metrics"]
+
+
+def test_entailment_has_its_figures_by_likelihood() -> None:
+    cle(Path("data"))
+    run = alm(*asked(BODY, "--answer-by", "likelihood", "--json", tasks="cle")).run
+    assert run["metrics"]["accuracy"]["value"] == 0, "the last option states no label"
+    assert run["metrics"]["eacc"]["value"] == 0
+
+
+def test_a_model_that_cannot_score_says_so_before_it_works() -> None:
+    said = refusal(alm("run", "--model", "blind", "--tasks", "mmau", "--answer-by", "both"))
+    assert "blind[first] does not score options (it has no loglikelihood()), expected --answer-by generate" in said
+    assert "'letters' is unknown" in refusal(alm(*asked(BODY, "--answer-by", "letters")))
+
+
+@pytest.mark.parametrize(
+    ("scores", "reason"),
+    [
+        ('OptionScores(error="too long")', "too long"),
+        ('OptionScores({"text": [(-1.0, 1)]})', "expected 4 pairs of a finite sum and a number of tokens"),
+        ('OptionScores({"text": [(float("nan"), 1)] * len(r.choices)})', "pairs of a finite sum"),
+        ('OptionScores({"letter": [(-1.0, 1)] * len(r.choices)})', "expected text among them"),
+        ("None", "expected OptionScores"),
+    ],
+)
+def test_scores_that_failed_are_errors_with_the_reason(scores: str, reason: str) -> None:
+    body = BODY.split("return [Option")[0] + f"return [{scores} for r in batch]\n"
+    run = alm(*asked(body, "--answer-by", "both", "--max-failures", "100%", "--json")).run
+    assert run["status"]["error"] == 20
+    assert any(reason in cause for cause in run["reasons"])
