@@ -1,4 +1,4 @@
-"""Seconds to read, grade and score 10,000 MMAU answers: every breakdown, blind row and interval, on one core.
+"""Seconds to read, grade and score 10,000 MMAU answers: every breakdown, blind row, lead and interval, on one core.
 
     python benchmarks/scoring.py [--items 10000]
 
@@ -13,6 +13,7 @@ from dataclasses import replace
 from alm_bench.core import Sample, Scored
 from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
+from alm_bench.records.summary import choice_tables, over_blind
 
 FORMS = (
     "{text}",
@@ -48,7 +49,8 @@ def main() -> None:
     samples = [question(made[number % len(made)], number) for number in range(asked.items)]
     texts = [answer(sample, number) for number, sample in enumerate(samples)]
 
-    task.score([Scored(sample, "unparsed", "", None, {}) for sample in samples[:50]])  # libraries are loaded once
+    few = [Scored(sample, "unparsed", "", None, {}) for sample in samples[:50]]
+    task.score(few), choice_tables(few)  # libraries are loaded once
 
     started = time.process_time()
     parsed = [task.parse(sample, text) for sample, text in zip(samples, texts, strict=True)]
@@ -59,12 +61,15 @@ def main() -> None:
     ]
     graded = time.process_time()
     score = task.score(rows)
+    leads, tables = over_blind(task, rows), choice_tables(rows)
     scored = time.process_time()
 
     print("| items | read, s | graded, s | scored, s | together, s | accuracy |\n|---|---|---|---|---|---|")
     seconds = " | ".join(
         f"{b - a:.2f}" for a, b in ((started, read), (read, graded), (graded, scored), (started, scored))
     )
+    assert set(leads) == {"all", *score.groups}, "every breakdown has its leads"
+    assert set(tables) == {"positions", "unpicked"}
     value = score.metrics["accuracy"].value or 0.0
     print(f"| {asked.items:,} | {seconds} | {100 * value:.1f} % |")
 

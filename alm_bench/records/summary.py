@@ -63,7 +63,7 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "groups": {g: {key: _metrics(m) for key, m in parts.items()} for g, parts in score.groups.items()},
         "blind": blind,
         "over_blind": over_blind(task, rows),
-        "tables": {**score.tables, **_tables(rows)},
+        "tables": {**score.tables, **choice_tables(rows)},
         "partial": len(rows) < header["items"],
         "run": run,
         "fingerprint": header["fingerprint"],
@@ -101,7 +101,7 @@ def over_blind(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _tables(rows: Sequence[Scored]) -> dict[str, Any]:
+def choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:
     """Of tasks with options: where they stand, and what picks none of them."""
     if not any(row.sample.choices for row in rows):
         return {}

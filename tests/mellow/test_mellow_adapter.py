@@ -1,6 +1,8 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +14,17 @@ from alm_bench.adapters.mellow import ADAPTERS, MellowAdapter, MellowOptions
 from alm_bench.core.errors import UsageError
 from alm_bench.core.files import sha256
 from alm_bench.core.options import fill
-from alm_bench.core.protocols import Adapter, Orders, Runtime
+from alm_bench.core.prompt import render
+from alm_bench.core.protocols import Adapter, Orders, Runtime, Scores
 from alm_bench.core.types import AudioRef, Decoding, Request, Wave
+from alm_bench.demo import demo_root
+from alm_bench.mellow.answer import Question
 from alm_bench.mellow.checkpoint import MINI, published_name, save_folder
 from alm_bench.mellow.model import Mellow
+from alm_bench.mellow.prompt import both_clips
+from alm_bench.parsing import parse_choice
+from alm_bench.plugins import catalogue
+from alm_bench.runner.loader import load_clips
 
 DECODING = Decoding(max_new_tokens=8)
 SAMPLED = Decoding(method="nucleus", max_new_tokens=8, seed=1)
@@ -63,6 +72,7 @@ def test_it_is_in_the_catalogue_under_its_name(paper: MellowAdapter) -> None:
     assert MellowAdapter.prompts == "native"
     adapter: Adapter = paper
     assert isinstance(adapter, Orders)
+    assert isinstance(adapter, Scores)
 
 
 def test_importing_it_is_light() -> None:
@@ -215,3 +225,41 @@ def test_published_names_cover_every_tensor(tiny: Mellow) -> None:
     names = [published_name(name) for name in tiny.state_dict()]
     assert len(set(names)) == len(names)
     assert {name.partition(".")[0] for name in names} == {"audio_encoder", "caption_decoder"}
+
+
+def test_options_are_scored_as_they_are_written(paper: MellowAdapter, waves: list[Wave]) -> None:
+    """One option after the other, each in a pass of its own, gives the same as all at once."""
+    options = ("A Dog", "rain", "a car horn that is far away")
+    asked = [replace(ask([waves[i]], item=f"q{i}"), choices=options[: 3 - i]) for i in range(2)]
+    found = paper.loglikelihood(asked)
+    assert [one.error for one in found] == [None, None]
+    for request, scores in zip(asked, found, strict=True):
+        written = [f"{letter}) {text.lower()}" for letter, text in zip("abc", request.choices, strict=False)]
+        for form, texts in (("text", written), ("letter", [text[:2] for text in written])):
+            assert len(scores.forms[form]) == len(request.choices)
+            for (total, tokens), text in zip(scores.forms[form], texts, strict=True):
+                question = Question("alone", request.prompt, *both_clips(request.waves, "fixed"))
+                ((alone,),) = paper.answerer.likelihoods([question], [[text]])
+                assert tokens == alone.tokens == len(paper.answerer.tokenizer.encode(text).ids)
+                assert total == pytest.approx(alone.total, abs=1e-4)
+
+
+def test_the_likeliest_option_is_the_one_that_it_writes(bundled: MellowAdapter) -> None:
+    demo = demo_root()
+    samples = list(islice(catalogue().task("mmau").create().samples(demo, "test-mini"), 16))
+    prompt = catalogue().task("mmau").prompts()["native"]
+    assert bundled.audio is not None
+    asked = [load_clips(i, render(sample, prompt), bundled.audio).request for i, sample in enumerate(samples)]
+    said = texts(bundled, *asked, decoding=Decoding(max_new_tokens=32))
+    agreed = 0
+    for request, text, scores in zip(asked, said, bundled.loglikelihood(asked), strict=True):
+        totals = [total for total, _ in scores.forms["text"]]
+        agreed += parse_choice(text or "", request.choices).index == totals.index(max(totals))
+    assert agreed >= 14
+
+
+def test_what_cannot_be_heard_cannot_be_scored(paper: MellowAdapter, waves: list[Wave]) -> None:
+    good, bad = (replace(ask(waves[:1]), choices=("a", "b")), replace(ask([]), choices=("a", "b")))
+    found = paper.loglikelihood([bad, good])
+    assert found[0].error == "1 clips but 0 decoded waves"
+    assert found[1].error is None
