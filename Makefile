@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_ITEMS ?= 300
 
-.PHONY: demo test check mini mini-text-only clean
+.PHONY: demo test check mini mini-text-only results-demo clean
 
 # The interpreter that the project asks for, or any python3 that is new enough.
 PY := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
@@ -38,6 +38,13 @@ mini: $(VENV)/.installed
 mini-text-only: $(VENV)/.installed
 	$(BIN)/alm-bench train --config mellow-mini-text-only
 	$(BIN)/python -m alm_bench.train.mini export results/training/mellow-mini-text-only/last mini-text-only
+
+# The committed leaderboard of the demo world: what hears, what cannot, and the blind rows.
+DEMO_RUNS := --tasks mmau,cle,ace --data demo --out results/runs/demo
+results-demo: $(VENV)/.installed
+	$(BIN)/alm-bench run --model mellow $(DEMO_RUNS)
+	$(BIN)/alm-bench run --model mellow --model-arg checkpoint=mini-text-only $(DEMO_RUNS)
+	$(BIN)/alm-bench leaderboard --out results/runs/demo --to results/demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MellowOptions:
-    """`checkpoint`: mini (bundled, the default), v0 or v0_s (hub), a file in their layout, or a folder.
+    """`checkpoint`: mini (bundled, the default), mini-text-only (bundled, trained on silence), v0 or v0_s (hub), a
+    file in their layout, or a folder.
 
     `protocol`: how questions and clips are put before it, as the paper's code does (the default) or as its public
     wrapper does; networks of the compact layout, as the bundled one, have the protocol of that name only.

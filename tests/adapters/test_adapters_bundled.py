@@ -1,4 +1,4 @@
-"""The bundled weights listen: what they score on demo scenes that no training saw, and what is left of it in noise."""
+"""The bundled weights: what listening scores on demo scenes that no training saw, and what is left without it."""
 
 from pathlib import Path
 from typing import Any
@@ -39,3 +39,11 @@ def test_noise_takes_it_away(listened: dict[str, Any], tmp_path: Path) -> None:
     assert noisy["model"].endswith(",noise]")
     drop = listened["mmau"]["metrics"]["accuracy"]["value"] - noisy["metrics"]["accuracy"]["value"]
     assert drop >= 0.3
+
+
+def test_what_was_trained_on_silence_is_at_chance(tmp_path: Path) -> None:
+    deaf = scores(tmp_path, "--model", "mellow", "--model-arg", "checkpoint=mini-text-only", "--tasks", "mmau,cle")
+    for run in deaf.values():
+        accuracy = run["metrics"]["accuracy"]
+        blind = [row["accuracy"]["value"] for row in run["blind"].values() if row["accuracy"]["value"] is not None]
+        assert accuracy["low"] <= max(blind) <= accuracy["high"], (accuracy, blind)
