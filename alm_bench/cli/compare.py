@@ -15,7 +15,11 @@ def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN_A RUN_B [RUN_C]...", help="Runs of one task.")],
     examples: Annotated[int, typer.Option(min=0, help="Items to show that are won and lost.")] = 0,
     different: Annotated[
-        bool, typer.Option("--different", help="Also runs on other data revisions, prompts or parsers.")
+        bool,
+        typer.Option(
+            "--different",
+            help="Also on other revisions, prompts, parsers, orders, kinds of answers.",
+        ),
     ] = False,
     out: common.Out = common.RUNS,
     json_: common.Json = False,
@@ -43,5 +47,17 @@ def compare(
 def _screen(ours: "Record", theirs: "Record") -> str:
     sample = ours.sample
     gold = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
-    lines = [f"{sample.id}: {ours.prompt}", f"  gold: {gold}", f"  first: {ours.text!r}", f"  second: {theirs.text!r}"]
+    lines = [
+        f"{sample.id}: {ours.prompt}",
+        f"  gold: {gold}",
+        f"  first: {_answer(ours)}",
+        f"  second: {_answer(theirs)}",
+    ]
     return "\n".join(lines)
+
+
+def _answer(record: "Record") -> str:
+    """The text, or the option that was found likeliest where none was written."""
+    if record.text is None and record.parsed is not None:
+        return f"{record.parsed.value!r} (by likelihood)"
+    return repr(record.text)

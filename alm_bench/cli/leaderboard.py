@@ -36,7 +36,8 @@ def leaderboard(
     if not folders:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
     found = [read_run(folder) for folder in folders]
-    board = as_markdown(found, lambda name: catalogue().task(name).create())
+    tasks = catalogue().tasks  # runs of a task that is no longer installed have their summaries
+    board = as_markdown(found, lambda name: tasks[name].create() if name in tasks else None)
     atomic_write(to / "leaderboard.md", board)
     atomic_write(to / "leaderboard.csv", as_csv(found))
     if json_:

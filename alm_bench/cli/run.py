@@ -14,7 +14,7 @@ from alm_bench.core import AnswerBy, Decoding, OptionOrder, Runtime, UsageError
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
     from alm_bench.core.prompt import PromptTemplate
-    from alm_bench.runner import RunSpec
+    from alm_bench.runner import Plan, RunSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def run(
     data: common.DataChoice = "auto",
     split: Annotated[str | None, typer.Option(help="The task's first split where none.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first N items of each task.")] = None,
-    seed: Annotated[int, typer.Option(help="For sampling and random strategies.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="For sampling, shuffles and random strategies.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Items given to the model at once.")] = 8,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode clips ahead of the model.")] = 2,
     device: common.Device = "auto",
@@ -79,7 +79,9 @@ def run(
         str,
         typer.Option(metavar="given|shuffled|circular", help="The order of options; circular asks every rotation."),
     ] = "given",
-    shuffles: Annotated[int, typer.Option(min=1, help="Orders of each question with --options shuffled.")] = 1,
+    shuffles: Annotated[
+        int | None, typer.Option(min=1, help="Orders of each question with --options shuffled; 1 where none.")
+    ] = None,
     solvable_by: common.SolvableBy = None,
     missing_audio: Annotated[
         str, typer.Option(metavar="error|skip", help="What an unusable clip makes of its item.")
@@ -91,7 +93,8 @@ def run(
 ) -> None:
     """Run a model on tasks and print the tables.
 
-    A run of the same fingerprint (data, prompt, model, decoding, seed, limit) is resumed where it stopped.
+    A run of the same fingerprint (data, prompt, order of options, model, way of answering, decoding, seed, limit) is
+    resumed where it stopped.
     """
     from alm_bench.plugins import catalogue
 
@@ -99,6 +102,9 @@ def run(
     common.one_of(missing_audio, ("error", "skip"), "--missing-audio")
     common.one_of(answer_by, get_args(AnswerBy), "--answer-by")
     common.one_of(options, get_args(OptionOrder), "--options")
+    if shuffles is not None and options != "shuffled":
+        raise UsageError(f"--shuffles {shuffles} goes with --options shuffled, found --options {options}")
+    solver = None if solvable_by is None else common.find_run(solvable_by, out)
     tolerance = Tolerance.read(max_failures)
     device, dtype = common.device_and_dtype(device, dtype)
     names = list(dict.fromkeys(name.strip() for name in tasks.split(",") if name.strip()))
@@ -123,7 +129,7 @@ def run(
             missing_audio=missing_audio,
             answer_by=answer_by,
             options=options,
-            shuffles=shuffles if options == "shuffled" else 1,
+            shuffles=shuffles or 1,
             task_options=told,
             model_options=common.pairs(model_arg, "--model-arg"),
         ),
@@ -132,7 +138,6 @@ def run(
         adapter = entry.create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype, seed))
     if entry.source is not None and adapter.identity.weights is None:
         adapter.identity = replace(adapter.identity, weights=entry.source)
-    solver = None if solvable_by is None else common.find_run(solvable_by, out)
     _run_all(jobs, adapter, out, fresh, json_, tolerance, solver)
 
 
@@ -188,11 +193,13 @@ def _run_all(
     from alm_bench.records.summary import document
     from alm_bench.records.tables import overview, report
 
+    with common.chatter_aside():
+        plans = [_plan(job, adapter, solver) for job in jobs]  # what does not fit is met before the model works
     summaries: list[dict[str, Any]] = []
     interrupted = False
-    for job in jobs:
+    for plan in plans:
         with common.chatter_aside():
-            summary, interrupted = _run_one(job, adapter, out, fresh, solver)
+            summary, interrupted = _run_one(plan, out, fresh, solver)
         summaries.append(summary)
         if not json_:
             print(report(summary) + "\n", flush=True)
@@ -212,30 +219,39 @@ def _run_all(
         raise typer.Exit(1)
 
 
-def _run_one(job: Job, adapter: "Adapter", out: Path, fresh: bool, solver: Path | None) -> tuple[dict[str, Any], bool]:
-    """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case."""
-    from alm_bench.cli.progress import Progress
+def _plan(job: Job, adapter: "Adapter", solver: Path | None) -> "Plan":
     from alm_bench.records.solver import solved_by
-    from alm_bench.records.store import RunStore, read_records
-    from alm_bench.records.summary import document, summarise
-    from alm_bench.runner import execute, prepare
+    from alm_bench.runner import prepare
 
     plan = prepare(job.spec, job.task, job.prompt, job.data, adapter)
     if solver is not None:
-        solved_by(solver, plan.pending, job.spec.task)  # a run that does not fit is met before the model works
+        solved_by(solver, plan.pending, plan.header)
+    return plan
+
+
+def _run_one(plan: "Plan", out: Path, fresh: bool, solver: Path | None) -> tuple[dict[str, Any], bool]:
+    """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case."""
+    from alm_bench.cli.progress import Progress
+    from alm_bench.records.solver import left_out, solved_by
+    from alm_bench.records.store import RunStore, read_records
+    from alm_bench.records.summary import document, summarise
+    from alm_bench.runner import execute
+
     folder = out / plan.run_id
     with RunStore(folder, dict(plan.header), fresh) as store:
         interrupted = False
-        with Progress(job.spec.task, len(plan.pending)) as progress:  # a model's label leaves no room for figures
+        with Progress(plan.spec.task, len(plan.pending)) as progress:  # a model's label leaves no room for figures
             try:
                 records = execute(plan, store, progress.update)
             except KeyboardInterrupt:
                 interrupted = True
                 records, _ = read_records(folder)
         if solver is not None:
-            records = solved_by(solver, records, job.spec.task)
+            records = solved_by(solver, records, plan.header)
             store.rewrite(records)
-        summary = summarise(plan.header, job.task, records, folder.name)
+        elif (told := left_out(records)) is not None:
+            print(f"{plan.spec.task}: {told}", file=sys.stderr)
+        summary = summarise(plan.header, plan.task, records, folder.name)
         if not interrupted:
             store.finish(document([summary]))
     return summary, interrupted

@@ -23,7 +23,7 @@ def score(
     with RunStore(folder, header, keep_failures=True) as store:
         records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)
         if solvable_by is not None:
-            records = solved_by(common.find_run(solvable_by, out), records, header["task"]["name"])
+            records = solved_by(common.find_run(solvable_by, out), records, header)
         store.rewrite(records)
         summary = summarise(header, task, records, folder.name)
         if not summary["partial"]:

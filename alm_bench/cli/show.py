@@ -75,6 +75,9 @@ def _screen(record: "Record") -> str:
         where = "" if parsed.span is None else f", characters {parsed.span[0]}-{parsed.span[1]}"
         value = "nothing" if parsed.value is None else repr(parsed.value)
         lines.append(f"read as    {value} (status {parsed.status}, rule {parsed.rule}{where})")
+    for form, options in record.likelihood.items():
+        told = ", ".join(f"({chr(97 + i)}) {total:.2f} / {tokens}" for i, (total, tokens) in enumerate(options))
+        lines.append(f"{'by ' + form:<10} {told} (log-likelihood / tokens)")
     if record.scores:
         lines.append("scores     " + ", ".join(f"{name} {value:g}" for name, value in record.scores.items()))
     lines += [f"clip       {ref.path}" for ref in sample.audio]

@@ -150,11 +150,12 @@ class Parsed:
 class Arrangement:
     """How an item's options were moved: the one that now stands at `i` stands at `order[i]` in the file.
 
-    The item is the `number`-th arrangement (from 0) of the question with the id `question`.
+    The item is the `number`-th (from 0) of `count` arrangements of the question with the id `question`.
     """
 
     question: str
     number: int
+    count: int
     order: tuple[int, ...]
 
 

@@ -28,27 +28,45 @@ class Cell:
 
 
 def check(runs: Sequence[Run], different: bool = False) -> None:
-    """Raises UsageError for runs of different tasks, and, but for `different`, on other data, prompts or rules."""
+    """Raises UsageError for runs of different tasks, without common items, and, but for `different`, on other data
+    revisions, prompts, rules, orders of options or kinds of answers."""
     first = runs[0]
-    told = (
-        *(("task", "task"), ("revision", "data revision"), ("prompt", "prompt"), ("parser", "parser")),
-        *(("options", "order of options"), ("answer_by", "way of answering")),
-    )
     for run in runs[1:]:
-        for key, what in told:
-            ours, theirs = first.summary[key], run.summary[key]
-            if ours != theirs and not (different and key != "task"):
-                advice = "" if key == "task" else "; --different compares them all the same"
-                raise UsageError(
-                    f"{first.folder.name} and {run.folder.name} differ in {what} ({_said(ours)}, {_said(theirs)}), "
-                    f"expected runs of one{advice}"
-                )
-        if not first.records.keys() & run.records.keys():
-            raise UsageError(f"{first.folder.name} and {run.folder.name} have no item in common")
+        names = f"{first.folder.name} and {run.folder.name}"
+        for what in ("task", "data revision", "prompt", "parser", "order of options", "kind of answer"):
+            ours, theirs = _told(first, what), _told(run, what)
+            if ours != theirs and not (different and what != "task"):
+                pairs = what != "task" and first.records.keys() & run.records.keys()
+                advice = "; --different compares them all the same" if pairs else ""
+                raise UsageError(f"{names} differ in {what} ({ours}, {theirs}), expected runs of one{advice}")
+        if not any(shared(first, run)):
+            raise UsageError(f"{names} have no item in common")
+        if not _scores(first, run):
+            raise UsageError(f"{names} have no score in common (answers that are withheld have none)")
 
 
-def _said(value: Any) -> str:
-    return f"{value['id']}@{value['version']}" if isinstance(value, dict) and "id" in value else str(value)
+def _told(run: Run, what: str) -> str:
+    told = run.summary
+    by = "likelihood" if told["answer_by"] == "likelihood" else "text"  # scored beside or not, text is what is read
+    said = {
+        "task": told["task"],
+        "data revision": told["revision"],
+        "prompt": f"{told['prompt']['id']}@{told['prompt']['version']} {told['prompt']['hash']}",
+        "parser": told["parser"],
+        "order of options": told["options"],
+        "kind of answer": by,
+    }
+    return str(said[what])
+
+
+def _scores(first: Run, second: Run) -> list[str]:
+    """The scores that both runs have figures of: what one was not asked for is no 0."""
+    had = [
+        {name for name, metric in run.summary["metrics"].items() if metric["value"] is not None}
+        for run in (first, second)
+    ]
+    graded = {name for run in (first, second) for record in run.records.values() for name in record.scores}
+    return sorted(had[0] & had[1] & graded)
 
 
 def compare(runs: Sequence[Run], task: Task) -> list[Cell]:
@@ -59,15 +77,25 @@ def compare(runs: Sequence[Run], task: Task) -> list[Cell]:
 
 
 def shared(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
-    """The items of both, in the first run's order."""
-    names = [name for name in first.records if name in second.records]
+    """The items of both, in the first run's order; two orders of one question are two items."""
+    names = [
+        name
+        for name, record in first.records.items()
+        if name in second.records and _order(record) == _order(second.records[name])
+    ]
     names.sort(key=lambda name: first.records[name].index)
     return [(first.records[name].scored(), second.records[name].scored()) for name in names]
 
 
+def _order(record: Record) -> tuple[int, ...] | None:
+    """Of one among several orders of a question; a question that is asked once is one item in any order."""
+    arranged = record.sample.arranged
+    return arranged.order if arranged is not None and arranged.count > 1 else None
+
+
 def _cells(first: Run, second: Run, task: Task) -> Iterator[Cell]:
     pairs = shared(first, second)
-    scores = sorted({name for pair in pairs for row in pair for name in row.scores})
+    scores = _scores(first, second)
     groupings = list(
         dict.fromkeys(grouping for row, _ in pairs for grouping in row.sample.groups if grouping != "clip")
     )

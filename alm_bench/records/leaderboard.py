@@ -20,15 +20,15 @@ FIGURES = (
     *("precision", "recall", "f1", "eacc", "nacc", "cacc"),
 )
 
-TaskOf = Callable[[str], Task]
-"""The task of a name."""
+TaskOf = Callable[[str], Task | None]
+"""The task of a name, None where its plug-in is not installed."""
 
 
 def _key(run: Run) -> tuple[Any, ...]:
     """Runs are comparable on the same items: a demo run never stands beside a real one."""
     told = run.summary
-    keys = ("task", "revision", "split", "items", "options", "answer_by")
-    return (told["data"] == "demo", *(told[key] for key in keys))
+    keys = ("task", "revision", "split", "items", "options")
+    return (told["data"] == "demo", *(told[key] for key in keys), told["answer_by"] == "likelihood")
 
 
 def _size(parameters: int | None) -> str:
@@ -48,6 +48,7 @@ def _row(run: Run) -> dict[str, str]:
         "answered": cell(told["metrics"].get("answered"), "answered"),
         "errors": str(told["status"]["error"]),
         **{name: cell(told["metrics"].get(name), name) for name in FIGURES if name in told["metrics"]},
+        **({"text solver": told["solver"]} if told["solver"] else {}),
         "prompt": f"{told['prompt']['id']}@{told['prompt']['version']}",
         "read by": told["parser"],
         "note": identity.get("note") or "",
@@ -69,7 +70,7 @@ def _scores(run: Run) -> dict[str, float]:
     }
 
 
-def _blind(members: Sequence[Run], task: Task) -> dict[str, dict[str, float]]:
+def _blind(members: Sequence[Run], task: Task | None) -> dict[str, dict[str, float]]:
     """By blind row, its score by item: of the run that counts most of them, for another may have skipped some."""
     found: dict[str, dict[str, float]] = {}
     if not isinstance(task, KnowsBlind):
@@ -84,9 +85,9 @@ def _blind(members: Sequence[Run], task: Task) -> dict[str, dict[str, float]]:
 
 def _against_best(run: Run, best: Run) -> str:
     """`best`, `tie` where the interval of the difference to that holds 0, else the difference, of the items of both."""
-    if run is best:
-        return "best"
     mine, theirs = _scores(run), _scores(best)
+    if run is best:
+        return "best" if mine else "-"
     rows = [run.records[name].scored() for name in mine if name in theirs]
     if not rows:
         return "-"
@@ -116,7 +117,7 @@ def tables(runs: Sequence[Run], task_of: TaskOf) -> list[tuple[str, list[dict[st
     return [_table(members, task_of(members[0].summary["task"])) for members in groups.values()]
 
 
-def _table(members: list[Run], task: Task) -> tuple[str, list[dict[str, str]]]:
+def _table(members: list[Run], task: Task | None) -> tuple[str, list[dict[str, str]]]:
     members = sorted(members, key=lambda run: (-_accuracy(run), run.summary["model"], run.summary["fingerprint"]))
     first, blind = members[0].summary, _blind(members, task)
     rows = []
@@ -132,7 +133,7 @@ def _table(members: list[Run], task: Task) -> tuple[str, list[dict[str, str]]]:
         figures = {key: cell(metrics.get(key), key) for key in FIGURES if key in first["metrics"]}
         rows.append({"model": f"*{name}*", "n": str(_blind_items(metrics) or "-"), **figures})
     asked = [f"options {first['options']}"] if first["options"] != "given" else []
-    asked += [f"answered by {first['answer_by']}"] if first["answer_by"] != "generate" else []
+    asked += ["answered by likelihood"] if first["answer_by"] == "likelihood" else []
     parts = [task_title(first), first["split"], f"revision {first['revision']}", f"{first['items']} items", *asked]
     return " · ".join(parts), rows
 
@@ -153,7 +154,7 @@ def as_markdown(runs: Sequence[Run], task_of: TaskOf) -> str:
     sections = ["# Leaderboard", *NOTES]
     for title, rows in tables(runs, task_of):
         columns = list(dict.fromkeys(column for row in rows for column in row))
-        if all(row.get("chance_filled", row.get("accuracy")) == row.get("accuracy") for row in rows):
+        if all(row.get("chance_filled", "-") in ("-", row.get("accuracy")) for row in rows):
             columns = [column for column in columns if column != "chance_filled"]  # every item has an answer
         titles = [TITLES.get(column, column) for column in columns]
         sections += [f"## {title}", markdown(titles, [[row.get(column, "-") for column in columns] for row in rows])]

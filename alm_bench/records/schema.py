@@ -140,7 +140,7 @@ def _span(span: Any) -> tuple[int, int] | None:
 
 
 def _arrangement(entry: Any) -> Arrangement | None:
-    return None if entry is None else Arrangement(entry["question"], entry["number"], tuple(entry["order"]))
+    return None if entry is None else Arrangement(**{**entry, "order": tuple(entry["order"])})
 
 
 def judged(record: Record, task: Task) -> Record:
@@ -149,6 +149,8 @@ def judged(record: Record, task: Task) -> Record:
     Where options were scored, each way of that has a score of its own; where no text was written, one of them stands
     for the answer.
     """
+    if record.status == "error":
+        return replace(record, parsed=None, scores={})
     ways = choices(record.sample, record.likelihood)
     # An option that was found likeliest is no text to compare with: of its grades, accuracy alone means something.
     graded = {way: task.grade(record.sample, "", parsed) for way, parsed in ways.items()}
@@ -180,13 +182,17 @@ def _status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
 
 
 def answered(record: Record, output: Output, task: Task) -> Record:
-    """The record after the model's call: a failed call is an error, a text is judged."""
-    if output.error is not None or (output.text is None and not output.likelihood):
-        reason = " ".join(storable(output.error or "the model returned no text").split())[:500]
-        return replace(record, status="error", reason=reason, extra=output.extra)
-    extra = {**output.extra, **({"truncated": True} if output.truncated else {})}
+    """The record after the model's call: a failed call is an error, an answer is judged.
+
+    What a failed call left (a text whose options could not be scored) is kept beside the reason.
+    """
     text = None if output.text is None else storable(output.text)
-    return judged(replace(record, text=text, extra=extra, likelihood=output.likelihood), task)
+    extra = {**output.extra, **({"truncated": True} if output.truncated else {})}
+    record = replace(record, text=text, extra=extra, likelihood=output.likelihood)
+    if output.error is not None or (text is None and not output.likelihood):
+        reason = " ".join(storable(output.error or "the model returned no text").split())[:500]
+        return replace(record, status="error", reason=reason)
+    return judged(replace(record, status="ok"), task)
 
 
 def storable(text: str) -> str:

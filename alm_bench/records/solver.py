@@ -1,8 +1,10 @@
 """A text-only run as the solver of another: what it gets right needs no ears."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from alm_bench.core import UsageError
 from alm_bench.records.schema import Record
@@ -10,15 +12,18 @@ from alm_bench.records.store import read_header, read_records
 from alm_bench.scoring.choice import folded
 
 
-def solved_by(folder: Path, records: Sequence[Record], task: str) -> list[Record]:
-    """The records with the options that the run in `folder` chose, as their last blind prediction.
+def solved_by(folder: Path, records: Sequence[Record], header: Mapping[str, Any]) -> list[Record]:
+    """The records of the run of `header` with the options that the run in `folder` chose, as their last prediction.
 
-    Options are matched by their text, since either run may have moved them. Raises UsageError for a run of another
-    task, of several arrangements of a question, or without some of the items; StoreError for a folder without a run.
+    Options are matched by their text, since either run may have moved them. Raises UsageError for the run itself, a
+    run of another task, of several arrangements of a question, or without some of the items; StoreError for a folder
+    without a run.
     """
-    header = read_header(folder)
-    if header["task"]["name"] != task:
-        raise UsageError(f"--solvable-by {folder.name}: a run of {header['task']['name']}, expected one of {task}")
+    other, task = read_header(folder), header["task"]["name"]
+    if other["task"]["name"] != task:
+        raise UsageError(f"--solvable-by {folder.name}: a run of {other['task']['name']}, expected one of {task}")
+    if other["fingerprint"] == header["fingerprint"]:
+        raise UsageError(f"--solvable-by {folder.name} is the run itself, expected a run that heard nothing")
     found, _ = read_records(folder)
     by_question = {record.sample.question: record for record in found}
     if len(by_question) < len(found):
@@ -29,8 +34,22 @@ def solved_by(folder: Path, records: Sequence[Record], task: str) -> list[Record
             f"--solvable-by {folder.name} has no answer for {len(missing)} of {len(records)} items, as {missing[0]!r}: "
             "run it on the same items"
         )
-    row = f"text only: {header['identity']['label']}"
+    row = f"{TEXT_ONLY}{other['identity']['label']} ({other['fingerprint'][:8]})"
     return [_with(record, row, by_question[record.sample.question]) for record in records]
+
+
+TEXT_ONLY = "text only: "
+"""What the name of a solver's row begins with; its model and the start of its run's fingerprint follow."""
+
+
+def left_out(records: Sequence[Record]) -> str | None:
+    """One line where some items have a solver's prediction and others, answered later, have none."""
+    had = Counter(name for record in records for name in record.blind if name.startswith(TEXT_ONLY))
+    for name, count in had.items():
+        if count < len(records):
+            missing = len(records) - count
+            return f"{missing} of {len(records)} items have no prediction of {name!r}: name its run with --solvable-by"
+    return None
 
 
 def _with(record: Record, row: str, theirs: Record) -> Record:

@@ -6,14 +6,15 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
       "task", "model", "data": "real" | "demo", "revision", "split", "n", "skipped",
       "status": {STATUS: count}, "metrics": {NAME: METRIC}, "groups": {GROUPING: {KEY: {NAME: METRIC}}},
       "blind": {ROW: {NAME: METRIC}}, "over_blind": {"all": {"all": LEAD}, GROUPING: {KEY: LEAD}},
-      "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "options", "answer_by", "solver",
-      "decoding", "identity", "items", "limit", "touched": {CHANGE: clips}, "reasons": {REASON: count}}]}
+      "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "options", "questions", "answer_by",
+      "solver", "decoding", "identity", "items", "limit", "touched": {CHANGE: clips}, "reasons": {REASON: count}}]}
 
     METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
     LEAD = {"row", "accuracy", "lead": METRIC, "beaten": bool}
 
-`n` counts the items of our denominator (all but the skipped ones). A LEAD sets accuracy against the best blind row of
-the same items. `tables` may hold `confusion`, `positions` (scoring/position.py) and `unpicked` (scoring/choice.py).
+`n` counts the items of our denominator (all but the skipped ones), `questions` what they are arrangements of. A LEAD
+sets accuracy against the best blind row of the same items. `tables` may hold `confusion`, `positions`
+(scoring/position.py) and `unpicked` (scoring/choice.py).
 """
 
 from collections import Counter
@@ -69,7 +70,8 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "fingerprint": header["fingerprint"],
         "prompt": header["prompt"],
         "parser": task.parser,
-        "options": spec.get("options", "given"),
+        "options": _order(spec),
+        "questions": len({row.sample.question for row in counted(rows)}),
         "answer_by": spec.get("answer_by", "generate"),
         "solver": solver(counted(rows)),
         "decoding": spec["decoding"],
@@ -79,6 +81,15 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "touched": dict(sorted(Counter(change for record in records for change in record.touched).items())),
         "reasons": dict(Counter(_cause(record) for record in records if record.reason).most_common(20)),
     }
+
+
+def _order(spec: Mapping[str, Any]) -> str:
+    """How options were put in order, with all that tells two runs apart."""
+    order = str(spec.get("options", "given"))
+    if order != "shuffled":
+        return order
+    orders = f", {spec['shuffles']} orders" if spec["shuffles"] > 1 else ""
+    return f"{order} with seed {spec['seed']}{orders}"
 
 
 def over_blind(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Any]]:

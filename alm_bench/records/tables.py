@@ -26,6 +26,8 @@ TITLES = {
 }
 DECIMALS = {"official_accuracy": 2}  # as the official scorer prints it
 NO_INTERVAL = ("answered",)
+OF_FEWER = ("beyond_text", "all_right", "consistency")
+"""Figures of other items than their row's: their number stands with them."""
 
 
 def markdown(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -41,9 +43,9 @@ def cell(metric: Mapping[str, Any] | None, name: str) -> str:
     if metric["value"] is None:
         return f"not computed: {metric.get('reason', 'no reason recorded')}"
     value = f"{100 * metric['value']:.{DECIMALS.get(name, 1)}f}"
-    if metric["low"] is None or name in NO_INTERVAL:
-        return value
-    return f"{value} [{100 * metric['low']:.1f}, {100 * metric['high']:.1f}]"
+    if metric["low"] is not None and name not in NO_INTERVAL:
+        value += f" [{100 * metric['low']:.1f}, {100 * metric['high']:.1f}]"
+    return f"{value} of {metric['n']}" if name in OF_FEWER else value
 
 
 def task_title(run: Mapping[str, Any]) -> str:
@@ -131,7 +133,7 @@ def positions(table: Mapping[str, Any]) -> str:
         ("wrong answers are spread evenly", table["wrong_test"]),
     )
     found = "; ".join(f"{what}: {_chi_square(test)}" for what, test in tests)
-    return f"{said}\n\nOf the {table['n']} items with {table['options']} options. Chi-square that {found}."
+    return f"{said}\n\nOf the {table['n']} items with {table['options']} options. Chi-square tests that {found}."
 
 
 def _chi_square(test: Mapping[str, Any]) -> str:
@@ -168,12 +170,12 @@ def provenance(run: Mapping[str, Any]) -> str:
         "items: " + (", ".join(f"{count} {status}" for status, count in run["status"].items() if count) or "none"),
     ]
     if run["options"] != "given":
-        parts.append(f"options {run['options']}")
+        parts.append(f"options {run['options']} ({run['questions']} questions)")
     if run["answer_by"] != "generate":
         scored = {"likelihood": "answered by likelihood", "both": "options scored by likelihood, too"}
         parts.append(scored[run["answer_by"]])
     if "beyond_text" in run["metrics"]:
-        parts.append(f"beyond text: the {run['metrics']['beyond_text']['n']} items that {run['solver']} gets wrong")
+        parts.append(f"beyond text: the items that {run['solver']} gets wrong")
     if run["touched"]:
         parts.append("clips: " + ", ".join(f"{count} {change}" for change, count in run["touched"].items()))
     if note := run["identity"].get("note"):

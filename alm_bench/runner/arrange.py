@@ -1,5 +1,7 @@
 """Options in other orders: what a question earns must not depend on where its answer stands."""
 
+import itertools
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,20 +27,30 @@ def _arranged(sample: Sample, order: OptionOrder, shuffles: int, seed: int) -> I
     if not count:
         yield sample
         return
-    if order == "circular":
-        orders = [tuple((place + turn) % count for place in range(count)) for turn in range(count)]
-    else:
-        key = zlib.crc32(sample.id.encode())
-        draws = [np.random.default_rng([seed, number, key]).permutation(count) for number in range(shuffles)]
-        orders = [tuple(draw.tolist()) for draw in draws]
+    orders = _rotations(count) if order == "circular" else _shuffles(sample.id, count, shuffles, seed)
     for number, places in enumerate(orders):
         yield replace(
             sample,
             id=sample.id if len(orders) == 1 else f"{sample.id}~{number}",
             choices=tuple(sample.choices[place] for place in places),
             target=None if sample.target is None else places.index(sample.target),
-            arranged=Arrangement(sample.id, number, places),
+            arranged=Arrangement(sample.id, number, len(orders), places),
         )
+
+
+def _rotations(count: int) -> list[tuple[int, ...]]:
+    return [tuple((place + turn) % count for place in range(count)) for turn in range(count)]
+
+
+def _shuffles(question: str, count: int, wanted: int, seed: int) -> list[tuple[int, ...]]:
+    """So many different orders, or all where there are fewer; the first ones do not depend on how many are wanted."""
+    wanted, key = min(wanted, math.factorial(count)), zlib.crc32(question.encode())
+    found: dict[tuple[int, ...], None] = {}
+    for number in itertools.count():
+        found[tuple(np.random.default_rng([seed, number, key]).permutation(count).tolist())] = None
+        if len(found) == wanted:
+            return list(found)
+    raise AssertionError("counting does not end")
 
 
 def predicted(sample: Sample, predictions: Mapping[str, Mapping[str, int | None]]) -> dict[str, int | None]:

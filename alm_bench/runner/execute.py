@@ -94,13 +94,15 @@ def asking(adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate
     def score(batch: Sequence[Request]) -> list[Output]:
         assert isinstance(adapter, Scores), "looked at when the run was planned"
         scores = list(adapter.loglikelihood(batch))
-        _check_scores(scores, batch)
-        return [Output(None, error=one.error, likelihood=one.forms) for one in scores]
+        if len(scores) != len(batch):
+            raise ValueError(f"the adapter returned {len(scores)} option scores for {len(batch)} requests")
+        return [_scored(one, request) for one, request in zip(scores, batch, strict=True)]
 
     def both(batch: Sequence[Request]) -> list[Output]:
+        written = generate(batch)
         return [
             replace(text, error=text.error or options.error, likelihood=options.likelihood)
-            for text, options in zip(generate(batch), score(batch), strict=True)
+            for text, options in zip(written, call(score, batch), strict=True)
         ]
 
     asks: dict[AnswerBy, Ask] = {"generate": generate, "likelihood": score, "both": both}
@@ -116,22 +118,22 @@ def _check(outputs: Sequence[object], count: int) -> None:
             raise ValueError(f"the adapter returned {output!r:.80}, expected an Output with text or None")
 
 
-def _check_scores(scores: Sequence[object], batch: Sequence[Request]) -> None:
-    """Raises ValueError, as `_check`."""
-    if len(scores) != len(batch):
-        raise ValueError(f"the adapter returned {len(scores)} option scores for {len(batch)} requests")
-    for one, request in zip(scores, batch, strict=True):
-        if not isinstance(one, OptionScores):
-            raise ValueError(f"the adapter returned {one!r:.80}, expected OptionScores")
-        if one.error is None and "text" not in one.forms:
-            raise ValueError(f"the adapter scored the forms {list(one.forms)}, expected text among them")
-        for form, options in one.forms.items():
-            sound = all(math.isfinite(total) and tokens > 0 for total, tokens in options)
-            if len(options) != len(request.choices) or not sound:
-                raise ValueError(
-                    f"the adapter scored {form} as {options!r:.80}, expected {len(request.choices)} pairs of a finite "
-                    "sum and a number of tokens"
-                )
+def _scored(one: object, request: Request) -> Output:
+    """The scores of a request's options as plain numbers. Raises ValueError, as `_check`."""
+    if not isinstance(one, OptionScores):
+        raise ValueError(f"the adapter returned {one!r:.80}, expected OptionScores")
+    if one.error is None and "text" not in one.forms:
+        raise ValueError(f"the adapter scored the forms {list(one.forms)}, expected text among them")
+    forms = {}
+    for form, options in one.forms.items():
+        forms[form] = [(float(total), int(tokens)) for total, tokens in options]
+        sound = all(math.isfinite(total) and tokens > 0 for total, tokens in forms[form])
+        if len(options) != len(request.choices) or not sound:
+            raise ValueError(
+                f"the adapter scored {form} as {options!r:.80}, expected {len(request.choices)} pairs of a finite "
+                "sum and a number of tokens"
+            )
+    return Output(None, error=one.error, likelihood=forms)
 
 
 def call(ask: Ask, requests: Sequence[Request]) -> list[Output]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
-from alm_bench.scoring.choice import chance, clips, counted, mean, same_option, weights
+from alm_bench.scoring.choice import chance, clips, counted, mean, predictors, same_option, weights
 from alm_bench.scoring.paired import difference
 
 UNIFORM = "uniform guess (expected)"
@@ -26,9 +26,7 @@ def golden(rows: Sequence[Scored]) -> list[Scored]:
 
 def earned(rows: Sequence[Scored], picks: Mapping[str, Sequence[int | None]]) -> dict[str, list[float]]:
     """A uniform guess, strategies by the option that each picks on each row, and the predictions stored with items."""
-    stored = {
-        name: [row.blind.get(name) for row in rows] for name in dict.fromkeys(n for row in rows for n in row.blind)
-    }
+    stored = {name: [row.blind[name] for row in rows] for name in predictors(rows)}
     table = {UNIFORM: [chance(row.sample) for row in rows]}
     for name, places in {**picks, **stored}.items():
         table[name] = [float(same_option(row.sample, place)) for row, place in zip(rows, places, strict=True)]

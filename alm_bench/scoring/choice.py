@@ -89,14 +89,19 @@ def _filled(row: Scored) -> float:
     return row.scores.get("accuracy", 0.0) if row.status == "ok" or not row.sample.choices else chance(row.sample)
 
 
+def predictors(rows: Sequence[Scored]) -> list[str]:
+    """Names of the blind predictions that every row carries: of a part of the items, a row of a table says nothing."""
+    return [name for name in (rows[0].blind if rows else ()) if all(name in row.blind for row in rows)]
+
+
 def solver(rows: Sequence[Scored]) -> str | None:
-    """The text-only solver: of the blind predictions that every row carries, the last that was added."""
-    names = [name for name in (rows[0].blind if rows else ()) if all(name in row.blind for row in rows)]
+    """The text-only solver: of the blind predictions, the last that was added."""
+    names = predictors(rows)
     return names[-1] if names else None
 
 
 def arrangements(rows: Sequence[Scored]) -> Metrics:
-    """Of questions shown in several orders of their options, none where there are no such.
+    """Of questions shown in several orders of their options, all of which are among the rows; none without such.
 
     `all_right`: the share that is answered right in every order. `consistency`: the share of pairs of orders of one
     question in which the same option (by its text) is chosen; where none is chosen, nothing agrees (the consistency
@@ -105,12 +110,16 @@ def arrangements(rows: Sequence[Scored]) -> Metrics:
     shown: dict[str, list[Scored]] = {}
     for row in rows:
         shown.setdefault(row.sample.question, []).append(row)
-    several = [part for part in shown.values() if len(part) > 1]
+    several = [part for part in shown.values() if len(part) > 1 and len(part) == _arrangements_of(part[0])]
     if not several:
         return {}
     where = clips([part[0] for part in several])
     right = [float(all(row.scores.get("accuracy", 0.0) == 1 for row in part)) for part in several]
     return {"all_right": share(right, where), "consistency": share([_agreement(part) for part in several], where)}
+
+
+def _arrangements_of(row: Scored) -> int:
+    return 1 if row.sample.arranged is None else row.sample.arranged.count
 
 
 def _agreement(rows: Sequence[Scored]) -> float:

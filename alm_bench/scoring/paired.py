@@ -7,7 +7,7 @@ import numpy as np
 
 from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metric
-from alm_bench.scoring.intervals import Array, clustered, summed
+from alm_bench.scoring.intervals import Array, clustered, proportion, summed
 
 RESAMPLES = 9999
 """Sign flips of the test where items share clips."""
@@ -42,8 +42,20 @@ def difference(
     counts = np.ones(len(gain)) if weights is None else np.asarray(weights)
     summands = np.stack([counts * gain, counts], axis=1)
     value, low, high = clustered(clusters, summands, lambda sums: sums[..., :1] / sums[..., 1:], seed=seed)
-    metric = Metric(float(value[0]), n=len(gain))
-    return metric if len(set(clusters)) == 1 else replace(metric, low=float(low[0]), high=float(high[0]))
+    metric, distinct = Metric(float(value[0]), n=len(gain)), len(set(clusters))
+    if distinct == 1:
+        return metric
+    if np.ptp(gain) < 1e-12 < abs(gain[0]):  # every resample is the same, which is no certainty
+        return _edge(metric, float(np.mean(first)), float(np.mean(second)), distinct)
+    return replace(metric, low=float(low[0]), high=float(high[0]))
+
+
+def _edge(metric: Metric, first: float, second: float, clusters: int) -> Metric:
+    """Wilson's interval of a `second` of all or nothing, less the first; without an interval for another."""
+    if second not in (0.0, 1.0):
+        return metric
+    edge = proportion(second * clusters, clusters)
+    return replace(metric, low=(edge.low or 0.0) - first, high=(edge.high or 0.0) - first)
 
 
 def paired(

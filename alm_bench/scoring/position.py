@@ -9,7 +9,8 @@ import numpy as np
 
 from alm_bench.core.types import Metric, Scored
 from alm_bench.scoring.blind import golden
-from alm_bench.scoring.choice import mean_score
+from alm_bench.scoring.choice import clips, mean_score
+from alm_bench.scoring.intervals import Array, summed
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,9 @@ class Positions:
     """Of the `n` items with the usual number of options.
 
     `accuracy_test`: is accuracy the same wherever the gold stands? `wrong_test`: are wrong answers spread evenly over
-    the places that are wrong? Under `given` orders both mix the model's bias with what the data has in its places;
-    after every rotation nothing of the data is left in them.
+    the places that are wrong? Both are score tests over clips or questions, as the orders of one question depend on
+    each other. Under `given` orders both mix the model's bias with what the data has in its places; after every
+    rotation nothing of the data is left in them.
     """
 
     options: int
@@ -67,33 +69,42 @@ def positions(rows: Sequence[Scored]) -> Positions | None:
     return Positions(count, len(kept), table, _accuracy_test(kept, golds, count), _wrong_test(kept, golds, said, count))
 
 
-def _right(row: Scored) -> bool:
-    return row.scores.get("accuracy", 0.0) == 1
+def _right(row: Scored) -> float:
+    return float(row.scores.get("accuracy", 0.0) == 1)
 
 
 def _accuracy_test(rows: Sequence[Scored], golds: Sequence[int], count: int) -> ChiSquare:
-    """Independence of right and wrong from the gold's place, by scipy."""
-    from scipy.stats import chi2_contingency
-
-    counts = np.zeros((2, count))
-    for row, gold in zip(rows, golds, strict=True):
-        counts[int(_right(row)), gold] += 1
-    if not counts.sum(axis=1).all():
-        return ChiSquare(None, count - 1, None, "all are right" if counts[1].any() else "none is right")
-    found = chi2_contingency(counts, correction=False)
-    return ChiSquare(float(found.statistic), int(found.dof), float(found.pvalue))
+    """Is accuracy the same wherever the gold stands?"""
+    right, there = np.array([_right(row) for row in rows]), np.eye(count)[list(golds)]
+    if right.all() or not right.any():
+        return ChiSquare(None, count - 1, None, "all are right" if right.all() else "none is right")
+    return _score_test(rows, (right - right.mean())[:, None] * there / there.sum(axis=0))
 
 
 def _wrong_test(rows: Sequence[Scored], golds: Sequence[int], said: Sequence[int | None], count: int) -> ChiSquare:
-    """Goodness of fit of the wrong answers' places, by scipy; each is expected at any place but the gold's alike."""
-    from scipy.stats import chisquare
+    """Are wrong answers at any place but the gold's alike?"""
+    wrong = [n for n, (row, place) in enumerate(zip(rows, said, strict=True)) if place is not None and not _right(row)]
+    if count == 2 or not wrong:
+        reason = "a wrong answer has one place only" if count == 2 else "there are none"
+        return ChiSquare(None, count - 1, None, reason)
+    every = np.eye(count)
+    chosen, elsewhere = every[[said[n] or 0 for n in wrong]], (1 - every[[golds[n] for n in wrong]]) / (count - 1)
+    return _score_test([rows[n] for n in wrong], chosen - elsewhere)
 
-    seen, expected = np.zeros(count), np.zeros(count)
-    for row, gold, place in zip(rows, golds, said, strict=True):
-        if place is not None and not _right(row):
-            seen[place] += 1
-            expected += (np.arange(count) != gold) / (count - 1)
-    if not expected.all():
-        return ChiSquare(None, count - 1, None, "too few wrong answers")
-    found = chisquare(seen, expected)
-    return ChiSquare(float(found.statistic), count - 1, float(found.pvalue))
+
+def _score_test(rows: Sequence[Scored], departures: Array) -> ChiSquare:
+    """That departures (items, places) from what is expected sum to nothing but chance.
+
+    Their sum's covariance is had from the clips, or questions, whose items depend on each other; differences between
+    places alone count.
+    """
+    from scipy.stats import chi2
+
+    sums = summed(clips(rows), departures)
+    sums -= sums.mean(axis=1, keepdims=True)
+    total, covariance = sums.sum(axis=0), sums.T @ sums
+    rank = int(np.linalg.matrix_rank(covariance, tol=1e-9, hermitian=True))
+    if rank == 0:
+        return ChiSquare(None, departures.shape[1] - 1, None, "no answer depends on its place")
+    statistic = float(total @ np.linalg.pinv(covariance, rcond=1e-9, hermitian=True) @ total)
+    return ChiSquare(statistic, rank, float(chi2.sf(statistic, rank)))

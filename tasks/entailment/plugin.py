@@ -23,7 +23,7 @@ from alm_bench.core import (
 from alm_bench.data.readers import read_csv, unique
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import UNIFORM, accuracies, earned
-from alm_bench.scoring.choice import answered, beside_accuracy, clips, counted
+from alm_bench.scoring.choice import answered, beside_accuracy, clips, counted, predictors
 from alm_bench.scoring.classification import classification_metrics, confusion, corpus
 from alm_bench.tasks.entailment.hypothesis_only import BLIND_HYPOTHESIS, HypothesisOnly
 
@@ -154,8 +154,7 @@ def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
         return {}
     golds = _golds(rows)
     said: dict[str, list[int | None]] = {BLIND_LABEL: [_frequent(rows)] * len(rows)}
-    for name in dict.fromkeys(name for row in rows for name in row.blind):
-        said[name] = [_label(row, row.blind.get(name)) for row in rows]
+    said |= {name: [_label(row, row.blind[name]) for row in rows] for name in predictors(rows)}
     table = accuracies(rows, {UNIFORM: earned(rows, {})[UNIFORM]})
     return table | {name: classification_metrics(golds, labels, clips(rows), RECALLS) for name, labels in said.items()}
 

@@ -28,21 +28,19 @@ def test_only_what_the_text_does_not_give_away_is_counted() -> None:
     run = alm("score", listener, "--solvable-by", text, "--json").run
     found = run["metrics"]["beyond_text"]
     assert (found["value"], found["n"]) == (4 / 8, 8)
-    assert run["solver"] == "text only: replay[text]"
-    assert run["blind"]["text only: replay[text]"]["accuracy"]["value"] == 12 / 20
-    assert run["over_blind"]["all"]["all"]["row"] == "text only: replay[text]"
+    row = run["solver"]
+    assert row == f"text only: replay[text] ({text.name[-16:-8]})", "its model and its run"
+    assert run["blind"][row]["accuracy"]["value"] == 12 / 20
+    assert run["over_blind"]["all"]["all"]["row"] == row
     assert not run["over_blind"]["all"]["all"]["beaten"]
     assert alm("score", listener, "--json").run["metrics"] == run["metrics"], "it is stored with the items"
 
 
 def test_a_run_names_its_solver_too_and_another_one_later() -> None:
     text, other = answered("text", range(12)), answered("other", range(4))
-    run = alm("run", *replay(Path("text.json")), "--tasks", "mmau", "--solvable-by", text, "--json").run
-    assert run["metrics"]["beyond_text"]["value"] == 0
-    again = alm("run", *replay(Path("text.json")), "--tasks", "mmau", "--solvable-by", other, "--json").run
-    assert (again["solver"], again["metrics"]["beyond_text"]["value"]) == ("text only: replay[other]", 8 / 16)
-    once_more = alm("run", *replay(Path("text.json")), "--tasks", "mmau", "--solvable-by", text, "--json").run
-    assert once_more["solver"] == "text only: replay[text]"
+    asked = ("run", "--model", "blind", "--tasks", "mmau", "--json", "--solvable-by")
+    for solver, name in ((text, "text"), (other, "other"), (text, "text")):
+        assert alm(*asked, solver).run["solver"].startswith(f"text only: replay[{name}]")
 
 
 def test_options_are_matched_by_their_text() -> None:
@@ -51,12 +49,36 @@ def test_options_are_matched_by_their_text() -> None:
     assert "beyond_text" not in circular["metrics"]
     folder = Path("results/runs") / circular["run"]
     run = alm("score", folder, "--solvable-by", text, "--json").run
-    assert run["metrics"]["beyond_text"]["reason"] == f"text only: replay[text] answers all {run['n']} items"
+    assert run["metrics"]["beyond_text"]["reason"] == f"{run['solver']} answers all {run['n']} items"
     assert "asked several orders of each question" in refusal(alm("score", text, "--solvable-by", folder))
+
+
+def test_items_answered_later_without_it_leave_no_half_a_row() -> None:
+    text = answered("text", range(12))
+    some = {row["id"]: row["answer"] for row in questions(20)[:15]}
+    listener = ("run", *replay(outputs(Path("some.json"), some)), "--tasks", "mmau", "--max-failures", "100%")
+    first = alm(*listener, "--solvable-by", text, "--json").run
+    assert first["solver"] in first["blind"]
+    folder = Path("results/runs") / first["run"]
+    lines = (folder / "samples.jsonl").read_text().splitlines(keepends=True)
+    (folder / "samples.jsonl").write_text("".join(lines[:18]))
+    ran = alm(*listener, "--json")
+    assert "5 of 20 items have no prediction of 'text only: replay[text]" in ran.err
+    assert (ran.run["solver"], first["solver"] in ran.run["blind"]) == (None, False)
+    assert alm(*listener, "--solvable-by", text, "--json").run["solver"] == first["solver"]
+
+
+def test_it_is_met_before_any_task_is_answered() -> None:
+    text = answered("text", range(12))
+    cle(Path("data"))
+    said = refusal(alm("run", "--model", "blind", "--tasks", "mmau,cle", "--solvable-by", text))
+    assert "a run of mmau, expected one of cle" in said
+    assert not list(Path("results/runs").glob("*/samples.jsonl"))
 
 
 def test_a_run_that_does_not_fit_is_refused() -> None:
     listener = answered("listener", range(20))
+    assert "is the run itself" in refusal(alm("score", listener, "--solvable-by", listener))
     short = answered("short", range(20), "--limit", "5")
     assert "has no answer for 15 of 20 items, as 'item-005'" in refusal(alm("score", listener, "--solvable-by", short))
     cle(Path("other"))

@@ -79,6 +79,29 @@ def test_ties_with_the_best_and_rows_that_do_not_beat_the_blind_ones_are_marked(
     assert poor["over the best blind row"].startswith("**not above blind:** -")
 
 
+def test_runs_of_a_task_that_is_gone_have_their_summaries(run: Run) -> None:
+    ((_, rows),) = tables([run], lambda name: None)
+    assert f"over {run.summary['over_blind']['all']['all']['row']}" in rows[0]["over the best blind row"]
+
+
+def test_withheld_answers_have_no_best(run: Run) -> None:
+    records = {
+        name: replace(record, sample=replace(record.sample, target=None, gold=None), scores={})
+        for name, record in run.records.items()
+    }
+    withheld = replace(told(run), records=records)
+    withheld.summary["metrics"]["accuracy"] = {"value": None, "low": None, "high": None, "n": 0, "reason": "withheld"}
+    ((_, rows),) = tables([withheld], task_of)
+    assert rows[0]["against the best"] == "-"
+
+
+def test_bounds_are_shown_where_they_differ_alone(run: Run) -> None:
+    assert "unanswered as chance" not in as_markdown([run], task_of)
+    silent = told(run)
+    silent.summary["metrics"]["chance_filled"]["value"] += 0.1
+    assert "unanswered as chance" in as_markdown([silent], task_of)
+
+
 def test_the_csv_has_every_figure_of_the_summary(run: Run) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv([run]))))
     found = {(row["grouping"], row["key"], row["metric"]): row for row in rows}

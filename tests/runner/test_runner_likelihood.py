@@ -59,9 +59,41 @@ def test_likelihood_alone_stands_for_the_answer() -> None:
 
 def test_entailment_has_its_figures_by_likelihood() -> None:
     cle(Path("data"))
-    run = alm(*asked(BODY, "--answer-by", "likelihood", "--json", tasks="cle")).run
-    assert run["metrics"]["accuracy"]["value"] == 0, "the last option states no label"
-    assert run["metrics"]["eacc"]["value"] == 0
+    body = BODY.replace("(-float(9 - i), 2) for i in range(len(r.choices))", "(-1.0 - len(c), 1) for c in r.choices")
+    run = alm(*asked(body, "--answer-by", "likelihood", "--json", tasks="cle")).run
+    found = {name: run["metrics"][name]["value"] for name in ("eacc", "nacc", "cacc")}
+    assert found == {"eacc": 0, "nacc": 1, "cacc": 0}, "the shortest option says that it is plausible"
+
+
+def test_scores_may_be_arrays_of_numpy() -> None:
+    body = BODY.replace("(-float(9 - i), 2)", "(__import__('numpy').float32(-9 + i), __import__('numpy').int64(2))")
+    run = alm(*asked(body, "--answer-by", "both", "--json")).run
+    folder = only_run(Path("results/runs"))
+    assert stored(folder)[1]["likelihood"]["text"][0] == [-9.0, 2]
+    assert alm("score", folder, "--json").run["metrics"] == run["metrics"]
+
+
+def test_a_text_is_kept_where_its_options_could_not_be_scored() -> None:
+    body = BODY.split("return [Option")[0] + "return [OptionScores(error='too long') for r in batch]\n"
+    run = alm(*asked(body, "--answer-by", "both", "--max-failures", "100%", "--json")).run
+    folder = only_run(Path("results/runs"))
+    assert {record["text"] for record in stored(folder)} == {row["choices"][0] for row in questions(20)}
+    assert alm("score", folder, "--json").run["status"] == run["status"], "it is an error still"
+
+
+def test_what_one_run_was_not_asked_for_is_no_difference() -> None:
+    alm(*asked(BODY, "--out", "written"))
+    alm(*asked(BODY, "--answer-by", "both", "--out", "both"))
+    alm(*asked(BODY, "--answer-by", "likelihood", "--out", "scored"))
+    written, both, scored = (only_run(Path(name)) for name in ("written", "both", "scored"))
+    cells = alm("compare", written, both, "--json").json["cells"]
+    assert {cell["score"] for cell in cells} == {"accuracy", "official_accuracy"}
+    said = refusal(alm("compare", written, scored))
+    assert "differ in kind of answer (text, likelihood)" in said
+    cells = alm("compare", written, scored, "--different", "--json").json["cells"]
+    assert {cell["score"] for cell in cells} == {"accuracy"}
+    assert "(by likelihood)" in alm("compare", written, scored, "--different", "--examples", "1").out
+    assert "by text" in alm("show", scored, "--limit", "1").out
 
 
 def test_a_model_that_cannot_score_says_so_before_it_works() -> None:

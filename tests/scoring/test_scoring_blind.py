@@ -17,6 +17,7 @@ from alm_bench.scoring.blind import (
     longest_option,
     margin,
 )
+from alm_bench.scoring.intervals import proportion
 from alm_bench.scoring.paired import difference
 
 
@@ -54,6 +55,7 @@ def test_longest_is_the_first_of_ties() -> None:
 def test_predictions_stored_with_items_are_rows_of_their_own() -> None:
     rows = [replace(row(("a", "b"), 1, 0), blind={"words": 1}), replace(row(("a", "c"), 0, 0), blind={"words": None})]
     assert choice_scores(rows)["words"] == [1.0, 0.0]
+    assert "words" not in choice_scores([*rows, row(("a", "d"), 0, 0)]), "of some of the items it says nothing"
     assert choice_scores([]) == {}
 
 
@@ -76,6 +78,16 @@ def test_a_score_level_with_the_best_row_does_not_beat_it() -> None:
     assert found is not None
     assert not found.beaten
     assert found.lead.value == pytest.approx(0)
+
+
+def test_a_few_items_that_are_all_right_are_no_certainty() -> None:
+    few = [row((f"a{n}", f"b{n}"), n % 2, n % 2) for n in range(2)]
+    many = [row((f"a{n}", f"b{n}"), n % 2, n % 2) for n in range(40)]
+    found = [margin(rows, {UNIFORM: [0.5] * len(rows)}) for rows in (few, many)]
+    assert [one is not None and one.lead.value for one in found] == [0.5, 0.5]
+    assert [one is not None and one.beaten for one in found] == [False, True]
+    assert found[1] is not None
+    assert found[1].lead.low == pytest.approx((proportion(40, 40).low or 0) - 0.5)
 
 
 def test_one_item_beats_nothing() -> None:

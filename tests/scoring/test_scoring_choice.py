@@ -87,13 +87,12 @@ def test_options_that_were_scored_have_columns_of_their_own() -> None:
     assert (found["by_text_sum"].n, "by_letter_sum" in found) == (2, False)
 
 
-def arranged(question: str, number: int, order: tuple[int, ...], said: int | None) -> Scored:
-    """A question whose options are a, b, a's twin A and d; the gold is a."""
+def arranged(question: str, number: int, order: tuple[int, ...], said: int | None, count: int = 2) -> Scored:
+    """One of `count` orders of a question whose options are a, b, a's twin A and d; the gold is a."""
     options = ("a", "b", "A", "d")[: len(order)]
     moved = tuple(options[place] for place in order)
-    sample = Sample(
-        f"{question}~{number}", {}, choices=moved, target=order.index(0), arranged=Arrangement(question, number, order)
-    )
+    where = Arrangement(question, number, count, order)
+    sample = Sample(f"{question}~{number}", {}, choices=moved, target=order.index(0), arranged=where)
     parsed = None if said is None else Parsed("ok", "exact", said, moved[said])
     return Scored(sample, "ok", "text", parsed, {"accuracy": float(same_option(sample, said))})
 
@@ -101,18 +100,21 @@ def arranged(question: str, number: int, order: tuple[int, ...], said: int | Non
 def test_arrangements_of_a_question_weigh_as_one() -> None:
     rows = [
         *(arranged("two", number, order, 0) for number, order in enumerate([(0, 1), (1, 0)])),  # always the first
-        *(arranged("four", n, tuple((p + n) % 4 for p in range(4)), (4 - n) % 4) for n in range(4)),  # always right
-        arranged("one", 0, (1, 0), None),
+        *(arranged("four", n, tuple((p + n) % 4 for p in range(4)), (4 - n) % 4, 4) for n in range(4)),  # always right
+        arranged("part", 0, (1, 0), None),
     ]
-    assert clips(rows) == ["two"] * 2 + ["four"] * 4 + ["one"]
+    assert clips(rows) == ["two"] * 2 + ["four"] * 4 + ["part"]
     assert mean_score(rows, "accuracy").value == pytest.approx((1 / 2 + 1 + 0) / 3)
     found = beside_accuracy(rows)
-    assert (found["all_right"].value, found["all_right"].n) == (0.5, 2), "the question asked once is in neither"
+    assert (found["all_right"].value, found["all_right"].n) == (0.5, 2), (
+        "a question of which an order is missing is in neither"
+    )
     assert found["consistency"].value == pytest.approx((0 + 1) / 2)
 
 
 def test_twins_agree_and_silence_does_not() -> None:
-    twins = [arranged("q", 0, (0, 1, 2, 3), 0), arranged("q", 1, (1, 2, 3, 0), 1), arranged("q", 2, (2, 3, 0, 1), 1)]
+    orders = [((0, 1, 2, 3), 0), ((1, 2, 3, 0), 1), ((2, 3, 0, 1), 1)]
+    twins = [arranged("q", number, order, said, 3) for number, (order, said) in enumerate(orders)]
     assert beside_accuracy(twins)["consistency"].value == pytest.approx(1 / 3), "a and A, then d"
     silent = [arranged("q", 0, (0, 1), None), arranged("q", 1, (1, 0), None)]
     assert beside_accuracy(silent)["consistency"].value == 0
