@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_ITEMS ?= 300
 
-.PHONY: demo test check mini mini-text-only results-demo clean
+.PHONY: demo test check mini mini-text-only results-demo spice-engine clean
 
 # The interpreter that the project asks for, or any python3 that is new enough.
 PY := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
@@ -45,6 +45,10 @@ results-demo: $(VENV)/.installed
 	$(BIN)/alm-bench run --model mellow $(DEMO_RUNS)
 	$(BIN)/alm-bench run --model mellow --model-arg checkpoint=mini-text-only $(DEMO_RUNS)
 	$(BIN)/alm-bench leaderboard --out results/runs/demo --to results/demo
+
+# The 2 kB that SPICE needs on Java 15 and newer; its build is committed, so that users need no compiler.
+spice-engine: $(VENV)/.installed
+	$(BIN)/python -m alm_bench.scoring.spice_engine
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import typer
 
 from alm_bench import __version__
-from alm_bench.cli import ask, compare, data, leaderboard, ls, matrix, run, score, show, submit, train
+from alm_bench.cli import ask, captions, compare, data, leaderboard, ls, matrix, run, score, show, submit, train
 from alm_bench.core.errors import AlmBenchError, known_first
 
 INTERRUPTED = 130
@@ -30,6 +30,7 @@ app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
 app.command()(submit.submit)
 app.command("rescore-matrix")(matrix.rescore_matrix)
+app.command("caption-metrics")(captions.caption_metrics)
 app.command()(ls.ls)
 app.command()(train.train)
 app.add_typer(data.app, name="data")

@@ -82,3 +82,30 @@ class Training:
         if "validation_loss" in entry:
             told += f" · validation {entry['validation_loss']:.4f}"
         self._show(entry["name"], entry["step"] + 1, entry["total"], told)
+
+
+class Counting:
+    """How many of a known number are done; shown once the first is told."""
+
+    def __init__(self, title: str) -> None:
+        self._bars = Bars(
+            TextColumn(title, markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "Counting":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._task is not None:
+            self._bars.stop()
+
+    def update(self, done: int, total: int) -> None:
+        if self._task is None:
+            self._bars.start()
+            self._task = self._bars.add_task("", total=total)
+        self._bars.update(self._task, completed=done)

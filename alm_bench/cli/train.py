@@ -29,12 +29,12 @@ def train(
     recipe = load_config(config, changes)
 
     from alm_bench.cli.progress import Training
-    from alm_bench.demo import default_cache
+    from alm_bench.core.files import cache_folder
     from alm_bench.train.loop import Trainer
     from alm_bench.train.setup import prepare
 
     with Training(recipe.name) as progress:
-        prepared = prepare(recipe, default_cache().parent / "features", progress.preparing)
+        prepared = prepare(recipe, cache_folder("features"), progress.preparing)
         for source in prepared.corpus.sources:
             if source.missing:
                 progress.say(

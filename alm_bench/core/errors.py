@@ -30,6 +30,10 @@ class CheckpointError(UsageError):
     """Model weights are missing, of another layout, or unsafe to read."""
 
 
+class MetricError(AlmBenchError):
+    """A metric cannot be computed; others can."""
+
+
 class StoreError(AlmBenchError):
     """A run folder cannot be written or read (full disk, read-only, locked by another process)."""
 

@@ -49,6 +49,18 @@ def atomic_write(path: Path, content: str | bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+CACHE_VARIABLE = "ALM_BENCH_CACHE"
+"""The environment variable that names another cache folder."""
+
+
+def cache_folder(name: str) -> Path:
+    """`name` in the user's cache folder, or in that of the environment variable; it may not be there yet."""
+    import platformdirs
+
+    named = os.environ.get(CACHE_VARIABLE)
+    return (Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("alm-bench"))) / name
+
+
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

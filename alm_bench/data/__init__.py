@@ -2,7 +2,7 @@
 
 from alm_bench.data.hub import hub_root, local_root
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
-from alm_bench.data.outputs import read_answered, read_outputs
+from alm_bench.data.outputs import Captioned, read_answered, read_captions, read_outputs
 from alm_bench.data.readers import (
     ParquetRow,
     parquet_files,
@@ -17,6 +17,7 @@ from alm_bench.data.root import LocalRoot
 from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect, inspect_clips, inspect_file
 
 __all__ = [
+    "Captioned",
     "ClipReport",
     "DataReport",
     "FileReport",
@@ -32,6 +33,7 @@ __all__ = [
     "manifest_hash",
     "parquet_files",
     "read_answered",
+    "read_captions",
     "read_csv",
     "read_json",
     "read_jsonl",

@@ -3,12 +3,13 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from alm_bench.core import DataError, Sample
 from alm_bench.core.errors import known_first
-from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
+from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text, unique
 
 TEXT_COLUMNS = ("model_output", "model_prediction", "prediction")
 
@@ -51,6 +52,50 @@ def read_answered(path: Path, annotations: Path | None = None, column: str | Non
         target = options.index(answer) if answer in options else None
         found.append((Sample(item, {}, choices=options, target=target, gold=answer), text or ""))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """A candidate caption and what it is compared with. `id` is the item's number where the file has none."""
+
+    id: str
+    candidate: str
+    references: tuple[str, ...]
+
+
+def read_captions(path: Path) -> list[Captioned]:
+    """Items with `candidate`, `references` and, where there is one, `id`, of a JSON list, JSONL or CSV.
+
+    References are a list of texts; in a CSV's cell a JSON list, or one text. Raises DataError naming file and item.
+    """
+    rows = _rows(path)
+    if not rows:
+        raise DataError(f"{path}: holds no captions")
+    return unique((_captioned(path, number, row) for number, row in enumerate(rows, start=1)), path)
+
+
+def _captioned(path: Path, number: int, row: Mapping[str, Any]) -> Captioned:
+    where = f"{path}: item {number}"
+    for key in ("candidate", "references"):
+        if key not in row:
+            raise DataError(f"{where} has no {key!r}; it has {', '.join(map(str, row)) or 'nothing'}")
+    references = row["references"]
+    if isinstance(references, str):
+        references = _listed(references)
+    if not isinstance(row["candidate"], str):
+        raise DataError(f"{where}: the candidate is a {type(row['candidate']).__name__}, expected text")
+    if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):
+        raise DataError(f"{where}: references are {references!r:.80}, expected a list of one text or more")
+    return Captioned(str(row.get("id") or number), row["candidate"], tuple(references))
+
+
+def _listed(cell: str) -> Any:
+    if cell.lstrip().startswith("["):
+        try:
+            return json.loads(cell)
+        except ValueError:
+            pass  # a text that begins with a bracket
+    return [cell]
 
 
 def _rows(path: Path) -> Sequence[Mapping[str, Any]]:

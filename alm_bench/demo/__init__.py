@@ -11,13 +11,12 @@ from alm_bench.demo.files import Sizes
 from alm_bench.demo.hearing import CUES, frame_cues
 from alm_bench.demo.made import Made
 from alm_bench.demo.mcq import mmau_items
-from alm_bench.demo.root import CACHE_VARIABLE, DemoRoot, default_cache, demo_root, synthesise
+from alm_bench.demo.root import DemoRoot, demo_root, synthesise
 from alm_bench.demo.scene import SECONDS, WORLD, Event, Scene, frame_tags, scene
 from alm_bench.demo.training import training_rows
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, TAGS, EventType
 
 __all__ = [
-    "CACHE_VARIABLE",
     "CUES",
     "EVENT_TYPES",
     "FAMILIES",
@@ -32,7 +31,6 @@ __all__ = [
     "Sizes",
     "aqa_rows",
     "captions",
-    "default_cache",
     "demo_root",
     "difference",
     "entailment_rows",

@@ -2,24 +2,20 @@
 
 import io
 import json
-import os
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import filelock
-import platformdirs
 
 from alm_bench.core import AudioRef, DataError, StoreError
-from alm_bench.core.files import atomic_write, storing
+from alm_bench.core.files import CACHE_VARIABLE, atomic_write, cache_folder, storing
 from alm_bench.core.types import Wave
 from alm_bench.data.root import LocalRoot
 from alm_bench.demo import files
 from alm_bench.demo.made import Made
 from alm_bench.demo.scene import Scene
-
-CACHE_VARIABLE = "ALM_BENCH_CACHE"
 
 _COMPLETE = "world.json"
 
@@ -104,20 +100,14 @@ def _key(name: str) -> str:
     return str(PurePosixPath(name))
 
 
-def default_cache() -> Path:
-    """`$ALM_BENCH_CACHE/demo-v1`, else `demo-v1` in the user's cache folder."""
-    named = os.environ.get(CACHE_VARIABLE)
-    return (Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("alm-bench"))) / "demo-v1"
-
-
 def demo_root(cache: Path | None = None, sizes: files.Sizes | None = None) -> DemoRoot:
-    """The demo world below `cache` (default: `default_cache()`), written now if it is not there yet.
+    """The demo world below `cache` (default: `demo-v1` in the user's cache folder), written now if it is not there yet.
 
     Every version of the world has a folder of its own. Several processes may call this at once: one writes, the others
     wait. Raises StoreError where the folder cannot be written.
     """
     sizes = sizes or files.Sizes()
-    path = (cache or default_cache()) / files.version(sizes).replace("+", "-")
+    path = (cache or cache_folder("demo-v1")) / files.version(sizes).replace("+", "-")
     if not (path / _COMPLETE).is_file():
         try:
             with storing(path):

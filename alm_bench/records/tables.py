@@ -48,6 +48,14 @@ def cell(metric: Mapping[str, Any] | None, name: str) -> str:
     return f"{value} of {metric['n']}" if name in OF_FEWER else value
 
 
+def fraction(metric: Mapping[str, Any]) -> str:
+    """As `cell`, but 0.2149 [0.1983, 0.2320]: caption metrics are no percentages."""
+    if metric["value"] is None:
+        return f"not computed: {metric.get('reason', 'no reason recorded')}"
+    value = f"{metric['value']:.4f}"
+    return value if metric["low"] is None else f"{value} [{metric['low']:.4f}, {metric['high']:.4f}]"
+
+
 def task_title(run: Mapping[str, Any]) -> str:
     return f"{run['task']} (demo)" if run["data"] == "demo" else str(run["task"])
 

@@ -1,0 +1,164 @@
+"""SPICE (Anderson et al., arXiv 1607.08822) on today's Java: the scene graphs of candidate and references, their F.
+
+SPICE's own program is in pycocoevalcap. It parses with Stanford CoreNLP 3.6.0, which is not, and was written for
+Java 8: newer ones need packages opened to its cache, and have no JavaScript engine, which it indents its result with
+(`spice_engine` stands for that).
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from alm_bench.core.errors import MetricError
+from alm_bench.core.files import cache_folder
+from alm_bench.scoring import java
+from alm_bench.scoring.spice_engine import JAR
+
+HOME = "ALM_BENCH_SPICE_HOME"
+"""The environment variable that names the folder of CoreNLP's two jars."""
+
+CORENLP = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
+BATCH = 250
+"""Items for one start of Java (ten seconds): what an interruption loses at most."""
+
+MEGABYTES = 2048
+LONGEST = 120
+"""Words of a sentence: what the parser needs grows with their square, and beyond its memory it would guess."""
+
+Progress = Callable[[int, int], None]
+"""Told how many items are done, and of how many."""
+
+Item = tuple[str, tuple[str, ...]]
+
+
+def home() -> Path:
+    """The folder of CoreNLP's jars: of the environment variable, else ../shared/spice, else the user's cache.
+
+    Raises MetricError naming the places looked at.
+    """
+    named = os.environ.get(HOME)
+    places = [Path(named)] if named else [Path("../shared/spice"), cache_folder("spice")]
+    for place in places:
+        if all((place / jar).is_file() for jar in CORENLP):
+            return place.resolve()
+    looked = " and ".join(map(str, places))
+    raise MetricError(
+        f"needs Stanford CoreNLP 3.6.0: {' and '.join(CORENLP)} are not in {looked}; put them there, or name their "
+        f"folder with {HOME}"
+    )
+
+
+def spice_items(candidates: Sequence[str], references: Sequence[Sequence[str]], progress: Progress) -> list[float]:
+    """SPICE's F of each item, 0 to 1, of PTB-tokenised texts.
+
+    Scores are kept by content in the user's cache, and so are parses: what was scored once is not scored again, and an
+    interrupted evaluation goes on. Raises MetricError without Java or CoreNLP, and naming the first item that SPICE
+    cannot score; all others are kept all the same.
+    """
+    items = [(candidate, tuple(each)) for candidate, each in zip(candidates, references, strict=True)]
+    with _kept() as kept:
+        found: dict[Item, float] = {}
+        for item in dict.fromkeys(items):
+            if (value := _known(kept, item)) is not None:
+                found[item] = value
+        todo = [item for item in dict.fromkeys(items) if item not in found]
+        progress(len(items) - sum(item not in found for item in items), len(items))
+        failures: dict[Item, str] = {}
+        if todo:
+            folder = home()
+            for start in range(0, len(todo), BATCH):
+                for item, score in _scored(todo[start : start + BATCH], folder):
+                    if isinstance(score, str):
+                        failures[item] = score
+                    else:
+                        found[item] = score
+                        kept.execute("INSERT OR REPLACE INTO scores VALUES (?, ?)", (_key(item), score))
+                kept.commit()
+                progress(sum(item in found for item in items), len(items))
+    if failures:
+        place = next(number for number, item in enumerate(items) if item in failures)
+        others = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        raise MetricError(f"item {place + 1}{others}: {failures[items[place]]}")
+    return [found[item] for item in items]
+
+
+def _scored(items: Sequence[Item], folder: Path) -> Iterator[tuple[Item, float | str]]:
+    """Values, or reasons why there are none. A batch that ends Java is halved until the guilty items stand alone."""
+    long = {item: reason for item in items if (reason := _too_long(item)) is not None}
+    yield from long.items()
+    rest = [item for item in items if item not in long]
+    if not rest:
+        return
+    try:
+        values = _run(rest, folder)
+    except MetricError as error:
+        if len(rest) == 1:
+            yield rest[0], str(error)
+            return
+        _run([PROBE], folder)  # what does not run at all is no item's fault
+        half = len(rest) // 2
+        yield from _scored(rest[:half], folder)
+        yield from _scored(rest[half:], folder)
+        return
+    yield from zip(rest, values, strict=True)
+
+
+PROBE: Item = ("a dog barks", ("a dog is barking",))
+
+
+def _too_long(item: Item) -> str | None:
+    candidate, references = item
+    for what, text in (("a candidate", candidate), *(("a reference", reference) for reference in references)):
+        if (words := len(text.split())) > LONGEST:
+            return f"{what} of {words} words, SPICE's parser takes {LONGEST}"
+    return None
+
+
+def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
+    """One start of SPICE. Raises MetricError when it ends too early, or is not done in time."""
+    pack = java.package("spice")
+    jars = [pack / "spice-1.0.jar", pack / "lib" / "*", *(folder / jar for jar in CORENLP), JAR]
+    parses = cache_folder("spice") / "parses"
+    parses.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="alm-bench-spice-") as scratch:
+        asked, answer = Path(scratch) / "in.json", Path(scratch) / "out.json"
+        told = [{"image_id": str(n), "test": item[0], "refs": list(item[1])} for n, item in enumerate(items)]
+        asked.write_text(json.dumps(told), encoding="utf-8")
+        command = [*java.opened(java.java()), "-cp", os.pathsep.join(map(str, jars)), "edu.anu.spice.SpiceScorer"]
+        command += [str(asked), "-cache", str(parses), "-out", str(answer), "-subset", "-silent"]
+        java.run(command, megabytes=MEGABYTES, seconds=180 + 10 * len(items))
+        if not answer.is_file():
+            raise MetricError("SPICE ended without a result")
+        scores = {entry["image_id"]: entry["scores"]["All"]["f"] for entry in json.loads(answer.read_text())}
+    values = [scores.get(str(n)) for n in range(len(items))]
+    return ["neither candidate nor references hold anything to compare" if v is None else float(v) for v in values]
+
+
+def _key(item: Item) -> str:
+    return hashlib.sha256(json.dumps(item).encode()).hexdigest()
+
+
+def _known(kept: sqlite3.Connection, item: Item) -> float | None:
+    row = kept.execute("SELECT value FROM scores WHERE key = ?", (_key(item),)).fetchone()
+    return None if row is None else float(row[0])
+
+
+@contextmanager
+def _kept() -> Iterator[sqlite3.Connection]:
+    """The scores of former evaluations. Raises MetricError where the cache cannot be used."""
+    folder = cache_folder("spice")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(folder / "scores.sqlite", timeout=60)
+        connection.execute("CREATE TABLE IF NOT EXISTS scores (key TEXT PRIMARY KEY, value REAL NOT NULL)")
+    except (OSError, sqlite3.Error) as error:
+        raise MetricError(f"the cache {folder} cannot be used ({error}): name another with ALM_BENCH_CACHE") from error
+    try:
+        yield connection
+    finally:
+        connection.close()

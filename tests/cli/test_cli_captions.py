@@ -1,0 +1,87 @@
+"""`caption-metrics`: files in, figures out."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_world import alm, refusal
+
+ROWS = [
+    {"id": "one", "candidate": "a dog barks", "references": ["a dog is barking", "barking of a dog"]},
+    {"id": "two", "candidate": "rain falls", "references": ["it rains on a roof"]},
+]
+CHEAP = ("--metrics", "bleu_1,rouge_l,cider")
+
+
+def written(path: Path, rows: list[dict[str, Any]]) -> Path:
+    if path.suffix == ".json":
+        path.write_text(json.dumps(rows))
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(rows[0])
+            for row in rows:
+                cells = [json.dumps(v) if isinstance(v, list) and len(v) > 1 else v for v in row.values()]
+                writer.writerow([v[0] if isinstance(v, list) else v for v in cells])
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl", ".csv"])
+def test_every_kind_of_file_gives_the_same(tmp_path: Path, suffix: str) -> None:
+    found = alm("caption-metrics", written(tmp_path / f"c{suffix}", ROWS), *CHEAP, "--json").json
+    assert set(found["corpus"]) == {"bleu_1", "rouge_l", "cider"}
+    assert set(found["corpus"]["cider"]) == {"value", "low", "high", "n"}
+    assert [item["id"] for item in found["items"]] == ["one", "two"]
+    mean = sum(item["rouge_l"] for item in found["items"]) / 2
+    assert found["corpus"]["rouge_l"]["value"] == pytest.approx(mean)
+
+
+def test_ids_are_numbers_where_there_are_none(tmp_path: Path) -> None:
+    rows = [{key: value for key, value in row.items() if key != "id"} for row in ROWS]
+    found = alm("caption-metrics", written(tmp_path / "c.json", rows), *CHEAP, "--json").json
+    assert [item["id"] for item in found["items"]] == ["1", "2"]
+
+
+def test_the_table_names_what_could_not_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    ran = alm("caption-metrics", written(tmp_path / "c.json", ROWS))
+    assert ran.status == 0
+    lines = {line.split("|")[1].strip(): line for line in ran.out.splitlines() if line.startswith("| ")}
+    assert "not computed: needs Java" in lines["meteor"]
+    assert "not computed: needs Java" in lines["spice"]
+    assert lines["cider"].split("|")[2].strip() == "2"
+    assert "words split by NLTK" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([], "holds no captions"),
+        ([{"candidate": "a"}], "item 1 has no 'references'; it has candidate"),
+        ([{"references": ["a"]}], "item 1 has no 'candidate'"),
+        ([{"candidate": 5, "references": ["a"]}], "item 1: the candidate is a int, expected text"),
+        ([{"candidate": "a", "references": []}], "references are [], expected a list of one text or more"),
+        ([ROWS[0], ROWS[0]], "the id 'one' occurs 2 times"),
+    ],
+)
+def test_malformed_files_are_refused(tmp_path: Path, rows: list[Any], reason: str) -> None:
+    assert reason in refusal(alm("caption-metrics", written(tmp_path / "c.json", rows)))
+
+
+def test_unknown_metrics_are_refused(tmp_path: Path) -> None:
+    file = written(tmp_path / "c.json", ROWS)
+    assert "unknown metric 'blue'; known: bleu_1" in refusal(alm("caption-metrics", file, "--metrics", "blue"))
+    assert "names no metric" in refusal(alm("caption-metrics", file, "--metrics", ","))
+
+
+@pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java")
+def test_everything_of_two_captions(tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALM_BENCH_SPICE_HOME", str(shared / "spice"))
+    ran = alm("caption-metrics", written(tmp_path / "c.json", ROWS), "--json")
+    assert ran.json["tokenizer"] == "CoreNLP 3.4.1"
+    assert all(metric["value"] is not None for metric in ran.json["corpus"].values())
