@@ -79,6 +79,14 @@ class Catalogue:
             raise UsageError(f"unknown task {name!r}{self._why(name)}; known: {known_first(name, self.tasks)}")
         return self.tasks[name]
 
+    def expand(self, names: Sequence[str]) -> list[str]:
+        """The names of tasks, a collection's name replaced by those of its tasks; each once, in order."""
+        found = []
+        for name in names:
+            members = [task for task, entry in self.tasks.items() if entry.card.collection == name]
+            found += members or [name]
+        return list(dict.fromkeys(found))
+
     def adapter(self, name: str) -> AdapterEntry:
         """An adapter by name, or by `FILE.py:Class` or `package.module:Class`."""
         if ":" in name:

@@ -107,7 +107,7 @@ def run(
     solver = None if solvable_by is None else common.find_run(solvable_by, out)
     tolerance = Tolerance.read(max_failures)
     device, dtype = common.device_and_dtype(device, dtype)
-    names = list(dict.fromkeys(name.strip() for name in tasks.split(",") if name.strip()))
+    names = catalogue().expand([name.strip() for name in tasks.split(",") if name.strip()])
     entry = catalogue().adapter(model)
     jobs = _jobs(
         names,

@@ -273,6 +273,7 @@ class TaskCard:
     clips: int = 1
     hub: Mapping[str, str] = field(default_factory=dict)  # split -> HF dataset id
     audio_source: str | None = None
+    collection: str | None = None  # a name that stands for several tasks
 
     @property
     def default_split(self) -> str:

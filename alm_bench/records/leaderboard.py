@@ -8,7 +8,7 @@ from typing import Any
 from alm_bench.core import KnowsBlind, Task
 from alm_bench.records.finished import Run
 from alm_bench.records.schema import margin_json, metric_json
-from alm_bench.records.tables import OVER_BLIND, TITLES, cell, lead, markdown, signed, task_title
+from alm_bench.records.tables import OVER_BLIND, TITLES, cell, counted_by, lead, markdown, signed, task_title
 from alm_bench.scoring.blind import golden, margin
 from alm_bench.scoring.choice import clips, weights
 from alm_bench.scoring.paired import difference
@@ -18,6 +18,8 @@ FIGURES = (
     *("accuracy", "chance_filled", "beyond_text", "official_accuracy", "all_right", "consistency"),
     *("by_text_sum", "by_text_mean", "by_letter_sum", "by_letter_mean"),
     *("precision", "recall", "f1", "eacc", "nacc", "cacc"),
+    *("binary_accuracy", "majority_accuracy", "unanimous_accuracy", "open_accuracy"),
+    *("spider", "spice", "cider", "meteor", "rouge_l", "bleu_1", "bleu_2", "bleu_3", "bleu_4"),
 )
 
 TaskOf = Callable[[str], Task | None]
@@ -56,8 +58,9 @@ def _row(run: Run) -> dict[str, str]:
     }
 
 
-def _accuracy(run: Run) -> float:
-    value = run.summary["metrics"].get("accuracy", {}).get("value")
+def _main(run: Run) -> float:
+    """The figure that a table is ranked by."""
+    value = run.summary["metrics"].get(run.summary["main"], {}).get("value")
     return -1.0 if value is None else float(value)
 
 
@@ -118,28 +121,26 @@ def tables(runs: Sequence[Run], task_of: TaskOf) -> list[tuple[str, list[dict[st
 
 
 def _table(members: list[Run], task: Task | None) -> tuple[str, list[dict[str, str]]]:
-    members = sorted(members, key=lambda run: (-_accuracy(run), run.summary["model"], run.summary["fingerprint"]))
+    members = sorted(members, key=lambda run: (-_main(run), run.summary["model"], run.summary["fingerprint"]))
     first, blind = members[0].summary, _blind(members, task)
     rows = []
     for run in members:
         row = _row(run)
         place = list(row).index("accuracy") + 1 if "accuracy" in row else len(row)
-        against = {"against the best": _against_best(run, members[0]), OVER_BLIND: _against_blind(run, blind)}
+        against = {}
+        if "accuracy" in run.summary["metrics"]:
+            against = {"against the best": _against_best(run, members[0]), OVER_BLIND: _against_blind(run, blind)}
         cells = list(row.items())
         rows.append(dict([*cells[:place], *against.items(), *cells[place:]]))
     for name in dict.fromkeys(name for run in members for name in run.summary["blind"]):
         # Of the run that counts most items: another may have skipped some, or had no development data.
-        metrics = max((r.summary["blind"][name] for r in members if name in r.summary["blind"]), key=_blind_items)
+        metrics = max((r.summary["blind"][name] for r in members if name in r.summary["blind"]), key=counted_by)
         figures = {key: cell(metrics.get(key), key) for key in FIGURES if key in first["metrics"]}
-        rows.append({"model": f"*{name}*", "n": str(_blind_items(metrics) or "-"), **figures})
+        rows.append({"model": f"*{name}*", "n": str(counted_by(metrics) or "-"), **figures})
     asked = [f"options {first['options']}"] if first["options"] != "given" else []
     asked += ["answered by likelihood"] if first["answer_by"] == "likelihood" else []
     parts = [task_title(first), first["split"], f"revision {first['revision']}", f"{first['items']} items", *asked]
     return " · ".join(parts), rows
-
-
-def _blind_items(metrics: Mapping[str, Any]) -> int:
-    return int(metrics["accuracy"]["n"])
 
 
 NOTES = (
@@ -167,7 +168,7 @@ def as_csv(runs: Sequence[Run]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     asked = ["task", "data", "revision", "split", "options", "answer_by", "model"]
     writer.writerow([*asked, "parameters", "trained_on", "run", "grouping", "key", *METRIC_COLUMNS])
-    for run in sorted(runs, key=lambda run: (str(_key(run)), -_accuracy(run), run.summary["fingerprint"])):
+    for run in sorted(runs, key=lambda run: (str(_key(run)), -_main(run), run.summary["fingerprint"])):
         told = run.summary
         base = [*(told[column] for column in asked), told["identity"]["parameters"]]
         base += [" ".join(told["identity"]["trained_on"]), told["fingerprint"]]

@@ -4,7 +4,7 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
 
     {"schema_version": 1, "runs": [{
       "task", "model", "data": "real" | "demo", "revision", "split", "n", "skipped",
-      "status": {STATUS: count}, "metrics": {NAME: METRIC}, "groups": {GROUPING: {KEY: {NAME: METRIC}}},
+      "status": {STATUS: count}, "main": NAME, "metrics": {NAME: METRIC}, "groups": {GROUPING: {KEY: {NAME: METRIC}}},
       "blind": {ROW: {NAME: METRIC}}, "over_blind": {"all": {"all": LEAD}, GROUPING: {KEY: LEAD}},
       "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "options", "questions", "answer_by",
       "solver", "decoding", "identity", "items", "limit", "touched": {CHANGE: clips}, "reasons": {REASON: count}}]}
@@ -12,9 +12,9 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
     METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
     LEAD = {"row", "accuracy", "lead": METRIC, "beaten": bool}
 
-`n` counts the items of our denominator (all but the skipped ones), `questions` what they are arrangements of. A LEAD
-sets accuracy against the best blind row of the same items. `tables` may hold `confusion`, `positions`
-(scoring/position.py) and `unpicked` (scoring/choice.py).
+`main` names the figure that a task is ranked by. `n` counts the items of our denominator (all but the skipped ones),
+`questions` what they are arrangements of. A LEAD sets accuracy against the best blind row of the same items. `tables`
+may hold `confusion`, `positions` (scoring/position.py) and `unpicked` (scoring/choice.py).
 """
 
 from collections import Counter
@@ -60,6 +60,7 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "n": len(rows) - status["skipped"],
         "skipped": status["skipped"],
         "status": {name: status[name] for name in STATUSES},
+        "main": next((name for name in task.card.metrics if name in score.metrics), "accuracy"),
         "metrics": _metrics(score.metrics),
         "groups": {g: {key: _metrics(m) for key, m in parts.items()} for g, parts in score.groups.items()},
         "blind": blind,

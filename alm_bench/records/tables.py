@@ -15,6 +15,16 @@ TITLES = {
     "eacc": "EACC",
     "nacc": "NACC",
     "cacc": "CACC",
+    "binary_accuracy": "yes/no, every row",
+    "majority_accuracy": "yes/no, majority",
+    "unanimous_accuracy": "yes/no, unanimous",
+    "open_accuracy": "open",
+    **{f"bleu_{order}": f"BLEU-{order}" for order in range(1, 5)},
+    "meteor": "METEOR",
+    "rouge_l": "ROUGE-L",
+    "cider": "CIDEr",
+    "spice": "SPICE",
+    "spider": "SPIDEr",
     "chance_filled": "unanswered as chance",
     "beyond_text": "beyond text",
     "all_right": "right in every order",
@@ -26,7 +36,10 @@ TITLES = {
 }
 DECIMALS = {"official_accuracy": 2}  # as the official scorer prints it
 NO_INTERVAL = ("answered",)
-OF_FEWER = ("beyond_text", "all_right", "consistency")
+OF_FEWER = (
+    *("beyond_text", "all_right", "consistency"),
+    *("binary_accuracy", "majority_accuracy", "unanimous_accuracy", "open_accuracy"),
+)
 """Figures of other items than their row's: their number stands with them."""
 
 
@@ -100,11 +113,17 @@ def overall(run: Mapping[str, Any]) -> str:
     """The model's row and, below it, the blind rows of the same items."""
     names = [name for name in _order(list(run["metrics"])) if name != "chance_filled" or not _all_answered(run)]
     figures = [cell(run["metrics"].get(name), name) for name in names]
-    rows = [[run["model"], run["n"], *figures, _lead(run, "all", "all")]]
+    led = bool(run["over_blind"])
+    rows = [[run["model"], run["n"], *figures, *([_lead(run, "all", "all")] if led else [])]]
     for row, metrics in run["blind"].items():
-        n = metrics["accuracy"]["n"] or "-"
-        rows.append([f"*{row}*", n, *(cell(metrics.get(name), name) for name in names), "-"])
-    return markdown(["", "n", *_titles(names), OVER_BLIND], rows)
+        n = counted_by(metrics) or "-"
+        rows.append([f"*{row}*", n, *(cell(metrics.get(name), name) for name in names), *(["-"] if led else [])])
+    return markdown(["", "n", *_titles(names), *([OVER_BLIND] if led else [])], rows)
+
+
+def counted_by(metrics: Mapping[str, Any]) -> int:
+    """The items behind the fullest figure of a blind row."""
+    return max(int(metric["n"]) for metric in metrics.values())
 
 
 def _counted(metrics: Mapping[str, Any]) -> int:
@@ -210,6 +229,12 @@ def report(run: Mapping[str, Any]) -> str:
 
 def overview(runs: Sequence[Mapping[str, Any]]) -> str:
     """One row a run: the table that a command ends in."""
+    plain = all(run["main"] == "accuracy" for run in runs)
+
+    def main(run: Mapping[str, Any]) -> str:
+        figure = cell(run["metrics"].get(run["main"]), run["main"])
+        return figure if plain else f"{TITLES.get(run['main'], run['main'])}: {figure}"
+
     rows = [
         [
             task_title(run) + (" (partial)" if run["partial"] else ""),
@@ -217,10 +242,11 @@ def overview(runs: Sequence[Mapping[str, Any]]) -> str:
             run["n"],
             run["skipped"],
             cell(run["metrics"].get("answered"), "answered"),
-            cell(run["metrics"].get("accuracy"), "accuracy"),
+            main(run),
             cell(run["metrics"].get("official_accuracy"), "official_accuracy"),
             _lead(run, "all", "all"),
         ]
         for run in runs
     ]
-    return markdown(["task", "model", "n", "skipped", "answered", "accuracy", "official", OVER_BLIND], rows)
+    figure = "accuracy" if plain else "main figure"
+    return markdown(["task", "model", "n", "skipped", "answered", figure, "official", OVER_BLIND], rows)

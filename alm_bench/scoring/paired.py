@@ -45,7 +45,7 @@ def difference(
     metric, distinct = Metric(float(value[0]), n=len(gain)), len(set(clusters))
     if distinct == 1:
         return metric
-    if np.ptp(gain) < 1e-12 < abs(gain[0]):  # every resample is the same, which is no certainty
+    if gain.any() and np.ptp(summed(clusters, summands), axis=0).max() < 1e-12:  # resamples alike are no certainty
         return _edge(metric, float(np.mean(first)), float(np.mean(second)), distinct)
     return replace(metric, low=float(low[0]), high=float(high[0]))
 

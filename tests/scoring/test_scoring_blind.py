@@ -90,6 +90,19 @@ def test_a_few_items_that_are_all_right_are_no_certainty() -> None:
     assert found[1].lead.low == pytest.approx((proportion(40, 40).low or 0) - 0.5)
 
 
+def test_nor_are_a_few_clips() -> None:
+    """Three questions a clip, all right, where always one answer is right in a third: every clip gains the same."""
+    rows = []
+    for clip in range(4):
+        for n in range(3):
+            one = row((f"a{clip}", f"b{clip}", f"c{clip}"), n, n)
+            rows.append(replace(one, sample=replace(one.sample, groups={"clip": str(clip)})))
+    found = margin(rows, {FIRST: [1.0, 0.0, 0.0] * 4})
+    assert found is not None
+    assert found.lead.low == pytest.approx((proportion(4, 4).low or 0) - 1 / 3)
+    assert found.lead.high == pytest.approx(2 / 3)
+
+
 def test_one_item_beats_nothing() -> None:
     rows = [row(("a", "b"), 1, 1)]
     found = margin(rows, {FIRST: [0.0]})

@@ -1,0 +1,80 @@
+"""Tasks whose answers are sentences: how a text is read, and the caption metrics of a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alm_bench.core import Metric, Metrics, Parsed, Sample, Scored, TaskScore, UsageError
+from alm_bench.core.errors import known_first
+from alm_bench.scoring.captions import METRICS, caption_scores
+from alm_bench.scoring.choice import answered, clips, counted
+
+TEXT_PARSER = "text@1"
+"""A sentence is read as it is: stripped, without the words that it was told to begin with."""
+
+BLIND_OTHER = "another item's reference"
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionOptions:
+    """`metrics`: names separated by `+` (`spice+cider`), all where none are given."""
+
+    metrics: str | None = None
+
+    def chosen(self) -> tuple[str, ...]:
+        """Raises UsageError for an unknown one."""
+        if self.metrics is None:
+            return METRICS
+        names = tuple(name.strip() for name in self.metrics.split("+") if name.strip())
+        for name in names:
+            if name not in METRICS:
+                raise UsageError(
+                    f"metrics={self.metrics}: unknown metric {name!r}; known: {known_first(name, METRICS)}"
+                )
+        return names
+
+
+def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
+    """The whole text; one of `openings` (lower case) is cut off. An empty one is no answer."""
+    start = len(text) - len(text.lstrip())
+    end = len(text.rstrip())
+    lowered = text.lower()
+    for opening in openings:
+        if lowered.startswith(opening, start):
+            start += len(opening)
+            break
+    value = text[start:end].strip()
+    if not value:
+        return Parsed("empty", "empty")
+    return Parsed("ok", "text", value=value, span=(text.index(value, start), end))
+
+
+def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
+    """The caption metrics over the counted rows. An item without an answer is scored as an empty caption."""
+    kept = [row for row in counted(rows) if row.sample.target]
+    if not kept:
+        return TaskScore({name: Metric.missing("no items") for name in metrics})
+    said = [(row.parsed.value if row.parsed is not None else None) or "" for row in kept]
+    figures = _figures(kept, said, metrics)
+    return TaskScore({**figures, "answered": answered(kept)}, blind=_blind(kept, metrics))
+
+
+def _figures(rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]) -> Metrics:
+    return caption_scores(said, [references(row.sample) for row in rows], clips(rows), metrics).corpus
+
+
+def references(sample: Sample) -> list[str]:
+    return list(sample.target)
+
+
+def _blind(rows: Sequence[Scored], metrics: Sequence[str]) -> dict[str, Metrics]:
+    """What a sentence of the task's own kind earns that belongs to other clips: the first reference of the next item
+    that shares no clip with an item."""
+    heard = [{ref.id for ref in row.sample.audio} for row in rows]
+    said = []
+    for place in range(len(rows)):
+        following = (*range(place + 1, len(rows)), *range(place))
+        other = next((k for k in following if not heard[k] & heard[place]), None)
+        if other is None:
+            return {}
+        said.append(references(rows[other].sample)[0])
+    return {BLIND_OTHER: _figures(rows, said, metrics)}

@@ -1,0 +1,87 @@
+"""Audio captioning on AudioCaps (Kim et al., NAACL 2019) and Clotho (Drossos et al., arXiv 1910.09387).
+
+Five references a clip. AudioCaps' file has a row a caption; Clotho's own has five columns, and the entailment file of
+Clotho's evaluation clips lists the five in one cell.
+"""
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alm_bench.core import DataError, DataRoot, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.data.readers import read_csv, unique
+from alm_bench.tasks._shared.captions import TEXT_PARSER, CaptionOptions, caption_score, parse_text
+from alm_bench.tasks._shared.clips import audiocaps_names, clip_names
+
+OPENINGS = ("the audio 1 is ",)
+"""What Mellow was trained to begin a caption with: no part of it."""
+
+Options = CaptionOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Captioning:
+    card: TaskCard
+    options: CaptionOptions
+    parser: str = TEXT_PARSER
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        there = next((file for file in self.card.files if data.has(file)), self.card.files[0])
+        return {there.role: data.locate(there)}
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        ((role, path),) = self.files(data, split).items()
+        captions = READERS[self.card.name, role](path)
+        return iter(unique((self._sample(data, name, texts) for name, texts in captions.items()), path))
+
+    def _sample(self, data: DataRoot, name: str, texts: list[str]) -> Sample:
+        names = audiocaps_names(name) if self.card.name == "audiocaps" else clip_names(f"ClothoV21/evaluation/{name}")
+        clip = data.audio(*names)
+        return Sample(id=name, fields={}, audio=(clip,), target=texts, gold=texts[0], groups={"clip": name})
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return parse_text(text, OPENINGS)
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        return {}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        return caption_score(rows, self.options.chosen())
+
+
+def _audiocaps(path: Path) -> dict[str, list[str]]:
+    captions: dict[str, list[str]] = {}
+    for row in read_csv(path, ("youtube_id", "caption")):
+        captions.setdefault(row["youtube_id"], []).append(row["caption"])
+    return captions
+
+
+def _clotho(path: Path) -> dict[str, list[str]]:
+    columns = [f"caption_{number}" for number in range(1, 6)]
+    return {row["file_name"]: [row[column] for column in columns] for row in read_csv(path, ("file_name", *columns))}
+
+
+def _entailment(path: Path) -> dict[str, list[str]]:
+    captions = {}
+    for row in read_csv(path, ("Audio file", "Caption")):
+        try:
+            found = ast.literal_eval(row["Caption"])
+        except (ValueError, SyntaxError):
+            found = None
+        if not isinstance(found, list) or not found or not all(isinstance(text, str) for text in found):
+            raise DataError(f"{path}: the captions of {row['Audio file']} are no list of texts: {row['Caption']:.60}")
+        captions[row["Audio file"]] = found
+    return captions
+
+
+READERS = {
+    ("audiocaps", "annotations"): _audiocaps,
+    ("clotho", "annotations"): _clotho,
+    ("clotho", "entailment"): _entailment,
+}
+
+
+def create(card: TaskCard, options: CaptionOptions) -> Captioning:
+    options.chosen()
+    return Captioning(card, options)

@@ -1,0 +1,136 @@
+"""ClothoAQA (Lipping et al., arXiv 2204.09634): questions on Clotho's clips, three annotators' answers each.
+
+Yes/no questions are counted in three ways: every annotator's row (the set that Mellow's paper uses), the majority of a
+question's three, and the questions on which all three agree. The others are answered in one word.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alm_bench.core import DataRoot, Metric, Metrics, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.data.readers import read_csv, unique
+from alm_bench.parsing import PARSER
+from alm_bench.parsing.plain import parse_yes_no
+from alm_bench.scoring.choice import answered, counted, mean
+from alm_bench.tasks._shared.clips import clip_names
+
+COLUMNS = ("file_name", "QuestionText", "answer")
+YES_NO = ("yes", "no")
+BLIND_YES, BLIND_WORD = "always the more frequent of yes and no", "always the most frequent word"
+
+_WORD = re.compile(r"[^\w' ]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ClothoAqa:
+    card: TaskCard
+    parser: str = PARSER
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        return {"annotations": data.locate(next(file for file in self.card.files if file.split == split))}
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        path = self.files(data, split)["annotations"]
+        answers: dict[tuple[str, str], list[str]] = {}
+        for row in read_csv(path, COLUMNS):
+            answers.setdefault((row["file_name"], row["QuestionText"]), []).append(normalised(row["answer"]))
+        seen: Counter[str] = Counter()
+        return iter(unique((self._sample(data, key, said, seen) for key, said in answers.items()), path))
+
+    def _sample(self, data: DataRoot, key: tuple[str, str], said: list[str], seen: Counter[str]) -> Sample:
+        name, question = key
+        number, seen[name] = seen[name], seen[name] + 1
+        binary = all(answer in YES_NO for answer in said)
+        names = (f"clotho_aqa/audio_files/{name}", f"audio_files/{name}", *clip_names(f"ClothoV21/evaluation/{name}"))
+        kind = "open"
+        if binary:
+            kind = "yes/no, all three agree" if len(set(said)) == 1 else "yes/no, two of three"
+        return Sample(
+            id=f"{name}#{number}",
+            fields={"question": question},
+            audio=(data.audio(*names),),
+            target=said,
+            gold=Counter(said).most_common(1)[0][0],
+            groups={"kind": kind, "clip": name},
+        )
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        if is_binary(sample):
+            return parse_yes_no(text)
+        word = normalised(text)
+        return Parsed("ok", "words", value=word) if word else Parsed("empty", "empty")
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        """A yes or no: the share of annotators who say it, and whether the majority does. A word: whether any does."""
+        said = list(sample.target)
+        if is_binary(sample):
+            agree = said.count(parsed.value) / len(said)
+            scores = {"binary_accuracy": agree, "majority_accuracy": float(parsed.value == sample.gold)}
+            return scores | ({"unanimous_accuracy": scores["majority_accuracy"]} if len(set(said)) == 1 else {})
+        return {"open_accuracy": float(parsed.value in said)}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        kept = counted(rows)
+        return TaskScore({**_figures(kept), "answered": answered(kept)}, blind=_blind(kept))
+
+
+def is_binary(sample: Sample) -> bool:
+    return sample.groups["kind"] != "open"
+
+
+def normalised(text: str) -> str:
+    """Lower case without punctuation and articles: ClothoAQA's answers are single words."""
+    words = _WORD.sub(" ", text.lower()).split()
+    return " ".join(word for word in words if word not in ("a", "an", "the"))
+
+
+def _parts(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
+    """The rows that each figure counts."""
+    binary = [row for row in rows if is_binary(row.sample)]
+    return {
+        "binary_accuracy": binary,
+        "majority_accuracy": binary,
+        "unanimous_accuracy": [row for row in binary if len(set(row.sample.target)) == 1],
+        "open_accuracy": [row for row in rows if not is_binary(row.sample)],
+    }
+
+
+def _figures(rows: Sequence[Scored]) -> Metrics:
+    figures = {}
+    for name, part in _parts(rows).items():
+        figures[name] = mean(part, [row.scores.get(name, 0.0) for row in part]) if part else Metric.missing("no items")
+    return figures
+
+
+def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
+    """What those earn who always say the same; they know the golds, as the most frequent letter does."""
+    binary = [row for row in rows if is_binary(row.sample)]
+    opened = [row for row in rows if not is_binary(row.sample)]
+    table: dict[str, Metrics] = {}
+    for name, part in ((BLIND_YES, binary), (BLIND_WORD, opened)):
+        if not part:
+            continue
+        said = Counter(answer for row in part for answer in row.sample.target).most_common(1)[0][0]
+        table[name] = {}
+        for figure, counts in _parts(part).items():
+            if counts:
+                graded = [grade_constant(row.sample, said)[figure] for row in counts]
+                table[name][figure] = mean(counts, graded)
+    return table
+
+
+def grade_constant(sample: Sample, said: str) -> dict[str, float]:
+    answers = list(sample.target)
+    return {
+        "binary_accuracy": answers.count(said) / len(answers),
+        "majority_accuracy": float(said == sample.gold),
+        "unanimous_accuracy": float(said == sample.gold),
+        "open_accuracy": float(said in answers),
+    }
+
+
+def create(card: TaskCard, options: NoOptions) -> ClothoAqa:
+    return ClothoAqa(card)

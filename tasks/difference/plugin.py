@@ -1,0 +1,105 @@
+"""Difference between two audios (ADIFF, Deshmukh et al., arXiv 2502.04476): CLD on Clotho, ACD on AudioCaps.
+
+Three tiers of one question: in few words, in a sentence, in detail. The rows are those of ADIFF's CSV files, or of
+ReasonAQA's test file, which names the tier by `subtype` and asks for it by `input`.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from alm_bench.core import AudioRef, DataError, DataRoot, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.data.readers import read_csv, read_json, unique
+from alm_bench.tasks._shared.captions import TEXT_PARSER, CaptionOptions, caption_score, parse_text
+from alm_bench.tasks._shared.clips import clip_names
+
+COLUMNS = ("filepath1", "filepath2", "input", "answer")
+
+TIERS = {
+    "explain the difference in few words": "1",
+    "explain the difference in a sentence": "2",
+    "explain the difference in detail": "3",
+}
+"""The `input` of a row -> the tier that it asks for."""
+
+ASKED = {
+    "1": "explain the difference between the two audios in few words.",
+    "2": "explain the difference between the two audios in one extended sentence.",
+    "3": "explain the difference between the two audios in detail.",
+}
+
+Options = CaptionOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    card: TaskCard
+    options: CaptionOptions
+    parser: str = TEXT_PARSER
+
+    @property
+    def tier(self) -> str:
+        return self.card.name.rpartition("-")[2]
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        """ADIFF's file of the tier, else ReasonAQA's."""
+        declared = [file for file in self.card.files if file.split == split]
+        there = next((file for file in declared if data.has(file)), declared[0])
+        return {"annotations": data.locate(there)}
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        path = self.files(data, split)["annotations"]
+        rows = [row for row in _rows(path) if self._mine(path, row)]
+        seen: Counter[str] = Counter()
+        return iter(unique((self._sample(data, row, seen) for row in rows), path))
+
+    def _mine(self, path: Path, row: Mapping[str, Any]) -> bool:
+        """Whether a row is of this task: its tier by `input`, its collection by `subtype` where it has one."""
+        asked = str(row["input"]).strip().lower().rstrip(".")
+        subtype = str(row.get("subtype") or "").lower().removesuffix(".json")
+        if subtype and not subtype.startswith(self.card.name.partition("-")[0]):
+            return False
+        if asked not in TIERS and not subtype:
+            raise DataError(f"{path}: the input {asked!r} asks for no tier; expected one of {', '.join(TIERS)}")
+        return TIERS.get(asked) == self.tier
+
+    def _sample(self, data: DataRoot, row: Mapping[str, Any], seen: Counter[str]) -> Sample:
+        first, second = (self._clip(data, str(row[key])) for key in ("filepath1", "filepath2"))
+        pair = f"{PurePosixPath(first.id).stem}+{PurePosixPath(second.id).stem}"
+        seen[pair] += 1
+        return Sample(
+            id=f"{pair}#{seen[pair] - 1}",
+            fields={"asked": ASKED[self.tier]},
+            audio=(first, second),
+            target=[str(row["answer"])],
+            gold=str(row["answer"]),
+            groups={"clip": first.id},
+        )
+
+    def _clip(self, data: DataRoot, name: str) -> AudioRef:
+        return data.audio(*clip_names(name))
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return parse_text(text)
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        return {}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        return caption_score(rows, self.options.chosen())
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".csv":
+        return list(read_csv(path, COLUMNS))
+    found = read_json(path)
+    if not isinstance(found, list) or not all(isinstance(row, dict) and set(COLUMNS) <= row.keys() for row in found):
+        raise DataError(f"{path}: expected a JSON list of objects with {', '.join(COLUMNS)}")
+    return found
+
+
+def create(card: TaskCard, options: CaptionOptions) -> Difference:
+    options.chosen()
+    return Difference(card, options)

@@ -1,0 +1,210 @@
+"""Tasks that are answered in sentences: captioning, and the differences between two clips."""
+
+import json
+import shutil
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_world import alm, only_run, outputs, refusal, replay, stored, tone, write_csv
+
+from alm_bench.core.prompt import render
+from alm_bench.data import LocalRoot
+from alm_bench.plugins import catalogue
+from alm_bench.scoring.captions import tokenize_without_java
+
+CAPTIONS = ["audiocap_id", "youtube_id", "start_time", "caption"]
+PAIRS = ["taskname", "filepath1", "filepath2", "caption1", "caption2", "input", "answer"]
+CHEAP = "cider+rouge_l"
+INPUTS = {
+    "1": "explain the difference in few words",
+    "2": "explain the difference in a sentence",
+    "3": "explain the difference in detail",
+}
+TIER_NAMES = {"1": "fewwords", "2": "sentence", "3": "detail"}
+SOUNDS = ("a dog barks", "rain falls on a roof", "a man speaks", "a bell rings twice", "wind blows", "a car passes by")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def audiocaps(root: Path) -> Path:
+    rows = [
+        [str(10 * n + k), f"clip{n}", str(n), f"{sound}{', ' * (k > 0)}{'again ' * k}".strip()]
+        for n, sound in enumerate(SOUNDS)
+        for k in range(5)
+    ]
+    write_csv(root / "captions/audiocaps_test.csv", rows, CAPTIONS)
+    for n in range(len(SOUNDS)):
+        tone(root / f"AudioCapsLarger/test/Yclip{n}.wav", 200 + 10 * n)
+    return root
+
+
+def pairs(tier: str) -> list[list[str]]:
+    clips = [f"ClothoV21/evaluation/{n}.wav" for n in range(len(SOUNDS))]
+    said = [f"Audio 1: {one}, audio 2: {other}." for one, other in pairwise(SOUNDS)]
+    return [["clothov21", *two, "", "", INPUTS[tier], text] for two, text in zip(pairwise(clips), said, strict=True)]
+
+
+def cld(root: Path, tier: str = "1") -> Path:
+    write_csv(root / f"difference/cld_evaluation_adiff_{TIER_NAMES[tier]}_answer.csv", pairs(tier), PAIRS)
+    for n in range(len(SOUNDS)):
+        tone(root / f"ClothoV21/evaluation/{n}.wav", 200 + 10 * n)
+    return root
+
+
+def asked(task: str, data: Path, texts: dict[str, Any], *arguments: object) -> Any:
+    file = outputs(Path("said.json"), texts)
+    where = ("--data", data, "--out", "runs", "--max-failures", "100%", "--json")
+    ran = alm("run", *replay(file), "--tasks", task, "--task-arg", f"{task}.metrics={CHEAP}", *where, *arguments)
+    assert ran.status == 0, ran.err
+    return ran.run
+
+
+def test_captions_are_scored_against_five_references() -> None:
+    run = asked("audiocaps", audiocaps(Path("data")), {f"clip{n}": sound for n, sound in enumerate(SOUNDS)})
+    assert (run["n"], run["main"]) == (6, "cider")
+    assert run["metrics"]["rouge_l"]["value"] == pytest.approx(1)
+    assert run["metrics"]["cider"]["value"] > run["blind"]["another item's reference"]["cider"]["value"]
+    assert run["metrics"]["cider"]["low"] is not None
+
+
+def test_mellows_opening_is_no_part_of_a_caption() -> None:
+    said = {f"clip{n}": f"The audio 1 is {sound}. " for n, sound in enumerate(SOUNDS)}
+    asked("audiocaps", audiocaps(Path("data")), said)
+    record = stored(only_run(Path("runs")))[0]
+    assert record["parsed"]["value"] == "a dog barks."
+    start, end = record["parsed"]["span"]
+    assert record["text"][start:end] == "a dog barks."
+
+
+def test_an_item_without_an_answer_is_an_empty_caption() -> None:
+    data = audiocaps(Path("data"))
+    whole = asked("audiocaps", data, {f"clip{n}": sound for n, sound in enumerate(SOUNDS)})
+    half: dict[str, Any] = {f"clip{n}": sound for n, sound in enumerate(SOUNDS[:3])}
+    run = asked("audiocaps", data, {**half, "clip3": "", "clip4": "  "}, "--fresh")
+    assert run["metrics"]["rouge_l"]["value"] == pytest.approx(whole["metrics"]["rouge_l"]["value"] / 2)
+    assert (run["metrics"]["answered"]["value"], run["status"]["error"], run["status"]["unparsed"]) == (0.5, 1, 2)
+
+
+def test_clips_that_are_gone_are_counted() -> None:
+    data = audiocaps(Path("data"))
+    (data / "AudioCapsLarger/test/Yclip2.wav").unlink()
+    where = ("--data", data, "--missing-audio", "skip", "--task-arg", f"audiocaps.metrics={CHEAP}", "--json")
+    run = alm("run", "--model", "echo", "--tasks", "audiocaps", *where).run
+    assert (run["n"], run["skipped"]) == (5, 1)
+    assert run["metrics"]["cider"]["n"] == 5
+
+
+def test_clothos_captions_from_either_file(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    header = ["file_name", *(f"caption_{n}" for n in range(1, 6))]
+    texts = [f"{SOUNDS[0]} {n} times" for n in range(5)]
+    write_csv(own / "captions/clotho_captions_evaluation.csv", [["a.wav", *texts]], header)
+    write_csv(other / "entailment/clotho_entailment_evaluation.csv", [["ClothoV2", "a.wav", str(texts), "x", "y", "z"]])
+    task = catalogue().task("clotho").create()
+    found = [list(task.samples(LocalRoot(root), "evaluation")) for root in (own, other)]
+    assert found[0][0].target == found[1][0].target == texts
+    write_csv(other / "entailment/clotho_entailment_evaluation.csv", [["ClothoV2", "a.wav", "no list", "x", "y", "z"]])
+    where = ("--data", other, "--model", "blind", "--tasks", "clotho")
+    assert "the captions of a.wav are no list of texts: no list" in refusal(alm("run", *where))
+
+
+@pytest.mark.parametrize("tier", INPUTS)
+def test_each_tier_is_asked_in_its_words(tier: str) -> None:
+    entry = catalogue().task(f"cld-{tier}")
+    samples = list(entry.create().samples(LocalRoot(cld(Path("data"), tier)), "evaluation"))
+    assert [sample.id for sample in samples] == [f"{n}+{n + 1}#0" for n in range(5)]
+    assert [ref.path.name for ref in samples[0].audio] == ["0.wav", "1.wav"]
+    told = {"1": "in few words.", "2": "in one extended sentence.", "3": "in detail."}[tier]
+    prompt = render(samples[0], entry.prompts()["native"]).prompt
+    assert prompt == f"explain the difference between the two audios {told}"
+    assert "audio 1 and audio 2" in render(samples[0], entry.prompts()["letters"]).prompt
+
+
+def test_reasonaqas_rows_are_taken_by_tier_and_collection() -> None:
+    rows = [dict(zip(PAIRS, row, strict=True)) for tier in INPUTS for row in pairs(tier)]
+    for row in rows:
+        row["subtype"] = f"CLD-{next(tier for tier, asked in INPUTS.items() if asked == row['input'])}.json"
+    others = [{**rows[0], "subtype": "ACD-1.json"}, {**rows[0], "input": "caption the audio", "subtype": "Clotho.json"}]
+    file = Path("data/reasonaqa/test.json")
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(rows + others))
+    for tier in INPUTS:
+        samples = list(catalogue().task(f"cld-{tier}").create().samples(LocalRoot(Path("data")), "evaluation"))
+        assert len(samples) == 5
+    (only,) = catalogue().task("acd-1").create().samples(LocalRoot(Path("data")), "test")
+    assert only.target == [rows[0]["answer"]]
+    file.write_text(json.dumps([{"input": "x"}]))
+    said = refusal(alm("run", "--model", "blind", "--tasks", "cld-1", "--data", "data"))
+    assert "expected a JSON list of objects with filepath1, filepath2, input, answer" in said
+
+
+def test_an_input_that_asks_for_no_tier_is_refused() -> None:
+    data = cld(Path("data"))
+    row = pairs("1")[0]
+    row[5] = "compare them"
+    write_csv(data / "difference/cld_evaluation_adiff_fewwords_answer.csv", [row], PAIRS)
+    said = refusal(alm("run", "--model", "blind", "--tasks", "cld-1", "--data", data))
+    assert "the input 'compare them' asks for no tier; expected one of explain the difference in few words" in said
+
+
+def test_a_collection_stands_for_its_tasks() -> None:
+    assert catalogue().expand(["acd", "mmau", "acd-1"]) == ["acd-1", "acd-2", "acd-3", "mmau"]
+    for tier in INPUTS:
+        cld(Path("data"), tier)
+    options = [part for tier in INPUTS for part in ("--task-arg", f"cld-{tier}.metrics=cider")]
+    ran = alm("run", "--model", "echo", "--tasks", "cld", "--data", "data", *options)
+    assert ran.status == 0, ran.err
+    assert [f"| cld-{tier} " in ran.out for tier in INPUTS] == [True] * 3
+    assert "| main figure" in ran.out
+
+
+def test_the_blind_row_shares_no_clip_with_its_item() -> None:
+    texts = {f"{n}+{n + 1}#0": f"Audio 1: {SOUNDS[n]}, audio 2: {SOUNDS[n + 1]}." for n in range(5)}
+    run = asked("cld-1", cld(Path("data")), texts)
+    assert run["metrics"]["rouge_l"]["value"] == pytest.approx(1)
+    # "audio 1 ... audio 2" alone is in every answer
+    assert run["blind"]["another item's reference"]["rouge_l"]["value"] < 0.7
+
+
+def test_unknown_metrics_are_refused_before_the_model_works() -> None:
+    data = audiocaps(Path("data"))
+    where = ("--model", "blind", "--tasks", "audiocaps", "--data", data, "--task-arg", "audiocaps.metrics=spicy")
+    assert "metrics=spicy: unknown metric 'spicy'; known: spice" in refusal(alm("run", *where))
+
+
+@pytest.mark.parametrize(
+    ("task", "split", "source", "folder", "items"),
+    [
+        ("audiocaps", "test", "captions", "captions", 975),
+        ("clotho", "evaluation", "entailment", "entailment", 1045),
+        ("cld-1", "evaluation", "difference", "difference", 5225),
+        ("cld-2", "evaluation", "difference", "difference", 5225),
+        ("acd-1", "test", "difference", "difference", 4680),
+        ("acd-2", "test", "difference", "difference", 4680),
+        ("acd-3", "val", "difference", "difference", 2456),
+    ],
+)
+def test_real_annotations_at_full_size(
+    shared: Path, tmp_path: Path, task: str, split: str, source: str, folder: str, items: int
+) -> None:
+    shutil.copytree(shared / "data" / source, tmp_path / folder)
+    entry = catalogue().task(task)
+    samples = list(entry.create().samples(LocalRoot(tmp_path), split))
+    assert len({sample.id for sample in samples}) == len(samples) == items
+    assert {len(sample.target) for sample in samples} == ({5} if entry.card.kind == "captioning" else {1})
+    assert {len(sample.audio) for sample in samples} == {entry.card.clips}
+
+
+def test_real_differences_are_scored_at_full_size(shared: Path, tmp_path: Path) -> None:
+    shutil.copytree(shared / "data/difference", tmp_path / "difference")
+    samples = list(catalogue().task("cld-1").create().samples(LocalRoot(tmp_path), "evaluation"))
+    texts = {one.id: other.target[0] for one, other in zip(samples, [*samples[1:], samples[0]], strict=True)}
+    run = asked("cld-1", tmp_path, texts)
+    assert (run["n"], run["status"]["ok"]) == (5225, 5225)
+    assert 0 < run["metrics"]["rouge_l"]["value"] < 0.6
+    assert tokenize_without_java([samples[0].target[0]])[0].startswith("audio 1 has")
