@@ -2,7 +2,7 @@
 
 import io
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -55,8 +55,10 @@ def decode(ref: AudioRef) -> tuple[Samples, int]:
     return sound.samples, sound.rate
 
 
-def load(ref: AudioRef, policy: AudioPolicy) -> Loaded:
+def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | None = None) -> Loaded:
     """The clip as `policy` wants it: channels, then rate, then exactly `seconds` (where the policy names a length).
+
+    `change` is done to the clip before it is brought to that length.
 
     A random crop starts where the clip's id says, so every question about a clip hears the same part of it.
     Raises AudioError as `decode` does, and for a clip below `min_seconds`.
@@ -72,6 +74,8 @@ def load(ref: AudioRef, policy: AudioPolicy) -> Loaded:
         samples = _resample(ref, samples, sound.rate, policy.rate)
         touched.append("resampled")
     wave = np.ascontiguousarray(samples.T).reshape(-1)  # one channel, or several laid end to end
+    if change is not None:
+        wave = change(wave)
     if policy.seconds is not None:
         wave = _fit(wave, round(policy.seconds * policy.rate), policy, ref.id, touched)
     return Loaded(wave, tuple(touched), seconds)

@@ -8,7 +8,21 @@ from typing import Any, NoReturn
 import typer
 
 from alm_bench import __version__
-from alm_bench.cli import ask, captions, compare, data, leaderboard, ls, matrix, run, score, show, submit, train
+from alm_bench.cli import (
+    ablation,
+    ask,
+    captions,
+    compare,
+    data,
+    leaderboard,
+    ls,
+    matrix,
+    run,
+    score,
+    show,
+    submit,
+    train,
+)
 from alm_bench.core.errors import AlmBenchError, known_first
 
 INTERRUPTED = 130
@@ -23,6 +37,7 @@ app = typer.Typer(
 )
 
 app.command()(run.run)
+app.command("noise-ablation")(ablation.noise_ablation)
 app.command()(ask.ask)
 app.command()(show.show)
 app.command()(score.score)

@@ -96,60 +96,103 @@ def run(
     A run of the same fingerprint (data, prompt, order of options, model, way of answering, decoding, seed, limit) is
     resumed where it stopped.
     """
+    asked = Asked(**locals())
+    jobs, adapter = settle(asked)
+    _run_all(jobs, adapter, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of the command as they were given."""
+
+    model: str
+    tasks: str
+    data: str
+    split: str | None
+    limit: int | None
+    seed: int
+    batch_size: int
+    workers: int
+    device: str
+    dtype: str | None
+    model_arg: list[str] | None
+    task_arg: list[str] | None
+    prompt: str | None
+    max_new_tokens: int | None
+    decoding: str
+    top_p: float
+    temperature: float
+    answer_by: str
+    options: str
+    shuffles: int | None
+    solvable_by: str | None
+    missing_audio: str
+    max_failures: str
+    out: Path
+    fresh: bool
+    json_: bool
+
+    @property
+    def solver(self) -> Path | None:
+        """The run's folder. Raises UsageError where there is none of that name."""
+        return None if self.solvable_by is None else common.find_run(self.solvable_by, self.out)
+
+    def check(self) -> None:
+        """Raises UsageError for values that are none."""
+        common.one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
+        common.one_of(self.missing_audio, ("error", "skip"), "--missing-audio")
+        common.one_of(self.answer_by, get_args(AnswerBy), "--answer-by")
+        common.one_of(self.options, get_args(OptionOrder), "--options")
+        if self.shuffles is not None and self.options != "shuffled":
+            raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
+        common.device_and_dtype(self.device, self.dtype)
+        Tolerance.read(self.max_failures)
+        if self.solvable_by is not None:
+            common.find_run(self.solvable_by, self.out)
+
+    def spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> "RunSpec":
+        """Of one task: its split, its kind of data, its own token limit, its options."""
+        from alm_bench.runner import RunSpec
+
+        method: Any = self.decoding
+        order: Any = self.options
+        return RunSpec(
+            task=task,
+            model=self.model,
+            split=split,
+            data=data,
+            decoding=Decoding(method, self.max_new_tokens or tokens, self.top_p, self.temperature, self.seed),
+            prompt=self.prompt,
+            seed=self.seed,
+            limit=self.limit,
+            batch_size=self.batch_size,
+            workers=self.workers,
+            missing_audio=self.missing_audio,  # type: ignore[arg-type]
+            answer_by=self.answer_by,  # type: ignore[arg-type]
+            options=order,
+            shuffles=self.shuffles or 1,
+            task_options=options,
+            model_options=common.pairs(self.model_arg, "--model-arg"),
+        )
+
+
+def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
+    """Check everything that is asked for, then load the model."""
     from alm_bench.plugins import catalogue
 
-    common.one_of(decoding, ("greedy", "nucleus"), "--decoding")
-    common.one_of(missing_audio, ("error", "skip"), "--missing-audio")
-    common.one_of(answer_by, get_args(AnswerBy), "--answer-by")
-    common.one_of(options, get_args(OptionOrder), "--options")
-    if shuffles is not None and options != "shuffled":
-        raise UsageError(f"--shuffles {shuffles} goes with --options shuffled, found --options {options}")
-    solver = None if solvable_by is None else common.find_run(solvable_by, out)
-    tolerance = Tolerance.read(max_failures)
-    device, dtype = common.device_and_dtype(device, dtype)
-    names = catalogue().expand([name.strip() for name in tasks.split(",") if name.strip()])
-    entry = catalogue().adapter(model)
-    jobs = _jobs(
-        names,
-        data,
-        split,
-        prompt or entry.prompts,
-        task_arg,
-        lambda name, chosen, kind, tokens, told: _spec(
-            task=name,
-            model=model,
-            split=chosen,
-            data=kind,
-            decoding=Decoding(decoding, max_new_tokens or tokens, top_p, temperature, seed),  # type: ignore[arg-type]
-            prompt=prompt,
-            seed=seed,
-            limit=limit,
-            batch_size=batch_size,
-            workers=workers,
-            missing_audio=missing_audio,
-            answer_by=answer_by,
-            options=options,
-            shuffles=shuffles or 1,
-            task_options=told,
-            model_options=common.pairs(model_arg, "--model-arg"),
-        ),
-    )
+    asked.check()
+    names = catalogue().expand([name.strip() for name in asked.tasks.split(",") if name.strip()])
+    entry = catalogue().adapter(asked.model)
+    jobs = _jobs(names, asked, asked.prompt or entry.prompts)
     with common.chatter_aside():
-        adapter = entry.create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype, seed))
+        runtime = Runtime(asked.device, asked.dtype, asked.seed)
+        adapter = entry.create(common.pairs(asked.model_arg, "--model-arg"), runtime)
     if entry.source is not None and adapter.identity.weights is None:
         adapter.identity = replace(adapter.identity, weights=entry.source)
-    _run_all(jobs, adapter, out, fresh, json_, tolerance, solver)
+    return jobs, adapter
 
 
-def _spec(**values: Any) -> "RunSpec":
-    from alm_bench.runner import RunSpec
-
-    return RunSpec(**values)
-
-
-def _jobs(
-    names: Sequence[str], data: str, split: str | None, prompt: str, task_arg: list[str] | None, spec_of: Any
-) -> list[Job]:
+def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
     """Check every task before the model is loaded: its name, options, data and prompt set."""
     from alm_bench.core.prompt import pick_prompt
     from alm_bench.plugins import catalogue
@@ -157,7 +200,7 @@ def _jobs(
     if not names:
         raise UsageError("--tasks names no task")
     options: dict[str, dict[str, str]] = {name: {} for name in names}
-    for key, value in common.pairs(task_arg, "--task-arg").items():
+    for key, value in common.pairs(asked.task_arg, "--task-arg").items():
         owner, dot, option = key.partition(".")
         if not dot or owner not in options:
             raise UsageError(
@@ -168,12 +211,12 @@ def _jobs(
     for name in names:
         entry = catalogue().task(name)
         task = entry.create(options[name])
-        chosen = common.pick_split(entry, split)
-        root = common.resolve_data(entry, chosen, data, options[name])
+        chosen = common.pick_split(entry, asked.split)
+        root = common.resolve_data(entry, chosen, asked.data, options[name])
         task.files(root, chosen)
-        spec = spec_of(name, chosen, root.kind, entry.card.max_new_tokens, options[name])
+        spec = asked.spec(name, chosen, root.kind, entry.card.max_new_tokens, options[name])
         jobs.append(Job(spec, task, root, pick_prompt(entry.prompts(), prompt, name)))
-        if root.kind == "demo" and data == "auto":
+        if root.kind == "demo" and asked.data == "auto":
             print(
                 f"{name}: no real data found, running on the built-in demo world (see `alm-bench data info`)",
                 file=sys.stderr,
@@ -181,37 +224,30 @@ def _jobs(
     return jobs
 
 
-def _run_all(
-    jobs: Sequence[Job],
-    adapter: "Adapter",
-    out: Path,
-    fresh: bool,
-    json_: bool,
-    tolerance: Tolerance,
-    solver: Path | None,
-) -> None:
+def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
     from alm_bench.records.summary import document
     from alm_bench.records.tables import overview, report
 
     with common.chatter_aside():
-        plans = [_plan(job, adapter, solver) for job in jobs]  # what does not fit is met before the model works
+        plans = [plan_of(job, adapter, asked.solver) for job in jobs]  # what does not fit is met before the model works
     summaries: list[dict[str, Any]] = []
     interrupted = False
     for plan in plans:
         with common.chatter_aside():
-            summary, interrupted = _run_one(plan, out, fresh, solver)
+            summary, interrupted = run_one(plan, asked.out, asked.fresh, asked.solver)
         summaries.append(summary)
-        if not json_:
+        if not asked.json_:
             print(report(summary) + "\n", flush=True)
         if interrupted:
             break
-    if json_:
+    if asked.json_:
         common.print_json(document(summaries))
     else:
         print(overview(summaries))
     if interrupted:
         print("all finished items are kept: the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130)
+    tolerance = Tolerance.read(asked.max_failures)
     failed = [s for s in summaries if tolerance.exceeded(s["status"]["error"], s["items"])]
     if failed:
         counts = ", ".join(f"{s['status']['error']} of {s['items']} on {s['task']}" for s in failed)
@@ -219,7 +255,7 @@ def _run_all(
         raise typer.Exit(1)
 
 
-def _plan(job: Job, adapter: "Adapter", solver: Path | None) -> "Plan":
+def plan_of(job: Job, adapter: "Adapter", solver: Path | None) -> "Plan":
     from alm_bench.records.solver import solved_by
     from alm_bench.runner import prepare
 
@@ -229,7 +265,7 @@ def _plan(job: Job, adapter: "Adapter", solver: Path | None) -> "Plan":
     return plan
 
 
-def _run_one(plan: "Plan", out: Path, fresh: bool, solver: Path | None) -> tuple[dict[str, Any], bool]:
+def run_one(plan: "Plan", out: Path, fresh: bool, solver: Path | None) -> tuple[dict[str, Any], bool]:
     """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case."""
     from alm_bench.cli.progress import Progress
     from alm_bench.records.solver import left_out, solved_by

@@ -5,6 +5,7 @@ from alm_bench.core.errors import (
     AudioError,
     CheckpointError,
     DataError,
+    MetricError,
     StoreError,
     UsageError,
 )
@@ -20,6 +21,7 @@ from alm_bench.core.protocols import (
     Orders,
     Runtime,
     Scores,
+    ScoresItems,
     Submits,
     Task,
 )
@@ -71,6 +73,7 @@ __all__ = [
     "KnowsBlind",
     "Likelihoods",
     "Metric",
+    "MetricError",
     "Metrics",
     "NoOptions",
     "OptionOrder",
@@ -84,6 +87,7 @@ __all__ = [
     "Sample",
     "Scored",
     "Scores",
+    "ScoresItems",
     "Status",
     "StoreError",
     "Submits",

@@ -83,6 +83,14 @@ class KnowsBlind(Protocol):
         """Row name -> the expected score of each of `rows`, all of which have a target. Pure."""
 
 
+@runtime_checkable
+class ScoresItems(Protocol):
+    """A task whose main figure is no per-item score of `grade`, and which can say what each item earns all the same."""
+
+    def item_scores(self, rows: Sequence[Scored]) -> Sequence[float]:
+        """Of each row, in order. Raises MetricError where it cannot be had."""
+
+
 @dataclass(frozen=True, slots=True)
 class Corpus:
     """Figures that are no means of items: `statistic` maps sums of `counts` over items to one figure a name.

@@ -33,7 +33,7 @@ def check(runs: Sequence[Run], different: bool = False) -> None:
     first = runs[0]
     for run in runs[1:]:
         names = f"{first.folder.name} and {run.folder.name}"
-        for what in ("task", "data revision", "prompt", "parser", "order of options", "kind of answer"):
+        for what in ("task", "data revision", "prompt", "parser", "condition", "order of options", "kind of answer"):
             ours, theirs = _told(first, what), _told(run, what)
             if ours != theirs and not (different and what != "task"):
                 pairs = what != "task" and first.records.keys() & run.records.keys()
@@ -53,6 +53,7 @@ def _told(run: Run, what: str) -> str:
         "data revision": told["revision"],
         "prompt": f"{told['prompt']['id']}@{told['prompt']['version']} {told['prompt']['hash']}",
         "parser": told["parser"],
+        "condition": told["condition"],
         "order of options": told["options"],
         "kind of answer": by,
     }

@@ -29,7 +29,7 @@ TaskOf = Callable[[str], Task | None]
 def _key(run: Run) -> tuple[Any, ...]:
     """Runs are comparable on the same items: a demo run never stands beside a real one."""
     told = run.summary
-    keys = ("task", "revision", "split", "items", "options")
+    keys = ("task", "revision", "split", "items", "condition", "options")
     return (told["data"] == "demo", *(told[key] for key in keys), told["answer_by"] == "likelihood")
 
 
@@ -137,7 +137,8 @@ def _table(members: list[Run], task: Task | None) -> tuple[str, list[dict[str, s
         metrics = max((r.summary["blind"][name] for r in members if name in r.summary["blind"]), key=counted_by)
         figures = {key: cell(metrics.get(key), key) for key in FIGURES if key in first["metrics"]}
         rows.append({"model": f"*{name}*", "n": str(counted_by(metrics) or "-"), **figures})
-    asked = [f"options {first['options']}"] if first["options"] != "given" else []
+    asked = [f"condition {first['condition']}"] if first["condition"] != "clean" else []
+    asked += [f"options {first['options']}"] if first["options"] != "given" else []
     asked += ["answered by likelihood"] if first["answer_by"] == "likelihood" else []
     parts = [task_title(first), first["split"], f"revision {first['revision']}", f"{first['items']} items", *asked]
     return " · ".join(parts), rows
@@ -166,7 +167,7 @@ def as_csv(runs: Sequence[Run]) -> str:
     """One line a run and figure: task, data, revision, model, group and key, metric, value, low, high, n."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    asked = ["task", "data", "revision", "split", "options", "answer_by", "model"]
+    asked = ["task", "data", "revision", "split", "condition", "options", "answer_by", "model"]
     writer.writerow([*asked, "parameters", "trained_on", "run", "grouping", "key", *METRIC_COLUMNS])
     for run in sorted(runs, key=lambda run: (str(_key(run)), -_main(run), run.summary["fingerprint"])):
         told = run.summary

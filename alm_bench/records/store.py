@@ -36,7 +36,7 @@ def read_json_file(path: Path) -> dict[str, Any]:
 _HEADER_KEYS = ("fingerprint", "spec", "task", "data", "identity", "items", "blind_missing")
 _RUN_KEYS = (
     *("task", "model", "data", "revision", "split", "n", "skipped", "status", "metrics", "groups", "blind", "prompt"),
-    *("main", "over_blind", "parser", "options", "answer_by", "run", "fingerprint", "identity", "items"),
+    *("main", "over_blind", "condition", "parser", "options", "answer_by", "run", "fingerprint", "identity", "items"),
 )
 
 

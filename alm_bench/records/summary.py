@@ -6,8 +6,9 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
       "task", "model", "data": "real" | "demo", "revision", "split", "n", "skipped",
       "status": {STATUS: count}, "main": NAME, "metrics": {NAME: METRIC}, "groups": {GROUPING: {KEY: {NAME: METRIC}}},
       "blind": {ROW: {NAME: METRIC}}, "over_blind": {"all": {"all": LEAD}, GROUPING: {KEY: LEAD}},
-      "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "options", "questions", "answer_by",
-      "solver", "decoding", "identity", "items", "limit", "touched": {CHANGE: clips}, "reasons": {REASON: count}}]}
+      "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "condition", "options", "questions",
+      "answer_by", "solver", "decoding", "identity", "items", "limit", "touched": {CHANGE: clips},
+      "reasons": {REASON: count}}]}
 
     METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
     LEAD = {"row", "accuracy", "lead": METRIC, "beaten": bool}
@@ -71,6 +72,7 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "fingerprint": header["fingerprint"],
         "prompt": header["prompt"],
         "parser": task.parser,
+        "condition": spec.get("condition", "clean"),
         "options": _order(spec),
         "questions": len({row.sample.question for row in counted(rows)}),
         "answer_by": spec.get("answer_by", "generate"),

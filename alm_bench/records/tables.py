@@ -196,6 +196,8 @@ def provenance(run: Mapping[str, Any]) -> str:
         f"{drawn}, at most {decoding['max_new_tokens']} tokens",
         "items: " + (", ".join(f"{count} {status}" for status, count in run["status"].items() if count) or "none"),
     ]
+    if run["condition"] != "clean":
+        parts.append(f"condition {run['condition']}")
     if run["options"] != "given":
         parts.append(f"options {run['options']} ({run['questions']} questions)")
     if run["answer_by"] != "generate":
@@ -213,7 +215,8 @@ def provenance(run: Mapping[str, Any]) -> str:
 def report(run: Mapping[str, Any]) -> str:
     """Everything about one run, as markdown."""
     partial = f" · PARTIAL: {sum(run['status'].values())} of {run['items']} items" if run["partial"] else ""
-    sections = [f"## {task_title(run)} · {run['model']}{partial}", provenance(run), overall(run)]
+    changed = "" if run["condition"] == "clean" else f" · {run['condition']}"
+    sections = [f"## {task_title(run)} · {run['model']}{changed}{partial}", provenance(run), overall(run)]
     sections += [grouping(run, name) for name, parts in run["groups"].items() if parts]
     if "confusion" in run["tables"]:
         sections.append(confusion(run["tables"]["confusion"]))

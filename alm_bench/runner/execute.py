@@ -42,7 +42,7 @@ def execute(plan: Plan, store: RunStore, observe: Observer) -> list[Record]:
     if isinstance(plan.adapter, Orders) and todo:
         todo = _ordered(plan.adapter, plan.requests, todo)
     spec = plan.spec
-    for batch in batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers):
+    for batch in batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers, plan.condition):
         records = _answer(plan, batch)
         store.append(records)
         observe(records)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from alm_bench.audio import load
 from alm_bench.core import AudioError, AudioPolicy, AudioRef, Request
+from alm_bench.runner.conditions import Change, Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +25,24 @@ def clips(request: Request) -> tuple[AudioRef, ...]:
     return (*request.audio, request.spare) if request.spare is not None else request.audio
 
 
-def load_clips(index: int, request: Request, policy: AudioPolicy | None) -> Ready:
-    """Decode the clips of one request by the adapter's policy; without a policy no clip is opened."""
+def load_clips(index: int, request: Request, policy: AudioPolicy | None, condition: Condition | None = None) -> Ready:
+    """Decode the clips of one request by the adapter's policy, changed by a condition; without a policy no clip is
+    opened."""
     if policy is None:
         return Ready(index, request)
+
+    def changed(ref: AudioRef) -> Change | None:
+        return None if condition is None else condition.change(ref.id)
+
     try:
-        own = [load(ref, policy) for ref in request.audio]
+        own = [load(ref, policy, changed(ref)) for ref in request.audio]
     except AudioError as error:
         return Ready(index, request, audio_error=str(error))
     touched: set[str] = {change for clip in own for change in clip.touched}
     waves = [clip.wave for clip in own]
     if request.spare is not None:
         try:
-            waves.append(load(request.spare, policy).wave)
+            waves.append(load(request.spare, policy, changed(request.spare)).wave)
         except AudioError:  # another item's clip is no failure of this one: it goes without, and says so
             request = replace(request, spare=None)
             touched.add("without_spare")
@@ -44,7 +50,12 @@ def load_clips(index: int, request: Request, policy: AudioPolicy | None) -> Read
 
 
 def batches(
-    requests: Sequence[Request], order: Sequence[int], policy: AudioPolicy | None, size: int, workers: int
+    requests: Sequence[Request],
+    order: Sequence[int],
+    policy: AudioPolicy | None,
+    size: int,
+    workers: int,
+    condition: Condition | None = None,
 ) -> Iterator[list[Ready]]:
     """Batches of decoded requests in `order`. At most two batches beyond the current one are held."""
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
@@ -53,7 +64,7 @@ def batches(
 
         def submit(count: int) -> None:
             for _, index in zip(range(count), todo, strict=False):
-                waiting.append(pool.submit(load_clips, index, requests[index], policy))
+                waiting.append(pool.submit(load_clips, index, requests[index], policy, condition))
 
         try:
             submit(2 * size)

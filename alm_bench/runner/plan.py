@@ -30,6 +30,7 @@ from alm_bench.core.prompt import PromptTemplate, render
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.schema import Record
 from alm_bench.runner.arrange import arrange, predicted
+from alm_bench.runner.conditions import CLEAN, OPTIONS, Condition
 from alm_bench.runner.loader import clips
 from alm_bench.runner.spec import RunSpec, fingerprint
 
@@ -48,10 +49,15 @@ class Plan:
     header: Mapping[str, Any]
 
     @property
+    def condition(self) -> Condition:
+        return Condition.read(self.spec.condition, self.spec.seed, self.spec.repeat)
+
+    @property
     def run_id(self) -> str:
         name = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{self.spec.task}-{self.header['identity']['label']}").strip("-")
+        changed = "" if self.spec.condition == CLEAN else f"-{self.spec.condition.replace(':', '')}"
         demo = "-demo" if self.spec.data == "demo" else ""
-        return f"{name}{demo}-{self.header['fingerprint']}"
+        return f"{name}{changed}{demo}-{self.header['fingerprint']}"
 
 
 def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, adapter: Adapter) -> Plan:
@@ -65,12 +71,16 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
         raise DataError(f"task {spec.task}: split {spec.split} of {data.path} has no items")
     questions = list(islice(everything, spec.limit))
     _check(spec, adapter, questions)
-    samples = arrange(questions, spec.options, spec.shuffles, spec.seed)
+    condition = Condition.read(spec.condition, spec.seed, spec.repeat)
+    samples = condition.samples(arrange(questions, spec.options, spec.shuffles, spec.seed))
+    if not samples:
+        raise UsageError(f"condition {spec.condition}: {spec.task} has no items that it can be put to")
     requests = [render(sample, prompt) for sample in samples]
     if adapter.audio is not None and adapter.audio.spare:
         spares = Spares(everything)
         requests = [replace(r, spare=spares.of(r.audio[0].id)) if len(r.audio) == 1 else r for r in requests]
-    blind, blind_missing = _blind(task, data, questions)
+    requests = condition.requests(requests)
+    blind, blind_missing = ({}, {}) if spec.condition in OPTIONS else _blind(task, data, questions)
     pending = [
         Record(
             index=index,
@@ -109,6 +119,8 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
 def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
     """Raises UsageError where options are to be scored or moved that cannot be."""
     moved, scored = spec.options != "given", spec.answer_by != "generate"
+    if spec.condition != CLEAN and getattr(adapter, "stored", False):
+        raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others")
     asked = f"--options {spec.options}" if moved else f"--answer-by {spec.answer_by}"
     if (moved or scored) and not any(sample.choices for sample in samples):
         raise UsageError(f"{asked}: the items of {spec.task} have no options")

@@ -9,13 +9,15 @@ from typing import Any, Literal
 from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, OptionOrder, TaskCard
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.records.schema import SCHEMA_VERSION
+from alm_bench.runner.conditions import CLEAN
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
     """A run of one task as the user asked for it. `batch_size` and `workers` change its speed, never its answers.
 
-    `shuffles` is the number of orders of each question's options where these are shuffled.
+    `shuffles` is the number of orders of each question's options where these are shuffled. `condition` is what the
+    clips or the options are changed by, `repeat` another draw of the same.
     """
 
     task: str
@@ -32,6 +34,8 @@ class RunSpec:
     answer_by: AnswerBy = "generate"
     options: OptionOrder = "given"
     shuffles: int = 1
+    condition: str = CLEAN
+    repeat: int = 0
     task_options: Mapping[str, str] = field(default_factory=dict)
     model_options: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,6 +62,7 @@ def fingerprint(
         "limit": spec.limit,
         "answer_by": spec.answer_by,
         "order": [spec.options, spec.shuffles],
+        "condition": [spec.condition, spec.repeat],
         # an adapter's identity and the manifest may leave out an option that changes answers
         "options": [dict(spec.task_options), dict(spec.model_options)],
     }

@@ -82,11 +82,11 @@ class Margin:
         return self.lead.low is not None and self.lead.low > 0
 
 
-def margin(rows: Sequence[Scored], values: Values) -> Margin | None:
-    """Of the accuracy of `rows`, which `values` are of; None without either."""
+def margin(rows: Sequence[Scored], values: Values, scores: Sequence[float] | None = None) -> Margin | None:
+    """Of `scores`, the accuracy of `rows` where none are given, over `values` of the same; None without either."""
     if not rows or not values:
         return None
-    means = {name: _mean(rows, scores) for name, scores in values.items()}
+    means = {name: _mean(rows, each) for name, each in values.items()}
     best = max(means, key=lambda name: means[name])
-    scores = [row.scores.get("accuracy", 0.0) for row in rows]
-    return Margin(best, means[best], difference(values[best], scores, clips(rows), weights(rows)))
+    mine = [row.scores.get("accuracy", 0.0) for row in rows] if scores is None else scores
+    return Margin(best, means[best], difference(values[best], mine, clips(rows), weights(rows)))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alm_bench.core import Metric, Metrics, Parsed, Sample, Scored, TaskScore, UsageError
+from alm_bench.core import Metric, MetricError, Metrics, Parsed, Sample, Scored, TaskScore, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.scoring.captions import METRICS, caption_scores
 from alm_bench.scoring.choice import answered, clips, counted
@@ -60,6 +60,25 @@ def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
 
 def _figures(rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]) -> Metrics:
     return caption_scores(said, [references(row.sample) for row in rows], clips(rows), metrics).corpus
+
+
+def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Sequence[float]:
+    """What each item earns by the first of SPICE, CIDEr and the others that can be had.
+
+    Raises MetricError where none can.
+    """
+    said = [(row.parsed.value if row.parsed is not None else None) or "" for row in rows]
+    ranked = sorted(metrics, key=lambda name: RANKED.index(name) if name in RANKED else len(RANKED))
+    reason = "no metric was chosen"
+    for name in ranked:
+        found = caption_scores(said, [references(row.sample) for row in rows], metrics=[name])
+        if name in found.items:
+            return found.items[name]
+        reason = found.corpus[name].reason or reason
+    raise MetricError(reason)
+
+
+RANKED = ("spice", "cider", "meteor", "rouge_l")
 
 
 def references(sample: Sample) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from alm_bench.core import DataError, DataRoot, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.data.readers import read_csv, unique
-from alm_bench.tasks._shared.captions import TEXT_PARSER, CaptionOptions, caption_score, parse_text
+from alm_bench.tasks._shared.captions import TEXT_PARSER, CaptionOptions, caption_score, item_scores, parse_text
 from alm_bench.tasks._shared.clips import audiocaps_names, clip_names
 
 OPENINGS = ("the audio 1 is ",)
@@ -48,6 +48,9 @@ class Captioning:
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         return caption_score(rows, self.options.chosen())
+
+    def item_scores(self, rows: Sequence[Scored]) -> Sequence[float]:
+        return item_scores(rows, self.options.chosen())
 
 
 def _audiocaps(path: Path) -> dict[str, list[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.data.readers import read_csv, read_json, unique
-from alm_bench.tasks._shared.captions import TEXT_PARSER, CaptionOptions, caption_score, parse_text
+from alm_bench.tasks._shared.captions import TEXT_PARSER, CaptionOptions, caption_score, item_scores, parse_text
 from alm_bench.tasks._shared.clips import clip_names
 
 COLUMNS = ("filepath1", "filepath2", "input", "answer")
@@ -89,6 +89,9 @@ class Difference:
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         return caption_score(rows, self.options.chosen())
+
+    def item_scores(self, rows: Sequence[Scored]) -> Sequence[float]:
+        return item_scores(rows, self.options.chosen())
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ from alm_bench.core import (
 from alm_bench.data.readers import read_csv, unique
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import UNIFORM, accuracies, earned
-from alm_bench.scoring.choice import answered, beside_accuracy, clips, counted, predictors
+from alm_bench.scoring.choice import answered, beside_accuracy, choice_metrics, clips, counted, predictors
 from alm_bench.scoring.classification import classification_metrics, confusion, corpus
 from alm_bench.tasks.entailment.hypothesis_only import BLIND_HYPOTHESIS, HypothesisOnly
 
@@ -104,7 +104,9 @@ class Entailment:
         return {"accuracy": float(parsed.index is not None and parsed.index == sample.target)}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        kept = counted(rows)
+        kept = [row for row in counted(rows) if row.sample.target is not None]
+        if not kept:
+            return TaskScore(choice_metrics(rows))
         said = _said(kept)
         metrics = classification_metrics(_golds(kept), said, clips(kept), RECALLS)
         return TaskScore(

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from small_world import alm
 
-NOISE = Path(__file__).parents[2] / "benchmarks/mellow_in_noise.py"
-
 
 def scores(folder: Path, *arguments: str) -> dict[str, Any]:
     ran = alm("run", *arguments, "--data", "demo", "--out", str(folder), "--json")
@@ -16,8 +14,13 @@ def scores(folder: Path, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def listened(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return scores(tmp_path_factory.mktemp("runs"), "--model", "mellow", "--tasks", "mmau,cle", "--limit", "240")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def listened(runs: Path) -> dict[str, Any]:
+    return scores(runs, "--model", "mellow", "--tasks", "mmau,cle", "--limit", "240")
 
 
 def test_it_listens(listened: dict[str, Any]) -> None:
@@ -33,12 +36,14 @@ def test_it_answers_in_the_forms_that_were_asked_for(listened: dict[str, Any]) -
         assert run["status"]["ok"] >= 0.98 * run["n"]
 
 
-def test_noise_takes_it_away(listened: dict[str, Any], tmp_path: Path) -> None:
-    model = f"{NOISE}:MellowInNoise"
-    noisy = scores(tmp_path, "--model", model, "--tasks", "mmau", "--limit", "240")["mmau"]
-    assert noisy["model"].endswith(",noise]")
-    drop = listened["mmau"]["metrics"]["accuracy"]["value"] - noisy["metrics"]["accuracy"]["value"]
-    assert drop >= 0.3
+def test_noise_takes_it_away(listened: dict[str, Any], runs: Path) -> None:
+    asked = ("--model", "mellow", "--tasks", "mmau", "--limit", "240", "--data", "demo", "--out", str(runs))
+    ran = alm("noise-ablation", *asked, "--conditions", "gaussian", "--json")
+    assert ran.status == 0, ran.err
+    (noise,) = ran.json["runs"]
+    assert noise["clean"]["value"] == listened["mmau"]["metrics"]["accuracy"]["value"]
+    assert noise["drop"]["value"] >= 0.3
+    assert noise["verdict"] == "grounded"
 
 
 def test_what_was_trained_on_silence_is_at_chance(tmp_path: Path) -> None:

@@ -1,0 +1,158 @@
+"""`noise-ablation`: paired runs, verdicts, and what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_world import alm, mmau, model, outputs, questions, refusal, replay
+
+from alm_bench.core import Sample, Scored
+from alm_bench.plugins import catalogue
+from alm_bench.records.ablation import Pair, effects
+
+# Hears which of the tones it is, and knows what was asked of it: right on clean clips, lost in noise.
+LISTENS = """
+    def answer(self, request):
+        import numpy as np
+        if not request.waves:
+            raise ValueError("it needs a clip")
+        spectrum = np.abs(np.fft.rfft(request.waves[0]))
+        peak = np.argmax(spectrum) * 8000 / len(request.waves[0])
+        place = round((peak - 200) / 10)
+        clear = spectrum.max() > 20 * np.median(spectrum) and 0 <= place < 40
+        return request.choices[place % len(request.choices)] if clear else request.choices[0]
+"""
+POLICY = "AudioPolicy(rate=8000)"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    mmau(Path("data"), count=40)
+
+
+def ablated(*arguments: object, body: str = LISTENS, audio: str = POLICY) -> Any:
+    listener = model(Path("m.py"), body, audio=audio)
+    ran = alm("noise-ablation", "--model", listener, "--tasks", "mmau", *arguments, "--json")
+    assert ran.status == 0, ran.err
+    return {run["condition"]: run for run in ran.json["runs"]}
+
+
+def test_a_model_that_listens_is_grounded() -> None:
+    found = ablated("--conditions", "gaussian,silence,swap,none", "--repeats", "2")
+    assert list(found) == ["gaussian", "silence", "swap", "none"]
+    noise = found["gaussian"]
+    assert noise["clean"]["value"] == 1
+    assert noise["verdict"] == found["silence"]["verdict"] == "grounded"
+    assert noise["drop"]["value"] == pytest.approx(1 - noise["noise"]["value"])
+    assert noise["drop"]["low"] > 0
+    assert noise["retention"]["value"] == pytest.approx(noise["noise"]["value"])
+    assert noise["changed"]["value"] >= noise["drop"]["value"]
+    assert set(noise["groups"]) == {"domain", "difficulty", "skill"}
+    assert found["swap"]["noise"]["value"] < 0.6
+    assert found["none"]["verdict"] is None
+    assert found["none"]["reason"] == "needs audio"
+    assert found["none"]["drop"]["value"] is None
+
+
+def test_a_model_that_does_not_listen_is_told_so() -> None:
+    deaf = "    def answer(self, request):\n        return request.choices[0]\n"
+    found = ablated("--conditions", "gaussian,swap,none", body=deaf)
+    assert {run["verdict"] for run in found.values()} == {"not listening"}
+    assert {run["drop"]["value"] for run in found.values()} == {0}
+    assert {run["changed"]["value"] for run in found.values()} == {0}
+
+
+def test_what_noise_leaves_above_the_blind_rows_is_partly() -> None:
+    """It hears a little, and knows most answers from the question."""
+    body = """
+    def answer(self, request):
+        import numpy as np
+        number = int(request.id.split("-")[1])
+        clear = np.abs(np.fft.rfft(request.waves[0])).max() > 20 * np.median(np.abs(np.fft.rfft(request.waves[0])))
+        return request.choices[number % len(request.choices)] if clear or number % 4 else "nothing"
+"""
+    assert ablated("--conditions", "gaussian", body=body)["gaussian"]["verdict"] == "partly"
+
+
+def test_a_second_call_answers_nothing_again() -> None:
+    first_line = "        import numpy as np\n"
+    counting = LISTENS.replace(first_line, first_line + "        open('calls', 'a').write('x')\n", 1)
+    first = ablated("--conditions", "gaussian", body=counting)
+    assert Path("calls").stat().st_size == 80
+    assert ablated("--conditions", "gaussian", body=counting) == first
+    assert Path("calls").stat().st_size == 80
+    assert alm("run", "--model", "./m.py:Model", "--tasks", "mmau").status == 0
+    ablated("--conditions", "gaussian,silence", body=counting)
+    assert Path("calls").stat().st_size <= 160, "the clean run is there"
+
+
+def test_options_without_a_right_one_count_what_is_picked() -> None:
+    found = ablated("--conditions", "no-gold,other-options")
+    assert found["no-gold"]["picked"]["value"] == 1
+    assert found["no-gold"]["verdict"] is None
+    assert found["other-options"]["reason"].startswith("condition other-options: mmau has no items")
+
+
+def test_tables_and_plot() -> None:
+    listener = model(Path("m.py"), LISTENS, audio=POLICY)
+    asked = ("noise-ablation", "--model", listener, "--tasks", "mmau", "--conditions", "gaussian,snr:0,no-gold")
+    ran = alm(*asked, "--plot", "figure.png")
+    assert ran.status == 0, ran.err
+    assert "| gaussian " in ran.out
+    assert "| grounded" in ran.out
+    assert "| gaussian: skill" in ran.out
+    assert "no-gold: an option is picked all the same in 100.0" in ran.out
+    assert Path("figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_noisy_runs_share_no_table_with_clean_ones() -> None:
+    ablated("--conditions", "gaussian")
+    board = alm("leaderboard").out
+    assert board.count("\n## mmau") == 2
+    assert "condition gaussian" in board
+    clean, noisy = sorted(Path("results/runs").glob("*/run.json"), key=lambda path: "gaussian" in path.parent.name)
+    said = refusal(alm("compare", clean.parent, noisy.parent))
+    assert "differ in condition (clean, gaussian)" in said
+
+
+def test_stored_answers_hear_nothing() -> None:
+    file = outputs(Path("o.json"), {row["id"]: row["answer"] for row in questions(40)})
+    said = refusal(alm("noise-ablation", *replay(file), "--tasks", "mmau"))
+    assert "answered the clean clips, and hears no others: name a model" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--conditions", "noise"), "unknown condition 'noise'; known: "),
+        (("--conditions", ","), "--conditions names no condition"),
+        (("--decoding", "beam"), "--decoding 'beam' is unknown"),
+        (("--repeats", "0"), "--repeats"),
+        (("--task", "x"), "No such option: --task"),
+    ],
+)
+def test_misuse_is_one_line(arguments: tuple[str, ...], reason: str) -> None:
+    said = refusal(alm("noise-ablation", "--model", "blind", "--tasks", "mmau", *arguments))
+    assert reason.lower() in said.lower()
+
+
+def test_figures_by_hand() -> None:
+    """Of ten items eight are right on clean clips, three of them in noise; twenty times over."""
+    task = catalogue().task("mmau").create()
+    found = []
+    for n in range(200):
+        sample = Sample(f"q{n}", {}, choices=("a", "b"), target=n % 2, gold="ab"[n % 2])
+        rows = [Scored(sample, "ok", "", None, {"accuracy": float(right)}) for right in (n % 10 < 8, n % 10 < 3)]
+        found.append(Pair(rows[0], [rows[1]]))
+    effect = effects(task, found)["all"]["all"]
+    assert (effect.clean.value, effect.noise.value, effect.drop.value) == pytest.approx((0.8, 0.3, 0.5))
+    assert effect.retention.value == pytest.approx(3 / 8)
+    draws = np.random.default_rng(1).integers(0, 10, (5_000, 200))
+    ratios = (draws < 3).sum(axis=1) / (draws < 8).sum(axis=1)
+    assert (effect.retention.low, effect.retention.high) == pytest.approx(
+        np.quantile(ratios, [0.025, 0.975]), abs=0.015
+    )
+    nothing = [Pair(pair.noisy[0], pair.noisy) for n, pair in enumerate(found) if n % 10 >= 3]
+    assert effects(task, nothing)["all"]["all"].retention.reason == "the clean score is 0"
