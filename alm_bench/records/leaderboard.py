@@ -8,7 +8,7 @@ from typing import Any
 from alm_bench.core import KnowsBlind, Task
 from alm_bench.records.finished import Run
 from alm_bench.records.schema import margin_json, metric_json
-from alm_bench.records.tables import OVER_BLIND, TITLES, cell, counted_by, lead, markdown, signed, task_title
+from alm_bench.records.tables import OVER_BLIND, TITLES, cell, counted_by, lead, markdown, shown, signed, task_title
 from alm_bench.scoring.blind import golden, margin
 from alm_bench.scoring.choice import clips, weights
 from alm_bench.scoring.paired import difference
@@ -39,6 +39,10 @@ def _size(parameters: int | None) -> str:
     return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.1f}M"
 
 
+def _figures(told: Mapping[str, Any]) -> list[str]:
+    return [name for name in FIGURES if name in told["metrics"] and shown(told, name)]
+
+
 def _row(run: Run) -> dict[str, str]:
     told, identity = run.summary, run.summary["identity"]
     return {
@@ -49,7 +53,9 @@ def _row(run: Run) -> dict[str, str]:
         "skipped": str(told["skipped"]),
         "answered": cell(told["metrics"].get("answered"), "answered"),
         "errors": str(told["status"]["error"]),
-        **{name: cell(told["metrics"].get(name), name) for name in FIGURES if name in told["metrics"]},
+        **{
+            name: cell(told["metrics"][name], name) for name in FIGURES if name in told["metrics"] and shown(told, name)
+        },
         **({"text solver": told["solver"]} if told["solver"] else {}),
         "prompt": f"{told['prompt']['id']}@{told['prompt']['version']}",
         "read by": told["parser"],
@@ -135,7 +141,7 @@ def _table(members: list[Run], task: Task | None) -> tuple[str, list[dict[str, s
     for name in dict.fromkeys(name for run in members for name in run.summary["blind"]):
         # Of the run that counts most items: another may have skipped some, or had no development data.
         metrics = max((r.summary["blind"][name] for r in members if name in r.summary["blind"]), key=counted_by)
-        figures = {key: cell(metrics.get(key), key) for key in FIGURES if key in first["metrics"]}
+        figures = {key: cell(metrics.get(key), key) for key in _figures(first)}
         rows.append({"model": f"*{name}*", "n": str(counted_by(metrics) or "-"), **figures})
     asked = [f"condition {first['condition']}"] if first["condition"] != "clean" else []
     asked += [f"options {first['options']}"] if first["options"] != "given" else []
@@ -156,8 +162,6 @@ def as_markdown(runs: Sequence[Run], task_of: TaskOf) -> str:
     sections = ["# Leaderboard", *NOTES]
     for title, rows in tables(runs, task_of):
         columns = list(dict.fromkeys(column for row in rows for column in row))
-        if all(row.get("chance_filled", "-") in ("-", row.get("accuracy")) for row in rows):
-            columns = [column for column in columns if column != "chance_filled"]  # every item has an answer
         titles = [TITLES.get(column, column) for column in columns]
         sections += [f"## {title}", markdown(titles, [[row.get(column, "-") for column in columns] for row in rows])]
     return "\n\n".join(sections) + "\n"

@@ -101,9 +101,9 @@ def _lead(run: Mapping[str, Any], grouping: str, key: str) -> str:
     return lead(run["over_blind"].get(grouping, {}).get(key))
 
 
-def _all_answered(run: Mapping[str, Any]) -> bool:
-    """Then accuracy has one bound only."""
-    return bool(run["metrics"]["chance_filled"]["value"] == run["metrics"]["accuracy"]["value"])
+def shown(run: Mapping[str, Any], name: str) -> bool:
+    """Where every item is answered, accuracy has one bound only."""
+    return name != "chance_filled" or run["metrics"]["answered"]["value"] != 1
 
 
 OVER_BLIND = "over the best blind row"
@@ -111,7 +111,7 @@ OVER_BLIND = "over the best blind row"
 
 def overall(run: Mapping[str, Any]) -> str:
     """The model's row and, below it, the blind rows of the same items."""
-    names = [name for name in _order(list(run["metrics"])) if name != "chance_filled" or not _all_answered(run)]
+    names = [name for name in _order(list(run["metrics"])) if shown(run, name)]
     figures = [cell(run["metrics"].get(name), name) for name in names]
     led = bool(run["over_blind"])
     rows = [[run["model"], run["n"], *figures, *([_lead(run, "all", "all")] if led else [])]]

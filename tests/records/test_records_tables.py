@@ -98,7 +98,7 @@ def test_withheld_answers_have_no_best(run: Run) -> None:
 def test_bounds_are_shown_where_they_differ_alone(run: Run) -> None:
     assert "unanswered as chance" not in as_markdown([run], task_of)
     silent = told(run)
-    silent.summary["metrics"]["chance_filled"]["value"] += 0.1
+    silent.summary["metrics"]["answered"]["value"] = 0.9
     assert "unanswered as chance" in as_markdown([silent], task_of)
 
 
