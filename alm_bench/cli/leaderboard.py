@@ -18,6 +18,9 @@ def leaderboard(
     to: Annotated[Path, typer.Option(metavar="DIR", help="Where leaderboard.md and leaderboard.csv go.")] = Path(
         "results"
     ),
+    with_published: Annotated[
+        bool, typer.Option("--with-published", help="Also the paper's tables, measured rows beside published ones.")
+    ] = False,
     json_: common.Json = False,
 ) -> None:
     """Write leaderboard.md and leaderboard.csv from finished runs."""
@@ -33,11 +36,15 @@ def leaderboard(
         for name in unfinished:
             print(f"{name}: not finished, left out", file=sys.stderr)
         folders = [folder for folder in folders if finished(folder)]
-    if not folders:
+    if not folders and not with_published:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
     found = [read_run(folder) for folder in folders]
     tasks = catalogue().tasks  # runs of a task that is no longer installed have their summaries
     board = as_markdown(found, lambda name: tasks[name].create() if name in tasks else None)
+    if with_published:
+        from alm_bench.records import published
+
+        board += "\n" + published.as_markdown(found)
     atomic_write(to / "leaderboard.md", board)
     atomic_write(to / "leaderboard.csv", as_csv(found))
     if json_:

@@ -1,0 +1,88 @@
+"""The paper's tables: its own figures, and measured rows beside them."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_world import alm, cle, mmau
+
+from alm_bench.plugins import catalogue
+from alm_bench.records.published import published
+
+FILES = {
+    2: "table2_mmau",
+    3: "table3_mmau_difficulty",
+    4: "table4_entailment",
+    5: "table5_cle_supervised",
+    6: "table6_difference",
+    7: "table7_captioning_aqa",
+    14: "table14_ablations",
+}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("number", FILES)
+def test_figures_are_the_papers(shared: Path, number: int) -> None:
+    with (shared / f"published/{FILES[number]}.csv").open(encoding="utf-8", newline="") as file:
+        head, *rows = csv.reader(file)
+    table = next(table for table in published() if table.number == number)
+    assert list(table.columns) == head
+    assert [list(row) for row in table.rows] == rows
+
+
+def test_every_column_that_is_measured_is_a_figure_of_a_task() -> None:
+    for table in published():
+        assert set(table.measure) <= set(table.columns)
+        assert all(len(row) == len(table.columns) for row in table.rows)
+        for measure in table.measure.values():
+            card = catalogue().task(measure["task"]).card
+            assert measure["metric"] in card.metrics
+            assert measure.get("grouping", "domain") in (*card.groups, "domain")
+
+
+def test_the_tables_stand_without_any_run() -> None:
+    ran = alm("leaderboard", "--with-published")
+    assert ran.status == 0, ran.err
+    assert [f"## Table {number}:" in ran.out for number in FILES] == [True] * 7
+    assert "| Mellow " in ran.out
+    assert Path("results/leaderboard.md").read_text() in ran.out
+    assert "## Table" not in alm("leaderboard").out
+
+
+def rows(out: str, number: int) -> dict[str, dict[str, str]]:
+    section = out.split(f"## Table {number}:")[1].split("## Table")[0]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    head, _, *body = lines
+    name = head.index("model") if "model" in head else 0
+    return {line[name]: dict(zip(head, line, strict=True)) for line in body}
+
+
+def test_measured_rows_stand_beside_published_ones() -> None:
+    cle(mmau(Path("data"), 24))
+    run: Any = alm("run", "--model", "blind", "--tasks", "mmau,cle", "--json").json["runs"]
+    out = alm("leaderboard", "--with-published").out
+    measured = rows(out, 2)["**blind[first]**"]
+    value = 100 * run[0]["metrics"]["accuracy"]["value"]
+    assert measured["avg_test_mini"].startswith(f"**{value:.1f} [")
+    assert measured["avg_test"] == "-", "its answers are withheld"
+    sound = 100 * run[0]["groups"]["domain"]["sound"]["accuracy"]["value"]
+    assert measured["sound_test_mini"].startswith(f"**{sound:.1f} [")
+    assert rows(out, 3)["**blind[first]**"]["easy"] != "-"
+    entailment = rows(out, 4)["**blind[first]**"]
+    assert entailment["cle_f1"].startswith("**")
+    assert entailment["ace_f1"] == "-"
+    assert "**blind[first]**" not in rows(out, 6)
+    assert "data revision unknown" in out
+    assert "(the paper's: not stated), read by mcq@2, prompt mmau/letters@1, greedy" in out
+
+
+def test_the_demo_world_stands_in_no_published_table() -> None:
+    assert alm("run", "--model", "blind", "--tasks", "mmau", "--data", "demo", "--limit", "20").status == 0
+    out = alm("leaderboard", "--with-published").out
+    assert "mmau (demo)" in out
+    assert "**blind[first]**" not in rows(out, 2)
