@@ -31,7 +31,7 @@ class AtOnce:
 def test_two_batches_beyond_the_current_one_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
     monkeypatch.setattr(loader, "ThreadPoolExecutor", AtOnce)
-    monkeypatch.setattr(loader, "load_clips", lambda i, request, policy: given.append(i) or loader.Ready(i, request))
+    monkeypatch.setattr(loader, "load_clips", lambda i, request, *_: given.append(i) or loader.Ready(i, request))
     requests = [Request(f"item-{i}", "?") for i in range(17)]
     ahead, seen = [], []
     for batch in loader.batches(requests, range(17), None, size=3, workers=2):
