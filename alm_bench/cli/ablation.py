@@ -1,26 +1,26 @@
 """`alm-bench noise-ablation`: what is left of a score when the clips say nothing."""
 
 import inspect
+import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.run import Asked, Job, plan_of, run, run_one, settle
+from alm_bench.cli.run import Asked, Job, Tolerance, plan_of, run, run_one, settle
 from alm_bench.core import UsageError
 
 if TYPE_CHECKING:
-    from alm_bench.core import Adapter
+    from alm_bench.core import Adapter, Metric
     from alm_bench.records.ablation import Effect
     from alm_bench.records.schema import Record
+    from alm_bench.runner import Plan
 
 DEFAULT = "gaussian,snr:20,snr:0,silence,swap,none"
-Found = dict[tuple[str, str], "dict[str, dict[str, Effect]]"]
-"""By task and condition: effects by grouping and key."""
 
 
 def noise_ablation(
@@ -29,7 +29,8 @@ def noise_ablation(
     ] = DEFAULT,
     repeats: Annotated[int, typer.Option(min=1, help="Draws of the noise and of the swaps.")] = 1,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Score against SNR; noise-ablation.png below --out where none.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The figure; noise-ablation-MODEL.png below --out where none."),
     ] = None,
     **options: Any,
 ) -> None:
@@ -45,46 +46,106 @@ def noise_ablation(
         raise UsageError("--conditions names no condition")
     for name in names:
         Condition.read(name)
+    if asked.solvable_by is not None:
+        raise UsageError("--solvable-by belongs to run and score, expected none here")
+    if plot is not None and plot.suffix.lower() not in FIGURES:
+        raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FIGURES)}")
     jobs, adapter = settle(asked)
     if getattr(adapter, "stored", False):
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
     with common.chatter_aside():
-        found, picked = _measure(jobs, adapter, names, repeats, asked)
-    _show(jobs, adapter, found, picked, asked)
-    _plot(found, plot or asked.out / "noise-ablation.png", adapter.identity.label)
+        tasks = [_planned(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
+        measured = [_measure(task, asked) for task in tasks]
+    _show(tasks, measured, adapter, asked)
+    label = re.sub(r"[^A-Za-z0-9.-]+", "-", adapter.identity.label).strip("-")
+    _plot(measured, plot or asked.out / f"noise-ablation-{label}.png", adapter.identity.label)
+    if failed := [reason for found in measured for reason in found.failed]:
+        print(f"alm-bench: {'; '.join(failed)}", file=sys.stderr)
+        raise typer.Exit(1)
 
 
-def _measure(
-    jobs: Sequence[Job], adapter: "Adapter", names: Sequence[str], repeats: int, asked: Asked
-) -> "tuple[Found, dict[tuple[str, str], Any]]":
-    """The runs of every task, clean and under each condition, and what they differ by."""
+FIGURES = (".png", ".pdf", ".svg")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A task's clean run, and by condition the runs of its repeats, or why there are none."""
+
+    job: Job
+    clean: "Plan"
+    changed: "dict[str, list[Plan] | str]"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """By condition the effects by grouping and key, the share of items with an option picked where none is right, and
+    what failed."""
+
+    task: str
+    effects: "dict[str, dict[str, dict[str, Effect]]]"
+    picked: "dict[str, Metric]"
+    failed: list[str]
+
+
+def _planned(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Planned:
+    from alm_bench.runner.conditions import Condition
+
+    clean = plan_of(job, adapter, None)
+    if all(record.sample.target is None for record in clean.pending):
+        raise UsageError(
+            f"{job.spec.task}: the answers of split {job.spec.split} are withheld, nothing can be compared"
+        )
+    changed: dict[str, list[Plan] | str] = {}
+    for name in names:
+        draws = range(repeats if Condition.read(name).random else 1)
+        specs = [replace(job.spec, condition=name, repeat=draw) for draw in draws]
+        try:
+            changed[name] = [plan_of(replace(job, spec=spec), adapter, None) for spec in specs]
+        except UsageError as error:  # a task of one clip has none to swap with; other conditions stand
+            changed[name] = str(error)
+    return Planned(job, clean, changed)
+
+
+def _measure(planned: Planned, asked: Asked) -> Measured:
+    """The runs of a task, clean and under each condition, and what they differ by."""
     from alm_bench.records.ablation import effects, missing, pairs, picked
-    from alm_bench.runner.conditions import OPTIONS, Condition
+    from alm_bench.runner.conditions import OPTIONS
 
-    found: Found = {}
-    chosen: dict[tuple[str, str], Any] = {}
-    for job in jobs:
-        clean = _records(job, adapter, "clean", 0, asked)
-        for name in names:
-            draws = repeats if Condition.read(name).random else 1
-            try:
-                runs = [_records(job, adapter, name, repeat, asked) for repeat in range(draws)]
-            except UsageError as error:  # a task of one clip has none to swap with; other tasks have
-                found[job.spec.task, name] = {"all": {"all": missing(str(error))}}
-                continue
-            if name in OPTIONS:
-                found[job.spec.task, name] = {"all": {"all": missing("the questions have no right answer")}}
-                chosen[job.spec.task, name] = picked([record for run in runs for record in run])
-            else:
-                found[job.spec.task, name] = effects(job.task, pairs(clean, runs))
-    return found, chosen
+    task = planned.job.spec.task
+    found = Measured(task, {}, {}, [])
+    clean = _records(planned.clean, asked)
+    if (reason := _failure(clean, asked)) is not None:
+        found.failed.append(f"{task}, clean: {reason}")
+    for name, plans in planned.changed.items():
+        if isinstance(plans, str):
+            found.effects[name] = {"all": {"all": missing(plans)}}
+            continue
+        runs = [_records(plan, asked) for plan in plans]
+        failures = [told for run in (clean, *runs) if (told := _failure(run, asked)) is not None]
+        if name == "none" and not found.failed and all(record.status == "error" for run in runs for record in run):
+            found.effects[name] = {"all": {"all": missing("needs audio")}}
+        elif failures:
+            found.effects[name] = {"all": {"all": missing(failures[0])}}
+            found.failed.append(f"{task}, {name}: {failures[0]}")
+        elif name in OPTIONS:
+            found.effects[name] = {"all": {"all": missing("the questions have no right answer")}}
+            found.picked[name] = picked([record for run in runs for record in run])
+        else:
+            found.effects[name] = effects(planned.job.task, pairs(clean, runs))
+    return found
 
 
-def _records(job: Job, adapter: "Adapter", condition: str, repeat: int, asked: Asked) -> "list[Record]":
+def _failure(records: "Sequence[Record]", asked: Asked) -> str | None:
+    """Why a run with more failed items than --max-failures allows shows nothing."""
+    failed = [record.reason or "" for record in records if record.status == "error"]
+    if not Tolerance.read(asked.max_failures).exceeded(len(failed), len(records)):
+        return None
+    return f"{len(failed)} of {len(records)} items failed, as: {failed[0][:120]}"
+
+
+def _records(plan: "Plan", asked: Asked) -> "list[Record]":
     from alm_bench.records.store import read_records
 
-    changed = replace(job, spec=replace(job.spec, condition=condition, repeat=repeat))
-    plan = plan_of(changed, adapter, None)
     _, interrupted = run_one(plan, asked.out, asked.fresh, None)
     if interrupted:
         print("all finished items are kept: the same command goes on from here", file=sys.stderr)
@@ -92,65 +153,70 @@ def _records(job: Job, adapter: "Adapter", condition: str, repeat: int, asked: A
     return read_records(asked.out / plan.run_id)[0]
 
 
-def _show(
-    jobs: Sequence[Job], adapter: "Adapter", found: Found, picked: "dict[tuple[str, str], Any]", asked: Asked
-) -> None:
+def _show(tasks: Sequence[Planned], measured: Sequence[Measured], adapter: "Adapter", asked: Asked) -> None:
     from alm_bench.records import ablation
     from alm_bench.records.schema import metric_json
     from alm_bench.records.tables import cell
 
     if asked.json_:
-        runs = []
-        for (task, condition), groups in found.items():
-            entry = ablation.as_json(task, condition, groups["all"]["all"])
-            entry["groups"] = {
-                grouping: {key: ablation.as_json(task, condition, effect) for key, effect in keys.items()}
-                for grouping, keys in groups.items()
-                if grouping != "all"
-            }
-            if (task, condition) in picked:
-                entry["picked"] = metric_json(picked[task, condition])
-            runs.append(entry)
+        runs = [entry for found in measured for entry in _entries(found)]
         common.print_json({"model": adapter.identity.label, "runs": runs})
         return
-    for job in jobs:
-        task = job.spec.task
-        mine = {condition: groups for (owner, condition), groups in found.items() if owner == task}
-        demo = " (demo)" if job.spec.data == "demo" else ""
-        print(f"## {task}{demo} · {adapter.identity.label}\n")
-        listened = [
-            (name, groups["all"]["all"]) for name, groups in mine.items() if (job.spec.task, name) not in picked
-        ]
+    for planned, found in zip(tasks, measured, strict=True):
+        demo = " (demo)" if planned.job.spec.data == "demo" else ""
+        print(f"## {found.task}{demo} · {adapter.identity.label}\n")
+        listened = [(name, groups["all"]["all"]) for name, groups in found.effects.items() if name not in found.picked]
         if listened:
-            print(ablation.table("condition", listened) + "\n")
-        for name in mine:
-            if (task, name) in picked:
-                share = cell(metric_json(picked[task, name]), "share")
-                print(f"{name}: an option is picked all the same in {share} % of the items.\n")
-        measured = next((name for name, effect in listened if effect.verdict is not None), None)
-        for grouping, keys in mine[measured].items() if measured is not None else ():
+            score = next((effect.score for _, effect in listened if effect.clean.value is not None), "accuracy")
+            print(ablation.table(f"condition ({score})", listened) + "\n")
+        for name, metric in found.picked.items():
+            share = cell(metric_json(metric), "share")
+            print(f"{name}: an option is picked all the same in {share} % of the items.\n")
+        first = next((name for name, effect in listened if effect.verdict is not None), None)
+        for grouping, keys in found.effects[first].items() if first is not None else ():
             if grouping != "all" and keys:
-                print(ablation.table(f"{measured}: {grouping}", list(keys.items())) + "\n")
+                print(ablation.table(f"{first}: {grouping}", list(keys.items())) + "\n")
     print(
         "grounded: the drop lies above 0, and what is left does not beat the best blind row; partly: the former alone; "
         "not listening: otherwise. Intervals are 95 %, paired by item; --json has the breakdowns of every condition."
     )
 
 
-def _plot(found: Found, file: Path, model: str) -> None:
-    """Score against the ratio of clip to noise, where there are two points or more: clean, decibels, noise alone."""
+def _entries(found: Measured) -> list[dict[str, Any]]:
+    """What `--json` says of a task: an entry a condition."""
+    from alm_bench.records import ablation
+    from alm_bench.records.schema import metric_json
+
+    entries = []
+    for condition, groups in found.effects.items():
+        entry = ablation.as_json(found.task, condition, groups["all"]["all"])
+        entry["groups"] = {
+            grouping: {key: ablation.as_json(found.task, condition, effect) for key, effect in keys.items()}
+            for grouping, keys in groups.items()
+            if grouping != "all"
+        }
+        if condition in found.picked:
+            entry["picked"] = metric_json(found.picked[condition])
+        entries.append(entry)
+    return entries
+
+
+def _plot(measured: Sequence[Measured], file: Path, model: str) -> None:
+    """Score against the ratio of clip to noise: clean, decibels, noise alone."""
     from alm_bench.core.files import storing
 
     curves: dict[str, list[tuple[float, float]]] = {}
-    for (task, condition), groups in found.items():
-        effect = groups["all"]["all"]
-        if effect.verdict is None or effect.noise.value is None or effect.clean.value is None:
-            continue
-        if condition.startswith("snr:") or condition == "gaussian":
-            curve = curves.setdefault(task, [(float("inf"), effect.clean.value)])
-            decibels = float("-inf") if condition == "gaussian" else float(condition.removeprefix("snr:"))
-            curve.append((decibels, effect.noise.value))
+    for found in measured:
+        for condition, groups in found.effects.items():
+            effect = groups["all"]["all"]
+            if effect.noise.value is None or effect.clean.value is None:
+                continue
+            if condition.startswith("snr:") or condition == "gaussian":
+                curve = curves.setdefault(found.task, [(float("inf"), effect.clean.value)])
+                decibels = float("-inf") if condition == "gaussian" else float(condition.removeprefix("snr:"))
+                curve.append((decibels, effect.noise.value))
     if not curves:
+        print("no figure: it shows the conditions gaussian and snr:, none of which was measured", file=sys.stderr)
         return
     import matplotlib
 

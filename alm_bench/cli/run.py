@@ -276,7 +276,10 @@ def run_one(plan: "Plan", out: Path, fresh: bool, solver: Path | None) -> tuple[
     folder = out / plan.run_id
     with RunStore(folder, dict(plan.header), fresh) as store:
         interrupted = False
-        with Progress(plan.spec.task, len(plan.pending)) as progress:  # a model's label leaves no room for figures
+        changed = "" if plan.spec.condition == "clean" else f" {plan.spec.condition}"
+        with Progress(
+            plan.spec.task + changed, len(plan.pending)
+        ) as progress:  # a model's label leaves no room for figures
             try:
                 records = execute(plan, store, progress.update)
             except KeyboardInterrupt:

@@ -55,7 +55,10 @@ def show(
 def _wrong(record: "Record") -> bool:
     """Without a gold no answer is wrong; with one, neither is a failed call right."""
     known = record.sample.target is not None and record.status != "skipped"
-    return known and record.scores.get("accuracy", 0.0) < 1
+    main = record.scores.get("accuracy", max(record.scores.values(), default=None))
+    if main is None:  # a sentence is neither right nor wrong; a failed call is no answer
+        return known and record.status == "error"
+    return known and main < 1
 
 
 def _screen(record: "Record") -> str:
@@ -67,7 +70,9 @@ def _screen(record: "Record") -> str:
         gold = " ← gold" if index == sample.target else ""
         said = " ← answer" if parsed is not None and index == parsed.index else ""
         lines.append(f"  {'(' + chr(97 + index) + ')':<8} {choice}{gold}{said}")
-    if sample.target is None and sample.gold is not None:
+    if isinstance(sample.target, list):
+        lines += [f"reference  {text}" for text in sample.target]
+    elif sample.target is None and sample.gold is not None:
         lines.append(f"gold       {sample.gold}")
     lines.append(f"prompt     {record.prompt}")
     lines.append("text       " + ("(none)" if record.text is None else repr(record.text)))

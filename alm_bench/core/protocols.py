@@ -87,8 +87,8 @@ class KnowsBlind(Protocol):
 class ScoresItems(Protocol):
     """A task whose main figure is no per-item score of `grade`, and which can say what each item earns all the same."""
 
-    def item_scores(self, rows: Sequence[Scored]) -> Sequence[float]:
-        """Of each row, in order. Raises MetricError where it cannot be had."""
+    def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
+        """The score's name, and that of each row, in order. Raises MetricError where it cannot be had."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """A file of model outputs that another program wrote, as text by item id."""
 
+import ast
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -86,15 +87,20 @@ def _captioned(path: Path, number: int, row: Mapping[str, Any]) -> Captioned:
         raise DataError(f"{where}: the candidate is a {type(row['candidate']).__name__}, expected text")
     if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):
         raise DataError(f"{where}: references are {references!r:.80}, expected a list of one text or more")
-    return Captioned(str(row.get("id") or number), row["candidate"], tuple(references))
+    if any(not text.strip() for text in references):
+        raise DataError(f"{where}: a reference is empty, expected a text")
+    name = number if row.get("id") in (None, "") else row["id"]
+    return Captioned(str(name), row["candidate"], tuple(references))
 
 
 def _listed(cell: str) -> Any:
+    """Of a CSV's cell: a list as JSON or Python writes it, or one text."""
     if cell.lstrip().startswith("["):
-        try:
-            return json.loads(cell)
-        except ValueError:
-            pass  # a text that begins with a bracket
+        for read in (json.loads, ast.literal_eval):
+            try:
+                return read(cell)
+            except (ValueError, SyntaxError):
+                continue  # a text that begins with a bracket
     return [cell]
 
 

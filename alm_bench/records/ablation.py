@@ -10,7 +10,7 @@ from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, ScoresItems,
 from alm_bench.records.schema import Record, metric_json
 from alm_bench.records.tables import cell, markdown, signed
 from alm_bench.scoring.blind import golden, margin
-from alm_bench.scoring.choice import chosen, clips, split
+from alm_bench.scoring.choice import chosen, clips, counts, split, weights
 from alm_bench.scoring.intervals import clustered, share
 from alm_bench.scoring.paired import difference
 
@@ -22,7 +22,7 @@ class Effect:
     """Of one part of the items: the score on clean and on changed clips, `drop` = clean - noise, `retention` = noise /
     clean, `changed` = the share of items that are answered otherwise.
 
-    `verdict` is None, with a reason, where a figure could not be had.
+    `verdict` is None, with a reason, where a figure could not be had. `score` names what an item earns.
     """
 
     clean: Metric
@@ -32,6 +32,7 @@ class Effect:
     changed: Metric
     verdict: Verdict | None
     reason: str | None = None
+    score: str = "accuracy"
 
 
 def missing(reason: str) -> Effect:
@@ -60,10 +61,10 @@ def pairs(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> list[
 def effects(task: Task, found: Sequence[Pair]) -> dict[str, dict[str, Effect]]:
     """Over all items ("all"), and by the key of each grouping."""
     kept = [pair for pair in found if pair.clean.sample.target is not None]
+    if not isinstance(task, ScoresItems):
+        kept = [pair for pair in kept if counts(task.card.metrics[0], [pair.clean, *pair.noisy])]
     if not kept:
         return {"all": {"all": missing("the items have no answers to be scored by")}}
-    if all(row.status == "error" for pair in kept for row in pair.noisy):
-        return {"all": {"all": missing("needs audio")}}
     try:
         scored = _Scores.of(task, kept)
     except MetricError as error:
@@ -80,6 +81,7 @@ def effects(task: Task, found: Sequence[Pair]) -> dict[str, dict[str, Effect]]:
 class _Scores:
     """What each item earns, (items,) clean and on average over repeats, and what blind rows do."""
 
+    name: str
     pairs: Sequence[Pair]
     clean: Sequence[float]
     noise: Sequence[float]
@@ -88,41 +90,51 @@ class _Scores:
 
     @staticmethod
     def of(task: Task, kept: Sequence[Pair]) -> "_Scores":
-        clean = _earned(task, [pair.clean for pair in kept])
-        repeats = len(kept[0].noisy)
-        noise = np.mean([_earned(task, [pair.noisy[k] for pair in kept]) for k in range(repeats)], axis=0).tolist()
+        name, clean = _earned(task, [pair.clean for pair in kept])
+        repeats = [_earned(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
+        noise = np.mean(repeats, axis=0).tolist()
         changed = [float(np.mean([_said(row) != _said(pair.clean) for row in pair.noisy])) for pair in kept]
         rows = [pair.clean for pair in kept]
         known = isinstance(task, KnowsBlind) and len(golden(rows)) == len(rows)
-        return _Scores(kept, clean, noise, changed, task.blind_scores(rows) if known else {})  # type: ignore[attr-defined]
+        return _Scores(name, kept, clean, noise, changed, task.blind_scores(rows) if known else {})  # type: ignore[attr-defined]
 
     def effect(self, places: Sequence[int]) -> Effect:
         rows = [self.pairs[place].clean for place in places]
         clean, noise, changed = ([values[p] for p in places] for values in (self.clean, self.noise, self.changed))
-        where = clips(rows)
-        drop = difference(noise, clean, where)
+        where, each = clips(rows), weights(rows)
+        drop = difference(noise, clean, where, each)
         blind = margin(rows, {name: [values[p] for p in places] for name, values in self.blind.items()}, noise)
+        if drop.low is None:
+            verdict, reason = None, "one clip says nothing of others"
+        elif blind is None:
+            verdict, reason = None, "no blind row is known item by item"
+        else:
+            verdict, reason = _verdict(drop, blind.beaten), None
         return Effect(
-            share(clean, where),
-            share(noise, where),
+            share(clean, where, each),
+            share(noise, where, each),
             drop,
-            _retention(clean, noise, where),
-            share(changed, where),
-            _verdict(drop, blind is not None and blind.beaten),
+            _retention(clean, noise, where, each),
+            share(changed, where, each),
+            verdict,
+            reason,
+            self.name,
         )
 
 
-def _earned(task: Task, rows: Sequence[Scored]) -> list[float]:
+def _earned(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
+    """The score's name and each row's."""
     if isinstance(task, ScoresItems):
-        return [float(value) for value in task.item_scores(rows)]
+        name, values = task.item_scores(rows)
+        return name, [float(value) for value in values]
     name = task.card.metrics[0]
-    return [row.scores.get(name, 0.0) for row in rows]
+    return name, [row.scores.get(name, 0.0) for row in rows]
 
 
 def picked(records: Sequence[Record]) -> Metric:
     """The share of items with an option picked: of questions without a right one, this should be none."""
     rows = [record.scored() for record in records if record.status != "skipped"]
-    return share([float(chosen(row) is not None) for row in rows], clips(rows))
+    return share([float(chosen(row) is not None) for row in rows], clips(rows), weights(rows))
 
 
 def _said(row: Scored) -> str | None:
@@ -132,15 +144,19 @@ def _said(row: Scored) -> str | None:
     return row.parsed.value if row.parsed is not None else None
 
 
-def _retention(clean: Sequence[float], noise: Sequence[float], where: Sequence[str]) -> Metric:
-    """The share of the clean score that is kept, with a paired interval."""
+def _retention(clean: Sequence[float], noise: Sequence[float], where: Sequence[str], each: Sequence[float]) -> Metric:
+    """The share of the clean score that is kept, with a paired interval.
+
+    A resample without any clean score has no share, and stands at the whole's.
+    """
     if not sum(clean):
         return Metric.missing("the clean score is 0")
-    summands = np.stack([np.asarray(noise), np.asarray(clean)], axis=1)
+    summands = np.asarray(each)[:, None] * np.stack([np.asarray(noise), np.asarray(clean)], axis=1)
+    whole = summands[:, 0].sum() / summands[:, 1].sum()
 
     def ratio(sums: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         kept, of = sums[..., :1], sums[..., 1:]
-        found: np.ndarray[Any, Any] = np.divide(kept, of, out=np.zeros_like(kept), where=of > 0)
+        found: np.ndarray[Any, Any] = np.divide(kept, of, out=np.full_like(kept, whole), where=of > 0)
         return found
 
     value, low, high = clustered(where, summands, ratio)
@@ -152,7 +168,7 @@ def _retention(clean: Sequence[float], noise: Sequence[float], where: Sequence[s
 def _verdict(drop: Metric, beats_blind: bool) -> Verdict:
     """`grounded`: the drop's interval lies above 0 and the score in noise does not beat the best blind row; `partly`:
     the former alone."""
-    if drop.low is None or drop.low <= 0:
+    if (drop.low or 0.0) <= 0:
         return "not listening"
     return "partly" if beats_blind else "grounded"
 
@@ -161,7 +177,7 @@ def as_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
     """One entry of "runs": rates as METRIC (records/summary.py), the verdict in words or null with a reason."""
     names = ("clean", "noise", "drop", "retention", "changed")
     entry = {name: metric_json(getattr(effect, name)) for name in names}
-    told = {"task": task, "condition": condition, **entry, "verdict": effect.verdict}
+    told = {"task": task, "condition": condition, "score": effect.score, **entry, "verdict": effect.verdict}
     return told if effect.reason is None else {**told, "reason": effect.reason}
 
 
@@ -173,8 +189,8 @@ def table(title: str, rows: Sequence[tuple[str, Effect]]) -> str:
 
 
 def _row(name: str, effect: Effect) -> list[Any]:
-    if effect.verdict is None:
+    if effect.clean.value is None:
         return [name, "-", f"not computed: {effect.reason}", *["-"] * 5]
     figures = [cell(metric_json(metric), "share") for metric in (effect.clean, effect.noise)]
     rest = [cell(metric_json(metric), "share") for metric in (effect.retention, effect.changed)]
-    return [name, effect.clean.n, *figures, signed(metric_json(effect.drop)), *rest, effect.verdict]
+    return [name, effect.clean.n, *figures, signed(metric_json(effect.drop)), *rest, effect.verdict or effect.reason]

@@ -8,7 +8,7 @@ from alm_bench.core import HasCorpus, Scored, Task, UsageError
 from alm_bench.records.finished import Run
 from alm_bench.records.schema import Record, metric_json
 from alm_bench.records.tables import markdown, signed
-from alm_bench.scoring.choice import clips, weights
+from alm_bench.scoring.choice import clips, counts, weights
 from alm_bench.scoring.paired import Difference, corpus_difference, holm, paired
 
 OVERALL = "all"
@@ -108,8 +108,11 @@ def _cells(first: Run, second: Run, task: Task) -> Iterator[Cell]:
     ordered = sorted(parts.items(), key=lambda item: (item[0][0] != OVERALL, item[0]))
     for score in scores:
         for place, part in ordered:
-            a, b = ([row.scores.get(score, 0.0) for row in side] for side in zip(*part, strict=True))
-            ours = [row for row, _ in part]
+            counted = [pair for pair in part if counts(score, pair)]
+            if not counted:
+                continue
+            a, b = ([row.scores.get(score, 0.0) for row in side] for side in zip(*counted, strict=True))
+            ours = [row for row, _ in counted]
             difference = paired(a, b, clips(ours), weights(ours))
             yield Cell(second.folder.name, score, *place, difference, difference.p)
     if isinstance(task, HasCorpus):

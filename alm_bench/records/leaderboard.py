@@ -64,10 +64,24 @@ def _row(run: Run) -> dict[str, str]:
     }
 
 
-def _main(run: Run) -> float:
-    """The figure that a table is ranked by."""
-    value = run.summary["metrics"].get(run.summary["main"], {}).get("value")
-    return -1.0 if value is None else float(value)
+def _ranked_by(members: Sequence[Run]) -> str:
+    """The main figure; where members differ in it (metrics were chosen), one that all have: like is ranked with like."""
+    mains = [str(name) for name in dict.fromkeys(run.summary["main"] for run in members)]
+    if len(mains) == 1:
+        return mains[0]
+    known = dict.fromkeys([*mains, *FIGURES])
+    return next((name for name in known if all(_value(run, name) is not None for run in members)), mains[0])
+
+
+def _rank(run: Run, name: str) -> tuple[float, str, str]:
+    """Best first; a figure that could not be had comes last."""
+    value = _value(run, name)
+    return (float("inf") if value is None else -value, run.summary["model"], run.summary["fingerprint"])
+
+
+def _value(run: Run, name: str) -> float | None:
+    value = run.summary["metrics"].get(name, {}).get("value")
+    return None if value is None else float(value)
 
 
 def _scores(run: Run) -> dict[str, float]:
@@ -127,7 +141,8 @@ def tables(runs: Sequence[Run], task_of: TaskOf) -> list[tuple[str, list[dict[st
 
 
 def _table(members: list[Run], task: Task | None) -> tuple[str, list[dict[str, str]]]:
-    members = sorted(members, key=lambda run: (-_main(run), run.summary["model"], run.summary["fingerprint"]))
+    ranked_by = _ranked_by(members)
+    members = sorted(members, key=lambda run: _rank(run, ranked_by))
     first, blind = members[0].summary, _blind(members, task)
     rows = []
     for run in members:
@@ -145,6 +160,7 @@ def _table(members: list[Run], task: Task | None) -> tuple[str, list[dict[str, s
         rows.append({"model": f"*{name}*", "n": str(counted_by(metrics) or "-"), **figures})
     asked = [f"condition {first['condition']}"] if first["condition"] != "clean" else []
     asked += [f"options {first['options']}"] if first["options"] != "given" else []
+    asked += [f"ranked by {TITLES.get(ranked_by, ranked_by)}"] if ranked_by != "accuracy" else []
     asked += ["answered by likelihood"] if first["answer_by"] == "likelihood" else []
     parts = [task_title(first), first["split"], f"revision {first['revision']}", f"{first['items']} items", *asked]
     return " · ".join(parts), rows
@@ -173,7 +189,7 @@ def as_csv(runs: Sequence[Run]) -> str:
     writer = csv.writer(out, lineterminator="\n")
     asked = ["task", "data", "revision", "split", "condition", "options", "answer_by", "model"]
     writer.writerow([*asked, "parameters", "trained_on", "run", "grouping", "key", *METRIC_COLUMNS])
-    for run in sorted(runs, key=lambda run: (str(_key(run)), -_main(run), run.summary["fingerprint"])):
+    for run in sorted(runs, key=lambda run: (str(_key(run)), *_rank(run, run.summary["main"]))):
         told = run.summary
         base = [*(told[column] for column in asked), told["identity"]["parameters"]]
         base += [" ".join(told["identity"]["trained_on"]), told["fingerprint"]]

@@ -1,5 +1,6 @@
 """The tables of the Mellow paper, with measured rows beside the published ones."""
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from alm_bench.records.tables import cell, markdown
 FILE = Path(__file__).parent / "published.toml"
 
 Measure = Mapping[str, str]
-"""`task`, `metric` and, for a breakdown, `grouping` and `key`: where the figure of a column stands in a summary."""
+"""`task`, `split`, `metric` and, for a breakdown, `grouping` and `key`: where the figure of a column stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,22 @@ def _section(table: Table, ours: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _measured(table: Table, ours: Sequence[Mapping[str, Any]]) -> list[tuple[dict[str, str], list[Mapping[str, Any]]]]:
-    """A row a model, prompt, order and kind of answer: its cells, and the runs that they are from."""
+    """A row a model and way of asking it (and data revision, where a task was run on several): its cells, and the runs
+    that they are from."""
     rows: dict[tuple[str, ...], tuple[dict[str, str], list[Mapping[str, Any]]]] = {}
     name_column = "model" if "model" in table.columns else table.columns[0]
     for run in ours:
         prompt = f"{run['prompt']['id'].partition('/')[2]}@{run['prompt']['version']}"
-        key = (run["model"], prompt, run["options"], run["answer_by"])
+        drawn, limit = json.dumps(run["decoding"], sort_keys=True), str(run["limit"])
+        key = (run["model"], prompt, run["options"], run["answer_by"], drawn, limit)
         for column, measure in table.measure.items():
-            if run["task"] != measure["task"] or (metric := _metric(run, measure)) is None:
+            same = (run["task"], run["split"]) == (measure["task"], measure["split"])
+            if not same or (metric := _metric(run, measure)) is None:
                 continue
-            cells, used = rows.setdefault(key, ({}, []))
+            revision = run["revision"]
+            taken = [other["revision"] for other in rows[key][1] if other["task"] == run["task"]] if key in rows else []
+            place = key if all(other == revision for other in taken) else (*key, revision)
+            cells, used = rows.setdefault(place, ({}, []))
             cells[column] = f"**{cell(metric, measure['metric']).partition(' of ')[0]}**"
             cells[name_column] = cells["model"] = f"**{run['model']}**"
             if run not in used:
@@ -97,6 +104,10 @@ def _differences(table: Table, model: str, used: Sequence[Mapping[str, Any]]) ->
             parts.append("answered by likelihood")
         if run["limit"]:
             parts.append(f"the first {run['limit']} items only")
+        if run["partial"]:
+            parts.append("a partial run")
+        if run["status"]["error"]:
+            parts.append(f"{run['status']['error']} items failed")
         if run["skipped"]:
             parts.append(f"{run['skipped']} items skipped")
         told.append(f"{run['task']}: {', '.join(parts)}")

@@ -205,6 +205,8 @@ def provenance(run: Mapping[str, Any]) -> str:
         parts.append(scored[run["answer_by"]])
     if "beyond_text" in run["metrics"]:
         parts.append(f"beyond text: the items that {run['solver']} gets wrong")
+    if tokenizer := run["tables"].get("tokenizer"):
+        parts.append(f"words split by {tokenizer}")
     if run["touched"]:
         parts.append("clips: " + ", ".join(f"{count} {change}" for change, count in run["touched"].items()))
     if note := run["identity"].get("note"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from alm_bench.audio import generator, mix_at_snr, noise_like, silence_like
 from alm_bench.core import AudioRef, Request, Sample, UsageError, Wave
 from alm_bench.core.errors import known_first
-from alm_bench.scoring.choice import same_option
+from alm_bench.scoring.choice import folded, same_option
 
 CLEAN = "clean"
 THIRDS = ("first", "middle", "last")
@@ -21,7 +21,8 @@ Change = Callable[[Wave], Wave]
 class Condition:
     """`gaussian`: noise of each clip's RMS; `snr:20`: noise so many decibels below it; `silence`; `swap`: another clip
     of the task; `none`: no clip; `third:first|middle|last`: that third of the clip; `no-gold`: the right option is
-    taken away; `other-options`: those of another question, none of which is its own.
+    taken away; `other-options`: those of another question, none of which is its own. The last two are put to questions
+    of three options or more.
 
     `seed` and `repeat` draw the noise and the swap.
     """
@@ -64,10 +65,10 @@ class Condition:
             return list(samples)
         asked = [sample for sample in samples if len(sample.choices) > 2 and sample.target is not None]
         if self.name == "no-gold":
-            return [_without_gold(sample) for sample in asked]
+            return [moved for sample in asked if len((moved := _without_gold(sample)).choices) > 1]
         partner = self._partners(range(len(asked)))
         others = [(sample, asked[partner[n]].choices) for n, sample in enumerate(asked)]
-        return [_unanswerable(sample, choices) for sample, choices in others if not set(choices) & set(sample.choices)]
+        return [_unanswerable(sample, choices) for sample, choices in others if not _shared(sample, choices)]
 
     def requests(self, requests: Sequence[Request]) -> list[Request]:
         """The requests with the clips that are to be heard. Raises UsageError where there is no other clip to take."""
@@ -109,4 +110,11 @@ def _without_gold(sample: Sample) -> Sample:
 
 
 def _unanswerable(sample: Sample, choices: Sequence[str]) -> Sample:
-    return replace(sample, choices=tuple(choices), target=None, gold=None, arranged=None)
+    return replace(sample, choices=tuple(choices), target=None, gold=None)
+
+
+def _shared(sample: Sample, choices: Sequence[str]) -> bool:
+    """Whether options of two questions have a text in common, twins counted."""
+    other = replace(sample, choices=tuple(choices))
+    texts = {folded(other, place) for place in range(len(choices))}
+    return any(folded(sample, place) in texts for place in range(len(sample.choices)))

@@ -274,7 +274,8 @@ def _computed(
 
 def _metric(score: CaptionScore, clusters: Sequence[Hashable]) -> Metric:
     value = Metric(score.corpus, n=len(score.items))
-    if len(set(clusters)) == 1:  # one clip says nothing of others
+    alike = not np.ptp(np.asarray(score.items)).any()
+    if len(set(clusters)) == 1 or alike:  # one clip says nothing of others, nor do values that are all alike
         return value
     _, low, high = clustered(clusters, score.counts, score.statistic)
     return replace(value, low=float(low[0]), high=float(high[0]))

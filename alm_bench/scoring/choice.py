@@ -46,6 +46,13 @@ def mean_score(rows: Sequence[Scored], name: str) -> Metric:
     return mean(rows, [row.scores.get(name, 0.0) for row in rows])
 
 
+def counts(name: str, rows: Sequence[Scored]) -> bool:
+    """Whether a score is of an item at all, told by the item in several runs: in a task of yes/no and open questions
+    none has both kinds of scores. A call that failed in every run has none, and counts for any."""
+    graded = [row.scores for row in rows if row.scores]
+    return not graded or any(name in scores for scores in graded)
+
+
 def mean(rows: Sequence[Scored], values: Sequence[float]) -> Metric:
     """The mean of one value (0 to 1) a row, questions weighing alike, with its interval."""
     return share(values, clips(rows), weights(rows))

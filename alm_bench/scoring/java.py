@@ -52,7 +52,9 @@ def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, second
     program = java()
     command = [program, f"-Xmx{megabytes}M", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true", *arguments]
     try:
-        done = subprocess.run(command, input=stdin.encode(), capture_output=True, timeout=seconds, check=False)
+        done = subprocess.run(
+            command, input=stdin.encode(errors="replace"), capture_output=True, timeout=seconds, check=False
+        )
     except subprocess.TimeoutExpired:
         raise MetricError(f"Java did not end within {seconds:.0f} s") from None
     except OSError as error:

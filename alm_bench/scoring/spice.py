@@ -27,8 +27,10 @@ BATCH = 250
 """Items for one start of Java (ten seconds): what an interruption loses at most."""
 
 MEGABYTES = 2048
-LONGEST = 120
-"""Words of a sentence: what the parser needs grows with their square, and beyond its memory it would guess."""
+LONGEST = 260
+"""Words of a text, one sentence to the parser since its punctuation is gone: what it needs grows with their square."""
+LONG = 120
+"""From here on texts are parsed one at a time, for the memory that each takes."""
 
 Progress = Callable[[int, int], None]
 """Told how many items are done, and of how many."""
@@ -56,9 +58,9 @@ def home() -> Path:
 def spice_items(candidates: Sequence[str], references: Sequence[Sequence[str]], progress: Progress) -> list[float]:
     """SPICE's F of each item, 0 to 1, of PTB-tokenised texts.
 
-    Scores are kept by content in the user's cache, and so are parses: what was scored once is not scored again, and an
-    interrupted evaluation goes on. Raises MetricError without Java or CoreNLP, and naming the first item that SPICE
-    cannot score; all others are kept all the same.
+    Scores are kept by content in the user's cache, and so are the parses of all but long texts: what was scored once is
+    not scored again, and an interrupted evaluation goes on. Raises MetricError without Java or CoreNLP, and naming the
+    first item that SPICE cannot score; all others are kept all the same.
     """
     items = [(candidate, tuple(each)) for candidate, each in zip(candidates, references, strict=True)]
     with _kept() as kept:
@@ -78,7 +80,6 @@ def spice_items(candidates: Sequence[str], references: Sequence[Sequence[str]], 
                     else:
                         found[item] = score
                         kept.execute("INSERT OR REPLACE INTO scores VALUES (?, ?)", (_key(item), score))
-                kept.commit()
                 progress(sum(item in found for item in items), len(items))
     if failures:
         place = next(number for number, item in enumerate(items) if item in failures)
@@ -97,10 +98,10 @@ def _scored(items: Sequence[Item], folder: Path) -> Iterator[tuple[Item, float |
     try:
         values = _run(rest, folder)
     except MetricError as error:
+        _run([PROBE], folder)  # what does not run at all is no item's fault
         if len(rest) == 1:
             yield rest[0], str(error)
             return
-        _run([PROBE], folder)  # what does not run at all is no item's fault
         half = len(rest) // 2
         yield from _scored(rest[:half], folder)
         yield from _scored(rest[half:], folder)
@@ -124,14 +125,19 @@ def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
     pack = java.package("spice")
     jars = [pack / "spice-1.0.jar", pack / "lib" / "*", *(folder / jar for jar in CORENLP), JAR]
     parses = cache_folder("spice") / "parses"
-    parses.mkdir(parents=True, exist_ok=True)
+    words = [len(text.split()) for item in items for text in (item[0], *item[1])]
+    try:
+        parses.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(parses, error) from error
     with tempfile.TemporaryDirectory(prefix="alm-bench-spice-") as scratch:
         asked, answer = Path(scratch) / "in.json", Path(scratch) / "out.json"
         told = [{"image_id": str(n), "test": item[0], "refs": list(item[1])} for n, item in enumerate(items)]
         asked.write_text(json.dumps(told), encoding="utf-8")
         command = [*java.opened(java.java()), "-cp", os.pathsep.join(map(str, jars)), "edu.anu.spice.SpiceScorer"]
         command += [str(asked), "-cache", str(parses), "-out", str(answer), "-subset", "-silent"]
-        java.run(command, megabytes=MEGABYTES, seconds=180 + 10 * len(items))
+        command += ["-threads", "1"] if max(words) > LONG else []
+        java.run(command, megabytes=MEGABYTES, seconds=180 + sum(5 + count**2 / 250 for count in words))
         if not answer.is_file():
             raise MetricError("SPICE ended without a result")
         scores = {entry["image_id"]: entry["scores"]["All"]["f"] for entry in json.loads(answer.read_text())}
@@ -154,11 +160,17 @@ def _kept() -> Iterator[sqlite3.Connection]:
     folder = cache_folder("spice")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(folder / "scores.sqlite", timeout=60)
+        connection = sqlite3.connect(folder / "scores.sqlite", timeout=60, isolation_level=None)  # each write by itself
         connection.execute("CREATE TABLE IF NOT EXISTS scores (key TEXT PRIMARY KEY, value REAL NOT NULL)")
     except (OSError, sqlite3.Error) as error:
-        raise MetricError(f"the cache {folder} cannot be used ({error}): name another with ALM_BENCH_CACHE") from error
+        raise _unusable(folder, error) from error
     try:
         yield connection
+    except sqlite3.Error as error:
+        raise _unusable(folder, error) from error
     finally:
         connection.close()
+
+
+def _unusable(folder: Path, error: Exception) -> MetricError:
+    return MetricError(f"the cache {folder} cannot be used ({error}): name another with ALM_BENCH_CACHE")

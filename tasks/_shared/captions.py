@@ -7,6 +7,8 @@ from alm_bench.core import Metric, MetricError, Metrics, Parsed, Sample, Scored,
 from alm_bench.core.errors import known_first
 from alm_bench.scoring.captions import METRICS, caption_scores
 from alm_bench.scoring.choice import answered, clips, counted
+from alm_bench.scoring.java import java
+from alm_bench.scoring.spice import home
 
 TEXT_PARSER = "text@1"
 """A sentence is read as it is: stripped, without the words that it was told to begin with."""
@@ -54,31 +56,35 @@ def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
     if not kept:
         return TaskScore({name: Metric.missing("no items") for name in metrics})
     said = [(row.parsed.value if row.parsed is not None else None) or "" for row in kept]
-    figures = _figures(kept, said, metrics)
-    return TaskScore({**figures, "answered": answered(kept)}, blind=_blind(kept, metrics))
+    found = caption_scores(said, [references(row.sample) for row in kept], clips(kept), metrics)
+    figures = {**found.corpus, "answered": answered(kept)}
+    return TaskScore(figures, blind=_blind(kept, metrics), tables={"tokenizer": found.tokenizer})
 
 
-def _figures(rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]) -> Metrics:
-    return caption_scores(said, [references(row.sample) for row in rows], clips(rows), metrics).corpus
-
-
-def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Sequence[float]:
-    """What each item earns by the first of SPICE, CIDEr and the others that can be had.
-
-    Raises MetricError where none can.
-    """
+def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Sequence[float]]:
+    """What each item earns, and by which of the chosen metrics: the first of SPICE, CIDEr, METEOR and ROUGE-L that this
+    machine can compute. Raises MetricError where that fails all the same."""
     said = [(row.parsed.value if row.parsed is not None else None) or "" for row in rows]
-    ranked = sorted(metrics, key=lambda name: RANKED.index(name) if name in RANKED else len(RANKED))
-    reason = "no metric was chosen"
-    for name in ranked:
-        found = caption_scores(said, [references(row.sample) for row in rows], metrics=[name])
-        if name in found.items:
-            return found.items[name]
-        reason = found.corpus[name].reason or reason
-    raise MetricError(reason)
+    name = next((metric for metric in RANKED if metric in metrics and _computable(metric)), metrics[0])
+    found = caption_scores(said, [references(row.sample) for row in rows], metrics=[name])
+    if name not in found.items:
+        raise MetricError(f"{name} {found.corpus[name].reason}")
+    return name, found.items[name]
 
 
 RANKED = ("spice", "cider", "meteor", "rouge_l")
+
+
+def _computable(metric: str) -> bool:
+    """Whether what a metric needs is installed: decided before any text is looked at, alike for all runs."""
+    try:
+        if metric in ("spice", "meteor"):
+            java()
+        if metric == "spice":
+            home()
+    except MetricError:
+        return False
+    return True
 
 
 def references(sample: Sample) -> list[str]:
@@ -96,4 +102,5 @@ def _blind(rows: Sequence[Scored], metrics: Sequence[str]) -> dict[str, Metrics]
         if other is None:
             return {}
         said.append(references(rows[other].sample)[0])
-    return {BLIND_OTHER: _figures(rows, said, metrics)}
+    known = [references(row.sample) for row in rows]
+    return {BLIND_OTHER: caption_scores(said, known, clips(rows), metrics).corpus}

@@ -49,7 +49,7 @@ class Captioning:
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         return caption_score(rows, self.options.chosen())
 
-    def item_scores(self, rows: Sequence[Scored]) -> Sequence[float]:
+    def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
         return item_scores(rows, self.options.chosen())
 
 

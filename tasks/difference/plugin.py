@@ -17,18 +17,20 @@ from alm_bench.tasks._shared.clips import clip_names
 
 COLUMNS = ("filepath1", "filepath2", "input", "answer")
 
-TIERS = {
-    "explain the difference in few words": "1",
-    "explain the difference in a sentence": "2",
-    "explain the difference in detail": "3",
-}
-"""The `input` of a row -> the tier that it asks for."""
-
 ASKED = {
     "1": "explain the difference between the two audios in few words.",
     "2": "explain the difference between the two audios in one extended sentence.",
     "3": "explain the difference between the two audios in detail.",
 }
+"""Tier -> how it is asked for."""
+
+TIERS = {
+    "explain the difference in few words": "1",
+    "explain the difference in a sentence": "2",
+    "explain the difference in detail": "3",
+    **{asked.rstrip("."): tier for tier, asked in ASKED.items()},
+}
+"""The `input` of a row, as the files have it or spelled out -> the tier that it asks for."""
 
 Options = CaptionOptions
 
@@ -61,9 +63,9 @@ class Difference:
         subtype = str(row.get("subtype") or "").lower().removesuffix(".json")
         if subtype and not subtype.startswith(self.card.name.partition("-")[0]):
             return False
-        if asked not in TIERS and not subtype:
+        if asked not in TIERS:
             raise DataError(f"{path}: the input {asked!r} asks for no tier; expected one of {', '.join(TIERS)}")
-        return TIERS.get(asked) == self.tier
+        return TIERS[asked] == self.tier
 
     def _sample(self, data: DataRoot, row: Mapping[str, Any], seen: Counter[str]) -> Sample:
         first, second = (self._clip(data, str(row[key])) for key in ("filepath1", "filepath2"))
@@ -90,7 +92,7 @@ class Difference:
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         return caption_score(rows, self.options.chosen())
 
-    def item_scores(self, rows: Sequence[Scored]) -> Sequence[float]:
+    def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
         return item_scores(rows, self.options.chosen())
 
 

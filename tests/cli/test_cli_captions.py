@@ -47,6 +47,14 @@ def test_ids_are_numbers_where_there_are_none(tmp_path: Path) -> None:
     assert [item["id"] for item in found["items"]] == ["1", "2"]
 
 
+def test_ids_from_0_and_lists_as_python_writes_them(tmp_path: Path) -> None:
+    rows = [{"id": n, "candidate": "a dog", "references": "['a dog', 'the dog barks']"} for n in range(2)]
+    found = alm("caption-metrics", written(tmp_path / "c.json", rows), *CHEAP, "--json").json
+    assert [item["id"] for item in found["items"]] == ["0", "1"]
+    assert found["corpus"]["bleu_1"]["value"] == pytest.approx(1)
+    assert found["corpus"]["bleu_1"]["low"] is None, "two items that are alike are no certainty"
+
+
 def test_the_table_names_what_could_not_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     ran = alm("caption-metrics", written(tmp_path / "c.json", ROWS))
@@ -67,6 +75,7 @@ def test_the_table_names_what_could_not_be_had(tmp_path: Path, monkeypatch: pyte
         ([{"candidate": 5, "references": ["a"]}], "item 1: the candidate is a int, expected text"),
         ([{"candidate": "a", "references": []}], "references are [], expected a list of one text or more"),
         ([ROWS[0], ROWS[0]], "the id 'one' occurs 2 times"),
+        ([{"candidate": "a", "references": ["a", " "]}], "item 1: a reference is empty, expected a text"),
     ],
 )
 def test_malformed_files_are_refused(tmp_path: Path, rows: list[Any], reason: str) -> None:

@@ -81,6 +81,21 @@ def test_measured_rows_stand_beside_published_ones() -> None:
     assert "(the paper's: not stated), read by mcq@2, prompt mmau/letters@1, greedy" in out
 
 
+def test_runs_asked_in_another_way_have_rows_of_their_own() -> None:
+    mmau(Path("data"), 24)
+    for limit in ((), ("--limit", "3")):
+        assert alm("run", "--model", "blind", "--tasks", "mmau", *limit).status == 0
+    out = alm("leaderboard", "--with-published").out
+    section = out.split("## Table 2:")[1].split("## Table")[0]
+    assert section.count("| **blind[first]** ") == 2
+    assert "the first 3 items only" in section
+
+
+def test_another_split_stands_in_no_column() -> None:
+    for measure in published()[0].measure.values():
+        assert measure["split"] == "test-mini"
+
+
 def test_the_demo_world_stands_in_no_published_table() -> None:
     assert alm("run", "--model", "blind", "--tasks", "mmau", "--data", "demo", "--limit", "20").status == 0
     out = alm("leaderboard", "--with-published").out

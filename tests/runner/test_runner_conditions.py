@@ -88,9 +88,15 @@ def test_options_without_a_right_one() -> None:
         ("twins", ("Dog", "bird"), None, None),
         ("other", ("a", "b"), None, None),
     ]
+    assert not Condition.read("no-gold").samples([Sample("q", {}, choices=("A", "a", "b"), target=0, gold="A")])
     foreign = Condition.read("other-options").samples(samples)
     assert {s.id: s.choices for s in foreign} == {"twins": ("a", "b", "c"), "other": ("Dog", "cat", "Cat", "bird")}
     assert Condition.read("gaussian").samples(samples) == samples
+    alike = [
+        Sample(name, {}, choices=choices, target=0, gold=choices[0])
+        for name, choices in (("x", ("Dog", "cat", "bird")), ("y", ("dog", "fly", "owl")))
+    ]
+    assert Condition.read("other-options").samples(alike) == [], "they share an option, in other letters"
 
 
 @pytest.mark.parametrize("name", ["noise", "snr:", "snr:loud", "snr:1e9", "third:second", ""])

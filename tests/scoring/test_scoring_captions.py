@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -157,7 +158,7 @@ def test_a_caption_that_is_too_long_is_named_and_the_rest_is_kept(
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "own"))
     candidates = ["a dog barks", "dog " * 25_000, "rain falls"]
     found = caption_scores(candidates, [["a dog is barking"]] * 3)
-    assert found.corpus["spice"].reason == "item 2: a candidate of 25000 words, SPICE's parser takes 120"
+    assert found.corpus["spice"].reason == "item 2: a candidate of 25000 words, SPICE's parser takes 260"
     assert all(found.corpus[name].value is not None for name in METRICS if name not in ("spice", "spider"))
     assert caption_scores(candidates[::2], [["a dog is barking"]] * 2, metrics=("spice",)).items["spice"][1] == 0
 
@@ -223,6 +224,42 @@ def test_a_java_that_is_killed_or_does_not_end_is_one_line() -> None:
         MetricError, match=r"Java ended too early \(status 1\): Error: Could not find or load main class"
     ):
         java.run(["no.such.Class"])
+
+
+@needs_java
+def test_a_java_that_is_killed_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/java").write_text("#!/bin/sh\nkill -9 $$\n")
+    (tmp_path / "bin/java").chmod(0o755)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(MetricError, match=r"Java ended too early \(was killed by signal 9\)"):
+        java.run(["-version"])
+
+
+@needs_java
+def test_half_a_surrogate_pair_is_a_text_too() -> None:
+    assert tokenize(["a \ud83d dog"]) == ["a dog"]
+
+
+def test_a_cache_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(MetricError, match=r"the cache .* cannot be used \(.*\): name another with ALM_BENCH_CACHE"):
+        spice.spice_items(["a"], [["a"]], lambda done, of: None)
+
+
+def test_a_cache_that_another_process_writes_is_waited_for_and_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path))
+    monkeypatch.setattr(spice, "home", lambda: tmp_path)
+
+    def locking(items: Any, folder: Path) -> list[float]:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(spice, "_run", locking)
+    with pytest.raises(MetricError, match="database is locked"):
+        spice.spice_items(["a"], [["a"]], lambda done, of: None)
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="there is no javac: the engine cannot be rebuilt")

@@ -152,6 +152,33 @@ def test_an_input_that_asks_for_no_tier_is_refused() -> None:
     assert "the input 'compare them' asks for no tier; expected one of explain the difference in few words" in said
 
 
+def test_an_input_that_is_spelled_out_is_read_too() -> None:
+    row = dict(zip(PAIRS, pairs("1")[0], strict=True))
+    row |= {"subtype": "CLD-1.json", "input": "Explain the difference between the two audios in few words."}
+    file = Path("data/reasonaqa/test.json")
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps([row]))
+    assert len(list(catalogue().task("cld-1").create().samples(LocalRoot(Path("data")), "evaluation"))) == 1
+    file.write_text(json.dumps([{**row, "input": "how do they differ?"}]))
+    said = refusal(alm("run", "--model", "blind", "--tasks", "cld-1", "--data", "data"))
+    assert "'how do they differ?' asks for no tier" in said
+
+
+def test_runs_with_other_metrics_are_ranked_by_one_that_both_have() -> None:
+    data = audiocaps(Path("data"))
+    said = {f"clip{n}": sound for n, sound in enumerate(SOUNDS)}
+    for name, texts, metrics in (("good", said, "rouge_l"), ("poor", dict.fromkeys(said, "a"), "cider+rouge_l")):
+        file = outputs(Path(f"{name}.json"), texts)
+        where = ("--data", data, "--task-arg", f"audiocaps.metrics={metrics}")
+        assert alm("run", *replay(file), "--tasks", "audiocaps", *where).status == 0
+    board = alm("leaderboard").out
+    assert "ranked by ROUGE-L" in board
+    assert board.index("replay[good]") < board.index("replay[poor]")
+    assert "words split by" in alm("score", next(Path("results/runs").glob("*good*"))).out
+    shown = alm("show", next(Path("results/runs").glob("*good*")), "--limit", "1").out
+    assert shown.count("reference  ") == 5
+
+
 def test_a_collection_stands_for_its_tasks() -> None:
     assert catalogue().expand(["acd", "mmau", "acd-1"]) == ["acd-1", "acd-2", "acd-3", "mmau"]
     for tier in INPUTS:
