@@ -65,7 +65,7 @@ def _row(run: Run) -> dict[str, str]:
 
 
 def _ranked_by(members: Sequence[Run]) -> str:
-    """The main figure; where members differ in it (metrics were chosen), one that all have: like is ranked with like."""
+    """The main figure; where members differ in it (metrics were chosen), one that all have."""
     mains = [str(name) for name in dict.fromkeys(run.summary["main"] for run in members)]
     if len(mains) == 1:
         return mains[0]
