@@ -10,7 +10,7 @@ import importlib.util
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -35,10 +35,19 @@ class TaskEntry:
         return load_prompts(self.card.folder / "prompts.toml", self.card.name)
 
     def create(self, options: Mapping[str, str] | None = None) -> Task:
-        plugin = importlib.import_module(f"{self.module}.plugin")
-        parsed = fill(getattr(plugin, "Options", NoOptions), options or {}, f"task {self.card.name}")
-        task: Task = plugin.create(self.card, parsed)
+        parsed = fill(self._options(), options or {}, f"task {self.card.name}")
+        task: Task = self._plugin().create(self.card, parsed)
         return task
+
+    def takes(self) -> list[str]:
+        """The names of its options."""
+        return [field.name for field in fields(self._options())]
+
+    def _plugin(self) -> Any:
+        return importlib.import_module(f"{self.module}.plugin")
+
+    def _options(self) -> Any:
+        return getattr(self._plugin(), "Options", NoOptions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,9 @@ def run(
     missing_audio: Annotated[
         str, typer.Option(metavar="error|skip", help="What an unusable clip makes of its item.")
     ] = "error",
+    metrics: Annotated[
+        str | None, typer.Option(metavar="M[,M]", help="Of tasks that are answered in sentences; all where none.")
+    ] = None,
     max_failures: Annotated[str, typer.Option(metavar="N|P%", help="Failed items that exit status 0 allows.")] = "0",
     out: common.Out = common.RUNS,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of going on.")] = False,
@@ -127,6 +130,7 @@ class Asked:
     shuffles: int | None
     solvable_by: str | None
     missing_audio: str
+    metrics: str | None
     max_failures: str
     out: Path
     fresh: bool
@@ -207,6 +211,12 @@ def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
                 f"--task-arg takes TASK.key=value with a task of --tasks ({', '.join(names)}), found {key!r}"
             )
         options[owner][option] = value
+    if asked.metrics is not None:
+        scored = [name for name in names if "metrics" in catalogue().task(name).takes()]
+        if not scored:
+            raise UsageError(f"--metrics: none of {', '.join(names)} is answered in sentences")
+        for name in scored:
+            options[name].setdefault("metrics", asked.metrics.replace(",", "+"))
     jobs = []
     for name in names:
         entry = catalogue().task(name)

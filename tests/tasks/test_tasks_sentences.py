@@ -198,6 +198,16 @@ def test_the_blind_row_shares_no_clip_with_its_item() -> None:
     assert run["blind"]["another item's reference"]["rouge_l"]["value"] < 0.7
 
 
+def test_metrics_are_chosen_for_all_tasks_at_once() -> None:
+    cld(audiocaps(Path("data")))
+    asked = ("run", "--model", "echo", "--tasks", "audiocaps,cld-1", "--data", "data")
+    own = ("--task-arg", "cld-1.metrics=bleu_1")
+    runs = alm(*asked, "--metrics", "rouge_l,cider", *own, "--json").json["runs"]
+    assert [set(run["metrics"]) - {"answered"} for run in runs] == [{"rouge_l", "cider"}, {"bleu_1"}]
+    said = refusal(alm("run", "--model", "echo", "--tasks", "mmau", "--data", "demo", "--metrics", "cider"))
+    assert "--metrics: none of mmau is answered in sentences" in said
+
+
 def test_unknown_metrics_are_refused_before_the_model_works() -> None:
     data = audiocaps(Path("data"))
     where = ("--model", "blind", "--tasks", "audiocaps", "--data", data, "--task-arg", "audiocaps.metrics=spicy")
