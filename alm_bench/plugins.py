@@ -21,7 +21,7 @@ from alm_bench.core.errors import UsageError, known_first
 from alm_bench.core.options import fill
 from alm_bench.core.prompt import PromptTemplate, load_prompts
 from alm_bench.core.protocols import Adapter, NoOptions, Runtime, Task
-from alm_bench.core.types import DataFile, TaskCard
+from alm_bench.core.types import AblationCard, DataFile, TaskCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,13 @@ class AdapterEntry:
 @dataclass(slots=True)
 class Catalogue:
     tasks: dict[str, TaskEntry] = field(default_factory=dict)
+    ablations: dict[str, AblationCard] = field(default_factory=dict)
     adapters: dict[str, AdapterEntry] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
 
     def task(self, name: str) -> TaskEntry:
+        if name in self.ablations:
+            raise UsageError(f"{name} is an ablation of other tasks: alm-bench noise-ablation runs it")
         if name not in self.tasks:
             raise UsageError(f"unknown task {name!r}{self._why(name)}; known: {known_first(name, self.tasks)}")
         return self.tasks[name]
@@ -131,13 +134,16 @@ def _files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ...]:
     )
 
 
-def read_cards(path: Path) -> list[TaskCard]:
+def read_cards(path: Path) -> list[TaskCard | AblationCard]:
     """The cards of a `task.toml`: one a table below [tasks], each over the defaults in [card]. Raises UsageError."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-        cards = []
+        cards: list[TaskCard | AblationCard] = []
         for name, own in document["tasks"].items():
             table = {**document["card"], **own}
+            if table.get("kind") == "ablation":
+                cards.append(_ablation(name, table, path.parent))
+                continue
             lists: dict[str, Any] = {key: tuple(table.pop(key)) for key in ("splits", "metrics", "groups", "audio")}
             files = _files(table.pop("files"))
             cards.append(TaskCard(name=name, files=files, folder=path.parent, **lists, **table))
@@ -146,6 +152,11 @@ def read_cards(path: Path) -> list[TaskCard]:
     except (OSError, ValueError, AttributeError, TypeError) as error:  # a TOMLDecodeError is a ValueError
         raise UsageError(f"{path}: not a task card: {error}") from error
     return cards
+
+
+def _ablation(name: str, table: dict[str, Any], folder: Path) -> AblationCard:
+    lists: dict[str, Any] = {key: tuple(table.pop(key)) for key in ("bases", "conditions")}
+    return AblationCard(name=name, folder=folder, **lists, **{k: v for k, v in table.items() if k != "kind"})
 
 
 def _package_folder(name: str) -> Path:
@@ -168,7 +179,10 @@ def _scan_tasks(catalogue: Catalogue) -> None:
             catalogue.broken[name] = _reason(error)
             continue
         for card in cards:
-            catalogue.add("tasks", card.name, TaskEntry(card, module), module)
+            if isinstance(card, AblationCard):
+                catalogue.add("ablations", card.name, card, module)
+            else:
+                catalogue.add("tasks", card.name, TaskEntry(card, module), module)
 
 
 def _scan_adapters(catalogue: Catalogue) -> None:

@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from alm_bench.records.schema import Record
     from alm_bench.runner import Plan
 
-DEFAULT = "gaussian,snr:20,snr:0,silence,swap,none"
-
 
 def noise_ablation(
+    tasks: Annotated[
+        str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated; those of noise_grounding where none.")
+    ] = None,
     conditions: Annotated[
-        str, typer.Option(metavar="C[,C]", help="Also third:first|middle|last, no-gold, other-options.")
-    ] = DEFAULT,
+        str | None,
+        typer.Option(
+            metavar="C[,C]",
+            help="gaussian, snr:DECIBELS, silence, swap, none, third:first|middle|last, no-gold, other-options; those "
+            "of noise_grounding where none.",
+        ),
+    ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Draws of the noise and of the swaps.")] = 1,
     plot: Annotated[
         Path | None,
@@ -38,10 +44,13 @@ def noise_ablation(
 
     Takes the options of `run`. Runs of the same fingerprint are not made again.
     """
+    from alm_bench.plugins import catalogue
     from alm_bench.runner.conditions import Condition
 
-    asked = Asked(**options)
-    names = list(dict.fromkeys(name.strip() for name in conditions.split(",") if name.strip()))
+    card = catalogue().ablations["noise_grounding"]
+    asked = Asked(tasks=",".join(card.bases) if tasks is None else tasks, **options)
+    told = card.conditions if conditions is None else conditions.split(",")
+    names = list(dict.fromkeys(name.strip() for name in told if name.strip()))
     if not names:
         raise UsageError("--conditions names no condition")
     for name in names:
@@ -54,9 +63,9 @@ def noise_ablation(
     if getattr(adapter, "stored", False):
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
     with common.chatter_aside():
-        tasks = [_planned(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
-        measured = [_measure(task, asked) for task in tasks]
-    _show(tasks, measured, adapter, asked)
+        planned = [_planned(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
+        measured = [_measure(one, asked) for one in planned]
+    _show(planned, measured, adapter, asked)
     label = re.sub(r"[^A-Za-z0-9.-]+", "-", adapter.identity.label).strip("-")
     _plot(measured, plot or asked.out / f"noise-ablation-{label}.png", adapter.identity.label)
     if failed := [reason for found in measured for reason in found.failed]:
@@ -245,7 +254,8 @@ def _plot(measured: Sequence[Measured], file: Path, model: str) -> None:
 def _with_options_of_run(command: Any) -> None:
     """Give the command every option of `run` for its `**options`."""
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    theirs = list(inspect.signature(run).parameters.values())
+    named = {parameter.name for parameter in own}
+    theirs = [p for p in inspect.signature(run).parameters.values() if p.name not in named]
     first = [p for p in theirs if p.default is inspect.Parameter.empty]
     rest = [p for p in theirs if p.default is not inspect.Parameter.empty]
     command.__signature__ = inspect.Signature([*first, *own, *rest])

@@ -47,6 +47,15 @@ def _tasks() -> list[dict[str, Any]]:
             "source": entry.card.source,
         }
         for name, entry in sorted(catalogue().tasks.items())
+    ] + [
+        {
+            "task": name,
+            "kind": "ablation",
+            "splits": "-",
+            "what": f"{card.summary} (of {', '.join(card.bases)}; alm-bench noise-ablation)",
+            "source": card.paper,
+        }
+        for name, card in sorted(catalogue().ablations.items())
     ]
 
 

@@ -281,6 +281,21 @@ class TaskCard:
 
 
 @dataclass(frozen=True, slots=True)
+class AblationCard:
+    """Other tasks' questions under other conditions: a `task.toml` of kind `ablation`, which has no code."""
+
+    name: str
+    family: str
+    version: int
+    title: str
+    summary: str
+    paper: str
+    bases: tuple[str, ...]
+    conditions: tuple[str, ...]
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class AdapterIdentity:
     """Which model answered, precisely enough to tell two runs apart.
 

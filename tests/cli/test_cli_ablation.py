@@ -160,6 +160,19 @@ def test_one_clip_and_tasks_without_blind_rows_have_no_verdict() -> None:
     assert aqa["clean"]["n"] < 30, "open questions are not yes or no"
 
 
+def test_the_card_names_what_is_measured_where_nothing_is_named() -> None:
+    card = catalogue().ablations["noise_grounding"]
+    assert (card.bases, card.conditions[0]) == (("mmau", "cle"), "gaussian")
+    ran = alm("noise-ablation", "--model", "blind", "--data", "demo", "--limit", "6", "--json")
+    assert ran.status == 0, ran.err
+    assert [run["condition"] for run in ran.json["runs"]] == [*card.conditions] * 2
+    assert {run["task"] for run in ran.json["runs"]} == set(card.bases)
+    assert "is an ablation of other tasks: alm-bench noise-ablation runs it" in refusal(
+        alm("run", "--model", "blind", "--tasks", "noise_grounding")
+    )
+    assert "noise_grounding" in {row["task"] for row in alm("ls", "tasks", "--json").json["tasks"]}
+
+
 def test_stored_answers_hear_nothing() -> None:
     file = outputs(Path("o.json"), {row["id"]: row["answer"] for row in questions(40)})
     said = refusal(alm("noise-ablation", *replay(file), "--tasks", "mmau"))

@@ -10,7 +10,9 @@ from small_world import alm, mmau, only_run, refusal, stored
 
 from alm_bench import plugins
 from alm_bench.core import UsageError
+from alm_bench.core.types import AblationCard
 from alm_bench.plugins import catalogue, read_cards
+from alm_bench.runner.conditions import Condition
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -207,11 +209,15 @@ def test_a_file_may_be_called_like_a_library(tmp_path: Path, monkeypatch: pytest
 
 def test_cards_of_this_repository_are_complete() -> None:
     for toml in sorted((HOME / "tasks").glob("*/task.toml")):
+        assert (toml.parent / "README.md").read_text().startswith("# ")
         for card in read_cards(toml):
+            if isinstance(card, AblationCard):
+                assert set(card.bases) <= catalogue().tasks.keys()
+                assert [Condition.read(name).name for name in card.conditions] == list(card.conditions)
+                continue
             entry = catalogue().task(card.name)
             assert (entry.card.version, entry.card.files) == (card.version, card.files)
             assert all((card.splits, card.metrics, card.files, card.paper, card.licence))
-            assert (toml.parent / "README.md").read_text().startswith("# ")
             assert set(entry.prompts()) >= {"native", "letters"}
             task = entry.create()
             assert task.card.name == card.name
