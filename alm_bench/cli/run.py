@@ -286,10 +286,8 @@ def run_one(plan: "Plan", out: Path, fresh: bool, solver: Path | None) -> tuple[
     folder = out / plan.run_id
     with RunStore(folder, dict(plan.header), fresh) as store:
         interrupted = False
-        changed = "" if plan.spec.condition == "clean" else f" {plan.spec.condition}"
-        with Progress(
-            plan.spec.task + changed, len(plan.pending)
-        ) as progress:  # a model's label leaves no room for figures
+        title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
+        with Progress(title, len(plan.pending)) as progress:  # a model's label leaves no room for figures
             try:
                 records = execute(plan, store, progress.update)
             except KeyboardInterrupt:

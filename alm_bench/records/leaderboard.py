@@ -53,9 +53,7 @@ def _row(run: Run) -> dict[str, str]:
         "skipped": str(told["skipped"]),
         "answered": cell(told["metrics"].get("answered"), "answered"),
         "errors": str(told["status"]["error"]),
-        **{
-            name: cell(told["metrics"][name], name) for name in FIGURES if name in told["metrics"] and shown(told, name)
-        },
+        **{name: cell(told["metrics"][name], name) for name in _figures(told)},
         **({"text solver": told["solver"]} if told["solver"] else {}),
         "prompt": f"{told['prompt']['id']}@{told['prompt']['version']}",
         "read by": told["parser"],

@@ -1,9 +1,9 @@
 """Tasks whose answers are sentences: how a text is read, and the caption metrics of a run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from alm_bench.core import Metric, MetricError, Metrics, Parsed, Sample, Scored, TaskScore, UsageError
+from alm_bench.core import Metric, MetricError, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.scoring.captions import METRICS, caption_scores
 from alm_bench.scoring.choice import answered, clips, counted
@@ -33,6 +33,27 @@ class CaptionOptions:
                     f"metrics={self.metrics}: unknown metric {name!r}; known: {known_first(name, METRICS)}"
                 )
         return names
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceTask:
+    """What tasks that are answered in sentences share: a sentence is scored beside the others of its run."""
+
+    card: TaskCard
+    options: CaptionOptions
+    parser: str = TEXT_PARSER
+
+    def __post_init__(self) -> None:
+        self.options.chosen()  # an unknown metric is met before the model works
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        return {}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        return caption_score(rows, self.options.chosen())
+
+    def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
+        return item_scores(rows, self.options.chosen())
 
 
 def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:

@@ -5,13 +5,13 @@ Clotho's evaluation clips lists the five in one cell.
 """
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alm_bench.core import DataError, DataRoot, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core import DataError, DataRoot, Parsed, Sample, TaskCard
 from alm_bench.data.readers import read_csv, unique
-from alm_bench.tasks._shared.captions import TEXT_PARSER, CaptionOptions, caption_score, item_scores, parse_text
+from alm_bench.tasks._shared.captions import CaptionOptions, SentenceTask, parse_text
 from alm_bench.tasks._shared.clips import audiocaps_names, clip_names
 
 OPENINGS = ("the audio 1 is ",)
@@ -21,11 +21,7 @@ Options = CaptionOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Captioning:
-    card: TaskCard
-    options: CaptionOptions
-    parser: str = TEXT_PARSER
-
+class Captioning(SentenceTask):
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         there = next((file for file in self.card.files if data.has(file)), self.card.files[0])
         return {there.role: data.locate(there)}
@@ -42,15 +38,6 @@ class Captioning:
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         return parse_text(text, OPENINGS)
-
-    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        return {}
-
-    def score(self, rows: Sequence[Scored]) -> TaskScore:
-        return caption_score(rows, self.options.chosen())
-
-    def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
-        return item_scores(rows, self.options.chosen())
 
 
 def _audiocaps(path: Path) -> dict[str, list[str]]:
@@ -86,5 +73,4 @@ READERS = {
 
 
 def create(card: TaskCard, options: CaptionOptions) -> Captioning:
-    options.chosen()
     return Captioning(card, options)

@@ -64,13 +64,7 @@ class ClothoAqa:
         return Parsed("ok", "words", value=word) if word else Parsed("empty", "empty")
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        """A yes or no: the share of annotators who say it, and whether the majority does. A word: whether any does."""
-        said = list(sample.target)
-        if is_binary(sample):
-            agree = said.count(parsed.value) / len(said)
-            scores = {"binary_accuracy": agree, "majority_accuracy": float(parsed.value == sample.gold)}
-            return scores | ({"unanimous_accuracy": scores["majority_accuracy"]} if len(set(said)) == 1 else {})
-        return {"open_accuracy": float(parsed.value in said)}
+        return graded(sample, parsed.value)
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         kept = counted(rows)
@@ -117,19 +111,18 @@ def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
         table[name] = {}
         for figure, counts in _parts(part).items():
             if counts:
-                graded = [grade_constant(row.sample, said)[figure] for row in counts]
-                table[name][figure] = mean(counts, graded)
+                table[name][figure] = mean(counts, [graded(row.sample, said)[figure] for row in counts])
     return table
 
 
-def grade_constant(sample: Sample, said: str) -> dict[str, float]:
+def graded(sample: Sample, said: str | None) -> dict[str, float]:
+    """A yes or no: the share of annotators who say it, and whether the majority does. A word: whether any does."""
     answers = list(sample.target)
-    return {
-        "binary_accuracy": answers.count(said) / len(answers),
-        "majority_accuracy": float(said == sample.gold),
-        "unanimous_accuracy": float(said == sample.gold),
-        "open_accuracy": float(said in answers),
-    }
+    if not is_binary(sample):
+        return {"open_accuracy": float(said in answers)}
+    majority = float(said == sample.gold)
+    scores = {"binary_accuracy": answers.count(said) / len(answers), "majority_accuracy": majority}
+    return scores | ({"unanimous_accuracy": majority} if len(set(answers)) == 1 else {})
 
 
 def create(card: TaskCard, options: NoOptions) -> ClothoAqa:

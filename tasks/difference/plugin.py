@@ -5,14 +5,14 @@ ReasonAQA's test file, which names the tier by `subtype` and asks for it by `inp
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from alm_bench.core import AudioRef, DataError, DataRoot, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core import AudioRef, DataError, DataRoot, Parsed, Sample, TaskCard
 from alm_bench.data.readers import read_csv, read_json, unique
-from alm_bench.tasks._shared.captions import TEXT_PARSER, CaptionOptions, caption_score, item_scores, parse_text
+from alm_bench.tasks._shared.captions import CaptionOptions, SentenceTask, parse_text
 from alm_bench.tasks._shared.clips import clip_names
 
 COLUMNS = ("filepath1", "filepath2", "input", "answer")
@@ -36,11 +36,7 @@ Options = CaptionOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    card: TaskCard
-    options: CaptionOptions
-    parser: str = TEXT_PARSER
-
+class Difference(SentenceTask):
     @property
     def tier(self) -> str:
         return self.card.name.rpartition("-")[2]
@@ -86,15 +82,6 @@ class Difference:
     def parse(self, sample: Sample, text: str) -> Parsed:
         return parse_text(text)
 
-    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        return {}
-
-    def score(self, rows: Sequence[Scored]) -> TaskScore:
-        return caption_score(rows, self.options.chosen())
-
-    def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
-        return item_scores(rows, self.options.chosen())
-
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".csv":
@@ -106,5 +93,4 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def create(card: TaskCard, options: CaptionOptions) -> Difference:
-    options.chosen()
     return Difference(card, options)
