@@ -78,6 +78,8 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
         wave = change(wave)
     if policy.seconds is not None:
         wave = _fit(wave, round(policy.seconds * policy.rate), policy, ref.id, touched)
+    elif policy.max_seconds is not None:
+        wave = _crop(wave, round(policy.max_seconds * policy.rate), policy, ref.id, touched)
     return Loaded(wave, tuple(touched), seconds)
 
 
@@ -114,19 +116,24 @@ def _resample(ref: AudioRef, samples: Samples, source: int, target: int) -> Samp
 
 
 def _fit(wave: Wave, target: int, policy: AudioPolicy, clip: str, touched: list[Touch]) -> Wave:
-    spare = wave.size - target
-    if spare > 0:
-        touched.append("cropped")
-        starts = {"first": 0, "centre": spare // 2, "random": stable_int("crop", clip) % (spare + 1)}
-        start = starts[policy.crop]
-        return wave[start : start + target].copy()  # a view would keep the whole clip in memory
-    if spare == 0 or policy.short == "keep":
+    wave = _crop(wave, target, policy, clip, touched)
+    if wave.size == target or policy.short == "keep":
         return wave
     if policy.short == "repeat":
         touched.append("repeated")
         return np.resize(wave, target)
     touched.append("padded")
-    return np.pad(wave, (0, -spare))
+    return np.pad(wave, (0, target - wave.size))
+
+
+def _crop(wave: Wave, longest: int, policy: AudioPolicy, clip: str, touched: list[Touch]) -> Wave:
+    spare = wave.size - longest
+    if spare <= 0:
+        return wave
+    touched.append("cropped")
+    starts = {"first": 0, "centre": spare // 2, "random": stable_int("crop", clip) % (spare + 1)}
+    start = starts[policy.crop]
+    return wave[start : start + longest].copy()  # a view would keep the whole clip in memory
 
 
 def _read(ref: AudioRef, seconds: float | None) -> _Sound:

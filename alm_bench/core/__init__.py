@@ -1,6 +1,7 @@
 """What everything speaks. Imports no other part of the package, and no torch."""
 
 from alm_bench.core.errors import (
+    AdapterError,
     AlmBenchError,
     AudioError,
     CheckpointError,
@@ -14,14 +15,17 @@ from alm_bench.core.protocols import (
     BaseAdapter,
     Corpus,
     DataRoot,
+    Fits,
     FitsBlind,
     HasCorpus,
     KnowsBlind,
+    Labelled,
     NoOptions,
     Orders,
     Runtime,
     Scores,
     ScoresItems,
+    Streams,
     Submits,
     Task,
 )
@@ -54,6 +58,7 @@ from alm_bench.core.types import (
 __all__ = [
     "STATUSES",
     "Adapter",
+    "AdapterError",
     "AdapterIdentity",
     "AlmBenchError",
     "AnswerBy",
@@ -68,9 +73,11 @@ __all__ = [
     "DataFile",
     "DataRoot",
     "Decoding",
+    "Fits",
     "FitsBlind",
     "HasCorpus",
     "KnowsBlind",
+    "Labelled",
     "Likelihoods",
     "Metric",
     "MetricError",
@@ -90,6 +97,7 @@ __all__ = [
     "ScoresItems",
     "Status",
     "StoreError",
+    "Streams",
     "Submits",
     "Task",
     "TaskCard",

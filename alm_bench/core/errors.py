@@ -30,6 +30,10 @@ class CheckpointError(UsageError):
     """Model weights are missing, of another layout, or unsafe to read."""
 
 
+class AdapterError(AlmBenchError):
+    """A model's code does not do what its protocol says, so that its run cannot go on."""
+
+
 class MetricError(AlmBenchError):
     """A metric cannot be computed; others can."""
 

@@ -141,6 +141,31 @@ class Scores(Protocol):
         """One entry a request, in order; every request has choices."""
 
 
+@runtime_checkable
+class Streams(Protocol):
+    """An adapter whose calls end one by one (a server's): each answer is stored as soon as it is there."""
+
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+        """Each request with its output, in any order. Requests are taken as there is room for them, from the thread
+        that iterates; a failed call is an output's `error`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """An item of a development split with its answer: `target` is an option's index."""
+
+    request: Request
+    target: int
+
+
+@runtime_checkable
+class Fits(Protocol):
+    """An adapter that is fitted before it answers (a probe, a threshold), never on the split that it is tested on."""
+
+    def fit(self, rows: Sequence[Labelled]) -> None:
+        """Raises UsageError for rows that it cannot be fitted on. Its identity holds what was fitted afterwards."""
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """Where and how an adapter runs: `device` auto, cpu or cuda; `dtype` a torch name or None for the adapter's own."""

@@ -51,7 +51,8 @@ class AudioPolicy:
 
     `rate` is in Hz. `seconds` is a fixed length, or None for the whole clip; then `crop` and `short` do not apply.
     `channels`: average all, average the first two, take the first, or lay them end to end.
-    `short`: what fills a clip below `seconds`. Clips below `min_seconds` are refused.
+    `short`: what fills a clip below `seconds`. Clips below `min_seconds` are refused, and those beyond `max_seconds`,
+    where there is no fixed length, are cropped to it.
     `spare`: an item with fewer than two clips also gets `Request.spare`, a random other clip of the task.
     """
 
@@ -61,6 +62,7 @@ class AudioPolicy:
     short: Literal["keep", "repeat", "zeros"] = "keep"
     channels: Literal["mean", "mean_first_two", "first", "end_to_end"] = "mean"
     min_seconds: float = 0.025
+    max_seconds: float | None = None
     spare: bool = False
 
     def __post_init__(self) -> None:
@@ -69,8 +71,9 @@ class AudioPolicy:
             value = getattr(self, name)
             if get_origin(kind) is Literal and value not in get_args(kind):
                 raise UsageError(f"AudioPolicy takes {name}={' or '.join(map(repr, get_args(kind)))}, found {value!r}")
-        if self.rate <= 0 or (self.seconds is not None and self.seconds <= 0):
-            raise UsageError(f"AudioPolicy takes a rate and seconds above 0, found {self.rate} and {self.seconds}")
+        for length in (self.rate, self.seconds, self.max_seconds):
+            if length is not None and length <= 0:
+                raise UsageError(f"AudioPolicy takes a rate and seconds above 0, found {length}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ class OptionScores:
 class Output:
     """What an adapter gives back for one request.
 
-    A failed call has `error` set and no text. `truncated` says that the token limit ended the text.
+    A failed call has `error` set and no text. `refusal` is why whoever runs the model did not let it answer (a content
+    filter): no failure, not tried again, no text. `truncated` says that the token limit ended the text.
     `extra` is stored with the item (token counts, a reasoning block, a cost). `likelihood` is filled by the runner,
     where options are scored.
     """
@@ -127,6 +131,7 @@ class Output:
     text: str | None
     truncated: bool = False
     error: str | None = None
+    refusal: str | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     likelihood: Likelihoods = field(default_factory=dict)
 

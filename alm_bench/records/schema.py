@@ -189,10 +189,15 @@ def answered(record: Record, output: Output, task: Task) -> Record:
     text = None if output.text is None else storable(output.text)
     extra = {**output.extra, **({"truncated": True} if output.truncated else {})}
     record = replace(record, text=text, extra=extra, likelihood=output.likelihood)
+    if output.refusal is not None:
+        return replace(record, text=None, status="refused", reason=_line(output.refusal))
     if output.error is not None or (text is None and not output.likelihood):
-        reason = " ".join(storable(output.error or "the model returned no text").split())[:500]
-        return replace(record, status="error", reason=reason)
+        return replace(record, status="error", reason=_line(output.error or "the model returned no text"))
     return judged(replace(record, status="ok"), task)
+
+
+def _line(text: str) -> str:
+    return " ".join(storable(text).split())[:500]
 
 
 def storable(text: str) -> str:

@@ -1,12 +1,15 @@
 """The loop: decoded batches to the adapter, answers to disk."""
 
+import itertools
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from alm_bench.core import (
     Adapter,
+    AdapterError,
     AlmBenchError,
     AnswerBy,
     Decoding,
@@ -16,6 +19,7 @@ from alm_bench.core import (
     Request,
     Scores,
     Status,
+    Streams,
     UsageError,
 )
 from alm_bench.records.schema import AUDIO_SKIPPED, Record, answered
@@ -42,8 +46,8 @@ def execute(plan: Plan, store: RunStore, observe: Observer) -> list[Record]:
     if isinstance(plan.adapter, Orders) and todo:
         todo = _ordered(plan.adapter, plan.requests, todo)
     spec = plan.spec
-    for batch in batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers, plan.condition):
-        records = _answer(plan, batch)
+    ahead = batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers, plan.condition)
+    for records in _streamed(plan, ahead) if _streams(plan) else (_answer(plan, batch) for batch in ahead):
         store.append(records)
         observe(records)
         kept.update({record.sample.id: record for record in records})
@@ -68,16 +72,71 @@ def _answer(plan: Plan, batch: Sequence[Ready]) -> list[Record]:
     outputs = call(asking(plan.adapter, plan.spec.decoding, plan.spec.answer_by), [ready.request for ready in heard])
     seconds = (time.perf_counter() - started) / max(len(heard), 1)
     output_of = {ready.index: output for ready, output in zip(heard, outputs, strict=True)}
-    records = []
-    for ready in batch:
-        record = replace(plan.pending[ready.index], touched=ready.touched)
-        if ready.audio_error is not None:
-            status: Status = "skipped" if plan.spec.missing_audio == "skip" else "error"
-            records.append(replace(record, status=status, reason=AUDIO_SKIPPED + ready.audio_error))
-        else:
-            timed = replace(record, seconds=round(seconds, 4), reason=None)
-            records.append(answered(timed, output_of[ready.index], plan.task))
-    return records
+    return [
+        _unheard(plan, ready) if ready.audio_error is not None else _heard(plan, ready, output_of[ready.index], seconds)
+        for ready in batch
+    ]
+
+
+def _heard(plan: Plan, ready: Ready, output: Output, seconds: float) -> Record:
+    record = replace(plan.pending[ready.index], touched=ready.touched, seconds=round(seconds, 4), reason=None)
+    return answered(record, output, plan.task)
+
+
+def _unheard(plan: Plan, ready: Ready) -> Record:
+    """An item whose clip cannot be used."""
+    status: Status = "skipped" if plan.spec.missing_audio == "skip" else "error"
+    reason = AUDIO_SKIPPED + (ready.audio_error or "")
+    return replace(plan.pending[ready.index], touched=ready.touched, status=status, reason=reason)
+
+
+def _streams(plan: Plan) -> bool:
+    return isinstance(plan.adapter, Streams) and plan.spec.answer_by == "generate"
+
+
+def _streamed(plan: Plan, ahead: Iterable[Sequence[Ready]]) -> Iterator[list[Record]]:
+    """One record at a time, as the adapter's calls end. Raises AdapterError unless every request gets one output."""
+    assert isinstance(plan.adapter, Streams)
+    waiting: dict[str, tuple[Ready, float]] = {}
+    unheard: deque[Record] = deque()
+
+    def requests() -> Iterator[Request]:
+        for ready in itertools.chain.from_iterable(ahead):
+            if ready.audio_error is not None:
+                unheard.append(_unheard(plan, ready))
+                continue
+            waiting[ready.request.id] = ready, time.perf_counter()
+            yield ready.request
+
+    for request, output in _calls(plan.adapter, requests(), plan.spec.decoding):
+        if request.id not in waiting:
+            raise AdapterError(f"the adapter's stream() gave an output for {request.id!r}, which was not open")
+        ready, started = waiting.pop(request.id)
+        yield [*_taken(unheard), _heard(plan, ready, output, time.perf_counter() - started)]
+    if waiting:
+        missing = f"{len(waiting)} requests ({next(iter(waiting))})"
+        raise AdapterError(f"the adapter's stream() ended without an output for {missing}")
+    yield _taken(unheard)
+
+
+def _calls(adapter: Streams, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+    try:
+        for request, output in adapter.stream(requests, decoding):
+            _check([output], 1)
+            yield request, output
+    except AlmBenchError:
+        raise
+    except Exception as error:  # whatever a model's code raises ends its stream
+        raise AdapterError(
+            f"the adapter's stream() broke: {type(error).__name__}: {error}; finished items are kept, and the same "
+            "command goes on from them"
+        ) from error
+
+
+def _taken(records: deque[Record]) -> list[Record]:
+    taken = list(records)
+    records.clear()
+    return taken
 
 
 Ask = Callable[[Sequence[Request]], list[Output]]

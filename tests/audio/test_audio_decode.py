@@ -162,6 +162,15 @@ def test_lengths(
     assert loaded.seconds == frames / 1_000
 
 
+def test_only_clips_beyond_the_longest_are_cropped(tmp_path: Path) -> None:
+    policy = AudioPolicy(rate=1_000, max_seconds=0.5)
+    long, short = (written(tmp_path / f"{n}.wav", ramp(n), 1_000) for n in (800, 400))
+    cut, whole = load(long, policy), load(short, policy)
+    assert (cut.wave.size, cut.touched, cut.seconds) == (500, ("cropped",), 0.8)
+    assert (whole.wave.size, whole.touched) == (400, ())
+    np.testing.assert_array_equal(cut.wave, load(long, AudioPolicy(rate=1_000)).wave[:500])
+
+
 @pytest.mark.parametrize("source", [8_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 2.999, 10.0])
 @pytest.mark.parametrize("crop", ["first", "centre", "random"])
