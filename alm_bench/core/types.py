@@ -71,9 +71,9 @@ class AudioPolicy:
             value = getattr(self, name)
             if get_origin(kind) is Literal and value not in get_args(kind):
                 raise UsageError(f"AudioPolicy takes {name}={' or '.join(map(repr, get_args(kind)))}, found {value!r}")
-        for length in (self.rate, self.seconds, self.max_seconds):
-            if length is not None and length <= 0:
-                raise UsageError(f"AudioPolicy takes a rate and seconds above 0, found {length}")
+        for name in ("rate", "seconds", "max_seconds"):
+            if (value := getattr(self, name)) is not None and value <= 0:
+                raise UsageError(f"AudioPolicy takes a {name} above 0, found {value}")
 
 
 @dataclass(frozen=True, slots=True)
