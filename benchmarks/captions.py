@@ -15,7 +15,7 @@ from pathlib import Path
 
 from alm_bench.data.readers import read_csv
 from alm_bench.scoring.captions import METRICS, caption_scores, tokenize
-from alm_bench.scoring.spice import spice_items
+from alm_bench.scoring.spice import spice_items, telling
 
 
 def parity(file: Path) -> None:
@@ -39,17 +39,20 @@ def spice(file: Path, rows: int | None) -> None:
     references = tokenize(answers)
     candidates = [*references[1:], references[0]]
     said: list[float] = []
-    print("| run | items | seconds | peak memory of Java, MB |\n|---|---|---|---|", flush=True)
+    print("| run | items | seconds | peak memory, MB | of Java, MB |\n|---|---|---|---|---|", flush=True)
     for run in ("first", "second"):
         started = time.perf_counter()
 
         def told(done: int, total: int, started: float = started) -> None:
             print(f"  {done} of {total}, {time.perf_counter() - started:.0f} s", flush=True)
 
-        scores = spice_items(candidates, [[text] for text in references], told)
+        with telling(told):
+            scores = spice_items(candidates, [[text] for text in references])
         seconds = time.perf_counter() - started
-        memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(f"| {run} | {len(scores)} | {seconds:.1f} | {memory:.0f} |", flush=True)
+        own, javas = (
+            resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+        )
+        print(f"| {run} | {len(scores)} | {seconds:.1f} | {own:.0f} | {javas:.0f} |", flush=True)
         if said and said != scores:
             raise SystemExit("the second run's scores are others")
         said = scores

@@ -22,17 +22,18 @@ def caption_metrics(
     from alm_bench.records.schema import metric_json
     from alm_bench.records.tables import fraction, markdown
     from alm_bench.scoring.captions import METRICS, caption_scores
+    from alm_bench.scoring.spice import telling
 
     chosen = METRICS if metrics is None else tuple(name.strip() for name in metrics.split(",") if name.strip())
     if not chosen:
         raise UsageError("--metrics names no metric")
     items = read_captions(file)
-    with Counting("SPICE") as progress:
+    with Counting("SPICE") as progress, telling(progress.update):
         found = caption_scores(
             [item.candidate for item in items],
             [item.references for item in items],
             metrics=chosen,
-            progress=progress.update,
+            names=[item.id for item in items],
         )
     if json_:
         corpus = {name: metric_json(metric) for name, metric in found.corpus.items()}

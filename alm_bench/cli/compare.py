@@ -33,13 +33,14 @@ def compare(
         raise UsageError(f"compare takes two runs or more, {len(runs)} was named")
     found = [read_run(common.find_run(run, out)) for run in runs]
     comparison.check(found, different)
-    cells = comparison.compare(found, catalogue().task(found[0].summary["task"]).create())
+    task = catalogue().task(found[0].summary["task"]).create()
+    cells = comparison.compare(found, task)
     if json_:
         common.print_json(comparison.as_json(found, cells))
         return
     print(comparison.as_markdown(found, cells))
     for run in found[1:] if examples else ():
-        for side, pairs in comparison.examples(found[0], run, examples).items():
+        for side, pairs in comparison.examples(found[0], run, task, examples).items():
             for ours, theirs in pairs:
                 print(f"{side}: {_screen(ours, theirs)}\n")
 

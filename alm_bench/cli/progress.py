@@ -106,6 +106,8 @@ class Counting:
 
     def update(self, done: int, total: int) -> None:
         if self._task is None:
+            if done == total:  # known from before: there is nothing to wait for
+                return
             self._bars.start()
             self._task = self._bars.add_task("", total=total)
         self._bars.update(self._task, completed=done)

@@ -277,11 +277,12 @@ def plan_of(job: Job, adapter: "Adapter", solver: Path | None) -> "Plan":
 
 def run_one(plan: "Plan", out: Path, fresh: bool, solver: Path | None) -> tuple[dict[str, Any], bool]:
     """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case."""
-    from alm_bench.cli.progress import Progress
+    from alm_bench.cli.progress import Counting, Progress
     from alm_bench.records.solver import left_out, solved_by
     from alm_bench.records.store import RunStore, read_records
     from alm_bench.records.summary import document, summarise
     from alm_bench.runner import execute
+    from alm_bench.scoring.spice import telling
 
     folder = out / plan.run_id
     with RunStore(folder, dict(plan.header), fresh) as store:
@@ -298,7 +299,8 @@ def run_one(plan: "Plan", out: Path, fresh: bool, solver: Path | None) -> tuple[
             store.rewrite(records)
         elif (told := left_out(records)) is not None:
             print(f"{plan.spec.task}: {told}", file=sys.stderr)
-        summary = summarise(plan.header, plan.task, records, folder.name)
+        with Counting("SPICE") as counting, telling(counting.update):
+            summary = summarise(plan.header, plan.task, records, folder.name)
         if not interrupted:
             store.finish(document([summary]))
     return summary, interrupted

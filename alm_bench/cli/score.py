@@ -10,12 +10,14 @@ def score(
     json_: common.Json = False,
 ) -> None:
     """Parse and score the stored text of a run again; no model is loaded."""
+    from alm_bench.cli.progress import Counting
     from alm_bench.plugins import catalogue
     from alm_bench.records.schema import judged
     from alm_bench.records.solver import solved_by
     from alm_bench.records.store import RunStore, read_header
     from alm_bench.records.summary import document, summarise
     from alm_bench.records.tables import report
+    from alm_bench.scoring.spice import telling
 
     folder = common.find_run(run, out)
     header = read_header(folder)
@@ -25,7 +27,8 @@ def score(
         if solvable_by is not None:
             records = solved_by(common.find_run(solvable_by, out), records, header)
         store.rewrite(records)
-        summary = summarise(header, task, records, folder.name)
+        with Counting("SPICE") as counting, telling(counting.update):
+            summary = summarise(header, task, records, folder.name)
         if not summary["partial"]:
             store.finish(document([summary]))
     if json_:

@@ -90,6 +90,9 @@ class ScoresItems(Protocol):
     def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
         """The score's name, and that of each row, in order. Raises MetricError where it cannot be had."""
 
+    def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
+        """By name what each row earns, of the figures that are means of items and can be had."""
+
 
 @dataclass(frozen=True, slots=True)
 class Corpus:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from alm_bench.core import HasCorpus, Scored, Task, UsageError
+from alm_bench.core import HasCorpus, Scored, ScoresItems, Task, UsageError
 from alm_bench.records.finished import Run
 from alm_bench.records.schema import Record, metric_json
 from alm_bench.records.tables import markdown, signed
@@ -33,7 +33,16 @@ def check(runs: Sequence[Run], different: bool = False) -> None:
     first = runs[0]
     for run in runs[1:]:
         names = f"{first.folder.name} and {run.folder.name}"
-        for what in ("task", "data revision", "prompt", "parser", "condition", "order of options", "kind of answer"):
+        for what in (
+            "task",
+            "data revision",
+            "prompt",
+            "parser",
+            "condition",
+            "order of options",
+            "kind of answer",
+            "tokenizer",
+        ):
             ours, theirs = _told(first, what), _told(run, what)
             if ours != theirs and not (different and what != "task"):
                 pairs = what != "task" and first.records.keys() & run.records.keys()
@@ -41,8 +50,6 @@ def check(runs: Sequence[Run], different: bool = False) -> None:
                 raise UsageError(f"{names} differ in {what} ({ours}, {theirs}), expected runs of one{advice}")
         if not any(shared(first, run)):
             raise UsageError(f"{names} have no item in common")
-        if not _scores(first, run):
-            raise UsageError(f"{names} have no score in common (answers that are withheld have none)")
 
 
 def _told(run: Run, what: str) -> str:
@@ -56,23 +63,54 @@ def _told(run: Run, what: str) -> str:
         "condition": told["condition"],
         "order of options": told["options"],
         "kind of answer": by,
+        "tokenizer": told.get("tables", {}).get("tokenizer"),
     }
     return str(said[what])
 
 
-def _scores(first: Run, second: Run) -> list[str]:
-    """The scores that both runs have figures of: what one was not asked for is no 0."""
+def _figures(first: Run, second: Run) -> list[str]:
+    """The figures that both runs have: what one was not asked for is no 0."""
     had = [
         {name for name, metric in run.summary["metrics"].items() if metric["value"] is not None}
         for run in (first, second)
     ]
-    graded = {name for run in (first, second) for record in run.records.values() for name in record.scores}
-    return sorted(had[0] & had[1] & graded)
+    return sorted(had[0] & had[1])
+
+
+Earned = dict[str, dict[int, tuple[float, float]]]
+"""By score, what a pair of answers (by its place) earns in the first run and in the second."""
+
+
+def earned(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task: Task) -> Earned:
+    """The scores that both runs have figures of and that single items have; the task's own ones are told first."""
+    names = _figures(first, second)
+    found: Earned = {}
+    if isinstance(task, ScoresItems):
+        places = [place for place, (row, _) in enumerate(pairs) if row.sample.target]
+        sides = [task.scores_of([pairs[place][side] for place in places], names) if places else {} for side in (0, 1)]
+        for name in sides[0].keys() & sides[1].keys():
+            found[name] = dict(zip(places, zip(sides[0][name], sides[1][name], strict=True), strict=True))
+    for name in names:
+        if name not in found:
+            counted = {place: pair for place, pair in enumerate(pairs) if counts(name, pair)}
+            graded = {p: (a.scores.get(name, 0.0), b.scores.get(name, 0.0)) for p, (a, b) in counted.items()}
+            if any(name in row.scores for pair in pairs for row in pair):
+                found[name] = graded
+    return dict(sorted(found.items()))
 
 
 def compare(runs: Sequence[Run], task: Task) -> list[Cell]:
-    """Every later run against the first: each score, over all items and each key of each grouping."""
-    cells = [cell for run in runs[1:] for cell in _cells(runs[0], run, task)]
+    """Every later run against the first: each score, over all items and each key of each grouping.
+
+    Raises UsageError for runs without a common score.
+    """
+    cells = []
+    for run in runs[1:]:
+        found = list(_cells(runs[0], run, task))
+        if not found:
+            names = f"{runs[0].folder.name} and {run.folder.name}"
+            raise UsageError(f"{names} have no score in common (answers that are withheld have none)")
+        cells += found
     adjusted = holm([cell.p for cell in cells])
     return [replace(cell, p=p) for cell, p in zip(cells, adjusted, strict=True)]
 
@@ -96,25 +134,25 @@ def _order(record: Record) -> tuple[int, ...] | None:
 
 def _cells(first: Run, second: Run, task: Task) -> Iterator[Cell]:
     pairs = shared(first, second)
-    scores = _scores(first, second)
     groupings = list(
         dict.fromkeys(grouping for row, _ in pairs for grouping in row.sample.groups if grouping != "clip")
     )
-    parts = {(OVERALL, OVERALL): pairs}
+    parts = {(OVERALL, OVERALL): list(range(len(pairs)))}
     for grouping in groupings:
-        for pair in pairs:
-            if (key := pair[0].sample.groups.get(grouping)) is not None:
-                parts.setdefault((grouping, key), []).append(pair)
+        for place, (row, _) in enumerate(pairs):
+            if (key := row.sample.groups.get(grouping)) is not None:
+                parts.setdefault((grouping, key), []).append(place)
     ordered = sorted(parts.items(), key=lambda item: (item[0][0] != OVERALL, item[0]))
-    for score in scores:
-        for place, part in ordered:
-            counted = [pair for pair in part if counts(score, pair)]
+    scores = earned(first, second, pairs, task)
+    for score, values in scores.items():
+        for part, places in ordered:
+            counted = [place for place in places if place in values]
             if not counted:
                 continue
-            a, b = ([row.scores.get(score, 0.0) for row in side] for side in zip(*counted, strict=True))
-            ours = [row for row, _ in counted]
+            a, b = zip(*(values[place] for place in counted), strict=True)
+            ours = [pairs[place][0] for place in counted]
             difference = paired(a, b, clips(ours), weights(ours))
-            yield Cell(second.folder.name, score, *place, difference, difference.p)
+            yield Cell(second.folder.name, score, *part, difference, difference.p)
     if isinstance(task, HasCorpus):
         for score, difference in _corpus(pairs, task).items():
             if score not in scores:
@@ -130,14 +168,17 @@ def _corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str
     return corpus_difference(first, second, clips([row for row, _ in kept]))
 
 
-def examples(first: Run, second: Run, count: int, score: str = "accuracy") -> dict[str, list[tuple[Record, Record]]]:
-    """Items that the second run wins and loses, the first `count` of each."""
+def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[tuple[Record, Record]]]:
+    """Items that the second run wins and loses by the task's main score, the first `count` of each."""
+    pairs = shared(first, second)
+    values = earned(first, second, pairs, task)
+    main = first.summary["main"]
     found: dict[str, list[tuple[Record, Record]]] = {"won": [], "lost": []}
-    for ours, theirs in shared(first, second):
-        gain = theirs.scores.get(score, 0.0) - ours.scores.get(score, 0.0)
-        side = found["won" if gain > 0 else "lost"]
-        if gain and len(side) < count:
-            side.append((first.records[ours.sample.id], second.records[ours.sample.id]))
+    for place, (a, b) in (values[main] if main in values else next(iter(values.values()))).items():
+        side = found["won" if b > a else "lost"]
+        if a != b and len(side) < count:
+            name = pairs[place][0].sample.id
+            side.append((first.records[name], second.records[name]))
     return found
 
 

@@ -8,7 +8,18 @@ from typing import Any
 from alm_bench.core import KnowsBlind, Task
 from alm_bench.records.finished import Run
 from alm_bench.records.schema import margin_json, metric_json
-from alm_bench.records.tables import OVER_BLIND, TITLES, cell, counted_by, lead, markdown, shown, signed, task_title
+from alm_bench.records.tables import (
+    NOT_COMPUTED,
+    OVER_BLIND,
+    TITLES,
+    cell,
+    counted_by,
+    lead,
+    markdown,
+    shown,
+    signed,
+    task_title,
+)
 from alm_bench.scoring.blind import golden, margin
 from alm_bench.scoring.choice import clips, weights
 from alm_bench.scoring.paired import difference
@@ -30,7 +41,8 @@ def _key(run: Run) -> tuple[Any, ...]:
     """Runs are comparable on the same items: a demo run never stands beside a real one."""
     told = run.summary
     keys = ("task", "revision", "split", "items", "condition", "options")
-    return (told["data"] == "demo", *(told[key] for key in keys), told["answer_by"] == "likelihood")
+    rules = (told.get("task_version"), str(told.get("tables", {}).get("tokenizer")))
+    return (told["data"] == "demo", *(told[key] for key in keys), told["answer_by"] == "likelihood", *rules)
 
 
 def _size(parameters: int | None) -> str:
@@ -156,9 +168,11 @@ def _table(members: list[Run], task: Task | None) -> tuple[str, list[dict[str, s
         metrics = max((r.summary["blind"][name] for r in members if name in r.summary["blind"]), key=counted_by)
         figures = {key: cell(metrics.get(key), key) for key in _figures(first)}
         rows.append({"model": f"*{name}*", "n": str(counted_by(metrics) or "-"), **figures})
+    tokenizer = first.get("tables", {}).get("tokenizer")
     asked = [f"condition {first['condition']}"] if first["condition"] != "clean" else []
     asked += [f"options {first['options']}"] if first["options"] != "given" else []
     asked += [f"ranked by {TITLES.get(ranked_by, ranked_by)}"] if ranked_by != "accuracy" else []
+    asked += [f"words split by {tokenizer}"] if tokenizer else []
     asked += ["answered by likelihood"] if first["answer_by"] == "likelihood" else []
     parts = [task_title(first), first["split"], f"revision {first['revision']}", f"{first['items']} items", *asked]
     return " · ".join(parts), rows
@@ -177,8 +191,26 @@ def as_markdown(runs: Sequence[Run], task_of: TaskOf) -> str:
     for title, rows in tables(runs, task_of):
         columns = list(dict.fromkeys(column for row in rows for column in row))
         titles = [TITLES.get(column, column) for column in columns]
-        sections += [f"## {title}", markdown(titles, [[row.get(column, "-") for column in columns] for row in rows])]
+        cells, notes = _noted([[row.get(column, "-") for column in columns] for row in rows])
+        sections += [f"## {title}", markdown(titles, cells), *notes]
     return "\n\n".join(sections) + "\n"
+
+
+LONG_REASON = 60
+"""Characters of a cell, beyond which it is told below its table."""
+
+
+def _noted(rows: Sequence[Sequence[str]]) -> tuple[list[list[str]], list[str]]:
+    """The rows with long reasons numbered, and the reasons."""
+    reasons: dict[str, str] = {}
+
+    def short(cell: str) -> str:
+        if not cell.startswith(NOT_COMPUTED) or len(cell) <= LONG_REASON:
+            return cell
+        return f"not computed [{reasons.setdefault(cell.removeprefix(NOT_COMPUTED), str(len(reasons) + 1))}]"
+
+    cells = [[short(cell) for cell in row] for row in rows]
+    return cells, [f"[{number}] {reason}" for reason, number in reasons.items()]
 
 
 def as_csv(runs: Sequence[Run]) -> str:

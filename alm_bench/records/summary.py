@@ -3,7 +3,7 @@
 The shape, version 1 (rates are fractions, a figure that could not be had has value null and a reason):
 
     {"schema_version": 1, "runs": [{
-      "task", "model", "data": "real" | "demo", "revision", "split", "n", "skipped",
+      "task", "task_version", "model", "data": "real" | "demo", "revision", "split", "n", "skipped",
       "status": {STATUS: count}, "main": NAME, "metrics": {NAME: METRIC}, "groups": {GROUPING: {KEY: {NAME: METRIC}}},
       "blind": {ROW: {NAME: METRIC}}, "over_blind": {"all": {"all": LEAD}, GROUPING: {KEY: LEAD}},
       "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "condition", "options", "questions",
@@ -54,6 +54,7 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
     spec = header["spec"]
     return {
         "task": header["task"]["name"],
+        "task_version": header["task"]["version"],
         "model": header["identity"]["label"],
         "data": header["data"]["kind"],
         "revision": header["data"]["revision"],

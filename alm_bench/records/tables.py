@@ -43,6 +43,9 @@ OF_FEWER = (
 """Figures of other items than their row's: their number stands with them."""
 
 
+NOT_COMPUTED = "not computed: "
+
+
 def markdown(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """A pipe table; text columns left, the rest as they are."""
     cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
@@ -54,7 +57,7 @@ def cell(metric: Mapping[str, Any] | None, name: str) -> str:
     if metric is None:
         return "-"
     if metric["value"] is None:
-        return f"not computed: {metric.get('reason', 'no reason recorded')}"
+        return NOT_COMPUTED + str(metric.get("reason", "no reason recorded"))
     value = f"{100 * metric['value']:.{DECIMALS.get(name, 1)}f}"
     if metric["low"] is not None and name not in NO_INTERVAL:
         value += f" [{100 * metric['low']:.1f}, {100 * metric['high']:.1f}]"
@@ -64,7 +67,7 @@ def cell(metric: Mapping[str, Any] | None, name: str) -> str:
 def fraction(metric: Mapping[str, Any]) -> str:
     """As `cell`, but 0.2149 [0.1983, 0.2320]: caption metrics are no percentages."""
     if metric["value"] is None:
-        return f"not computed: {metric.get('reason', 'no reason recorded')}"
+        return NOT_COMPUTED + str(metric.get("reason", "no reason recorded"))
     value = f"{metric['value']:.4f}"
     return value if metric["low"] is None else f"{value} [{metric['low']:.4f}, {metric['high']:.4f}]"
 

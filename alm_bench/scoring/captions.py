@@ -15,7 +15,7 @@ from alm_bench.core.errors import MetricError, UsageError, known_first
 from alm_bench.core.types import Metric
 from alm_bench.scoring import java
 from alm_bench.scoring.intervals import Array, clustered
-from alm_bench.scoring.spice import Progress, spice_items
+from alm_bench.scoring.spice import spice_items
 
 References = Sequence[Sequence[str]]
 
@@ -186,9 +186,9 @@ def _ratio(part: Array, whole: Array) -> Array:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
-def spice(candidates: Sequence[str], references: References, progress: Progress | None = None) -> CaptionScore:
+def spice(candidates: Sequence[str], references: References, names: Sequence[str] | None = None) -> CaptionScore:
     """SPICE (Anderson et al., arXiv 1607.08822): the mean of `spice_items`, which says what it raises."""
-    return averaged(spice_items(candidates, references, progress or (lambda done, of: None)))
+    return averaged(spice_items(candidates, references, names))
 
 
 METRICS = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider", "spice", "spider")
@@ -211,9 +211,10 @@ def caption_scores(
     references: References,
     clusters: Sequence[Hashable] | None = None,
     metrics: Sequence[str] = METRICS,
-    progress: Progress | None = None,
+    names: Sequence[str] | None = None,
 ) -> Captions:
-    """The metrics of raw texts. `clusters` are resampled whole (clips), items where none are given.
+    """The metrics of raw texts. `clusters` are resampled whole (clips), items where none are given; `names` are what
+    messages call the items, which otherwise are counted from 1.
 
     SPIDEr is the mean of CIDEr and SPICE (Liu et al., arXiv 1612.00370). A metric that cannot be had has a reason; the
     others stand. Raises UsageError for no items, an item without references, or an unknown metric.
@@ -226,7 +227,7 @@ def caption_scores(
         tokens, tokenizer = tokenize_without_java(flat), "NLTK"
     said, rest = tokens[: len(candidates)], iter(tokens[len(candidates) :])
     known = [[next(rest) for _ in each] for each in references]
-    found, missing = _computed(said, known, metrics, progress)
+    found, missing = _computed(said, known, metrics, names)
     where = list(range(len(candidates))) if clusters is None else list(clusters)
     corpus = {name: _metric(found[name], where) if name in found else Metric.missing(missing[name]) for name in metrics}
     return Captions(corpus, {name: found[name].items for name in metrics if name in found}, tokenizer)
@@ -244,7 +245,7 @@ def _check(candidates: Sequence[str], references: References, metrics: Sequence[
 
 
 def _computed(
-    said: Sequence[str], known: References, metrics: Sequence[str], progress: Progress | None
+    said: Sequence[str], known: References, metrics: Sequence[str], names: Sequence[str] | None
 ) -> tuple[dict[str, CaptionScore], dict[str, str]]:
     """Scores by metric, and for those that cannot be had the reason."""
     found: dict[str, CaptionScore] = {}
@@ -256,7 +257,7 @@ def _computed(
         "meteor": lambda: meteor(said, known),
         "rouge_l": lambda: rouge_l(said, known),
         "cider": lambda: cider(said, known),
-        "spice": lambda: spice(said, known, progress),
+        "spice": lambda: spice(said, known, names),
     }
     for name, compute in metric_of.items():
         if name in wanted:

@@ -12,6 +12,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from alm_bench.core.errors import MetricError
@@ -35,7 +36,19 @@ LONG = 120
 Progress = Callable[[int, int], None]
 """Told how many items are done, and of how many."""
 
+_TOLD: ContextVar[Progress] = ContextVar("told", default=lambda done, of: None)
+
 Item = tuple[str, tuple[str, ...]]
+
+
+@contextmanager
+def telling(progress: Progress) -> Iterator[None]:
+    """Tell of every batch that is scored inside: a first evaluation takes seconds an item, wherever it is called."""
+    before = _TOLD.set(progress)
+    try:
+        yield
+    finally:
+        _TOLD.reset(before)
 
 
 def home() -> Path:
@@ -55,13 +68,16 @@ def home() -> Path:
     )
 
 
-def spice_items(candidates: Sequence[str], references: Sequence[Sequence[str]], progress: Progress) -> list[float]:
-    """SPICE's F of each item, 0 to 1, of PTB-tokenised texts.
+def spice_items(
+    candidates: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str] | None = None
+) -> list[float]:
+    """SPICE's F of each item, 0 to 1, of PTB-tokenised texts. `names` are what messages call the items.
 
     Scores are kept by content in the user's cache, and so are the parses of all but long texts: what was scored once is
     not scored again, and an interrupted evaluation goes on. Raises MetricError without Java or CoreNLP, and naming the
     first item that SPICE cannot score; all others are kept all the same.
     """
+    progress = _TOLD.get()
     items = [(candidate, tuple(each)) for candidate, each in zip(candidates, references, strict=True)]
     with _kept() as kept:
         found: dict[Item, float] = {}
@@ -84,7 +100,8 @@ def spice_items(candidates: Sequence[str], references: Sequence[Sequence[str]], 
     if failures:
         place = next(number for number, item in enumerate(items) if item in failures)
         others = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
-        raise MetricError(f"item {place + 1}{others}: {failures[items[place]]}")
+        name = place + 1 if names is None else names[place]
+        raise MetricError(f"item {name}{others}: {failures[items[place]]}")
     return [found[item] for item in items]
 
 

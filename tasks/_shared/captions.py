@@ -55,6 +55,9 @@ class SentenceTask:
     def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
         return item_scores(rows, self.options.chosen())
 
+    def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
+        return scores_of(rows, figures)
+
 
 def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
     """The whole text; one of `openings` (lower case) is cut off. An empty one is no answer."""
@@ -77,7 +80,8 @@ def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
     if not kept:
         return TaskScore({name: Metric.missing("no items") for name in metrics})
     said = [(row.parsed.value if row.parsed is not None else None) or "" for row in kept]
-    found = caption_scores(said, [references(row.sample) for row in kept], clips(kept), metrics)
+    names = [row.sample.id for row in kept]
+    found = caption_scores(said, [references(row.sample) for row in kept], clips(kept), metrics, names)
     figures = {**found.corpus, "answered": answered(kept)}
     return TaskScore(figures, blind=_blind(kept, metrics), tables={"tokenizer": found.tokenizer})
 
@@ -93,6 +97,16 @@ def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Se
     return name, found.items[name]
 
 
+def scores_of(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
+    """What each item earns by those of `figures` that are means of items; BLEU's and METEOR's are not."""
+    said = [(row.parsed.value if row.parsed is not None else None) or "" for row in rows]
+    names = [name for name in MEANS if name in figures]
+    if not names:
+        return {}
+    return caption_scores(said, [references(row.sample) for row in rows], metrics=names).items
+
+
+MEANS = ("spice", "spider", "cider", "rouge_l")
 RANKED = ("spice", "cider", "meteor", "rouge_l")
 
 

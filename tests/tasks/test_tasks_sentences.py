@@ -245,3 +245,38 @@ def test_real_differences_are_scored_at_full_size(shared: Path, tmp_path: Path) 
     assert (run["n"], run["status"]["ok"]) == (5225, 5225)
     assert 0 < run["metrics"]["rouge_l"]["value"] < 0.6
     assert tokenize_without_java([samples[0].target[0]])[0].startswith("audio 1 has")
+
+
+def of_differences(name: str, right: int) -> str:
+    """The folder of a run that says the true difference of the first `right` pairs, and one word of the others."""
+    said = [row[6] if n < right else "thunder" for n, row in enumerate(pairs("1"))]
+    ids = [f"{n}+{n + 1}#0" for n in range(len(said))]
+    file = outputs(Path(f"{name}.json"), dict(zip(ids, said, strict=True)))
+    where = ("--data", cld(Path("data")), "--out", name)
+    ran = alm("run", *replay(file), "--tasks", "cld-1", "--metrics", "cider,rouge_l,bleu_1", *where)
+    assert ran.status == 0, ran.err
+    return str(only_run(Path(name)))
+
+
+def test_two_runs_of_sentences_are_compared_by_the_scores_that_items_have() -> None:
+    weak, strong = of_differences("weak", 1), of_differences("strong", 5)
+    cells = {cell["score"]: cell["difference"] for cell in alm("compare", weak, strong, "--json").json["cells"]}
+    assert cells.keys() == {"cider", "rouge_l"}  # BLEU is no mean of items
+    assert cells["rouge_l"]["second"] == pytest.approx(1)
+    assert (cells["rouge_l"]["won"], cells["rouge_l"]["lost"]) == (4, 0)
+    assert cells["cider"]["difference"]["low"] > 0
+    ran = alm("compare", strong, weak, "--examples", "9")
+    assert (ran.out.count("won: "), ran.out.count("lost: ")) == (0, 4)
+
+
+def test_runs_whose_words_were_split_otherwise_are_not_comparable(monkeypatch: pytest.MonkeyPatch) -> None:
+    by_java = of_differences("java", 3)
+    monkeypatch.setattr("alm_bench.scoring.java.shutil.which", lambda name: None)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    by_nltk = of_differences("nltk", 4)
+    assert "differ in tokenizer (CoreNLP 3.4.1, NLTK)" in refusal(alm("compare", by_java, by_nltk))
+    shutil.copytree(by_nltk, Path("java") / Path(by_nltk).name)
+    ran = alm("leaderboard", "--out", "java", "--to", "board")
+    assert ran.status == 0, ran.err
+    titles = [line for line in Path("board/leaderboard.md").read_text().splitlines() if line.startswith("## ")]
+    assert [title.rpartition(" · ")[2] for title in titles] == ["words split by CoreNLP 3.4.1", "words split by NLTK"]
