@@ -4,7 +4,8 @@ import inspect
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,10 +16,10 @@ from alm_bench.cli.run import Asked, Job, Tolerance, plan_of, run, run_one, sett
 from alm_bench.core import UsageError
 
 if TYPE_CHECKING:
-    from alm_bench.core import Adapter, Metric
-    from alm_bench.records.ablation import Effect
+    from alm_bench.core import Adapter
     from alm_bench.records.schema import Record
     from alm_bench.runner import Plan
+    from alm_bench.runner.ablation import Ablation, Measured
 
 
 def noise_ablation(
@@ -45,6 +46,7 @@ def noise_ablation(
     Takes the options of `run`. Runs of the same fingerprint are not made again.
     """
     from alm_bench.plugins import catalogue
+    from alm_bench.runner.ablation import measure
     from alm_bench.runner.conditions import Condition
 
     card = catalogue().ablations["noise_grounding"]
@@ -63,9 +65,10 @@ def noise_ablation(
     if getattr(adapter, "stored", False):
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
     with common.chatter_aside():
-        planned = [_planned(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
-        measured = [_measure(one, asked) for one in planned]
-    _show(planned, measured, adapter, asked)
+        planned = [_settled(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
+        answer, failure = partial(_records, asked=asked), partial(_failure, asked=asked)
+        measured = [measure(one, answer, failure) for one in planned]
+    _show(jobs, measured, adapter, asked)
     label = re.sub(r"[^A-Za-z0-9.-]+", "-", adapter.identity.label).strip("-")
     _plot(measured, plot or asked.out / f"noise-ablation-{label}.png", adapter.identity.label)
     if failed := [reason for found in measured for reason in found.failed]:
@@ -76,72 +79,10 @@ def noise_ablation(
 FIGURES = (".png", ".pdf", ".svg")
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A task's clean run, and by condition the runs of its repeats, or why there are none."""
+def _settled(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> "Ablation":
+    from alm_bench.runner.ablation import settle_ablation
 
-    job: Job
-    clean: "Plan"
-    changed: "dict[str, list[Plan] | str]"
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """By condition the effects by grouping and key, the share of items with an option picked where none is right, and
-    what failed."""
-
-    task: str
-    effects: "dict[str, dict[str, dict[str, Effect]]]"
-    picked: "dict[str, Metric]"
-    failed: list[str]
-
-
-def _planned(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Planned:
-    from alm_bench.runner.conditions import Condition
-
-    clean = plan_of(job, adapter, None)
-    if all(record.sample.target is None for record in clean.pending):
-        raise UsageError(
-            f"{job.spec.task}: the answers of split {job.spec.split} are withheld, nothing can be compared"
-        )
-    changed: dict[str, list[Plan] | str] = {}
-    for name in names:
-        draws = range(repeats if Condition.read(name).random else 1)
-        specs = [replace(job.spec, condition=name, repeat=draw) for draw in draws]
-        try:
-            changed[name] = [plan_of(replace(job, spec=spec), adapter, None) for spec in specs]
-        except UsageError as error:  # a task of one clip has none to swap with; other conditions stand
-            changed[name] = str(error)
-    return Planned(job, clean, changed)
-
-
-def _measure(planned: Planned, asked: Asked) -> Measured:
-    """The runs of a task, clean and under each condition, and what they differ by."""
-    from alm_bench.records.ablation import effects, missing, pairs, picked
-    from alm_bench.runner.conditions import OPTIONS
-
-    task = planned.job.spec.task
-    found = Measured(task, {}, {}, [])
-    clean = _records(planned.clean, asked)
-    if (reason := _failure(clean, asked)) is not None:
-        found.failed.append(f"{task}, clean: {reason}")
-    for name, plans in planned.changed.items():
-        if isinstance(plans, str):
-            found.effects[name] = {"all": {"all": missing(plans)}}
-            continue
-        runs = [_records(plan, asked) for plan in plans]
-        failures = [told for run in (clean, *runs) if (told := _failure(run, asked)) is not None]
-        if name == "none" and not found.failed and all(record.status == "error" for run in runs for record in run):
-            found.effects[name] = {"all": {"all": missing("needs audio")}}
-        elif failures:
-            found.effects[name] = {"all": {"all": missing(failures[0])}}
-            found.failed.append(f"{task}, {name}: {failures[0]}")
-        elif name in OPTIONS:
-            found.effects[name] = {"all": {"all": missing("the questions have no right answer")}}
-            found.picked[name] = picked([record for run in runs for record in run])
-        else:
-            found.effects[name] = effects(planned.job.task, pairs(clean, runs))
-    return found
+    return settle_ablation(job.spec, names, repeats, lambda spec: plan_of(replace(job, spec=spec), adapter, None))
 
 
 def _failure(records: "Sequence[Record]", asked: Asked) -> str | None:
@@ -162,7 +103,7 @@ def _records(plan: "Plan", asked: Asked) -> "list[Record]":
     return read_records(asked.out / plan.run_id)[0]
 
 
-def _show(tasks: Sequence[Planned], measured: Sequence[Measured], adapter: "Adapter", asked: Asked) -> None:
+def _show(jobs: Sequence[Job], measured: "Sequence[Measured]", adapter: "Adapter", asked: Asked) -> None:
     from alm_bench.records import ablation
     from alm_bench.records.schema import metric_json
     from alm_bench.records.tables import cell
@@ -171,8 +112,8 @@ def _show(tasks: Sequence[Planned], measured: Sequence[Measured], adapter: "Adap
         runs = [entry for found in measured for entry in _entries(found)]
         common.print_json({"model": adapter.identity.label, "runs": runs})
         return
-    for planned, found in zip(tasks, measured, strict=True):
-        demo = " (demo)" if planned.job.spec.data == "demo" else ""
+    for job, found in zip(jobs, measured, strict=True):
+        demo = " (demo)" if job.spec.data == "demo" else ""
         print(f"## {found.task}{demo} · {adapter.identity.label}\n")
         listened = [(name, groups["all"]["all"]) for name, groups in found.effects.items() if name not in found.picked]
         if listened:
@@ -191,7 +132,7 @@ def _show(tasks: Sequence[Planned], measured: Sequence[Measured], adapter: "Adap
     )
 
 
-def _entries(found: Measured) -> list[dict[str, Any]]:
+def _entries(found: "Measured") -> list[dict[str, Any]]:
     """What `--json` says of a task: an entry a condition."""
     from alm_bench.records import ablation
     from alm_bench.records.schema import metric_json
@@ -210,7 +151,7 @@ def _entries(found: Measured) -> list[dict[str, Any]]:
     return entries
 
 
-def _plot(measured: Sequence[Measured], file: Path, model: str) -> None:
+def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
     """Score against the ratio of clip to noise: clean, decibels, noise alone."""
     from alm_bench.core.files import storing
 

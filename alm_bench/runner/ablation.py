@@ -1,0 +1,81 @@
+"""The same questions on clean and on changed clips: which runs that takes, and what they differ by."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from alm_bench.core import Metric, Task, UsageError
+from alm_bench.records.ablation import Effect, effects, missing, pairs, picked
+from alm_bench.records.schema import Record
+from alm_bench.runner.conditions import OPTIONS, Condition
+from alm_bench.runner.plan import Plan
+from alm_bench.runner.spec import RunSpec
+
+Prepare = Callable[[RunSpec], Plan]
+Answer = Callable[[Plan], Sequence[Record]]
+"""All records of a run, made now or found finished."""
+
+Failure = Callable[[Sequence[Record]], str | None]
+"""Why a run says nothing (too many items failed), None where it does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """A task's clean run, and by condition the runs of its repeats, or why there are none."""
+
+    clean: Plan
+    changed: Mapping[str, Sequence[Plan] | str]
+
+    @property
+    def task(self) -> Task:
+        return self.clean.task
+
+
+@dataclass(slots=True)
+class Measured:
+    """By condition the effects by grouping and key, the share of items with an option picked where none is right, and
+    what failed."""
+
+    task: str
+    effects: dict[str, dict[str, dict[str, Effect]]] = field(default_factory=dict)
+    picked: dict[str, Metric] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+
+def settle_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepare: Prepare) -> Ablation:
+    """The runs to make. Raises UsageError for answers that are withheld."""
+    clean = prepare(spec)
+    if all(record.sample.target is None for record in clean.pending):
+        raise UsageError(f"{spec.task}: the answers of split {spec.split} are withheld, nothing can be compared")
+    changed: dict[str, Sequence[Plan] | str] = {}
+    for name in conditions:
+        draws = range(repeats if Condition.read(name).random else 1)
+        try:
+            changed[name] = [prepare(replace(spec, condition=name, repeat=draw)) for draw in draws]
+        except UsageError as error:  # a task of one clip has none to swap with; other conditions stand
+            changed[name] = str(error)
+    return Ablation(clean, changed)
+
+
+def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
+    """Make the runs of a task, clean and under each condition, and set them against one another."""
+    found = Measured(ablation.task.card.name)
+    clean = answer(ablation.clean)
+    if (reason := failure(clean)) is not None:
+        found.failed.append(f"{found.task}, clean: {reason}")
+    for name, plans in ablation.changed.items():
+        if isinstance(plans, str):
+            found.effects[name] = {"all": {"all": missing(plans)}}
+            continue
+        runs = [answer(plan) for plan in plans]
+        failures = [told for run in (clean, *runs) if (told := failure(run)) is not None]
+        if name == "none" and not found.failed and all(record.status == "error" for run in runs for record in run):
+            found.effects[name] = {"all": {"all": missing("needs audio")}}
+        elif failures:
+            found.effects[name] = {"all": {"all": missing(failures[0])}}
+            found.failed.append(f"{found.task}, {name}: {failures[0]}")
+        elif name in OPTIONS:
+            found.effects[name] = {"all": {"all": missing("the questions have no right answer")}}
+            found.picked[name] = picked([record for run in runs for record in run])
+        else:
+            found.effects[name] = effects(ablation.task, pairs(clean, runs))
+    return found
