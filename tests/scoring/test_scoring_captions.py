@@ -96,10 +96,11 @@ def test_what_was_scored_once_starts_no_java(corenlp: Path, monkeypatch: pytest.
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "own"))
     told: list[tuple[int, int]] = []
     pairs = (["a dog barks", "rain falls"], [["a dog is barking loudly"], ["it rains", "rain"]])
-    first = spice.spice_items(*pairs, lambda done, of: told.append((done, of)))
+    with spice.telling(lambda done, of: told.append((done, of))):
+        first = spice.spice_items(*pairs)
     assert told == [(0, 2), (2, 2)]
     monkeypatch.setattr(java, "run", lambda *a, **k: pytest.fail("Java was started"))
-    assert spice.spice_items(*pairs, lambda done, of: None) == first
+    assert spice.spice_items(*pairs) == first
 
 
 def test_without_java_the_others_stand(expected: Any, no_java: None) -> None:
@@ -159,8 +160,20 @@ def test_a_caption_that_is_too_long_is_named_and_the_rest_is_kept(
     candidates = ["a dog barks", "dog " * 25_000, "rain falls"]
     found = caption_scores(candidates, [["a dog is barking"]] * 3)
     assert found.corpus["spice"].reason == "item 2: a candidate of 25000 words, SPICE's parser takes 260"
+    named = caption_scores(candidates[1:], [["a dog is barking"]] * 2, metrics=("spice",), names=["clip-b", "clip-c"])
+    assert (named.corpus["spice"].reason or "").startswith("item clip-b: a candidate of 25000 words")
     assert all(found.corpus[name].value is not None for name in METRICS if name not in ("spice", "spider"))
     assert caption_scores(candidates[::2], [["a dog is barking"]] * 2, metrics=("spice",)).items["spice"][1] == 0
+
+
+def test_long_texts_make_small_batches_and_shared_ones_count_once() -> None:
+    """What an interruption loses is bounded in time, not only in number."""
+    long = [" ".join(f"w{n}x{k}" for k in range(200)) for n in range(8)]  # some 36 s each
+    apart = [len(batch) for batch in spice._batches([(text, ("a dog",)) for text in long])]
+    assert apart == [4, 4]
+    alike = [len(batch) for batch in spice._batches([(f"a dog {n}", (long[0],)) for n in range(8)])]
+    assert alike == [8]
+    assert [len(batch) for batch in spice._batches([(f"a dog {n}", ("a dog",)) for n in range(600)])] == [250, 250, 100]
 
 
 @needs_java
@@ -180,11 +193,11 @@ def test_a_caption_that_ends_java_is_found_by_halving(
     candidates = [f"sound {n}" for n in range(16)]
     candidates[11] = "poison"
     with pytest.raises(MetricError, match=r"item 12: Java ended too early \(was killed by signal 9\)"):
-        spice.spice_items(candidates, [["a sound"]] * 16, lambda done, of: None)
+        spice.spice_items(candidates, [["a sound"]] * 16)
     assert len(sizes) < 16
     del candidates[11]
     monkeypatch.setattr(spice, "_run", lambda *a: pytest.fail("they are kept"))
-    assert spice.spice_items(candidates, [["a sound"]] * 15, lambda done, of: None) == [0.5] * 15
+    assert spice.spice_items(candidates, [["a sound"]] * 15) == [0.5] * 15
 
 
 @needs_java
