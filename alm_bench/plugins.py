@@ -21,7 +21,7 @@ from alm_bench.core.errors import UsageError, known_first
 from alm_bench.core.options import fill
 from alm_bench.core.prompt import PromptTemplate, load_prompts
 from alm_bench.core.protocols import Adapter, NoOptions, Runtime, Task
-from alm_bench.core.types import AblationCard, DataFile, TaskCard
+from alm_bench.core.types import AblationCard, DataFile, Fetch, TaskCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +129,15 @@ def _files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ...]:
             split=entry.get("split"),
             revisions=entry.get("revisions", {}),
             optional=entry.get("optional", False),
+            fetch=_fetch(entry.get("fetch"), entry["names"][0]),
         )
         for entry in entries
     )
+
+
+def _fetch(entry: Mapping[str, Any] | None, place: str | None = None) -> Fetch | None:
+    """`place` is where a file goes whose entry names none."""
+    return None if entry is None else Fetch(**({} if place is None else {"to": place}) | dict(entry))
 
 
 def read_cards(path: Path) -> list[TaskCard | AblationCard]:
@@ -145,8 +151,8 @@ def read_cards(path: Path) -> list[TaskCard | AblationCard]:
                 cards.append(_ablation(name, table, path.parent))
                 continue
             lists: dict[str, Any] = {key: tuple(table.pop(key)) for key in ("splits", "metrics", "groups", "audio")}
-            files = _files(table.pop("files"))
-            cards.append(TaskCard(name=name, files=files, folder=path.parent, **lists, **table))
+            files, audio = _files(table.pop("files")), _fetch(table.pop("audio_fetch", None))
+            cards.append(TaskCard(name=name, files=files, folder=path.parent, audio_fetch=audio, **lists, **table))
     except KeyError as error:
         raise UsageError(f"{path}: not a task card: {error} is missing") from error
     except (OSError, ValueError, AttributeError, TypeError) as error:  # a TOMLDecodeError is a ValueError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alm_bench.core import DataError, DataRoot, UsageError
+from alm_bench.core import AudioRef, DataError, DataRoot, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.core.options import split_pair
 
@@ -103,6 +103,11 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     if annotations:
         return LocalRoot(Path(annotations).expanduser().parent)
     return _demo()
+
+
+def clips(entry: "TaskEntry", root: DataRoot, split: str) -> list[AudioRef]:
+    """The clips of a split's questions, with repeats. Raises DataError where the questions are not there."""
+    return [ref for sample in entry.create().samples(root, split) for ref in sample.audio]
 
 
 def _demo() -> DataRoot:

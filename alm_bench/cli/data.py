@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alm_bench.cli import common
+from alm_bench.cli import common, get
 from alm_bench.core import DataRoot
 
 if TYPE_CHECKING:
     from alm_bench.data import DataReport
     from alm_bench.plugins import TaskEntry
 
-app = typer.Typer(help="Look at a task's data: what is there, what is missing, which revision.", no_args_is_help=True)
+app = typer.Typer(help="A task's data: what is there, what is missing, which revision; get it.", no_args_is_help=True)
+app.command("get")(get.get)
 
 TaskArgument = Annotated[str | None, typer.Argument(metavar="[TASK]", help="All tasks where none.")]
 Split = Annotated[str | None, typer.Option(help="The task's first split where none.")]
@@ -48,12 +49,8 @@ def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -
     split = common.pick_split(entry, named)
     root = common.resolve_data(entry, split, choice, {})
     needed = [file for file in entry.card.files if file.split == split]
-    clips = _clips(entry, root, split) if any(root.has(file) for file in needed) else []
+    clips = common.clips(entry, root, split) if any(root.has(file) for file in needed) else []
     return _as_json(entry, split, root, inspect(entry.card, root, clips, split=split, headers=headers))
-
-
-def _clips(entry: "TaskEntry", root: DataRoot, split: str) -> list[Any]:
-    return [ref for sample in entry.create().samples(root, split) for ref in sample.audio]
 
 
 def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport") -> dict[str, Any]:

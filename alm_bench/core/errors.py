@@ -19,6 +19,10 @@ class DataError(UsageError):
     """A data file is missing or malformed."""
 
 
+class FetchError(AlmBenchError):
+    """Something cannot be fetched: no connection, a server's refusal, a checksum that does not fit."""
+
+
 class AudioError(AlmBenchError):
     """One clip cannot be used (missing, unreadable, empty, too short, not finite).
 

@@ -13,21 +13,22 @@ from alm_bench.core.errors import StoreError
 _ADVICE = {
     errno.ENOSPC: "the disk is full: free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up: free some space and run the same command again",
-    errno.EROFS: "the file system is read-only: name another folder with --out",
-    errno.EACCES: "no permission to write there: name another folder with --out",
-    errno.EPERM: "no permission to write there: name another folder with --out",
-    errno.ENOTDIR: "a file is in the way: name another folder with --out",
-    errno.EEXIST: "a file is in the way: name another folder with --out",
+    errno.EROFS: "the file system is read-only: name another folder with {option}",
+    errno.EACCES: "no permission to write there: name another folder with {option}",
+    errno.EPERM: "no permission to write there: name another folder with {option}",
+    errno.ENOTDIR: "a file is in the way: name another folder with {option}",
+    errno.EEXIST: "a file is in the way: name another folder with {option}",
 }
 
 
 @contextmanager
-def storing(path: Path) -> Iterator[None]:
-    """Turn an operating system error about `path` into one line that says what to do."""
+def storing(path: Path, option: str = "--out") -> Iterator[None]:
+    """Turn an operating system error about `path` into one line that says what to do; `option` names its folder."""
     try:
         yield
     except OSError as error:
         advice = _ADVICE.get(error.errno or 0, "what is already stored is kept; run the same command again")
+        advice = advice.format(option=option)
         raise StoreError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 

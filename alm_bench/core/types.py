@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from alm_bench.core.errors import UsageError
@@ -236,6 +236,32 @@ class TaskScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Fetch:
+    """Where something can be fetched from, and its place `to` below the data root.
+
+    Either `url` names a file, or `hub` a data set of the Hugging Face hub, whose parquet files go below `to`. `members`
+    makes the file an archive: its members whose base names fit the pattern are unpacked into the folder `to`.
+    `checksum` is what the file's makers publish (`md5:...` or `sha256:...`); Zenodo is asked for its own. An
+    `alternative` stands for another file of the task: it is fetched where it is asked for.
+    """
+
+    to: str
+    url: str | None = None
+    hub: str | None = None
+    members: str | None = None
+    checksum: str | None = None
+    alternative: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a place that is none, or lies outside the data root."""
+        if (self.url is None) == (self.hub is None):
+            raise ValueError("fetch takes either a url or a hub data set")
+        parts = PurePosixPath(self.to).parts
+        if not parts or parts[0] == "/" or ".." in parts or any(sign in self.to for sign in "*?[\\"):
+            raise ValueError(f"fetch takes a place below the data folder, found {self.to!r}")
+
+
+@dataclass(frozen=True, slots=True)
 class DataFile:
     """A file that a task reads, as its card declares it.
 
@@ -249,6 +275,7 @@ class DataFile:
     split: str | None = None
     revisions: Mapping[str, str] = field(default_factory=dict)
     optional: bool = False
+    fetch: Fetch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +283,7 @@ class TaskCard:
     """What a task is, read from its `task.toml` without importing its code.
 
     `audio` are the places of its clips below the data root; `audio_source` says where they come from when that is not
-    `source`.
+    `source`, and `audio_fetch` where they can be fetched, all splits' in one.
     """
 
     name: str
@@ -278,6 +305,7 @@ class TaskCard:
     clips: int = 1
     hub: Mapping[str, str] = field(default_factory=dict)  # split -> HF dataset id
     audio_source: str | None = None
+    audio_fetch: Fetch | None = None
     collection: str | None = None  # a name that stands for several tasks
 
     @property

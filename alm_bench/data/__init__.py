@@ -1,5 +1,8 @@
 """Where a task's files are, how they are read, and which data a run saw."""
 
+from alm_bench.data.corenlp import Jar, fetch_corenlp
+from alm_bench.data.fetch import Fetcher, environment_mirrors
+from alm_bench.data.get import Getting, Got, alone
 from alm_bench.data.hub import hub_root, local_root
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.data.outputs import Captioned, read_answered, read_captions, read_outputs
@@ -20,10 +23,17 @@ __all__ = [
     "Captioned",
     "ClipReport",
     "DataReport",
+    "Fetcher",
     "FileReport",
+    "Getting",
+    "Got",
+    "Jar",
     "LocalRoot",
     "ParquetRow",
+    "alone",
     "clip_size",
+    "environment_mirrors",
+    "fetch_corenlp",
     "file_sha256",
     "hub_root",
     "inspect",

@@ -1,9 +1,16 @@
 """Data sets of the Hugging Face hub: fetched, or found where a local copy of the hub's cache has them."""
 
+import dataclasses
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
-from alm_bench.core import DataError
+from alm_bench.core import DataError, FetchError
+from alm_bench.core.files import atomic_write, storing
+from alm_bench.data.fetch import digest, enough_space
 from alm_bench.data.root import LocalRoot
+
+ADVICE = "check the name and the connection, run `hf auth login` if it is gated"
 
 
 def hub_root(dataset: str, revision: str | None = None, cache: Path | None = None) -> LocalRoot:
@@ -17,12 +24,87 @@ def hub_root(dataset: str, revision: str | None = None, cache: Path | None = Non
     try:
         folder = snapshot_download(dataset, repo_type="dataset", revision=revision, cache_dir=cache)
     except (OSError, ValueError, HTTPError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise DataError(
-            f"hub data set {dataset}{f' at {revision}' if revision else ''} cannot be had ({reason}); check the name "
-            "and the connection, run `hf auth login` if it is gated, or give a local copy with --data FOLDER"
+            f"hub data set {dataset}{f' at {revision}' if revision else ''} cannot be had ({_line(error)}); {ADVICE}, "
+            "or give a local copy with --data FOLDER"
         ) from error
     return LocalRoot(Path(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class HubCopy:
+    """The parquet files of a data set at one revision: their sizes by their place below `folder`, and whether every one
+    of them is there and has the listed sha256. Kept in a note in the folder."""
+
+    dataset: str
+    revision: str
+    files: dict[str, int]
+    whole: bool = False
+
+    def write(self, folder: Path) -> None:
+        atomic_write(_note(folder, self.dataset), json.dumps(dataclasses.asdict(self)))
+
+    @staticmethod
+    def read(folder: Path, dataset: str) -> "HubCopy | None":
+        """What the note tells, if there is one; `whole` only while the files are there."""
+        try:
+            found = HubCopy(**json.loads(_note(folder, dataset).read_text(encoding="utf-8")))
+            sizes = {folder / name: size for name, size in found.files.items()}
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
+        there = all(path.is_file() and path.stat().st_size == size for path, size in sizes.items())
+        return dataclasses.replace(found, whole=found.whole and there)
+
+
+def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: str = "--to") -> HubCopy:
+    """Fetch the data set's parquet files into `folder`. An interrupted call is gone on with, at its revision.
+
+    Raises FetchError where the hub refuses or sends another content than it lists, StoreError.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+    begun = HubCopy.read(folder, dataset)
+    try:
+        info = HfApi(endpoint=endpoint).dataset_info(
+            dataset, revision=begun.revision if begun else None, files_metadata=True
+        )
+        listed = {each.rfilename: each for each in info.siblings or () if each.rfilename.endswith(".parquet")}
+        if info.sha is None or not listed:
+            raise FetchError(f"hub data set {dataset}: it has no parquet files")
+        copy = HubCopy(dataset, info.sha, {name: each.size or 0 for name, each in listed.items()})
+        copy.write(folder)
+        enough_space(folder, sum(size for name, size in copy.files.items() if not (folder / name).is_file()))
+        snapshot_download(
+            dataset,
+            repo_type="dataset",
+            revision=copy.revision,
+            local_dir=folder,
+            allow_patterns="*.parquet",
+            endpoint=endpoint,
+        )
+    except (HTTPError, ValueError) as error:
+        raise FetchError(f"hub data set {dataset} cannot be had ({_line(error)}); {ADVICE}") from error
+    except OSError as error:
+        if error.errno is None:  # the library's own, of what the hub answers
+            raise FetchError(f"hub data set {dataset} cannot be had ({_line(error)}); {ADVICE}") from error
+        with storing(folder, option):
+            raise
+    for name, each in listed.items():
+        if each.lfs is not None and digest(folder / name, "sha256") != each.lfs.sha256:
+            (folder / name).unlink()
+            raise FetchError(f"hub data set {dataset}: {name} came with another sha256 than listed; it was removed")
+    whole = dataclasses.replace(copy, whole=True)
+    whole.write(folder)
+    return whole
+
+
+def _note(folder: Path, dataset: str) -> Path:
+    return folder / f".{dataset.replace('/', '--')}.json"
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def local_root(folder: Path, dataset: str | None = None) -> LocalRoot:

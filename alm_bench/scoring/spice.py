@@ -66,8 +66,8 @@ def home() -> Path:
             return place.resolve()
     looked = " and ".join(map(str, places))
     raise MetricError(
-        f"needs Stanford CoreNLP 3.6.0: {' and '.join(CORENLP)} are not in {looked}; put them there, or name their "
-        f"folder with {HOME}"
+        f"needs Stanford CoreNLP 3.6.0: {' and '.join(CORENLP)} are not in {looked}; `alm-bench data get "
+        f"spice` fetches them, or name their folder with {HOME}"
     )
 
 

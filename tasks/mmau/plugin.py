@@ -45,15 +45,19 @@ class Mmau:
                 raise DataError(f"task mmau: annotations={self.options.annotations} is not a file")
             return {"annotations": self.options.annotations}
         declared = {file.role: file for file in self.card.files if file.split == split}
+        found = {}
         if data.has(declared["annotations"]) or not data.has(declared["parquet"]):
-            return {"annotations": data.locate(declared["annotations"])}
-        shards = data.locate_all(declared["parquet"])
-        return {f"parquet-{number:02}": shard for number, shard in enumerate(shards)}
+            found["annotations"] = data.locate(declared["annotations"])
+        if data.has(declared["parquet"]):
+            shards = data.locate_all(declared["parquet"])
+            found |= {f"parquet-{number:02}": shard for number, shard in enumerate(shards)}
+        return found
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         files = self.files(data, split)
         source = next(iter(files.values()))
-        rows = official_rows(source, data) if "annotations" in files else hub_rows(list(files.values()))
+        shards = [path for role, path in files.items() if role != "annotations"]
+        rows = official_rows(source, data, shards) if "annotations" in files else hub_rows(shards)
         return iter(unique(self._samples(rows), source))
 
     def _samples(self, rows: Iterable[tuple[Mapping[str, Any], AudioRef]]) -> Iterator[Sample]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from string import ascii_lowercase
 from typing import Any
@@ -41,12 +42,19 @@ def item_id(row: Mapping[str, Any]) -> str:
     return str(row["id"]) if "id" in row else PurePosixPath(row["audio_id"]).stem
 
 
-def official_rows(path: Path, data: DataRoot) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
-    """Rows of the official JSON list, each with its clip below the data root."""
+def official_rows(
+    path: Path, data: DataRoot, shards: Sequence[Path] = ()
+) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
+    """Rows of the official JSON list, each with its clip below the data root, else with that of the hub's row of its
+    id in `shards`."""
+    held: dict[str, AudioRef] | None = None
     for row in question_list(path):
-        clip = PurePosixPath(row["audio_id"])
+        clip, name = PurePosixPath(row["audio_id"]), item_id(row)
         place = data.audio(f"mmau/{clip}", str(clip), f"mmau/{clip.name}", clip.name)
-        yield {**row, "id": item_id(row)}, place
+        if shards and place.read is None and not place.path.is_file():
+            held = {row["id"]: ref for row, ref in hub_rows(shards)} if held is None else held
+            place = replace(held.get(name, place), id=place.id)
+        yield {**row, "id": name}, place
 
 
 def _option(text: str) -> str:

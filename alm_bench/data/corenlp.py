@@ -1,0 +1,97 @@
+"""Stanford CoreNLP 3.6.0 from its makers' release archive, cut to what SPICE loads."""
+
+import shutil
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from alm_bench.core import FetchError
+from alm_bench.core.files import sha256, storing
+from alm_bench.data.fetch import OPTION, Fetcher, enough_space
+from alm_bench.data.unpack import unpack
+
+URL = "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip"
+CHECKSUM: str | None = None
+"""Of the archive (`sha256:...`). Its makers publish none: what comes is checked by its length, by the checksums that
+archives carry of their members, and by holding what SPICE loads."""
+
+KNOWN = {
+    "d341d5863276f55782c5ef73212222d6b3b48e02ae1951ab6de7618d28b12742": "the code as CoreNLP's Maven release has it",
+    "d285157bd7887ee3018094b5dbae092e49088b023361ccdb550ee1daf9b2c9bd": "the models as CoreNLP's Maven release has them",
+}
+"""Jars with which SPICE was measured. The archive's may be other builds of the same release."""
+
+_MODELS = "edu/stanford/nlp/models/"
+_PARTS = {
+    "dcoref": "animate.unigrams.txt countries demonyms.txt female.unigrams.txt gender.map.ser.gz "
+    "inanimate.unigrams.txt male.unigrams.txt namegender.combine.txt neutral.unigrams.txt plural.unigrams.txt singular.unigrams.txt "
+    "state-abbreviations.txt statesandprovinces",
+    "lexparser": "englishPCFG.ser.gz",
+    "ner": "english.all.3class.distsim.crf.ser.gz english.all.3class.distsim.prop "
+    "english.conll.4class.distsim.crf.ser.gz english.conll.4class.distsim.prop "
+    "english.muc.7class.distsim.crf.ser.gz english.muc.7class.distsim.prop",
+    "sutime": "defs.sutime.txt english.holidays.sutime.txt english.sutime.txt jollyday/Holidays_sutime.xml",
+}
+RESOURCES = tuple(f"{_MODELS}{folder}/{name}" for folder, names in _PARTS.items() for name in names.split())
+"""What of the models SPICE's pipeline can load: parser, the three entity recognisers, times, gender and animacy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jar:
+    """A jar that was fetched: the sha256 that it came with, what is known of that, and what was done to it."""
+
+    path: Path
+    sha256: str
+    known: str | None
+    cut: bool
+
+
+def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_archive: bool = False) -> list[Jar]:
+    """Put CoreNLP's two jars (code and models, by name) into `folder`, the models cut to RESOURCES.
+
+    Of 378 MB of models 80 stay; SPICE's output is the same. A jar that lacks one of RESOURCES is kept whole. Raises
+    FetchError, StoreError.
+    """
+    archive = folder / URL.rpartition("/")[2]
+    if not archive.is_file():
+        fetcher.fetch(URL, archive, CHECKSUM)
+    whole = folder / "unpacked"
+    found = []
+    with storing(folder, OPTION):
+        for name in jars:
+            unpack(archive, whole, name, fetcher.tell)
+            found.append(_placed(whole / name, folder / name, cut=name == jars[1]))
+        shutil.rmtree(whole)
+        if not keep_archive:
+            archive.unlink()
+    return found
+
+
+def _placed(jar: Path, place: Path, cut: bool) -> Jar:
+    digest = sha256(jar)
+    try:
+        with zipfile.ZipFile(jar) as opened:
+            names = set(opened.namelist())
+            if cut and names.issuperset(RESOURCES):
+                _cut(opened, place)
+            else:
+                cut = False
+                if (bad := opened.testzip()) is not None:
+                    raise FetchError(f"{jar}: its member {bad} is damaged: remove it and run the same command again")
+                jar.replace(place)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise FetchError(f"{jar} is no whole jar ({error}): remove it and run the same command again") from error
+    return Jar(place, digest, KNOWN.get(digest), cut)
+
+
+def _cut(jar: zipfile.ZipFile, place: Path) -> None:
+    """Write what SPICE loads; reading a member to its end checks it."""
+    part = place.with_name(f"{place.name}.part")
+    enough_space(place.parent, sum(jar.getinfo(name).compress_size for name in RESOURCES))
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in RESOURCES:
+            entry = zipfile.ZipInfo(name, jar.getinfo(name).date_time)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with jar.open(name) as source, target.open(entry, "w") as to:
+                shutil.copyfileobj(source, to)
+    part.replace(place)

@@ -1,0 +1,323 @@
+"""Files from the web: resumed where they broke off, tried again, checked against what their makers publish."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from alm_bench.core import DataError, Fetch, FetchError, StoreError
+from alm_bench.core.files import atomic_write, storing
+
+if TYPE_CHECKING:
+    import requests
+
+Tell = Callable[[str, int, int | None], None]
+"""Told the name of what comes, how many bytes of it are there, and of how many (None: not known)."""
+
+TRIES = 5
+"""In a row, without a byte more than before."""
+
+LONGEST_PAUSE = 120
+"""Seconds that a server may ask us to wait before we come back."""
+
+TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
+TIMEOUT = (20, 60)  # seconds to connect, and between two pieces
+PIECE = 1 << 18
+OPTION = "--to"
+
+_ZENODO = re.compile(r"https://zenodo\.org/records/(\d+)/files/([^?]+)")
+
+
+class _TemporaryError(Exception):
+    """Worth another try, after `pause` seconds where the server names them. `host`: the one that did not answer."""
+
+    def __init__(self, reason: str, pause: float | None = None, host: str | None = None) -> None:
+        super().__init__(reason)
+        self.pause = pause
+        self.host = host
+
+
+@dataclass
+class _Part:
+    """A file on its way: its bytes so far, and a note of what they are the beginning of."""
+
+    path: Path
+    note: Path
+
+    @staticmethod
+    def of(target: Path) -> "_Part":
+        return _Part(target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json"))
+
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def noted(self) -> dict[str, Any]:
+        try:
+            found = json.loads(self.note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def resumable(self, url: str, checked: bool) -> dict[str, Any]:
+        """The note, where it is about `url` and what was fetched can be told to belong to what will be: by the server's
+        marks of the content, or by a checksum in the end (`checked`)."""
+        note = self.noted()
+        marked = note.get("etag") or note.get("modified") or checked
+        known = note.get("url") == url and isinstance(note.get("total"), int)
+        return note if known and marked and 0 < self.size() <= note["total"] else {}
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.note.unlink(missing_ok=True)
+
+
+@dataclass
+class Fetcher:
+    """Fetches files one after the other. `mirrors` maps the beginnings of addresses to what stands for them."""
+
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+    tell: Tell = lambda name, done, total: None
+    pause: Callable[[float], None] = time.sleep
+    _unreachable: dict[str, str] = field(default_factory=dict, init=False)
+    _records: dict[str, dict[str, str]] = field(default_factory=dict, init=False)
+
+    def mirrored(self, url: str) -> str:
+        for prefix in sorted(self.mirrors, key=len, reverse=True):
+            if url.startswith(prefix):
+                return self.mirrors[prefix] + url[len(prefix) :]
+        return url
+
+    def fetch(self, url: str, path: Path, checksum: str | None = None) -> None:
+        """Put what is at `url` at `path`, which is there whole and checked or not at all.
+
+        What an interrupted call left beside it (`.part`) is gone on with where the server still has the same file.
+        Raises FetchError, and StoreError where it cannot be written.
+        """
+        part = _Part.of(path)
+        with storing(path, OPTION):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            while True:
+                resumed = self._whole(url, part, checksum is not None)
+                if checksum is None or fits(part.path, checksum):
+                    break
+                found = f"{checksum.partition(':')[0]}:{digest(part.path, checksum.partition(':')[0])}"
+                part.remove()
+                if not resumed:  # else the beginning was another file's: once more from the start
+                    raise FetchError(
+                        f"{url}: what came has the checksum {found}, its makers publish {checksum}; it was removed: "
+                        "try again later"
+                    )
+            part.path.replace(path)
+            part.note.unlink(missing_ok=True)
+
+    def published(self, source: Fetch) -> str | None:
+        """The checksum that a file's makers publish: Zenodo's of its record, else the card's."""
+        match = _ZENODO.match(source.url or "")
+        if match is None:
+            return source.checksum
+        record, name = match.groups()
+        if record not in self._records:
+            self._records[record] = self._record(f"https://zenodo.org/api/records/{record}")
+        return self._records[record].get(unquote(name), source.checksum)
+
+    def _record(self, url: str) -> dict[str, str]:
+        """The checksums of a Zenodo record by file name; none where the list cannot be had."""
+        tries = 0
+        while True:
+            try:
+                with self._request(url, {"Accept": "application/json"}) as response:
+                    files = json.loads(b"".join(_pieces(response)))["files"]
+                return {file["key"]: file["checksum"] for file in files if ":" in file["checksum"]}
+            except _TemporaryError as failure:
+                tries += 1
+                try:
+                    self._wait(url, failure, tries)
+                except FetchError:
+                    return {}
+            except (FetchError, ValueError, KeyError, TypeError):
+                return {}
+
+    def _whole(self, url: str, part: _Part, checked: bool) -> bool:
+        """Fetch until the part is whole; whether it began with an earlier call's bytes."""
+        resumed = bool(part.resumable(url, checked))
+        best, tries = part.size(), 0
+        while True:
+            try:
+                self._once(url, part, checked)
+                return resumed
+            except _TemporaryError as failure:
+                size = part.size()
+                tries = 1 if size > best else tries + 1
+                best = max(best, size)
+                self._wait(url, failure, tries)
+
+    def _wait(self, url: str, failure: _TemporaryError, tries: int) -> None:
+        pause = min(60.0, 2.0 ** (tries - 1)) if failure.pause is None else failure.pause
+        if tries >= TRIES or pause > LONGEST_PAUSE:
+            asked = f", and asks to come back in {pause:.0f} s" if failure.pause is not None else f" ({tries} tries)"
+            if failure.host is not None:
+                self._unreachable[failure.host] = str(failure)
+            raise FetchError(f"{url}: {failure}{asked}; what came is kept: run the same command again later")
+        self.pause(pause)
+
+    def _once(self, url: str, part: _Part, checked: bool) -> None:
+        note = part.resumable(url, checked)
+        start = part.size() if note else 0
+        if note and start == note["total"]:
+            return
+        headers = {"Accept-Encoding": "identity"}
+        if note:
+            headers["Range"] = f"bytes={start}-"
+            strong = note.get("etag") if not str(note.get("etag")).startswith("W/") else None
+            if condition := strong or note.get("modified"):
+                headers["If-Range"] = condition
+        with self._request(url, headers) as response:
+            mark = _mark(url, response)
+            if start and not _continues(response, start, note, mark):
+                if response.status_code != 200:
+                    part.remove()
+                    raise _TemporaryError("the server has another file there now")
+                start = 0
+            if response.headers.get("Content-Type", "").startswith("text/html"):
+                raise FetchError(f"{url}: a web page came instead of a file: is there a login in between?")
+            enough_space(part.path.parent, (mark["total"] or start) - start)
+            atomic_write(part.note, json.dumps(mark))
+            with part.path.open("ab" if start else "wb") as file:
+                done = start
+                for piece in _pieces(response):
+                    done += file.write(piece)
+                    self.tell(_name(url), done, mark["total"])
+        if mark["total"] is not None and done != mark["total"]:
+            if done > mark["total"]:
+                part.remove()
+            raise _TemporaryError(f"the connection broke off at {done:,} of {mark['total']:,} bytes")
+
+    @contextmanager
+    def _request(self, url: str, headers: Mapping[str, str]) -> "Iterator[requests.Response]":
+        """An answer with a body that fits the question (200, 206, or 416). Raises _TemporaryError, FetchError."""
+        import requests
+
+        where = self.mirrored(url)
+        host = urlsplit(where).netloc
+        if host in self._unreachable:
+            raise FetchError(f"{url}: {self._unreachable[host]}")
+        named = {"User-Agent": "alm-bench", **headers}
+        try:
+            response = requests.get(where, headers=named, stream=True, timeout=TIMEOUT)
+        except (requests.exceptions.SSLError, requests.exceptions.ProxyError) as error:
+            self._unreachable[host] = f"no secure connection to {host}: {_cause(error)}"
+            raise FetchError(f"{url}: {self._unreachable[host]}") from error
+        except (requests.ConnectionError, requests.Timeout) as error:
+            if "Name" in _cause(error) and "resol" in _cause(error):
+                self._unreachable[host] = f"{host} cannot be found: is there a connection to the internet?"
+                raise FetchError(f"{url}: {self._unreachable[host]}") from error
+            raise _TemporaryError(f"no connection to {host}: {_cause(error)}", host=host) from error
+        except (requests.RequestException, ValueError) as error:  # an address that is none, endless redirection
+            raise FetchError(f"{where}: {_cause(error)}") from error
+        with response:
+            _check_status(url, response)
+            yield response
+
+
+def _check_status(url: str, response: "requests.Response") -> None:
+    status = response.status_code
+    said = f"the server answers {status} {response.reason or ''}".rstrip()
+    if status in TEMPORARY:
+        raise _TemporaryError(said, _retry_after(response.headers.get("Retry-After")))
+    if status in (404, 410):
+        raise FetchError(f"{url}: {said}: the file has moved or is gone")
+    if status not in (200, 206, 416):
+        raise FetchError(f"{url}: {said}")
+
+
+def _continues(response: "requests.Response", start: int, note: Mapping[str, Any], mark: Mapping[str, Any]) -> bool:
+    """Whether a partial answer begins where the part ends, and is of the file that the part is of."""
+    begins = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+    same = all(not note.get(key) or not mark[key] or note[key] == mark[key] for key in ("etag", "modified", "total"))
+    return response.status_code == 206 and begins and same
+
+
+def _mark(url: str, response: "requests.Response") -> dict[str, Any]:
+    """What tells one version of a file from another. `total` is unknown where the transfer is compressed."""
+    headers = response.headers
+    length = headers.get("Content-Length", "")
+    if response.status_code == 206:
+        length = headers.get("Content-Range", "").rpartition("/")[2]
+    plain = headers.get("Content-Encoding", "identity") == "identity"
+    total = int(length) if plain and length.isdigit() else None
+    return {"url": url, "etag": headers.get("ETag"), "modified": headers.get("Last-Modified"), "total": total}
+
+
+def _pieces(response: "requests.Response") -> Iterator[bytes]:
+    import requests
+
+    try:
+        yield from response.iter_content(PIECE)
+    except requests.RequestException as error:
+        raise _TemporaryError(f"the connection broke off: {_cause(error)}") from error
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Seconds, given as such or as a date."""
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, in one line: the outer ones repeat the address."""
+    while (inner := error.__cause__ or error.__context__ or next(iter(error.args), None)) is not None:
+        inner = getattr(inner, "reason", inner)
+        if not isinstance(inner, BaseException) or inner is error:
+            break
+        error = inner
+    return (" ".join(str(error).split()) or type(error).__name__).rpartition(">: ")[2]
+
+
+def _name(url: str) -> str:
+    return unquote(urlsplit(url).path.rpartition("/")[2])
+
+
+def digest(path: Path, kind: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()
+
+
+def fits(path: Path, checksum: str) -> bool:
+    """Whether a file has a checksum of the form `md5:...`. Raises DataError for a kind that is not known."""
+    kind, _, value = checksum.partition(":")
+    if kind not in hashlib.algorithms_available:
+        raise DataError(f"the checksum {checksum!r} is of no known kind: expected md5:... or sha256:...")
+    return digest(path, kind) == value.lower()
+
+
+def enough_space(folder: Path, needed: int) -> None:
+    """Raises StoreError before a disk is filled up."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise StoreError(
+            f"{folder}: {needed / 1e9:.1f} GB are to come and the disk has {free / 1e9:.1f} GB left: free some space, "
+            f"or name another folder with {OPTION}"
+        )
+
+
+MIRROR_VARIABLE = "ALM_BENCH_MIRROR"
+"""The environment variable with PREFIX=URL pairs, separated by spaces."""
+
+
+def environment_mirrors() -> list[str]:
+    return os.environ.get(MIRROR_VARIABLE, "").split()

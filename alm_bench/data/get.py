@@ -1,0 +1,173 @@
+"""What of a task's data can be fetched, brought into the layout that its card describes."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from alm_bench.core import DataFile, Fetch, FetchError, StoreError, TaskCard
+from alm_bench.core.files import atomic_write, storing
+from alm_bench.data.fetch import OPTION, Fetcher
+from alm_bench.data.hub import HubCopy, hub_copy
+from alm_bench.data.manifest import file_sha256
+from alm_bench.data.root import LocalRoot
+from alm_bench.data.unpack import can_unpack, unpack
+
+HUB = "https://huggingface.co"
+LOCK = ".alm-bench-get.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Got:
+    """What became of one file, or of a task's clips (role `clips`).
+
+    `there`: it was before. `elsewhere`: its makers do not offer it, `note` says what to do. `failed`: `note` says why.
+    """
+
+    task: str
+    role: str
+    place: str
+    state: Literal["fetched", "there", "elsewhere", "failed"]
+    note: str = ""
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class Getting:
+    """Where to, and how. `missing` counts a task's clips that are not there, None where that cannot be told yet."""
+
+    folder: Path
+    fetcher: Fetcher
+    missing: Callable[[], int | None] = lambda: None
+    alternatives: bool = False
+    keep_archives: bool = False
+
+    def task(self, card: TaskCard, split: str) -> Iterator[Got]:
+        """Fetch a task's files and clips, one after the other. What cannot be had is among the results, and stops
+        nothing. Raises StoreError where nothing more can be written."""
+        files = [file for file in card.files if file.split in (None, split)]
+        for file in files:
+            if file.fetch is None or not file.fetch.alternative or self.alternatives:
+                yield replace(self._file(file), task=card.name)
+        if card.audio and not any(file.fetch is not None and file.fetch.hub is not None for file in files):
+            yield replace(self._clips(card), task=card.name)
+
+    def _file(self, file: DataFile) -> Got:
+        source, root = file.fetch, LocalRoot(self.folder)
+        place = file.names[0] if source is None else source.to
+        try:
+            if source is not None and source.hub is not None:
+                return self._hub(file, source, source.hub)
+            if root.has(file):
+                path = root.locate(file)
+                return Got("", file.role, place, "there", _revision(file, path), path)
+            if source is None or source.url is None:
+                return Got("", file.role, place, "elsewhere", f"get it from {file.source}")
+            checksum = self.fetcher.published(source)
+            path = self.folder / source.to
+            self.fetcher.fetch(source.url, path, checksum)
+            return Got("", file.role, place, "fetched", _checked(file, path, checksum), path)
+        except FetchError as error:
+            return Got("", file.role, place, "failed", f"{error}; its source: {file.source}")
+
+    def _hub(self, file: DataFile, source: Fetch, dataset: str) -> Got:
+        folder = self.folder / source.to
+        copy = HubCopy.read(folder, dataset)
+        there = copy is not None and copy.whole
+        if copy is None and LocalRoot(self.folder).has(file):
+            return Got("", file.role, source.to, "there", "a copy that was not fetched by this command", folder)
+        if copy is None or not copy.whole:
+            endpoint = self.fetcher.mirrored(HUB)
+            copy = hub_copy(dataset, folder, None if endpoint == HUB else endpoint, OPTION)
+        note = f"{len(copy.files)} files of {dataset} at {copy.revision[:12]}"
+        return Got("", file.role, source.to, "there" if there else "fetched", note, folder)
+
+    def _clips(self, card: TaskCard) -> Got:
+        source = card.audio_fetch
+        missing = self.missing()
+        if source is None or source.url is None:
+            place = card.audio[0]
+            if missing == 0:
+                return Got("", "clips", place, "there")
+            said = "the clips" if missing is None else f"{missing:,} clips"
+            note = f"get {said} from {card.audio_source or card.source}; put them below {self.folder} as {place}"
+            return Got("", "clips", place, "elsewhere", note)
+        folder = self.folder / source.to
+        if missing == 0:
+            return Got("", "clips", source.to, "there", path=folder)
+        if (count := _unpacked(folder, source)) is not None:
+            lack = f"; {missing:,} of the task's clips are not among them" if missing else ""
+            return Got("", "clips", source.to, "there", f"all {count:,} files of the archive{lack}", folder)
+        try:
+            put = self._archive(source, source.url)
+        except FetchError as error:
+            return Got("", "clips", source.to, "failed", str(error))
+        missing = self.missing()
+        lack = f"; {missing:,} of the task's clips are not among them" if missing else ""
+        return Got("", "clips", source.to, "fetched", f"{put:,} files{lack}", folder)
+
+    def _archive(self, source: Fetch, url: str) -> int:
+        """Fetch an archive beside the folder that its members go to, and unpack it."""
+        folder = self.folder / source.to
+        archive = folder.parent / _name(url)
+        can_unpack(archive.name)
+        if not archive.is_file():
+            self.fetcher.fetch(url, archive, self.fetcher.published(source))
+        sizes = unpack(archive, folder, source.members or "*", self.fetcher.tell)
+        atomic_write(_marker(folder, url), json.dumps({"url": url, "files": sizes}, ensure_ascii=False))
+        if not self.keep_archives:
+            archive.unlink()
+        return len(sizes)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from fetching into `folder` meanwhile. Raises StoreError where one does."""
+    from filelock import FileLock, Timeout
+
+    with storing(folder, OPTION):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise StoreError(f"another process fetches into {folder}: wait for it, or name another folder") from error
+    try:
+        yield
+    finally:
+        lock.release()
+        (folder / LOCK).unlink(missing_ok=True)
+
+
+def _name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+def _marker(folder: Path, url: str) -> Path:
+    """What was unpacked: an archive is removed, and its clips are as many as there are questions about, or more."""
+    return folder / f".{_name(url)}.json"
+
+
+def _unpacked(folder: Path, source: Fetch) -> int | None:
+    """How many files of an archive were unpacked, where all of them are still there."""
+    try:
+        marker = json.loads(_marker(folder, source.url or "").read_text(encoding="utf-8"))
+        sizes = {folder / name: size for name, size in marker["files"].items()}
+        whole = all(path.stat().st_size == size for path, size in sizes.items())
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+    return len(sizes) if whole else None
+
+
+def _revision(file: DataFile, path: Path) -> str:
+    if not file.revisions:
+        return ""
+    known = file.revisions.get(file_sha256(path))
+    return f"revision {known}" if known else "a revision that is not known here"
+
+
+def _checked(file: DataFile, path: Path, checksum: str | None) -> str:
+    by = f"{checksum.partition(':')[0]} as published" if checksum else "no published checksum"
+    return "; ".join(filter(None, (_revision(file, path), by)))
