@@ -16,16 +16,16 @@ CHECKSUM: str | None = None
 archives carry of their members, and by holding what SPICE loads."""
 
 KNOWN = {
-    "d341d5863276f55782c5ef73212222d6b3b48e02ae1951ab6de7618d28b12742": "the code as CoreNLP's Maven release has it",
-    "d285157bd7887ee3018094b5dbae092e49088b023361ccdb550ee1daf9b2c9bd": "the models as CoreNLP's Maven release has them",
+    "d341d5863276f55782c5ef73212222d6b3b48e02ae1951ab6de7618d28b12742": "the code of CoreNLP's Maven release",
+    "d285157bd7887ee3018094b5dbae092e49088b023361ccdb550ee1daf9b2c9bd": "the models of CoreNLP's Maven release",
 }
 """Jars with which SPICE was measured. The archive's may be other builds of the same release."""
 
 _MODELS = "edu/stanford/nlp/models/"
 _PARTS = {
     "dcoref": "animate.unigrams.txt countries demonyms.txt female.unigrams.txt gender.map.ser.gz "
-    "inanimate.unigrams.txt male.unigrams.txt namegender.combine.txt neutral.unigrams.txt plural.unigrams.txt singular.unigrams.txt "
-    "state-abbreviations.txt statesandprovinces",
+    "inanimate.unigrams.txt male.unigrams.txt namegender.combine.txt neutral.unigrams.txt plural.unigrams.txt "
+    "singular.unigrams.txt state-abbreviations.txt statesandprovinces",
     "lexparser": "englishPCFG.ser.gz",
     "ner": "english.all.3class.distsim.crf.ser.gz english.all.3class.distsim.prop "
     "english.conll.4class.distsim.crf.ser.gz english.conll.4class.distsim.prop "

@@ -31,7 +31,7 @@ LONGEST_PAUSE = 120
 
 TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 TIMEOUT = (20, 60)  # seconds to connect, and between two pieces
-PIECE = 1 << 18
+PIECE = 1 << 16  # bytes: what a connection that breaks off loses at most
 OPTION = "--to"
 
 _ZENODO = re.compile(r"https://zenodo\.org/records/(\d+)/files/([^?]+)")
