@@ -3,6 +3,7 @@
 import email.utils
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Served:
     ranges: bool = True
     type: str = "application/octet-stream"
     plan: list[Any] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -83,7 +85,8 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self.send_response(200 if start is None else 206)
             if start is not None:
                 self.send_header("Content-Range", f"bytes {start}-{len(file.body) - 1}/{len(file.body)}")
-            for name, value in (("ETag", file.etag), ("Last-Modified", file.modified), ("Content-Type", file.type)):
+            marks = {"ETag": file.etag, "Last-Modified": file.modified, "Content-Type": file.type, **file.headers}
+            for name, value in marks.items():
                 if value is not None:
                     self.send_header(name, value)
             rest = file.body[start or 0 :]
@@ -103,10 +106,15 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Http(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Connections that the other side ends are what is tested."""
+
+
 @contextmanager
 def serving() -> Iterator[Server]:
     server = Server()
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(server))
+    http = _Http(("127.0.0.1", 0), _handler(server))
     server.url = f"http://127.0.0.1:{http.server_address[1]}"
     thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -120,6 +128,4 @@ def serving() -> Iterator[Server]:
 
 def in_seconds(seconds: float) -> str:
     """A date as Retry-After writes it."""
-    import time
-
     return email.utils.formatdate(time.time() + seconds, usegmt=True)

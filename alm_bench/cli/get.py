@@ -109,17 +109,19 @@ def _spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tuple[Pat
     except MetricError:
         there = None
     if there is not None:
-        return there, [_jar(there / jar, "there", None, "") for jar in CORENLP]
+        return there, [_jar(there / jar, "there", "") for jar in CORENLP]
     with alone(folder):
         rows = []
         for jar in fetch_corenlp(fetcher, folder, CORENLP, keep_archive):
             known = jar.known or "a build that is not known here, whole and with all that SPICE loads"
-            note = f"{known}{'; cut to what SPICE loads' if jar.cut else ''}"
-            rows.append(_jar(jar.path, "fetched", jar.sha256, note))
+            note = f"came with sha256 {jar.sha256}: {known}{'; cut to what SPICE loads' if jar.cut else ''}"
+            rows.append(_jar(jar.path, "fetched", note))
     return folder, rows
 
 
-def _jar(path: Path, state: str, digest: str | None, note: str) -> dict[str, Any]:
+def _jar(path: Path, state: str, note: str) -> dict[str, Any]:
+    from alm_bench.data import file_sha256
+
     return {
         "task": SPICE,
         "role": "jar",
@@ -127,7 +129,7 @@ def _jar(path: Path, state: str, digest: str | None, note: str) -> dict[str, Any
         "state": state,
         "path": str(path),
         "bytes": path.stat().st_size,
-        "sha256": digest,
+        "sha256": file_sha256(path),
         "note": note,
     }
 
