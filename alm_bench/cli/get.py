@@ -70,8 +70,13 @@ def _tasks(
         raise UsageError("data get names no task: give tasks, a collection, all, or spice")
     if SPICE in names:
         raise UsageError("data get spice is asked for by itself: it does not go into a data folder")
-    everything = sorted(catalogue().tasks) if names == ["all"] else catalogue().expand(names)
-    entries = [catalogue().task(name) for name in everything]
+    if names == ["all"]:
+        every = [entry for _, entry in sorted(catalogue().tasks.items())]
+        entries = [entry for entry in every if split is None or split in entry.card.splits]
+        if not entries:
+            common.one_of(split or "", {name for entry in every for name in entry.card.splits}, "--split")
+    else:
+        entries = [catalogue().task(name) for name in catalogue().expand(names)]
     splits = [common.pick_split(entry, split) for entry in entries]
     with alone(folder):
         for entry, chosen in zip(entries, splits, strict=True):

@@ -200,6 +200,13 @@ def test_alternatives_come_where_they_are_asked_for(server: Server) -> None:
     assert server.count("/records/15036628/files/val.json") == 1
 
 
+def test_all_are_the_tasks_that_have_the_split(server: Server) -> None:
+    ran = alm("data", "get", "all", "--split", "val", "--json")
+    assert ran.status == 1
+    places = {row["task"]: row["state"] for row in ran.json["files"] if row["role"] == "annotations"}
+    assert places == dict.fromkeys(("acd-1", "acd-2", "acd-3", "clotho_aqa"), "failed")
+
+
 def test_clotho_aqa_comes_as_a_zip(server: Server, tmp_path: Path) -> None:
     base = "/records/6473207/files"
     rows = [["clip 0.wav", "Is it loud?", "yes", "yes"]] * 3
@@ -227,6 +234,7 @@ def test_what_there_is_of_audiocaps(server: Server) -> None:
         ((",",), "data get names no task"),
         (("cle,spice",), "data get spice is asked for by itself"),
         (("cle", "--split", "tset"), "cle: --split 'tset' is unknown; known: evaluation"),
+        (("all", "--split", "tset"), "--split 'tset' is unknown; known: test"),
         (("cle", "--mirror", "https://a"), "--mirror takes key=value, found 'https://a'"),
         (("noise_grounding",), "is an ablation of other tasks"),
     ],
