@@ -12,6 +12,7 @@ from alm_bench.cli import (
     ablation,
     ask,
     captions,
+    check,
     compare,
     data,
     leaderboard,
@@ -38,6 +39,7 @@ app = typer.Typer(
 
 app.command()(run.run)
 app.command("noise-ablation")(ablation.noise_ablation)
+app.command()(check.check)
 app.command()(ask.ask)
 app.command()(show.show)
 app.command()(score.score)

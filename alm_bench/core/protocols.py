@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from alm_bench.core.types import (
     AdapterIdentity,
@@ -122,7 +122,11 @@ class Submits(Protocol):
         """The JSON value to send in. Raises UsageError when outputs are missing."""
 
 
+@runtime_checkable
 class Adapter(Protocol):
+    """A model. Where something that may drop a clip (a server, a chat template, a processor) stands between the
+    adapter and its model, `delivery = "to be shown"` on the class makes every run begin with the proof."""
+
     identity: AdapterIdentity
     audio: AudioPolicy | None
 
@@ -186,13 +190,14 @@ class NoOptions:
 class BaseAdapter:
     """The short way to an adapter: set `audio`, write `answer`.
 
-    Subclasses may set `Options` (a frozen dataclass filled from `--model-arg`), `prompts` (their native prompt set)
-    and `summary`; heavy libraries are imported inside `__init__` or later, so that listing models stays fast.
+    Subclasses may set `Options` (a frozen dataclass filled from `--model-arg`), `prompts` (their native prompt set),
+    `delivery` (see `Adapter`) and `summary`; heavy libraries are imported inside `__init__` or later, so that listing models stays fast.
     """
 
     Options: ClassVar[type[Any]] = NoOptions
     prompts: ClassVar[str] = "letters"
     summary: ClassVar[str] = ""
+    delivery: ClassVar[Literal["by construction", "to be shown"]] = "by construction"
     audio: AudioPolicy | None = AudioPolicy()
 
     def __init__(self, options: Any, runtime: Runtime) -> None:

@@ -1,0 +1,50 @@
+"""Four plainly different sounds, to see whether a model gets any."""
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from alm_bench.audio.ops import generator
+from alm_bench.core import AudioRef, Wave
+
+SECONDS = 3.0
+RATE = 16_000
+LEVEL = 0.3
+
+
+def _tone(time: Wave) -> Wave:
+    return np.sin(2 * np.pi * 440 * time)
+
+
+def _noise(time: Wave) -> Wave:
+    noise = generator("probe").standard_normal(time.size)
+    return np.asarray(noise / np.abs(noise).max(), dtype=np.float32)
+
+
+def _silence(time: Wave) -> Wave:
+    return np.zeros_like(time)
+
+
+def _clicks(time: Wave) -> Wave:
+    """Four a second, of 2 ms each."""
+    return np.asarray(time % 0.25 < 0.002, dtype=np.float32)
+
+
+SOUNDS: Mapping[str, Callable[[Wave], Wave]] = {
+    "tone": _tone,
+    "noise": _noise,
+    "silence": _silence,
+    "clicks": _clicks,
+}
+
+
+def probe(name: str) -> AudioRef:
+    """One of `SOUNDS` as a clip: 3 s, mono, 16 kHz."""
+    time = np.arange(round(SECONDS * RATE), dtype=np.float32) / RATE
+    wave = (LEVEL * SOUNDS[name](time)).astype(np.float32)
+    encoded = io.BytesIO()
+    soundfile.write(encoded, wave, RATE, format="WAV", subtype="PCM_16")
+    return AudioRef(f"probe-{name}.wav", Path(f"probe-{name}.wav"), encoded.getvalue)

@@ -1,0 +1,48 @@
+"""`alm-bench check`: does the audio reach the model, and does the model react to it?"""
+
+from typing import Annotated
+
+import typer
+
+from alm_bench.cli import common
+from alm_bench.core import Runtime
+
+
+def check(
+    model: Annotated[str, typer.Argument(help="A model's name, or ./file.py:Class, or package.module:Class.")],
+    model_arg: common.ModelArg = None,
+    device: common.Device = "auto",
+    dtype: common.Dtype = None,
+    json_: common.Json = False,
+) -> None:
+    """Ask a model about a tone, noise, silence, clicks and no clip at all. Exits 1 when its audio is not delivered.
+
+    Every run of a model behind a server, a template or a processor begins with this, too.
+    """
+    from alm_bench.audio.probes import SOUNDS
+    from alm_bench.plugins import catalogue
+    from alm_bench.records.tables import markdown
+    from alm_bench.runner.delivery import check_delivery, question
+
+    device, dtype = common.device_and_dtype(device, dtype)
+    with common.chatter_aside():
+        adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype))
+        found = check_delivery(adapter, tuple(SOUNDS))
+    if json_:
+        common.print_json({"model": adapter.identity.label, "question": question(adapter), **found.as_json()})
+    else:
+        if found.said:
+            counted = sorted({name for said in found.said for name in said.tokens})
+            rows = [
+                [
+                    said.sound,
+                    *(said.tokens.get(name, "-") for name in counted),
+                    f"error: {said.error}" if said.text is None else " ".join(said.text.split()),
+                ]
+                for said in found.said
+            ]
+            titles = [name.replace("_", " ") for name in counted]
+            print(f"{question(adapter)}\n\n{markdown(['sound', *titles, 'answer'], rows)}\n")
+        print(f"{adapter.identity.label}: {found.verdict} ({found.reason})")
+    if found.verdict == "audio_not_delivered":
+        raise typer.Exit(1)

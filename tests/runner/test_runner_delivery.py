@@ -1,0 +1,144 @@
+"""Whether the audio reaches the model: told by token counts, by answers, by likelihoods, or not at all."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small_world import alm, mmau, model, only_run
+
+from alm_bench.audio import decode
+from alm_bench.audio.probes import SOUNDS, probe
+from alm_bench.core import AdapterError, AudioPolicy, BaseAdapter, Decoding, OptionScores, Output, Request, Runtime
+from alm_bench.runner.delivery import check_delivery, insist
+
+
+class Behind(BaseAdapter):
+    """A server that tells how many tokens a prompt had, and answers by `say`."""
+
+    delivery = "to be shown"
+    audio: AudioPolicy | None = AudioPolicy(rate=8_000)
+
+    def __init__(self, say: Any, counts: bool = True) -> None:
+        super().__init__(None, Runtime())
+        self.say, self.counts = say, counts
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        return [Output(self.say(r), extra={"prompt_tokens": self.tokens(r)} if self.counts else {}) for r in batch]
+
+    def tokens(self, request: Request) -> int:
+        return 12 + 75 * len(request.waves)
+
+
+class Dropping(Behind):
+    """The same, but its template knows no audio."""
+
+    def tokens(self, request: Request) -> int:
+        return 12
+
+
+def loud(request: Request) -> str:
+    return f"{np.abs(request.waves[0]).mean():.3f}" if request.waves else "nothing"
+
+
+def test_the_sounds_are_plainly_different() -> None:
+    waves = {name: decode(probe(name))[0] for name in SOUNDS}
+    assert {wave.shape for wave in waves.values()} == {(48_000, 1)}
+    levels = {name: float(np.sqrt((wave**2).mean())) for name, wave in waves.items()}
+    assert levels["silence"] == 0
+    assert levels["tone"] > levels["noise"] > levels["clicks"] > 0.01
+
+
+@pytest.mark.parametrize(
+    ("adapter", "verdict", "told"),
+    [
+        (Behind(loud), "delivered", "prompt tokens: 87 with a clip, 12 without"),
+        (Behind(loud, counts=False), "delivered", "answers to a tone and to noise differ"),
+        (Behind(lambda r: "A dog."), "no reaction", "prompt tokens: 87 with a clip, 12 without, but the answers"),
+        (Behind(lambda r: "A dog.", counts=False), "audio_not_delivered", "are the same"),
+        (Dropping(lambda r: "A dog barks in the rain."), "audio_not_delivered", "as many prompt tokens"),
+        (Dropping(loud), "delivered", "answers to a tone and to noise differ"),
+    ],
+)
+def test_verdicts(adapter: Behind, verdict: str, told: str) -> None:
+    found = check_delivery(adapter)
+    assert (found.verdict, told in found.reason) == (verdict, True), found.reason
+    assert [said.sound for said in found.said] == ["tone", "noise", "tone, again", "no clip"]
+
+
+def test_a_model_that_answers_anyhow_does_not_react() -> None:
+    """Two answers to one prompt: that they differ for two clips shows nothing."""
+    count = iter(range(99))
+    assert check_delivery(Behind(lambda r: f"{next(count)}", counts=False)).verdict == "audio_not_delivered"
+
+
+def test_likelihoods_that_react_are_a_reaction() -> None:
+    class Scoring(Behind):
+        def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
+            level = [float(np.abs(r.waves[0]).mean()) for r in batch]
+            return [OptionScores({"text": [(-value * n, 1) for n in range(len(r.choices))]}) for r, value in zip(batch, level, strict=True)]
+
+    assert check_delivery(Scoring(lambda r: "dog", counts=False)).reason == (
+        "likelihoods of answers to a tone and to noise differ"
+    )
+
+
+def test_what_cannot_be_asked_is_not_judged() -> None:
+    def broken(request: Request) -> str:
+        raise RuntimeError("no connection")
+
+    found = insist(Behind(broken))
+    assert (found.verdict, found.reason) == ("not checked", "the question could not be asked: RuntimeError: no connection")
+
+
+def test_a_model_that_gets_none_is_stopped() -> None:
+    with pytest.raises(AdapterError, match="audio_not_delivered: Dropping counts as many prompt tokens"):
+        insist(Dropping(lambda r: "rain"))
+
+
+BODY = """
+    delivery = "to be shown"
+
+    def answer(self, request):
+        open({calls!r}, "a").write(request.id + chr(10))
+        return {answer}
+"""
+
+
+def run(tmp_path: Path, answer: str, *arguments: object) -> Any:
+    if not (tmp_path / "data").exists():
+        mmau(tmp_path / "data")
+    name = model(tmp_path / "server.py", BODY.format(calls=str(tmp_path / "calls"), answer=answer))
+    where = ("--tasks", "mmau", "--data", tmp_path / "data", "--out", tmp_path / "runs", "--json")
+    return alm("run", "--model", name, *where, *arguments)
+
+
+HEARS = "str(float(abs(request.waves[0]).mean())) if request.waves else 'nothing'"
+
+
+def test_a_run_begins_with_the_proof_and_tells_of_it(tmp_path: Path) -> None:
+    ran = run(tmp_path, HEARS, "--limit", 4)
+    assert ran.status == 0, ran.err
+    assert ran.run["delivery"]["verdict"] == "delivered"
+    asked = (tmp_path / "calls").read_text().split("\n")
+    assert asked[:4] == ["probe-tone", "probe-noise", "probe-tone, again", "probe-no clip"]
+    assert "delivered: answers to a tone and to noise differ" in alm("score", only_run(tmp_path / "runs")).out
+    again = run(tmp_path, HEARS, "--limit", 4)
+    assert again.run == ran.run
+    assert len((tmp_path / "calls").read_text().split("\n")) == len(asked), "nothing is asked where nothing is open"
+
+
+def test_a_run_whose_audio_is_dropped_gives_no_score(tmp_path: Path) -> None:
+    ran = run(tmp_path, "'a dog'")
+    assert ran.status == 1
+    assert ran.out == ""
+    assert "alm-bench: audio_not_delivered: Model" in ran.err.splitlines()[-1]
+    assert not list((tmp_path / "runs").glob("*/summary.json"))
+
+
+def test_the_bundled_model_gets_its_audio() -> None:
+    ran = alm("check", "mellow", "--json")
+    assert ran.status == 0, ran.err
+    assert ran.json["verdict"] == "delivered"
+    assert [said["sound"] for said in ran.json["said"]] == [*SOUNDS, "tone, again", "no clip"]
