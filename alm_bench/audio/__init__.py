@@ -1,6 +1,6 @@
 """From a clip's reference to the wave that an adapter asked for, and the sounds of the noise tests."""
 
-from alm_bench.audio.decode import Loaded, Touch, decode, load
+from alm_bench.audio.decode import Loaded, Touch, decode, load, seconds_heard
 from alm_bench.audio.ops import generator, mix_at_snr, noise_like, rms, silence_like, stable_int
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "mix_at_snr",
     "noise_like",
     "rms",
+    "seconds_heard",
     "silence_like",
     "stable_int",
 ]

@@ -83,6 +83,16 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
     return Loaded(wave, tuple(touched), seconds)
 
 
+def seconds_heard(ref: AudioRef, policy: AudioPolicy) -> float:
+    """How long the wave is that `load` gives, by the file's header alone: no sample is decoded. Raises AudioError."""
+    with _told(ref), _opened(ref) as file:
+        own = file.frames / _rate(file)
+        own *= file.channels if policy.channels == "end_to_end" else 1
+    if policy.seconds is not None:
+        return min(own, policy.seconds) if policy.short == "keep" else policy.seconds
+    return own if policy.max_seconds is None else min(own, policy.max_seconds)
+
+
 def _select(samples: Samples, policy: AudioPolicy, touched: list[Touch]) -> Samples:
     """Shape (frames, 1), or (frames, channels) for `end_to_end`."""
     if samples.shape[1] == 1:
@@ -138,12 +148,23 @@ def _crop(wave: Wave, longest: int, policy: AudioPolicy, clip: str, touched: lis
 
 def _read(ref: AudioRef, seconds: float | None) -> _Sound:
     """Decode everything, or no more than a crop of `seconds` from the start needs."""
+    with _told(ref), _opened(ref) as file:
+        frames, rate = file.frames, _rate(file)
+        limit = frames if seconds is None else min(frames, int((seconds + _GUARD_SECONDS) * rate))
+        samples = _blocks(file, limit)
+    if not samples.shape[0]:
+        raise AudioError(f"clip {ref.id}: holds no samples ({ref.path})")
+    if not np.isfinite(samples).all():
+        raise AudioError(f"clip {ref.id}: holds values that are not finite (NaN or infinity) ({ref.path})")
+    ends_early = samples.shape[0] < limit
+    return _Sound(samples, rate, samples.shape[0] if ends_early else frames, ends_early)
+
+
+@contextmanager
+def _told(ref: AudioRef) -> Iterator[None]:
+    """What the system and libsndfile say of a clip, as one line."""
     try:
-        with _opened(ref) as file:
-            frames, rate = file.frames, file.samplerate
-            _expect(rate in _RATES, f"has a sample rate of {rate} Hz in its header, {_RATES.start} or more is expected")
-            limit = frames if seconds is None else min(frames, int((seconds + _GUARD_SECONDS) * rate))
-            samples = _blocks(file, limit)
+        yield
     except OSError as error:
         raise AudioError(f"clip {ref.id}: {_reason(error)} ({ref.path})") from error
     except soundfile.LibsndfileError as error:
@@ -151,12 +172,6 @@ def _read(ref: AudioRef, seconds: float | None) -> _Sound:
             f"clip {ref.id}: cannot be decoded, libsndfile says {error.error_string.rstrip('.')!r}; "
             f"expected wav, flac, ogg, mp3 or another format that it reads ({ref.path})"
         ) from error
-    if not samples.shape[0]:
-        raise AudioError(f"clip {ref.id}: holds no samples ({ref.path})")
-    if not np.isfinite(samples).all():
-        raise AudioError(f"clip {ref.id}: holds values that are not finite (NaN or infinity) ({ref.path})")
-    ends_early = samples.shape[0] < limit
-    return _Sound(samples, rate, samples.shape[0] if ends_early else frames, ends_early)
 
 
 @contextmanager
@@ -175,6 +190,12 @@ def _opened(ref: AudioRef) -> Iterator[Any]:
     _expect(status.st_size > 0, "is empty (0 bytes)")
     with ref.path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as sound:
         yield sound
+
+
+def _rate(file: Any) -> int:
+    rate: int = file.samplerate
+    _expect(rate in _RATES, f"has a sample rate of {rate} Hz in its header, {_RATES.start} or more is expected")
+    return rate
 
 
 def _expect(holds: bool, otherwise: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.run import Asked, Job, Tolerance, plan_of, run, run_one, settle
+from alm_bench.cli.run import Asked, Job, Tolerance, foretell, plan_of, run, run_one, settle
 from alm_bench.core import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from alm_bench.records.schema import Record
     from alm_bench.runner import Plan
     from alm_bench.runner.ablation import Ablation, Measured
+    from alm_bench.runner.budget import Budget
 
 
 def noise_ablation(
@@ -66,7 +67,13 @@ def noise_ablation(
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
     with common.chatter_aside():
         planned = [_settled(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
-        answer, failure = partial(_records, asked=asked), partial(_failure, asked=asked)
+        budget = asked.budget()
+        budget.check([one.clean for one in planned])
+    if asked.dry_run:
+        foretell([plan for one in planned for plan in one.plans], asked)
+        return
+    with common.chatter_aside():
+        answer, failure = partial(_records, asked=asked, budget=budget), partial(_failure, asked=asked)
         measured = [measure(one, answer, failure) for one in planned]
     _show(jobs, measured, adapter, asked)
     label = re.sub(r"[^A-Za-z0-9.-]+", "-", adapter.identity.label).strip("-")
@@ -93,13 +100,16 @@ def _failure(records: "Sequence[Record]", asked: Asked) -> str | None:
     return f"{len(failed)} of {len(records)} items failed, as: {failed[0][:120]}"
 
 
-def _records(plan: "Plan", asked: Asked) -> "list[Record]":
+def _records(plan: "Plan", asked: Asked, budget: "Budget") -> "list[Record]":
     from alm_bench.records.store import read_records
 
-    _, interrupted = run_one(plan, asked.out, asked.fresh, None)
+    summary, interrupted = run_one(plan, asked, budget)
     if interrupted:
         print("all finished items are kept: the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130)
+    if summary["partial"]:
+        print(f"alm-bench: {budget.told(plan, sum(summary['status'].values()))}", file=sys.stderr)
+        raise typer.Exit(1)
     return read_records(asked.out / plan.run_id)[0]
 
 

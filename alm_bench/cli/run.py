@@ -1,5 +1,6 @@
 """`alm-bench run`: a model on tasks, resumed by itself, with tables at the end."""
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,9 @@ from alm_bench.core import AnswerBy, Decoding, OptionOrder, Runtime, UsageError
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
     from alm_bench.core.prompt import PromptTemplate
+    from alm_bench.records.schema import Record
     from alm_bench.runner import Plan, RunSpec
+    from alm_bench.runner.budget import Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,13 @@ def run(
         str | None, typer.Option(metavar="M[,M]", help="Of tasks that are answered in sentences; all where none.")
     ] = None,
     max_failures: Annotated[str, typer.Option(metavar="N|P%", help="Failed items that exit status 0 allows.")] = "0",
+    max_cost: Annotated[
+        float | None,
+        typer.Option(metavar="USD", help="Ask no more once the answers of these runs cost so much."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print calls, minutes of audio, tokens and cost; ask nothing.")
+    ] = False,
     out: common.Out = common.RUNS,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of going on.")] = False,
     json_: common.Json = False,
@@ -132,6 +142,8 @@ class Asked:
     missing_audio: str
     metrics: str | None
     max_failures: str
+    max_cost: float | None
+    dry_run: bool
     out: Path
     fresh: bool
     json_: bool
@@ -140,6 +152,12 @@ class Asked:
     def solver(self) -> Path | None:
         """The run's folder. Raises UsageError where there is none of that name."""
         return None if self.solvable_by is None else common.find_run(self.solvable_by, self.out)
+
+    def budget(self) -> "Budget":
+        """Of all runs of the command together."""
+        from alm_bench.runner.budget import Budget
+
+        return Budget() if self.max_cost is None else Budget(self.max_cost)
 
     def check(self) -> None:
         """Raises UsageError for values that are none."""
@@ -151,6 +169,8 @@ class Asked:
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
         common.device_and_dtype(self.device, self.dtype)
         Tolerance.read(self.max_failures)
+        if self.max_cost is not None and not 0 < self.max_cost < math.inf:
+            raise UsageError(f"--max-cost takes US dollars above 0, found {self.max_cost:g}")
         if self.solvable_by is not None:
             common.find_run(self.solvable_by, self.out)
 
@@ -240,15 +260,20 @@ def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
 
     with common.chatter_aside():
         plans = [plan_of(job, adapter, asked.solver) for job in jobs]  # what does not fit is met before the model works
+        budget = asked.budget()
+        budget.check(plans)
+    if asked.dry_run:
+        foretell(plans, asked)
+        return
     summaries: list[dict[str, Any]] = []
     interrupted = False
     for plan in plans:
         with common.chatter_aside():
-            summary, interrupted = run_one(plan, asked.out, asked.fresh, asked.solver)
+            summary, interrupted = run_one(plan, asked, budget)
         summaries.append(summary)
         if not asked.json_:
             print(report(summary) + "\n", flush=True)
-        if interrupted:
+        if summary["partial"]:
             break
     if asked.json_:
         common.print_json(document(summaries))
@@ -257,6 +282,9 @@ def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
     if interrupted:
         print("all finished items are kept: the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130)
+    if summary["partial"]:
+        print(f"alm-bench: {budget.told(plan, sum(summary['status'].values()))}", file=sys.stderr)
+        raise typer.Exit(1)
     tolerance = Tolerance.read(asked.max_failures)
     failed = [s for s in summaries if tolerance.exceeded(s["status"]["error"], s["items"])]
     if failed:
@@ -275,8 +303,30 @@ def plan_of(job: Job, adapter: "Adapter", solver: Path | None) -> "Plan":
     return plan
 
 
-def run_one(plan: "Plan", out: Path, fresh: bool, solver: Path | None) -> tuple[dict[str, Any], bool]:
-    """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case."""
+def foretell(plans: "Sequence[Plan]", asked: Asked) -> None:
+    """Print what the runs would take."""
+    from alm_bench.records.summary import document
+    from alm_bench.runner import dryrun
+
+    found = [dryrun.forecast(plan, _stored(plan, asked)) for plan in plans]
+    if asked.json_:
+        runs = [one.entry() for one in found]
+        common.print_json({**document(runs), "dry_run": True, "total": dryrun.total(found)})
+    else:
+        print(dryrun.table(found))
+
+
+def _stored(plan: "Plan", asked: Asked) -> "list[Record]":
+    """The records of the run's folder that are not tried again, where there is one."""
+    from alm_bench.records.store import read_records
+
+    records, _ = read_records(asked.out / plan.run_id)
+    return [] if asked.fresh else [record for record in records if not record.retried]
+
+
+def run_one(plan: "Plan", asked: Asked, budget: "Budget") -> tuple[dict[str, Any], bool]:
+    """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case, and finished unless items
+    were left open by an interruption or by the budget."""
     from alm_bench.cli.progress import Counting, Progress
     from alm_bench.records.solver import left_out, solved_by
     from alm_bench.records.store import RunStore, read_records
@@ -284,13 +334,13 @@ def run_one(plan: "Plan", out: Path, fresh: bool, solver: Path | None) -> tuple[
     from alm_bench.runner import execute
     from alm_bench.scoring.spice import telling
 
-    folder = out / plan.run_id
-    with RunStore(folder, dict(plan.header), fresh) as store:
+    folder, solver = asked.out / plan.run_id, asked.solver
+    with RunStore(folder, dict(plan.header), asked.fresh) as store:
         interrupted = False
         title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
         with Progress(title, len(plan.pending)) as progress:  # a model's label leaves no room for figures
             try:
-                records = execute(plan, store, progress.update)
+                records = execute(plan, store, progress.update, budget)
             except KeyboardInterrupt:
                 interrupted = True
                 records, _ = read_records(folder)
@@ -301,6 +351,6 @@ def run_one(plan: "Plan", out: Path, fresh: bool, solver: Path | None) -> tuple[
             print(f"{plan.spec.task}: {told}", file=sys.stderr)
         with Counting("SPICE") as counting, telling(counting.update):
             summary = summarise(plan.header, plan.task, records, folder.name)
-        if not interrupted:
+        if not summary["partial"]:
             store.finish(document([summary]))
     return summary, interrupted

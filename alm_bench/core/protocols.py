@@ -158,6 +158,31 @@ class Streams(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one call is expected to take.
+
+    `audio_tokens` are among `prompt_tokens`; `completion_tokens` are the most that it may write; `cost` is in US
+    dollars, None where no prices are known.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    audio_tokens: int = 0
+    cost: float | None = None
+
+
+@runtime_checkable
+class Estimates(Protocol):
+    """An adapter whose calls are paid for: it is asked before any money is spent (`--dry-run`, `--max-cost`).
+
+    What a call did cost stands in `Output.extra` as `cost`, with `prompt_tokens`, `audio_tokens`, `completion_tokens`.
+    """
+
+    def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
+        """Of a request whose clips, as they are sent, are `seconds` long together. Opens no connection."""
+
+
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """An item of a development split with its answer: `target` is an option's index."""
 

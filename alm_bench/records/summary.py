@@ -8,14 +8,16 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
       "blind": {ROW: {NAME: METRIC}}, "over_blind": {"all": {"all": LEAD}, GROUPING: {KEY: LEAD}},
       "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "condition", "options", "questions",
       "answer_by", "solver", "decoding", "identity", "items", "limit", "touched": {CHANGE: clips},
-      "reasons": {REASON: count}}]}
+      "reasons": {REASON: count},
+      "usage": {"calls", "prompt_tokens", "audio_tokens", "completion_tokens", "cost"} | null}]}
 
     METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
     LEAD = {"row", "accuracy", "lead": METRIC, "beaten": bool}
 
 `main` names the figure that a task is ranked by. `n` counts the items of our denominator (all but the skipped ones),
 `questions` what they are arrangements of. A LEAD sets accuracy against the best blind row of the same items. `tables`
-may hold `confusion`, `positions` (scoring/position.py) and `unpicked` (scoring/choice.py).
+may hold `confusion`, `positions` (scoring/position.py) and `unpicked` (scoring/choice.py). `usage` sums what a server
+told of its calls (records/usage.py).
 """
 
 from collections import Counter
@@ -25,6 +27,7 @@ from typing import Any
 
 from alm_bench.core import STATUSES, KnowsBlind, Metrics, Scored, Task
 from alm_bench.records.schema import SCHEMA_VERSION, Record, margin_json, metric_json
+from alm_bench.records.usage import usage
 from alm_bench.scoring.blind import Values, golden, margin
 from alm_bench.scoring.choice import counted, solver, split, unpicked
 from alm_bench.scoring.position import positions
@@ -84,6 +87,7 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "limit": spec["limit"],
         "touched": dict(sorted(Counter(change for record in records for change in record.touched).items())),
         "reasons": dict(Counter(_cause(record) for record in records if record.reason).most_common(20)),
+        "usage": usage(records),
     }
 
 

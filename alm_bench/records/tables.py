@@ -5,6 +5,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from alm_bench.records.usage import sentence
+
 TITLES = {
     "accuracy": "accuracy",
     "official_accuracy": "official",
@@ -212,6 +214,8 @@ def provenance(run: Mapping[str, Any]) -> str:
         parts.append(f"words split by {tokenizer}")
     if run["touched"]:
         parts.append("clips: " + ", ".join(f"{count} {change}" for change, count in run["touched"].items()))
+    if taken := run.get("usage"):
+        parts.append(f"usage: {sentence(taken)}")
     if note := run["identity"].get("note"):
         parts.append(note)
     return "; ".join(parts) + "."

@@ -26,6 +26,11 @@ class Ablation:
     changed: Mapping[str, Sequence[Plan] | str]
 
     @property
+    def plans(self) -> list[Plan]:
+        changed = [plan for plans in self.changed.values() if not isinstance(plans, str) for plan in plans]
+        return [self.clean, *changed]
+
+    @property
     def task(self) -> Task:
         return self.clean.task
 

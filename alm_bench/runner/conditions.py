@@ -45,6 +45,11 @@ class Condition:
         """Whether another repeat gives other sounds."""
         return self.name in ("gaussian", "swap", "other-options") or self.name.startswith("snr:")
 
+    @property
+    def share(self) -> float:
+        """How much of a clip's length is left."""
+        return 1 / 3 if self.name.startswith("third:") else 1.0
+
     def change(self, clip: str) -> Change | None:
         """What is done to the wave of a clip, before it is cropped or filled up; None where nothing is."""
         key = (self.name, self.seed, self.repeat, clip)

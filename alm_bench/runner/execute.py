@@ -24,6 +24,7 @@ from alm_bench.core import (
 )
 from alm_bench.records.schema import AUDIO_SKIPPED, Record, answered
 from alm_bench.records.store import RunStore
+from alm_bench.runner.budget import Budget, within
 from alm_bench.runner.loader import Ready, batches
 from alm_bench.runner.plan import Plan
 
@@ -31,27 +32,37 @@ Observer = Callable[[Sequence[Record]], None]
 """Told of records after they are on disk."""
 
 
-def execute(plan: Plan, store: RunStore, observe: Observer) -> list[Record]:
-    """Answer what is not yet in the store; returns all records in the task's order.
+def execute(plan: Plan, store: RunStore, observe: Observer, budget: Budget | None = None) -> list[Record]:
+    """Answer what is not yet in the store; returns all records in the task's order, fewer than the plan's items where
+    the budget is reached.
 
     Each batch is on disk before it is observed, so that an interruption loses at most the batch in the model's hands.
     """
-    heard = {record.sample.id: record.heard for record in plan.pending}
-    same = [record for record in store.kept if record.heard == heard.get(record.sample.id)]
+    budget = Budget() if budget is None else budget
+    same = still_right(plan, store.kept)
     if len(same) < len(store.kept):  # clips were replaced since
         store.rewrite(same)
     kept = {record.sample.id: record for record in same}
+    budget.add(same)
     observe(same)
     todo = [i for i, record in enumerate(plan.pending) if record.sample.id not in kept]
     if isinstance(plan.adapter, Orders) and todo:
         todo = _ordered(plan.adapter, plan.requests, todo)
     spec = plan.spec
     ahead = batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers, plan.condition)
-    for records in _streamed(plan, ahead) if _streams(plan) else (_answer(plan, batch) for batch in ahead):
+    asked = _streamed(plan, ahead, budget) if _streams(plan) else (_answer(plan, b) for b in within(budget, ahead))
+    for records in asked:
         store.append(records)
+        budget.add(records)
         observe(records)
         kept.update({record.sample.id: record for record in records})
     return sorted(kept.values(), key=lambda record: record.index)
+
+
+def still_right(plan: Plan, stored: Sequence[Record]) -> list[Record]:
+    """The stored records whose clips are those of today."""
+    heard = {record.sample.id: record.heard for record in plan.pending}
+    return [record for record in stored if record.heard == heard.get(record.sample.id)]
 
 
 def _ordered(adapter: Orders, requests: Sequence[Request], todo: Sequence[int]) -> list[int]:
@@ -94,14 +105,14 @@ def _streams(plan: Plan) -> bool:
     return isinstance(plan.adapter, Streams) and plan.spec.answer_by == "generate"
 
 
-def _streamed(plan: Plan, ahead: Iterable[Sequence[Ready]]) -> Iterator[list[Record]]:
+def _streamed(plan: Plan, ahead: Iterable[Sequence[Ready]], budget: Budget) -> Iterator[list[Record]]:
     """One record at a time, as the adapter's calls end. Raises AdapterError unless every request gets one output."""
     assert isinstance(plan.adapter, Streams)
     waiting: dict[str, tuple[Ready, float]] = {}
     unheard: deque[Record] = deque()
 
     def requests() -> Iterator[Request]:
-        for ready in itertools.chain.from_iterable(ahead):
+        for ready in within(budget, itertools.chain.from_iterable(ahead)):
             if ready.audio_error is not None:
                 unheard.append(_unheard(plan, ready))
                 continue

@@ -95,8 +95,9 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
     ]
     files = task.files(data, spec.split)
     manifest = manifest_hash(files, data.version())
+    binding = _binding(spec, adapter)
     header = {
-        "fingerprint": fingerprint(spec, task.card, manifest, prompt, adapter.audio, adapter.identity),
+        "fingerprint": fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity),
         "spec": asdict(spec),
         "task": {"name": task.card.name, "version": task.card.version, "kind": task.card.kind},
         "data": {
@@ -114,6 +115,12 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
         "environment": _environment(),
     }
     return Plan(spec, task, adapter, requests, pending, header)
+
+
+def _binding(spec: RunSpec, adapter: Adapter) -> RunSpec:
+    """Without the model's options that no answer depends on (`pace`): a run goes on under others."""
+    pace = getattr(adapter, "pace", ())
+    return replace(spec, model_options={key: value for key, value in spec.model_options.items() if key not in pace})
 
 
 def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:

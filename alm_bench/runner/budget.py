@@ -1,0 +1,54 @@
+"""How much money the runs of a command may cost."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from alm_bench.core import Estimates, UsageError
+from alm_bench.records.schema import Record
+from alm_bench.records.usage import cost
+from alm_bench.runner.plan import Plan
+
+Asked = TypeVar("Asked")
+
+
+@dataclass(slots=True)
+class Budget:
+    """`limit` and `spent` in US dollars; what stored answers cost is spent. Shared by all runs of a command."""
+
+    limit: float = math.inf
+    spent: float = 0.0
+
+    def add(self, records: Sequence[Record]) -> None:
+        self.spent += sum(cost(record) or 0.0 for record in records)
+
+    @property
+    def reached(self) -> bool:
+        return self.spent >= self.limit
+
+    def check(self, plans: Sequence[Plan]) -> None:
+        """Raises UsageError where a limit is set and the model does not tell what its calls cost."""
+        if math.isinf(self.limit):
+            return
+        for plan in plans:
+            adapter, first = plan.adapter, plan.requests[0]
+            if not isinstance(adapter, Estimates) or adapter.estimate(first, 0.0, plan.spec.decoding).cost is None:
+                raise UsageError(
+                    f"--max-cost: what a call of {adapter.identity.label} costs is not known; expected a model with "
+                    "prices (--model openai takes --model-arg price_in=USD and price_out=USD, per million tokens)"
+                )
+
+    def told(self, plan: Plan, answered: int) -> str:
+        """One line on a run that it ended."""
+        return (
+            f"{plan.spec.task}: --max-cost {self.limit:g} is reached with {self.spent:.4f} USD spent, "
+            f"{len(plan.pending) - answered} of {len(plan.pending)} items are not answered; all answers are kept, and "
+            "the same command with a higher --max-cost goes on from here"
+        )
+
+
+def within(budget: Budget, things: Iterable[Asked]) -> Iterator[Asked]:
+    """`things` until the budget is reached; looked at again before each."""
+    return itertools.takewhile(lambda _: not budget.reached, things)

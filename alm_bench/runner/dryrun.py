@@ -1,0 +1,140 @@
+"""What a run would take, told before any model is asked: calls, minutes of audio, tokens, money."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from alm_bench.audio import seconds_heard
+from alm_bench.core import AudioError, Decoding, Estimate, Estimates, Request
+from alm_bench.records.schema import Record
+from alm_bench.records.tables import markdown
+from alm_bench.runner.execute import still_right
+from alm_bench.runner.loader import clips
+from alm_bench.runner.plan import Plan
+
+CHARACTERS_A_TOKEN = 4
+"""Of English text, roughly, where the model does not count itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Of one task. `stored` items need no call; `unusable` calls are not made, since a clip cannot be read.
+
+    Tokens and `cost` (US dollars, None without prices) are estimates, those of completions the most that can be.
+    """
+
+    task: str
+    condition: str
+    model: str
+    items: int
+    stored: int
+    calls: int
+    unusable: int
+    audio_minutes: float
+    prompt_tokens: int
+    audio_tokens: int
+    completion_tokens: int
+    cost: float | None
+
+    def entry(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
+    """What is left to ask of a plan, given the records of its folder that are not tried again. Asks nobody: clips are
+    measured by their headers."""
+    kept = {record.sample.id for record in still_right(plan, stored)}
+    measured = _Lengths(plan)
+    calls: list[tuple[float, Estimate]] = []
+    unusable = 0
+    for record, request in zip(plan.pending, plan.requests, strict=True):
+        if record.sample.id in kept:
+            continue
+        seconds = measured.of(request)
+        if seconds is None:
+            unusable += 1
+            continue
+        calls.append((seconds, _estimate(plan, request, seconds)))
+    costs = [estimate.cost for _, estimate in calls if estimate.cost is not None]
+    return Forecast(
+        task=plan.spec.task,
+        condition=plan.spec.condition,
+        model=plan.adapter.identity.label,
+        items=len(plan.pending),
+        stored=len(kept),
+        calls=len(calls),
+        unusable=unusable,
+        audio_minutes=round(sum(seconds for seconds, _ in calls) / 60, 3),
+        prompt_tokens=sum(estimate.prompt_tokens for _, estimate in calls),
+        audio_tokens=sum(estimate.audio_tokens for _, estimate in calls),
+        completion_tokens=sum(estimate.completion_tokens for _, estimate in calls),
+        cost=round(sum(costs), 6) if costs else None,
+    )
+
+
+class _Lengths:
+    """Seconds of the clips that the model hears, each clip looked at once."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._policy = plan.adapter.audio
+        self._share = plan.condition.share
+        self._known: dict[str, float | None] = {}
+
+    def of(self, request: Request) -> float | None:
+        """None where one of the request's own clips cannot be read."""
+        policy = self._policy
+        if policy is None:
+            return 0.0
+        for ref in clips(request):
+            if ref.id not in self._known:
+                try:
+                    self._known[ref.id] = seconds_heard(ref, policy) * self._share
+                except AudioError:
+                    self._known[ref.id] = None
+        if any(self._known[ref.id] is None for ref in request.audio):
+            return None
+        return sum(self._known[ref.id] or 0.0 for ref in clips(request))
+
+
+def _estimate(plan: Plan, request: Request, seconds: float) -> Estimate:
+    decoding: Decoding = plan.spec.decoding
+    if isinstance(plan.adapter, Estimates):
+        return plan.adapter.estimate(request, seconds, decoding)
+    return Estimate(math.ceil(len(request.prompt) / CHARACTERS_A_TOKEN), decoding.max_new_tokens)
+
+
+def table(forecasts: Sequence[Forecast]) -> str:
+    """A row a task and their sum, as markdown."""
+    rows = [_row(one.entry(), f"{one.task} {one.condition}".removesuffix(" clean")) for one in forecasts]
+    if len(forecasts) > 1:
+        rows.append(_row(total(forecasts), "all"))
+    tokens = ("prompt tokens", "of audio", "completion tokens")
+    return markdown(["task", "items", "stored", "calls", "audio, min", *tokens, "USD"], rows)
+
+
+def total(forecasts: Sequence[Forecast]) -> dict[str, Any]:
+    """The sums of all figures; the cost of those that have one."""
+    entries = [one.entry() for one in forecasts]
+    sums: dict[str, Any] = {
+        name: sum(entry[name] for entry in entries)
+        for name, value in entries[0].items()
+        if isinstance(value, int | float) and name != "cost"
+    }
+    costs = [one.cost for one in forecasts if one.cost is not None]
+    return {**sums, "audio_minutes": round(sums["audio_minutes"], 3), "cost": round(sum(costs), 6) if costs else None}
+
+
+def _row(entry: Mapping[str, Any], title: str) -> list[str]:
+    calls = f"{entry['calls']:,}" + (f" ({entry['unusable']} unusable)" if entry["unusable"] else "")
+    return [
+        title,
+        f"{entry['items']:,}",
+        f"{entry['stored']:,}",
+        calls,
+        f"{entry['audio_minutes']:.1f}",
+        f"~{entry['prompt_tokens']:,}",
+        f"~{entry['audio_tokens']:,}",
+        f"<={entry['completion_tokens']:,}",
+        "-" if entry["cost"] is None else f"~{entry['cost']:.4f}",
+    ]
