@@ -110,7 +110,7 @@ class OpenAIOptions:
             raise UsageError(
                 f"model openai: no key in the environment variable {name}: set it, or name another with api_key_env="
             )
-        if any(key in str(getattr(self, field.name)) for field in fields(self)):
+        if len(key) >= SHORTEST_KEY and any(key in str(getattr(self, field.name)) for field in fields(self)):
             raise UsageError(f"model openai: an option holds the key of {name}, and would be stored with the run")
         return key
 

@@ -86,7 +86,7 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
 def seconds_heard(ref: AudioRef, policy: AudioPolicy) -> float:
     """How long the wave is that `load` gives, by the file's header alone: no sample is decoded. Raises AudioError."""
     with _told(ref), _opened(ref) as file:
-        own = file.frames / _rate(file)
+        own: float = file.frames / _rate(file)
         own *= file.channels if policy.channels == "end_to_end" else 1
     if policy.seconds is not None:
         return min(own, policy.seconds) if policy.short == "keep" else policy.seconds

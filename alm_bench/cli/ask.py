@@ -38,7 +38,7 @@ def ask(
     with common.chatter_aside():
         (output,) = call(asking(adapter, Decoding(max_new_tokens=max_new_tokens)), [ready.request])
     if output.error is not None or output.text is None:
-        raise AlmBenchError(output.error or f"{adapter.identity.label} returned no text")
+        raise AlmBenchError(output.error or output.refusal or f"{adapter.identity.label} returned no text")
     if adapter.identity.note:
         print(f"{adapter.identity.label}: {adapter.identity.note}", file=sys.stderr)
     if json_:
