@@ -15,7 +15,7 @@ METRIC = {"value", "low", "high", "n"}
 RUN_KEYS = {
     *("task", "model", "data", "revision", "split", "n", "skipped", "status", "metrics", "groups", "blind", "tables"),
     *("partial", "run", "fingerprint", "prompt", "parser", "decoding", "identity", "items", "limit", "touched"),
-    *("reasons", "over_blind", "options", "answer_by", "solver", "questions", "main", "condition"),
+    *("reasons", "over_blind", "options", "answer_by", "solver", "questions", "main", "condition", "usage"),
 }
 
 
