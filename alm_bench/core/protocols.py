@@ -157,6 +157,14 @@ class Streams(Protocol):
         that iterates; a failed call is an output's `error`."""
 
 
+@runtime_checkable
+class Logs(Protocol):
+    """An adapter whose model says things that are kept beside its answers (a process's standard error)."""
+
+    def log_to(self, folder: Path) -> None:
+        """Told the folder of a run before the first request of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """What one call is expected to take.

@@ -13,6 +13,7 @@ from alm_bench.core import (
     AlmBenchError,
     AnswerBy,
     Decoding,
+    Logs,
     OptionScores,
     Orders,
     Output,
@@ -48,6 +49,8 @@ def execute(plan: Plan, store: RunStore, observe: Observer, budget: Budget | Non
     todo = [i for i, record in enumerate(plan.pending) if record.sample.id not in kept]
     if isinstance(plan.adapter, Orders) and todo:
         todo = _ordered(plan.adapter, plan.requests, todo)
+    if isinstance(plan.adapter, Logs):
+        plan.adapter.log_to(store.folder)
     spec = plan.spec
     ahead = batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers, plan.condition)
     asked = _streamed(plan, ahead, budget) if _streams(plan) else (_answer(plan, b) for b in within(budget, ahead))
