@@ -18,6 +18,7 @@ from alm_bench.cli import (
     leaderboard,
     ls,
     matrix,
+    new,
     run,
     score,
     show,
@@ -51,6 +52,7 @@ app.command("caption-metrics")(captions.caption_metrics)
 app.command()(ls.ls)
 app.command()(train.train)
 app.add_typer(data.app, name="data")
+app.add_typer(new.app, name="new")
 
 
 def _version(value: bool) -> None:
