@@ -79,7 +79,7 @@ class ExecAdapter:
         self._process, self._hello = self._start()
         self._answers = 0  # of the process that runs now
         self._failures = 0  # starts since the last answer
-        self._fault = Fault("has not failed")
+        self._reason = ""  # of the last failure
         self.audio: AudioPolicy | None = self._hello.audio
         self.identity: AdapterIdentity = self._identity()
         self._batch = options.batch or self._hello.batch
@@ -111,7 +111,7 @@ class ExecAdapter:
                 self._forget(request)
                 if doubtful:
                     doubtful.popleft()
-                    output = replace(output, extra={**output.extra, "asked_again": f"the worker {self._fault}"})
+                    output = replace(output, extra={**output.extra, "asked_again": f"the worker {self._reason}"})
                 yield request, output
         finally:
             if opened:  # an interruption: what the worker still says belongs to no one
@@ -133,7 +133,7 @@ class ExecAdapter:
     def _ask(self, request: Request, decoding: Decoding, opened: dict[str, Request]) -> None:
         if not opened and self._process.ended():
             if not self._process.stopped:
-                self._fault = Fault(self._process.farewell())
+                self._reason = self._process.farewell()
             self._restart()
         opened[request.id] = request
         clips = [self._clip(request.id, wave) for wave in request.waves]
@@ -154,7 +154,7 @@ class ExecAdapter:
         """The request that was alone with the fault, failed; several, or one that may have met what an answer before
         it left behind, are to be asked again."""
         self._process.stop()
-        self._fault = fault
+        self._reason = str(fault)  # an exception would hold this object by its traceback
         suspects = list(opened.values())
         for request in suspects:
             self._forget(request)
@@ -200,10 +200,10 @@ class ExecAdapter:
         self._failures += 1
         if self._failures > self._options.restarts:
             raise AdapterError(
-                f"model exec: the worker failed {self._failures} times in a row, the last time it {self._fault}; "
+                f"model exec: the worker failed {self._failures} times in a row, the last time it {self._reason}; "
                 "finished items are kept, and the same command goes on from them"
             )
-        self._log.write(f"--- alm-bench: the worker {self._fault}; it is started again\n".encode())
+        self._log.write(f"--- alm-bench: the worker {self._reason}; it is started again\n".encode())
         self._process, hello = self._start()
         self._answers = 0
         if hello != self._hello:
