@@ -198,6 +198,8 @@ def _over(child: "subprocess.Popen[bytes]") -> bool:
     """Whether it has ended; it is left unreaped, so that its number cannot become another process group's."""
     if child.returncode is not None:
         return True
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        return child.poll() is not None
     try:
         return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
     except ChildProcessError:  # someone else reaped it

@@ -67,7 +67,7 @@ def read_hello(line: bytes) -> Hello:
     batch = said.get("batch", 1)
     if not _is(batch, int) or batch < 1:
         raise UsageError(f"its first line has batch {batch!r:.60}, expected a whole number above 0")
-    label = str(values.pop("name", "")).strip()
+    label = " ".join(str(values.pop("name", "")).split())
     if not label:
         raise UsageError(f"its first line has no 'name'; {_WANTED['name']}")
     trained_on = tuple(map(str, values.pop("trained_on", ())))
