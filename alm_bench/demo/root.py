@@ -18,6 +18,7 @@ from alm_bench.demo.made import Made
 from alm_bench.demo.scene import Scene
 
 _COMPLETE = "world.json"
+_SCENES = (files.EVALUATION_SCENES, files.HELD_OUT_SCENES, files.TRAINING_SCENES)
 
 
 def synthesise(scene: Scene) -> Wave:
@@ -67,10 +68,10 @@ class DemoRoot(LocalRoot):
         """The clip under the first of `names` that the world has, else whatever file lies there."""
         for name in names:
             key = _key(name)
-            for index in (files.EVALUATION_SCENES, files.TRAINING_SCENES):
+            for index in _SCENES:
                 scene = self._known(index).get(key)
                 if scene is not None:
-                    keep = self.keep_training or index == files.EVALUATION_SCENES
+                    keep = self.keep_training or index != files.TRAINING_SCENES
                     path = self.path / key
                     return AudioRef(key, path, partial(_read, path, scene, keep))
         return super().audio(*names)
@@ -78,7 +79,7 @@ class DemoRoot(LocalRoot):
     def scene(self, name: str) -> Scene:
         """The description behind a clip. Raises DataError for a clip that is not of this world."""
         key = _key(name)
-        for index in (files.EVALUATION_SCENES, files.TRAINING_SCENES):
+        for index in _SCENES:
             if key in self._known(index):
                 return self._known(index)[key]
         raise DataError(
@@ -108,7 +109,7 @@ def demo_root(cache: Path | None = None, sizes: files.Sizes | None = None) -> De
     """
     sizes = sizes or files.Sizes()
     path = (cache or cache_folder("demo-v1")) / files.version(sizes).replace("+", "-")
-    if not (path / _COMPLETE).is_file():
+    if not _whole(path):
         try:
             with storing(path):
                 _write(path, sizes)
@@ -120,9 +121,16 @@ def demo_root(cache: Path | None = None, sizes: files.Sizes | None = None) -> De
     return DemoRoot(path, sizes=sizes)
 
 
+def _whole(path: Path) -> bool:
+    return all((path / name).is_file() for name in (_COMPLETE, files.HELD_OUT_SCENES))
+
+
 def _write(path: Path, sizes: files.Sizes) -> None:
+    """What of the world is not there yet."""
     path.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path / ".lock"):
+        if not (path / files.HELD_OUT_SCENES).is_file():
+            files.write_held_out(path, sizes)
         if (path / _COMPLETE).is_file():
             return
         files.write_evaluation(path, sizes)

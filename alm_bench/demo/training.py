@@ -50,7 +50,7 @@ _OTHER_WAY = {
 }
 
 
-def _row(
+def row(
     subtype: str, paths: Sequence[str], texts: Sequence[str], asked: str, answer: str, difficulty: str = "easy"
 ) -> Row:
     return {
@@ -66,7 +66,7 @@ def _row(
     }
 
 
-def _caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
+def caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
     return captions(scenes[path], path)[turn % 5]
 
 
@@ -104,16 +104,16 @@ def _path(item: Question, folder: str) -> str:
     return f"{folder}/Y{opaque('train', item.id)[:11]}.wav"
 
 
-def _choice_row(made: Made, item: Question, path: str) -> Row:
+def choice_row(made: Made, item: Question, path: str, subtype: str = "AudioCaps_MCQ.json") -> Row:
     asked = MCQ.render({"question": item.question}, item.choices)
     answer = _lettered(item.choices, item.gold)
-    return _row("AudioCaps_MCQ.json", [path], [_caption(made.scenes, path)], asked, answer, item.difficulty)
+    return row(subtype, [path], [caption(made.scenes, path)], asked, answer, item.difficulty)
 
 
 def _open_row(made: Made, item: Question, path: str) -> Row:
     """The question without its options."""
     asked, answer = item.question.lower(), item.choices[item.gold].lower()
-    return _row("AudioCaps_Open.json", [path], [_caption(made.scenes, path)], asked, answer, item.difficulty)
+    return row("AudioCaps_Open.json", [path], [caption(made.scenes, path)], asked, answer, item.difficulty)
 
 
 def _question_rows(made: Made, split: str, choice: int, opened: int, seed: int, folder: str) -> None:
@@ -124,7 +124,7 @@ def _question_rows(made: Made, split: str, choice: int, opened: int, seed: int, 
     further = _drawn(_further(items, rng), choice // 5, rng)
     # Which of these sounds can be heard asks nothing where none are named.
     answerable = [item for item in [*items, *further] if item.skill != "Event Presence"]
-    made.rows += [_choice_row(made, item, _path(item, folder)) for item in [*items, *further]]
+    made.rows += [choice_row(made, item, _path(item, folder)) for item in [*items, *further]]
     made.rows += [_open_row(made, item, _path(item, folder)) for item in _drawn(answerable, opened, rng)]
 
 
@@ -144,7 +144,7 @@ def _entailment_rows(made: Made, split: str, clips: int, seed: int, folder: str)
         for column, gold in _GOLD_VERDICT.items():
             asked = ENTAILMENT.render({"hypothesis": entry[column]}, VERDICTS)
             answer = _lettered(VERDICTS, gold)
-            made.rows.append(_row("CLE.json", [path], [_caption(made.scenes, path)], asked, answer))
+            made.rows.append(row("CLE.json", [path], [caption(made.scenes, path)], asked, answer))
 
 
 def _aqa_rows(made: Made, split: str, clips: int, seed: int) -> None:
@@ -152,7 +152,7 @@ def _aqa_rows(made: Made, split: str, clips: int, seed: int) -> None:
     made.scenes |= source.scenes
     for name, question, answer in aqa.majority(source):
         path = f"{aqa.FOLDER}/{name}"
-        made.rows.append(_row("Clotho_AQA.json", [path], [_caption(made.scenes, path)], question.lower(), answer))
+        made.rows.append(row("Clotho_AQA.json", [path], [caption(made.scenes, path)], question.lower(), answer))
 
 
 def _heard_rows(made: Made, split: str, n: int, seed: int, folder: str) -> None:
@@ -168,8 +168,8 @@ def _heard_rows(made: Made, split: str, n: int, seed: int, folder: str) -> None:
         yes = (i + i // len(names)) % 2 == 0
         kind = EVENT_TYPES[rng.choice(heard if yes else absent)]
         asked = rng.choice(aqa.HEARD).format(kind).lower()
-        text = [_caption(made.scenes, path)]
-        made.rows.append(_row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
+        text = [caption(made.scenes, path)]
+        made.rows.append(row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
 
 
 def _noted_rows(made: Made, split: str, described: int, noted: int, seed: int) -> None:
@@ -189,7 +189,7 @@ def _noted_rows(made: Made, split: str, described: int, noted: int, seed: int) -
             (f"AudioCaps_{about.capitalize()}.json", path, note.asked, note.answer)
             for path, note in _drawn(asked[about], count, rng)
         ]
-    made.rows += [_row(kind, [path], [_caption(made.scenes, path)], said, answer) for kind, path, said, answer in rows]
+    made.rows += [row(kind, [path], [caption(made.scenes, path)], said, answer) for kind, path, said, answer in rows]
 
 
 def _described_rows(made: Made, split: str, texts: int, pairs_a_tier: int, seed: int, folder: str) -> None:
@@ -198,13 +198,13 @@ def _described_rows(made: Made, split: str, texts: int, pairs_a_tier: int, seed:
     names = sorted(path for path in made.scenes if path.startswith(folder))
     for i in range(texts):
         path = names[i % len(names)]
-        text = _caption(made.scenes, path, i // len(names) + i)
-        made.rows.append(_row("AudioCaps.json", [path], [text], CAPTION, text))
+        text = caption(made.scenes, path, i // len(names) + i)
+        made.rows.append(row("AudioCaps.json", [path], [text], CAPTION, text))
     for number, (tier, asked) in enumerate(TIERS.items(), start=1):
         for first, second in pairs(rng, names, pairs_a_tier):
-            both = [_caption(made.scenes, first), _caption(made.scenes, second)]
+            both = [caption(made.scenes, first), caption(made.scenes, second)]
             answer = difference(made.scenes[first], made.scenes[second], tier)
-            made.rows.append(_row(f"ACD-{number}.json", [first, second], both, asked, answer))
+            made.rows.append(row(f"ACD-{number}.json", [first, second], both, asked, answer))
 
 
 def training_rows(n: int, seed: int = 0, split: str = "train") -> Made:
