@@ -32,7 +32,7 @@ class TaskEntry:
     module: str
 
     def prompts(self) -> dict[str, PromptTemplate]:
-        return load_prompts(self.card.folder / "prompts.toml", self.card.name)
+        return load_prompts(self.card.folder / self.card.prompts, self.card.name)
 
     def create(self, options: Mapping[str, str] | None = None) -> Task:
         parsed = fill(self._options(), options or {}, f"task {self.card.name}")
@@ -47,7 +47,9 @@ class TaskEntry:
         return importlib.import_module(f"{self.module}.plugin")
 
     def _options(self) -> Any:
-        return getattr(self._plugin(), "Options", NoOptions)
+        """The plug-in's one class for all its tasks, or, of a table by task, this one's."""
+        found = getattr(self._plugin(), "Options", NoOptions)
+        return found.get(self.card.name, NoOptions) if isinstance(found, Mapping) else found
 
 
 @dataclass(frozen=True, slots=True)

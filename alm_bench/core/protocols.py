@@ -80,7 +80,11 @@ class KnowsBlind(Protocol):
     """A task whose tables have rows that hear nothing, item by item: every score is set against the best of them."""
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Row name -> the expected score of each of `rows`, all of which have a target. Pure."""
+        """Row name -> the expected score of each of `rows`, all of which have a target. Pure.
+
+        The score is that of `item_scores`, and raises what that raises, where the task is a `ScoresItems`; else it is
+        accuracy, or the first metric of a card without that, and `rows` are those that `grade` gives it to.
+        """
 
 
 @runtime_checkable

@@ -283,7 +283,8 @@ class TaskCard:
     """What a task is, read from its `task.toml` without importing its code.
 
     `audio` are the places of its clips below the data root; `audio_source` says where they come from when that is not
-    `source`, and `audio_fetch` where they can be fetched, all splits' in one.
+    `source`, and `audio_fetch` where they can be fetched, all splits' in one. `prompts` is the file of its prompt sets,
+    in the card's folder.
     """
 
     name: str
@@ -307,6 +308,7 @@ class TaskCard:
     audio_source: str | None = None
     audio_fetch: Fetch | None = None
     collection: str | None = None  # a name that stands for several tasks
+    prompts: str = "prompts.toml"
 
     @property
     def default_split(self) -> str:

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, ScoresItems, Task
+from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, Task
+from alm_bench.records.earned import counts, earned
 from alm_bench.records.schema import Record, metric_json
 from alm_bench.records.tables import cell, markdown, signed
 from alm_bench.scoring.blind import golden, margin
-from alm_bench.scoring.choice import chosen, clips, counts, split, weights
+from alm_bench.scoring.choice import chosen, clips, split, weights
 from alm_bench.scoring.intervals import clustered, share
 from alm_bench.scoring.paired import difference
 
@@ -60,9 +61,7 @@ def pairs(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> list[
 
 def effects(task: Task, found: Sequence[Pair]) -> dict[str, dict[str, Effect]]:
     """Over all items ("all"), and by the key of each grouping."""
-    kept = [pair for pair in found if pair.clean.sample.target is not None]
-    if not isinstance(task, ScoresItems):
-        kept = [pair for pair in kept if counts(task.card.metrics[0], [pair.clean, *pair.noisy])]
+    kept = [pair for pair in found if pair.clean.sample.target is not None and counts(task, pair.clean.sample)]
     if not kept:
         return {"all": {"all": missing("the items have no answers to be scored by")}}
     try:
@@ -90,8 +89,8 @@ class _Scores:
 
     @staticmethod
     def of(task: Task, kept: Sequence[Pair]) -> "_Scores":
-        name, clean = _earned(task, [pair.clean for pair in kept])
-        repeats = [_earned(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
+        name, clean = earned(task, [pair.clean for pair in kept])
+        repeats = [earned(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
         changed = [float(np.mean([_said(row) != _said(pair.clean) for row in pair.noisy])) for pair in kept]
         rows = [pair.clean for pair in kept]
@@ -120,15 +119,6 @@ class _Scores:
             reason,
             self.name,
         )
-
-
-def _earned(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
-    """The score's name and each row's."""
-    if isinstance(task, ScoresItems):
-        name, values = task.item_scores(rows)
-        return name, [float(value) for value in values]
-    name = task.card.metrics[0]
-    return name, [row.scores.get(name, 0.0) for row in rows]
 
 
 def picked(records: Sequence[Record]) -> Metric:

@@ -25,12 +25,14 @@ from alm_bench.scoring.choice import clips, weights
 from alm_bench.scoring.paired import difference
 
 METRIC_COLUMNS = ["metric", "value", "low", "high", "n", "reason"]
+CAPTIONS = ("spider", "spice", "cider", "meteor", "rouge_l", "bleu_1", "bleu_2", "bleu_3", "bleu_4")
 FIGURES = (
     *("accuracy", "chance_filled", "beyond_text", "official_accuracy", "all_right", "consistency"),
     *("by_text_sum", "by_text_mean", "by_letter_sum", "by_letter_mean"),
     *("precision", "recall", "f1", "eacc", "nacc", "cacc"),
     *("binary_accuracy", "majority_accuracy", "unanimous_accuracy", "open_accuracy"),
-    *("spider", "spice", "cider", "meteor", "rouge_l", "bleu_1", "bleu_2", "bleu_3", "bleu_4"),
+    *(f"open_{name}" for name in CAPTIONS),
+    *CAPTIONS,
 )
 
 TaskOf = Callable[[str], Task | None]
@@ -153,14 +155,19 @@ def tables(runs: Sequence[Run], task_of: TaskOf) -> list[tuple[str, list[dict[st
 def _table(members: list[Run], task: Task | None) -> tuple[str, list[dict[str, str]]]:
     ranked_by = _ranked_by(members)
     members = sorted(members, key=lambda run: _rank(run, ranked_by))
-    first, blind = members[0].summary, _blind(members, task)
+    first = members[0].summary
+    by_accuracy = any("accuracy" in run.summary["metrics"] for run in members)
+    blind = _blind(members, task) if by_accuracy else {}
     rows = []
     for run in members:
         row = _row(run)
-        place = list(row).index("accuracy") + 1 if "accuracy" in row else len(row)
+        figure = "accuracy" if "accuracy" in row else ranked_by
+        place = list(row).index(figure) + 1 if figure in row else len(row)
         against = {}
         if "accuracy" in run.summary["metrics"]:
             against = {"against the best": _against_best(run, members[0]), OVER_BLIND: _against_blind(run, blind)}
+        elif run.summary["over_blind"]:
+            against = {OVER_BLIND: lead(run.summary["over_blind"].get("all", {}).get("all"))}
         cells = list(row.items())
         rows.append(dict([*cells[:place], *against.items(), *cells[place:]]))
     for name in dict.fromkeys(name for run in members for name in run.summary["blind"]):

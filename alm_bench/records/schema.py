@@ -211,5 +211,5 @@ def metric_json(metric: Metric) -> dict[str, Any]:
 
 
 def margin_json(margin: Margin) -> dict[str, Any]:
-    lead = metric_json(margin.lead)
-    return {"row": margin.row, "accuracy": margin.accuracy, "lead": lead, "beaten": margin.beaten}
+    entry = {"row": margin.row, margin.score: margin.value, "lead": metric_json(margin.lead), "beaten": margin.beaten}
+    return entry if margin.score == "accuracy" else {**entry, "score": margin.score}

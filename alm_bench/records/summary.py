@@ -12,12 +12,13 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
       "usage": {"calls", "prompt_tokens", "audio_tokens", "completion_tokens", "cost"} | null}]}
 
     METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
-    LEAD = {"row", "accuracy", "lead": METRIC, "beaten": bool}
+    LEAD = {"row", SCORE: what the row earns, "lead": METRIC, "beaten": bool, "score" (only where it is not accuracy)}
 
 `main` names the figure that a task is ranked by. `n` counts the items of our denominator (all but the skipped ones),
-`questions` what they are arrangements of. A LEAD sets accuracy against the best blind row of the same items. `tables`
-may hold `confusion`, `positions` (scoring/position.py) and `unpicked` (scoring/choice.py). `usage` sums what a server
-told of its calls (records/usage.py).
+`questions` what they are arrangements of. A LEAD sets accuracy, or the score that a task has in its place
+(records/earned.py), against the best blind row of the same items. `tables` may hold `confusion`, `positions`
+(scoring/position.py) and `unpicked` (scoring/choice.py). `usage` sums what a server told of its calls
+(records/usage.py).
 """
 
 from collections import Counter
@@ -25,7 +26,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from alm_bench.core import STATUSES, KnowsBlind, Metrics, Scored, Task
+from alm_bench.core import STATUSES, KnowsBlind, MetricError, Metrics, Scored, Task
+from alm_bench.records.earned import counts, earned
 from alm_bench.records.schema import SCHEMA_VERSION, Record, margin_json, metric_json
 from alm_bench.records.usage import usage
 from alm_bench.scoring.blind import Values, golden, margin
@@ -101,16 +103,23 @@ def _order(spec: Mapping[str, Any]) -> str:
 
 
 def over_blind(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Any]]:
-    """Every accuracy of the tables against the best blind row of its items; empty where the task has none."""
-    kept = golden(rows)
+    """What the items earn against the best blind row, by grouping and key; empty where the task has none, or its score
+    cannot be had here."""
+    kept = [row for row in golden(rows) if counts(task, row.sample)]
     if not isinstance(task, KnowsBlind) or not kept:
         return {}
-    values = task.blind_scores(kept)
+    try:
+        score, scores = earned(task, kept)
+        values = task.blind_scores(kept)
+    except MetricError:
+        return {}
+    if not values:
+        return {}
     place = {id(row): number for number, row in enumerate(kept)}
 
     def lead(part: Sequence[Scored]) -> dict[str, Any] | None:
-        mine: Values = {name: [scores[place[id(row)]] for row in part] for name, scores in values.items()}
-        found = margin(part, mine)
+        theirs: Values = {name: [each[place[id(row)]] for row in part] for name, each in values.items()}
+        found = margin(part, theirs, [scores[place[id(row)]] for row in part], score)
         return None if found is None else margin_json(found)
 
     parts = {"all": {"all": kept}, **split(kept, task.card.groups)}

@@ -7,6 +7,10 @@ from tabulate import tabulate
 
 from alm_bench.records.usage import sentence
 
+_CAPTIONS = {
+    **{f"bleu_{order}": f"BLEU-{order}" for order in range(1, 5)},
+    **{"meteor": "METEOR", "rouge_l": "ROUGE-L", "cider": "CIDEr", "spice": "SPICE", "spider": "SPIDEr"},
+}
 TITLES = {
     "accuracy": "accuracy",
     "official_accuracy": "official",
@@ -21,12 +25,8 @@ TITLES = {
     "majority_accuracy": "yes/no, majority",
     "unanimous_accuracy": "yes/no, unanimous",
     "open_accuracy": "open",
-    **{f"bleu_{order}": f"BLEU-{order}" for order in range(1, 5)},
-    "meteor": "METEOR",
-    "rouge_l": "ROUGE-L",
-    "cider": "CIDEr",
-    "spice": "SPICE",
-    "spider": "SPIDEr",
+    **_CAPTIONS,
+    **{f"open_{name}": f"open, {title}" for name, title in _CAPTIONS.items()},
     "chance_filled": "unanswered as chance",
     "beyond_text": "beyond text",
     "all_right": "right in every order",
@@ -41,6 +41,7 @@ NO_INTERVAL = ("answered",)
 OF_FEWER = (
     *("beyond_text", "all_right", "consistency"),
     *("binary_accuracy", "majority_accuracy", "unanimous_accuracy", "open_accuracy"),
+    *(f"open_{name}" for name in _CAPTIONS),
 )
 """Figures of other items than their row's: their number stands with them."""
 
@@ -89,10 +90,12 @@ def _titles(names: Sequence[str]) -> list[str]:
 
 
 def lead(entry: Mapping[str, Any] | None) -> str:
-    """`+12.3 [+9.0, +15.6] over first option`, marked where the interval does not lie above 0."""
+    """`+12.3 [+9.0, +15.6] over first option`, marked where the interval does not lie above 0; `by CIDEr` where it is
+    not of accuracy."""
     if entry is None:
         return "-"
-    over = f"{signed(entry['lead'])} over {entry['row']}"
+    by = f" by {TITLES.get(entry['score'], entry['score'])}" if "score" in entry else ""
+    over = f"{signed(entry['lead'])}{by} over {entry['row']}"
     return over if entry["beaten"] else f"**not above blind:** {over}"
 
 

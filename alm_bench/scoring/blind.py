@@ -70,11 +70,12 @@ def _mean(rows: Sequence[Scored], values: Sequence[float]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """A score's lead over the best blind row of its table: `row` and its accuracy, and the paired difference."""
+    """A score's lead over the best blind row of its table: `row` and what it earns, and the paired difference."""
 
     row: str
-    accuracy: float
+    value: float
     lead: Metric
+    score: str = "accuracy"
 
     @property
     def beaten(self) -> bool:
@@ -82,11 +83,14 @@ class Margin:
         return self.lead.low is not None and self.lead.low > 0
 
 
-def margin(rows: Sequence[Scored], values: Values, scores: Sequence[float] | None = None) -> Margin | None:
-    """Of `scores`, the accuracy of `rows` where none are given, over `values` of the same; None without either."""
+def margin(
+    rows: Sequence[Scored], values: Values, scores: Sequence[float] | None = None, name: str = "accuracy"
+) -> Margin | None:
+    """Of `scores` called `name`, the accuracy of `rows` where none are given, over `values` of the same; None without
+    either."""
     if not rows or not values:
         return None
     means = {name: _mean(rows, each) for name, each in values.items()}
     best = max(means, key=lambda name: means[name])
     mine = [row.scores.get("accuracy", 0.0) for row in rows] if scores is None else scores
-    return Margin(best, means[best], difference(values[best], mine, clips(rows), weights(rows)))
+    return Margin(best, means[best], difference(values[best], mine, clips(rows), weights(rows)), name)

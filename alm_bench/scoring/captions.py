@@ -5,6 +5,7 @@ corpus's value and one an item. Their values are those of pycocoevalcap 1.2 (git
 the last digit: its own code is called where it needs no Java, its jars where it does.
 """
 
+import functools
 import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +41,12 @@ def tokenize(texts: Sequence[str]) -> list[str]:
     if len(said) < len(texts):
         raise MetricError(f"the PTB tokenizer gave {len(said)} lines for {len(texts)} texts")
     return [_without_punctuation(line.rstrip().split(" ")) for line in said[: len(texts)]]
+
+
+@functools.lru_cache(maxsize=8)
+def _tokenized(texts: tuple[str, ...], program: str) -> list[str]:
+    """What leads and ablations score again is not split again: every start of Java costs a second."""
+    return tokenize(texts)
 
 
 _SENTENCE_END = re.compile(r"""(?<=[\w)\]'"%])([.!?]+)(?=["')\]]*(?:\s|$))""")
@@ -222,7 +229,7 @@ def caption_scores(
     _check(candidates, references, metrics)
     flat = [*candidates, *(text for each in references for text in each)]
     try:
-        tokens, tokenizer = tokenize(flat), "CoreNLP 3.4.1"
+        tokens, tokenizer = _tokenized(tuple(flat), java.java()), "CoreNLP 3.4.1"
     except MetricError:
         tokens, tokenizer = tokenize_without_java(flat), "NLTK"
     said, rest = tokens[: len(candidates)], iter(tokens[len(candidates) :])

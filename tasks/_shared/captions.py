@@ -27,6 +27,8 @@ class CaptionOptions:
         if self.metrics is None:
             return METRICS
         names = tuple(name.strip() for name in self.metrics.split("+") if name.strip())
+        if not names:
+            raise UsageError(f"metrics={self.metrics} names no metric; known: {', '.join(METRICS)}")
         for name in names:
             if name not in METRICS:
                 raise UsageError(
@@ -57,6 +59,12 @@ class SentenceTask:
 
     def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
         return scores_of(rows, figures)
+    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
+        """By the metric of `item_scores`."""
+        said = others(rows)
+        if said is None:
+            return {}
+        return {BLIND_OTHER: by_item(said, rows, ranked(self.options.chosen()))}
 
 
 def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
@@ -79,7 +87,7 @@ def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
     kept = [row for row in counted(rows) if row.sample.target]
     if not kept:
         return TaskScore({name: Metric.missing("no items") for name in metrics})
-    said = [(row.parsed.value if row.parsed is not None else None) or "" for row in kept]
+    said = sentences(kept)
     names = [row.sample.id for row in kept]
     found = caption_scores(said, [references(row.sample) for row in kept], clips(kept), metrics, names)
     figures = {**found.corpus, "answered": answered(kept)}
@@ -87,27 +95,40 @@ def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
 
 
 def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Sequence[float]]:
-    """What each item earns, and by which of the chosen metrics: the first of SPICE, CIDEr, METEOR and ROUGE-L that this
-    machine can compute. Raises MetricError where that fails all the same."""
-    said = [(row.parsed.value if row.parsed is not None else None) or "" for row in rows]
-    name = next((metric for metric in RANKED if metric in metrics and _computable(metric)), metrics[0])
-    found = caption_scores(said, [references(row.sample) for row in rows], metrics=[name])
-    if name not in found.items:
-        raise MetricError(f"{name} {found.corpus[name].reason}")
-    return name, found.items[name]
+    """What each item earns, and by which of the chosen metrics. Raises MetricError where that fails."""
+    name = ranked(metrics)
+    return name, by_item(sentences(rows), rows, name)
+
+
+def by_item(said: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequence[float]:
+    """What each sentence earns as the answer to its row. Raises MetricError."""
+    found = caption_scores(said, [references(row.sample) for row in rows], metrics=[metric])
+    if metric not in found.items:
+        raise MetricError(f"{metric} {found.corpus[metric].reason}")
+    return found.items[metric]
+
+
+def sentences(rows: Sequence[Scored]) -> list[str]:
+    """What was answered, "" where nothing was."""
+    return [(row.parsed.value if row.parsed is not None else None) or "" for row in rows]
 
 
 def scores_of(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
     """What each item earns by those of `figures` that are means of items; BLEU's and METEOR's are not."""
-    said = [(row.parsed.value if row.parsed is not None else None) or "" for row in rows]
     names = [name for name in MEANS if name in figures]
     if not names:
         return {}
-    return caption_scores(said, [references(row.sample) for row in rows], metrics=names).items
+    return caption_scores(sentences(rows), [references(row.sample) for row in rows], metrics=names).items
 
 
 MEANS = ("spice", "spider", "cider", "rouge_l")
 RANKED = ("spice", "cider", "meteor", "rouge_l")
+
+
+def ranked(metrics: Sequence[str]) -> str:
+    """The metric that items are compared by: of the chosen ones the first of these four that this machine can compute,
+    else the first."""
+    return next((metric for metric in RANKED if metric in metrics and _computable(metric)), metrics[0])
 
 
 def _computable(metric: str) -> bool:
@@ -126,16 +147,23 @@ def references(sample: Sample) -> list[str]:
     return list(sample.target)
 
 
-def _blind(rows: Sequence[Scored], metrics: Sequence[str]) -> dict[str, Metrics]:
-    """What a sentence of the task's own kind earns that belongs to other clips: the first reference of the next item
-    that shares no clip with an item."""
+def others(rows: Sequence[Scored]) -> list[str] | None:
+    """For each item a sentence of the task's own kind that belongs to other clips: the first reference of the next item
+    that shares no clip with it. None where an item has no such."""
     heard = [{ref.id for ref in row.sample.audio} for row in rows]
     said = []
     for place in range(len(rows)):
         following = (*range(place + 1, len(rows)), *range(place))
         other = next((k for k in following if not heard[k] & heard[place]), None)
         if other is None:
-            return {}
+            return None
         said.append(references(rows[other].sample)[0])
+    return said
+
+
+def _blind(rows: Sequence[Scored], metrics: Sequence[str]) -> dict[str, Metrics]:
+    said = others(rows)
+    if said is None:
+        return {}
     known = [references(row.sample) for row in rows]
     return {BLIND_OTHER: caption_scores(said, known, clips(rows), metrics).corpus}

@@ -1,7 +1,8 @@
 """ClothoAQA (Lipping et al., arXiv 2204.09634): questions on Clotho's clips, three annotators' answers each.
 
 Yes/no questions are counted in three ways: every annotator's row (the set that Mellow's paper uses), the majority of a
-question's three, and the questions on which all three agree. The others are answered in one word.
+question's three, and the questions on which all three agree. The others are answered in one word, which any annotator's
+makes right; caption metrics of them are there for those who ask.
 """
 
 import re
@@ -10,16 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alm_bench.core import DataRoot, Metric, Metrics, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core import DataRoot, Metric, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.data.readers import read_csv, unique
 from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
-from alm_bench.scoring.choice import answered, counted, mean
+from alm_bench.scoring.captions import caption_scores
+from alm_bench.scoring.choice import answered, clips, counted, mean
+from alm_bench.tasks._shared.captions import CaptionOptions, references, sentences
 from alm_bench.tasks._shared.clips import clip_names
 
 COLUMNS = ("file_name", "QuestionText", "answer")
 YES_NO = ("yes", "no")
 BLIND_YES, BLIND_WORD = "always the more frequent of yes and no", "always the most frequent word"
+
+Options = CaptionOptions
 
 _WORD = re.compile(r"[^\w' ]+")
 
@@ -27,7 +32,11 @@ _WORD = re.compile(r"[^\w' ]+")
 @dataclass(frozen=True, slots=True)
 class ClothoAqa:
     card: TaskCard
+    options: CaptionOptions
     parser: str = PARSER
+
+    def __post_init__(self) -> None:
+        self.options.chosen()  # an unknown metric is met before the model works
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         return {"annotations": data.locate(next(file for file in self.card.files if file.split == split))}
@@ -68,7 +77,21 @@ class ClothoAqa:
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         kept = counted(rows)
-        return TaskScore({**_figures(kept), "answered": answered(kept)}, blind=_blind(kept))
+        figures, blind = _figures(kept), _blind(kept)
+        opened = [row for row in kept if not is_binary(row.sample)]
+        if self.options.metrics is None or not opened:
+            return TaskScore({**figures, "answered": answered(kept)}, blind=blind)
+        asked = self.options.chosen()
+        captions, tokenizer = _captions(opened, sentences(opened), asked)
+        blind[BLIND_WORD] |= _captions(opened, [_frequent(opened)] * len(opened), asked)[0]
+        return TaskScore({**figures, **captions, "answered": answered(kept)}, blind=blind, tables=tokenizer)
+
+    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
+        """By `binary_accuracy`, of the yes/no questions."""
+        if not rows:
+            return {}
+        said = _frequent(rows)
+        return {BLIND_YES: [graded(row.sample, said)["binary_accuracy"] for row in rows]}
 
 
 def is_binary(sample: Sample) -> bool:
@@ -107,12 +130,23 @@ def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
     for name, part in ((BLIND_YES, binary), (BLIND_WORD, opened)):
         if not part:
             continue
-        said = Counter(answer for row in part for answer in row.sample.target).most_common(1)[0][0]
+        said = _frequent(part)
         table[name] = {}
         for figure, counts in _parts(part).items():
             if counts:
                 table[name][figure] = mean(counts, [graded(row.sample, said)[figure] for row in counts])
     return table
+
+
+def _frequent(rows: Sequence[Scored]) -> str:
+    """The answer that most annotators give."""
+    return Counter(answer for row in rows for answer in row.sample.target).most_common(1)[0][0]
+
+
+def _captions(rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]) -> tuple[Metrics, dict[str, str]]:
+    """The caption metrics of open answers under names of their own, and what split the words."""
+    found = caption_scores(said, [references(row.sample) for row in rows], clips(rows), metrics)
+    return {f"open_{name}": metric for name, metric in found.corpus.items()}, {"tokenizer": found.tokenizer}
 
 
 def graded(sample: Sample, said: str | None) -> dict[str, float]:
@@ -125,5 +159,5 @@ def graded(sample: Sample, said: str | None) -> dict[str, float]:
     return scores | ({"unanimous_accuracy": majority} if len(set(answers)) == 1 else {})
 
 
-def create(card: TaskCard, options: NoOptions) -> ClothoAqa:
-    return ClothoAqa(card)
+def create(card: TaskCard, options: CaptionOptions) -> ClothoAqa:
+    return ClothoAqa(card, options)

@@ -1,13 +1,13 @@
 """`noise-ablation`: paired runs, verdicts, and what is refused."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 from small_world import alm, mmau, model, outputs, questions, refusal, replay
 
-from alm_bench.core import Sample, Scored
+from alm_bench.core import Parsed, Sample, Scored, Task
 from alm_bench.plugins import catalogue
 from alm_bench.records.ablation import Pair, effects
 
@@ -145,6 +145,16 @@ def test_orders_of_a_question_weigh_as_one() -> None:
     assert found["clean"]["value"] == pytest.approx(run["metrics"]["accuracy"]["value"])
 
 
+class Unblind:
+    """A task without blind rows."""
+
+    def __init__(self) -> None:
+        self.card = catalogue().task("mmau").card
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> dict[str, float]:
+        return {"accuracy": 0.0}
+
+
 def test_one_clip_and_tasks_without_blind_rows_have_no_verdict() -> None:
     mmau(Path("one"), count=1)
     listener = model(Path("m.py"), LISTENS, audio=POLICY)
@@ -155,9 +165,12 @@ def test_one_clip_and_tasks_without_blind_rows_have_no_verdict() -> None:
     demo = ("--tasks", "clotho_aqa", "--data", "demo", "--limit", "30")
     ran = alm("noise-ablation", "--model", "echo", *demo, "--conditions", "gaussian", "--json")
     (aqa,) = ran.json["runs"]
-    assert (aqa["verdict"], aqa["reason"]) == (None, "no blind row is known item by item")
+    assert aqa["verdict"] == "not listening"
     assert aqa["score"] == "binary_accuracy"
     assert aqa["clean"]["n"] < 30, "open questions are not yes or no"
+    rows = [Scored(Sample(f"q{n}", {}, target=0), "ok", "", None, {"accuracy": n % 2}) for n in range(20)]
+    effect = effects(cast(Task, Unblind()), [Pair(row, [row]) for row in rows])["all"]["all"]
+    assert (effect.verdict, effect.reason) == (None, "no blind row is known item by item")
 
 
 def test_the_card_names_what_is_measured_where_nothing_is_named() -> None:

@@ -17,6 +17,7 @@ import soundfile
 
 from alm_bench.core import DataError, DataFile, StoreError, UsageError
 from alm_bench.demo import TAGS, DemoRoot, Made, Scene, Sizes, demo_root, mmau_items, synthesise, training_rows
+from alm_bench.demo.reasonaqa import held_out_rows
 from alm_bench.demo.training import ENTAILMENT, MCQ, VERDICTS
 from alm_bench.plugins import catalogue
 
@@ -96,7 +97,7 @@ def named_clips(world: DemoRoot) -> set[str]:
         f"AudioCapsLarger/test/Y{row['youtube_id']}.wav" for row in table(world.path / "captions/audiocaps_test.csv")
     }
     names |= {f"clotho_aqa/audio_files/{r['file_name']}" for r in table(world.path / "clotho_aqa/clotho_aqa_test.csv")}
-    for split in ("train", "val"):
+    for split in ("train", "val", "test"):
         rows = listed(world.path / f"reasonaqa/{split}.json")
         names |= {row[side] for row in rows for side in ("filepath1", "filepath2")} - {""}
     return names | {row["path"] for row in table(world.path / "reasonaqa/tags_train.csv")}
@@ -169,6 +170,18 @@ def test_a_half_written_world_is_written_again(tmp_path: Path) -> None:
     (root.path / "world.json").unlink()
     (root.path / "mmau/mmau-test-mini.json").write_text("[")
     assert (demo_root(tmp_path, SMALL).path / "mmau/mmau-test-mini.json").read_bytes() == whole
+
+
+def test_a_world_from_before_gets_reasonaqas_test_file_beside_its_others(tmp_path: Path) -> None:
+    root = demo_root(tmp_path, SMALL)
+    new = [root.path / name for name in ("reasonaqa/test.json", "scenes/reasonaqa-1.json")]
+    whole = [file.read_bytes() for file in new]
+    for file in new:
+        file.unlink()
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in root.path.rglob("*") if path.is_file()}
+    assert demo_root(tmp_path, SMALL).version() == root.version()
+    assert [file.read_bytes() for file in new] == whole
+    assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before}
 
 
 def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
@@ -290,3 +303,10 @@ def test_what_is_asked_in_training_is_what_its_version_says() -> None:
     """A failure says that rows have changed: raise `ROWS` in training.py, then put the new value here."""
     text = json.dumps(training_rows(100).rows)
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "d6534f719a569aec"
+
+
+def test_reasonaqas_test_rows_are_what_their_number_says() -> None:
+    """A failure says that rows have changed: raise the number in `HELD_OUT_SCENES`, then put the new value here."""
+    made = held_out_rows(24)
+    text = json.dumps([made.rows, [scene.pack() for scene in made.scenes.values()]])
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "8c8be67f68e96014"

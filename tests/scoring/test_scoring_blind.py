@@ -65,7 +65,7 @@ def test_the_lead_is_paired_and_over_the_best_row() -> None:
     found = margin(rows, values)
     assert found is not None
     means = {name: np.mean(scores) for name, scores in values.items()}
-    assert means[found.row] == max(means.values()) == pytest.approx(found.accuracy)
+    assert means[found.row] == max(means.values()) == pytest.approx(found.value)
     expected = difference(values[found.row], [one.scores["accuracy"] for one in rows], [one.sample.id for one in rows])
     assert found.lead == expected
     assert found.lead.value == pytest.approx(0.9 - 0.5)

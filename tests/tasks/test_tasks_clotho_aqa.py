@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from small_world import alm, only_run, outputs, replay, stored, tone, write_csv
 
+from alm_bench.core import Sample, Scored
 from alm_bench.data import LocalRoot
 from alm_bench.plugins import catalogue
+from alm_bench.records.ablation import Pair, effects
 from alm_bench.tasks.clotho_aqa.plugin import normalised
 
 HEADER = ["file_name", "QuestionText", "answer", "confidence"]
@@ -29,10 +31,11 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "data"
 
 
-def asked(data: Path, *texts: Any) -> Any:
+def asked(data: Path, *texts: Any, metrics: str | None = None) -> Any:
     names = ["a.wav#0", "a.wav#1", "b.wav#0", "b.wav#1"]
     file = outputs(Path("said.json"), dict(zip(names, texts, strict=True)))
-    ran = alm("run", *replay(file), "--tasks", "clotho_aqa", "--data", data, "--out", "runs", "--fresh", "--json")
+    where = ("--data", data, "--out", "runs", *(() if metrics is None else ("--metrics", metrics)))
+    ran = alm("run", *replay(file), "--tasks", "clotho_aqa", *where, "--fresh", "--json")
     assert ran.status == 0, ran.err
     return ran.run
 
@@ -92,7 +95,87 @@ def test_tables_and_leaderboards_have_its_figures(data: Path) -> None:
     board = alm("leaderboard", "--out", "runs")
     assert board.status == 0, board.err
     assert "yes/no, majority" in board.out
-    assert "over the best blind row" not in board.out.split("## clotho_aqa")[1]
+    assert "by yes/no, every row over always the more frequent of yes and no" in board.out
+
+
+OPEN = [
+    ("a.wav", "What is heard?", ("Dog", "the dog.", "barking")),
+    ("b.wav", "Who speaks?", ("man", "man", "a woman")),
+    ("c.wav", "What rings?", ("church bell", "bell", "Bell")),
+    ("d.wav", "Is it loud?", ("yes", "yes", "no")),
+]
+
+
+def test_open_answers_have_caption_metrics_for_those_who_ask(data: Path) -> None:
+    rows = [[clip, question, answer, "yes"] for clip, question, answers in OPEN for answer in answers]
+    write_csv(data / "clotho_aqa/clotho_aqa_test.csv", rows, HEADER)
+    for clip, *_ in OPEN:
+        tone(data / "clotho_aqa/audio_files" / clip, 300)
+    names = [f"{clip}#0" for clip, *_ in OPEN]
+    said = dict(zip(names, ["A dog is barking", "the man.", "church bell", "a bell"], strict=True))
+    where = ("--tasks", "clotho_aqa", "--data", data, "--json")
+    plain = alm("run", *replay(outputs(Path("said.json"), said)), *where).run
+    run = alm("run", *replay(Path("said.json")), *where, "--metrics", "cider,rouge_l,bleu_1").run
+    told = {"open_cider", "open_rouge_l", "open_bleu_1"}
+    assert run["metrics"].keys() - plain["metrics"].keys() == told
+    assert "tokenizer" in run["tables"]
+    assert run["main"] == "binary_accuracy"
+    assert {run["metrics"][name]["n"] for name in told} == {3}, "yes and no are no sentences"
+    assert run["metrics"]["open_accuracy"]["value"] == pytest.approx(2 / 3)
+    # ROUGE-L by hand: one word of three ("dog is barking") is all of a reference, beta 1.2; the others are one.
+    partly = (1 + 1.2**2) * (1 / 3) * 1 / (1 + 1.2**2 * (1 / 3))
+    assert run["metrics"]["open_rouge_l"]["value"] == pytest.approx((partly + 1 + 1) / 3)
+    assert run["blind"]["always the most frequent word"].keys() == {"open_accuracy", *told}
+    assert run["blind"]["always the more frequent of yes and no"].keys().isdisjoint(told)
+    binary = alm("run", *replay(Path("said.json")), *where, "--metrics", "cider", "--limit", "4")
+    assert "open_cider" in binary.run["metrics"]
+
+
+def test_without_open_questions_there_is_nothing_to_caption(data: Path) -> None:
+    write_csv(data / "clotho_aqa/clotho_aqa_test.csv", [["a.wav", "Is it?", "yes", "yes"]] * 3, HEADER)
+    file = outputs(Path("said.json"), {"a.wav#0": "yes"})
+    ran = alm("run", *replay(file), "--tasks", "clotho_aqa", "--data", data, "--metrics", "cider", "--json")
+    assert (ran.status, ran.run["metrics"]["binary_accuracy"]["value"]) == (0, 1)
+    assert "open_cider" not in ran.run["metrics"]
+
+
+def test_the_lead_is_of_yes_and_no_alone(data: Path) -> None:
+    run = asked(data, "yes", "no", "no", "cat")
+    lead = run["over_blind"]["all"]["all"]
+    assert (lead["row"], lead["score"]) == ("always the more frequent of yes and no", "binary_accuracy")
+    assert lead["lead"]["n"] == run["metrics"]["binary_accuracy"]["n"] == 3
+    assert lead["binary_accuracy"] == pytest.approx(5 / 9)
+    assert lead["lead"]["value"] == pytest.approx(8 / 9 - 5 / 9)
+
+
+def answered(sample: Sample, text: str | None) -> Scored:
+    """A row as a run leaves it; a failed call has no scores."""
+    if text is None:
+        return Scored(sample, "error", None, None, {})
+    task = catalogue().task("clotho_aqa").create()
+    parsed = task.parse(sample, text)
+    return Scored(sample, "ok", text, parsed, task.grade(sample, text, parsed))
+
+
+@pytest.mark.parametrize(
+    ("noisy", "verdict"), [("always yes", "grounded"), ("same", "not listening"), ("mostly right", "partly")]
+)
+def test_noise_has_a_verdict_by_yes_and_no(noisy: str, verdict: str) -> None:
+    """Forty clips, a yes/no and an open question each, half of them yes; the open ones fail in every run."""
+    found = []
+    for n in range(40):
+        gold = "yes" if n % 2 else "no"
+        groups = {"kind": "yes/no, all three agree", "clip": f"{n}.wav"}
+        binary = Sample(f"{n}#0", {"question": "is it?"}, target=[gold] * 3, gold=gold, groups=groups)
+        opened = Sample(
+            f"{n}#1", {"question": "what?"}, target=["dog"] * 3, gold="dog", groups=groups | {"kind": "open"}
+        )
+        wrong = "no" if gold == "yes" else "yes"
+        said = {"always yes": "yes", "same": gold, "mostly right": wrong if n % 5 == 0 else gold}[noisy]
+        found.append(Pair(answered(binary, gold), [answered(binary, said)]))
+        found.append(Pair(answered(opened, None), [answered(opened, None)]))
+    effect = effects(catalogue().task("clotho_aqa").create(), found)["all"]["all"]
+    assert (effect.verdict, effect.score, effect.clean.n) == (verdict, "binary_accuracy", 40)
 
 
 @pytest.mark.parametrize(("text", "word"), [("A Dog!", "dog"), ("the", ""), ("it's raining", "it's raining"), ("", "")])

@@ -2,12 +2,13 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_world import alm, only_run, outputs, refusal, replay, stored, tone, write_csv
+from small_world import alm, model, only_run, outputs, refusal, replay, stored, tone, write_csv
 
 from alm_bench.core.prompt import render
 from alm_bench.data import LocalRoot
@@ -198,6 +199,67 @@ def test_the_blind_row_shares_no_clip_with_its_item() -> None:
     assert run["blind"]["another item's reference"]["rouge_l"]["value"] < 0.7
 
 
+# Names the tone that it hears on clean clips; what it says in noise is the same of every clip.
+LISTENS = f"""
+    def answer(self, request):
+        import numpy as np
+        sounds = {SOUNDS}
+        spectrum = np.abs(np.fft.rfft(request.waves[0]))
+        place = round((np.argmax(spectrum) * 8000 / len(request.waves[0]) - 200) / 10)
+        clear = spectrum.max() > 20 * np.median(spectrum) and 0 <= place < 6
+        return sounds[place] if clear else "a sound is heard"
+"""
+
+
+@pytest.mark.parametrize(("task", "write"), [("audiocaps", audiocaps), ("cld-1", cld)])
+def test_noise_has_a_verdict_for_sentences_too(task: str, write: Callable[[Path], Path]) -> None:
+    write(Path("data"))
+    asked = (
+        "--tasks",
+        task,
+        "--data",
+        "data",
+        "--metrics",
+        CHEAP.replace("+", ","),
+        "--conditions",
+        "gaussian,silence",
+    )
+    for body, verdict in (
+        (LISTENS, "grounded"),
+        ("    def answer(self, request):\n        return 'a dog barks'\n", "not listening"),
+    ):
+        listener = model(Path("m.py"), body, audio="AudioPolicy(rate=8000)")
+        ran = alm("noise-ablation", "--model", listener, *asked, "--json")
+        assert ran.status == 0, ran.err
+        assert {(run["verdict"], run["score"]) for run in ran.json["runs"]} == {(verdict, "cider")}
+
+
+def test_leads_are_by_the_metric_that_items_are_compared_by() -> None:
+    data = audiocaps(Path("data"))
+    said = {f"clip{n}": sound for n, sound in enumerate(SOUNDS)}
+    run = asked("audiocaps", data, said)
+    lead, blind = run["over_blind"]["all"]["all"], run["blind"]["another item's reference"]["cider"]
+    assert (lead["row"], lead["score"], lead["beaten"]) == ("another item's reference", "cider", True)
+    assert lead["cider"] == pytest.approx(blind["value"])
+    assert lead["lead"]["value"] == pytest.approx(run["metrics"]["cider"]["value"] - blind["value"])
+    deaf = asked("audiocaps", data, dict.fromkeys(said, "nothing"), "--fresh")
+    assert not deaf["over_blind"]["all"]["all"]["beaten"]
+    (board,) = (alm("leaderboard", "--out", "runs").out,)
+    assert "by CIDEr over another item's reference" in board
+    alone = asked("audiocaps", data, {"clip0": SOUNDS[0]}, "--limit", "1")
+    assert alone["over_blind"] == {}, "no other item to take a sentence from"
+
+
+def test_a_lead_needs_a_metric_that_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    said = {f"clip{n}": sound for n, sound in enumerate(SOUNDS)}
+    where = ("--task-arg", "audiocaps.metrics=spice")
+    run = asked("audiocaps", audiocaps(Path("data")), said, *where)
+    assert run["metrics"]["spice"]["value"] is None
+    assert run["over_blind"] == {}
+
+
 def test_metrics_are_chosen_for_all_tasks_at_once() -> None:
     cld(audiocaps(Path("data")))
     asked = ("run", "--model", "echo", "--tasks", "audiocaps,cld-1", "--data", "data")
@@ -212,6 +274,8 @@ def test_unknown_metrics_are_refused_before_the_model_works() -> None:
     data = audiocaps(Path("data"))
     where = ("--model", "blind", "--tasks", "audiocaps", "--data", data, "--task-arg", "audiocaps.metrics=spicy")
     assert "metrics=spicy: unknown metric 'spicy'; known: spice" in refusal(alm("run", *where))
+    none = (*where[:-1], "audiocaps.metrics=+")
+    assert "metrics=+ names no metric; known: bleu_1" in refusal(alm("run", *none))
 
 
 @pytest.mark.parametrize(

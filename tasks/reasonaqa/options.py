@@ -1,0 +1,98 @@
+"""Options that stand inline in a question: `what is heard? a) dog b) cat`, in the forms in which files write them."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from string import ascii_lowercase
+
+_BRACKETED = re.compile(r"(?<![^\s?!.,;:])([A-Za-z])\)|\(([A-Za-z])\)")  # `a)` or `(a)`
+_POINTED = re.compile(r"(?<!\S)([A-Za-z])[.:](?=\s)")  # `a.` or `a:`, looked for where nothing is in brackets
+_LETTERED = re.compile(r"\(?([A-Za-z])(?:\)|[.:]?(?=\s|$))\s*(.*)", re.DOTALL)
+_MOST_CHAINS = 200
+"""Ways of reading one question that are looked at: real ones have one or two."""
+
+UNREADABLE = "options cannot be read"
+SEVERAL = "options can be read in several ways"
+NO_GOLD = "gold not among the options"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A question without its options. `target` is the answer's place among them, None with the reason in `skip`."""
+
+    question: str
+    choices: tuple[str, ...]
+    target: int | None = None
+    skip: str | None = None
+
+
+def split_choice(asked: str, answer: str) -> Choice:
+    """The question, its options, and which of them the answer is.
+
+    Where marks stand within a question or an option, that reading counts, of those with the most options, in which the
+    answer is an option. A row of which nothing is sure is not guessed: it has a reason instead of a target.
+    """
+    found = _readings(asked)
+    for length in sorted({len(one.choices) for one in found}, reverse=True):
+        placed = [(one, place_of(answer, one.choices)) for one in found if len(one.choices) == length]
+        fits = [Choice(one.question, one.choices, place) for one, place in placed if place is not None]
+        if len(fits) > 1:
+            return Choice(asked.strip(), (), skip=SEVERAL)
+        if fits:
+            return fits[0]
+    if not found:
+        return Choice(asked.strip(), (), skip=UNREADABLE)
+    longest = max(found, key=lambda one: len(one.choices))
+    return Choice(longest.question, longest.choices, skip=NO_GOLD)
+
+
+def place_of(answer: str, choices: tuple[str, ...]) -> int | None:
+    """Where the answer stands: `b) dog`, `dog`, or `b` alone. A letter with the text of another option is none."""
+    texts = [_folded(choice) for choice in choices]
+    if _folded(answer) in texts:
+        return texts.index(_folded(answer))
+    lettered = _LETTERED.fullmatch(answer.strip())
+    if lettered is None:
+        return None
+    place, text = ascii_lowercase.index(lettered[1].lower()), _folded(lettered[2])
+    return place if place < len(texts) and text in ("", texts[place]) else None
+
+
+def _folded(text: str) -> str:
+    """Without case, runs of blanks, and marks at the end."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(" .,;")
+
+
+def _readings(asked: str) -> list[Choice]:
+    """Every way in which marks of one style follow each other as a, b, c ... with a text between."""
+    for marks in (_BRACKETED, _POINTED):
+        styles: dict[tuple[bool, bool], list[re.Match[str]]] = {}
+        for mark in marks.finditer(asked):
+            styles.setdefault((mark[0].startswith("("), _letter(mark).isupper()), []).append(mark)
+        read = [_read(asked, chain) for same in styles.values() for chain in islice(_chains(same), _MOST_CHAINS)]
+        if found := [one for one in read if one.question and all(one.choices)]:
+            return found
+    return []
+
+
+def _letter(mark: re.Match[str]) -> str:
+    return next(letter for letter in mark.groups() if letter)
+
+
+def _chains(marks: list[re.Match[str]], begun: tuple[re.Match[str], ...] = ()) -> Iterator[tuple[re.Match[str], ...]]:
+    """Runs a, b, c ... of two marks or more, in their order."""
+    if len(begun) > 1:
+        yield begun
+    if len(begun) == len(ascii_lowercase):
+        return
+    for place, mark in enumerate(marks):
+        if _letter(mark).lower() == ascii_lowercase[len(begun)]:
+            yield from _chains(marks[place + 1 :], (*begun, mark))
+
+
+def _read(asked: str, chain: tuple[re.Match[str], ...]) -> Choice:
+    ends = [(one.end(), other.start()) for one, other in pairwise(chain)] + [(chain[-1].end(), len(asked))]
+    texts = [" ".join(asked[start:end].split()).rstrip(" ,;") for start, end in ends]
+    return Choice(" ".join(asked[: chain[0].start()].split()), tuple(texts))

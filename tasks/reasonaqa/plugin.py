@@ -1,0 +1,126 @@
+"""The parts of ReasonAQA (Mellow, Deshmukh et al., arXiv 2503.08540) that are no data sets of their own.
+
+Multiple choice about, and detailed answers on, the clips of Clotho and AudioCaps. The other parts of its test file are
+the tasks cle, ace, cld, acd, clotho_aqa, clotho and audiocaps.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from alm_bench.core import AudioRef, DataRoot, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.data.readers import unique
+from alm_bench.parsing import PARSER, parse_choice
+from alm_bench.scoring.blind import accuracies, choice_scores, golden
+from alm_bench.scoring.choice import by_group, choice_metrics, same_option
+from alm_bench.tasks._shared.captions import CaptionOptions, SentenceTask, parse_text
+from alm_bench.tasks._shared.clips import clip_names
+from alm_bench.tasks.reasonaqa.options import split_choice
+from alm_bench.tasks.reasonaqa.rows import rows_of
+
+Options = {"clotho-detail": CaptionOptions, "audiocaps-detail": CaptionOptions}
+
+NO_ANSWER = "the row has no answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a part, its item's id and its clips."""
+
+    values: Mapping[str, Any]
+    id: str
+    audio: tuple[AudioRef, ...]
+
+    @property
+    def groups(self) -> dict[str, str]:
+        told = {key: str(self.values[key]) for key in ("taskname", "difficulty") if self.values.get(key)}
+        return {**told, "clip": self.audio[0].id}
+
+
+def _file(card: TaskCard, data: DataRoot, split: str) -> Path:
+    return data.locate(next(file for file in card.files if file.split == split))
+
+
+def _rows(card: TaskCard, data: DataRoot, path: Path) -> Iterator[Row]:
+    seen: Counter[str] = Counter()
+    for values in rows_of(path, card.name.replace("-", "_")):
+        names = [values[key] for key in ("filepath1", "filepath2") if values.get(key)]
+        stem = PurePosixPath(names[0]).stem
+        yield Row(values, f"{stem}#{seen[stem]}", tuple(data.audio(*clip_names(name)) for name in names))
+        seen[stem] += 1
+
+
+@dataclass(frozen=True, slots=True)
+class MultipleChoice:
+    card: TaskCard
+    parser: str = PARSER
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        return {"annotations": _file(self.card, data, split)}
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        path = _file(self.card, data, split)
+        return iter(unique((_choice(row) for row in _rows(self.card, data, path)), path))
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return parse_choice(text, sample.choices)
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        return {} if sample.target is None else {"accuracy": float(same_option(sample, parsed.index))}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        return TaskScore(
+            metrics=choice_metrics(rows),
+            groups=by_group(rows, self.card.groups, choice_metrics),
+            blind=accuracies(golden(rows), choice_scores(golden(rows))),
+        )
+
+    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
+        return choice_scores(rows)
+
+
+def _choice(row: Row) -> Sample:
+    answer = row.values["answer"].strip()
+    asked = split_choice(row.values["input"], answer)
+    return Sample(
+        id=row.id,
+        fields={"question": asked.question},
+        audio=row.audio,
+        choices=asked.choices,
+        target=asked.target,
+        gold=answer if asked.target is None else asked.choices[asked.target],
+        groups=row.groups,
+        skip=asked.skip,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Detail(SentenceTask):
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        return {"annotations": _file(self.card, data, split)}
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        path = _file(self.card, data, split)
+        return iter(unique((_detail(row) for row in _rows(self.card, data, path)), path))
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return parse_text(text)
+
+
+def _detail(row: Row) -> Sample:
+    answer = row.values["answer"].strip()
+    return Sample(
+        id=row.id,
+        fields={"question": row.values["input"].strip()},
+        audio=row.audio,
+        target=[answer] if answer else None,
+        gold=answer or None,
+        groups=row.groups,
+        skip=None if answer else NO_ANSWER,
+    )
+
+
+def create(card: TaskCard, options: CaptionOptions | NoOptions) -> MultipleChoice | Detail:
+    return Detail(card, options) if isinstance(options, CaptionOptions) else MultipleChoice(card)

@@ -1,0 +1,61 @@
+"""ReasonAQA's JSON, part by part: which of its rows are of a task."""
+
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import DataError
+from alm_bench.data.readers import read_json
+
+NEEDED = ("filepath1", "input", "answer")
+PARTS = (
+    *("clotho", "audiocaps", "clotho_aqa", "cle", "ace", "cld", "acd"),
+    *("clotho_mcq", "clotho_detail", "audiocaps_mcq", "audiocaps_detail"),
+)
+"""The rows of table 1 of the Mellow paper (arXiv 2503.08540); those of cld and acd have their tier behind the name."""
+
+
+def folded(subtype: str) -> str:
+    """`AudioCaps_MCQ.json` and `audiocaps-mcq` are one part, and so are `ClothoV21_MCQ.json` and `clotho_mcq`."""
+    name = re.sub(r"[\s_-]", "", subtype.casefold().removesuffix(".json"))
+    name = re.sub(r"^clothov2(1|\.1)?", "clotho", name)
+    return name[:-1] if name[:-1] in ("cld", "acd") and name[-1] in "123" else name
+
+
+_KNOWN = frozenset(map(folded, PARTS))
+
+
+def rows_of(path: Path, part: str) -> list[Mapping[str, Any]]:
+    """The rows of a part, in file order. Raises DataError for another layout, or where the file has none of them.
+
+    What the file has beyond the parts that are known is said on standard error, once.
+    """
+    document = read_json(path)
+    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+        raise DataError(f"{path}: expected a JSON list of objects with {', '.join(NEEDED)} and subtype")
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for number, row in enumerate(document):
+        if folded(name := str(row.get("subtype") or "unnamed")) == folded(part):
+            _check(path, number, row)
+        found.setdefault(name, []).append(row)
+    if unknown := tuple(sorted(name for name in found if folded(name) not in _KNOWN)):
+        _tell(path, unknown)
+    mine = [row for name, rows in found.items() if folded(name) == folded(part) for row in rows]
+    if not mine:
+        raise DataError(f"{path}: no rows of the part {part}; parts there: {', '.join(sorted(found)) or 'none'}")
+    return mine
+
+
+def _check(path: Path, number: int, row: Mapping[str, Any]) -> None:
+    for key in NEEDED:
+        if not isinstance(row.get(key), str) or not (row[key].strip() or key == "answer"):
+            raise DataError(f"{path}: row {number}: field {key!r} is {row.get(key)!r}, expected text")
+
+
+@cache
+def _tell(path: Path, unknown: Sequence[str]) -> None:
+    """Once a file, however many tasks read it."""
+    print(f"{path}: parts that no task reads: {', '.join(unknown)}", file=sys.stderr)
