@@ -140,7 +140,8 @@ def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
 
 def _frequent(rows: Sequence[Scored]) -> str:
     """The answer that most annotators give."""
-    return Counter(answer for row in rows for answer in row.sample.target).most_common(1)[0][0]
+    said: Counter[str] = Counter(answer for row in rows for answer in row.sample.target)
+    return said.most_common(1)[0][0]
 
 
 def _captions(rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]) -> tuple[Metrics, dict[str, str]]:
