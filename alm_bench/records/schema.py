@@ -192,6 +192,8 @@ def answered(record: Record, output: Output, task: Task) -> Record:
     if output.refusal is not None:
         return replace(record, text=None, status="refused", reason=_line(output.refusal))
     if output.error is not None or (text is None and not output.likelihood):
+        if record.sample.skip is not None and not record.sample.choices:  # options that cannot be read, to be scored
+            return replace(record, status="skipped", reason=record.sample.skip)
         return replace(record, status="error", reason=_line(output.error or "the model returned no text"))
     return judged(replace(record, status="ok"), task)
 

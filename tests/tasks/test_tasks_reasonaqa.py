@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_world import alm, only_run, outputs, refusal, replay, stored, tone
+from small_world import alm, model, only_run, outputs, refusal, replay, stored, tone
 
 from alm_bench.core import DataError, UsageError
 from alm_bench.core.prompt import render
@@ -188,6 +188,21 @@ def test_multiple_choice_is_scored_and_what_cannot_be_is_counted(data: Path) -> 
     assert run["blind"]["uniform guess (expected)"]["accuracy"]["value"] == pytest.approx((1 / 3 + 1 / 2) / 2)
     assert run["over_blind"]["all"]["all"]["accuracy"] == pytest.approx(0.5)
     assert [record["status"] for record in stored(only_run(Path("runs")))] == ["ok", "ok", "skipped", "skipped"]
+
+
+def test_options_that_cannot_be_read_are_no_failure_of_who_scores_them(data: Path) -> None:
+    body = """
+    def loglikelihood(self, batch):
+        from alm_bench.core import OptionScores
+        return [OptionScores({"text": [(-1.0 - n, 1) for n in range(len(one.choices))]}) if one.choices else OptionScores(error="none")
+                for one in batch]
+"""
+    asked = ("--model", model(Path("m.py"), body), "--tasks", "clotho-mcq", "--answer-by", "likelihood")
+    ran = alm("run", *asked, "--data", data, "--json")
+    assert (ran.status, ran.run["n"], ran.run["status"]["skipped"]) == (0, 2, 2), ran.err
+    assert ran.run["reasons"] == {UNREADABLE: 1, NO_GOLD: 1}
+    again = alm("score", only_run(Path("results/runs")), "--json").run
+    assert again["reasons"] == ran.run["reasons"]
 
 
 def test_details_are_scored_as_captions_are(data: Path) -> None:
