@@ -194,8 +194,8 @@ def test_options_that_cannot_be_read_are_no_failure_of_who_scores_them(data: Pat
     body = """
     def loglikelihood(self, batch):
         from alm_bench.core import OptionScores
-        return [OptionScores({"text": [(-1.0 - n, 1) for n in range(len(one.choices))]}) if one.choices else OptionScores(error="none")
-                for one in batch]
+        scores = [[(-1.0 - n, 1) for n in range(len(one.choices))] for one in batch]
+        return [OptionScores({"text": each}) if each else OptionScores(error="none") for each in scores]
 """
     asked = ("--model", model(Path("m.py"), body), "--tasks", "clotho-mcq", "--answer-by", "likelihood")
     ran = alm("run", *asked, "--data", data, "--json")
