@@ -228,7 +228,8 @@ class BaseAdapter:
     """The short way to an adapter: set `audio`, write `answer`.
 
     Subclasses may set `Options` (a frozen dataclass filled from `--model-arg`), `prompts` (their native prompt set),
-    `delivery` (see `Adapter`) and `summary`; heavy libraries are imported inside `__init__` or later, so that listing models stays fast.
+    `delivery` (see `Adapter`) and `summary`; heavy libraries are imported inside `__init__` or later, so that listing
+    models stays fast.
     """
 
     Options: ClassVar[type[Any]] = NoOptions

@@ -59,6 +59,7 @@ class SentenceTask:
 
     def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
         return scores_of(rows, figures)
+
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """By the metric of `item_scores`."""
         said = others(rows)

@@ -38,8 +38,12 @@ class Dropping(Behind):
         return 12
 
 
+def level(request: Request) -> float:
+    return float(np.abs(request.waves[0]).mean())
+
+
 def loud(request: Request) -> str:
-    return f"{np.abs(request.waves[0]).mean():.3f}" if request.waves else "nothing"
+    return f"{level(request):.3f}" if request.waves else "nothing"
 
 
 def test_the_sounds_are_plainly_different() -> None:
@@ -76,8 +80,7 @@ def test_a_model_that_answers_anyhow_does_not_react() -> None:
 def test_likelihoods_that_react_are_a_reaction() -> None:
     class Scoring(Behind):
         def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-            level = [float(np.abs(r.waves[0]).mean()) for r in batch]
-            return [OptionScores({"text": [(-value * n, 1) for n in range(len(r.choices))]}) for r, value in zip(batch, level, strict=True)]
+            return [OptionScores({"text": [(-level(r) * n, 1) for n in range(len(r.choices))]}) for r in batch]
 
     assert check_delivery(Scoring(lambda r: "dog", counts=False)).reason == (
         "likelihoods of answers to a tone and to noise differ"
@@ -89,7 +92,8 @@ def test_what_cannot_be_asked_is_not_judged() -> None:
         raise RuntimeError("no connection")
 
     found = insist(Behind(broken))
-    assert (found.verdict, found.reason) == ("not checked", "the question could not be asked: RuntimeError: no connection")
+    assert found.verdict == "not checked"
+    assert found.reason == "the question could not be asked: RuntimeError: no connection"
 
 
 def test_a_model_that_gets_none_is_stopped() -> None:
