@@ -10,7 +10,7 @@ import importlib.util
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -76,6 +76,8 @@ class AdapterEntry:
                 raise UsageError(
                     f"model {self.name} has no {name}: call super().__init__(options, runtime) in __init__"
                 )
+        if self.source is not None and adapter.identity.weights is None:
+            adapter.identity = replace(adapter.identity, weights=self.source)
         return adapter
 
 

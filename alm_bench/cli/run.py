@@ -3,7 +3,7 @@
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -211,8 +211,6 @@ def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
     with common.chatter_aside():
         runtime = Runtime(asked.device, asked.dtype, asked.seed)
         adapter = entry.create(common.pairs(asked.model_arg, "--model-arg"), runtime)
-    if entry.source is not None and adapter.identity.weights is None:
-        adapter.identity = replace(adapter.identity, weights=entry.source)
     return jobs, adapter
 
 

@@ -4,10 +4,20 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from alm_bench.core.errors import UsageError, known_first
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The value of an option that names another plug-in: `llm=text`, and that one's own options, `llm.path=FILE`."""
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
@@ -29,6 +39,8 @@ def _convert(text: str, kind: Any) -> Any:
         return text.lower() in _TRUE
     if kind is Path:
         return Path(text).expanduser()
+    if kind is Named:
+        return Named(text)
     if kind in (int, float):
         try:
             return kind(text)
@@ -45,11 +57,19 @@ def split_pair(pair: str, flag: str) -> tuple[str, str]:
 
 
 def fill(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
-    """Build the options dataclass `cls`. Raises UsageError for an unknown key, a bad value or a missing one."""
+    """Build the options dataclass `cls`. Raises UsageError for an unknown key, a bad value or a missing one.
+
+    `key.rest=value` is an option of the plug-in that the field `key`, a `Named`, names; its name may be the default's.
+    """
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     values: dict[str, Any] = {}
+    nested: dict[str, dict[str, str]] = {}
     for key, text in pairs.items():
+        head, dot, rest = key.partition(".")
+        if dot and rest and hints.get(head) is Named:
+            nested.setdefault(head, {})[rest] = text
+            continue
         if key not in fields:
             known = known_first(key, fields) if fields else "none"
             raise UsageError(f"{owner} has no option {key!r}; known: {known}")
@@ -64,4 +84,6 @@ def fill(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
     ]
     if missing:
         raise UsageError(f"{owner} needs the option {missing[0]}=..., none was given")
-    return cls(**values)
+    filled = cls(**values)
+    own = {name: dataclasses.replace(getattr(filled, name), options=options) for name, options in nested.items()}
+    return dataclasses.replace(filled, **own) if own else filled

@@ -106,7 +106,14 @@ def smollm2_tokenizer(source: Source = "auto") -> Tokenizer:
     if gguf is None:
         return Tokenizer.from_file(str(fetch(SMOLLM2, "tokenizer.json", WITHOUT_HUB)))
     tokenizer: Tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).backend_tokenizer
-    # GGUF names the splitting rule ("smollm") without spelling it out, and transformers reads it as GPT-2's.
+    return split_as_smollm(tokenizer)
+
+
+def split_as_smollm(tokenizer: Tokenizer) -> Tokenizer:
+    """`tokenizer` with SmolLM's splitting of texts, which GGUF names ("smollm") without spelling it out.
+
+    transformers reads it as GPT-2's.
+    """
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )

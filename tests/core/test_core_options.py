@@ -9,7 +9,7 @@ import pytest
 from alm_bench.core import NoOptions, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.core.files import atomic_write, sha256
-from alm_bench.core.options import fill, split_pair
+from alm_bench.core.options import Named, fill, split_pair
 from alm_bench.core.prompt import PromptTemplate
 
 
@@ -72,6 +72,37 @@ def test_no_options_at_all() -> None:
     assert fill(NoOptions, {}, "task t") == NoOptions()
     with pytest.raises(UsageError, match=r"^task t has no option 'x'; known: none$"):
         fill(NoOptions, {"x": "1"}, "task t")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """Options that name other plug-ins."""
+
+    first: Named
+    second: Named = Named("text", {"path": "default"})
+    plain: str = "x"
+
+
+def test_a_plug_in_that_is_named_has_options_of_its_own() -> None:
+    pairs = {"first": "./file.py:Class", "first.a": "1", "first.inner.b": "x=y", "second.path": "other"}
+    found = fill(Composed, pairs, "model m")
+    assert found.first == Named("./file.py:Class", {"a": "1", "inner.b": "x=y"})
+    assert found.second == Named("text", {"path": "other"}), "the default's name with options of one's own"
+    assert fill(Composed, {"first": "a", "second": "b"}, "model m").second == Named("b")
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ({"first": "a", "plain.x": "1"}, r"^model m has no option 'plain\.x'; known: plain, "),
+        ({"first": "a", "third.x": "1"}, r"^model m has no option 'third\.x'; known: "),
+        ({"first": "a", "first.": "1"}, r"^model m has no option 'first\.'; known: first, "),
+        ({"first.x": "1"}, r"^model m needs the option first=\.\.\., none was given$"),
+    ],
+)
+def test_options_of_what_is_not_named(pairs: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        fill(Composed, pairs, "model m")
 
 
 @pytest.mark.parametrize(("pair", "found"), [("a=b", ("a", "b")), ("a=", ("a", "")), (" a =b=c", ("a", "b=c"))])
