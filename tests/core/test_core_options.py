@@ -1,6 +1,6 @@
 """Options from the command line: types, one-line refusals, and names closest first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,7 +79,7 @@ class Composed:
     """Options that name other plug-ins."""
 
     first: Named
-    second: Named = Named("text", {"path": "default"})
+    second: Named = field(default_factory=lambda: Named("text", {"path": "default"}))
     plain: str = "x"
 
 
