@@ -1,6 +1,7 @@
 """Sounds that replace or disturb a clip. Pure functions; whatever is random is drawn from a key, never from a clock."""
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -16,6 +17,14 @@ def stable_int(*key: str | int) -> int:
 def generator(*key: str | int) -> np.random.Generator:
     """A random generator that depends on `key` alone (say, a purpose, the run's seed and a clip's id)."""
     return np.random.default_rng(stable_int(*key))
+
+
+def content(waves: Iterable[Wave]) -> str:
+    """sha256 of what is heard: the same clips under another crop, or with noise on them, are other sounds."""
+    digest = hashlib.sha256()
+    for wave in waves:
+        digest.update(wave.size.to_bytes(8, "little") + np.ascontiguousarray(wave, dtype=np.float32).tobytes())
+    return digest.hexdigest()
 
 
 def rms(wave: Wave) -> float:
