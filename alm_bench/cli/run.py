@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from alm_bench.cli import common
-from alm_bench.core import AnswerBy, Decoding, OptionOrder, Runtime, UsageError
+from alm_bench.core import AnswerBy, Decoding, OptionOrder, Runtime, Strategy, UsageError
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
@@ -78,6 +78,13 @@ def run(
             help="The text that the model writes, the option that it finds likeliest, or both side by side.",
         ),
     ] = "generate",
+    strategy: Annotated[
+        str,
+        typer.Option(
+            metavar="plain|caption-first",
+            help="Ask at once, or first for a description of the clips, which then stands before the question.",
+        ),
+    ] = "plain",
     options: Annotated[
         str,
         typer.Option(metavar="given|shuffled|circular", help="The order of options; circular asks every rotation."),
@@ -136,6 +143,7 @@ class Asked:
     top_p: float
     temperature: float
     answer_by: str
+    strategy: str
     options: str
     shuffles: int | None
     solvable_by: str | None
@@ -164,6 +172,7 @@ class Asked:
         common.one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
         common.one_of(self.missing_audio, ("error", "skip"), "--missing-audio")
         common.one_of(self.answer_by, get_args(AnswerBy), "--answer-by")
+        common.one_of(self.strategy, get_args(Strategy), "--strategy")
         common.one_of(self.options, get_args(OptionOrder), "--options")
         if self.shuffles is not None and self.options != "shuffled":
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
@@ -193,6 +202,7 @@ class Asked:
             workers=self.workers,
             missing_audio=self.missing_audio,  # type: ignore[arg-type]
             answer_by=self.answer_by,  # type: ignore[arg-type]
+            strategy=self.strategy,  # type: ignore[arg-type]
             options=order,
             shuffles=self.shuffles or 1,
             task_options=options,
@@ -203,15 +213,17 @@ class Asked:
 def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
     """Check everything that is asked for, then load the model."""
     from alm_bench.plugins import catalogue
+    from alm_bench.runner import led
 
     asked.check()
     names = catalogue().expand([name.strip() for name in asked.tasks.split(",") if name.strip()])
     entry = catalogue().adapter(asked.model)
-    jobs = _jobs(names, asked, asked.prompt or entry.prompts)
+    prompts = asked.prompt or entry.prompts
+    jobs = _jobs(names, asked, prompts)
     with common.chatter_aside():
         runtime = Runtime(asked.device, asked.dtype, asked.seed)
         adapter = entry.create(common.pairs(asked.model_arg, "--model-arg"), runtime)
-    return jobs, adapter
+    return jobs, led(adapter, asked.strategy, prompts)  # type: ignore[arg-type]
 
 
 def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:

@@ -22,6 +22,9 @@ Status = Literal["ok", "unparsed", "refused", "truncated", "error", "skipped"]
 AnswerBy = Literal["generate", "likelihood", "both"]
 """What an answer is: the text that a model writes, the option that it finds likeliest, or both side by side."""
 
+Strategy = Literal["plain", "caption-first"]
+"""How a model is led to its answer: asked at once, or to describe first what it hears."""
+
 OptionOrder = Literal["given", "shuffled", "circular"]
 """In which order options are shown: the file's, seeded shuffles, or every rotation."""
 

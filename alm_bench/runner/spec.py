@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, OptionOrder, TaskCard
+from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, OptionOrder, Strategy, TaskCard
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.records.schema import SCHEMA_VERSION
 from alm_bench.runner.conditions import CLEAN
@@ -32,6 +32,7 @@ class RunSpec:
     workers: int = 2
     missing_audio: Literal["error", "skip"] = "error"
     answer_by: AnswerBy = "generate"
+    strategy: Strategy = "plain"
     options: OptionOrder = "given"
     shuffles: int = 1
     condition: str = CLEAN
@@ -66,4 +67,6 @@ def fingerprint(
         # an adapter's identity and the manifest may leave out an option that changes answers
         "options": [dict(spec.task_options), dict(spec.model_options)],
     }
+    if spec.strategy != "plain":
+        parts["strategy"] = spec.strategy
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
