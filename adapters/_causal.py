@@ -108,7 +108,7 @@ def load(wanted: Wanted) -> "Causal":
     dtype = wanted.dtype if wanted.dtype == "auto" else getattr(torch, wanted.dtype)
     try:
         tokenizer = AutoTokenizer.from_pretrained(where.home, **options)
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             where.home, dtype=dtype, **options, **({"device_map": wanted.device_map} if wanted.device_map else {})
         )
         if wanted.device_map is None:
@@ -154,7 +154,7 @@ HUB_REASONS: tuple[tuple[type[BaseException], str], ...] = (
 """Kinds before those that they are kinds of."""
 
 
-class Drawn(LogitsProcessor):  # type: ignore[misc]  # transformers' class has no types
+class Drawn(LogitsProcessor):
     """Leaves one token of each row: drawn from the nucleus by dice of the row's item, whatever stands beside it."""
 
     def __init__(self, items: Sequence[str], decoding: Decoding) -> None:
@@ -177,7 +177,7 @@ class Causal:
         self.ends = sorted(end for end in ends | {tokenizer.eos_token_id} if end is not None)
         self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (self.ends or [0])[0]
         # A checkpoint's own defaults (repetition penalty, top-k) would change what greedy means.
-        model.generation_config = GenerationConfig(
+        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             bos_token_id=model.generation_config.bos_token_id, eos_token_id=self.ends or None, pad_token_id=self.pad
         )
 

@@ -70,11 +70,14 @@ class CascadeAdapter:
     loglikelihood: Callable[[Sequence[Request]], Sequence[OptionScores]]  # where the language model scores options
 
     def __init__(self, options: CascadeOptions, runtime: Runtime) -> None:
-        captioner, self._llm = _made("captioner", options.captioner, runtime), _made("llm", options.llm, runtime)
+        captioner = _made("captioner", options.captioner, runtime)
         if captioner.audio is None:
             raise UsageError(f"captioner={options.captioner.name} hears nothing: name a model that listens")
+        self._llm = _made("llm", options.llm, runtime)
         if self._llm.audio is not None:
-            raise UsageError(f"llm={options.llm.name} listens itself: name a model that reads (text)")
+            raise UsageError(
+                f"llm={options.llm.name} listens itself: name one that reads (text; openai with llm.audio=none)"
+            )
         sets = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
         wanted = _caption_prompt(sets["caption"], options)
         self._prompt = AnswerPrompt(**sets["answer"][options.prompt])

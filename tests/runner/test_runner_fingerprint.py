@@ -53,6 +53,7 @@ CHANGED = {
     "limit": spec(limit=5),
     "missing audio": spec(missing_audio="skip"),
     "way of answering": spec(answer_by="both"),
+    "strategy": spec(strategy="caption-first"),
     "order of options": spec(options="shuffled"),
     "number of shuffles": spec(options="shuffled", shuffles=2),
     "a task's option": spec(task_options={"variant": "2"}),
