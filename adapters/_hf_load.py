@@ -9,17 +9,26 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import GenerationConfig
-from transformers.models.auto import modeling_auto
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+from huggingface_hub.errors import StrictDataclassError
+from transformers.models.auto import configuration_auto, modeling_auto
 
 from alm_bench.adapters._hf_families import Family, family, is_transcriber
 from alm_bench.adapters._hf_source import Source, find, one_line
 from alm_bench.core import CheckpointError, UsageError
 
+library: Any = transformers  # much of it has no types
+logging: Any = transformers.utils.logging
+CONFIGURATIONS: Any = configuration_auto.CONFIG_MAPPING_NAMES  # type: ignore[attr-defined]
+"""The model types that this transformers knows."""
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 IMPORT_NAMES = {"pillow": "PIL", "mistral-common": "mistral_common"}
-_LOADING = (ImportError, OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError)
+_BUILT = {"torchaudio", "torchvision"}
+"""Of another build than torch's they do not import, and their mere presence breaks other processors."""
+
+_LOADING = (
+    ImportError, OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, StrictDataclassError
+)  # fmt: skip
 """What transformers and its processors raise for a checkpoint that they cannot load."""
 
 
@@ -72,7 +81,7 @@ def known_family(source: Source, remote_code: bool) -> Family:
         raise CheckpointError(f"{source.name}: its config.json names no model_type")
     if is_transcriber(name):
         raise UsageError(f"{source.name} is of the type {name}, which transcribes speech and answers no questions")
-    if name not in CONFIG_MAPPING_NAMES and not remote_code:
+    if name not in CONFIGURATIONS and not remote_code:
         more = " (its own code is run with --model-arg trust_remote_code=true)" if "auto_map" in source.config else ""
         raise UsageError(
             f"{source.name} is of the type {name!r}, which transformers {transformers.__version__} does not know: "
@@ -86,14 +95,15 @@ def known_family(source: Source, remote_code: bool) -> Family:
         raise UsageError(f"{source.name} ({name}) has no audio encoder: its config.json has audio_config null")
     missing = [need for need in found.needs if importlib.util.find_spec(IMPORT_NAMES.get(need, need)) is None]
     if missing:
-        raise UsageError(f"{name} checkpoints need {', '.join(missing)}: pip install {' '.join(missing)}")
+        matching = " (torchvision and torchaudio of your torch's own build)" if _BUILT & set(missing) else ""
+        raise UsageError(f"{name} checkpoints need {', '.join(missing)}: pip install {' '.join(missing)}{matching}")
     return found
 
 
 def load_processor(source: Source, wanted: Wanted, found: Family) -> Any:
     """Raises CheckpointError, and UsageError for a processor without audio."""
     with loading(source.name):
-        processor = transformers.AutoProcessor.from_pretrained(
+        processor = library.AutoProcessor.from_pretrained(
             source.name, revision=source.commit, trust_remote_code=wanted.remote_code
         )
     if getattr(processor, "_audio_processor", None) is None or not hasattr(processor._audio_processor, "sampling_rate"):
@@ -124,11 +134,11 @@ def load(source: Source, wanted: Wanted, lora: Source | None) -> Loaded:
         "output_loading_info": True,
     }
     with loading(source.name):
-        config = transformers.AutoConfig.from_pretrained(
+        config = library.AutoConfig.from_pretrained(
             source.name, revision=source.commit, trust_remote_code=wanted.remote_code
         )
         config = getattr(config, found.part) if found.part else config
-        auto = getattr(transformers, _auto_class(config.model_type) or "AutoModelForMultimodalLM")
+        auto = getattr(library, _auto_class(config.model_type) or _own_class(source))
         model, info = auto.from_pretrained(source.name, config=config, **arguments)
     _check_weights(source, info)
     if lora is not None:
@@ -136,7 +146,7 @@ def load(source: Source, wanted: Wanted, lora: Source | None) -> Loaded:
     model.eval()
     stops = _stops(model, processor.tokenizer)
     # What a checkpoint advises for sampling (a penalty, a temperature) would be filled in wherever a call is silent.
-    model.generation_config = GenerationConfig(
+    model.generation_config = library.GenerationConfig(
         eos_token_id=list(stops), pad_token_id=_pad(processor.tokenizer, stops), do_sample=False
     )
     return Loaded(found, processor, model, stops, lora)
@@ -144,7 +154,10 @@ def load(source: Source, wanted: Wanted, lora: Source | None) -> Loaded:
 
 @contextlib.contextmanager
 def loading(name: str) -> Iterator[None]:
-    """Turn what the libraries raise into one line."""
+    """Turn what the libraries raise into one line, and keep their own reports to themselves."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -157,6 +170,10 @@ def loading(name: str) -> Iterator[None]:
         raise CheckpointError(f"{name} does not fit into this machine's memory: take a smaller dtype") from error
     except _LOADING as error:
         raise CheckpointError(f"{name} cannot be loaded: {one_line(error)}") from error
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def _auto_class(model_type: str) -> str | None:
@@ -165,6 +182,12 @@ def _auto_class(model_type: str) -> str | None:
     if model_type in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
         return "AutoModelForSeq2SeqLM"
     return None
+
+
+def _own_class(source: Source) -> str:
+    """The class of transformers that a checkpoint with code of its own asks for."""
+    named = [name for name in source.config.get("auto_map", {}) if name.startswith("AutoModelFor")]
+    return named[0] if named else "AutoModel"
 
 
 def _device_map(wanted: Wanted) -> str:
@@ -191,8 +214,8 @@ def _quantization(bits: str | None) -> Any:
     if importlib.util.find_spec("bitsandbytes") is None:
         raise UsageError(f"quantization={bits} needs bitsandbytes: pip install 'alm-bench[quantization]'")
     if bits == "8bit":
-        return transformers.BitsAndBytesConfig(load_in_8bit=True)
-    return transformers.BitsAndBytesConfig(
+        return library.BitsAndBytesConfig(load_in_8bit=True)
+    return library.BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
     )
 
@@ -215,7 +238,9 @@ def find_lora(path: str, base: Source) -> Source:
     trained_on = str(lora.config.get("base_model_name_or_path") or "")
     same = trained_on == base.name or Path(trained_on).name == Path(base.name).resolve().name
     if trained_on and not same:
-        raise UsageError(f"lora={path} was trained on {trained_on}, but the model is {base.name}: they do not go together")
+        raise UsageError(
+            f"lora={path} was trained on {trained_on}, but the model is {base.name}: they do not go together"
+        )
     return lora
 
 
@@ -223,9 +248,10 @@ def _attach(model: Any, source: Source, lora: Source) -> None:
     if importlib.util.find_spec("peft") is None:
         raise UsageError("a LoRA needs peft: pip install peft")
     with loading(lora.name):
-        subfolder = {"adapter_kwargs": {"subfolder": lora.subfolder}} if lora.subfolder else {}
-        revision = {"revision": lora.commit} if lora.commit else {}
-        info = model.load_adapter(lora.name, adapter_name="lora", **revision, **subfolder)
+        place = {"revision": lora.commit, "subfolder": lora.subfolder}
+        info = model.load_adapter(
+            lora.name, adapter_name="lora", adapter_kwargs={key: value for key, value in place.items() if value}
+        )
     unknown, missing = list(info.unexpected_keys), list(info.missing_keys)
     if unknown or missing:
         raise UsageError(

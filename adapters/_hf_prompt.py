@@ -17,8 +17,11 @@ from alm_bench.core import Request, Wave
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request as the network gets it. `place` in its batch; `text` is the rendered prompt, a placeholder for each of
-    `waves` in it; `joined` where two clips became one. A row with a `problem` is not asked."""
+    """One request as the network gets it, at `place` in its batch.
+
+    `text` is the rendered prompt, with a placeholder for each of `waves`; `joined` where two clips became one. A row
+    with a `problem` is not asked.
+    """
 
     place: int
     request: Request
@@ -65,10 +68,10 @@ class Encoder:
         return list(groups.values())
 
     def encode(self, rows: Sequence[Row]) -> tuple[Encoded | None, list[Row]]:
-        """The rows that kept their clips as one batch (None if none did), and those that lost one, with their problem."""
+        """The rows that kept their clips as one batch (None if none did), and those that did not with their problem."""
         encoded = self._encoded(rows)
         lost = [
-            replace(row, problem=f"{count} audio tokens for {len(row.waves)} clips: a clip was lost on its way to the model")
+            replace(row, problem=_lost(count, len(row.waves)))
             for row, count in zip(rows, encoded.audio_tokens, strict=True)
             if (count < len(row.waves) if row.waves else count > 0)
         ]
@@ -124,7 +127,8 @@ class Encoder:
             elif found == 0 and self.family.content == "parts":
                 advice = " (a template that knows text alone is asked with --model-arg content=string)"
             return replace(
-                row, problem=f"the chat template wrote {found} of {wanted} audio placeholders {self.placeholder}{advice}"
+                row,
+                problem=f"the chat template wrote {found} of {wanted} placeholders {self.placeholder}{advice}",
             )
         return replace(row, text=text)
 
@@ -163,6 +167,10 @@ class MistralEncoder(Encoder):
         file = io.BytesIO()
         soundfile.write(file, wave, self.rate, format="WAV", subtype="FLOAT")
         return {"type": "audio", "base64": base64.b64encode(file.getvalue()).decode()}
+
+
+def _lost(tokens: int, clips: int) -> str:
+    return f"{tokens} audio tokens for {clips} clips: a clip was lost on its way to the model"
 
 
 def encoder(loaded: Loaded, family: Family, system: str, suffix: str) -> Encoder:

@@ -1,5 +1,6 @@
 """Where a checkpoint or a LoRA is (a folder, or a repository of the hub at one commit), and what identifies it."""
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -7,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import CheckpointError
-from alm_bench.core.files import cache_folder, sha256
 from alm_bench.core.errors import StoreError
-from alm_bench.core.files import atomic_write
+from alm_bench.core.files import atomic_write, cache_folder, sha256
 
 _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
 """Suffixes of what loading reads: weights, configurations, tokenizers, templates."""
@@ -76,8 +76,9 @@ def _downloaded(repository: str, revision: str | None, file: str) -> Path:
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils import logging
+    from huggingface_hub.utils import logging as hub_logging
 
+    logging: Any = hub_logging  # without types
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # its retries are told line by line
     try:
@@ -131,8 +132,6 @@ def folder_sha256(folder: Path) -> str:
             known[key], added = sha256(path), True
         whole.update(f"{path.name}\n{known[key]}\n".encode())
     if added:
-        try:
+        with contextlib.suppress(StoreError):  # a cache that cannot be written costs time, no result
             atomic_write(store, json.dumps(known, indent=1))
-        except StoreError:
-            pass  # a cache that cannot be written costs time, no result
     return whole.hexdigest()

@@ -24,7 +24,7 @@ from alm_bench.core import (
 
 if TYPE_CHECKING:
     from alm_bench.adapters._hf_generate import Written
-    from alm_bench.adapters._hf_load import Loaded, Wanted
+    from alm_bench.adapters._hf_load import Wanted
     from alm_bench.adapters._hf_prompt import Encoded, Row
     from alm_bench.adapters._hf_source import Source
 

@@ -6,8 +6,6 @@ from typing import Any
 
 import torch
 
-CHARACTERS = [chr(code) for code in range(32, 127)]
-
 # Each says by its markers where a clip, a question and a system message stand.
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
@@ -25,8 +23,9 @@ def chatml(placeholder: str) -> str:
     return CHATML.replace("AUDIO", placeholder)
 
 
-def tokenizer(special: dict[str, str], more: list[str] | None = None) -> Any:
-    """Byte-level BPE; `special` are the names under which a family's processor looks its tokens up."""
+def tokenizer(special: dict[str, str], more: list[str] | None = None, last: dict[str, str] | None = None) -> Any:
+    """Byte-level BPE; `special` are the names under which a family's processor looks its tokens up, `last` such with
+    the highest ids, in their order."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -35,11 +34,17 @@ def tokenizer(special: dict[str, str], more: list[str] | None = None) -> Any:
     raw.decoder = decoders.ByteLevel()
     markers = ["<pad>", "<|im_end|>", "<|im_start|>", *(more or []), *special.values()]
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=markers, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=400,
+        special_tokens=markers,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     raw.train_from_iterator(["what is heard in the clip? a dog, a cat, rain, wind. answer with the letter"], trainer)
     return PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token="<pad>", eos_token="<|im_end|>", extra_special_tokens=special
+        tokenizer_object=raw,
+        pad_token="<pad>",
+        eos_token="<|im_end|>",
+        extra_special_tokens={**special, **(last or {})},
     )
 
 

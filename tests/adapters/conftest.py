@@ -1,0 +1,34 @@
+"""Lets torchvision and torchaudio from the package index, which are built for CUDA, be imported beside a CPU torch.
+
+They are in an environment of their own (hf_extra/README.md) and never in the package. Without them nothing is done.
+"""
+
+import importlib.util
+import sys
+import types
+
+DECLARED = []
+"""Operators stay declared for as long as their library object lives."""
+
+
+def beside_a_cpu_torch() -> None:
+    vision, audio = (importlib.util.find_spec(name) is not None for name in ("torchvision", "torchaudio"))
+    if not vision and not audio:
+        return
+    import torch
+
+    if torch.version.cuda is not None:
+        return
+    if vision and "torchvision" not in sys.modules:  # its compiled part declares what its Python part then describes
+        DECLARED.append(torch.library.Library("torchvision", "DEF"))
+        for name in ("nms", "qnms"):
+            DECLARED[0].define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    if audio and "torchaudio" not in sys.modules:
+        stub = types.ModuleType("torchaudio._extension")
+        stub.__dict__.update(
+            _IS_TORCHAUDIO_EXT_AVAILABLE=False, _IS_ALIGN_AVAILABLE=False, fail_if_no_align=lambda f: f
+        )
+        sys.modules[stub.__name__] = stub
+
+
+beside_a_cpu_torch()
