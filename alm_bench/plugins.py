@@ -68,6 +68,11 @@ class AdapterEntry:
     def prompts(self) -> str:
         return str(getattr(self.cls, "prompts", "letters"))
 
+    @property
+    def picks(self) -> bool:
+        """Whether it picks among options and does nothing else: it writes no sentences."""
+        return bool(getattr(self.cls, "picks", False))
+
     def create(self, options: Mapping[str, str], runtime: Runtime) -> Adapter:
         parsed = fill(getattr(self.cls, "Options", NoOptions), options, f"model {self.name}")
         adapter: Adapter = self.cls(parsed, runtime)

@@ -18,9 +18,10 @@ from alm_bench.core import UsageError
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
     from alm_bench.records.schema import Record
-    from alm_bench.runner import Plan
+    from alm_bench.runner import Plan, RunSpec
     from alm_bench.runner.ablation import Ablation, Measured
     from alm_bench.runner.budget import Budget
+    from alm_bench.runner.fitting import Fit
 
 
 def noise_ablation(
@@ -89,7 +90,10 @@ FIGURES = (".png", ".pdf", ".svg")
 def _settled(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> "Ablation":
     from alm_bench.runner.ablation import settle_ablation
 
-    return settle_ablation(job.spec, names, repeats, lambda spec: plan_of(replace(job, spec=spec), adapter, None))
+    def prepare(spec: "RunSpec", fit: "Fit | None") -> "Plan":
+        return plan_of(replace(job, spec=spec), adapter, None, fit)
+
+    return settle_ablation(job.spec, names, repeats, prepare)
 
 
 def _failure(records: "Sequence[Record]", asked: Asked) -> str | None:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from alm_bench.cli import common
-from alm_bench.core import AnswerBy, Decoding, OptionOrder, Runtime, Strategy, UsageError
+from alm_bench.core import AnswerBy, Decoding, Fits, OptionOrder, Runtime, Strategy, UsageError
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
     from alm_bench.core.prompt import PromptTemplate
+    from alm_bench.plugins import AdapterEntry
     from alm_bench.records.schema import Record
     from alm_bench.runner import Plan, RunSpec
     from alm_bench.runner.budget import Budget
+    from alm_bench.runner.fitting import Fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +220,27 @@ def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
     asked.check()
     names = catalogue().expand([name.strip() for name in asked.tasks.split(",") if name.strip()])
     entry = catalogue().adapter(asked.model)
+    _check_picks(entry, names, asked)
     prompts = asked.prompt or entry.prompts
     jobs = _jobs(names, asked, prompts)
     with common.chatter_aside():
         runtime = Runtime(asked.device, asked.dtype, asked.seed)
         adapter = entry.create(common.pairs(asked.model_arg, "--model-arg"), runtime)
     return jobs, led(adapter, asked.strategy, prompts)  # type: ignore[arg-type]
+
+
+def _check_picks(model: "AdapterEntry", names: Sequence[str], asked: Asked) -> None:
+    """Raises UsageError for a model that only picks among options and a task that has no prompts for such a one."""
+    from alm_bench.plugins import catalogue
+
+    if not model.picks or asked.prompt is not None:
+        return
+    for name in names:
+        if model.prompts not in catalogue().task(name).prompts():
+            raise UsageError(
+                f"{model.name} picks among options, which the items of {name} do not have (no prompt set "
+                f"{model.prompts!r})"
+            )
 
 
 def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
@@ -303,11 +320,17 @@ def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
         raise typer.Exit(1)
 
 
-def plan_of(job: Job, adapter: "Adapter", solver: Path | None) -> "Plan":
+def plan_of(job: Job, adapter: "Adapter", solver: Path | None, fit: "Fit | None" = None) -> "Plan":
     from alm_bench.records.solver import solved_by
     from alm_bench.runner import prepare
 
-    plan = prepare(job.spec, job.task, job.prompt, job.data, adapter)
+    card = job.task.card
+    if isinstance(adapter, Fits) and fit is None and card.fit_split is not None:
+        print(
+            f"{card.name}: fitting {adapter.identity.label} on split {card.fit_split} of {card.fit_task or card.name}",
+            file=sys.stderr,
+        )
+    plan = prepare(job.spec, job.task, job.prompt, job.data, adapter, fit)
     if solver is not None:
         solved_by(solver, plan.pending, plan.header)
     return plan

@@ -13,6 +13,7 @@ from alm_bench.core.errors import (
 )
 from alm_bench.core.protocols import (
     Adapter,
+    AnswersBlind,
     BaseAdapter,
     Corpus,
     DataRoot,
@@ -68,6 +69,7 @@ __all__ = [
     "AdapterIdentity",
     "AlmBenchError",
     "AnswerBy",
+    "AnswersBlind",
     "Arrangement",
     "AudioError",
     "AudioPolicy",

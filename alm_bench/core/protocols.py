@@ -1,6 +1,6 @@
 """What a task and an adapter must be able to do, and the optional abilities found by isinstance."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -206,8 +206,21 @@ class Labelled:
 class Fits(Protocol):
     """An adapter that is fitted before it answers (a probe, a threshold), never on the split that it is tested on."""
 
-    def fit(self, rows: Sequence[Labelled]) -> None:
-        """Raises UsageError for rows that it cannot be fitted on. Its identity holds what was fitted afterwards."""
+    def fit(self, rows: Iterable[Labelled]) -> Adapter:
+        """The adapter that answers one task, fitted on its development rows; its identity tells what was fitted. This
+        one stays as it is, for other tasks.
+
+        `rows` is read once, its clips decoded as they are taken: together they may be larger than memory. It is empty
+        for a task without a development split. Raises UsageError for rows that nothing can be fitted on.
+        """
+
+
+@runtime_checkable
+class AnswersBlind(Protocol):
+    """An adapter with a twin that hears nothing, whose answers stand beside its own as blind rows, item by item."""
+
+    def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
+        """Row name -> the option (its place among the request's) that the twin picks, a request each."""
 
 
 @dataclass(frozen=True, slots=True)

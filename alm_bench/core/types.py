@@ -287,7 +287,8 @@ class TaskCard:
 
     `audio` are the places of its clips below the data root; `audio_source` says where they come from when that is not
     `source`, and `audio_fetch` where they can be fetched, all splits' in one. `prompts` is the file of its prompt sets,
-    in the card's folder.
+    in the card's folder. `fit_split` is the development split that adapters may be fitted on: its own, or that of
+    `fit_task`.
     """
 
     name: str
@@ -312,6 +313,8 @@ class TaskCard:
     audio_fetch: Fetch | None = None
     collection: str | None = None  # a name that stands for several tasks
     prompts: str = "prompts.toml"
+    fit_split: str | None = None
+    fit_task: str | None = None
 
     @property
     def default_split(self) -> str:

@@ -7,18 +7,18 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
       "status": {STATUS: count}, "main": NAME, "metrics": {NAME: METRIC}, "groups": {GROUPING: {KEY: {NAME: METRIC}}},
       "blind": {ROW: {NAME: METRIC}}, "over_blind": {"all": {"all": LEAD}, GROUPING: {KEY: LEAD}},
       "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "condition", "options", "questions",
-      "answer_by", "solver", "decoding", "identity", "items", "limit", "touched": {CHANGE: clips},
+      "answer_by", "solver", "decoding", "identity", "fit", "items", "limit", "touched": {CHANGE: clips},
       "reasons": {REASON: count},
       "usage": {"calls", "prompt_tokens", "audio_tokens", "completion_tokens", "cost"} | null}]}
 
     METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
     LEAD = {"row", SCORE: what the row earns, "lead": METRIC, "beaten": bool, "score" (only where it is not accuracy)}
 
-`main` names the figure that a task is ranked by. `n` counts the items of our denominator (all but the skipped ones),
-`questions` what they are arrangements of. A LEAD sets accuracy, or the score that a task has in its place
-(records/earned.py), against the best blind row of the same items. `tables` may hold `confusion`, `positions`
-(scoring/position.py) and `unpicked` (scoring/choice.py). `usage` sums what a server told of its calls
-(records/usage.py).
+`main` names the figure that a task is ranked by. `fit` tells the development rows that a model was fitted on, null for
+one that is not. `n` counts the items of our denominator (all but the skipped ones), `questions` what they are
+arrangements of. A LEAD sets accuracy, or the score that a task has in its place (records/earned.py), against the best
+blind row of the same items. `tables` may hold `confusion`, `positions` (scoring/position.py) and `unpicked`
+(scoring/choice.py). `usage` sums what a server told of its calls (records/usage.py).
 """
 
 from collections import Counter
@@ -85,6 +85,7 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "solver": solver(counted(rows)),
         "decoding": spec["decoding"],
         "identity": header["identity"],
+        "fit": header.get("fit"),
         "items": header["items"],
         "limit": spec["limit"],
         "touched": dict(sorted(Counter(change for record in records for change in record.touched).items())),

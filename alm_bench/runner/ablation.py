@@ -7,10 +7,13 @@ from alm_bench.core import Metric, Task, UsageError
 from alm_bench.records.ablation import Effect, effects, missing, pairs, picked
 from alm_bench.records.schema import Record
 from alm_bench.runner.conditions import OPTIONS, Condition
+from alm_bench.runner.fitting import Fit
 from alm_bench.runner.plan import Plan
 from alm_bench.runner.spec import RunSpec
 
-Prepare = Callable[[RunSpec], Plan]
+Prepare = Callable[[RunSpec, Fit | None], Plan]
+"""Settle a run; a model that is fitted is fitted once, for the clean one."""
+
 Answer = Callable[[Plan], Sequence[Record]]
 """All records of a run, made now or found finished."""
 
@@ -48,14 +51,14 @@ class Measured:
 
 def settle_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepare: Prepare) -> Ablation:
     """The runs to make. Raises UsageError for answers that are withheld."""
-    clean = prepare(spec)
+    clean = prepare(spec, None)
     if all(record.sample.target is None for record in clean.pending):
         raise UsageError(f"{spec.task}: the answers of split {spec.split} are withheld, nothing can be compared")
     changed: dict[str, Sequence[Plan] | str] = {}
     for name in conditions:
         draws = range(repeats if Condition.read(name).random else 1)
         try:
-            changed[name] = [prepare(replace(spec, condition=name, repeat=draw)) for draw in draws]
+            changed[name] = [prepare(replace(spec, condition=name, repeat=draw), clean.fit) for draw in draws]
         except UsageError as error:  # a task of one clip has none to swap with; other conditions stand
             changed[name] = str(error)
     return Ablation(clean, changed)

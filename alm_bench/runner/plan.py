@@ -16,6 +16,8 @@ import numpy as np
 from alm_bench import __version__
 from alm_bench.core import (
     Adapter,
+    AdapterError,
+    AnswersBlind,
     AudioRef,
     DataError,
     DataRoot,
@@ -31,6 +33,7 @@ from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.schema import Record
 from alm_bench.runner.arrange import arrange, predicted
 from alm_bench.runner.conditions import CLEAN, OPTIONS, Condition
+from alm_bench.runner.fitting import Fit, fitted
 from alm_bench.runner.loader import clips
 from alm_bench.runner.spec import RunSpec, fingerprint
 
@@ -47,6 +50,7 @@ class Plan:
     requests: Sequence[Request]
     pending: Sequence[Record]
     header: Mapping[str, Any]
+    fit: Fit | None = None
 
     @property
     def condition(self) -> Condition:
@@ -60,8 +64,11 @@ class Plan:
         return f"{name}{changed}{demo}-{self.header['fingerprint']}"
 
 
-def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, adapter: Adapter) -> Plan:
-    """Read the task's items and settle the run.
+def prepare(
+    spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, adapter: Adapter, fit: Fit | None = None
+) -> Plan:
+    """Read the task's items and settle the run. An adapter that is fitted is fitted now, unless `fit` tells how it was
+    for the same task already.
 
     Raises DataError when the data is missing, malformed or empty, UsageError when the adapter or the task cannot do
     what is asked.
@@ -71,6 +78,8 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
         raise DataError(f"task {spec.task}: split {spec.split} of {data.path} has no items")
     questions = list(islice(everything, spec.limit))
     _check(spec, adapter, questions)
+    fit = fit or fitted(spec, task, prompt, data, adapter, everything)
+    adapter = adapter if fit is None else fit.adapter
     condition = Condition.read(spec.condition, spec.seed, spec.repeat)
     samples = condition.samples(arrange(questions, spec.options, spec.shuffles, spec.seed))
     if not samples:
@@ -81,6 +90,7 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
         requests = [replace(r, spare=spares.of(r.audio[0].id)) if len(r.audio) == 1 else r for r in requests]
     requests = condition.requests(requests)
     blind, blind_missing = ({}, {}) if spec.condition in OPTIONS else _blind(task, data, questions)
+    unheard = {} if spec.condition in OPTIONS else _blind_answers(adapter, requests)
     pending = [
         Record(
             index=index,
@@ -88,7 +98,8 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
             prompt=request.prompt,
             status="error",
             reason="not answered yet",
-            blind=predicted(sample, blind),
+            # the adapter's own first: the last one is the text-only solver, the same for every model of the task
+            blind={row: places[index] for row, places in unheard.items()} | predicted(sample, blind),
             heard={} if adapter.audio is None else {ref.id: clip_size(ref) for ref in clips(request)},
         )
         for index, (sample, request) in enumerate(zip(samples, requests, strict=True))
@@ -96,8 +107,9 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
     files = task.files(data, spec.split)
     manifest = manifest_hash(files, data.version())
     binding = _binding(spec, adapter)
+    on = None if fit is None else fit.rows
     header = {
-        "fingerprint": fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity),
+        "fingerprint": fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
         "spec": asdict(spec),
         "task": {"name": task.card.name, "version": task.card.version, "kind": task.card.kind},
         "data": {
@@ -110,11 +122,12 @@ def prepare(spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, a
         "prompt": {"id": prompt.id, "version": prompt.version, "hash": prompt.hash},
         "audio": None if adapter.audio is None else asdict(adapter.audio),
         "identity": asdict(adapter.identity),
+        "fit": on,
         "items": len(samples),
         "blind_missing": blind_missing,
         "environment": _environment(),
     }
-    return Plan(spec, task, adapter, requests, pending, header)
+    return Plan(spec, task, adapter, requests, pending, header, fit)
 
 
 def _binding(spec: RunSpec, adapter: Adapter) -> RunSpec:
@@ -170,6 +183,15 @@ def _blind(
     found = task.blind_predictions(data, samples)
     had = {name: rows for name, rows in found.items() if not isinstance(rows, str)}
     return had, {name: reason for name, reason in found.items() if isinstance(reason, str)}
+
+
+def _blind_answers(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
+    """Of the adapter's twin that hears nothing. Raises AdapterError unless a row answers every request."""
+    rows = adapter.blind_answers(requests) if isinstance(adapter, AnswersBlind) else {}
+    for name, places in rows.items():
+        if len(places) != len(requests):
+            raise AdapterError(f"the adapter's blind row {name!r} has {len(places)} answers to {len(requests)} items")
+    return rows
 
 
 def _revision(task: Task, files: Mapping[str, Path]) -> str:

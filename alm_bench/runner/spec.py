@@ -48,6 +48,7 @@ def fingerprint(
     prompt: PromptTemplate,
     policy: AudioPolicy | None,
     identity: AdapterIdentity,
+    fitted_on: Mapping[str, Any] | None = None,
 ) -> str:
     """16 hex digits over all that an answer depends on. Equal fingerprints may be resumed into one another."""
     parts: dict[str, Any] = {
@@ -69,4 +70,6 @@ def fingerprint(
     }
     if spec.strategy != "plain":
         parts["strategy"] = spec.strategy
+    if fitted_on is not None:
+        parts["fit"] = dict(fitted_on)
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
