@@ -25,12 +25,15 @@ from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import UNIFORM, accuracies, earned
 from alm_bench.scoring.choice import answered, beside_accuracy, choice_metrics, clips, counted, predictors
 from alm_bench.scoring.classification import classification_metrics, confusion, corpus
+from alm_bench.tasks._shared.clips import clip_names
 from alm_bench.tasks.entailment.hypothesis_only import BLIND_HYPOTHESIS, HypothesisOnly
 
 COLUMNS = ("Dataset", "Audio file", "Caption", "Entailment", "Neutral", "Contradiction")
 LABELS = ("Entailment", "Neutral", "Contradiction")
 RECALLS = ("eacc", "nacc", "cacc")
 BLIND_LABEL = "most frequent label"
+DEVELOPMENT = "ClothoV21/validation/"
+"""Where the ids of the clips of CLE's development split begin."""
 
 # The options in the order of Mellow's prompt, and the label that each one's text states. "I cannot determine" is an
 # abstention: it is read, and it is wrong.
@@ -60,14 +63,14 @@ class Entailment:
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         path = self.files(data, split)["annotations"]
-        return iter(unique(self._samples(path, data), path))
+        return iter(unique(self._samples(path, data, split), path))
 
-    def _samples(self, path: Path, data: DataRoot) -> Iterator[Sample]:
+    def _samples(self, path: Path, data: DataRoot, split: str) -> Iterator[Sample]:
         rows_of_clip: dict[str, int] = {}
         for row in read_csv(path, COLUMNS):
             name = row["Audio file"]
             number = rows_of_clip[name] = rows_of_clip.get(name, -1) + 1
-            clip = self._clip(data, name)
+            clip = self._clip(data, name, split)
             for label, title in enumerate(LABELS):
                 yield Sample(
                     id=f"{name}#{number}-{title.lower()}",
@@ -79,9 +82,9 @@ class Entailment:
                     groups={"label": title.lower(), "clip": name},
                 )
 
-    def _clip(self, data: DataRoot, name: str) -> AudioRef:
+    def _clip(self, data: DataRoot, name: str, split: str) -> AudioRef:
         if self.card.name == "cle":
-            return data.audio(f"ClothoV21/evaluation/{name}", f"clotho/evaluation/{name}", f"evaluation/{name}")
+            return data.audio(*clip_names(f"ClothoV21/{split}/{name}"))
         bare = name.removesuffix(".wav")
         names = (f"{bare}.wav", f"{bare.removeprefix('Y')}.wav", f"{bare.removeprefix('Y')}_*.wav")
         return data.audio(*(f"{folder}/{n}" for folder in ("AudioCapsLarger/test", "audiocaps/test") for n in names))
@@ -91,6 +94,8 @@ class Entailment:
         development = next(file for file in self.card.files if file.role == "development")
         if not data.has(development):
             return {BLIND_HYPOTHESIS: f"{development.names[0]} is not there (from {development.source})"}
+        if self.card.fit_task is None and any(ref.id.startswith(DEVELOPMENT) for s in samples for ref in s.audio):
+            return {BLIND_HYPOTHESIS: "these are the rows that it is fitted on"}
         rows = read_csv(data.locate(development), COLUMNS)
         model = HypothesisOnly.fit([row[title] for row in rows for title in LABELS], list(range(3)) * len(rows))
         labels = model.predict([sample.fields["hypothesis"] for sample in samples])
