@@ -1,0 +1,199 @@
+"""Linear probes: a logistic regression over frozen embeddings, and its twin that reads the text and hears nothing.
+
+Fitted on a task's development split alone (supervised rows of Audio Entailment, arXiv 2407.18062). All items of a
+task must have the same options, since a probe's classes are their texts.
+"""
+
+import copy
+import hashlib
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Labelled, Output, Request, UsageError, Wave
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Matrix = npt.NDArray[np.float64]
+else:
+    Matrix = Any
+
+Hears = Literal["audio+text", "text"]
+
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+"""Values of C (inverse regularisation) that cross-validation chooses from."""
+
+FOLDS, STEPS = 5, 300
+
+TWIN = "text-only probe"
+"""The blind row that every probe with ears brings with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Standardised features and an L2-penalised multinomial logistic regression over the texts of the options.
+
+    `c` is the strength that is best in cross-validation, whose accuracy `validated` is; folds never part a clip.
+    """
+
+    labels: tuple[str, ...]
+    pipeline: Any
+    c: float
+    validated: float
+
+    @classmethod
+    def fit(cls, features: Matrix, answers: Sequence[str], clips: Sequence[str]) -> "Probe":
+        """`features` has shape (rows, width). Raises UsageError for fewer than two answers or clips."""
+        import numpy as np
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.model_selection import GroupKFold
+        from threadpoolctl import threadpool_limits
+
+        said, apart = np.asarray(answers), len(set(clips))
+        if len(set(answers)) < 2 or apart < 2:
+            raise UsageError(
+                f"a probe is fitted on two answers and two clips at least, the development rows have "
+                f"{len(set(answers))} and {apart}"
+            )
+        folds = list(GroupKFold(min(FOLDS, apart)).split(features, said, clips))
+
+        def validated(c: float) -> float:
+            right = 0
+            for train, held in folds:
+                right += int((_fit(features[train], said[train], c).predict(features[held]) == said[held]).sum())
+            return right / len(said)
+
+        with warnings.catch_warnings(), threadpool_limits(limits=1):  # one thread: the same sums on every machine
+            warnings.simplefilter("ignore", ConvergenceWarning)  # stopped after STEPS, always at the same place
+            found = {c: validated(c) for c in STRENGTHS}
+            best = max(STRENGTHS, key=lambda c: (found[c], -c))
+            pipeline = _fit(features, said, best)
+        return cls(tuple(str(label) for label in pipeline.classes_), pipeline, best, found[best])
+
+    def pick(self, features: Matrix, choices: Sequence[str]) -> int | None:
+        """The place of the likeliest of the `choices` that the probe knows, None where it knows none."""
+        (scores,) = self.pipeline.predict_log_proba(features)
+        known = [place for place, choice in enumerate(choices) if choice in self.labels]
+        return max(known, key=lambda place: scores[self.labels.index(choices[place])], default=None)
+
+    def likelihoods(self, features: Matrix) -> dict[str, float]:
+        (found,) = self.pipeline.predict_proba(features)
+        return {label: round(float(share), 4) for label, share in zip(self.labels, found, strict=True)}
+
+    @property
+    def digest(self) -> str:
+        """Of the coefficients to three decimals."""
+        model = self.pipeline[-1]
+        parts = [(values.round(3) + 0.0).tobytes() for values in (model.coef_, model.intercept_)]
+        return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
+
+
+def _fit(features: Matrix, said: Any, c: float) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=STEPS)).fit(features, said)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """How rows are told to a probe: `related` from clips' vectors and texts, `read` from texts alone."""
+
+    related: Callable[[Sequence[Any], Sequence[str]], Matrix]
+    read: Callable[[Sequence[str]], Matrix]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What a probe stands on. `embed` gives a wave's vector, `features` learns from the development rows' clips (none
+    for a probe that only reads) and texts what to tell of them."""
+
+    embed: Callable[[Wave], Any]
+    features: Callable[[Sequence[Any], Sequence[str]], Features]
+
+
+class ProbeAdapter:
+    """An adapter of a network and a probe over it. Subclasses build the network and name themselves."""
+
+    prompts = "bare"
+    picks = True
+
+    def __init__(self, network: Network, hears: Hears, audio: AudioPolicy, identity: AdapterIdentity) -> None:
+        self.network, self.hears = network, hears
+        self.audio: AudioPolicy | None = audio if hears == "audio+text" else None
+        label = identity.label if hears == "audio+text" else f"{identity.label[:-1]},text only]"
+        self.identity = replace(identity, label=label, settings={**identity.settings, "hears": hears})
+        self._features: Features | None = None
+        self._probe: Probe | None = None
+        self._twin: Probe | None = None
+
+    def fit(self, rows: Iterable[Labelled]) -> "ProbeAdapter":
+        """Raises UsageError for rows that are none, have other options than one another, or not one clip each."""
+        taken: list[tuple[Any, str, str, str]] = []
+        options: set[frozenset[str]] = set()
+        for row in rows:
+            request = row.request
+            if (problem := self._problem(request)) is not None:
+                raise UsageError(f"development row {request.id}: {problem}")
+            options.add(frozenset(request.choices))
+            clip = request.audio[0].id if request.audio else request.id
+            taken.append((self._heard(request), request.prompt, request.choices[row.target], clip))
+        name = self.identity.label
+        if not taken:
+            raise UsageError(f"{name} is fitted on a task's development split, and this task has none (cle and ace do)")
+        if len(options) > 1:
+            raise UsageError(f"{name} takes tasks whose items have the same options, the development rows have several")
+        clips, texts, answers, groups = (list(column) for column in zip(*taken, strict=True))
+        fitted = copy.copy(self)
+        features = fitted._features = self.network.features(clips if self.audio is not None else [], texts)
+        twin = Probe.fit(features.read(texts), answers, groups)
+        fitted._twin = twin if self.audio is not None else None
+        fitted._probe = twin if self.audio is None else Probe.fit(features.related(clips, texts), answers, groups)
+        settings = {**self.identity.settings, **_told("", fitted._probe)}
+        if self.audio is not None:
+            settings |= _told("text-only ", twin)
+        fitted.identity = replace(self.identity, settings=settings)
+        return fitted
+
+    def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
+        """What the same probe without a clip says; none of a probe that hears none anyway."""
+        if self._twin is None or self._features is None:
+            return {}
+        said = {request.prompt: self._features.read([request.prompt]) for request in requests}
+        return {TWIN: [self._twin.pick(said[request.prompt], request.choices) for request in requests]}
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        """Row by row: what stands beside an item in its batch changes nothing."""
+        return [self._answer(request) for request in batch]
+
+    def _answer(self, request: Request) -> Output:
+        if self._probe is None or self._features is None:
+            return Output(None, error=f"{self.identity.label} is fitted on a task before it answers, this one is not")
+        if (problem := self._problem(request)) is not None:
+            return Output(None, error=problem)
+        texts = [request.prompt]
+        alone = self.audio is None
+        told = self._features.read(texts) if alone else self._features.related([self._heard(request)], texts)
+        place = self._probe.pick(told, request.choices)
+        if place is None:
+            known = ", ".join(self._probe.labels)
+            return Output(None, error=f"{self.identity.label} knows none of these options; it was fitted on: {known}")
+        return Output(request.choices[place], extra={"probabilities": self._probe.likelihoods(told)})
+
+    def _heard(self, request: Request) -> Any:
+        return None if self.audio is None else self.network.embed(request.waves[0])
+
+    def _problem(self, request: Request) -> str | None:
+        if not request.choices:
+            return f"{self.identity.family} picks among options, this item has none"
+        if self.audio is not None and len(request.waves) != 1:
+            return f"{self.identity.family} hears one clip, this item has {len(request.waves)}"
+        return None
+
+
+def _told(of: str, probe: Probe) -> dict[str, str]:
+    return {f"{of}C": f"{probe.c:g}", f"{of}validated": f"{probe.validated:.4f}", f"{of}coefficients": probe.digest}
