@@ -75,7 +75,8 @@ class Probe:
 
     def pick(self, features: Matrix, choices: Sequence[str]) -> int | None:
         """The place of the likeliest of the `choices` that the probe knows, None where it knows none."""
-        (scores,) = self.pipeline.predict_log_proba(features)
+        scores = self.pipeline.decision_function(features)[0]
+        scores = (-scores, scores) if len(self.labels) == 2 else scores
         known = [place for place, choice in enumerate(choices) if choice in self.labels]
         return max(known, key=lambda place: scores[self.labels.index(choices[place])], default=None)
 

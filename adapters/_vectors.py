@@ -62,6 +62,7 @@ class Vectors:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path)) as file, file:
+                file.execute("PRAGMA synchronous = OFF")  # what a crash costs here is made again
                 file.execute("CREATE TABLE IF NOT EXISTS vectors (key TEXT PRIMARY KEY, vector BLOB NOT NULL)")
                 file.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?)", (key, vector.tobytes()))
         except (OSError, sqlite3.Error):

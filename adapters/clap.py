@@ -70,16 +70,20 @@ class Clap:
         self.device, self.dtype = pick_device(runtime.device), runtime.dtype or "float32"
         if self.dtype not in DTYPES:
             raise UsageError(f"clap computes in {', '.join(DTYPES)}, found dtype {self.dtype!r}")
-        place = str(Path(path).expanduser())
+        place, at = str(Path(path).expanduser()), revision or "main"
+        load: Any = ClapModel.from_pretrained
         try:
-            processor: Any = ClapProcessor.from_pretrained(place, revision=revision)
-            model = ClapModel.from_pretrained(place, revision=revision, dtype=getattr(torch, self.dtype))
+            processor: Any = ClapProcessor.from_pretrained(place, revision=at)
+            model, info = load(place, revision=at, dtype=getattr(torch, self.dtype), output_loading_info=True)
         except (OSError, ValueError, KeyError) as error:
             reason = str(error).strip().partition("\n")[0]
             raise CheckpointError(
                 f"path={path} cannot be loaded as CLAP: {reason}; expected a hub id (as {DEFAULT}) or a folder in "
                 "transformers' layout"
             ) from error
+        drawn = sorted({name for name, _ in model.named_parameters()} & set(info["missing_keys"]))
+        if drawn:
+            raise CheckpointError(f"path={path} has no weights for {len(drawn)} of CLAP's parameters, as {drawn[0]}")
         self.model: Any = model.eval().to(self.device)
         self.extractor, self.tokenizer = processor.feature_extractor, processor.tokenizer
         longest = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa's places start behind the padding
@@ -134,8 +138,11 @@ class Clap:
 
 
 def _unit(output: Any) -> Vector:
+    import numpy as np
+
     vector: Vector = output.pooler_output[0].float().cpu().numpy()
-    return vector / max(float((vector**2).sum()) ** 0.5, 1e-12)
+    unit: Vector = vector / np.float32(max(float((vector**2).sum()) ** 0.5, 1e-12))
+    return unit
 
 
 @contextmanager

@@ -76,8 +76,9 @@ def _presence(encoder: Any, wave: Wave, device: Any) -> Vector:
 
     with torch.inference_mode():
         heard = encoder(torch.from_numpy(wave.copy())[None].to(device)).framewise[0].amax(dim=0).float().cpu().numpy()
-    sure: Vector = np.clip(heard, SURE, 1 - SURE)
-    return np.log(sure / (1 - sure)).astype(np.float32)
+    sure = np.clip(heard, SURE, 1 - SURE)
+    odds: Vector = np.log(sure / (1 - sure)).astype(np.float32)
+    return odds
 
 
 def learned(clips: Sequence[Vector], texts: Sequence[str]) -> Features:

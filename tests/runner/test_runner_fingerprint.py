@@ -58,6 +58,8 @@ CHANGED = {
     "number of shuffles": spec(options="shuffled", shuffles=2),
     "a task's option": spec(task_options={"variant": "2"}),
     "a model's option": spec(model_options={"rate": "2"}),
+    "rows that were fitted on": made(fitted_on={"ids": "a"}),
+    "other rows": made(fitted_on={"ids": "b"}),
 }
 
 

@@ -216,6 +216,7 @@ Answer with the letter of the correct option."""
     [
         ("cle", "native", NATIVE, "79a30cef07d1"),
         ("cle", "letters", LETTERS, "709fcffcdd91"),
+        ("cle", "bare", "Tone 0 is there.", "a0db68548e22"),
         ("ace", "native", NATIVE, "9bec8d4f8890"),
         ("ace", "letters", LETTERS, "367239c20e07"),
     ],
@@ -224,6 +225,6 @@ def test_rendered_prompts_are_frozen(tmp_path: Path, task: str, name: str, expec
     """A changed wording needs a new version and new figures: change these lines only with both."""
     template = catalogue().task(task).prompts()[name]
     sample = next(iter(catalogue().task("cle").create().samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
-    assert set(catalogue().task(task).prompts()) == {"native", "letters"}
+    assert set(catalogue().task(task).prompts()) == {"native", "letters", "bare"}
     assert render(sample, template).prompt == expected
     assert (template.id, template.version, template.hash) == (f"{task}/{name}", 1, digest)

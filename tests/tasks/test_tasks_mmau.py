@@ -220,14 +220,19 @@ Answer with the letter of the correct option."""
 
 
 @pytest.mark.parametrize(
-    ("name", "expected", "digest"), [("native", NATIVE, "69eab70df54a"), ("letters", LETTERS, "6e2c2edf1cd3")]
+    ("name", "expected", "digest"),
+    [
+        ("native", NATIVE, "69eab70df54a"),
+        ("letters", LETTERS, "6e2c2edf1cd3"),
+        ("bare", "What is heard in clip 1?", "fe51be2be3c9"),
+    ],
 )
 def test_rendered_prompts_are_frozen(tmp_path: Path, name: str, expected: str, digest: str) -> None:
     """A changed wording needs a new version and new figures: change these lines only with both."""
     entry = catalogue().task("mmau")
     root: DataRoot = LocalRoot(mmau(tmp_path, 2, clips=False))
     template = entry.prompts()[name]
-    assert set(entry.prompts()) == {"native", "letters"}
+    assert set(entry.prompts()) == {"native", "letters", "bare"}
     request = render(list(entry.create().samples(root, "test-mini"))[1], template)
     assert request.prompt == expected
     assert (template.id, template.version, template.hash) == (f"mmau/{name}", 1, digest)
