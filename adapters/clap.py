@@ -76,7 +76,7 @@ class Clap:
             processor: Any = ClapProcessor.from_pretrained(place, revision=at)
             model, info = load(place, revision=at, dtype=getattr(torch, self.dtype), output_loading_info=True)
         except (OSError, ValueError, KeyError) as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # what follows guesses at causes
             raise CheckpointError(
                 f"path={path} cannot be loaded as CLAP: {reason}; expected a hub id (as {DEFAULT}) or a folder in "
                 "transformers' layout"

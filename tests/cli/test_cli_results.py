@@ -14,8 +14,9 @@ from small_world import RATE, Ran, alm, cle, mmau, model, only_run, outputs, que
 METRIC = {"value", "low", "high", "n"}
 RUN_KEYS = {
     *("task", "model", "data", "revision", "split", "n", "skipped", "status", "metrics", "groups", "blind", "tables"),
-    *("partial", "run", "fingerprint", "prompt", "parser", "decoding", "identity", "items", "limit", "touched"),
-    *("reasons", "over_blind", "options", "answer_by", "solver", "questions", "main", "condition", "usage"),
+    *("partial", "run", "fingerprint", "prompt", "parser", "decoding", "identity", "fit", "items", "limit", "touched"),
+    *("reasons", "over_blind", "options", "answer_by", "solver", "questions", "main", "condition", "usage", "delivery"),
+    "task_version",
 }
 
 
