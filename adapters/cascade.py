@@ -83,6 +83,7 @@ class CascadeAdapter:
         self._prompt = AnswerPrompt(**sets["answer"][options.prompt])
         self._captions = Captions(captioner, wanted, cache_folder("captions") if options.cache else None)
         self.audio: AudioPolicy | None = captioner.audio
+        self.delivery = getattr(captioner, "delivery", "by construction")
         if isinstance(self._llm, Scores):
             self.loglikelihood = self._scored
         told = {

@@ -60,6 +60,7 @@ class ExecAdapter:
 
     Options = ExecOptions
     prompts = "letters"
+    delivery = "to be shown"
 
     def __init__(self, options: ExecOptions, runtime: Runtime) -> None:
         self._options = options

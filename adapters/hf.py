@@ -60,6 +60,7 @@ class HFAdapter:
 
     Options = HFOptions
     prompts = "letters"
+    delivery = "to be shown"
     known: ClassVar[Checkpoint | None] = None
     """The checkpoint of a short name."""
 

@@ -27,6 +27,7 @@ class OpenAIAdapter:
 
     Options = OpenAIOptions
     prompts = "letters"
+    delivery = "to be shown"
     pace = (*PACE, *PRICES)
 
     def __init__(self, options: OpenAIOptions, runtime: Runtime) -> None:

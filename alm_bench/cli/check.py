@@ -27,7 +27,7 @@ def check(
     device, dtype = common.device_and_dtype(device, dtype)
     with common.chatter_aside():
         adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype))
-        found = check_delivery(adapter, tuple(SOUNDS))
+        found = check_delivery(adapter, sounds=tuple(SOUNDS))
     if json_:
         common.print_json({"model": adapter.identity.label, "question": question(adapter), **found.as_json()})
     else:

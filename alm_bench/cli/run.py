@@ -383,7 +383,9 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget") -> tuple[dict[str, Any
         elif (told := left_out(records)) is not None:
             print(f"{plan.spec.task}: {told}", file=sys.stderr)
         with Counting("SPICE") as counting, telling(counting.update):
-            summary = summarise(plan.header, plan.task, records, folder.name)
+            summary = summarise(store.header, plan.task, records, folder.name)
         if not summary["partial"]:
             store.finish(document([summary]))
+    if (delivery := summary["delivery"]) is not None and delivery["verdict"] != "delivered":
+        print(f"{plan.spec.task}: audio: {delivery['verdict']}: {delivery['reason']}", file=sys.stderr)
     return summary, interrupted

@@ -248,7 +248,7 @@ class BaseAdapter:
     Options: ClassVar[type[Any]] = NoOptions
     prompts: ClassVar[str] = "letters"
     summary: ClassVar[str] = ""
-    delivery: ClassVar[Literal["by construction", "to be shown"]] = "by construction"
+    delivery: Literal["by construction", "to be shown"] = "by construction"
     audio: AudioPolicy | None = AudioPolicy()
 
     def __init__(self, options: Any, runtime: Runtime) -> None:

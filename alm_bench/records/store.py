@@ -171,6 +171,16 @@ class RunStore:
                 os.ftruncate(self._file, start)
                 raise
 
+    @property
+    def header(self) -> dict[str, Any]:
+        """What `run.json` holds."""
+        return read_header(self.folder)
+
+    def note(self, key: str, value: Any) -> None:
+        """Add something to `run.json` that was found while the run was made."""
+        whole = {**self.header, key: value}
+        atomic_write(self.folder / HEADER, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+
     def rewrite(self, records: Iterable[Record]) -> None:
         """Replace all lines in one step."""
         atomic_write(self.folder / SAMPLES, "".join(record.line() for record in records))

@@ -9,7 +9,8 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
       "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "condition", "options", "questions",
       "answer_by", "solver", "decoding", "identity", "fit", "items", "limit", "touched": {CHANGE: clips},
       "reasons": {REASON: count},
-      "usage": {"calls", "prompt_tokens", "audio_tokens", "completion_tokens", "cost"} | null}]}
+      "usage": {"calls", "prompt_tokens", "audio_tokens", "completion_tokens", "cost"} | null,
+      "delivery": {"verdict", "reason", "said"} | null}]}
 
     METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
     LEAD = {"row", SCORE: what the row earns, "lead": METRIC, "beaten": bool, "score" (only where it is not accuracy)}
@@ -18,7 +19,8 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
 one that is not. `n` counts the items of our denominator (all but the skipped ones), `questions` what they are
 arrangements of. A LEAD sets accuracy, or the score that a task has in its place (records/earned.py), against the best
 blind row of the same items. `tables` may hold `confusion`, `positions` (scoring/position.py) and `unpicked`
-(scoring/choice.py). `usage` sums what a server told of its calls (records/usage.py).
+(scoring/choice.py). `usage` sums what a server told of its calls
+(records/usage.py); `delivery` is whether its audio reached the model (runner/delivery.py), null without a proof.
 """
 
 from collections import Counter
@@ -91,6 +93,7 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "touched": dict(sorted(Counter(change for record in records for change in record.touched).items())),
         "reasons": dict(Counter(_cause(record) for record in records if record.reason).most_common(20)),
         "usage": usage(records),
+        "delivery": header.get("delivery"),
     }
 
 

@@ -219,6 +219,8 @@ def provenance(run: Mapping[str, Any]) -> str:
         parts.append("clips: " + ", ".join(f"{count} {change}" for change, count in run["touched"].items()))
     if taken := run.get("usage"):
         parts.append(f"usage: {sentence(taken)}")
+    if delivery := run.get("delivery"):
+        parts.append(f"audio {delivery['verdict']}: {delivery['reason']}")
     if fit := run.get("fit"):
         left = f", {fit['left_out']} left out" if fit["left_out"] else ""
         parts.append(f"fitted on {fit['rows']} rows of {fit['task']}, split {fit['split']}{left}")

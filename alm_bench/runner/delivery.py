@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from alm_bench.audio.probes import SOUNDS, probe
 from alm_bench.core import Adapter, AdapterError, Decoding, OptionScores, Output, Request, Scores
-from alm_bench.runner.execute import asking, call
+from alm_bench.runner.asking import asking, call
 from alm_bench.runner.loader import load_clips
 
 Verdict = Literal["delivered", "no reaction", "audio_not_delivered", "not checked"]
@@ -52,29 +52,32 @@ def proof_needed(adapter: Adapter) -> bool:
     return adapter.audio is not None and getattr(adapter, "delivery", "by construction") == "to be shown"
 
 
-def question(adapter: Adapter) -> str:
-    return NATIVE if getattr(adapter, "prompts", None) == "native" else QUESTION
+def question(adapter: Adapter, prompts: str | None = None) -> str:
+    """In the prompt set `prompts`, the adapter's own where none is named."""
+    return NATIVE if (prompts or getattr(adapter, "prompts", None)) == "native" else QUESTION
 
 
-def check_delivery(adapter: Adapter, sounds: Sequence[str] = (CLIP, OTHER)) -> Delivery:
-    """Ask one question about plainly different sounds, and about none. `sounds` holds the tone and the noise.
+def check_delivery(adapter: Adapter, asked: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> Delivery:
+    """Ask one question (`asked`, else `question`) about plainly different sounds, and about none. `sounds` holds the
+    tone and the noise.
 
     The tone is put twice: a model that answers the same prompt in two ways reacts to nothing by answering in two ways.
     """
     if adapter.audio is None:
         return Delivery("not checked", f"{adapter.identity.label} takes no audio")
-    asked = {name: _request(adapter, name, name) for name in sounds}
-    asked[AGAIN] = _request(adapter, AGAIN, CLIP)
-    asked[NONE] = Request(f"probe-{NONE}", question(adapter))
-    outputs = dict(zip(asked, _outputs(adapter, list(asked.values())), strict=True))
+    prompt = asked or question(adapter)
+    requests = {name: _request(adapter, prompt, name, name) for name in sounds}
+    requests[AGAIN] = _request(adapter, prompt, AGAIN, CLIP)
+    requests[NONE] = Request(f"probe-{NONE}", prompt)
+    outputs = dict(zip(requests, _outputs(adapter, list(requests.values())), strict=True))
     said = [_said(name, output) for name, output in outputs.items()]
-    verdict, reason = _verdict(adapter, outputs)
+    verdict, reason = _verdict(adapter, outputs, prompt)
     return Delivery(verdict, reason, said)
 
 
-def insist(adapter: Adapter) -> Delivery:
+def insist(adapter: Adapter, prompts: str | None = None) -> Delivery:
     """Check, and raise AdapterError where the audio is not delivered: what follows would be a text model's score."""
-    found = check_delivery(adapter)
+    found = check_delivery(adapter, question(adapter, prompts))
     if found.verdict == "audio_not_delivered":
         raise AdapterError(
             f"audio_not_delivered: {adapter.identity.label} {found.reason}; nothing was scored (see `alm-bench check`)"
@@ -82,10 +85,10 @@ def insist(adapter: Adapter) -> Delivery:
     return found
 
 
-def _request(adapter: Adapter, name: str, sound: str) -> Request:
+def _request(adapter: Adapter, prompt: str, name: str, sound: str) -> Request:
     assert adapter.audio is not None
     spare = probe("clicks") if adapter.audio.spare else None
-    request = Request(f"probe-{name}", question(adapter), (probe(sound),), spare=spare)
+    request = Request(f"probe-{name}", prompt, (probe(sound),), spare=spare)
     return load_clips(0, request, adapter.audio).request
 
 
@@ -100,13 +103,13 @@ def _said(sound: str, output: Output) -> Said:
     return Said(sound, output.text, output.error or output.refusal, tokens)
 
 
-def _verdict(adapter: Adapter, outputs: Mapping[str, Output]) -> tuple[Verdict, str]:
+def _verdict(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tuple[Verdict, str]:
     constructed = not proof_needed(adapter)
     first = outputs[CLIP]
     if first.text is None and not constructed:
         return "not checked", f"the question could not be asked: {first.error or first.refusal or 'no text'}"
     counted = _counted(first, outputs[NONE])
-    reaction = _reaction(adapter, outputs)
+    reaction = _reaction(adapter, outputs, prompt)
     if reaction is not None and (constructed or counted is None):
         return "delivered", reaction
     if counted is not None:
@@ -128,7 +131,7 @@ def _counted(clip: Output, none: Output) -> str | None:
     return None
 
 
-def _reaction(adapter: Adapter, outputs: Mapping[str, Output]) -> str | None:
+def _reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> str | None:
     clip, again, other, none = (outputs[name].text for name in (CLIP, AGAIN, OTHER, NONE))
     if clip == again and clip is not None:
         if other is not None and other != clip:
@@ -136,17 +139,17 @@ def _reaction(adapter: Adapter, outputs: Mapping[str, Output]) -> str | None:
         if none is not None and none != clip:
             return "answers with and without a clip differ"
     if isinstance(adapter, Scores):
-        return _preference(adapter)
+        return _preference(adapter, prompt)
     return None
 
 
-def _preference(adapter: Scores) -> str | None:
+def _preference(adapter: Scores, prompt: str) -> str | None:
     """Whether the likelihoods of the sounds' names move by more than they do for the same clip."""
     assert isinstance(adapter, Adapter)
     choices = tuple(SOUNDS)
     scores = []
     for name, sound in ((CLIP, CLIP), (AGAIN, CLIP), (OTHER, OTHER)):
-        (found,) = adapter.loglikelihood([replace(_request(adapter, name, sound), choices=choices)])
+        (found,) = adapter.loglikelihood([replace(_request(adapter, prompt, name, sound), choices=choices)])
         if found.error is not None:
             return None
         scores.append(found)

@@ -1,33 +1,33 @@
 """The loop: decoded batches to the adapter, answers to disk."""
 
 import itertools
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from alm_bench.core import (
-    Adapter,
     AdapterError,
     AlmBenchError,
-    AnswerBy,
     Decoding,
     Logs,
-    OptionScores,
     Orders,
     Output,
     Request,
-    Scores,
     Status,
     Streams,
     UsageError,
 )
 from alm_bench.records.schema import AUDIO_SKIPPED, Record, answered
 from alm_bench.records.store import RunStore
+from alm_bench.runner.asking import asking, call, check
 from alm_bench.runner.budget import Budget, within
+from alm_bench.runner.delivery import insist, proof_needed
 from alm_bench.runner.loader import Ready, batches
 from alm_bench.runner.plan import Plan
+
+UNHEARD = ("none", "silence")
+"""Conditions under which there is nothing to be heard."""
 
 Observer = Callable[[Sequence[Record]], None]
 """Told of records after they are on disk."""
@@ -35,7 +35,7 @@ Observer = Callable[[Sequence[Record]], None]
 
 def execute(plan: Plan, store: RunStore, observe: Observer, budget: Budget | None = None) -> list[Record]:
     """Answer what is not yet in the store; returns all records in the task's order, fewer than the plan's items where
-    the budget is reached.
+    the budget is reached. Raises AdapterError where the audio does not reach the model.
 
     Each batch is on disk before it is observed, so that an interruption loses at most the batch in the model's hands.
     """
@@ -51,6 +51,9 @@ def execute(plan: Plan, store: RunStore, observe: Observer, budget: Budget | Non
         todo = _ordered(plan.adapter, plan.requests, todo)
     if isinstance(plan.adapter, Logs):
         plan.adapter.log_to(store.folder)
+    if todo and proof_needed(plan.adapter) and plan.spec.condition not in UNHEARD and "delivery" not in store.header:
+        prompts = plan.header["prompt"]["id"].rpartition("/")[2]
+        store.note("delivery", insist(plan.adapter, prompts).as_json())
     spec = plan.spec
     ahead = batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers, plan.condition)
     asked = _streamed(plan, ahead, budget) if _streams(plan) else (_answer(plan, b) for b in within(budget, ahead))
@@ -136,7 +139,7 @@ def _streamed(plan: Plan, ahead: Iterable[Sequence[Ready]], budget: Budget) -> I
 def _calls(adapter: Streams, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
     try:
         for request, output in adapter.stream(requests, decoding):
-            _check([output], 1)
+            check([output], 1)
             yield request, output
     except AlmBenchError:
         raise
@@ -151,75 +154,3 @@ def _taken(records: deque[Record]) -> list[Record]:
     taken = list(records)
     records.clear()
     return taken
-
-
-Ask = Callable[[Sequence[Request]], list[Output]]
-
-
-def asking(adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate") -> Ask:
-    """What to call with a batch: the adapter's text, its scores of the options, or both in one output."""
-
-    def generate(batch: Sequence[Request]) -> list[Output]:
-        outputs = list(adapter.generate(batch, decoding))
-        _check(outputs, len(batch))
-        return outputs
-
-    def score(batch: Sequence[Request]) -> list[Output]:
-        assert isinstance(adapter, Scores), "looked at when the run was planned"
-        scores = list(adapter.loglikelihood(batch))
-        if len(scores) != len(batch):
-            raise ValueError(f"the adapter returned {len(scores)} option scores for {len(batch)} requests")
-        return [_scored(one, request) for one, request in zip(scores, batch, strict=True)]
-
-    def both(batch: Sequence[Request]) -> list[Output]:
-        written = generate(batch)
-        return [
-            replace(text, error=text.error or options.error, likelihood=options.likelihood)
-            for text, options in zip(written, call(score, batch), strict=True)
-        ]
-
-    asks: dict[AnswerBy, Ask] = {"generate": generate, "likelihood": score, "both": both}
-    return asks[answer_by]
-
-
-def _check(outputs: Sequence[object], count: int) -> None:
-    """Raises ValueError: what a model's code returns is not checked by anyone else."""
-    if len(outputs) != count:
-        raise ValueError(f"the adapter returned {len(outputs)} outputs for {count} requests")
-    for output in outputs:
-        if not isinstance(output, Output) or not isinstance(output.text, str | None):
-            raise ValueError(f"the adapter returned {output!r:.80}, expected an Output with text or None")
-
-
-def _scored(one: object, request: Request) -> Output:
-    """The scores of a request's options as plain numbers. Raises ValueError, as `_check`."""
-    if not isinstance(one, OptionScores):
-        raise ValueError(f"the adapter returned {one!r:.80}, expected OptionScores")
-    if one.error is None and "text" not in one.forms:
-        raise ValueError(f"the adapter scored the forms {list(one.forms)}, expected text among them")
-    forms = {}
-    for form, options in one.forms.items():
-        forms[form] = [(float(total), int(tokens)) for total, tokens in options]
-        sound = all(math.isfinite(total) and tokens > 0 for total, tokens in forms[form])
-        if len(options) != len(request.choices) or not sound:
-            raise ValueError(
-                f"the adapter scored {form} as {options!r:.80}, expected {len(request.choices)} pairs of a finite "
-                "sum and a number of tokens"
-            )
-    return Output(None, error=one.error, likelihood=forms)
-
-
-def call(ask: Ask, requests: Sequence[Request]) -> list[Output]:
-    """The outputs; a failing batch is halved until the failing requests stand alone."""
-    if not requests:
-        return []
-    try:
-        return ask(requests)
-    except AlmBenchError as error:
-        failure = str(error)
-    except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
-        failure = f"{type(error).__name__}: {error}"
-    if len(requests) == 1:
-        return [Output(None, error=failure)]
-    half = len(requests) // 2
-    return call(ask, requests[:half]) + call(ask, requests[half:])

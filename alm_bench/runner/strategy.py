@@ -74,6 +74,7 @@ class CaptionFirst:
         self._adapter, self._prompt = adapter, prompt
         self._known: dict[str, str] = {}
         self.audio: AudioPolicy | None = adapter.audio
+        self.delivery = getattr(adapter, "delivery", "by construction")
         told = {"strategy": f"caption-first/{name}@{prompt.version} {prompt.hash}"}
         identity = adapter.identity
         self.identity = replace(

@@ -1,6 +1,6 @@
 """A tiny CLAP; and torchvision and torchaudio from the package index, which are built for CUDA, beside a CPU torch.
 
-The latter are in an environment of their own (hf_extra/README.md) and never in the package. Without them nothing is done.
+The latter are in an environment of their own (hf_extra/README.md), never in the package. Without them nothing is done.
 """
 
 import importlib.util

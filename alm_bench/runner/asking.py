@@ -1,0 +1,87 @@
+"""Putting requests before an adapter: its text, its scores of the options, and what it does wrong."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from alm_bench.core import (
+    Adapter,
+    AlmBenchError,
+    AnswerBy,
+    Decoding,
+    OptionScores,
+    Output,
+    Request,
+    Scores,
+)
+
+Ask = Callable[[Sequence[Request]], list[Output]]
+
+
+def asking(adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate") -> Ask:
+    """What to call with a batch: the adapter's text, its scores of the options, or both in one output."""
+
+    def generate(batch: Sequence[Request]) -> list[Output]:
+        outputs = list(adapter.generate(batch, decoding))
+        check(outputs, len(batch))
+        return outputs
+
+    def score(batch: Sequence[Request]) -> list[Output]:
+        assert isinstance(adapter, Scores), "looked at when the run was planned"
+        scores = list(adapter.loglikelihood(batch))
+        if len(scores) != len(batch):
+            raise ValueError(f"the adapter returned {len(scores)} option scores for {len(batch)} requests")
+        return [_scored(one, request) for one, request in zip(scores, batch, strict=True)]
+
+    def both(batch: Sequence[Request]) -> list[Output]:
+        written = generate(batch)
+        return [
+            replace(text, error=text.error or options.error, likelihood=options.likelihood)
+            for text, options in zip(written, call(score, batch), strict=True)
+        ]
+
+    asks: dict[AnswerBy, Ask] = {"generate": generate, "likelihood": score, "both": both}
+    return asks[answer_by]
+
+
+def check(outputs: Sequence[object], count: int) -> None:
+    """Raises ValueError: what a model's code returns is not checked by anyone else."""
+    if len(outputs) != count:
+        raise ValueError(f"the adapter returned {len(outputs)} outputs for {count} requests")
+    for output in outputs:
+        if not isinstance(output, Output) or not isinstance(output.text, str | None):
+            raise ValueError(f"the adapter returned {output!r:.80}, expected an Output with text or None")
+
+
+def _scored(one: object, request: Request) -> Output:
+    """The scores of a request's options as plain numbers. Raises ValueError, as `check`."""
+    if not isinstance(one, OptionScores):
+        raise ValueError(f"the adapter returned {one!r:.80}, expected OptionScores")
+    if one.error is None and "text" not in one.forms:
+        raise ValueError(f"the adapter scored the forms {list(one.forms)}, expected text among them")
+    forms = {}
+    for form, options in one.forms.items():
+        forms[form] = [(float(total), int(tokens)) for total, tokens in options]
+        sound = all(math.isfinite(total) and tokens > 0 for total, tokens in forms[form])
+        if len(options) != len(request.choices) or not sound:
+            raise ValueError(
+                f"the adapter scored {form} as {options!r:.80}, expected {len(request.choices)} pairs of a finite "
+                "sum and a number of tokens"
+            )
+    return Output(None, error=one.error, likelihood=forms)
+
+
+def call(ask: Ask, requests: Sequence[Request]) -> list[Output]:
+    """The outputs; a failing batch is halved until the failing requests stand alone."""
+    if not requests:
+        return []
+    try:
+        return ask(requests)
+    except AlmBenchError as error:
+        failure = str(error)
+    except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
+        failure = f"{type(error).__name__}: {error}"
+    if len(requests) == 1:
+        return [Output(None, error=failure)]
+    half = len(requests) // 2
+    return call(ask, requests[:half]) + call(ask, requests[half:])
