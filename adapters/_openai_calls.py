@@ -135,7 +135,8 @@ class Calls:
             raise UsageError(f"model openai: {reason} ({sent})")
         if error.status_code == 404:
             raise UsageError(
-                f"model openai: {reason} (asked was the model {self._options.model!r} at {self._options.base_url})"
+                f"model openai: {reason} (asked was the model {self._options.model!r} at {self._options.base_url}: is "
+                "that its name, and is the address whole, /v1 included?)"
             )
         return told
 

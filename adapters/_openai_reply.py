@@ -20,6 +20,9 @@ POLICY = frozenset(
 )
 """Codes by which servers say that a content policy, and no fault, kept the model from answering."""
 
+LONGEST_REASON = 300
+"""Characters of a server's error that are told: some answer with a whole page."""
+
 _VERSION = re.compile(r"[-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|main|latest)$")
 
 
@@ -123,7 +126,7 @@ def failure(status: int, text: str) -> Output:
     error = _error(text)
     inner = error.get("innererror")
     codes = [error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None]
-    message = str(error.get("message") or text).strip() or "no reason given"
+    message = " ".join(str(error.get("message") or text).split())[:LONGEST_REASON] or "no reason given"
     policy = next((code for code in codes if isinstance(code, str) and code.lower() in POLICY), None)
     if policy is not None:
         return Output(None, refusal=f"content policy ({policy}): {message}")
