@@ -95,6 +95,15 @@ def test_answers_do_not_depend_on_order_or_batch_or_the_global_generator(clap: P
     assert (np.random.get_state()[1] == state).all(), "and it leaves no trace there"  # type: ignore[index]  # noqa: NPY002
 
 
+@pytest.mark.parametrize(("seconds", "longer"), [(1, False), (10, False), (10.005, False), (12, True)])
+def test_a_clip_is_long_when_it_is(zero_shot: Any, monkeypatch: Any, seconds: float, longer: bool) -> None:
+    network, told = zero_shot.network, []
+    real = network.model.get_audio_features
+    monkeypatch.setattr(network.model, "get_audio_features", lambda **given: told.append(given) or real(**given))
+    network.clip(wave(7, seconds))
+    assert [given["is_longer"].tolist() for given in told] == [[[longer]]]
+
+
 def test_what_it_cannot_do_is_said(zero_shot: Any) -> None:
     one = asked("x")
     (none, two) = zero_shot.generate([replace(one, choices=()), replace(one, waves=one.waves * 2)], Decoding())
