@@ -26,8 +26,10 @@ def _one_thread() -> Any:
     torch.set_num_threads(before)
 
 
-@pytest.fixture(scope="module")
-def zero_shot(clap: Path) -> Any:
+@pytest.fixture
+def zero_shot(clap: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """It knows no clip from another test."""
+    monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "own cache"))
     return created("clap", clap)
 
 
