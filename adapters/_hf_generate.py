@@ -1,10 +1,9 @@
 """From a network's inputs to tokens, and to the likelihood of given answers."""
 
-import contextlib
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +15,8 @@ from alm_bench.adapters._hf_prompt import Encoded
 from alm_bench.adapters._hf_source import one_line
 from alm_bench.core import AdapterError, Decoding
 from alm_bench.mellow.generate import dice, nucleus
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,9 @@ def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[Written]
     if decoding.method == "nucleus":
         drawn.append(Drawn([row.request.id for row in encoded.rows], decoding))
     length = encoded.inputs["input_ids"].shape[1]
-    with memory():
-        sequences = loaded.model.generate(
-            **encoded.inputs, max_new_tokens=decoding.max_new_tokens, do_sample=False, logits_processor=drawn
-        )
+    sequences = loaded.model.generate(
+        **encoded.inputs, max_new_tokens=decoding.max_new_tokens, do_sample=False, logits_processor=drawn
+    )
     return [_cut(tokens, loaded.stops) for tokens in sequences[:, length:].tolist()]
 
 
@@ -105,18 +105,15 @@ def followed(loaded: Loaded, encoded: Encoded, rows: Sequence[Sequence[int]]) ->
         if name in inputs:  # 0 is text
             inputs[name] = torch.cat([inputs[name], torch.zeros_like(fed).to(inputs[name].dtype)], dim=1)
     keeps = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
-    with memory():
-        logits = loaded.model(**inputs, use_cache=False, **({"logits_to_keep": longest + 1} if keeps else {})).logits
-        scores = logits[:, -(longest + 1) :].double().log_softmax(dim=-1)
+    logits = loaded.model(**inputs, use_cache=False, **({"logits_to_keep": longest + 1} if keeps else {})).logits
+    scores = logits[:, -(longest + 1) :].double().log_softmax(dim=-1)
     return [score[: len(row) + 1] for score, row in zip(scores, rows, strict=True)]
 
 
-@contextlib.contextmanager
-def memory() -> Iterator[None]:
+def freeing(call: Callable[[], T]) -> T:
     """Leave the GPU clean where a batch was too much for it: the runner tries again with its halves."""
     try:
-        yield
-        return
+        return call()
     except torch.OutOfMemoryError as error:
         said = one_line(error)
     # Outside of the handler, so that the failed call's tensors are gone with its traceback.

@@ -99,6 +99,17 @@ class HFAdapter:
         )
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        from alm_bench.adapters._hf_generate import freeing
+
+        return freeing(lambda: self._answers(batch, decoding))
+
+    def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
+        """Options as they are shown (`text`), and their letters alone, `B` (`letter`), behind the prompt's end."""
+        from alm_bench.adapters._hf_generate import freeing
+
+        return freeing(lambda: [self._scored(row, len(batch)) for row in self.encoder.rows(batch)])
+
+    def _answers(self, batch: Sequence[Request], decoding: Decoding) -> list[Output]:
         from alm_bench.adapters._hf_generate import write
 
         rows = self.encoder.rows(batch)
@@ -111,10 +122,6 @@ class HFAdapter:
                 for place, written in enumerate(write(self.loaded, encoded, decoding)):
                     outputs[encoded.rows[place].place] = self._output(encoded, place, written)
         return [outputs[place] for place in range(len(batch))]
-
-    def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-        """Options as they are shown (`text`), and their letters alone, `B` (`letter`), behind the prompt's end."""
-        return [self._scored(row, len(batch)) for row in self.encoder.rows(batch)]
 
     def _scored(self, row: "Row", width: int) -> OptionScores:
         """`width`: copies of the prompt in a batch."""

@@ -25,7 +25,7 @@ from hf_checks import (
 )
 from small_world import alm, mmau, stored, tone
 
-from alm_bench.core import Decoding, Request
+from alm_bench.core import AdapterError, Decoding, Request
 
 BASE = tuple(tiny_hf.BASE)
 
@@ -287,6 +287,10 @@ def test_a_batch_beyond_the_memory_is_halved(
     assert ran.status == 0
     assert sizes == [4, 2, 1, 1, 2, 1, 1]
     assert [row["text"] for row in rows] == [row["text"] for row in expected]
+    with pytest.raises(
+        AdapterError, match=r"^out of GPU memory \(CUDA out of memory. Tried to allocate 2.00 GiB\): take"
+    ):
+        adapter(folders["qwen2_audio"]).generate(batch()[:2], SHORT)
 
 
 @pytest.mark.parametrize(
