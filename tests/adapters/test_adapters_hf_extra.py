@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tiny_hf
 import tiny_hf_extra
 import torch
 from hf_checks import SHORT, adapter, check_batches, check_clips_matter, check_runs, request, texts
@@ -71,3 +72,16 @@ def test_a_system_message_is_folded_where_there_is_no_such_role(tmp_path_factory
     assert "[INST]Be brief.\nWhat is heard here?[/INST]" in model.loaded.tokenizer.decode(
         encoded.inputs["input_ids"][0]
     )
+
+
+def test_quantized_weights(tmp_path: Path) -> None:
+    if importlib.util.find_spec("bitsandbytes") is None:
+        pytest.skip("quantization needs bitsandbytes (tests/adapters/hf_extra/README.md)")
+    torch.set_num_threads(1)
+    path = tiny_hf.qwen2_audio(tmp_path / "base")
+    model = adapter(path, quantization="8bit")
+    assert (model.identity.label, model.identity.settings["quantization"]) == ("base[8bit]", "8bit")
+    assert any(parameter.dtype == torch.int8 for parameter in model.loaded.model.parameters())
+    (output,) = model.generate([request("a", 1.0)], SHORT)
+    assert output.error is None
+    assert output.extra["audio_tokens"] == 25

@@ -306,3 +306,12 @@ def test_known_models_are_listed() -> None:
     assert rows["qwen2-audio"]["scores options"] == "yes"
     assert rows["music-flamingo"]["what"].startswith("Music Flamingo: ")
     assert rows["hf"]["what"].startswith("any audio-language checkpoint")
+
+
+def test_the_documentation_lists_every_checkpoint() -> None:
+    from alm_bench.adapters._hf_families import checkpoints
+
+    page = (Path(__file__).resolve().parents[2] / "docs/adapters/huggingface.md").read_text(encoding="utf-8")
+    for name, known in checkpoints().items():
+        memory = f"{known.parameters:g} x 2 = {2 * known.parameters:.1f} GB"
+        assert f"| `{name}` | {known.path} | {known.licence} | {memory} |" in page
