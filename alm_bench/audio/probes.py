@@ -16,7 +16,7 @@ LEVEL = 0.3
 
 
 def _tone(time: Wave) -> Wave:
-    return np.sin(2 * np.pi * 440 * time)
+    return np.asarray(np.sin(2 * np.pi * 440 * time), dtype=np.float32)
 
 
 def _noise(time: Wave) -> Wave:
@@ -43,8 +43,8 @@ SOUNDS: Mapping[str, Callable[[Wave], Wave]] = {
 
 def probe(name: str) -> AudioRef:
     """One of `SOUNDS` as a clip: 3 s, mono, 16 kHz."""
-    time = np.arange(round(SECONDS * RATE), dtype=np.float32) / RATE
-    wave = (LEVEL * SOUNDS[name](time)).astype(np.float32)
+    time = np.arange(round(SECONDS * RATE), dtype=np.float32) / np.float32(RATE)
+    wave = np.float32(LEVEL) * SOUNDS[name](time)
     encoded = io.BytesIO()
     soundfile.write(encoded, wave, RATE, format="WAV", subtype="PCM_16")
     return AudioRef(f"probe-{name}.wav", Path(f"probe-{name}.wav"), encoded.getvalue)
