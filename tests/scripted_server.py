@@ -5,17 +5,21 @@ import re
 import socket
 import struct
 import threading
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Literal
 
 from small_world import questions
 
 MODEL = "scripted-audio"
+Hearing = Literal["hears", "drops the clip", "always says the same", "always says the same, counts nothing"]
+"""What becomes of the clips of questions that are none of small_world's: those that look whether audio arrives."""
+
 Script = Callable[[int, int], str]
 """From an item's number and how often it was asked before to what happens: `ok` or a fault."""
 
@@ -47,6 +51,7 @@ class Server(ThreadingHTTPServer):
         self.golds = [row["answer"] for row in questions(count)]
         self.reply: dict[str, Any] = {}  # what its answers have beside or instead of the usual
         self.pause = 0.0  # seconds before each answer
+        self.hearing: Hearing = "hears"
 
     @property
     def url(self) -> str:
@@ -70,7 +75,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         found = re.search(r"clip (\d+)\?", text_of(body))
-        item = int(found[1]) if found else 0
+        if found is None:
+            self._send(200, self.heard(body))
+            return
+        item = int(found[1])
         seen = self.server.seen
         with self.server.lock:
             before = len(seen.asked[item])
@@ -108,6 +116,17 @@ class Handler(BaseHTTPRequestHandler):
         usage = {"prompt_tokens": 100, "completion_tokens": 10, "prompt_tokens_details": {"audio_tokens": 60}}
         reply = {"id": f"chatcmpl-{item}", "model": body["model"], "choices": [choice], "usage": usage}
         return {**reply, **self.server.reply}
+
+    def heard(self, body: dict[str, Any]) -> dict[str, Any]:
+        content = body["messages"][-1]["content"]
+        clips = [part for part in content if part["type"] != "text"] if isinstance(content, list) else []
+        hearing = self.server.hearing
+        kept = [] if hearing == "drops the clip" else clips
+        said = f"sound {zlib.crc32(json.dumps(kept).encode())}" if hearing == "hears" else "a dog barks in the rain"
+        choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+        usage = {"prompt_tokens": 20 + 60 * len(kept), "completion_tokens": 10}
+        told = {} if hearing.endswith("counts nothing") else {"usage": usage}
+        return {"id": "chatcmpl-probe", "model": body["model"], "choices": [choice], **told}
 
     def ok(self, item: int, body: dict[str, Any]) -> None:
         self._send(200, self.completion(item, body))
