@@ -232,16 +232,27 @@ def _check_weights(source: Source, info: dict[str, Any]) -> None:
         raise CheckpointError(f"{source.name} has weights of another shape than its config.json says: {misfits[0]}")
 
 
-def find_lora(path: str, base: Source) -> Source:
-    """The LoRA at `path`. Raises CheckpointError, and UsageError where it was trained on another base."""
+def find_lora(path: str, base: Source, also: str | None) -> Source:
+    """The LoRA at `path`, of `base`, which is a copy of the repository `also`.
+
+    Raises CheckpointError, and UsageError where it was trained on another base.
+    """
     lora = find(path, None, "adapter_config.json")
     trained_on = str(lora.config.get("base_model_name_or_path") or "")
-    same = trained_on == base.name or Path(trained_on).name == Path(base.name).resolve().name
-    if trained_on and not same:
+    if trained_on and not _is_base(trained_on, base, also):
         raise UsageError(
-            f"lora={path} was trained on {trained_on}, but the model is {base.name}: they do not go together"
+            f"lora={path} was trained on {trained_on}, but the model is {base.name}: name a LoRA of this model, or the "
+            "model that it was trained on"
         )
     return lora
+
+
+def _is_base(trained_on: str, base: Source, also: str | None) -> bool:
+    """A folder of another machine and a copy of a repository are told by their last name alone."""
+    if trained_on in (base.name, also):
+        return True
+    here, there = Path(base.name).resolve(), Path(trained_on)
+    return here == there.resolve() if there.is_dir() else here.name == there.name
 
 
 def _attach(model: Any, source: Source, lora: Source) -> None:

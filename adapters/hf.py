@@ -77,7 +77,7 @@ class HFAdapter:
         from alm_bench.adapters._hf_source import find
 
         source = find(path, revision)
-        lora = None if options.lora is None else find_lora(options.lora, source)
+        lora = None if options.lora is None else find_lora(options.lora, source, known.path if known else None)
         if lora is None and known is not None and known.lora_folder is not None:
             lora = find(path, source.commit, "adapter_config.json", known.lora_folder)
         self.loaded = load(source, wanted, lora)

@@ -15,8 +15,17 @@ DECLARED = []
 """Operators stay declared for as long as their library object lives."""
 
 
+def built_for_cuda(package: str) -> bool:
+    """Whether it is there and is of such a build, told without importing it."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return False
+    version = Path(spec.origin).with_name("version.py")
+    return version.is_file() and "+cu" in version.read_text(encoding="utf-8")
+
+
 def beside_a_cpu_torch() -> None:
-    vision, audio = (importlib.util.find_spec(name) is not None for name in ("torchvision", "torchaudio"))
+    vision, audio = built_for_cuda("torchvision"), built_for_cuda("torchaudio")
     if not vision and not audio:
         return
     import torch

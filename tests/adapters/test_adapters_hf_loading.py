@@ -150,6 +150,12 @@ def test_a_lora_of_another_base_is_refused(tiny: Path, lora: Path, tmp_path: Pat
     said = asked(other, f"lora={lora}")
     assert f"lora={lora} was trained on {tiny}, but the model is {other}" in said
     config = json.loads((lora / "adapter_config.json").read_text())
+    published = tmp_path / "published"
+    shutil.copytree(lora, published)
+    of_the_hub = {"base_model_name_or_path": "Qwen/Qwen2-Audio-7B-Instruct"}
+    (published / "adapter_config.json").write_text(json.dumps(config | of_the_hub))
+    assert "was trained on Qwen/Qwen2-Audio-7B-Instruct" in asked(tiny, f"lora={published}")
+    assert adapter(tiny, name="qwen2-audio", lora=str(published)).loaded.lora is not None, "a copy of that one"
     stranger = tmp_path / "stranger"
     shutil.copytree(lora, stranger)
     (stranger / "adapter_config.json").write_text(
