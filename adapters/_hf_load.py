@@ -27,8 +27,15 @@ _BUILT = {"torchaudio", "torchvision"}
 """Of another build than torch's they do not import, and their mere presence breaks other processors."""
 
 _LOADING = (
-    ImportError, OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, StrictDataclassError
-)  # fmt: skip
+    AttributeError,
+    ImportError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    StrictDataclassError,
+    TypeError,
+    ValueError,
+)
 """What transformers and its processors raise for a checkpoint that they cannot load."""
 
 
@@ -61,7 +68,7 @@ class Loaded:
 
     @property
     def rate(self) -> int:
-        return int(self.processor._audio_processor.sampling_rate)
+        return int(_audio_part(self.processor).sampling_rate)
 
     @property
     def max_seconds(self) -> float | None:
@@ -106,7 +113,7 @@ def load_processor(source: Source, wanted: Wanted, found: Family) -> Any:
         processor = library.AutoProcessor.from_pretrained(
             source.name, revision=source.commit, trust_remote_code=wanted.remote_code
         )
-    if getattr(processor, "_audio_processor", None) is None or not hasattr(processor._audio_processor, "sampling_rate"):
+    if getattr(_audio_part(processor), "sampling_rate", None) is None:
         raise UsageError(f"{source.name} ({found.name}) has a processor without audio: it cannot be asked about clips")
     if getattr(processor, "audio_token", None) is None:
         raise UsageError(
@@ -117,6 +124,12 @@ def load_processor(source: Source, wanted: Wanted, found: Family) -> Any:
     if found.encoder == "processor" and getattr(processor, "chat_template", None) is None:
         raise CheckpointError(f"{source.name} has no chat template: expected chat_template.jinja beside its tokenizer")
     return processor
+
+
+def _audio_part(processor: Any) -> Any:
+    """What takes clips; its name is not the same in every processor."""
+    parts = (getattr(processor, name, None) for name in ("audio_processor", "feature_extractor"))
+    return next((part for part in parts if part is not None), None)
 
 
 def load(source: Source, wanted: Wanted, lora: Source | None) -> Loaded:
