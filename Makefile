@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_ITEMS ?= 300
 
-.PHONY: demo test check mini mini-text-only results-demo spice-engine clean
+.PHONY: demo test test-hf-extra check mini mini-text-only results-demo spice-engine clean
 
 # The interpreter that the project asks for, or any python3 that is new enough.
 PY := $(shell command -v $(PYTHON) 2>/dev/null || command -v python3)
@@ -64,6 +64,12 @@ spice-engine: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest
+
+# The Hugging Face families whose processors need more than transformers, with wheels that never enter the package.
+test-hf-extra: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --no-deps --target .venv-hf-extra --requirement tests/adapters/hf_extra/requirements.txt
+	$(BIN)/python -m pip install --quiet --target .venv-hf-extra --requirement tests/adapters/hf_extra/requirements-voxtral.txt
+	PYTHONPATH=.venv-hf-extra $(BIN)/python -m pytest tests/adapters/test_adapters_hf_extra.py
 
 # Style and types. Types are checked on an ordinary install, since mypy does not see through an editable one.
 check: $(VENV)/.installed-dev
