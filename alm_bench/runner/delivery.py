@@ -109,17 +109,27 @@ def _verdict(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tu
     if first.text is None and not constructed:
         return "not checked", f"the question could not be asked: {first.error or first.refusal or 'no text'}"
     counted = _counted(first, outputs[NONE])
-    reaction = _reaction(adapter, outputs, prompt)
+    reaction, unmoved = _reaction(adapter, outputs, prompt), _unmoved(outputs)
     if reaction is not None and (constructed or counted is None):
         return "delivered", reaction
     if counted is not None:
-        return ("delivered", counted) if reaction is not None else ("no reaction", f"{counted}, but {UNMOVED}")
+        return (
+            ("delivered", counted) if reaction is not None else ("no reaction", f"{counted}, but {_unmoved(outputs)}")
+        )
     if constructed:
-        return "no reaction", f"its waves are put into the model, but {UNMOVED}"
-    return "audio_not_delivered", f"counts as many prompt tokens with a clip as without, and {UNMOVED}"
+        return "no reaction", f"its waves are put into the model, but {_unmoved(outputs)}"
+    told = any(isinstance(first.extra.get(name), int) for name in TOKENS)
+    same = "counts as many prompt tokens with a clip as without" if told else "tells no prompt tokens"
+    return "audio_not_delivered", f"{same}, and {unmoved}"
 
 
-UNMOVED = "the answers to a tone, to noise and to no clip are the same"
+def _unmoved(outputs: Mapping[str, Output]) -> str:
+    """What shows no reaction."""
+    if outputs[CLIP].text != outputs[AGAIN].text:
+        return "its two answers to one tone differ, so that others that differ show nothing"
+    if outputs[NONE].text is None:
+        return "the answers to a tone and to noise are the same"
+    return "the answers to a tone, to noise and to no clip are the same"
 
 
 def _counted(clip: Output, none: Output) -> str | None:

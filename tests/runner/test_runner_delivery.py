@@ -60,7 +60,11 @@ def test_the_sounds_are_plainly_different() -> None:
         (Behind(loud), "delivered", "prompt tokens: 87 with a clip, 12 without"),
         (Behind(loud, counts=False), "delivered", "answers to a tone and to noise differ"),
         (Behind(lambda r: "A dog."), "no reaction", "prompt tokens: 87 with a clip, 12 without, but the answers"),
-        (Behind(lambda r: "A dog.", counts=False), "audio_not_delivered", "are the same"),
+        (
+            Behind(lambda r: "A dog.", counts=False),
+            "audio_not_delivered",
+            "tells no prompt tokens, and the answers",
+        ),
         (Dropping(lambda r: "A dog barks in the rain."), "audio_not_delivered", "as many prompt tokens"),
         (Dropping(loud), "delivered", "answers to a tone and to noise differ"),
     ],
@@ -74,7 +78,8 @@ def test_verdicts(adapter: Behind, verdict: str, told: str) -> None:
 def test_a_model_that_answers_anyhow_does_not_react() -> None:
     """Two answers to one prompt: that they differ for two clips shows nothing."""
     count = iter(range(99))
-    assert check_delivery(Behind(lambda r: f"{next(count)}", counts=False)).verdict == "audio_not_delivered"
+    found = check_delivery(Behind(lambda r: f"{next(count)}", counts=False))
+    assert (found.verdict, "its two answers to one tone differ" in found.reason) == ("audio_not_delivered", True)
 
 
 def test_likelihoods_that_react_are_a_reaction() -> None:
@@ -139,6 +144,17 @@ def test_a_run_whose_audio_is_dropped_gives_no_score(tmp_path: Path) -> None:
     assert ran.out == ""
     assert "alm-bench: audio_not_delivered: Model" in ran.err.splitlines()[-1]
     assert not list((tmp_path / "runs").glob("*/summary.json"))
+
+
+@pytest.mark.parametrize("before", ["1 / 0", f"({HEARS}) if request.id.startswith('probe') else 1 / 0"])
+def test_a_run_that_goes_on_is_proven_again(tmp_path: Path, before: str) -> None:
+    """The first time the server was down, or failed on the items: what it does now is another matter."""
+    assert run(tmp_path, before).status == 1
+    ran = run(tmp_path, "'a dog'")
+    assert (ran.status, ran.out) == (1, "")
+    assert "alm-bench: audio_not_delivered" in ran.err.splitlines()[-1]
+    again = run(tmp_path, HEARS)
+    assert (again.status, again.run["delivery"]["verdict"]) == (0, "delivered")
 
 
 def test_the_bundled_model_gets_its_audio() -> None:
