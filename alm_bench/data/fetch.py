@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -217,7 +218,7 @@ class Fetcher:
             self._unreachable[host] = f"no secure connection to {host}: {_cause(error)}"
             raise FetchError(f"{url}: {self._unreachable[host]}") from error
         except (requests.ConnectionError, requests.Timeout) as error:
-            if "Name" in _cause(error) and "resol" in _cause(error):
+            if _nameless(error):
                 self._unreachable[host] = f"{host} cannot be found: is there a connection to the internet?"
                 raise FetchError(f"{url}: {self._unreachable[host]}") from error
             raise _TemporaryError(f"no connection to {host}: {_cause(error)}", host=host) from error
@@ -278,14 +279,25 @@ def _retry_after(value: str | None) -> float | None:
         return None
 
 
-def _cause(error: BaseException) -> str:
-    """The innermost reason, in one line: the outer ones repeat the address."""
+def _innermost(error: BaseException) -> BaseException:
+    """The reason of all: the outer ones repeat the address."""
     while (inner := error.__cause__ or error.__context__ or next(iter(error.args), None)) is not None:
         inner = getattr(inner, "reason", inner)
         if not isinstance(inner, BaseException) or inner is error:
             break
         error = inner
+    return error
+
+
+def _cause(error: BaseException) -> str:
+    """In one line."""
+    error = _innermost(error)
     return (" ".join(str(error).split()) or type(error).__name__).rpartition(">: ")[2]
+
+
+def _nameless(error: BaseException) -> bool:
+    """Whether it was the host's name that could not be resolved: no other try in a minute helps."""
+    return isinstance(_innermost(error), socket.gaierror)
 
 
 def _name(url: str) -> str:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import shutil
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -228,6 +229,19 @@ def test_a_host_that_does_not_answer_is_asked_no_more(tmp_path: Path) -> None:
     fetcher.pause = pytest.fail
     with pytest.raises(FetchError, match="no connection"):
         fetcher.fetch(URL, tmp_path / "b")
+
+
+@pytest.mark.parametrize("said", ["Name or service not known", "Temporary failure in name resolution"])
+def test_a_name_that_is_not_found_is_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    def nameless(*arguments: object, **named: object) -> object:
+        raise socket.gaierror(-2, said)
+
+    monkeypatch.setattr(socket, "getaddrinfo", nameless)
+    pauses: list[float] = []
+    fetcher = Fetcher(pause=pauses.append)
+    with pytest.raises(FetchError, match=r"nowhere\.invalid cannot be found: is there a connection"):
+        fetcher.fetch("http://nowhere.invalid/a", tmp_path / "a")
+    assert pauses == []
 
 
 def test_an_address_that_is_none(tmp_path: Path) -> None:
