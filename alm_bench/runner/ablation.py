@@ -68,15 +68,15 @@ def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
     """Make the runs of a task, clean and under each condition, and set them against one another."""
     found = Measured(ablation.task.card.name)
     clean = answer(ablation.clean)
-    if (reason := failure(clean)) is not None:
-        found.failed.append(f"{found.task}, clean: {reason}")
+    if (broken := failure(clean)) is not None:
+        found.failed.append(f"{found.task}, clean: {broken}")
     for name, plans in ablation.changed.items():
         if isinstance(plans, str):
             found.effects[name] = {"all": {"all": missing(plans)}}
             continue
         runs = [answer(plan) for plan in plans]
         failures = [told for run in (clean, *runs) if (told := failure(run)) is not None]
-        if name == "none" and not found.failed and all(record.status == "error" for run in runs for record in run):
+        if name == "none" and broken is None and all(record.status == "error" for run in runs for record in run):
             found.effects[name] = {"all": {"all": missing("needs audio")}}
         elif failures:
             found.effects[name] = {"all": {"all": missing(failures[0])}}

@@ -56,6 +56,22 @@ def test_a_model_that_listens_is_grounded() -> None:
     assert found["none"]["drop"]["value"] is None
 
 
+def test_a_condition_that_fails_says_nothing_of_the_next() -> None:
+    body = """
+    def answer(self, request):
+        if not request.waves or not request.waves[0].any():
+            raise ValueError("it needs a clip that is heard")
+        return request.choices[0]
+"""
+    listener = model(Path("m.py"), body, audio=POLICY)
+    asked = ("--tasks", "mmau", "--conditions", "silence,none", "--json")
+    ran = alm("noise-ablation", "--model", listener, *asked)
+    assert ran.status == 1
+    reasons = {run["condition"]: run["reason"] for run in ran.json["runs"]}
+    assert "items failed" in reasons["silence"]
+    assert reasons["none"] == "needs audio"
+
+
 def test_a_model_that_does_not_listen_is_told_so() -> None:
     deaf = "    def answer(self, request):\n        return request.choices[0]\n"
     found = ablated("--conditions", "gaussian,swap,none", body=deaf)
