@@ -75,7 +75,7 @@ def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport
             for found in report.files
         ],
         "clips": {
-            "layout": list(entry.card.audio),
+            "layout": [place.replace("<split>", split) for place in entry.card.audio],
             "source": entry.card.audio_source or entry.card.source,
             "total": report.clips.total,
             "present": report.clips.present,

@@ -245,7 +245,8 @@ class Fetch:
     Either `url` names a file, or `hub` a data set of the Hugging Face hub, whose parquet files go below `to`. `members`
     makes the file an archive: its members whose base names fit the pattern are unpacked into the folder `to`.
     `checksum` is what the file's makers publish (`md5:...` or `sha256:...`); Zenodo is asked for its own. An
-    `alternative` stands for another file of the task: it is fetched where it is asked for.
+    `alternative` stands for another file of the task: it is fetched where it is asked for. `split` is the one
+    whose clips an archive holds, where it does not hold all of a task's.
     """
 
     to: str
@@ -254,6 +255,7 @@ class Fetch:
     members: str | None = None
     checksum: str | None = None
     alternative: bool = False
+    split: str | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for a place that is none, or lies outside the data root."""
@@ -286,8 +288,8 @@ class TaskCard:
     """What a task is, read from its `task.toml` without importing its code.
 
     `audio` are the places of its clips below the data root; `audio_source` says where they come from when that is not
-    `source`, and `audio_fetch` where they can be fetched, all splits' in one. `prompts` is the file of its prompt sets,
-    in the card's folder. `fit_split` is the development split that adapters may be fitted on: its own, or that of
+    `source`, and `audio_fetch` where they can be fetched. `prompts` is the file of its prompt sets, in the card's
+    folder. `fit_split` is the development split that adapters may be fitted on: its own, or that of
     `fit_task`.
     """
 

@@ -52,7 +52,7 @@ class Getting:
             if file.fetch is None or not file.fetch.alternative or self.alternatives:
                 yield replace(self._file(file), task=card.name)
         if card.audio and not any(file.fetch is not None and file.fetch.hub is not None for file in files):
-            yield replace(self._clips(card), task=card.name)
+            yield replace(self._clips(card, split), task=card.name)
 
     def _file(self, file: DataFile) -> Got:
         source, root = file.fetch, LocalRoot(self.folder)
@@ -84,11 +84,11 @@ class Getting:
         note = f"{len(copy.files)} files of {dataset} at {copy.revision[:12]}"
         return Got("", file.role, source.to, "there" if there else "fetched", note, folder)
 
-    def _clips(self, card: TaskCard) -> Got:
+    def _clips(self, card: TaskCard, split: str) -> Got:
         source = card.audio_fetch
         missing = self.missing()
-        if source is None or source.url is None:
-            place = card.audio[0]
+        if source is None or source.url is None or source.split not in (None, split):
+            place = card.audio[0].replace("<split>", split)
             if missing == 0:
                 return Got("", "clips", place, "there")
             said = "the clips" if missing is None else f"{missing:,} clips"

@@ -186,6 +186,17 @@ def test_one_file_that_is_gone_does_not_stop_the_others(server: Server) -> None:
     assert "get the clips from your own copy of AudioCaps" in ran.out
 
 
+def test_an_archive_of_another_split_is_not_fetched(server: Server, tmp_path: Path) -> None:
+    cle_annotations(server)
+    cle_clips(server, tmp_path)
+    ran = alm("data", "get", "cle", "--split", "validation", "--json")
+    assert ran.status == 0
+    clips = ran.json["files"][-1]
+    assert (clips["role"], clips["state"], server.count(CLOTHO)) == ("clips", "elsewhere", 0)
+    assert clips["note"].startswith("get 3 clips from Zenodo record 4783391 (Clotho v2.1; validation clips")
+    assert clips["note"].endswith("put them below data as ClothoV21/validation/<name>.wav")
+
+
 def test_alternatives_come_where_they_are_asked_for(server: Server) -> None:
     for tier in ("fewwords", "sentence", "detail"):
         server.put(f"/soham97/ADIFF/HEAD/data/ACD/acd_val_adiff_{tier}_answer.csv", "a,b\n")
@@ -204,7 +215,8 @@ def test_all_are_the_tasks_that_have_the_split(server: Server) -> None:
     ran = alm("data", "get", "all", "--split", "val", "--json")
     assert ran.status == 1
     places = {row["task"]: row["state"] for row in ran.json["files"] if row["role"] == "annotations"}
-    assert places == dict.fromkeys(("acd-1", "acd-2", "acd-3", "clotho_aqa"), "failed")
+    reasonaqa = ("audiocaps-detail", "audiocaps-mcq", "clotho-detail", "clotho-mcq")
+    assert places == dict.fromkeys(("acd-1", "acd-2", "acd-3", "clotho_aqa", *reasonaqa), "failed")
 
 
 def test_clotho_aqa_comes_as_a_zip(server: Server, tmp_path: Path) -> None:
