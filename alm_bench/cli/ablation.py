@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.run import Asked, Job, Tolerance, foretell, plan_of, run, run_one, settle
+from alm_bench.cli.run import Asked, Job, Tolerance, foretell, kept, plan_of, run, run_one, settle
 from alm_bench.core import UsageError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _records(plan: "Plan", asked: Asked, budget: "Budget") -> "list[Record]":
 
     summary, interrupted = run_one(plan, asked, budget)
     if interrupted:
-        print("all finished items are kept: the same command goes on from here", file=sys.stderr)
+        print(kept(asked), file=sys.stderr)
         raise typer.Exit(130)
     if summary["partial"]:
         print(f"alm-bench: {budget.told(plan, sum(summary['status'].values()))}", file=sys.stderr)

@@ -307,7 +307,7 @@ def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
     else:
         print(overview(summaries))
     if interrupted:
-        print("all finished items are kept: the same command goes on from here", file=sys.stderr)
+        print(kept(asked), file=sys.stderr)
         raise typer.Exit(130)
     if summary["partial"]:
         print(f"alm-bench: {budget.told(plan, sum(summary['status'].values()))}", file=sys.stderr)
@@ -318,6 +318,11 @@ def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
         counts = ", ".join(f"{s['status']['error']} of {s['items']} on {s['task']}" for s in failed)
         print(f"alm-bench: items failed: {counts} (see `alm-bench show RUN --status error`)", file=sys.stderr)
         raise typer.Exit(1)
+
+
+def kept(asked: Asked) -> str:
+    """What to tell of an interruption."""
+    return f"all finished items are kept: the same command{' without --fresh' if asked.fresh else ''} goes on from here"
 
 
 def plan_of(job: Job, adapter: "Adapter", solver: Path | None, fit: "Fit | None" = None) -> "Plan":

@@ -126,6 +126,15 @@ def test_ctrl_c_prints_what_there_is_and_how_to_go_on(tmp_path: Path, monkeypatc
     assert (resumed.out, summary(tmp_path, "stopped")) == (whole.out, expected)
 
 
+def test_a_fresh_run_goes_on_without_fresh(tmp_path: Path) -> None:
+    mmau(tmp_path / "data")
+    name = model(tmp_path / "stopped.py", "\n    def answer(self, request):\n        raise KeyboardInterrupt\n")
+    where = ("--tasks", "mmau", "--data", tmp_path / "data", "--out", tmp_path / "runs", "--fresh")
+    ran = alm("run", "--model", name, *where)
+    assert ran.status == 130
+    assert "all finished items are kept: the same command without --fresh goes on from here" in ran.err
+
+
 def test_what_is_shown_as_done_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
