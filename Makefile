@@ -43,10 +43,11 @@ mini-text-only: $(VENV)/.installed
 # needs no download. The first hundred items are those of the slow ones.
 DEMO := --data demo --out results/runs/demo
 ALL_TASKS := mmau,cle,ace,reasonaqa,clotho_aqa,cld,acd,audiocaps,clotho
+SENTENCES := --metrics cider,meteor,rouge_l,bleu_4
 FIRST := --tasks mmau,cle --limit 100 $(DEMO)
 results-demo: $(VENV)/.installed-dev
-	$(BIN)/alm-bench run --model mellow --tasks $(ALL_TASKS) $(DEMO)
-	$(BIN)/alm-bench run --model mellow --model-arg checkpoint=mini-text-only --tasks $(ALL_TASKS) $(DEMO)
+	$(BIN)/alm-bench run --model mellow --tasks $(ALL_TASKS) $(SENTENCES) $(DEMO)
+	$(BIN)/alm-bench run --model mellow --model-arg checkpoint=mini-text-only --tasks $(ALL_TASKS) $(SENTENCES) $(DEMO)
 	$(BIN)/alm-bench run --model mellow-probe --tasks cle,ace $(DEMO)
 	$(BIN)/alm-bench run --model mellow-probe --model-arg hears=text --tasks cle,ace $(DEMO)
 	$(BIN)/python tests/adapters/tiny_clap.py results/runs/tiny-clap
