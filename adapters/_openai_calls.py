@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from alm_bench.adapters._openai_options import OpenAIOptions, scrubbed
 from alm_bench.adapters._openai_reply import NoReplyError, failure, read
-from alm_bench.core import Output, UsageError
+from alm_bench.core import Output, UnreachableError
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -55,11 +55,11 @@ class Calls:
         await self._client.close()
 
     def start(self, body: Mapping[str, Any]) -> "Future[Output]":
-        """The call's output, once it is there. Raises UsageError, in the future, where no call can succeed."""
+        """The call's output, once it is there. Raises UnreachableError, in the future, where no call can succeed."""
         return asyncio.run_coroutine_threadsafe(self._answered(body), self._loop)
 
     def meet(self) -> None:
-        """Raises UsageError where nobody listens at the address. What a server replies does not matter here."""
+        """Raises UnreachableError where nobody listens at the address. What a server replies does not matter here."""
         asyncio.run_coroutine_threadsafe(self._meet(), self._loop).result()
 
     async def _meet(self) -> None:
@@ -70,7 +70,7 @@ class Calls:
             await client.models.with_raw_response.list()
         except APIConnectionError as error:
             if _nobody_there(error):
-                raise UsageError(
+                raise UnreachableError(
                     f"model openai: nobody answers at {self._options.base_url}: start the server, or name another with "
                     "base_url="
                 ) from error
@@ -126,15 +126,15 @@ class Calls:
         return f" (asked {self._options.retries + 1} times)" if self._options.retries else ""
 
     def _failed(self, error: "APIStatusError") -> Output:
-        """Raises UsageError for what every call would meet: no such model, a key that is not taken."""
+        """Raises UnreachableError for what every call would meet: no such model, a key that is not taken."""
         told = failure(error.status_code, error.response.text)
         reason = scrubbed(told.error or "", self._key)
         if error.status_code == 401:
             variable = self._options.api_key_env or ("OPENAI_API_KEY" if self._options.hosted else None)
             sent = f"the key is that of {variable}" if variable else "no key was sent, name one with api_key_env="
-            raise UsageError(f"model openai: {reason} ({sent})")
+            raise UnreachableError(f"model openai: {reason} ({sent})")
         if error.status_code == 404:
-            raise UsageError(
+            raise UnreachableError(
                 f"model openai: {reason} (asked was the model {self._options.model!r} at {self._options.base_url}: is "
                 "that its name, and is the address whole, /v1 included?)"
             )

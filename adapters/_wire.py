@@ -5,7 +5,7 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from alm_bench.core.options import fill
 
 VERSION = 1
 Encoding = Literal["float32", "int16"]
+Delivery = Literal["by construction", "to be shown"]
 
 _IDENTITY: Mapping[str, type] = {
     "name": str,
@@ -27,7 +28,7 @@ _IDENTITY: Mapping[str, type] = {
     "settings": dict,
     "note": str,
 }
-_HELLO = ("alm_bench", *_IDENTITY, "audio", "batch")
+_HELLO = ("alm_bench", *_IDENTITY, "audio", "batch", "delivery")
 _REPLY: Mapping[str, type] = {
     "id": str,
     "text": str,
@@ -40,11 +41,13 @@ _REPLY: Mapping[str, type] = {
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """A worker's first line: who answers, what is done to its clips, how many requests it likes to have at once."""
+    """A worker's first line: who answers, what is done to its clips, how many requests it likes to have at once, and
+    whether it puts clips into its model itself (see `core.Adapter`)."""
 
     identity: AdapterIdentity
     audio: AudioPolicy | None
     batch: int
+    delivery: Delivery
 
 
 def read_hello(line: bytes) -> Hello:
@@ -67,13 +70,17 @@ def read_hello(line: bytes) -> Hello:
     batch = said.get("batch", 1)
     if not _is(batch, int) or batch < 1:
         raise UsageError(f"its first line has batch {batch!r:.60}, expected a whole number above 0")
+    delivery = "to be shown" if said.get("delivery") is None else said["delivery"]
+    if delivery not in get_args(Delivery):
+        known = " or ".join(map(repr, get_args(Delivery)))
+        raise UsageError(f"its first line has delivery {delivery!r:.60}, expected {known}")
     label = " ".join(str(values.pop("name", "")).split())
     if not label:
         raise UsageError(f"its first line has no 'name'; {_WANTED['name']}")
     trained_on = tuple(map(str, values.pop("trained_on", ())))
     settings = {str(key): str(value) for key, value in values.pop("settings", {}).items()}
     identity = AdapterIdentity(label, "exec", trained_on=trained_on, settings=settings, **values)
-    return Hello(identity, _policy(said["audio"]), batch)
+    return Hello(identity, _policy(said["audio"]), batch, delivery)
 
 
 _WANTED = {

@@ -84,6 +84,9 @@ class CascadeAdapter:
         self._captions = Captions(captioner, wanted, cache_folder("captions") if options.cache else None)
         self.audio: AudioPolicy | None = captioner.audio
         self.delivery = getattr(captioner, "delivery", "by construction")
+        self.listener = captioner
+        parts = {"captioner": captioner, "llm": self._llm}
+        self.pace = tuple(f"{name}.{key}" for name, part in parts.items() for key in getattr(part, "pace", ()))
         if isinstance(self._llm, Scores):
             self.loglikelihood = self._scored
         told = {

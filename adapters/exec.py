@@ -60,7 +60,6 @@ class ExecAdapter:
 
     Options = ExecOptions
     prompts = "letters"
-    delivery = "to be shown"
 
     def __init__(self, options: ExecOptions, runtime: Runtime) -> None:
         self._options = options
@@ -82,6 +81,7 @@ class ExecAdapter:
         self._failures = 0  # starts since the last answer
         self._reason = ""  # of the last failure
         self.audio: AudioPolicy | None = self._hello.audio
+        self.delivery = self._hello.delivery
         self.identity: AdapterIdentity = self._identity()
         self._batch = options.batch or self._hello.batch
 
@@ -204,7 +204,7 @@ class ExecAdapter:
                 f"model exec: the worker failed {self._failures} times in a row, the last time it {self._reason}; "
                 "finished items are kept, and the same command goes on from them"
             )
-        self._log.write(f"--- alm-bench: the worker {self._reason}; it is started again\n".encode())
+        self._log.write(f"--- alm-bench: the worker {self._reason}; it is started again\n".encode(), own=True)
         self._process, hello = self._start()
         self._answers = 0
         if hello != self._hello:

@@ -9,6 +9,7 @@ from alm_bench.core.errors import (
     FetchError,
     MetricError,
     StoreError,
+    UnreachableError,
     UsageError,
 )
 from alm_bench.core.protocols import (
@@ -116,6 +117,7 @@ __all__ = [
     "Task",
     "TaskCard",
     "TaskScore",
+    "UnreachableError",
     "UsageError",
     "Wave",
 ]

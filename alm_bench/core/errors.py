@@ -15,6 +15,11 @@ class UsageError(AlmBenchError):
     exit_code = 2
 
 
+class UnreachableError(UsageError):
+    """No call to a model can succeed, whatever is asked: nobody is there, or takes the key, or knows the name. It ends
+    a run, unlike what one item meets."""
+
+
 class DataError(UsageError):
     """A data file is missing or malformed."""
 

@@ -13,6 +13,7 @@ from alm_bench.core import (
     Output,
     Request,
     Scores,
+    UnreachableError,
 )
 
 Ask = Callable[[Sequence[Request]], list[Output]]
@@ -72,11 +73,16 @@ def _scored(one: object, request: Request) -> Output:
 
 
 def call(ask: Ask, requests: Sequence[Request]) -> list[Output]:
-    """The outputs; a failing batch is halved until the failing requests stand alone."""
+    """The outputs; a failing batch is halved until the failing requests stand alone.
+
+    Raises UnreachableError where the adapter does.
+    """
     if not requests:
         return []
     try:
         return ask(requests)
+    except UnreachableError:
+        raise
     except AlmBenchError as error:
         failure = str(error)
     except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item

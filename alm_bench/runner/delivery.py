@@ -52,6 +52,13 @@ def proof_needed(adapter: Adapter) -> bool:
     return adapter.audio is not None and getattr(adapter, "delivery", "by construction") == "to be shown"
 
 
+def listener(adapter: Adapter) -> Adapter:
+    """The part of a model of several that gets the clips (its `listener`), else the adapter itself. What stands around
+    it, or keeps what was heard once, would answer in its place."""
+    found: Adapter = getattr(adapter, "listener", adapter)
+    return adapter if found is adapter else listener(found)
+
+
 def question(adapter: Adapter, prompts: str | None = None) -> str:
     """In the prompt set `prompts`, the adapter's own where none is named."""
     return NATIVE if (prompts or getattr(adapter, "prompts", None)) == "native" else QUESTION
@@ -62,14 +69,16 @@ def check_delivery(adapter: Adapter, asked: str | None = None, sounds: Sequence[
     tone and the noise.
 
     The tone is put twice: a model that answers the same prompt in two ways reacts to nothing by answering in two ways.
+    Raises UnreachableError where no call can succeed.
     """
+    adapter = listener(adapter)
     if adapter.audio is None:
         return Delivery("not checked", f"{adapter.identity.label} takes no audio")
     prompt = asked or question(adapter)
     requests = {name: _request(adapter, prompt, name, name) for name in sounds}
     requests[AGAIN] = _request(adapter, prompt, AGAIN, CLIP)
     requests[NONE] = Request(f"probe-{NONE}", prompt)
-    outputs = dict(zip(requests, _outputs(adapter, list(requests.values())), strict=True))
+    outputs = _outputs(adapter, requests)
     said = [_said(name, output) for name, output in outputs.items()]
     verdict, reason = _verdict(adapter, outputs, prompt)
     return Delivery(verdict, reason, said)
@@ -92,10 +101,19 @@ def _request(adapter: Adapter, prompt: str, name: str, sound: str) -> Request:
     return load_clips(0, request, adapter.audio).request
 
 
-def _outputs(adapter: Adapter, requests: Sequence[Request]) -> list[Output]:
-    """One call a request: that batches do not matter is what is to be shown, too."""
+def _outputs(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, Output]:
+    """One call a request: that batches do not matter is what is to be shown, too.
+
+    Where something is to be shown and the first is not answered, nothing will be: the others are not asked, each of
+    which may cost a restart or a deadline's wait.
+    """
     ask = asking(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
-    return [call(ask, [request])[0] for request in requests]
+    outputs: dict[str, Output] = {}
+    for name, request in requests.items():
+        (outputs[name],) = call(ask, [request])
+        if outputs[name].text is None and name == CLIP and proof_needed(adapter):
+            break
+    return outputs
 
 
 def _said(sound: str, output: Output) -> Said:
@@ -113,11 +131,13 @@ def _verdict(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tu
     if reaction is not None and (constructed or counted is None):
         return "delivered", reaction
     if counted is not None:
-        return (
-            ("delivered", counted) if reaction is not None else ("no reaction", f"{counted}, but {_unmoved(outputs)}")
-        )
+        return ("delivered", counted) if reaction is not None else ("no reaction", f"{counted}, but {unmoved}")
     if constructed:
-        return "no reaction", f"its waves are put into the model, but {_unmoved(outputs)}"
+        return "no reaction", f"its waves are put into the model, but {unmoved}"
+    failed = next((name for name in (AGAIN, OTHER) if outputs[name].text is None), None)
+    if failed is not None:
+        why = outputs[failed].error or outputs[failed].refusal or "no text"
+        return "not checked", f"the question about {failed} could not be asked: {why}"
     told = any(isinstance(first.extra.get(name), int) for name in TOKENS)
     same = "counts as many prompt tokens with a clip as without" if told else "tells no prompt tokens"
     return "audio_not_delivered", f"{same}, and {unmoved}"

@@ -51,7 +51,7 @@ def execute(plan: Plan, store: RunStore, observe: Observer, budget: Budget | Non
         todo = _ordered(plan.adapter, plan.requests, todo)
     if isinstance(plan.adapter, Logs):
         plan.adapter.log_to(store.folder)
-    if todo and proof_needed(plan.adapter) and plan.spec.condition not in UNHEARD:
+    if todo and plan.spec.condition not in UNHEARD and proof_needed(plan.adapter):
         # also where a run goes on: what stands in between may have been started anew without its audio
         prompts = plan.header["prompt"]["id"].rpartition("/")[2]
         store.note("delivery", insist(plan.adapter, prompts).as_json())

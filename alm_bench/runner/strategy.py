@@ -75,6 +75,7 @@ class CaptionFirst:
         self._known: dict[str, str] = {}
         self.audio: AudioPolicy | None = adapter.audio
         self.delivery = getattr(adapter, "delivery", "by construction")
+        self.listener = adapter
         told = {"strategy": f"caption-first/{name}@{prompt.version} {prompt.hash}"}
         identity = adapter.identity
         self.identity = replace(

@@ -46,6 +46,7 @@ say(
     trained_on=list(config.trained_on),
     settings={"protocol": protocol.name},
     audio=asdict(protocol.policy(config.encoder)),
+    delivery="by construction",  # waves go straight into the encoder
 )
 for line in sys.stdin:
     asked = json.loads(line)

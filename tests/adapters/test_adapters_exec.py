@@ -203,6 +203,8 @@ def test_a_worker_that_never_answers_ends_the_run_which_can_be_gone_on_with(tmp_
     assert "the worker failed 4 times in a row, the last time it ended with status 1" in ran.err.splitlines()[-1]
     kept = rows(tmp_path)
     assert sum(row["status"] == "ok" for row in kept.values()) == 7
+    assert "it is started again" in (only_run(tmp_path / "runs") / "worker.log").read_text()
+    assert "it is started again" not in ran.err, "no word of the worker's"
     (tmp_path / "worker.py.fixed").touch()
     assert run(tmp_path, model).run["metrics"]["accuracy"]["value"] == 1
 
@@ -227,6 +229,7 @@ FIRST = "the worker: its first line has "
         ("hello(audio={'rate': 0})", 2, "a rate above 0, found 0"),
         ("hello(parameters='7B')", 2, FIRST + "parameters '7B', expected a whole number"),
         ("hello(batch=True)", 2, FIRST + "batch True, expected a whole number above 0"),
+        ("hello(delivery=1)", 2, FIRST + "delivery 1, expected 'by construction' or 'to be shown'"),
     ],
 )
 def test_a_worker_that_does_not_start_is_one_line(tmp_path: Path, body: str, status: int, told: str) -> None:
@@ -363,7 +366,7 @@ def test_scores_of_options_are_not_to_be_had(tmp_path: Path) -> None:
 def test_the_worker_that_is_written_for_users(tmp_path: Path) -> None:
     source = TEMPLATE.read_text()
     ast.parse(source, feature_version=(3, 8))
-    assert len(source.splitlines()) <= 36
+    assert len(source.splitlines()) <= 37
     (tmp_path / "worker.py").write_text(source)
     mmau(tmp_path / "data")
     model = ("--model", "exec", "--model-arg", f"command={command(tmp_path / 'worker.py')}")
@@ -381,6 +384,53 @@ def test_a_worker_that_is_written_for_users_survives_a_bad_item(tmp_path: Path) 
     ran = run(tmp_path, ("--model", "exec", "--model-arg", f"command={command(tmp_path / 'worker.py')}"))
     assert ran.run["reasons"] == {"IndexError: list index out of range": 3}, "questions with two options"
     assert "noise" in (only_run(tmp_path / "runs") / "worker.log").read_text()
+
+
+def listening(trouble: str = "pass", answer: str = "'a dog'", **hello: Any) -> str:
+    """A worker with ears: right answers, and `answer` to the probe questions, before which it does `trouble`."""
+    return f"""
+hello(**{dict(audio={"rate": 8000}, **hello)!r})
+mark("started")
+for line in sys.stdin:
+    asked = json.loads(line)
+    item, clips = asked["id"], [open(path, "rb").read()[44:] for path in asked["audio"]]
+    if item.startswith("probe-"):
+        mark("probed")
+        {trouble}
+    say(id=item, text=GOLDS[item] if item in GOLDS else {answer})
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict", "probed", "started"),
+    [
+        (listening(answer="str(sum(clips[0])) if clips else 'nothing'"), "delivered", 4, 1),
+        (listening("say(id=item, text='x', extra={'prompt_tokens': 9 + len(clips)}); continue"), "no reaction", 4, 1),
+        (listening(delivery="by construction"), None, 0, 1),
+        (listening("say(id=item, error='no such prompt'); continue"), "not checked", 1, 1),
+        (listening("os._exit(3)"), "not checked", 1, 2),
+        (listening("time.sleep(60)"), "not checked", 1, 2),
+        (listening("if 'no clip' in item: os._exit(3)"), "not checked", 5, 3),  # asked twice: it had answered before
+    ],
+)
+def test_a_run_begins_with_the_question_whether_clips_arrive(
+    tmp_path: Path, body: str, verdict: str | None, probed: int, started: int
+) -> None:
+    mmau(tmp_path / "data")
+    ran = run(tmp_path, (*worker(tmp_path, body), *arg(timeout=2, restarts=2)))
+    assert ran.status == 0, ran.err
+    assert ran.run["metrics"]["accuracy"]["value"] == 1
+    assert (ran.run["delivery"] and ran.run["delivery"]["verdict"]) == verdict
+    assert starts(tmp_path) == started
+    assert (len((tmp_path / "probed").read_text().split()) if probed else 0) == probed
+
+
+def test_a_worker_whose_model_hears_nothing_is_stopped_unless_it_says_better(tmp_path: Path) -> None:
+    mmau(tmp_path / "data")
+    ran = run(tmp_path, worker(tmp_path, listening()))
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.splitlines()[-1].startswith("alm-bench: audio_not_delivered: tester counts as many prompt tokens")
+    assert not rows(tmp_path), "no question was asked"
 
 
 def test_the_options_object_is_refused_early() -> None:

@@ -157,6 +157,25 @@ def test_a_run_that_goes_on_is_proven_again(tmp_path: Path, before: str) -> None
     assert (again.status, again.run["delivery"]["verdict"]) == (0, "delivered")
 
 
+def test_what_hears_is_asked_by_itself() -> None:
+    """What stands around a model, and what it keeps of earlier answers, would answer in its place."""
+    heard = Behind(loud)
+    around = Behind(lambda r: "A dog.", counts=False)
+    around.listener = heard  # type: ignore[attr-defined]
+    assert check_delivery(around).verdict == "delivered"
+    around.listener = Behind(lambda r: "A dog.", counts=False)  # type: ignore[attr-defined]
+    assert check_delivery(around).verdict == "audio_not_delivered"
+
+
+def test_one_that_needs_a_clip_is_judged_by_the_others() -> None:
+    def needs_one(request: Request) -> str:
+        return "A dog." if request.waves[0].size else ""
+
+    found = check_delivery(Behind(needs_one, counts=False))
+    assert found.verdict == "audio_not_delivered"
+    assert found.reason == "tells no prompt tokens, and the answers to a tone and to noise are the same"
+
+
 def test_the_bundled_model_gets_its_audio() -> None:
     ran = alm("check", "mellow", "--json")
     assert ran.status == 0, ran.err
