@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from typing import Any
 
 import pytest
 from small_world import alm, mmau, only_run, stored
+
+from alm_bench.adapters.cascade import PROMPTS, AnswerPrompt
+from alm_bench.core import Request
 
 pytestmark = pytest.mark.slow
 
@@ -83,25 +87,73 @@ def _up(port: int) -> bool:
         return False
 
 
-def test_a_text_only_run_over_http(served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, lm, tokenizer = served
+@pytest.fixture(scope="module")
+def url(served: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(served[0], tmp_path_factory.mktemp("log") / "server.log") as address:
+        yield address
+
+
+@pytest.fixture(autouse=True)
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+def named(**options: object) -> list[str]:
+    return [part for key, value in options.items() for part in ("--model-arg", f"{key.replace('__', '.')}={value}")]
+
+
+def check_written_by(served: Any, prompt: str, text: str) -> int:
+    """That `text` is what the same weights write here; the prompt's tokens."""
+    _, lm, tokenizer = served
+    chat = [{"role": "user", "content": prompt}]
+    inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    told = lm.generate(input_ids=inputs["input_ids"], max_new_tokens=TOKENS, do_sample=False)
+    assert text == tokenizer.decode(told[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+    return int(inputs["input_ids"].shape[1])
+
+
+def test_a_text_only_run_over_http(served: Any, url: str, tmp_path: Path) -> None:
+    folder = served[0]
     mmau(tmp_path / "data", 3, clips=False)
-    with serving(folder, tmp_path / "server.log") as url:
-        options = {"base_url": url, "model": folder, "audio": "none", "concurrency": 2}
-        named = [part for key, value in options.items() for part in ("--model-arg", f"{key}={value}")]
-        where = ("--tasks", "mmau", "--data", tmp_path / "data", "--out", tmp_path / "runs")
-        ran = alm("run", "--model", "openai", *named, *where, "--max-new-tokens", TOKENS, "--json")
+    options = named(base_url=url, model=folder, audio="none", concurrency=2)
+    where = ("--tasks", "mmau", "--data", tmp_path / "data", "--out", tmp_path / "runs")
+    ran = alm("run", "--model", "openai", *options, *where, "--max-new-tokens", TOKENS, "--json")
     assert ran.status == 0, ran.err
     assert ran.run["model"] == f"{folder}[text-only]"
     rows = stored(only_run(tmp_path / "runs"))
     assert len(rows) == 3
     for row in rows:
-        chat = [{"role": "user", "content": row["prompt"]}]
-        inputs = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
-        told = lm.generate(input_ids=inputs["input_ids"], max_new_tokens=TOKENS, do_sample=False)
-        own = tokenizer.decode(told[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        assert row["text"] == own, "what the same weights write here"
-        assert row["extra"]["prompt_tokens"] == inputs["input_ids"].shape[1]
+        assert row["extra"]["prompt_tokens"] == check_written_by(served, row["prompt"], row["text"])
     assert ran.run["usage"]["calls"] == 3
+
+
+def test_a_cascade_whose_language_model_is_behind_a_server(
+    served: Any, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bundled Mellow describes, what it says goes over HTTP with the question, and no clip does."""
+    monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "cache"))
+    options = named(captioner="mellow", llm="openai", llm__base_url=url, llm__model=served[0], llm__audio="none")
+    where = ("--tasks", "mmau", "--data", "demo", "--limit", 2, "--out", tmp_path / "runs", "--device", "cpu")
+    ran = alm("run", "--model", "cascade", *options, *where, "--max-new-tokens", TOKENS, "--json")
+    assert ran.status == 0, ran.err
+    assert ran.run["identity"]["label"].endswith(f"+{served[0]}[text-only],strong]")
+    assert ran.run["delivery"] is None, "nothing stands between the bundled model and its clips"
+    rows = stored(only_run(tmp_path / "runs"))
+    assert len(rows) == 2
+    for row in rows:
+        (caption,) = row["extra"]["captions"]
+        prompt = AnswerPrompt(**tomllib.loads(PROMPTS.read_text())["answer"]["strong"]).render(
+            Request(row["id"], row["prompt"], choices=tuple(row["choices"])), [caption]
+        )
+        assert row["extra"]["prompt_tokens"] == check_written_by(served, prompt, row["text"])
+
+
+def test_a_server_that_takes_clips_and_drops_them(served: Any, url: str, tmp_path: Path) -> None:
+    """A language model behind a server that keeps a message's text alone, without a word about the rest."""
+    mmau(tmp_path / "data", 2)
+    options = named(base_url=url, model=served[0])
+    where = ("--tasks", "mmau", "--data", tmp_path / "data", "--out", tmp_path / "runs")
+    ran = alm("run", "--model", "openai", *options, *where, "--max-new-tokens", TOKENS, "--json")
+    assert (ran.status, ran.out) == (1, "")
+    assert f"audio_not_delivered: {served[0]}" in ran.err.splitlines()[-1]
