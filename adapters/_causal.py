@@ -1,6 +1,5 @@
 """A causal language model of text: where its weights are, how it is loaded, what it writes and finds likely."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,28 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import (
-    GatedRepoError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-from safetensors import SafetensorError
-from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
 
+from alm_bench.adapters._drawn import Drawn
+from alm_bench.adapters._loading import LOAD_ERRORS, folder_sha256, reason
 from alm_bench.core import CheckpointError, Decoding
 from alm_bench.core.files import sha256
-from alm_bench.mellow.generate import dice, nucleus
 from alm_bench.mellow.lm import PACKAGE, SMOLLM2, packaged_gguf, split_as_smollm
 
 SMOLLM2_NAME = "smollm2"
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
-WEIGHT_FILES = ("*.safetensors", "*.bin", "*.json", "*.model")
-LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, MemoryError, SafetensorError)
-LEAST_LINE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +39,7 @@ class Place:
             return sha256(Path(self.home) / self.gguf)
         if not Path(self.home).is_dir():
             return None
-        files = sorted(file for pattern in WEIGHT_FILES for file in Path(self.home).glob(pattern))
-        return hashlib.sha256("\n".join(f"{file.name} {sha256(file)}" for file in files).encode()).hexdigest()
+        return folder_sha256(Path(self.home))
 
 
 def place(path: str) -> Place:
@@ -128,43 +115,6 @@ def _splitting(where: Place) -> str:
 
     found = GGUFReader(Path(where.home) / (where.gguf or "")).fields.get("tokenizer.ggml.pre")
     return "" if found is None else str(found.contents())
-
-
-def reason(error: BaseException) -> str:
-    """What to tell of a failed load: transformers wraps the hub's errors in long ones of its own."""
-    cause: BaseException | None = error
-    while cause is not None:
-        for kind, told in HUB_REASONS:
-            if isinstance(cause, kind):
-                return told
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
-        return "out of memory; try dtype=bfloat16, device_map=auto or a smaller model"
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return line if len(line) <= LEAST_LINE else line[:LEAST_LINE] + "..."
-
-
-HUB_REASONS: tuple[tuple[type[BaseException], str], ...] = (
-    (GatedRepoError, "the hub's repository is gated: accept its terms on its page, then run `hf auth login`"),
-    (RepositoryNotFoundError, "the hub has no such repository, or a private one: check the name, `hf auth login`"),
-    (RevisionNotFoundError, "the hub's repository has no such revision"),
-    (OfflineModeIsEnabled, "it is not in the local hub cache, and HF_HUB_OFFLINE is set"),
-    (LocalEntryNotFoundError, "it is not in the local hub cache, and the hub cannot be reached"),
-)
-"""Kinds before those that they are kinds of."""
-
-
-class Drawn(LogitsProcessor):
-    """Leaves one token of each row: drawn from the nucleus by dice of the row's item, whatever stands beside it."""
-
-    def __init__(self, items: Sequence[str], decoding: Decoding) -> None:
-        self._dice = [dice(decoding.seed, item) for item in items]
-        self._decoding = decoding
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        waits = torch.stack([torch.from_numpy(d.standard_exponential(scores.shape[1], "float32")) for d in self._dice])
-        chosen = nucleus(scores, waits.to(scores.device), self._decoding.top_p, self._decoding.temperature)
-        return torch.full_like(scores, -torch.inf).scatter(1, chosen[:, None], 0.0)
 
 
 class Causal:

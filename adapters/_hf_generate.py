@@ -5,16 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessorList
 
+from alm_bench.adapters._drawn import Drawn
 from alm_bench.adapters._hf_load import Loaded
 from alm_bench.adapters._hf_prompt import Encoded
-from alm_bench.adapters._hf_source import one_line
+from alm_bench.adapters._loading import one_line
 from alm_bench.core import AdapterError, Decoding
-from alm_bench.mellow.generate import dice, nucleus
 
 T = TypeVar("T")
 
@@ -25,24 +24,6 @@ class Written:
 
     tokens: tuple[int, ...]
     truncated: bool
-
-
-class Drawn(LogitsProcessor):
-    """Nucleus sampling with dice of each item's own: what shares its batch, and in which order, changes nothing.
-
-    It leaves the token that was drawn as the only possible one, for a greedy search to take.
-    """
-
-    def __init__(self, items: Sequence[str], decoding: Decoding) -> None:
-        self._dice = [dice(decoding.seed, item) for item in items]
-        self._decoding = decoding
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        waits = np.stack([die.standard_exponential(scores.shape[1], dtype=np.float32) for die in self._dice])
-        chosen = nucleus(
-            scores, torch.from_numpy(waits).to(scores.device), self._decoding.top_p, self._decoding.temperature
-        )
-        return torch.full_like(scores, float("-inf")).scatter(1, chosen[:, None], 0.0)
 
 
 @torch.inference_mode()

@@ -13,7 +13,8 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers.models.auto import configuration_auto, modeling_auto
 
 from alm_bench.adapters._hf_families import Family, family, is_transcriber
-from alm_bench.adapters._hf_source import Source, find, one_line
+from alm_bench.adapters._hf_source import Source, find
+from alm_bench.adapters._loading import one_line
 from alm_bench.core import CheckpointError, UsageError
 
 library: Any = transformers  # much of it has no types

@@ -1,18 +1,12 @@
 """Where a checkpoint or a LoRA is (a folder, or a repository of the hub at one commit), and what identifies it."""
 
-import contextlib
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alm_bench.adapters._loading import folder_sha256, one_line
 from alm_bench.core import CheckpointError
-from alm_bench.core.errors import StoreError
-from alm_bench.core.files import atomic_write, cache_folder, sha256
-
-_READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
-"""Suffixes of what loading reads: weights, configurations, tokenizers, templates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,34 +98,3 @@ def _downloaded(repository: str, revision: str | None, file: str) -> Path:
         raise CheckpointError(f"{repository}: {one_line(error)}") from error
     finally:
         logging.set_verbosity(verbosity)
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of what a library says, with its type where it says nothing."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
-
-
-def folder_sha256(folder: Path) -> str:
-    """Over the names and contents of the files that loading reads.
-
-    Gigabytes are hashed once: a file's hash is kept in the cache folder for as long as its path, size and time of
-    modification are the same.
-    """
-    store = cache_folder("hf") / "sha256.json"
-    try:
-        known: dict[str, str] = json.loads(store.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
-    whole = hashlib.sha256()
-    added = False
-    for path in sorted(path for path in folder.iterdir() if path.suffix in _READ and path.is_file()):
-        status = path.stat()
-        key = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
-        if key not in known:
-            known[key], added = sha256(path), True
-        whole.update(f"{path.name}\n{known[key]}\n".encode())
-    if added:
-        with contextlib.suppress(StoreError):  # a cache that cannot be written costs time, no result
-            atomic_write(store, json.dumps(known, indent=1))
-    return whole.hexdigest()

@@ -3,7 +3,6 @@
 Zero-shot as Audio Entailment (arXiv 2407.18062) does, and a linear probe over the embeddings of both.
 """
 
-import hashlib
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,14 +25,12 @@ from alm_bench.core import (
     UsageError,
     Wave,
 )
-from alm_bench.core.files import sha256
 
 if TYPE_CHECKING:
     from alm_bench.adapters._probe import Matrix
     from alm_bench.adapters._thresholds import Thresholds
 
 DEFAULT = "laion/clap-htsat-fused"
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -65,6 +62,7 @@ class Clap:
         import torch
         from transformers import ClapModel, ClapProcessor
 
+        from alm_bench.adapters._loading import LOAD_ERRORS, folder_sha256, reason
         from alm_bench.mellow.answer import pick_device
 
         self.device, self.dtype = pick_device(runtime.device), runtime.dtype or "float32"
@@ -75,20 +73,21 @@ class Clap:
         try:
             processor: Any = ClapProcessor.from_pretrained(place, revision=at)
             model, info = load(place, revision=at, dtype=getattr(torch, self.dtype), output_loading_info=True)
-        except (OSError, ValueError, KeyError) as error:
-            reason = str(error).strip().partition("\n")[0].partition(". ")[0]  # what follows guesses at causes
+            self.model: Any = model.eval().to(self.device)
+        except LOAD_ERRORS as error:
+            why = reason(error).partition(". ")[0]  # what follows guesses at causes
             raise CheckpointError(
-                f"path={path} cannot be loaded as CLAP: {reason}; expected a hub id (as {DEFAULT}) or a folder in "
+                f"path={path} cannot be loaded as CLAP: {why}; expected a hub id (as {DEFAULT}) or a folder in "
                 "transformers' layout"
             ) from error
         drawn = sorted({name for name, _ in model.named_parameters()} & set(info["missing_keys"]))
         if drawn:
             raise CheckpointError(f"path={path} has no weights for {len(drawn)} of CLAP's parameters, as {drawn[0]}")
-        self.model: Any = model.eval().to(self.device)
         self.extractor, self.tokenizer = processor.feature_extractor, processor.tokenizer
         longest = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa's places start behind the padding
         self.tokens = min(int(self.tokenizer.model_max_length), longest)
-        self.weights = _weights(Path(place), self.model)
+        commit = str(getattr(model.config, "_commit_hash", None) or "unknown")
+        self.weights = folder_sha256(Path(place)) if Path(place).is_dir() else commit
         self.name = Path(place).name
         self._vectors = Vectors(f"{self.name} {self.weights} {self.dtype} {self.device.type}")
 
@@ -156,17 +155,6 @@ def _seeded(wave: Wave) -> Iterator[None]:
         yield
     finally:
         np.random.set_state(state)  # noqa: NPY002
-
-
-def _weights(folder: Path, model: Any) -> str:
-    """The hub's commit, or the sha256 of a folder's weights (of the list of their files' where there are several)."""
-    if not folder.is_dir():
-        return str(getattr(model.config, "_commit_hash", None) or "unknown")
-    for name in WEIGHTS:
-        if (folder / name).is_file():
-            return sha256(folder / name)
-    parts = sorted(path for kind in ("*.safetensors", "*.bin") for path in folder.glob(kind))
-    return hashlib.sha256("".join(map(sha256, parts)).encode()).hexdigest()
 
 
 def _policy(network: Clap) -> AudioPolicy:

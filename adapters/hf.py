@@ -7,10 +7,10 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from alm_bench.adapters._hf_families import JOIN_SECONDS, Checkpoint, checkpoint_at, checkpoints
+from alm_bench.adapters._options import lettered
 from alm_bench.core import (
     AdapterIdentity,
     AudioPolicy,
@@ -104,7 +104,7 @@ class HFAdapter:
         return freeing(lambda: self._answers(batch, decoding))
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-        """Options as they are shown (`text`), and their letters alone, `B` (`letter`), behind the prompt's end."""
+        """Options as the prompt shows them, `(B) Dog` (`text`), and their letters alone, `(B)` (`letter`)."""
         from alm_bench.adapters._hf_generate import freeing
 
         return freeing(lambda: [self._scored(row, len(batch)) for row in self.encoder.rows(batch)])
@@ -129,10 +129,10 @@ class HFAdapter:
 
         if row.problem is not None:
             return OptionScores(error=row.problem)
-        choices = row.request.choices
-        answers = [self._ids(text) for text in (*choices, *ascii_uppercase[: len(choices)])]
+        letters, texts = lettered(row.request)
+        answers = [self._ids(text) for text in (*texts, *letters)]
         if not all(answers):
-            return OptionScores(error=f"an option without tokens: {list(choices)!r:.120}")
+            return OptionScores(error=f"an option without tokens: {list(row.request.choices)!r:.120}")
         fed = feeds(answers)
         scores: list[Any] = []
         for start in range(0, len(fed.rows), width):
@@ -146,7 +146,7 @@ class HFAdapter:
             (sum(float(scores[owner][place, token]) for place, token in enumerate(answer)), len(answer))
             for answer, owner in zip(answers, fed.owner, strict=True)
         )
-        return OptionScores({"text": pairs[: len(choices)], "letter": pairs[len(choices) :]})
+        return OptionScores({"text": pairs[: len(texts)], "letter": pairs[len(texts) :]})
 
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.loaded.tokenizer.encode(text, add_special_tokens=False))

@@ -41,7 +41,13 @@ class OpenAIAdapter:
         )
         joined = None if options.join is None or not hears else f"joined, {options.join:g} s between"
         choices = ([] if hears else ["text-only"]) + ([] if joined is None else [joined])
-        settings = {"base_url": options.base_url, "audio": options.audio, "system": options.system, "clips": joined}
+        settings = {
+            "base_url": options.base_url,
+            "audio": options.audio,
+            "system": options.system,
+            "clips": joined,
+            "extra_body": options.extra_body,
+        }
         self.identity = AdapterIdentity(
             label=options.model + (f"[{', '.join(choices)}]" if choices else ""),
             family="openai",

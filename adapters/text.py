@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, Literal
 
+from alm_bench.adapters._options import lettered
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Runtime
 
 if TYPE_CHECKING:
@@ -81,11 +81,11 @@ class TextAdapter:
         return [answers.get(i) or Output(None, error=problem) for i, problem in enumerate(problems)]
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-        """Options in the form of the prompt, `(B) Dog` or `b) dog` (`text`), and their letters alone (`letter`)."""
+        """Options as the prompt shows them, `(B) Dog` (`text`), and their letters alone, `(B)` (`letter`)."""
         return [self._scores(request) for request in batch]
 
     def _scores(self, request: Request) -> OptionScores:
-        letters, texts = _lettered(request)
+        letters, texts = lettered(request)
         blank = "" if self._chats else " "
         answers = [self._lm.ids(blank + text) for text in (*texts, *letters)]
         prompt = self._ids(request)
@@ -107,25 +107,10 @@ class TextAdapter:
         return f"the prompt has {len(prompt)} tokens and the answer up to {answer}, the model takes {positions} in all"
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
 def _device(name: str) -> "torch.device":
     from alm_bench.mellow.answer import pick_device
 
     return pick_device(name)
-
-
-def _lettered(request: Request) -> tuple[list[str], list[str]]:
-    """The options' letters, and the options behind them, as the prompt writes them."""
-    upper = all(
-        f"({letter}) {text}" in request.prompt for letter, text in zip(ascii_uppercase, request.choices, strict=False)
-    )
-    letters = [f"({letter})" if upper else f"{letter})" for letter in (ascii_uppercase if upper else ascii_lowercase)]
-    texts = list(request.choices) if upper else [text.lower() for text in request.choices]
-    kept = letters[: len(texts)]
-    return kept, [f"{letter} {text}" for letter, text in zip(kept, texts, strict=True)]
 
 
 ADAPTERS = {"text": TextAdapter}

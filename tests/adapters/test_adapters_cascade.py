@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,34 @@ def test_what_cannot_be_put_together(options: dict[str, str], says: str) -> None
     with pytest.raises(UsageError) as caught:
         catalogue().adapter("cascade").create({"captioner": "echo", **options}, Runtime(device="cpu"))
     assert says in str(caught.value)
+
+
+@pytest.mark.parametrize("model", [["cascade", "captioner=echo", "llm=openai"], ["openai"]])
+def test_a_server_that_is_not_there_ends_the_run_at_once(tmp_path: Path, model: list[str]) -> None:
+    """Not after all clips are described, nor as an error of each item."""
+    pytest.importorskip("openai", reason="the extra `openai` is not installed")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        prefix = "llm." if len(model) > 1 else ""
+        server = [f"{prefix}base_url={address}", f"{prefix}model=m", *([f"{prefix}audio=none"] if prefix else [])]
+        options = [part for option in (*model[1:], *server) for part in ("--model-arg", option)]
+        data = mmau(tmp_path / "data")
+        ran = alm("run", "--model", model[0], *options, "--tasks", "mmau", "--data", data, "--out", tmp_path / "runs")
+    assert (ran.status, ran.out) == (2, "")
+    assert f"model openai: nobody answers at {address}" in ran.err.splitlines()[-1]
+    assert not stored(only_run(tmp_path / "runs"))
+
+
+def test_how_fast_a_part_is_asked_is_no_part_of_a_run(parts: Path) -> None:
+    pytest.importorskip("openai", reason="the extra `openai` is not installed")
+    server = {"llm": "openai", "llm.model": "m", "llm.base_url": "http://127.0.0.1:1/v1", "llm.audio": "none"}
+    made = catalogue().adapter("cascade").create
+    model = made({"captioner": f"{parts}:Listener", **server}, Runtime())
+    assert {"llm.concurrency", "llm.price_in"} < set(model.pace)
+    body = '{"temperature": 1}'
+    warm = made({"captioner": f"{parts}:Listener", **server, "llm.extra_body": body}, Runtime())
+    assert warm.identity != model.identity, "it changes what the part writes"
 
 
 def test_a_run_with_a_clip_that_breaks_the_captioner(parts: Path, tmp_path: Path) -> None:

@@ -221,6 +221,25 @@ def test_the_probe_relates_clip_and_text(clap: Path) -> None:
     assert np.mean(blind) <= 0.75
 
 
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"), "out of memory; try dtype="),
+        (RuntimeError("Error(s) in loading state_dict:\n\tsize mismatch for x"), "Error(s) in loading state_dict"),
+        (ImportError("ClapModel needs what is not there"), "ClapModel needs what is not there"),
+    ],
+)
+def test_a_clap_that_cannot_be_loaded_is_told_in_one_line(
+    clap: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception, told: str
+) -> None:
+    def fails(*_: Any, **__: Any) -> Any:
+        raise raised
+
+    monkeypatch.setattr("transformers.ClapModel.from_pretrained", fails)
+    line = refusal(alm("run", "--model", "clap", "--model-arg", f"path={clap}", "--tasks", "mmau", "--data", "demo"))
+    assert f"cannot be loaded as CLAP: {told}" in line
+
+
 def test_what_is_no_clap_is_told_in_one_line(clap: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"path=.*nowhere cannot be loaded as CLAP"):
         created("clap", tmp_path / "nowhere")

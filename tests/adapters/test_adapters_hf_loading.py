@@ -78,19 +78,19 @@ def test_a_folder_is_known_by_its_files(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_is_hashed_once(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from alm_bench.adapters import _hf_source
+    from alm_bench.adapters import _loading
 
-    folder, hashed, whole = tmp_path / "copy", [], _hf_source.sha256
+    folder, hashed, whole = tmp_path / "copy", [], _loading.sha256
     shutil.copytree(tiny, folder)
-    monkeypatch.setattr(_hf_source, "sha256", lambda path: hashed.append(path.name) or whole(path))
-    first = _hf_source.folder_sha256(folder)
+    monkeypatch.setattr(_loading, "sha256", lambda path: hashed.append(path.name) or whole(path))
+    first = _loading.folder_sha256(folder)
     assert "model.safetensors" in hashed
     hashed.clear()
-    assert _hf_source.folder_sha256(folder) == first
+    assert _loading.folder_sha256(folder) == first
     assert hashed == []
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
-    assert _hf_source.folder_sha256(folder) != first
+    assert _loading.folder_sha256(folder) != first
     assert hashed == ["model.safetensors"]
 
 

@@ -11,7 +11,8 @@ from small_world import alm, mmau, only_run, stored
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from alm_bench.adapters import _causal
+from alm_bench.adapters import _causal, _loading
+from alm_bench.adapters._options import lettered
 from alm_bench.core import CheckpointError, Decoding, Request, Runtime
 from alm_bench.plugins import catalogue
 
@@ -241,11 +242,23 @@ def test_the_hubs_reasons(kind: str, says: str) -> None:
     import huggingface_hub.errors
 
     cls = getattr(huggingface_hub.errors, kind)
-    assert says in _causal.reason(wrapped(cls.__new__(cls)))
+    assert says in _loading.reason(wrapped(cls.__new__(cls)))
 
 
 def test_other_reasons() -> None:
-    assert _causal.reason(wrapped(KeyError("x"))) == "a long text"
-    assert _causal.reason(torch.OutOfMemoryError("CUDA out of memory. Tried ...")).startswith("out of memory; try ")
-    assert len(_causal.reason(ValueError("x" * 900))) == 203
-    assert _causal.reason(ValueError("")) == "ValueError"
+    assert _loading.reason(wrapped(KeyError("x"))) == "a long text"
+    assert _loading.reason(torch.OutOfMemoryError("CUDA out of memory. Tried ...")).startswith("out of memory; try ")
+    assert len(_loading.reason(ValueError("x" * 900))) == 203
+    assert _loading.reason(ValueError("")) == "ValueError"
+
+
+def test_options_are_put_as_the_prompt_shows_them() -> None:
+    shown = {
+        "Which?\n(A) Dog\n(B) A cat": (["(A)", "(B)"], ["(A) Dog", "(B) A cat"]),
+        "which? a) dog b) a cat": (["a)", "b)"], ["a) dog", "b) a cat"]),
+        "Which?": (["A", "B"], ["Dog", "A cat"]),
+        "Which?\n(A) Dog": (["A", "B"], ["Dog", "A cat"]),
+    }
+    for prompt, wanted in shown.items():
+        assert lettered(Request("x", prompt, choices=("Dog", "A cat"))) == wanted
+    assert lettered(Request("x", "Which?")) == ([], [])

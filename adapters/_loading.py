@@ -1,0 +1,80 @@
+"""What all loaders of checkpoints share: what identifies a folder, and why something cannot be loaded, in a line."""
+
+import contextlib
+import hashlib
+import json
+from pathlib import Path
+
+from huggingface_hub.errors import (
+    GatedRepoError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from safetensors import SafetensorError
+
+from alm_bench.core.errors import StoreError
+from alm_bench.core.files import atomic_write, cache_folder, sha256
+
+LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, MemoryError, SafetensorError)
+LONGEST_LINE = 200
+
+_READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
+"""Suffixes of what loading reads: weights, configurations, tokenizers, templates."""
+
+
+def reason(error: BaseException) -> str:
+    """What to tell of a failed load: transformers wraps the hub's errors in long ones of its own."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind, told in HUB_REASONS:
+            if isinstance(cause, kind):
+                return told
+        cause = cause.__cause__ or cause.__context__
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
+        return "out of memory; try dtype=bfloat16, device_map=auto or a smaller model"
+    line = one_line(error)
+    return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..."
+
+
+HUB_REASONS: tuple[tuple[type[BaseException], str], ...] = (
+    (GatedRepoError, "the hub's repository is gated: accept its terms on its page, then run `hf auth login`"),
+    (RepositoryNotFoundError, "the hub has no such repository, or a private one: check the name, `hf auth login`"),
+    (RevisionNotFoundError, "the hub's repository has no such revision"),
+    (OfflineModeIsEnabled, "it is not in the local hub cache, and HF_HUB_OFFLINE is set"),
+    (LocalEntryNotFoundError, "it is not in the local hub cache, and the hub cannot be reached"),
+)
+"""Kinds before those that they are kinds of."""
+
+
+def one_line(error: BaseException) -> str:
+    """The first line of what a library says, with its type where it says nothing."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def folder_sha256(folder: Path) -> str:
+    """Over the names and contents of the files that loading reads.
+
+    Gigabytes are hashed once: a file's hash is kept in the cache folder for as long as its path, size and time of
+    modification are the same.
+    """
+    store = cache_folder("hf") / "sha256.json"
+    try:
+        known: dict[str, str] = json.loads(store.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    whole = hashlib.sha256()
+    added = False
+    for path in sorted(path for path in folder.iterdir() if path.suffix in _READ and path.is_file()):
+        status = path.stat()
+        key = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
+        if key not in known:
+            known[key], added = sha256(path), True
+        whole.update(f"{path.name}\n{known[key]}\n".encode())
+    if added:
+        with contextlib.suppress(StoreError):  # a cache that cannot be written costs time, no result
+            atomic_write(store, json.dumps(known, indent=1))
+    return whole.hexdigest()

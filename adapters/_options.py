@@ -1,0 +1,21 @@
+"""How an answer with an option is written, for adapters that say how likely their model finds each."""
+
+from string import ascii_lowercase, ascii_uppercase
+
+from alm_bench.core import Request
+
+
+def lettered(request: Request) -> tuple[list[str], list[str]]:
+    """The letters of a request's options, and the options behind them, as its prompt shows them: `(B)` and `(B) Dog`,
+    or `b)` and `b) dog`. `B` and `Dog` where it shows them in neither way.
+    """
+    choices = request.choices
+    upper, lower = ([form.format(letter) for letter in letters] for form, letters in _FORMS)
+    for letters, texts in ((upper, list(choices)), (lower, [text.lower() for text in choices])):
+        shown = [f"{letter} {text}" for letter, text in zip(letters, texts, strict=False)]
+        if len(shown) == len(choices) and all(one in request.prompt for one in shown):
+            return letters[: len(choices)], shown
+    return list(ascii_uppercase[: len(choices)]), list(choices)
+
+
+_FORMS = (("({})", ascii_uppercase), ("{})", ascii_lowercase))
