@@ -70,7 +70,7 @@ def read_hello(line: bytes) -> Hello:
     batch = said.get("batch", 1)
     if not _is(batch, int) or batch < 1:
         raise UsageError(f"its first line has batch {batch!r:.60}, expected a whole number above 0")
-    delivery = "to be shown" if said.get("delivery") is None else said["delivery"]
+    delivery: Any = "to be shown" if said.get("delivery") is None else said["delivery"]
     if delivery not in get_args(Delivery):
         known = " or ".join(map(repr, get_args(Delivery)))
         raise UsageError(f"its first line has delivery {delivery!r:.60}, expected {known}")

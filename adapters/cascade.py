@@ -14,6 +14,7 @@ from alm_bench.core import (
     AdapterIdentity,
     AudioPolicy,
     Decoding,
+    Logs,
     OptionScores,
     Output,
     Request,
@@ -86,6 +87,7 @@ class CascadeAdapter:
         self.delivery = getattr(captioner, "delivery", "by construction")
         self.listener = captioner
         parts = {"captioner": captioner, "llm": self._llm}
+        self._logs = [part for part in parts.values() if isinstance(part, Logs)]
         self.pace = tuple(f"{name}.{key}" for name, part in parts.items() for key in getattr(part, "pace", ()))
         if isinstance(self._llm, Scores):
             self.loglikelihood = self._scored
@@ -94,6 +96,10 @@ class CascadeAdapter:
             "caption_prompt": f"{wanted.prompt}@{wanted.version} {wanted.hash}",
         }
         self.identity = _identity(captioner.identity, self._llm.identity, options.prompt, told)
+
+    def log_to(self, folder: Path) -> None:
+        for part in self._logs:
+            part.log_to(folder)
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         captions = self._captions.of(batch)

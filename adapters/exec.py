@@ -90,8 +90,14 @@ class ExecAdapter:
         self._log.to(folder / LOG)
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        outputs = {request.id: output for request, output in self.stream(iter(batch), decoding)}
-        return [outputs[request.id] for request in batch]
+        named: dict[str, Request] = {}
+        for request in batch:  # those of a cascade are named by their clips, which may be one clip under two noises
+            name = request.id
+            while name in named:
+                name += "'"
+            named[name] = replace(request, id=name)
+        outputs = {request.id: output for request, output in self.stream(iter(named.values()), decoding)}
+        return [outputs[name] for name in named]
 
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
         """Answers as they come, up to `batch` requests being open.

@@ -129,7 +129,8 @@ class Submits(Protocol):
 @runtime_checkable
 class Adapter(Protocol):
     """A model. Where something that may drop a clip (a server, a chat template, a processor) stands between the
-    adapter and its model, `delivery = "to be shown"` on the class makes every run begin with the proof."""
+    adapter and its model, `delivery = "to be shown"` makes every run begin with the proof; of a model made
+    of several it is that of its `listener`, the part that gets the clips."""
 
     identity: AdapterIdentity
     audio: AudioPolicy | None

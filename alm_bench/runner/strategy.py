@@ -13,6 +13,7 @@ from alm_bench.core import (
     AudioPolicy,
     Decoding,
     Fits,
+    Logs,
     OptionScores,
     Orders,
     Output,
@@ -67,6 +68,7 @@ class CaptionFirst:
     Descriptions are greedy. The same clips, as they were heard, are described once.
     """
 
+    log_to: Callable[[Path], None]  # where the model's process says things
     order: Callable[[Sequence[Request]], Sequence[int]]  # where the model has an order
     loglikelihood: Callable[[Sequence[Request]], Sequence[OptionScores]]  # where it scores options
 
@@ -76,11 +78,14 @@ class CaptionFirst:
         self.audio: AudioPolicy | None = adapter.audio
         self.delivery = getattr(adapter, "delivery", "by construction")
         self.listener = adapter
+        self.pace = getattr(adapter, "pace", ())
         told = {"strategy": f"caption-first/{name}@{prompt.version} {prompt.hash}"}
         identity = adapter.identity
         self.identity = replace(
             identity, label=f"{identity.label} caption-first", settings={**identity.settings, **told}
         )
+        if isinstance(adapter, Logs):
+            self.log_to = adapter.log_to
         if isinstance(adapter, Orders):
             self.order = adapter.order
         if isinstance(adapter, Scores):

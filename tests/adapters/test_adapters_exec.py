@@ -328,6 +328,24 @@ def test_its_standard_error_is_kept_with_the_run(tmp_path: Path) -> None:
     assert lines[:3] == ["loading", "asked item-000", "asked item-001"]
 
 
+@pytest.mark.parametrize("within", ["caption-first", "cascade"])
+def test_a_worker_within_another_model_is_proven_and_heard(tmp_path: Path, within: str) -> None:
+    """The proof is of the worker itself, and its standard error is kept with the run."""
+    mmau(tmp_path / "data")
+    said = "say(id=item, text='x', extra={'prompt_tokens': 9 + len(clips)}); continue"
+    body = "print('loading', file=sys.stderr)\n" + listening(said)
+    options = worker(tmp_path, body.replace("mark(", "time.sleep(0.1); mark(", 1))
+    if within == "cascade":
+        named = options[-1]
+        model = ("--model", "cascade", *arg(captioner="exec", llm="blind"), "--model-arg", f"captioner.{named}")
+    else:
+        model = (*options, "--strategy", within)
+    ran = run(tmp_path, model, "--limit", 2)
+    assert ran.status == 0, ran.err
+    assert ran.run["delivery"]["verdict"] == "no reaction"
+    assert (only_run(tmp_path / "runs") / "worker.log").read_text() == "loading\n"
+
+
 def test_no_log_where_nothing_is_said(tmp_path: Path) -> None:
     run(tmp_path, worker(tmp_path, loop()), "--limit", 3)
     assert not (only_run(tmp_path / "runs") / "worker.log").exists()
@@ -351,6 +369,19 @@ def test_another_model_after_a_restart_is_refused(tmp_path: Path) -> None:
     adapter = catalogue().adapter("exec").create({"command": command(tmp_path / "worker.py")}, Runtime())
     with pytest.raises(AdapterError, match="another model after it was started again"):
         adapter.generate([Request("item-001", "?"), Request("item-002", "?")], Decoding())
+
+
+def test_requests_of_one_name_get_their_own_answers(tmp_path: Path) -> None:
+    body = """
+hello(batch=4)
+for line in sys.stdin:
+    asked = json.loads(line)
+    say(id=asked["id"], text=asked["prompt"])
+"""
+    worker(tmp_path, body)
+    adapter = catalogue().adapter("exec").create({"command": command(tmp_path / "worker.py")}, Runtime())
+    outputs = adapter.generate([Request("clip", prompt) for prompt in "abc"], Decoding())
+    assert [output.text for output in outputs] == ["a", "b", "c"]
 
 
 def test_ask_goes_through_a_worker(tmp_path: Path) -> None:
