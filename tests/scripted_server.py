@@ -16,9 +16,11 @@ from typing import Any, Literal
 
 from small_world import questions
 
+from alm_bench.runner.delivery import QUESTION
+
 MODEL = "scripted-audio"
 Hearing = Literal["hears", "drops the clip", "always says the same", "always says the same, counts nothing"]
-"""What becomes of the clips of questions that are none of small_world's: those that look whether audio arrives."""
+"""What becomes of the clips of the question that looks whether audio arrives."""
 
 Script = Callable[[int, int], str]
 """From an item's number and how often it was asked before to what happens: `ok` or a fault."""
@@ -74,11 +76,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        found = re.search(r"clip (\d+)\?", text_of(body))
-        if found is None:
+        if text_of(body) == QUESTION:
             self._send(200, self.heard(body))
             return
-        item = int(found[1])
+        found = re.search(r"clip (\d+)\?", text_of(body))
+        item = int(found[1]) if found else 0
         seen = self.server.seen
         with self.server.lock:
             before = len(seen.asked[item])
