@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from alm_bench.runner import Plan, RunSpec
     from alm_bench.runner.ablation import Ablation, Measured
     from alm_bench.runner.budget import Budget
+    from alm_bench.runner.executors import Executor
     from alm_bench.runner.fitting import Fit
 
 
@@ -73,8 +74,9 @@ def noise_ablation(
     if asked.dry_run:
         foretell([plan for one in planned for plan in one.plans], asked)
         return
-    with common.chatter_aside():
-        answer, failure = partial(_records, asked=asked, budget=budget), partial(_failure, asked=asked)
+    with common.chatter_aside(), asked.executing(adapter) as executor:
+        answer = partial(_records, asked=asked, budget=budget, executor=executor)
+        failure = partial(_failure, asked=asked)
         measured = [measure(one, answer, failure) for one in planned]
     _show(jobs, measured, adapter, asked)
     label = re.sub(r"[^A-Za-z0-9.-]+", "-", adapter.identity.label).strip("-")
@@ -104,10 +106,10 @@ def _failure(records: "Sequence[Record]", asked: Asked) -> str | None:
     return f"{len(failed)} of {len(records)} items failed, as: {failed[0][:120]}"
 
 
-def _records(plan: "Plan", asked: Asked, budget: "Budget") -> "list[Record]":
+def _records(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") -> "list[Record]":
     from alm_bench.records.store import read_records
 
-    summary, interrupted = run_one(plan, asked, budget)
+    summary, interrupted = run_one(plan, asked, budget, executor)
     if interrupted:
         print(kept(asked), file=sys.stderr)
         raise typer.Exit(130)

@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from alm_bench.records.schema import Record
     from alm_bench.runner import Plan, RunSpec
     from alm_bench.runner.budget import Budget
+    from alm_bench.runner.executors import Executor
+    from alm_bench.runner.executors.cluster import Cluster
+    from alm_bench.runner.executors.worker import Recipe
     from alm_bench.runner.fitting import Fit
 
 
@@ -62,6 +66,18 @@ def run(
     seed: Annotated[int, typer.Option(min=0, help="For sampling, shuffles and random strategies.")] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="Items given to the model at once.")] = 8,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode clips ahead of the model.")] = 2,
+    executor: Annotated[
+        str, typer.Option(metavar="local|ray", help="The model in this process, or in workers on a Ray cluster.")
+    ] = "local",
+    replicas: Annotated[
+        int | None, typer.Option(min=1, help="Workers of --executor ray, each with the model; 1 where none.")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="auto|HOST:PORT", help="A Ray cluster; an own one on this machine where none.")
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(min=0, help="GPUs of each worker of --executor ray, shares allowed; 0 where none.")
+    ] = None,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
     model_arg: common.ModelArg = None,
@@ -135,6 +151,10 @@ class Asked:
     seed: int
     batch_size: int
     workers: int
+    executor: str
+    replicas: int | None
+    address: str | None
+    gpus_per_worker: float | None
     device: str
     dtype: str | None
     model_arg: list[str] | None
@@ -169,8 +189,47 @@ class Asked:
 
         return Budget() if self.max_cost is None else Budget(self.max_cost)
 
+    def recipe(self, prompts: str) -> "Recipe":
+        """Of the model; `prompts` is the prompt set of the tasks."""
+        from alm_bench.runner.executors.worker import Recipe
+
+        runtime = Runtime(self.device, self.dtype, self.seed)
+        strategy: Any = self.strategy
+        return Recipe(self.model, common.pairs(self.model_arg, "--model-arg"), runtime, strategy, prompts)
+
+    @contextmanager
+    def executing(self, adapter: "Adapter") -> Iterator["Executor"]:
+        """Who answers, for all runs of the command; `adapter` is the model as this process loaded it."""
+        if self.executor == "local":
+            from alm_bench.runner.executors.local import Local
+
+            yield Local()
+            return
+        from alm_bench.plugins import catalogue
+        from alm_bench.runner.executors.on_ray import OnRay
+
+        prompts = self.prompt or catalogue().adapter(self.model).prompts
+        with OnRay(self._cluster(), self.recipe(prompts), adapter) as executor:
+            yield executor
+
+    def _cluster(self) -> "Cluster":
+        from alm_bench.runner.executors.cluster import Cluster
+
+        return Cluster(self.replicas or 1, self.address, self.gpus_per_worker or 0.0)
+
+    def _check_executor(self) -> None:
+        common.one_of(self.executor, ("local", "ray"), "--executor")
+        if self.executor == "ray":
+            self._cluster().check()
+            return
+        named = {"--replicas": self.replicas, "--address": self.address, "--gpus-per-worker": self.gpus_per_worker}
+        for flag, value in named.items():
+            if value is not None:
+                raise UsageError(f"{flag} {value} goes with --executor ray, found --executor {self.executor}")
+
     def check(self) -> None:
         """Raises UsageError for values that are none."""
+        self._check_executor()
         common.one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
         common.one_of(self.missing_audio, ("error", "skip"), "--missing-audio")
         common.one_of(self.answer_by, get_args(AnswerBy), "--answer-by")
@@ -215,7 +274,6 @@ class Asked:
 def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
     """Check everything that is asked for, then load the model."""
     from alm_bench.plugins import catalogue
-    from alm_bench.runner import led
 
     asked.check()
     names = catalogue().expand([name.strip() for name in asked.tasks.split(",") if name.strip()])
@@ -224,9 +282,8 @@ def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
     prompts = asked.prompt or entry.prompts
     jobs = _jobs(names, asked, prompts)
     with common.chatter_aside():
-        runtime = Runtime(asked.device, asked.dtype, asked.seed)
-        adapter = entry.create(common.pairs(asked.model_arg, "--model-arg"), runtime)
-    return jobs, led(adapter, asked.strategy, prompts)  # type: ignore[arg-type]
+        adapter = asked.recipe(prompts).make()
+    return jobs, adapter
 
 
 def _check_picks(model: "AdapterEntry", names: Sequence[str], asked: Asked) -> None:
@@ -294,14 +351,15 @@ def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
         return
     summaries: list[dict[str, Any]] = []
     interrupted = False
-    for plan in plans:
-        with common.chatter_aside():
-            summary, interrupted = run_one(plan, asked, budget)
-        summaries.append(summary)
-        if not asked.json_:
-            print(report(summary) + "\n", flush=True)
-        if summary["partial"]:
-            break
+    with asked.executing(adapter) as executor:
+        for plan in plans:
+            with common.chatter_aside():
+                summary, interrupted = run_one(plan, asked, budget, executor)
+            summaries.append(summary)
+            if not asked.json_:
+                print(report(summary) + "\n", flush=True)
+            if summary["partial"]:
+                break
     if asked.json_:
         common.print_json(document(summaries))
     else:
@@ -362,7 +420,7 @@ def _stored(plan: "Plan", asked: Asked) -> "list[Record]":
     return [] if asked.fresh else [record for record in records if not record.retried]
 
 
-def run_one(plan: "Plan", asked: Asked, budget: "Budget") -> tuple[dict[str, Any], bool]:
+def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") -> tuple[dict[str, Any], bool]:
     """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case, and finished unless items
     were left open by an interruption or by the budget."""
     from alm_bench.cli.progress import Counting, Progress
@@ -378,7 +436,7 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget") -> tuple[dict[str, Any
         title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
         with Progress(title, len(plan.pending)) as progress:  # a model's label leaves no room for figures
             try:
-                records = execute(plan, store, progress.update, budget)
+                records = execute(plan, store, progress.update, budget, executor)
             except KeyboardInterrupt:
                 interrupted = True
                 records, _ = read_records(folder)

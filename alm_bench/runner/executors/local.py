@@ -1,0 +1,72 @@
+"""The model in this process: batches decoded ahead of it, or requests streamed to it."""
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+
+from alm_bench.core import AdapterError, AlmBenchError, Decoding, Output, Request, Streams
+from alm_bench.records.schema import Record
+from alm_bench.runner.asking import check
+from alm_bench.runner.budget import Budget, within
+from alm_bench.runner.executors.answers import Answer, Asking, put, recorded, unheard
+from alm_bench.runner.loader import Ready, batches
+from alm_bench.runner.plan import Plan
+
+
+class Local:
+    """Asks the plan's own adapter."""
+
+    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget) -> Iterator[list[Record]]:
+        spec, asked = plan.spec, Asking.of(plan)
+        ahead = batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers, plan.condition)
+        if isinstance(plan.adapter, Streams) and spec.answer_by == "generate":
+            yield from _streamed(plan, plan.adapter, ahead, budget)
+            return
+        for batch in within(budget, ahead):
+            yield [recorded(plan, answer) for answer in put(plan.adapter, asked, batch)]
+
+
+def _streamed(plan: Plan, adapter: Streams, ahead: Iterable[Sequence[Ready]], budget: Budget) -> Iterator[list[Record]]:
+    """One record at a time, as the adapter's calls end. Raises AdapterError unless every request gets one output."""
+    waiting: dict[str, tuple[Ready, float]] = {}
+    deaf: deque[Record] = deque()
+
+    def requests() -> Iterator[Request]:
+        for ready in within(budget, itertools.chain.from_iterable(ahead)):
+            if ready.audio_error is not None:
+                deaf.append(recorded(plan, unheard(ready)))
+                continue
+            waiting[ready.request.id] = ready, time.perf_counter()
+            yield ready.request
+
+    for request, output in _calls(adapter, requests(), plan.spec.decoding):
+        if request.id not in waiting:
+            raise AdapterError(f"the adapter's stream() gave an output for {request.id!r}, which was not open")
+        ready, started = waiting.pop(request.id)
+        seconds = time.perf_counter() - started
+        yield [*_taken(deaf), recorded(plan, Answer(ready.index, output, touched=ready.touched, seconds=seconds))]
+    if waiting:
+        missing = f"{len(waiting)} requests ({next(iter(waiting))})"
+        raise AdapterError(f"the adapter's stream() ended without an output for {missing}")
+    yield _taken(deaf)
+
+
+def _calls(adapter: Streams, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+    try:
+        for request, output in adapter.stream(requests, decoding):
+            check([output], 1)
+            yield request, output
+    except AlmBenchError:
+        raise
+    except Exception as error:  # whatever a model's code raises ends its stream
+        raise AdapterError(
+            f"the adapter's stream() broke: {type(error).__name__}: {error}; finished items are kept, and the same "
+            "command goes on from them"
+        ) from error
+
+
+def _taken(records: deque[Record]) -> list[Record]:
+    taken = list(records)
+    records.clear()
+    return taken
