@@ -351,13 +351,13 @@ def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
         return
     summaries: list[dict[str, Any]] = []
     interrupted = False
-    with asked.executing(adapter) as executor:
+    out = sys.stdout
+    with common.chatter_aside(), asked.executing(adapter) as executor:  # Ray tells of the dead when it likes
         for plan in plans:
-            with common.chatter_aside():
-                summary, interrupted = run_one(plan, asked, budget, executor)
+            summary, interrupted = run_one(plan, asked, budget, executor)
             summaries.append(summary)
             if not asked.json_:
-                print(report(summary) + "\n", flush=True)
+                print(report(summary) + "\n", file=out, flush=True)
             if summary["partial"]:
                 break
     if asked.json_:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from small_world import Ran, alm, cle, mmau, model, only_run, stored, tone
@@ -23,9 +24,10 @@ HEARS = """
 @pytest.fixture(scope="module", autouse=True)
 def _cluster() -> Iterator[None]:
     """One for all tests: the command uses the connection that its process has."""
-    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    yield
-    ray.shutdown()
+    with mock.patch("ray._private.worker.print_to_stdstream", create=True):  # it tells of the dead in a later test
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        yield
+        ray.shutdown()
 
 
 def run(root: Path, out: str, *more: object, body: str = HEARS, ray: int | None = None, tasks: str = "mmau") -> Ran:
