@@ -3,10 +3,12 @@
     python benchmarks/ray_scaling.py [--items 96] [--rounds 3]
 
 Prints a markdown row: medians of the rounds, in which one and two workers take turns. The model does nothing but
-multiply matrices, on one thread. Workers are started and warm before the clock runs, as in a run that is long.
+multiply matrices, on one thread. Workers are started and warm before the clock runs, as in a run that is long. The last
+column is what two bare processes make of the same against one: a machine that is shared may not have two cores to give.
 """
 
 import argparse
+import multiprocessing
 import os
 import statistics
 import sys
@@ -16,8 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from alm_bench.core import Adapter, Request
     from alm_bench.runner import Plan
     from alm_bench.runner.executors.on_ray import OnRay
+    from alm_bench.runner.executors.worker import Recipe
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 MODEL = '''
@@ -50,6 +56,28 @@ def seconds(executor: "OnRay", plan: "Plan", places: range) -> float:
     return taken
 
 
+adapter: "Adapter"
+"""Of a bare process."""
+
+
+def prepared(recipe: "Recipe") -> None:
+    global adapter
+    adapter = recipe.make()
+
+
+def answered(request: "Request") -> str:
+    return str(adapter.answer(request))  # type: ignore[attr-defined]
+
+
+def bare(recipe: "Recipe", requests: "Sequence[Request]", processes: int) -> float:
+    """The seconds that so many processes take, warm."""
+    with multiprocessing.get_context("spawn").Pool(processes, prepared, (recipe,)) as pool:
+        for _ in range(2):  # the first time warms them
+            started = time.perf_counter()
+            pool.map(answered, requests, chunksize=4)
+        return time.perf_counter() - started
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=96)
@@ -72,12 +100,12 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp())
     (folder / "multiplies.py").write_text(MODEL.format(times=asked.times), encoding="utf-8")
     recipe = Recipe(f"{folder}/multiplies.py:Multiplies", {}, Runtime(), "plain", "letters")
-    entry, adapter = catalogue().task("mmau"), recipe.make()
+    entry, own = catalogue().task("mmau"), recipe.make()
     spec = RunSpec("mmau", recipe.model, "test-mini", "demo", Decoding(), limit=asked.items, batch_size=4)
-    plan = prepare(spec, entry.create(), pick_prompt(entry.prompts(), "letters", "mmau"), demo_root(), adapter)
+    plan = prepare(spec, entry.create(), pick_prompt(entry.prompts(), "letters", "mmau"), demo_root(), own)
     ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     taken: dict[int, list[float]] = {1: [], 2: []}
-    with OnRay(Cluster(1), recipe, adapter) as one, OnRay(Cluster(2), recipe, adapter) as two:
+    with OnRay(Cluster(1), recipe, own) as one, OnRay(Cluster(2), recipe, own) as two:
         crews = {1: one, 2: two}
         for crew in crews.values():
             seconds(crew, plan, range(len(plan.pending)))
@@ -85,9 +113,10 @@ def main() -> None:
             for workers, crew in crews.items():
                 taken[workers].append(seconds(crew, plan, range(len(plan.pending))))
     ray.shutdown()
+    alone, together = (bare(recipe, plan.requests, processes) for processes in (1, 2))
     single, double = (len(plan.pending) / statistics.median(taken[workers]) for workers in (1, 2))
-    print("| items | one worker, items/s | two workers, items/s | ratio |\n|---|---|---|---|")
-    print(f"| {len(plan.pending)} | {single:.1f} | {double:.1f} | {double / single:.2f} |")
+    print("| items | one worker, items/s | two workers, items/s | ratio | two bare processes |\n|---|---|---|---|---|")
+    print(f"| {len(plan.pending)} | {single:.1f} | {double:.1f} | {double / single:.2f} | {alone / together:.2f} |")
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
 
 
