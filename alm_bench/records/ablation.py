@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, Task
+from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, ScoresItems, Task
 from alm_bench.records.earned import counts, earned
 from alm_bench.records.schema import Record, metric_json
 from alm_bench.records.tables import cell, markdown, signed
 from alm_bench.scoring.blind import golden, margin
 from alm_bench.scoring.choice import chosen, clips, split, weights
-from alm_bench.scoring.intervals import clustered, share
+from alm_bench.scoring.intervals import average, clustered, share
 from alm_bench.scoring.paired import difference
 
 Verdict = Literal["grounded", "partly", "not listening"]
@@ -78,7 +78,7 @@ def effects(task: Task, found: Sequence[Pair]) -> dict[str, dict[str, Effect]]:
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """What each item earns, (items,) clean and on average over repeats, and what blind rows do."""
+    """What each item earns, (items,) clean and on average over repeats, and what blind rows do. `bounded`: in 0..1."""
 
     name: str
     pairs: Sequence[Pair]
@@ -86,6 +86,7 @@ class _Scores:
     noise: Sequence[float]
     changed: Sequence[float]
     blind: Mapping[str, Sequence[float]]
+    bounded: bool
 
     @staticmethod
     def of(task: Task, kept: Sequence[Pair]) -> "_Scores":
@@ -95,12 +96,14 @@ class _Scores:
         changed = [float(np.mean([_said(row) != _said(pair.clean) for row in pair.noisy])) for pair in kept]
         rows = [pair.clean for pair in kept]
         known = isinstance(task, KnowsBlind) and len(golden(rows)) == len(rows)
-        return _Scores(name, kept, clean, noise, changed, task.blind_scores(rows) if known else {})  # type: ignore[attr-defined]
+        blind = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
+        return _Scores(name, kept, clean, noise, changed, blind, bounded=not isinstance(task, ScoresItems))
 
     def effect(self, places: Sequence[int]) -> Effect:
         rows = [self.pairs[place].clean for place in places]
         clean, noise, changed = ([values[p] for p in places] for values in (self.clean, self.noise, self.changed))
         where, each = clips(rows), weights(rows)
+        level = share if self.bounded else average
         drop = difference(noise, clean, where, each)
         blind = margin(rows, {name: [values[p] for p in places] for name, values in self.blind.items()}, noise)
         if drop.low is None:
@@ -110,8 +113,8 @@ class _Scores:
         else:
             verdict, reason = _verdict(drop, blind.beaten), None
         return Effect(
-            share(clean, where, each),
-            share(noise, where, each),
+            level(clean, where, each),
+            level(noise, where, each),
             drop,
             _retention(clean, noise, where, each),
             share(changed, where, each),

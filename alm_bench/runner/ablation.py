@@ -71,12 +71,15 @@ def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
     if (broken := failure(clean)) is not None:
         found.failed.append(f"{found.task}, clean: {broken}")
     for name, plans in ablation.changed.items():
+        if broken is not None:  # there is nothing to compare with, and no call worth its cost
+            found.effects[name] = {"all": {"all": missing(f"clean: {broken}")}}
+            continue
         if isinstance(plans, str):
             found.effects[name] = {"all": {"all": missing(plans)}}
             continue
         runs = [answer(plan) for plan in plans]
-        failures = [told for run in (clean, *runs) if (told := failure(run)) is not None]
-        if name == "none" and broken is None and all(record.status == "error" for run in runs for record in run):
+        failures = [told for run in runs if (told := failure(run)) is not None]
+        if name == "none" and all(record.status == "error" for run in runs for record in run):
             found.effects[name] = {"all": {"all": missing("needs audio")}}
         elif failures:
             found.effects[name] = {"all": {"all": missing(failures[0])}}

@@ -92,17 +92,18 @@ class CaptionFirst:
             self.loglikelihood = self._scored
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        told = self._described(batch)
+        told, took = self._described(batch)
         asked = [self._asked(request, one) for request, one in zip(batch, told, strict=True) if isinstance(one, str)]
         outputs = list(self._adapter.generate(asked, decoding)) if asked else []
         if len(outputs) != len(asked):
             raise ValueError(f"the adapter returned {len(outputs)} outputs for {len(asked)} requests")
         answers = iter(outputs)
-        return [_with(next(answers), one) if isinstance(one, str) else one for one in told]
+        found = [_with(next(answers), one) if isinstance(one, str) else one for one in told]
+        return [output if one is None else also(output, one) for output, one in zip(found, took, strict=True)]
 
     def _scored(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         assert isinstance(self._adapter, Scores), "looked at when this ability was given"
-        told = self._described(batch)
+        told, _ = self._described(batch)
         asked = [self._asked(request, one) for request, one in zip(batch, told, strict=True) if isinstance(one, str)]
         scores = list(self._adapter.loglikelihood(asked)) if asked else []
         if len(scores) != len(asked):
@@ -110,22 +111,26 @@ class CaptionFirst:
         found = iter(scores)
         return [next(found) if isinstance(one, str) else OptionScores(error=one.error or one.refusal) for one in told]
 
-    def _described(self, batch: Sequence[Request]) -> list[str | Output]:
-        """The description of each request's clips, or the output of an item that has none."""
+    def _described(self, batch: Sequence[Request]) -> tuple[list[str | Output], list[Output | None]]:
+        """The description of each request's clips, or the output of an item that has none; and beside the first request
+        of its clips the call that described them."""
         keys = [_key(request) for request in batch]
         fresh = {
             key: request for key, request in zip(keys, batch, strict=True) if key is not None and key not in self._known
         }
         failed: dict[str, Output] = {}
+        calls: dict[str | None, Output] = {}
         if fresh:
             asked = [self._first(request) for request in fresh.values()]
             outputs = self._adapter.generate(asked, Decoding(max_new_tokens=self._prompt.max_new_tokens))
             for key, output in zip(fresh, outputs, strict=True):
                 if output.text is not None and output.text.strip() and output.error is None:
                     self._known[key] = output.text.strip()
+                    calls[key] = output
                 else:
                     failed[key] = _failure(output)
-        return [NO_CLIP if key is None else failed[key] if key in failed else self._known[key] for key in keys]
+        told = [NO_CLIP if key is None else failed[key] if key in failed else self._known[key] for key in keys]
+        return told, [calls.pop(key, None) for key in keys]
 
     def _first(self, request: Request) -> Request:
         prompt = self._prompt.one if len(request.audio) == 1 else self._prompt.two
@@ -146,6 +151,19 @@ def _key(request: Request) -> str | None:
 
 def _with(output: Output, caption: str) -> Output:
     return replace(output, extra={**output.extra, "caption": caption})
+
+
+TAKEN = ("prompt_tokens", "audio_tokens", "completion_tokens", "cost")
+
+
+def also(output: Output, call: Output) -> Output:
+    """The output with what another call took that was made for it."""
+    summed = {
+        name: output.extra.get(name, 0) + call.extra[name]
+        for name in TAKEN
+        if isinstance(call.extra.get(name), int | float)
+    }
+    return replace(output, extra={**output.extra, **summed})
 
 
 def _failure(output: Output) -> Output:

@@ -97,6 +97,19 @@ def share(successes: Sequence[float], clusters: Sequence[Any], weights: Sequence
     return rate(float(value[0]), float(low[0]), float(high[0]), n, distinct)
 
 
+def average(values: Sequence[float], clusters: Sequence[Any], weights: Sequence[float] | None = None) -> Metric:
+    """A mean of values without bounds (CIDEr), over clusters; values that are all alike tell no interval."""
+    scores, counts = (
+        np.asarray(values, dtype=np.float64),
+        np.ones(len(values)) if weights is None else np.asarray(weights),
+    )
+    summands = np.stack([counts * scores, counts], axis=1)
+    value, low, high = clustered(clusters, summands, lambda sums: sums[..., :1] / sums[..., 1:])
+    if len(set(clusters)) == 1 or not np.ptp(scores):
+        return Metric(float(value[0]), n=len(values))
+    return Metric(float(value[0]), float(low[0]), float(high[0]), len(values))
+
+
 def rate(value: float, low: float, high: float, n: int, clusters: int) -> Metric:
     """A rate with its bootstrap interval; at 0 and 1, where every resample is the same, Wilson's over the clusters.
 

@@ -72,6 +72,20 @@ def test_a_condition_that_fails_says_nothing_of_the_next() -> None:
     assert reasons["none"] == "needs audio"
 
 
+def test_after_a_failed_clean_run_nothing_else_is_asked() -> None:
+    body = """
+    def answer(self, request):
+        open("calls", "a").write("x")
+        raise ValueError("broken")
+"""
+    broken = model(Path("m.py"), body, audio=POLICY)
+    ran = alm("noise-ablation", "--model", broken, "--tasks", "mmau", "--batch-size", 1, "--json")
+    assert ran.status == 1
+    assert len(Path("calls").read_text()) == 40
+    assert ran.err.splitlines()[-1] == "alm-bench: mmau, clean: 40 of 40 items failed, as: ValueError: broken"
+    assert {run["reason"] for run in ran.json["runs"]} == {"clean: 40 of 40 items failed, as: ValueError: broken"}
+
+
 def test_a_model_that_does_not_listen_is_told_so() -> None:
     deaf = "    def answer(self, request):\n        return request.choices[0]\n"
     found = ablated("--conditions", "gaussian,swap,none", body=deaf)

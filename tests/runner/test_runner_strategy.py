@@ -71,6 +71,20 @@ def test_a_clip_is_described_once() -> None:
     assert (told.count("first"), told.count("then")) == (3, 15), "three clips, three questions a row"
 
 
+def test_what_descriptions_take_is_counted_where_they_were_made() -> None:
+    cle(Path("data"), 5)  # three clips, three questions a row
+    costing = BODY.replace(
+        "Output(r.choices[0], extra={", 'Output(r.choices[0], extra={"prompt_tokens": 5, "cost": 0.25, '
+    )
+    costing = costing.replace(
+        '{[len(w) for w in r.waves]}\\n")', '{[len(w) for w in r.waves]}", extra={"prompt_tokens": 100, "cost": 1.0})'
+    )
+    ran = run(costing, *FIRST, "--batch-size", 2, "--json", tasks="cle")
+    assert ran.status == 0, ran.err
+    assert ran.run["usage"]["prompt_tokens"] == 3 * 100 + 15 * 5
+    assert ran.run["usage"]["cost"] == pytest.approx(3 * 1.0 + 15 * 0.25)
+
+
 def test_the_native_set_has_words_of_its_own() -> None:
     mmau(Path("data"), 1)
     assert run(BODY, *FIRST, prompts="'native'").status == 0

@@ -53,11 +53,12 @@ class Cluster:
         """
         import ray
 
+        resources: Any = ray.cluster_resources  # which has no types
         own = not ray.is_initialized()
         if own:
             self._connect(ray)
         try:
-            self._room(ray.cluster_resources())
+            self._room(resources())
             yield
         finally:
             if own:
