@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.run import Asked, Job, Tolerance, foretell, kept, plan_of, run, run_one, settle
+from alm_bench.cli.asked import Asked, Tolerance
+from alm_bench.cli.run import Job, foretell, kept, plan_of, run, run_one, settle
 from alm_bench.core import UsageError
 
 if TYPE_CHECKING:
