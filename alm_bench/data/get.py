@@ -137,8 +137,8 @@ def alone(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
+        (folder / LOCK).unlink(missing_ok=True)  # while it is held: afterwards it may be another's
         lock.release()
-        (folder / LOCK).unlink(missing_ok=True)
 
 
 def _name(url: str) -> str:
