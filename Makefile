@@ -64,7 +64,7 @@ spice-engine: $(VENV)/.installed
 	$(BIN)/python -m alm_bench.scoring.spice_engine
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 # The Hugging Face families whose processors need more than transformers, with wheels that never enter the package.
 test-hf-extra: $(VENV)/.installed-dev

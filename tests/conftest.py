@@ -1,8 +1,12 @@
 """Shared fixtures: the material beside the checkout where it is there, and an isolated cache."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # processes side by side: each with one thread, before torch is imported
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
