@@ -124,9 +124,9 @@ class CaptionFirst:
             asked = [self._first(request) for request in fresh.values()]
             outputs = self._adapter.generate(asked, Decoding(max_new_tokens=self._prompt.max_new_tokens))
             for key, output in zip(fresh, outputs, strict=True):
+                calls[key] = output
                 if output.text is not None and output.text.strip() and output.error is None:
                     self._known[key] = output.text.strip()
-                    calls[key] = output
                 else:
                     failed[key] = _failure(output)
         told = [NO_CLIP if key is None else failed[key] if key in failed else self._known[key] for key in keys]
@@ -167,7 +167,8 @@ def also(output: Output, call: Output) -> Output:
 
 
 def _failure(output: Output) -> Output:
-    """The item's output where its clips were not described."""
+    """The item's output where its clips were not described; what the call took is counted once, by `also`."""
+    extra = {name: value for name, value in output.extra.items() if name not in TAKEN}
     if output.refusal is not None and output.error is None:
-        return Output(None, refusal=output.refusal, extra=output.extra)
-    return Output(None, error=f"describing the clips: {output.error or 'it wrote nothing'}", extra=output.extra)
+        return Output(None, refusal=output.refusal, extra=extra)
+    return Output(None, error=f"describing the clips: {output.error or 'it wrote nothing'}", extra=extra)

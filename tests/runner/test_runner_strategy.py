@@ -85,6 +85,15 @@ def test_what_descriptions_take_is_counted_where_they_were_made() -> None:
     assert ran.run["usage"]["cost"] == pytest.approx(3 * 1.0 + 15 * 0.25)
 
 
+def test_a_description_that_failed_is_paid_for_once() -> None:
+    cle(Path("data"), 1)  # one clip, three questions
+    start = BODY.index("        return Output(f")
+    failing = BODY[:start] + '        return Output(None, error="busy", extra={"prompt_tokens": 100, "cost": 1.0})\n'
+    ran = run(failing, *FIRST, "--batch-size", 8, "--json", tasks="cle")
+    assert ran.run["status"]["error"] == 3
+    assert ran.run["usage"]["cost"] == pytest.approx(1.0)
+
+
 def test_the_native_set_has_words_of_its_own() -> None:
     mmau(Path("data"), 1)
     assert run(BODY, *FIRST, prompts="'native'").status == 0
