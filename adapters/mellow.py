@@ -1,16 +1,17 @@
 """Mellow (arXiv 2503.08540): the bundled weights, the published ones, or a folder of ours."""
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Literal
 
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Runtime
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Runtime, Wave
 
 if TYPE_CHECKING:
-    from alm_bench.mellow.answer import Question
-    from alm_bench.mellow.likelihood import Likelihood
+    from alm_bench.mellow.answer import Clip, Question
+    from alm_bench.mellow.generate import Likelihood
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class MellowAdapter:
         config = loaded.model.config
         protocol = protocol_for(config.prompt.layout, options.protocol, config.lm.kind)
         self.samples, self.layout = config.encoder.samples, config.prompt.layout
-        self.answerer = Answerer(loaded, protocol, device, dtype)
+        self.answerer = Answerer(loaded, protocol, device, dtype, runtime.cache_mb)
         self.audio: AudioPolicy | None = protocol.policy(config.encoder, options.crop)
         # The compact layout has one protocol, which needs no naming.
         choices = [loaded.name, *([protocol.name] if self.layout == "fixed" else [])]
@@ -65,8 +66,17 @@ class MellowAdapter:
         )
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
-        """Questions about the same clips together: a clip is encoded once a batch."""
-        return sorted(range(len(requests)), key=lambda i: [ref.id for ref in requests[i].audio])
+        """Questions about the same clips side by side, which they then share; questions of like length together, the
+        longest first: a batch works as long as its longest, and what does not fit into memory shows at once."""
+        sizes = [_size(request) for request in requests]
+        clips = [_clips(request) for request in requests]
+        longest: dict[tuple[str, ...], tuple[float, int]] = {}
+        for pair, size in zip(clips, sizes, strict=True):
+            longest[pair] = max(longest.get(pair, size), size)
+        return sorted(range(len(requests)), key=lambda i: (longest[clips[i]], clips[i], sizes[i]), reverse=True)
+
+    def prepare(self, wave: Wave) -> "Clip":
+        return self.answerer.listen(wave)
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         problems = [self._problem(request) for request in batch]
@@ -93,7 +103,7 @@ class MellowAdapter:
         from alm_bench.mellow.prompt import both_clips
 
         return [
-            Question(request.id, request.prompt, *both_clips(request.waves, self.layout))
+            Question(request.id, request.prompt, *both_clips(request.features or request.waves, self.layout))
             for request, problem in zip(batch, problems, strict=True)
             if problem is None
         ]
@@ -110,6 +120,15 @@ class MellowAdapter:
             if wave.shape != (self.samples,):
                 return f"a decoded clip has shape {wave.shape}, expected ({self.samples},)"
         return None
+
+
+def _size(request: Request) -> tuple[float, int]:
+    """How long its answer may become, as far as that is known, and how long its prompt is, in characters."""
+    return max(map(len, request.choices), default=math.inf), len(request.prompt)
+
+
+def _clips(request: Request) -> tuple[str, ...]:
+    return tuple(ref.id for ref in (*request.audio, request.spare) if ref is not None)
 
 
 def _written(choices: Sequence[str]) -> list[str]:

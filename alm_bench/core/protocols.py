@@ -224,13 +224,19 @@ class AnswersBlind(Protocol):
         """Row name -> the option (its place among the request's) that the twin picks, a request each."""
 
 
+CACHE_MB = 256
+"""For the published Mellow, what some twenty pairs of clips leave."""
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Where and how an adapter runs: `device` auto, cpu or cuda; `dtype` a torch name or None for the adapter's own."""
+    """Where and how an adapter runs: `device` auto, cpu or cuda; `dtype` a torch name or None for the adapter's own;
+    `cache_mb` what it may keep, in MB, for questions that share something, as their clips: no answer depends on it."""
 
     device: str = "auto"
     dtype: str | None = None
     seed: int = 0
+    cache_mb: int = CACHE_MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,30 +1,50 @@
 """From questions about decoded clips to texts: what the adapter and other callers of a loaded network use."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import copy
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
+from cachetools import LRUCache
 from torch import Tensor
 
+from alm_bench.audio import content
 from alm_bench.core.errors import UsageError
+from alm_bench.core.protocols import CACHE_MB
 from alm_bench.core.types import Decoding, Wave
 from alm_bench.mellow.checkpoint import Loaded
-from alm_bench.mellow.generate import generate
-from alm_bench.mellow.likelihood import Likelihood, log_likelihoods
+from alm_bench.mellow.config import EncoderConfig, MellowConfig
+from alm_bench.mellow.decoder import Room
+from alm_bench.mellow.dense import dense_layers
+from alm_bench.mellow.generate import Context, Engine, Likelihood, Written
 from alm_bench.mellow.prompt import Protocol
+
+T = TypeVar("T")
+V = TypeVar("V", Tensor, Room)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
+class Clip:
+    """A decoded clip as the network begins with it: its log-mel (frames, mels), and a key that tells its samples from
+    all others: the same clip under another crop, or with noise on it, is another."""
+
+    key: str
+    logmel: Tensor
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
-    """`id` seeds sampling. Clips have exactly the encoder's number of samples."""
+    """`id` seeds sampling. Clips, decoded or listened to, have exactly the encoder's number of samples."""
 
     id: str
     prompt: str
-    first: Wave
-    second: Wave | None
+    first: Wave | Clip
+    second: Wave | Clip | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,52 +57,115 @@ class Answer:
 
 
 class Answerer:
-    """A loaded network on a device under one protocol."""
+    """A loaded network on a device under one protocol.
 
-    def __init__(self, loaded: Loaded, protocol: Protocol, device: torch.device, dtype: torch.dtype) -> None:
+    What the encoder heard in a clip and what the language model made of a question's clips, which come before its
+    prompt, is kept for other questions about them: at most `cache_mb` MB of it, the latest used; none with 0, where
+    every question computes its own.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        protocol: Protocol,
+        device: torch.device,
+        dtype: torch.dtype,
+        cache_mb: int = CACHE_MB,
+    ) -> None:
         self.model, self.tokenizer, self.protocol, self.device = loaded.model, loaded.tokenizer, protocol, device
         self.model.cast(dtype)
         self.model.to(device)
+        dense_layers(self.model.encoder)
+        dense_layers(self.model.mapper)
+        self.engine = Engine(self.model)
+        self._at_once = clips_at_once(self.model.config, device.type)
+        self._logmel = copy.deepcopy(self.model.encoder.logmel).cpu()
+        self._share = cache_mb > 0
+        self._kept: LRUCache[Hashable, Tensor | Room] = LRUCache(cache_mb * 1_000_000, lambda value: value.nbytes)
 
-    @torch.inference_mode()
-    def hear(self, waves: Sequence[Wave]) -> Tensor:
-        """(len(waves), A, D). A clip that occurs several times is encoded once."""
-        # Compared by content: the same clip under another crop or with noise on it is another clip.
-        places: dict[bytes, int] = {}
-        rows = [places.setdefault(wave.tobytes(), len(places)) for wave in waves]
-        distinct = np.stack([np.frombuffer(content, dtype=np.float32) for content in places])
-        heard = self.model.hear(torch.from_numpy(distinct).to(self.device))
-        return heard[rows]
+    def listen(self, wave: Wave) -> Clip:
+        """What is computed of a clip before the network proper: on any thread, beside the network's own work."""
+        if threading.current_thread() is not threading.main_thread() and torch.get_num_threads() > 1:
+            torch.set_num_threads(1)  # of this thread alone: the others are the network's
+        with torch.inference_mode():
+            return Clip(content([wave]), self._logmel(torch.from_numpy(np.array(wave))[None])[0])
 
-    @torch.inference_mode()
     def answer(self, questions: Sequence[Question], decoding: Decoding) -> list[Answer]:
         """One answer a question, in order."""
-        if not questions:
-            return []
-        written = generate(self.model, self._sequences(questions), [question.id for question in questions], decoding)
         return [
             Answer(self.tokenizer.decode(row.tokens, skip_special_tokens=False), len(row.tokens), row.truncated)
-            for row in written
+            for row in self.written(questions, decoding)
         ]
+
+    def written(self, questions: Sequence[Question], decoding: Decoding) -> list[Written]:
+        """The tokens of one answer a question, in order."""
+        if not questions:
+            return []
+        return self.engine.generate(self._contexts(questions), [question.id for question in questions], decoding)
 
     def likelihoods(self, questions: Sequence[Question], answers: Sequence[Sequence[str]]) -> list[list[Likelihood]]:
         """Of each of the `answers` that are given for a question, in order."""
         if not questions:
             return []
         ids = [[self.tokenizer.encode(text, add_special_tokens=False).ids for text in texts] for texts in answers]
-        sequences = self._sequences(questions)
-        return [log_likelihoods(self.model, row, texts) for row, texts in zip(sequences, ids, strict=True)]
+        return self.engine.log_likelihoods(self._contexts(questions), ids)
 
     @torch.inference_mode()
-    def _sequences(self, questions: Sequence[Question]) -> list[Tensor]:
+    def _contexts(self, questions: Sequence[Question]) -> list[Context]:
         """What the answer to each question follows."""
-        layout = self.model.config.prompt
-        prompts = [self.protocol.prompt_ids(question.prompt, self.tokenizer, layout) for question in questions]
-        seconds = [question.second for question in questions]
-        heard = self.hear([question.first for question in questions] + [wave for wave in seconds if wave is not None])
-        rest = iter(heard[len(questions) :])
-        second = [None if wave is None else next(rest) for wave in seconds]
-        return self.model.sequences(heard[: len(questions)], second, prompts)
+        pairs = []
+        for number, question in enumerate(questions):
+            pair = [self._clip(clip) for clip in (question.first, question.second) if clip is not None]
+            if not self._share:  # under a key of its own nothing is ever found
+                pair = [replace(clip, key=f"{clip.key} {number} {place}") for place, clip in enumerate(pair)]
+            pairs.append(pair)
+        keys = [tuple(clip.key for clip in pair) for pair in pairs]
+        prefixes = self._had(dict(zip(keys, pairs, strict=True)), self._prefixes)
+        layout, tokenizer = self.model.config.prompt, self.tokenizer
+        prompts = [self.protocol.prompt_ids(question.prompt, tokenizer, layout) for question in questions]
+        return [
+            Context(prefixes[key], self.engine.embed([layout.separator, *prompt]))
+            for key, prompt in zip(keys, prompts, strict=True)
+        ]
+
+    def _clip(self, clip: Wave | Clip) -> Clip:
+        return clip if isinstance(clip, Clip) else self.listen(clip)
+
+    def _prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[Room]:
+        heard = self._had({clip.key: clip for pair in pairs for clip in pair}, self._hear)
+        return self.engine.prefixes([self.model.audio(*(heard[clip.key] for clip in pair)) for pair in pairs])
+
+    def _hear(self, clips: Sequence[Clip]) -> list[Tensor]:
+        """(A, D) each."""
+        rows: list[Tensor] = []
+        for start in range(0, len(clips), self._at_once):
+            logmel = torch.stack([clip.logmel for clip in clips[start : start + self._at_once]])
+            if self.device.type == "cuda":
+                logmel = logmel.pin_memory().to(self.device, non_blocking=True)
+            encoder = self.model.encoder
+            rows += self.model.mapper(encoder.heard(encoder.encode(logmel)), encoder.repeats)
+        return rows
+
+    def _had(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
+        """By key what is kept of it, or else what `make` makes of it, which is kept from now on."""
+        had: dict[Hashable, V] = {key: self._kept[key] for key in wanted if key in self._kept}
+        missing = [key for key in wanted if key not in had]
+        for key, value in zip(missing, make([wanted[key] for key in missing]) if missing else (), strict=True):
+            had[key] = value
+            if self._share and value.nbytes <= self._kept.maxsize:
+                self._kept[key] = value
+        return had
+
+
+def clips_at_once(config: MellowConfig, device: str) -> int:
+    """Clips that are encoded together: on CPUs so few that what passes between layers stays in the cache."""
+    if device != "cpu":
+        return 64
+    largest = EncoderConfig()
+    encoder = config.encoder
+    if not isinstance(encoder, EncoderConfig):
+        return 2
+    return max(1, 2 * largest.image**2 * largest.embed // (encoder.image**2 * encoder.embed))
 
 
 def pick_device(name: str) -> torch.device:

@@ -33,7 +33,12 @@ class Heard(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """A waveform's log-mel, and a network over it. Subclasses carry the names of published checkpoints."""
+    """A waveform's log-mel, and a network over it. Subclasses carry the names of published checkpoints.
+
+    `repeats`: how many frames of `Heard.framewise` in a row are the same.
+    """
+
+    repeats: int = 1
 
     def __init__(self, front: FrontConfig) -> None:
         super().__init__()

@@ -1,18 +1,44 @@
-"""Answers from a prefix: batched, with a key-value cache, greedy or nucleus sampling."""
+"""The engine: answers after what is asked, greedy or sampled, and how likely given answers are.
+
+What a batch shares is computed once, every row once: reading stores keys and values, writing adds one column a token.
+A row's arithmetic does not look at its neighbours: which rows share a batch changes no more than the rounding of sums.
+"""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from transformers import Cache, DynamicCache, PreTrainedModel
 
 from alm_bench.core.errors import UsageError
 from alm_bench.core.types import Decoding
+from alm_bench.mellow.decoder import DECODERS, Room
 from alm_bench.mellow.model import Mellow
+
+TOKENS = {"cpu": 1024, "cuda": 32_768}
+"""Tokens that are read at once: on CPUs so few that what passes between layers stays in the cache."""
+GROWTH = 64
+"""Columns that are added where answers need more: attention looks at all that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an answer follows: the keys and values of what was read before, if anything was, and then embedded tokens,
+    (n, D) with n > 0."""
+
+    prefix: Room | None
+    prompt: Tensor
+
+    @property
+    def start(self) -> int:
+        return 0 if self.prefix is None else self.prefix.columns
+
+    @property
+    def length(self) -> int:
+        return self.start + len(self.prompt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,39 +49,212 @@ class Written:
     truncated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Natural logarithm of an answer's probability, a sum over its `tokens`."""
+
+    total: float
+    tokens: int
+
+    @property
+    def mean(self) -> float:
+        """Per token: what longer answers are not worse by for their length alone."""
+        return self.total / self.tokens
+
+
 @dataclass(slots=True)
 class Row:
     """One answer in the making. `dice` belongs to the item alone, so its company in a batch changes nothing."""
 
     dice: np.random.Generator
+    length: int
     tokens: list[int]
+    stopped: bool = False
+
+
+class Engine:
+    """A network's language model as it is now, ready to infer."""
+
+    def __init__(self, model: Mellow) -> None:
+        self.stop = model.config.prompt.stop
+        self.decoder = DECODERS[model.config.lm.kind](model.lm)
+
+    def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
+        """(n,) token ids -> (n, D)."""
+        embeddings = self.decoder.embeddings
+        return embeddings[torch.as_tensor(ids, dtype=torch.long, device=embeddings.device)]
+
+    @torch.inference_mode()
+    def prefixes(self, sequences: Sequence[Tensor]) -> list[Room]:
+        """Keys and values of embedded sequences (n, D), to be gone on from: one row each."""
+        found: dict[int, Room] = {}
+        for part in self._parts([len(sequence) for sequence in sequences]):
+            x = self._padded([sequences[i] for i in part])
+            room = self.decoder.room(*x.shape[:2])
+            self.decoder.extend(x, room, 0, None)
+            found |= {i: room.rows(row, row + 1, len(sequences[i])).copied() for row, i in enumerate(part)}
+        return [found[i] for i in range(len(sequences))]
+
+    @torch.inference_mode()
+    def generate(self, contexts: Sequence[Context], items: Sequence[str], decoding: Decoding) -> list[Written]:
+        """Answer each context on its own: a row ends at its stop token and leaves the batch.
+
+        `items` names the rows, for sampling. Raises UsageError for a decoding that is impossible.
+        """
+        self._check(decoding, max(context.length for context in contexts))
+        order, room, hidden = self._read(contexts, min(decoding.max_new_tokens, GROWTH))
+        rows = [Row(dice(decoding.seed, items[i]), contexts[i].length, []) for i in order]
+        active = list(rows)
+        while True:
+            tokens = choose(self.decoder.head(hidden), active, decoding)
+            for row, token in zip(active, tokens.tolist(), strict=True):
+                row.stopped = token == self.stop
+                row.tokens += [] if row.stopped else [token]
+            tokens = _without(active, tokens, room, decoding.max_new_tokens)
+            if not active:
+                break
+            if max(row.length for row in active) == room.columns:
+                room = self._grown(room, len(active))
+            hidden = self._next(tokens, room.rows(0, len(active)), [row.length for row in active])
+            for row in active:
+                row.length += 1
+        written = {i: Written(tuple(row.tokens), not row.stopped) for i, row in zip(order, rows, strict=True)}
+        return [written[i] for i in range(len(contexts))]
+
+    @torch.inference_mode()
+    def log_likelihoods(
+        self, contexts: Sequence[Context], answers: Sequence[Sequence[Sequence[int]]]
+    ) -> list[list[Likelihood]]:
+        """Of each of the `answers` (token ids) that are given after a context, in order.
+
+        A context is read once; all its answers are one batch that goes on from it. Raises UsageError for an empty one.
+        """
+        for given in answers:
+            if not given or not all(given):
+                raise UsageError(f"likelihoods are of answers with tokens, found {[len(answer) for answer in given]}")
+        order, room, hidden = self._read(contexts, 0)
+        first = self.decoder.head(hidden)
+        found = {
+            i: self._scored(room.rows(row, row + 1, contexts[i].length), first[row], answers[i])
+            for row, i in enumerate(order)
+        }
+        return [found[i] for i in range(len(contexts))]
+
+    def _scored(self, read: Room, first: Tensor, answers: Sequence[Sequence[int]]) -> list[Likelihood]:
+        """Answers after one context: `read` is what it left, `first` (vocabulary,) the logits after it."""
+        logits = first.expand(len(answers), 1, -1)
+        longest = max(map(len, answers))
+        if longest > 1:
+            # What is padded stands behind the answer's end, where nothing looks.
+            x = self._padded([self.embed(answer[:-1]) for answer in answers])
+            room = self.decoder.room(len(answers), read.columns + x.shape[1])
+            for row in range(len(answers)):
+                room.put(row, read)
+            every = torch.arange(x.shape[1], device=x.device).expand(len(answers), -1)
+            after = self.decoder.extend(x, room, read.columns, every)
+            assert after is not None
+            logits = torch.cat([logits, self.decoder.head(after)], dim=1)
+        scores = logits.double().log_softmax(dim=-1)
+        ids = [torch.tensor(answer, device=scores.device)[:, None] for answer in answers]
+        return [
+            Likelihood(float(row[: len(answer)].gather(1, answer).sum()), len(answer))
+            for row, answer in zip(scores, ids, strict=True)
+        ]
+
+    def _read(self, contexts: Sequence[Context], more: int) -> tuple[list[int], Room, Tensor]:
+        """Read every context: their order in the batch, its keys and values with room for at least `more` columns, and
+        what follows the last token of each, (B, D)."""
+        parts = list(self._parts([len(context.prompt) for context in contexts]))
+        widest = max(context.start for context in contexts) + max(len(context.prompt) for context in contexts)
+        order = [i for part in parts for i in part]
+        room = self.decoder.room(len(order), widest + more)
+        for row, i in enumerate(order):
+            if (prefix := contexts[i].prefix) is not None:
+                room.put(row, prefix)
+        hidden, row = [], 0
+        for part in parts:
+            asked = [contexts[i] for i in part]
+            x = self._padded([context.prompt for context in asked])
+            starts = [context.start for context in asked]
+            last = torch.tensor([[len(context.prompt) - 1] for context in asked], device=x.device)
+            view = room.rows(row, row + len(part), max(starts) + x.shape[1])
+            after = self.decoder.extend(x, view, self._places(starts), last)
+            assert after is not None
+            hidden.append(after[:, 0])
+            row += len(part)
+        return order, room, torch.cat(hidden)
+
+    def _next(self, tokens: Tensor, room: Room, lengths: Sequence[int]) -> Tensor:
+        """What follows one more token in every row, (B, D)."""
+        x = self.decoder.embeddings[tokens][:, None]
+        after = self.decoder.extend(x, room, self._places(lengths), torch.zeros_like(tokens)[:, None])
+        assert after is not None
+        return after[:, 0]
+
+    def _places(self, starts: Sequence[int]) -> Tensor | int:
+        """One number where all rows have the same: their columns are then written as one block."""
+        return starts[0] if len(set(starts)) == 1 else torch.tensor(starts, device=self.decoder.embeddings.device)
+
+    def _grown(self, room: Room, rows: int) -> Room:
+        larger = self.decoder.room(rows, room.columns + GROWTH)
+        larger.put(0, room.rows(0, rows))
+        return larger
+
+    def _parts(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Rows that are read together: of like length, so that little is padded, and not more than some tokens."""
+        part: list[int] = []
+        for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+            if part and (len(part) + 1) * lengths[part[0]] > TOKENS[self.decoder.embeddings.device.type]:
+                yield part
+                part = []
+            part.append(i)
+        yield part
+
+    def _padded(self, rows: Sequence[Tensor]) -> Tensor:
+        """(B, longest, D), padded on the right."""
+        return pad_sequence(list(rows), batch_first=True).to(self.decoder.embeddings)
+
+    def _check(self, decoding: Decoding, longest: int) -> None:
+        if decoding.max_new_tokens < 1:
+            raise UsageError(f"max_new_tokens must be at least 1, found {decoding.max_new_tokens}")
+        if decoding.method == "nucleus" and not (decoding.temperature > 0 and 0 < decoding.top_p <= 1):
+            raise UsageError(
+                "nucleus sampling takes a temperature above 0 and a top_p in 0..1, "
+                f"found {decoding.temperature} and {decoding.top_p}"
+            )
+        positions = self.decoder.positions
+        if longest + decoding.max_new_tokens > positions:
+            raise UsageError(
+                f"the language model has {positions} positions, {longest} of them are before the answer: "
+                f"max_new_tokens can be at most {positions - longest}, found {decoding.max_new_tokens}"
+            )
+
+
+def generate(
+    model: Mellow, sequences: Sequence[Tensor] | Tensor, items: Sequence[str], decoding: Decoding
+) -> list[Written]:
+    """Answer what each of `sequences` (n, D) asks, with the network as it is now."""
+    return Engine(model).generate([Context(None, sequence) for sequence in sequences], items, decoding)
+
+
+def _without(active: list[Row], tokens: Tensor, room: Room, limit: int) -> Tensor:
+    """Take the rows that are done out of `active`; the tokens (B,) of those that go on. The last row moves into a gap:
+    one row is copied, not all."""
+    places = list(range(len(active)))
+    for place in reversed(range(len(active))):
+        if not active[place].stopped and len(active[place].tokens) < limit:
+            continue
+        if place < len(active) - 1:
+            room.put(place, room.rows(len(active) - 1, len(active), active[-1].length))
+            active[place], places[place] = active[-1], places[-1]
+        active.pop()
+        places.pop()
+    return tokens[torch.tensor(places, dtype=torch.long, device=tokens.device)]
 
 
 def dice(seed: int, item: str) -> np.random.Generator:
     digest = hashlib.sha256(f"{seed}\n{item}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16]))
-
-
-def step(lm: PreTrainedModel, inputs: Tensor, cache: Cache, seen: Tensor | None) -> Tensor:
-    """Extend every row of `cache` by embedded `inputs` (B, n, D); logits (B, vocabulary) after the last position.
-
-    `seen` (B, length so far) is 0 for padding on the left, None where rows are equal in length and have none.
-    """
-    extra: dict[str, Tensor] = {}
-    if seen is not None:
-        places = (seen.cumsum(dim=1) - 1).clamp(min=0)
-        extra = {"attention_mask": seen, "position_ids": places[:, -inputs.shape[1] :]}
-    logits: Tensor = lm(inputs_embeds=inputs, past_key_values=cache, use_cache=True, logits_to_keep=1, **extra).logits
-    return logits[:, -1]
-
-
-def left_padded(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
-    """Rows (n_i, D) as one batch (B, longest, D), and what of it is no padding (B, longest), None if all of it is."""
-    longest = max(len(row) for row in rows)
-    if all(len(row) == longest for row in rows):
-        return torch.stack(list(rows)), None
-    seen = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=rows[0].device)
-    return pad_sequence(list(rows), batch_first=True, padding_side="left"), seen
 
 
 def choose(logits: Tensor, rows: Sequence[Row], decoding: Decoding) -> Tensor:
@@ -78,53 +277,3 @@ def nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> 
     last = (ranked.cumsum(dim=-1) < top_p).sum(dim=-1, keepdim=True).clamp(max=ranked.shape[-1] - 1)
     kept = probabilities >= ranked.gather(1, last)
     return torch.where(kept, probabilities / waits.clamp(min=1e-30), 0.0).argmax(dim=-1)
-
-
-@torch.inference_mode()
-def generate(
-    model: Mellow, sequences: Sequence[Tensor] | Tensor, items: Sequence[str], decoding: Decoding
-) -> list[Written]:
-    """Answer what each of `sequences` (n, D) asks, on its own: a row ends at its stop token and leaves the batch.
-
-    `items` names the rows, for sampling.
-    """
-    if decoding.max_new_tokens < 1:
-        raise UsageError(f"max_new_tokens must be at least 1, found {decoding.max_new_tokens}")
-    if decoding.method == "nucleus" and not (decoding.temperature > 0 and 0 < decoding.top_p <= 1):
-        raise UsageError(
-            "nucleus sampling takes a temperature above 0 and a top_p in 0..1, "
-            f"found {decoding.temperature} and {decoding.top_p}"
-        )
-    prefix, seen = left_padded(list(sequences))
-    length, positions = prefix.shape[1] + decoding.max_new_tokens, model.config.lm.positions
-    if length > positions:
-        raise UsageError(
-            f"the language model has {positions} positions, {prefix.shape[1]} of them are before the answer: "
-            f"max_new_tokens can be at most {positions - prefix.shape[1]}, found {decoding.max_new_tokens}"
-        )
-    rows = [Row(dice(decoding.seed, item), []) for item in items]
-    stopped = [False] * len(rows)
-    active = list(range(len(rows)))
-    cache = DynamicCache(config=model.lm.config)
-    logits = step(model.lm, prefix, cache, seen)
-    while True:
-        tokens = choose(logits, [rows[i] for i in active], decoding)
-        kept = []
-        for place, token in enumerate(tokens.tolist()):
-            row = active[place]
-            if token == model.config.prompt.stop:
-                stopped[row] = True
-            else:
-                rows[row].tokens.append(token)
-                if len(rows[row].tokens) < decoding.max_new_tokens:
-                    kept.append(place)
-        if not kept:
-            return [Written(tuple(row.tokens), not stop) for row, stop in zip(rows, stopped, strict=True)]
-        if len(kept) < len(active):
-            places = torch.tensor(kept, device=tokens.device)
-            cache.batch_select_indices(places)
-            tokens, active = tokens[places], [active[place] for place in kept]
-            seen = None if seen is None else seen[places]
-        if seen is not None:
-            seen = torch.cat([seen, seen.new_ones(len(seen), 1)], dim=1)
-        logits = step(model.lm, model.embed(tokens[:, None]), cache, seen)

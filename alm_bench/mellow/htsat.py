@@ -148,7 +148,7 @@ class PatchEmbed(nn.Module):
 class HTSAT(Encoder):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
-        self.config = config
+        self.config, self.repeats = config, config.frames // config.steps
         self.bn0 = nn.BatchNorm1d(config.mels)
         self.patch_embed = PatchEmbed(config)
         self.layers = nn.Sequential(*(Stage(stage, config) for stage in range(len(config.depths))))
@@ -187,5 +187,5 @@ class HTSAT(Encoder):
         return Heard(
             latent=latent,
             clipwise=classes.mean(dim=2).sigmoid(),
-            framewise=frames.repeat_interleave(self.config.frames // classes.shape[2], dim=1),
+            framewise=frames.repeat_interleave(self.repeats, dim=1),
         )

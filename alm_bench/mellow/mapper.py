@@ -93,10 +93,19 @@ class Mapper(nn.Module):
         """(B, 1 + frames, lm width): the token of the whole clip first, then one a frame."""
         return self.projection(self.tokens(heard, self.c2l))  # type: ignore[no-any-return]
 
-    def forward(self, heard: Heard) -> Tensor:
-        """(B, config.audio_tokens, lm width): the first token kept, the frames averaged in blocks of `pool`."""
-        tokens = self.project(heard)
+    def forward(self, heard: Heard, repeats: int = 1) -> Tensor:
+        """(B, config.audio_tokens, lm width): the first token kept, the frames averaged in blocks of `pool`.
+
+        Where frames are known to be the same, `repeats` at a time, a projection that looks at one token after the
+        other takes each once; dropout would tell them apart.
+        """
+        if repeats % self.pool or isinstance(self.projection, Transformer):
+            repeats = 1
+        tokens = self.project(heard._replace(framewise=heard.framewise[:, ::repeats]))
         batch, _, width = tokens.shape
-        frames = tokens[:, 1:].reshape(batch, -1, self.pool, width).mean(dim=2)
+        if repeats > 1:
+            frames = tokens[:, 1:].repeat_interleave(repeats // self.pool, dim=1)
+        else:
+            frames = tokens[:, 1:].reshape(batch, -1, self.pool, width).mean(dim=2)
         pooled = torch.cat([tokens[:, :1], frames], dim=1)
         return pooled if self.positions is None else pooled + self.positions

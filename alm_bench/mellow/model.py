@@ -53,12 +53,17 @@ class Mellow(nn.Module):
         self, first: Tensor, second: Sequence[Tensor | None], prompts: Sequence[Sequence[int]]
     ) -> list[Tensor]:
         """What each answer follows, (n, D) a row: heard clips (A, D), those of `second` None where there is none."""
+        separator = self.config.prompt.separator
+        asked = [self.embed(torch.tensor([separator, *ids], device=first.device)) for ids in prompts]
+        return [torch.cat([self.audio(*clips), ids]) for *clips, ids in zip(first, second, asked, strict=True)]
+
+    def audio(self, first: Tensor, second: Tensor | None = None) -> Tensor:
+        """Heard clips (A, D) with a separator between them, (n, D): what a sequence begins with. One more separator
+        and the prompt follow."""
+        if second is None:
+            return first
         separator = self.embed(torch.tensor([self.config.prompt.separator], device=first.device))
-        rows = []
-        for one, two, ids in zip(first, second, prompts, strict=True):
-            audio = [one, separator] if two is None else [one, separator, two, separator]
-            rows.append(torch.cat([*audio, self.embed(torch.tensor(ids, device=first.device))]))
-        return rows
+        return torch.cat([first, separator, second])
 
     def answer_loss(self, sequences: Sequence[Tensor], answers: Sequence[Sequence[int]]) -> tuple[Tensor, int]:
         """Summed cross-entropy (nats) of the answers' tokens after their sequences, and the number of those tokens.

@@ -6,13 +6,15 @@ protocol of networks trained here with the layout of that name: no padding, and 
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from tokenizers import Tokenizer
 
 from alm_bench.core.errors import CheckpointError
-from alm_bench.core.types import AudioPolicy, Wave
+from alm_bench.core.types import AudioPolicy
 from alm_bench.mellow.config import FrontConfig, PromptConfig
+
+T = TypeVar("T")
 
 Crop = Literal["first", "centre", "random"]
 ProtocolName = Literal["paper", "wrapper", "compact"]
@@ -83,11 +85,11 @@ def protocol_for(layout: str, name: ProtocolName | None, lm: str = "llama") -> P
     return replace(protocol, suffix=SUFFIX) if (protocol.name, lm) == ("wrapper", "gpt2") else protocol
 
 
-def both_clips(waves: tuple[Wave, ...], layout: str) -> tuple[Wave, Wave | None]:
-    """First and second clip of a request with at least one.
+def both_clips(clips: tuple[T, ...], layout: str) -> tuple[T, T | None]:
+    """First and second clip of a request with at least one, whatever stands for them.
 
     Where there is no second and no spare one, the fixed layout gets the first again, the compact one none.
     """
-    if len(waves) > 1:
-        return waves[0], waves[1]
-    return waves[0], None if layout == "compact" else waves[0]
+    if len(clips) > 1:
+        return clips[0], clips[1]
+    return clips[0], None if layout == "compact" else clips[0]

@@ -188,16 +188,88 @@ def test_second_clip(paper: MellowAdapter, waves: list[Wave]) -> None:
 def test_each_distinct_clip_is_encoded_once(
     paper: MellowAdapter, waves: list[Wave], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[int] = []
-    encoder = paper.answerer.model.encoder
-    forward = encoder.forward
-    monkeypatch.setattr(encoder, "forward", lambda x: (heard.append(len(x)), forward(x))[1])
+    heard = encoded(paper, monkeypatch)
     texts(paper, ask(waves[:1], "1"), ask(waves[:1], "2", "other?"), ask(waves[:2], "3", clips=2))
     assert heard == [2]
-    # The same reference with other samples (noise on it) is another clip.
-    quiet = 0.5 * waves[0]
+    # The same reference with other samples (noise on it) is another clip; that of before is kept.
+    quiet = 0.25 * waves[0]
     texts(paper, ask(waves[:1], "1"), ask([quiet], "2"))
-    assert heard == [2, 2]
+    assert heard == [2, 1]
+
+
+def encoded(adapter: MellowAdapter, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many clips are encoded, call by call, from now on."""
+    heard: list[int] = []
+    encoder = adapter.answerer.model.encoder
+    encode = encoder.encode
+    monkeypatch.setattr(encoder, "encode", lambda x: (heard.append(len(x)), encode(x))[1])
+    return heard
+
+
+def without(folder: Path, cache_mb: int) -> MellowAdapter:
+    return MellowAdapter(MellowOptions(str(folder)), Runtime(device="cpu", cache_mb=cache_mb))
+
+
+def questions(waves: Sequence[Wave]) -> list[Request]:
+    """Some share a clip, some a pair; of different length."""
+    pairs = [[0], [0], [0], [1], [1], [0, 1], [0, 1], [1, 0], [2, 3], [2]]
+    return [
+        ask(
+            [waves[i] for i in pair],
+            f"q{number}",
+            f"{'what is it that sounds? ' * (number % 3 + 1)}{number}",
+            len(pair),
+        )
+        for number, pair in enumerate(pairs)
+    ]
+
+
+@pytest.mark.parametrize("decoding", [DECODING, SAMPLED])
+def test_answers_do_not_depend_on_batch_order_or_reuse(folder: Path, waves: list[Wave], decoding: Decoding) -> None:
+    asked = questions(waves)
+    alone = without(folder, 0)
+    wanted = {request.id: texts(alone, request, decoding=decoding)[0] for request in asked}
+    assert len(set(wanted.values())) > 5
+    shared = without(folder, 64)
+    order = shared.order(asked)
+    assert sorted(order) == list(range(len(asked)))
+    for adapter in (alone, shared, without(folder, 1)):
+        for places in (range(len(asked)), order, reversed(range(len(asked)))):
+            turned = [asked[place] for place in places]
+            for size in (1, 3, 4, 10):
+                for start in range(0, len(turned), size):
+                    part = turned[start : start + size]
+                    prepared = [replace(r, features=tuple(map(adapter.prepare, r.waves))) for r in part[:2]] + part[2:]
+                    assert texts(adapter, *prepared, decoding=decoding) == [wanted[request.id] for request in part]
+
+
+def test_what_questions_share_is_computed_once(
+    folder: Path, waves: list[Wave], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    for cache_mb in (64, 0):
+        adapter = without(folder, cache_mb)
+        engine = adapter.answerer.engine
+        prefixes = engine.prefixes
+        read.clear()
+        monkeypatch.setattr(engine, "prefixes", lambda rows, of=prefixes: (read.append(len(rows)), of(rows))[1])
+        found = encoded(adapter, monkeypatch)
+        monkeypatch.setattr(adapter.answerer, "_at_once", 99)
+        asked = questions(waves)[:7]
+        texts(adapter, *asked[:3], *asked[3:5])
+        texts(adapter, *asked[5:], ask(waves[2:], "last", clips=2))
+        assert sum(found) == (4 if cache_mb else 16)
+        assert sum(read) == (4 if cache_mb else 8)
+
+
+def test_what_is_kept_is_bounded(folder: Path, waves: list[Wave]) -> None:
+    adapter = without(folder, 1)
+    kept = adapter.answerer._kept
+    for request in questions(waves):
+        texts(adapter, request)
+        assert 0 < kept.currsize <= 1_000_000
+        assert kept.currsize == sum(value.nbytes for value in kept.values())
+    assert len(kept) < 4 + 6  # as many clips and pairs as there are
 
 
 def test_truncated_and_token_counts(paper: MellowAdapter, waves: list[Wave]) -> None:
@@ -217,8 +289,12 @@ def test_text_ends_before_the_stop_token(waves: list[Wave], monkeypatch: pytest.
 
 
 def test_order_puts_shared_clips_together(paper: MellowAdapter) -> None:
-    requests = [Request(str(i), "?", (clip(name),)) for i, name in enumerate(["b", "a", "b", "a"])]
-    assert list(paper.order([*requests, Request("4", "?")])) == [4, 1, 3, 0, 2]
+    """Groups by their longest question, the longest first; in a group the same."""
+    names, prompts = ["b", "a", "b", "a"], ["short", "somewhat longer", "long, long, long question", "q"]
+    requests = [Request(str(i), p, (clip(name),)) for i, (name, p) in enumerate(zip(names, prompts, strict=True))]
+    assert list(paper.order([*requests, Request("4", "?")])) == [2, 0, 1, 3, 4]
+    chosen = [replace(request, choices=("x" * i, "y")) for i, request in enumerate(requests)]
+    assert list(paper.order([*chosen, requests[0]])) == [4, 2, 0, 3, 1]
 
 
 def test_published_names_cover_every_tensor(tiny: Mellow) -> None:

@@ -1,14 +1,20 @@
 """Likelihoods of options off a shared prefix equal sums over full passes."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
 from alm_bench.core.errors import UsageError
 from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
-from alm_bench.mellow.likelihood import log_likelihoods
+from alm_bench.mellow.generate import Context, Engine, Likelihood
 from alm_bench.mellow.model import Mellow, seeded
 
 OPTIONS = ([5], [7, 8, 9], [7, 8, 10, 11, 12, 13], [200, 3])
+
+
+def log_likelihoods(model: Mellow, sequence: torch.Tensor, answers: Sequence[Sequence[int]]) -> list[Likelihood]:
+    return Engine(model).log_likelihoods([Context(None, sequence)], [answers])[0]
 
 
 def naive(model: Mellow, sequence: torch.Tensor, answer: list[int]) -> float:

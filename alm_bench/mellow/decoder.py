@@ -1,0 +1,243 @@
+"""The language model as it infers: a forward pass over keys and values that are kept in place.
+
+transformers' modules train and hold the weights; this is the same network without what only training needs, written
+for the engine. A row's position is its column: nothing is padded on the left, and what stands behind a row's end is
+written over by its next token before it is ever looked at.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from alm_bench.mellow.dense import Dense, products
+
+
+class Room:
+    """Keys and values of several sequences, (layers, rows, key-value heads, columns, head width) each."""
+
+    def __init__(self, keys: Tensor, values: Tensor) -> None:
+        self.keys, self.values = keys, values
+
+    @property
+    def columns(self) -> int:
+        return self.keys.shape[3]
+
+    @property
+    def nbytes(self) -> int:
+        return self.keys.nbytes + self.values.nbytes
+
+    def rows(self, first: int, last: int, columns: int | None = None) -> "Room":
+        """A view of some rows, and of their first columns."""
+        return Room(self.keys[:, first:last, :, :columns], self.values[:, first:last, :, :columns])
+
+    def copied(self) -> "Room":
+        # keys in the order in which they lie: copying them back is then no rearrangement
+        keys = self.keys.transpose(3, 4).clone(memory_format=torch.contiguous_format).transpose(3, 4)
+        return Room(keys, self.values.clone())
+
+    def put(self, first: int, other: "Room") -> None:
+        """Write `other` over the first columns of as many rows, from row `first` on."""
+        last, columns = first + other.keys.shape[1], other.columns
+        self.keys[:, first:last, :, :columns] = other.keys
+        self.values[:, first:last, :, :columns] = other.values
+
+    def write(self, layer: int, start: Tensor | int, keys: Tensor, values: Tensor) -> None:
+        """Put (B, heads, n, width) of all rows into the columns from `start` on, one number or one a row (B,)."""
+        count = keys.shape[2]
+        if isinstance(start, int):
+            self.keys[layer, :, :, start : start + count] = keys
+            self.values[layer, :, :, start : start + count] = values
+            return
+        rows = torch.arange(len(keys), device=keys.device)[:, None]
+        columns = start[:, None] + torch.arange(count, device=keys.device)
+        self.keys[layer].transpose(1, 2)[rows, columns] = keys.transpose(1, 2)
+        self.values[layer].transpose(1, 2)[rows, columns] = values.transpose(1, 2)
+
+
+class Layer:
+    """What of a transformer layer is not attention. `normed` weights and biases are those before each half."""
+
+    @abstractmethod
+    def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (B, heads, n, width), scaled, and keys and values (B, key-value heads, n, width) of x (B, n, D)."""
+
+    @abstractmethod
+    def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """The layer's output from its input and what attention mixed, both (B, n, D)."""
+
+
+class Decoder:
+    """A causal language model of transformers, read once: later changes of its weights do not reach it."""
+
+    layers: Sequence[Layer]
+    head: Dense
+    """From (..., D) to the logits of every token."""
+
+    def __init__(self, lm: PreTrainedModel, heads: int, kv_heads: int, width: int) -> None:
+        self.heads, self.kv_heads, self.head_width = heads, kv_heads, width // heads
+        self.positions: int = lm.config.max_position_embeddings
+        self.embeddings: Tensor = lm.get_input_embeddings().weight.detach()  # type: ignore[union-attr,assignment,operator]
+
+    @abstractmethod
+    def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
+        """What the first layer gets of embedded tokens x (B, n, D) at `places` (1 or B, n), and what every layer is
+        told of the places."""
+
+    @abstractmethod
+    def leave(self, x: Tensor) -> Tensor:
+        """The last norm."""
+
+    def room(self, rows: int, columns: int) -> Room:
+        shape = (len(self.layers), rows, self.kv_heads, columns, self.head_width)
+        # Zeros, as what is masked is multiplied by 0, which makes no 0 of a NaN that memory may hold.
+        values = self.embeddings.new_zeros(shape)
+        if values.device.type == "cuda":
+            return Room(torch.zeros_like(values), values)
+        # On CPUs a query is multiplied twice as fast with keys that lie side by side, column after column.
+        return Room(self.embeddings.new_zeros((*shape[:3], shape[4], shape[3])).transpose(3, 4), values)
+
+    def extend(self, x: Tensor, room: Room, start: Tensor | int, last: Tensor | None) -> Tensor | None:
+        """Go on with embedded tokens x (B, n, D) after the first `start` columns, one number or one a row, of `room`.
+
+        All columns of `room` are looked at, those behind a token masked. Returns what follows the places `last` (B, m)
+        of 0..n-1, (B, m, D); None where that is None: then only keys and values are wanted, which the last layer has
+        without finishing.
+        """
+        count, columns = x.shape[1], room.columns
+        first = start if isinstance(start, Tensor) else torch.tensor([start], device=x.device)
+        places = first[:, None] + torch.arange(count, device=x.device)
+        unseen = torch.arange(columns, device=x.device) > places[:, :, None]
+        mask = torch.zeros(unseen.shape, dtype=x.dtype, device=x.device).masked_fill_(unseen, float("-inf"))
+        x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may stand beyond the last position
+        for number, layer in enumerate(self.layers):
+            queries, keys, values = layer.asked(x, told)
+            room.write(number, start, keys, values)
+            if number == len(self.layers) - 1:
+                if last is None:
+                    return None
+                if last.shape[1] < count:
+                    queries, x, mask = _only(queries, x, mask, last)
+            x = layer.finish(x, self.attend(queries, room.keys[number], room.values[number], mask))
+        return self.leave(x)
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+        """(B, heads, n, w) queries, (B, kv_heads, T, w) keys and values, mask (1 or B, n, T) -> (B, n, D).
+
+        Queries that share keys are put below one another, so that no key is repeated.
+        """
+        batch, _, count, width = queries.shape
+        group = self.heads // self.kv_heads
+        folded = queries.reshape(batch, self.kv_heads, group * count, width)
+        wide = mask.repeat(1, group, 1)[:, None]
+        if queries.device.type == "cuda":
+            mixed = functional.scaled_dot_product_attention(folded, keys, values, attn_mask=wide, scale=1.0)
+        else:
+            # torch's fused attention on CPUs takes twice as long as its three steps one by one.
+            weights = products(folded, keys).add_(wide).softmax(dim=-1)
+            mixed = products(weights, values.transpose(-1, -2))
+        return mixed.view(batch, self.heads, count, width).transpose(1, 2).reshape(batch, count, -1)
+
+
+def _only(queries: Tensor, x: Tensor, mask: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of each row only the places `last` (B, m): behind the last layer nothing else is looked at."""
+    rows = torch.arange(len(x), device=x.device)[:, None]
+    return queries.transpose(1, 2)[rows, last].transpose(1, 2), x[rows, last], mask.expand(len(x), -1, -1)[rows, last]
+
+
+class Llama(Decoder):
+    """transformers' LlamaForCausalLM with its default rotary positions."""
+
+    def __init__(self, lm: PreTrainedModel) -> None:
+        config: Any = lm.config
+        super().__init__(lm, config.num_attention_heads, config.num_key_value_heads, config.hidden_size)
+        inner: Any = lm.model
+        self.layers = [LlamaLayer(layer, self.heads, self.kv_heads) for layer in inner.layers]
+        self.norm, self.eps = inner.norm.weight.detach(), config.rms_norm_eps
+        self.head = Dense(lm.lm_head.weight)  # type: ignore[union-attr,arg-type]
+        angles = torch.arange(config.max_position_embeddings)[:, None] * inner.rotary_emb.inv_freq.float().cpu()
+        cosines, sines = angles.cos(), angles.sin()
+        # x turned is x * [cos, cos] + [second half, first half] * [-sin, sin]
+        turns = torch.stack([torch.cat([cosines, cosines], dim=1), torch.cat([-sines, sines], dim=1)])
+        self.turns = turns[:, :, None].to(self.embeddings)
+
+    def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
+        return x, self.turns[:, places]
+
+    def leave(self, x: Tensor) -> Tensor:
+        return functional.rms_norm(x, self.norm.shape, self.norm, self.eps)
+
+
+class LlamaLayer(Layer):
+    def __init__(self, layer: Any, heads: int, kv_heads: int) -> None:
+        attention, mlp = layer.self_attn, layer.mlp
+        three = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
+        self.heads, self.turned, self.scale = heads, heads + kv_heads, attention.head_dim**-0.5
+        self.qkv, self.out = Dense(torch.cat(three)), Dense(attention.o_proj.weight)
+        self.gate, self.up, self.down = (
+            Dense(mlp.gate_proj.weight),
+            Dense(mlp.up_proj.weight),
+            Dense(mlp.down_proj.weight),
+        )
+        self.before, self.between = (
+            layer.input_layernorm.weight.detach(),
+            layer.post_attention_layernorm.weight.detach(),
+        )
+        self.eps = layer.input_layernorm.variance_epsilon
+
+    def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+        normed = functional.rms_norm(x, self.before.shape, self.before, self.eps)
+        rows = self.qkv(normed).unflatten(-1, (-1, place.shape[-1]))
+        turned = rows[:, :, : self.turned]
+        turned = torch.addcmul(turned * place[0], turned.roll(place.shape[-1] // 2, dims=-1), place[1])
+        queries, keys = turned[:, :, : self.heads] * self.scale, turned[:, :, self.heads :]
+        return queries.transpose(1, 2), keys.transpose(1, 2), rows[:, :, self.turned :].transpose(1, 2)
+
+    def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
+        x = self.out.plus(mixed, x)
+        normed = functional.rms_norm(x, self.between.shape, self.between, self.eps)
+        return self.down.plus(self.up.times(normed, self.gate(normed, "silu")), x)
+
+
+class GPT2(Decoder):
+    """transformers' GPT2LMHeadModel."""
+
+    def __init__(self, lm: PreTrainedModel) -> None:
+        config: Any = lm.config
+        super().__init__(lm, config.n_head, config.n_head, config.n_embd)
+        inner: Any = lm.transformer
+        self.layers = [GPT2Layer(layer, self.heads) for layer in inner.h]
+        self.places, self.norm = inner.wpe.weight.detach(), inner.ln_f
+        self.head = Dense(lm.lm_head.weight)  # type: ignore[union-attr,arg-type]
+
+    def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
+        return x + self.places[places], None
+
+    def leave(self, x: Tensor) -> Tensor:
+        normed: Tensor = self.norm(x)
+        return normed
+
+
+class GPT2Layer(Layer):
+    def __init__(self, layer: Any, heads: int) -> None:
+        self.heads = heads
+        self.before, self.between = layer.ln_1, layer.ln_2
+        # transformers keeps these matrices the other way round.
+        parts = (layer.attn.c_attn, layer.attn.c_proj, layer.mlp.c_fc, layer.mlp.c_proj)
+        self.qkv, self.out, self.wide, self.narrow = (Dense(part.weight.T, part.bias) for part in parts)
+
+    def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+        queries, keys, values = self.qkv(self.before(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return queries * queries.shape[-1] ** -0.5, keys, values
+
+    def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
+        x = self.out.plus(mixed, x)
+        return self.narrow.plus(self.wide(self.between(x), "gelu_tanh"), x)
+
+
+DECODERS: dict[str, type[Llama] | type[GPT2]] = {"llama": Llama, "gpt2": GPT2}
+"""By a language model configuration's kind."""
