@@ -84,17 +84,23 @@ class Captions:
     def _requests(self, request: Request) -> list[Request]:
         """One for each clip. A captioner that always takes two gets the item's spare one, or its other clip."""
         spares = self._captioner.audio is not None and self._captioner.audio.spare
-        heard = list(zip(request.audio, request.waves, strict=False))
+        heard = [*request.audio, *(() if request.spare is None else (request.spare,))]
         found = []
-        for place, (ref, wave) in enumerate(heard):
-            other = None
+        for place, ref in enumerate(request.audio):
+            places = [place]
             if spares and request.spare is not None:
-                other = request.spare, request.waves[len(request.audio)]
-            elif spares and len(heard) > 1:
-                other = heard[1 - place]
-            waves = (wave,) if other is None else (wave, other[1])
-            spare = None if other is None else other[0]
-            found.append(Request(ref.id, self._wanted.prompt, (ref,), spare=spare, waves=waves))
+                places.append(len(request.audio))
+            elif spares and len(request.audio) > 1:
+                places.append(1 - place)
+            one = Request(
+                ref.id,
+                self._wanted.prompt,
+                (ref,),
+                spare=heard[places[1]] if len(places) > 1 else None,
+                waves=tuple(request.waves[place] for place in places),
+                features=tuple(request.features[place] for place in places) if request.features else (),
+            )
+            found.append(one)
         return found
 
     def _key(self, request: Request) -> str:

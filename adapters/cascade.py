@@ -17,10 +17,12 @@ from alm_bench.core import (
     Logs,
     OptionScores,
     Output,
+    Prepares,
     Request,
     Runtime,
     Scores,
     UsageError,
+    Wave,
 )
 from alm_bench.core.files import cache_folder
 from alm_bench.core.options import Named
@@ -69,6 +71,7 @@ class CascadeAdapter:
     Options = CascadeOptions
     prompts = "letters"
     loglikelihood: Callable[[Sequence[Request]], Sequence[OptionScores]]  # where the language model scores options
+    prepare: Callable[[Wave], Any]  # where the captioner makes something of a clip ahead of its turn
 
     def __init__(self, options: CascadeOptions, runtime: Runtime) -> None:
         captioner = _made("captioner", options.captioner, runtime)
@@ -87,6 +90,8 @@ class CascadeAdapter:
         self.delivery = getattr(captioner, "delivery", "by construction")
         self.listener = captioner
         parts = {"captioner": captioner, "llm": self._llm}
+        if isinstance(captioner, Prepares):
+            self.prepare = captioner.prepare
         self._logs = [part for part in parts.values() if isinstance(part, Logs)]
         self.pace = tuple(f"{name}.{key}" for name, part in parts.items() for key in getattr(part, "pace", ()))
         if isinstance(self._llm, Scores):

@@ -19,6 +19,7 @@ from alm_bench.core.types import (
     Scored,
     TaskCard,
     TaskScore,
+    Wave,
 )
 
 
@@ -143,6 +144,18 @@ class Adapter(Protocol):
 class Orders(Protocol):
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
         """The order in which the adapter would like the requests (shared clips together)."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """An adapter whose first steps can be done while its model is at work (a log-mel, a key of the content)."""
+
+    def prepare(self, wave: Wave) -> Any:
+        """What `Request.features` holds of one decoded clip. Called on decoding threads, several at a time, once for
+        neighbouring requests about the clip; what it raises is the error of their items.
+
+        Requests come without features, too (`ask`, `check`): they are answered alike.
+        """
 
 
 @runtime_checkable

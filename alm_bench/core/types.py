@@ -84,6 +84,8 @@ class Request:
     """All that an adapter sees of an item: never the target.
 
     `waves` holds the decoded clips, in the order of `audio` and then `spare`, when the adapter has an `AudioPolicy`.
+    They are shared by all requests about a clip, and read-only. `features` is what the adapter's `prepare` made of each
+    of them, empty where nobody called it.
     """
 
     id: str
@@ -92,6 +94,7 @@ class Request:
     choices: tuple[str, ...] = ()
     spare: AudioRef | None = None
     waves: tuple[Wave, ...] = field(default=(), compare=False, repr=False)
+    features: tuple[Any, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from alm_bench.core import (
     Adapter,
@@ -17,6 +18,14 @@ from alm_bench.core import (
 )
 
 Ask = Callable[[Sequence[Request]], list[Output]]
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why a model's code gave nothing, as it is recorded with the items."""
+
+    reason: str
 
 
 def asking(adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate") -> Ask:
@@ -72,6 +81,18 @@ def _scored(one: object, request: Request) -> Output:
     return Output(None, error=one.error, likelihood=forms)
 
 
+def tried(work: Callable[[], Made]) -> Made | Failed:
+    """What a model's code gives, or what it raised. Raises UnreachableError where it does."""
+    try:
+        return work()
+    except UnreachableError:
+        raise
+    except AlmBenchError as error:
+        return Failed(str(error))
+    except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
+        return Failed(f"{type(error).__name__}: {error}")
+
+
 def call(ask: Ask, requests: Sequence[Request]) -> list[Output]:
     """The outputs; a failing batch is halved until the failing requests stand alone.
 
@@ -79,15 +100,10 @@ def call(ask: Ask, requests: Sequence[Request]) -> list[Output]:
     """
     if not requests:
         return []
-    try:
-        return ask(requests)
-    except UnreachableError:
-        raise
-    except AlmBenchError as error:
-        failure = str(error)
-    except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
-        failure = f"{type(error).__name__}: {error}"
+    outputs = tried(lambda: ask(requests))
+    if not isinstance(outputs, Failed):
+        return outputs
     if len(requests) == 1:
-        return [Output(None, error=failure)]
+        return [Output(None, error=outputs.reason)]
     half = len(requests) // 2
     return call(ask, requests[:half]) + call(ask, requests[half:])

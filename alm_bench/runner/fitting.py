@@ -10,7 +10,7 @@ from alm_bench.core import Adapter, AudioPolicy, DataRoot, Fits, Labelled, Reque
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.data.manifest import clip_size, file_sha256
 from alm_bench.plugins import catalogue
-from alm_bench.runner.loader import batches
+from alm_bench.runner.loader import Hearing, batches
 from alm_bench.runner.spec import RunSpec
 
 
@@ -93,7 +93,7 @@ class _Taken:
 
     def rows(self, policy: AudioPolicy | None, spec: RunSpec) -> Iterator[Labelled]:
         order = range(len(self.requests))
-        for batch in batches(self.requests, order, policy, spec.batch_size, spec.workers):
+        for batch in batches(self.requests, order, Hearing(policy), lambda: spec.batch_size, spec.workers):
             for ready in batch:
                 if ready.audio_error is None:
                     sizes = [] if policy is None else [clip_size(ref) for ref in ready.request.audio]

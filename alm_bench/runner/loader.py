@@ -1,23 +1,118 @@
 """Clips decoded ahead of the model, by worker threads (libsndfile and soxr release the GIL), bounded in memory."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from alm_bench.audio import load
-from alm_bench.core import AudioError, AudioPolicy, AudioRef, Request
-from alm_bench.runner.conditions import Change, Condition
+from alm_bench.core import Adapter, AudioError, AudioPolicy, AudioRef, Prepares, Request, Wave
+from alm_bench.runner.asking import Failed, tried
+from alm_bench.runner.conditions import Condition
+
+KEPT = 32
+"""So many clips stay decoded for the next request that may be about them."""
+
+AHEAD = 64
+"""Beyond the batch in the model's hands one more is decoded, or two as long as these are no more items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A request with its clips decoded, or the reason why they cannot be."""
+    """A request with its clips decoded, or the reason why they cannot be (`audio_error`), or why the adapter could not
+    prepare them (`error`)."""
 
     index: int
     request: Request
     touched: tuple[str, ...] = ()
     audio_error: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """One decoded clip with what the adapter's `prepare` made of it; or why there is none."""
+
+    wave: Wave | None = None
+    touched: tuple[str, ...] = ()
+    features: Any = None
+    audio_error: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """How an adapter wants clips: by its policy, changed by a condition, and made into features where it does that.
+    Without a policy no clip is opened."""
+
+    policy: AudioPolicy | None
+    condition: Condition | None = None
+    prepare: Callable[[Wave], Any] | None = None
+
+    @staticmethod
+    def of(adapter: Adapter, condition: Condition | None = None) -> "Hearing":
+        return Hearing(adapter.audio, condition, adapter.prepare if isinstance(adapter, Prepares) else None)
+
+    def refs(self, request: Request) -> tuple[AudioRef, ...]:
+        return () if self.policy is None else clips(request)
+
+    def clip(self, ref: AudioRef) -> Clip:
+        assert self.policy is not None, "no clip is opened without one"
+        try:
+            loaded = load(ref, self.policy, None if self.condition is None else self.condition.change(ref.id))
+        except AudioError as error:
+            return Clip(audio_error=str(error))
+        loaded.wave.flags.writeable = False  # other requests get the same
+        if self.prepare is None:
+            return Clip(loaded.wave, loaded.touched)
+        made = tried(partial(self.prepare, loaded.wave))
+        if isinstance(made, Failed):
+            return Clip(loaded.wave, loaded.touched, error=made.reason)
+        return Clip(loaded.wave, loaded.touched, made)
+
+    def ready(self, index: int, request: Request, found: Sequence[Clip]) -> Ready:
+        """The request with its clips, which are `found` in the order of `refs`."""
+        if self.policy is None:
+            return Ready(index, request)
+        own, spare = found[: len(request.audio)], found[len(request.audio) :]
+        for clip in own:
+            if clip.audio_error is not None:
+                return Ready(index, request, audio_error=clip.audio_error)
+        touched: set[str] = {change for clip in own for change in clip.touched}
+        if any(clip.audio_error is not None for clip in spare):
+            # another item's clip is no failure of this one: it goes without, and says so
+            request, spare = replace(request, spare=None), ()
+            touched.add("without_spare")
+        heard = [*own, *spare]
+        request = replace(
+            request,
+            waves=tuple(clip.wave for clip in heard if clip.wave is not None),
+            features=() if self.prepare is None else tuple(clip.features for clip in heard),
+        )
+        error = next((clip.error for clip in heard if clip.error is not None), None)
+        return Ready(index, request, tuple(sorted(touched)), error=error)
+
+
+class Clips:
+    """Clips as a pool of threads decodes them, each once for requests that are near one another."""
+
+    def __init__(self, hearing: Hearing, pool: ThreadPoolExecutor) -> None:
+        self._hearing, self._pool = hearing, pool
+        self._kept: OrderedDict[AudioRef, Future[Clip]] = OrderedDict()
+
+    def of(self, request: Request) -> list[Future[Clip]]:
+        """In the order of `Hearing.refs`."""
+        return [self._decoded(ref) for ref in self._hearing.refs(request)]
+
+    def _decoded(self, ref: AudioRef) -> Future[Clip]:
+        if ref not in self._kept:
+            self._kept[ref] = self._pool.submit(self._hearing.clip, ref)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(ref)
+        return self._kept[ref]
 
 
 def clips(request: Request) -> tuple[AudioRef, ...]:
@@ -28,50 +123,52 @@ def clips(request: Request) -> tuple[AudioRef, ...]:
 def load_clips(index: int, request: Request, policy: AudioPolicy | None, condition: Condition | None = None) -> Ready:
     """Decode the clips of one request by the adapter's policy, changed by a condition; without a policy no clip is
     opened."""
-    if policy is None:
-        return Ready(index, request)
+    hearing = Hearing(policy, condition)
+    return hearing.ready(index, request, [hearing.clip(ref) for ref in hearing.refs(request)])
 
-    def changed(ref: AudioRef) -> Change | None:
-        return None if condition is None else condition.change(ref.id)
 
-    try:
-        own = [load(ref, policy, changed(ref)) for ref in request.audio]
-    except AudioError as error:
-        return Ready(index, request, audio_error=str(error))
-    touched: set[str] = {change for clip in own for change in clip.touched}
-    waves = [clip.wave for clip in own]
-    if request.spare is not None:
-        try:
-            waves.append(load(request.spare, policy, changed(request.spare)).wave)
-        except AudioError:  # another item's clip is no failure of this one: it goes without, and says so
-            request = replace(request, spare=None)
-            touched.add("without_spare")
-    return Ready(index, replace(request, waves=tuple(waves)), tuple(sorted(touched)))
+def decoded(batch: Sequence[tuple[int, Request]], hearing: Hearing, workers: int) -> list[Ready]:
+    """One batch of (item, request), each clip decoded once."""
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
+        found = Clips(hearing, pool)
+        waiting = [(index, request, found.of(request)) for index, request in batch]
+        return [hearing.ready(index, request, [clip.result() for clip in own]) for index, request, own in waiting]
 
 
 def batches(
-    requests: Sequence[Request],
-    order: Sequence[int],
-    policy: AudioPolicy | None,
-    size: int,
-    workers: int,
-    condition: Condition | None = None,
+    requests: Sequence[Request], order: Sequence[int], hearing: Hearing, size: Callable[[], int], workers: int
 ) -> Iterator[list[Ready]]:
-    """Batches of decoded requests in `order`. At most two batches beyond the current one are held."""
+    """Batches of decoded requests in `order`, each as large as `size` says when it is taken.
+
+    Beyond the current batch at most another two are held, or one where that is more than `AHEAD` items.
+    """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
-        waiting: deque[Future[Ready]] = deque()
+        found = Clips(hearing, pool)
+        waiting: deque[tuple[int, list[Future[Clip]]]] = deque()
         todo = iter(order)
 
-        def submit(count: int) -> None:
-            for _, index in zip(range(count), todo, strict=False):
-                waiting.append(pool.submit(load_clips, index, requests[index], policy, condition))
+        def fill(count: int) -> None:
+            for _, index in zip(range(count - len(waiting)), todo, strict=False):
+                waiting.append((index, found.of(requests[index])))
+
+        def taken() -> Ready:
+            index, own = waiting.popleft()
+            return hearing.ready(index, requests[index], [clip.result() for clip in own])
 
         try:
-            submit(2 * size)
+            count = size()
+            fill(count + _ahead(count))
             while waiting:
-                batch = [waiting.popleft().result() for _ in range(min(size, len(waiting)))]
-                submit(size)
+                batch = [taken() for _ in range(min(count, len(waiting)))]
+                fill(_ahead(count))
                 yield batch
+                count = size()
+                fill(count)
         finally:
-            for future in waiting:
-                future.cancel()
+            for _, own in waiting:
+                for clip in own:
+                    clip.cancel()
+
+
+def _ahead(size: int) -> int:
+    return max(size, min(2 * size, AHEAD))

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from alm_bench.audio import content
 from alm_bench.core import (
@@ -17,10 +18,12 @@ from alm_bench.core import (
     OptionScores,
     Orders,
     Output,
+    Prepares,
     Request,
     Scores,
     Strategy,
     UsageError,
+    Wave,
 )
 
 PROMPTS = Path(__file__).with_suffix(".toml")
@@ -70,6 +73,7 @@ class CaptionFirst:
 
     log_to: Callable[[Path], None]  # where the model's process says things
     order: Callable[[Sequence[Request]], Sequence[int]]  # where the model has an order
+    prepare: Callable[[Wave], Any]  # where it makes something of a clip ahead of its turn
     loglikelihood: Callable[[Sequence[Request]], Sequence[OptionScores]]  # where it scores options
 
     def __init__(self, adapter: Adapter, name: str, prompt: DescribePrompt) -> None:
@@ -88,6 +92,8 @@ class CaptionFirst:
             self.log_to = adapter.log_to
         if isinstance(adapter, Orders):
             self.order = adapter.order
+        if isinstance(adapter, Prepares):
+            self.prepare = adapter.prepare
         if isinstance(adapter, Scores):
             self.loglikelihood = self._scored
 

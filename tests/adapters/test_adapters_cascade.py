@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small_world import alm, mmau, only_run, questions, stored
 
-from alm_bench.core import AudioPolicy, AudioRef, Decoding, Request, Runtime, UsageError
+from alm_bench.core import AudioPolicy, AudioRef, Decoding, Prepares, Request, Runtime, UsageError
 from alm_bench.plugins import catalogue
 
 PARTS = '''
@@ -118,6 +118,21 @@ def request(
 
 def listener(model: Any) -> Any:
     return model._captions._captioner
+
+
+def test_what_the_captioner_prepares_reaches_it_clip_by_clip(parts: Path) -> None:
+    parts.write_text(
+        PARTS + "\n\nclass Prepared(Spared):\n    def prepare(self, wave):\n        return float(wave[0])\n"
+    )
+    model = cascade(parts, captioner="Prepared", cache="false")
+    assert isinstance(model, Prepares)
+    asked = [request("one", 0.25, spare=0.75), request("two", 0.125, 0.5)]
+    asked = [dataclasses.replace(one, features=tuple(map(model.prepare, one.waves))) for one in asked]
+    model.generate(asked, Decoding())
+    (heard,) = listener(model).asked
+    assert [one.features for one in heard] == [(0.25, 0.75), (0.125, 0.5), (0.5, 0.125)]
+    assert model._llm.asked[0][0].features == ()
+    assert not isinstance(cascade(parts), Prepares), "its captioner prepares nothing"
 
 
 def test_captions_stand_before_the_question_and_in_the_record(parts: Path) -> None:

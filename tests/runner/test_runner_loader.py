@@ -1,13 +1,34 @@
-"""Decoding ahead of the model is bounded, so that memory is."""
+"""Decoding ahead of the model: bounded, each clip once, with what the adapter makes of it."""
 
-from collections.abc import Callable
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from small_world import alm, cle, mmau, model, only_run, stored, tone
 
-from alm_bench.core import Request
+from alm_bench.core import (
+    AudioError,
+    AudioPolicy,
+    AudioRef,
+    BaseAdapter,
+    Decoding,
+    Request,
+    Runtime,
+    UnreachableError,
+)
 from alm_bench.runner import loader
+from alm_bench.runner.conditions import Condition
+from alm_bench.runner.executors.answers import Asking, put
+from alm_bench.runner.executors.worker import Recipe, Worker
+from alm_bench.runner.loader import Hearing, Ready, batches, decoded
+
+POLICY = AudioPolicy(rate=8_000)
 
 
 class AtOnce:
@@ -28,14 +49,186 @@ class AtOnce:
         return future
 
 
-def test_two_batches_beyond_the_current_one_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[int] = []
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the clips that are decoded, in order."""
+    given: list[str] = []
+    real = loader.load
+
+    def load(ref: AudioRef, *arguments: Any) -> Any:
+        given.append(ref.id)
+        return real(ref, *arguments)
+
+    monkeypatch.setattr(loader, "load", load)
+    return given
+
+
+def refs(folder: Path, count: int) -> list[AudioRef]:
+    for number in range(count):
+        tone(folder / f"{number}.wav", 200 + number, 0.05)
+    return [AudioRef(f"{number}.wav", folder / f"{number}.wav") for number in range(count)]
+
+
+def taken(requests: Sequence[Request], hearing: Hearing, size: int = 4, workers: int = 2) -> list[Ready]:
+    found = batches(requests, range(len(requests)), hearing, lambda: size, workers)
+    return [ready for batch in found for ready in batch]
+
+
+@pytest.mark.parametrize(("size", "expected"), [(3, [6, 6, 6, 5, 2, 0]), (5, [7, 7, 2, 0]), (9, [8, 0]), (20, [0])])
+def test_so_much_is_held_beyond_the_current_batch(
+    size: int, expected: list[int], tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(loader, "ThreadPoolExecutor", AtOnce)
-    monkeypatch.setattr(loader, "load_clips", lambda i, request, *_: given.append(i) or loader.Ready(i, request))
-    requests = [Request(f"item-{i}", "?") for i in range(17)]
+    monkeypatch.setattr(loader, "AHEAD", 7)
+    requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 17)]
     ahead, seen = [], []
-    for batch in loader.batches(requests, range(17), None, size=3, workers=2):
+    for batch in batches(requests, range(17), Hearing(POLICY), lambda: size, workers=2):
         seen += [ready.index for ready in batch]
-        ahead.append(len(given) - len(seen))
+        ahead.append(len(opened) - len(seen))
     assert seen == list(range(17))
-    assert ahead == [6, 6, 6, 5, 2, 0]
+    assert ahead == expected
+
+
+def test_batches_are_as_large_as_is_said_when_they_are_taken() -> None:
+    sizes = itertools.chain([2, 4, 1], itertools.repeat(8))
+    requests = [Request(f"item-{i}", "?") for i in range(17)]
+    found = batches(requests, range(17), Hearing(None), lambda: next(sizes), workers=1)
+    assert [len(batch) for batch in found] == [2, 4, 1, 8, 2]
+
+
+def test_a_clip_is_decoded_once_while_its_neighbours_need_it(tmp_path: Path, opened: list[str]) -> None:
+    clips = refs(tmp_path, 3)
+    requests = [Request(f"{ref.id}-{turn}", "?", (ref, clips[0])) for ref in clips for turn in range(15)]
+    ready = taken(requests, Hearing(POLICY))
+    assert sorted(opened) == ["0.wav", "1.wav", "2.wav"]
+    assert all(one.request.waves[0] is ready[0].request.waves[0] for one in ready[:15])
+    assert ready[20].request.waves[0] is not ready[0].request.waves[0]
+    assert all(one.request.waves[1] is ready[0].request.waves[0] for one in ready)
+
+
+def test_what_is_kept_is_bounded(tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loader, "KEPT", 2)
+    a, b, c = refs(tmp_path, 3)
+    taken([Request(str(i), "?", (ref,)) for i, ref in enumerate((a, b, a, c, a, b))], Hearing(POLICY))
+    assert Counter(opened) == {"0.wav": 1, "1.wav": 2, "2.wav": 1}, "the one that was needed longest ago goes"
+
+
+def test_shared_waves_are_read_only(tmp_path: Path) -> None:
+    (ready,) = taken([Request("a", "?", tuple(refs(tmp_path, 1)))], Hearing(POLICY))
+    with pytest.raises(ValueError, match="read-only"):
+        ready.request.waves[0][0] = 1
+
+
+def test_a_clip_that_cannot_be_used_is_every_items_own_failure(tmp_path: Path, opened: list[str]) -> None:
+    good, lost = refs(tmp_path, 1)[0], AudioRef("lost.wav", tmp_path / "lost.wav")
+    spared = Request("spared", "?", (good,), spare=lost)
+    ready = taken([Request("a", "?", (good, lost)), Request("b", "?", (lost,)), spared], Hearing(POLICY, None, len))
+    assert ready[0].audio_error == ready[1].audio_error
+    assert "lost.wav" in (ready[0].audio_error or "")
+    assert (ready[0].request.waves, ready[0].request.features) == ((), ())
+    assert (ready[2].audio_error, ready[2].request.spare) == (None, None)
+    assert "without_spare" in ready[2].touched
+    assert [len(ready[2].request.waves), len(ready[2].request.features)] == [1, 1]
+    assert opened.count("lost.wav") == 1
+
+
+def test_features_are_made_once_a_clip_on_a_decoding_thread(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def prepare(wave: Any) -> float:
+        made.append(threading.current_thread().name)
+        return float(np.abs(wave).sum())
+
+    one, two, spare = refs(tmp_path, 3)
+    requests = [Request(str(turn), "?", (one, two), spare=spare) for turn in range(6)]
+    for ready in taken(requests, Hearing(POLICY, None, prepare)):
+        assert ready.request.features == tuple(float(np.abs(wave).sum()) for wave in ready.request.waves)
+        assert len(ready.request.features) == 3
+    assert len(made) == 3
+    assert all(name.startswith("decode") for name in made)
+    assert all(ready.request.features == () for ready in taken(requests, Hearing(POLICY)))
+
+
+def test_no_call_can_succeed_ends_the_run_from_a_decoding_thread_too(tmp_path: Path) -> None:
+    def prepare(wave: Any) -> None:
+        raise UnreachableError("nobody there")
+
+    with pytest.raises(UnreachableError, match="nobody there"):
+        taken([Request("a", "?", tuple(refs(tmp_path, 1)))], Hearing(POLICY, None, prepare))
+
+
+PREPARES = """
+    audio = AudioPolicy(rate=8_000)
+
+    def prepare(self, wave):
+        with open("prepared.txt", "a") as file:
+            file.write(f"{wave.size}\\n")
+        if wave.size == 4_000:
+            raise ValueError("half a second\\nis too long")
+        return round(float(abs(wave).max()), 2)
+
+    def generate(self, batch, decoding):
+        return [Output(f"{r.choices[0]} {r.features}") for r in batch]
+"""
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_model_gets_its_features_and_what_prepare_raises_is_the_items(elsewhere: Path) -> None:
+    mmau(Path("data"), 6)
+    tone(Path("data/mmau/test-mini-audios/item-003.wav"), 400, 0.5)
+    ran = alm("run", "--model", model(Path("m.py"), PREPARES), "--tasks", "mmau", "--data", "data")
+    assert ran.status == 1
+    rows = {row["id"]: row for row in stored(only_run(Path("results/runs")))}
+    broken = rows.pop("item-003")
+    assert (broken["status"], broken["reason"]) == ("error", "ValueError: half a second is too long")
+    assert all(row["text"] == f"{row['choices'][0]} (0.3,)" for row in rows.values())
+    assert len(rows) == 5
+
+
+def test_questions_about_one_clip_share_what_is_made_of_it(elsewhere: Path) -> None:
+    cle(Path("data"), 3)
+    body = PREPARES.replace("r.choices[0]", "r.id")
+    alm("run", "--model", model(Path("m.py"), body), "--tasks", "cle", "--data", "data")
+    assert len(stored(only_run(Path("results/runs")))) == 9
+    assert Path("prepared.txt").read_text() == "2400\n" * 3
+
+
+def test_a_model_that_describes_first_passes_its_features_on(elsewhere: Path) -> None:
+    mmau(Path("data"), 4)
+    body = PREPARES.replace("r.choices[0]", "r.id")
+    where = ("--tasks", "mmau", "--data", "data", "--strategy", "caption-first")
+    assert alm("run", "--model", model(Path("m.py"), body), *where).status == 0
+    for row in stored(only_run(Path("results/runs"))):
+        assert row["text"] == f"{row['id']} (0.3,)"
+        assert row["extra"]["caption"].endswith("(0.3,)")
+    assert Path("prepared.txt").read_text() == "2400\n" * 4
+
+
+def test_a_worker_makes_features_where_it_is(elsewhere: Path) -> None:
+    requests = [Request(f"{i}", "?", (ref,), ("yes",)) for i, ref in enumerate(refs(elsewhere, 2) * 2)]
+    name = model(Path("m.py"), PREPARES)
+
+    worker = Worker(Recipe(name, {}, Runtime(), "plain", "letters"), elsewhere)
+    worker.start()
+    answers = worker.answer(
+        Asking("run", Decoding(), "generate", Condition("clean"), threads=2), list(enumerate(requests))
+    )
+    assert [answer.output and answer.output.text for answer in answers] == ["yes (0.3,)"] * 4
+    assert Path("prepared.txt").read_text() == "400\n" * 2
+
+
+def test_a_whole_batch_that_could_not_be_prepared_asks_nothing(tmp_path: Path) -> None:
+    def prepare(wave: Any) -> None:
+        raise AudioError("no ears")
+
+    found = decoded(list(enumerate([Request("a", "?", tuple(refs(tmp_path, 1)))])), Hearing(POLICY, None, prepare), 1)
+
+    asked = Asking("run", Decoding(), "generate", Condition("clean"), threads=1)
+    (answer,) = put(BaseAdapter(None, Runtime()), asked, found)
+    assert answer.output is not None
+    assert answer.output.error == "no ears"

@@ -41,21 +41,24 @@ class Answer:
 
 def put(adapter: Adapter, asked: Asking, batch: Sequence[Ready]) -> list[Answer]:
     """Ask the model about a batch. Whatever its code raises is the output of the items that make it raise."""
-    heard = [ready for ready in batch if ready.audio_error is None]
+    heard = [ready for ready in batch if ready.audio_error is None and ready.error is None]
     started = time.perf_counter()
     outputs = call(asking(adapter, asked.decoding, asked.answer_by), [ready.request for ready in heard])
     seconds = (time.perf_counter() - started) / max(len(heard), 1)
     output_of = {ready.index: output for ready, output in zip(heard, outputs, strict=True)}
     return [
-        unheard(ready)
-        if ready.audio_error is not None
-        else Answer(ready.index, output_of[ready.index], touched=ready.touched, seconds=seconds)
+        Answer(ready.index, output_of[ready.index], touched=ready.touched, seconds=seconds)
+        if ready.index in output_of
+        else unasked(ready)
         for ready in batch
     ]
 
 
-def unheard(ready: Ready) -> Answer:
-    return Answer(ready.index, audio_error=ready.audio_error, touched=ready.touched)
+def unasked(ready: Ready) -> Answer:
+    """Of an item whose clips cannot be used, or could not be prepared."""
+    if ready.audio_error is not None:
+        return Answer(ready.index, audio_error=ready.audio_error, touched=ready.touched)
+    return Answer(ready.index, Output(None, error=ready.error), touched=ready.touched)
 
 
 def recorded(plan: Plan, answer: Answer) -> Record:

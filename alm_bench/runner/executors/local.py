@@ -9,8 +9,8 @@ from alm_bench.core import AdapterError, AlmBenchError, Decoding, Output, Reques
 from alm_bench.records.schema import Record
 from alm_bench.runner.asking import check
 from alm_bench.runner.budget import Budget, within
-from alm_bench.runner.executors.answers import Answer, Asking, put, recorded, unheard
-from alm_bench.runner.loader import Ready, batches
+from alm_bench.runner.executors.answers import Answer, Asking, put, recorded, unasked
+from alm_bench.runner.loader import Hearing, Ready, batches
 from alm_bench.runner.plan import Plan
 
 
@@ -19,7 +19,8 @@ class Local:
 
     def answered(self, plan: Plan, todo: Sequence[int], budget: Budget) -> Iterator[list[Record]]:
         spec, asked = plan.spec, Asking.of(plan)
-        ahead = batches(plan.requests, todo, plan.adapter.audio, spec.batch_size, spec.workers, plan.condition)
+        hearing = Hearing.of(plan.adapter, plan.condition)
+        ahead = batches(plan.requests, todo, hearing, lambda: spec.batch_size, spec.workers)
         if isinstance(plan.adapter, Streams) and spec.answer_by == "generate":
             yield from _streamed(plan, plan.adapter, ahead, budget)
             return
@@ -34,8 +35,8 @@ def _streamed(plan: Plan, adapter: Streams, ahead: Iterable[Sequence[Ready]], bu
 
     def requests() -> Iterator[Request]:
         for ready in within(budget, itertools.chain.from_iterable(ahead)):
-            if ready.audio_error is not None:
-                deaf.append(recorded(plan, unheard(ready)))
+            if ready.audio_error is not None or ready.error is not None:
+                deaf.append(recorded(plan, unasked(ready)))
                 continue
             waiting[ready.request.id] = ready, time.perf_counter()
             yield ready.request

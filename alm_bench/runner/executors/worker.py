@@ -4,7 +4,6 @@ import os
 import pickle
 import platform
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from alm_bench import __version__
 from alm_bench.core import Adapter, AdapterIdentity, AudioPolicy, Request, Runtime, Strategy
 from alm_bench.plugins import catalogue
 from alm_bench.runner.executors.answers import Answer, Asking, put
-from alm_bench.runner.loader import Ready, load_clips
+from alm_bench.runner.loader import Hearing, decoded
 from alm_bench.runner.strategy import led
 
 
@@ -79,12 +78,7 @@ class Worker:
         """Decode the clips of a batch of (item, request) and put it to the model, or to `fitted`: the run's own
         adapter, pickled."""
         adapter = self._for(asked.run, fitted)
-
-        def ready(one: tuple[int, Request]) -> Ready:
-            return load_clips(*one, adapter.audio, asked.condition)
-
-        with ThreadPoolExecutor(max_workers=asked.threads, thread_name_prefix="decode") as pool:
-            return put(adapter, asked, list(pool.map(ready, batch)))
+        return put(adapter, asked, decoded(batch, Hearing.of(adapter, asked.condition), asked.threads))
 
     def _for(self, run: str, fitted: bytes | None) -> Adapter:
         if fitted is None:
