@@ -99,4 +99,4 @@ def freeing(call: Callable[[], T]) -> T:
         said = one_line(error)
     # Outside of the handler, so that the failed call's tensors are gone with its traceback.
     torch.cuda.empty_cache()
-    raise AdapterError(f"out of GPU memory ({said}): take a smaller --batch-size")
+    raise AdapterError(f"out of GPU memory ({said}): take a smaller --batch-size") from torch.OutOfMemoryError(said)

@@ -48,9 +48,12 @@ class Multiplies(BaseAdapter):
 
 def seconds(executor: "OnRay", plan: "Plan", places: range) -> float:
     from alm_bench.runner.budget import Budget
+    from alm_bench.runner.sizing import Sizer
 
     started = time.perf_counter()
-    answered = sum(len(records) for records in executor.answered(plan, places, Budget()))
+    answered = sum(
+        len(records) for records in executor.answered(plan, places, Budget(), Sizer(plan.spec.batch_size, print))
+    )
     taken = time.perf_counter() - started
     assert answered == len(places)
     return taken

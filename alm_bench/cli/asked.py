@@ -50,7 +50,7 @@ class Asked:
     split: str | None
     limit: int | None
     seed: int
-    batch_size: int
+    batch_size: str
     workers: int
     executor: str
     replicas: int | None
@@ -130,6 +130,8 @@ class Asked:
 
     def check(self) -> None:
         """Raises UsageError for values that are none."""
+        from alm_bench.runner.sizing import read_size
+
         self._check_executor()
         common.one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
         common.one_of(self.missing_audio, ("error", "skip"), "--missing-audio")
@@ -140,6 +142,7 @@ class Asked:
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
         common.device_and_dtype(self.device, self.dtype)
         Tolerance.read(self.max_failures)
+        read_size(self.batch_size)
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
             raise UsageError(f"--max-cost takes US dollars above 0, found {self.max_cost:g}")
         if self.solvable_by is not None:
@@ -148,6 +151,7 @@ class Asked:
     def spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> "RunSpec":
         """Of one task: its split, its kind of data, its own token limit, its options."""
         from alm_bench.runner import RunSpec
+        from alm_bench.runner.sizing import read_size
 
         method: Any = self.decoding
         order: Any = self.options
@@ -160,7 +164,7 @@ class Asked:
             prompt=self.prompt,
             seed=self.seed,
             limit=self.limit,
-            batch_size=self.batch_size,
+            batch_size=read_size(self.batch_size),
             workers=self.workers,
             missing_audio=self.missing_audio,  # type: ignore[arg-type]
             answer_by=self.answer_by,  # type: ignore[arg-type]

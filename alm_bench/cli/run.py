@@ -40,7 +40,14 @@ def run(
     split: Annotated[str | None, typer.Option(help="The task's first split where none.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first N items of each task.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="For sampling, shuffles and random strategies.")] = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="Items given to the model at once.")] = 8,
+    batch_size: Annotated[
+        str,
+        typer.Option(
+            metavar="N|auto",
+            help="Items given to the model at once; fewer once memory does not suffice. auto: 8, then more as long as "
+            "memory and time allow (with --executor ray: 8 and fewer).",
+        ),
+    ] = "8",
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode clips ahead of the model.")] = 2,
     executor: Annotated[
         str, typer.Option(metavar="local|ray", help="The model in this process, or in workers on a Ray cluster.")

@@ -23,13 +23,26 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Why a model's code gave nothing, as it is recorded with the items."""
+    """Why a model's code gave nothing, as it is recorded with the items; whether it was for want of `memory`."""
 
     reason: str
+    memory: bool = False
 
 
-def asking(adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate") -> Ask:
-    """What to call with a batch: the adapter's text, its scores of the options, or both in one output."""
+@dataclass(slots=True)
+class Shortage:
+    """What memory did not suffice for: the fewest requests that were too many together, and how many were too much
+    each by itself (which say nothing of others)."""
+
+    together: int | None = None
+    alone: int = 0
+
+
+def asking(
+    adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate", shortage: Shortage | None = None
+) -> Ask:
+    """What to call with a batch: the adapter's text, its scores of the options, or both in one output; `shortage` is
+    that of `call`."""
 
     def generate(batch: Sequence[Request]) -> list[Output]:
         outputs = list(adapter.generate(batch, decoding))
@@ -47,7 +60,7 @@ def asking(adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate
         written = generate(batch)
         return [
             replace(text, error=text.error or options.error, likelihood=options.likelihood)
-            for text, options in zip(written, call(score, batch), strict=True)
+            for text, options in zip(written, call(score, batch, shortage), strict=True)
         ]
 
     asks: dict[AnswerBy, Ask] = {"generate": generate, "likelihood": score, "both": both}
@@ -88,22 +101,40 @@ def tried(work: Callable[[], Made]) -> Made | Failed:
     except UnreachableError:
         raise
     except AlmBenchError as error:
-        return Failed(str(error))
+        return Failed(str(error), out_of_memory(error))
     except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
-        return Failed(f"{type(error).__name__}: {error}")
+        return Failed(f"{type(error).__name__}: {error}", out_of_memory(error))
 
 
-def call(ask: Ask, requests: Sequence[Request]) -> list[Output]:
-    """The outputs; a failing batch is halved until the failing requests stand alone.
+def out_of_memory(error: BaseException | None) -> bool:
+    """Whether an exception, or what it was raised from, says so: Python's, torch's by its name, and torch's for the
+    memory of the machine, which is a RuntimeError."""
+    while error is not None:
+        if isinstance(error, MemoryError) or "OutOfMemoryError" in (kind.__name__ for kind in type(error).__mro__):
+            return True
+        if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
+            return True
+        error = error.__cause__
+    return False
+
+
+def call(ask: Ask, requests: Sequence[Request], shortage: Shortage | None = None) -> list[Output]:
+    """The outputs; a failing batch is halved until the failing requests stand alone. `shortage` is told of those that
+    failed for want of memory.
 
     Raises UnreachableError where the adapter does.
     """
     if not requests:
         return []
+    shortage = Shortage() if shortage is None else shortage
     outputs = tried(lambda: ask(requests))
     if not isinstance(outputs, Failed):
         return outputs
     if len(requests) == 1:
+        shortage.alone += outputs.memory
         return [Output(None, error=outputs.reason)]
-    half = len(requests) // 2
-    return call(ask, requests[:half]) + call(ask, requests[half:])
+    half, alone = len(requests) // 2, shortage.alone
+    found = call(ask, requests[:half], shortage) + call(ask, requests[half:], shortage)
+    if outputs.memory and shortage.alone == alone:
+        shortage.together = min(len(requests), shortage.together or len(requests))
+    return found

@@ -1,5 +1,6 @@
 """The loop: what is not answered yet to an executor, its answers to disk."""
 
+import sys
 from collections.abc import Callable, Sequence
 
 from alm_bench.core import Logs, Orders, Request, UsageError
@@ -10,6 +11,7 @@ from alm_bench.runner.delivery import insist, proof_needed
 from alm_bench.runner.executors import Executor
 from alm_bench.runner.executors.local import Local
 from alm_bench.runner.plan import Plan
+from alm_bench.runner.sizing import Sizer
 
 UNHEARD = ("none", "silence")
 """Conditions under which there is nothing to be heard."""
@@ -47,11 +49,16 @@ def execute(
         # also where a run goes on: what stands in between may have been started anew without its audio
         prompts = plan.header["prompt"]["id"].rpartition("/")[2]
         store.note("delivery", insist(plan.adapter, prompts).as_json())
-    for records in (executor or Local()).answered(plan, todo, budget) if todo else ():
-        store.append(records)
-        budget.add(records)
-        observe(records)
-        kept.update({record.sample.id: record for record in records})
+    if todo:
+        sizer = Sizer(plan.spec.batch_size, lambda line: print(f"{plan.spec.task}: {line}", file=sys.stderr))
+        try:
+            for records in (executor or Local()).answered(plan, todo, budget, sizer):
+                store.append(records)
+                budget.add(records)
+                observe(records)
+                kept.update({record.sample.id: record for record in records})
+        finally:
+            store.note("batch_size", sizer.as_json())
     return sorted(kept.values(), key=lambda record: record.index)
 
 

@@ -11,6 +11,7 @@ from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.data.manifest import clip_size, file_sha256
 from alm_bench.plugins import catalogue
 from alm_bench.runner.loader import Hearing, batches
+from alm_bench.runner.sizing import first_size
 from alm_bench.runner.spec import RunSpec
 
 
@@ -92,8 +93,8 @@ class _Taken:
     left_out: int = 0
 
     def rows(self, policy: AudioPolicy | None, spec: RunSpec) -> Iterator[Labelled]:
-        order = range(len(self.requests))
-        for batch in batches(self.requests, order, Hearing(policy), lambda: spec.batch_size, spec.workers):
+        order, size = range(len(self.requests)), first_size(spec.batch_size)
+        for batch in batches(self.requests, order, Hearing(policy), lambda: size, spec.workers):
             for ready in batch:
                 if ready.audio_error is None:
                     sizes = [] if policy is None else [clip_size(ref) for ref in ready.request.audio]

@@ -38,6 +38,7 @@ class Clip:
     wave: Wave | None = None
     touched: tuple[str, ...] = ()
     features: Any = None
+    prepared: bool = False
     audio_error: str | None = None
     error: str | None = None
 
@@ -69,8 +70,9 @@ class Hearing:
             return Clip(loaded.wave, loaded.touched)
         made = tried(partial(self.prepare, loaded.wave))
         if isinstance(made, Failed):
-            return Clip(loaded.wave, loaded.touched, error=made.reason)
-        return Clip(loaded.wave, loaded.touched, made)
+            # Beside a batch there may be no room for it; the model answers without, in batches that fit.
+            return Clip(loaded.wave, loaded.touched, error=None if made.memory else made.reason)
+        return Clip(loaded.wave, loaded.touched, made, prepared=True)
 
     def ready(self, index: int, request: Request, found: Sequence[Clip]) -> Ready:
         """The request with its clips, which are `found` in the order of `refs`."""
@@ -89,7 +91,7 @@ class Hearing:
         request = replace(
             request,
             waves=tuple(clip.wave for clip in heard if clip.wave is not None),
-            features=() if self.prepare is None else tuple(clip.features for clip in heard),
+            features=tuple(clip.features for clip in heard) if all(clip.prepared for clip in heard) else (),
         )
         error = next((clip.error for clip in heard if clip.error is not None), None)
         return Ready(index, request, tuple(sorted(touched)), error=error)

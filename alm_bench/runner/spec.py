@@ -10,6 +10,7 @@ from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, Opt
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.records.schema import SCHEMA_VERSION
 from alm_bench.runner.conditions import CLEAN
+from alm_bench.runner.sizing import BatchSize
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class RunSpec:
     prompt: str | None = None
     seed: int = 0
     limit: int | None = None
-    batch_size: int = 8
+    batch_size: BatchSize = 8
     workers: int = 2
     missing_audio: Literal["error", "skip"] = "error"
     answer_by: AnswerBy = "generate"

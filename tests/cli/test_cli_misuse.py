@@ -58,7 +58,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones(
         ((*RUN, "--tasks", ","), "--tasks names no task"),
         ((*RUN, "--limit", "0"), "Invalid value for '--limit'"),
         ((*RUN, "--limit", "many"), "Invalid value for '--limit'"),
-        ((*RUN, "--batch-size", "0"), "Invalid value for '--batch-size'"),
+        ((*RUN, "--batch-size", "0"), "--batch-size takes a number of items above 0, or auto, found '0'"),
         ((*RUN, "--top-p", "2"), "Invalid value for '--top-p'"),
         ((*RUN, "--model-arg", "first"), "--model-arg takes key=value, found 'first'"),
         ((*RUN, "--model-arg", "strategy=last"), "option strategy takes one of first, longest, random, found 'last'"),

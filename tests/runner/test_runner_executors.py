@@ -48,7 +48,7 @@ def test_a_worker_answers_what_was_pickled(tmp_path: Path, monkeypatch: pytest.M
     one = worker("hears.py:Model", tmp_path)
     loaded = one.start()
     assert loaded.unlike(Loaded.of(catalogue().adapter(named).create({}, Runtime()))) is None
-    answers = one.answer(pickle.loads(pickle.dumps(ASKED)), pickle.loads(pickle.dumps(batch)))
+    answers = one.answer(pickle.loads(pickle.dumps(ASKED)), pickle.loads(pickle.dumps(batch))).answers
     texts = [answer.output.text for answer in answers if answer.output is not None]
     assert len(set(texts)) == 3, "every clip is heard, each another one"
     assert all(str(text).endswith(f" {tmp_path}") for text in texts), "relative paths mean what they meant"
@@ -63,10 +63,10 @@ def test_clips_of_the_demo_world_travel_as_references(tmp_path: Path) -> None:
     assert len(sent) < 20_000, "descriptions, no samples"
     one = worker(model(tmp_path / "hears.py", HEARS), tmp_path)
     one.start()
-    assert [answer.output for answer in one.answer(ASKED, batch)] == [
-        answer.output for answer in one.answer(ASKED, pickle.loads(sent))
+    assert [answer.output for answer in one.answer(ASKED, batch).answers] == [
+        answer.output for answer in one.answer(ASKED, pickle.loads(sent)).answers
     ]
-    assert all(answer.audio_error is None for answer in one.answer(ASKED, batch))
+    assert all(answer.audio_error is None for answer in one.answer(ASKED, batch).answers)
 
 
 def test_what_makes_two_models_unlike_is_named(tmp_path: Path) -> None:

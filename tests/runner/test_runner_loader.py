@@ -215,10 +215,10 @@ def test_a_worker_makes_features_where_it_is(elsewhere: Path) -> None:
 
     worker = Worker(Recipe(name, {}, Runtime(), "plain", "letters"), elsewhere)
     worker.start()
-    answers = worker.answer(
+    done = worker.answer(
         Asking("run", Decoding(), "generate", Condition("clean"), threads=2), list(enumerate(requests))
     )
-    assert [answer.output and answer.output.text for answer in answers] == ["yes (0.3,)"] * 4
+    assert [answer.output and answer.output.text for answer in done.answers] == ["yes (0.3,)"] * 4
     assert Path("prepared.txt").read_text() == "400\n" * 2
 
 
@@ -229,6 +229,15 @@ def test_a_whole_batch_that_could_not_be_prepared_asks_nothing(tmp_path: Path) -
     found = decoded(list(enumerate([Request("a", "?", tuple(refs(tmp_path, 1)))])), Hearing(POLICY, None, prepare), 1)
 
     asked = Asking("run", Decoding(), "generate", Condition("clean"), threads=1)
-    (answer,) = put(BaseAdapter(None, Runtime()), asked, found)
+    (answer,) = put(BaseAdapter(None, Runtime()), asked, found).answers
     assert answer.output is not None
     assert answer.output.error == "no ears"
+
+
+def test_features_that_memory_does_not_suffice_for_are_left_to_the_batch(tmp_path: Path) -> None:
+    def prepare(wave: Any) -> None:
+        raise MemoryError
+
+    (ready,) = taken([Request("a", "?", tuple(refs(tmp_path, 2)))], Hearing(POLICY, None, prepare))
+    assert (ready.error, ready.request.features) == (None, ())
+    assert len(ready.request.waves) == 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from alm_bench.core import Adapter, AnswerBy, Decoding, Output, Status
 from alm_bench.records.schema import AUDIO_SKIPPED, Record, answered
-from alm_bench.runner.asking import asking, call
+from alm_bench.runner.asking import Shortage, asking, call
 from alm_bench.runner.conditions import Condition
 from alm_bench.runner.loader import Ready
 from alm_bench.runner.plan import Plan
@@ -39,19 +39,30 @@ class Answer:
     seconds: float = 0.0
 
 
-def put(adapter: Adapter, asked: Asking, batch: Sequence[Ready]) -> list[Answer]:
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What became of a batch, in how many seconds of the model. Memory did not suffice for `too_many` at once."""
+
+    answers: Sequence[Answer] = ()
+    seconds: float = 0.0
+    too_many: int | None = None
+
+
+def put(adapter: Adapter, asked: Asking, batch: Sequence[Ready]) -> Put:
     """Ask the model about a batch. Whatever its code raises is the output of the items that make it raise."""
     heard = [ready for ready in batch if ready.audio_error is None and ready.error is None]
-    started = time.perf_counter()
-    outputs = call(asking(adapter, asked.decoding, asked.answer_by), [ready.request for ready in heard])
-    seconds = (time.perf_counter() - started) / max(len(heard), 1)
+    shortage, started = Shortage(), time.perf_counter()
+    ask = asking(adapter, asked.decoding, asked.answer_by, shortage)
+    outputs = call(ask, [ready.request for ready in heard], shortage)
+    seconds = time.perf_counter() - started
     output_of = {ready.index: output for ready, output in zip(heard, outputs, strict=True)}
-    return [
-        Answer(ready.index, output_of[ready.index], touched=ready.touched, seconds=seconds)
+    answers = [
+        Answer(ready.index, output_of[ready.index], touched=ready.touched, seconds=seconds / len(heard))
         if ready.index in output_of
         else unasked(ready)
         for ready in batch
     ]
+    return Put(answers, seconds, shortage.together)
 
 
 def unasked(ready: Ready) -> Answer:

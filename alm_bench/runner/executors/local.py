@@ -12,20 +12,24 @@ from alm_bench.runner.budget import Budget, within
 from alm_bench.runner.executors.answers import Answer, Asking, put, recorded, unasked
 from alm_bench.runner.loader import Hearing, Ready, batches
 from alm_bench.runner.plan import Plan
+from alm_bench.runner.sizing import Sizer
 
 
 class Local:
     """Asks the plan's own adapter."""
 
-    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget) -> Iterator[list[Record]]:
+    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: Sizer) -> Iterator[list[Record]]:
         spec, asked = plan.spec, Asking.of(plan)
         hearing = Hearing.of(plan.adapter, plan.condition)
-        ahead = batches(plan.requests, todo, hearing, lambda: spec.batch_size, spec.workers)
+        ahead = batches(plan.requests, todo, hearing, sizer.size, spec.workers)
         if isinstance(plan.adapter, Streams) and spec.answer_by == "generate":
             yield from _streamed(plan, plan.adapter, ahead, budget)
             return
         for batch in within(budget, ahead):
-            yield [recorded(plan, answer) for answer in put(plan.adapter, asked, batch)]
+            done = put(plan.adapter, asked, batch)
+            sizer.lacked(done.too_many)
+            sizer.went(len(batch), done.seconds)
+            yield [recorded(plan, answer) for answer in done.answers]
 
 
 def _streamed(plan: Plan, adapter: Streams, ahead: Iterable[Sequence[Ready]], budget: Budget) -> Iterator[list[Record]]:

@@ -18,10 +18,11 @@ from typing import Any
 from alm_bench.core import Adapter, AdapterError, AlmBenchError, Output, UsageError
 from alm_bench.records.schema import Record
 from alm_bench.runner.budget import Budget
-from alm_bench.runner.executors.answers import Answer, Asking, recorded
+from alm_bench.runner.executors.answers import Answer, Asking, Put, recorded
 from alm_bench.runner.executors.cluster import Cluster
 from alm_bench.runner.executors.worker import Loaded, Recipe, Worker
 from alm_bench.runner.plan import Plan
+from alm_bench.runner.sizing import Sizer
 
 DEATHS_A_WORKER = 3
 NOTICE_SECONDS = 60.0
@@ -72,10 +73,11 @@ class OnRay:
         self._calls.clear()
         self._open.close()
 
-    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget) -> Iterator[list[Record]]:
+    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: Sizer) -> Iterator[list[Record]]:
+        """Sizes only fall: what suits one worker says little of the machine of another."""
         self._join()
         asked, fitted = Asking.of(plan), self._shipped(plan)
-        size = plan.spec.batch_size
+        size = sizer.size()
         queue = deque(Batch(todo[start : start + size]) for start in range(0, len(todo), size))
         try:
             while True:
@@ -83,13 +85,15 @@ class OnRay:
                     queue.clear()
                 self._staff(len(queue))
                 while queue and self._idle:
-                    self._give(queue.popleft(), plan, asked, fitted)
+                    self._give(_next(queue, sizer.size()), plan, asked, fitted)
                 if not queue and not self._working:
                     return
                 for ended in self._ended():
-                    if answers := self._taken(ended, queue, plan):
+                    done = self._taken(ended, queue)
+                    sizer.lacked(done.too_many)
+                    if done.answers:
                         self._deaths = 0
-                        yield [recorded(plan, answer) for answer in answers]
+                        yield [recorded(plan, answer) for answer in done.answers]
         finally:
             self._abandon()
 
@@ -147,8 +151,8 @@ class OnRay:
                 free = ", ".join(f"{has.get(name, 0):g} {name}s" for name in ("CPU", "GPU"))
                 print(f"waiting for a worker to start; the cluster has {free} free", file=sys.stderr)
 
-    def _taken(self, ended: Any, queue: deque[Batch], plan: Plan) -> list[Answer]:
-        """The answers of a call, none where it was no batch or has to be asked again."""
+    def _taken(self, ended: Any, queue: deque[Batch]) -> Put:
+        """What became of a call; no answers where it was no batch or has to be asked again."""
         call = self._calls.pop(ended)
         errors = self._ray.exceptions
         died = (
@@ -162,13 +166,13 @@ class OnRay:
             raise _told(error) from error
         except died as error:
             self._ray.kill(call.worker)  # one that cannot be reached may be alive
-            return self._lost(call.batch, _line(error), queue)
+            return Put(self._lost(call.batch, _line(error), queue))
         except errors.RayError as error:
             raise AdapterError(f"--executor ray: {_line(error)}; {GOES_ON}") from error
         if call.batch is None:
             self._same(found)
         self._idle.append(call.worker)
-        return [] if call.batch is None else found
+        return Put() if call.batch is None else found
 
     def _same(self, loaded: Loaded) -> None:
         """Raises UsageError where a worker's model is another one: its answers would stand in this one's run."""
@@ -208,6 +212,14 @@ class OnRay:
             if call.batch is not None:
                 self._ray.kill(call.worker)
                 del self._calls[ended]
+
+
+def _next(queue: deque[Batch], size: int) -> Batch:
+    """The first batch, or as much of it as may be asked at once by now."""
+    batch = queue.popleft()
+    if len(batch.places) > size:
+        queue.appendleft(replace(batch, places=batch.places[size:]))
+    return replace(batch, places=batch.places[:size])
 
 
 UNPICKLED = (pickle.PicklingError, TypeError, AttributeError, ValueError)

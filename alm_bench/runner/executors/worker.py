@@ -10,7 +10,7 @@ from pathlib import Path
 from alm_bench import __version__
 from alm_bench.core import Adapter, AdapterIdentity, AudioPolicy, Request, Runtime, Strategy
 from alm_bench.plugins import catalogue
-from alm_bench.runner.executors.answers import Answer, Asking, put
+from alm_bench.runner.executors.answers import Asking, Put, put
 from alm_bench.runner.loader import Hearing, decoded
 from alm_bench.runner.strategy import led
 
@@ -74,7 +74,7 @@ class Worker:
         self._adapter = self._recipe.make()
         return Loaded.of(self._adapter)
 
-    def answer(self, asked: Asking, batch: Sequence[tuple[int, Request]], fitted: bytes | None = None) -> list[Answer]:
+    def answer(self, asked: Asking, batch: Sequence[tuple[int, Request]], fitted: bytes | None = None) -> Put:
         """Decode the clips of a batch of (item, request) and put it to the model, or to `fitted`: the run's own
         adapter, pickled."""
         adapter = self._for(asked.run, fitted)
