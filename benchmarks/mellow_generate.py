@@ -90,9 +90,8 @@ def ratio(batch: int, count: int, rounds: int) -> None:
     take(rounds - rounds // 2)
     slow, wanted = seconds(lambda: naive(found.model, found.tokenizer, questions, count))
     take(rounds // 2)
-    print(
-        f"| what ({batch} items, {count} tokens each) | seconds | ratio | rows equal | tokens equal |\n|---|---|---|---|---|"
-    )
+    print(f"| what ({batch} items, {count} tokens each) | seconds | ratio | rows equal | tokens equal |")
+    print("|---|---|---|---|---|")
     print(f"| all positions for every token, float32 | {slow:.1f} | 1 | | |")
     for name in works:
         taken = statistics.median(times[name])

@@ -52,6 +52,7 @@ class Asked:
     seed: int
     batch_size: str
     workers: int
+    cache_mb: int
     executor: str
     replicas: int | None
     address: str | None
@@ -94,7 +95,7 @@ class Asked:
         """Of the model; `prompts` is the prompt set of the tasks."""
         from alm_bench.runner.executors.worker import Recipe
 
-        runtime = Runtime(self.device, self.dtype, self.seed)
+        runtime = Runtime(self.device, self.dtype, self.seed, self.cache_mb)
         strategy: Any = self.strategy
         return Recipe(self.model, common.pairs(self.model_arg, "--model-arg"), runtime, strategy, prompts)
 

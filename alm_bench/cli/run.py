@@ -10,7 +10,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.asked import Asked, Tolerance
-from alm_bench.core import Fits, UsageError
+from alm_bench.core import CACHE_MB, Fits, UsageError
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
@@ -49,6 +49,10 @@ def run(
         ),
     ] = "8",
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode clips ahead of the model.")] = 2,
+    cache_mb: Annotated[
+        int,
+        typer.Option(min=0, help="Memory for what questions about the same clips share; 0: each computes its own."),
+    ] = CACHE_MB,
     executor: Annotated[
         str, typer.Option(metavar="local|ray", help="The model in this process, or in workers on a Ray cluster.")
     ] = "local",

@@ -13,6 +13,7 @@ from alm_bench.core.errors import (
     UsageError,
 )
 from alm_bench.core.protocols import (
+    CACHE_MB,
     Adapter,
     AnswersBlind,
     BaseAdapter,
@@ -65,6 +66,7 @@ from alm_bench.core.types import (
 )
 
 __all__ = [
+    "CACHE_MB",
     "STATUSES",
     "Adapter",
     "AdapterError",

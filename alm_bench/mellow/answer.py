@@ -80,6 +80,10 @@ class Answerer:
         self.engine = Engine(self.model)
         self._at_once = clips_at_once(self.model.config, device.type)
         self._logmel = copy.deepcopy(self.model.encoder.logmel).cpu()
+        self.forget(cache_mb)
+
+    def forget(self, cache_mb: int) -> None:
+        """Begin anew with nothing kept, and so much room for what will be."""
         self._share = cache_mb > 0
         self._kept: LRUCache[Hashable, Tensor | Room] = LRUCache(cache_mb * 1_000_000, lambda value: value.nbytes)
 

@@ -92,14 +92,23 @@ class Decoder:
     def leave(self, x: Tensor) -> Tensor:
         """The last norm."""
 
-    def room(self, rows: int, columns: int) -> Room:
-        shape = (len(self.layers), rows, self.kv_heads, columns, self.head_width)
+    def elements(self, rows: int, columns: int) -> int:
+        """Numbers in the keys and values of so many."""
+        return 2 * len(self.layers) * rows * self.kv_heads * columns * self.head_width
+
+    def memory(self, rows: int, columns: int) -> Tensor:
         # Zeros, as what is masked is multiplied by 0, which makes no 0 of a NaN that memory may hold.
-        values = self.embeddings.new_zeros(shape)
+        return self.embeddings.new_zeros(self.elements(rows, columns))
+
+    def room(self, rows: int, columns: int, memory: Tensor | None = None) -> Room:
+        """In `memory`, of as many elements and with finite numbers in it; in new one where none."""
+        shape = (len(self.layers), rows, self.kv_heads, columns, self.head_width)
+        flat_keys, flat_values = (self.memory(rows, columns) if memory is None else memory).chunk(2)
+        values = flat_values.view(shape)
         if values.device.type == "cuda":
-            return Room(torch.zeros_like(values), values)
+            return Room(flat_keys.view(shape), values)
         # On CPUs a query is multiplied twice as fast with keys that lie side by side, column after column.
-        return Room(self.embeddings.new_zeros((*shape[:3], shape[4], shape[3])).transpose(3, 4), values)
+        return Room(flat_keys.view(*shape[:3], shape[4], shape[3]).transpose(3, 4), values)
 
     def extend(self, x: Tensor, room: Room, start: Tensor | int, last: Tensor | None) -> Tensor | None:
         """Go on with embedded tokens x (B, n, D) after the first `start` columns, one number or one a row, of `room`.

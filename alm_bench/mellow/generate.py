@@ -18,7 +18,7 @@ from alm_bench.core.types import Decoding
 from alm_bench.mellow.decoder import DECODERS, Room
 from alm_bench.mellow.model import Mellow
 
-TOKENS = {"cpu": 1024, "cuda": 32_768}
+TOKENS = {"cpu": 1100, "cuda": 32_768}
 """Tokens that are read at once: on CPUs so few that what passes between layers stays in the cache."""
 GROWTH = 64
 """Columns that are added where answers need more: attention looks at all that there are."""
@@ -78,6 +78,7 @@ class Engine:
     def __init__(self, model: Mellow) -> None:
         self.stop = model.config.prompt.stop
         self.decoder = DECODERS[model.config.lm.kind](model.lm)
+        self._memory = self.decoder.memory(0, 0)
 
     def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
         """(n,) token ids -> (n, D)."""
@@ -167,7 +168,7 @@ class Engine:
         parts = list(self._parts([len(context.prompt) for context in contexts]))
         widest = max(context.start for context in contexts) + max(len(context.prompt) for context in contexts)
         order = [i for part in parts for i in part]
-        room = self.decoder.room(len(order), widest + more)
+        room = self._room(len(order), widest + more)
         for row, i in enumerate(order):
             if (prefix := contexts[i].prefix) is not None:
                 room.put(row, prefix)
@@ -183,6 +184,14 @@ class Engine:
             hidden.append(after[:, 0])
             row += len(part)
         return order, room, torch.cat(hidden)
+
+    def _room(self, rows: int, columns: int) -> Room:
+        """In the memory of the batch before, where that is enough: new memory has to be cleared first."""
+        needed = self.decoder.elements(rows, columns)
+        if self._memory.numel() < needed:
+            self._memory = self._memory[:0]  # given back before more is taken
+            self._memory = self.decoder.memory(rows, columns)
+        return self.decoder.room(rows, columns, self._memory[:needed])
 
     def _next(self, tokens: Tensor, room: Room, lengths: Sequence[int]) -> Tensor:
         """What follows one more token in every row, (B, D)."""
