@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ RETRIED: tuple[Status, ...] = ("error",)
 
 AUDIO_SKIPPED = "audio: "
 """What the reason of an item begins with that was skipped for its clip."""
+
+
+_PARSED = tuple(field.name for field in fields(Parsed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Record:
             "status": self.status,
             "reason": self.reason,
             "text": self.text,
-            "parsed": None if self.parsed is None else asdict(self.parsed),
+            "parsed": None if self.parsed is None else {name: getattr(self.parsed, name) for name in _PARSED},
             "scores": dict(self.scores),
             "blind": dict(self.blind),
             "prompt": self.prompt,

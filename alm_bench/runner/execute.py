@@ -1,7 +1,9 @@
 """The loop: what is not answered yet to an executor, its answers to disk."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 from alm_bench.core import Logs, Orders, Request, UsageError
 from alm_bench.records.schema import Record
@@ -52,14 +54,36 @@ def execute(
     if todo:
         sizer = Sizer(plan.spec.batch_size, lambda line: print(f"{plan.spec.task}: {line}", file=sys.stderr))
         try:
-            for records in (executor or Local()).answered(plan, todo, budget, sizer):
-                store.append(records)
-                budget.add(records)
-                observe(records)
-                kept.update({record.sample.id: record for record in records})
+            made = _spent((executor or Local()).answered(plan, todo, budget, sizer), budget)
+            with closing(_written(made, store)) as written:
+                for records in written:
+                    observe(records)
+                    kept.update({record.sample.id: record for record in records})
         finally:
             store.note("batch_size", sizer.as_json())
     return sorted(kept.values(), key=lambda record: record.index)
+
+
+def _spent(made: Iterator[list[Record]], budget: Budget) -> Iterator[list[Record]]:
+    for records in made:
+        budget.add(records)  # before anything else is asked
+        yield records
+
+
+def _written(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Record], None, None]:
+    """Each batch once it is on disk. One is written while the next is answered: a disk takes as long to be sure of its
+    bytes as a small model takes to answer. However this ends, what was made is on disk."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="records") as disk:
+        before: tuple[list[Record], Future[None]] | None = None
+        for records in made:
+            writing = disk.submit(store.append, records)
+            if before is not None:
+                before[1].result()
+                yield before[0]
+            before = records, writing
+        if before is not None:
+            before[1].result()
+            yield before[0]
 
 
 def still_right(plan: Plan, stored: Sequence[Record]) -> list[Record]:

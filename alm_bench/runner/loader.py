@@ -12,7 +12,7 @@ from alm_bench.core import Adapter, AudioError, AudioPolicy, AudioRef, Prepares,
 from alm_bench.runner.asking import Failed, tried
 from alm_bench.runner.conditions import Condition
 
-KEPT = 32
+KEPT = 8
 """So many clips stay decoded for the next request that may be about them."""
 
 AHEAD = 64

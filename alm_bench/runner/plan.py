@@ -91,6 +91,12 @@ def prepare(
     requests = condition.requests(requests)
     blind, blind_missing = ({}, {}) if spec.condition in OPTIONS else _blind(task, data, questions)
     unheard = {} if spec.condition in OPTIONS else _blind_answers(adapter, requests)
+    same: dict[Any, Any] = {}  # questions share clips and guesses: one mapping stands for all that are equal
+
+    def shared(found: dict[str, int | None]) -> dict[str, int | None]:
+        kept: dict[str, int | None] = same.setdefault(tuple(found.items()), found)
+        return kept
+
     pending = [
         Record(
             index=index,
@@ -99,8 +105,8 @@ def prepare(
             status="error",
             reason="not answered yet",
             # the adapter's own first: the last one is the text-only solver, the same for every model of the task
-            blind={row: places[index] for row, places in unheard.items()} | predicted(sample, blind),
-            heard={} if adapter.audio is None else {ref.id: clip_size(ref) for ref in clips(request)},
+            blind=shared({row: places[index] for row, places in unheard.items()} | predicted(sample, blind)),
+            heard=shared({} if adapter.audio is None else {ref.id: clip_size(ref) for ref in clips(request)}),
         )
         for index, (sample, request) in enumerate(zip(samples, requests, strict=True))
     ]

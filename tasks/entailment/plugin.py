@@ -30,6 +30,7 @@ from alm_bench.tasks.entailment.hypothesis_only import BLIND_HYPOTHESIS, Hypothe
 
 COLUMNS = ("Dataset", "Audio file", "Caption", "Entailment", "Neutral", "Contradiction")
 LABELS = ("Entailment", "Neutral", "Contradiction")
+NAMES = ("entailment", "neutral", "contradiction")
 RECALLS = ("eacc", "nacc", "cacc")
 BLIND_LABEL = "most frequent label"
 DEVELOPMENT = "ClothoV21/validation/"
@@ -73,13 +74,13 @@ class Entailment:
             clip = self._clip(data, name, split)
             for label, title in enumerate(LABELS):
                 yield Sample(
-                    id=f"{name}#{number}-{title.lower()}",
+                    id=f"{name}#{number}-{NAMES[label]}",
                     fields={"hypothesis": row[title]},
                     audio=(clip,),
                     choices=CHOICES,
                     target=CHOICE_OF_LABEL[label],
                     gold=CHOICES[CHOICE_OF_LABEL[label]],
-                    groups={"label": title.lower(), "clip": name},
+                    groups={"label": NAMES[label], "clip": name},
                 )
 
     def _clip(self, data: DataRoot, name: str, split: str) -> AudioRef:

@@ -1,5 +1,6 @@
 """Workers on a cluster of this machine: the tables of one process, whatever dies meanwhile."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -215,3 +216,29 @@ def test_more_workers_than_there_is_room_for(tmp_path: Path) -> None:
     mmau(tmp_path / "data", 3)
     assert "--replicas 3: 3 CPUs are needed, the cluster has 2" in run(tmp_path, "there", ray=3).err
     assert "1 GPUs are needed, the cluster has 0" in run(tmp_path, "there", "--gpus-per-worker", 1, ray=1).err
+
+
+FULL = """
+    def generate(self, batch, decoding):
+        with open("asked.txt", "a") as file:
+            file.write(f"{len(batch)}\\n")
+        if len(batch) > 3:
+            raise MemoryError
+        return super().generate(batch, decoding)
+"""
+
+
+def test_what_does_not_fit_into_a_worker_halves_all_later_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mmau(tmp_path / "data", 20, clips=False)
+    named = model(tmp_path / "mine.py", FULL + "\n    def answer(self, request):\n        return 'a'\n", audio="None")
+    where = ("--tasks", "mmau", "--data", "data", "--out", "runs", "--executor", "ray", "--batch-size", "auto")
+    ran = alm("run", "--model", named, *where)
+    assert ran.status == 0, ran.err
+    asked = [int(line) for line in (tmp_path / "asked.txt").read_text().splitlines()]
+    assert asked == [8, 4, 2, 2, 4, 2, 2, *[2] * 6]
+    header = json.loads((only_run(tmp_path / "runs") / "run.json").read_text())
+    assert header["batch_size"] == {"asked": "auto", "largest": 8, "last": 2}
+    assert "mmau: out of memory with 4 items at once, going on with 2" in ran.err

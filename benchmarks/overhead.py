@@ -1,0 +1,160 @@
+"""What the runner adds to a model's own time, and what keeping records adds to the runner's.
+
+    python benchmarks/overhead.py [--rounds 5] [--items 1000] [--only mellow|echo]
+
+Prints two markdown tables, medians of rounds in which the two sides of a row take turns; the ratio is the median of the
+rounds' ratios. Demo world, MMAU first and then CLE until there are enough items.
+
+`mellow`, batches of 8: the runner as `alm-bench run` has it (`prepare`, `execute` with records on disk and progress
+shown, on a model that is loaded) against a bare loop over the same requests in the same order and batches: clips
+decoded in line, each once a batch, `adapter.generate` called, texts kept in a list. torch has one thread: its threads
+wait for one another, so that with two of them a busy machine measures its other work.
+
+`echo` without clips, batches of 64: `execute` with durable records (one fsync a batch) against the same loop without
+records: the executor's (`Local().answered`), which asks, reads and grades, and its records kept in a list. Plans are
+made before the clock runs.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from alm_bench.audio import load
+from alm_bench.cli.progress import Progress
+from alm_bench.core import Adapter, AudioRef, Decoding, Orders, Request, Runtime, Wave
+from alm_bench.core.prompt import pick_prompt
+from alm_bench.demo import DemoRoot, demo_root
+from alm_bench.plugins import catalogue
+from alm_bench.records.schema import Record
+from alm_bench.records.store import RunStore
+from alm_bench.runner import Plan, RunSpec, execute, prepare
+from alm_bench.runner.budget import Budget
+from alm_bench.runner.executors.local import Local
+from alm_bench.runner.loader import clips
+from alm_bench.runner.sizing import Sizer
+
+SPLITS = {"mmau": "test-mini", "cle": "evaluation"}
+
+
+def planned(adapter: Adapter, prompts: str, items: int, size: int, root: DemoRoot) -> list[Plan]:
+    """So many items over both tasks."""
+    plans: list[Plan] = []
+    for name, split in SPLITS.items():
+        left = items - sum(len(plan.pending) for plan in plans)
+        if not left:
+            break
+        entry = catalogue().task(name)
+        decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
+        spec = RunSpec(name, "benchmark", split, "demo", decoding, limit=left, batch_size=size)
+        plans.append(prepare(spec, entry.create(), pick_prompt(entry.prompts(), prompts, name), root, adapter))
+    return plans
+
+
+def executed(plans: Sequence[Plan]) -> list[Record]:
+    found: list[Record] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for plan in plans:
+            store = RunStore(Path(folder) / plan.run_id, dict(plan.header))
+            with store, Progress(plan.spec.task, len(plan.pending)) as progress:
+                found += execute(plan, store, progress.update)
+    return found
+
+
+def unrecorded(plans: Sequence[Plan]) -> list[Record]:
+    found: list[Record] = []
+    for plan in plans:
+        sizer = Sizer(plan.spec.batch_size, print)
+        for records in Local().answered(plan, range(len(plan.pending)), Budget(), sizer):
+            found += records
+    return found
+
+
+def bare(plans: Sequence[Plan]) -> list[str | None]:
+    texts: list[str | None] = []
+    for plan in plans:
+        adapter, size = plan.adapter, plan.spec.batch_size
+        assert isinstance(size, int)
+        order = adapter.order(plan.requests) if isinstance(adapter, Orders) else range(len(plan.requests))
+        for start in range(0, len(order), size):
+            batch = heard(adapter, [plan.requests[place] for place in order[start : start + size]])
+            texts += [output.text for output in adapter.generate(batch, plan.spec.decoding)]
+    return texts
+
+
+def heard(adapter: Adapter, batch: Sequence[Request]) -> list[Request]:
+    policy = adapter.audio
+    assert policy is not None
+    waves: dict[AudioRef, Wave] = {}
+    for ref in (ref for request in batch for ref in clips(request)):
+        if ref not in waves:
+            waves[ref] = load(ref, policy).wave
+    return [replace(request, waves=tuple(waves[ref] for ref in clips(request))) for request in batch]
+
+
+def compared(one: Callable[[], object], other: Callable[[], object], rounds: int) -> tuple[float, float, float]:
+    """Median seconds of each, and the median of the rounds' ratios; who begins a round alternates."""
+    seconds: dict[Callable[[], object], list[float]] = {one: [], other: []}
+    for number in range(rounds):
+        for work in (one, other) if number % 2 else (other, one):
+            started = time.perf_counter()
+            work()
+            seconds[work].append(time.perf_counter() - started)
+    ratios = [a / b for a, b in zip(seconds[one], seconds[other], strict=True)]
+    print(f"ratios: {', '.join(f'{ratio:.3f}' for ratio in ratios)}", file=sys.stderr)
+    return statistics.median(seconds[one]), statistics.median(seconds[other]), statistics.median(ratios)
+
+
+def with_mellow(items: int, rounds: int, root: DemoRoot) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    entry = catalogue().adapter("mellow")
+    adapter = entry.create({}, Runtime())
+    plans = planned(adapter, entry.prompts, items, 8, root)
+    for request in (request for plan in plans for request in plan.requests):
+        for ref in clips(request):
+            ref.read() if ref.read is not None else None  # synthesised once, and then a file
+    texts, records = bare(plans[-1:]), executed(plans[-1:])
+    assert sorted(map(str, texts)) == sorted(str(record.text) for record in records), "both ask the same"
+
+    def run() -> None:
+        executed(planned(adapter, entry.prompts, items, 8, root))
+
+    ours, theirs, ratio = compared(run, lambda: bare(plans), rounds)
+    print("| model | items | bare loop, s | runner, s | ratio |\n|---|---|---|---|---|")
+    print(f"| mellow | {items} | {theirs:.2f} | {ours:.2f} | {ratio:.3f} |\n", flush=True)
+
+
+def with_echo(items: int, rounds: int, root: DemoRoot) -> None:
+    entry = catalogue().adapter("echo")
+    adapter = entry.create({}, Runtime())
+    adapter.audio = None
+    plans = planned(adapter, entry.prompts, items, 64, root)
+    assert len(executed(plans)) == len(unrecorded(plans)) == items
+    ours, theirs, ratio = compared(lambda: executed(plans), lambda: unrecorded(plans), rounds)
+    print("| model | items | without records, ms | with records, ms | ratio |\n|---|---|---|---|---|")
+    print(f"| echo | {items} | {1e3 * theirs:.0f} | {1e3 * ours:.0f} | {ratio:.2f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--items", type=int, default=1000)
+    parser.add_argument("--only", choices=("mellow", "echo"))
+    asked = parser.parse_args()
+    root = demo_root()
+    if asked.only != "echo":
+        with_mellow(asked.items, asked.rounds, root)
+    if asked.only != "mellow":
+        with_echo(asked.items, 5 * asked.rounds, root)
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
