@@ -113,7 +113,7 @@ def compared(one: Callable[[], object], other: Callable[[], object], rounds: int
 def with_mellow(items: int, rounds: int, root: DemoRoot) -> None:
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(2)
     entry = catalogue().adapter("mellow")
     adapter = entry.create({}, Runtime())
     plans = planned(adapter, entry.prompts, items, 8, root)

@@ -1,6 +1,7 @@
 """Decode a clip by its content and bring it into the form that an adapter's `AudioPolicy` asks for."""
 
 import io
+import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -180,7 +181,7 @@ def _opened(ref: AudioRef) -> Iterator[Any]:
     if ref.read is not None:
         data = ref.read()
         _expect(len(data) > 0, "is empty (0 bytes)")
-        with soundfile.SoundFile(io.BytesIO(data)) as sound:
+        with _in_memory(data) as file, soundfile.SoundFile(file, closefd=False) as sound:
             yield sound
         return
     _expect("\0" not in str(ref.path), "the file's name holds a zero byte")
@@ -190,6 +191,19 @@ def _opened(ref: AudioRef) -> Iterator[Any]:
     _expect(status.st_size > 0, "is empty (0 bytes)")
     with ref.path.open("rb") as file, soundfile.SoundFile(file.fileno(), closefd=False) as sound:
         yield sound
+
+
+@contextmanager
+def _in_memory(data: bytes) -> Iterator[Any]:
+    """What libsndfile reads `data` from: on Linux the number of a file without a name, which it reads by itself;
+    elsewhere an object that it calls back for every block, where the threads that decode wait for one another."""
+    if not hasattr(os, "memfd_create"):
+        yield io.BytesIO(data)
+        return
+    with os.fdopen(os.memfd_create("clip"), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        yield file.fileno()
 
 
 def _rate(file: Any) -> int:

@@ -23,7 +23,8 @@ def content(waves: Iterable[Wave]) -> str:
     """sha256 of what is heard: the same clips under another crop, or with noise on them, are other sounds."""
     digest = hashlib.sha256()
     for wave in waves:
-        digest.update(wave.size.to_bytes(8, "little") + np.ascontiguousarray(wave, dtype=np.float32).tobytes())
+        digest.update(wave.size.to_bytes(8, "little"))
+        digest.update(np.ascontiguousarray(wave, dtype=np.float32).data)
     return digest.hexdigest()
 
 

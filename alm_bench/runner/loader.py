@@ -1,5 +1,7 @@
 """Clips decoded ahead of the model, by worker threads (libsndfile and soxr release the GIL), bounded in memory."""
 
+import os
+import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -131,7 +133,7 @@ def load_clips(index: int, request: Request, policy: AudioPolicy | None, conditi
 
 def decoded(batch: Sequence[tuple[int, Request]], hearing: Hearing, workers: int) -> list[Ready]:
     """One batch of (item, request), each clip decoded once."""
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode", initializer=_give_way) as pool:
         found = Clips(hearing, pool)
         waiting = [(index, request, found.of(request)) for index, request in batch]
         return [hearing.ready(index, request, [clip.result() for clip in own]) for index, request, own in waiting]
@@ -144,7 +146,7 @@ def batches(
 
     Beyond the current batch at most another two are held, or one where that is more than `AHEAD` items.
     """
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode", initializer=_give_way) as pool:
         found = Clips(hearing, pool)
         waiting: deque[tuple[int, list[Future[Clip]]]] = deque()
         todo = iter(order)
@@ -174,3 +176,10 @@ def batches(
 
 def _ahead(size: int) -> int:
     return max(size, min(2 * size, AHEAD))
+
+
+def _give_way() -> None:
+    """Let the model's threads go first: they wait for one another, so that a decoder that takes one's place for a
+    moment holds up all of them."""
+    if hasattr(os, "sched_setscheduler"):  # Linux
+        os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
