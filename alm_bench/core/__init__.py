@@ -38,6 +38,7 @@ from alm_bench.core.protocols import (
     Task,
 )
 from alm_bench.core.types import (
+    NOTHING,
     STATUSES,
     AdapterIdentity,
     AnswerBy,
@@ -67,6 +68,7 @@ from alm_bench.core.types import (
 
 __all__ = [
     "CACHE_MB",
+    "NOTHING",
     "STATUSES",
     "Adapter",
     "AdapterError",

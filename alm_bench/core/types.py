@@ -124,6 +124,10 @@ class OptionScores:
     error: str | None = None
 
 
+NOTHING: dict[str, Any] = {}
+"""For mappings that are empty in most of very many items: one that all share, and nobody writes to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """What an adapter gives back for one request.
@@ -138,8 +142,8 @@ class Output:
     truncated: bool = False
     error: str | None = None
     refusal: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    likelihood: Likelihoods = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    likelihood: Likelihoods = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import (
+    NOTHING,
     STATUSES,
     Arrangement,
     AudioRef,
@@ -53,13 +54,13 @@ class Record:
     reason: str | None = None
     text: str | None = None
     parsed: Parsed | None = None
-    scores: Mapping[str, float] = field(default_factory=dict)
-    blind: Mapping[str, int | None] = field(default_factory=dict)
-    heard: Mapping[str, int | None] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    blind: Mapping[str, int | None] = field(default_factory=lambda: NOTHING)
+    heard: Mapping[str, int | None] = field(default_factory=lambda: NOTHING)
     touched: tuple[str, ...] = ()
     seconds: float | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    likelihood: Likelihoods = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    likelihood: Likelihoods = field(default_factory=lambda: NOTHING)
 
     @property
     def retried(self) -> bool:
@@ -190,7 +191,7 @@ def answered(record: Record, output: Output, task: Task) -> Record:
     What a failed call left (a text whose options could not be scored) is kept beside the reason.
     """
     text = None if output.text is None else storable(output.text)
-    extra = {**output.extra, **({"truncated": True} if output.truncated else {})}
+    extra = {**output.extra, **({"truncated": True} if output.truncated else {})} or NOTHING
     record = replace(record, text=text, extra=extra, likelihood=output.likelihood)
     if output.refusal is not None:
         return replace(record, text=None, status="refused", reason=_line(output.refusal))
@@ -207,7 +208,7 @@ def _line(text: str) -> str:
 
 def storable(text: str) -> str:
     """The text with `?` for halves of surrogate pairs, which UTF-8 does not have."""
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def metric_json(metric: Metric) -> dict[str, Any]:

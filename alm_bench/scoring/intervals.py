@@ -47,8 +47,12 @@ def clustered(
     # Clusters of equal counts are drawn as one of that many chances: the same distribution, and mostly far fewer.
     kinds, sizes = np.unique(sums.reshape(len(sums), -1), axis=0, return_counts=True)
     kinds = kinds.reshape(-1, *sums.shape[1:])
-    drawn = np.random.default_rng(seed).multinomial(len(sums), sizes / len(sums), size=draws)
-    resampled = statistic(np.tensordot(drawn.astype(np.float64), kinds, axes=1))
+    generator, some = np.random.default_rng(seed), 50  # at a time: all together take more memory than the items
+    drawn = [
+        np.tensordot(generator.multinomial(len(sums), sizes / len(sums), size=count).astype(np.float64), kinds, axes=1)
+        for count in [some] * (draws // some) + [draws % some] * (draws % some > 0)
+    ]
+    resampled = statistic(np.concatenate(drawn))
     left_out = np.repeat(statistic(total - kinds), sizes, axis=0)
     bounds = [bca(value[i], resampled[:, i], left_out[:, i]) for i in range(len(value))]
     low, high = np.array(bounds).T
