@@ -22,11 +22,15 @@ class MellowOptions:
     `protocol`: how questions and clips are put before it, as the paper's code does (the default) or as its public
     wrapper does; networks of the compact layout, as the bundled one, have the protocol of that name only.
     `crop`: which 10 s of a longer clip; the protocol's own (random, seeded by the clip) where none is given.
+    `compile`: put writing through torch.compile, for long runs on a GPU. `deterministic`: only algorithms that give
+    the same bits from run to run; on CPUs all do.
     """
 
     checkpoint: str | None = None
     protocol: Literal["paper", "wrapper", "compact"] | None = None
     crop: Literal["first", "centre", "random"] | None = None
+    compile: bool = False
+    deterministic: bool = False
 
 
 class MellowAdapter:
@@ -36,7 +40,7 @@ class MellowAdapter:
     prompts = "native"
 
     def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
-        from alm_bench.mellow.answer import Answerer, pick_device, pick_dtype
+        from alm_bench.mellow.answer import Answerer, exact, pick_device, pick_dtype
         from alm_bench.mellow.checkpoint import load
         from alm_bench.mellow.prompt import protocol_for
 
@@ -45,7 +49,9 @@ class MellowAdapter:
         config = loaded.model.config
         protocol = protocol_for(config.prompt.layout, options.protocol, config.lm.kind)
         self.samples, self.layout = config.encoder.samples, config.prompt.layout
-        self.answerer = Answerer(loaded, protocol, device, dtype, runtime.cache_mb)
+        if options.deterministic:
+            exact()
+        self.answerer = Answerer(loaded, protocol, device, dtype, runtime.cache_mb, options.compile)
         self.audio: AudioPolicy | None = protocol.policy(config.encoder, options.crop)
         # The compact layout has one protocol, which needs no naming.
         choices = [loaded.name, *([protocol.name] if self.layout == "fixed" else [])]

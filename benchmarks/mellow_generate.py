@@ -17,22 +17,32 @@ product and of one large sum on this machine.
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from _published import clip, network, prompt
 from torch import Tensor
 
-from alm_bench.core import Decoding
+from alm_bench.core import Decoding, Runtime
+from alm_bench.core.prompt import pick_prompt
+from alm_bench.demo import demo_root
 from alm_bench.mellow.answer import Answerer, Question
 from alm_bench.mellow.checkpoint import Loaded
+from alm_bench.mellow.dense import Dense
+from alm_bench.mellow.generate import Context
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import PROTOCOLS
+from alm_bench.plugins import catalogue
+from alm_bench.records.store import RunStore
+from alm_bench.runner import RunSpec, execute, prepare
 
 CPU = torch.device("cpu")
+TASKS = ("mmau", "cle", "ace", "clotho_aqa")
 NEVER = 49_151
 """A token that no answer has, in place of the stop token: every item writes as many as it may."""
 
@@ -101,11 +111,113 @@ def ratio(batch: int, count: int, rounds: int) -> None:
     print(f"\ndistinct answers: {len({tuple(row) for row in wanted})} of {batch}")
 
 
+def answers(dtype: str, task: str, limit: int | None) -> tuple[list[str | None], float]:
+    """Texts in the task's order, and accuracy, of the bundled network on the demo world."""
+    entry, model = catalogue().task(task), catalogue().adapter("mellow")
+    adapter = model.create({}, Runtime(dtype=dtype))
+    decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
+    spec = RunSpec(task, "mellow", entry.card.splits[0], "demo", decoding, limit=limit, batch_size=16)
+    plan = prepare(spec, entry.create(), pick_prompt(entry.prompts(), model.prompts, task), demo_root(), adapter)
+    with tempfile.TemporaryDirectory() as folder, RunStore(Path(folder) / "run", dict(plan.header)) as store:
+        records = execute(plan, store, lambda _: None)
+    right = [record.scores.get("accuracy", 0.0) for record in records]
+    return [record.text for record in records], statistics.mean(right)
+
+
+def precision(limit: int | None) -> None:
+    print("| task | items | texts equal | accuracy, float32 | accuracy, bfloat16 |\n|---|---|---|---|---|")
+    for task in TASKS:
+        (full, exact), (half, rough) = (answers(dtype, task, limit) for dtype in ("float32", "bfloat16"))
+        same = sum(a == b for a, b in zip(full, half, strict=True)) / len(full)
+        print(f"| {task} | {len(full)} | {same:.1%} | {exact:.1%} | {rough:.1%} |", flush=True)
+
+
+def limits(dtype: torch.dtype) -> tuple[float, float]:
+    """GFLOP/s of one large product whose weight is laid out for it, and GB/s of reading large weights for one row."""
+    layer, x = Dense(torch.randn(1536, 1536, dtype=dtype)), torch.randn(1024, 1536, dtype=dtype)
+    many = [Dense(torch.randn(2048, 2048, dtype=dtype)) for _ in range(64)]
+    row = torch.randn(1, 2048, dtype=dtype)
+    products = min(seconds(lambda: layer(x))[0] for _ in range(20))
+    reading = min(seconds(lambda: [each(row) for each in many])[0] for _ in range(10))
+    size = torch.finfo(dtype).bits // 8
+    return 2 * 1024 * 1536**2 / products / 1e9, 64 * 2048**2 * size / reading / 1e9
+
+
+@torch.inference_mode()
+def profile(batch: int, count: int, rounds: int, dtype: torch.dtype) -> None:
+    """Stages one by one, medians. Operations are those of products: two for each weight and token, and attention's."""
+    found, questions = loaded(batch)
+    answerer = Answerer(found, PROTOCOLS["paper"], CPU, dtype, cache_mb=0)
+    engine, lm = answerer.engine, found.model.config.lm
+    pairs = [[answerer.listen(wave) for wave in (q.first, q.second) if wave is not None] for q in questions]
+    clips = [piece for pair in pairs for piece in pair]
+    heard = answerer._hear(clips)
+    audio = [found.model.audio(*heard[2 * i : 2 * i + 2]) for i in range(batch)]
+    prefixes = engine.prefixes(audio)
+    layout = found.model.config.prompt
+    prompts = [PROTOCOLS["paper"].prompt_ids(q.prompt, found.tokenizer, layout) for q in questions]
+    contexts = [
+        Context(prefix, engine.embed([layout.separator, *ids])) for prefix, ids in zip(prefixes, prompts, strict=True)
+    ]
+    names = [question.id for question in questions]
+    first, all_ = Decoding(max_new_tokens=1), Decoding(max_new_tokens=count)
+
+    def took(work: Callable[[], Any]) -> float:
+        work()
+        return statistics.median(seconds(work)[0] for _ in range(rounds))
+
+    read = took(lambda: engine.generate(contexts, names, first))
+    stages = {
+        "log-mels": took(lambda: [answerer._logmel(torch.from_numpy(q.first)[None]) for q in questions * 2]),
+        "encode the clips": took(lambda: answerer._hear(clips)),
+        "read the clips": took(lambda: engine.prefixes(audio)),
+        "read the prompts, first token": read,
+        "write the other tokens": took(lambda: engine.generate(contexts, names, all_)) - read,
+    }
+    weights = sum(p.numel() for name, p in found.model.lm.named_parameters() if "layers" in name)
+    head = lm.vocabulary * lm.width
+    long, short = len(audio[0]), len(contexts[0].prompt)
+    both = long + short + count
+
+    def attention(tokens: int, seen: float) -> float:
+        return 4 * lm.layers * lm.width * tokens * seen
+
+    operations = {
+        "read the clips": batch * (2 * weights * long + attention(long, long)),
+        "read the prompts, first token": batch * (2 * weights * short + attention(short, long + short) + 2 * head),
+        "write the other tokens": batch * (count - 1) * (2 * (weights + head) + attention(1, both)),
+    }
+    kept = 2 * lm.layers * lm.kv_heads * lm.width // lm.heads * both
+    size = torch.finfo(dtype).bits // 8
+    moved = {"write the other tokens": (count - 1) * (weights + head + batch * kept) * size}
+    flops, bandwidth = limits(dtype)
+    total = sum(stages.values())
+    print(
+        f"\n{str(dtype).removeprefix('torch.')}: one large product {flops:.0f} GFLOP/s, reading {bandwidth:.0f} GB/s\n"
+    )
+    print(
+        "| stage | seconds | share | GFLOP/s | of the product's | GB/s | of reading's |\n|---|---|---|---|---|---|---|"
+    )
+    for stage, taken in stages.items():
+        speed = operations[stage] / taken / 1e9 if stage in operations else None
+        rate = moved[stage] / taken / 1e9 if stage in moved else None
+        columns = [f"{speed:.0f} | {speed / flops:.0%}" if speed and not rate else " | "]
+        columns.append(f"{rate:.0f} | {rate / bandwidth:.0%}" if rate else " | ")
+        print(f"| {stage} | {taken:.2f} | {taken / total:.0%} | {' | '.join(columns)} |", flush=True)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["ratio"])
+    parser.add_argument("what", choices=["ratio", "precision", "profile"])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--limit", type=int)
     asked = parser.parse_args()
-    ratio(asked.batch, asked.tokens, asked.rounds)
+    if asked.what == "ratio":
+        ratio(asked.batch, asked.tokens, asked.rounds)
+    elif asked.what == "precision":
+        precision(asked.limit)
+    else:
+        for dtype in (torch.float32, torch.bfloat16):
+            profile(asked.batch, asked.tokens, asked.rounds, dtype)

@@ -1,10 +1,11 @@
 """From questions about decoded clips to texts: what the adapter and other callers of a loaded network use."""
 
 import copy
+import os
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -71,13 +72,14 @@ class Answerer:
         device: torch.device,
         dtype: torch.dtype,
         cache_mb: int = CACHE_MB,
+        compiled: bool = False,
     ) -> None:
         self.model, self.tokenizer, self.protocol, self.device = loaded.model, loaded.tokenizer, protocol, device
         self.model.cast(dtype)
         self.model.to(device)
         dense_layers(self.model.encoder)
         dense_layers(self.model.mapper)
-        self.engine = Engine(self.model)
+        self.engine = Engine(self.model, compiled)
         self._at_once = clips_at_once(self.model.config, device.type)
         self._logmel = copy.deepcopy(self.model.encoder.logmel).cpu()
         self.forget(cache_mb)
@@ -152,12 +154,13 @@ class Answerer:
 
     def _had(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
         """By key what is kept of it, or else what `make` makes of it, which is kept from now on."""
-        had: dict[Hashable, V] = {key: self._kept[key] for key in wanted if key in self._kept}
+        kept: Any = self._kept  # of both kinds, each under keys of its own
+        had: dict[Hashable, V] = {key: kept[key] for key in wanted if key in kept}
         missing = [key for key in wanted if key not in had]
         for key, value in zip(missing, make([wanted[key] for key in missing]) if missing else (), strict=True):
             had[key] = value
-            if self._share and value.nbytes <= self._kept.maxsize:
-                self._kept[key] = value
+            if self._share and value.nbytes <= kept.maxsize:
+                kept[key] = value
         return had
 
 
@@ -170,6 +173,15 @@ def clips_at_once(config: MellowConfig, device: str) -> int:
     if not isinstance(encoder, EncoderConfig):
         return 2
     return max(1, 2 * largest.image**2 * largest.embed // (encoder.image**2 * encoder.embed))
+
+
+def exact() -> None:
+    """Let torch use deterministic algorithms only, from now on and in all of this process.
+
+    cuBLAS reads its setting when it is first used.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
 
 
 def pick_device(name: str) -> torch.device:

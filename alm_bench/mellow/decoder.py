@@ -79,9 +79,11 @@ class Decoder:
     """From (..., D) to the logits of every token."""
 
     def __init__(self, lm: PreTrainedModel, heads: int, kv_heads: int, width: int) -> None:
+        if any(".lora_" in name for name, _ in lm.named_parameters()):
+            raise ValueError("the language model's adapters are not merged: they would be left out")
         self.heads, self.kv_heads, self.head_width = heads, kv_heads, width // heads
         self.positions: int = lm.config.max_position_embeddings
-        self.embeddings: Tensor = lm.get_input_embeddings().weight.detach()  # type: ignore[union-attr,assignment,operator]
+        self.embeddings: Tensor = lm.get_input_embeddings().weight.detach()  # type: ignore[operator]
 
     @abstractmethod
     def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
@@ -167,7 +169,7 @@ class Llama(Decoder):
         inner: Any = lm.model
         self.layers = [LlamaLayer(layer, self.heads, self.kv_heads) for layer in inner.layers]
         self.norm, self.eps = inner.norm.weight.detach(), config.rms_norm_eps
-        self.head = Dense(lm.lm_head.weight)  # type: ignore[union-attr,arg-type]
+        self.head = Dense(lm.lm_head.weight)
         angles = torch.arange(config.max_position_embeddings)[:, None] * inner.rotary_emb.inv_freq.float().cpu()
         cosines, sines = angles.cos(), angles.sin()
         # x turned is x * [cos, cos] + [second half, first half] * [-sin, sin]
@@ -200,7 +202,7 @@ class LlamaLayer(Layer):
 
     def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
         normed = functional.rms_norm(x, self.before.shape, self.before, self.eps)
-        rows = self.qkv(normed).unflatten(-1, (-1, place.shape[-1]))
+        rows = self.qkv(normed).view(*x.shape[:2], -1, place.shape[-1])
         turned = rows[:, :, : self.turned]
         turned = torch.addcmul(turned * place[0], turned.roll(place.shape[-1] // 2, dims=-1), place[1])
         queries, keys = turned[:, :, : self.heads] * self.scale, turned[:, :, self.heads :]
@@ -221,7 +223,7 @@ class GPT2(Decoder):
         inner: Any = lm.transformer
         self.layers = [GPT2Layer(layer, self.heads) for layer in inner.h]
         self.places, self.norm = inner.wpe.weight.detach(), inner.ln_f
-        self.head = Dense(lm.lm_head.weight)  # type: ignore[union-attr,arg-type]
+        self.head = Dense(lm.lm_head.weight)
 
     def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
         return x + self.places[places], None
@@ -240,7 +242,7 @@ class GPT2Layer(Layer):
         self.qkv, self.out, self.wide, self.narrow = (Dense(part.weight.T, part.bias) for part in parts)
 
     def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
-        queries, keys, values = self.qkv(self.before(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        queries, keys, values = self.qkv(self.before(x)).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return queries * queries.shape[-1] ** -0.5, keys, values
 
     def finish(self, x: Tensor, mixed: Tensor) -> Tensor:

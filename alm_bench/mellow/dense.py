@@ -33,7 +33,8 @@ def packs(weight: Tensor) -> bool:
         return False
     if weight.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return False
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def activated(x: Tensor, activation: Activation) -> Tensor:
@@ -96,10 +97,11 @@ def dense_layers(module: nn.Module) -> None:
 
 def products(a: Tensor, b: Tensor) -> Tensor:
     """a (B, H, n, K) @ b (B, H, T, K) transposed: (B, H, n, T)."""
+    shape = (*a.shape[:3], b.shape[2])
     many, others = a.flatten(0, 1), b.flatten(0, 1)
     if a.dtype != torch.float32 or a.shape[2] < FEW or not packs(a):
-        return torch.bmm(many, others.transpose(1, 2)).unflatten(0, a.shape[:2])
+        return torch.bmm(many, others.transpose(1, 2)).view(shape)
     multiply = torch.ops.mkldnn._linear_pointwise
     # oneDNN takes a thousand times as long on a matrix that lies the other way round.
     rows = [multiply(x, y.contiguous(), None, "none", [], "") for x, y in zip(many, others, strict=True)]
-    return torch.stack(rows).unflatten(0, a.shape[:2])
+    return torch.stack(rows).view(shape)

@@ -73,11 +73,20 @@ class Row:
 
 
 class Engine:
-    """A network's language model as it is now, ready to infer."""
+    """A network's language model as it is now, ready to infer.
 
-    def __init__(self, model: Mellow) -> None:
+    `compiled` puts writing through torch.compile, which takes a minute at the first answers and joins the many small
+    operations between two products into few. Raises UsageError where products are laid out for the processor: torch
+    cannot trace those, and without them writing takes twice as long.
+    """
+
+    def __init__(self, model: Mellow, compiled: bool = False) -> None:
         self.stop = model.config.prompt.stop
         self.decoder = DECODERS[model.config.lm.kind](model.lm)
+        if compiled and self.decoder.head.packed:
+            raise UsageError("compile=true is for GPUs, found a CPU, which answers faster without it: leave it out")
+        self._compiled = compiled
+        self._step = torch.compile(self.decoder.extend, dynamic=True) if compiled else self.decoder.extend
         self._memory = self.decoder.memory(0, 0)
 
     def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
@@ -189,14 +198,16 @@ class Engine:
         """In the memory of the batch before, where that is enough: new memory has to be cleared first."""
         needed = self.decoder.elements(rows, columns)
         if self._memory.numel() < needed:
-            self._memory = self._memory[:0]  # given back before more is taken
+            self._memory = self.decoder.memory(0, 0)  # given back before more is taken
             self._memory = self.decoder.memory(rows, columns)
         return self.decoder.room(rows, columns, self._memory[:needed])
 
     def _next(self, tokens: Tensor, room: Room, lengths: Sequence[int]) -> Tensor:
         """What follows one more token in every row, (B, D)."""
         x = self.decoder.embeddings[tokens][:, None]
-        after = self.decoder.extend(x, room, self._places(lengths), torch.zeros_like(tokens)[:, None])
+        # Numbers would be compiled anew one by one.
+        starts = torch.tensor(lengths, device=x.device) if self._compiled else self._places(lengths)
+        after = self._step(x, room, starts, torch.zeros_like(tokens)[:, None])
         assert after is not None
         return after[:, 0]
 

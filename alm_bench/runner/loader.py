@@ -133,7 +133,7 @@ def load_clips(index: int, request: Request, policy: AudioPolicy | None, conditi
 
 def decoded(batch: Sequence[tuple[int, Request]], hearing: Hearing, workers: int) -> list[Ready]:
     """One batch of (item, request), each clip decoded once."""
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode", initializer=_give_way) as pool:
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode", initializer=_give_way) as pool:
         found = Clips(hearing, pool)
         waiting = [(index, request, found.of(request)) for index, request in batch]
         return [hearing.ready(index, request, [clip.result() for clip in own]) for index, request, own in waiting]
@@ -146,7 +146,7 @@ def batches(
 
     Beyond the current batch at most another two are held, or one where that is more than `AHEAD` items.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode", initializer=_give_way) as pool:
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode", initializer=_give_way) as pool:
         found = Clips(hearing, pool)
         waiting: deque[tuple[int, list[Future[Clip]]]] = deque()
         todo = iter(order)

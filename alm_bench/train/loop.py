@@ -320,7 +320,7 @@ class Trainer:
         if corpus is None or not self.accelerator.is_main_process:
             return {}
         collator = self.held_out(corpus, stage.config)
-        model = self._kept(stage).eval()
+        model = merged(self._kept(stage)).eval()  # the engine reads plain weights
         decoding = Decoding(max_new_tokens=LONGEST)
         right: dict[str, list[bool]] = defaultdict(list)
         rows = range(min(self.config.answer_rows, sum(corpus.sizes)))
@@ -328,7 +328,8 @@ class Trainer:
             part = rows[start : start + 64]
             batch = collator.answers(part, 0).to(self.accelerator.device)
             with self._autocast():
-                written = generate(model, Objective(model).sequences(batch), list(map(str, part)), decoding)
+                sequences = Objective(model).sequences(batch)
+            written = generate(model, sequences, list(map(str, part)), decoding)
             for number, row, answer in zip(part, written, batch.answers, strict=True):
                 source, index = corpus.row(number)
                 said = tokenizer.decode(row.tokens, skip_special_tokens=True)

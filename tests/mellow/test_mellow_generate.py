@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -7,7 +8,8 @@ import torch
 from alm_bench.core.errors import UsageError
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
-from alm_bench.mellow.generate import Written, generate, nucleus
+from alm_bench.mellow.dense import packs
+from alm_bench.mellow.generate import TOKENS, Context, Engine, Written, generate, nucleus
 from alm_bench.mellow.model import Mellow, seeded
 
 GREEDY = Decoding(max_new_tokens=20)
@@ -36,6 +38,40 @@ def test_cached_greedy_equals_full_recomputation(tiny: Mellow, prefix: torch.Ten
     assert len({tuple(row) for row in expected}) == 4
     written = generate(tiny, prefix, ITEMS, GREEDY)
     assert [list(row.tokens) for row in written] == expected
+
+
+def test_answers_longer_than_the_room_of_the_batch(
+    tiny: Mellow, prefix: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = naive(tiny, prefix, 20)
+    monkeypatch.setattr("alm_bench.mellow.generate.GROWTH", 3)
+    monkeypatch.setitem(TOKENS, "cpu", 300)  # one row at a time
+    rows = [prefix[0], prefix[1][7:], prefix[2], prefix[3]]
+    written = generate(tiny, rows, ITEMS, GREEDY)
+    assert [list(row.tokens) for row in written] == [expected[0], *naive(tiny, prefix[1:2, 7:], 20), *expected[2:]]
+
+
+def test_a_batch_leaves_nothing_for_the_next(tiny: Mellow, prefix: torch.Tensor) -> None:
+    """Room is kept from batch to batch: larger, smaller, of other lengths."""
+    engine = Engine(tiny)
+    for rows in ([0, 1, 2, 3], [2], [3, 1], [0, 1, 2, 3]):
+        contexts = [Context(None, prefix[i, 3 * i :]) for i in rows]
+        alone = [
+            generate(tiny, [context.prompt], [ITEMS[i]], NUCLEUS)[0] for i, context in zip(rows, contexts, strict=True)
+        ]
+        assert engine.generate(contexts, [ITEMS[i] for i in rows], NUCLEUS) == alone
+
+
+def test_a_compiled_step_writes_the_same(tiny: Mellow, prefix: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, where nothing is laid out for a processor: traced whole (`fullgraph`), though not compiled."""
+    if packs(torch.zeros(1, 1)):
+        with pytest.raises(UsageError, match="compile=true is for GPUs"):
+            Engine(tiny, compiled=True)
+    monkeypatch.setattr("alm_bench.mellow.dense.packs", lambda weight: False)
+    trace = partial(torch.compile, backend="eager", fullgraph=True)
+    monkeypatch.setattr(torch, "compile", lambda function, dynamic: trace(function, dynamic=dynamic))
+    contexts = [Context(None, row) for row in prefix]
+    assert Engine(tiny, compiled=True).generate(contexts, ITEMS, GREEDY) == generate(tiny, prefix, ITEMS, GREEDY)
 
 
 def test_gpt2_too(prefix: torch.Tensor) -> None:

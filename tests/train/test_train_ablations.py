@@ -11,9 +11,10 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from alm_bench.core import CheckpointError, DataError, UsageError
+from alm_bench.core import CheckpointError, DataError, Decoding, UsageError
 from alm_bench.mellow.checkpoint import TOKENIZER, WEIGHTS, load_folder
 from alm_bench.mellow.config import PUBLISHED, LanguageModelConfig
+from alm_bench.mellow.generate import generate
 from alm_bench.mellow.lm import build_lm
 from alm_bench.mellow.model import Mellow, seeded
 from alm_bench.train.config import CONFIGS, LoraConfig, TrainConfig, load_config
@@ -227,6 +228,10 @@ def test_adapters_change_nothing_untrained_and_merge_to_the_same_logits(network:
     assert whole.state_dict().keys() == seeded(shape).state_dict().keys()
     assert torch.equal(logits(model), trained)
     assert adapters(model)
+    sequences, items = list(inputs), ["a", "b"]
+    with pytest.raises(ValueError, match="not merged"):  # they would write as the weights below them do
+        generate(model, sequences, items, Decoding(max_new_tokens=4))
+    assert len(generate(whole, sequences, items, Decoding(max_new_tokens=4))) == 2
 
 
 def test_a_resumed_lora_run_takes_the_same_steps(shrink: Callable[[str], TrainConfig], tmp_path: Path) -> None:
