@@ -33,7 +33,8 @@ def execute(
     the task's order, fewer than the plan's items where the budget is reached. Raises AdapterError where the audio does
     not reach the model.
 
-    Each batch is on disk before it is observed, so that an interruption loses at most the batch in the model's hands.
+    Each batch is on disk before it is observed: an interruption loses at most the batch in the model's hands and the
+    one before it, which is being written meanwhile.
     """
     budget = Budget() if budget is None else budget
     same = still_right(plan, store.kept)
