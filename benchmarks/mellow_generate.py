@@ -120,7 +120,8 @@ def answers(dtype: str, task: str, limit: int | None) -> tuple[list[str | None],
     plan = prepare(spec, entry.create(), pick_prompt(entry.prompts(), model.prompts, task), demo_root(), adapter)
     with tempfile.TemporaryDirectory() as folder, RunStore(Path(folder) / "run", dict(plan.header)) as store:
         records = execute(plan, store, lambda _: None)
-    right = [record.scores.get("accuracy", 0.0) for record in records]
+    # accuracy, or what stands for it where some answers are sentences (yes or no, in ClothoAQA)
+    right = [next(iter(record.scores.values())) for record in records if record.scores]
     return [record.text for record in records], statistics.mean(right)
 
 

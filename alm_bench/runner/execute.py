@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
-from alm_bench.core import Logs, Orders, Request, UsageError
+from alm_bench.core import Logs, Orders, Request, Streams, UsageError
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
 from alm_bench.runner.budget import Budget
@@ -56,7 +56,9 @@ def execute(
         sizer = Sizer(plan.spec.batch_size, lambda line: print(f"{plan.spec.task}: {line}", file=sys.stderr))
         try:
             made = _spent((executor or Local()).answered(plan, todo, budget, sizer), budget)
-            with closing(_written(made, store)) as written:
+            # Of calls that end one by one each is shown at once, not with the next.
+            write = _stored if isinstance(plan.adapter, Streams) else _written
+            with closing(write(made, store)) as written:
                 for records in written:
                     observe(records)
                     kept.update({record.sample.id: record for record in records})
@@ -68,6 +70,12 @@ def execute(
 def _spent(made: Iterator[list[Record]], budget: Budget) -> Iterator[list[Record]]:
     for records in made:
         budget.add(records)  # before anything else is asked
+        yield records
+
+
+def _stored(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Record], None, None]:
+    for records in made:
+        store.append(records)
         yield records
 
 
