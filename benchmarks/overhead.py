@@ -7,8 +7,7 @@ rounds' ratios. Demo world, MMAU first and then CLE until there are enough items
 
 `mellow`, batches of 8: the runner as `alm-bench run` has it (`prepare`, `execute` with records on disk and progress
 shown, on a model that is loaded) against a bare loop over the same requests in the same order and batches: clips
-decoded in line, each once a batch, `adapter.generate` called, texts kept in a list. torch has one thread: its threads
-wait for one another, so that with two of them a busy machine measures its other work.
+decoded in line, each once a batch, `adapter.generate` called, texts kept in a list. torch has its threads as always.
 
 `echo` without clips, batches of 64: `execute` with durable records (one fsync a batch) against the same loop without
 records: the executor's (`Local().answered`), which asks, reads and grades, and its records kept in a list. Plans are
@@ -111,9 +110,6 @@ def compared(one: Callable[[], object], other: Callable[[], object], rounds: int
 
 
 def with_mellow(items: int, rounds: int, root: DemoRoot) -> None:
-    import torch
-
-    torch.set_num_threads(2)
     entry = catalogue().adapter("mellow")
     adapter = entry.create({}, Runtime())
     plans = planned(adapter, entry.prompts, items, 8, root)

@@ -1,6 +1,7 @@
 """Clips decoded ahead of the model, by worker threads (libsndfile and soxr release the GIL), bounded in memory."""
 
 import os
+import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
@@ -180,6 +181,6 @@ def _ahead(size: int) -> int:
 
 def _give_way() -> None:
     """Let the model's threads go first: they wait for one another, so that a decoder that takes one's place for a
-    moment holds up all of them."""
-    if hasattr(os, "sched_setscheduler"):  # Linux
-        os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
+    moment holds up all of them. Not so far back that on a busy machine the model waits for its clips."""
+    if sys.platform == "linux":  # where a thread has a priority of its own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
