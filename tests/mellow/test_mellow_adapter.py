@@ -261,6 +261,17 @@ def test_what_questions_share_is_computed_once(
         assert sum(read) == (4 if cache_mb else 8)
 
 
+def test_deterministic_algorithms_answer_the_same(folder: Path, waves: list[Wave]) -> None:
+    asked = questions(waves)
+    wanted = texts(without(folder, 64), *asked)
+    try:
+        exact = MellowAdapter(MellowOptions(str(folder), deterministic=True), Runtime(device="cpu"))
+        assert torch.are_deterministic_algorithms_enabled()
+        assert texts(exact, *asked) == wanted
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
 def test_what_is_kept_is_bounded(folder: Path, waves: list[Wave]) -> None:
     adapter = without(folder, 1)
     kept = adapter.answerer._kept

@@ -55,7 +55,7 @@ def test_products_of_many_matrices(layout: str, count: int) -> None:
     torch.testing.assert_close(products(a, b), a @ b.transpose(2, 3), atol=1e-4, rtol=1e-5)
 
 
-def test_layers_that_only_infer_give_the_same(tiny: Mellow) -> None:
+def test_layers_that_only_infer_give_the_same() -> None:
     network = nn.Sequential(nn.Linear(8, 4), nn.Sequential(nn.GELU(), nn.Linear(4, 2, bias=False)))
     x = drawn(5, 8)
     with torch.inference_mode():
