@@ -227,6 +227,8 @@ def _blocks(file: Any, limit: int) -> Samples:
             break
         blocks.append(block)
         limit -= len(block)
+    if len(blocks) == 1:
+        return blocks[0]
     return np.concatenate(blocks) if blocks else np.zeros((0, file.channels), np.float32)
 
 

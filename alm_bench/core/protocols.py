@@ -151,8 +151,9 @@ class Prepares(Protocol):
     """An adapter whose first steps can be done while its model is at work (a log-mel, a key of the content)."""
 
     def prepare(self, wave: Wave) -> Any:
-        """What `Request.features` holds of one decoded clip. Called on decoding threads, several at a time, once for
-        neighbouring requests about the clip; what it raises is the error of their items.
+        """What `Request.features` holds of one decoded clip. Called on decoding threads, several at a time, or
+        on the model's own where these have not come to it; once for neighbouring requests about the clip. What it
+        raises is the error of their items.
 
         Requests come without features, too (`ask`, `check`): they are answered alike.
         """

@@ -2,8 +2,8 @@
 
 import copy
 import os
-import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -31,8 +31,8 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A decoded clip as the network begins with it: its log-mel (frames, mels), and a key that tells its samples from
-    all others: the same clip under another crop, or with noise on it, is another."""
+    """A decoded clip as the network begins with it: its log-mel (frames, mels), and a key that tells this from all
+    others: the same clip under another crop, or with noise on it, is another."""
 
     key: str
     logmel: Tensor
@@ -91,10 +91,9 @@ class Answerer:
 
     def listen(self, wave: Wave) -> Clip:
         """What is computed of a clip before the network proper: on any thread, beside the network's own work."""
-        if threading.current_thread() is not threading.main_thread() and torch.get_num_threads() > 1:
-            torch.set_num_threads(1)  # of this thread alone: the others are the network's
-        with torch.inference_mode():
-            return Clip(content([wave]), self._logmel(torch.from_numpy(np.array(wave))[None])[0])
+        with one_thread(), torch.inference_mode():
+            logmel = self._logmel(torch.from_numpy(np.array(wave))[None])[0]
+        return Clip(content([logmel.numpy()]), logmel)
 
     def answer(self, questions: Sequence[Question], decoding: Decoding) -> list[Answer]:
         """One answer a question, in order."""
@@ -162,6 +161,18 @@ class Answerer:
             if self._share and value.nbytes <= kept.maxsize:
                 kept[key] = value
         return had
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch use one thread for what this one asks of it: the others are the network's, and how many there are does
+    not change how a sum is rounded."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def clips_at_once(config: MellowConfig, device: str) -> int:

@@ -8,6 +8,8 @@ from alm_bench.mellow.config import FrontConfig
 
 AMIN = 1e-10
 """Power below which the decibels stop falling (-100 dB)."""
+FRAMES = 64
+"""Frames that are transformed at once on CPUs: so few that spectra stay in the cache, and in memory that is there."""
 
 
 class LogMel(nn.Module):
@@ -32,9 +34,18 @@ class LogMel(nn.Module):
         self.register_buffer("mel", torch.from_numpy(mel).float(), persistent=False)
 
     def forward(self, waves: Tensor) -> Tensor:
-        spectrum = torch.stft(
-            waves, self.n_fft, self.hop, window=self.window, center=True, pad_mode="reflect", return_complex=True
-        )
+        around = self.n_fft // 2
+        padded = torch.cat([waves[:, 1 : around + 1].flip(1), waves, waves[:, -around - 1 : -1].flip(1)], dim=1)
+        frames = 1 + waves.shape[1] // self.hop
+        step = frames if waves.is_cuda else max(1, FRAMES // len(waves))
+        mel = [
+            self._mel(padded[:, start * self.hop : (min(start + step, frames) - 1) * self.hop + self.n_fft])
+            for start in range(0, frames, step)
+        ]
+        return 10.0 * torch.log10(torch.cat(mel, dim=1).clamp(min=AMIN))
+
+    def _mel(self, waves: Tensor) -> Tensor:
+        """Energy in the mel bands of the frames that fit in whole, (B, frames, mels)."""
+        spectrum = torch.stft(waves, self.n_fft, self.hop, window=self.window, center=False, return_complex=True)
         power = spectrum.real.square() + spectrum.imag.square()
-        mel = power.transpose(1, 2) @ self.mel
-        return 10.0 * torch.log10(mel.clamp(min=AMIN))
+        return power.transpose(1, 2) @ self.mel

@@ -3,9 +3,10 @@
 import os
 import sys
 import threading
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -100,24 +101,47 @@ class Hearing:
         return Ready(index, request, tuple(sorted(touched)), error=error)
 
 
+class Heard:
+    """A clip that whoever asks first decodes; others who ask meanwhile wait for it. The model's own thread would
+    otherwise wait for one that stands in the queue, while the decoding threads have no core to themselves."""
+
+    def __init__(self, make: Callable[[], Clip]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._clip: Clip | None = None
+
+    def clip(self) -> Clip:
+        with self._lock:
+            if self._clip is None:
+                self._clip = self._make()
+            return self._clip
+
+
 class Clips:
     """Clips as a pool of threads decodes them, each once for requests that are near one another."""
 
     def __init__(self, hearing: Hearing, pool: ThreadPoolExecutor) -> None:
         self._hearing, self._pool = hearing, pool
-        self._kept: OrderedDict[AudioRef, Future[Clip]] = OrderedDict()
+        self._kept: OrderedDict[AudioRef, Heard] = OrderedDict()
 
-    def of(self, request: Request) -> list[Future[Clip]]:
+    def of(self, request: Request) -> list[Heard]:
         """In the order of `Hearing.refs`."""
-        return [self._decoded(ref) for ref in self._hearing.refs(request)]
+        return [self._begun(ref) for ref in self._hearing.refs(request)]
 
-    def _decoded(self, ref: AudioRef) -> Future[Clip]:
+    def _begun(self, ref: AudioRef) -> Heard:
         if ref not in self._kept:
-            self._kept[ref] = self._pool.submit(self._hearing.clip, ref)
+            self._kept[ref] = heard = Heard(partial(self._hearing.clip, ref))
+            self._pool.submit(_decode, weakref.ref(heard))
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(ref)
         return self._kept[ref]
+
+
+def _decode(wanted: "weakref.ref[Heard]") -> None:
+    """Unless all who wanted it have it already: a queue that is not worked off holds no clips."""
+    heard = wanted()
+    if heard is not None:
+        heard.clip()
 
 
 def clips(request: Request) -> tuple[AudioRef, ...]:
@@ -137,7 +161,7 @@ def decoded(batch: Sequence[tuple[int, Request]], hearing: Hearing, workers: int
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode", initializer=_give_way) as pool:
         found = Clips(hearing, pool)
         waiting = [(index, request, found.of(request)) for index, request in batch]
-        return [hearing.ready(index, request, [clip.result() for clip in own]) for index, request, own in waiting]
+        return [hearing.ready(index, request, [heard.clip() for heard in own]) for index, request, own in waiting]
 
 
 def batches(
@@ -149,7 +173,7 @@ def batches(
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode", initializer=_give_way) as pool:
         found = Clips(hearing, pool)
-        waiting: deque[tuple[int, list[Future[Clip]]]] = deque()
+        waiting: deque[tuple[int, list[Heard]]] = deque()
         todo = iter(order)
 
         def fill(count: int) -> None:
@@ -158,7 +182,7 @@ def batches(
 
         def taken() -> Ready:
             index, own = waiting.popleft()
-            return hearing.ready(index, requests[index], [clip.result() for clip in own])
+            return hearing.ready(index, requests[index], [heard.clip() for heard in own])
 
         try:
             count = size()
@@ -170,9 +194,7 @@ def batches(
                 count = size()
                 fill(count)
         finally:
-            for _, own in waiting:
-                for clip in own:
-                    clip.cancel()
+            pool.shutdown(cancel_futures=True)
 
 
 def _ahead(size: int) -> int:
