@@ -7,7 +7,8 @@ rounds' ratios. Demo world, MMAU first and then CLE until there are enough items
 
 `mellow`, batches of 8: the runner as `alm-bench run` has it (`prepare`, `execute` with records on disk and progress
 shown, on a model that is loaded) against a bare loop over the same requests in the same order and batches: clips
-decoded in line, each once a batch, `adapter.generate` called, texts kept in a list. torch has its threads as always.
+decoded and prepared in line, each once a batch, `adapter.generate` called, texts kept in a list. Both begin with
+nothing kept of any clip, as a run does; torch has its threads as always.
 
 `echo` without clips, batches of 64: `execute` with durable records (one fsync a batch) against the same loop without
 records: the executor's (`Local().answered`), which asks, reads and grades, and its records kept in a list. Plans are
@@ -27,7 +28,7 @@ from typing import Any
 
 from alm_bench.audio import load
 from alm_bench.cli.progress import Progress
-from alm_bench.core import Adapter, AudioRef, Decoding, Orders, Request, Runtime, Wave
+from alm_bench.core import Adapter, AudioRef, Decoding, Orders, Prepares, Request, Runtime, Wave
 from alm_bench.core.prompt import pick_prompt
 from alm_bench.core.protocols import CACHE_MB
 from alm_bench.demo import DemoRoot, demo_root
@@ -91,11 +92,21 @@ def bare(plans: Sequence[Plan]) -> list[str | None]:
 def heard(adapter: Adapter, batch: Sequence[Request]) -> list[Request]:
     policy = adapter.audio
     assert policy is not None
+    assert isinstance(adapter, Prepares)
     waves: dict[AudioRef, Wave] = {}
+    features: dict[AudioRef, Any] = {}
     for ref in (ref for request in batch for ref in clips(request)):
         if ref not in waves:
             waves[ref] = load(ref, policy).wave
-    return [replace(request, waves=tuple(waves[ref] for ref in clips(request))) for request in batch]
+            features[ref] = adapter.prepare(waves[ref])
+    return [
+        replace(
+            request,
+            waves=tuple(waves[ref] for ref in clips(request)),
+            features=tuple(features[ref] for ref in clips(request)),
+        )
+        for request in batch
+    ]
 
 
 def compared(one: Callable[[], object], other: Callable[[], object], rounds: int) -> tuple[float, float, float]:

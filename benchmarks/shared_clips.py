@@ -1,9 +1,9 @@
 """Questions a second with and without reuse of what questions about the same clips share.
 
-    python benchmarks/shared_clips.py [--clips 4] [--rounds 3] [--dtype float32]
+    python benchmarks/shared_clips.py [--clips 2] [--batch 16] [--rounds 3] [--dtype float32]
 
-Work of ACE's shape (15 questions about every clip: five hypotheses, three verdicts) and of CLE's (three), batches of 16
-in the order that the adapter advises, the published network under the paper's protocol: each question has the clip and
+Work of ACE's shape (15 questions about every clip: five hypotheses, three verdicts) and of CLE's (three), in the
+order that the adapter advises, the published network under the paper's protocol: each question has the clip and
 a spare one, the prompt that CLE words, and answers as long as a verdict (8 tokens). Clips are decoded, and their
 log-mels made, beforehand: the runner does that once a clip, on threads of its own, either way.
 With and without reuse (`cache_mb=0`) take turns; medians. The answers are compared.
@@ -22,7 +22,7 @@ from alm_bench.mellow.answer import Answerer, Question
 from alm_bench.mellow.prompt import PROTOCOLS
 
 SHAPES = {"ACE": 15, "CLE": 3}
-BATCH, LONGEST = 16, 8
+LONGEST = 8
 OPTIONS = "a) it is definitely true b) it is definitely false c) it is plausible d) i cannot determine"
 
 
@@ -37,17 +37,17 @@ def questions(answerer: Answerer, clips: int, each: int) -> list[Question]:
     return asked
 
 
-def answers(answerer: Answerer, asked: list[Question]) -> tuple[float, list[str]]:
+def answers(answerer: Answerer, asked: list[Question], batch: int) -> tuple[float, list[str]]:
     started = time.perf_counter()
     texts = [
         answer.text
-        for start in range(0, len(asked), BATCH)
-        for answer in answerer.answer(asked[start : start + BATCH], Decoding(max_new_tokens=LONGEST))
+        for start in range(0, len(asked), batch)
+        for answer in answerer.answer(asked[start : start + batch], Decoding(max_new_tokens=LONGEST))
     ]
     return time.perf_counter() - started, texts
 
 
-def main(clips: int, rounds: int, dtype: str) -> None:
+def main(clips: int, batch: int, rounds: int, dtype: str) -> None:
     loaded = network()
     config = loaded.model.config
     loaded.model.config = replace(config, prompt=replace(config.prompt, stop=config.lm.vocabulary - 1))
@@ -56,13 +56,13 @@ def main(clips: int, rounds: int, dtype: str) -> None:
     one = Answerer(loaded, PROTOCOLS["paper"], torch.device("cpu"), getattr(torch, dtype), cache_mb=0)
     for shape, each in SHAPES.items():
         asked = questions(one, clips * (1 if each > 5 else 5), each)
-        answers(one, asked[:BATCH])
+        answers(one, asked[:batch], batch)
         times: dict[bool, list[float]] = {False: [], True: []}
         texts: dict[bool, list[str]] = {}
         for _ in range(rounds):
             for reuse in (False, True):
                 one.forget(CACHE_MB if reuse else 0)
-                taken, texts[reuse] = answers(one, asked)
+                taken, texts[reuse] = answers(one, asked, batch)
                 times[reuse].append(taken)
         slow, fast = (len(asked) / statistics.median(times[reuse]) for reuse in (False, True))
         same = sum(a == b for a, b in zip(texts[False], texts[True], strict=True))
@@ -71,8 +71,9 @@ def main(clips: int, rounds: int, dtype: str) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=6)
+    parser.add_argument("--clips", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
     asked = parser.parse_args()
-    main(asked.clips, asked.rounds, asked.dtype)
+    main(asked.clips, asked.batch, asked.rounds, asked.dtype)

@@ -18,13 +18,13 @@ from alm_bench.core.protocols import CACHE_MB
 from alm_bench.core.types import Decoding, Wave
 from alm_bench.mellow.checkpoint import Loaded
 from alm_bench.mellow.config import EncoderConfig, MellowConfig
-from alm_bench.mellow.decoder import Room
+from alm_bench.mellow.decoder import KVCache
 from alm_bench.mellow.dense import dense_layers
 from alm_bench.mellow.generate import Context, Engine, Likelihood, Written
 from alm_bench.mellow.prompt import Protocol
 
 T = TypeVar("T")
-V = TypeVar("V", Tensor, Room)
+V = TypeVar("V", Tensor, KVCache)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -81,17 +81,18 @@ class Answerer:
         dense_layers(self.model.mapper)
         self.engine = Engine(self.model, compiled)
         self._at_once = clips_at_once(self.model.config, device.type)
+        self._threads = torch.get_num_threads()
         self._logmel = copy.deepcopy(self.model.encoder.logmel).cpu()
         self.forget(cache_mb)
 
     def forget(self, cache_mb: int) -> None:
         """Begin anew with nothing kept, and so much room for what will be."""
         self._share = cache_mb > 0
-        self._kept: LRUCache[Hashable, Tensor | Room] = LRUCache(cache_mb * 1_000_000, lambda value: value.nbytes)
+        self._kept: LRUCache[Hashable, Tensor | KVCache] = LRUCache(cache_mb * 1_000_000, lambda value: value.nbytes)
 
     def listen(self, wave: Wave) -> Clip:
         """What is computed of a clip before the network proper: on any thread, beside the network's own work."""
-        with one_thread(), torch.inference_mode():
+        with one_thread(self._threads), torch.inference_mode():
             logmel = self._logmel(torch.from_numpy(np.array(wave))[None])[0]
         return Clip(content([logmel.numpy()]), logmel)
 
@@ -136,7 +137,7 @@ class Answerer:
     def _clip(self, clip: Wave | Clip) -> Clip:
         return clip if isinstance(clip, Clip) else self.listen(clip)
 
-    def _prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[Room]:
+    def _prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[KVCache]:
         heard = self._had({clip.key: clip for pair in pairs for clip in pair}, self._hear)
         return self.engine.prefixes([self.model.audio(*(heard[clip.key] for clip in pair)) for pair in pairs])
 
@@ -148,7 +149,8 @@ class Answerer:
             if self.device.type == "cuda":
                 logmel = logmel.pin_memory().to(self.device, non_blocking=True)
             encoder = self.model.encoder
-            rows += self.model.mapper(encoder.heard(encoder.encode(logmel)), encoder.repeats)
+            heard = self.model.mapper(encoder.heard(encoder.encode(logmel)), encoder.repeats)
+            rows += [row.clone() for row in heard]  # a view that is kept would keep all of them
         return rows
 
     def _had(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
@@ -164,15 +166,15 @@ class Answerer:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread(otherwise: int) -> Iterator[None]:
     """Let torch use one thread for what this one asks of it: the others are the network's, and how many there are does
-    not change how a sum is rounded."""
-    before = torch.get_num_threads()
+    not change how a sum is rounded. `otherwise` is how many it uses before and after: what torch says of that while
+    another thread is in here is 1."""
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(otherwise)
 
 
 def clips_at_once(config: MellowConfig, device: str) -> int:

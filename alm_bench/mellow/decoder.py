@@ -5,7 +5,7 @@ for the engine. A row's position is its column: nothing is padded on the left, a
 written over by its next token before it is ever looked at.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from alm_bench.mellow.dense import Dense, products
 
 
-class Room:
+class KVCache:
     """Keys and values of several sequences, (layers, rows, key-value heads, columns, head width) each."""
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
@@ -31,16 +31,16 @@ class Room:
     def nbytes(self) -> int:
         return self.keys.nbytes + self.values.nbytes
 
-    def rows(self, first: int, last: int, columns: int | None = None) -> "Room":
+    def rows(self, first: int, last: int, columns: int | None = None) -> "KVCache":
         """A view of some rows, and of their first columns."""
-        return Room(self.keys[:, first:last, :, :columns], self.values[:, first:last, :, :columns])
+        return KVCache(self.keys[:, first:last, :, :columns], self.values[:, first:last, :, :columns])
 
-    def copied(self) -> "Room":
+    def copied(self) -> "KVCache":
         # keys in the order in which they lie: copying them back is then no rearrangement
         keys = self.keys.transpose(3, 4).clone(memory_format=torch.contiguous_format).transpose(3, 4)
-        return Room(keys, self.values.clone())
+        return KVCache(keys, self.values.clone())
 
-    def put(self, first: int, other: "Room") -> None:
+    def put(self, first: int, other: "KVCache") -> None:
         """Write `other` over the first columns of as many rows, from row `first` on."""
         last, columns = first + other.keys.shape[1], other.columns
         self.keys[:, first:last, :, :columns] = other.keys
@@ -59,8 +59,8 @@ class Room:
         self.values[layer].transpose(1, 2)[rows, columns] = values.transpose(1, 2)
 
 
-class Layer:
-    """What of a transformer layer is not attention. `normed` weights and biases are those before each half."""
+class Layer(ABC):
+    """What of a transformer layer is not attention."""
 
     @abstractmethod
     def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -71,7 +71,7 @@ class Layer:
         """The layer's output from its input and what attention mixed, both (B, n, D)."""
 
 
-class Decoder:
+class Decoder(ABC):
     """A causal language model of transformers, read once: later changes of its weights do not reach it."""
 
     layers: Sequence[Layer]
@@ -102,24 +102,24 @@ class Decoder:
         # Zeros, as what is masked is multiplied by 0, which makes no 0 of a NaN that memory may hold.
         return self.embeddings.new_zeros(self.elements(rows, columns))
 
-    def room(self, rows: int, columns: int, memory: Tensor | None = None) -> Room:
+    def cache(self, rows: int, columns: int, memory: Tensor | None = None) -> KVCache:
         """In `memory`, of as many elements and with finite numbers in it; in new one where none."""
         shape = (len(self.layers), rows, self.kv_heads, columns, self.head_width)
         flat_keys, flat_values = (self.memory(rows, columns) if memory is None else memory).chunk(2)
         values = flat_values.view(shape)
         if values.device.type == "cuda":
-            return Room(flat_keys.view(shape), values)
+            return KVCache(flat_keys.view(shape), values)
         # On CPUs a query is multiplied twice as fast with keys that lie side by side, column after column.
-        return Room(flat_keys.view(*shape[:3], shape[4], shape[3]).transpose(3, 4), values)
+        return KVCache(flat_keys.view(*shape[:3], shape[4], shape[3]).transpose(3, 4), values)
 
-    def extend(self, x: Tensor, room: Room, start: Tensor | int, last: Tensor | None) -> Tensor | None:
-        """Go on with embedded tokens x (B, n, D) after the first `start` columns, one number or one a row, of `room`.
+    def extend(self, x: Tensor, cache: KVCache, start: Tensor | int, last: Tensor | None) -> Tensor | None:
+        """Go on with embedded tokens x (B, n, D) after the first `start` columns, one number or one a row, of `cache`.
 
-        All columns of `room` are looked at, those behind a token masked. Returns what follows the places `last` (B, m)
+        All columns of `cache` are looked at, those behind a token masked. Returns what follows the places `last` (B, m)
         of 0..n-1, (B, m, D); None where that is None: then only keys and values are wanted, which the last layer has
         without finishing.
         """
-        count, columns = x.shape[1], room.columns
+        count, columns = x.shape[1], cache.columns
         first = start if isinstance(start, Tensor) else torch.tensor([start], device=x.device)
         places = first[:, None] + torch.arange(count, device=x.device)
         unseen = torch.arange(columns, device=x.device) > places[:, :, None]
@@ -127,13 +127,13 @@ class Decoder:
         x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may stand beyond the last position
         for number, layer in enumerate(self.layers):
             queries, keys, values = layer.asked(x, told)
-            room.write(number, start, keys, values)
+            cache.write(number, start, keys, values)
             if number == len(self.layers) - 1:
                 if last is None:
                     return None
                 if last.shape[1] < count:
                     queries, x, mask = _only(queries, x, mask, last)
-            x = layer.finish(x, self.attend(queries, room.keys[number], room.values[number], mask))
+            x = layer.finish(x, self.attend(queries, cache.keys[number], cache.values[number], mask))
         return self.leave(x)
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:

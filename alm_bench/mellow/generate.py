@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from alm_bench.core.errors import UsageError
+from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.types import Decoding
-from alm_bench.mellow.decoder import DECODERS, Room
+from alm_bench.mellow.decoder import DECODERS, KVCache
 from alm_bench.mellow.model import Mellow
 
 TOKENS = {"cpu": 1100, "cuda": 32_768}
@@ -29,7 +29,7 @@ class Context:
     """What an answer follows: the keys and values of what was read before, if anything was, and then embedded tokens,
     (n, D) with n > 0."""
 
-    prefix: Room | None
+    prefix: KVCache | None
     prompt: Tensor
 
     @property
@@ -95,24 +95,25 @@ class Engine:
         return embeddings[torch.as_tensor(ids, dtype=torch.long, device=embeddings.device)]
 
     @torch.inference_mode()
-    def prefixes(self, sequences: Sequence[Tensor]) -> list[Room]:
+    def prefixes(self, sequences: Sequence[Tensor]) -> list[KVCache]:
         """Keys and values of embedded sequences (n, D), to be gone on from: one row each."""
-        found: dict[int, Room] = {}
+        found: dict[int, KVCache] = {}
         for part in self._parts([len(sequence) for sequence in sequences]):
             x = self._padded([sequences[i] for i in part])
-            room = self.decoder.room(*x.shape[:2])
-            self.decoder.extend(x, room, 0, None)
-            found |= {i: room.rows(row, row + 1, len(sequences[i])).copied() for row, i in enumerate(part)}
+            cache = self.decoder.cache(*x.shape[:2])
+            self.decoder.extend(x, cache, 0, None)
+            found |= {i: cache.rows(row, row + 1, len(sequences[i])).copied() for row, i in enumerate(part)}
         return [found[i] for i in range(len(sequences))]
 
     @torch.inference_mode()
     def generate(self, contexts: Sequence[Context], items: Sequence[str], decoding: Decoding) -> list[Written]:
         """Answer each context on its own: a row ends at its stop token and leaves the batch.
 
-        `items` names the rows, for sampling. Raises UsageError for a decoding that is impossible.
+        `items` names the rows, for sampling. Raises UsageError for a decoding that is impossible, AdapterError where
+        numbers are not finite.
         """
         self._check(decoding, max(context.length for context in contexts))
-        order, room, hidden = self._read(contexts, min(decoding.max_new_tokens, GROWTH))
+        order, cache, hidden = self._read(contexts, min(decoding.max_new_tokens, GROWTH))
         rows = [Row(dice(decoding.seed, items[i]), contexts[i].length, []) for i in order]
         active = list(rows)
         while True:
@@ -120,12 +121,12 @@ class Engine:
             for row, token in zip(active, tokens.tolist(), strict=True):
                 row.stopped = token == self.stop
                 row.tokens += [] if row.stopped else [token]
-            tokens = _without(active, tokens, room, decoding.max_new_tokens)
+            tokens = _without(active, tokens, cache, decoding.max_new_tokens)
             if not active:
                 break
-            if max(row.length for row in active) == room.columns:
-                room = self._grown(room, len(active))
-            hidden = self._next(tokens, room.rows(0, len(active)), [row.length for row in active])
+            if max(row.length for row in active) == cache.columns:
+                cache = self._grown(cache, len(active))
+            hidden = self._next(tokens, cache.rows(0, len(active)), [row.length for row in active])
             for row in active:
                 row.length += 1
         written = {i: Written(tuple(row.tokens), not row.stopped) for i, row in zip(order, rows, strict=True)}
@@ -137,32 +138,35 @@ class Engine:
     ) -> list[list[Likelihood]]:
         """Of each of the `answers` (token ids) that are given after a context, in order.
 
-        A context is read once; all its answers are one batch that goes on from it. Raises UsageError for an empty one.
+        A context is read once; all its answers are one batch that goes on from it. Raises UsageError for an empty one
+        or one beyond the last position, AdapterError where numbers are not finite.
         """
-        for given in answers:
+        for context, given in zip(contexts, answers, strict=True):
             if not given or not all(given):
                 raise UsageError(f"likelihoods are of answers with tokens, found {[len(answer) for answer in given]}")
-        order, room, hidden = self._read(contexts, 0)
+            left, longest = self.decoder.positions - context.length, max(map(len, given))
+            if longest > left:
+                raise UsageError(f"the model has {left} positions left for an answer, found one of {longest} tokens")
+        order, cache, hidden = self._read(contexts, 0)
         first = self.decoder.head(hidden)
         found = {
-            i: self._scored(room.rows(row, row + 1, contexts[i].length), first[row], answers[i])
+            i: self._scored(cache.rows(row, row + 1, contexts[i].length), first[row], answers[i])
             for row, i in enumerate(order)
         }
         return [found[i] for i in range(len(contexts))]
 
-    def _scored(self, read: Room, first: Tensor, answers: Sequence[Sequence[int]]) -> list[Likelihood]:
+    def _scored(self, read: KVCache, first: Tensor, answers: Sequence[Sequence[int]]) -> list[Likelihood]:
         """Answers after one context: `read` is what it left, `first` (vocabulary,) the logits after it."""
         logits = first.expand(len(answers), 1, -1)
         longest = max(map(len, answers))
         if longest > 1:
             # What is padded stands behind the answer's end, where nothing looks.
             x = self._padded([self.embed(answer[:-1]) for answer in answers])
-            room = self.decoder.room(len(answers), read.columns + x.shape[1])
+            cache = self.decoder.cache(len(answers), read.columns + x.shape[1])
             for row in range(len(answers)):
-                room.put(row, read)
+                cache.put(row, read)
             every = torch.arange(x.shape[1], device=x.device).expand(len(answers), -1)
-            after = self.decoder.extend(x, room, read.columns, every)
-            assert after is not None
+            after = self._finite(self.decoder.extend(x, cache, read.columns, every))
             logits = torch.cat([logits, self.decoder.head(after)], dim=1)
         scores = logits.double().log_softmax(dim=-1)
         ids = [torch.tensor(answer, device=scores.device)[:, None] for answer in answers]
@@ -171,53 +175,61 @@ class Engine:
             for row, answer in zip(scores, ids, strict=True)
         ]
 
-    def _read(self, contexts: Sequence[Context], more: int) -> tuple[list[int], Room, Tensor]:
+    def _read(self, contexts: Sequence[Context], more: int) -> tuple[list[int], KVCache, Tensor]:
         """Read every context: their order in the batch, its keys and values with room for at least `more` columns, and
         what follows the last token of each, (B, D)."""
         parts = list(self._parts([len(context.prompt) for context in contexts]))
         widest = max(context.start for context in contexts) + max(len(context.prompt) for context in contexts)
         order = [i for part in parts for i in part]
-        room = self._room(len(order), widest + more)
+        cache = self._cache(len(order), widest + more)
         for row, i in enumerate(order):
             if (prefix := contexts[i].prefix) is not None:
-                room.put(row, prefix)
+                cache.put(row, prefix)
         hidden, row = [], 0
         for part in parts:
             asked = [contexts[i] for i in part]
             x = self._padded([context.prompt for context in asked])
             starts = [context.start for context in asked]
             last = torch.tensor([[len(context.prompt) - 1] for context in asked], device=x.device)
-            view = room.rows(row, row + len(part), max(starts) + x.shape[1])
-            after = self.decoder.extend(x, view, self._places(starts), last)
-            assert after is not None
-            hidden.append(after[:, 0])
+            view = cache.rows(row, row + len(part), max(starts) + x.shape[1])
+            hidden.append(self._finite(self.decoder.extend(x, view, self._places(starts), last))[:, 0])
             row += len(part)
-        return order, room, torch.cat(hidden)
+        return order, cache, torch.cat(hidden)
 
-    def _room(self, rows: int, columns: int) -> Room:
+    def _cache(self, rows: int, columns: int) -> KVCache:
         """In the memory of the batch before, where that is enough: new memory has to be cleared first."""
         needed = self.decoder.elements(rows, columns)
         if self._memory.numel() < needed:
             self._memory = self.decoder.memory(0, 0)  # given back before more is taken
             self._memory = self.decoder.memory(rows, columns)
-        return self.decoder.room(rows, columns, self._memory[:needed])
+        return self.decoder.cache(rows, columns, self._memory[:needed])
 
-    def _next(self, tokens: Tensor, room: Room, lengths: Sequence[int]) -> Tensor:
+    def _next(self, tokens: Tensor, cache: KVCache, lengths: Sequence[int]) -> Tensor:
         """What follows one more token in every row, (B, D)."""
         x = self.decoder.embeddings[tokens][:, None]
         # Numbers would be compiled anew one by one.
         starts = torch.tensor(lengths, device=x.device) if self._compiled else self._places(lengths)
-        after = self._step(x, room, starts, torch.zeros_like(tokens)[:, None])
+        return self._finite(self._step(x, cache, starts, torch.zeros_like(tokens)[:, None]))[:, 0]
+
+    def _finite(self, after: Tensor | None) -> Tensor:
+        """What follows some tokens. Raises AdapterError where it is no number: one item's NaN would pass for an answer,
+        and those that it left in the keys and values would reach the batches after it."""
         assert after is not None
-        return after[:, 0]
+        if not after.isfinite().all():
+            self._memory = self.decoder.memory(0, 0)
+            raise AdapterError(
+                "the network's numbers became infinite or NaN: found in a clip whose samples lie far beyond -1..1, in "
+                "damaged weights, or where float16 does not reach; look at the clip, or take --dtype float32"
+            )
+        return after
 
     def _places(self, starts: Sequence[int]) -> Tensor | int:
         """One number where all rows have the same: their columns are then written as one block."""
         return starts[0] if len(set(starts)) == 1 else torch.tensor(starts, device=self.decoder.embeddings.device)
 
-    def _grown(self, room: Room, rows: int) -> Room:
-        larger = self.decoder.room(rows, room.columns + GROWTH)
-        larger.put(0, room.rows(0, rows))
+    def _grown(self, cache: KVCache, rows: int) -> KVCache:
+        larger = self.decoder.cache(rows, cache.columns + GROWTH)
+        larger.put(0, cache.rows(0, rows))
         return larger
 
     def _parts(self, lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -257,7 +269,7 @@ def generate(
     return Engine(model).generate([Context(None, sequence) for sequence in sequences], items, decoding)
 
 
-def _without(active: list[Row], tokens: Tensor, room: Room, limit: int) -> Tensor:
+def _without(active: list[Row], tokens: Tensor, cache: KVCache, limit: int) -> Tensor:
     """Take the rows that are done out of `active`; the tokens (B,) of those that go on. The last row moves into a gap:
     one row is copied, not all."""
     places = list(range(len(active)))
@@ -265,7 +277,7 @@ def _without(active: list[Row], tokens: Tensor, room: Room, limit: int) -> Tenso
         if not active[place].stopped and len(active[place].tokens) < limit:
             continue
         if place < len(active) - 1:
-            room.put(place, room.rows(len(active) - 1, len(active), active[-1].length))
+            cache.put(place, cache.rows(len(active) - 1, len(active), active[-1].length))
             active[place], places[place] = active[-1], places[-1]
         active.pop()
         places.pop()

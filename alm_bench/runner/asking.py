@@ -94,11 +94,11 @@ def _scored(one: object, request: Request) -> Output:
     return Output(None, error=one.error, likelihood=forms)
 
 
-def tried(work: Callable[[], Made]) -> Made | Failed:
-    """What a model's code gives, or what it raised. Raises UnreachableError where it does."""
+def tried(work: Callable[[], Made], let: type[AlmBenchError] = UnreachableError) -> Made | Failed:
+    """What code that is not ours gives, or what it raised; errors that are `let` through are raised."""
     try:
         return work()
-    except UnreachableError:
+    except let:
         raise
     except AlmBenchError as error:
         return Failed(str(error), out_of_memory(error))

@@ -1,5 +1,6 @@
 """Clips decoded ahead of the model, by worker threads (libsndfile and soxr release the GIL), bounded in memory."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -65,10 +66,13 @@ class Hearing:
 
     def clip(self, ref: AudioRef) -> Clip:
         assert self.policy is not None, "no clip is opened without one"
+        change = None if self.condition is None else self.condition.change(ref.id)
         try:
-            loaded = load(ref, self.policy, None if self.condition is None else self.condition.change(ref.id))
+            loaded = tried(partial(load, ref, self.policy, change), AudioError)
         except AudioError as error:
             return Clip(audio_error=str(error))
+        if isinstance(loaded, Failed):  # as where a clip is larger than memory
+            return Clip(error=loaded.reason)
         loaded.wave.flags.writeable = False  # other requests get the same
         if self.prepare is None:
             return Clip(loaded.wave, loaded.touched)
@@ -101,7 +105,7 @@ class Hearing:
         return Ready(index, request, tuple(sorted(touched)), error=error)
 
 
-class Heard:
+class Pending:
     """A clip that whoever asks first decodes; others who ask meanwhile wait for it. The model's own thread would
     otherwise wait for one that stands in the queue, while the decoding threads have no core to themselves."""
 
@@ -121,27 +125,27 @@ class Clips:
 
     def __init__(self, hearing: Hearing, pool: ThreadPoolExecutor) -> None:
         self._hearing, self._pool = hearing, pool
-        self._kept: OrderedDict[AudioRef, Heard] = OrderedDict()
+        self._kept: OrderedDict[AudioRef, Pending] = OrderedDict()
 
-    def of(self, request: Request) -> list[Heard]:
+    def of(self, request: Request) -> list[Pending]:
         """In the order of `Hearing.refs`."""
         return [self._begun(ref) for ref in self._hearing.refs(request)]
 
-    def _begun(self, ref: AudioRef) -> Heard:
+    def _begun(self, ref: AudioRef) -> Pending:
         if ref not in self._kept:
-            self._kept[ref] = heard = Heard(partial(self._hearing.clip, ref))
-            self._pool.submit(_decode, weakref.ref(heard))
+            self._kept[ref] = pending = Pending(partial(self._hearing.clip, ref))
+            self._pool.submit(_decode, weakref.ref(pending))
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(ref)
         return self._kept[ref]
 
 
-def _decode(wanted: "weakref.ref[Heard]") -> None:
+def _decode(wanted: "weakref.ref[Pending]") -> None:
     """Unless all who wanted it have it already: a queue that is not worked off holds no clips."""
-    heard = wanted()
-    if heard is not None:
-        heard.clip()
+    pending = wanted()
+    if pending is not None:
+        pending.clip()
 
 
 def clips(request: Request) -> tuple[AudioRef, ...]:
@@ -161,7 +165,7 @@ def decoded(batch: Sequence[tuple[int, Request]], hearing: Hearing, workers: int
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode", initializer=_give_way) as pool:
         found = Clips(hearing, pool)
         waiting = [(index, request, found.of(request)) for index, request in batch]
-        return [hearing.ready(index, request, [heard.clip() for heard in own]) for index, request, own in waiting]
+        return [hearing.ready(index, request, [pending.clip() for pending in own]) for index, request, own in waiting]
 
 
 def batches(
@@ -173,7 +177,7 @@ def batches(
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode", initializer=_give_way) as pool:
         found = Clips(hearing, pool)
-        waiting: deque[tuple[int, list[Heard]]] = deque()
+        waiting: deque[tuple[int, list[Pending]]] = deque()
         todo = iter(order)
 
         def fill(count: int) -> None:
@@ -182,7 +186,7 @@ def batches(
 
         def taken() -> Ready:
             index, own = waiting.popleft()
-            return hearing.ready(index, requests[index], [heard.clip() for heard in own])
+            return hearing.ready(index, requests[index], [pending.clip() for pending in own])
 
         try:
             count = size()
@@ -205,4 +209,6 @@ def _give_way() -> None:
     """Let the model's threads go first: they wait for one another, so that a decoder that takes one's place for a
     moment holds up all of them. Not so far back that on a busy machine the model waits for its clips."""
     if sys.platform == "linux":  # where a thread has a priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        thread = os.PRIO_PROCESS, threading.get_native_id()
+        with contextlib.suppress(OSError):  # where that is not allowed it goes as the others
+            os.setpriority(*thread, max(10, os.getpriority(*thread)))

@@ -51,7 +51,7 @@ class Sizer:
     ) -> None:
         self._asked: BatchSize = asked
         self._tell, self._read = tell, read
-        self._size = self._largest = first_size(asked)
+        self._size, self._largest = first_size(asked), 0
         self._most = CEILING if asked == "auto" else self._size
         found = read()
         self._peak = 0 if found is None else found.peak
@@ -68,9 +68,13 @@ class Sizer:
         self._size = self._most = half
         self._tell(f"out of memory with {items} items at once, going on with {self._size}")
 
-    def went(self, items: int, seconds: float) -> None:
-        """A batch of so many was answered in so long."""
+    def held(self, items: int) -> None:
+        """So many items of a batch were answered."""
         self._largest = max(self._largest, min(items, self._size))
+
+    def went(self, items: int, seconds: float) -> None:
+        """So many items of a batch were answered in so long; fewer than `size` say nothing of whole ones."""
+        self.held(items)
         double = min(2 * self._size, self._most)
         if items < self._size or double == self._size:
             return

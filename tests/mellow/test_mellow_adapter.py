@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,7 @@ from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import both_clips
 from alm_bench.parsing import parse_choice
 from alm_bench.plugins import catalogue
+from alm_bench.runner.asking import asking, call
 from alm_bench.runner.loader import load_clips
 
 DECODING = Decoding(max_new_tokens=8)
@@ -280,6 +282,34 @@ def test_what_is_kept_is_bounded(folder: Path, waves: list[Wave]) -> None:
         assert 0 < kept.currsize <= 1_000_000
         assert kept.currsize == sum(value.nbytes for value in kept.values())
     assert len(kept) < 2 * 15  # each clip, and the keys and values after it
+
+
+def test_what_is_kept_holds_no_more_than_is_counted(folder: Path, waves: list[Wave]) -> None:
+    adapter = without(folder, 100)
+    texts(adapter, *(ask([wave], f"q{i}") for i, wave in enumerate(waves)))
+    for value in adapter.answerer._kept.values():
+        parts = [value] if isinstance(value, torch.Tensor) else [value.keys, value.values]
+        assert sum(part.untyped_storage().nbytes() for part in parts) == value.nbytes
+
+
+def test_a_clip_far_beyond_full_scale_fails_alone(bundled: MellowAdapter, waves: list[Wave]) -> None:
+    asked = [ask([wave], f"q{i}", "What is it?" + " a) dog b) rain" * i) for i, wave in enumerate(waves[:3])]
+    wanted = texts(bundled, *asked)
+    broken = ask([np.float32(1e30) * waves[0]], "broken", "What is it?" + " a) dog b) rain" * 5)
+    outputs = call(asking(bundled, DECODING), [asked[0], broken, *asked[1:]])
+    assert [output.text for output in outputs] == [wanted[0], None, *wanted[1:]]
+    assert "samples lie far beyond -1..1" in (outputs[1].error or "")
+    assert texts(bundled, *asked) == wanted
+
+
+def test_listening_leaves_torch_its_threads(folder: Path, waves: list[Wave]) -> None:
+    """What a thread that is new to torch begins with is the same for all of a process."""
+    adapter = without(folder, 1)
+    before = torch.get_num_threads()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(adapter.prepare, [*waves] * 4))
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == before
 
 
 def test_truncated_and_token_counts(paper: MellowAdapter, waves: list[Wave]) -> None:

@@ -81,12 +81,12 @@ def test_reading_in_two_goes_is_reading_at_once(tiny: Mellow, prefix: torch.Tens
     decoder = DECODERS["llama"](tiny.lm)
     with torch.inference_mode():
         wanted = tiny.lm(inputs_embeds=prefix[:2]).logits
-        room = decoder.room(2, prefix.shape[1] + 60)
+        cache = decoder.cache(2, prefix.shape[1] + 60)
         for row, start in enumerate((5, 40)):
-            assert decoder.extend(prefix[row : row + 1, :start], room.rows(row, row + 1), 0, None) is None
+            assert decoder.extend(prefix[row : row + 1, :start], cache.rows(row, row + 1), 0, None) is None
         rest = torch.stack([prefix[0, 5:65], functional.pad(prefix[1, 40:70], (0, 0, 0, 30))])
         last = torch.tensor([[59, 0], [29, 7]])
-        hidden = decoder.extend(rest, room, torch.tensor([5, 40]), last)
+        hidden = decoder.extend(rest, cache, torch.tensor([5, 40]), last)
         assert hidden is not None
         found = decoder.head(hidden)
     places = [[64, 5], [69, 47]]

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from alm_bench.core.errors import UsageError
+from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
 from alm_bench.mellow.dense import packs
@@ -52,7 +52,7 @@ def test_answers_longer_than_the_room_of_the_batch(
 
 
 def test_a_batch_leaves_nothing_for_the_next(tiny: Mellow, prefix: torch.Tensor) -> None:
-    """Room is kept from batch to batch: larger, smaller, of other lengths."""
+    """Memory is kept from batch to batch: larger, smaller, of other lengths."""
     engine = Engine(tiny)
     for rows in ([0, 1, 2, 3], [2], [3, 1], [0, 1, 2, 3]):
         contexts = [Context(None, prefix[i, 3 * i :]) for i in rows]
@@ -60,6 +60,20 @@ def test_a_batch_leaves_nothing_for_the_next(tiny: Mellow, prefix: torch.Tensor)
             generate(tiny, [context.prompt], [ITEMS[i]], NUCLEUS)[0] for i, context in zip(rows, contexts, strict=True)
         ]
         assert engine.generate(contexts, [ITEMS[i] for i in rows], NUCLEUS) == alone
+
+
+def test_numbers_that_are_not_finite_end_their_batch_and_reach_no_other(tiny: Mellow, prefix: torch.Tensor) -> None:
+    engine = Engine(tiny)
+    rows = [prefix[0], prefix[1, 9:], prefix[2, 5:]]
+    contexts = [Context(None, row) for row in rows]
+    wanted = engine.generate(contexts, ITEMS[:3], GREEDY)
+    broken = Context(None, prefix[3] * float("nan"))
+    with pytest.raises(AdapterError, match="became infinite or NaN"):
+        engine.generate([broken, *contexts], ITEMS, GREEDY)
+    assert engine.generate(contexts, ITEMS[:3], GREEDY) == wanted
+    with pytest.raises(AdapterError, match="became infinite or NaN"):
+        engine.log_likelihoods([contexts[1], broken], [[[5]], [[5]]])
+    assert engine.generate(contexts, ITEMS[:3], GREEDY) == wanted
 
 
 def test_a_compiled_step_writes_the_same(tiny: Mellow, prefix: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:

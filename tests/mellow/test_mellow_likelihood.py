@@ -49,3 +49,10 @@ def test_answers_without_tokens_are_refused(tiny: Mellow, prefix: torch.Tensor) 
     for answers in ([], [[5], []]):
         with pytest.raises(UsageError, match="likelihoods are of answers with tokens"):
             log_likelihoods(tiny, prefix[0], answers)
+
+
+def test_an_answer_beyond_the_last_position_is_refused(tiny: Mellow, prefix: torch.Tensor) -> None:
+    left = tiny.lm.config.max_position_embeddings - prefix.shape[1]
+    assert log_likelihoods(tiny, prefix[0], [[5] * left])[0].tokens == left
+    with pytest.raises(UsageError, match=f"{left} positions left for an answer, found one of {left + 1} tokens"):
+        log_likelihoods(tiny, prefix[0], [[5], [5] * (left + 1)])

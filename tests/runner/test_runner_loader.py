@@ -127,9 +127,7 @@ def test_what_no_thread_has_begun_is_decoded_by_who_needs_it(
     requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 9)]
     for batch in batches(requests, range(9), Hearing(POLICY), lambda: 2, workers=2):
         assert all(ready.request.waves for ready in batch)
-    asked = len(opened)
-    late = [work(*arguments) for work, *arguments in pools.pop().queue]
-    assert asked == len(late) == len(opened) == 9, "who comes late decodes nothing again"
+    assert len(opened) == len(pools.pop().queue) == 9
 
 
 def test_a_queue_that_nobody_works_off_holds_no_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,6 +143,31 @@ def test_what_is_kept_is_bounded(tmp_path: Path, opened: list[str], monkeypatch:
     a, b, c = refs(tmp_path, 3)
     taken([Request(str(i), "?", (ref,)) for i, ref in enumerate((a, b, a, c, a, b))], Hearing(POLICY))
     assert Counter(opened) == {"0.wav": 1, "1.wav": 2, "2.wav": 1}, "the one that was needed longest ago goes"
+
+
+def test_a_decoding_thread_goes_no_further_back_than_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who may not raise a priority may not set one that is higher than its own."""
+    found: list[int] = []
+
+    def refused(which: int, who: int, priority: int) -> None:
+        found.append(priority)
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(loader.os, "setpriority", refused)
+    for own, wanted in ((0, 10), (15, 15)):
+        monkeypatch.setattr(loader.os, "getpriority", lambda *_: own)  # noqa: B023
+        loader._give_way()
+        assert found.pop() == wanted
+
+
+def test_a_clip_that_memory_does_not_suffice_for_is_its_items_failure(tmp_path: Path) -> None:
+    def read() -> bytes:
+        raise MemoryError
+
+    large = AudioRef("large", tmp_path / "large.wav", read=read)
+    ready = taken([Request(ref.id, "?", (ref,)) for ref in (large, *refs(tmp_path, 2))], Hearing(POLICY))
+    assert [one.error for one in ready] == ["MemoryError: ", None, None]
+    assert [len(one.request.waves) for one in ready] == [0, 1, 1]
 
 
 def test_shared_waves_are_read_only(tmp_path: Path) -> None:
@@ -182,7 +205,7 @@ def test_features_are_made_once_a_clip(tmp_path: Path) -> None:
     assert all(ready.request.features == () for ready in taken(requests, Hearing(POLICY)))
 
 
-def test_no_call_can_succeed_ends_the_run_from_a_decoding_thread_too(tmp_path: Path) -> None:
+def test_what_lets_no_call_succeed_ends_the_run_whoever_meets_it(tmp_path: Path) -> None:
     def prepare(wave: Any) -> None:
         raise UnreachableError("nobody there")
 

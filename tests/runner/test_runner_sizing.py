@@ -218,7 +218,7 @@ def test_a_batch_too_large_is_halved_and_so_are_all_after_it(error: str, size: s
     ran = run(holds(error), "--batch-size", size)
     assert (ran.status, ran.run["status"]["ok"]) == (0, 24), ran.err
     assert asked() == [8, 4, 2, 2, 4, 2, 2, *[2] * 8]
-    assert noted() == {"asked": "auto" if size == "auto" else 8, "largest": 8, "last": 2}
+    assert noted() == {"asked": "auto" if size == "auto" else 8, "largest": 2, "last": 2}
     assert [line for line in ran.err.splitlines() if "memory" in line] == [
         "mmau: out of memory with 4 items at once, going on with 2"
     ]
@@ -254,6 +254,17 @@ def test_auto_grows_while_the_model_answers(monkeypatch: pytest.MonkeyPatch) -> 
     ran = run(holds(most=1000), "--batch-size", "auto", items=60)
     assert (ran.status, asked()) == (0, [8, 16, 32, 4])
     assert noted() == {"asked": "auto", "largest": 32, "last": 64}
+
+
+def test_auto_does_not_grow_on_items_that_the_model_never_saw() -> None:
+    mmau(Path("data"), 60)
+    for clip in sorted(Path("data").rglob("*.wav"))[:24]:
+        clip.unlink()
+    name = model(Path("m.py"), holds(most=1000), audio="AudioPolicy(rate=8_000)")
+    where = ("--model", name, "--tasks", "mmau", "--data", "data", "--missing-audio", "skip", "--json")
+    ran = alm("run", *where, "--batch-size", "auto")
+    assert ran.run["status"] | {"ok": 36, "skipped": 24} == ran.run["status"], ran.err
+    assert asked()[0] == 8
 
 
 def test_a_run_goes_on_under_another_batch_size(monkeypatch: pytest.MonkeyPatch) -> None:

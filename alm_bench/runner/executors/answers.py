@@ -41,10 +41,12 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """What became of a batch, in how many seconds of the model. Memory did not suffice for `too_many` at once."""
+    """What became of a batch, in how many seconds of the model, which gave `outputs` without an error. Memory did not
+    suffice for `too_many` at once."""
 
     answers: Sequence[Answer] = ()
     seconds: float = 0.0
+    outputs: int = 0
     too_many: int | None = None
 
 
@@ -62,7 +64,7 @@ def put(adapter: Adapter, asked: Asking, batch: Sequence[Ready]) -> Put:
         else unasked(ready)
         for ready in batch
     ]
-    return Put(answers, seconds, shortage.together)
+    return Put(answers, seconds, sum(output.error is None for output in outputs), shortage.together)
 
 
 def unasked(ready: Ready) -> Answer:

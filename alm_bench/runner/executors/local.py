@@ -28,7 +28,7 @@ class Local:
         for batch in within(budget, ahead):
             done = put(plan.adapter, asked, batch)
             sizer.lacked(done.too_many)
-            sizer.went(len(batch), done.seconds)
+            sizer.went(done.outputs, done.seconds)
             yield [recorded(plan, answer) for answer in done.answers]
 
 

@@ -91,6 +91,7 @@ class OnRay:
                 for ended in self._ended():
                     done = self._taken(ended, queue)
                     sizer.lacked(done.too_many)
+                    sizer.held(done.outputs)
                     if done.answers:
                         self._deaths = 0
                         yield [recorded(plan, answer) for answer in done.answers]
