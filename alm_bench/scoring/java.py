@@ -14,6 +14,10 @@ OPENED = "java.lang java.util java.math java.text java.net java.util.concurrent 
 """Packages of java.base that SPICE's cache reflects into; Java 9 and newer keep them closed unless told."""
 
 
+_WARNING = "Error: Could not cache item"
+"""SPICE says so of a text longer than its cache takes, and goes on."""
+
+
 def java() -> str:
     """The `java` of JAVA_HOME, else of the PATH. Raises MetricError."""
     home = os.environ.get("JAVA_HOME")
@@ -61,7 +65,9 @@ def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, second
         raise MetricError(f"{program} does not start: {error.strerror}") from error
     if done.returncode != 0:
         lines = [line.strip() for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
-        told = next((line for line in lines if "Error" in line or "Exception" in line), lines[-1] if lines else "")
+        faults = [line for line in lines if ("Error" in line or "Exception" in line) and _WARNING not in line]
+        faults.sort(key=lambda line: "OutOfMemoryError" not in line)  # others follow from it, and may stand before it
+        told = next(iter([*faults, *lines[-1:]]), "")
         how = f"was killed by signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
         raise MetricError(f"Java ended too early ({how})" + (f": {told[:200]}" if told else ""))
     return done.stdout.decode(errors="replace")

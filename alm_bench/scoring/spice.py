@@ -31,6 +31,8 @@ BATCH_SECONDS = 120.0
 """What a batch's texts should take to parse: with one item more, what an interruption loses at most."""
 
 MEGABYTES = 2048
+MEGABYTES_LONG = 4096
+"""Of Java's heap, and of it where texts are long: five texts of 128 to 179 words did not fit into 2,048."""
 LONGEST = 260
 """Words of a text, one sentence to the parser since its punctuation is gone: what it needs grows with their square."""
 LONG = 120
@@ -175,8 +177,10 @@ def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
         asked.write_text(json.dumps(told), encoding="utf-8")
         command = [*java.opened(java.java()), "-cp", os.pathsep.join(map(str, jars)), "edu.anu.spice.SpiceScorer"]
         command += [str(asked), "-cache", str(parses), "-out", str(answer), "-subset", "-silent"]
-        command += ["-threads", "1"] if max(len(text.split()) for text in texts) > LONG else []
-        java.run(command, megabytes=MEGABYTES, seconds=180 + sum(5 + 5 * _seconds(text) for text in texts))
+        long = max(len(text.split()) for text in texts) > LONG
+        command += ["-threads", "1"] if long else []
+        megabytes = MEGABYTES_LONG if long else MEGABYTES
+        java.run(command, megabytes=megabytes, seconds=180 + sum(5 + 5 * _seconds(text) for text in texts))
         if not answer.is_file():
             raise MetricError("SPICE ended without a result")
         scores = {entry["image_id"]: entry["scores"]["All"]["f"] for entry in json.loads(answer.read_text())}

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +237,39 @@ def test_a_java_that_is_killed_or_does_not_end_is_one_line() -> None:
         MetricError, match=r"Java ended too early \(status 1\): Error: Could not find or load main class"
     ):
         java.run(["no.such.Class"])
+
+
+def test_of_all_that_java_says_the_want_of_memory_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said = ["Error: Could not cache item to parses with key:", "java.lang.NullPointerException: sg is null"]
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    for lines, told in (
+        ([*said, "Threads ( ) java.lang.OutOfMemoryError: Java heap space"], "OutOfMemoryError: Java heap space"),
+        (said, "java.lang.NullPointerException: sg is null"),
+        (["no luck"], "no luck"),
+    ):
+        script = "\n".join(["#!/bin/sh", *(f"echo '{line}' >&2" for line in lines), "exit 1"])
+        (tmp_path / "bin/java").write_text(script)
+        (tmp_path / "bin/java").chmod(0o755)
+        with pytest.raises(MetricError, match=rf"\(status 1\): .*{told}$"):
+            java.run([])
+
+
+def test_long_texts_get_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path))
+    given: list[int] = []
+
+    def run(command: Sequence[str], megabytes: int, seconds: float) -> str:
+        given.append(megabytes)
+        Path(command[command.index("-out") + 1]).write_text('[{"image_id": "0", "scores": {"All": {"f": 0.5}}}]')
+        return ""
+
+    monkeypatch.setattr(java, "run", run)
+    monkeypatch.setattr(java, "java", lambda: "java")
+    monkeypatch.setattr(java, "opened", lambda program: [])
+    for words in (20, 150):
+        assert spice._run([("dog " * words, ("a dog",))], tmp_path) == [0.5]
+    assert given == [2048, 4096]
 
 
 @needs_java
