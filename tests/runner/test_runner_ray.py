@@ -240,5 +240,5 @@ def test_what_does_not_fit_into_a_worker_halves_all_later_batches(
     asked = [int(line) for line in (tmp_path / "asked.txt").read_text().splitlines()]
     assert asked == [8, 4, 2, 2, 4, 2, 2, *[2] * 6]
     header = json.loads((only_run(tmp_path / "runs") / "run.json").read_text())
-    assert header["batch_size"] == {"asked": "auto", "largest": 8, "last": 2}
+    assert header["batch_size"] == {"asked": "auto", "largest": 2, "last": 2}
     assert "mmau: out of memory with 4 items at once, going on with 2" in ran.err
