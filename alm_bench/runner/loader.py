@@ -20,6 +20,12 @@ from alm_bench.runner.conditions import Condition
 KEPT = 8
 """So many clips stay decoded for the next request that may be about them."""
 
+PATIENCE = 0.02
+"""Seconds that the model's thread waits for a clip that is being decoded."""
+
+BACK = 14
+"""The niceness of threads that decode."""
+
 AHEAD = 64
 """Beyond the batch in the model's hands one more is decoded, or two as long as these are no more items."""
 
@@ -106,18 +112,23 @@ class Hearing:
 
 
 class Pending:
-    """A clip that whoever asks first decodes; others who ask meanwhile wait for it. The model's own thread would
-    otherwise wait for one that stands in the queue, while the decoding threads have no core to themselves."""
+    """A clip that whoever asks first decodes; others who ask meanwhile wait for it. The model's thread does not wait
+    for ever: what decoding threads have not come to, or are stuck in on a busy machine, it decodes itself."""
 
     def __init__(self, make: Callable[[], Clip]) -> None:
         self._make, self._lock = make, threading.Lock()
         self._clip: Clip | None = None
 
-    def clip(self) -> Clip:
-        with self._lock:
+    def clip(self, patience: float = -1) -> Clip:
+        """Waits at most `patience` seconds for another thread that is at it; without, until it is done."""
+        if not self._lock.acquire(timeout=patience):
+            return self._make()
+        try:
             if self._clip is None:
                 self._clip = self._make()
             return self._clip
+        finally:
+            self._lock.release()
 
 
 class Clips:
@@ -186,7 +197,7 @@ def batches(
 
         def taken() -> Ready:
             index, own = waiting.popleft()
-            return hearing.ready(index, requests[index], [pending.clip() for pending in own])
+            return hearing.ready(index, requests[index], [pending.clip(PATIENCE) for pending in own])
 
         try:
             count = size()
@@ -211,4 +222,4 @@ def _give_way() -> None:
     if sys.platform == "linux":  # where a thread has a priority of its own
         thread = os.PRIO_PROCESS, threading.get_native_id()
         with contextlib.suppress(OSError):  # where that is not allowed it goes as the others
-            os.setpriority(*thread, max(10, os.getpriority(*thread)))
+            os.setpriority(*thread, max(BACK, os.getpriority(*thread)))

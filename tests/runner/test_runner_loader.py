@@ -1,6 +1,7 @@
 """Decoding ahead of the model: bounded, each clip once, with what the adapter makes of it."""
 
 import itertools
+import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -130,6 +131,32 @@ def test_what_no_thread_has_begun_is_decoded_by_who_needs_it(
     assert len(opened) == len(pools.pop().queue) == 9
 
 
+def test_what_a_thread_has_begun_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    begun, go = threading.Event(), threading.Event()
+    made: list[str] = []
+
+    def make() -> loader.Clip:
+        made.append(threading.current_thread().name)
+        if len(made) == 1:
+            begun.set()
+            go.wait(60)
+        return loader.Clip()
+
+    pending = loader.Pending(make)
+    slow = threading.Thread(target=pending.clip, name="slow")
+    slow.start()
+    begun.wait(60)
+    try:
+        for patience in (0.01, 0):
+            pending.clip(patience)
+    finally:
+        go.set()
+        slow.join()
+    assert made == ["slow", "MainThread", "MainThread"]
+    pending.clip()
+    assert len(made) == 3, "what the thread made is kept"
+
+
 def test_a_queue_that_nobody_works_off_holds_no_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "ThreadPoolExecutor", Starved)
     monkeypatch.setattr(loader, "KEPT", 2)
@@ -154,7 +181,7 @@ def test_a_decoding_thread_goes_no_further_back_than_it_stands(tmp_path: Path, m
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(loader.os, "setpriority", refused)
-    for own, wanted in ((0, 10), (15, 15)):
+    for own, wanted in ((0, 14), (17, 17)):
         monkeypatch.setattr(loader.os, "getpriority", lambda *_: own)  # noqa: B023
         loader._give_way()
         assert found.pop() == wanted
