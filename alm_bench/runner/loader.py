@@ -121,14 +121,14 @@ class Pending:
 
     def clip(self, patience: float = -1) -> Clip:
         """Waits at most `patience` seconds for another thread that is at it; without, until it is done."""
-        if not self._lock.acquire(timeout=patience):
-            return self._make()
+        held = self._lock.acquire(timeout=patience)
         try:
             if self._clip is None:
                 self._clip = self._make()
             return self._clip
         finally:
-            self._lock.release()
+            if held:
+                self._lock.release()
 
 
 class Clips:
