@@ -218,7 +218,7 @@ def _ahead(size: int) -> int:
 
 def _give_way() -> None:
     """Let the model's threads go first: they wait for one another, so that a decoder that takes one's place for a
-    moment holds up all of them. Not so far back that on a busy machine the model waits for its clips."""
+    moment holds up all of them. The further back, the longer they take on a machine that others keep busy."""
     if sys.platform == "linux":  # where a thread has a priority of its own
         thread = os.PRIO_PROCESS, threading.get_native_id()
         with contextlib.suppress(OSError):  # where that is not allowed it goes as the others

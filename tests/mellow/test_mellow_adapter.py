@@ -19,7 +19,7 @@ from alm_bench.core.prompt import render
 from alm_bench.core.protocols import Adapter, Orders, Runtime, Scores
 from alm_bench.core.types import AudioRef, Decoding, Request, Wave
 from alm_bench.demo import demo_root
-from alm_bench.mellow.answer import Question
+from alm_bench.mellow.answer import Question, one_thread
 from alm_bench.mellow.checkpoint import MINI, published_name, save_folder
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import both_clips
@@ -302,14 +302,21 @@ def test_a_clip_far_beyond_full_scale_fails_alone(bundled: MellowAdapter, waves:
     assert texts(bundled, *asked) == wanted
 
 
-def test_listening_leaves_torch_its_threads(folder: Path, waves: list[Wave]) -> None:
-    """What a thread that is new to torch begins with is the same for all of a process."""
-    adapter = without(folder, 1)
+def test_listening_leaves_torch_its_threads() -> None:
+    """What a thread that is new to torch begins with is the same for all of a process: two that listen at a time."""
     before = torch.get_num_threads()
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(adapter.prepare, [*waves] * 4))
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == before
+    torch.set_num_threads(2)
+    try:
+        first, second = one_thread(2), one_thread(2)
+        first.__enter__()
+        second.__enter__()
+        assert torch.get_num_threads() == 1
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(torch.get_num_threads).result() == torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_truncated_and_token_counts(paper: MellowAdapter, waves: list[Wave]) -> None:

@@ -137,7 +137,7 @@ def test_what_no_thread_has_begun_is_decoded_by_who_needs_it(
     assert len(opened) == len(pools.pop().queue) == 9
 
 
-def test_what_a_thread_has_begun_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+def test_what_a_thread_has_begun_is_not_waited_for_for_ever() -> None:
     begun, go = threading.Event(), threading.Event()
     made: list[str] = []
 
@@ -177,7 +177,7 @@ def test_what_is_kept_is_bounded(tmp_path: Path, opened: list[str], monkeypatch:
     assert Counter(opened) == {"0.wav": 1, "1.wav": 2, "2.wav": 1}, "the one that was needed longest ago goes"
 
 
-def test_a_decoding_thread_goes_no_further_back_than_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoding_thread_asks_for_no_priority_above_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who may not raise a priority may not set one that is higher than its own."""
     found: list[int] = []
 
