@@ -76,7 +76,8 @@ class Decoder(ABC):
 
     layers: Sequence[Layer]
     head: Dense
-    """From (..., D) to the logits of every token."""
+    """From (..., D) to the logits of every token, float32: in bfloat16 the two largest are often one number, and which
+    of two tokens stands first in the vocabulary would decide."""
 
     def __init__(self, lm: PreTrainedModel, heads: int, kv_heads: int, width: int) -> None:
         if any(".lora_" in name for name, _ in lm.named_parameters()):
@@ -92,7 +93,7 @@ class Decoder(ABC):
 
     @abstractmethod
     def leave(self, x: Tensor) -> Tensor:
-        """The last norm."""
+        """The last norm, in float32 as the head."""
 
     def elements(self, rows: int, columns: int) -> int:
         """Numbers in the keys and values of so many."""
@@ -168,8 +169,8 @@ class Llama(Decoder):
         super().__init__(lm, config.num_attention_heads, config.num_key_value_heads, config.hidden_size)
         inner: Any = lm.model
         self.layers = [LlamaLayer(layer, self.heads, self.kv_heads) for layer in inner.layers]
-        self.norm, self.eps = inner.norm.weight.detach(), config.rms_norm_eps
-        self.head = Dense(lm.lm_head.weight)
+        self.norm, self.eps = inner.norm.weight.detach().float(), config.rms_norm_eps
+        self.head = Dense(lm.lm_head.weight.float())
         angles = torch.arange(config.max_position_embeddings)[:, None] * inner.rotary_emb.inv_freq.float().cpu()
         cosines, sines = angles.cos(), angles.sin()
         # x turned is x * [cos, cos] + [second half, first half] * [-sin, sin]
@@ -180,7 +181,7 @@ class Llama(Decoder):
         return x, self.turns[:, places]
 
     def leave(self, x: Tensor) -> Tensor:
-        return functional.rms_norm(x, self.norm.shape, self.norm, self.eps)
+        return functional.rms_norm(x.float(), self.norm.shape, self.norm, self.eps)
 
 
 class LlamaLayer(Layer):
@@ -222,15 +223,15 @@ class GPT2(Decoder):
         super().__init__(lm, config.n_head, config.n_head, config.n_embd)
         inner: Any = lm.transformer
         self.layers = [GPT2Layer(layer, self.heads) for layer in inner.h]
-        self.places, self.norm = inner.wpe.weight.detach(), inner.ln_f
-        self.head = Dense(lm.lm_head.weight)
+        self.places, self.eps = inner.wpe.weight.detach(), inner.ln_f.eps
+        self.norm, self.shift = (each.detach().float() for each in (inner.ln_f.weight, inner.ln_f.bias))
+        self.head = Dense(lm.lm_head.weight.float())
 
     def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
         return x + self.places[places], None
 
     def leave(self, x: Tensor) -> Tensor:
-        normed: Tensor = self.norm(x)
-        return normed
+        return functional.layer_norm(x.float(), self.norm.shape, self.norm, self.shift, self.eps)
 
 
 class GPT2Layer(Layer):

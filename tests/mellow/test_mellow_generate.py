@@ -1,5 +1,6 @@
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -93,6 +94,19 @@ def test_gpt2_too(prefix: torch.Tensor) -> None:
     model = seeded(MellowConfig(lm=lm), seed=1)
     written = generate(model, prefix, ITEMS, GREEDY)
     assert [list(row.tokens) for row in written] == naive(model, prefix, 20)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_in_half_precision_tokens_still_differ_in_their_logits(tiny: Mellow, kind: Literal["llama", "gpt2"]) -> None:
+    """In bfloat16 there are some 800 numbers between 0.1 and 10, and 1,536 tokens."""
+    model = seeded(MellowConfig(lm=replace(tiny.config.lm, kind=kind)))
+    model.cast(torch.bfloat16)
+    engine = Engine(model)
+    hidden = torch.randn(4, 48, generator=torch.Generator().manual_seed(1)).bfloat16()
+    logits = engine.decoder.head(engine.decoder.leave(hidden))
+    assert min(len(row.unique()) for row in logits) > 1530
+    exact = model.float().lm.lm_head(engine.decoder.leave(hidden))
+    assert torch.allclose(logits, exact, atol=1e-5)
 
 
 @pytest.mark.parametrize("decoding", [GREEDY, NUCLEUS])
