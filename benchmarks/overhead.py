@@ -8,7 +8,8 @@ rounds' ratios. Demo world, MMAU first and then CLE until there are enough items
 `mellow`, batches of 8: the runner as `alm-bench run` has it (`prepare`, `execute` with records on disk and progress
 shown, on a model that is loaded) against a bare loop over the same requests in the same order and batches: clips
 decoded and prepared in line, each once a batch, `adapter.generate` called, texts kept in a list. Both begin with
-nothing kept of any clip, as a run does; torch has its threads as always.
+nothing kept of any clip, as a run does; torch has its threads as always. What the runs left on disk is deleted after
+the clock stopped.
 
 `echo` without clips, batches of 64: `execute` with durable records (one fsync a batch) against the same loop without
 records: the executor's (`Local().answered`), which asks, reads and grades, and its records kept in a list. Plans are
@@ -16,6 +17,7 @@ made before the clock runs.
 """
 
 import argparse
+import gc
 import os
 import statistics
 import sys
@@ -58,13 +60,14 @@ def planned(adapter: Adapter, prompts: str, items: int, size: int, root: DemoRoo
     return plans
 
 
-def executed(plans: Sequence[Plan]) -> list[Record]:
+def executed(plans: Sequence[Plan], runs: Path) -> list[Record]:
+    """With records in a new folder below `runs`."""
     found: list[Record] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for plan in plans:
-            store = RunStore(Path(folder) / plan.run_id, dict(plan.header))
-            with store, Progress(plan.spec.task, len(plan.pending)) as progress:
-                found += execute(plan, store, progress.update)
+    folder = Path(tempfile.mkdtemp(dir=runs))
+    for plan in plans:
+        store = RunStore(folder / plan.run_id, dict(plan.header))
+        with store, Progress(plan.spec.task, len(plan.pending)) as progress:
+            found += execute(plan, store, progress.update)
     return found
 
 
@@ -122,19 +125,20 @@ def compared(one: Callable[[], object], other: Callable[[], object], rounds: int
     return statistics.median(seconds[one]), statistics.median(seconds[other]), statistics.median(ratios)
 
 
-def with_mellow(items: int, rounds: int, root: DemoRoot) -> None:
+def with_mellow(items: int, rounds: int, root: DemoRoot, runs: Path) -> None:
     entry = catalogue().adapter("mellow")
     adapter: Any = entry.create({}, Runtime())
+    gc.freeze()  # as `alm-bench run` does
     plans = planned(adapter, entry.prompts, items, 8, root)
     for request in (request for plan in plans for request in plan.requests):
         for ref in clips(request):
             ref.read() if ref.read is not None else None  # synthesised once, and then a file
-    texts, records = bare(plans[-1:]), executed(plans[-1:])
+    texts, records = bare(plans[-1:]), executed(plans[-1:], runs)
     assert sorted(map(str, texts)) == sorted(str(record.text) for record in records), "both ask the same"
 
     def run() -> None:
         adapter.answerer.forget(CACHE_MB)
-        executed(planned(adapter, entry.prompts, items, 8, root))
+        executed(planned(adapter, entry.prompts, items, 8, root), runs)
 
     def loop() -> None:
         adapter.answerer.forget(CACHE_MB)
@@ -145,13 +149,13 @@ def with_mellow(items: int, rounds: int, root: DemoRoot) -> None:
     print(f"| mellow | {items} | {theirs:.2f} | {ours:.2f} | {ratio:.3f} |\n", flush=True)
 
 
-def with_echo(items: int, rounds: int, root: DemoRoot) -> None:
+def with_echo(items: int, rounds: int, root: DemoRoot, runs: Path) -> None:
     entry = catalogue().adapter("echo")
     adapter = entry.create({}, Runtime())
     adapter.audio = None
     plans = planned(adapter, entry.prompts, items, 64, root)
-    assert len(executed(plans)) == len(unrecorded(plans)) == items
-    ours, theirs, ratio = compared(lambda: executed(plans), lambda: unrecorded(plans), rounds)
+    assert len(executed(plans, runs)) == len(unrecorded(plans)) == items
+    ours, theirs, ratio = compared(lambda: executed(plans, runs), lambda: unrecorded(plans), rounds)
     print("| model | items | without records, ms | with records, ms | ratio |\n|---|---|---|---|---|")
     print(f"| echo | {items} | {1e3 * theirs:.0f} | {1e3 * ours:.0f} | {ratio:.2f} |", flush=True)
 
@@ -163,10 +167,11 @@ def main() -> None:
     parser.add_argument("--only", choices=("mellow", "echo"))
     asked = parser.parse_args()
     root = demo_root()
-    if asked.only != "echo":
-        with_mellow(asked.items, asked.rounds, root)
-    if asked.only != "mellow":
-        with_echo(asked.items, 5 * asked.rounds, root)
+    with tempfile.TemporaryDirectory() as runs:
+        if asked.only != "echo":
+            with_mellow(asked.items, asked.rounds, root, Path(runs))
+        if asked.only != "mellow":
+            with_echo(asked.items, 5 * asked.rounds, root, Path(runs))
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
 
 

@@ -1,5 +1,6 @@
 """`alm-bench run`: a model on tasks, resumed by itself, with tables at the end."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -138,6 +139,9 @@ def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
     jobs = _jobs(names, asked, prompts)
     with common.chatter_aside():
         adapter = asked.recipe(prompts).make()
+    # What is loaded by now stays: the collector would go through half a million objects while the model waits.
+    if not gc.get_freeze_count():  # what an earlier command of this process left is to be collected
+        gc.freeze()
     return jobs, adapter
 
 

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from alm_bench.core.files import atomic_write
@@ -40,6 +41,7 @@ class Sizes:
     val: int = 1_200
 
 
+@cache
 def version(sizes: Sizes) -> str:
     """The world's name and a hash of all that its content is made from but its code, for which `WORLD` stands."""
     parts = (

@@ -6,6 +6,7 @@ import subprocess
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
@@ -207,7 +208,9 @@ def _revision(task: Task, files: Mapping[str, Path]) -> str:
     return known.get(digest, f"unknown ({digest[:8]})")
 
 
-def _environment() -> dict[str, Any]:
+@cache
+def _environment() -> Mapping[str, Any]:
+    """Of this process: what it has loaded stays the same however long it runs."""
     packages = {"alm-bench": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
