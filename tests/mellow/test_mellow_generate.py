@@ -157,6 +157,22 @@ def test_nucleus_draws_from_the_smallest_set_that_reaches_top_p() -> None:
     assert shares(1.0, 0.5) == pytest.approx(list(sharp / sharp.sum()), abs=0.01)
 
 
+@pytest.mark.parametrize("top_p", [0.1, 0.9, 0.999, 1.0])
+@pytest.mark.parametrize("spread", [0.1, 2.0, 8.0])
+def test_a_large_vocabulary_is_not_sorted_whole_and_gives_the_same(top_p: float, spread: float) -> None:
+    """Sets of one token, of thousands, and of all."""
+    numbers = np.random.default_rng(2)
+    logits = numbers.standard_normal((3, 6000)) * [[spread], [spread], [0.1]]
+    waits = numbers.standard_exponential((3, 6000))
+    expected = []
+    for row, wait in zip(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), waits, strict=True):
+        ranked = np.argsort(-row)
+        size = 6000 if top_p == 1 else int((row[ranked].cumsum() < top_p).sum()) + 1
+        expected.append(min(ranked[:size], key=lambda token: wait[token] / row[token]))
+    found = nucleus(torch.from_numpy(logits), torch.from_numpy(waits), top_p, 1.0)
+    assert found.tolist() == expected
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
