@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -31,6 +31,10 @@ SolvableBy = Annotated[
     str | None,
     typer.Option(metavar="RUN", help="A text-only run: the column `beyond text` counts the items that it gets wrong."),
 ]
+ChosenMetrics = Annotated[
+    str | None,
+    typer.Option("--metrics", metavar="M[,M]", help="Of tasks that are answered in sentences; all where none."),
+]
 DataChoice = Annotated[
     str,
     typer.Option(
@@ -50,6 +54,17 @@ def one_of(value: str, known: Iterable[str], flag: str) -> str:
     if value not in known:
         raise UsageError(f"{flag} {value!r} is unknown; known: {known_first(value, known)}")
     return value
+
+
+def metrics_of(tasks: Sequence[str], metrics: str) -> dict[str, str]:
+    """Of `--metrics`: the value of the option `metrics` for those of `tasks` that have it. Raises UsageError for
+    none."""
+    from alm_bench.plugins import catalogue
+
+    scored = [name for name in tasks if "metrics" in catalogue().task(name).takes()]
+    if not scored:
+        raise UsageError(f"--metrics: none of {', '.join(tasks)} is answered in sentences")
+    return dict.fromkeys(scored, metrics.replace(",", "+"))
 
 
 def device_and_dtype(device: str, dtype: str | None) -> tuple[str, str | None]:

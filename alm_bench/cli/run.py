@@ -102,9 +102,7 @@ def run(
     missing_audio: Annotated[
         str, typer.Option(metavar="error|skip", help="What an unusable clip makes of its item.")
     ] = "error",
-    metrics: Annotated[
-        str | None, typer.Option(metavar="M[,M]", help="Of tasks that are answered in sentences; all where none.")
-    ] = None,
+    metrics: common.ChosenMetrics = None,
     max_failures: Annotated[str, typer.Option(metavar="N|P%", help="Failed items that exit status 0 allows.")] = "0",
     max_cost: Annotated[
         float | None,
@@ -175,11 +173,8 @@ def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
             )
         options[owner][option] = value
     if asked.metrics is not None:
-        scored = [name for name in names if "metrics" in catalogue().task(name).takes()]
-        if not scored:
-            raise UsageError(f"--metrics: none of {', '.join(names)} is answered in sentences")
-        for name in scored:
-            options[name].setdefault("metrics", asked.metrics.replace(",", "+"))
+        for name, chosen in common.metrics_of(names, asked.metrics).items():
+            options[name].setdefault("metrics", chosen)
     jobs = []
     for name in names:
         entry = catalogue().task(name)
@@ -291,6 +286,8 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
 
     folder, solver = asked.out / plan.run_id, asked.solver
     with RunStore(folder, dict(plan.header), asked.fresh) as store:
+        if store.header["spec"] != plan.header["spec"]:  # in what no answer depends on
+            store.note("spec", plan.header["spec"])
         interrupted = False
         title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
         with Progress(title, len(plan.pending)) as progress:  # a model's label leaves no room for figures

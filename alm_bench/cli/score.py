@@ -6,6 +6,7 @@ from alm_bench.cli import common
 def score(
     run: common.RunArgument,
     solvable_by: common.SolvableBy = None,
+    metrics: common.ChosenMetrics = None,
     out: common.Out = common.RUNS,
     json_: common.Json = False,
 ) -> None:
@@ -21,8 +22,12 @@ def score(
 
     folder = common.find_run(run, out)
     header = read_header(folder)
-    task = catalogue().task(header["task"]["name"]).create(header["spec"]["task_options"])
+    name = header["task"]["name"]
+    if metrics is not None:
+        header["spec"]["task_options"]["metrics"] = common.metrics_of([name], metrics)[name]
+    task = catalogue().task(name).create(header["spec"]["task_options"])
     with RunStore(folder, header, keep_failures=True) as store:
+        store.note("spec", header["spec"])
         records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)
         if solvable_by is not None:
             records = solved_by(common.find_run(solvable_by, out), records, header)

@@ -113,7 +113,7 @@ def prepare(
     ]
     files = task.files(data, spec.split)
     manifest = manifest_hash(files, data.version())
-    binding = _binding(spec, adapter)
+    binding = _binding(spec, task, adapter)
     on = None if fit is None else fit.rows
     header = {
         "fingerprint": fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
@@ -137,10 +137,15 @@ def prepare(
     return Plan(spec, task, adapter, requests, pending, header, fit)
 
 
-def _binding(spec: RunSpec, adapter: Adapter) -> RunSpec:
-    """Without the model's options that no answer depends on (`pace`): a run goes on under others."""
-    pace = getattr(adapter, "pace", ())
-    return replace(spec, model_options={key: value for key, value in spec.model_options.items() if key not in pace})
+def _binding(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpec:
+    """Without the options that no answer depends on (a model's `pace`, a task's `scoring`): a run goes on under
+    others."""
+    pace, scoring = getattr(adapter, "pace", ()), getattr(task, "scoring", ())
+    return replace(
+        spec,
+        task_options={key: value for key, value in spec.task_options.items() if key not in scoring},
+        model_options={key: value for key, value in spec.model_options.items() if key not in pace},
+    )
 
 
 def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:

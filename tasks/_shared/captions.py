@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from alm_bench.core import Metric, MetricError, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore, UsageError
 from alm_bench.core.errors import known_first
@@ -12,6 +13,9 @@ from alm_bench.scoring.spice import home
 
 TEXT_PARSER = "text@1"
 """A sentence is read as it is: stripped, without the words that it was told to begin with."""
+
+SCORING = ("metrics",)
+"""The options of these tasks that no answer depends on."""
 
 BLIND_OTHER = "another item's reference"
 
@@ -41,6 +45,7 @@ class CaptionOptions:
 class SentenceTask:
     """What tasks that are answered in sentences share: a sentence is scored beside the others of its run."""
 
+    scoring: ClassVar = SCORING
     card: TaskCard
     options: CaptionOptions
     parser: str = TEXT_PARSER

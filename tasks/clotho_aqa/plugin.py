@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from alm_bench.core import DataRoot, Metric, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.data.readers import read_csv, unique
@@ -17,7 +18,7 @@ from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
 from alm_bench.scoring.captions import caption_scores
 from alm_bench.scoring.choice import answered, clips, counted, mean
-from alm_bench.tasks._shared.captions import CaptionOptions, references, sentences
+from alm_bench.tasks._shared.captions import SCORING, CaptionOptions, references, sentences
 from alm_bench.tasks._shared.clips import clip_names
 
 COLUMNS = ("file_name", "QuestionText", "answer")
@@ -31,6 +32,7 @@ _WORD = re.compile(r"[^\w' ]+")
 
 @dataclass(frozen=True, slots=True)
 class ClothoAqa:
+    scoring: ClassVar = SCORING
     card: TaskCard
     options: CaptionOptions
     parser: str = PARSER

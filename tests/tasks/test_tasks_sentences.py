@@ -270,6 +270,38 @@ def test_metrics_are_chosen_for_all_tasks_at_once() -> None:
     assert "--metrics: none of mmau is answered in sentences" in said
 
 
+COUNTS = """
+    def answer(self, request):
+        with open("calls", "a") as file:
+            file.write(request.id)
+        return "a dog barks"
+"""
+
+
+def test_other_metrics_need_no_other_answers() -> None:
+    """The model is asked once; `score` computes others of what is stored, too, and remembers which."""
+    counts = model(Path("m.py"), COUNTS)
+    asked = ("run", "--model", counts, "--tasks", "audiocaps", "--data", audiocaps(Path("data")), "--json")
+
+    def metrics(*command: Any) -> set[str]:
+        (run,) = alm(*command).json["runs"]
+        return set(run["metrics"]) - {"answered"}
+
+    assert metrics(*asked, "--metrics", "rouge_l") == {"rouge_l"}
+    calls = Path("calls").read_text()
+    assert metrics(*asked, "--metrics", "bleu_1,cider") == {"bleu_1", "cider"}
+    run = only_run(Path("results/runs"))
+    assert metrics("score", run, "--json") == {"bleu_1", "cider"}
+    assert metrics("score", run, "--metrics", "rouge_l,bleu_4", "--json") == {"rouge_l", "bleu_4"}
+    assert metrics("score", run, "--json") == {"rouge_l", "bleu_4"}
+    assert Path("calls").read_text() == calls
+    assert "unknown metric 'blue'" in refusal(alm("score", run, "--metrics", "blue"))
+    assert metrics("score", run, "--json") == {"rouge_l", "bleu_4"}
+    alm("run", "--model", "echo", "--tasks", "mmau", "--data", "demo", "--limit", 2, "--out", "other")
+    said = refusal(alm("score", only_run(Path("other")), "--metrics", "cider"))
+    assert "--metrics: none of mmau is answered in sentences" in said
+
+
 def test_unknown_metrics_are_refused_before_the_model_works() -> None:
     data = audiocaps(Path("data"))
     where = ("--model", "blind", "--tasks", "audiocaps", "--data", data, "--task-arg", "audiocaps.metrics=spicy")
