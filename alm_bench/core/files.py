@@ -18,6 +18,8 @@ _ADVICE = {
     errno.EPERM: "no permission to write there: name another folder with {option}",
     errno.ENOTDIR: "a file is in the way: name another folder with {option}",
     errno.EEXIST: "a file is in the way: name another folder with {option}",
+    errno.EISDIR: "a folder is in the way: name another folder with {option}",
+    errno.ENAMETOOLONG: "the name is too long: name another folder with {option}",
 }
 
 

@@ -159,15 +159,15 @@ class Fetcher:
                 size = part.size()
                 tries = 1 if size > best else tries + 1
                 best = max(best, size)
-                self._wait(url, failure, tries)
+                self._wait(url, failure, tries, "what came is kept: " if size else "")
 
-    def _wait(self, url: str, failure: _TemporaryError, tries: int) -> None:
+    def _wait(self, url: str, failure: _TemporaryError, tries: int, kept: str = "") -> None:
         pause = min(60.0, 2.0 ** (tries - 1)) if failure.pause is None else failure.pause
         if tries >= TRIES or pause > LONGEST_PAUSE:
             asked = f", and asks to come back in {pause:.0f} s" if failure.pause is not None else f" ({tries} tries)"
             if failure.host is not None:
                 self._unreachable[failure.host] = str(failure)
-            raise FetchError(f"{url}: {failure}{asked}; what came is kept: run the same command again later")
+            raise FetchError(f"{url}: {failure}{asked}; {kept}run the same command again later")
         self.pause(pause)
 
     def _once(self, url: str, part: _Part, checked: bool) -> None:

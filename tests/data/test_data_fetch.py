@@ -184,9 +184,18 @@ def test_busy_servers_are_asked_again(world: World) -> None:
 
 def test_tries_are_bounded(world: World) -> None:
     world.serve(plan=[503] * 50)
-    with pytest.raises(FetchError, match=f"the server answers 503 .*\\({TRIES} tries\\)"):
+    with pytest.raises(FetchError, match=f"the server answers 503 .*\\({TRIES} tries\\); run the same command again"):
         world.fetch()
     assert len(world.server.asked) == TRIES
+
+
+def test_what_came_is_promised_where_something_did(world: World) -> None:
+    world.serve(plan=[("cut", 100_000)] + [503] * 50)
+    with pytest.raises(FetchError, match=f"\\({TRIES} tries\\); what came is kept: run the same command again later"):
+        world.fetch()
+    world.serve(plan=[])
+    world.fetch()
+    assert world.path.read_bytes() == BODY
 
 
 def test_tries_that_bring_something_do_not_count(world: World) -> None:

@@ -187,6 +187,7 @@ def test_a_folder_that_is_refused_is_not_held(tmp_path: Path) -> None:
         (errno.ENOSPC, "No space left on device; the disk is full: free some space"),
         (errno.EDQUOT, "the disk quota is used up"),
         (errno.EROFS, "Read-only file system; the file system is read-only: name another folder with --out"),
+        (errno.EISDIR, "Is a directory; a folder is in the way: name another folder with --out"),
         (errno.EIO, "what is already stored is kept"),
     ],
 )
