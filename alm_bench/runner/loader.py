@@ -1,8 +1,5 @@
 """Clips decoded ahead of the model, by worker threads (libsndfile and soxr release the GIL), bounded in memory."""
 
-import contextlib
-import os
-import sys
 import threading
 import weakref
 from collections import OrderedDict, deque
@@ -19,12 +16,6 @@ from alm_bench.runner.conditions import Condition
 
 KEPT = 8
 """So many clips stay decoded for the next request that may be about them."""
-
-PATIENCE = 0.02
-"""Seconds that the model's thread waits for a clip that is being decoded."""
-
-BACK = 14
-"""The niceness of threads that decode."""
 
 AHEAD = 64
 """Beyond the batch in the model's hands one more is decoded, or two as long as these are no more items."""
@@ -57,15 +48,19 @@ class Clip:
 @dataclass(frozen=True, slots=True)
 class Hearing:
     """How an adapter wants clips: by its policy, changed by a condition, and made into features where it does that.
-    Without a policy no clip is opened."""
+    Without a policy no clip is opened. `beside`: also while the model works."""
 
     policy: AudioPolicy | None
     condition: Condition | None = None
     prepare: Callable[[Wave], Any] | None = None
+    beside: bool = True
 
     @staticmethod
     def of(adapter: Adapter, condition: Condition | None = None) -> "Hearing":
-        return Hearing(adapter.audio, condition, adapter.prepare if isinstance(adapter, Prepares) else None)
+        prepare = adapter.prepare if isinstance(adapter, Prepares) else None
+        # A model on the processor works on all of its cores, in threads that wait for one another: what takes one from
+        # them holds up all, and costs more than it saves.
+        return Hearing(adapter.audio, condition, prepare, beside=adapter.identity.device != "cpu")
 
     def refs(self, request: Request) -> tuple[AudioRef, ...]:
         return () if self.policy is None else clips(request)
@@ -97,7 +92,7 @@ class Hearing:
             if clip.audio_error is not None:
                 return Ready(index, request, audio_error=clip.audio_error)
         touched: set[str] = {change for clip in own for change in clip.touched}
-        if any(clip.audio_error is not None for clip in spare):
+        if any(clip.wave is None or clip.error is not None for clip in spare):
             # another item's clip is no failure of this one: it goes without, and says so
             request, spare = replace(request, spare=None), ()
             touched.add("without_spare")
@@ -112,23 +107,28 @@ class Hearing:
 
 
 class Pending:
-    """A clip that whoever asks first decodes; others who ask meanwhile wait for it. The model's thread does not wait
-    for ever: what decoding threads have not come to, or are stuck in on a busy machine, it decodes itself."""
+    """A clip that whoever comes first decodes."""
 
     def __init__(self, make: Callable[[], Clip]) -> None:
         self._make, self._lock = make, threading.Lock()
         self._clip: Clip | None = None
 
-    def clip(self, patience: float = -1) -> Clip:
-        """Waits at most `patience` seconds for another thread that is at it; without, until it is done."""
-        held = self._lock.acquire(timeout=patience)
-        try:
-            if self._clip is None:
-                self._clip = self._make()
-            return self._clip
-        finally:
-            if held:
+    def begin(self) -> None:
+        """Decode it, unless that is done or another thread is at it."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._made()
+            finally:
                 self._lock.release()
+
+    def clip(self) -> Clip:
+        with self._lock:
+            return self._made()
+
+    def _made(self) -> Clip:
+        if self._clip is None:
+            self._clip = self._make()
+        return self._clip
 
 
 class Clips:
@@ -156,7 +156,7 @@ def _decode(wanted: "weakref.ref[Pending]") -> None:
     """Unless all who wanted it have it already: a queue that is not worked off holds no clips."""
     pending = wanted()
     if pending is not None:
-        pending.clip()
+        pending.begin()
 
 
 def clips(request: Request) -> tuple[AudioRef, ...]:
@@ -173,10 +173,9 @@ def load_clips(index: int, request: Request, policy: AudioPolicy | None, conditi
 
 def decoded(batch: Sequence[tuple[int, Request]], hearing: Hearing, workers: int) -> list[Ready]:
     """One batch of (item, request), each clip decoded once."""
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode", initializer=_give_way) as pool:
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = Clips(hearing, pool)
-        waiting = [(index, request, found.of(request)) for index, request in batch]
-        return [hearing.ready(index, request, [pending.clip() for pending in own]) for index, request, own in waiting]
+        return _all([(index, request, found.of(request)) for index, request in batch], hearing)
 
 
 def batches(
@@ -184,27 +183,25 @@ def batches(
 ) -> Iterator[list[Ready]]:
     """Batches of decoded requests in `order`, each as large as `size` says when it is taken.
 
-    Beyond the current batch at most another two are held, or one where that is more than `AHEAD` items.
+    Beyond the current batch at most another two are held, or one where that is more than `AHEAD` items; none where
+    nothing is to be decoded beside the model.
     """
-    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode", initializer=_give_way) as pool:
+    with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = Clips(hearing, pool)
-        waiting: deque[tuple[int, list[Pending]]] = deque()
+        waiting: deque[tuple[int, Request, list[Pending]]] = deque()
         todo = iter(order)
 
         def fill(count: int) -> None:
             for _, index in zip(range(count - len(waiting)), todo, strict=False):
-                waiting.append((index, found.of(requests[index])))
-
-        def taken() -> Ready:
-            index, own = waiting.popleft()
-            return hearing.ready(index, requests[index], [pending.clip(PATIENCE) for pending in own])
+                waiting.append((index, requests[index], found.of(requests[index])))
 
         try:
             count = size()
-            fill(count + _ahead(count))
+            fill(count)
             while waiting:
-                batch = [taken() for _ in range(min(count, len(waiting)))]
-                fill(_ahead(count))
+                batch = _all([waiting.popleft() for _ in range(min(count, len(waiting)))], hearing)
+                if hearing.beside:
+                    fill(_ahead(count))
                 yield batch
                 count = size()
                 fill(count)
@@ -212,14 +209,12 @@ def batches(
             pool.shutdown(cancel_futures=True)
 
 
+def _all(waiting: Sequence[tuple[int, Request, Sequence[Pending]]], hearing: Hearing) -> list[Ready]:
+    """Decoded by this thread beside the pool's: it begins what they have not begun, and waits for them at the end."""
+    for pending in (pending for _, _, own in waiting for pending in own):
+        pending.begin()
+    return [hearing.ready(index, request, [pending.clip() for pending in own]) for index, request, own in waiting]
+
+
 def _ahead(size: int) -> int:
     return max(size, min(2 * size, AHEAD))
-
-
-def _give_way() -> None:
-    """Let the model's threads go first: they wait for one another, so that a decoder that takes one's place for a
-    moment holds up all of them. The further back, the longer they take on a machine that others keep busy."""
-    if sys.platform == "linux":  # where a thread has a priority of its own
-        thread = os.PRIO_PROCESS, threading.get_native_id()
-        with contextlib.suppress(OSError):  # where that is not allowed it goes as the others
-            os.setpriority(*thread, max(BACK, os.getpriority(*thread)))

@@ -4,6 +4,7 @@ import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from small_world import alm, cle, mmau, model, only_run, stored, tone
 
 from alm_bench.core import (
+    AdapterIdentity,
     AudioError,
     AudioPolicy,
     AudioRef,
@@ -61,12 +63,6 @@ class Starved(AtOnce):
 
 
 pools: list[Starved] = []
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine, too, each clip is decoded once."""
-    monkeypatch.setattr(loader, "PATIENCE", 60)
 
 
 @pytest.fixture
@@ -137,29 +133,52 @@ def test_what_no_thread_has_begun_is_decoded_by_who_needs_it(
     assert len(opened) == len(pools.pop().queue) == 9
 
 
-def test_what_a_thread_has_begun_is_not_waited_for_for_ever() -> None:
-    begun, go = threading.Event(), threading.Event()
-    made: list[str] = []
+def test_the_models_thread_begins_what_others_have_not_and_waits_for_what_they_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread is held up in the first clip until all others of the batch are decoded."""
+    made: dict[str, str] = {}
+    begun, others = threading.Event(), threading.Event()
+    real = loader.load
 
-    def make() -> loader.Clip:
-        made.append(threading.current_thread().name)
-        if len(made) == 1:
+    def load(ref: AudioRef, *arguments: Any) -> Any:
+        made[ref.id] = threading.current_thread().name
+        if ref.id == "0.wav":
             begun.set()
-            go.wait(60)
-        return loader.Clip()
+            assert others.wait(60)
+        if ref.id == "3.wav":
+            others.set()
+        return real(ref, *arguments)
 
-    pending = loader.Pending(make)
-    slow = threading.Thread(target=pending.clip, name="slow")
-    slow.start()
-    begun.wait(60)
-    try:
-        for patience in (0.01, 0):
-            pending.clip(patience)
-    finally:
-        go.set()
-        slow.join()
-    pending.clip()
-    assert made == ["slow", "MainThread"], "what was made is kept"
+    class Begins(ThreadPoolExecutor):
+        def submit(self, work: Callable[..., Any], *arguments: Any) -> Any:
+            future = super().submit(work, *arguments)
+            assert begun.wait(60)
+            return future
+
+    monkeypatch.setattr(loader, "load", load)
+    monkeypatch.setattr(loader, "ThreadPoolExecutor", Begins)
+    (batch,) = batches(
+        [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 4)], range(4), Hearing(POLICY), lambda: 4, workers=1
+    )
+    assert [len(ready.request.waves) for ready in batch] == [1] * 4
+    assert made.pop("0.wav").startswith("decode")
+    assert set(made.values()) == {"MainThread"}
+
+
+def test_nothing_is_decoded_beside_a_model_on_the_processor(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loader, "ThreadPoolExecutor", AtOnce)
+    requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 6)]
+    ahead = {}
+    for device in ("cpu", "cuda", None):
+        adapter = BaseAdapter(None, Runtime())
+        adapter.audio, adapter.identity = POLICY, AdapterIdentity("m", "m", device=device)
+        opened.clear()
+        found = batches(requests, range(6), Hearing.of(adapter), lambda: 2, workers=2)
+        ahead[device] = [len(opened) - 2 * number for number, _ in enumerate(found, 1)]
+    assert ahead == {"cpu": [0, 0, 0], "cuda": [4, 2, 0], None: [4, 2, 0]}
 
 
 def test_a_queue_that_nobody_works_off_holds_no_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,21 +196,6 @@ def test_what_is_kept_is_bounded(tmp_path: Path, opened: list[str], monkeypatch:
     assert Counter(opened) == {"0.wav": 1, "1.wav": 2, "2.wav": 1}, "the one that was needed longest ago goes"
 
 
-def test_a_decoding_thread_asks_for_no_priority_above_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who may not raise a priority may not set one that is higher than its own."""
-    found: list[int] = []
-
-    def refused(which: int, who: int, priority: int) -> None:
-        found.append(priority)
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(loader.os, "setpriority", refused)
-    for own, wanted in ((0, 14), (17, 17)):
-        monkeypatch.setattr(loader.os, "getpriority", lambda *_: own)  # noqa: B023
-        loader._give_way()
-        assert found.pop() == wanted
-
-
 def test_a_clip_that_memory_does_not_suffice_for_is_its_items_failure(tmp_path: Path) -> None:
     def read() -> bytes:
         raise MemoryError
@@ -200,6 +204,8 @@ def test_a_clip_that_memory_does_not_suffice_for_is_its_items_failure(tmp_path: 
     ready = taken([Request(ref.id, "?", (ref,)) for ref in (large, *refs(tmp_path, 2))], Hearing(POLICY))
     assert [one.error for one in ready] == ["MemoryError: ", None, None]
     assert [len(one.request.waves) for one in ready] == [0, 1, 1]
+    (spared,) = taken([Request("spared", "?", tuple(refs(tmp_path, 1)), spare=large)], Hearing(POLICY))
+    assert (spared.error, spared.touched, len(spared.request.waves)) == (None, ("without_spare",), 1)
 
 
 def test_shared_waves_are_read_only(tmp_path: Path) -> None:
