@@ -31,10 +31,6 @@ SolvableBy = Annotated[
     str | None,
     typer.Option(metavar="RUN", help="A text-only run: the column `beyond text` counts the items that it gets wrong."),
 ]
-ChosenMetrics = Annotated[
-    str | None,
-    typer.Option("--metrics", metavar="M[,M]", help="Of tasks that are answered in sentences; all where none."),
-]
 DataChoice = Annotated[
     str,
     typer.Option(

@@ -1,6 +1,5 @@
 """`alm-bench run`: a model on tasks, resumed by itself, with tables at the end."""
 
-import gc
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -102,7 +101,9 @@ def run(
     missing_audio: Annotated[
         str, typer.Option(metavar="error|skip", help="What an unusable clip makes of its item.")
     ] = "error",
-    metrics: common.ChosenMetrics = None,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="M[,M]|all", help="Of tasks that are answered in sentences; all where none.")
+    ] = None,
     max_failures: Annotated[str, typer.Option(metavar="N|P%", help="Failed items that exit status 0 allows.")] = "0",
     max_cost: Annotated[
         float | None,
@@ -137,9 +138,6 @@ def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
     jobs = _jobs(names, asked, prompts)
     with common.chatter_aside():
         adapter = asked.recipe(prompts).make()
-    # What is loaded by now stays: the collector would go through half a million objects while the model waits.
-    if not gc.get_freeze_count():  # what an earlier command of this process left is to be collected
-        gc.freeze()
     return jobs, adapter
 
 
@@ -286,8 +284,6 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
 
     folder, solver = asked.out / plan.run_id, asked.solver
     with RunStore(folder, dict(plan.header), asked.fresh) as store:
-        if store.header["spec"] != plan.header["spec"]:  # in what no answer depends on
-            store.note("spec", plan.header["spec"])
         interrupted = False
         title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
         with Progress(title, len(plan.pending)) as progress:  # a model's label leaves no room for figures
@@ -304,6 +300,7 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
         with Counting("SPICE") as counting, telling(counting.update):
             summary = summarise(store.header, plan.task, records, folder.name)
         if not summary["partial"]:
+            store.note("spec", plan.header["spec"])  # what no answer depends on may be another than before
             store.finish(document([summary]))
     if (delivery := summary["delivery"]) is not None and delivery["verdict"] != "delivered":
         print(f"{plan.spec.task}: audio: {delivery['verdict']}: {delivery['reason']}", file=sys.stderr)

@@ -1,12 +1,19 @@
 """`alm-bench score`: read and score the stored text again, without a model."""
 
+from typing import Annotated
+
+import typer
+
 from alm_bench.cli import common
 
 
 def score(
     run: common.RunArgument,
     solvable_by: common.SolvableBy = None,
-    metrics: common.ChosenMetrics = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="M[,M]|all", help="Score sentences by these instead; by those of the run where none."),
+    ] = None,
     out: common.Out = common.RUNS,
     json_: common.Json = False,
 ) -> None:
@@ -27,7 +34,6 @@ def score(
         header["spec"]["task_options"]["metrics"] = common.metrics_of([name], metrics)[name]
     task = catalogue().task(name).create(header["spec"]["task_options"])
     with RunStore(folder, header, keep_failures=True) as store:
-        store.note("spec", header["spec"])
         records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)
         if solvable_by is not None:
             records = solved_by(common.find_run(solvable_by, out), records, header)
@@ -35,6 +41,7 @@ def score(
         with Counting("SPICE") as counting, telling(counting.update):
             summary = summarise(header, task, records, folder.name)
         if not summary["partial"]:
+            store.note("spec", header["spec"])  # with the metrics that were asked for now
             store.finish(document([summary]))
     if json_:
         common.print_json(document([summary]))

@@ -129,10 +129,9 @@ class RunStore:
     def _open(self) -> None:
         atomic_write(self.folder / ".pid", str(os.getpid()))
         samples = self.folder / SAMPLES
-        with storing(self.folder):
-            if not self._keep_failures:  # its presence means finished, and scoring again answers nothing anew
-                (self.folder / SUMMARY).unlink(missing_ok=True)
-            if self._fresh:
+        if self._fresh:
+            self._change()
+            with storing(self.folder):
                 samples.unlink(missing_ok=True)
         if self._fresh or not (self.folder / HEADER).exists():
             atomic_write(self.folder / HEADER, json.dumps(self._header, indent=1, ensure_ascii=False) + "\n")
@@ -156,9 +155,16 @@ class RunStore:
             os.close(self._file)
             self._file = None
 
+    def _change(self) -> None:
+        """A run is not finished while its items change; scoring again answers nothing anew."""
+        if not self._keep_failures:
+            with storing(self.folder):
+                (self.folder / SUMMARY).unlink(missing_ok=True)
+
     def append(self, records: Sequence[Record]) -> None:
         """Add lines; when this returns they are on disk. A failed write leaves no torn line behind."""
         assert self._file is not None, "the store is not open"
+        self._change()
         data = "".join(record.line() for record in records).encode()
         start = os.fstat(self._file).st_size
         with storing(self.folder / SAMPLES):
@@ -178,11 +184,14 @@ class RunStore:
 
     def note(self, key: str, value: Any) -> None:
         """Add something to `run.json` that was found while the run was made."""
-        whole = {**self.header, key: value}
+        if key in (header := self.header) and header[key] == value:
+            return
+        whole = {**header, key: value}
         atomic_write(self.folder / HEADER, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
 
     def rewrite(self, records: Iterable[Record]) -> None:
         """Replace all lines in one step."""
+        self._change()
         atomic_write(self.folder / SAMPLES, "".join(record.line() for record in records))
         self._append_to(self.folder / SAMPLES)  # what was open is the file of before
 

@@ -15,20 +15,20 @@ TEXT_PARSER = "text@1"
 """A sentence is read as it is: stripped, without the words that it was told to begin with."""
 
 SCORING = ("metrics",)
-"""The options of these tasks that no answer depends on."""
+"""The options of these tasks that neither an answer nor its grade depends on."""
 
 BLIND_OTHER = "another item's reference"
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionOptions:
-    """`metrics`: names separated by `+` (`spice+cider`), all where none are given."""
+    """`metrics`: names separated by `+` (`spice+cider`), or `all`, as where none are given."""
 
     metrics: str | None = None
 
     def chosen(self) -> tuple[str, ...]:
         """Raises UsageError for an unknown one."""
-        if self.metrics is None:
+        if self.metrics in (None, "all"):
             return METRICS
         names = tuple(name.strip() for name in self.metrics.split("+") if name.strip())
         if not names:

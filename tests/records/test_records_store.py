@@ -98,12 +98,24 @@ def test_failures_are_tried_again_and_answers_are_not(tmp_path: Path) -> None:
     assert path.read_text().count("\n") == 4
 
 
-def test_a_reopened_run_is_not_finished(tmp_path: Path) -> None:
-    with RunStore(tmp_path / "run", HEADER) as store:
-        store.finish({"runs": []})
-    assert json.loads((tmp_path / "run/summary.json").read_text()) == {"schema_version": 1, "runs": []}
-    with RunStore(tmp_path / "run", HEADER):
-        assert not (tmp_path / "run/summary.json").exists()
+def test_a_run_is_finished_until_its_items_change(tmp_path: Path) -> None:
+    summary = tmp_path / "run/summary.json"
+
+    def finished(change: Callable[[RunStore], object], **settings: bool) -> bool:
+        """After a finished run of two items was opened again and changed."""
+        fill(tmp_path / "run", record("0"), record("1"))
+        with RunStore(tmp_path / "run", HEADER) as store:
+            store.finish({"runs": []})
+        assert json.loads(summary.read_text()) == {"schema_version": 1, "runs": []}
+        with RunStore(tmp_path / "run", HEADER, **settings) as store:
+            change(store)
+        return summary.exists()
+
+    assert finished(lambda store: None)
+    assert finished(lambda store: store.rewrite(store.kept), keep_failures=True), "scored again"
+    assert not finished(lambda store: store.rewrite(store.kept))
+    assert not finished(lambda store: store.append([record("2")]))
+    assert not finished(lambda store: None, fresh=True)
 
 
 def test_fresh_starts_over(tmp_path: Path) -> None:

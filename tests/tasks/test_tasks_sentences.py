@@ -296,7 +296,8 @@ def test_other_metrics_need_no_other_answers() -> None:
     assert metrics("score", run, "--json") == {"rouge_l", "bleu_4"}
     assert Path("calls").read_text() == calls
     assert "unknown metric 'blue'" in refusal(alm("score", run, "--metrics", "blue"))
-    assert metrics("score", run, "--json") == {"rouge_l", "bleu_4"}
+    refusal(alm("score", run, "--metrics", "cider", "--solvable-by", "nowhere"))
+    assert metrics("score", run, "--json") == {"rouge_l", "bleu_4"}, "what was refused is not remembered"
     alm("run", "--model", "echo", "--tasks", "mmau", "--data", "demo", "--limit", 2, "--out", "other")
     said = refusal(alm("score", only_run(Path("other")), "--metrics", "cider"))
     assert "--metrics: none of mmau is answered in sentences" in said
