@@ -53,6 +53,7 @@ class MellowAdapter:
             exact()
         self.answerer = Answerer(loaded, protocol, device, dtype, runtime.cache_mb, options.compile)
         self.audio: AudioPolicy | None = protocol.policy(config.encoder, options.crop)
+        precision = str(dtype).removeprefix("torch.")
         # The compact layout has one protocol, which needs no naming.
         choices = [loaded.name, *([protocol.name] if self.layout == "fixed" else [])]
         choices += [f"crop={options.crop}"] if options.crop else []
@@ -60,7 +61,7 @@ class MellowAdapter:
             label=f"mellow[{','.join(choices)}]",
             family="mellow",
             weights=loaded.sha256,
-            dtype=str(dtype).removeprefix("torch."),
+            dtype=precision,
             device=device.type,
             parameters=loaded.model.parameter_count(),
             trained_on=config.trained_on,
@@ -68,6 +69,7 @@ class MellowAdapter:
                 "protocol": protocol.name,
                 "crop": options.crop or protocol.audio.crop,
                 "config": hashlib.sha256(config.to_json().encode()).hexdigest()[:12],
+                **({} if precision == "float32" else {"head": "float32"}),
             },
         )
 

@@ -192,7 +192,8 @@ def profile(batch: int, count: int, rounds: int, dtype: torch.dtype) -> None:
     }
     kept = 2 * lm.layers * lm.kv_heads * lm.width // lm.heads * both
     size = torch.finfo(dtype).bits // 8
-    moved = {"write the other tokens": (count - 1) * (weights + head + batch * kept) * size}
+    # The head is read in float32.
+    moved = {"write the other tokens": (count - 1) * (weights * size + head * 4 + batch * kept * size)}
     flops, bandwidth = limits(dtype)
     total = sum(stages.values())
     print(

@@ -202,7 +202,7 @@ def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
     axes.set_ylim(bottom=0)
     axes.set_title(model)
     axes.legend()
-    with storing(file):
+    with storing(file, "--plot"):
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=120, bbox_inches="tight")
     pyplot.close(figure)

@@ -45,8 +45,8 @@ def leaderboard(
         from alm_bench.records import published
 
         board += "\n" + published.as_markdown(found)
-    atomic_write(to / "leaderboard.md", board)
-    atomic_write(to / "leaderboard.csv", as_csv(found))
+    atomic_write(to / "leaderboard.md", board, "--to")
+    atomic_write(to / "leaderboard.csv", as_csv(found), "--to")
     if json_:
         common.print_json(document([run.summary for run in found]))
     else:

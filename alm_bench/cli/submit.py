@@ -40,7 +40,7 @@ def submit(
     source = annotations or Path(header["data"]["annotations"])
     value = plugin.submission([record.scored() for record in records], source)
     target = to or folder / "submission.json"
-    atomic_write(target, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    atomic_write(target, json.dumps(value, indent=1, ensure_ascii=False) + "\n", "--to")
     if json_:
         common.print_json({"file": str(target), "items": len(value)})
     else:

@@ -19,7 +19,6 @@ _ADVICE = {
     errno.ENOTDIR: "a file is in the way: name another folder with {option}",
     errno.EEXIST: "a file is in the way: name another folder with {option}",
     errno.EISDIR: "a folder is in the way: name another folder with {option}",
-    errno.ENAMETOOLONG: "the name is too long: name another folder with {option}",
 }
 
 
@@ -34,10 +33,11 @@ def storing(path: Path, option: str = "--out") -> Iterator[None]:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 
-def atomic_write(path: Path, content: str | bytes) -> None:
-    """Replace `path` in one step: a reader sees the old content or the new, never a part. Raises StoreError."""
+def atomic_write(path: Path, content: str | bytes, option: str = "--out") -> None:
+    """Replace `path` in one step: a reader sees the old content or the new, never a part. Raises StoreError, which
+    tells of the `option` that names the place."""
     data = content.encode() if isinstance(content, str) else content
-    with storing(path):
+    with storing(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)

@@ -159,7 +159,7 @@ class Fetcher:
                 size = part.size()
                 tries = 1 if size > best else tries + 1
                 best = max(best, size)
-                self._wait(url, failure, tries, "what came is kept: " if size else "")
+                self._wait(url, failure, tries, "what came is kept: " if part.resumable(url, checked) else "")
 
     def _wait(self, url: str, failure: _TemporaryError, tries: int, kept: str = "") -> None:
         pause = min(60.0, 2.0 ** (tries - 1)) if failure.pause is None else failure.pause

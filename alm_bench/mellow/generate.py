@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.decoder import DECODERS, KVCache
+from alm_bench.mellow.dense import packs
 from alm_bench.mellow.model import Mellow
 
 TOKENS = {"cpu": 1100, "cuda": 32_768}
@@ -85,7 +86,7 @@ class Engine:
     def __init__(self, model: Mellow, compiled: bool = False) -> None:
         self.stop = model.config.prompt.stop
         self.decoder = DECODERS[model.config.lm.kind](model.lm)
-        if compiled and self.decoder.head.packed:
+        if compiled and packs(self.decoder.embeddings):
             raise UsageError("compile=true is for GPUs, found a CPU, which answers faster without it: leave it out")
         self._compiled = compiled
         self._step = torch.compile(self.decoder.extend, dynamic=True) if compiled else self.decoder.extend

@@ -196,6 +196,7 @@ def test_what_came_is_promised_where_something_did(world: World) -> None:
     world.serve(plan=[])
     world.fetch()
     assert world.path.read_bytes() == BODY
+    assert world.ranges()[-1] is not None, "it goes on from what came"
 
 
 def test_tries_that_bring_something_do_not_count(world: World) -> None:

@@ -1,6 +1,6 @@
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -82,7 +82,8 @@ def test_a_compiled_step_writes_the_same(tiny: Mellow, prefix: torch.Tensor, mon
     if packs(torch.zeros(1, 1)):
         with pytest.raises(UsageError, match="compile=true is for GPUs"):
             Engine(tiny, compiled=True)
-    monkeypatch.setattr("alm_bench.mellow.dense.packs", lambda weight: False)
+    for module in ("dense", "generate"):
+        monkeypatch.setattr(f"alm_bench.mellow.{module}.packs", lambda weight: False)
     trace = partial(torch.compile, backend="eager", fullgraph=True)
     monkeypatch.setattr(torch, "compile", lambda function, dynamic: trace(function, dynamic=dynamic))
     contexts = [Context(None, row) for row in prefix]
@@ -159,8 +160,8 @@ def test_nucleus_draws_from_the_smallest_set_that_reaches_top_p() -> None:
 
 @pytest.mark.parametrize("top_p", [0.1, 0.9, 0.999, 1.0])
 @pytest.mark.parametrize("spread", [0.1, 2.0, 8.0])
-def test_a_large_vocabulary_is_not_sorted_whole_and_gives_the_same(top_p: float, spread: float) -> None:
-    """Sets of one token, of thousands, and of all."""
+def test_the_set_of_a_large_vocabulary_is_the_smallest(top_p: float, spread: float) -> None:
+    """Sets of one token, of thousands, and of all, some within one batch."""
     numbers = np.random.default_rng(2)
     logits = numbers.standard_normal((3, 6000)) * [[spread], [spread], [0.1]]
     waits = numbers.standard_exponential((3, 6000))
@@ -171,6 +172,21 @@ def test_a_large_vocabulary_is_not_sorted_whole_and_gives_the_same(top_p: float,
         expected.append(min(ranked[:size], key=lambda token: wait[token] / row[token]))
     found = nucleus(torch.from_numpy(logits), torch.from_numpy(waits), top_p, 1.0)
     assert found.tolist() == expected
+
+
+def test_a_large_vocabulary_is_not_sorted_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    topk = torch.Tensor.topk
+
+    def counted(self: torch.Tensor, count: int) -> Any:
+        looked.append(count)
+        return topk(self, count)
+
+    monkeypatch.setattr(torch.Tensor, "topk", counted)
+    logits = torch.from_numpy(np.random.default_rng(2).standard_normal((2, 6000)))
+    for sharpness in (8, 1):
+        nucleus(sharpness * logits, torch.ones(2, 6000), 0.9, 1.0)
+    assert looked == [64, 64, 512, 4096]
 
 
 @pytest.mark.parametrize(
