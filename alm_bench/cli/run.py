@@ -48,7 +48,7 @@ def run(
             "memory and time allow (with --executor ray: 8 and fewer).",
         ),
     ] = "8",
-    workers: Annotated[int, typer.Option(min=1, help="Threads that decode clips ahead of the model.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that decode clips.")] = 2,
     cache_mb: Annotated[
         int,
         typer.Option(min=0, help="Memory for what questions about the same clips share; 0: each computes its own."),

@@ -1,4 +1,4 @@
-"""Clips decoded ahead of the model, by worker threads (libsndfile and soxr release the GIL), bounded in memory."""
+"""Clips decoded for the model, by worker threads (libsndfile and soxr release the GIL), bounded in memory."""
 
 import threading
 import weakref

@@ -1,4 +1,4 @@
-"""Decoding ahead of the model: bounded, each clip once, with what the adapter makes of it."""
+"""Decoding for the model: bounded, each clip once, with what the adapter makes of it."""
 
 import itertools
 import threading
