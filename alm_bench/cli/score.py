@@ -37,9 +37,9 @@ def score(
         records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)
         if solvable_by is not None:
             records = solved_by(common.find_run(solvable_by, out), records, header)
-        store.rewrite(records)
         with Counting("SPICE") as counting, telling(counting.update):
             summary = summarise(header, task, records, folder.name)
+        store.rewrite(records)
         if not summary["partial"]:
             store.note("spec", header["spec"])  # with the metrics that were asked for now
             store.finish(document([summary]))

@@ -191,7 +191,7 @@ class Fetcher:
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 raise FetchError(f"{url}: a web page came instead of a file: is there a login in between?")
             enough_space(part.path.parent, (mark["total"] or start) - start)
-            atomic_write(part.note, json.dumps(mark))
+            atomic_write(part.note, json.dumps(mark), OPTION)
             with part.path.open("ab" if start else "wb") as file:
                 done = start
                 for piece in _pieces(response):

@@ -116,7 +116,7 @@ class Getting:
         if not archive.is_file():
             self.fetcher.fetch(url, archive, self.fetcher.published(source))
         sizes = unpack(archive, folder, source.members or "*", self.fetcher.tell)
-        atomic_write(_marker(folder, url), json.dumps({"url": url, "files": sizes}, ensure_ascii=False))
+        atomic_write(_marker(folder, url), json.dumps({"url": url, "files": sizes}, ensure_ascii=False), OPTION)
         if not self.keep_archives:
             archive.unlink()
         return len(sizes)

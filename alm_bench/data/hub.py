@@ -41,8 +41,8 @@ class HubCopy:
     files: dict[str, int]
     whole: bool = False
 
-    def write(self, folder: Path) -> None:
-        atomic_write(_note(folder, self.dataset), json.dumps(dataclasses.asdict(self)))
+    def write(self, folder: Path, option: str) -> None:
+        atomic_write(_note(folder, self.dataset), json.dumps(dataclasses.asdict(self)), option)
 
     @staticmethod
     def read(folder: Path, dataset: str) -> "HubCopy | None":
@@ -73,7 +73,7 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
         if info.sha is None or not listed:
             raise FetchError(f"hub data set {dataset}: it has no parquet files")
         copy = HubCopy(dataset, info.sha, {name: each.size or 0 for name, each in listed.items()})
-        copy.write(folder)
+        copy.write(folder, option)
         enough_space(folder, sum(size for name, size in copy.files.items() if not (folder / name).is_file()))
         snapshot_download(
             dataset,
@@ -95,7 +95,7 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
             (folder / name).unlink()
             raise FetchError(f"hub data set {dataset}: {name} came with another sha256 than listed; it was removed")
     whole = dataclasses.replace(copy, whole=True)
-    whole.write(folder)
+    whole.write(folder, option)
     return whole
 
 

@@ -156,10 +156,9 @@ class RunStore:
             self._file = None
 
     def _change(self) -> None:
-        """A run is not finished while its items change; scoring again answers nothing anew."""
-        if not self._keep_failures:
-            with storing(self.folder):
-                (self.folder / SUMMARY).unlink(missing_ok=True)
+        """A run is not finished while its items change."""
+        with storing(self.folder):
+            (self.folder / SUMMARY).unlink(missing_ok=True)
 
     def append(self, records: Sequence[Record]) -> None:
         """Add lines; when this returns they are on disk. A failed write leaves no torn line behind."""

@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from alm_bench.core import Adapter, AudioPolicy, DataRoot, Fits, Labelled, Request, Sample, Task, UsageError
+from alm_bench.core import Adapter, DataRoot, Fits, Labelled, Request, Sample, Task, UsageError
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.data.manifest import clip_size, file_sha256
 from alm_bench.plugins import catalogue
@@ -55,7 +55,7 @@ def fitted(
     samples = [one for one in source.samples(data, split) if one.skip is None and isinstance(one.target, int)]
     _keep_apart(samples, tested, owner, split)
     taken = _Taken([render(sample, template) for sample in samples], [sample.target for sample in samples])
-    done = adapter.fit(taken.rows(adapter.audio, spec))
+    done = adapter.fit(taken.rows(replace(Hearing.of(adapter), prepare=None), spec))
     digest = hashlib.sha256(json.dumps(taken.known_by).encode()).hexdigest()
     annotations = source.files(data, split)["annotations"]
     told = {"task": owner, "split": split, "annotations": file_sha256(annotations), "ids": digest[:16]}
@@ -92,12 +92,12 @@ class _Taken:
     known_by: list[tuple[str, list[int | None]]] = field(default_factory=list)
     left_out: int = 0
 
-    def rows(self, policy: AudioPolicy | None, spec: RunSpec) -> Iterator[Labelled]:
+    def rows(self, hearing: Hearing, spec: RunSpec) -> Iterator[Labelled]:
         order, size = range(len(self.requests)), first_size(spec.batch_size)
-        for batch in batches(self.requests, order, Hearing(policy), lambda: size, spec.workers):
+        for batch in batches(self.requests, order, hearing, lambda: size, spec.workers):
             for ready in batch:
                 if ready.audio_error is None:
-                    sizes = [] if policy is None else [clip_size(ref) for ref in ready.request.audio]
+                    sizes = [] if hearing.policy is None else [clip_size(ref) for ref in ready.request.audio]
                     self.known_by.append((ready.request.id, sizes))
                     yield Labelled(ready.request, self.targets[ready.index])
                 elif spec.missing_audio == "skip":

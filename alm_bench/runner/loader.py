@@ -92,8 +92,9 @@ class Hearing:
             if clip.audio_error is not None:
                 return Ready(index, request, audio_error=clip.audio_error)
         touched: set[str] = {change for clip in own for change in clip.touched}
-        if any(clip.wave is None or clip.error is not None for clip in spare):
-            # another item's clip is no failure of this one: it goes without, and says so
+        if any(clip.audio_error is not None for clip in spare):
+            # another item's clip is no failure of this one: it goes without, and says so (not where another time it
+            # could be had: an answer does not depend on how much memory is free)
             request, spare = replace(request, spare=None), ()
             touched.add("without_spare")
         heard = [*own, *spare]
@@ -175,7 +176,10 @@ def decoded(batch: Sequence[tuple[int, Request]], hearing: Hearing, workers: int
     """One batch of (item, request), each clip decoded once."""
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = Clips(hearing, pool)
-        return _all([(index, request, found.of(request)) for index, request in batch], hearing)
+        try:
+            return _all([(index, request, found.of(request)) for index, request in batch], hearing)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def batches(
@@ -183,7 +187,7 @@ def batches(
 ) -> Iterator[list[Ready]]:
     """Batches of decoded requests in `order`, each as large as `size` says when it is taken.
 
-    Beyond the current batch at most another two are held, or one where that is more than `AHEAD` items; none where
+    Beyond the current batch at most another two are decoded, or one where that is more than `AHEAD` items; none where
     nothing is to be decoded beside the model.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:

@@ -56,10 +56,14 @@ class Starved(AtOnce):
 
     def __init__(self, **settings: Any) -> None:
         self.queue: list[tuple[Any, ...]] = []
+        self.cancelled = False
         pools.append(self)
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> None:
         self.queue.append((work, *arguments))
+
+    def shutdown(self, cancel_futures: bool = False) -> None:
+        self.cancelled = cancel_futures
 
 
 pools: list[Starved] = []
@@ -205,7 +209,7 @@ def test_a_clip_that_memory_does_not_suffice_for_is_its_items_failure(tmp_path: 
     assert [one.error for one in ready] == ["MemoryError: ", None, None]
     assert [len(one.request.waves) for one in ready] == [0, 1, 1]
     (spared,) = taken([Request("spared", "?", tuple(refs(tmp_path, 1)), spare=large)], Hearing(POLICY))
-    assert (spared.error, spared.touched, len(spared.request.waves)) == (None, ("without_spare",), 1)
+    assert (spared.error, spared.touched) == ("MemoryError: ", ()), "tried again, not answered without"
 
 
 def test_shared_waves_are_read_only(tmp_path: Path) -> None:
@@ -243,12 +247,21 @@ def test_features_are_made_once_a_clip(tmp_path: Path) -> None:
     assert all(ready.request.features == () for ready in taken(requests, Hearing(POLICY)))
 
 
-def test_what_lets_no_call_succeed_ends_the_run_whoever_meets_it(tmp_path: Path) -> None:
+def test_what_lets_no_call_succeed_ends_the_run_whoever_meets_it(
+    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def prepare(wave: Any) -> None:
         raise UnreachableError("nobody there")
 
+    requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 9)]
     with pytest.raises(UnreachableError, match="nobody there"):
-        taken([Request("a", "?", tuple(refs(tmp_path, 1)))], Hearing(POLICY, None, prepare))
+        taken(requests, Hearing(POLICY, None, prepare))
+    monkeypatch.setattr(loader, "ThreadPoolExecutor", Starved)
+    opened.clear()
+    with pytest.raises(UnreachableError, match="nobody there"):
+        decoded(list(enumerate(requests)), Hearing(POLICY, None, prepare), 2)
+    assert opened == ["0.wav"]
+    assert pools.pop().cancelled, "what is in the queue is not decoded"
 
 
 PREPARES = """

@@ -1,4 +1,4 @@
-"""The model in this process: batches decoded ahead of it, or requests streamed to it."""
+"""The model in this process: batches decoded for it, or requests streamed to it."""
 
 import itertools
 import time
