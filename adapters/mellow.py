@@ -69,6 +69,7 @@ class MellowAdapter:
                 "protocol": protocol.name,
                 "crop": options.crop or protocol.audio.crop,
                 "config": hashlib.sha256(config.to_json().encode()).hexdigest()[:12],
+                # Answers in other precisions are not those of a head that computes in these, too.
                 **({} if precision == "float32" else {"head": "float32"}),
             },
         )

@@ -107,6 +107,7 @@ def test_identity_of_a_folder(folder: Path, wrapper: MellowAdapter) -> None:
     assert wrapper.identity.label == f"mellow[mine@{identity.weights[:8]},wrapper]"
     assert identity.settings["crop"] == "centre"
     assert identity.dtype == "bfloat16"
+    assert identity.settings["head"] == "float32"
     assert identity.note is None
     assert adapter.audio is not None
     assert adapter.audio.crop == "centre"
