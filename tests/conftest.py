@@ -8,14 +8,24 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes side by side: each with one thread, before torch is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED_VARIABLE = "ALM_BENCH_SHARED"
+"""The environment variable that names another folder of real material than the one beside the checkout."""
+
+SHARED = Path(os.environ.get(SHARED_VARIABLE) or Path(__file__).resolve().parents[2] / "shared")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need the real material, so that they can be run alone (`-m needs_shared`)."""
+    for item in items:
+        if "shared" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.needs_shared)
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Real annotations, outputs and reference values beside the checkout."""
     if not SHARED.is_dir():
-        pytest.skip("no ../shared beside the checkout")
+        pytest.skip(f"no real material: {SHARED_VARIABLE} is not set and there is no ../shared beside the checkout")
     return SHARED
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
-from alm_bench.core import AlmBenchError, AudioRef, Decoding, Request, Runtime, UsageError
+from alm_bench.core import AlmBenchError, AudioRef, Decoding, Request, UsageError
 
 
 def ask(
@@ -28,9 +28,9 @@ def ask(
     clips = audio or []
     if len(clips) > 2:
         raise UsageError(f"ask takes at most two --audio, found {len(clips)}")
-    device, dtype = common.device_and_dtype(device, dtype)
+    runtime = common.make_runtime(device, dtype)
     with common.chatter_aside():
-        adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype))
+        adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), runtime)
     request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))
     ready = load_clips(0, request, adapter.audio)
     if ready.audio_error is not None:

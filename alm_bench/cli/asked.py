@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from alm_bench.cli import common
-from alm_bench.core import AnswerBy, Decoding, OptionOrder, Runtime, Strategy, UsageError
+from alm_bench.core import AnswerBy, Decoding, OptionOrder, Strategy, UsageError
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
@@ -95,7 +95,7 @@ class Asked:
         """Of the model; `prompts` is the prompt set of the tasks."""
         from alm_bench.runner.executors.worker import Recipe
 
-        runtime = Runtime(self.device, self.dtype, self.seed, self.cache_mb)
+        runtime = common.make_runtime(self.device, self.dtype, self.seed, self.cache_mb)
         strategy: Any = self.strategy
         return Recipe(self.model, common.pairs(self.model_arg, "--model-arg"), runtime, strategy, prompts)
 
@@ -141,7 +141,7 @@ class Asked:
         common.one_of(self.options, get_args(OptionOrder), "--options")
         if self.shuffles is not None and self.options != "shuffled":
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
-        common.device_and_dtype(self.device, self.dtype)
+        common.check_device_and_dtype(self.device, self.dtype)
         Tolerance.read(self.max_failures)
         read_size(self.batch_size)
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
-from alm_bench.core import Runtime
 
 
 def check(
@@ -24,9 +23,9 @@ def check(
     from alm_bench.records.tables import markdown
     from alm_bench.runner.delivery import check_delivery, question
 
-    device, dtype = common.device_and_dtype(device, dtype)
+    runtime = common.make_runtime(device, dtype)
     with common.chatter_aside():
-        adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), Runtime(device, dtype))
+        adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), runtime)
         found = check_delivery(adapter, sounds=tuple(SOUNDS))
     if json_:
         common.print_json({"model": adapter.identity.label, "question": question(adapter), **found.as_json()})

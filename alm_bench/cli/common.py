@@ -5,14 +5,16 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alm_bench.core import AudioRef, DataError, DataRoot, UsageError
+from alm_bench.core import AudioRef, DataError, DataRoot, Runtime, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.core.options import split_pair
+from alm_bench.core.protocols import CACHE_MB
 
 if TYPE_CHECKING:
     from alm_bench.plugins import TaskEntry
@@ -24,7 +26,13 @@ ModelArg = Annotated[
     list[str] | None, typer.Option("--model-arg", metavar="K=V", help="An option of the model (repeatable).")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-Dtype = Annotated[str | None, typer.Option(help="float32, bfloat16 or float16; the model's own default where none.")]
+Dtype = Annotated[
+    str | None,
+    typer.Option(
+        help="float32, bfloat16, float16, or auto: bfloat16 where this machine computes it faster, else float32. "
+        "[default: the model's own]"
+    ),
+]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name (or the end of it).")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds run folders.")]
 SolvableBy = Annotated[
@@ -63,11 +71,28 @@ def metrics_of(tasks: Sequence[str], metrics: str) -> dict[str, str]:
     return dict.fromkeys(scored, metrics.replace(",", "+"))
 
 
-def device_and_dtype(device: str, dtype: str | None) -> tuple[str, str | None]:
+def check_device_and_dtype(device: str, dtype: str | None) -> None:
+    """Raises UsageError for values of `--device` and `--dtype` that are unknown."""
     one_of(device.partition(":")[0], ("auto", "cpu", "cuda"), "--device")
     if dtype is not None:
-        one_of(dtype, ("float32", "bfloat16", "float16"), "--dtype")
-    return device, dtype
+        one_of(dtype, ("float32", "bfloat16", "float16", "auto"), "--dtype")
+
+
+def make_runtime(device: str, dtype: str | None, seed: int = 0, cache_mb: int = CACHE_MB) -> Runtime:
+    """Make the adapter's runtime for `--device` and `--dtype`. Adapters and records know what `auto` came to, never
+    `auto` itself. Raises UsageError."""
+    check_device_and_dtype(device, dtype)
+    return Runtime(device, pick_fast_dtype(device) if dtype == "auto" else dtype, seed, cache_mb)
+
+
+@cache
+def pick_fast_dtype(device: str) -> str:
+    """Measure once a process whether bfloat16 is faster than float32 on `device`; print the outcome in one line."""
+    from alm_bench.core.device import measure_bfloat16, pick_device_name
+
+    speed = measure_bfloat16(pick_device_name(device))
+    print(speed.describe(), file=sys.stderr)
+    return "bfloat16" if speed.fast else "float32"
 
 
 def chatter_aside() -> AbstractContextManager[object]:

@@ -46,7 +46,7 @@ def train(
             last.update(entry)
             progress.step(entry)
 
-        folder = Trainer(recipe, prepared, observe).run(fresh)
+        folder = Trainer(recipe, prepared, observe, fresh).run()
     if json_:
         common.print_json({"folder": str(folder), **last})
     else:

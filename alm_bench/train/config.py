@@ -104,6 +104,8 @@ class TrainConfig:
 
     `ema` above 0 is the decay of a moving average of the weights, which is then what is validated and kept.
     `gradient_checkpointing` computes the language model's activations twice instead of keeping them.
+    `precision` is that of mixed-precision products: `auto` takes bf16 where a short measurement at the start finds the
+    processor or GPU faster in it than in float32, else `no`, which is float32 throughout.
     `answer_every` steps the network answers up to `answer_rows` validation rows; the share it answers word for word is
     logged by part.
     """
@@ -115,7 +117,7 @@ class TrainConfig:
     validation: tuple[DataConfig, ...] = ()
     lora: LoraConfig | None = None
     seed: int = 0
-    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
     missing_audio: Literal["error", "skip"] = "error"
     log_every: int = 10
     validate_every: int = 0

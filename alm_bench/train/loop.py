@@ -26,6 +26,7 @@ from alm_bench.train.draws import draws
 from alm_bench.train.features import encode_all
 from alm_bench.train.lora import adapters, merged
 from alm_bench.train.objective import Batch, Objective
+from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import Board, write_report
 from alm_bench.train.sampler import Curriculum, Group, Steps
 from alm_bench.train.schedule import Clipping, rate
@@ -91,14 +92,16 @@ class Stage:
 
 
 class Trainer:
-    def __init__(self, config: TrainConfig, prepared: Prepared, observe: Observer) -> None:
+    def __init__(self, config: TrainConfig, prepared: Prepared, observe: Observer, fresh: bool = False) -> None:
+        """`fresh` starts over where there is a run of this name, which is resumed otherwise."""
+        self.folder, self.fresh = Folder(config.out / config.name), fresh
+        config = replace(config, precision=pick_precision(config, None if fresh else self.folder.precision()))
         self.config, self.prepared, self.observe = config, prepared, observe
         # The tag stage leaves the published encoder's `head` unused, which processes must know of one another.
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
         # Without being told so, several processes on a machine without a GPU would not find each other.
         cpu = not torch.cuda.is_available()
         self.accelerator = Accelerator(cpu=cpu, mixed_precision=config.precision, kwargs_handlers=[unused])
-        self.folder = Folder(config.out / config.name)
         self.board = Board(self.folder.path)
         self.model = prepared.model.to(self.accelerator.device)
         if self.accelerator.device.type == "cpu" and config.precision == "bf16":
@@ -109,11 +112,15 @@ class Trainer:
         self.position = Position()
         self._encoded: dict[bool, Encoded] = {}
 
-    def run(self, fresh: bool = False) -> Path:
-        """Train all stages; returns the folder of the last weights. Goes on where a run of the same config stopped."""
+    def run(self) -> Path:
+        """Train all stages; returns the folder of the last weights. Resumes where a run of the same config stopped."""
+        with self.board:
+            return self._run()
+
+    def _run(self) -> Path:
         tensors: dict[str, Any] | None = None
         with self.accelerator.main_process_first():
-            resumed = self.folder.open(self.config, fresh and self.accelerator.is_main_process)
+            resumed = self.folder.open(self.config, self.fresh and self.accelerator.is_main_process)
         set_seed(self.config.seed)
         if resumed:
             self.position, tensors = self.folder.restore()

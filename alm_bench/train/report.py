@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from alm_bench.core.files import atomic_write, storing
@@ -111,11 +112,20 @@ def write_report(
 
 
 class Board:
-    """Scalars for TensorBoard, a tag a stage and figure. Files are opened with the first entry."""
+    """Scalars for TensorBoard, a tag a stage and figure. Files are opened with the first entry, and closed at the end
+    of a `with` block: the writer has a thread of its own."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "tensorboard"
         self._writer: Any = None
+
+    def __enter__(self) -> "Board":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     def add(self, entry: Entry) -> None:
         if self._writer is None:

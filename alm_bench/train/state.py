@@ -66,6 +66,11 @@ class Folder:
         atomic_write(told, json.dumps(mine, indent=1) + "\n")
         return (self.path / STATE / "position.json").is_file()
 
+    def precision(self) -> Any:
+        """The precision with which the run that lies there began, None where there is none."""
+        told = self.path / CONFIG
+        return json.loads(told.read_text(encoding="utf-8")).get("precision") if told.is_file() else None
+
     def log(self, entry: Mapping[str, Any]) -> None:
         with storing(self.path / LOG), (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry) + "\n")

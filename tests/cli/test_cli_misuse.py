@@ -38,6 +38,7 @@ def known(line: str) -> list[str]:
         ((*RUN, "--missing-audio", "skipp"), "--missing-audio 'skipp'", "skip"),
         ((*RUN, "--device", "cuda1"), "--device 'cuda1'", "cuda"),
         ((*RUN, "--dtype", "bfloat"), "--dtype 'bfloat'", "bfloat16"),
+        ((*RUN, "--dtype", "aut"), "--dtype 'aut'", "auto"),
         (("ls", "task"), "'task' is unknown", "tasks"),
         (("show", "x", "--status", "eror"), "--status 'eror'", "error"),
     ],

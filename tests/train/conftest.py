@@ -99,7 +99,8 @@ def reasonaqa(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe(tmp_path: Path, network: Path, reasonaqa: Path) -> Callable[..., TrainConfig]:
     def make(steps: int = 6, stages: str = STAGES, data: str | None = None, **changes: str) -> TrainConfig:
         source = data or f'[[data]]\nfile = "{reasonaqa}/train.json"\nroot = "{reasonaqa}"\n'
-        text = f'precision = "no"\nlog_every = 1\nsave_every = 2\nout = "{tmp_path}/out"\n'
+        precision = changes.pop("precision", "no")
+        text = f'precision = "{precision}"\nlog_every = 1\nsave_every = 2\nout = "{tmp_path}/out"\n'
         text += f'[model]\nnetwork = "{network}"\n{source}' + stages.format(steps=steps)
         file = tmp_path / "recipe.toml"
         file.write_text(text)

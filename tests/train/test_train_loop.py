@@ -45,7 +45,7 @@ def train(config: TrainConfig, cache: Path, stop_at: tuple[int, int] | None = No
         if (entry["stage"], entry["step"]) == stop_at:
             raise StopError
 
-    return Trainer(config, prepare(config, cache, lambda *_: None), observe).run(fresh)
+    return Trainer(config, prepare(config, cache, lambda *_: None), observe, fresh).run()
 
 
 def losses(config: TrainConfig) -> list[tuple[int, int, float]]:

@@ -139,7 +139,6 @@ def train(data: Path, work: Path) -> tuple[dict[str, str], list[float], Path]:
         "model.encoder": str(encoder_file(work / "encoder.ckpt")),
         "stage.0.steps": str(STEPS),
         "stage.0.batch": str(BATCH),
-        "precision": "bf16",  # half the time of single precision, where the processor has it
         "log_every": "1",
         "out": f"{work}/out",
     }

@@ -1,0 +1,35 @@
+"""The precision that a recipe's `auto` comes to on this machine."""
+
+import sys
+from typing import Literal
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
+from alm_bench.core.device import measure_bfloat16
+from alm_bench.train.config import TrainConfig
+
+Precision = Literal["no", "bf16", "fp16"]
+
+
+def pick_precision(config: TrainConfig, begun: Precision | None) -> Precision:
+    """The recipe's precision; for `auto`, that with which a stored run began (`begun`), since other rounding would not
+    resume it exactly, else bf16 where it is measured to be faster than float32. All processes take the main one's."""
+    if config.precision != "auto":
+        return config.precision
+    # Without being told so, several processes on a machine without a GPU would not find each other.
+    state = PartialState(cpu=not torch.cuda.is_available())
+    chosen: list[Precision] = [_choose(state, begun) if state.is_main_process else "no"]
+    if state.num_processes > 1:
+        broadcast_object_list(chosen)  # measured twice, two processes could disagree
+    return chosen[0]
+
+
+def _choose(state: PartialState, begun: Precision | None) -> Precision:
+    if begun is not None:
+        print(f"precision auto: {begun}, with which this run began", file=sys.stderr)
+        return begun
+    speed = measure_bfloat16(state.device.type)
+    print(speed.describe(), file=sys.stderr)
+    return "bf16" if speed.fast else "no"
