@@ -63,8 +63,10 @@ results-demo: $(VENV)/.installed-dev
 spice-engine: $(VENV)/.installed
 	$(BIN)/python -m alm_bench.scoring.spice_engine
 
+# PYTEST_ARGS chooses among the tests: make test PYTEST_ARGS=tests/cli
+PYTEST_ARGS ?=
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 # The Hugging Face families whose processors need more than transformers, with wheels that never enter the package.
 test-hf-extra: $(VENV)/.installed-dev
