@@ -113,10 +113,7 @@ def test_unique() -> None:
         ("captions/audiocaps_test.csv", ["youtube_id", "start_time", "caption"], 4_875),
     ],
 )
-def test_real_tables(name: str, columns: list[str], rows: int) -> None:
-    path = Path(__file__).parents[3] / "shared" / "data" / name
-    if not path.exists():
-        pytest.skip("the shared data is not beside the checkout")
-    found = read_csv(path, columns)
+def test_real_tables(shared: Path, name: str, columns: list[str], rows: int) -> None:
+    found = read_csv(shared / "data" / name, columns)
     assert len(found) == rows
     assert all(row[column] for row in found for column in columns)
