@@ -1,9 +1,11 @@
 """From a clip's reference to the wave that an adapter asked for, and the sounds of the noise tests."""
 
-from alm_bench.audio.decode import Loaded, Touch, decode, load, seconds_heard
+from alm_bench.audio.decode import MOST_SAMPLES, decode
+from alm_bench.audio.loading import Loaded, Touch, load, seconds_heard
 from alm_bench.audio.ops import content, generator, mix_at_snr, noise_like, rms, silence_like, stable_int
 
 __all__ = [
+    "MOST_SAMPLES",
     "Loaded",
     "Touch",
     "content",
