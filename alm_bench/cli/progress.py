@@ -1,17 +1,20 @@
-"""Live progress on standard error: items a second, time left, counts by status."""
+"""Live progress on standard error: bars on a terminal; elsewhere (a log file, CI) a plain line every 30 s."""
 
+import sys
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
     MofNCompleteColumn,
+    ProgressColumn,
     SpinnerColumn,
-    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -21,131 +24,211 @@ from rich.progress import Progress as Bars
 if TYPE_CHECKING:
     from alm_bench.records.schema import Record
 
+EVERY_SECONDS = 30.0
+"""Between two plain lines; the first is printed so long after the beginning."""
 
-class Progress:
-    def __init__(self, title: str, total: int) -> None:
+Clock = Callable[[], float]
+"""Seconds since any moment."""
+
+
+class Display(Protocol):
+    """Shows how much is done of what goes on, each by its name."""
+
+    def show(self, name: str, done: int, total: int | None, note: str = "") -> None: ...
+
+    def say(self, text: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is counted: `size` of them are one in a line; `digits` after the point."""
+
+    name: str
+    size: int = 1
+    digits: int = 0
+
+    def format(self, count: int) -> str:
+        return f"{count / self.size:,.{self.digits}f}"
+
+
+ITEMS = Unit("items")
+MEGABYTES = Unit("MB", size=1_000_000, digits=1)
+
+
+class TerminalBars:
+    """Bars, of which `columns` show `task.fields[rate]` and `task.fields[note]`."""
+
+    def __init__(self, console: Console, unit: Unit, columns: Sequence[ProgressColumn]) -> None:
+        self._bars, self._unit = Bars(*columns, console=console), unit
+        self._tasks: dict[str, Any] = {}
+
+    def show(self, name: str, done: int, total: int | None, note: str = "") -> None:
+        if name not in self._tasks:
+            self._bars.start()
+            self._tasks[name] = self._bars.add_task(name, total=total, completed=done, rate="", note="")
+        task = self._tasks[name]
+        self._bars.update(task, completed=done, total=total, note=note)
+        speed = next((one.speed for one in self._bars.tasks if one.id == task), None)
+        self._bars.update(task, rate="" if speed is None else f"{speed / self._unit.size:.1f} {self._unit.name}/s")
+
+    def say(self, text: str) -> None:
+        self._bars.console.print(text, markup=False)
+
+    def close(self) -> None:
+        if self._tasks:
+            self._bars.stop()
+
+
+class PlainLines:
+    """A line on standard error whenever `EVERY_SECONDS` have passed, with the rate since the beginning and the time
+    that is left at this rate."""
+
+    def __init__(self, unit: Unit, clock: Clock) -> None:
+        self._unit, self._clock = unit, clock
+        self._begun: dict[str, tuple[float, int]] = {}
+        self._printed: float | None = None
+
+    def show(self, name: str, done: int, total: int | None, note: str = "") -> None:
+        now = self._clock()
+        began, first = self._begun.setdefault(name, (now, done))
+        if self._printed is None:
+            self._printed = now
+        if now - self._printed < EVERY_SECONDS:
+            return
+        self._printed = now
+        count = self._unit.format(done) + ("" if total is None else f" of {self._unit.format(total)}")
+        parts = [f"{count} {self._unit.name}"]
+        if now > began and done > first:
+            rate = (done - first) / (now - began)
+            parts.append(f"{rate / self._unit.size:,.1f} {self._unit.name}/s")
+            if total is not None and total > done:
+                parts.append(f"about {format_duration((total - done) / rate)} left")
+        self.say(f"{name}: {', '.join([*parts, *([note] if note else [])])}")
+
+    def say(self, text: str) -> None:
+        print("".join(letter if letter.isprintable() else "?" for letter in text), file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+def format_duration(seconds: float) -> str:
+    """In the unit that leaves one to three digits."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def _display(unit: Unit, clock: Clock, *columns: ProgressColumn) -> Display:
+    console = Console(stderr=True)
+    return TerminalBars(console, unit, columns) if console.is_terminal else PlainLines(unit, clock)
+
+
+class _Shown:
+    """A context in which a display is open."""
+
+    _display: Display
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._display.close()
+
+
+class Progress(_Shown):
+    """Progress of a run: items a second, time left, counts by status."""
+
+    def __init__(self, title: str, total: int, clock: Clock = time.monotonic) -> None:
+        self._title, self._total = title, total
         self._counts: Counter[str] = Counter()
-        self._bars = Bars(
+        self._display = _display(
+            ITEMS,
+            clock,
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[counts]}"),
-            console=Console(stderr=True),
+            TextColumn("{task.fields[note]}"),
         )
-        self._task = self._bars.add_task(title, total=total, rate="", counts="")
 
-    def __enter__(self) -> "Progress":
-        self._bars.start()
+    def __enter__(self) -> Self:
+        self._display.show(self._title, 0, self._total)
         return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bars.stop()
 
     def update(self, records: "Sequence[Record]") -> None:
         self._counts.update(record.status for record in records)
-        speed = self._bars.tasks[0].speed
         counts = " ".join(f"{count} {status}" for status, count in self._counts.most_common())
-        self._bars.update(
-            self._task, advance=len(records), counts=counts, rate="" if speed is None else f"{speed:.1f} items/s"
-        )
+        self._display.show(self._title, self._counts.total(), self._total, counts)
 
 
-class Training:
+class Training(_Shown):
     """Progress of a training run: preparation, then steps with loss and samples a second."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, clock: Clock = time.monotonic) -> None:
         self._title = title
-        self._bars = Bars(
+        self._display = _display(
+            Unit("steps"),
+            clock,
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[told]}", markup=False),
-            console=Console(stderr=True),
+            TextColumn("{task.fields[note]}", markup=False),
         )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> "Training":
-        self._bars.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bars.stop()
-
-    def _show(self, name: str, done: int, total: int, told: str = "") -> None:
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(f"{self._title} · {name}", total=total, told="")
-        self._bars.update(self._tasks[name], completed=done, told=told)
+        self._preparation = PlainLines(Unit("clips"), clock) if isinstance(self._display, PlainLines) else self._display
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        self._show(what, done, total)
+        self._preparation.show(f"{self._title} · {what}", done, total)
 
     def say(self, text: str) -> None:
-        self._bars.console.print(text, markup=False)
+        self._display.say(text)
 
     def step(self, entry: dict[str, Any]) -> None:
-        told = f"loss {entry['loss']:.4f} · {entry['samples_per_second']:.1f} samples/s"
+        note = f"loss {entry['loss']:.4f} · {entry['samples_per_second']:.1f} samples/s"
         if "validation_loss" in entry:
-            told += f" · validation {entry['validation_loss']:.4f}"
-        self._show(entry["name"], entry["step"] + 1, entry["total"], told)
+            note += f" · validation {entry['validation_loss']:.4f}"
+        self._display.show(f"{self._title} · {entry['name']}", entry["step"] + 1, entry["total"], note)
 
 
-class Counting:
-    """How many of a known number are done; shown once the first is told."""
+class Counting(_Shown):
+    """How many of a known number are done; shown once the first is reported."""
 
-    def __init__(self, title: str) -> None:
-        self._bars = Bars(
-            TextColumn(title, markup=False),
+    def __init__(self, title: str, clock: Clock = time.monotonic) -> None:
+        self._title, self._begun = title, False
+        self._display = _display(
+            ITEMS,
+            clock,
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
         )
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> "Counting":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._task is not None:
-            self._bars.stop()
 
     def update(self, done: int, total: int) -> None:
-        if self._task is None:
-            if done == total:  # known from before: there is nothing to wait for
-                return
-            self._bars.start()
-            self._task = self._bars.add_task("", total=total)
-        self._bars.update(self._task, completed=done)
+        if done == total and not self._begun:  # known from before: there is nothing to wait for
+            return
+        self._begun = True
+        self._display.show(self._title, done, total)
 
 
-class Fetching:
-    """Bytes of files that come one after the other; shown once the first is told."""
+class Fetching(_Shown):
+    """Bytes of files that come one after the other; shown once the first is reported."""
 
-    def __init__(self) -> None:
-        self._bars = Bars(
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._display = _display(
+            MEGABYTES,
+            clock,
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
         )
-        self._tasks: dict[str, TaskID] = {}
-
-    def __enter__(self) -> "Fetching":
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._tasks:
-            self._bars.stop()
 
     def tell(self, name: str, done: int, total: int | None) -> None:
-        if not self._tasks:
-            self._bars.start()
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total)
-        self._bars.update(self._tasks[name], completed=done, total=total)
+        self._display.show(name, done, total)
