@@ -123,7 +123,10 @@ class Entailment:
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """A uniform guess over the options, always the most frequent label, and the predictions stored with items."""
-        return earned(rows, {BLIND_LABEL: [_place(row.sample, _frequent(rows)) for row in rows]}) if rows else {}
+        if not rows:
+            return {}
+        label = _frequent(rows)
+        return earned(rows, {BLIND_LABEL: [_place(row.sample, label) for row in rows]})
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
         return corpus(_golds(rows), _said(rows), RECALLS)

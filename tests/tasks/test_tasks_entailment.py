@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,22 @@ def test_no_label_is_wrong_and_in_the_column_none(text: str | None) -> None:
 def test_abstaining_is_answering() -> None:
     row = scored(item(0, "neutral"), CANNOT)
     assert row.parsed == Parsed("ok", "exact", 3, CANNOT, (0, len(CANNOT)))
+
+
+class CountedRows(list[Scored]):
+    """Rows that count how often they are gone through."""
+
+    passes = 0
+
+    def __iter__(self) -> Iterator[Scored]:
+        self.passes += 1
+        return super().__iter__()
+
+
+def test_the_most_frequent_label_is_counted_once_not_row_by_row() -> None:
+    rows = CountedRows(scored(item(i, LABELS[i % 3]), TRUE) for i in range(60))
+    assert catalogue().task("cle").create().blind_scores(rows)["most frequent label"] == [1.0, 0.0, 0.0] * 20
+    assert rows.passes < 10
 
 
 @pytest.mark.parametrize("seed", range(5))
