@@ -6,19 +6,24 @@ from pathlib import Path
 
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, Runtime
 from alm_bench.core.errors import DataError
-from alm_bench.data import file_sha256, read_outputs
+from alm_bench.data import Columns, Duplicates, file_sha256, read_stored
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """`outputs`: a JSON list, JSONL or CSV with ids. `column` names the text's column where it has another name."""
+    """`outputs`: a file in any of the shapes of docs/replay.md. `column` and `id` name where its texts and ids are, as
+    a key or a dotted path; `duplicates` says which output counts of an id that repeats. `label` is the model's name in
+    tables."""
 
     outputs: Path
     column: str | None = None
+    id: str | None = None
+    duplicates: Duplicates = "error"
+    label: str | None = None
 
 
 class ReplayAdapter:
-    """answers that another run produced: outputs=FILE (JSON, JSONL or CSV, matched by id)"""
+    """answers that another run produced: outputs=FILE (JSON, JSONL, CSV, TSV, xlsx, .eval; matched by id)"""
 
     Options = ReplayOptions
     prompts = "letters"
@@ -29,22 +34,23 @@ class ReplayAdapter:
         self._file = options.outputs
         if not self._file.is_file():
             raise DataError(f"outputs={self._file} is not a file")
-        self._outputs = read_outputs(self._file, options.column)
+        self.outputs = read_stored(self._file, Columns(options.column, options.id, options.duplicates))
+        found_by = {"id": options.id, "duplicates": None if options.duplicates == "error" else options.duplicates}
         self.identity = AdapterIdentity(
-            label=f"replay[{self._file.stem}]",
+            label=options.label or f"replay[{self._file.stem}]",
             family="replay",
             weights=file_sha256(self._file),
-            settings={"column": options.column or "auto"},
-            note=f"outputs read from {self._file.name}, not produced here",
+            settings={"column": options.column or "auto", **{key: told for key, told in found_by.items() if told}},
+            note=f"outputs read from {self.outputs.called}, not produced here",
         )
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         return [self._replayed(request.id) for request in batch]
 
     def _replayed(self, item: str) -> Output:
-        if item not in self._outputs:
+        if item not in self.outputs.items:
             return Output(None, error=f"{self._file.name} has no output for this id")
-        text = self._outputs[item]
+        text = self.outputs.items[item].text
         return Output(text) if text is not None else Output(None, error=f"{self._file.name} has a null for this id")
 
 

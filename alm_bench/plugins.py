@@ -73,6 +73,11 @@ class AdapterEntry:
         """Whether it picks among options and does nothing else: it writes no sentences."""
         return bool(getattr(self.cls, "picks", False))
 
+    @property
+    def is_replay(self) -> bool:
+        """Whether it gives answers that were stored elsewhere."""
+        return bool(getattr(self.cls, "stored", False))
+
     def create(self, options: Mapping[str, str], runtime: Runtime) -> Adapter:
         parsed = fill(getattr(self.cls, "Options", NoOptions), options, f"model {self.name}")
         adapter: Adapter = self.cls(parsed, runtime)

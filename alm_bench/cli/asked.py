@@ -61,6 +61,7 @@ class Asked:
     dtype: str | None
     model_arg: list[str] | None
     task_arg: list[str] | None
+    label: str | None
     prompt: str | None
     max_new_tokens: int | None
     decoding: str
@@ -97,7 +98,12 @@ class Asked:
 
         runtime = common.make_runtime(self.device, self.dtype, self.seed, self.cache_mb)
         strategy: Any = self.strategy
-        return Recipe(self.model, common.pairs(self.model_arg, "--model-arg"), runtime, strategy, prompts)
+        return Recipe(self.model, self.model_options(), runtime, strategy, prompts)
+
+    def model_options(self) -> dict[str, str]:
+        """`--label` is an option of models that replay."""
+        label = {} if self.label is None else {"label": self.label}
+        return common.pairs(self.model_arg, "--model-arg") | label
 
     @contextmanager
     def executing(self, adapter: "Adapter") -> Iterator["Executor"]:
@@ -173,5 +179,5 @@ class Asked:
             options=order,
             shuffles=self.shuffles or 1,
             task_options=options,
-            model_options=common.pairs(self.model_arg, "--model-arg"),
+            model_options=self.model_options(),
         )

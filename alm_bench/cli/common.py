@@ -25,6 +25,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and no
 ModelArg = Annotated[
     list[str] | None, typer.Option("--model-arg", metavar="K=V", help="An option of the model (repeatable).")
 ]
+Label = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="The name in tables of a model whose outputs were produced elsewhere."),
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Dtype = Annotated[
     str | None,

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,23 +10,40 @@ from alm_bench.cli import common
 
 
 def rescore_matrix(
-    outputs: Annotated[Path, typer.Argument(help="JSON, JSONL or CSV with each item's output.")],
+    outputs: Annotated[
+        Path,
+        typer.Argument(help="Each item's output: JSON, JSONL, CSV, TSV, .xlsx or .eval (docs/replay.md)."),
+    ],
     annotations: Annotated[
         Path | None, typer.Option(help="The questions with `choices` and `answer`, where OUTPUTS does not hold them.")
     ] = None,
-    column: Annotated[str | None, typer.Option(help="Where OUTPUTS has the texts.")] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Where a row has the text: a column, or a dotted path (x.0.y)."),
+    ] = None,
+    id_: Annotated[
+        str | None, typer.Option("--id", metavar="PATH", help="Where a row has the id: a column, or a dotted path.")
+    ] = None,
+    duplicates: Annotated[
+        str | None,
+        typer.Option(metavar="first|last|each", help="Which output counts of an id that repeats. [default: an error]"),
+    ] = None,
+    label: common.Label = None,
     json_: common.Json = False,
 ) -> None:
     """Show why published numbers disagree: the accuracy of the same outputs by the rules of other programs."""
-    from alm_bench.data import read_answered
+    from alm_bench.data import Columns, pair_outputs, read_stored
     from alm_bench.records.tables import cell, markdown
     from alm_bench.scoring.rules import REFUSAL, Answer, matrix
 
-    rows = matrix([Answer(sample, text) for sample, text in read_answered(outputs, annotations, column)])
+    which: Any = "error" if duplicates is None else common.one_of(duplicates, ("first", "last", "each"), "--duplicates")
+    stored = read_stored(outputs, Columns(column, id_, which))
+    rows = matrix([Answer(sample, text) for sample, text in pair_outputs(stored, annotations)])
+    model = label or outputs.stem
     if json_:
         figures = ("accuracy", "empty", "refused")
         found = [{"rule": row.rule.name, **{name: asdict(getattr(row, name)) for name in figures}} for row in rows]
-        common.print_json({"rules": found})
+        common.print_json({"model": model, "format": stored.format, "rules": found})
         return
     table = [
         [row.rule.name, row.rule.says, row.accuracy.n]
@@ -34,3 +51,5 @@ def rescore_matrix(
         for row in rows
     ]
     print(markdown(["rule", "reads", "n", "accuracy", "if all were empty", f'if all were "{REFUSAL}"'], table))
+    questions = f"the questions of {annotations.name}" if annotations else "the questions that it holds"
+    print(f"\n{model}: {len(stored.items)} outputs of {stored.called}, scored by {questions}.")

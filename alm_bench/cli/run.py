@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,12 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One task of the command, its data found and its prompts chosen."""
+    """One task of the command, its data found and its prompts chosen. `data_named`: the user said where the questions
+    are."""
 
     spec: "RunSpec"
     task: "Task"
     data: "DataRoot"
     prompt: "PromptTemplate"
+    data_named: bool = False
 
 
 def run(
@@ -71,6 +74,7 @@ def run(
     task_arg: Annotated[
         list[str] | None, typer.Option(metavar="TASK.K=V", help="An option of a task (repeatable).")
     ] = None,
+    label: common.Label = None,
     prompt: Annotated[str | None, typer.Option(help="A prompt set; the model's native one where none.")] = None,
     max_new_tokens: Annotated[int | None, typer.Option(min=1, help="The task's own limit where none.")] = None,
     decoding: Annotated[str, typer.Option(metavar="greedy|nucleus")] = "greedy",
@@ -133,6 +137,8 @@ def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
     asked.check()
     names = catalogue().expand([name.strip() for name in asked.tasks.split(",") if name.strip()])
     entry = catalogue().adapter(asked.model)
+    if asked.label is not None and not entry.is_replay:
+        raise UsageError(f"--label {asked.label} names the model of a replay, found --model {asked.model}")
     _check_picks(entry, names, asked)
     prompts = asked.prompt or entry.prompts
     jobs = _jobs(names, asked, prompts)
@@ -162,6 +168,7 @@ def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
 
     if not names:
         raise UsageError("--tasks names no task")
+    is_replay = catalogue().adapter(asked.model).is_replay
     options: dict[str, dict[str, str]] = {name: {} for name in names}
     for key, value in common.pairs(asked.task_arg, "--task-arg").items():
         owner, dot, option = key.partition(".")
@@ -181,8 +188,9 @@ def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
         root = common.resolve_data(entry, chosen, asked.data, options[name])
         task.files(root, chosen)
         spec = asked.spec(name, chosen, root.kind, entry.card.max_new_tokens, options[name])
-        jobs.append(Job(spec, task, root, pick_prompt(entry.prompts(), prompt, name)))
-        if root.kind == "demo" and asked.data == "auto":
+        named = asked.data != "auto" or "annotations" in options[name]
+        jobs.append(Job(spec, task, root, pick_prompt(entry.prompts(), prompt, name), named))
+        if root.kind == "demo" and not named and not is_replay:  # a replay's file may hold its own questions
             print(
                 f"{name}: no real data found, running on the built-in demo world (see `alm-bench data info`)",
                 file=sys.stderr,
@@ -238,6 +246,7 @@ def kept(asked: Asked) -> str:
 def plan_of(job: Job, adapter: "Adapter", solver: Path | None, fit: "Fit | None" = None) -> "Plan":
     from alm_bench.records.solver import solved_by
     from alm_bench.runner import prepare
+    from alm_bench.runner.replayed import replayed_items, stored_outputs
 
     card = job.task.card
     if isinstance(adapter, Fits) and fit is None and card.fit_split is not None:
@@ -245,7 +254,10 @@ def plan_of(job: Job, adapter: "Adapter", solver: Path | None, fit: "Fit | None"
             f"{card.name}: fitting {adapter.identity.label} on split {card.fit_split} of {card.fit_task or card.name}",
             file=sys.stderr,
         )
-    plan = prepare(job.spec, job.task, job.prompt, job.data, adapter, fit)
+    items = None
+    if (stored := stored_outputs(adapter)) is not None:
+        items = replayed_items(job.spec, job.task, job.data, stored, job.data_named, partial(print, file=sys.stderr))
+    plan = prepare(job.spec, job.task, job.prompt, job.data, adapter, fit, items)
     if solver is not None:
         solved_by(solver, plan.pending, plan.header)
     return plan

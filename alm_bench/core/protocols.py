@@ -120,6 +120,14 @@ class HasCorpus(Protocol):
 
 
 @runtime_checkable
+class GroupsRows(Protocol):
+    """A task that can tell the groups of an item from a row that another program wrote about it."""
+
+    def row_groups(self, row: Mapping[str, Any]) -> Mapping[str, str]:
+        """The keys of `card.groups` that the row has. Pure."""
+
+
+@runtime_checkable
 class Submits(Protocol):
     """A task with an official scoring space that takes a file."""
 

@@ -5,7 +5,21 @@ from alm_bench.data.fetch import Fetcher, environment_mirrors
 from alm_bench.data.get import Getting, Got, alone
 from alm_bench.data.hub import hub_root, local_root
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
-from alm_bench.data.outputs import Captioned, read_answered, read_captions, read_outputs
+from alm_bench.data.outputs import (
+    Captioned,
+    Columns,
+    Duplicates,
+    Match,
+    StoredOutput,
+    StoredOutputs,
+    match,
+    pair_outputs,
+    questions_digest,
+    read_answered,
+    read_captions,
+    read_outputs,
+    read_stored,
+)
 from alm_bench.data.readers import (
     ParquetRow,
     parquet_files,
@@ -22,14 +36,19 @@ from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect, i
 __all__ = [
     "Captioned",
     "ClipReport",
+    "Columns",
     "DataReport",
+    "Duplicates",
     "Fetcher",
     "FileReport",
     "Getting",
     "Got",
     "Jar",
     "LocalRoot",
+    "Match",
     "ParquetRow",
+    "StoredOutput",
+    "StoredOutputs",
     "alone",
     "clip_size",
     "environment_mirrors",
@@ -41,7 +60,10 @@ __all__ = [
     "inspect_file",
     "local_root",
     "manifest_hash",
+    "match",
+    "pair_outputs",
     "parquet_files",
+    "questions_digest",
     "read_answered",
     "read_captions",
     "read_csv",
@@ -49,6 +71,7 @@ __all__ = [
     "read_jsonl",
     "read_outputs",
     "read_parquet",
+    "read_stored",
     "read_text",
     "unique",
 ]

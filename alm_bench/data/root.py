@@ -39,6 +39,11 @@ class LocalRoot:
             f"get it from {file.source}"
         )
 
+    def all_matches(self, file: DataFile) -> tuple[Path, ...]:
+        """Every match of any pattern, sorted by path; none where nothing matches."""
+        matched = {path for pattern in _shortened(file.names) for path in self._matches(pattern)}
+        return tuple(sorted(matched))
+
     def has(self, file: DataFile) -> bool:
         return bool(self._first_matches(file))
 
@@ -70,11 +75,13 @@ class LocalRoot:
 
     def _first_matches(self, file: DataFile) -> tuple[Path, ...]:
         for pattern in _shortened(file.names):
-            paths = (path for path in self.path.glob(pattern) if _is_file(path))
-            matches = sorted(path for path in paths if not path.name.startswith("._"))  # macOS' shadows of files
-            if matches:
+            if matches := self._matches(pattern):
                 return tuple(matches)
         return ()
+
+    def _matches(self, pattern: str) -> list[Path]:
+        paths = (path for path in self.path.glob(pattern) if _is_file(path))
+        return sorted(path for path in paths if not path.name.startswith("._"))  # macOS' shadows of files
 
     def _indexed(self) -> AudioIndex:
         with _indexing:

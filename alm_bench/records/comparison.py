@@ -7,7 +7,7 @@ from typing import Any
 from alm_bench.core import HasCorpus, Scored, ScoresItems, Task, UsageError
 from alm_bench.records.finished import Run
 from alm_bench.records.schema import Record, metric_json
-from alm_bench.records.tables import markdown, signed
+from alm_bench.records.tables import markdown, prompt_name, signed
 from alm_bench.scoring.choice import clips, counts, weights
 from alm_bench.scoring.paired import Difference, corpus_difference, holm, paired
 
@@ -58,7 +58,7 @@ def _told(run: Run, what: str) -> str:
     said = {
         "task": told["task"],
         "data revision": told["revision"],
-        "prompt": f"{told['prompt']['id']}@{told['prompt']['version']} {told['prompt']['hash']}",
+        "prompt": " ".join(filter(None, (prompt_name(told["prompt"]), told["prompt"]["hash"]))),
         "parser": told["parser"],
         "condition": told["condition"],
         "order of options": told["options"],

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.records.finished import Run
-from alm_bench.records.tables import cell, markdown
+from alm_bench.records.tables import cell, decoding_name, markdown, prompt_name
 
 FILE = Path(__file__).parent / "published.toml"
 
@@ -96,8 +96,8 @@ def _differences(table: Table, model: str, used: Sequence[Mapping[str, Any]]) ->
     told = []
     for run in used:
         parts = [f"data revision {run['revision']} (the paper's: {table.revision})", f"read by {run['parser']}"]
-        parts.append(f"prompt {run['prompt']['id']}@{run['prompt']['version']}")
-        parts.append(run["decoding"]["method"])
+        parts.append(f"prompt {prompt_name(run['prompt'])}")
+        parts.append(decoding_name(run["decoding"]))
         if run["options"] != "given":
             parts.append(f"options {run['options']}")
         if run["answer_by"] == "likelihood":

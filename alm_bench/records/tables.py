@@ -189,19 +189,33 @@ def confusion(table: Mapping[str, Any]) -> str:
     return markdown(["gold \\ answer", *table["columns"]], rows)
 
 
+def prompt_name(prompt: Mapping[str, Any]) -> str:
+    """Name and version; the name alone where there is no version, as of a prompt that is not known."""
+    return str(prompt["id"]) if prompt["version"] is None else f"{prompt['id']}@{prompt['version']}"
+
+
+def decoding_name(decoding: Mapping[str, Any]) -> str:
+    """The method, or that it is not known: of a model that was run elsewhere."""
+    return ("decoding " if decoding["max_new_tokens"] is None else "") + str(decoding["method"])
+
+
+def _decoding(decoding: Mapping[str, Any]) -> str:
+    drawn = decoding_name(decoding)
+    if decoding["method"] == "nucleus":
+        drawn += f" (top-p {decoding['top_p']}, temperature {decoding['temperature']}, seed {decoding['seed']})"
+    tokens = decoding["max_new_tokens"]
+    return drawn if tokens is None else f"{drawn}, at most {tokens} tokens"
+
+
 def provenance(run: Mapping[str, Any]) -> str:
     """One paragraph that says where the figures come from."""
-    decoding = run["decoding"]
-    drawn = decoding["method"]
-    if drawn == "nucleus":
-        drawn += f" (top-p {decoding['top_p']}, temperature {decoding['temperature']}, seed {decoding['seed']})"
     prompt = run["prompt"]
     limit = f", the first {run['limit']}" if run["limit"] else ""
     parts = [
         f"data {run['data']}, revision {run['revision']}, split {run['split']}{limit}",
-        f"prompt {prompt['id']}@{prompt['version']} ({prompt['hash']})",
+        f"prompt {prompt_name(prompt)}" + ("" if prompt["hash"] is None else f" ({prompt['hash']})"),
         f"read by {run['parser']}",
-        f"{drawn}, at most {decoding['max_new_tokens']} tokens",
+        _decoding(run["decoding"]),
         "items: " + (", ".join(f"{count} {status}" for status, count in run["status"].items() if count) or "none"),
     ]
     if run["condition"] != "clean":

@@ -20,7 +20,6 @@ from alm_bench.core import (
     AdapterError,
     AnswersBlind,
     AudioRef,
-    DataError,
     DataRoot,
     FitsBlind,
     Request,
@@ -35,7 +34,9 @@ from alm_bench.records.schema import Record
 from alm_bench.runner.arrange import arrange, predicted
 from alm_bench.runner.conditions import CLEAN, OPTIONS, Condition
 from alm_bench.runner.fitting import Fit, fitted
+from alm_bench.runner.items import Items, revision_name, task_items
 from alm_bench.runner.loader import clips
+from alm_bench.runner.replayed import NOT_KNOWN
 from alm_bench.runner.spec import RunSpec, fingerprint
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfile", "soxr")
@@ -66,17 +67,23 @@ class Plan:
 
 
 def prepare(
-    spec: RunSpec, task: Task, prompt: PromptTemplate, data: DataRoot, adapter: Adapter, fit: Fit | None = None
+    spec: RunSpec,
+    task: Task,
+    prompt: PromptTemplate,
+    data: DataRoot,
+    adapter: Adapter,
+    fit: Fit | None = None,
+    items: Items | None = None,
 ) -> Plan:
-    """Read the task's items and settle the run. An adapter that is fitted is fitted now, unless `fit` tells how it was
-    for the same task already.
+    """Settle the run of the task's items, or of `items`, those that stored outputs answer. An adapter that is fitted is
+    fitted now, unless `fit` tells how it was for the same task already.
 
     Raises DataError when the data is missing, malformed or empty, UsageError when the adapter or the task cannot do
     what is asked.
     """
-    everything = list(task.samples(data, spec.split))
-    if not everything:
-        raise DataError(f"task {spec.task}: split {spec.split} of {data.path} has no items")
+    is_replay = getattr(adapter, "stored", False)
+    items = task_items(spec, task, data) if items is None else items
+    spec, everything = replace(spec, data=items.kind), list(items.samples)
     questions = list(islice(everything, spec.limit))
     _check(spec, adapter, questions)
     fit = fit or fitted(spec, task, prompt, data, adapter, everything)
@@ -85,7 +92,10 @@ def prepare(
     samples = condition.samples(arrange(questions, spec.options, spec.shuffles, spec.seed))
     if not samples:
         raise UsageError(f"condition {spec.condition}: {spec.task} has no items that it can be put to")
-    requests = [render(sample, prompt) for sample in samples]
+    requests = [
+        Request(sample.id, NOT_KNOWN, sample.audio, sample.choices) if is_replay else render(sample, prompt)
+        for sample in samples
+    ]
     if adapter.audio is not None and adapter.audio.spare:
         spares = Spares(everything)
         requests = [replace(r, spare=spares.of(r.audio[0].id)) if len(r.audio) == 1 else r for r in requests]
@@ -111,8 +121,8 @@ def prepare(
         )
         for index, (sample, request) in enumerate(zip(samples, requests, strict=True))
     ]
-    files = task.files(data, spec.split)
-    manifest = manifest_hash(files, data.version())
+    files = items.files
+    manifest = manifest_hash(files, items.version)
     binding = _binding(spec, task, adapter)
     on = None if fit is None else fit.rows
     header = {
@@ -122,12 +132,13 @@ def prepare(
         "data": {
             "kind": spec.data,
             "manifest": manifest,
-            "revision": data.version() or _revision(task, files),
+            "revision": items.revision or revision_name(task, files),
             "files": {role: file_sha256(path) for role, path in files.items()},
             "annotations": str(next(iter(files.values())).absolute()),
         },
         "prompt": {"id": prompt.id, "version": prompt.version, "hash": prompt.hash},
         "audio": None if adapter.audio is None else asdict(adapter.audio),
+        **(_unknown_conditions(spec) if is_replay else {}),
         "identity": asdict(adapter.identity),
         "fit": on,
         "items": len(samples),
@@ -206,11 +217,11 @@ def _blind_answers(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str
     return rows
 
 
-def _revision(task: Task, files: Mapping[str, Path]) -> str:
-    """The name of the revision that the annotation file is, or the start of its hash."""
-    digest = file_sha256(next(iter(files.values())))
-    known = {sha: name for file in task.card.files for sha, name in file.revisions.items()}
-    return known.get(digest, f"unknown ({digest[:8]})")
+def _unknown_conditions(spec: RunSpec) -> dict[str, Any]:
+    """What the header of a replay says of how its model was asked: nobody here knows."""
+    decoding = {**dict.fromkeys(asdict(spec.decoding)), "method": NOT_KNOWN}
+    prompt = {"id": NOT_KNOWN, "version": None, "hash": None}
+    return {"spec": {**asdict(spec), "decoding": decoding}, "prompt": prompt, "audio": NOT_KNOWN}
 
 
 @cache

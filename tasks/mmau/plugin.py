@@ -25,6 +25,8 @@ from alm_bench.scoring.choice import by_group, choice_metrics, mean_score, same_
 from alm_bench.scoring.official import official_correct
 from alm_bench.tasks.mmau.readers import hub_rows, item_id, official_rows, question_list
 
+_GROUPS = {"domain": "task", "difficulty": "difficulty", "skill": "sub-category"}
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -72,13 +74,13 @@ class Mmau:
                 choices=choices,
                 target=choices.index(gold) if listed else None,
                 gold=gold,
-                groups={
-                    "domain": str(row["task"]).lower(),
-                    "difficulty": str(row["difficulty"]).lower(),
-                    "skill": str(row.get("sub-category") or "unnamed"),
-                },
+                groups=self.row_groups({**row, "sub-category": row.get("sub-category") or "unnamed"}),
                 skip="gold not among the options" if gold is not None and not listed else None,
             )
+
+    def row_groups(self, row: Mapping[str, Any]) -> Mapping[str, str]:
+        told = {key: str(row[name]) for key, name in _GROUPS.items() if row.get(name)}
+        return {key: name if key == "skill" else name.lower() for key, name in told.items()}
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         return parse_choice(text, sample.choices)

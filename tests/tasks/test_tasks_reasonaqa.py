@@ -11,9 +11,9 @@ from small_world import alm, model, only_run, outputs, refusal, replay, stored, 
 from alm_bench.core import DataError, UsageError
 from alm_bench.core.prompt import render
 from alm_bench.data import LocalRoot
+from alm_bench.data.inline_options import split_choice
 from alm_bench.demo import DemoRoot, Sizes, demo_root
 from alm_bench.plugins import catalogue
-from alm_bench.tasks.reasonaqa.options import split_choice
 from alm_bench.tasks.reasonaqa.rows import PARTS, folded
 
 TASKS = ("clotho-mcq", "audiocaps-mcq", "clotho-detail", "audiocaps-detail")

@@ -1,0 +1,31 @@
+"""Files of outputs that other programs wrote, in whatever shape they come."""
+
+from alm_bench.data.outputs.captions import Captioned, read_captions
+from alm_bench.data.outputs.formats import known_formats
+from alm_bench.data.outputs.matching import Match, match, pair_outputs, read_answered
+from alm_bench.data.outputs.stored import (
+    Columns,
+    Duplicates,
+    StoredOutput,
+    StoredOutputs,
+    questions_digest,
+    read_outputs,
+    read_stored,
+)
+
+__all__ = [
+    "Captioned",
+    "Columns",
+    "Duplicates",
+    "Match",
+    "StoredOutput",
+    "StoredOutputs",
+    "known_formats",
+    "match",
+    "pair_outputs",
+    "questions_digest",
+    "read_answered",
+    "read_captions",
+    "read_outputs",
+    "read_stored",
+]

@@ -1,0 +1,50 @@
+"""A file of captions beside what they are compared with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import DataError
+from alm_bench.data.outputs.files import read_rows
+from alm_bench.data.outputs.row import read_written_list
+from alm_bench.data.readers import unique
+
+
+@dataclass(frozen=True, slots=True)
+class Captioned:
+    """A candidate caption and what it is compared with. `id` is the item's number where the file has none."""
+
+    id: str
+    candidate: str
+    references: tuple[str, ...]
+
+
+def read_captions(path: Path) -> list[Captioned]:
+    """Items with `candidate`, `references` and, where there is one, `id`: rows of JSON, JSONL, CSV or TSV.
+
+    References are a list of texts; in a CSV's cell a JSON list, or one text. Raises DataError naming file and item.
+    """
+    rows = read_rows(path, lambda row: "candidate" in row)
+    if not rows:
+        raise DataError(f"{path}: holds no captions")
+    return unique((_captioned(path, number, row) for number, row in enumerate(rows, start=1)), path)
+
+
+def _captioned(path: Path, number: int, row: Mapping[str, Any]) -> Captioned:
+    where = f"{path}: item {number}"
+    for key in ("candidate", "references"):
+        if key not in row:
+            raise DataError(f"{where} has no {key!r}; it has {', '.join(map(str, row)) or 'nothing'}")
+    references = row["references"]
+    if isinstance(references, str):
+        listed = read_written_list(references)
+        references = listed if isinstance(listed, list) else [references]
+    if not isinstance(row["candidate"], str):
+        raise DataError(f"{where}: the candidate is a {type(row['candidate']).__name__}, expected text")
+    if not isinstance(references, list) or not references or not all(isinstance(text, str) for text in references):
+        raise DataError(f"{where}: references are {references!r:.80}, expected a list of one text or more")
+    if any(not text.strip() for text in references):
+        raise DataError(f"{where}: a reference is empty, expected a text")
+    name = number if row.get("id") in (None, "") else row["id"]
+    return Captioned(str(name), row["candidate"], tuple(references))

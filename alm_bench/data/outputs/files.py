@@ -1,0 +1,220 @@
+"""A file of rows in whatever container it comes: JSON and what is nested in it, JSONL, CSV, TSV, xlsx, inspect_ai's
+.eval. Nothing in it is run, and no more of an archive is unpacked than `MOST_BYTES`."""
+
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import DataError
+from alm_bench.core.errors import known_first
+from alm_bench.data.outputs.row import ID_COLUMNS, RawRow
+from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
+
+MOST_BYTES = 4 << 30
+"""Of all that is unpacked from an archive together."""
+
+MOST_MEMBER_BYTES = 256 << 20
+"""Of one member of an archive."""
+
+MOST_COLUMNS = 200
+"""Columns of a spreadsheet that are read: one that claims 16,384 costs as many cells in each of its rows."""
+
+DEEPEST = 4
+"""Levels of an object at which rows are looked for."""
+
+IsRow = Callable[[RawRow], bool]
+
+
+def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
+    """The file's rows. In an object, these are the list (or the mapping from ids) of what `is_row` takes for a row,
+    the least deep one: `details`, `results`, `samples`.
+
+    `{"id": "text"}` gives rows with `id` and `model_output`. Raises DataError for a file without rows, or with several
+    such lists.
+    """
+    if _is_archive(path):
+        return _read_archive(path)
+    kind = _kind(path)
+    if kind in ("csv", "tsv"):
+        return read_csv(path, [], "\t" if kind == "tsv" else ",")
+    document = read_jsonl(path) if kind == "jsonl" else read_json(path)
+    if isinstance(document, list) and len(document) == 1 and kind == "jsonl":  # an object on one line
+        document = document if is_row(document[0]) else _unnested(path, document[0], is_row, document)
+    if isinstance(document, Mapping):
+        document = _unnested(path, document, is_row)
+    if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
+        found = "a list with other things in it" if isinstance(document, list) else f"a {type(document).__name__}"
+        raise DataError(f"{path}: found {found}, expected a JSON list of objects, one an item")
+    return document
+
+
+def _kind(path: Path) -> str:
+    """By content first: JSONL under `.json` is common."""
+    text = read_text(path).lstrip()
+    if text.startswith("["):
+        return "json"
+    first = text.partition("\n")[0]
+    if text.startswith("{"):
+        return "jsonl" if _is_object(first) else "json"
+    suffix = path.suffix.lower().removeprefix(".")
+    if suffix in ("json", "jsonl"):
+        return suffix
+    return "tsv" if suffix == "tsv" or ("\t" in first and "," not in first) else "csv"
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _unnested(path: Path, document: Mapping[str, Any], is_row: IsRow, otherwise: Any = None) -> Any:
+    """The rows inside an object; `otherwise`, or DataError, where it has none."""
+    for level in _levels(document):
+        found = {name: rows for name, value in level.items() if (rows := _rows_in(value, is_row)) is not None}
+        if len(found) > 1:
+            raise DataError(
+                f"{path}: holds several lists of rows ({', '.join(found)}), expected one: put the one that is meant "
+                "into a file of its own"
+            )
+        for rows in found.values():
+            return rows
+    if (rows := _texts_by_id(document)) is not None:
+        return rows
+    if otherwise is not None:
+        return otherwise
+    raise DataError(
+        f"{path}: found an object with {known_first('', map(str, document)) or 'nothing'}, and no list of rows with a "
+        "model's text in it; name the text's column with --column, or bring a list of objects, one an item"
+    )
+
+
+def _levels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The values of an object by dotted path: the object itself, then all of its first level, and so on."""
+    level: dict[str, Any] = {"": document}
+    for _ in range(DEEPEST + 1):
+        if not level:
+            return
+        yield level
+        level = {
+            f"{name}.{key}".lstrip("."): value
+            for name, outer in level.items()
+            if isinstance(outer, Mapping)
+            for key, value in outer.items()
+            if isinstance(value, (Mapping, list))
+        }
+
+
+def _rows_in(value: Any, is_row: IsRow) -> list[RawRow] | None:
+    """A list of rows, or a mapping from ids to rows."""
+    if isinstance(value, list):
+        return value if value and all(isinstance(row, dict) for row in value) and any(map(is_row, value)) else None
+    if isinstance(value, Mapping) and value and all(isinstance(row, dict) for row in value.values()):
+        rows = [{"id": key, **row} for key, row in value.items()]
+        return rows if all(map(is_row, rows)) else None
+    return None
+
+
+def _texts_by_id(document: Mapping[str, Any]) -> list[RawRow] | None:
+    if not document or any(name in document for name in ID_COLUMNS):
+        return None
+    if not all(value is None or isinstance(value, (str, int, float)) or _is_lone(value) for value in document.values()):
+        return None
+    return [{"id": key, "model_output": value} for key, value in document.items()]
+
+
+def _is_lone(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 1 and isinstance(value[0], str)
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+@contextmanager
+def _reading_archive(path: Path) -> Iterator[None]:
+    damaged = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+    try:
+        yield
+    except damaged as error:
+        raise DataError(f"{path}: the archive cannot be read ({' '.join(str(error).split())})") from error
+
+
+def _read_archive(path: Path) -> Sequence[RawRow]:
+    with _reading_archive(path), zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        names = {member.filename for member in members}
+        samples = [member for member in members if _SAMPLE.search(member.filename)]
+        is_workbook = "xl/workbook.xml" in names
+        _check_size(path, members if is_workbook else samples)
+        if not is_workbook:
+            if not samples:
+                raise DataError(f"{path}: found an archive of other things, expected an .xlsx or inspect_ai's .eval")
+            return [_read_sample(path, archive, member) for member in samples]
+    return _read_workbook(path)
+
+
+_SAMPLE = re.compile(r"^samples/.+_epoch_\d+(?:/sample)?\.json$")
+_LARGE = ("events", "messages", "store", "timelines", "events_data")
+"""Parts of an inspect_ai sample that no output is in: they are much larger than what is."""
+
+
+def _check_size(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
+    """No member gives more bytes than it declares: its reader ends there."""
+    largest = max((member.file_size for member in members), default=0)
+    total = sum(member.file_size for member in members)
+    if largest > MOST_MEMBER_BYTES or total > MOST_BYTES:
+        raise DataError(
+            f"{path}: unpacks to {total:,} bytes, {largest:,} of them in one member; expected at most "
+            f"{MOST_BYTES:,} and {MOST_MEMBER_BYTES:,}"
+        )
+
+
+def _read_sample(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> RawRow:
+    try:
+        sample = json.loads(archive.read(member))
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: {member.filename} is not JSON that can be read: {error}") from error
+    if not isinstance(sample, dict):
+        raise DataError(f"{path}: {member.filename} is a {type(sample).__name__}, expected an object")
+    attached = re.findall(r"attachment://(\w+)", json.dumps([sample.get("output"), sample.get("input")]))
+    attachments = sample.get("attachments")
+    kept = {name: attachments[name] for name in attached if name in attachments} if attachments else {}
+    return {**{key: value for key, value in sample.items() if key not in _LARGE}, "attachments": kept}
+
+
+def _read_workbook(path: Path) -> Sequence[RawRow]:
+    """The first sheet, its first row the header."""
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise DataError(f"{path}: .xlsx needs openpyxl: pip install 'alm-bench[xlsx]', or save it as CSV") from error
+    with _reading_archive(path):
+        try:
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            cells = book.worksheets[0].iter_rows(max_col=MOST_COLUMNS, values_only=True) if book.worksheets else ()
+            rows = [row for row in cells if any(value is not None for value in row)]
+        except (
+            KeyError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            SyntaxError,
+        ) as error:  # broken XML, missing parts
+            raise DataError(f"{path}: not an .xlsx that can be read ({' '.join(str(error).split())})") from error
+    header = [None if name is None else str(name) for name in rows[0]] if rows else []
+    named = [name for name in header if name is not None]
+    if len(set(named)) < len(named):
+        repeated = next(name for name in named if named.count(name) > 1)
+        raise DataError(f"{path}: the header has the column {repeated!r} {named.count(repeated)} times")
+    return [{name: value for name, value in zip(header, row, strict=False) if name is not None} for row in rows[1:]]

@@ -1,0 +1,44 @@
+"""The output files of batch endpoints, a line a request under its `custom_id`: OpenAI's, which vLLM, Mistral and others
+write too (chat completions and responses), and Anthropic's."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, look_up
+
+
+def _fits_openai(row: RawRow) -> bool:
+    return "custom_id" in row and ("response" in row or "error" in row)
+
+
+def _read_openai(row: RawRow, number: int) -> Row:
+    """A request that failed has no text; a refusal is what the model said."""
+    chat = look_up(row, "response.body.choices.0.message")
+    if isinstance(chat, Mapping):
+        return Row(text=chat.get("content") or chat.get("refusal") or chat.get("content"), id=row["custom_id"])
+    said = look_up(row, "response.body.choices.0.text")
+    if said is MISSING:
+        said = _last_message(look_up(row, "response.body.output"))
+    return Row(text=said, id=row["custom_id"])
+
+
+def _last_message(output: Any) -> Any:
+    """Of the items that a response consists of: reasoning and calls of tools are no answers."""
+    items = output if isinstance(output, list) else []
+    messages = [item for item in items if isinstance(item, Mapping) and item.get("type") == "message"]
+    return messages[-1].get("content") if messages else None
+
+
+def _fits_anthropic(row: RawRow) -> bool:
+    return "custom_id" in row and isinstance(row.get("result"), Mapping)
+
+
+def _read_anthropic(row: RawRow, number: int) -> Row:
+    content = look_up(row, "result.message.content")
+    return Row(text=None if content is MISSING else content, id=row["custom_id"])
+
+
+FORMATS = (
+    Format("OpenAI batch output", _fits_openai, _read_openai),
+    Format("Anthropic batch results", _fits_anthropic, _read_anthropic),
+)

@@ -1,0 +1,38 @@
+"""inspect_ai's log: the `samples` of a .json, or the members `samples/ID_epoch_N.json` of an .eval."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, look_up, message_text
+
+_MARK = "attachment://"
+
+
+def _fits(row: RawRow) -> bool:
+    return "epoch" in row and "target" in row and ("output" in row or "error" in row)
+
+
+def _read(row: RawRow, number: int) -> Row:
+    text = look_up(row, "output.choices.0.message.content")
+    if text is MISSING:
+        text = look_up(row, "output.completion")
+    told = row.get("metadata")
+    return Row(
+        text=None if text is MISSING else _attached(text, row.get("attachments")),  # a sample that failed has no output
+        id=row.get("id", MISSING),
+        question=_attached(message_text(row.get("input")), row.get("attachments")),
+        choices=row.get("choices") or MISSING,
+        gold=row["target"],
+        fields=told if isinstance(told, Mapping) else {},
+    )
+
+
+def _attached(text: Any, attachments: Any) -> Any:
+    """Long texts lie apart from their place, under a hash. One that is not there cannot be taken for the text."""
+    if not isinstance(text, str) or not text.startswith(_MARK):
+        return text
+    found = attachments.get(text.removeprefix(_MARK)) if isinstance(attachments, Mapping) else None
+    return {"attachment": text} if found is None else found
+
+
+FORMATS = (Format("inspect_ai log", _fits, _read),)

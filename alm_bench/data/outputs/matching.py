@@ -1,0 +1,124 @@
+"""Whether a file of outputs answers the questions that it is to be scored by."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alm_bench.core import DataError, Sample
+from alm_bench.data.inline_options import NO_GOLD, fold_option, strip_letters
+from alm_bench.data.outputs.row import Described
+from alm_bench.data.outputs.stored import Columns, StoredOutput, StoredOutputs, read_questions, read_stored
+
+MOST_UNKNOWN = 0.05
+"""The share of ids that may be unknown on both sides (questions without an output, outputs without a question) before
+the questions are taken for others. A few items count for nothing: FEW."""
+
+FEW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What outputs have in common with questions: `common` ids, `unknown` ids that no question has, `unanswered`
+    questions. `differing` are common ids whose options or golds differ, as far as both sides have them."""
+
+    common: int
+    unknown: tuple[str, ...]
+    unanswered: int
+    differing: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        return self.common > 0 and not self.differing and not self._other_ids
+
+    @property
+    def exact(self) -> bool:
+        """Whether every output is one to a question of the other side, as far as can be told."""
+        return self.common > 0 and not self.differing and not self.unknown
+
+    @property
+    def alike(self) -> int:
+        """Items whose ids, options and golds agree: of two revisions, the one with more of them is nearer."""
+        return self.common - len(self.differing)
+
+    @property
+    def _other_ids(self) -> bool:
+        off = min(len(self.unknown), self.unanswered)
+        return off > max(FEW, MOST_UNKNOWN * (self.common + off))
+
+    def problem(self, first: str) -> str:
+        """What does not fit, of the file whose first id is `first`."""
+        total = self.common + len(self.unknown)
+        if not self.common:
+            return f"none of its {total:,} ids (as {first!r}) is among these questions"
+        if self.differing:
+            return (
+                f"{len(self.differing):,} of {self.common:,} items have other options or another answer there, as "
+                f"{self.differing[0]!r}"
+            )
+        return f"{len(self.unknown):,} of its {total:,} ids (as {self.unknown[0]!r}) are not among these questions"
+
+
+def match(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
+    """Compare the outputs with questions, by id, and where both sides have options or golds by these."""
+    by_id = {sample.id: sample for sample in samples}
+    known = [(item, by_id[item.in_file]) for item in stored.items.values() if item.in_file in by_id]
+    unknown = [item.in_file for item in stored.items.values() if item.in_file not in by_id]
+    answered = {sample.id for _, sample in known}
+    return Match(
+        common=len(known),
+        unknown=tuple(unknown),
+        unanswered=len(by_id.keys() - answered),
+        differing=tuple(item.id for item, sample in known if _differs(item.question, sample)),
+    )
+
+
+def _differs(asked: Described, sample: Sample) -> bool:
+    if not sample.choices:
+        return False
+    theirs = [fold_option(text) for text in strip_letters(sample.choices)]
+    if asked.choices and [fold_option(text) for text in asked.choices] != theirs:
+        return True
+    if asked.gold is None or sample.gold is None:
+        return False
+    if asked.target is not None and sample.target is not None:
+        return fold_option(asked.choices[asked.target]) != theirs[sample.target]
+    return bool(asked.choices) and fold_option(asked.gold) != fold_option(sample.gold)
+
+
+def read_answered(
+    path: Path, annotations: Path | None = None, columns: Columns | None = None
+) -> list[tuple[Sample, str]]:
+    """`pair_outputs` of a file. Raises DataError, as `read_stored` too."""
+    return pair_outputs(read_stored(path, columns), annotations)
+
+
+def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list[tuple[Sample, str]]:
+    """A file's items with their texts: options and golds are its own, or those of `annotations`.
+
+    An item without text has the empty one; a gold that is no option has no target. Raises DataError for items that
+    nothing describes, and for annotations that are not those of the file's own questions.
+    """
+    asked = {item.in_file: item.question for item in stored.items.values()}
+    if annotations is not None:
+        asked = read_questions(annotations)
+        found = match(stored, [_sample(name, question) for name, question in asked.items()])
+        if found.differing or not found.common:
+            own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
+            first = next(iter(stored.items))
+            raise DataError(f"{stored.called}: {found.problem(first)} ({annotations}){own}")
+    return [_answered(item, asked, annotations or stored.path) for item in stored.items.values()]
+
+
+def _answered(item: StoredOutput, asked: Mapping[str, Described], where: Path) -> tuple[Sample, str]:
+    question = asked.get(item.in_file)
+    if question is None or not question.complete:
+        raise DataError(
+            f"{where}: item {item.in_file!r} has no choices and answer; name the questions with --annotations"
+        )
+    return _sample(item.id, question), item.text or ""
+
+
+def _sample(name: str, question: Described) -> Sample:
+    skip = None if question.target is not None else NO_GOLD
+    fields = {"question": question.question or ""}
+    return Sample(name, fields, choices=question.choices, target=question.target, gold=question.gold, skip=skip)

@@ -1,0 +1,239 @@
+"""A file of model outputs that another program wrote: text by item id, and what it says of its questions."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from alm_bench.core import DataError, Sample, UsageError
+from alm_bench.core.errors import known_first
+from alm_bench.data.inline_options import NO_GOLD, fold_option
+from alm_bench.data.outputs.files import read_rows
+from alm_bench.data.outputs.formats import known_formats
+from alm_bench.data.outputs.row import (
+    CHOICE_COLUMNS,
+    GOLD_COLUMNS,
+    ID_COLUMNS,
+    MISSING,
+    QUESTION_COLUMNS,
+    TEXT_COLUMNS,
+    Described,
+    Format,
+    RawRow,
+    Row,
+    describe,
+    first_of,
+    look_up,
+    own_id,
+    read_id,
+    read_text_value,
+)
+
+Duplicates = Literal["error", "first", "last", "each"]
+"""What becomes of ids that repeat. `each`: every one counts; from the second on, its number stands behind the id."""
+
+PLAIN = "rows"
+"""The format of files that no program in particular writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where the text and the id are, as keys or dotted paths; found by the file's format where None."""
+
+    text: str | None = None
+    id: str | None = None
+    duplicates: Duplicates = "error"
+
+    def __post_init__(self) -> None:
+        if self.duplicates not in get_args(Duplicates):
+            raise UsageError(f"--duplicates takes first, last or each, found {self.duplicates!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOutput:
+    """One item: `text` is None where the file has none for it. `repeats` is the id in the file of an item that got
+    another id, since that one repeats."""
+
+    id: str
+    text: str | None
+    question: Described
+    fields: RawRow
+    repeats: str | None = None
+
+    @property
+    def in_file(self) -> str:
+        return self.repeats or self.id
+
+    def sample(self, groups: Mapping[str, str]) -> Sample:
+        """The item as its file describes it, without clips."""
+        asked = self.question
+        again = {"clip": groups.get("clip", self.in_file)} if self.repeats else {}
+        return Sample(
+            id=self.id,
+            fields={"question": asked.question or ""},
+            choices=asked.choices,
+            target=asked.target,
+            gold=asked.gold,
+            groups={**groups, **again},
+            skip=None if asked.target is not None else NO_GOLD,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOutputs:
+    """The items of a file, by id, in its order."""
+
+    path: Path
+    format: str
+    items: Mapping[str, StoredOutput]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the file holds its own questions: options and gold of every item."""
+        return all(item.question.complete for item in self.items.values())
+
+    @property
+    def called(self) -> str:
+        """The file's name, and the format where that is another program's."""
+        return self.path.name if self.format == PLAIN else f"{self.path.name} ({self.format})"
+
+
+def questions_digest(samples: Sequence[tuple[str, Sequence[str], str | None]]) -> str:
+    """A sha256 over ids, options and golds, in the order of ids: equal for the same questions in any file."""
+    rows = sorted((name, [fold_option(text) for text in choices], gold) for name, choices, gold in samples)
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def read_stored(path: Path, columns: Columns | None = None) -> StoredOutputs:
+    """The outputs of a file in any of the formats of `formats/`, or plain rows in JSON, JSONL, CSV, TSV or xlsx.
+
+    Raises DataError for a file of no such shape, for rows without a text or an id and for ids that repeat.
+    """
+    columns = Columns() if columns is None else columns
+    rows = read_rows(path, lambda row: _is_output(row, columns))
+    if not rows:
+        raise DataError(f"{path}: holds no outputs")
+    known = next((one for one in known_formats() if one.fits(rows[0])), None)
+    read = known or Format(PLAIN, lambda row: True, _read_plain)
+    if columns.text is None and known is None:
+        _check_text_column(path, rows, TEXT_COLUMNS)
+    elif columns.text is not None and all(look_up(row, columns.text) is MISSING for row in rows):
+        _check_text_column(path, rows, (columns.text,))
+    if read.view is not None:
+        rows = [row for row in rows if row.get(read.view) == rows[0].get(read.view)]
+    items = [_item(path, number, row, read, columns) for number, row in enumerate(rows)]
+    return StoredOutputs(path, read.name, _by_id(path, items, columns.duplicates))
+
+
+def read_outputs(path: Path, column: str | None = None) -> dict[str, str | None]:
+    """Item id -> the model's raw text, or None where the file has no text for the item. Raises as `read_stored`."""
+    return {name: item.text for name, item in read_stored(path, Columns(column)).items.items()}
+
+
+def _is_output(row: RawRow, columns: Columns) -> bool:
+    if columns.text is not None:
+        return look_up(row, columns.text) is not MISSING
+    return any(name in row for name in TEXT_COLUMNS) or any(one.fits(row) for one in known_formats())
+
+
+def _read_plain(row: RawRow, number: int) -> Row:
+    text = next((row[name] for name in TEXT_COLUMNS if name in row), None)
+    return Row(
+        text=text,
+        id=own_id(row),
+        question=first_of(row, QUESTION_COLUMNS),
+        choices=first_of(row, CHOICE_COLUMNS),
+        gold=first_of(row, GOLD_COLUMNS),
+        fields={name: value for name, value in row.items() if name not in TEXT_COLUMNS},
+    )
+
+
+def _check_text_column(path: Path, rows: Sequence[RawRow], wanted: Sequence[str]) -> None:
+    found = list(dict.fromkeys(str(key) for row in rows for key in row))
+    if not found:
+        raise DataError(f"{path}: holds no outputs")
+    if any(name in row for row in rows for name in wanted):
+        return
+    raise DataError(
+        f"{path}: no column {' or '.join(wanted)} with the model's text; found {known_first(wanted[0], found)}; "
+        "name the right one"
+    )
+
+
+def _item(path: Path, number: int, raw: RawRow, fmt: Format, columns: Columns) -> StoredOutput:
+    is_plain = fmt.name == PLAIN
+    row = fmt.read({key: raw[key] for key in raw if key != columns.text} if is_plain else raw, number)
+    name = read_id(look_up(raw, columns.id)) if columns.id is not None else read_id(row.id)
+    if name is None:
+        has = ", ".join(map(str, raw)) or "nothing"
+        if columns.id is not None:
+            raise DataError(f"{path}: item {number + 1} has no {columns.id!r} to be its id; it has {has}")
+        others = ", ".join(ID_COLUMNS[2:])
+        raise DataError(
+            f"{path}: item {number + 1} has neither id nor audio_id (nor {others}); it has {has}; name one with --id"
+        )
+    where = columns.text or "text"
+    if columns.text is not None:
+        found = look_up(raw, columns.text)
+        row = replace(row, text=None if found is MISSING else found)
+    elif is_plain:
+        where = next((column for column in TEXT_COLUMNS if column in raw), where)
+    try:
+        text = read_text_value(None if row.text is MISSING else row.text)
+    except ValueError as error:
+        raise DataError(f"{path}: the {where} of {name!r} {error}") from error
+    return StoredOutput(name, text, describe(row), row.fields)
+
+
+def _by_id(path: Path, items: Sequence[StoredOutput], duplicates: Duplicates) -> dict[str, StoredOutput]:
+    if duplicates == "error":
+        _refuse_repeats(path, items)
+    if duplicates == "each":
+        return _number_repeats(path, items)
+    found: dict[str, StoredOutput] = {}
+    for item in items:
+        if item.id not in found or duplicates == "last":
+            found[item.id] = item
+    return found
+
+
+def _refuse_repeats(path: Path, items: Sequence[StoredOutput]) -> None:
+    counts = Counter(item.id for item in items)
+    repeated = sum(count > 1 for count in counts.values())
+    seen: set[str] = set()
+    for number, item in enumerate(items, start=1):
+        if item.id in seen:
+            raise DataError(
+                f"{path}: item {number} repeats the id {item.id!r} (it occurs {counts[item.id]} times; {repeated} ids "
+                "repeat), expected one output an item; choose with --duplicates first|last|each (of a replay: "
+                "--model-arg duplicates=...), or name another id with --id (--model-arg id=...)"
+            )
+        seen.add(item.id)
+
+
+def _number_repeats(path: Path, items: Sequence[StoredOutput]) -> dict[str, StoredOutput]:
+    found: dict[str, StoredOutput] = {}
+    seen: Counter[str] = Counter()
+    for item in items:
+        seen[item.id] += 1
+        name = item.id if seen[item.id] == 1 else f"{item.id} ({seen[item.id]})"
+        if name in found:
+            raise DataError(f"{path}: the id {name!r} is another item's, with --duplicates each: choose first or last")
+        found[name] = item if name == item.id else replace(item, id=name, repeats=item.id)
+    return found
+
+
+def read_questions(path: Path) -> dict[str, Described]:
+    """By id, the questions of a file of annotations. Raises DataError."""
+    rows = read_rows(path, lambda row: own_id(row) is not None)
+    found: dict[str, Described] = {}
+    for number, row in enumerate(rows):
+        read: Any = next((one.read for one in known_formats() if one.fits(row)), _read_plain)
+        plain = read(row, number)
+        if (name := read_id(plain.id)) is None:
+            raise DataError(f"{path}: item {number + 1} has neither id nor audio_id; it has {', '.join(map(str, row))}")
+        found[name] = describe(plain)
+    return found

@@ -1,0 +1,139 @@
+"""Which questions stored outputs are scored by: those that they were given to, never others with the same ids."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import Adapter, DataError, DataRoot, GroupsRows, Sample, Task
+from alm_bench.data import LocalRoot, Match, StoredOutputs, match, questions_digest
+from alm_bench.plugins import catalogue
+from alm_bench.runner.items import Items, known_revisions, revision_name, task_items
+from alm_bench.runner.spec import RunSpec
+
+NOT_KNOWN = "not known"
+"""What a record says of the prompt, the decoding and the audio of a model that was run elsewhere."""
+
+OWN = "multiple_choice"
+"""The kind of tasks whose questions a file of outputs can hold itself."""
+
+
+def stored_outputs(adapter: Adapter) -> StoredOutputs | None:
+    """The outputs that an adapter replays, None where it answers itself."""
+    outputs = getattr(adapter, "outputs", None)
+    return outputs if getattr(adapter, "stored", False) and isinstance(outputs, StoredOutputs) else None
+
+
+def replayed_items(
+    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, named: bool, tell: Callable[[str], None]
+) -> Items:
+    """The questions that `stored` answers: the data's where they are the same, else the file's own, unless the user
+    `named` the data. Raises DataError where the questions of the data are others.
+    """
+    theirs = task_items(spec, task, data)
+    found = match(stored, theirs.samples)
+    own = stored.complete and task.card.kind == OWN
+    if own and not named and not found.exact:
+        tell(f"{spec.task}: {stored.called} is scored by the questions that it holds itself")
+        return _own_items(task, stored)
+    better = _nearest(spec, task, data, stored, found)
+    if better is not None or not found.fits:
+        raise DataError(_advice(spec, task, data, stored, found, own, better))
+    if found.unknown:
+        first = found.unknown[0]
+        tell(f"{spec.task}: {len(found.unknown)} ids of {stored.called} are not among the questions, as {first!r}")
+    if spec.data == "demo" and not named:
+        tell(f"{spec.task}: no real data found, running on the built-in demo world (see `alm-bench data info`)")
+    return replace(theirs, samples=_repeated(theirs.samples, stored))
+
+
+def _own_items(task: Task, stored: StoredOutputs) -> Items:
+    groups_of: Callable[[Mapping[str, Any]], Mapping[str, str]] = (
+        task.row_groups if isinstance(task, GroupsRows) else lambda row: {}
+    )
+    samples = [item.sample(groups_of(item.fields)) for item in stored.items.values()]
+    asked = {item.in_file: item.question for item in stored.items.values()}
+    digest = questions_digest([(name, question.choices, question.gold) for name, question in asked.items()])
+    revision = known_revisions(task).get(digest, f"of its own ({digest[:8]})")
+    return Items(samples, {"annotations": stored.path}, "real", revision, digest)
+
+
+def _repeated(samples: Sequence[Sample], stored: StoredOutputs) -> list[Sample]:
+    """The samples, and once more for each further output of the same id; they share a cluster."""
+    again: dict[str, list[str]] = {}
+    for item in stored.items.values():
+        if item.repeats is not None:
+            again.setdefault(item.repeats, []).append(item.id)
+    found: list[Sample] = []
+    for sample in samples:
+        copies = again.get(sample.id, [])
+        groups = {**sample.groups, "clip": sample.groups.get("clip", sample.id)} if copies else sample.groups
+        found += [replace(sample, id=name, groups=groups) for name in (sample.id, *copies)]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Another file of the task's questions, and what the outputs have in common with it."""
+
+    path: Path
+    revision: str
+    match: Match
+
+
+def _nearest(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, found: Match) -> Candidate | None:
+    """The file of the data folder with more ids and options in common than `found`, if there is one."""
+    if found.exact:
+        return None
+    ranked = sorted(_candidates(spec, task, data, stored), key=lambda one: (one.match.alike, one.revision))
+    return ranked[-1] if ranked and ranked[-1].match.alike > found.alike else None
+
+
+def _candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs) -> Iterator[Candidate]:
+    """The other revisions that lie in the data folder."""
+    entry = catalogue().task(spec.task)
+    if "annotations" not in entry.takes() or not isinstance(data, LocalRoot):
+        return
+    used = {path.resolve() for path in task.files(data, spec.split).values()}
+    declared = [file for file in task.card.files if file.split == spec.split and file.role == "annotations"]
+    folders = {data.path, *(path.parent for path in task.files(data, spec.split).values())}
+    roots = [LocalRoot(folder) for folder in sorted(folders)]
+    paths = {path.resolve(): path for file in declared for root in roots for path in root.all_matches(file)}
+    for resolved, path in sorted(paths.items()):
+        if resolved in used:
+            continue
+        other = entry.create({**spec.task_options, "annotations": str(path)})
+        try:
+            samples = list(other.samples(data, spec.split))
+        except DataError:  # not a file of this task's questions after all
+            continue
+        yield Candidate(path, revision_name(task, {"annotations": path}), match(stored, samples))
+
+
+def _advice(
+    spec: RunSpec,
+    task: Task,
+    data: DataRoot,
+    stored: StoredOutputs,
+    found: Match,
+    own: bool,
+    better: Candidate | None,
+) -> str:
+    """One line: what does not fit, which revision has the most in common, and what to do."""
+    files = task.files(data, spec.split)
+    where = "the built-in demo world" if spec.data == "demo" else f"revision {revision_name(task, files)}"
+    told = [f"{stored.called} does not answer the questions of {spec.task} ({where}): "]
+    told.append(found.problem(next(iter(stored.items))))
+    option = f"--task-arg {spec.task}.annotations="
+    if better is not None:
+        told.append(
+            f"; {better.revision} has the most in common ({better.match.alike:,} items): name it with "
+            f"{option}{better.path}"
+        )
+    elif own:
+        told.append("; without --data and annotations= it is scored by the questions that it holds itself")
+    elif "annotations" in catalogue().task(spec.task).takes():
+        told.append(f"; name its questions with --data FOLDER or {option}FILE, or other ids with --model-arg id=NAME")
+    else:
+        told.append("; name its questions with --data FOLDER, or other ids with --model-arg id=NAME")
+    return "".join(told)
