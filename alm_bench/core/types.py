@@ -277,7 +277,8 @@ class Fetch:
 class DataFile:
     """A file that a task reads, as its card declares it.
 
-    `names` are glob patterns below the data root, best first. `revisions` maps sha256 to the name of a known revision.
+    `names` are glob patterns below the data root, best first. `revisions` maps sha256, of
+    the file or of its questions (`data.questions_digest`), to the name of a known revision.
     An `optional` file adds something (a blind row) when it is there.
     """
 

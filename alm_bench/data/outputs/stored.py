@@ -103,7 +103,7 @@ class StoredOutputs:
 
 def questions_digest(samples: Sequence[tuple[str, Sequence[str], str | None]]) -> str:
     """A sha256 over ids, options and golds, in the order of ids: equal for the same questions in any file."""
-    rows = sorted((name, [fold_option(text) for text in choices], gold) for name, choices, gold in samples)
+    rows = sorted((name, list(map(fold_option, choices)), fold_option(gold or "")) for name, choices, gold in samples)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
