@@ -101,10 +101,9 @@ def test_texts_alone_are_rescored_by_questions_that_are_named(shape: str) -> Non
 
 def test_own_questions_have_one_revision_in_every_file() -> None:
     """Two models' files with the same questions stand in one table."""
-    found = {
-        run(build(shape, asked()), "--fresh").run["revision"] for shape in ("rows, nested", "MMAR submission, meta")
-    }
-    assert len(found) == 1
+    rows = [{**row, "id": str(i)} for i, row in enumerate(asked())]
+    shapes = ("rows, nested", "MMAR submission, meta", "AudioBench outputs, details")
+    assert len({run(build(shape, rows), "--out", shape[:4]).run["revision"] for shape in shapes}) == 1
 
 
 def test_breakdowns_come_from_the_files_own_rows() -> None:
@@ -353,6 +352,24 @@ def test_a_damaged_archive_is_one_line() -> None:
     content[60] ^= 255
     path.write_bytes(content)
     assert "x.eval: the archive cannot be read" in refusal(alm("rescore-matrix", path))
+
+
+def test_golds_that_are_no_options_are_not_scored_by() -> None:
+    rows = [{"id": "a", "choices": ["x", "y"], "answer": 1, "prediction": "y"}]
+    Path("o.json").write_text(json.dumps(rows))
+    assert "no answer is among its options (as '1' of x, y)" in refusal(alm("rescore-matrix", "o.json"))
+    assert "none of its 1 ids" in refusal(run(Path("o.json")))
+
+
+def test_a_gold_without_options_tells_other_questions_too() -> None:
+    rows = asked()
+    mmau(Path("data"), COUNT, clips=False)
+    found = [{"id": row["id"], "answer": row["answer"], "prediction": row["said"]} for row in rows]
+    Path("o.json").write_text(json.dumps(found))
+    assert run(Path("o.json")).status == 0
+    found[6]["answer"] = next(text for text in rows[6]["choices"] if text != rows[6]["answer"])
+    Path("o.json").write_text(json.dumps(found))
+    assert "1 of 12 items have other options or another answer there, as 'item-006'" in refusal(run(Path("o.json")))
 
 
 def test_log_likelihoods_are_no_texts() -> None:

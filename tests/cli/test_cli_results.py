@@ -222,7 +222,7 @@ def test_ls_tasks_and_models() -> None:
     models = {row["model"]: row for row in alm("ls", "models", "--json").json["models"]}
     assert {"mmau", "cle", "ace"} <= tasks
     assert {"blind", "echo", "mellow", "replay"} <= set(models)
-    assert models["replay"]["options"] == "outputs, column"
+    assert models["replay"]["options"] == "outputs, column, id, duplicates, label"
 
 
 def board() -> tuple[str, list[dict[str, str]]]:

@@ -116,7 +116,7 @@ def _rows_in(value: Any, is_row: IsRow) -> list[RawRow] | None:
     if isinstance(value, list):
         return value if value and all(isinstance(row, dict) for row in value) and any(map(is_row, value)) else None
     if isinstance(value, Mapping) and value and all(isinstance(row, dict) for row in value.values()):
-        rows = [{"id": key, **row} for key, row in value.items()]
+        rows: list[RawRow] = [{"id": key, **row} for key, row in value.items()]
         return rows if all(map(is_row, rows)) else None
     return None
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import DataError, Sample
-from alm_bench.data.inline_options import NO_GOLD, fold_option, strip_letters
+from alm_bench.data.inline_options import NO_GOLD, fold_option, place_of, strip_letters
 from alm_bench.data.outputs.row import Described
 from alm_bench.data.outputs.stored import Columns, StoredOutput, StoredOutputs, read_questions, read_stored
 
@@ -80,9 +80,10 @@ def _differs(asked: Described, sample: Sample) -> bool:
         return True
     if asked.gold is None or sample.gold is None:
         return False
-    if asked.target is not None and sample.target is not None:
-        return fold_option(asked.choices[asked.target]) != theirs[sample.target]
-    return bool(asked.choices) and fold_option(asked.gold) != fold_option(sample.gold)
+    gold = place_of(asked.gold, theirs)
+    if gold is None or sample.target is None:
+        return bool(asked.choices) and fold_option(asked.gold) != fold_option(sample.gold)
+    return bool(theirs[gold] != theirs[sample.target])
 
 
 def read_answered(
@@ -106,7 +107,15 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
             own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
             first = next(iter(stored.items))
             raise DataError(f"{stored.called}: {found.problem(first)} ({annotations}){own}")
-    return [_answered(item, asked, annotations or stored.path) for item in stored.items.values()]
+    where = annotations or stored.path
+    pairs = [_answered(item, asked, where) for item in stored.items.values()]
+    if all(sample.target is None for sample, _ in pairs):
+        first = pairs[0][0]
+        raise DataError(
+            f"{where}: no answer is among its options (as {first.gold!r} of {', '.join(first.choices)}), expected an "
+            "option's text or its letter; name the questions with --annotations"
+        )
+    return pairs
 
 
 def _answered(item: StoredOutput, asked: Mapping[str, Described], where: Path) -> tuple[Sample, str]:

@@ -92,8 +92,10 @@ class StoredOutputs:
 
     @property
     def complete(self) -> bool:
-        """Whether the file holds its own questions: options and gold of every item."""
-        return all(item.question.complete for item in self.items.values())
+        """Whether the file holds its own questions: options and gold of every item. Golds of which none is an option
+        (indices, say) are no golds that it can be scored by."""
+        asked = [item.question for item in self.items.values()]
+        return all(question.complete for question in asked) and any(question.target is not None for question in asked)
 
     @property
     def called(self) -> str:
