@@ -15,7 +15,8 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
     METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
     LEAD = {"row", SCORE: what the row earns, "lead": METRIC, "beaten": bool, "score" (only where it is not accuracy)}
 
-`main` names the figure that a task is ranked by. `fit` tells the development rows that a model was fitted on, null for
+Of a replay, `prompt.id` and `decoding.method` are "not known", and what belongs to them is null. `main` names the
+figure that a task is ranked by. `fit` tells the development rows that a model was fitted on, null for
 one that is not. `n` counts the items of our denominator (all but the skipped ones), `questions` what they are
 arrangements of. A LEAD sets accuracy, or the score that a task has in its place (records/earned.py), against the best
 blind row of the same items. `tables` may hold `confusion`, `positions` (scoring/position.py) and `unpicked`

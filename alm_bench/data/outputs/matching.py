@@ -105,8 +105,8 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
         found = match(stored, [_sample(name, question) for name, question in asked.items()])
         if found.differing or not found.common:
             own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
-            first = next(iter(stored.items))
-            raise DataError(f"{stored.called}: {found.problem(first)} ({annotations}){own}")
+            problem = found.problem(next(iter(stored.items)))
+            raise DataError(f"{stored.called}: {problem} ({annotations}){own}")
     where = annotations or stored.path
     pairs = [_answered(item, asked, where) for item in stored.items.values()]
     if all(sample.target is None for sample, _ in pairs):
