@@ -32,13 +32,15 @@ def rescore_matrix(
     json_: common.Json = False,
 ) -> None:
     """Show why published numbers disagree: the accuracy of the same outputs by the rules of other programs."""
-    from alm_bench.data import Columns, pair_outputs, read_stored
+    from alm_bench.data import Columns, check_golds, pair_outputs, read_stored
     from alm_bench.records.tables import cell, markdown
     from alm_bench.scoring.rules import REFUSAL, Answer, matrix
 
     which: Any = "error" if duplicates is None else common.one_of(duplicates, ("first", "last", "each"), "--duplicates")
     stored = read_stored(outputs, Columns(column, id_, which))
-    rows = matrix([Answer(sample, text) for sample, text in pair_outputs(stored, annotations)])
+    answers = [Answer(sample, text) for sample, text in pair_outputs(stored, annotations)]
+    check_golds([answer.sample for answer in answers], annotations or outputs)
+    rows = matrix(answers)
     model = label or outputs.stem
     if json_:
         figures = ("accuracy", "empty", "refused")

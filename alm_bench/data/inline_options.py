@@ -13,7 +13,7 @@ _LETTERED = re.compile(r"\(?([A-Za-z])(?:\)|[.:]?(?=\s|$))\s*(.*)", re.DOTALL)
 _WRITTEN = re.compile(r"\s*\(?([A-Za-z])[).:]\s+(?=\S)")
 _MOST_CHAINS = 200
 """Ways of reading one question that are looked at: real ones have one or two."""
-_MOST_MARKS = 300
+_MOST_MARKS = 1_000
 """Marks of one style that are looked at: the time grows with their square."""
 
 UNREADABLE = "options cannot be read"

@@ -2,7 +2,7 @@
 
 from alm_bench.data.outputs.captions import Captioned, read_captions
 from alm_bench.data.outputs.formats import known_formats
-from alm_bench.data.outputs.matching import Match, match, pair_outputs, read_answered
+from alm_bench.data.outputs.matching import Match, check_golds, match, pair_outputs, read_answered
 from alm_bench.data.outputs.stored import (
     Columns,
     Duplicates,
@@ -20,6 +20,7 @@ __all__ = [
     "Match",
     "StoredOutput",
     "StoredOutputs",
+    "check_golds",
     "known_formats",
     "match",
     "pair_outputs",

@@ -107,15 +107,17 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
             own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
             problem = found.problem(next(iter(stored.items)))
             raise DataError(f"{stored.called}: {problem} ({annotations}){own}")
-    where = annotations or stored.path
-    pairs = [_answered(item, asked, where) for item in stored.items.values()]
-    if all(sample.target is None for sample, _ in pairs):
-        first = pairs[0][0]
+    return [_answered(item, asked, annotations or stored.path) for item in stored.items.values()]
+
+
+def check_golds(samples: Sequence[Sample], path: Path) -> None:
+    """Raises DataError where no gold is an option: a table of them would be a page of 0.0."""
+    if samples and all(sample.target is None for sample in samples):
+        first = samples[0]
         raise DataError(
-            f"{where}: no answer is among its options (as {first.gold!r} of {', '.join(first.choices)}), expected an "
+            f"{path}: no answer is among its options (as {first.gold!r} of {', '.join(first.choices)}), expected an "
             "option's text or its letter; name the questions with --annotations"
         )
-    return pairs
 
 
 def _answered(item: StoredOutput, asked: Mapping[str, Described], where: Path) -> tuple[Sample, str]:
