@@ -116,15 +116,16 @@ class Decoder(ABC):
     def extend(self, x: Tensor, cache: KVCache, start: Tensor | int, last: Tensor | None) -> Tensor | None:
         """Go on with embedded tokens x (B, n, D) after the first `start` columns, one number or one a row, of `cache`.
 
-        All columns of `cache` are looked at, those behind a token masked. Returns what follows the places `last` (B, m)
-        of 0..n-1, (B, m, D); None where that is None: then only keys and values are wanted, which the last layer has
-        without finishing.
+        All columns of `cache` are read, those behind a token masked: a view of no more columns than are needed takes
+        less time, and where it ends with the one new token of every row no mask is needed. Returns what follows the
+        places `last` (B, m) of 0..n-1, (B, m, D); None where that is None: then only keys and values are wanted, which
+        the last layer has without finishing.
         """
-        count, columns = x.shape[1], cache.columns
+        count = x.shape[1]
         first = start if isinstance(start, Tensor) else torch.tensor([start], device=x.device)
         places = first[:, None] + torch.arange(count, device=x.device)
-        unseen = torch.arange(columns, device=x.device) > places[:, :, None]
-        mask = torch.zeros(unseen.shape, dtype=x.dtype, device=x.device).masked_fill_(unseen, float("-inf"))
+        sees_all = isinstance(start, int) and start == cache.columns - 1
+        mask = None if sees_all else self._mask(places, cache.columns, x.dtype)
         x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may stand beyond the last position
         for number, layer in enumerate(self.layers):
             queries, keys, values = layer.asked(x, told)
@@ -133,32 +134,38 @@ class Decoder(ABC):
                 if last is None:
                     return None
                 if last.shape[1] < count:
-                    queries, x, mask = _only(queries, x, mask, last)
+                    # behind the last layer nothing else is looked at
+                    rows = torch.arange(len(x), device=x.device)[:, None]
+                    queries, x = queries.transpose(1, 2)[rows, last].transpose(1, 2), x[rows, last]
+                    mask = self._mask(places.expand(len(x), -1).gather(1, last), cache.columns, x.dtype)
             x = layer.finish(x, self.attend(queries, cache.keys[number], cache.values[number], mask))
         return self.leave(x)
 
-    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-        """(B, heads, n, w) queries, (B, kv_heads, T, w) keys and values, mask (1 or B, n, T) -> (B, n, D).
+    def _mask(self, places: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
+        """Attention mask of the tokens at positions `places` (1 or B, n): 0, and -inf in the columns behind a token.
+
+        (1 or B, 1, group * n, columns): the same n rows for each query head of a group that shares keys.
+        """
+        unseen = torch.arange(columns, device=places.device) > places[:, :, None]
+        mask = torch.zeros(unseen.shape, dtype=dtype, device=places.device).masked_fill_(unseen, float("-inf"))
+        return mask.repeat(1, self.heads // self.kv_heads, 1)[:, None]
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, heads, n, w) queries, (B, kv_heads, T, w) keys and values, mask (1 or B, 1, group * n, T), None where
+        every token sees all columns -> (B, n, D).
 
         Queries that share keys are put below one another, so that no key is repeated.
         """
         batch, _, count, width = queries.shape
-        group = self.heads // self.kv_heads
-        folded = queries.reshape(batch, self.kv_heads, group * count, width)
-        wide = mask.repeat(1, group, 1)[:, None]
+        folded = queries.reshape(batch, self.kv_heads, -1, width)
         if queries.device.type == "cuda":
-            mixed = functional.scaled_dot_product_attention(folded, keys, values, attn_mask=wide, scale=1.0)
+            mixed = functional.scaled_dot_product_attention(folded, keys, values, attn_mask=mask, scale=1.0)
         else:
             # torch's fused attention on CPUs takes twice as long as its three steps one by one.
-            weights = products(folded, keys).add_(wide).softmax(dim=-1)
+            weights = products(folded, keys)
+            weights = (weights if mask is None else weights.add_(mask)).softmax(dim=-1)
             mixed = products(weights, values.transpose(-1, -2))
         return mixed.view(batch, self.heads, count, width).transpose(1, 2).reshape(batch, count, -1)
-
-
-def _only(queries: Tensor, x: Tensor, mask: Tensor, last: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each row only the places `last` (B, m): behind the last layer nothing else is looked at."""
-    rows = torch.arange(len(x), device=x.device)[:, None]
-    return queries.transpose(1, 2)[rows, last].transpose(1, 2), x[rows, last], mask.expand(len(x), -1, -1)[rows, last]
 
 
 class Llama(Decoder):

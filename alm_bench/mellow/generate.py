@@ -22,7 +22,7 @@ from alm_bench.mellow.model import Mellow
 TOKENS = {"cpu": 1100, "cuda": 32_768}
 """Tokens that are read at once: on CPUs so few that what passes between layers stays in the cache."""
 GROWTH = 64
-"""Columns that are added where answers need more: attention looks at all that there are."""
+"""Columns that are added where answers need more."""
 LIKELY = (64, 512, 4096)
 """So many of the likeliest tokens are looked at first in sampling: sorting a vocabulary takes as long as a step."""
 
@@ -129,7 +129,8 @@ class Engine:
                 break
             if max(row.length for row in active) == cache.columns:
                 cache = self._grown(cache, len(active))
-            hidden = self._next(tokens, cache.rows(0, len(active)), [row.length for row in active])
+            lengths = [row.length for row in active]
+            hidden = self._next(tokens, cache.rows(0, len(active), self._columns(lengths)), lengths)
             for row in active:
                 row.length += 1
         written = {i: Written(tuple(row.tokens), not row.stopped) for i, row in zip(order, rows, strict=True)}
@@ -206,6 +207,11 @@ class Engine:
             self._memory = self.decoder.memory(0, 0)  # given back before more is taken
             self._memory = self.decoder.memory(rows, columns)
         return self.decoder.cache(rows, columns, self._memory[:needed])
+
+    def _columns(self, lengths: Sequence[int]) -> int | None:
+        """Columns that attention reads for the next token; None: all. CPUs wait for memory and read no more than are
+        needed. On GPUs a shape that changes with every token would cost more than the reading."""
+        return max(lengths) + 1 if self.decoder.embeddings.device.type == "cpu" else None
 
     def _next(self, tokens: Tensor, cache: KVCache, lengths: Sequence[int]) -> Tensor:
         """What follows one more token in every row, (B, D)."""
