@@ -9,6 +9,7 @@ import torch
 from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
+from alm_bench.mellow.decoder import KVCache
 from alm_bench.mellow.dense import packs
 from alm_bench.mellow.generate import TOKENS, Context, Engine, Written, generate, nucleus
 from alm_bench.mellow.model import Mellow, seeded
@@ -75,6 +76,25 @@ def test_numbers_that_are_not_finite_end_their_batch_and_reach_no_other(tiny: Me
     with pytest.raises(AdapterError, match="became infinite or NaN"):
         engine.log_likelihoods([contexts[1], broken], [[[5]], [[5]]])
     assert engine.generate(contexts, ITEMS[:3], GREEDY) == wanted
+
+
+@pytest.mark.parametrize("cuts", [[0, 0, 0], [0, 7, 3]])
+def test_attention_of_a_new_token_reads_no_columns_behind_it(
+    tiny: Mellow, prefix: torch.Tensor, monkeypatch: pytest.MonkeyPatch, cuts: list[int]
+) -> None:
+    """On CPUs, which wait for memory; with a mask where rows differ in length, without one where they do not."""
+    engine = Engine(tiny)
+    step, columns = engine._step, []
+
+    def noted(x: torch.Tensor, cache: KVCache, start: torch.Tensor | int, last: torch.Tensor) -> torch.Tensor | None:
+        columns.append(cache.columns)
+        return step(x, cache, start, last)
+
+    monkeypatch.setattr(engine, "_step", noted)
+    rows = [prefix[i, cut:] for i, cut in enumerate(cuts)]
+    written = engine.generate([Context(None, row) for row in rows], ITEMS[:3], GREEDY)
+    assert [list(row.tokens) for row in written] == [naive(tiny, row[None], 20)[0] for row in rows]
+    assert columns == [prefix.shape[1] + count for count in range(1, 20)]
 
 
 def test_a_compiled_step_writes_the_same(tiny: Mellow, prefix: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
