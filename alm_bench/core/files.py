@@ -33,23 +33,62 @@ def storing(path: Path, option: str = "--out") -> Iterator[None]:
         raise StoreError(f"cannot write {path}: {error.strerror or error}; {advice}") from error
 
 
-def atomic_write(path: Path, content: str | bytes, option: str = "--out") -> None:
-    """Replace `path` in one step: a reader sees the old content or the new, never a part. Raises StoreError, which
-    tells of the `option` that names the place."""
-    data = content.encode() if isinstance(content, str) else content
+@contextmanager
+def replacing(path: Path, option: str = "--out") -> Iterator[Path]:
+    """Yield an empty temporary file beside `path` to write to; at the end of the block it is on disk as `path`.
+
+    Until then, and after an error, `path` is what it was. Raises StoreError; `option` names the folder in its text.
+    """
     with storing(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
         temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
+            yield temporary
+            with temporary.open("r+b") as file:
                 os.fsync(file.fileno())
             temporary.chmod(0o644)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def atomic_write(path: Path, content: str | bytes, option: str = "--out") -> None:
+    """Replace `path` in one step: a reader sees the old content or the new, never a part. Raises StoreError, which
+    tells of the `option` that names the place."""
+    with replacing(path, option) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+LOCK, PID = ".lock", ".pid"
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing into `folder`, which is created, until the end of the block.
+
+    Raises StoreError, which names the process that holds the lock, instead of waiting. The lock of a killed process is
+    released by the operating system.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / LOCK, timeout=0)
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            try:
+                holder = (folder / PID).read_text(encoding="utf-8")
+            except OSError:
+                holder = "unknown"
+            raise StoreError(f"{folder} is being written by process {holder}: wait for it, or end it") from None
+    try:
+        atomic_write(folder / PID, str(os.getpid()))
+        yield
+    finally:
+        lock.release()
 
 
 CACHE_VARIABLE = "ALM_BENCH_CACHE"

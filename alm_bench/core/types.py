@@ -41,11 +41,13 @@ class AudioRef:
     `id` is stable across machines (a path below the data root) and seeds random crops and second clips.
     `read`, when set, returns the encoded bytes (a cell of a parquet file, a synthesised demo clip);
     otherwise the bytes are those of `path`.
+    `content` tells clips of one id and path apart whose bytes are made: equal texts stand for equal bytes.
     """
 
     id: str
     path: Path
     read: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+    content: str | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The demo world as a data root: annotation files written once, clips synthesised when they are first read."""
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from alm_bench.core.types import Wave
 from alm_bench.data.root import LocalRoot
 from alm_bench.demo import files
 from alm_bench.demo.made import Made
-from alm_bench.demo.scene import Scene
+from alm_bench.demo.scene import WORLD, Scene
 
 _COMPLETE = "world.json"
 _SCENES = (files.EVALUATION_SCENES, files.HELD_OUT_SCENES, files.TRAINING_SCENES)
@@ -73,7 +74,7 @@ class DemoRoot(LocalRoot):
                 if scene is not None:
                     keep = self.keep_training or index != files.TRAINING_SCENES
                     path = self.path / key
-                    return AudioRef(key, path, partial(_read, path, scene, keep))
+                    return AudioRef(key, path, partial(_read, path, scene, keep), _content(scene))
         return super().audio(*names)
 
     def scene(self, name: str) -> Scene:
@@ -95,6 +96,11 @@ class DemoRoot(LocalRoot):
             packed: dict[str, Any] = json.loads((self.path / index).read_text(encoding="utf-8"))
             self._scenes[index] = {name: Scene.unpack(value) for name, value in packed.items()}
         return self._scenes[index]
+
+
+def _content(scene: Scene) -> str:
+    """What a scene's sound is made from, as 64 hex digits: names of training clips repeat with other scenes."""
+    return hashlib.sha256(f"{WORLD} {scene!r}".encode()).hexdigest()
 
 
 def _key(name: str) -> str:

@@ -4,8 +4,6 @@ A folder holds `config.json`, `model.safetensors` and `tokenizer.json`.
 """
 
 import json
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,8 +18,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers.initialization import no_init_weights
 
-from alm_bench.core.errors import CheckpointError
-from alm_bench.core.files import atomic_write, sha256, storing
+from alm_bench.core.errors import CheckpointError, StoreError, UsageError
+from alm_bench.core.files import atomic_write, replacing, sha256
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.encoder import Encoder
 from alm_bench.mellow.hub import fetch
@@ -123,7 +121,8 @@ def _encoder_constants(encoder: Encoder) -> dict[str, tuple[int, ...]]:
 
 def load_published(path: Path, config: MellowConfig = PUBLISHED) -> Mellow:
     """Read a file in the layout of v0.ckpt, keys with or without `module.` before them. Runs no code of the file."""
-    state = {key.removeprefix("module."): value for key, value in _flat(path, _unpickle(path), "as v0.ckpt is").items()}
+    found = _flat(path, read_torch_file(path), "as v0.ckpt is")
+    state = {key.removeprefix("module."): value for key, value in found.items()}
     model = _blank(config)
     ours = {published_name(name): name for name in model.state_dict()}
     fixed = constants(model)
@@ -145,7 +144,7 @@ def load_encoder(path: Path, encoder: Encoder, kind: str) -> None:
     file = path.expanduser()
     if not file.is_file():
         raise CheckpointError(f"no encoder weights at {file}: name the {kind} checkpoint, --set model.encoder=PATH")
-    content = _unpickle(file)
+    content = read_torch_file(file)
     if not isinstance(content, Mapping) or key not in content:
         found = f"keys {_short(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__
         raise CheckpointError(f"{file} is no {kind} checkpoint: its weights are below the key {key!r}; found {found}")
@@ -157,7 +156,8 @@ def load_encoder(path: Path, encoder: Encoder, kind: str) -> None:
     encoder.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
 
 
-def _unpickle(path: Path) -> Any:
+def read_torch_file(path: Path) -> Any:
+    """What torch.save wrote: tensors and plain values. Raises CheckpointError; no code of the file is run."""
     try:
         with warnings.catch_warnings():
             # What torch warns of here (an unusual pickle protocol) ends in the one line below.
@@ -184,9 +184,8 @@ def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:
 
 
 def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
-    config = MellowConfig.from_json(_existing(folder / CONFIG).read_text(encoding="utf-8"), folder / CONFIG)
-    model = _blank(config)
-    path = _existing(folder / WEIGHTS)
+    model, tokenizer = blank_network(folder)
+    config, path = model.config, _existing(folder / WEIGHTS)
     try:
         state = load_file(path)
     except SafetensorError as error:
@@ -195,30 +194,58 @@ def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
     if TIED in model.state_dict():
         state[TIED] = state[EMBEDDINGS[config.lm.kind]]
     model.load_state_dict(state)
-    return model, _read_tokenizer(_existing(folder / TOKENIZER), config)
+    return model, tokenizer
+
+
+def blank_network(folder: Path) -> tuple[Mellow, Tokenizer]:
+    """The network and tokenizer that a folder describes, for weights that are about to be loaded."""
+    config = MellowConfig.from_json(_existing(folder / CONFIG).read_text(encoding="utf-8"), folder / CONFIG)
+    return _blank(config), _read_tokenizer(_existing(folder / TOKENIZER), config)
 
 
 def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.dtype | None = None) -> None:
-    """Write the whole folder or nothing: an older one in its place is replaced at the end. Raises StoreError.
+    """Write a Mellow folder, or replace the three files of one; whatever else lies in it stays.
 
-    `dtype` is that of the file's floating-point tensors, the model's own where none is given.
+    Weights are replaced in one step, after all else. Where the network's shape or its tokenizer changes, the older
+    weights are removed first: a folder that a crash left has its old weights, its new ones, or none, but never those of
+    another network. `dtype` is that of the file's floating-point tensors; default: the model's own. Raises StoreError,
+    and UsageError where files of another program would be overwritten.
     """
-    with storing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        workplace = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        try:
-            new, old = workplace / "new", workplace / "old"
-            new.mkdir()
-            atomic_write(new / CONFIG, model.config.to_json())
-            atomic_write(new / TOKENIZER, tokenizer.to_str())
-            weights = {name: _stored(value, dtype) for name, value in _untied(model).items()}
-            save_file(weights, new / WEIGHTS)
-            (new / WEIGHTS).chmod(0o644)  # the library leaves it to its owner alone
-            if folder.exists():
-                folder.rename(old)
-            new.rename(folder)
-        finally:
-            shutil.rmtree(workplace)
+    _check_replaceable(folder)
+    weights = {name: _stored(value, dtype) for name, value in _untied(model).items()}
+    described = {CONFIG: model.config.to_json(), TOKENIZER: tokenizer.to_str()}
+    with replacing(folder / WEIGHTS) as temporary:
+        write_tensors(temporary, weights)
+        changed = {name: text for name, text in described.items() if _content(folder / name) != text.encode()}
+        if changed:
+            (folder / WEIGHTS).unlink(missing_ok=True)
+        for name, text in changed.items():
+            atomic_write(folder / name, text)
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raises UsageError where the folder has files of these names that are not a Mellow network's."""
+    there = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if (folder / name).exists()]
+    try:
+        if there:
+            MellowConfig.from_json(_existing(folder / CONFIG).read_text(encoding="utf-8"), folder / CONFIG)
+    except (CheckpointError, OSError, ValueError) as error:
+        raise UsageError(
+            f"{folder} holds {', '.join(there)} of something that is no Mellow network, and it is not overwritten: "
+            "name another folder, or move the files away"
+        ) from error
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """A safetensors file. Raises StoreError."""
+    try:
+        save_file(dict(tensors), path, dict(metadata) if metadata else None)
+    except SafetensorError as error:  # the library's own, also for what the operating system refuses
+        raise StoreError(f"cannot write {path}: {error}; free some space and run the same command again") from error
 
 
 def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:

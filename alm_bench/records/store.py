@@ -8,13 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from alm_bench.core import StoreError
-from alm_bench.core.files import atomic_write, storing
+from alm_bench.core.files import atomic_write, lock_folder, storing
 from alm_bench.records.schema import SCHEMA_VERSION, Record
 
-HEADER, SAMPLES, SUMMARY, LOCK = "run.json", "samples.jsonl", "summary.json", ".lock"
+HEADER, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.json"
 
 
 def read_json_file(path: Path) -> dict[str, Any]:
@@ -98,36 +96,22 @@ class RunStore:
         self._header = {"schema_version": SCHEMA_VERSION, **header}
         self._fresh = fresh
         self._keep_failures = keep_failures
-        self._lock = FileLock(folder / LOCK, timeout=0)
+        self._held = ExitStack()
         self._file: int | None = None
         self.kept: list[Record] = []
 
     def __enter__(self) -> "RunStore":
         with ExitStack() as undo:
-            with storing(self.folder):
-                self.folder.mkdir(parents=True, exist_ok=True)
-                try:
-                    undo.enter_context(self._lock)
-                except Timeout:
-                    raise StoreError(
-                        f"{self.folder} is being written by process {self._writer()}: wait for it, or end it"
-                    ) from None
+            undo.enter_context(lock_folder(self.folder))
             self._open()
-            undo.pop_all()
+            self._held = undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._close()
-        self._lock.release()
-
-    def _writer(self) -> str:
-        try:
-            return (self.folder / ".pid").read_text()
-        except OSError:
-            return "unknown"
+        self._held.close()
 
     def _open(self) -> None:
-        atomic_write(self.folder / ".pid", str(os.getpid()))
         samples = self.folder / SAMPLES
         if self._fresh:
             self._change()

@@ -17,7 +17,7 @@ from alm_bench.mellow.prompt import Protocol
 from alm_bench.train.config import StageConfig
 from alm_bench.train.features import LogMels, logmel_of
 from alm_bench.train.objective import Batch
-from alm_bench.train.sources import Source
+from alm_bench.train.sources import ClipKey, Source, clip_key
 
 ANSWER_TOKENS = 250
 """Longest answer in tokens, as published."""
@@ -34,11 +34,11 @@ class Corpus:
     clips: Sequence[AudioRef]
     logmels: LogMels
     cues: torch.Tensor | None = None
-    place: dict[str, int] = field(init=False)
+    place: dict[ClipKey, int] = field(init=False)
     starts: npt.NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.place = {ref.id: place for place, ref in enumerate(self.clips)}
+        self.place = {clip_key(ref): place for place, ref in enumerate(self.clips)}
         self.starts = np.cumsum([0, *(len(source.rows) for source in self.sources)])
 
     @property
@@ -52,7 +52,7 @@ class Corpus:
 
 def clips_of(sources: Sequence[Source]) -> list[AudioRef]:
     """Every clip once, in order of appearance."""
-    return list({ref.id: ref for source in sources for ref in source.clips}.values())
+    return list({clip_key(ref): ref for source in sources for ref in source.clips}.values())
 
 
 class Collator:
@@ -86,7 +86,7 @@ class Collator:
             source, index = self.corpus.row(int(number))
             row = source.rows[index]
             prompt, answer = source.phrased(index, step)
-            first.append(self.corpus.place[row.clips[0].id])
+            first.append(self.corpus.place[clip_key(row.clips[0])])
             second.append(self._second(row.clips, step, index))
             prompts.append(self.protocol.prompt_ids(prompt, self.tokenizer, self.config.prompt))
             answers.append(self._answer_ids(answer))
@@ -107,7 +107,7 @@ class Collator:
     def _second(self, clips: Sequence[AudioRef], step: int, index: int) -> int:
         """The second clip; where there is none, a random one in the fixed layout, as published, and none in ours."""
         if len(clips) > 1:
-            return self.corpus.place[clips[1].id]
+            return self.corpus.place[clip_key(clips[1])]
         if self.config.prompt.layout == "compact":
             return -1
         seed = zlib.crc32(f"{step}/{index}/{clips[0].id}".encode())

@@ -1,6 +1,7 @@
 """A training recipe as data: a short TOML file, read into frozen dataclasses, changed by `--set key=value`."""
 
 import dataclasses
+import re
 import tomllib
 import types
 import typing
@@ -13,6 +14,9 @@ from alm_bench.core import UsageError
 from alm_bench.core.errors import known_first
 
 CONFIGS = Path(__file__).parent / "configs"
+
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+"""A run's name, which is that of its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,14 @@ class TrainConfig:
     gradient_checkpointing: bool = False
     out: Path = Path("results/training")
     trained_on: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a name that is no folder's name below `out`."""
+        if not NAME.fullmatch(self.name):
+            raise UsageError(
+                f"a training run cannot be named {self.name!r}: expected up to 100 ASCII letters, digits and . - _, "
+                "no dot first; change it with --set name=..."
+            )
 
 
 def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainConfig:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from alm_bench.audio import load
-from alm_bench.core import AudioPolicy, AudioRef
+from alm_bench.core import AudioError, AudioPolicy, AudioRef
 from alm_bench.core.files import storing
 from alm_bench.mellow.config import FrontConfig
 from alm_bench.mellow.encoder import Encoded, Encoder
@@ -38,17 +38,29 @@ class LogMels:
         return torch.from_numpy(self.values[np.asarray(places)].astype(np.float32))
 
 
+def clip_content(ref: AudioRef) -> list[str | int]:
+    """What tells a clip's audio from any other's without reading it: of a file its path, size and time of change, of a
+    clip that is made what it is made from. With its id, which a random crop depends on. Raises AudioError."""
+    if ref.content is not None:
+        return [ref.id, ref.content]
+    try:
+        status = ref.path.stat()
+    except OSError as error:
+        raise AudioError(f"clip {ref.id}: cannot read {ref.path}: {error.strerror}") from error
+    return [ref.id, str(ref.path.resolve()), status.st_size, status.st_mtime_ns]
+
+
 def cached_logmels(
     refs: Sequence[AudioRef], config: FrontConfig, policy: AudioPolicy, cache: Path, progress: Progress
 ) -> LogMels:
-    """Log-mels of `refs`, from `cache` where the same clips were computed before. Raises AudioError, StoreError.
+    """Log-mels of `refs`, from `cache` where those of the same audio are. Raises AudioError, StoreError.
 
     Half precision keeps 0.06 dB at -100 dB, far below what the decibels of a clip vary by.
     """
     front = LogMel(config)
     silent = front(torch.zeros(1, config.samples))[0]
     shape = [getattr(config, name) for name in FRONT]
-    key = json.dumps([shape, asdict(policy), [ref.id for ref in refs]], sort_keys=True)
+    key = json.dumps([shape, asdict(policy), [clip_content(ref) for ref in refs]], sort_keys=True)
     path = cache / f"logmel-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
     if not path.is_file():
         with storing(path):

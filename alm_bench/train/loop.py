@@ -3,7 +3,8 @@
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -114,18 +115,20 @@ class Trainer:
 
     def run(self) -> Path:
         """Train all stages; returns the folder of the last weights. Resumes where a run of the same config stopped."""
-        with self.board:
+        with self.board, ExitStack() as held:
+            with self.accelerator.main_process_first():
+                if self.accelerator.is_main_process:  # one process of several locks the folder and writes
+                    held.enter_context(self.folder.open(self.config, self.fresh))
             return self._run()
 
     def _run(self) -> Path:
         tensors: dict[str, Any] | None = None
-        with self.accelerator.main_process_first():
-            resumed = self.folder.open(self.config, self.fresh and self.accelerator.is_main_process)
         set_seed(self.config.seed)
-        if resumed:
-            self.position, tensors = self.folder.restore()
-            if self.accelerator.is_main_process:
-                self.folder.cut_log(self.position)
+        if (saved := self.folder.restore()) is not None:
+            self.position, tensors = saved
+        if self.accelerator.is_main_process:
+            self.folder.cut_log(self.position)
+            self.folder.describe_network(self.model.config, self.prepared.tokenizer)
         for number in range(self.position.stage, len(self.config.stage)):
             try:
                 self._run_stage(number, tensors)
@@ -148,13 +151,8 @@ class Trainer:
         if tensors is not None:
             self.model.load_state_dict(tensors["model"])
         stage = self.stage(number)
-        if tensors is not None and self.position.step > 0:
-            stage.optimizer.load_state_dict(tensors["optimizer"])
-            stage.clipping.norms = list(tensors["norms"])
-            if stage.average is not None:
-                stage.average.load_state_dict(tensors["average"])
         if tensors is not None:
-            restore_random(tensors["random"])
+            self._restore(stage, tensors)
         started, done = time.perf_counter(), 0
         for step in range(self.position.step, stage.total):
             entry = self.step(stage, step)
@@ -176,6 +174,17 @@ class Trainer:
         self.model.load_state_dict(self._kept(stage).state_dict())
         self.position = Position(number + 1, 0, self.position.best)
         self._save(None)
+
+    def _restore(self, stage: Stage, tensors: Mapping[str, Any]) -> None:
+        """What a stage under way had beside the network's weights."""
+        if self.position.step > 0:
+            stage.optimizer.load_state_dict(tensors["optimizer"])
+            stage.clipping.norms = list(tensors["norms"])
+            if stage.average is not None:
+                stage.average.load_state_dict(tensors["average"])
+        if self.accelerator.scaler is not None and tensors.get("scaler"):
+            self.accelerator.scaler.load_state_dict(tensors["scaler"])
+        restore_random(tensors["random"])
 
     @staticmethod
     def _due(every: int, step: int) -> bool:
@@ -349,6 +358,8 @@ class Trainer:
         if not self.accelerator.is_main_process:
             return
         tensors: dict[str, Any] = {"model": self.model.state_dict(), "random": random_state()}
+        if self.accelerator.scaler is not None:  # of fp16: the loss's factor goes on from stage to stage
+            tensors["scaler"] = self.accelerator.scaler.state_dict()
         if stage is not None:
             tensors |= {"optimizer": stage.optimizer.state_dict(), "norms": stage.clipping.norms}
             tensors |= {} if stage.average is None else {"average": stage.average.state_dict()}

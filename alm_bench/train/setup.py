@@ -21,7 +21,7 @@ from alm_bench.train.batches import Corpus, clips_of
 from alm_bench.train.config import ModelConfig, TrainConfig
 from alm_bench.train.features import cached_logmels
 from alm_bench.train.lora import adapt
-from alm_bench.train.sources import Source, read_source
+from alm_bench.train.sources import Source, clip_key, read_source
 
 Report = Callable[[str, int, int], None]
 """Told what is being prepared, how much of it is done, and how much there is."""
@@ -128,8 +128,11 @@ def _cues(sources: Sequence[Source], config: MellowConfig) -> torch.Tensor | Non
     from alm_bench.demo import DemoRoot, frame_cues
 
     roots: list[DemoRoot] = [source.root for source in sources if isinstance(source.root, DemoRoot)]
-    places = {
-        ref.id: root for source, root in zip(sources, roots, strict=True) for row in source.rows for ref in row.clips
+    scenes = {
+        clip_key(ref): root.scene(ref.id)
+        for source, root in zip(sources, roots, strict=True)
+        for row in source.rows
+        for ref in row.clips
     }
-    cues = np.stack([frame_cues(places[name].scene(name), encoder.steps) for name in places])
+    cues = np.stack([frame_cues(scene, encoder.steps) for scene in scenes.values()])
     return torch.from_numpy(cues.astype(np.uint8))

@@ -15,8 +15,15 @@ from alm_bench.train.config import DataConfig
 from alm_bench.train.phrasing import Phrasing
 from alm_bench.train.tags import SUFFIXES, Tagged, read_tags
 
+ClipKey = tuple[str, Path, str | None]
+
 FIELDS = ("filepath1", "filepath2", "input", "answer")
 DIFFICULTIES = ("easy", "medium", "hard")
+
+
+def clip_key(ref: AudioRef) -> ClipKey:
+    """What tells the clips of all sources apart: two roots may both have a `train/a.wav`."""
+    return ref.id, ref.path, ref.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class Source:
     def clips(self) -> list[AudioRef]:
         """Every clip once, in order of appearance."""
         tagged = self.tagged.clips if self.tagged is not None else ()
-        found = {ref.id: ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
+        found = {clip_key(ref): ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
         return list(found.values())
 
     def phrased(self, index: int, seed: int) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 
-from alm_bench.core.errors import CheckpointError, StoreError
+from alm_bench.core.errors import CheckpointError, StoreError, UsageError
 from alm_bench.mellow.checkpoint import (
     CONFIG,
     TOKENIZER,
@@ -145,14 +145,46 @@ def test_folder_round_trip(tiny: Mellow, tokenizer: Tokenizer, tmp_path: Path) -
     assert loaded.name == f"mine@{(loaded.sha256 or '')[:8]}"
 
 
-def test_saving_again_replaces_the_folder(tiny: Mellow, tokenizer: Tokenizer, tmp_path: Path) -> None:
+def test_saving_again_replaces_the_network_and_nothing_else(tiny: Mellow, tokenizer: Tokenizer, tmp_path: Path) -> None:
     save_folder(tmp_path / "mine", tiny, tokenizer)
-    (tmp_path / "mine" / "left-over").touch()
+    (tmp_path / "mine" / "notes.txt").write_text("a user's own")
     other = seeded(tiny.config, seed=9)
     save_folder(tmp_path / "mine", other, tokenizer)
     assert same(load_folder(tmp_path / "mine")[0], other)
-    assert not (tmp_path / "mine" / "left-over").exists()
+    assert {entry.name for entry in (tmp_path / "mine").iterdir()} == {CONFIG, WEIGHTS, TOKENIZER, "notes.txt"}
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("config", ['{"model_type": "llama"}', "no JSON", None])
+def test_weights_of_another_program_are_not_overwritten(
+    tiny: Mellow, tokenizer: Tokenizer, tmp_path: Path, config: str | None
+) -> None:
+    (tmp_path / WEIGHTS).write_bytes(b"weights of another network")
+    if config is not None:
+        (tmp_path / CONFIG).write_text(config)
+    with pytest.raises(UsageError, match="no Mellow network, and it is not overwritten: name another folder"):
+        save_folder(tmp_path, tiny, tokenizer)
+    assert (tmp_path / WEIGHTS).read_bytes() == b"weights of another network"
+
+
+def test_weights_of_another_shape_are_never_mixed(
+    tiny: Mellow, tokenizer: Tokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped anywhere between its files, a save of a network of another shape leaves no folder that loads as one."""
+    save_folder(tmp_path / "mine", tiny, tokenizer)
+    other = seeded(replace(tiny.config, trained_on=("music",)), seed=9)
+
+    def stopped(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("alm_bench.mellow.checkpoint.atomic_write", stopped)
+    with pytest.raises(StoreError, match="Input/output error"):
+        save_folder(tmp_path / "mine", other, tokenizer)
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match=f"has no {WEIGHTS}"):
+        load_folder(tmp_path / "mine")
+    save_folder(tmp_path / "mine", other, tokenizer)
+    assert same(load_folder(tmp_path / "mine")[0], other)
 
 
 def test_a_failed_save_leaves_the_older_folder(
