@@ -50,7 +50,7 @@ app.command()(submit.submit)
 app.command("rescore-matrix")(matrix.rescore_matrix)
 app.command("caption-metrics")(captions.caption_metrics)
 app.command()(ls.ls)
-app.command()(train.train)
+app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")
 app.add_typer(new.app, name="new")
 

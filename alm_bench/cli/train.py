@@ -1,4 +1,4 @@
-"""`alm-bench train`: a network from a recipe."""
+"""`alm-bench train`: a network from a recipe, and the weights of a run that was interrupted."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,20 +6,36 @@ from typing import Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.core import UsageError
+
+app = typer.Typer()
 
 
+@app.callback(invoke_without_command=True)
 def train(
-    config: Annotated[str, typer.Option(metavar="NAME|FILE", help="A shipped config's name, or a .toml file.")],
+    context: typer.Context,
+    config: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="A shipped config's name, or a .toml file.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="K=V", help="Change a key: stage.0.steps=10 (repeatable).")
     ] = None,
     init: Annotated[str | None, typer.Option(help="Start from these weights (v0, a file, a folder).")] = None,
     missing_audio: Annotated[str | None, typer.Option(metavar="error|skip")] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder for the run's folder.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of going on.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
     json_: common.Json = False,
 ) -> None:
-    """Train a Mellow. The same command goes on where it stopped; several processes by `accelerate launch`."""
+    """Train a Mellow. The same command resumes where it stopped; several processes by `accelerate launch`.
+
+    `train export RUN` writes the weights of a run that was interrupted.
+    """
+    if context.invoked_subcommand is not None:
+        if config is not None:
+            raise UsageError(f"train takes --config to train, or {context.invoked_subcommand} to do that: not both")
+        return
+    if config is None:
+        raise UsageError("train takes --config NAME|FILE (alm-bench train --help), or `export RUN`")
     from alm_bench.train.config import load_config
 
     changes = common.pairs(set_, "--set")
@@ -52,5 +68,26 @@ def train(
     else:
         print(
             f"trained weights in {folder}; try them:\n"
+            f"alm-bench run --model mellow --model-arg checkpoint={folder} --tasks mmau,cle"
+        )
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A training run's folder, or its name.")],
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder to write. [default: `exported` in the run's folder]")
+    ] = None,
+    json_: common.Json = False,
+) -> None:
+    """Write usable weights from a run's last saved state, whether or not the run was finished."""
+    from alm_bench.train.export import export_weights, find_training
+
+    folder, position = export_weights(find_training(run), to)
+    if json_:
+        common.print_json({"folder": str(folder), "stage": position.stage, "step": position.step})
+    else:
+        print(
+            f"weights at step {position.step} of stage {position.stage} (counted from 0) in {folder}; try them:\n"
             f"alm-bench run --model mellow --model-arg checkpoint={folder} --tasks mmau,cle"
         )

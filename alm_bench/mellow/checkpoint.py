@@ -184,7 +184,7 @@ def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:
 
 
 def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
-    model, tokenizer = blank_network(folder)
+    model = blank_network(folder)
     config, path = model.config, _existing(folder / WEIGHTS)
     try:
         state = load_file(path)
@@ -194,13 +194,13 @@ def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
     if TIED in model.state_dict():
         state[TIED] = state[EMBEDDINGS[config.lm.kind]]
     model.load_state_dict(state)
-    return model, tokenizer
+    return model, read_tokenizer(folder, config)
 
 
-def blank_network(folder: Path) -> tuple[Mellow, Tokenizer]:
-    """The network and tokenizer that a folder describes, for weights that are about to be loaded."""
+def blank_network(folder: Path) -> Mellow:
+    """The network that a folder describes, for weights that are about to be loaded."""
     config = MellowConfig.from_json(_existing(folder / CONFIG).read_text(encoding="utf-8"), folder / CONFIG)
-    return _blank(config), _read_tokenizer(_existing(folder / TOKENIZER), config)
+    return _blank(config)
 
 
 def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.dtype | None = None) -> None:
@@ -252,7 +252,9 @@ def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
     return (value.to(dtype) if dtype is not None and value.is_floating_point() else value).contiguous()
 
 
-def _read_tokenizer(path: Path, config: MellowConfig) -> Tokenizer:
+def read_tokenizer(folder: Path, config: MellowConfig) -> Tokenizer:
+    """A folder's tokenizer. Raises CheckpointError where it does not go with the network's `config`."""
+    path = _existing(folder / TOKENIZER)
     text = path.read_text(encoding="utf-8")
     try:
         written = json.loads(text)

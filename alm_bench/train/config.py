@@ -15,6 +15,9 @@ from alm_bench.core.errors import known_first
 
 CONFIGS = Path(__file__).parent / "configs"
 
+OUT = Path("results/training")
+"""The folder of runs' folders, where none is named."""
+
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 """A run's name, which is that of its folder."""
 
@@ -130,7 +133,7 @@ class TrainConfig:
     save_every: int = 100
     ema: float = 0.0
     gradient_checkpointing: bool = False
-    out: Path = Path("results/training")
+    out: Path = OUT
     trained_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -158,6 +161,18 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
     if not 0 <= config.ema < 1:
         raise UsageError(f"{path}: ema takes a decay of 0 (none) to below 1, found {config.ema:g}")
     return config
+
+
+def config_of_table(table: Mapping[str, Any], where: str) -> TrainConfig:
+    """The recipe that a run's folder holds as JSON, where null stands for what was not set. Raises UsageError."""
+    config: TrainConfig = _build(TrainConfig, _without_nulls(table), where)
+    return config
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _check_stage(stage: StageConfig, where: str) -> None:

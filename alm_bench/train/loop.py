@@ -32,7 +32,7 @@ from alm_bench.train.report import Board, write_report
 from alm_bench.train.sampler import Curriculum, Group, Steps
 from alm_bench.train.schedule import Clipping, rate
 from alm_bench.train.setup import Prepared
-from alm_bench.train.state import BEST, LAST, Folder, Position, random_state, restore_random
+from alm_bench.train.state import BEST, LAST, Folder, Position, fitting, random_state, restore_random
 
 Observer = Callable[[dict[str, Any]], None]
 
@@ -149,10 +149,12 @@ class Trainer:
 
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
         if tensors is not None:
-            self.model.load_state_dict(tensors["model"])
+            with fitting(self.folder.path):
+                self.model.load_state_dict(tensors["model"])
         stage = self.stage(number)
         if tensors is not None:
-            self._restore(stage, tensors)
+            with fitting(self.folder.path):
+                self._restore(stage, tensors)
         started, done = time.perf_counter(), 0
         for step in range(self.position.step, stage.total):
             entry = self.step(stage, step)

@@ -79,6 +79,7 @@ class Folder:
         """Hold the folder for a run of `config`, locked against other processes. `fresh` removes the files of the run
         that is there. Raises UsageError for a folder of something else or of another config, StoreError."""
         self._check(config, fresh)
+        fresh = fresh and self.path.is_dir()  # else there is nothing to start over
         with lock_folder(self.path):
             self._check(config, fresh)
             if fresh:
@@ -226,6 +227,19 @@ class Folder:
         if not isinstance(values, dict):
             raise StoreError(f"{file} is no state of a training run: found {type(values).__name__}")
         return position, values
+
+
+@contextmanager
+def fitting(run: Path) -> Iterator[None]:
+    """Turn what torch raises of a state that is not of this network or optimiser into StoreError, one line."""
+    try:
+        yield
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise StoreError(
+            f"the state in {run / STATE} does not fit its run ({type(error).__name__}: {reason}): restore it, or start "
+            "over with --fresh"
+        ) from error
 
 
 # --- values and their tensors ---

@@ -1,0 +1,74 @@
+"""Usable weights out of a training run's saved state, whether the run was finished or not."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from alm_bench.core import UsageError
+from alm_bench.core.errors import known_first
+from alm_bench.mellow.checkpoint import CONFIG as NETWORK
+from alm_bench.mellow.checkpoint import WEIGHTS, blank_network, read_tokenizer, save_folder
+from alm_bench.mellow.model import Mellow
+from alm_bench.train.config import OUT, TrainConfig, config_of_table
+from alm_bench.train.lora import adapt, merged
+from alm_bench.train.setup import build_network
+from alm_bench.train.state import BEST, CONFIG, EXPORTED, LAST, STATE, Folder, Position, fitting, read_config_table
+
+
+def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None = None) -> tuple[Path, Position]:
+    """Write the weights of a run's saved state as a Mellow folder, `exported` in the run's folder where none is named.
+
+    They are the moving average where the recipe keeps one, with low-rank adapters merged: what the run would leave in
+    `last` if it ended there. Returns the folder and the position of the state. Raises UsageError where the folder has
+    no state, StoreError, CheckpointError.
+    """
+    table = read_config_table(run)
+    if table is None:
+        raise UsageError(f"{run} is no folder of a training run (it has no {CONFIG} of one)")
+    config = config_of_table(table, str(run / CONFIG))
+    saved = Folder(run).restore()
+    if saved is None:
+        raise UsageError(f"{run} has no saved state to export{_advice(run)}")
+    position, values = saved
+    model, tokenizer = _network(run, config)
+    if config.lora is not None:
+        adapt(model, config.lora, config.seed)
+    with fitting(run):
+        model.load_state_dict(_weights(values))
+    folder = to or run / EXPORTED
+    save_folder(folder, merged(model), tokenizer, dtype)
+    return folder, position
+
+
+def find_training(name: str, out: Path = OUT) -> Path:
+    """A training run's folder by path, or by its name below `out`. Raises UsageError."""
+    for path in (Path(name), out / name):
+        if (path / CONFIG).is_file():
+            return path
+    known = [file.parent.name for file in out.glob(f"*/{CONFIG}")]
+    listed = known_first(name, known, limit=6) if known else "none"
+    raise UsageError(f"no training run {name!r} (no {CONFIG} there); runs in {out}: {listed}")
+
+
+def _network(run: Path, config: TrainConfig) -> tuple[Mellow, Tokenizer]:
+    """The network that the state is of; states of the first version have its description in the recipe alone."""
+    state = run / STATE
+    if not (state / NETWORK).is_file():
+        return build_network(config.model, config.seed, config.trained_on)
+    model = blank_network(state)
+    return model, read_tokenizer(state, model.config)
+
+
+def _weights(values: dict[str, Any]) -> dict[str, Any]:
+    if "average" not in values:
+        return dict(values["model"])
+    averaged: dict[str, Any] = values["average"]
+    return {name.removeprefix("module."): value for name, value in averaged.items() if name.startswith("module.")}
+
+
+def _advice(run: Path) -> str:
+    if written := [name for name in (LAST, BEST) if (run / name / WEIGHTS).is_file()]:
+        return f"; finished weights are in {run / written[0]}"
+    return ": a run saves one every `save_every` steps and at the end of each stage; train on, or set save_every lower"
