@@ -212,6 +212,8 @@ class Trainer:
             steps = draws(corpus, config, prepared.lengths, self.config.seed + number)
         total = config.steps if config.steps is not None else (config.epochs or 1) * steps.per_epoch
         collator = Collator(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
+        # Of a stage before, the accelerator would unscale the same gradients a second time in fp16.
+        self.accelerator.free_memory()
         objective, optimizer = self.accelerator.prepare(Objective(self.model), _optimizer(config, parameters))
         average = None
         if self.config.ema:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,11 @@ class Folder:
         return json.loads(told.read_text(encoding="utf-8")).get("precision") if told.is_file() else None
 
     def log(self, entry: Mapping[str, Any]) -> None:
+        """Add a line; numbers that are not finite (a norm that overflowed in fp16) are null in it."""
+        infinite = {key for key, value in entry.items() if isinstance(value, float) and not isfinite(value)}
+        finite = {key: None if key in infinite else value for key, value in entry.items()}
         with storing(self.path / LOG), (self.path / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+            file.write(json.dumps(finite) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
         """The whole lines of the log. Raises StoreError for one that no run has written."""
