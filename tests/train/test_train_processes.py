@@ -66,3 +66,27 @@ def test_two_processes_train_as_one(recipe: Callable[..., TrainConfig], reasonaq
     assert [entry["loss"] for entry in two] == pytest.approx([entry["loss"] for entry in one], rel=1e-4)
     assert two[-1]["validation_loss"] == pytest.approx(one[-1]["validation_loss"], rel=1e-4)
     assert one[-1]["loss"] < one[0]["loss"]
+
+
+def test_killed_at_every_point_of_a_save_and_resumed(
+    recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path
+) -> None:
+    source = f'file = "{reasonaqa}/train.json"\nroot = "{reasonaqa}"\n'
+    recipe(steps=4, data=f"[[data]]\n{source}[[validation]]\n{source}rows = 2\n")
+    script = Path(__file__).with_name("killed_saves.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "recipe.toml"), str(tmp_path / "cache")],
+        env={**os.environ, **ONE, "TOKENIZERS_PARALLELISM": "false"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert len(found["whole"]) == 4
+    weights = (tmp_path / "out/whole/last/model.safetensors").read_bytes()
+    for number, killed in enumerate(found["killed"]):
+        assert killed["log"] == found["whole"], killed["point"]
+        assert (tmp_path / f"out/killed-{number}/last/model.safetensors").read_bytes() == weights, killed["point"]
+    points = [killed["point"] for killed in found["killed"]]
+    for kind in (f"{change} {folder}/" for change in ("half of", "replace") for folder in ("state", "best", "last")):
+        assert any(point.startswith(kind) for point in points), (kind, points)
