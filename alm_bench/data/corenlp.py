@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alm_bench.core import FetchError
 from alm_bench.core.files import sha256, storing
-from alm_bench.data.fetch import OPTION, Fetcher, enough_space
+from alm_bench.data.fetch import OPTION, Fetcher, drop_archive, enough_space, fetch_archive
 from alm_bench.data.unpack import unpack
 
 URL = "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip"
@@ -53,17 +53,17 @@ def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_ar
     FetchError, StoreError.
     """
     archive = folder / URL.rpartition("/")[2]
-    if not archive.is_file():
-        fetcher.fetch(URL, archive, CHECKSUM)
-    whole = folder / "unpacked"
+    fetch_archive(fetcher, URL, archive, CHECKSUM)
+    whole = folder / ".alm-bench-unpacked"  # a name that nobody else gives
     found = []
     with storing(folder, OPTION):
         for name in jars:
             unpack(archive, whole, name, fetcher.tell)
             found.append(_placed(whole / name, folder / name, cut=name == jars[1]))
-        shutil.rmtree(whole)
-        if not keep_archive:
-            archive.unlink()
+            (whole / name).unlink(missing_ok=True)
+        if not any(whole.iterdir()):
+            whole.rmdir()
+        drop_archive(archive, keep_archive)
     return found
 
 

@@ -333,3 +333,24 @@ MIRROR_VARIABLE = "ALM_BENCH_MIRROR"
 
 def environment_mirrors() -> list[str]:
     return os.environ.get(MIRROR_VARIABLE, "").split()
+
+
+def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | None) -> None:
+    """Fetch an archive unless it is there, and note that it was fetched: only such a one is removed again."""
+    if not archive.is_file():
+        fetcher.fetch(url, archive, checksum)
+        with storing(archive, OPTION):
+            _fetched(archive).touch()
+
+
+def drop_archive(archive: Path, keep: bool) -> None:
+    """Remove an unpacked archive that `fetch_archive` fetched, unless it is to be kept. A user's own stays."""
+    with storing(archive, OPTION):
+        if _fetched(archive).is_file():
+            if not keep:
+                archive.unlink(missing_ok=True)
+            _fetched(archive).unlink()
+
+
+def _fetched(archive: Path) -> Path:
+    return archive.with_name(f".{archive.name}.fetched")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from alm_bench.core import DataFile, Fetch, FetchError, StoreError, TaskCard
 from alm_bench.core.files import atomic_write, storing
-from alm_bench.data.fetch import OPTION, Fetcher
+from alm_bench.data.fetch import OPTION, Fetcher, drop_archive, fetch_archive
 from alm_bench.data.hub import HubCopy, hub_copy
 from alm_bench.data.manifest import file_sha256
 from alm_bench.data.root import LocalRoot
@@ -113,12 +113,10 @@ class Getting:
         folder = self.folder / source.to
         archive = folder.parent / _name(url)
         can_unpack(archive.name)
-        if not archive.is_file():
-            self.fetcher.fetch(url, archive, self.fetcher.published(source))
+        fetch_archive(self.fetcher, url, archive, self.fetcher.published(source))
         sizes = unpack(archive, folder, source.members or "*", self.fetcher.tell)
         atomic_write(_marker(folder, url), json.dumps({"url": url, "files": sizes}, ensure_ascii=False), OPTION)
-        if not self.keep_archives:
-            archive.unlink()
+        drop_archive(archive, self.keep_archives)
         return len(sizes)
 
 

@@ -132,6 +132,29 @@ def test_ctrl_c_and_the_same_command_again(server: Server, tmp_path: Path, monke
     assert Path("data/ClothoV21/clotho_audio_evaluation.7z").is_file()
 
 
+def test_an_archive_that_the_user_has_is_unpacked_and_stays(server: Server, tmp_path: Path) -> None:
+    cle_annotations(server)
+    cle_clips(server, tmp_path)
+    archive = Path("data/ClothoV21/clotho_audio_evaluation.7z")
+    archive.parent.mkdir(parents=True)
+    archive.write_bytes(server.files[CLOTHO].body)
+    assert states(alm("data", "get", "cle", "--json"))["ClothoV21/evaluation"] == "fetched"
+    assert archive.read_bytes() == server.files[CLOTHO].body
+    assert server.count(CLOTHO) == 0
+
+
+def test_an_archive_that_was_fetched_before_an_interruption_is_removed(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cle_annotations(server)
+    cle_clips(server, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("alm_bench.data.get.unpack", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert alm("data", "get", "cle").status == 130
+    assert states(alm("data", "get", "cle", "--json"))["ClothoV21/evaluation"] == "fetched"
+    assert [path.name for path in Path("data/ClothoV21").iterdir() if path.is_file()] == []
+
+
 def test_a_clip_that_was_removed_is_fetched_again(server: Server, tmp_path: Path) -> None:
     cle_annotations(server)
     cle_clips(server, tmp_path)
@@ -323,6 +346,15 @@ def test_spice_keeps_what_it_loads(server: Server, tmp_path: Path) -> None:
     again = alm("data", "get", "spice", "--to", tmp_path / "spice", "--json")
     assert [row["state"] for row in again.json["files"]] == ["there", "there"]
     assert server.count(RELEASE) == 2
+
+
+def test_a_folder_beside_spice_is_left_alone(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "unpacked").mkdir()
+    (tmp_path / "unpacked/mine.txt").write_text("mine")
+    server.put(RELEASE, release())
+    assert alm("data", "get", "spice", "--to", tmp_path).status == 0
+    assert (tmp_path / "unpacked/mine.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((*JARS, "unpacked"))
 
 
 def test_spice_goes_where_it_is_looked_for(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

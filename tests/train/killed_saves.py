@@ -20,7 +20,7 @@ from alm_bench.train import loop
 from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.loop import Trainer
 from alm_bench.train.report import Board
-from alm_bench.train.setup import prepare
+from alm_bench.train.setup import Prepared, prepare
 
 CALLS = ("replace", "rename", "unlink", "rmdir")
 FOLDERS = ("state", "best", "last")
@@ -76,8 +76,8 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def train(config: TrainConfig, cache: Path) -> None:
-    Trainer(config, prepare(config, cache, lambda *_: None), lambda entry: None).run()
+def train(config: TrainConfig, prepared: Prepared) -> None:
+    Trainer(config, prepared, lambda entry: None).run()
 
 
 def read_log(config: TrainConfig) -> list[list[Any]]:
@@ -91,12 +91,12 @@ def main(recipe: str, cache: Path) -> None:
     loop.write_report = lambda *_: None  # pictures take a second each, and are no part of a save
     Board.add = lambda *_: None  # type: ignore[method-assign]
     whole = replace(load_config(recipe), name="whole")
-    prepare(whole, cache, lambda *_: None)  # clips are computed once
+    prepared = prepare(whole, cache, lambda *_: None)  # every child trains its own copy of it
     names = whole.out / "points.json"
 
     def count() -> None:
         points = Points(whole.out / whole.name, None)
-        train(whole, cache)
+        train(whole, prepared)
         names.write_text(json.dumps(points.names))
 
     assert in_child(count) == 0
@@ -106,14 +106,14 @@ def main(recipe: str, cache: Path) -> None:
 
         def work(config: TrainConfig = config, fatal: int = number) -> None:
             Points(config.out / config.name, fatal)
-            train(config, cache)
+            train(config, prepared)
 
         status = in_child(work)
         assert status == -signal.SIGKILL, (point, status)
         for folder in (config.out / config.name / name for name in ("best", "last")):
             if (folder / checkpoint.WEIGHTS).is_file():
                 checkpoint.load_folder(folder)  # what is there is whole
-        assert in_child(lambda config=config: train(config, cache)) == 0, point  # type: ignore[misc]
+        assert in_child(lambda config=config: train(config, prepared)) == 0, point  # type: ignore[misc]
         killed.append({"point": point, "log": read_log(config)})
     print(json.dumps({"whole": read_log(whole), "killed": killed}))
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from alm_bench.mellow.checkpoint import load_folder
 from alm_bench.train.config import TrainConfig
+from alm_bench.train.state import Folder
 
 ONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
@@ -82,11 +85,15 @@ def test_killed_at_every_point_of_a_save_and_resumed(
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
-    assert len(found["whole"]) == 4
-    weights = (tmp_path / "out/whole/last/model.safetensors").read_bytes()
+    assert [entry[0] for entry in found["whole"]] == list(range(4))
     for number, killed in enumerate(found["killed"]):
-        assert killed["log"] == found["whole"], killed["point"]
-        assert (tmp_path / f"out/killed-{number}/last/model.safetensors").read_bytes() == weights, killed["point"]
+        for ours, theirs in zip(killed["log"], found["whole"], strict=True):
+            assert ours == pytest.approx(theirs, abs=1e-6), killed["point"]
+        run = tmp_path / f"out/killed-{number}"
+        state = Folder(run).restore()
+        assert state is not None
+        last = load_folder(run / "last")[0].state_dict()
+        assert all(torch.equal(last[name], value) for name, value in state[1]["model"].items()), killed["point"]
     points = [killed["point"] for killed in found["killed"]]
     for kind in (f"{change} {folder}/" for change in ("half of", "replace") for folder in ("state", "best", "last")):
         assert any(point.startswith(kind) for point in points), (kind, points)
