@@ -140,8 +140,7 @@ class Folder:
 
     def precision(self) -> Any:
         """The precision with which the run that lies there began, None where there is none."""
-        told = self.path / CONFIG
-        return json.loads(told.read_text(encoding="utf-8")).get("precision") if told.is_file() else None
+        return (read_config_table(self.path) or {}).get("precision")
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Add a line; numbers that are not finite (a norm that overflowed in fp16) are null in it."""
