@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Literal
 
 from small_world import questions
@@ -40,6 +40,7 @@ class Seen:
     asked: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     faults: Counter[str] = field(default_factory=Counter)
     open: int = 0
+    """Calls that are received and have no answer yet, not even the beginning of one."""
     most_open: int = 0
 
 
@@ -52,7 +53,8 @@ class Server(ThreadingHTTPServer):
         self.script, self.seen, self.lock = script, Seen(), threading.Lock()
         self.golds = [row["answer"] for row in questions(count)]
         self.reply: dict[str, Any] = {}  # what its answers have beside or instead of the usual
-        self.pause = 0.0  # seconds before each answer
+        self.hold: Callable[[Server], None] = lambda server: None
+        """Called after a question is counted and before its answer is sent, in the call's own thread."""
         self.hearing: Hearing = "hears"
 
     @property
@@ -92,11 +94,11 @@ class Handler(BaseHTTPRequestHandler):
             what = self.server.script(item, before)
             seen.faults[what] += 1
         try:
-            sleep(self.server.pause)
-            FAULTS[what](self, item, body)
+            self.server.hold(self.server)
         finally:
             with self.server.lock:
                 seen.open -= 1
+        FAULTS[what](self, item, body)
 
     def _send(self, status: int, value: Any, headers: dict[str, str] | None = None, keep: float = 1.0) -> None:
         """`keep`: how much of the body is sent, as if it were all."""
