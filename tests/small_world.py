@@ -5,6 +5,8 @@ import csv
 import io
 import json
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,14 @@ def alm(*arguments: object) -> Ran:
         except SystemExit as end:
             status = end.code
     return Ran(status, out.getvalue(), err.getvalue())
+
+
+def soon(true: Callable[[], bool], seconds: float = 120) -> bool:
+    """Wait until `true()` holds; return whether it came to that within `seconds`, which no sound run takes."""
+    until = time.monotonic() + seconds
+    while not true() and time.monotonic() < until:
+        time.sleep(0.05)
+    return true()
 
 
 def refusal(ran: Ran) -> str:
