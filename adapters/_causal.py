@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
 
 from alm_bench.adapters._drawn import Drawn
-from alm_bench.adapters._loading import LOAD_ERRORS, folder_sha256, reason
+from alm_bench.adapters._loading import folder_sha256, reason
 from alm_bench.core import CheckpointError, Decoding
 from alm_bench.core.files import sha256
 from alm_bench.mellow.lm import PACKAGE, SMOLLM2, packaged_gguf, split_as_smollm
@@ -100,7 +100,7 @@ def load(wanted: Wanted) -> "Causal":
         )
         if wanted.device_map is None:
             model.to(wanted.device)
-    except LOAD_ERRORS as error:
+    except Exception as error:  # tokenizers raises bare Exceptions, configurations whatever they lead to
         raise CheckpointError(f"language model {where.home} cannot be loaded: {reason(error)}") from error
     if where.gguf is not None and _splitting(where) == "smollm":
         split_as_smollm(tokenizer.backend_tokenizer)

@@ -1,12 +1,12 @@
 """Where a checkpoint or a LoRA is (a folder, or a repository of the hub at one commit), and what identifies it."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from alm_bench.adapters._loading import folder_sha256, one_line
 from alm_bench.core import CheckpointError
+from alm_bench.core.foreign import parse_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def find(name: str, revision: str | None, file: str = "config.json", subfolder: 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise CheckpointError(
             f"{path.parent} has no {path.name}: expected a folder that save_pretrained wrote, or a copy of a repository"

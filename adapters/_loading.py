@@ -12,12 +12,11 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from safetensors import SafetensorError
 
 from alm_bench.core.errors import StoreError
 from alm_bench.core.files import atomic_write, cache_folder, sha256
+from alm_bench.core.foreign import parse_json
 
-LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, MemoryError, SafetensorError)
 LONGEST_LINE = 200
 
 _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
@@ -63,7 +62,7 @@ def folder_sha256(folder: Path) -> str:
     """
     store = cache_folder("hf") / "sha256.json"
     try:
-        known: dict[str, str] = json.loads(store.read_text(encoding="utf-8"))
+        known: dict[str, str] = parse_json(store.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         known = {}
     whole = hashlib.sha256()

@@ -9,14 +9,16 @@ import soundfile
 
 from alm_bench.adapters._openai_options import OpenAIOptions
 from alm_bench.core import Decoding, Request, Wave
+from alm_bench.core.foreign import storable
 
 
 def body(request: Request, decoding: Decoding, options: OpenAIOptions) -> dict[str, Any]:
     """`model`, `messages` and how text is drawn. Clips stand before the text, as in the models' own examples; a message
     without clips is plain text, which every server takes."""
     parts = [] if options.audio == "none" else [_part(wave, options) for wave in _clips(request, options)]
-    content: Any = [*parts, {"type": "text", "text": request.prompt}] if parts else request.prompt
-    system = [{"role": "system", "content": options.system}] if options.system else []
+    prompt = storable(request.prompt)  # of a data file, or with another model's words in it
+    content: Any = [*parts, {"type": "text", "text": prompt}] if parts else prompt
+    system = [{"role": "system", "content": storable(options.system)}] if options.system else []
     fields = {
         "model": options.model,
         "messages": [*system, {"role": "user", "content": content}],

@@ -10,9 +10,10 @@ from random import random
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from alm_bench.adapters._openai_options import OpenAIOptions, scrubbed
-from alm_bench.adapters._openai_reply import NoReplyError, failure, read
+from alm_bench.adapters._openai_options import OpenAIOptions, scrub
+from alm_bench.adapters._openai_reply import NoReplyError, failure, read, usage
 from alm_bench.core import Output, UnreachableError
+from alm_bench.core.secrets import hide
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -29,9 +30,15 @@ class Calls:
     def __init__(self, options: OpenAIOptions, key: str | None) -> None:
         from openai import AsyncOpenAI
 
+        from alm_bench.adapters._openai_client import BoundedClient
+
         self._options, self._key = options, key
         self._client = AsyncOpenAI(
-            api_key=key or NO_KEY, base_url=options.base_url, timeout=options.timeout, max_retries=options.retries
+            api_key=key or NO_KEY,
+            base_url=options.base_url,
+            timeout=options.timeout,
+            max_retries=options.retries,
+            http_client=BoundedClient(round(options.max_reply_mb * 1e6)),
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
@@ -54,9 +61,10 @@ class Calls:
         await asyncio.gather(*others, return_exceptions=True)
         await self._client.close()
 
-    def start(self, body: Mapping[str, Any]) -> "Future[Output]":
-        """The call's output, once it is there. Raises UnreachableError, in the future, where no call can succeed."""
-        return asyncio.run_coroutine_threadsafe(self._answered(body), self._loop)
+    def start(self, body: Mapping[str, Any], estimate: float | None = None) -> "Future[Output]":
+        """Start a call; its output, once it is there. `estimate` (US dollars) is charged where the server does not tell
+        how many tokens it counted. Raises UnreachableError, in the future, where no call can succeed."""
+        return asyncio.run_coroutine_threadsafe(self._answered(body, estimate), self._loop)
 
     def meet(self) -> None:
         """Raises UnreachableError where nobody listens at the address. What a server replies does not matter here."""
@@ -77,17 +85,24 @@ class Calls:
         except APIStatusError:
             return
 
-    async def _answered(self, body: Mapping[str, Any]) -> Output:
+    async def _answered(self, body: Mapping[str, Any], estimate: float | None) -> Output:
         deadline = self._options.deadline
         try:
             async with asyncio.timeout(deadline):
-                output = await self._asked(body)
+                output = await self._asked(body, estimate)
         except TimeoutError:
             return Output(None, error=f"no answer within deadline={deadline:g} seconds, retries included")
-        scrub = {name: scrubbed(getattr(output, name), self._key) for name in ("text", "error", "refusal")}
-        return replace(output, **scrub, extra=scrubbed(dict(output.extra), self._key))
+        except UnreachableError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever one reply makes the client raise is recorded with its item
+            output = Output(None, error=f"the reply cannot be read: {type(error).__name__}: {error}")
+        texts = {name: self._scrub(getattr(output, name)) for name in ("text", "error", "refusal")}
+        return replace(output, **texts, extra=self._scrub(dict(output.extra)))
 
-    async def _asked(self, body: Mapping[str, Any]) -> Output:
+    def _scrub(self, value: Any) -> Any:
+        return scrub(value, self._options, self._key)
+
+    async def _asked(self, body: Mapping[str, Any], estimate: float | None) -> Output:
         """The client retries what a network and a busy server do, this what it takes for an answer, both together no
         more often than `retries` says."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
@@ -95,7 +110,7 @@ class Calls:
         left = self._options.retries
         while True:
             try:
-                text, retried = await self._sent(body, left)
+                text, refused, retried = await self._sent(body, left)
             except APITimeoutError:
                 return Output(None, error=f"no answer within timeout={self._options.timeout:g} seconds{self._after()}")
             except APIConnectionError as error:
@@ -104,23 +119,27 @@ class Calls:
             except APIStatusError as error:
                 return self._failed(error)
             left -= retried
+            if refused is not None:  # and not asked again: it would be paid for again
+                return Output(None, error=refused, extra=usage(None, self._options, estimate))
             try:
-                return read(text, self._options)
+                return read(text, self._options, estimate)
             except NoReplyError as none:
                 if left <= 0:
-                    return Output(None, error=f"{none}{self._after()}")
+                    return Output(None, error=f"{none}{self._after()}", extra=usage(None, self._options, estimate))
                 wait = min(_FIRST_WAIT * 2 ** (self._options.retries - left), _LONGEST_WAIT)
                 await asyncio.sleep(wait * (1 - random() / 4))
                 left -= 1
 
-    async def _sent(self, body: Mapping[str, Any], retries: int) -> tuple[str, int]:
-        """The text of a reply with status 200, and how often the client tried again."""
+    async def _sent(self, body: Mapping[str, Any], retries: int) -> tuple[str, str | None, int]:
+        """The text of a reply with status 200, why it was not read, and how often the client tried again."""
+        from alm_bench.adapters._openai_client import REFUSED
+
         client = self._client.with_options(max_retries=retries)
         others = {name: value for name, value in body.items() if name not in ("model", "messages")}
         raw = await client.chat.completions.with_raw_response.create(
             model=body["model"], messages=body["messages"], extra_body=others
         )
-        return raw.text, raw.retries_taken
+        return raw.text, raw.http_response.extensions.get(REFUSED), raw.retries_taken
 
     def _after(self) -> str:
         return f" (asked {self._options.retries + 1} times)" if self._options.retries else ""
@@ -128,11 +147,16 @@ class Calls:
     def _failed(self, error: "APIStatusError") -> Output:
         """Raises UnreachableError for what every call would meet: no such model, a key that is not taken."""
         told = failure(error.status_code, error.response.text)
-        reason = scrubbed(told.error or "", self._key)
+        reason = self._scrub(told.error or "")
         if error.status_code == 401:
             variable = self._options.api_key_env or ("OPENAI_API_KEY" if self._options.hosted else None)
             sent = f"the key is that of {variable}" if variable else "no key was sent, name one with api_key_env="
             raise UnreachableError(f"model openai: {reason} ({sent})")
+        if 300 <= error.status_code < 400:
+            to = hide(error.response.headers.get("location", "another address"))
+            raise UnreachableError(
+                f"model openai: {self._options.base_url} redirects to {to}: name that with base_url="
+            )
         if error.status_code == 404:
             raise UnreachableError(
                 f"model openai: {reason} (asked was the model {self._options.model!r} at {self._options.base_url}: is "

@@ -1,22 +1,23 @@
 """What an OpenAI-compatible server is asked with: the options of the model `openai`, and the key they name."""
 
-import json
 import math
 import os
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from alm_bench.core import UsageError
+from alm_bench.core.foreign import parse_json
+from alm_bench.core.secrets import SHORTEST_SECRET, find_secrets, replace_secrets
 
 HOSTED = "https://api.openai.com/v1"
-PACE = ("concurrency", "timeout", "deadline", "retries", "api_key_env", "answers_as", "audio_tokens_per_second")
+PACE = (
+    *("concurrency", "timeout", "deadline", "retries", "max_reply_mb"),
+    *("api_key_env", "answers_as", "audio_tokens_per_second"),
+)
 PRICES = ("price_in", "price_out", "price_audio_in")
 OWN = ("model", "messages", "stream", "n")
 """Fields of a call's body that `extra_body` cannot set."""
-
-SHORTEST_KEY = 8
-"""Characters of a key that is taken out of texts: a shorter one is no secret, and may be a word of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class OpenAIOptions:
     `rate` (Hz) and `max_seconds` are of the audio sent. `join` sends two clips as one, so many seconds of silence
     between them. `extra_body` is a JSON object over the call's body, in which null takes a field away.
     `timeout` is of one attempt and `deadline` of one item, its retries included, in seconds; `retries` is a number of
-    attempts beyond the first. Prices are US dollars per million tokens, `price_audio_in` that of audio tokens
+    attempts beyond the first. A reply of more than `max_reply_mb` MB, unpacked, is not read. Prices are US dollars per million tokens, `price_audio_in` that of audio tokens
     where it differs. `audio_tokens_per_second` is for estimates alone.
     """
 
@@ -46,6 +47,7 @@ class OpenAIOptions:
     timeout: float = 120.0
     deadline: float = 600.0
     retries: int = 5
+    max_reply_mb: float = 16.0
     price_in: float | None = None
     price_out: float | None = None
     price_audio_in: float | None = None
@@ -53,7 +55,7 @@ class OpenAIOptions:
 
     def __post_init__(self) -> None:
         """Raises UsageError for values that are none."""
-        for name in ("concurrency", "timeout", "deadline", "rate"):
+        for name in ("concurrency", "timeout", "deadline", "rate", "max_reply_mb"):
             _expect(0 < getattr(self, name) < math.inf, name, "a number above 0", getattr(self, name))
         for name in ("retries", "join", "audio_tokens_per_second", *PRICES):
             value = getattr(self, name)
@@ -85,7 +87,7 @@ class OpenAIOptions:
         if self.extra_body is None:
             return {}
         try:
-            value = json.loads(self.extra_body)
+            value = parse_json(self.extra_body)
         except ValueError as error:
             raise UsageError(f"model openai: extra_body takes a JSON object, which this is not ({error})") from error
         if not isinstance(value, dict):
@@ -110,7 +112,7 @@ class OpenAIOptions:
             raise UsageError(
                 f"model openai: no key in the environment variable {name}: set it, or name another with api_key_env="
             )
-        if len(key) >= SHORTEST_KEY and any(key in str(getattr(self, field.name)) for field in fields(self)):
+        if len(key) >= SHORTEST_SECRET and any(key in str(getattr(self, field.name)) for field in fields(self)):
             raise UsageError(f"model openai: an option holds the key of {name}, and would be stored with the run")
         return key
 
@@ -120,12 +122,8 @@ def _expect(holds: bool, name: str, expected: str, found: object) -> None:
         raise UsageError(f"model openai: option {name} takes {expected}, found {found}")
 
 
-def scrubbed(value: Any, key: str | None) -> Any:
-    """Texts, in lists and tables too, without the key."""
-    if key is None or len(key) < SHORTEST_KEY:
-        return value
-    if isinstance(value, str):
-        return value.replace(key, "[key]")
-    if isinstance(value, dict):
-        return {name: scrubbed(part, key) for name, part in value.items()}
-    return [scrubbed(part, key) for part in value] if isinstance(value, list) else value
+def scrub(value: Any, options: OpenAIOptions, key: str | None) -> Any:
+    """Texts, in lists and tables too, without the key and without the secrets among the options."""
+    if key is not None and len(key) >= SHORTEST_SECRET:
+        value = replace_secrets(value, {key}, "[key]")
+    return replace_secrets(value, find_secrets(asdict(options)))

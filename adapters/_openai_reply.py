@@ -1,12 +1,13 @@
 """From a server's reply to an output: its text, or why there is none."""
 
-import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from alm_bench.adapters._openai_options import OpenAIOptions
 from alm_bench.core import Output
+from alm_bench.core.foreign import parse_json
 
 POLICY = frozenset(
     {
@@ -30,10 +31,14 @@ class NoReplyError(Exception):
     """A body that is no chat completion (cut off, without choices): worth asking again."""
 
 
-def read(text: str, options: OpenAIOptions) -> Output:
-    """The output of a reply with status 200. Raises NoReplyError."""
+class UsageFieldError(Exception):
+    """A reply's `usage` holds what is no number of tokens or no sum of money: asking again would not help."""
+
+
+def read(text: str, options: OpenAIOptions, estimate: float | None = None) -> Output:
+    """The output of a reply with status 200; its `usage` becomes `extra`, see `usage`. Raises NoReplyError."""
     try:
-        reply = json.loads(text)
+        reply = parse_json(text)
     except ValueError as error:
         raise NoReplyError(f"the reply is no JSON ({len(text)} characters, {error})") from error
     if not isinstance(reply, dict):
@@ -43,7 +48,10 @@ def read(text: str, options: OpenAIOptions) -> Output:
         if failed.refusal is not None:
             return failed
         raise NoReplyError(failed.error)
-    extra = usage(reply.get("usage"), options)
+    try:
+        extra = usage(reply.get("usage"), options, estimate)
+    except UsageFieldError as error:
+        return Output(None, error=f"the reply's usage has {error}", extra=usage(None, options, estimate))
     said = reply.get("model")
     if isinstance(said, str) and said and not same_model(options, said):
         return Output(
@@ -95,23 +103,64 @@ def same_model(options: OpenAIOptions, said: str) -> bool:
     return name == other or _VERSION.sub("", name) == other or _VERSION.sub("", other) == name
 
 
-def usage(told: object, options: OpenAIOptions) -> dict[str, Any]:
-    """Token counts as far as the server tells them, and what they cost by the given prices, or by the server."""
-    told = told if isinstance(told, dict) else {}
+def usage(told: object, options: OpenAIOptions, estimate: float | None = None) -> dict[str, Any]:
+    """Token counts as far as the server tells them, and what they cost by the given prices, or by the server.
+
+    With prices, a call whose tokens the server does not tell costs `estimate`, and `estimated_calls` is 1. Raises
+    UsageFieldError.
+    """
+    if not isinstance(told, dict | None):
+        raise UsageFieldError(f"{_kind(told)} in its place, expected an object")
+    told = told or {}
     details = told.get("prompt_tokens_details")
-    details = details if isinstance(details, dict) else {}
+    if not isinstance(details, dict | None):
+        raise UsageFieldError(f"{_kind(details)} as prompt_tokens_details, expected an object")
     counts = {
         "prompt_tokens": told.get("prompt_tokens"),
-        "audio_tokens": details.get("audio_tokens"),
+        "audio_tokens": (details or {}).get("audio_tokens"),
         "completion_tokens": told.get("completion_tokens"),
     }
-    extra: dict[str, Any] = {name: count for name, count in counts.items() if isinstance(count, int)}
+    extra: dict[str, Any] = {name: _count(name, count) for name, count in counts.items() if count is not None}
     if options.price_in is None:
         own = told.get("cost")
-        return {**extra, "cost": own} if isinstance(own, int | float) else extra
-    if "prompt_tokens" in extra and "completion_tokens" in extra:
-        extra["cost"] = cost(options, extra["prompt_tokens"], extra.get("audio_tokens", 0), extra["completion_tokens"])
+        return extra if own is None else {**extra, "cost": _money(own)}
+    # Some servers fill in zeros where they do not count: no prompt has no token.
+    if extra.get("prompt_tokens") and "completion_tokens" in extra:
+        audio = min(extra.get("audio_tokens", 0), extra["prompt_tokens"])
+        extra["cost"] = cost(options, extra["prompt_tokens"], audio, extra["completion_tokens"])
+    elif estimate is not None:
+        extra |= {"cost": estimate, "estimated_calls": 1}
     return extra
+
+
+MOST_TOKENS = 10**12
+"""Of one call: a greater count is no count."""
+
+
+def _count(name: str, found: object) -> int:
+    """Raises UsageFieldError."""
+    whole = isinstance(found, int) or (isinstance(found, float) and found.is_integer())
+    if isinstance(found, bool) or not whole or not 0 <= found <= MOST_TOKENS:  # type: ignore[operator]
+        raise UsageFieldError(f"{name} {_shown(found)}, expected a whole number from 0 to 10^12")
+    return int(found)  # type: ignore[call-overload, no-any-return]
+
+
+def _money(found: object) -> float:
+    """Raises UsageFieldError."""
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1e6:  # NaN is in no range
+        raise UsageFieldError(f"cost {_shown(found)}, expected US dollars from 0 to 1,000,000")
+    return float(found)
+
+
+def _shown(found: object) -> str:
+    """A foreign value for an error line: whole where it is short."""
+    if isinstance(found, int) and abs(found) > MOST_TOKENS:
+        return f"of about {found.bit_length() * math.log10(2):.0f} digits"
+    return f"{found!r:.40}"
+
+
+def _kind(found: object) -> str:
+    return f"a {type(found).__name__}"
 
 
 def cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> float:
@@ -136,7 +185,7 @@ def failure(status: int, text: str) -> Output:
 def _error(text: str) -> Mapping[str, Any]:
     """The object that tells an error, however the server wraps it."""
     try:
-        reply = json.loads(text)
+        reply = parse_json(text)
     except ValueError:
         return {}
     if not isinstance(reply, dict):

@@ -8,12 +8,13 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, BinaryIO
 
 from alm_bench.core import UsageError
+from alm_bench.core.secrets import HIDDEN
 
 _CHUNK = 1 << 16
 _LONGEST = 1 << 24  # bytes of a line; what is longer is no reply
@@ -30,10 +31,15 @@ class Fault(Exception):  # noqa: N818  the name of the thing, of which an error 
 
 
 class Log:
-    """What processes write to standard error: in a file once there is one, until then its end in memory."""
+    """What processes write to standard error: in a file once there is one, until then its end in memory.
 
-    def __init__(self) -> None:
+    The texts `secrets` are replaced by `[set]`.
+    """
+
+    def __init__(self, secrets: Collection[str] = ()) -> None:
         self._lock = threading.Lock()
+        self._secrets = sorted((secret.encode() for secret in secrets), key=len, reverse=True)
+        self._withheld = b""  # the end of what came, where it may be the beginning of a secret
         self._unfiled = self._tail = b""
         self._file: BinaryIO | None = None
         self._path: Path | None = None
@@ -42,9 +48,27 @@ class Log:
         """`own`: alm-bench's word among those of the processes, which is nobody's last."""
         with self._lock:
             if not own:
+                data = self._without_secrets(data)
                 self._tail = (self._tail + data)[-_TAIL:]
             self._unfiled = (self._unfiled + data)[-_TAIL:]
             self._save()
+
+    def flush(self) -> None:
+        """Called at the end of a process's standard error: no more comes of what looked like a secret's beginning."""
+        with self._lock:
+            rest, self._withheld = self._withheld, b""
+            self._tail = (self._tail + rest)[-_TAIL:]
+            self._unfiled = (self._unfiled + rest)[-_TAIL:]
+            self._save()
+
+    def _without_secrets(self, data: bytes) -> bytes:
+        data = self._withheld + data
+        for secret in self._secrets:
+            data = data.replace(secret, HIDDEN.encode())
+        ends = (n for secret in self._secrets for n in range(len(secret) - 1, 0, -1) if data.endswith(secret[:n]))
+        begun = max(ends, default=0)
+        data, self._withheld = data[: len(data) - begun], data[len(data) - begun :]
+        return data
 
     def to(self, path: Path) -> None:
         """Go on at the end of the file `path`, which is made when there is something to say."""
@@ -194,6 +218,7 @@ def _copy(source: IO[bytes], log: Log) -> None:
     with source:
         while data := os.read(source.fileno(), _CHUNK):
             log.write(data)
+        log.flush()
 
 
 def _over(child: "subprocess.Popen[bytes]") -> bool:

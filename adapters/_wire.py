@@ -12,9 +12,12 @@ import numpy as np
 from alm_bench.adapters._process import Fault
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, UsageError, Wave
 from alm_bench.core.errors import known_first
+from alm_bench.core.foreign import storable
 from alm_bench.core.options import fill
 
 VERSION = 1
+MOST_PARAMETERS = 10**15
+MOST_OPEN = 10**6
 Encoding = Literal["float32", "int16"]
 Delivery = Literal["by construction", "to be shown"]
 
@@ -67,14 +70,16 @@ def read_hello(line: bytes) -> Hello:
     for key, value in values.items():
         if not _is(value, _IDENTITY[key]):
             raise UsageError(f"its first line has {key} {value!r:.60}, expected {_KINDS[_IDENTITY[key]]}")
+    if not 0 <= values.get("parameters", 0) <= MOST_PARAMETERS:
+        raise UsageError(f"its first line has parameters {values['parameters']!r:.40}..., expected 0 to 10^15")
     batch = said.get("batch", 1)
-    if not _is(batch, int) or batch < 1:
-        raise UsageError(f"its first line has batch {batch!r:.60}, expected a whole number above 0")
+    if not _is(batch, int) or not 1 <= batch <= MOST_OPEN:
+        raise UsageError(f"its first line has batch {batch!r:.60}, expected a whole number above 0, 10^6 at most")
     delivery: Any = "to be shown" if said.get("delivery") is None else said["delivery"]
     if delivery not in get_args(Delivery):
         known = " or ".join(map(repr, get_args(Delivery)))
         raise UsageError(f"its first line has delivery {delivery!r:.60}, expected {known}")
-    label = " ".join(str(values.pop("name", "")).split())
+    label = " ".join(storable(values.pop("name", "")).split())
     if not label:
         raise UsageError(f"its first line has no 'name'; {_WANTED['name']}")
     trained_on = tuple(map(str, values.pop("trained_on", ())))

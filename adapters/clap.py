@@ -62,7 +62,7 @@ class Clap:
         import torch
         from transformers import ClapModel, ClapProcessor
 
-        from alm_bench.adapters._loading import LOAD_ERRORS, folder_sha256, reason
+        from alm_bench.adapters._loading import folder_sha256, reason
         from alm_bench.mellow.answer import pick_device
 
         self.device, self.dtype = pick_device(runtime.device), runtime.dtype or "float32"
@@ -74,7 +74,7 @@ class Clap:
             processor: Any = ClapProcessor.from_pretrained(place, revision=at)
             model, info = load(place, revision=at, dtype=getattr(torch, self.dtype), output_loading_info=True)
             self.model: Any = model.eval().to(self.device)
-        except LOAD_ERRORS as error:
+        except Exception as error:  # tokenizers raises bare Exceptions, configurations whatever they lead to
             why = reason(error).partition(". ")[0]  # what follows guesses at causes
             raise CheckpointError(
                 f"path={path} cannot be loaded as CLAP: {why}; expected a hub id (as {DEFAULT}) or a folder in "

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import itertools
+import os
 import shlex
 import tempfile
 from collections import deque
@@ -25,13 +26,15 @@ from alm_bench.core import (
     Wave,
 )
 from alm_bench.core.files import storing
+from alm_bench.core.secrets import SHORTEST_SECRET, find_secrets, hide, names_secret, replace_secrets
 
 LOG = "worker.log"
 
 
 @dataclass(frozen=True, slots=True)
 class ExecOptions:
-    """`command`: split as a shell would (quotes count), run without one. `env`: more variables, `A=1 B='two words'`.
+    """`command`: split as a shell would (quotes count), run without one. `env`: more variables, `A=1 B='two words'`; a
+    name alone (`HF_TOKEN`) is one that the environment must have. Secrets among them are stored as `[set]`.
 
     `timeout`: seconds without a reply, while there are requests, after which the worker is taken for hung;
     `start_timeout`: until its first line. `restarts`: how often in a row, no answer between, it is started again.
@@ -66,13 +69,16 @@ class ExecAdapter:
         self._command = _split(options.command, "command")
         if not self._command:
             raise UsageError('model exec: command is empty, expected command="python worker.py"')
+        variables = _variables(options.env)
+        named = {value for key, value in variables.items() if names_secret(key) and len(value) >= SHORTEST_SECRET}
+        self._secrets = named | find_secrets(options.command)
         self._environment = {
             "ALM_BENCH_DEVICE": runtime.device,
             "ALM_BENCH_SEED": str(runtime.seed),
             **({"ALM_BENCH_DTYPE": runtime.dtype} if runtime.dtype else {}),
-            **_variables(options.env),
+            **variables,
         }
-        self._log = Log()
+        self._log = Log(self._secrets)
         self._folder = tempfile.TemporaryDirectory(prefix="alm-bench-exec-", ignore_cleanup_errors=True)
         self._numbers = itertools.count()
         self._files: dict[str, list[Path]] = {}
@@ -149,6 +155,7 @@ class ExecAdapter:
     def _reply(self, opened: dict[str, Request]) -> tuple[str, Output]:
         """Raises Fault."""
         item, output = read_reply(self._process.line(self._options.timeout))
+        output = self._scrub(output)
         if item not in opened:
             raise Fault(f"replied to {item!r:.80}, expected {' or '.join(map(repr, opened)):.80}")
         self._answers += 1
@@ -161,7 +168,9 @@ class ExecAdapter:
         """The request that was alone with the fault, failed; several, or one that may have met what an answer before
         it left behind, are to be asked again."""
         self._process.stop()
-        self._reason = str(fault)  # an exception would hold this object by its traceback
+        self._reason = replace_secrets(
+            str(fault), self._secrets
+        )  # an exception would hold this object by its traceback
         suspects = list(opened.values())
         for request in suspects:
             self._forget(request)
@@ -169,7 +178,7 @@ class ExecAdapter:
         if not doubtful:
             doubtful.extend(suspects)
         if len(suspects) == 1 and (fault.hung or not self._answers):
-            yield doubtful.popleft(), Output(None, error=f"the worker {fault}")
+            yield doubtful.popleft(), Output(None, error=f"the worker {self._reason}")
 
     def _clip(self, item: str, wave: Wave) -> str:
         """A clip as the worker gets it: a path, or base64. Raises StoreError."""
@@ -197,10 +206,11 @@ class ExecAdapter:
             process.stop()
             log = self._log.kept()
             kept = f"; its standard error is in {log}" if log else ""
-            raise AdapterError(f"model exec: the worker did not start: it {fault}{kept}") from fault
+            why = replace_secrets(str(fault), self._secrets)
+            raise AdapterError(f"model exec: the worker did not start: it {why}{kept}") from fault
         except UsageError as error:
             process.stop()
-            raise UsageError(f"model exec: the worker: {error}") from error
+            raise UsageError(f"model exec: the worker: {replace_secrets(str(error), self._secrets)}") from error
 
     def _restart(self) -> None:
         """Raises AdapterError."""
@@ -221,22 +231,36 @@ class ExecAdapter:
         files = [Path(part) for part in self._command if part.endswith(".py") and Path(part).is_file()]
         code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
         said = self._hello.identity
-        return replace(said, settings={**said.settings, **({"worker": code} if files else {})})
+        told = {name: replace_secrets(getattr(said, name), self._secrets) for name in ("label", "note", "settings")}
+        return replace(said, **{**told, "settings": {**told["settings"], **({"worker": code} if files else {})}})
+
+    def _scrub(self, output: Output) -> Output:
+        """Without the secrets that the worker was given."""
+        texts = {name: replace_secrets(getattr(output, name), self._secrets) for name in ("text", "error", "refusal")}
+        return replace(output, **texts, extra=replace_secrets(output.extra, self._secrets))
 
 
 def _split(text: str, option: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"model exec: {option} cannot be split as a shell would: {error}, found {text!r}") from error
+        found = hide(text, option)
+        raise UsageError(f"model exec: {option} cannot be split as a shell would: {error}, found {found!r}") from error
 
 
 def _variables(text: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in _split(text, "env")]
-    for key, equals, _ in pairs:
-        if not key or not equals:
-            raise UsageError(f"model exec: env takes A=1 B=2, found {text!r}")
-    return {key: value for key, _, value in pairs}
+    """By name; a name without a value is looked up in the environment. Raises UsageError."""
+    variables = {}
+    for part in _split(text, "env"):
+        key, equals, value = part.partition("=")
+        if not key:
+            raise UsageError(f"model exec: env takes A=1 B=2, or the name of a variable, found {hide(text, 'env')!r}")
+        if not equals and key not in os.environ:
+            raise UsageError(
+                f"model exec: env names {key}, which is not in the environment: export it, or give {key}=..."
+            )
+        variables[key] = value if equals else os.environ[key]
+    return variables
 
 
 ADAPTERS = {"exec": ExecAdapter}

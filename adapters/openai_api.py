@@ -81,13 +81,19 @@ class OpenAIAdapter:
                     if request is not None:
                         if failed >= GIVE_UP:
                             raise AdapterError(_gave_up(last))
-                        open_[calls.start(body(request, decoding, self._options))] = request
+                        call = calls.start(body(request, decoding, self._options), self._cost(request, decoding))
+                        open_[call] = request
                 # with room left the next request is looked for at once, and answers that are there are not kept waiting
                 done, _ = wait(open_, timeout=0 if room() else None, return_when=FIRST_COMPLETED)
                 for future in done:
                     output = future.result()
                     failed, last = (0, "") if output.error is None else (failed + 1, output.error)
                     yield open_.pop(future), output
+
+    def _cost(self, request: Request, decoding: Decoding) -> float | None:
+        """The estimated cost of a request whose clips are decoded, in US dollars; None without prices."""
+        seconds = sum(wave.size for wave in request.waves) / self._options.rate if self.audio is not None else 0.0
+        return self.estimate(request, seconds, decoding).cost
 
     def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
         """Four characters of text a token; a server may count otherwise, and adds what its template holds."""

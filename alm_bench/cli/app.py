@@ -26,6 +26,7 @@ from alm_bench.cli import (
     train,
 )
 from alm_bench.core.errors import AlmBenchError, known_first
+from alm_bench.core.secrets import hide_in_text
 
 INTERRUPTED = 130
 
@@ -108,5 +109,5 @@ def main() -> None:
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    print("alm-bench: " + " ".join(message.split()), file=sys.stderr)
+    print("alm-bench: " + hide_in_text(" ".join(message.split())), file=sys.stderr)
     sys.exit(status)

@@ -253,7 +253,8 @@ class Fetch:
 
     Either `url` names a file, or `hub` a data set of the Hugging Face hub, whose parquet files go below `to`. `members`
     makes the file an archive: its members whose base names fit the pattern are unpacked into the folder `to`.
-    `checksum` is what the file's makers publish (`md5:...` or `sha256:...`); Zenodo is asked for its own. An
+    `checksum` is what the file's makers publish (`md5:...` or `sha256:...`), as is `size` in bytes; Zenodo is asked for
+    its own checksum. An
     `alternative` stands for another file of the task: it is fetched where it is asked for. `split` is the one
     whose clips an archive holds, where it does not hold all of a task's.
     """
@@ -265,6 +266,7 @@ class Fetch:
     checksum: str | None = None
     alternative: bool = False
     split: str | None = None
+    size: int | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for a place that is none, or lies outside the data root."""

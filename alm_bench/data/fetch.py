@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from alm_bench.core import DataError, Fetch, FetchError, StoreError
 from alm_bench.core.files import atomic_write, storing
+from alm_bench.core.foreign import parse_json, whole_number
 
 if TYPE_CHECKING:
     import requests
@@ -33,6 +34,11 @@ LONGEST_PAUSE = 120
 TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 TIMEOUT = (20, 60)  # seconds to connect, and between two pieces
 PIECE = 1 << 16  # bytes: what a connection that breaks off loses at most
+LONGEST_UNKNOWN = 4 << 30
+"""Bytes of a file whose size neither its server nor its card tells."""
+LONGEST_LIST = 1 << 24
+"""Bytes of a record's list of files."""
+MOST_REDIRECTS = 10
 OPTION = "--to"
 
 _ZENODO = re.compile(r"https://zenodo\.org/records/(\d+)/files/([^?]+)")
@@ -63,7 +69,7 @@ class _Part:
 
     def noted(self) -> dict[str, Any]:
         try:
-            found = json.loads(self.note.read_text(encoding="utf-8"))
+            found = parse_json(self.note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
@@ -97,8 +103,9 @@ class Fetcher:
                 return self.mirrors[prefix] + url[len(prefix) :]
         return url
 
-    def fetch(self, url: str, path: Path, checksum: str | None = None) -> None:
-        """Put what is at `url` at `path`, which is there whole and checked or not at all.
+    def fetch(self, url: str, path: Path, checksum: str | None = None, size: int | None = None) -> None:
+        """Put what is at `url` at `path`, which is there whole and checked or not at all. `size` is its number of bytes
+        where its makers publish that.
 
         What an interrupted call left beside it (`.part`) is gone on with where the server still has the same file.
         Raises FetchError, and StoreError where it cannot be written.
@@ -107,7 +114,7 @@ class Fetcher:
         with storing(path, OPTION):
             path.parent.mkdir(parents=True, exist_ok=True)
             while True:
-                resumed = self._whole(url, part, checksum is not None)
+                resumed = self._whole(url, part, checksum is not None, size)
                 if checksum is None or fits(part.path, checksum):
                     break
                 found = f"{checksum.partition(':')[0]}:{digest(part.path, checksum.partition(':')[0])}"
@@ -135,8 +142,8 @@ class Fetcher:
         tries = 0
         while True:
             try:
-                with self._request(url, {"Accept": "application/json"}) as response:
-                    files = json.loads(b"".join(_pieces(response)))["files"]
+                with self._request(url, {"Accept": "application/json", "Accept-Encoding": "identity"}) as response:
+                    files = parse_json(_short_body(response))["files"]
                 return {file["key"]: file["checksum"] for file in files if ":" in file["checksum"]}
             except _TemporaryError as failure:
                 tries += 1
@@ -147,18 +154,18 @@ class Fetcher:
             except (FetchError, ValueError, KeyError, TypeError):
                 return {}
 
-    def _whole(self, url: str, part: _Part, checked: bool) -> bool:
+    def _whole(self, url: str, part: _Part, checked: bool, size: int | None) -> bool:
         """Fetch until the part is whole; whether it began with an earlier call's bytes."""
         resumed = bool(part.resumable(url, checked))
         best, tries = part.size(), 0
         while True:
             try:
-                self._once(url, part, checked)
+                self._once(url, part, checked, size)
                 return resumed
             except _TemporaryError as failure:
-                size = part.size()
-                tries = 1 if size > best else tries + 1
-                best = max(best, size)
+                done = part.size()
+                tries = 1 if done > best else tries + 1
+                best = max(best, done)
                 self._wait(url, failure, tries, "what came is kept: " if part.resumable(url, checked) else "")
 
     def _wait(self, url: str, failure: _TemporaryError, tries: int, kept: str = "") -> None:
@@ -170,7 +177,7 @@ class Fetcher:
             raise FetchError(f"{url}: {failure}{asked}; {kept}run the same command again later")
         self.pause(pause)
 
-    def _once(self, url: str, part: _Part, checked: bool) -> None:
+    def _once(self, url: str, part: _Part, checked: bool, size: int | None) -> None:
         note = part.resumable(url, checked)
         start = part.size() if note else 0
         if note and start == note["total"]:
@@ -190,13 +197,24 @@ class Fetcher:
                 start = 0
             if response.headers.get("Content-Type", "").startswith("text/html"):
                 raise FetchError(f"{url}: a web page came instead of a file: is there a login in between?")
-            enough_space(part.path.parent, (mark["total"] or start) - start)
+            if size is not None and mark["total"] not in (None, size):
+                raise FetchError(f"{url}: the server has {mark['total']:,} bytes there, its makers publish {size:,}")
+            longest = mark["total"] or size or LONGEST_UNKNOWN
+            enough_space(part.path.parent, (mark["total"] or size or start) - start)
             atomic_write(part.note, json.dumps(mark), OPTION)
             with part.path.open("ab" if start else "wb") as file:
                 done = start
                 for piece in _pieces(response):
-                    done += file.write(piece)
+                    done += file.write(piece[: longest + 1 - done])
+                    if done > longest:
+                        break
                     self.tell(_name(url), done, mark["total"])
+        if mark["total"] is None and done > longest:
+            part.remove()
+            raise FetchError(
+                f"{url}: more than {longest:,} bytes came, and the server tells no size; what came was removed: fetch it "
+                "by hand if that is right"
+            )
         if mark["total"] is not None and done != mark["total"]:
             if done > mark["total"]:
                 part.remove()
@@ -204,7 +222,7 @@ class Fetcher:
 
     @contextmanager
     def _request(self, url: str, headers: Mapping[str, str]) -> "Iterator[requests.Response]":
-        """An answer with a body that fits the question (200, 206, or 416). Raises _TemporaryError, FetchError."""
+        """An answer with a plain body that fits the question (200, 206, or 416). Raises _TemporaryError, FetchError."""
         import requests
 
         where = self.mirrored(url)
@@ -213,7 +231,7 @@ class Fetcher:
             raise FetchError(f"{url}: {self._unreachable[host]}")
         named = {"User-Agent": "alm-bench", **headers}
         try:
-            response = requests.get(where, headers=named, stream=True, timeout=TIMEOUT)
+            response = _get(where, named)
         except (requests.exceptions.SSLError, requests.exceptions.ProxyError) as error:
             self._unreachable[host] = f"no secure connection to {host}: {_cause(error)}"
             raise FetchError(f"{url}: {self._unreachable[host]}") from error
@@ -226,7 +244,41 @@ class Fetcher:
             raise FetchError(f"{where}: {_cause(error)}") from error
         with response:
             _check_status(url, response)
+            encoding = response.headers.get("Content-Encoding", "").strip().lower()
+            if encoding not in ("", "identity"):  # a kilobyte of it may unpack to a gigabyte
+                raise FetchError(f"{url}: it came compressed as {encoding[:40]!r}, which was not asked for")
             yield response
+
+
+def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
+    """The answer at an address or at what it redirects to, its body unread. Raises what requests raises, FetchError.
+
+    Redirects are followed here, for requests reads their bodies to the end, whatever their length.
+    """
+    import requests
+
+    address = where
+    with requests.Session() as session:
+        for _ in range(MOST_REDIRECTS):
+            response = session.get(address, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False)
+            target = session.get_redirect_target(response)
+            if target is None:
+                return response
+            response.close()
+            before, address = address, urljoin(address, target)
+            if urlsplit(before).scheme == "https" and urlsplit(address).scheme != "https":
+                raise FetchError(f"{where}: it redirects from https to {address}: anyone could change what comes")
+    raise FetchError(f"{where}: it redirects more than {MOST_REDIRECTS} times")
+
+
+def _short_body(response: "requests.Response") -> bytes:
+    """Raises ValueError for a body that no list of files has."""
+    body = bytearray()
+    for piece in _pieces(response):
+        body += piece
+        if len(body) > LONGEST_LIST:
+            raise ValueError(f"the list of files has more than {LONGEST_LIST:,} bytes")
+    return bytes(body)
 
 
 def _check_status(url: str, response: "requests.Response") -> None:
@@ -248,14 +300,13 @@ def _continues(response: "requests.Response", start: int, note: Mapping[str, Any
 
 
 def _mark(url: str, response: "requests.Response") -> dict[str, Any]:
-    """What tells one version of a file from another. `total` is unknown where the transfer is compressed."""
+    """What tells one version of a file from another. `total` is None where the server does not tell it."""
     headers = response.headers
     length = headers.get("Content-Length", "")
     if response.status_code == 206:
         length = headers.get("Content-Range", "").rpartition("/")[2]
-    plain = headers.get("Content-Encoding", "identity") == "identity"
-    total = int(length) if plain and length.isdigit() else None
-    return {"url": url, "etag": headers.get("ETag"), "modified": headers.get("Last-Modified"), "total": total}
+    marks = {"etag": headers.get("ETag"), "modified": headers.get("Last-Modified")}
+    return {"url": url, **marks, "total": whole_number(length)}
 
 
 def _pieces(response: "requests.Response") -> Iterator[bytes]:
@@ -268,14 +319,14 @@ def _pieces(response: "requests.Response") -> Iterator[bytes]:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds, given as such or as a date."""
+    """Seconds, given as such or as a date; None where it is neither."""
     if not value:
         return None
-    if value.strip().isdigit():
-        return float(value)
+    if (seconds := whole_number(value)) is not None:
+        return float(seconds)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, TypeError, OverflowError, OSError):  # a date that is none, or that no clock has
         return None
 
 
@@ -335,10 +386,11 @@ def environment_mirrors() -> list[str]:
     return os.environ.get(MIRROR_VARIABLE, "").split()
 
 
-def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | None) -> None:
-    """Fetch an archive unless it is there, and note that it was fetched: only such a one is removed again."""
+def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | None, size: int | None = None) -> None:
+    """Fetch an archive unless it is there, and note that it was fetched: only such a one is removed again. `size` is
+    its number of bytes where its makers publish that."""
     if not archive.is_file():
-        fetcher.fetch(url, archive, checksum)
+        fetcher.fetch(url, archive, checksum, size)
         with storing(archive, OPTION):
             _fetched(archive).touch()
 

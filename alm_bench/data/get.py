@@ -67,7 +67,7 @@ class Getting:
                 return Got("", file.role, place, "elsewhere", f"get it from {file.source}")
             checksum = self.fetcher.published(source)
             path = self.folder / source.to
-            self.fetcher.fetch(source.url, path, checksum)
+            self.fetcher.fetch(source.url, path, checksum, source.size)
             return Got("", file.role, place, "fetched", _checked(file, path, checksum), path)
         except FetchError as error:
             return Got("", file.role, place, "failed", f"{error}; its source: {file.source}")
@@ -113,7 +113,7 @@ class Getting:
         folder = self.folder / source.to
         archive = folder.parent / _name(url)
         can_unpack(archive.name)
-        fetch_archive(self.fetcher, url, archive, self.fetcher.published(source))
+        fetch_archive(self.fetcher, url, archive, self.fetcher.published(source), source.size)
         sizes = unpack(archive, folder, source.members or "*", self.fetcher.tell)
         atomic_write(_marker(folder, url), json.dumps({"url": url, "files": sizes}, ensure_ascii=False), OPTION)
         drop_archive(archive, self.keep_archives)

@@ -52,8 +52,8 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
             return list(jsonlines.Reader(file).iter(type=dict, skip_empty=True))
         except jsonlines.InvalidLineError as error:
             raise DataError(f"{path}: line {error.lineno} is not a JSON object: {str(error).split(' (')[0]}") from error
-        except RecursionError as error:  # brackets thousands deep
-            raise DataError(f"{path}: not JSON that can be read: {error}") from error
+        except RecursionError as error:
+            raise DataError(f"{path}: not JSON that can be read: a line's brackets are nested too deeply") from error
 
 
 def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict[str, str]]:

@@ -3,7 +3,6 @@
 A folder holds `config.json`, `model.safetensors` and `tokenizer.json`.
 """
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
@@ -20,10 +19,11 @@ from transformers.initialization import no_init_weights
 
 from alm_bench.core.errors import CheckpointError, StoreError, UsageError
 from alm_bench.core.files import atomic_write, replacing, sha256
+from alm_bench.core.foreign import parse_json
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.encoder import Encoder
 from alm_bench.mellow.hub import fetch
-from alm_bench.mellow.lm import smollm2_tokenizer
+from alm_bench.mellow.lm import read_tokenizer, smollm2_tokenizer
 from alm_bench.mellow.model import Mellow
 
 HUB = "soham97/mellow"
@@ -127,7 +127,7 @@ def load_published(path: Path, config: MellowConfig = PUBLISHED) -> Mellow:
     ours = {published_name(name): name for name in model.state_dict()}
     fixed = constants(model)
     expected = fixed | {theirs: tuple(model.state_dict()[name].shape) for theirs, name in ours.items()}
-    _compare(path, state, expected, optional=fixed)
+    _compare(path, _shapes(state), expected, optional=fixed)
     weights = {ours[key]: value for key, value in state.items() if key in ours}
     if not torch.equal(weights[TIED], weights[EMBEDDINGS[config.lm.kind]]):
         raise CheckpointError(
@@ -152,7 +152,7 @@ def load_encoder(path: Path, encoder: Encoder, kind: str) -> None:
     state = {name.removeprefix(prefix): value for name, value in _flat(file, content[key], below).items()}
     fixed = _encoder_constants(encoder)
     own = encoder.state_dict()
-    _compare(file, state, fixed | {name: tuple(value.shape) for name, value in own.items()}, optional=fixed)
+    _compare(file, _shapes(state), fixed | _shapes(own), optional=fixed)
     encoder.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
 
 
@@ -184,23 +184,37 @@ def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:
 
 
 def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
-    model = blank_network(folder)
-    config, path = model.config, _existing(folder / WEIGHTS)
+    """Raises CheckpointError; what config.json asks for is compared with the weights before it gets any memory."""
+    config, path = _read_config(folder), _existing(folder / WEIGHTS)
+    expected = _shapes(_untied(_outline(config)))
     try:
+        with safe_open(path, "pt") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        _compare(path, shapes, expected)
         state = load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
-    _compare(path, state, {name: tuple(value.shape) for name, value in _untied(model).items()})
+    model = _blank(config)
     if TIED in model.state_dict():
         state[TIED] = state[EMBEDDINGS[config.lm.kind]]
     model.load_state_dict(state)
-    return model, read_tokenizer(folder, config)
+    return model, read_folder_tokenizer(folder, config)
 
 
-def blank_network(folder: Path) -> Mellow:
-    """The network that a folder describes, for weights that are about to be loaded."""
-    config = MellowConfig.from_json(_existing(folder / CONFIG).read_text(encoding="utf-8"), folder / CONFIG)
+def blank_network(folder: Path, numbers: int) -> Mellow:
+    """The network that a folder describes, for weights of so many `numbers` that are about to be loaded.
+
+    Raises CheckpointError where it has more of them: a description alone is given no memory.
+    """
+    config = _read_config(folder)
+    described = sum(value.numel() for value in _untied(_outline(config)).values())
+    if described > numbers:
+        raise CheckpointError(f"{folder / CONFIG} describes a network of {described:,} numbers, saved are {numbers:,}")
     return _blank(config)
+
+
+def _read_config(folder: Path) -> MellowConfig:
+    return MellowConfig.from_json(_read_text(_existing(folder / CONFIG)), folder / CONFIG)
 
 
 def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.dtype | None = None) -> None:
@@ -228,7 +242,7 @@ def _check_replaceable(folder: Path) -> None:
     there = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if (folder / name).exists()]
     try:
         if there:
-            MellowConfig.from_json(_existing(folder / CONFIG).read_text(encoding="utf-8"), folder / CONFIG)
+            _read_config(folder)
     except (CheckpointError, OSError, ValueError) as error:
         raise UsageError(
             f"{folder} holds {', '.join(there)} of something that is no Mellow network, and it is not overwritten: "
@@ -252,17 +266,16 @@ def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
     return (value.to(dtype) if dtype is not None and value.is_floating_point() else value).contiguous()
 
 
-def read_tokenizer(folder: Path, config: MellowConfig) -> Tokenizer:
+def read_folder_tokenizer(folder: Path, config: MellowConfig) -> Tokenizer:
     """A folder's tokenizer. Raises CheckpointError where it does not go with the network's `config`."""
     path = _existing(folder / TOKENIZER)
-    text = path.read_text(encoding="utf-8")
     try:
-        written = json.loads(text)
-    except json.JSONDecodeError as error:
+        written = parse_json(_read_text(path))
+    except ValueError as error:
         raise CheckpointError(f"{path} is no JSON: {error}") from error
     if not isinstance(written, dict) or "model" not in written:
         raise CheckpointError(f"{path} is no tokenizer file of the tokenizers library: it has no 'model'")
-    tokenizer = Tokenizer.from_str(text)
+    tokenizer = read_tokenizer(path)
     if tokenizer.get_vocab_size() > config.lm.vocabulary:
         found = tokenizer.get_vocab_size()
         raise CheckpointError(f"{path} has {found} tokens, but the language model only {config.lm.vocabulary}")
@@ -278,9 +291,26 @@ def _blank(config: MellowConfig) -> Mellow:
         return Mellow(config).eval()
 
 
+def _outline(config: MellowConfig) -> Mellow:
+    """The network's names and shapes, without memory for its weights."""
+    with torch.device("meta"):
+        return _blank(config)
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in state.items()}
+
+
 def _untied(model: Mellow) -> dict[str, Tensor]:
     """The state without the output layer that repeats the embeddings."""
     return {name: value for name, value in model.state_dict().items() if name != TIED}
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read as UTF-8 text: {error}") from error
 
 
 def _existing(path: Path) -> Path:
@@ -292,14 +322,18 @@ def _existing(path: Path) -> Path:
 
 
 def _compare(
-    path: Path, state: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], optional: Iterable[str] = ()
+    path: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    expected: Mapping[str, tuple[int, ...]],
+    optional: Iterable[str] = (),
 ) -> None:
-    missing = sorted(set(expected) - set(state) - set(optional))
-    extra = sorted(set(state) - set(expected))
+    """Compare the tensors of a file with those of a network, by name and shape. Raises CheckpointError."""
+    missing = sorted(set(expected) - set(shapes) - set(optional))
+    extra = sorted(set(shapes) - set(expected))
     misshapen = [
-        f"{name} {list(state[name].shape)} instead of {list(shape)}"
+        f"{name} {list(shapes[name])} instead of {list(shape)}"
         for name, shape in expected.items()
-        if name in state and tuple(state[name].shape) != shape
+        if name in shapes and shapes[name] != shape
     ]
     found = [
         f"{len(names)} {what} ({_short(names)})"

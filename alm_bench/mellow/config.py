@@ -9,11 +9,45 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from alm_bench.core.errors import CheckpointError, known_first
+from alm_bench.core.foreign import parse_json
 
 FORMAT = 1
 """Version of config.json's layout."""
 
 T = TypeVar("T")
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "rate": (1, 10**6),
+    "seconds": (1e-3, 3600),
+    "n_fft": (2, 2**16),
+    "hop": (1, 2**16),
+    "mels": (1, 1024),
+    "low_hz": (0, 10**6),
+    "image": (1, 4096),
+    "patch": (1, 4096),
+    "embed": (1, 2**14),
+    "depths": (1, 100),
+    "heads": (1, 1024),
+    "kv_heads": (1, 1024),
+    "window": (1, 1024),
+    "channels": (1, 2**16),
+    "classes": (1, 10**5),
+    "dropout": (0, 1),
+    "width": (1, 2**16),
+    "layers": (1, 1000),
+    "mlp": (1, 2**20),
+    "vocabulary": (1, 2**22),
+    "positions": (1, 2**24),
+    "rope_theta": (1e-3, 1e12),
+    "tokens": (0, 10**5),
+    "pad": (0, 2**22),
+    "separator": (0, 2**22),
+    "stop": (0, 2**22),
+}
+"""The least and the most of a number in config.json, by its key: all that is published and room to try, and nothing
+that makes a file of a few bytes ask for gigabytes. (0, 10**5) for other keys."""
+MOST_STAGES = 16
+"""Entries of `depths`, `heads` and `channels`."""
 
 
 def _check(holds: bool, message: str) -> None:
@@ -214,8 +248,8 @@ class MellowConfig:
     def from_json(text: str, source: Path | str) -> "MellowConfig":
         """Raises CheckpointError for anything but a configuration that this version can build."""
         try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
+            data = parse_json(text)
+        except ValueError as error:
             raise CheckpointError(f"{source} is no JSON: {error}") from error
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             found = data.get("format") if isinstance(data, dict) else type(data).__name__
@@ -234,26 +268,40 @@ def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     for name in values:
         if name not in known:
             raise CheckpointError(f"{where} has an unknown key {name!r}; known: {known_first(name, known)}")
-    return cls(**{name: _value(value, hints[name], f"{where}: {name}") for name, value in values.items()})
+    return cls(**{name: _value(value, hints[name], name, f"{where}: {name}") for name, value in values.items()})
 
 
-def _value(value: Any, kind: Any, where: str) -> Any:
+def _value(value: Any, kind: Any, name: str, where: str) -> Any:
+    """A JSON value as the field `name` of type `kind` takes it. Raises CheckpointError."""
     origin = typing.get_origin(kind)
     if origin is types.UnionType and isinstance(value, dict):
-        name = value.get("kind", "htsat")
-        if name not in ENCODERS:
-            raise CheckpointError(f"{where}: unknown encoder {name!r}; known: {known_first(str(name), ENCODERS)}")
-        kind = ENCODERS[name]
+        encoder = value.get("kind", "htsat")
+        if not isinstance(encoder, str) or encoder not in ENCODERS:
+            known = known_first(str(encoder), ENCODERS)
+            raise CheckpointError(f"{where}: unknown encoder {encoder!r:.60}; known: {known}")
+        kind = ENCODERS[encoder]
     if is_dataclass(kind) and isinstance(value, dict):
         return _build(typing.cast(type[Any], kind), value, where)
     if origin is Literal and value in typing.get_args(kind):
         return value
     if origin is tuple and isinstance(value, list):
         inner = typing.get_args(kind)[0]
-        return tuple(_value(item, inner, where) for item in value)
+        if inner is int and len(value) > MOST_STAGES:
+            raise CheckpointError(f"{where} has {len(value)} entries, expected {MOST_STAGES} at most")
+        return tuple(_value(item, inner, name, where) for item in value)
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind in (int, str, bool) and type(value) is kind:
+        return float(_within(value, name, where))
+    if kind is int and type(value) is int:
+        return _within(value, name, where)
+    if kind in (str, bool) and type(value) is kind:
         return value
     expected = kind.__name__ if isinstance(kind, type) and not isinstance(kind, types.GenericAlias) else str(kind)
-    raise CheckpointError(f"{where} must be {expected}, found {value!r}")
+    raise CheckpointError(f"{where} must be {expected}, found {value!r:.60}")
+
+
+def _within(value: float, name: str, where: str) -> float:
+    """Raises CheckpointError for a number outside its range, NaN included."""
+    least, most = RANGES.get(name, (0, 10**5))
+    if not least <= value <= most:
+        raise CheckpointError(f"{where} must be from {least:g} to {most:,}, found {value!r:.40}")
+    return value

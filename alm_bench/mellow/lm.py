@@ -101,10 +101,19 @@ def _from_package(source: Source, file: str) -> Path | None:
     return None
 
 
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Read a tokenizer.json. Raises CheckpointError, one line, for what is none."""
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises no narrower kind
+        reason = str(error).partition("\n")[0][:200]
+        raise CheckpointError(f"{path} is no tokenizer file of the tokenizers library: {reason}") from error
+
+
 def smollm2_tokenizer(source: Source = "auto") -> Tokenizer:
     gguf = _from_package(source, "tokenizer.json")
     if gguf is None:
-        return Tokenizer.from_file(str(fetch(SMOLLM2, "tokenizer.json", WITHOUT_HUB)))
+        return read_tokenizer(fetch(SMOLLM2, "tokenizer.json", WITHOUT_HUB))
     tokenizer: Tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).backend_tokenizer
     return split_as_smollm(tokenizer)
 
@@ -138,7 +147,7 @@ def smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
 
 
 def gpt2_tokenizer() -> Tokenizer:
-    return Tokenizer.from_file(str(fetch(GPT2, "tokenizer.json", COPY)))
+    return read_tokenizer(fetch(GPT2, "tokenizer.json", COPY))
 
 
 def gpt2() -> tuple[PreTrainedModel, str]:

@@ -1,6 +1,5 @@
 """The line of `samples.jsonl`: one item of a run, with everything that scoring it again needs."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -21,6 +20,8 @@ from alm_bench.core import (
     StoreError,
     Task,
 )
+from alm_bench.core.foreign import dump_json, parse_json, storable
+from alm_bench.records.extra import find_fault
 from alm_bench.scoring.blind import Margin
 from alm_bench.scoring.choice import BY
 from alm_bench.scoring.likelihood import MAIN, choices
@@ -95,13 +96,13 @@ class Record:
             "extra": dict(self.extra),
             "likelihood": {form: list(options) for form, options in self.likelihood.items()},
         }
-        return storable(json.dumps(entry, ensure_ascii=False, default=str)) + "\n"
+        return dump_json(entry) + "\n"
 
     @staticmethod
     def read(line: str, where: str) -> "Record":
         """Raises StoreError naming `where` for a line of another shape."""
         try:
-            entry = json.loads(line)
+            entry = parse_json(line)
             if entry["status"] not in STATUSES:
                 raise ValueError(f"status {entry['status']!r}")
             parsed = entry["parsed"]
@@ -186,10 +187,13 @@ def _status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
 
 
 def answered(record: Record, output: Output, task: Task) -> Record:
-    """The record after the model's call: a failed call is an error, an answer is judged.
+    """The record after the model's call: a failed call is an error, an answer is judged. So is one beside which the
+    adapter put what cannot be stored as JSON, or a cost or a count that is none.
 
     What a failed call left (a text whose options could not be scored) is kept beside the reason.
     """
+    if (fault := find_fault(output.extra)) is not None:
+        output = replace(output, error=f"the model's reply has {fault}", refusal=None, extra=NOTHING)
     text = None if output.text is None else storable(output.text)
     extra = {**output.extra, **({"truncated": True} if output.truncated else {})} or NOTHING
     record = replace(record, text=text, extra=extra, likelihood=output.likelihood)
@@ -204,11 +208,6 @@ def answered(record: Record, output: Output, task: Task) -> Record:
 
 def _line(text: str) -> str:
     return " ".join(storable(text).split())[:500]
-
-
-def storable(text: str) -> str:
-    """The text with `?` for halves of surrogate pairs, which UTF-8 does not have."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def metric_json(metric: Metric) -> dict[str, Any]:

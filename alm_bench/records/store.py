@@ -10,6 +10,7 @@ from typing import Any
 
 from alm_bench.core import StoreError
 from alm_bench.core.files import atomic_write, lock_folder, storing
+from alm_bench.core.foreign import dump_json, parse_json
 from alm_bench.records.schema import SCHEMA_VERSION, Record
 
 HEADER, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.json"
@@ -18,13 +19,15 @@ HEADER, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.json"
 def read_json_file(path: Path) -> dict[str, Any]:
     """A JSON object of this schema. Raises StoreError."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise StoreError(f"{path}: not UTF-8 text (byte {error.start}: {error.reason})") from error
     except json.JSONDecodeError as error:
         raise StoreError(f"{path}: malformed JSON, line {error.lineno} column {error.colno}: {error.msg}") from error
+    except ValueError as error:
+        raise StoreError(f"{path}: malformed JSON: {error}") from error
     version = value.get("schema_version") if isinstance(value, dict) else None
     if version != SCHEMA_VERSION:
         raise StoreError(f"{path}: schema version {version!r}, this alm-bench reads {SCHEMA_VERSION}")
@@ -118,7 +121,7 @@ class RunStore:
             with storing(self.folder):
                 samples.unlink(missing_ok=True)
         if self._fresh or not (self.folder / HEADER).exists():
-            atomic_write(self.folder / HEADER, json.dumps(self._header, indent=1, ensure_ascii=False) + "\n")
+            atomic_write(self.folder / HEADER, dump_json(self._header, indent=1) + "\n")
         found = read_json_file(self.folder / HEADER)
         if found.get("fingerprint") != self._header.get("fingerprint"):
             other = found.get("fingerprint")
@@ -170,7 +173,7 @@ class RunStore:
         if key in (header := self.header) and header[key] == value:
             return
         whole = {**header, key: value}
-        atomic_write(self.folder / HEADER, json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+        atomic_write(self.folder / HEADER, dump_json(whole, indent=1) + "\n")
 
     def rewrite(self, records: Iterable[Record]) -> None:
         """Replace all lines in one step."""
@@ -180,7 +183,5 @@ class RunStore:
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write `summary.json`: its presence means that the run is finished."""
-        atomic_write(
-            self.folder / SUMMARY,
-            json.dumps({"schema_version": SCHEMA_VERSION, **summary}, indent=1, ensure_ascii=False) + "\n",
-        )
+        whole = {"schema_version": SCHEMA_VERSION, **summary}
+        atomic_write(self.folder / SUMMARY, dump_json(whole, indent=1) + "\n")

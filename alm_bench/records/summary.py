@@ -9,7 +9,7 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
       "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "condition", "options", "questions",
       "answer_by", "solver", "decoding", "identity", "fit", "items", "limit", "touched": {CHANGE: clips},
       "reasons": {REASON: count},
-      "usage": {"calls", "prompt_tokens", "audio_tokens", "completion_tokens", "cost"} | null,
+      "usage": {"calls", "prompt_tokens", "audio_tokens", "completion_tokens", "estimated_calls", "cost"} | null,
       "delivery": {"verdict", "reason", "said"} | null}]}
 
     METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}

@@ -3,34 +3,39 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from alm_bench.records.extra import COST, COUNTS, count, money
 from alm_bench.records.schema import Record
-
-TOKENS = ("prompt_tokens", "audio_tokens", "completion_tokens")
 
 
 def cost(record: Record) -> float | None:
     """In US dollars; None where it is not known."""
-    found = record.extra.get("cost")
-    return float(found) if isinstance(found, int | float) else None
+    return money(record.extra.get(COST))
+
+
+def estimated_calls(record: Record) -> int:
+    """The calls of an item whose cost is an estimate, since the server did not tell their tokens."""
+    return count(record.extra.get("estimated_calls")) or 0
 
 
 def usage(records: Sequence[Record]) -> dict[str, Any] | None:
     """Sums over the records that tell: `calls` is their number, `cost` None where none has one. None where none tells.
 
-    `audio_tokens` are among `prompt_tokens`.
+    `audio_tokens` are among `prompt_tokens`. `estimated_calls` are those whose cost is an estimate.
     """
     telling = [record for record in records if "prompt_tokens" in record.extra or cost(record) is not None]
     if not telling:
         return None
     costs = [found for record in telling if (found := cost(record)) is not None]
-    sums = {name: sum(int(record.extra.get(name, 0)) for record in telling) for name in TOKENS}
+    sums = {name: sum(count(record.extra.get(name)) or 0 for record in telling) for name in COUNTS}
     return {"calls": len(telling), **sums, "cost": round(sum(costs), 9) if costs else None}
 
 
 def sentence(found: Mapping[str, Any]) -> str:
     """`1,234 prompt tokens (1,000 of audio), 56 completion tokens, 0.0123 USD in 10 calls`."""
     audio = f" ({found['audio_tokens']:,} of audio)" if found["audio_tokens"] else ""
-    money = "" if found["cost"] is None else f", {found['cost']:.4f} USD"
+    estimated = found.get("estimated_calls", 0)  # not in summaries of older versions
+    guess = f" (estimated for {estimated:,} calls whose tokens the server did not tell)" if estimated else ""
+    money = "" if found["cost"] is None else f", {found['cost']:.4f} USD{guess}"
     return (
         f"{found['prompt_tokens']:,} prompt tokens{audio}, {found['completion_tokens']:,} completion tokens{money} "
         f"in {found['calls']:,} calls"

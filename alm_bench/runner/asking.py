@@ -1,7 +1,7 @@
 """Putting requests before an adapter: its text, its scores of the options, and what it does wrong."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -74,6 +74,10 @@ def check(outputs: Sequence[object], count: int) -> None:
     for output in outputs:
         if not isinstance(output, Output) or not isinstance(output.text, str | None):
             raise ValueError(f"the adapter returned {output!r:.80}, expected an Output with text or None")
+        if not isinstance(output.error, str | None) or not isinstance(output.refusal, str | None):
+            raise ValueError(f"the adapter returned {output!r:.80}, expected a text or None as error and refusal")
+        if not isinstance(output.extra, Mapping):
+            raise ValueError(f"the adapter returned an extra of {type(output.extra).__name__}, expected a mapping")
 
 
 def _scored(one: object, request: Request) -> Output:

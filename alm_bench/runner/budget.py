@@ -2,13 +2,14 @@
 
 import itertools
 import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from alm_bench.core import Estimates, UsageError
 from alm_bench.records.schema import Record
-from alm_bench.records.usage import cost
+from alm_bench.records.usage import cost, estimated_calls
 from alm_bench.runner.plan import Plan
 
 Asked = TypeVar("Asked")
@@ -20,9 +21,19 @@ class Budget:
 
     limit: float = math.inf
     spent: float = 0.0
+    estimated: float = 0.0
+    """The part of `spent` that is an estimate, since a server did not tell how many tokens it counted."""
 
     def add(self, records: Sequence[Record]) -> None:
-        self.spent += sum(cost(record) or 0.0 for record in records)
+        """Count what answers cost. Says once, on standard error, that costs are estimates."""
+        costs = [(cost(record) or 0.0, estimated_calls(record) > 0) for record in records]
+        self.spent += sum(amount for amount, _ in costs)
+        if not self.estimated and any(guess for _, guess in costs):
+            print(
+                "the server does not tell the tokens of its answers (usage): what they cost is estimated, as by --dry-run",
+                file=sys.stderr,
+            )
+        self.estimated += sum(amount for amount, guess in costs if guess)
 
     @property
     def reached(self) -> bool:
@@ -42,8 +53,9 @@ class Budget:
 
     def told(self, plan: Plan, answered: int) -> str:
         """One line on a run that it ended."""
+        guess = f" ({self.estimated:.4f} of it estimated)" if self.estimated else ""
         return (
-            f"{plan.spec.task}: --max-cost {self.limit:g} is reached with {self.spent:.4f} USD spent, "
+            f"{plan.spec.task}: --max-cost {self.limit:g} is reached with {self.spent:.4f} USD spent{guess}, "
             f"{len(plan.pending) - answered} of {len(plan.pending)} items are not answered; all answers are kept, and "
             "the same command with a higher --max-cost goes on from here"
         )

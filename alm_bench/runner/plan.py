@@ -29,6 +29,7 @@ from alm_bench.core import (
     UsageError,
 )
 from alm_bench.core.prompt import PromptTemplate, render
+from alm_bench.core.secrets import hide
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.schema import Record
 from alm_bench.runner.arrange import arrange, predicted
@@ -127,7 +128,7 @@ def prepare(
     on = None if fit is None else fit.rows
     header = {
         "fingerprint": fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
-        "spec": asdict(spec),
+        "spec": hide(asdict(spec)),
         "task": {"name": task.card.name, "version": task.card.version, "kind": task.card.kind},
         "data": {
             "kind": spec.data,
@@ -139,7 +140,7 @@ def prepare(
         "prompt": {"id": prompt.id, "version": prompt.version, "hash": prompt.hash},
         "audio": None if adapter.audio is None else asdict(adapter.audio),
         **(_unknown_conditions(spec) if is_replay else {}),
-        "identity": asdict(adapter.identity),
+        "identity": hide(asdict(adapter.identity)),
         "fit": on,
         "items": len(samples),
         "blind_missing": blind_missing,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from alm_bench.core import UsageError
+from alm_bench.core.foreign import whole_number
 from alm_bench.runner.memory import Memory, memory
 
 BatchSize = int | Literal["auto"]
@@ -28,9 +29,10 @@ def read_size(text: str) -> BatchSize:
     """Of `--batch-size`. Raises UsageError."""
     if text == "auto":
         return "auto"
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--batch-size takes a number of items above 0, or auto, found {text!r}")
-    return int(text)
+    size = whole_number(text)
+    if size is None or size < 1:
+        raise UsageError(f"--batch-size takes a number of items above 0, or auto, found {text!r:.60}")
+    return size
 
 
 def first_size(asked: BatchSize) -> int:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, OptionOrder, Strategy, TaskCard
 from alm_bench.core.prompt import PromptTemplate
+from alm_bench.core.secrets import hide
 from alm_bench.records.schema import SCHEMA_VERSION
 from alm_bench.runner.conditions import CLEAN
 from alm_bench.runner.sizing import BatchSize
@@ -51,7 +52,10 @@ def fingerprint(
     identity: AdapterIdentity,
     fitted_on: Mapping[str, Any] | None = None,
 ) -> str:
-    """16 hex digits over all that an answer depends on. Equal fingerprints may be resumed into one another."""
+    """16 hex digits over all that an answer depends on. Equal fingerprints may be resumed into one another.
+
+    Of a secret among the options it counts that one is set, not which: another key is no other run.
+    """
     parts: dict[str, Any] = {
         "schema": SCHEMA_VERSION,
         "task": [card.name, card.version, spec.split],
@@ -59,7 +63,7 @@ def fingerprint(
         "prompt": [prompt.id, prompt.hash],
         "audio": None if policy is None else asdict(policy),
         "missing_audio": spec.missing_audio,
-        "identity": asdict(identity),
+        "identity": hide(asdict(identity)),
         "decoding": asdict(spec.decoding),
         "seed": spec.seed,
         "limit": spec.limit,
@@ -67,7 +71,7 @@ def fingerprint(
         "order": [spec.options, spec.shuffles],
         "condition": [spec.condition, spec.repeat],
         # an adapter's identity and the manifest may leave out an option that changes answers
-        "options": [dict(spec.task_options), dict(spec.model_options)],
+        "options": [hide(dict(spec.task_options)), hide(dict(spec.model_options))],
     }
     if spec.strategy != "plain":
         parts["strategy"] = spec.strategy

@@ -25,6 +25,7 @@ from alm_bench.core import (
     UsageError,
     Wave,
 )
+from alm_bench.records.extra import COST, COUNTS, count, money
 
 PROMPTS = Path(__file__).with_suffix(".toml")
 OTHER_SET = "letters"
@@ -159,17 +160,17 @@ def _with(output: Output, caption: str) -> Output:
     return replace(output, extra={**output.extra, "caption": caption})
 
 
-TAKEN = ("prompt_tokens", "audio_tokens", "completion_tokens", "cost")
+TAKEN = (*COUNTS, COST)
 
 
 def also(output: Output, call: Output) -> Output:
     """The output with what another call took that was made for it."""
-    summed = {
-        name: output.extra.get(name, 0) + call.extra[name]
-        for name in TAKEN
-        if isinstance(call.extra.get(name), int | float)
-    }
-    return replace(output, extra={**output.extra, **summed})
+    summed = dict(output.extra)
+    for name in TAKEN:
+        read = money if name == COST else count
+        if (added := read(call.extra.get(name))) is not None:
+            summed[name] = (read(output.extra.get(name)) or 0) + added
+    return replace(output, extra=summed)
 
 
 def _failure(output: Output) -> Output:

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from alm_bench.core import UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.mellow.checkpoint import CONFIG as NETWORK
-from alm_bench.mellow.checkpoint import WEIGHTS, blank_network, read_tokenizer, save_folder
+from alm_bench.mellow.checkpoint import WEIGHTS, blank_network, read_folder_tokenizer, save_folder
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.config import OUT, TrainConfig, config_of_table
 from alm_bench.train.lora import adapt, merged
@@ -32,7 +32,7 @@ def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None 
     if saved is None:
         raise UsageError(f"{run} has no saved state to export{_advice(run)}")
     position, values = saved
-    model, tokenizer = _network(run, config)
+    model, tokenizer = _network(run, config, sum(value.numel() for value in values["model"].values()))
     if config.lora is not None:
         adapt(model, config.lora, config.seed)
     with fitting(run):
@@ -52,13 +52,13 @@ def find_training(name: str, out: Path = OUT) -> Path:
     raise UsageError(f"no training run {name!r} (no {CONFIG} there); runs in {out}: {listed}")
 
 
-def _network(run: Path, config: TrainConfig) -> tuple[Mellow, Tokenizer]:
-    """The network that the state is of; states of the first version have its description in the recipe alone."""
+def _network(run: Path, config: TrainConfig, numbers: int) -> tuple[Mellow, Tokenizer]:
+    """The network that the state, of so many `numbers`, is of; states of the first version have its description in the recipe alone."""
     state = run / STATE
     if not (state / NETWORK).is_file():
         return build_network(config.model, config.seed, config.trained_on)
-    model = blank_network(state)
-    return model, read_tokenizer(state, model.config)
+    model = blank_network(state, numbers)
+    return model, read_folder_tokenizer(state, model.config)
 
 
 def _weights(values: dict[str, Any]) -> dict[str, Any]:

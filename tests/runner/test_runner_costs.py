@@ -141,7 +141,7 @@ def test_usage_stands_in_the_report_and_in_the_stored_summary(server: Server, da
     (path,) = (data.parent / "runs").glob("*/summary.json")
     (summary,) = json.loads(path.read_text())["runs"]
     sums: dict[str, Any] = {"calls": 12, "prompt_tokens": 1200, "audio_tokens": 720, "completion_tokens": 120}
-    assert summary["usage"] == {**sums, "cost": 24.0}
+    assert summary["usage"] == {**sums, "estimated_calls": 0, "cost": 24.0}
     arguments = ("--tasks", "mmau", "--data", data, "--out", data.parent / "runs")
     pairs = {"model": MODEL, "base_url": server.url, **PRICES}
     named = [part for key, value in pairs.items() for part in ("--model-arg", f"{key}={value}")]

@@ -12,6 +12,7 @@ from typing import Any
 
 from alm_bench.core import DataError
 from alm_bench.core.errors import known_first
+from alm_bench.core.foreign import parse_json
 from alm_bench.data.outputs.row import ID_COLUMNS, RawRow
 from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
 
@@ -69,8 +70,8 @@ def _kind(path: Path) -> str:
 
 def _is_object(line: str) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
+        return isinstance(parse_json(line), dict)
+    except ValueError:
         return False
 
 
@@ -182,8 +183,8 @@ def _check_size(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
 
 def _read_sample(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> RawRow:
     try:
-        sample = json.loads(archive.read(member))
-    except (ValueError, RecursionError) as error:
+        sample = parse_json(archive.read(member))
+    except ValueError as error:
         raise DataError(f"{path}: {member.filename} is not JSON that can be read: {error}") from error
     if not isinstance(sample, dict):
         raise DataError(f"{path}: {member.filename} is a {type(sample).__name__}, expected an object")

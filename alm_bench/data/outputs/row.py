@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from string import ascii_uppercase
 from typing import Any
 
+from alm_bench.core.foreign import parse_json
 from alm_bench.data.inline_options import fold_option, place_of, split_choice, strip_letters
 
 RawRow = Mapping[str, Any]
@@ -208,7 +209,7 @@ def _read_choices(value: Any) -> tuple[str, ...]:
 def read_written_list(text: str) -> Any:
     """A list or a mapping that a cell has as JSON or as Python writes it; else the text itself."""
     if text.lstrip()[:1] in ("[", "{") and len(text) <= LONGEST_LIST:
-        for read in (json.loads, ast.literal_eval):
+        for read in (parse_json, ast.literal_eval):
             try:
                 return read(text)
             except (ValueError, SyntaxError, RecursionError, MemoryError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alm_bench.core import UsageError
+from alm_bench.core.foreign import whole_number
 
 CONNECT_SECONDS = 5.0
 RAY_ADDRESS = "RAY_ADDRESS"
@@ -35,10 +36,11 @@ class Cluster:
         if place in ("", "auto"):
             return
         host, colon, port = place.rpartition(":")
-        if not colon or "/" in host or not port.isdigit() or int(port) > 65535:
+        number = whole_number(port)
+        if not colon or "/" in host or number is None or number > 65535:
             raise UsageError(f"--address takes auto or HOST:PORT, as `ray start --head` prints it, found {place!r}")
         try:
-            socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+            socket.create_connection((host.strip("[]"), number), CONNECT_SECONDS).close()
         except OSError as error:
             raise UsageError(
                 f"--address {self.address}: nothing answers at {place} ({error.strerror or error}); "

@@ -1,0 +1,172 @@
+"""Passwords, tokens and keys among options: recognised by their names, and replaced before anything is stored or shown.
+
+`hide` is for what is written, `find_secrets` for values that must not turn up in logs and replies either.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from alm_bench.core.foreign import dump_json, parse_json
+
+HIDDEN = "[set]"
+"""Stands for a secret: that one was set, and not which."""
+
+SHORTEST_SECRET = 8
+"""Characters of a value that is looked for in other texts: a shorter one may be a word of an answer."""
+
+_NAMES = frozenset(
+    "key keys apikey accesskey secretkey token apitoken accesstoken authtoken secret secrets password passwords passwd "
+    "passphrase pwd auth authorization bearer credential credentials cookie cookies".split()
+)
+_WORDS_BESIDE_TOKEN = frozenset(
+    "id ids pad eos bos sep unk cls mask stop special max min new per count limit budget type index text".split()
+)
+"""With these, `token` is a language model's (`pad_token`, `stop_token_ids`)."""
+_WORDS_BESIDE_KEY = frozenset("cache sort kv".split())
+_NAMES_OF_VARIABLES = frozenset(("env", "variable", "file", "path"))
+"""A name that ends so says where a secret is (`api_key_env`), and holds none."""
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SHELL_WORD = r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+"""
+_USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/\s?#'\"]+@")
+_QUERY = re.compile(r"(?<=[?&;])([\w.\-%\[\]]+)=([^&;\s#'\"]+)")
+_PAIR = re.compile(rf"(?<![?&;\w.-])([A-Za-z_-][\w.-]*)=({_SHELL_WORD})")
+_FLAG = re.compile(rf"(?<![\w-])(--?[A-Za-z][\w-]*)[ \t]+(?!-)({_SHELL_WORD})")
+_HEADER = re.compile(
+    r"(?i)\b((?:proxy-)?authorization|(?:x-)?api-key|x-[a-z-]*(?:token|key|secret)|(?:set-)?cookie)(['\"]?\s*:\s*['\"]?)"
+    r"((?:bearer|basic|token)\s+)?[^\s'\",]+"
+)
+_BEARER = re.compile(r"(?i)\b(bearer)\s+[A-Za-z0-9._~+/=-]{8,}")
+
+
+def names_secret(name: str) -> bool:
+    """Tell whether values of this name are secrets: `HF_TOKEN`, `apiKey`, `llm.password`, not `max_new_tokens`."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words or words[-1] in _NAMES_OF_VARIABLES:
+        return False
+    named = _NAMES.intersection(words)
+    if "token" in named and _WORDS_BESIDE_TOKEN.intersection(words):
+        named -= {"token"}
+    if "key" in named and _WORDS_BESIDE_KEY.intersection(words):
+        named -= {"key"}
+    return bool(named)
+
+
+def hide(value: Any, name: str = "") -> Any:
+    """Replace secrets in a value of this name, in lists, mappings and texts too; what holds none stays as it is."""
+    if names_secret(name) and value not in (None, "", True, False):
+        return HIDDEN
+    if isinstance(value, Mapping):
+        return {key: hide(part, str(key)) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(hide(part) for part in value)
+    if not isinstance(value, str):
+        return value
+    return _hide_variables(value) if _is_environment(name) else hide_in_text(value)
+
+
+def hide_in_text(text: str) -> str:
+    """Replace the secrets of a text: JSON, addresses, `NAME=value`, `--name value`, headers."""
+    if (parsed := _parsed(text)) is not None:
+        hidden = hide(parsed)
+        return text if hidden == parsed else dump_json(hidden)
+    text = _USER.sub(rf"\1{HIDDEN}@", text)
+    text = _QUERY.sub(lambda found: _hidden(found, "="), text)
+    text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
+    text = _BEARER.sub(rf"\1 {HIDDEN}", text)
+    text = _PAIR.sub(lambda found: found[0] if found[1] == "key" else _hidden(found, "="), text)
+    return _FLAG.sub(lambda found: _hidden(found, " "), text)
+
+
+def _hidden(found: "re.Match[str]", between: str) -> str:
+    return f"{found[1]}{between}{HIDDEN}" if names_secret(found[1]) else found[0]
+
+
+def find_secrets(value: Any, name: str = "") -> set[str]:
+    """The secret texts of a value, as `hide` replaces them, that are long enough to be looked for elsewhere."""
+    return {text for text in _secrets(value, name) if len(text) >= SHORTEST_SECRET}
+
+
+def _secrets(value: Any, name: str) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from _secrets(part, name if names_secret(name) else str(key))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _secrets(part, name if names_secret(name) else "")
+    elif isinstance(value, str):
+        if names_secret(name):
+            yield value
+            if value.lower().startswith(("bearer ", "basic ")):
+                yield value.split(maxsplit=1)[1]
+        elif _is_environment(name):
+            yield from (text for key, text in _variables(value) or () if names_secret(key))
+        elif (parsed := _parsed(value)) is not None:
+            yield from _secrets(parsed, "")
+        else:
+            pairs = [pair for pattern in (_QUERY, _PAIR, _FLAG) for pair in pattern.findall(value)]
+            yield from (_unquoted(text) for key, text in pairs if names_secret(key))
+
+
+def _unquoted(word: str) -> str:
+    try:
+        return "".join(shlex.split(word))
+    except ValueError:
+        return word
+
+
+def replace_secrets(value: Any, secrets: Iterable[str], by: str = HIDDEN) -> Any:
+    """`value` without the texts `secrets`, in lists and mappings too."""
+    ordered = sorted(secrets, key=len, reverse=True)  # of two that begin alike the longer first
+    return _replaced(value, lambda text: _without(text, ordered, by)) if ordered else value
+
+
+def _replaced(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {change(key) if isinstance(key, str) else key: _replaced(part, change) for key, part in value.items()}
+    return [_replaced(part, change) for part in value] if isinstance(value, list) else value
+
+
+def _without(text: str, secrets: Iterable[str], by: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, by)
+    return text
+
+
+def _parsed(text: str) -> Any:
+    """The list or object that a text is the JSON of; None for other texts."""
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        return parse_json(text)
+    except ValueError:
+        return None
+
+
+def _is_environment(name: str) -> bool:
+    """Tell whether an option of this name (`env`, `captioner.env`) holds variables as a shell takes them."""
+    return name.rpartition(".")[2].lower() == "env"
+
+
+def _variables(text: str) -> list[tuple[str, str]] | None:
+    try:
+        return [(key, value) for key, _, value in (part.partition("=") for part in shlex.split(text))]
+    except ValueError:  # a quotation mark without its other
+        return None
+
+
+def _hide_variables(text: str) -> str:
+    """`A=1 HF_TOKEN=[set]` of `A=1 'HF_TOKEN=two words'`."""
+    pairs = _variables(text)
+    if pairs is None:
+        return HIDDEN
+    hidden = [(key, HIDDEN if value and names_secret(key) else hide_in_text(value)) for key, value in pairs]
+    if hidden == pairs:
+        return text
+    return " ".join(
+        key + (f"={value if value == HIDDEN else shlex.quote(value)}" if value else "") for key, value in hidden
+    )
