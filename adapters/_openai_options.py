@@ -29,8 +29,9 @@ class OpenAIOptions:
     `rate` (Hz) and `max_seconds` are of the audio sent. `join` sends two clips as one, so many seconds of silence
     between them. `extra_body` is a JSON object over the call's body, in which null takes a field away.
     `timeout` is of one attempt and `deadline` of one item, its retries included, in seconds; `retries` is a number of
-    attempts beyond the first. A reply of more than `max_reply_mb` MB, unpacked, is not read. Prices are US dollars per million tokens, `price_audio_in` that of audio tokens
-    where it differs. `audio_tokens_per_second` is for estimates alone.
+    attempts beyond the first. A reply of more than `max_reply_mb` MB, unpacked, is not read. Prices are US dollars per
+    million tokens, `price_audio_in` that of audio tokens where it differs. `audio_tokens_per_second` is for estimates
+    alone.
     """
 
     model: str
@@ -47,7 +48,7 @@ class OpenAIOptions:
     timeout: float = 120.0
     deadline: float = 600.0
     retries: int = 5
-    max_reply_mb: float = 16.0
+    max_reply_mb: float = 4.0
     price_in: float | None = None
     price_out: float | None = None
     price_audio_in: float | None = None

@@ -53,9 +53,11 @@ class Server(ThreadingHTTPServer):
         self.script, self.seen, self.lock = script, Seen(), threading.Lock()
         self.golds = [row["answer"] for row in questions(count)]
         self.reply: dict[str, Any] = {}  # what its answers have beside or instead of the usual
+        self.raw: tuple[int, dict[str, str], bytes] | None = None  # the whole of a "raw" reply: status, headers, body
         self.hold: Callable[[Server], None] = lambda server: None
         """Called after a question is counted and before its answer is sent, in the call's own thread."""
         self.hearing: Hearing = "hears"
+        self.said = "sound {}"  # what it says of the sounds of that question; {}: a number for each
 
     @property
     def url(self) -> str:
@@ -126,7 +128,11 @@ class Handler(BaseHTTPRequestHandler):
         clips = [part for part in content if part["type"] != "text"] if isinstance(content, list) else []
         hearing = self.server.hearing
         kept = [] if hearing == "drops the clip" else clips
-        said = f"sound {zlib.crc32(json.dumps(kept).encode())}" if hearing == "hears" else "a dog barks in the rain"
+        said = (
+            self.server.said.format(zlib.crc32(json.dumps(kept).encode()))
+            if hearing == "hears"
+            else "a dog barks in the rain"
+        )
         choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
         usage = {"prompt_tokens": 20 + 60 * len(kept), "completion_tokens": 10}
         told = {} if hearing.endswith("counts nothing") else {"usage": usage}
@@ -174,8 +180,15 @@ def _refused(handler: Handler, item: int, body: dict[str, Any]) -> None:
     _changed(handler, item, body, choices=[{"message": message, "finish_reason": "stop"}])
 
 
+def _raw(handler: Handler, item: int, body: dict[str, Any]) -> None:
+    assert handler.server.raw is not None
+    status, headers, data = handler.server.raw
+    handler._send(status, data, headers)
+
+
 FAULTS: dict[str, Callable[[Handler, int, dict[str, Any]], None]] = {
     "ok": Handler.ok,
+    "raw": _raw,
     "429": lambda handler, item, body: handler.error(429),
     "429 after": lambda handler, item, body: handler.error(429, **{"retry-after": "1"}),
     "500": lambda handler, item, body: handler.error(500),

@@ -17,23 +17,29 @@ SHORTEST_SECRET = 8
 """Characters of a value that is looked for in other texts: a shorter one may be a word of an answer."""
 
 _NAMES = frozenset(
-    "key keys apikey accesskey secretkey token apitoken accesstoken authtoken secret secrets password passwords passwd "
-    "passphrase pwd auth authorization bearer credential credentials cookie cookies".split()
+    (
+        *("key", "keys", "apikey", "accesskey", "secretkey", "token", "apitoken", "accesstoken", "authtoken"),
+        *("secret", "secrets", "password", "passwords", "passwd", "passphrase", "pwd", "auth", "authorization"),
+        *("bearer", "credential", "credentials", "cookie", "cookies"),
+    )
 )
 _WORDS_BESIDE_TOKEN = frozenset(
-    "id ids pad eos bos sep unk cls mask stop special max min new per count limit budget type index text".split()
+    (
+        *("id", "ids", "pad", "eos", "bos", "sep", "unk", "cls", "mask", "stop", "special"),
+        *("max", "min", "new", "per", "count", "limit", "budget", "type", "index", "text"),
+    )
 )
 """With these, `token` is a language model's (`pad_token`, `stop_token_ids`)."""
-_WORDS_BESIDE_KEY = frozenset("cache sort kv".split())
+_WORDS_BESIDE_KEY = frozenset(("cache", "sort", "kv"))
 _NAMES_OF_VARIABLES = frozenset(("env", "variable", "file", "path"))
 """A name that ends so says where a secret is (`api_key_env`), and holds none."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SHELL_WORD = r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+"""
 _USER = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^/\s?#'\"]+@")
-_QUERY = re.compile(r"(?<=[?&;])([\w.\-%\[\]]+)=([^&;\s#'\"]+)")
-_PAIR = re.compile(rf"(?<![?&;\w.-])([A-Za-z_-][\w.-]*)=({_SHELL_WORD})")
-_FLAG = re.compile(rf"(?<![\w-])(--?[A-Za-z][\w-]*)[ \t]+(?!-)({_SHELL_WORD})")
+_QUERY = re.compile(r"(?<=[?&;])([\w.\-%]+)=(?!\[set\])([^&;\s#'\"]+)")
+_PAIR = re.compile(rf"(?<![?&;\w.-])([A-Za-z_-][\w.-]*)=(?!\[set\])({_SHELL_WORD})")
+_FLAG = re.compile(rf"(?<![\w-])(--?[A-Za-z][\w-]*)[ \t]+(?!-|\[set\])({_SHELL_WORD})")
 _HEADER = re.compile(
     r"(?i)\b((?:proxy-)?authorization|(?:x-)?api-key|x-[a-z-]*(?:token|key|secret)|(?:set-)?cookie)(['\"]?\s*:\s*['\"]?)"
     r"((?:bearer|basic|token)\s+)?[^\s'\",]+"
@@ -167,6 +173,5 @@ def _hide_variables(text: str) -> str:
     hidden = [(key, HIDDEN if value and names_secret(key) else hide_in_text(value)) for key, value in pairs]
     if hidden == pairs:
         return text
-    return " ".join(
-        key + (f"={value if value == HIDDEN else shlex.quote(value)}" if value else "") for key, value in hidden
-    )
+    shown = ((key, value if value == HIDDEN else shlex.quote(value)) for key, value in hidden)
+    return " ".join(key if value == "''" else f"{key}={value}" for key, value in shown)

@@ -212,8 +212,8 @@ class Fetcher:
         if mark["total"] is None and done > longest:
             part.remove()
             raise FetchError(
-                f"{url}: more than {longest:,} bytes came, and the server tells no size; what came was removed: fetch it "
-                "by hand if that is right"
+                f"{url}: more than {longest:,} bytes came, of a file whose size the server does not tell; they were "
+                "removed: fetch it by hand if that is right"
             )
         if mark["total"] is not None and done != mark["total"]:
             if done > mark["total"]:

@@ -73,9 +73,7 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
         if info.sha is None or not listed:
             raise FetchError(f"hub data set {dataset}: it has no parquet files")
         if unknown := [name for name, each in listed.items() if each.size is None]:
-            raise FetchError(
-                f"hub data set {dataset}: the hub tells no size of {unknown[0]}, so its download has no bound"
-            )
+            raise FetchError(f"hub data set {dataset}: the hub tells no size of {unknown[0]}, expected one")
         copy = HubCopy(dataset, info.sha, {name: each.size or 0 for name, each in listed.items()})
         copy.write(folder, option)
         enough_space(folder, sum(size for name, size in copy.files.items() if not (folder / name).is_file()))
@@ -97,9 +95,8 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
     for name, each in listed.items():
         if (came := (folder / name).stat().st_size) != each.size:
             (folder / name).unlink()
-            raise FetchError(
-                f"hub data set {dataset}: {name} came with {came:,} bytes, listed are {each.size:,}; removed"
-            )
+            told = f"{name} came with {came:,} bytes, the hub lists {each.size:,}"
+            raise FetchError(f"hub data set {dataset}: {told}; it was removed")
         if each.lfs is not None and digest(folder / name, "sha256") != each.lfs.sha256:
             (folder / name).unlink()
             raise FetchError(f"hub data set {dataset}: {name} came with another sha256 than listed; it was removed")

@@ -30,7 +30,7 @@ class Budget:
         self.spent += sum(amount for amount, _ in costs)
         if not self.estimated and any(guess for _, guess in costs):
             print(
-                "the server does not tell the tokens of its answers (usage): what they cost is estimated, as by --dry-run",
+                "the server does not tell the tokens of its answers (usage): their cost is estimated, as by --dry-run",
                 file=sys.stderr,
             )
         self.estimated += sum(amount for amount, guess in costs if guess)

@@ -250,7 +250,8 @@ def test_a_worker_that_does_not_start_is_one_line(tmp_path: Path, body: str, sta
         ({"command": "/no/such/python worker.py"}, "cannot start /no/such/python: No such file or directory"),
         ({"command": "python 'worker.py"}, "command cannot be split as a shell would: No closing quotation"),
         ({"command": " "}, "command is empty, expected"),
-        ({"command": "true", "env": "A"}, "env takes A=1 B=2, found 'A'"),
+        ({"command": "true", "env": "=A"}, "env takes A=1 B=2, or the name of a variable, found '=A'"),
+        ({"command": "true", "env": "NO_SUCH_NAME"}, "env names NO_SUCH_NAME, which is not in the environment"),
         ({"command": "true", "timeout": 0}, "timeout takes a number from 0.001"),
         ({"command": "true", "timeout": "nan"}, "timeout takes a number from 0.001"),
         ({"command": "true", "batch": 0}, "batch takes a number from 1"),
@@ -469,3 +470,104 @@ def test_a_worker_whose_model_hears_nothing_is_stopped_unless_it_says_better(tmp
 def test_the_options_object_is_refused_early() -> None:
     with pytest.raises(UsageError, match="restarts takes a number from 0"):
         catalogue().adapter("exec").create({"command": "true", "restarts": "-1"}, Runtime())
+
+
+SECRET = "sesame-0123456789"
+
+
+def stored_bytes(tmp_path: Path) -> bytes:
+    files = [path for path in only_run(tmp_path / "runs").rglob("*") if path.is_file()]
+    assert len(files) >= 4
+    return b"".join(path.read_bytes() for path in files)
+
+
+LEAKY = """
+token = os.environ["HF_TOKEN"]
+hello(settings={"token": token, "greeting": "I am " + token}, note=token)
+sys.stderr.write("logged in as " + token[:5]); sys.stderr.flush()
+sys.stderr.write(token[5:] + "\\n"); sys.stderr.flush()
+for line in sys.stdin:
+    item = json.loads(line)["id"]
+    mark("asked")
+    if item == "item-002":
+        say(id=item, error="denied for " + token)
+    elif item == "item-003":
+        sys.exit("denied for " + token)
+    else:
+        say(id=item, text=GOLDS[item], extra={"header": ["Bearer " + token]})
+"""
+
+
+@pytest.mark.parametrize("how", ["HF_TOKEN={}", "A=1 'HF_TOKEN={}'", "HF_TOKEN"])
+def test_a_secret_of_the_environment_is_stored_nowhere(
+    tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", SECRET if how == "HF_TOKEN" else "")
+    ran = run(tmp_path, (*worker(tmp_path, LEAKY), *arg(env=how.format(SECRET))), "--max-failures", 2)
+    assert ran.status == 0, ran.err
+    assert [row["reason"] for row in rows(tmp_path).values() if row["status"] == "error"] == [
+        "denied for [set]",
+        "the worker ended with status 1 (denied for [set])",
+    ]
+    assert ran.run["identity"]["settings"]["greeting"] == "I am [set]"
+    log = only_run(tmp_path / "runs") / "worker.log"
+    assert soon(lambda: "logged in as [set]\n" in log.read_text())
+    assert SECRET.encode() not in stored_bytes(tmp_path)
+    assert SECRET not in ran.out + ran.err
+    asked = len((tmp_path / "asked").read_text().split())
+    monkeypatch.setenv("HF_TOKEN", "another-9876543210")
+    again = run(tmp_path, (*worker(tmp_path, LEAKY), *arg(env=how.format("another-9876543210"))), "--max-failures", 2)
+    assert again.status == 0, again.err
+    only_run(tmp_path / "runs")  # another token is no other run
+    assert len((tmp_path / "asked").read_text().split()) <= asked + 4, "answers are kept"
+    assert b"another-9876543210" not in stored_bytes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ('\'{"id": "\' + item + \'", "text": "x", "extra": {"cost": 1e999}}\'', "reply has cost inf, expected US"),
+        (
+            "json.dumps({'id': item, 'text': 'x', 'extra': {'cost': 'much'}})",
+            "reply has cost 'much', expected US dollars",
+        ),
+        (
+            "json.dumps({'id': item, 'text': 'x', 'extra': {'prompt_tokens': 10**400}})",
+            "prompt_tokens of about 400 digits",
+        ),
+        ("json.dumps({'id': item, 'text': 'x', 'extra': {'prompt_tokens': []}})", "reply has prompt_tokens []"),
+        ('\'{"id": "\' + item + \'", "text": "x", "extra": {"a": [1e999]}}\'', "an extra that is no JSON"),
+        (
+            '\'{"id": "\' + item + \'", "text": "x", "extra": {"a": \' + \'[\' * 10**5 + \']\' * 10**5 + \'}}\'',
+            "expected one",
+        ),
+        ("'[' + item + ']'", "expected one JSON object a reply"),
+        ("'x' * (17 << 20)", "the worker wrote more than 16 MiB without the end of a line"),
+    ],
+)
+def test_an_odd_reply_fails_its_item(tmp_path: Path, reply: str, reason: str) -> None:
+    trouble = f"if item == 'item-002': print({reply}, flush=True); continue"
+    ran = run(tmp_path, worker(tmp_path, loop(trouble)), "--limit", 5)
+    assert (ran.status, ran.run["status"]["error"], ran.run["status"]["ok"]) == (1, 1, 4), ran.err
+    assert reason in rows(tmp_path)["item-002"]["reason"]
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("hello(parameters=10**400)", "its first line has parameters 1000"),
+        ("hello(batch=10**9)", "its first line has batch 1000000000, expected a whole number above 0, 10^6 at most"),
+        ("print('[' * 10**5, flush=True)", "expected its first line"),
+    ],
+)
+def test_an_odd_first_line_is_one_line(tmp_path: Path, body: str, told: str) -> None:
+    ran = run(tmp_path, worker(tmp_path, body))
+    assert (ran.out, len(ran.err.splitlines())) == ("", 1), ran.err
+    assert told in ran.err
+
+
+def test_a_name_of_half_a_surrogate_pair(tmp_path: Path) -> None:
+    body = loop().replace("hello(**{})", r"hello(name='a \ud800')")
+    ran = run(tmp_path, worker(tmp_path, body), "--limit", 2)
+    assert (ran.status, ran.run["model"]) == (0, "a ?")
