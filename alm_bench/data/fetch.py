@@ -253,15 +253,20 @@ class Fetcher:
 def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
     """The answer at an address or at what it redirects to, its body unread. Raises what requests raises, FetchError.
 
-    Redirects are followed here, for requests reads their bodies to the end, whatever their length.
+    Redirects are followed here, for requests reads their bodies to the end, whatever their length, even where it is
+    told not to follow them.
     """
     import requests
 
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            """Hide from requests that it is redirected."""
+
     address = where
-    with requests.Session() as session:
+    with Session() as session:
         for _ in range(MOST_REDIRECTS):
             response = session.get(address, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False)
-            target = session.get_redirect_target(response)
+            target = super(Session, session).get_redirect_target(response)
             if target is None:
                 return response
             response.close()

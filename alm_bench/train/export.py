@@ -53,7 +53,8 @@ def find_training(name: str, out: Path = OUT) -> Path:
 
 
 def _network(run: Path, config: TrainConfig, numbers: int) -> tuple[Mellow, Tokenizer]:
-    """The network that the state, of so many `numbers`, is of; states of the first version have its description in the recipe alone."""
+    """The network of the state, which has so many `numbers`; states of the first version have its description in the
+    recipe alone."""
     state = run / STATE
     if not (state / NETWORK).is_file():
         return build_network(config.model, config.seed, config.trained_on)

@@ -221,6 +221,16 @@ def test_what_cannot_be_read(folder: Path, tmp_path: Path) -> None:
     assert "unheard-of" in refused(other)
 
 
+def test_a_tokenizer_that_is_none_and_a_vocabulary_without_end(folder: Path, tmp_path: Path) -> None:
+    other = made(tmp_path / "other")
+    (other / "tokenizer.json").write_text('{"model": 5}')
+    assert "cannot be loaded: " in refused(other)
+    endless = made(tmp_path / "endless")
+    config = json.loads((folder / "config.json").read_text())
+    (endless / "config.json").write_text(json.dumps({**config, "vocab_size": 10**9}))
+    assert "cannot be loaded: " in refused(endless)
+
+
 def wrapped(error: BaseException) -> OSError:
     try:
         raise OSError("a long text\nof several lines") from error

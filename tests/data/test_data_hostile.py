@@ -1,6 +1,7 @@
 """Servers and files that give more than was asked for, or what is none: one line each, and nothing is filled up."""
 
 import gzip
+import io
 import json
 import socketserver
 import threading
@@ -112,7 +113,7 @@ def test_https_is_not_left_by_a_redirect(tmp_path: Path, monkeypatch: pytest.Mon
     def get(self: requests.Session, url: str, **settings: object) -> requests.Response:
         asked.append(url)
         found = requests.Response()
-        found.status_code, found.url = 302, url
+        found.status_code, found.url, found.raw = 302, url, io.BytesIO()
         found.headers["Location"] = "http://example.org/a.bin"
         return found
 

@@ -236,6 +236,17 @@ def change_config(folder: Path, **changes: Any) -> None:
         ({"prompt__layout": "loose"}, "layout must be"),
         ({"prompt__pad": 4000}, "prompt.pad 4000 is outside the vocabulary of 1536"),
         ({"lm__vocabulary": 1000}, "embed_tokens.weight [1536, 48] instead of [1000, 48]"),
+        ({"lm__vocabulary": 10**9}, "lm: vocabulary must be from 1 to 4,194,304, found 1000000000"),
+        ({"lm__vocabulary": 10**400}, "lm: vocabulary must be from 1 to 4,194,304, found 1000"),
+        ({"lm__vocabulary": 4 * 10**6, "lm__mlp": 10**6}, "embed_tokens.weight [1536, 48] instead of [4000000, 48]"),
+        ({"lm__layers": 10**9}, "lm: layers must be from 1 to 1,000, found 1000000000"),
+        ({"lm__heads": 0}, "lm: heads must be from 1 to 1,024, found 0"),
+        ({"lm__rope_theta": float("nan")}, "lm: rope_theta must be from"),
+        ({"encoder__patch": 0}, "encoder: patch must be from 1 to 4,096, found 0"),
+        ({"encoder__mels": 0}, "encoder: mels must be from 1 to 1,024, found 0"),
+        ({"encoder__n_fft": 10**9}, "encoder: n_fft must be from 2 to 65,536, found 1000000000"),
+        ({"encoder__seconds": 1e300}, "encoder: seconds must be from 0.001 to 3,600, found 1e+300"),
+        ({"encoder__depths": [1] * 10**4}, "encoder: depths has 10000 entries, expected 16 at most"),
     ],
 )
 def test_a_wrong_configuration_is_one_line(folder: Path, changes: dict[str, Any], message: str) -> None:
@@ -256,6 +267,23 @@ def test_a_file_of_the_folder_is_missing_or_broken(folder: Path, name: str) -> N
         load(str(folder))
     (folder / name).unlink()
     with pytest.raises(CheckpointError, match=f"has no {name}"):
+        load(str(folder))
+
+
+@pytest.mark.parametrize(
+    "text", ['{"model": 5}', '{"model": {"type": "none"}}', '{"model": null}', "[" * 100_000], ids=range(4)
+)
+def test_a_tokenizer_that_is_none(folder: Path, text: str) -> None:
+    (folder / TOKENIZER).write_text(text)
+    with pytest.raises(CheckpointError, match=TOKENIZER) as caught:
+        load(str(folder))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [CONFIG, TOKENIZER])
+def test_a_text_that_is_no_utf8(folder: Path, name: str) -> None:
+    (folder / name).write_bytes(b"\xff\xfe{}")
+    with pytest.raises(CheckpointError, match=f"{name} cannot be read as UTF-8 text"):
         load(str(folder))
 
 
