@@ -9,6 +9,7 @@ from alm_bench.core.errors import (
     FetchError,
     MetricError,
     StoreError,
+    StoreLostError,
     UnreachableError,
     UsageError,
 )
@@ -119,6 +120,7 @@ __all__ = [
     "ScoresItems",
     "Status",
     "StoreError",
+    "StoreLostError",
     "Strategy",
     "Streams",
     "Submits",

@@ -51,6 +51,10 @@ class StoreError(AlmBenchError):
     """A run folder cannot be written or read (full disk, read-only, locked by another process)."""
 
 
+class StoreLostError(StoreError):
+    """A run's files were removed, moved or replaced while the run was writing them."""
+
+
 def known_first(name: str, known: Iterable[str], limit: int = 12) -> str:
     """List the known names, those closest to `name` first, for an error message."""
     from rapidfuzz import fuzz, process  # here, since most commands never fail

@@ -1,19 +1,22 @@
 """A run's folder: written by one process at a time, durable line by line, resumed after any crash."""
 
+import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from alm_bench.core import StoreError
+from alm_bench.core import StoreError, StoreLostError
 from alm_bench.core.files import atomic_write, lock_folder, storing
 from alm_bench.core.foreign import dump_json, parse_json
 from alm_bench.records.schema import SCHEMA_VERSION, Record
 
 HEADER, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.json"
+ITEM_SCORES = "item_scores.json"
 
 
 def read_json_file(path: Path) -> dict[str, Any]:
@@ -92,6 +95,9 @@ class RunStore:
 
     `kept` are the items found there. Opening drops what a crash tore, and what is to be tried again unless
     `keep_failures` (scoring again tries nothing).
+
+    Raises StoreLostError once its files are no longer at their paths. All records that it was given are in memory until
+    then: where nothing else has taken their path, they are written there again.
     """
 
     def __init__(self, folder: Path, header: dict[str, Any], fresh: bool = False, keep_failures: bool = False) -> None:
@@ -101,6 +107,11 @@ class RunStore:
         self._keep_failures = keep_failures
         self._held = ExitStack()
         self._file: int | None = None
+        self._records: dict[str, Record] = {}
+        self._losing = threading.Lock()  # batches are appended by another thread than the one that asks
+        self._lost: StoreLostError | None = None
+        self._restoring = False
+        self._stable_inodes = True
         self.kept: list[Record] = []
 
     def __enter__(self) -> "RunStore":
@@ -121,21 +132,28 @@ class RunStore:
             with storing(self.folder):
                 samples.unlink(missing_ok=True)
         if self._fresh or not (self.folder / HEADER).exists():
-            atomic_write(self.folder / HEADER, dump_json(self._header, indent=1) + "\n")
+            self._write_header()
         found = read_json_file(self.folder / HEADER)
         if found.get("fingerprint") != self._header.get("fingerprint"):
             other = found.get("fingerprint")
             raise StoreError(f"{self.folder} holds another run (fingerprint {other}): name another --out")
+        self._header = found
         records, torn = read_records(self.folder)
         self.kept = [record for record in records if self._keep_failures or not record.retried]
+        self._records = {record.sample.id: record for record in self.kept}
+        self._append_to(samples)
         if torn or len(self.kept) != len(records):
             self.rewrite(self.kept)
-        self._append_to(samples)
+
+    def _write_header(self) -> None:
+        atomic_write(self.folder / HEADER, dump_json(self._header, indent=1) + "\n")
 
     def _append_to(self, samples: Path) -> None:
         self._close()
         with storing(samples):
             self._file = os.open(samples, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            # Some network file systems make up inode numbers at each call: there, only presence can be checked.
+            self._stable_inodes = os.path.samestat(os.fstat(self._file), samples.stat())
 
     def _close(self) -> None:
         if self._file is not None:
@@ -146,11 +164,67 @@ class RunStore:
         """A run is not finished while its items change."""
         with storing(self.folder):
             (self.folder / SUMMARY).unlink(missing_ok=True)
+            (self.folder / ITEM_SCORES).unlink(missing_ok=True)
+
+    def check(self) -> None:
+        """Raise StoreLostError unless `run.json` and the open `samples.jsonl` are at their paths."""
+        with self._losing:
+            if self._lost is None and (loss := self._find_loss()) is not None:
+                self._lost = StoreLostError(f"{self.folder}: {loss} while the run was writing it; {self._recover()}")
+            if self._lost is not None:
+                raise self._lost
+
+    def _find_loss(self) -> str | None:
+        header, samples = self.folder / HEADER, self.folder / SAMPLES
+        if not self.folder.is_dir():
+            return "the folder was removed or moved"
+        if not samples.exists():
+            return f"{SAMPLES} was removed or moved"
+        if not self._in_place():
+            return f"{SAMPLES} was replaced"
+        return None if header.exists() else f"{HEADER} was removed or moved"
+
+    def _recover(self) -> str:
+        """Write what is in memory to where it was, unless another file is there or the open one was only moved."""
+        self._restoring = self._in_place() if (self.folder / SAMPLES).exists() else not self._is_linked()
+        advice = "nothing more was asked; the same command resumes from what is stored"
+        if not self._restoring:
+            return advice
+        self._restore()
+        return f"its {len(self._records)} records were written there again; {advice}"
+
+    def _restore(self) -> None:
+        self._write_header()
+        atomic_write(self.folder / SAMPLES, "".join(record.line() for record in self._records.values()))
+
+    def _in_place(self) -> bool:
+        """Whether the file at the path is the open one."""
+        assert self._file is not None, "the store is not open"
+        return not self._stable_inodes or os.path.samestat(os.fstat(self._file), (self.folder / SAMPLES).stat())
+
+    def _is_linked(self) -> bool:
+        """Whether the open file has a name, if another than before."""
+        assert self._file is not None, "the store is not open"
+        return os.fstat(self._file).st_nlink > 0
 
     def append(self, records: Sequence[Record]) -> None:
         """Add lines; when this returns they are on disk. A failed write leaves no torn line behind."""
-        assert self._file is not None, "the store is not open"
+        with self._losing:
+            self._records.update({record.sample.id: record for record in records})
+        try:
+            self.check()
+        except StoreLostError:
+            with self._losing:
+                if self._restoring:
+                    self._restore()  # these too
+                elif self._is_linked():
+                    self._write(records)  # to where the file was moved
+            raise
         self._change()
+        self._write(records)
+
+    def _write(self, records: Sequence[Record]) -> None:
+        assert self._file is not None, "the store is not open"
         data = "".join(record.line() for record in records).encode()
         start = os.fstat(self._file).st_size
         with storing(self.folder / SAMPLES):
@@ -170,18 +244,34 @@ class RunStore:
 
     def note(self, key: str, value: Any) -> None:
         """Add something to `run.json` that was found while the run was made."""
+        self.check()
         if key in (header := self.header) and header[key] == value:
             return
-        whole = {**header, key: value}
-        atomic_write(self.folder / HEADER, dump_json(whole, indent=1) + "\n")
+        self._header = {**header, key: value}
+        self._write_header()
 
     def rewrite(self, records: Iterable[Record]) -> None:
         """Replace all lines in one step."""
+        records = list(records)
+        self.check()
+        self._records = {record.sample.id: record for record in records}
         self._change()
         atomic_write(self.folder / SAMPLES, "".join(record.line() for record in records))
         self._append_to(self.folder / SAMPLES)  # what was open is the file of before
 
-    def finish(self, summary: dict[str, Any]) -> None:
-        """Write `summary.json`: its presence means that the run is finished."""
-        whole = {"schema_version": SCHEMA_VERSION, **summary}
-        atomic_write(self.folder / SUMMARY, dump_json(whole, indent=1) + "\n")
+    def finish(self, summary: dict[str, Any], item_scores: dict[str, Any] | None = None) -> None:
+        """Write `summary.json`: its presence means that the run is finished. `item_scores` go beside it, with what
+        tells whether they belong to it."""
+        self.check()
+        text = dump_json({"schema_version": SCHEMA_VERSION, **summary}, indent=1) + "\n"
+        if item_scores is not None:
+            stamp = stamp_of(text.encode(), self.folder / SAMPLES)
+            entry = {"schema_version": SCHEMA_VERSION, **stamp, **item_scores}
+            atomic_write(self.folder / ITEM_SCORES, dump_json(entry) + "\n")
+        atomic_write(self.folder / SUMMARY, text)
+
+
+def stamp_of(summary: bytes, samples: Path) -> dict[str, Any]:
+    """What item scores were computed with: the content of `summary.json` and the size of `samples.jsonl`."""
+    size = samples.stat().st_size if samples.is_file() else None
+    return {"summary_sha256": hashlib.sha256(summary).hexdigest(), "samples_bytes": size}

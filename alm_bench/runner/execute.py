@@ -31,7 +31,7 @@ def execute(
 ) -> list[Record]:
     """Answer what is not yet in the store, in this process where no other `executor` is named; returns all records in
     the task's order, fewer than the plan's items where the budget is reached. Raises AdapterError where the audio does
-    not reach the model.
+    not reach the model, StoreLostError once the run's files are gone: nothing more is asked then.
 
     Each batch is on disk before it is observed: an interruption loses at most the batch in the model's hands and the
     one before it, which is being written meanwhile.
@@ -55,7 +55,7 @@ def execute(
     if todo:
         sizer = Sizer(plan.spec.batch_size, lambda line: print(f"{plan.spec.task}: {line}", file=sys.stderr))
         try:
-            made = _spent((executor or Local()).answered(plan, todo, budget, sizer), budget)
+            made = _checked((executor or Local()).answered(plan, todo, budget, sizer), budget, store)
             # Of calls that end one by one each is shown at once, not with the next.
             write = _stored if isinstance(plan.adapter, Streams) else _written
             with closing(write(made, store)) as written:
@@ -67,10 +67,18 @@ def execute(
     return sorted(kept.values(), key=lambda record: record.index)
 
 
-def _spent(made: Iterator[list[Record]], budget: Budget) -> Iterator[list[Record]]:
-    for records in made:
-        budget.add(records)  # before anything else is asked
-        yield records
+def _checked(made: Iterator[list[Record]], budget: Budget, store: RunStore) -> Iterator[list[Record]]:
+    """Batches as they are answered; before another is asked for, what this one cost is spent, and the store still has
+    its files. Raises StoreLostError."""
+    try:
+        store.check()
+        for records in made:
+            budget.add(records)
+            yield records
+            store.check()
+    finally:
+        if isinstance(made, Generator):  # calls that are still open end now
+            made.close()
 
 
 def _stored(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Record], None, None]:

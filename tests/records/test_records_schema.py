@@ -67,7 +67,7 @@ def test_a_model_that_says_half_a_surrogate_pair_is_stored(tmp_path: Path) -> No
     assert Record.read(said.line().encode("utf-8").decode(), "here") == said
     failed = answered(record(sample=sample), Output(None, error="broke\n at \ud83d", extra={"why": "\ud800"}), task)
     assert (failed.status, failed.reason) == ("error", "broke at ?")
-    assert Record.read(failed.line().encode("utf-8").decode(), "here").extra == {"why": "?"}
+    assert Record.read(failed.line().encode("utf-8").decode(), "here") == failed, "also what is stored beside"
 
 
 def test_extras_that_json_does_not_know_are_stored_as_text() -> None:

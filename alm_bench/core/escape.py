@@ -1,0 +1,81 @@
+"""Foreign text (names, labels, ids, replies, server errors) made harmless where people read it: terminals, markdown
+and spreadsheets."""
+
+import re
+import sys
+import unicodedata
+from typing import Any, TextIO
+
+_MARKDOWN = str.maketrans({"\\": "\\\\", "`": "\\`", "*": "\\*", "~": "\\~", "<": "&lt;", ">": "&gt;"})
+_ENTITY = re.compile(r"&(?=#?\w+;)")
+_EMPHASIS = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+"""Underscores at the edge of a word: those within one (`by_text_sum`) are no markup."""
+_LINK = re.compile(r"\](?=[(\[:])")
+"""A bracket that could close a link's text; `blind[first]` is no link and stays as it is."""
+
+_FORMULA = tuple("=+-@\t\r＝＋－＠")
+"""What a cell begins with that spreadsheets compute; the wide forms too."""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? ?%?")
+
+_HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode categories that a terminal acts on or hides: controls (C0, DEL, C1), formatting such as the overrides of
+writing direction, halves of surrogate pairs, line and paragraph separators."""
+_JOINERS = "\u200c\u200d"
+"""Formatting that words of some scripts, and composed emoji, are spelled with."""
+
+
+class Markdown(str):
+    """Text that is markdown already, so that `escape_cell` leaves its markup alone."""
+
+    __slots__ = ()
+
+
+def escape_terminal(text: str, keep: str = "") -> str:
+    """One line: characters that control a terminal become visible (`\\x1b`, `\\n`, `\\u202e`), but for those of
+    `keep`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c in keep or not _is_hidden(c) else _visible(c) for c in text)
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN and character not in _JOINERS
+
+
+def _visible(character: str) -> str:
+    return character.encode("ascii", "backslashreplace").decode() if ord(character) > 127 else repr(character)[1:-1]
+
+
+def escape_lines(text: str) -> str:
+    """`escape_terminal` for text of several lines: newlines and tabs stay."""
+    return escape_terminal(text, keep="\n\t")
+
+
+def escape_markdown(text: str) -> str:
+    """One line in which nothing is markup or HTML: no link, image, emphasis, code or tag. Pipes are `escape_cell`'s."""
+    shown = _ENTITY.sub("&amp;", escape_terminal(text)).translate(_MARKDOWN)
+    return _LINK.sub(r"\\]", _EMPHASIS.sub(r"\\_", shown))
+
+
+def escape_cell(value: Any) -> str:
+    """A cell of a markdown table. Text is escaped, unless it is `Markdown`."""
+    text = escape_terminal(value) if isinstance(value, Markdown) else escape_markdown(str(value))
+    return text.replace("|", "\\|")
+
+
+def emphasise(text: str, mark: str = "*") -> Markdown:
+    """Foreign text in italics (`*`) or bold (`**`)."""
+    return Markdown(f"{mark}{escape_markdown(text)}{mark}")
+
+
+def escape_csv(value: Any) -> Any:
+    """A CSV cell: numbers as they are; text in one line, with `'` before what a spreadsheet would compute."""
+    if not isinstance(value, str):
+        return value
+    computed = value.lstrip(" ").startswith(_FORMULA) and not _NUMBER.fullmatch(value)
+    return ("'" if computed else "") + escape_terminal(value, keep="\t")
+
+
+def print_notice(text: str, file: TextIO | None = None) -> None:
+    """Print one line to standard error, whatever the text holds."""
+    print(escape_terminal(text), file=sys.stderr if file is None else file)

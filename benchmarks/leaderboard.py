@@ -1,0 +1,85 @@
+"""How long `alm-bench leaderboard` and `alm-bench ls runs` take with many runs.
+
+    python benchmarks/leaderboard.py [--runs 1000] [--items 5] [--rounds 3]
+
+Makes finished runs of demo MMAU questions in a temporary folder: one plan, random letters as answers, a name and a
+fingerprint for each run. Then times the two commands as a user gives them, each in a process of its own (Python's start
+included), and prints a markdown table of the medians. The folder is deleted at the end.
+"""
+
+import argparse
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from alm_bench.core import Decoding, Output, Runtime
+from alm_bench.core.prompt import pick_prompt
+from alm_bench.demo import demo_root
+from alm_bench.plugins import catalogue
+from alm_bench.records.schema import Record, answered
+from alm_bench.records.store import RunStore
+from alm_bench.records.summary import document, summarise
+from alm_bench.records.tables import markdown
+from alm_bench.runner import Plan, RunSpec, prepare
+
+
+def plan_items(items: int) -> Plan:
+    entry = catalogue().task("mmau")
+    adapter = catalogue().adapter("blind").create({}, Runtime("cpu", None))
+    decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
+    spec = RunSpec("mmau", "blind", "test-mini", "demo", decoding, limit=items)
+    return prepare(spec, entry.create(), pick_prompt(entry.prompts(), "letters", "mmau"), demo_root(), adapter)
+
+
+def answer_at_random(plan: Plan, seed: int) -> Iterator[Record]:
+    draw = random.Random(seed)
+    for record in plan.pending:
+        letter = chr(ord("a") + draw.randrange(len(record.sample.choices)))
+        yield answered(record, Output(f"({letter})"), plan.task)
+
+
+def make_runs(plan: Plan, runs: int, out: Path) -> None:
+    for number in range(runs):
+        identity = {**plan.header["identity"], "label": f"model {number}"}
+        header = {**plan.header, "identity": identity, "fingerprint": f"{number:012x}"}
+        folder = out / f"mmau-model-{number}-demo-{number:012x}"
+        records = list(answer_at_random(plan, number))
+        with RunStore(folder, header) as store:
+            store.append(records)
+            store.finish(document([summarise(store.header, plan.task, records, folder.name)]))
+
+
+def time_command(arguments: list[str], rounds: int) -> float:
+    """Seconds, the median of `rounds`."""
+    seconds = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "alm_bench", *arguments], stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--items", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        out = Path(name) / "runs"
+        make_runs(plan_items(options.items), options.runs, out)
+        commands = {
+            "leaderboard": ["leaderboard", "--out", str(out), "--to", name],
+            "ls runs": ["ls", "runs", "--out", str(out)],
+        }
+        rows = [[title, f"{time_command(command, options.rounds):.1f}"] for title, command in commands.items()]
+    print(markdown([f"{options.runs:,} runs of {options.items} items", "seconds"], rows))
+
+
+if __name__ == "__main__":
+    main()
