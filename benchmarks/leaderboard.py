@@ -21,9 +21,10 @@ from alm_bench.core import Decoding, Output, Runtime
 from alm_bench.core.prompt import pick_prompt
 from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
+from alm_bench.records.finished import finish_run
 from alm_bench.records.schema import Record, answered
 from alm_bench.records.store import RunStore
-from alm_bench.records.summary import document, summarise
+from alm_bench.records.summary import summarise
 from alm_bench.records.tables import markdown
 from alm_bench.runner import Plan, RunSpec, prepare
 
@@ -51,7 +52,7 @@ def make_runs(plan: Plan, runs: int, out: Path) -> None:
         records = list(answer_at_random(plan, number))
         with RunStore(folder, header) as store:
             store.append(records)
-            store.finish(document([summarise(store.header, plan.task, records, folder.name)]))
+            finish_run(store, plan.task, summarise(store.header, plan.task, records, folder.name), records)
 
 
 def time_command(arguments: list[str], rounds: int) -> float:

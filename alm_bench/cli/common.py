@@ -13,11 +13,13 @@ import typer
 
 from alm_bench.core import AudioRef, DataError, DataRoot, Runtime, UsageError
 from alm_bench.core.errors import known_first
+from alm_bench.core.escape import print_notice
 from alm_bench.core.options import split_pair
 from alm_bench.core.protocols import CACHE_MB
 
 if TYPE_CHECKING:
     from alm_bench.plugins import TaskEntry
+    from alm_bench.records.finished import LeftOut
 
 RUNS = Path("results/runs")
 
@@ -162,18 +164,22 @@ def pick_split(entry: "TaskEntry", split: str | None) -> str:
     )
 
 
-def run_folders(out: Path) -> list[Path]:
-    """Run folders below `out`, oldest first."""
-    found = [path.parent for path in out.glob("*/run.json")]
-    return sorted(found, key=lambda folder: ((folder / "run.json").stat().st_mtime, folder.name))
+def is_file(path: Path) -> bool:
+    """False also for names that the system refuses, and in a folder that it does not let in."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def find_run(name: str, out: Path = RUNS) -> Path:
     """A run's folder by path, by name, or by the end of its name."""
+    from alm_bench.records.finished import find_run_folders
+
     path = Path(name)
-    if (path / "run.json").is_file():
+    if is_file(path / "run.json"):
         return path if path.name else path.resolve()  # `.` is a folder with a name too: reports print it
-    folders = run_folders(out)
+    folders, _ = find_run_folders(out)
     matches = [folder for folder in folders if folder.name == name] or [
         folder for folder in folders if folder.name.endswith(name)
     ]
@@ -183,3 +189,9 @@ def find_run(name: str, out: Path = RUNS) -> Path:
         raise UsageError(f"{name!r} fits {len(matches)} runs: {', '.join(folder.name for folder in matches[:6])}")
     known = known_first(name, [folder.name for folder in folders], limit=4) if folders else "none"
     raise UsageError(f"no run {name!r} (no run.json there); runs in {out}: {known}")
+
+
+def report_left_out(left_out: "Sequence[LeftOut]") -> None:
+    """A line each on standard error."""
+    for one in left_out:
+        print_notice(f"{one.folder.name}: left out: {one.reason}")

@@ -1,11 +1,15 @@
 """`alm-bench ls`: what is installed and what was run."""
 
-import sys
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alm_bench.cli import common
+from alm_bench.core.escape import print_notice
+
+if TYPE_CHECKING:
+    from alm_bench.records.finished import LeftOut
 
 
 def ls(
@@ -15,9 +19,10 @@ def ls(
 ) -> None:
     """List tasks, models or runs."""
     common.one_of(what, ("tasks", "models", "runs"), "ls")
-    rows = {"tasks": _tasks, "models": _models}[what]() if what != "runs" else _runs(out)
+    rows, left_out = _runs(out) if what == "runs" else ({"tasks": _tasks, "models": _models}[what](), [])
+    common.report_left_out(left_out)
     if json_:
-        common.print_json({what: rows})
+        common.print_json({what: rows, **({"left_out": [one.as_json() for one in left_out]} if what == "runs" else {})})
         return
     from alm_bench.records.tables import markdown
 
@@ -31,7 +36,7 @@ def _broken() -> None:
     from alm_bench.plugins import catalogue
 
     for name, reason in catalogue().broken.items():
-        print(f"plug-in {name} is broken: {reason}", file=sys.stderr)
+        print_notice(f"plug-in {name} is broken: {reason}")
 
 
 def _tasks() -> list[dict[str, Any]]:
@@ -82,23 +87,26 @@ def _models() -> list[dict[str, Any]]:
     return rows
 
 
-def _runs(out: Any) -> list[dict[str, Any]]:
+def _runs(out: Path) -> tuple[list[dict[str, Any]], "list[LeftOut]"]:
+    from alm_bench.records.finished import find_run_folders, read_each
+
+    folders, closed = find_run_folders(out)
+    rows, damaged = read_each(folders, _row_of_run)
+    return rows, [*closed, *damaged]
+
+
+def _row_of_run(folder: Path) -> dict[str, Any]:
     from alm_bench.records.finished import finished
     from alm_bench.records.store import read_header, read_summary
     from alm_bench.records.tables import cell, task_title
 
-    rows = []
-    for folder in common.run_folders(out):
-        header = read_header(folder)
-        run = read_summary(folder)[0] if finished(folder) else None
-        title = {"task": header["task"]["name"], "data": header["data"]["kind"]}
-        rows.append(
-            {
-                "run": folder.name,
-                "task": task_title(title),
-                "model": header["identity"]["label"],
-                "items": header["items"],
-                "accuracy": "not finished" if run is None else cell(run["metrics"].get("accuracy"), "accuracy"),
-            }
-        )
-    return rows
+    header = read_header(folder)
+    run = read_summary(folder)[0][0] if finished(folder) else None
+    title = {"task": header["task"]["name"], "data": header["data"]["kind"]}
+    return {
+        "run": folder.name,
+        "task": task_title(title),
+        "model": header["identity"]["label"],
+        "items": header["items"],
+        "accuracy": "not finished" if run is None else cell(run["metrics"].get("accuracy"), "accuracy"),
+    }

@@ -288,9 +288,10 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
     """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case, and finished unless items
     were left open by an interruption or by the budget."""
     from alm_bench.cli.progress import Counting, Progress
+    from alm_bench.records.finished import finish_run
     from alm_bench.records.solver import left_out, solved_by
     from alm_bench.records.store import RunStore, read_records
-    from alm_bench.records.summary import document, summarise
+    from alm_bench.records.summary import summarise
     from alm_bench.runner import execute
     from alm_bench.scoring.spice import telling
 
@@ -313,7 +314,7 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
             summary = summarise(store.header, plan.task, records, folder.name)
         if not summary["partial"]:
             store.note("spec", plan.header["spec"])  # what no answer depends on may be another than before
-            store.finish(document([summary]))
+            finish_run(store, plan.task, summary, records)
     if (delivery := summary["delivery"]) is not None and delivery["verdict"] != "delivered":
         print(f"{plan.spec.task}: audio: {delivery['verdict']}: {delivery['reason']}", file=sys.stderr)
     return summary, interrupted

@@ -20,6 +20,7 @@ def score(
     """Parse and score the stored text of a run again; no model is loaded."""
     from alm_bench.cli.progress import Counting
     from alm_bench.plugins import catalogue
+    from alm_bench.records.finished import finish_run
     from alm_bench.records.schema import judged
     from alm_bench.records.solver import solved_by
     from alm_bench.records.store import RunStore, read_header
@@ -42,7 +43,7 @@ def score(
         store.rewrite(records)
         if not summary["partial"]:
             store.note("spec", header["spec"])  # with the metrics that were asked for now
-            store.finish(document([summary]))
+            finish_run(store, task, summary, records)
     if json_:
         common.print_json(document([summary]))
     else:

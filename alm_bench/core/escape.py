@@ -4,6 +4,7 @@ and spreadsheets."""
 import re
 import sys
 import unicodedata
+from functools import lru_cache
 from typing import Any, TextIO
 
 _MARKDOWN = str.maketrans({"\\": "\\\\", "`": "\\`", "*": "\\*", "~": "\\~", "<": "&lt;", ">": "&gt;"})
@@ -70,10 +71,13 @@ def emphasise(text: str, mark: str = "*") -> Markdown:
 
 def escape_csv(value: Any) -> Any:
     """A CSV cell: numbers as they are; text in one line, with `'` before what a spreadsheet would compute."""
-    if not isinstance(value, str):
-        return value
-    computed = value.lstrip(" ").startswith(_FORMULA) and not _NUMBER.fullmatch(value)
-    return ("'" if computed else "") + escape_terminal(value, keep="\t")
+    return _escape_csv_text(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=4096)  # a table repeats its names in each of its lines
+def _escape_csv_text(text: str) -> str:
+    computed = text.lstrip(" ").startswith(_FORMULA) and not _NUMBER.fullmatch(text)
+    return ("'" if computed else "") + escape_terminal(text, keep="\t")
 
 
 def print_notice(text: str, file: TextIO | None = None) -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from alm_bench.core import HasCorpus, Scored, ScoresItems, Task, UsageError
+from alm_bench.core.escape import Markdown, escape_markdown
 from alm_bench.records.finished import Run
 from alm_bench.records.schema import Record, metric_json
 from alm_bench.records.tables import markdown, prompt_name, signed
@@ -197,13 +198,13 @@ def as_markdown(runs: Sequence[Run], cells: Sequence[Cell]) -> str:
                 f"{100 * cell.difference.second:.1f}",
                 signed(metric_json(cell.difference.difference)),
                 "-" if cell.difference.won is None else f"{cell.difference.won} / {cell.difference.lost}",
-                f"{cell.p:.3g}" + (" *" if cell.p < SIGNIFICANT else ""),
+                Markdown(f"{cell.p:.3g}" + (" *" if cell.p < SIGNIFICANT else "")),
             ]
             for cell in cells
             if cell.second == run.folder.name
         ]
         headers = ["score", "items", "n", base, name, "difference", "won / lost", "p (Holm)"]
-        blocks.append(f"## {name} against {base}\n\n" + markdown(headers, rows))
+        blocks.append(f"## {escape_markdown(f'{name} against {base}')}\n\n" + markdown(headers, rows))
     return "\n\n".join(blocks) + "\n"
 
 

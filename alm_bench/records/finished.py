@@ -1,22 +1,51 @@
-"""A finished run as it was stored: its summary and its items."""
+"""Finished runs as they were stored: their summaries, and their items where those are asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from alm_bench.core import StoreError
+from alm_bench.core import StoreError, Task
+from alm_bench.records.item_scores import ItemScores, collect_item_scores, read_item_scores
 from alm_bench.records.schema import Record
-from alm_bench.records.store import SUMMARY, read_header, read_records, read_summary
+from alm_bench.records.store import HEADER, SUMMARY, RunStore, read_header, read_records, read_summary
+from alm_bench.records.summary import document
+
+Read = TypeVar("Read")
+
+
+class StoredRecords(Mapping[str, Record]):
+    """The items of a run by id, skipped ones left out; read once one is asked for, which may raise StoreError."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._records: dict[str, Record] | None = None
+
+    def load(self) -> dict[str, Record]:
+        if self._records is None:
+            records, _ = read_records(self._folder)
+            self._records = {record.sample.id: record for record in records if record.status != "skipped"}
+        return self._records
+
+    def __getitem__(self, key: str) -> Record:
+        return self.load()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.load())
+
+    def __len__(self) -> int:
+        return len(self.load())
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run of one task: its summary row and its items by id, skipped ones left out."""
+    """A finished run of one task: its summary row, its items by id (skipped ones left out), and what its items score
+    where that was stored beside the summary."""
 
     folder: Path
     summary: Mapping[str, Any]
     records: Mapping[str, Record]
+    scores: ItemScores | None = None
 
 
 def finished(folder: Path) -> bool:
@@ -24,9 +53,64 @@ def finished(folder: Path) -> bool:
 
 
 def read_run(folder: Path) -> Run:
-    """Raises StoreError for a folder without a finished run."""
+    """Raises StoreError for a folder without a finished run.
+
+    `samples.jsonl` is read where the scores of items are not stored for themselves (as by earlier versions).
+    """
     read_header(folder)
     if not finished(folder):
         raise StoreError(f"{folder} holds no finished run: run its command again, it goes on where it stopped")
-    records, _ = read_records(folder)
-    return Run(folder, read_summary(folder)[0], {r.sample.id: r for r in records if r.status != "skipped"})
+    runs, data = read_summary(folder)
+    records = StoredRecords(folder)
+    scores = None
+    if "accuracy" in runs[0]["metrics"] and (scores := read_item_scores(folder, data)) is None:
+        records.load()
+    return Run(folder, runs[0], records, scores)
+
+
+def finish_run(store: RunStore, task: Task, summary: Mapping[str, Any], records: Sequence[Record]) -> None:
+    """Write the summary of a run that is finished, and the scores of its items."""
+    scores = collect_item_scores(task, records).as_json() if "accuracy" in summary["metrics"] else None
+    store.finish(document([summary]), scores)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A folder that could not be read as a run, or is no finished one."""
+
+    folder: Path
+    reason: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"run": self.folder.name, "reason": self.reason}
+
+
+def find_run_folders(out: Path) -> tuple[list[Path], list[LeftOut]]:
+    """Run folders below `out`, oldest first, and those that the system does not let in."""
+    found: list[tuple[float, str, Path]] = []
+    left_out = []
+    try:
+        folders = sorted(out.iterdir())
+    except FileNotFoundError:
+        folders = []
+    except OSError as error:
+        raise StoreError(f"cannot read {out}: {error.strerror}") from error
+    for folder in folders:
+        try:
+            found.append(((folder / HEADER).stat().st_mtime, folder.name, folder))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            left_out.append(LeftOut(folder, f"cannot read {folder}: {error.strerror}"))
+    return [folder for _, _, folder in sorted(found)], left_out
+
+
+def read_each(folders: Sequence[Path], read: Callable[[Path], Read]) -> tuple[list[Read], list[LeftOut]]:
+    """What `read` makes of each folder, and those that it raises StoreError for."""
+    values, left_out = [], []
+    for folder in folders:
+        try:
+            values.append(read(folder))
+        except StoreError as error:
+            left_out.append(LeftOut(folder, str(error)))
+    return values, left_out

@@ -2,11 +2,13 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from alm_bench.core import KnowsBlind, Task
+from alm_bench.core.escape import emphasise, escape_csv, escape_markdown
 from alm_bench.records.finished import Run
+from alm_bench.records.item_scores import ItemScores, collect_item_scores
 from alm_bench.records.schema import margin_json, metric_json
 from alm_bench.records.tables import (
     NOT_COMPUTED,
@@ -21,8 +23,8 @@ from alm_bench.records.tables import (
     signed,
     task_title,
 )
-from alm_bench.scoring.blind import golden, margin
-from alm_bench.scoring.choice import clips, weights
+from alm_bench.scoring.blind import best_row, margin_over_best
+from alm_bench.scoring.choice import question_weights
 from alm_bench.scoring.paired import difference
 
 METRIC_COLUMNS = ["metric", "value", "low", "high", "n", "reason"]
@@ -97,85 +99,93 @@ def _value(run: Run, name: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _scores(run: Run) -> dict[str, float]:
-    """Accuracy by item, of the items that have a target."""
-    return {
-        name: record.scores.get("accuracy", 0.0)
-        for name, record in run.records.items()
-        if record.sample.target is not None
-    }
-
-
-def _blind(members: Sequence[Run], task: Task | None) -> dict[str, dict[str, float]]:
-    """By blind row, its score by item: of the run that counts most of them, for another may have skipped some."""
+def _blind(members: Iterable[ItemScores]) -> dict[str, dict[str, float]]:
+    """By text-only baseline, its score by item: of the run that counts most of them, for another may have skipped
+    some."""
     found: dict[str, dict[str, float]] = {}
-    if not isinstance(task, KnowsBlind):
-        return found
     for run in members:
-        rows = golden([record.scored() for record in run.records.values()])
-        for name, scores in (task.blind_scores(rows) if rows else {}).items():
+        for name, scores in run.blind.items():
             if len(scores) > len(found.get(name, ())):
-                found[name] = {row.sample.id: score for row, score in zip(rows, scores, strict=True)}
+                found[name] = dict(zip(run.ids, scores, strict=True))
     return found
 
 
-def _against_best(run: Run, best: Run) -> str:
+def _against_best(mine: ItemScores, best: ItemScores) -> str:
     """`best`, `tie` where the interval of the difference to that holds 0, else the difference, of the items of both."""
-    mine, theirs = _scores(run), _scores(best)
-    if run is best:
-        return "best" if mine else "-"
-    rows = [run.records[name].scored() for name in mine if name in theirs]
-    if not rows:
+    if mine is best:
+        return "best" if mine.ids else "-"
+    theirs = dict(zip(best.ids, best.accuracy, strict=True))
+    common = [place for place, name in enumerate(mine.ids) if name in theirs]
+    if not common:
         return "-"
-    first, second = ([scores[row.sample.id] for row in rows] for scores in (theirs, mine))
-    found = difference(first, second, clips(rows), weights(rows))
+    first, second = [theirs[mine.ids[place]] for place in common], [mine.accuracy[place] for place in common]
+    weights = question_weights([mine.questions[place] for place in common])
+    found = difference(first, second, [mine.clips[place] for place in common], weights)
     text = signed(metric_json(found))
     return f"tie ({text})" if found.high is None or found.high >= 0 else text
 
 
-def _against_blind(run: Run, blind: Mapping[str, Mapping[str, float]]) -> str:
-    """The lead over the blind row that is best on the run's items, marked where it may be none."""
-    rows = golden([record.scored() for record in run.records.values()])
-    names = [row.sample.id for row in rows]
+def _against_blind(run: Run, mine: ItemScores, blind: Mapping[str, Mapping[str, float]]) -> str:
+    """The margin over the baseline that is best on the run's items, marked where it may be none."""
     values = {
-        row: [scores[name] for name in names] for row, scores in blind.items() if all(name in scores for name in names)
+        row: [scores[name] for name in mine.ids] for row, scores in blind.items() if scores.keys() >= set(mine.ids)
     }
-    found = margin(rows, values)
-    own = run.summary["over_blind"].get("all", {}).get("all")  # all there is where the items are gone
-    return lead(own if found is None else margin_json(found))
+    own = run.summary["over_blind"].get("all", {}).get("all")
+    if not values or not mine.ids:  # the summary is all there is where the items are gone
+        return lead(own)
+    weights = question_weights(mine.questions)
+    best, _ = best_row(values, weights)
+    same = mine.blind.get(best) == values[best]
+    if same and own is not None and own["row"] == best and "score" not in own and own["lead"]["n"] == len(mine.ids):
+        return lead(own)  # the same margin, whose interval the summary has
+    return lead(margin_json(margin_over_best(values, mine.accuracy, mine.clips, weights)))
 
 
-def tables(runs: Sequence[Run], task_of: TaskOf) -> list[tuple[str, list[dict[str, str]]]]:
-    """Title and rows of each table, best accuracy first, the blind rows of its items last."""
+def split_ranked(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
+    """Runs with an item that ended as `ok`, and those without: nothing ranks them."""
+    ranked = [run for run in runs if run.summary["status"]["ok"]]
+    return ranked, [run for run in runs if not run.summary["status"]["ok"]]
+
+
+def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs of each table."""
     groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: str(_key(run))):
         groups.setdefault(_key(run), []).append(run)
-    return [_table(members, task_of(members[0].summary["task"])) for members in groups.values()]
+    return list(groups.values())
 
 
-def _table(members: list[Run], task: Task | None) -> tuple[str, list[dict[str, str]]]:
-    ranked_by = _ranked_by(members)
+def tables(runs: Sequence[Run], task_of: TaskOf) -> list[tuple[str, list[dict[str, str]]]]:
+    """Title and rows of each table, best accuracy first, the text-only baselines of its items last."""
+    return [_table(members, task_of(members[0].summary["task"])) for members in group_runs(runs)]
+
+
+def _table(everyone: list[Run], task: Task | None) -> tuple[str, list[dict[str, str]]]:
+    members, _ = split_ranked(everyone)
+    ranked_by = _ranked_by(members or everyone)
     members = sorted(members, key=lambda run: _rank(run, ranked_by))
-    first = members[0].summary
+    first = (members or everyone)[0].summary
     by_accuracy = any("accuracy" in run.summary["metrics"] for run in members)
-    blind = _blind(members, task) if by_accuracy else {}
+    scores = [run.scores or collect_item_scores(task, run.records.values()) for run in members if by_accuracy]
+    blind = _blind(scores) if isinstance(task, KnowsBlind) else {}
     rows = []
-    for run in members:
+    for number, run in enumerate(members):
         row = _row(run)
         figure = "accuracy" if "accuracy" in row else ranked_by
         place = list(row).index(figure) + 1 if figure in row else len(row)
         against = {}
         if "accuracy" in run.summary["metrics"]:
-            against = {"against the best": _against_best(run, members[0]), OVER_BLIND: _against_blind(run, blind)}
+            best = _against_best(scores[number], scores[0])
+            against = {"against the best": best, OVER_BLIND: _against_blind(run, scores[number], blind)}
         elif run.summary["over_blind"]:
             against = {OVER_BLIND: lead(run.summary["over_blind"].get("all", {}).get("all"))}
         cells = list(row.items())
         rows.append(dict([*cells[:place], *against.items(), *cells[place:]]))
-    for name in dict.fromkeys(name for run in members for name in run.summary["blind"]):
+    for name in dict.fromkeys(name for run in [*members, *everyone] for name in run.summary["blind"]):
         # Of the run that counts most items: another may have skipped some, or had no development data.
-        metrics = max((r.summary["blind"][name] for r in members if name in r.summary["blind"]), key=counted_by)
+        metrics = max((r.summary["blind"][name] for r in everyone if name in r.summary["blind"]), key=counted_by)
         figures = {key: cell(metrics.get(key), key) for key in _figures(first)}
-        rows.append({"model": f"*{name}*", "n": str(counted_by(metrics) or "-"), **figures})
+        rows.append({"model": emphasise(name), "n": str(counted_by(metrics) or "-"), **figures})
     tokenizer = first.get("tables", {}).get("tokenizer")
     asked = [f"condition {first['condition']}"] if first["condition"] != "clean" else []
     asked += [f"options {first['options']}"] if first["options"] != "given" else []
@@ -196,12 +206,22 @@ NOTES = (
 def as_markdown(runs: Sequence[Run], task_of: TaskOf) -> str:
     """Rates in percent with 95 % intervals."""
     sections = ["# Leaderboard", *NOTES]
-    for title, rows in tables(runs, task_of):
+    for members in group_runs(runs):
+        title, rows = _table(members, task_of(members[0].summary["task"]))
         columns = list(dict.fromkeys(column for row in rows for column in row))
         titles = [TITLES.get(column, column) for column in columns]
         cells, notes = _noted([[row.get(column, "-") for column in columns] for row in rows])
-        sections += [f"## {title}", markdown(titles, cells), *notes]
+        sections += [f"## {escape_markdown(title)}", markdown(titles, cells), *notes, *_not_ranked(members)]
     return "\n\n".join(sections) + "\n"
+
+
+def _not_ranked(members: Sequence[Run]) -> list[str]:
+    """One line on the runs that are in no row."""
+    told = []
+    for run in split_ranked(members)[1]:
+        counts = ", ".join(f"{count} {status}" for status, count in run.summary["status"].items() if count)
+        told.append(f"{run.summary['model']} ({run.summary['fingerprint']}: {counts or 'no items'})")
+    return [escape_markdown(f"Not ranked, since no item ended as ok: {'; '.join(told)}.")] if told else []
 
 
 LONG_REASON = 60
@@ -218,7 +238,7 @@ def _noted(rows: Sequence[Sequence[str]]) -> tuple[list[list[str]], list[str]]:
         return f"not computed [{reasons.setdefault(cell.removeprefix(NOT_COMPUTED), str(len(reasons) + 1))}]"
 
     cells = [[short(cell) for cell in row] for row in rows]
-    return cells, [f"[{number}] {reason}" for reason, number in reasons.items()]
+    return cells, [f"[{number}] {escape_markdown(reason)}" for reason, number in reasons.items()]
 
 
 def as_csv(runs: Sequence[Run]) -> str:
@@ -231,15 +251,22 @@ def as_csv(runs: Sequence[Run]) -> str:
         told = run.summary
         base = [*(told[column] for column in asked), told["identity"]["parameters"]]
         base += [" ".join(told["identity"]["trained_on"]), told["fingerprint"]]
-        blocks = [("all", "all", told["metrics"])]
-        blocks += [(g, key, m) for g, parts in told["groups"].items() for key, m in parts.items()]
-        blocks += [("blind", row, metrics) for row, metrics in told["blind"].items()]
-        for grouping, key, metrics in blocks:
-            for name, metric in metrics.items():
-                figures = [metric["value"], metric["low"], metric["high"], metric["n"], metric.get("reason", "")]
-                writer.writerow([*base, grouping, key, name, *figures])
-        for grouping, keys in told["over_blind"].items():
-            for key, entry in keys.items():
-                figures = [*(entry["lead"][part] for part in ("value", "low", "high", "n")), f"over {entry['row']}"]
-                writer.writerow([*base, grouping, key, "over_blind", *figures])
+        base = [escape_csv(cell) for cell in base]
+        for grouping, key, name, metric, reason in _figures_of(told):
+            names = [escape_csv(grouping), escape_csv(key), escape_csv(name)]
+            figures = [metric["value"], metric["low"], metric["high"], metric["n"]]
+            writer.writerow([*base, *names, *figures, escape_csv(reason)])
     return out.getvalue()
+
+
+def _figures_of(told: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Mapping[str, Any], str]]:
+    """Grouping, key, name, metric and what is to be said of it."""
+    blocks = [("all", "all", told["metrics"])]
+    blocks += [(g, key, m) for g, parts in told["groups"].items() for key, m in parts.items()]
+    blocks += [("blind", row, metrics) for row, metrics in told["blind"].items()]
+    for grouping, key, metrics in blocks:
+        for name, metric in metrics.items():
+            yield grouping, key, name, metric, metric.get("reason", "")
+    for grouping, keys in told["over_blind"].items():
+        for key, entry in keys.items():
+            yield grouping, key, "over_blind", entry["lead"], f"over {entry['row']}"

@@ -8,7 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from alm_bench.core.escape import emphasise, escape_markdown
 from alm_bench.records.finished import Run
+from alm_bench.records.leaderboard import split_ranked
 from alm_bench.records.tables import cell, decoding_name, markdown, prompt_name
 
 FILE = Path(__file__).parent / "published.toml"
@@ -38,7 +40,8 @@ def published() -> tuple[Table, ...]:
 
 def as_markdown(runs: Sequence[Run]) -> str:
     """Every table; below its rows those of ours that have a figure in it. Demo runs and changed clips have none."""
-    ours = [run.summary for run in runs if run.summary["data"] == "real" and run.summary["condition"] == "clean"]
+    ranked, _ = split_ranked(runs)
+    ours = [run.summary for run in ranked if run.summary["data"] == "real" and run.summary["condition"] == "clean"]
     sections = [
         "# Published tables, and what was measured here",
         "Rows in bold were measured here, with 95 % intervals. What keeps them from being comparable stands below each "
@@ -76,8 +79,8 @@ def _measured(table: Table, ours: Sequence[Mapping[str, Any]]) -> list[tuple[dic
             taken = [other["revision"] for other in rows[key][1] if other["task"] == run["task"]] if key in rows else []
             place = key if all(other == revision for other in taken) else (*key, revision)
             cells, used = rows.setdefault(place, ({}, []))
-            cells[column] = f"**{cell(metric, measure['metric']).partition(' of ')[0]}**"
-            cells[name_column] = cells["model"] = f"**{run['model']}**"
+            cells[column] = emphasise(cell(metric, measure["metric"]).partition(" of ")[0], "**")
+            cells[name_column] = cells["model"] = emphasise(run["model"], "**")
             if run not in used:
                 used.append(run)
     return list(rows.values())
@@ -110,5 +113,5 @@ def _differences(table: Table, model: str, used: Sequence[Mapping[str, Any]]) ->
             parts.append(f"{run['status']['error']} items failed")
         if run["skipped"]:
             parts.append(f"{run['skipped']} items skipped")
-        told.append(f"{run['task']}: {', '.join(parts)}")
+        told.append(escape_markdown(f"{run['task']}: {', '.join(parts)}"))
     return f"{model} · " + "; ".join(told) + "."

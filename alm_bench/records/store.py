@@ -14,6 +14,7 @@ from alm_bench.core import StoreError, StoreLostError
 from alm_bench.core.files import atomic_write, lock_folder, storing
 from alm_bench.core.foreign import dump_json, parse_json
 from alm_bench.records.schema import SCHEMA_VERSION, Record
+from alm_bench.records.shape import check_header, check_summary
 
 HEADER, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.json"
 ITEM_SCORES = "item_scores.json"
@@ -21,15 +22,24 @@ ITEM_SCORES = "item_scores.json"
 
 def read_json_file(path: Path) -> dict[str, Any]:
     """A JSON object of this schema. Raises StoreError."""
+    return _parse_object(_read_bytes(path), path)
+
+
+def _read_bytes(path: Path) -> bytes:
     try:
-        value = parse_json(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _parse_object(data: bytes, path: Path) -> dict[str, Any]:
+    try:
+        value = parse_json(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise StoreError(f"{path}: not UTF-8 text (byte {error.start}: {error.reason})") from error
     except json.JSONDecodeError as error:
         raise StoreError(f"{path}: malformed JSON, line {error.lineno} column {error.colno}: {error.msg}") from error
-    except ValueError as error:
+    except ValueError as error:  # a number of thousands of digits, brackets within brackets
         raise StoreError(f"{path}: malformed JSON: {error}") from error
     version = value.get("schema_version") if isinstance(value, dict) else None
     if version != SCHEMA_VERSION:
@@ -37,36 +47,16 @@ def read_json_file(path: Path) -> dict[str, Any]:
     return dict(value)
 
 
-_HEADER_KEYS = ("fingerprint", "spec", "task", "data", "identity", "items", "blind_missing")
-_RUN_KEYS = (
-    *("task", "model", "data", "revision", "split", "n", "skipped", "status", "metrics", "groups", "blind", "prompt"),
-    *("main", "over_blind", "condition", "parser", "options", "answer_by", "run", "fingerprint", "identity", "items"),
-)
-
-
-def _whole(value: Any, keys: Sequence[str], path: Path) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise StoreError(f"{path}: not a file of this program: found {type(value).__name__}, expected an object")
-    if missing := [key for key in keys if key not in value]:
-        raise StoreError(
-            f"{path}: not a whole file of this program: {', '.join(missing)} missing; restore it, score the run again, "
-            "or run with --fresh"
-        )
-    return value
-
-
 def read_header(folder: Path) -> dict[str, Any]:
     """`run.json` of a run's folder. Raises StoreError."""
-    return _whole(read_json_file(folder / HEADER), _HEADER_KEYS, folder / HEADER)
+    return check_header(read_json_file(folder / HEADER), folder / HEADER)
 
 
-def read_summary(folder: Path) -> list[dict[str, Any]]:
-    """The runs of `summary.json`, at least one. Raises StoreError."""
+def read_summary(folder: Path) -> tuple[list[dict[str, Any]], bytes]:
+    """The runs of `summary.json`, at least one, and the file's content. Raises StoreError."""
     path = folder / SUMMARY
-    runs = _whole(read_json_file(path), ("runs",), path)["runs"]
-    if not isinstance(runs, list) or not runs:
-        raise StoreError(f"{path}: holds no run; score it again")
-    return [_whole(run, _RUN_KEYS, path) for run in runs]
+    data = _read_bytes(path)
+    return check_summary(_parse_object(data, path), path), data
 
 
 def read_records(folder: Path) -> tuple[list[Record], bool]:
@@ -265,13 +255,14 @@ class RunStore:
         self.check()
         text = dump_json({"schema_version": SCHEMA_VERSION, **summary}, indent=1) + "\n"
         if item_scores is not None:
-            stamp = stamp_of(text.encode(), self.folder / SAMPLES)
+            stamp = stamp_of(text.encode(), self.folder)
             entry = {"schema_version": SCHEMA_VERSION, **stamp, **item_scores}
             atomic_write(self.folder / ITEM_SCORES, dump_json(entry) + "\n")
         atomic_write(self.folder / SUMMARY, text)
 
 
-def stamp_of(summary: bytes, samples: Path) -> dict[str, Any]:
-    """What item scores were computed with: the content of `summary.json` and the size of `samples.jsonl`."""
+def stamp_of(summary: bytes, folder: Path) -> dict[str, Any]:
+    """What item scores belong to: the content of `summary.json` and the size of `samples.jsonl`."""
+    samples = folder / SAMPLES
     size = samples.stat().st_size if samples.is_file() else None
     return {"summary_sha256": hashlib.sha256(summary).hexdigest(), "samples_bytes": size}

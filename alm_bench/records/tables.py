@@ -5,6 +5,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from alm_bench.core.escape import Markdown, emphasise, escape_cell, escape_markdown
 from alm_bench.records.usage import sentence
 
 _CAPTIONS = {
@@ -50,9 +51,10 @@ NOT_COMPUTED = "not computed: "
 
 
 def markdown(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A pipe table; text columns left, the rest as they are."""
-    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
-    return tabulate(cells, headers=list(headers), tablefmt="pipe", disable_numparse=True)
+    """A pipe table; text columns left, the rest as they are. Text that is not `Markdown` is escaped."""
+    cells = [[escape_cell(cell) for cell in row] for row in rows]
+    titles = [escape_cell(title) for title in headers]
+    return tabulate(cells, headers=titles, tablefmt="pipe", disable_numparse=True)
 
 
 def cell(metric: Mapping[str, Any] | None, name: str) -> str:
@@ -96,7 +98,7 @@ def lead(entry: Mapping[str, Any] | None) -> str:
         return "-"
     by = f" by {TITLES.get(entry['score'], entry['score'])}" if "score" in entry else ""
     over = f"{signed(entry['lead'])}{by} over {entry['row']}"
-    return over if entry["beaten"] else f"**not above blind:** {over}"
+    return over if entry["beaten"] else Markdown(f"**not above blind:** {escape_markdown(over)}")
 
 
 def signed(metric: Mapping[str, Any]) -> str:
@@ -125,18 +127,18 @@ def overall(run: Mapping[str, Any]) -> str:
     rows = [[run["model"], run["n"], *figures, *([_lead(run, "all", "all")] if led else [])]]
     for row, metrics in run["blind"].items():
         n = counted_by(metrics) or "-"
-        rows.append([f"*{row}*", n, *(cell(metrics.get(name), name) for name in names), *(["-"] if led else [])])
+        rows.append([emphasise(row), n, *(cell(metrics.get(name), name) for name in names), *(["-"] if led else [])])
     return markdown(["", "n", *_titles(names), *([OVER_BLIND] if led else [])], rows)
 
 
 def counted_by(metrics: Mapping[str, Any]) -> int:
     """The items behind the fullest figure of a blind row."""
-    return max(int(metric["n"]) for metric in metrics.values())
+    return max((int(metric["n"]) for metric in metrics.values()), default=0)
 
 
 def _counted(metrics: Mapping[str, Any]) -> int:
     """Items of our denominator; an official column may count more."""
-    return int(metrics["answered"]["n"] if "answered" in metrics else max(m["n"] for m in metrics.values()))
+    return int(metrics["answered"]["n"] if "answered" in metrics else counted_by(metrics))
 
 
 def grouping(run: Mapping[str, Any], name: str) -> str:
@@ -181,12 +183,13 @@ def unpicked(table: Mapping[str, Any]) -> str:
     """One sentence on the outputs that pick no option."""
     share = table["share"]
     why = ", ".join(f"{count} {reason}" for reason, count in table["reasons"].items())
-    return f"Outputs that pick no option: {cell(share, 'share')} % of {share['n']}" + (f" ({why})." if why else ".")
+    told = f"Outputs that pick no option: {cell(share, 'share')} % of {share['n']}" + (f" ({why})." if why else ".")
+    return escape_markdown(told)
 
 
 def confusion(table: Mapping[str, Any]) -> str:
     rows = [[title, *counts] for title, counts in zip(table["rows"], table["counts"], strict=True)]
-    return markdown(["gold \\ answer", *table["columns"]], rows)
+    return markdown([Markdown("gold \\ answer"), *table["columns"]], rows)
 
 
 def prompt_name(prompt: Mapping[str, Any]) -> str:
@@ -240,14 +243,15 @@ def provenance(run: Mapping[str, Any]) -> str:
         parts.append(f"fitted on {fit['rows']} rows of {fit['task']}, split {fit['split']}{left}")
     if note := run["identity"].get("note"):
         parts.append(note)
-    return "; ".join(parts) + "."
+    return escape_markdown("; ".join(parts) + ".")
 
 
 def report(run: Mapping[str, Any]) -> str:
     """Everything about one run, as markdown."""
     partial = f" · PARTIAL: {sum(run['status'].values())} of {run['items']} items" if run["partial"] else ""
     changed = "" if run["condition"] == "clean" else f" · {run['condition']}"
-    sections = [f"## {task_title(run)} · {run['model']}{changed}{partial}", provenance(run), overall(run)]
+    title = escape_markdown(f"{task_title(run)} · {run['model']}{changed}{partial}")
+    sections = [f"## {title}", provenance(run), overall(run)]
     sections += [grouping(run, name) for name, parts in run["groups"].items() if parts]
     if "confusion" in run["tables"]:
         sections.append(confusion(run["tables"]["confusion"]))

@@ -90,7 +90,20 @@ def margin(
     either."""
     if not rows or not values:
         return None
-    means = {name: _mean(rows, each) for name, each in values.items()}
-    best = max(means, key=lambda name: means[name])
     mine = [row.scores.get("accuracy", 0.0) for row in rows] if scores is None else scores
-    return Margin(best, means[best], difference(values[best], mine, clips(rows), weights(rows)), name)
+    return margin_over_best(values, mine, clips(rows), weights(rows), name)
+
+
+def best_row(values: Values, weights: Sequence[float]) -> tuple[str, float]:
+    """The text-only baseline that earns most, the first of equal ones, and what it earns."""
+    means = {name: float(np.average(each, weights=weights)) for name, each in values.items()}
+    best = max(means, key=lambda name: means[name])
+    return best, means[best]
+
+
+def margin_over_best(
+    values: Values, scores: Sequence[float], clusters: Sequence[str], weights: Sequence[float], name: str = "accuracy"
+) -> Margin:
+    """As `margin`, of what each item earns, the clip that it is about and what it counts; at least one of `values`."""
+    best, value = best_row(values, weights)
+    return Margin(best, value, difference(values[best], scores, clusters, weights), name)

@@ -37,8 +37,13 @@ def clips(rows: Sequence[Scored]) -> list[str]:
 
 def weights(rows: Sequence[Scored]) -> list[float]:
     """What each row counts: a question counts once, however many of its arrangements are among the rows."""
-    arrangements = Counter(row.sample.question for row in rows)
-    return [1 / arrangements[row.sample.question] for row in rows]
+    return question_weights([row.sample.question for row in rows])
+
+
+def question_weights(questions: Sequence[str]) -> list[float]:
+    """`weights` of items by the question that each is an arrangement of."""
+    arrangements = Counter(questions)
+    return [1 / arrangements[question] for question in questions]
 
 
 def mean_score(rows: Sequence[Scored], name: str) -> Metric:

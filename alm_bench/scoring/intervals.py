@@ -1,6 +1,7 @@
 """95 % intervals: Wilson for independent items, a BCa bootstrap over clips where items share a clip."""
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -46,17 +47,48 @@ def clustered(
         return value, value, value
     # Clusters of equal counts are drawn as one of that many chances: the same distribution, and mostly far fewer.
     kinds, sizes = np.unique(sums.reshape(len(sums), -1), axis=0, return_counts=True)
-    kinds = kinds.reshape(-1, *sums.shape[1:])
+    shape = (len(kinds), *sums.shape[1:])
+    bounds = _bounds if len(kinds) <= FEW_KINDS else _bounds.__wrapped__
+    low, high = bounds(kinds.tobytes(), shape, sizes.tobytes(), total.tobytes(), statistic, draws, seed)
+    return value, low, high
+
+
+FEW_KINDS = 64
+"""Kinds of clusters up to which intervals are remembered: of items that are right or wrong there are a handful, and
+many pairs of runs differ by as many of each."""
+
+
+@lru_cache(maxsize=4096)
+def _bounds(
+    kinds_data: bytes,
+    shape: tuple[int, ...],
+    sizes_data: bytes,
+    total_data: bytes,
+    statistic: Callable[[Array], Array],
+    draws: int,
+    seed: int,
+) -> tuple[Array, Array]:
+    """Low and high of `clustered`, of the kinds of its clusters (`shape`), how many there are of each, and their sum;
+    arrays as bytes, so that equal ones are equal keys."""
+    kinds = np.frombuffer(kinds_data).reshape(shape)
+    sizes, total = np.frombuffer(sizes_data, dtype=np.int64), np.frombuffer(total_data).reshape(shape[1:])
+    value, clusters = statistic(total), int(sizes.sum())
     generator, some = np.random.default_rng(seed), 50  # at a time: all together take more memory than the items
     drawn = [
-        np.tensordot(generator.multinomial(len(sums), sizes / len(sums), size=count).astype(np.float64), kinds, axes=1)
+        np.tensordot(generator.multinomial(clusters, sizes / clusters, size=count).astype(np.float64), kinds, axes=1)
         for count in [some] * (draws // some) + [draws % some] * (draws % some > 0)
     ]
     resampled = statistic(np.concatenate(drawn))
     left_out = np.repeat(statistic(total - kinds), sizes, axis=0)
     bounds = [bca(value[i], resampled[:, i], left_out[:, i]) for i in range(len(value))]
     low, high = np.array(bounds).T
-    return value, low, high
+    low.flags.writeable = high.flags.writeable = False  # the same arrays are given again
+    return low, high
+
+
+def ratio(sums: Array) -> Array:
+    """The mean of (..., 2) sums of values and weights."""
+    return sums[..., :1] / sums[..., 1:]
 
 
 def summed(clusters: Sequence[Hashable], counts: Array) -> Array:
@@ -97,7 +129,7 @@ def share(successes: Sequence[float], clusters: Sequence[Any], weights: Sequence
     if distinct == n and np.isin(values, (0, 1)).all():
         return proportion(float(values.sum()), n)
     summands = np.stack([counts * values, counts], axis=1)
-    value, low, high = clustered(clusters, summands, lambda sums: sums[..., :1] / sums[..., 1:])
+    value, low, high = clustered(clusters, summands, ratio)
     return rate(float(value[0]), float(low[0]), float(high[0]), n, distinct)
 
 
@@ -108,7 +140,7 @@ def average(values: Sequence[float], clusters: Sequence[Any], weights: Sequence[
         np.ones(len(values)) if weights is None else np.asarray(weights),
     )
     summands = np.stack([counts * scores, counts], axis=1)
-    value, low, high = clustered(clusters, summands, lambda sums: sums[..., :1] / sums[..., 1:])
+    value, low, high = clustered(clusters, summands, ratio)
     if len(set(clusters)) == 1 or not np.ptp(scores):
         return Metric(float(value[0]), n=len(values))
     return Metric(float(value[0]), float(low[0]), float(high[0]), len(values))

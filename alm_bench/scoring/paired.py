@@ -7,7 +7,7 @@ import numpy as np
 
 from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metric
-from alm_bench.scoring.intervals import Array, clustered, proportion, summed
+from alm_bench.scoring.intervals import Array, clustered, proportion, ratio, summed
 
 RESAMPLES = 9999
 """Sign flips of the test where items share clips."""
@@ -41,7 +41,7 @@ def difference(
     gain = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     counts = np.ones(len(gain)) if weights is None else np.asarray(weights)
     summands = np.stack([counts * gain, counts], axis=1)
-    value, low, high = clustered(clusters, summands, lambda sums: sums[..., :1] / sums[..., 1:], seed=seed)
+    value, low, high = clustered(clusters, summands, ratio, seed=seed)
     metric, distinct = Metric(float(value[0]), n=len(gain)), len(set(clusters))
     if distinct == 1:
         return metric
