@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from alm_bench.audio import content
 from alm_bench.core import Adapter, Decoding, Output, Request, StoreError
+from alm_bench.core.escape import print_notice
 from alm_bench.core.files import atomic_write
 
 VERSION = 1
@@ -121,7 +121,7 @@ class Captions:
         try:
             atomic_write(_file(self._folder, key), json.dumps(entry, ensure_ascii=False) + "\n")
         except StoreError as error:  # a run is worth more than its cache
-            print(f"captions are not kept on disk: {error}", file=sys.stderr)
+            print_notice(f"captions are not kept on disk: {error}")
             self._folder = None
 
 

@@ -31,6 +31,7 @@ def shared() -> Path:
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests neither read nor fill the user's cache, and see no data folder of the user's."""
+    """Tests neither read nor fill the user's cache, and see neither a data folder nor CoreNLP of the user's."""
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.delenv("ALM_BENCH_DATA", raising=False)
+    monkeypatch.delenv("ALM_BENCH_SPICE_HOME", raising=False)

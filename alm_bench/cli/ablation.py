@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,6 +14,7 @@ from alm_bench.cli import common
 from alm_bench.cli.asked import Asked, Tolerance
 from alm_bench.cli.run import Job, foretell, kept, plan_of, run, run_one, settle
 from alm_bench.core import UsageError
+from alm_bench.core.escape import escape_markdown, escape_terminal, print_notice
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
@@ -83,7 +83,7 @@ def noise_ablation(
     label = re.sub(r"[^A-Za-z0-9.-]+", "-", adapter.identity.label).strip("-")
     _plot(measured, plot or asked.out / f"noise-ablation-{label}.png", adapter.identity.label)
     if failed := [reason for found in measured for reason in found.failed]:
-        print(f"alm-bench: {'; '.join(failed)}", file=sys.stderr)
+        print_notice(f"alm-bench: {'; '.join(failed)}")
         raise typer.Exit(1)
 
 
@@ -112,10 +112,10 @@ def _records(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor")
 
     summary, interrupted = run_one(plan, asked, budget, executor)
     if interrupted:
-        print(kept(asked), file=sys.stderr)
+        print_notice(kept(asked))
         raise typer.Exit(130)
     if summary["partial"]:
-        print(f"alm-bench: {budget.told(plan, sum(summary['status'].values()))}", file=sys.stderr)
+        print_notice(f"alm-bench: {budget.told(plan, sum(summary['status'].values()))}")
         raise typer.Exit(1)
     return read_records(asked.out / plan.run_id)[0]
 
@@ -131,7 +131,7 @@ def _show(jobs: Sequence[Job], measured: "Sequence[Measured]", adapter: "Adapter
         return
     for job, found in zip(jobs, measured, strict=True):
         demo = " (demo)" if job.spec.data == "demo" else ""
-        print(f"## {found.task}{demo} · {adapter.identity.label}\n")
+        print(f"## {escape_markdown(f'{found.task}{demo} · {adapter.identity.label}')}\n")
         listened = [(name, groups["all"]["all"]) for name, groups in found.effects.items() if name not in found.picked]
         if listened:
             score = next((effect.score for _, effect in listened if effect.clean.value is not None), "accuracy")
@@ -183,7 +183,7 @@ def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
                 decibels = float("-inf") if condition == "gaussian" else float(condition.removeprefix("snr:"))
                 curve.append((decibels, effect.noise.value))
     if not curves:
-        print("no figure: it shows the conditions gaussian and snr:, none of which was measured", file=sys.stderr)
+        print_notice("no figure: it shows the conditions gaussian and snr:, none of which was measured")
         return
     import matplotlib
 
@@ -200,13 +200,13 @@ def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
     axes.set_xlabel("clip to noise")
     axes.set_ylabel("score, %")
     axes.set_ylim(bottom=0)
-    axes.set_title(model)
+    axes.set_title(escape_terminal(model), parse_math=False)  # a name is no formula
     axes.legend()
     with storing(file, "--plot"):
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=120, bbox_inches="tight")
     pyplot.close(figure)
-    print(f"written to {file}", file=sys.stderr)
+    print_notice(f"written to {file}")
 
 
 def _with_options_of_run(command: Any) -> None:

@@ -25,7 +25,9 @@ from alm_bench.cli import (
     submit,
     train,
 )
+from alm_bench.cli.output import OutputError, guard_output
 from alm_bench.core.errors import AlmBenchError, known_first
+from alm_bench.core.escape import print_notice
 from alm_bench.core.secrets import hide_in_text
 
 INTERRUPTED = 130
@@ -89,16 +91,21 @@ def _said(message: str) -> str:
 
 
 def main() -> None:
-    """The `alm-bench` command. Exit status: 0 done, 1 failed, 2 misused, 130 interrupted."""
+    """The `alm-bench` command. Exit status: 0 done, 1 failed, 2 misused, 130 interrupted, 141 its reader has gone."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without a character shows `?` in its place
     try:
-        status = app(prog_name="alm-bench", standalone_mode=False)
+        with guard_output():
+            status = app(prog_name="alm-bench", standalone_mode=False)
     except _Misuse as error:
         if not error.format_message():  # called without a command: the help was printed
             sys.exit(2)
         _fail(_message(error), 2)
+    except OutputError as error:
+        if error.closed:
+            sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
     except AlmBenchError as error:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
@@ -109,5 +116,5 @@ def main() -> None:
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    print("alm-bench: " + hide_in_text(" ".join(message.split())), file=sys.stderr)
+    print_notice("alm-bench: " + hide_in_text(" ".join(message.split())))
     sys.exit(status)

@@ -1,6 +1,5 @@
 """`alm-bench ask`: one prompt, up to two clips, the answer alone."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.core import AlmBenchError, AudioRef, Decoding, Request, UsageError
+from alm_bench.core.escape import escape_lines, print_notice
 
 
 def ask(
@@ -40,8 +40,8 @@ def ask(
     if output.error is not None or output.text is None:
         raise AlmBenchError(output.error or output.refusal or f"{adapter.identity.label} returned no text")
     if adapter.identity.note:
-        print(f"{adapter.identity.label}: {adapter.identity.note}", file=sys.stderr)
+        print_notice(f"{adapter.identity.label}: {adapter.identity.note}")
     if json_:
         common.print_json({"model": adapter.identity.label, "text": output.text, "truncated": output.truncated})
     else:
-        print(output.text)
+        print(escape_lines(output.text))

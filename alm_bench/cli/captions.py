@@ -7,6 +7,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.core import UsageError
+from alm_bench.core.escape import escape_markdown
 
 
 def caption_metrics(
@@ -45,4 +46,5 @@ def caption_metrics(
         return
     rows = [[name, metric.n or "-", fraction(metric_json(metric))] for name, metric in found.corpus.items()]
     print(markdown(["metric", "n", "value"], rows))
-    print(f"\n{len(items)} items of {file.name}, with 95 % intervals; words split by {found.tokenizer}.")
+    told = f"{len(items)} items of {file.name}, with 95 % intervals; words split by {found.tokenizer}."
+    print("\n" + escape_markdown(told))

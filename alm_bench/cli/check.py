@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
+from alm_bench.core.escape import escape_terminal
 
 
 def check(
@@ -41,7 +42,7 @@ def check(
                 for said in found.said
             ]
             titles = [name.replace("_", " ") for name in counted]
-            print(f"{question(adapter)}\n\n{markdown(['sound', *titles, 'answer'], rows)}\n")
-        print(f"{adapter.identity.label}: {found.verdict} ({found.reason})")
+            print(f"{escape_terminal(question(adapter))}\n\n{markdown(['sound', *titles, 'answer'], rows)}\n")
+        print(escape_terminal(f"{adapter.identity.label}: {found.verdict} ({found.reason})"))
     if found.verdict == "audio_not_delivered":
         raise typer.Exit(1)

@@ -1,6 +1,5 @@
 """What several commands share: options of one meaning, the data folder, run folders, printing."""
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,8 @@ import typer
 from alm_bench.core import AudioRef, DataError, DataRoot, Runtime, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.core.escape import print_notice
+from alm_bench.core.files import is_file
+from alm_bench.core.foreign import dump_json
 from alm_bench.core.options import split_pair
 from alm_bench.core.protocols import CACHE_MB
 
@@ -107,7 +108,7 @@ def chatter_aside() -> AbstractContextManager[object]:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=1))
+    print(dump_json(value, indent=1))
 
 
 def data_folders() -> list[Path]:
@@ -116,6 +117,13 @@ def data_folders() -> list[Path]:
     if named and not Path(named).is_dir():
         raise DataError(f"ALM_BENCH_DATA names {named}, which is no folder: unset it or name one")
     return [Path(named)] if named else [folder for folder in (Path("data"),) if folder.is_dir()]
+
+
+def named_folder(choice: str) -> str:
+    """The folder that a `--data` value or ALM_BENCH_DATA names, else the value: who looks at data must not see the demo
+    world in its place."""
+    named = os.environ.get("ALM_BENCH_DATA")
+    return named if choice == "auto" and named else choice
 
 
 def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[str, str]) -> DataRoot:
@@ -147,6 +155,26 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     return _demo()
 
 
+def split_names(text: str, what: str) -> list[str]:
+    """The tasks of a comma-separated list, a collection's name replaced by those of its tasks. Raises UsageError for
+    an empty list."""
+    from alm_bench.plugins import catalogue
+
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise UsageError(f"{what} names no task: give tasks or collections, comma-separated")
+    return catalogue().expand(names)
+
+
+def task_entries(text: str | None, what: str) -> "list[TaskEntry]":
+    """The tasks of a list, as `split_names` reads it; all where none is given. Raises UsageError for an unknown one."""
+    from alm_bench.plugins import catalogue
+
+    if text is None or text.strip() == "all":
+        return [entry for _, entry in sorted(catalogue().tasks.items())]
+    return [catalogue().task(name) for name in split_names(text, what)]
+
+
 def clips(entry: "TaskEntry", root: DataRoot, split: str) -> list[AudioRef]:
     """The clips of a split's questions, with repeats. Raises DataError where the questions are not there."""
     return [ref for sample in entry.create().samples(root, split) for ref in sample.audio]
@@ -162,14 +190,6 @@ def pick_split(entry: "TaskEntry", split: str | None) -> str:
     return (
         entry.card.default_split if split is None else one_of(split, entry.card.splits, f"{entry.card.name}: --split")
     )
-
-
-def is_file(path: Path) -> bool:
-    """False also for names that the system refuses, and in a folder that it does not let in."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def find_run(name: str, out: Path = RUNS) -> Path:

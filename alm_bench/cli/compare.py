@@ -6,6 +6,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.core import UsageError
+from alm_bench.core.escape import escape_terminal
 
 if TYPE_CHECKING:
     from alm_bench.records.schema import Record
@@ -54,7 +55,7 @@ def _screen(ours: "Record", theirs: "Record") -> str:
         f"  first: {_answer(ours)}",
         f"  second: {_answer(theirs)}",
     ]
-    return "\n".join(lines)
+    return "\n".join(map(escape_terminal, lines))
 
 
 def _answer(record: "Record") -> str:

@@ -1,11 +1,13 @@
 """`alm-bench data`: what of a task's data is there, and where the rest comes from."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alm_bench.cli import common, get
 from alm_bench.core import DataRoot
+from alm_bench.core.escape import escape_terminal
 
 if TYPE_CHECKING:
     from alm_bench.data import DataReport
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="A task's data: what is there, what is missing, which revision; get it.", no_args_is_help=True)
 app.command("get")(get.get)
 
-TaskArgument = Annotated[str | None, typer.Argument(metavar="[TASK]", help="All tasks where none.")]
+TaskArgument = Annotated[
+    str | None, typer.Argument(metavar="[TASK[,TASK]]", help="Tasks, collections (cld). [default: all]")
+]
 Split = Annotated[str | None, typer.Option(help="The task's first split where none.")]
 
 
@@ -23,7 +27,7 @@ def info(
     task: TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
 ) -> None:
     """Show the folder layout that a task expects, what of it is there, and where the rest comes from."""
-    _print([_report(entry, data, split, headers=False) for entry in _entries(task)], json_)
+    _print([_report(entry, data, split, headers=False) for entry in common.task_entries(task, "data info")], json_)
 
 
 @app.command()
@@ -31,23 +35,17 @@ def verify(
     task: TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
 ) -> None:
     """As info, and open every clip. Exits 1 when something that a run needs is missing or unreadable."""
-    reports = [_report(entry, data, split, headers=True) for entry in _entries(task)]
+    reports = [_report(entry, data, split, headers=True) for entry in common.task_entries(task, "data verify")]
     _print(reports, json_)
     if not all(report["complete"] for report in reports):
         raise typer.Exit(1)
-
-
-def _entries(task: str | None) -> "list[TaskEntry]":
-    from alm_bench.plugins import catalogue
-
-    return [catalogue().task(task)] if task else [entry for _, entry in sorted(catalogue().tasks.items())]
 
 
 def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -> dict[str, Any]:
     from alm_bench.data import inspect
 
     split = common.pick_split(entry, named)
-    root = common.resolve_data(entry, split, choice, {})
+    root = common.resolve_data(entry, split, common.named_folder(choice), {})
     needed = [file for file in entry.card.files if file.split == split]
     clips = common.clips(entry, root, split) if any(root.has(file) for file in needed) else []
     return _as_json(entry, split, root, inspect(entry.card, root, clips, split=split, headers=headers))
@@ -80,6 +78,7 @@ def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport
             "total": report.clips.total,
             "present": report.clips.present,
             "missing": list(report.clips.missing),
+            "missing_paths": [str(path) for path in report.clips.missing_paths],
             "unreadable": dict(report.clips.unreadable),
         },
     }
@@ -94,15 +93,27 @@ def _print(reports: list[dict[str, Any]], json_: bool) -> None:
     rows = [row for report in reports for row in _rows(report)]
     print(markdown(["task", "place below the data folder", "there", "revision", "sha256", "where it comes from"], rows))
     for report in reports:
-        where = "the built-in demo world, " if report["data"] == "demo" else ""
-        print(f"\n{report['task']}: {where}{report['folder']}")
-        clips = report["clips"]
-        for clip in clips["missing"][:5]:
-            print(f"  missing clip {clip}")
-        if len(clips["missing"]) > 5:
-            print(f"  ... {len(clips['missing']) - 5} more clips are missing")
-        for clip, reason in list(clips["unreadable"].items())[:5]:
-            print(f"  unreadable clip {clip}: {reason}")
+        print("\n" + "\n".join(map(escape_terminal, _lines(report))))
+
+
+SHOWN = 5
+"""Missing and unreadable clips that are named, of each kind."""
+
+
+def _lines(report: dict[str, Any]) -> list[str]:
+    """Where everything was found, and where what is missing was looked for."""
+    demo = "the built-in demo world, " if report["data"] == "demo" else ""
+    lines = [f"{report['task']}: {demo}{report['folder']}"]
+    for file in report["files"]:
+        place = file["path"] or f"missing: {Path(report['folder']) / file['place']}"
+        lines.append(f"  {file['role']}: {place}{' (optional)' if file['optional'] else ''}")
+    clips = report["clips"]
+    pairs = list(zip(clips["missing"], clips["missing_paths"], strict=True))
+    lines += [f"  missing clip {clip}: {path}" for clip, path in pairs[:SHOWN]]
+    if len(pairs) > SHOWN:
+        lines.append(f"  ... {len(pairs) - SHOWN} more clips are missing")
+    lines += [f"  unreadable clip {clip}: {reason}" for clip, reason in list(clips["unreadable"].items())[:SHOWN]]
+    return lines
 
 
 def _rows(report: dict[str, Any]) -> list[list[str]]:

@@ -9,6 +9,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.core import DataError, UsageError
+from alm_bench.core.escape import escape_terminal
 from alm_bench.core.options import split_pair
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def _tasks(
         if not entries:
             common.one_of(split or "", {name for entry in every for name in entry.card.splits}, "--split")
     else:
-        entries = [catalogue().task(name) for name in catalogue().expand(names)]
+        entries = common.task_entries(named, "data get")
     splits = [common.pick_split(entry, split) for entry in entries]
     with alone(folder):
         for entry, chosen in zip(entries, splits, strict=True):
@@ -176,4 +177,4 @@ def _print(folder: Path, rows: list[dict[str, Any]], json_: bool) -> None:
         print("\nnothing was fetched: all that can be is there")
     for row in rows:
         if row["note"]:
-            print(f"\n{row['task']}, {row['role']}: {row['state']}: {row['note']}")
+            print("\n" + escape_terminal(f"{row['task']}, {row['role']}: {row['state']}: {row['note']}"))

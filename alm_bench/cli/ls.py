@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 
 if TYPE_CHECKING:
@@ -14,12 +15,20 @@ if TYPE_CHECKING:
 
 def ls(
     what: Annotated[str, typer.Argument(metavar="tasks|models|runs")] = "tasks",
+    tasks: Annotated[
+        str | None, typer.Option(metavar="T[,T]", help="Only these tasks (collections too) and their runs.")
+    ] = None,
     out: common.Out = common.RUNS,
     json_: common.Json = False,
 ) -> None:
     """List tasks, models or runs."""
     common.one_of(what, ("tasks", "models", "runs"), "ls")
     rows, left_out = _runs(out) if what == "runs" else ({"tasks": _tasks, "models": _models}[what](), [])
+    if tasks is not None:
+        if what == "models":
+            raise UsageError("--tasks goes with tasks and runs, found ls models")
+        names = {entry.card.name for entry in common.task_entries(tasks, "--tasks")}
+        rows = [row for row in rows if row["task"].removesuffix(" (demo)") in names]
     common.report_left_out(left_out)
     if json_:
         common.print_json({what: rows, **({"left_out": [one.as_json() for one in left_out]} if what == "runs" else {})})

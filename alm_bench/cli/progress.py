@@ -1,6 +1,5 @@
 """Live progress on standard error: bars on a terminal; elsewhere (a log file, CI) a plain line every 30 s."""
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,6 +19,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.progress import Progress as Bars
+
+from alm_bench.core.escape import escape_terminal, print_notice
 
 if TYPE_CHECKING:
     from alm_bench.records.schema import Record
@@ -67,14 +68,16 @@ class TerminalBars:
     def show(self, name: str, done: int, total: int | None, note: str = "") -> None:
         if name not in self._tasks:
             self._bars.start()
-            self._tasks[name] = self._bars.add_task(name, total=total, completed=done, rate="", note="")
+            self._tasks[name] = self._bars.add_task(
+                escape_terminal(name), total=total, completed=done, rate="", note=""
+            )
         task = self._tasks[name]
         self._bars.update(task, completed=done, total=total, note=note)
         speed = next((one.speed for one in self._bars.tasks if one.id == task), None)
         self._bars.update(task, rate="" if speed is None else f"{speed / self._unit.size:.1f} {self._unit.name}/s")
 
     def say(self, text: str) -> None:
-        self._bars.console.print(text, markup=False)
+        self._bars.console.print(escape_terminal(text), markup=False)
 
     def close(self) -> None:
         if self._tasks:
@@ -108,7 +111,7 @@ class PlainLines:
         self.say(f"{name}: {', '.join([*parts, *([note] if note else [])])}")
 
     def say(self, text: str) -> None:
-        print("".join(letter if letter.isprintable() else "?" for letter in text), file=sys.stderr, flush=True)
+        print_notice(text)
 
     def close(self) -> None:
         pass
@@ -151,9 +154,9 @@ class Progress(_Shown):
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
+            TextColumn("{task.fields[rate]}", markup=False),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
 
     def __enter__(self) -> Self:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.asked import Asked, Tolerance
 from alm_bench.core import CACHE_MB, Fits, UsageError
+from alm_bench.core.escape import print_notice
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
@@ -135,7 +135,7 @@ def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
     from alm_bench.plugins import catalogue
 
     asked.check()
-    names = catalogue().expand([name.strip() for name in asked.tasks.split(",") if name.strip()])
+    names = common.split_names(asked.tasks, "--tasks")
     entry = catalogue().adapter(asked.model)
     if asked.label is not None and not entry.is_replay:
         raise UsageError(f"--label {asked.label} names the model of a replay, found --model {asked.model}")
@@ -166,8 +166,6 @@ def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
     from alm_bench.core.prompt import pick_prompt
     from alm_bench.plugins import catalogue
 
-    if not names:
-        raise UsageError("--tasks names no task")
     is_replay = catalogue().adapter(asked.model).is_replay
     options: dict[str, dict[str, str]] = {name: {} for name in names}
     for key, value in common.pairs(asked.task_arg, "--task-arg").items():
@@ -191,10 +189,7 @@ def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
         named = asked.data != "auto" or "annotations" in options[name]
         jobs.append(Job(spec, task, root, pick_prompt(entry.prompts(), prompt, name), named))
         if root.kind == "demo" and not named and not is_replay:  # a replay's file may hold its own questions
-            print(
-                f"{name}: no real data found, running on the built-in demo world (see `alm-bench data info`)",
-                file=sys.stderr,
-            )
+            print_notice(f"{name}: no real data found, running on the built-in demo world (see `alm-bench data info`)")
     return jobs
 
 
@@ -225,16 +220,16 @@ def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
     else:
         print(overview(summaries))
     if interrupted:
-        print(kept(asked), file=sys.stderr)
+        print_notice(kept(asked))
         raise typer.Exit(130)
     if summary["partial"]:
-        print(f"alm-bench: {budget.told(plan, sum(summary['status'].values()))}", file=sys.stderr)
+        print_notice(f"alm-bench: {budget.told(plan, sum(summary['status'].values()))}")
         raise typer.Exit(1)
     tolerance = Tolerance.read(asked.max_failures)
     failed = [s for s in summaries if tolerance.exceeded(s["status"]["error"], s["items"])]
     if failed:
         counts = ", ".join(f"{s['status']['error']} of {s['items']} on {s['task']}" for s in failed)
-        print(f"alm-bench: items failed: {counts} (see `alm-bench show RUN --status error`)", file=sys.stderr)
+        print_notice(f"alm-bench: items failed: {counts} (see `alm-bench show RUN --status error`)")
         raise typer.Exit(1)
 
 
@@ -250,13 +245,11 @@ def plan_of(job: Job, adapter: "Adapter", solver: Path | None, fit: "Fit | None"
 
     card = job.task.card
     if isinstance(adapter, Fits) and fit is None and card.fit_split is not None:
-        print(
-            f"{card.name}: fitting {adapter.identity.label} on split {card.fit_split} of {card.fit_task or card.name}",
-            file=sys.stderr,
-        )
+        source = f"split {card.fit_split} of {card.fit_task or card.name}"
+        print_notice(f"{card.name}: fitting {adapter.identity.label} on {source}")
     items = None
     if (stored := stored_outputs(adapter)) is not None:
-        items = replayed_items(job.spec, job.task, job.data, stored, job.data_named, partial(print, file=sys.stderr))
+        items = replayed_items(job.spec, job.task, job.data, stored, job.data_named, print_notice)
     plan = prepare(job.spec, job.task, job.prompt, job.data, adapter, fit, items)
     if solver is not None:
         solved_by(solver, plan.pending, plan.header)
@@ -309,12 +302,12 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
             records = solved_by(solver, records, plan.header)
             store.rewrite(records)
         elif (told := left_out(records)) is not None:
-            print(f"{plan.spec.task}: {told}", file=sys.stderr)
+            print_notice(f"{plan.spec.task}: {told}")
         with Counting("SPICE") as counting, telling(counting.update):
             summary = summarise(store.header, plan.task, records, folder.name)
         if not summary["partial"]:
             store.note("spec", plan.header["spec"])  # what no answer depends on may be another than before
             finish_run(store, plan.task, summary, records)
     if (delivery := summary["delivery"]) is not None and delivery["verdict"] != "delivered":
-        print(f"{plan.spec.task}: audio: {delivery['verdict']}: {delivery['reason']}", file=sys.stderr)
+        print_notice(f"{plan.spec.task}: audio: {delivery['verdict']}: {delivery['reason']}")
     return summary, interrupted

@@ -1,6 +1,7 @@
 """`alm-bench score`: read and score the stored text again, without a model."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -8,7 +9,7 @@ from alm_bench.cli import common
 
 
 def score(
-    run: common.RunArgument,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs by folder, name, or the end of it.")],
     solvable_by: common.SolvableBy = None,
     metrics: Annotated[
         str | None,
@@ -17,18 +18,32 @@ def score(
     out: common.Out = common.RUNS,
     json_: common.Json = False,
 ) -> None:
-    """Parse and score the stored text of a run again; no model is loaded."""
+    """Parse and score the stored text of runs again; no model is loaded."""
+    from alm_bench.records.summary import document
+    from alm_bench.records.tables import report
+
+    folders = [common.find_run(run, out) for run in runs]  # a name that fits none is met before anything is written
+    solver = None if solvable_by is None else common.find_run(solvable_by, out)
+    summaries = []
+    for folder in folders:
+        summaries.append(_score(folder, solver, metrics))
+        if not json_:
+            print(report(summaries[-1]) + ("\n" if folder != folders[-1] else ""))
+    if json_:
+        common.print_json(document(summaries))
+
+
+def _score(folder: Path, solver: Path | None, metrics: str | None) -> dict[str, Any]:
+    """Score one run again and store that; its summary."""
     from alm_bench.cli.progress import Counting
     from alm_bench.plugins import catalogue
     from alm_bench.records.finished import finish_run
     from alm_bench.records.schema import judged
     from alm_bench.records.solver import solved_by
     from alm_bench.records.store import RunStore, read_header
-    from alm_bench.records.summary import document, summarise
-    from alm_bench.records.tables import report
+    from alm_bench.records.summary import summarise
     from alm_bench.scoring.spice import telling
 
-    folder = common.find_run(run, out)
     header = read_header(folder)
     name = header["task"]["name"]
     if metrics is not None:
@@ -36,15 +51,12 @@ def score(
     task = catalogue().task(name).create(header["spec"]["task_options"])
     with RunStore(folder, header, keep_failures=True) as store:
         records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)
-        if solvable_by is not None:
-            records = solved_by(common.find_run(solvable_by, out), records, header)
+        if solver is not None:
+            records = solved_by(solver, records, header)
         with Counting("SPICE") as counting, telling(counting.update):
             summary = summarise(header, task, records, folder.name)
         store.rewrite(records)
         if not summary["partial"]:
             store.note("spec", header["spec"])  # with the metrics that were asked for now
             finish_run(store, task, summary, records)
-    if json_:
-        common.print_json(document([summary]))
-    else:
-        print(report(summary))
+    return summary

@@ -6,6 +6,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.core import STATUSES, UsageError
+from alm_bench.core.escape import escape_terminal
 
 if TYPE_CHECKING:
     from alm_bench.records.schema import Record
@@ -49,7 +50,7 @@ def show(
         return
     for record in shown:
         print(_screen(record) + "\n")
-    print(f"{len(shown)} of {len(chosen)} matching items, {len(records)} in the run {folder.name}")
+    print(escape_terminal(f"{len(shown)} of {len(chosen)} matching items, {len(records)} in the run {folder.name}"))
 
 
 def _wrong(record: "Record") -> bool:
@@ -88,4 +89,4 @@ def _screen(record: "Record") -> str:
     lines += [f"clip       {ref.path}" for ref in sample.audio]
     if sample.groups:
         lines.append("groups     " + ", ".join(f"{key}={value}" for key, value in sample.groups.items()))
-    return "\n".join(lines)
+    return "\n".join(map(escape_terminal, lines))

@@ -1,7 +1,5 @@
 """`alm-bench submit`: the file that a benchmark's own scoring space takes."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +7,14 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.core import UsageError
+from alm_bench.core.escape import print_notice
 from alm_bench.core.protocols import Submits
 
 
 def submit(
-    task: Annotated[str, typer.Argument(help="The task.")],
+    task: Annotated[
+        str, typer.Argument(metavar="TASK[,TASK]", help="The task of the run, or a list or collection with it.")
+    ],
     run: common.RunArgument,
     to: Annotated[
         Path | None, typer.Option(metavar="FILE", help="submission.json in the run's folder where none.")
@@ -24,24 +25,28 @@ def submit(
 ) -> None:
     """Write the official submission file of a run."""
     from alm_bench.core.files import atomic_write
-    from alm_bench.plugins import catalogue
+    from alm_bench.core.foreign import dump_json
     from alm_bench.records.store import read_header, read_records
 
-    plugin = catalogue().task(task).create()
-    if not isinstance(plugin, Submits):
-        raise UsageError(f"task {task} has no official submission")
+    named = common.task_entries(task, "submit")
+    plugins = {entry.card.name: entry.create() for entry in named}
+    if not any(isinstance(plugin, Submits) for plugin in plugins.values()):
+        raise UsageError(f"task {', '.join(plugins)} has no official submission")
     folder = common.find_run(run, out)
     header = read_header(folder)
-    if header["task"]["name"] != task:
+    plugin = plugins.get(header["task"]["name"])
+    if plugin is None:
         raise UsageError(f"{folder.name} is a run of {header['task']['name']}, not of {task}")
+    if not isinstance(plugin, Submits):
+        raise UsageError(f"task {header['task']['name']} has no official submission")
     if (order := header["spec"].get("options", "given")) != "given":
         raise UsageError(f"{folder.name} was asked with {order} options, expected a run with --options given")
     records, _ = read_records(folder)
     source = annotations or Path(header["data"]["annotations"])
     value = plugin.submission([record.scored() for record in records], source)
     target = to or folder / "submission.json"
-    atomic_write(target, json.dumps(value, indent=1, ensure_ascii=False) + "\n", "--to")
+    atomic_write(target, dump_json(value, indent=1) + "\n", "--to")
     if json_:
         common.print_json({"file": str(target), "items": len(value)})
     else:
-        print(f"{len(value)} items written to {target}", file=sys.stderr)
+        print_notice(f"{len(value)} items written to {target}")

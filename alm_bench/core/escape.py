@@ -82,4 +82,6 @@ def _escape_csv_text(text: str) -> str:
 
 def print_notice(text: str, file: TextIO | None = None) -> None:
     """Print one line to standard error, whatever the text holds."""
-    print(escape_terminal(text), file=sys.stderr if file is None else file)
+    stream = sys.stderr if file is None else file
+    if stream is not None:  # a process may have been started without one
+        print(escape_terminal(text), file=stream)

@@ -57,8 +57,18 @@ def replacing(path: Path, option: str = "--out") -> Iterator[Path]:
 def atomic_write(path: Path, content: str | bytes, option: str = "--out") -> None:
     """Replace `path` in one step: a reader sees the old content or the new, never a part. Raises StoreError, which
     tells of the `option` that names the place."""
+    # Halves of surrogate pairs, which UTF-8 does not have, come in foreign text: one character is lost, not the file.
+    data = content.encode(errors="replace") if isinstance(content, str) else content
     with replacing(path, option) as temporary:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+        temporary.write_bytes(data)
+
+
+def is_file(path: Path) -> bool:
+    """False also for a name that the file system refuses (too long, a zero byte) and in a closed folder."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 LOCK, PID = ".lock", ".pid"

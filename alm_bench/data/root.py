@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from alm_bench.core import AudioRef, DataError, DataFile
+from alm_bench.core.files import is_file
 from alm_bench.data.index import AudioIndex, shared_suffix
 from alm_bench.data.manifest import file_sha256
 
@@ -59,7 +60,7 @@ class LocalRoot:
         clip = str(wanted[0])
         for given, name in zip(names, wanted, strict=True):
             for path in (self.path / given, self.path / name):
-                if _is_file(path):
+                if is_file(path):
                     return AudioRef(clip, path)
         index = self._indexed()
         for find in (index.by_name, index.by_stem):
@@ -80,7 +81,7 @@ class LocalRoot:
         return ()
 
     def _matches(self, pattern: str) -> list[Path]:
-        paths = (path for path in self.path.glob(pattern) if _is_file(path))
+        paths = (path for path in self.path.glob(pattern) if is_file(path))
         return sorted(path for path in paths if not path.name.startswith("._"))  # macOS' shadows of files
 
     def _indexed(self) -> AudioIndex:
@@ -121,11 +122,3 @@ def _normal(name: str) -> PurePosixPath:
     """A clip's name as it stands in its id: forward slashes, no leading `./` or `/`, no `..`."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     return PurePosixPath(*parts)
-
-
-def _is_file(path: Path) -> bool:
-    """False also for a name that the file system refuses (too long, a zero byte) and in a closed folder."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import AudioError, AudioRef, DataError, DataFile, DataRoot, TaskCard
+from alm_bench.core.files import is_file
 from alm_bench.data.manifest import file_sha256
 
 UNKNOWN = "unknown"
@@ -27,11 +28,13 @@ class FileReport:
 
 @dataclass(frozen=True, slots=True)
 class ClipReport:
-    """`missing` and `unreadable` hold clip ids in the order of the annotations; `unreadable` maps to the reason."""
+    """`missing` and `unreadable` hold clip ids in the order of the annotations; `unreadable` maps to the reason,
+    `missing_paths` are where the missing ones were expected."""
 
     total: int
     missing: tuple[str, ...]
     unreadable: dict[str, str]
+    missing_paths: tuple[Path, ...] = ()
 
     @property
     def present(self) -> int:
@@ -75,15 +78,16 @@ def inspect_file(file: DataFile, root: DataRoot) -> FileReport:
 
 
 def inspect_clips(clips: Iterable[AudioRef], headers: bool = False) -> ClipReport:
-    missing: list[str] = []
+    missing: list[AudioRef] = []
     unreadable: dict[str, str] = {}
     distinct = {clip.id: clip for clip in clips}
     for clip in distinct.values():
-        if clip.read is None and not clip.path.is_file():
-            missing.append(clip.id)
+        if clip.read is None and not is_file(clip.path):
+            missing.append(clip)
         elif headers and (reason := _unreadable(clip)) is not None:
             unreadable[clip.id] = reason
-    return ClipReport(len(distinct), tuple(missing), unreadable)
+    ids, paths = tuple(clip.id for clip in missing), tuple(clip.path for clip in missing)
+    return ClipReport(len(distinct), ids, unreadable, paths)
 
 
 def _unreadable(clip: AudioRef) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from alm_bench.audio import seconds_heard
 from alm_bench.core import AudioError, Decoding, Estimate, Estimates, Request
+from alm_bench.core.escape import Markdown
 from alm_bench.records.schema import Record
 from alm_bench.records.tables import markdown
 from alm_bench.runner.execute import still_right
@@ -133,8 +134,8 @@ def _row(entry: Mapping[str, Any], title: str) -> list[str]:
         f"{entry['stored']:,}",
         calls,
         f"{entry['audio_minutes']:.1f}",
-        f"~{entry['prompt_tokens']:,}",
-        f"~{entry['audio_tokens']:,}",
-        f"<={entry['completion_tokens']:,}",
-        "-" if entry["cost"] is None else f"~{entry['cost']:.4f}",
+        Markdown(f"~{entry['prompt_tokens']:,}"),
+        Markdown(f"~{entry['audio_tokens']:,}"),
+        Markdown(f"<={entry['completion_tokens']:,}"),
+        "-" if entry["cost"] is None else Markdown(f"~{entry['cost']:.4f}"),
     ]

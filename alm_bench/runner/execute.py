@@ -1,11 +1,11 @@
 """The loop: what is not answered yet to an executor, its answers to disk."""
 
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
 from alm_bench.core import Logs, Orders, Request, Streams, UsageError
+from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
 from alm_bench.runner.budget import Budget
@@ -53,7 +53,7 @@ def execute(
         prompts = plan.header["prompt"]["id"].rpartition("/")[2]
         store.note("delivery", insist(plan.adapter, prompts).as_json())
     if todo:
-        sizer = Sizer(plan.spec.batch_size, lambda line: print(f"{plan.spec.task}: {line}", file=sys.stderr))
+        sizer = Sizer(plan.spec.batch_size, lambda line: print_notice(f"{plan.spec.task}: {line}"))
         try:
             made = _checked((executor or Local()).answered(plan, todo, budget, sizer), budget, store)
             # Of calls that end one by one each is shown at once, not with the next.

@@ -20,6 +20,7 @@ from alm_bench.core import (
     AdapterError,
     AnswersBlind,
     AudioRef,
+    DataError,
     DataRoot,
     FitsBlind,
     Request,
@@ -28,6 +29,7 @@ from alm_bench.core import (
     Task,
     UsageError,
 )
+from alm_bench.core.files import is_file
 from alm_bench.core.prompt import PromptTemplate, render
 from alm_bench.core.secrets import hide
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
@@ -101,6 +103,8 @@ def prepare(
         spares = Spares(everything)
         requests = [replace(r, spare=spares.of(r.audio[0].id)) if len(r.audio) == 1 else r for r in requests]
     requests = condition.requests(requests)
+    if adapter.audio is not None:
+        check_clips(spec.task, requests)
     blind, blind_missing = ({}, {}) if spec.condition in OPTIONS else _blind(task, data, questions)
     unheard = {} if spec.condition in OPTIONS else _blind_answers(adapter, requests)
     same: dict[Any, Any] = {}  # questions share clips and guesses: one mapping stands for all that are equal
@@ -177,6 +181,19 @@ def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
         raise UsageError(f"{asked}: {adapter.identity.label} answered the given order, expected --options given")
 
 
+def check_clips(task: str, requests: Sequence[Request]) -> None:
+    """Raises DataError where the items have clips and none of them is there: every item would fail alike."""
+    refs = {ref.id: ref for request in requests for ref in request.audio}
+    if not refs or any(ref.read is not None or is_file(ref.path) for ref in refs.values()):
+        return
+    paths = [str(ref.path) for ref in refs.values()]
+    shown = ", ".join(paths[:3]) + (", ..." if len(paths) > 3 else "")
+    raise DataError(
+        f"{task}: none of its {len(paths)} clips is there, expected {shown}: `alm-bench data get {task}` fetches them, "
+        "or name their folder with --data; nothing was asked"
+    )
+
+
 class Spares:
     """Second clips for models that always take two: a random other first clip of the task.
 
@@ -193,7 +210,7 @@ class Spares:
         generator = np.random.default_rng(zlib.crc32(clip.encode()))
         for place in generator.permutation(len(self._refs)):
             ref = self._refs[int(place)]
-            if ref.id != clip and (ref.read is not None or ref.path.exists()):
+            if ref.id != clip and (ref.read is not None or is_file(ref.path)):
                 return ref
         return None
 

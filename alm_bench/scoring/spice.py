@@ -57,12 +57,12 @@ def telling(progress: Progress) -> Iterator[None]:
 
 
 def home() -> Path:
-    """The folder of CoreNLP's jars: of the environment variable, else ../shared/spice, else the user's cache.
+    """The folder of CoreNLP's jars: of the environment variable, else the user's cache.
 
     Raises MetricError naming the places looked at.
     """
     named = os.environ.get(HOME)
-    places = [Path(named)] if named else [Path("../shared/spice"), cache_folder("spice")]
+    places = [Path(named)] if named else [cache_folder("spice")]
     for place in places:
         if all((place / jar).is_file() for jar in CORENLP):
             return place.resolve()
@@ -93,6 +93,7 @@ def spice_items(
         progress(len(items) - sum(item not in found for item in items), len(items))
         failures: dict[Item, str] = {}
         if todo:
+            java.java()
             folder = home()
             for batch in _batches(todo):
                 for item, score in _scored(batch, folder):

@@ -1,13 +1,13 @@
 """ReasonAQA's JSON, part by part: which of its rows are of a task."""
 
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError
+from alm_bench.core.escape import print_notice
 from alm_bench.data.readers import read_json
 
 NEEDED = ("filepath1", "input", "answer")
@@ -58,4 +58,4 @@ def _check(path: Path, number: int, row: Mapping[str, Any]) -> None:
 @cache
 def _tell(path: Path, unknown: Sequence[str]) -> None:
     """Once a file, however many tasks read it."""
-    print(f"{path}: parts that no task reads: {', '.join(unknown)}", file=sys.stderr)
+    print_notice(f"{path}: parts that no task reads: {', '.join(unknown)}")

@@ -72,7 +72,7 @@ def test_files_that_are_fetched_are_counted_in_megabytes(capsys: pytest.CaptureF
         shown.tell("b\x1b[2J.json", 30_000_001, None)
     assert capsys.readouterr().err.splitlines() == [
         "a.7z: 650.0 of 2,000.0 MB, 5.0 MB/s, about 4 min left",
-        "b?[2J.json: 30.0 MB, 1.0 MB/s",
+        "b\\x1b[2J.json: 30.0 MB, 1.0 MB/s",
     ]
 
 

@@ -366,6 +366,7 @@ def test_two_runs_of_sentences_are_compared_by_the_scores_that_items_have() -> N
     assert (ran.out.count("won: "), ran.out.count("lost: ")) == (0, 4)
 
 
+@pytest.mark.skipif(shutil.which("java") is None, reason="there is no Java to split words with")
 def test_runs_whose_words_were_split_otherwise_are_not_comparable(monkeypatch: pytest.MonkeyPatch) -> None:
     by_java = of_differences("java", 3)
     monkeypatch.setattr("alm_bench.scoring.java.shutil.which", lambda name: None)

@@ -5,7 +5,6 @@ poison item is in, or runs in a circle.
 """
 
 import pickle
-import sys
 import textwrap
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from alm_bench.core import Adapter, AdapterError, AlmBenchError, Output, UsageError
+from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
 from alm_bench.runner.budget import Budget
 from alm_bench.runner.executors.answers import Answer, Asking, Put, recorded
@@ -150,7 +150,7 @@ class OnRay:
             if not self._working:
                 has = self._ray.available_resources()
                 free = ", ".join(f"{has.get(name, 0):g} {name}s" for name in ("CPU", "GPU"))
-                print(f"waiting for a worker to start; the cluster has {free} free", file=sys.stderr)
+                print_notice(f"waiting for a worker to start; the cluster has {free} free")
 
     def _taken(self, ended: Any, queue: deque[Batch]) -> Put:
         """What became of a call; no answers where it was no batch or has to be asked again."""
