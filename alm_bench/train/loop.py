@@ -126,6 +126,8 @@ class Trainer:
         set_seed(self.config.seed)
         if (saved := self.folder.restore()) is not None:
             self.position, tensors = saved
+            with fitting(self.folder.path):  # also where no stage is left: `last` is written again
+                self.model.load_state_dict(tensors["model"])
         if self.accelerator.is_main_process:
             self.folder.cut_log(self.position)
             self.folder.describe_network(self.model.config, self.prepared.tokenizer)
@@ -148,9 +150,6 @@ class Trainer:
         return self.folder.path / LAST
 
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
-        if tensors is not None:
-            with fitting(self.folder.path):
-                self.model.load_state_dict(tensors["model"])
         stage = self.stage(number)
         if tensors is not None:
             with fitting(self.folder.path):

@@ -110,6 +110,14 @@ def test_the_scaler_goes_on_in_the_next_stage(recipe: Recipe, tmp_path: Path) ->
     assert steps(parts) == steps(whole)
 
 
+def test_a_finished_run_keeps_its_weights_when_it_is_called_again(recipe: Recipe, tmp_path: Path) -> None:
+    config = recipe(steps=3)
+    train(config, tmp_path)
+    weights = (config.out / config.name / "last/model.safetensors").read_bytes()
+    train(config, tmp_path)
+    assert (config.out / config.name / "last/model.safetensors").read_bytes() == weights
+
+
 def test_steps_before_the_first_state_are_logged_once(recipe: Recipe, tmp_path: Path) -> None:
     """Killed before anything was saved, a run starts over; so does its log, whose last line may be torn."""
     config = recipe(steps=6, save_every="100")
