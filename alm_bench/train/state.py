@@ -191,9 +191,9 @@ class Folder:
         atomic_write(state / VALUES, json.dumps(entry))
         with storing(self.path):
             (state / TENSORS[1 - TENSORS.index(name)]).unlink(missing_ok=True)
-            for older in OLDER:
-                for file in OLDER_FILES:
-                    (self.path / older / file).unlink(missing_ok=True)
+            for folder in OLDER:
+                for older in OLDER_FILES:
+                    (self.path / folder / older).unlink(missing_ok=True)
 
     def _named_tensors(self) -> str | None:
         path = self.path / STATE / VALUES
