@@ -10,9 +10,18 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from alm_bench.core.types import Parsed, ParseStatus
+from alm_bench.parsing.old_statements import (
+    CONDITION,
+    CUE,
+    NONE,
+    REFUSAL,
+    TAKEN_BACK,
+    after_thought,
+    sentences,
+    statements,
+)
+from alm_bench.parsing.old_text import WRAPPING, Span, blank, past, prepared, words
 from alm_bench.parsing.options import Mention, Options
-from alm_bench.parsing.statements import CONDITION, CUE, NONE, REFUSAL, TAKEN_BACK, after_thought, sentences, statements
-from alm_bench.parsing.text import WRAPPING, Span, blank, past, prepared, words
 
 PARSER = "mcq@2"
 """Name and version of these rules; stored with every run, since a change of rules changes numbers."""

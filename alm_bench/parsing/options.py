@@ -12,7 +12,7 @@ from num2words import num2words
 from rapidfuzz import fuzz
 
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.text import Span, fold, normalise, past, words
+from alm_bench.parsing.old_text import Span, fold, normalise, past, words
 
 _DROPPED = frozenset(
     word

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from alm_bench.core.types import Parsed
 from alm_bench.parsing.mcq import parse_choice
 from alm_bench.parsing.numbers import numbers
-from alm_bench.parsing.statements import NONE, REFUSAL, after_thought, statements
-from alm_bench.parsing.text import Span, prepared
+from alm_bench.parsing.old_statements import NONE, REFUSAL, after_thought, statements
+from alm_bench.parsing.old_text import Span, prepared
 
 YES_NO: Mapping[str, Sequence[str]] = {"yes": ("yes", "true"), "no": ("no", "false")}
 ENTAILMENT: Mapping[str, Sequence[str]] = {

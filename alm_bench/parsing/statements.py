@@ -1,139 +1,129 @@
-"""Where a text states its answer, and where it declines to give one."""
+"""Where a text states its answer: tags, boxes, dictionaries, and sentences such as "the answer is ..."."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from alm_bench.parsing.text import Span, blank
+from alm_bench.parsing.languages import Cues
+from alm_bench.parsing.tags import Tag, tag_table
+from alm_bench.parsing.text import ENDS, Span, blank
 
-_THOUGHT = re.compile(r"<\s*(/?)\s*think(?:ing)?\s*>")
-_TAG = re.compile(r"[<\[]\s*(/?)\s*(?:final[ _])?answer\s*[>\]]?(?=\s|\W|\w)")
-_BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]{0,200}\}){0,400})\}")
-_DICT = re.compile(r"\{([^{}\n]{1,600})\}")
-_PAIR = re.compile(r"""["']?([^\W\d][\w ]{0,30}?)["']?\s*:\s*(?:"([^"]*)"|'(.*?)'(?=\s*(?:,|$))|([^,"']+))""")
-_VALUE_KEYS = ("answer", "choice", "option", "prediction", "label", "response")
-
-_NOUN = r"(?:answer|option|choice|match|fit|output|selection|guess|verdict|candidate)"
-_REASON = r"\b(?:indicat|impl|suggest|because|since)"
-_SAYS = re.compile(
-    rf"\b(?:{_NOUN}\b(?![^.\n:?!]{{0,40}}\b(?:options|choices|following)\b)(?:(?!{_REASON})[^.\n:=?!<>\[\]]){{0,60}}?"
-    r"(?:\b(?:is|was|be)\b(?:\s+(?:that(?!')|either|most\s+likely|likely|probably|simply|indeed)\b)?\s*:?|[:=]|->)"
-    r"|(?:respuesta|antwort|réponse|resposta|risposta)\b[^.\n:]{0,30}?(?:\b(?:es|ist|est|é|è)\b|:)"
-    r")|答案\s*(?:是|为|應該是|应该是|is|:)?"
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{((?:[^{}]|\{[^{}]{0,200}\}){0,400})\}")
+_PAIR = re.compile(
+    r"""["']?([^\W\d][\w -]{0,30}?)["']?\s*:\s*"""
+    r"""(?:"([^"\n]*)"|'(.*?)'(?=\s*(?:[,}\]]|$))|(\[[^\[\]\n]*\])|([^,"'{}\[\]\n]+))"""
 )
-_COUNTS = re.compile(r"\b(?:total|count)\b[^.\n:=?!<>\[\]]{0,40}?(?:\b(?:is|was)\b|[:=])")
-_CHOOSES = re.compile(r"\b(?:choos(?:e|ing)|select(?:ing)?|pick(?:ing)?|(?:go|going|went)\s+with|opt(?:ing)?\s+for)\b")
-_CONDITIONAL = re.compile(r"\b(?:if|whether|when|unless)\b[^.\n]*$")
-CONDITION = re.compile(r"\W*(?:if|whether|when|unless)\b")
-_SENTENCE_END = re.compile(r"[.!?](?=[\s\"')\]*<]|$)|\n|</")
-
-CUE = re.compile(
-    r"\b(?:therefore|thus|hence|so|consequently|in conclusion|conclude|finally|likely|best|most|must be|final"
-    r"|suggests?|closest|closely|indicat\w+|correspond\w*)\b"
+_BRACES = re.compile(r"[{}]")
+_CALL = re.compile(r"\bfinal_?answer\(\s*([^()\n]*)\)")
+_QUESTION = re.compile(r"""(["'])(?=[^\n]{3,600}?\1\s*(?:is|was|:|=|,))[^\n]{3,600}?\1(?=\s*(?:is|was|:|=|,))""")
+_LINE_END = re.compile(rf"[{re.escape(ENDS)}](?=[\s\"')\]*_<]|$|[^\x00-\x7f])|[。।؟]|\n|</")
+_DIRECT = r"(?!s?\s*[#(\[\"'*]*(?:[a-z]|\d{1,2})(?![\w']))(?!s?\s+(?:options|choices))"
+_SAID = (
+    rf"@answer_nouns{_DIRECT}(?:(?!\b(?:because|since|indicat|impl|suggest))[^.\n:=?!<>\[\]。]){{0,60}}?"
+    r"(?:@links\s*:?|\s*(?:[:=]|[-=]+>|\s-\s))"
 )
-"""Words by which a sentence says that it concludes."""
+_LABEL = r"(?:^|(?<=[\n.!?;>,*#|。]))[\s>#*_\-]*@labels[\s*_]*(?:[:=,]|\s-|[-=]+>|\s*\n)"
+_CHOSEN = r"@choosing\s*:?"
 
-NONE = re.compile(
-    r"\bnone\s+of\s+(?:(?:the|these|those)\s+)?(?:[\w-]+\s+){0,3}(?:options?|choices?|answers?|numbers?|values?|above|them|"
-    r"these|those|listed)\b|\bnone\b[^.\n]{0,30}\b(?:fits?|match(?:es)?|appl(?:y|ies)|correspond)|^\W*none\W*$"
-    r"|(?:\bnot\b|n't\b)[^.\n]{0,40}\b(?:among|listed|provided\s+(?:within|in)|in\s+the\s+(?:list|options|choices)"
-    r"|an\s+option)\b|\bno\s+(?:valid|correct|suitable|matching|answer)\b[^.\n]{0,40}\b(?:options?|answers?|choices?|range)"
-    r"|\b(?:options?|answers?|count)\b[^.\n]{0,60}(?:\bnot|n't)\s+(?:\w+\s+){0,2}(?:match|include|contain|appear|align)"
-    r"|(?:\bnot|n't)\s+(?:\w+\s+){0,2}(?:match|correspond)[^.\n]{0,60}\boptions?\b"
-)
-REFUSAL = re.compile(
-    r"\b(?:cannot|can't|can\s+not|could\s+not|couldn't|unable\s+to|not\s+able\s+to|impossible\s+to"
-    r"|(?:not|n't)\s+possible\s+to)\s+(?:\w+\s+){0,5}(?:determine|identify|answer|process|analyz?s?e|provide|tell|listen|hear"
-    r"|access|assist|infer|know|count|calculate|select|choose|generate|pinpoint|deduce|parse|be\s+(?:determined|resolved|"
-    r"solved|answered))\b"
-    r"|\bcannot\s+be\s+\w+ed\b|\b(?:please|could\s+you|can\s+you|would\s+you|if\s+you(?:\s+(?:can|could))?)\s+(?:\w+\s+){0,3}"
-    r"(?:provide|clarify|share|describe|specify|confirm|upload|verify)\b|\binsufficient\b|\bnot\s+enough\s+(?:information|data"
-    r"|context)|\bneed\s+(?:\w+\s+){0,3}(?:context|information|details|utterance)\b|\bunknown\b|\bi(?:'m|\s+am)\s+sorry\b"
-    r"|\bapologi[sz]e\b|\bwithout\s+(?:actually\s+)?(?:hearing|listening|access|the\s+(?:actual|audio))|\bis\s+unclear\b"
-    r"|\bnot\s+explicit\b|(?:\bnot|n't)\s+(?:\w+\s+){0,3}(?:sufficient|enough)\b"
-)
-
-_STOPS = ("", *".!?\n<")
-
-TAKEN_BACK = re.compile(
-    r"\b(?:wait|hold\s+on|actually|hmm)\b\W{0,3}(?:no\.|let\s+me\s+(?:think|re))|\b(?:reconsider|rethink)\b"
-)
-
-LONGEST = 1000
-"""Characters of a sentence that are read."""
+LONGEST = 600
+"""Characters of a statement that are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A place where a text says what its answer is, `span`: a tag, boxed, dict, said, chosen or counted, `kind`."""
+    """A place where a text says what its answer is: `kind` tag, boxed, dict, call, said or chosen, at `span`."""
 
     kind: str
     span: Span
 
-
-def after_thought(plain: str) -> tuple[int, bool]:
-    """Where the answer begins, behind the reasoning blocks, and whether the last of them was left open."""
-    start, opened = 0, False
-    for match in _THOUGHT.finditer(plain):
-        opened = not match[1]
-        if not opened:
-            start = match.end()
-    return start, opened
+    @property
+    def framed(self) -> bool:
+        """Whether markup rather than a sentence shows that it is the answer."""
+        return self.kind in FRAMED
 
 
-def statements(plain: str, start: int) -> list[Statement]:
-    """All from `start` on, in their order. What stands within a tag, a box or a dictionary is no other statement."""
+FRAMED = ("tag", "boxed", "dict", "call")
+
+
+def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Statement]:
+    """Return all statements in order. What stands within a frame is no other statement."""
     found: list[Statement] = []
-    for search in (_tags, _boxes, _dicts, _said):
-        new = list(search(plain, start))
-        plain = blank(plain, (statement.span for statement in new)) if search is not _said else plain
+    for frames in (_tags(plain, tags), _boxes(plain), _dicts(plain), _calls(plain)):
+        new = list(frames)
         found += new
+        plain = blank(plain, sorted(statement.span for statement in new))
+    found += _said(plain, cues)
     return sorted(found, key=lambda statement: statement.span)
 
 
-def sentence_end(plain: str, start: int) -> int:
+def complement(plain: str, start: int) -> Span:
+    """Return what a statement that begins at `start` says: to the end of the sentence, or else the next line."""
     stop = min(len(plain), start + LONGEST)
-    match = _SENTENCE_END.search(plain, start, stop)
-    return match.start() if match else stop
+    match = _LINE_END.search(plain, start, stop)
+    end = match.start() if match else stop
+    if match and plain[end] == "\n" and not re.search(r"\w", plain[start:end]):
+        following = re.compile(r"\s*[^\n]*").match(plain, end, stop)
+        end = following.end() if following else end
+    return start, end
 
 
-def sentences(plain: str, start: int) -> Iterator[Span]:
-    while start < len(plain):
-        end = sentence_end(plain, start)
-        if plain[start:end].strip():
-            yield start, end
-        start = end + 1 if plain[end : end + 1] in _STOPS else end
-
-
-def _tags(plain: str, start: int) -> Iterator[Statement]:
-    """Between an answer tag and the next one; where none follows, the rest of its line."""
-    marks = list(_TAG.finditer(plain, start))
-    for place, mark in enumerate(marks):
-        if mark[1]:
+def _tags(plain: str, tags: Sequence[Tag]) -> Iterator[Statement]:
+    """Yield what stands between an answer's tag and the next tag; where none follows, the rest of its line."""
+    for number, tag in enumerate(tags):
+        if not tag.answers or tag.closes:
             continue
-        line = plain.find("\n", mark.end() + 1)
-        stop = marks[place + 1].start() if place + 1 < len(marks) else len(plain) if line < 0 else line
-        yield Statement("tag", (mark.end(), stop))
+        if number + 1 < len(tags):
+            yield Statement("tag", (tag.span[1], tags[number + 1].span[0]))
+        else:
+            line = re.compile(r"\s*[^\n]*").match(plain, tag.span[1])
+            yield Statement("tag", (tag.span[1], line.end() if line else len(plain)))
 
 
-def _boxes(plain: str, start: int) -> Iterator[Statement]:
-    for match in _BOXED.finditer(plain, start):
+def _boxes(plain: str) -> Iterator[Statement]:
+    for match in _BOXED.finditer(plain):
         yield Statement("boxed", match.span(1))
 
 
-def _dicts(plain: str, start: int) -> Iterator[Statement]:
-    """The value of a dictionary's answer, or its only value."""
-    for match in _DICT.finditer(plain, start):
-        pairs = list(_PAIR.finditer(match[1]))
-        keyed = [pair for pair in pairs if any(key in pair[1] for key in _VALUE_KEYS)]
-        if len(chosen := keyed or pairs) == 1:
-            group = chosen[0].lastindex or 0
-            yield Statement("dict", (match.start(1) + chosen[0].start(group), match.start(1) + chosen[0].end(group)))
+def _calls(plain: str) -> Iterator[Statement]:
+    for match in _CALL.finditer(plain):
+        yield Statement("call", match.span(1))
 
 
-def _said(plain: str, start: int) -> Iterator[Statement]:
-    for kind, pattern in (("said", _SAYS), ("chosen", _CHOOSES), ("counted", _COUNTS)):
-        for match in pattern.finditer(plain, start):
-            before = plain[max(start, match.start() - 100) : match.start()]
-            if not _CONDITIONAL.search(before):
-                yield Statement(kind, (match.end(), sentence_end(plain, match.end())))
+def _dicts(plain: str) -> Iterator[Statement]:
+    """Yield the value of a dictionary's key for the answer, or its only value."""
+    for start, end in _braces(plain):
+        pairs = list(_PAIR.finditer(plain, start, end))
+        keyed = [pair for pair in pairs if _is_answer_key(pair[1])]
+        if len(chosen := keyed[-1:] or pairs) == 1:
+            yield Statement("dict", chosen[0].span(chosen[0].lastindex or 0))
+
+
+def _is_answer_key(key: str) -> bool:
+    name = re.sub(r"[\s_-]+", " ", key)
+    return name not in _INDEX_KEYS and not _ANSWER_KEYS.isdisjoint((name, name.split(" ")[-1], name.split(" ")[0]))
+
+
+_ANSWER_KEYS = frozenset(tag_table()["keys"])
+_INDEX_KEYS = frozenset(tag_table()["indices"])
+
+
+def _braces(plain: str) -> Iterator[Span]:
+    """Yield the outermost pairs of braces that hold a colon."""
+    depth, start = 0, 0
+    for match in _BRACES.finditer(plain):
+        if match[0] == "{":
+            depth, start = depth + 1, start if depth else match.end()
+        elif depth:
+            depth -= 1
+            if not depth and ":" in plain[start : match.start()]:
+                yield start, match.start()
+
+
+def _said(plain: str, cues: Cues) -> Iterator[Statement]:
+    """Yield sentences that state an answer, unless under a condition."""
+    plain = blank(plain, (match.span() for match in _QUESTION.finditer(plain)))
+    condition = cues.pattern(r"@conditions[^.\n。]*$")
+    for kind, template in (("said", _SAID), ("said", _LABEL), ("chosen", _CHOSEN)):
+        for match in cues.pattern(template).finditer(plain):
+            if not condition.search(plain, max(0, match.start() - 100), match.start()):
+                yield Statement(kind, complement(plain, match.end()))

@@ -1,29 +1,46 @@
-"""Text as the rules see it: one character for one of the original's, so that every span is a span of what was said."""
+"""Text as the rules see it: one character for one of the original's, so that every span is a span of the original."""
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from typing import NamedTuple
 
 Span = tuple[int, int]
 
 _SAME = str.maketrans({"‘": "'", "’": "'", "`": "'", "´": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"'})
-_SAME |= str.maketrans({"–": "-", "—": "-", "−": "-", "‐": "-", "。": ".", "、": ",", "「": '"', "」": '"'})
+_SAME |= str.maketrans({"–": "-", "—": "-", "−": "-", "‐": "-", "‑": "-", "、": ",", "،": ",", "「": '"', "」": '"'})
+_SAME |= str.maketrans({"『": '"', "』": '"', "《": '"', "》": '"', "【": "[", "】": "]", "♭": "b", "♯": "#", "→": ">"})
+_SAME |= str.maketrans(dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\xad", " "))
 
-WRAPPING = " \t\r\n*_`\"'.,;:!"
-"""What stands around an answer without being part of it."""
+WRAPPING = " \t\r\n*_`\"'.,;:!。।"
+"""Characters that stand around an answer without being part of it."""
 
-_BOLD = re.compile(r"\*\*|__")
-_MARKUP = re.compile(r"<\|[^|<>]{0,30}\|>|^\s*(?:assistant|user|system)\b\s*:?(?=\s)|\\(?=[\"'])", re.IGNORECASE)
-_EXAMPLE = re.compile(r"\(\s*e\.\s?g\.[^)\n]*(?:\)|$)", re.IGNORECASE | re.MULTILINE)
-_ON_THE_LINE = re.compile(r"[^\n]")
+ENDS = ".!?。।؟…"
+"""Characters that end a sentence."""
+
+SINGLES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7a3"
+"""Scripts in which each character counts as a word of its own, since blanks do not tell words apart."""
+
+_MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"  # combining marks, which are no \w
+_LETTER = rf"(?:[^\W_{SINGLES}]|[{_MARKS}])"
+_TOKEN = re.compile(rf"[{SINGLES}]|{_LETTER}+#?(?:['.]{_LETTER}+#?)*")
 _WORDS = re.compile(r"[^\W_]+#?(?:['.][^\W_]+#?)*")
+_ON_THE_LINE = re.compile(r"[^\n]")
+
+
+class Token(NamedTuple):
+    """A word of a folded text, or a character of a script without blanks."""
+
+    text: str
+    start: int
+    end: int
 
 
 @cache
 def _folded(character: str) -> str:
     """Lower case, half width, ASCII digits and quotation marks; the character itself where those are longer."""
-    if digit := unicodedata.decimal(character, None):
+    if (digit := unicodedata.decimal(character, None)) is not None:
         return str(digit)
     for form in (unicodedata.normalize("NFKC", character), character):
         small = form.lower().translate(_SAME)
@@ -33,36 +50,36 @@ def _folded(character: str) -> str:
 
 
 def fold(text: str) -> str:
-    """The text in one case, width and style of quotation marks, as long as before."""
+    """Return the text in one case, width and style of quotation marks, as long as before."""
     return text.lower().translate(_SAME) if text.isascii() else "".join(map(_folded, text))
 
 
 def blank(text: str, spans: Iterable[Span]) -> str:
-    """The text with spaces where `spans` were; line breaks stay."""
+    """Return the text with spaces where `spans`, in order, were; line breaks stay."""
     parts, done = [], 0
     for start, end in spans:
-        parts += [text[done:start], _ON_THE_LINE.sub(" ", text[start:end])]
-        done = end
+        if end > done:
+            start = max(start, done)
+            parts += [text[done:start], _ON_THE_LINE.sub(" ", text[start:end])]
+            done = end
     return "".join([*parts, text[done:]])
 
 
 def past(text: str, span: Span, passed: str | None = None) -> int:
-    """Where in `span` the first character is that is none of `passed`, white space where none are given."""
+    """Return where in `span` the first character is that is none of `passed`; default: white space."""
     return span[1] - len(text[slice(*span)].lstrip(passed))
 
 
-def prepared(text: str) -> str:
-    """Folded, and without chat markers, bold marks and examples such as `(e.g., The answer is B)`, all left blank."""
-    plain = fold(text)
-    for pattern in (_BOLD, _MARKUP, _EXAMPLE):
-        plain = blank(plain, (match.span() for match in pattern.finditer(plain)))
-    return plain
-
-
 def normalise(text: str) -> str:
-    """Case, width, white space and wrapping punctuation do not make an answer another one."""
+    """Return the text without differences of case, width and wrapping punctuation."""
     return " ".join(fold(unicodedata.normalize("NFKC", text)).replace("_", " ").split()).strip(WRAPPING)
 
 
 def words(text: str) -> list[str]:
     return _WORDS.findall(text)
+
+
+def tokens(plain: str, start: int, end: int) -> Iterator[Token]:
+    """Yield the words of a part of a folded text."""
+    for match in _TOKEN.finditer(plain, start, end):
+        yield Token(match[0], match.start(), match.end())

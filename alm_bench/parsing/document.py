@@ -1,0 +1,140 @@
+"""An explicit model of a model's text, for every form of answer: choices, yes or no, labels and numbers.
+
+A `Document` knows which part of a text is reasoning and which is the answer, where its sentences and lines are, in
+which languages it is written, and where it states its answer (`statements`). It knows nothing of options.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from alm_bench.parsing.languages import Cues, detect_cues
+from alm_bench.parsing.statements import Statement, find_statements
+from alm_bench.parsing.tags import Tag, find_tags
+from alm_bench.parsing.text import ENDS, Span, blank, fold, words
+
+_MARKUP = re.compile(
+    r"<\s*\|[^|<>]{0,30}\|\s*>|</?(?:s|eos|bos|pad|unk|b|i|u|em|strong|p|br|div|span|end_of_turn|start_of_turn|eot)\s*/?>"
+    r"|```[a-z]*|\A\s*(?:assistant|user|system|model)\b(?:\s*:|(?=\s))|\\(?=[\"'])|\\[()\[\],;! ]"
+    r"|\\(?:text|textbf|textit|mathrm|mathbf|mathit|mathsf|operatorname)\b|\*\*|__"
+)
+_EXAMPLE = re.compile(r"\(\s*e\.\s?g\.[^)\n]*(?:\)|$)", re.MULTILINE)
+_END = re.compile(
+    rf"(?:(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bmr)(?<!\bmrs)(?<!\bdr)(?<!\n\d)(?<!\n\d\d)[{re.escape(ENDS)}])+"
+    r"(?=[\s\"')\]*_}<]|$|[^\x00-\x7f])|[。।؟]|\n|</"
+)
+_FINISHED = re.compile(rf"[{re.escape(ENDS)}>)\]}}\"'*:`）」$]\s*\Z")
+
+LONGEST = 1000
+"""Characters of a sentence that are read."""
+
+
+class Document:
+    """One text. `original` is the text as it came, `plain` folded and as long, with markup and reasoning left blank.
+
+    `cut` is true where the text ends within reasoning that was never closed. `tags` are all tags of the table.
+    """
+
+    def __init__(self, text: str, answer_tags: Sequence[str] = ()) -> None:
+        self.original = text
+        folded = fold(text)
+        self.tags = tuple(find_tags(folded, answer_tags))
+        hidden, self.cut = _reasoning(self.tags, len(folded))
+        self._shown = blank(folded, sorted(_markup(folded, self.tags)))
+        visible = blank(self._shown, hidden)
+        if hidden and not words(visible):  # nothing but reasoning
+            visible = blank(self._shown, hidden[:-1]) if not self.cut else visible
+        self.plain = visible
+
+    @cached_property
+    def cues(self) -> Cues:
+        """The phrases of the languages that the text shows."""
+        return detect_cues(self.plain)
+
+    @cached_property
+    def sentences(self) -> list[Span]:
+        """The sentences outside the reasoning, in order; a line break ends one."""
+        return list(split_sentences(self.plain, 0, len(self.plain)))
+
+    @cached_property
+    def lines(self) -> list[Span]:
+        """The lines outside the reasoning that hold a word."""
+        spans, start = [], 0
+        for line in self.plain.split("\n"):
+            if words(line):
+                spans.append((start, start + len(line)))
+            start += len(line) + 1
+        return spans
+
+    @cached_property
+    def statements(self) -> list[Statement]:
+        """Where the text states its answer, in order."""
+        return find_statements(self.plain, self.tags, self.cues)
+
+    @cached_property
+    def finished(self) -> bool:
+        """Whether the text ends as a sentence ends; a text that does not may have been cut."""
+        return bool(_FINISHED.search(self.original)) or bool(_FINISHED.search(self.plain))
+
+    def search(self, key: str, start: int = 0, end: int | None = None) -> re.Match[str] | None:
+        """Find the first phrase of a language table's key, such as `refusals`, between two positions."""
+        return self.cues.pattern("@" + key).search(self.plain, start, len(self.plain) if end is None else end)
+
+    def is_denied(self, start: int, end: int) -> bool:
+        """Whether what stands between two positions is denied: "not a dog", "no sign of a dog", "the dog is absent"."""
+        window = self.plain[max(0, start - WINDOW) : start]
+        clause = self.cues.pattern(_CLAUSE).split(window)[-1]
+        if self.cues.pattern(_BEFORE).search(clause):
+            return True
+        return self.cues.pattern(_AFTER).match(self.plain, end, end + WINDOW) is not None
+
+
+WINDOW = 90
+"""Characters before and after a mention in which it can be denied."""
+
+_CLAUSE = r"[.;:!?。\n](?=\s|$|[^\x00-\x7f])|,\s*(?=@turns)"
+_BEFORE = r"@denials_before(?:\s*[(\[]?[^\s,.;:()]+[)\]]?){0,6}?[\s\"'(\[<*]*$"
+_AFTER = r"[\s\"')\]>*.]*@denials_after"
+
+
+def split_sentences(plain: str, start: int, end: int) -> Iterator[Span]:
+    """Yield the sentences of a part of a folded text; a line break ends one, a list's number does not."""
+    while start < end:
+        stop = min(end, start + LONGEST)
+        match = _END.search(plain, start, stop)
+        close = match.start() if match else stop
+        if plain[start:close].strip():
+            yield start, close
+        start = max(match.end() if match else stop, start + 1)
+
+
+def _reasoning(tags: Sequence[Tag], end: int) -> tuple[list[Span], bool]:
+    """Return the spans of reasoning, and whether the last was never closed nor followed by an answer's tag."""
+    hidden: list[Span] = []
+    opened: Tag | None = None
+    last_close = max((number for number, tag in enumerate(tags) if tag.closes and not tag.answers), default=-1)
+    for number, tag in enumerate(tags):
+        if tag.answers:
+            if opened and not tag.closes and number > last_close:
+                hidden.append((opened.span[1], tag.span[0]))
+                opened = None
+        elif not tag.closes:
+            if opened:
+                hidden.append((opened.span[1], tag.span[0]))
+            opened = tag
+        elif opened:
+            hidden.append((opened.span[1], tag.span[0]))
+            opened = None
+        elif not hidden:  # its beginning was part of the prompt
+            hidden = [(0, tag.span[0])]
+    if opened:
+        hidden.append((opened.span[1], end))
+    return hidden, opened is not None
+
+
+def _markup(folded: str, tags: Sequence[Tag]) -> Iterator[Span]:
+    for tag in tags:
+        yield tag.span
+    for pattern in (_MARKUP, _EXAMPLE):
+        for match in pattern.finditer(folded):
+            yield match.span()

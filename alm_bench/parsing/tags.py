@@ -1,0 +1,67 @@
+"""Tags that hold a model's reasoning or its answer: one table (tags.toml), which callers extend by names of their own."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+from alm_bench.parsing.text import Span, fold
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One tag in a text. `answers` tells an answer's tag from one of reasoning, `closes` an end from a beginning."""
+
+    name: str
+    answers: bool
+    closes: bool
+    span: Span
+
+
+@cache
+def tag_table() -> dict[str, Any]:
+    return tomllib.loads(files(__package__).joinpath("tags.toml").read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=64)
+def _pattern(extra: tuple[str, ...]) -> re.Pattern[str]:
+    table = tag_table()
+    names = "|".join(sorted((_loose(name) for name in (*table["answer"], *table["reasoning"], *extra)), key=len)[::-1])
+    return re.compile(
+        rf"(?:<\s*\|?|\[|◁)\s*(/?)\s*(?:(begin|start|end)[_\s-]?of[_\s-])?({names})(?:[_\s-](begin|start|end))?"
+        r"(?:\s[^<>\n]{0,60})?\s*(/?)(?:\|?\s*>|\]|▷)"
+    )
+
+
+def _loose(name: str) -> str:
+    return r"[\s_-]?".join(re.escape(part) for part in re.split(r"[\s_-]+", fold(name.strip())))
+
+
+def plain_name(name: str) -> str:
+    """Return a tag's name as the table writes it: folded, without blanks, hyphens and underscores."""
+    return re.sub(r"[\s_-]+", "", fold(name))
+
+
+@lru_cache(maxsize=64)
+def answer_names(extra: tuple[str, ...] = ()) -> frozenset[str]:
+    return frozenset(plain_name(name) for name in (*tag_table()["answer"], *extra))
+
+
+@lru_cache(maxsize=64)
+def reasoning_names(extra: tuple[str, ...] = ()) -> frozenset[str]:
+    """Return the names of reasoning tags; one that a caller declares to hold the answer is none of them."""
+    return frozenset(plain_name(name) for name in tag_table()["reasoning"]) - answer_names(extra)
+
+
+def find_tags(plain: str, extra: Sequence[str] = ()) -> Iterator[Tag]:
+    """Yield the tags of a folded text, in order; `extra` names further tags of answers."""
+    if "<" not in plain and "[" not in plain and "◁" not in plain:
+        return
+    names = answer_names(tuple(extra))
+    for match in _pattern(tuple(extra)).finditer(plain):
+        name = plain_name(match[3])
+        closes = bool(match[1] or match[5]) or "end" in (match[2], match[4])
+        yield Tag(name, name in names, closes, match.span())
