@@ -1,74 +1,30 @@
 """Multiple choice: which option does a text select?
 
-Rules from strict to loose, each named in the record. The last explicit statement decides; where there is none, what the
-text concludes. A text that no rule reads is `unparsed`; nothing is guessed.
+A text is a `Document` (reasoning, sentences, statements) in which options are mentioned. Evidence is weighed in one
+order: the last explicit statement, unless a correction follows; a text of few words as a whole; an option alone on the
+first line; what the last sentences conclude; the only option that is named. A text that none of these reads is
+`unparsed`; nothing is guessed.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
-from alm_bench.core.types import Parsed, ParseStatus
-from alm_bench.parsing.old_statements import (
-    CONDITION,
-    CUE,
-    NONE,
-    REFUSAL,
-    TAKEN_BACK,
-    after_thought,
-    sentences,
-    statements,
-)
-from alm_bench.parsing.old_text import WRAPPING, Span, blank, past, prepared, words
+from alm_bench.core.types import Parsed
+from alm_bench.parsing.document import Document
 from alm_bench.parsing.options import Mention, Options
+from alm_bench.parsing.reading import Reading, is_silent, predicated, read, read_bare, usable
+from alm_bench.parsing.scores import blank_echo, read_scores
+from alm_bench.parsing.text import Span, words
 
-PARSER = "mcq@2"
+PARSER = "mcq@3"
 """Name and version of these rules; stored with every run, since a change of rules changes numbers."""
 
 SHORT = 25
 """Words up to which a whole text is read as one statement."""
 
-_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight")
-_PLACES = {word: place for names in (_ORDINALS, _COUNTS) for place, word in enumerate(names)}
-
-_OPEN = re.compile(r"[\s\"'*_<(\[{:.,\\$]*(?:(?:the|option|choice|answer|letter)\s+(?:is\s+)?)*[\s\"'*_<(\[{:\\$]*")
-_LETTER = re.compile(
-    r"[\s\"'*_<:.\\$]*(?:(?:the|correct|option|choice|answer|letter|is)\b[\s:*]*)*[\"'(\[{<*]{0,2}([a-z])"
-    r"(?=[\"'>*]{0,2}[)\]}.:,;](?!\w)|[\"'>*]{0,2}\s*(?:$|\n)|[\"'*]|[)\].:]\s|\s+(?:because|since|as\s|and|or|is)\b|\s*[-(]\s*)"
-)
-_AFTER_LETTER = " )]}.:>*-\"'\n("
-_LETTERS = re.compile(r"(?:\band\b|\bor\b|,|/)\s*[(\[]?([a-z])\b")
-_ORDINAL = re.compile(
-    rf"\W*(?:the\s+answer\s+is\W+)?(?:(?:option|choice|number|answer)\s*#?\s*(\d|{'|'.join(_COUNTS)})"
-    rf"|(?:the\s+)?({'|'.join(_ORDINALS)}|last)\s+(?:option|choice|one|answer))"
-    r"(?:\s+(?:is|was)\s+(?:the\s+)?(?:right|correct|best)(?:\s+(?:one|answer|option|choice))?)?\W*"
-)
-_DIGIT = re.compile(r"\W*(\d)\W*")
-_LIST = re.compile(r"\[([^\[\]]*)\]")
-_ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
-_RIGHT = re.compile(
-    r"\W*(?:the\s+)?(?:right|correct|best|likel(?:y|iest))(?:\s+(?:one|answer|option|choice|fit|match))?\W*"
-)
-_DENIAL = re.compile(r"\W*(?:not|isn't|no longer)\b")
-_TURN = re.compile(r"\b(?:(?:and|but)\s+)?(?:not|rather\s+than|instead\s+of)\b")
-_ALSO = re.compile(r"[\s\"')\]>*]*(?:,|/|&|\band\b|\bor\b|;)[\s\"'(\[<*]*(?:(?:and|or|also|the|a|an)\s+)*[\"'(\[<*]*")
-_BUT = re.compile(r"\bbut\b|;")
-_IS = re.compile(r"\b(?:is|are|was|were)\s+(?:an?\s+|the\s+)?[\"'(\[<]*$")
-_ENDS = re.compile(r"\W*(?:$|[.\n])")
-_FINISHED = re.compile(r"[.!?>)\]}\"'*:`。）」]\s*$")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a statement selects and by which rule, or why it selects none. `lettered` where it gives a place alone."""
-
-    status: ParseStatus
-    rule: str
-    span: Span
-    index: int | None = None
-    lettered: bool = False
+_TAIL = re.compile(r"[\s.!?\"')\]}*_`。$>]*\Z")
 
 
 @lru_cache(maxsize=4096)
@@ -76,228 +32,190 @@ def _options(choices: tuple[str, ...]) -> Options:
     return Options(choices)
 
 
-def parse_choice(text: str, choices: Sequence[str]) -> Parsed:
-    """Read which of `choices` a text selects; among equal options the first."""
+def parse_choice(text: str, choices: Sequence[str], answer_tags: Sequence[str] = ()) -> Parsed:
+    """Parse which of `choices` a text selects; among equal options the first.
+
+    `answer_tags` are names of tags that hold the answer, besides those of tags.toml.
+    """
     options = _options(tuple(choices))
     if not text.strip():
         return Parsed("empty", "none")
-    whole = (0, len(text))
     if (index := options.exact(text)) is not None:
-        return Parsed("ok", "exact", index, choices[index], whole)
-    plain = _without_echo(prepared(text), options)
-    start, thinking = after_thought(plain)
-    if not words(plain[start:]):
-        start = 0
-    reading = _stated(plain, start, options)
-    if reading is None and thinking:
-        reading = Reading("truncated", "none", whole)
-    if reading is None and len(words(plain[start:])) <= SHORT:
-        reading = _read(plain, (start, len(plain)), options)
-    reading = reading or _prose(plain, start, options)
+        return Parsed("ok", "exact", index, choices[index], (0, len(text)))
+    document = Document(text, tuple(answer_tags))
+    reading = Decision(document, options).decide()
     if reading.index is None:
         return Parsed(reading.status, reading.rule)
     return Parsed("ok", reading.rule, reading.index, choices[reading.index], reading.span)
 
 
-def _stated(plain: str, start: int, options: Options) -> Reading | None:
-    """What the last explicit statement says."""
-    for statement in reversed(statements(plain, start)):
-        reading = _read(plain, statement.span, options)
-        # "Choose" states nothing unless an option follows.
-        if reading.rule in _SILENT or (reading.index is None and statement.kind == "chosen"):
-            continue
-        if statement.kind == "counted" and not options.numeric:
-            continue
-        if TAKEN_BACK.search(plain, reading.span[1]) and not _FINISHED.search(plain):
-            return Reading("truncated", "taken_back", reading.span)
-        if reading.lettered and statement.kind == "said":
-            concluded = _concluded(plain, start, statement.span[0], options)
-            if concluded and concluded.index != reading.index:
-                return replace(concluded, rule="conclusion_over_letter")
-        if reading.index is not None and statement.kind != "tag" and NONE.search(plain, reading.span[1]):
-            return Reading("refused", "none_of_them", reading.span)
-        return replace(reading, rule=f"{statement.kind}:{reading.rule}")
-    return None
+class Decision:
+    """The weighing of what one document says about the options."""
 
+    def __init__(self, document: Document, options: Options) -> None:
+        self.document = document
+        self.options = options
+        blank_echo(document, options)
+        self.end = len(document.plain)
 
-def _prose(plain: str, start: int, options: Options) -> Reading:
-    """What a longer text without an explicit statement comes to."""
-    whole = (start, len(plain))
-    if not _FINISHED.search(plain):
-        return Reading("truncated", "none", whole)
-    nones = list(NONE.finditer(plain, start))
-    begin = nones[-1].end() if nones else start
-    refused = REFUSAL.search(plain, begin)
-    concluded = None if refused else _concluded(plain, begin, len(plain), options)
-    if concluded:
-        return replace(concluded, rule="closest") if nones else concluded
-    if nones or refused:
-        return Reading("refused", "none_of_them" if nones else "refusal", whole)
-    last = list(sentences(plain, start))[-1:]
-    if last and (predicate := _predicate(plain, last[0], options)):
-        return predicate
-    several = {mention.index for mention in _named(plain, whole, options)}
-    return Reading("ambiguous", "several", whole) if len(several) > 1 else Reading("unparsed", "nothing_named", whole)
+    def decide(self) -> Reading:
+        whole = (0, self.end)
+        if scored := read_scores(self.document, self.options):
+            return scored
+        if stated := self._stated():
+            return stated
+        if self.document.cut:
+            return Reading("truncated", "none", whole)
+        if len(words(self.document.plain)) <= SHORT:
+            return self._short(whole)
+        return self._prose()
 
-
-_SILENT = ("blank", "foreign")
-"""Rules of statements that say nothing."""
-
-
-def _without_echo(plain: str, options: Options) -> str:
-    """The list of all options, repeated from the question, left blank."""
-    spans = []
-    for match in _LIST.finditer(plain):
-        named = {mention.index for mention in options.named(plain, *match.span())}
-        if len(named) > 1 and named == set(options.first) and match.end() - match.start() < len(plain.strip()):
-            spans.append(match.span())
-    return blank(plain, spans)
-
-
-def _read(plain: str, span: Span, options: Options) -> Reading:
-    """One statement: the option itself, a list of one, a place, an option within it, or the same in other words."""
-    start, end = span
-    said = plain[start:end]
-    if not said.strip(WRAPPING + "()[]{}<>") or _RIGHT.fullmatch(said):
-        return Reading("unparsed", "blank", span)
-    if (index := options.exact(said)) is not None:
-        return Reading("ok", "exact", span, index)
-    if items := _list(plain, span):
-        return _read(plain, items[0], options) if len(items) == 1 else Reading("ambiguous", "several", span)
-    if _DENIAL.match(said):
-        return Reading("refused" if REFUSAL.search(said) else "unparsed", "denied", span)
-    if reading := _ordinal(plain, span, options) or _at_start(plain, span, options):
-        return reading
-    turn = _TURN.search(said)
-    if reading := _letter(plain, span, start + turn.start() if turn else end, options):
-        return reading
-    named = _named(plain, span, options)
-    for mentions, rule in (([mention for mention in named if mention.marked], "marked"), (named, "named")):
-        if len({mention.index for mention in mentions}) == 1:
-            declined = _declined(plain, span, mentions[-1])
-            return declined or Reading("ok", rule, mentions[-1].span, mentions[-1].index)
-    if NONE.search(said) or REFUSAL.search(said):
-        return Reading("refused", "refusal", span)
-    if named:
-        return _several(plain, span, options)
-    if any(mention.denied for mention in options.named(plain, *span)):
-        return Reading("unparsed", "denied", span)
-    if like := options.like(said):
-        return Reading("ok", like[1], span, like[0])
-    return Reading("unparsed", "foreign" if options.foreign(said) else "off_list", span)
-
-
-def _named(plain: str, span: Span, options: Options) -> list[Mention]:
-    """The options that are named and not denied. A letter within a sentence is a word or a name, not an option."""
-    found = [mention for mention in options.named(plain, *span) if not mention.denied]
-    return [m for m in found if not options.letter(m.index) or m.marked or _ENDS.match(plain, m.span[1], span[1])]
-
-
-def _several(plain: str, span: Span, options: Options) -> Reading:
-    """Several options named: parts of one that joins them, or passed over for the one that a last sentence gives."""
-    named = {mention.index for mention in _named(plain, span, options)}
-    if (index := options.covering(plain[slice(*span)], named)) is not None:
-        return Reading("ok", "joined", span, index)
-    return _predicate(plain, span, options) or Reading("ambiguous", "several", span)
-
-
-def _declined(plain: str, span: Span, mention: Mention) -> Reading | None:
-    """Where the sentences around a mention say that no option fits, or that nothing can be said."""
-    if NONE.search(plain, mention.span[1], span[1]):
-        return Reading("refused", "none_of_them", span)
-    for sentence in sentences(plain[: span[1]], span[0]):
-        if not sentence[0] <= mention.span[0] < sentence[1] or CUE.search(plain, *sentence):
-            continue
-        if NONE.search(plain, *sentence) or (REFUSAL.search(plain, *sentence) and not mention.marked):
-            return Reading("refused", "refusal", span)
-    return None
-
-
-def _list(plain: str, span: Span) -> list[Span] | None:
-    """The elements of a list that stands there."""
-    match = _LIST.match(plain, past(plain, span), span[1])
-    if match is None:
-        return None
-    items = [item.span(item.lastindex or 0) for item in _ITEM.finditer(plain, *match.span(1))]
-    return items or [match.span(1)]
-
-
-def _at_start(plain: str, span: Span, options: Options) -> Reading | None:
-    """An option that the statement begins with, or several in a row."""
-    opening = _OPEN.match(plain, *span)
-    start = opening.end() if opening else span[0]
-    mention = options.at(plain, start, span[1]) or options.at(plain, past(plain, span), span[1])
-    if mention is None and (mention := options.glued(plain, start, span[1])):
-        return Reading("ok", "glued", mention.span, mention.index)
-    if mention is None or mention.denied:
-        return None
-    if options.letter(mention.index) and words(plain[mention.span[1] : span[1]]):
-        return None
-    if also := _ALSO.match(plain, mention.span[1], span[1]):
-        other = options.at(plain, also.end(), span[1])
-        if other is not None and other.index != mention.index:
-            return _several(plain, span, options)
-    return Reading("ok", "named", mention.span, mention.index)
-
-
-def _letter(plain: str, span: Span, turn: int, options: Options) -> Reading | None:
-    """`B`, `(b)`, `B. text`, up to `turn`, where others are ruled out. Text that an option states beats its letter."""
-    match = _LETTER.match(plain, span[0], turn)
-    if match is None:
-        return None
-    index, count = ord(match[1]) - ord("a"), len(options.texts)
-    after = past(plain, (match.end(), span[1]), _AFTER_LETTER)
-    if mention := options.at(plain, after, span[1]):
-        return Reading("ok", "letter_and_text", mention.span, mention.index)
-    if any(other != match[1] and ord(other) - ord("a") < count for other in _LETTERS.findall(plain, match.end(), turn)):
-        return Reading("ambiguous", "several", span)
-    if match[1] == "a" and plain[match.end(1) : match.end(1) + 1].isspace() and words(plain[after:turn]):
-        return None  # an article
-    return Reading("ok", "letter", match.span(1), index, True) if index < count else None
-
-
-def _ordinal(plain: str, span: Span, options: Options) -> Reading | None:
-    """`Option 2`, `the second option`, and a digit alone where options are no numbers."""
-    count, place = len(options.texts), -1
-    if match := _ORDINAL.fullmatch(plain, *span):
-        word = match[1] or match[2]
-        place = count - 1 if word == "last" else int(word) - 1 if word.isdigit() else _PLACES[word]
-    elif not options.numeric and (match := _DIGIT.fullmatch(plain, *span)):
-        place = int(match[1]) - 1
-    return Reading("ok", "ordinal", span, place, True) if 0 <= place < count else None
-
-
-def _concluded(plain: str, start: int, end: int, options: Options) -> Reading | None:
-    """The one option that the last sentences conclude on; one in quotation marks counts before others."""
-    spans = [span for span in sentences(plain[:end], start) if not CONDITION.match(plain, *span)][::-1]
-    named = {span: _named(plain, span, options) for span in spans}
-    alone = len({mention.index for mentions in named.values() for mention in mentions}) == 1
-    for marked in (True, False):
-        for span in spans[:3]:
-            mentions = [mention for mention in named[span] if mention.marked or not marked]
-            if len({mention.index for mention in mentions}) != 1 or (options.numeric and not marked):
+    def _stated(self) -> Reading | None:
+        """Return what the last explicit statement says, or the correction after it."""
+        for kind, span, reading in reversed(list(self._explicit())):
+            if self.document.cut and kind not in ("tag", "boxed"):
                 continue
-            if alone or marked or CUE.search(plain, *span):
-                return Reading("ok", "conclusion", mentions[-1].span, mentions[-1].index)
-    return None
+            if correction := self._corrected(max(reading.span[1], span[1] if kind in ("tag", "boxed") else 0)):
+                return correction
+            later = self._concluded(span[1]) if reading.index is None and reading.status == "unparsed" and kind == "said" else None
+            return later or replace(reading, rule=f"{kind}:{reading.rule}")
+        return None
+
+    def _explicit(self) -> Iterator[tuple[str, Span, Reading]]:
+        """Yield the statements that say something, in order: their kind, span and reading."""
+        found = []
+        for statement in self.document.statements:
+            reading = self._index(statement.span) if statement.kind == "index" else read(self.document, self.options, statement.span)
+            if is_silent(reading) or (reading.index is None and statement.kind == "chosen"):
+                continue
+            found.append((statement.kind, statement.span, reading))
+        found += [("approved", reading.span, reading) for reading in self._approved()]
+        if bare := self._last_line():
+            found.append(("line", bare.span, bare))
+        return iter(sorted(found, key=lambda item: item[1]))
+
+    def _index(self, span: Span) -> Reading:
+        """Read an option's position counted from 0."""
+        said = self.document.plain[slice(*span)].strip()
+        position = int(said) if said.isdigit() and len(said) < 4 else -1
+        if 0 <= position < self.options.count:
+            return Reading("ok", "index", span, self.options.first[position])
+        return Reading("unparsed", "off_list", span)
+
+    def _approved(self) -> Iterator[Reading]:
+        """Yield options that a sentence calls the answer: "(B) is the best fit", "option (B) best matches"."""
+        pattern = self.document.cues.pattern(r"@approvals")
+        for start, end in self.document.sentences:
+            matches = list(pattern.finditer(self.document.plain, start, end))
+            if not matches or self.document.cues.pattern(r"\W*@conditions").match(self.document.plain, start, end):
+                continue
+            mentions = usable(self.document, self.options, (start, end))
+            for match in matches:
+                before = [m for m in mentions if m.span[1] <= match.start() and match.start() - m.span[1] <= 3]
+                if before and not self.document.is_denied(match.start(), match.end()):
+                    yield Reading("ok", before[-1].how, before[-1].span, before[-1].index)
+
+    def _last_line(self) -> Reading | None:
+        """Return an option alone on the last line, unless it ends a list of options."""
+        lines = self.document.lines
+        if len(lines) < 2:
+            return None
+        last, before = read_bare(self.document, self.options, lines[-1]), read_bare(self.document, self.options, lines[-2])
+        if last and before and before.index != last.index and (len(lines) < 3 or read_bare(self.document, self.options, lines[-3])):
+            return None
+        return last
+
+    def _corrected(self, start: int) -> Reading | None:
+        """Return what is said after a correction ("wait", "on second thought"), or that the text breaks off there."""
+        corrections = list(self.document.cues.pattern(r"@corrections").finditer(self.document.plain, start))
+        if not corrections:
+            return None
+        tail = (corrections[-1].end(), self.end)
+        if len(words(self.document.plain[slice(*tail)])) <= SHORT:
+            reading = read(self.document, self.options, tail)
+            if reading.index is not None and reading.rule in ("exact", "named", "marked", "letter", "letter_and_text", "ordinal"):
+                return replace(reading, rule=f"corrected:{reading.rule}")
+        if concluded := self._concluded(tail[0]):
+            return replace(concluded, rule="corrected:conclusion")
+        return None if self.document.finished else Reading("truncated", "taken_back", tail)
+
+    def _short(self, whole: Span) -> Reading:
+        """Read a text of few words: as one statement, else sentence by sentence from the last."""
+        if corrected := self._corrected(0):
+            if corrected.index is not None:
+                return corrected
+        reading = read(self.document, self.options, whole)
+        if reading.status == "ambiguous":
+            return self._concluded(0) or self._first() or reading
+        return reading
+
+    def _prose(self) -> Reading:
+        """Read a longer text that states nothing explicitly."""
+        whole = (0, self.end)
+        first, concluded = self._first_line(), self._concluded(0)
+        if concluded and (self.document.finished or self._ends_with(concluded)):
+            if not first or first.index == concluded.index or concluded.rule == "conclusion":
+                return concluded
+        if first:
+            return first
+        if not self.document.finished:
+            return Reading("truncated", "none", whole)
+        if opened := self._first():
+            return opened
+        none = self.document.search("none")
+        if none or self.document.search("refusals"):
+            return Reading("refused", "none_of_them" if none else "refusal", whole)
+        named = {m.index: m for m in usable(self.document, self.options, whole)}
+        if len(named) == 1 and not self.options.numeric:
+            (mention,) = named.values()
+            return Reading("ok", "only_one", mention.span, mention.index)
+        return Reading("ambiguous", "several", whole) if named else Reading("unparsed", "nothing_named", whole)
+
+    def _ends_with(self, reading: Reading) -> bool:
+        return _TAIL.match(self.document.plain, reading.span[1]) is not None
+
+    def _first_line(self) -> Reading | None:
+        """Return an option alone on the first line, before its reasons."""
+        lines = self.document.lines
+        return read_bare(self.document, self.options, lines[0]) if len(lines) > 1 else None
+
+    def _first(self) -> Reading | None:
+        """Return the option that the first sentence states: "The sound is thunder. ..."."""
+        for span in self.document.sentences[:1]:
+            if reading := self._pick(span, strict=True):
+                return replace(reading, rule="first")
+        return None
+
+    def _concluded(self, start: int) -> Reading | None:
+        """Return what the last sentences after `start` conclude."""
+        spans = [span for span in self.document.sentences if span[0] >= start or span[1] > start][::-1]
+        cues = self.document.cues
+        none = list(cues.pattern("@none").finditer(self.document.plain, start))
+        for number, span in enumerate(spans):
+            span = (max(span[0], start), span[1])
+            if cues.pattern(r"\W*@conditions").match(self.document.plain, *span):
+                continue
+            cue = cues.pattern("@conclusions").search(self.document.plain, *span)
+            if not cue and number > 0:
+                continue
+            if reading := self._pick(span, strict=not cue):
+                if any(n.start() > reading.span[1] and not _other(cues, n) for n in none):
+                    return None
+                return reading
+        return None
+
+    def _pick(self, span: Span, strict: bool) -> Reading | None:
+        """Return the one option that a sentence commits to; `strict` asks that it completes the sentence."""
+        mentions = usable(self.document, self.options, span)
+        complete = [m for m in mentions if predicated(self.document, m, span[0])]
+        groups: list[tuple[str, list[Mention]]] = [("both", [m for m in mentions if m.how == "both"]), ("predicate", complete[-1:])]
+        if not strict:
+            groups = [("conclusion", mentions), ("marked", [m for m in mentions if m.marked]), *groups]
+        for rule, group in groups:
+            if len({m.index for m in group}) == 1 and not (self.options.numeric and rule == "conclusion" and not group[-1].marked and group[-1] not in complete):
+                return Reading("ok", rule, group[-1].span, group[-1].index)
+        return None
 
 
-def _clauses(plain: str, span: Span) -> Iterator[Span]:
-    """Sentences, in parts where a `but` or a semicolon turns them."""
-    for start, end in sentences(plain[: span[1]], span[0]):
-        for turn in _BUT.finditer(plain, start, end):
-            yield start, turn.start()
-            start = turn.end()
-        yield start, end
-
-
-def _predicate(plain: str, span: Span, options: Options) -> Reading | None:
-    """`The chord is G major.`, the last such sentence, where others name more options."""
-    for sentence in reversed(list(_clauses(plain, span))):
-        named = _named(plain, sentence, options)
-        if len({mention.index for mention in named}) != 1 or CONDITION.match(plain, *sentence):
-            continue
-        start, end = named[-1].span
-        if _IS.search(plain, sentence[0], start) and _ENDS.match(plain, end, sentence[1]):
-            return Reading("ok", "predicate", (start, end), named[-1].index)
-    return None
+def _other(cues: object, match: re.Match[str]) -> bool:
+    return "other" in match[0] or "else" in match[0]

@@ -5,7 +5,7 @@ from functools import cache
 
 from num2words import num2words
 
-from alm_bench.parsing.old_text import Span
+from alm_bench.parsing.text import Span
 
 LARGEST_WORD = 1000
 """Up to which numbers are read in words."""

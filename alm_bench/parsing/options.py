@@ -1,94 +1,45 @@
-"""Where a text names which of the options."""
+"""The options of one question, and where a text names them: by letter, by position, by text or by its inflection."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
-from itertools import islice
-from typing import NamedTuple
+from functools import cached_property
 
-import snowballstemmer
-from num2words import num2words
-from rapidfuzz import fuzz
-
+from alm_bench.parsing.document import Document
+from alm_bench.parsing.languages import detect_cues
+from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, stem_key, stems
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.old_text import Span, fold, normalise, past, words
+from alm_bench.parsing.text import Span, Token, fold, normalise, past, tokens, words
 
-_DROPPED = frozenset(
-    word
-    for words in (
-        ("a", "an", "the", "and", "of", "is", "are", "was", "were", "be", "to", "in", "on", "at", "it", "its", "with"),
-        ("their", "his", "her", "your", "this", "that"),
-    )
-    for word in words
-)
-"""Words that rarely tell options apart; kept where they do."""
-
-_BETWEEN = frozenset(("a", "an", "the", "and"))
-"""Words that may stand within an option's text without changing it."""
-
-_PIECE = re.compile(r"[^\s,;_<>{}\\]+")
-_MARKS = "\"'.,!?:()[]{}<>*-&`$\\"
-
-# Denied: "not a dog", "no sign of a dog", "rather than a dog"; but not in "what does not fit is a dog".
-_DENIED_BEFORE = re.compile(
-    r"(?:\b(?:not|no|never|neither|nor|without|unlike|except|excluding|cannot|whether|rather\s+than|instead\s+of|other\s+than)"
-    r"|n't)\b(?:\s+(?!(?:is|are|was|were|but)\b)[(\[]?[\w'-]+[)\]]?,?){0,4}[\s\"'(\[<*]*$"
-)
-_DENIED_AFTER = re.compile(
-    r"[\s\"')\]>*]*(?:(?:is|are|was|were|can|could|would|does|do|did|has|have|seems?)\s*(?:not\b|n't\b|never\b"
-    r"|also\s+not\b)|cannot\b|(?:is|are|was|were|seems?)\s+(?:incorrect|wrong|unlikely|absent|ruled\s+out|eliminated))"
-)
+_ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
+_ACCIDENTALS = {"flat": "b", "sharp": "#"}
+_HANGUL = re.compile("[\uac00-\ud7a3]")
 _DENIAL = re.compile(r"\b(?:not|no|never|neither|nor|none|without)\b|n't\b")
-_CLAUSE = re.compile(r"[.;:!?\n](?=\s|$)|\bbut\b")
-_OPENS, _CLOSES = re.compile(r"[\"'<\[(*]"), re.compile(r"[.,]?[\"'>\])*]")
+_OPENS, _CLOSES = re.compile(r"[\"'<\[(*{]"), re.compile(r"[.,]?[\"'>\])*}]")
+_LEFTOVER = re.compile(r"[\"')\]]*[^\W\d]\w*")
+_LETTER_BEFORE = re.compile(r"(?:(?<!\w)|(?<=_))([\"'(\[{*$]*)([a-z])([\"')\]}*$]*\s*[).:,\-/]?[\s*_]*)[\"'*(\[{]*$")
+_LETTER_AFTER = re.compile(r"[\"'*.]*\s*[(\[]\s*(?:option\s+)?[\"'*]*([a-z])[\"'*]*\s*[)\]]")
+_JOINED = re.compile(r"[\s\"')\](*\[{}.]*(?:,|/|&|;|\b(?:and|or|nor)\b)*[\s\"'(\[*]*(?:(?:and|or|nor|a|an|the|option|any)\s+)*[\"'(\[*]*")
+_BRACKETED = r"(?<![\w)])[(\[{]\s*[\"'*$]*([a-z])[\"'*$]*\s*[)\]}]"
+_NAMED = r"@position_nouns\s*[:#]?\s*[\"'*$(\[{]*(?:([a-z])|(\d{1,2}))(?![\w'])[\"'*$)\]}]*"
+_STAND_ALONE = re.compile(r"[\s\"')\]}*]*(?:$|[.,;:!?\n)\]。])")
 _LONG = 600
 """Characters beyond which a text is no paraphrase of an option."""
-_LEFTOVER = re.compile(r"[\"')\]]*[^\W\d]\w*")
-_WINDOW = 60
-"""Characters before a mention in which it can be denied."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """An option's text at `span`. `marked` where quotation marks or brackets stand around it."""
+    """An option named at `span`.
+
+    `how`: "text", "inflected", "letter", "position" or "both" (its letter beside its text). `marked` where quotation
+    marks or brackets stand around it. `denied` where the text says that it is not the one.
+    """
 
     index: int
     span: Span
-    denied: bool
-    marked: bool
-
-
-@cache
-def _stemmer() -> "snowballstemmer.stemmer":
-    return snowballstemmer.stemmer("english")
-
-
-@lru_cache(maxsize=65536)
-def _stem(word: str) -> str:
-    said = num2words(int(word)).replace("-", " ") if word.isascii() and word.isdigit() and len(word) < 12 else word
-    return " ".join(_stemmer().stemWords(said.replace("neither", "none").split()))
-
-
-def stems(text: str) -> list[str]:
-    """The words of a text without their endings, numbers in words."""
-    return [part for word in words(text.replace("-", " ")) for part in _stem(word).split()]
-
-
-class Piece(NamedTuple):
-    """What stands between two blanks or commas, without the marks around it. `place` is its start, `end` its end."""
-
-    text: str
-    place: int
-    end: int
-
-
-def pieces(plain: str, start: int, end: int) -> Iterator[Piece]:
-    for match in _PIECE.finditer(plain, start, end):
-        bare = match[0].lstrip(_MARKS)
-        place = match.end() - len(bare)
-        if bare := bare.rstrip(_MARKS):
-            yield Piece(bare, place, place + len(bare))
+    how: str
+    denied: bool = False
+    marked: bool = False
 
 
 class Options:
@@ -97,114 +48,172 @@ class Options:
     def __init__(self, choices: Sequence[str]) -> None:
         self.texts = [normalise(choice) for choice in choices]
         self.first = [self.texts.index(text) for text in self.texts]
+        self.count = len(self.texts)
         self._folded = [fold(choice).strip() for choice in choices]
         self._distinct = [i for i, first in enumerate(self.first) if first == i and self.texts[i]]
 
     @cached_property
-    def _starts(self) -> dict[str, list[tuple[int, list[str]]]]:
-        """By first piece, the longest first: an option's place and its pieces, without an article before them."""
-        found: dict[str, list[tuple[int, list[str]]]] = {}
-        for i in sorted(self._distinct, key=lambda i: -len(self.texts[i])):
-            parts = [piece.text for piece in pieces(self._folded[i], 0, len(self._folded[i]))]
-            kept = parts[1:] if len(parts) > 1 and parts[0] in _BETWEEN else parts
-            if kept:
-                found.setdefault(kept[0], []).append((i, kept))
-        return found
+    def _articles(self) -> frozenset[str]:
+        return detect_cues(" ".join(self._folded)).articles | _ALWAYS_SKIPPED
+
+    @cached_property
+    def _keys(self) -> "Keys":
+        return Keys(self._words(), self._articles, lambda token: token)
+
+    @cached_property
+    def _stem_keys(self) -> "Keys":
+        return Keys(self._words(), self._articles, stem_key)
+
+    def _words(self) -> dict[int, list[str]]:
+        """The words of each option; an article is kept where it is a letter or a note ("A minor" beside "B minor")."""
+        said = {i: [token.text for token in tokens(self._folded[i], 0, len(self._folded[i]))] for i in self._distinct}
+        kept = {}
+        for i, parts in said.items():
+            bare = [part for part in parts if part not in self._articles]
+            rivals = [other for j, other in said.items() if j != i and other[1:] == parts[1:] and len(other[:1][0:1]) == 1]
+            note = len(parts) > 1 and parts[0] == "a" and any(len(other[0]) <= 2 for other in rivals)
+            kept[i] = parts if note or not bare else bare
+        return {i: parts for i, parts in kept.items() if parts}
 
     @cached_property
     def numeric(self) -> bool:
+        """Whether an option is a number, so that a number names it by its value and not by its position."""
         return any(is_number(text) for text in self.texts)
 
     @cached_property
-    def _bags(self) -> list[list[str]]:
-        """Each option's telling words: without those that are dropped, unless options would be equal then."""
-        whole = [stems(text) for text in self.texts]
-        bare = [[stem for stem in bag if stem not in _DROPPED] for bag in whole]
-        distinct = {tuple(sorted(bag)) for bag in whole}
-        return bare if len({tuple(sorted(bag)) for bag in bare}) == len(distinct) and all(bare) else whole
+    def bags(self) -> Bags:
+        return Bags(self.texts)
 
-    def letter(self, index: int) -> bool:
-        """Whether an option is a single letter: within a sentence that is a word or a name."""
-        return len(self.texts[index]) == 1 and self.texts[index].isalpha()
+    def is_letter(self, index: int) -> bool:
+        """Whether an option is a single letter or a word such as "no", which within a sentence may be another word."""
+        text = self.texts[index]
+        return (len(text) == 1 and text.isalpha() and text.isascii()) or text in _FUNCTION_WORDS
 
-    def foreign(self, text: str) -> bool:
+    def is_foreign(self, text: str) -> bool:
         """Whether a text is in another script than the options, so that it cannot name one."""
         return all(option.isascii() for option in self.texts) and not re.search(r"[a-z0-9]", text)
 
     def exact(self, text: str) -> int | None:
+        """Return the option that a text is, wrapping punctuation aside."""
         plain = normalise(text)
         return self.texts.index(plain) if plain in self.texts else None
 
-    def at(self, plain: str, start: int, end: int) -> Mention | None:
-        """The longest option that the text names at `start`, an article before it passed over."""
-        said = list(islice(pieces(plain, start, end), self._longest))
-        if not said or said[0].place != past(plain, (start, end), _MARKS):
+    def by_letter(self, letter: str) -> int | None:
+        """Return the option that is a letter or stands at its position."""
+        if letter in self.texts:
+            return self.texts.index(letter)
+        position = ord(letter) - ord("a")
+        return self.first[position] if 0 <= position < self.count else None
+
+    def at(self, document: Document, start: int, end: int) -> Mention | None:
+        """Return the longest option that the text names at `start`, an article before it passed over."""
+        said = list(tokens(document.plain, start, min(end, start + 40 + 2 * self._keys.longest)))
+        if not said or document.plain[start : said[0].start].strip("\"'.,!?:()[]{}<>*-&`$\\ \t\r\n"):
             return None
-        for place, piece in enumerate(said[:3]):
-            if found := self._match(plain, said, place):
-                return found[0]
-            after = said[place + 1].place if place + 1 < len(said) else piece.end
-            if piece.text not in _BETWEEN or plain[piece.end : after].strip():
-                return None
-        return None
-
-    def named(self, plain: str, start: int, end: int) -> list[Mention]:
-        """All options that the text names between `start` and `end`, the longer where one holds another."""
-        said, mentions, place = list(pieces(plain, start, end)), [], 0
-        while place < len(said):
-            if found := self._match(plain, said, place):
-                mentions.append(found[0])
-                place = found[1]
-            else:
-                place += 1
-        return mentions
-
-    def _match(self, plain: str, said: Sequence[Piece], place: int) -> tuple[Mention, int] | None:
-        """The longest option that begins with piece `place`, and the piece behind it."""
-        for i, wanted in self._starts.get(said[place].text, self._starts.get(_owner(said[place].text), ())):
-            at, last = place, place
-            for part in wanted:
-                while at < len(said) and at > place and said[at].text != part and said[at].text in _BETWEEN:
-                    at += 1
-                if at == len(said) or part not in (said[at].text, _owner(said[at].text)):
+        for keys in (self._keys, self._stem_keys):
+            for position, token in enumerate(said[:3]):
+                if found := self._match(document, said, position, keys):
+                    return self._mention(document, found[0], said[position].start, said[found[1]].end, keys)
+                after = said[position + 1].start if position + 1 < len(said) else token.end
+                if token.text not in self._articles or document.plain[token.end : after].strip():
                     break
-                last, at = at, at + 1
-            else:
-                piece = said[last]
-                end = piece.end if piece.text == wanted[-1] else piece.end - len("'s")
-                return self._mention(plain, i, said[place].place, end), at
         return None
 
-    @cached_property
-    def _longest(self) -> int:
-        """Pieces that an option can take up in a text, articles between them included."""
-        return 3 + 2 * max((len(wanted) for starts in self._starts.values() for _, wanted in starts), default=0)
+    def mentions(self, document: Document, start: int, end: int) -> list[Mention]:
+        """Return all options that the text names between two positions, the longer where one holds another."""
+        found = self._texts(document, start, end)
+        taken = [mention.span for mention in found]
+        for mention in self._letters(document, start, end):
+            if not any(mention.span[0] < stop and begin < mention.span[1] for begin, stop in taken):
+                found.append(mention)
+        return _deny_lists(document, sorted(found, key=lambda mention: mention.span))
+
+    def _texts(self, document: Document, start: int, end: int) -> list[Mention]:
+        said = list(tokens(document.plain, start, end))
+        for keys in (self._keys, self._stem_keys):
+            found, position = [], 0
+            while position < len(said):
+                if match := self._match(document, said, position, keys):
+                    found.append(self._mention(document, match[0], said[position].start, said[match[1]].end, keys))
+                    position = match[1] + 1
+                else:
+                    position += 1
+            if found:
+                return found
+        return []
+
+    def _match(self, document: Document, said: Sequence[Token], position: int, keys: "Keys") -> tuple[int, int] | None:
+        """Return the longest option that begins with a token, and its last token."""
+        match = keys.match(said, position)
+        if match is None:
+            return None
+        plain, start, end = document.plain, said[position].start, said[match[1]].end
+        before, after = document.original[start - 1 : start], document.original[end : end + 1]
+        if (before in "-‐‑" and before and plain[start - 2 : start - 1].isalnum()) or (
+            after in "-‐‑" and after and plain[end + 1 : end + 2].isalnum()
+        ):
+            return None  # part of another word
+        if _HANGUL.match(plain[start]) and start and _HANGUL.match(plain[start - 1]):
+            return None
+        if match[1] == position and is_numeral(said[position].text):
+            near = said[max(0, position - 1) : position] + said[position + 1 : position + 2]
+            if any(is_numeral(token.text) and plain[min(token.end, end) : max(token.start, start)] in " -" for token in near):
+                return None  # part of another number
+        if said[position].text == "a" and self._folded[match[0]].startswith("a ") and keys.notes and not document.original[start].isupper():
+            return None  # an article, not a note
+        return match
+
+    def _mention(self, document: Document, index: int, start: int, end: int, keys: "Keys") -> Mention:
+        plain = document.plain
+        how = "text" if keys is self._keys else "inflected"
+        marked = bool(_OPENS.match(plain[max(0, start - 1) : start] + " ") and _CLOSES.match(plain[end : end + 2]))
+        marked = marked or (document.original[max(0, start - 2) : start] in ("**", "__"))
+        begin = start
+        if before := _LETTER_BEFORE.search(plain[max(0, start - 12) : start]):
+            delimited = before[1] or before[3].strip() or document.original[max(0, start - 12) + before.start(2)].isupper()
+            article = before[2] in "ai" and not (before[1] or before[3].strip())
+            if delimited and not article:
+                how, begin = "both", max(0, start - 12) + before.start()
+        if how != "both" and (after := _LETTER_AFTER.match(plain, end)) and self.by_letter(after[1]) is not None:
+            how, end = "both", after.end()
+        other = self.texts[index] == "none" and plain[end : end + 4] == " of "  # "none of the options" names no option
+        return Mention(index, (begin, end), how, other or document.is_denied(begin, end), marked)
+
+    def _letters(self, document: Document, start: int, end: int) -> list[Mention]:
+        found = []
+        for template in (_NAMED, _BRACKETED):
+            for match in document.cues.pattern(template).finditer(document.plain, start, end):
+                digits = match[2] if template is _NAMED else None
+                at = match.start(2 if digits else 1)
+                if digits:
+                    index = int(digits) - 1 if 0 < int(digits) <= self.count and not self.numeric else None
+                    how = "position"
+                else:
+                    index, how = self.by_letter(match[1]), "letter"
+                    if match[1] in "ai" and at == match.end() - 1 and not document.original[at].isupper():
+                        index = None  # a word
+                if index is not None and not any(m.span[0] <= at < m.span[1] for m in found):
+                    denied = document.is_denied(match.start(), match.end())
+                    found.append(Mention(index, (at, match.end()), how, denied, True))
+        return found
 
     def glued(self, plain: str, start: int, end: int) -> Mention | None:
-        """An option at `start` that a leftover sticks to: a placeholder (`Jazzyour_answer`), or after several words."""
+        """Return an option at `start` that a leftover sticks to: a placeholder (`Jazzyour_answer`), or after words."""
         for i in sorted(self._distinct, key=lambda i: -len(self._folded[i])):
             if plain.startswith(self._folded[i], start, end):
                 rest = _LEFTOVER.match(plain, start + len(self._folded[i]), end)
                 if rest and ("_" in rest[0] or len(words(self.texts[i])) > 2):
-                    return self._mention(plain, i, start, rest.start())
+                    return Mention(i, (start, rest.start()), "text")
         return None
 
-    def _mention(self, plain: str, index: int, start: int, end: int) -> Mention:
-        before, after = plain[max(0, start - _WINDOW) : start], plain[end : end + 30]
-        clause = _CLAUSE.split(before)[-1]
-        other = self.texts[index] == "none" and after.startswith(" of ")  # "none of the options" names no option
-        denied = other or bool(_DENIED_BEFORE.search(clause) or _DENIED_AFTER.match(after))
-        marked = bool(_OPENS.match(before[-1:]) and _CLOSES.match(after))
-        return Mention(index, (start, end), denied, marked)
-
     def like(self, text: str) -> tuple[int, str] | None:
-        """The one option that a short text means in other words, and by which rule."""
+        """Return the one option that a short text means in other words, and by which rule."""
         said = stems(text) if len(text) < _LONG else []
-        telling = [stem for stem in said if stem not in _DROPPED] or said
+        telling = self.bags.telling(said)
         if not telling or (_DENIAL.search(text) and not any(map(_DENIAL.search, self.texts))):
             return None
-        for rule, fits in _LIKENESS:
-            hits = [i for i in self._distinct if fits(telling, said, self._bags[i])]
+        for rule, fits in LIKENESS:
+            hits = [i for i in self._distinct if fits(telling, said, self.bags[i])]
             if len(hits) == 1:
                 return hits[0], rule
             if hits:
@@ -212,7 +221,7 @@ class Options:
         return self._quantity(text)
 
     def _quantity(self, text: str) -> tuple[int, str] | None:
-        """The option with the one number that a text gives: `132 BPM` is `132.0`. "One" may be no number."""
+        """Return the option with the one number that a text gives: `132 BPM` is `132.0`. "One" may be no number."""
         said = {float(number) for span, number in numbers(text, (0, len(text))).items() if text[slice(*span)] != "one"}
         hits = [i for i in self._distinct if len(said) == 1 and self._numbers[i] == said]
         return (hits[0], "quantity") if len(hits) == 1 else None
@@ -222,63 +231,78 @@ class Options:
         return [{float(number) for number in numbers(text, (0, len(text))).values()} for text in self.texts]
 
     def covering(self, text: str, named: Iterable[int]) -> int | None:
-        """The one option that joins all those named: "thunder and rain" is "Rain and thunder", "or" is not."""
-        said, parts = set(stems(text)), {stem for i in named for stem in self._bags[i]}
-        hits = [i for i in self._distinct if parts <= set(self._bags[i]) <= said]
+        """Return the one option that joins all those named: "thunder and rain" is "Rain and thunder", "or" is not."""
+        said, parts = set(stems(text)), {stem for i in named for stem in self.bags[i]}
+        hits = [i for i in self._distinct if parts <= set(self.bags[i]) <= said]
         return hits[0] if len(hits) == 1 and not said & {"or", "either"} else None
 
 
-@cache
-def _numerals() -> frozenset[str]:
-    """Stems of the words that numbers are made of."""
-    numbers = (*range(20), *range(20, 100, 10), 100, 1000)
-    return frozenset(stem for number in numbers for stem in stems(str(number))) - _DROPPED
+_FUNCTION_WORDS = frozenset(("no", "not", "none", "yes", "all", "both", "neither", "one"))
 
 
-def _in_order(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """All the option's words in its own order, others between them."""
-    return len(option) >= 3 and [stem for stem in said if stem in option] == option
+class Keys:
+    """The words of options joined, so that a hyphen, a blank or neither between two words are one.
+
+    `form` turns a word into what is compared. Articles of a text are passed over within an option.
+    """
+
+    def __init__(self, said: dict[int, list[str]], articles: frozenset[str], form: Callable[[str], str]) -> None:
+        self._form = form
+        self._articles = articles
+        self._indices: dict[str, int | None] = {}
+        for i, parts in said.items():
+            key = ""
+            for number, part in enumerate(parts):
+                key = self._join(key, part, parts[number - 1] if number else "")
+            if key:
+                self._indices[key] = None if self._indices.get(key, i) != i else i
+        self._prefixes = {key[:stop] for key in self._indices for stop in range(1, len(key) + 1)}
+        self.longest = max(map(len, self._indices), default=0)
+        self.notes = any(parts[0] == "a" and len(parts) > 1 for parts in said.values())
+
+    def match(self, said: Sequence[Token], position: int) -> tuple[int, int] | None:
+        """Return the longest option that begins with the token at `position`, and its last token."""
+        key, best = "", None
+        for number in range(position, len(said)):
+            text = said[number].text
+            longer = self._join(key, text, said[number - 1].text if key else "")
+            if longer in self._prefixes:
+                key = longer
+                index = self._indices.get(key)
+                if index is not None:
+                    best = (index, number)
+            elif not key or text not in self._articles:
+                break
+        return best
+
+    def _join(self, key: str, word: str, before: str) -> str:
+        if word in _ACCIDENTALS and len(before) == 1 and before in "abcdefg":
+            word = _ACCIDENTALS[word]  # "E flat" is "Eb"
+        else:
+            word = self._form(_PREFIX.sub("", word.removesuffix("'s")) if "'" in word or not word.isascii() else word)
+        return f"{key}/{word}" if key[-1:].isdigit() and word[:1].isdigit() else key + word
 
 
-def _same(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """The same words in another order or with other endings."""
-    return sorted(telling) == sorted(option) or sorted(said) == sorted(option)
+_PREFIX = re.compile(r"^(?:(?:l|d|qu|dell|all|nell|sull|dall)'(?=\w)|(?:و|ب|ل)?ال(?=\w{2}))")
 
 
-def _inside(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """All the option's words among others; a numeral is no such word."""
-    return set(option) <= set(said) and not set(option) <= _numerals() and len("".join(option)) > 1
+def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
+    """Let a denial hold for all options of a list: "no rain, wind or hail", "rain and wind are not heard"."""
+    denied = [mention.denied for mention in found]
+    near = [_is_list(document.plain, a, b) for a, b in zip(found, found[1:], strict=False)]
+    before = document.cues.pattern(r"@denials_before")
+    for number, joined in enumerate(near):
+        if joined and denied[number] and before.search(document.plain, max(0, found[number].span[0] - 90), found[number].span[0]):
+            denied[number + 1] = True
+    after = document.cues.pattern(r"[\s\"')\]>*.]*@denials_after")
+    for number in reversed(range(len(near))):
+        if near[number] and denied[number + 1] and after.match(document.plain, found[number + 1].span[1]):
+            denied[number] = True
+    return [
+        Mention(m.index, m.span, m.how, no, m.marked) if no != m.denied else m for m, no in zip(found, denied, strict=True)
+    ]
 
 
-def _fragment(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """Nothing but words of the option."""
-    return len(telling) < len(option) and set(telling) <= set(option) and not set(telling) <= _numerals()
-
-
-def _most(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """Nearly all of the words of a long option."""
-    return len(option) >= 4 and len(set(option) & set(said)) >= 0.75 * len(set(option))
-
-
-def _spelled(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """The option's words, long ones with a slip in them; `unhappy` is no slip of `happy`, nor one number of another."""
-    return len(telling) == len(option) and all(
-        a == b or (min(len(a), len(b)) >= 5 and a[0] == b[0] and b not in _numerals() and fuzz.ratio(a, b) >= 85)
-        for a, b in zip(telling, option, strict=True)
-    )
-
-
-_LIKENESS: tuple[tuple[str, Callable[[list[str], list[str], list[str]], bool]], ...] = (
-    ("in_order", _in_order),
-    ("reordered", _same),
-    ("inside", _inside),
-    ("fragment", _fragment),
-    ("most_of", _most),
-    ("spelled", _spelled),
-)
-"""Rules from strict to loose: whether telling words, or all that are said, mean an option."""
-
-
-def _owner(word: str) -> str:
-    """`dog` of `dog's`."""
-    return word.removesuffix("'s")
+def _is_list(plain: str, first: Mention, second: Mention) -> bool:
+    between = plain[first.span[1] : second.span[0]]
+    return len(between) < 30 and _JOINED.fullmatch(between) is not None and bool(between.strip())

@@ -1,0 +1,276 @@
+"""Reading one statement: which option do these words select, and by which rule?"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alm_bench.core.types import ParseStatus
+from alm_bench.parsing.document import Document
+from alm_bench.parsing.options import Mention, Options
+from alm_bench.parsing.statements import Statement
+from alm_bench.parsing.text import WRAPPING, Span, past, words
+
+_MARKS = WRAPPING + "()[]{}<>$#-•·|=～~\\"
+_LEAD = r"[\s\"'*_<:.\\$#>\-•(\[{=]*(?:(?:@position_nouns|@labels|the|correct|is|would|be|most|likely|probably|indeed|clearly)\b[\s:*\"']*)*"
+_LETTER = _LEAD + r"[\"'(\[{<*$]*([a-z])(?![\w'#])(\"?['\"'.)\]}>*$]*)"
+_ARTICLE_AFTER = re.compile(r"[\s*]+[^\W\d_]")
+_GOES_ON = re.compile(r"\s+(?:because|since|as|and|or|is|which|with|due|given|based|based|for|if|was|would|-)\b|\s*[,;:(\-]")
+_MORE = re.compile(r"(?:\band\b|\bor\b|,|/|&|\+|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|和|或|、|と|또는|и|или)\s*(?:both\s+|options?\s+)?([(\[\"'*]*)([a-z])(?![\w'])")
+_LETTERS = re.compile(r"\W*(?:both\s+|options?\s+)*[(\[]?([a-z])[)\]]?(?:[\s,;/&+]|\band\b|\bor\b|[(\[][a-z][)\]]|\b[a-z]\b)+\W*")
+_GLUED_LETTERS = re.compile(r"\W*([A-Z]{2,8})\W*")
+_DIGIT = re.compile(r"\W*(?:@position_nouns|#)?\W*(\d{1,2})\W*")
+_LIST = re.compile(r"\[([^\[\]]*)\]")
+_ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
+_RIGHT = re.compile(
+    r"\W*(?:the\s+)?(?:right|correct|best|likel(?:y|iest)|as follows|clear|obvious|simple|yes|one)(?:\s+(?:one|answer|option|choice|fit|match))?\W*"
+)
+_ALSO = re.compile(r"[\s\"')\]>*]*(?:,|/|&|\band\b|\bor\b|;)[\s\"'(\[<*]*(?:(?:and|or|also|the|a|an)\s+)*[\"'(\[<*]*")
+_NULL = re.compile(r"\W*(?:null|n/?a|nil|undefined|unknown|-)\W*")
+SHORT_VALUE = 8
+"""Words up to which a sentence's value that is no option is an answer off the list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a statement selects and by which rule, or why it selects none."""
+
+    status: ParseStatus
+    rule: str
+    span: Span
+    index: int | None = None
+
+
+def is_silent(reading: Reading) -> bool:
+    """Whether a statement says nothing about the options."""
+    return reading.rule in ("blank", "foreign", "wordy")
+
+
+def read(document: Document, options: Options, span: Span) -> Reading:
+    """Read one statement: the option itself, a list of one, a position, an option within it, or other words for it."""
+    said = document.plain[slice(*span)]
+    if not said.strip(_MARKS) or _RIGHT.fullmatch(said):
+        return Reading("unparsed", "blank", span)
+    if (index := options.exact(said)) is not None:
+        return Reading("ok", "exact", span, index)
+    if _NULL.fullmatch(said):
+        return Reading("refused", "refusal", span)
+    if items := _list(document.plain, span):
+        return read(document, options, items[0]) if len(items) == 1 else Reading("ambiguous", "several", span)
+    if document.cues.pattern(r"\W*(?:is |are )?@denials_before").match(said) and not options.at(document, *span):
+        return _denied_start(document, options, span)
+    if reading := read_ordinal(document, options, span) or _at_start(document, options, span):
+        return reading
+    if reading := read_letter(document, options, span):
+        return reading
+    if reading := _within(document, options, span):
+        return reading
+    if like := options.like(said):
+        return Reading("ok", like[1], span, like[0])
+    if options.is_foreign(said):
+        return Reading("unparsed", "foreign", span)
+    return Reading("unparsed", "off_list" if len(words(said)) <= SHORT_VALUE else "wordy", span)
+
+
+def _denied_start(document: Document, options: Options, span: Span) -> Reading:
+    """A statement that begins with a denial: "not a dog but a cat" is the cat."""
+    named = {m.index: m for m in usable(document, options, span)}
+    if len(named) == 1:
+        (mention,) = named.values()
+        return Reading("ok", "named", mention.span, mention.index)
+    refused = document.search("refusals", *span) or document.search("none", *span)
+    return Reading("refused" if refused else "unparsed", "denied", span)
+
+
+def _within(document: Document, options: Options, span: Span) -> Reading | None:
+    """One option named within a statement, or why none of those named is it."""
+    named = usable(document, options, span)
+    for mentions, rule in (
+        ([m for m in named if m.how == "both"], "letter_and_text"),
+        ([m for m in named if m.marked], "marked"),
+        (named, "named"),
+    ):
+        if len({mention.index for mention in mentions}) == 1:
+            return _declined(document, options, span, mentions[-1]) or Reading(
+                "ok", rule, mentions[-1].span, mentions[-1].index
+            )
+    if document.search("none", *span) or document.search("refusals", *span):
+        return Reading("refused", "refusal", span)
+    if named:
+        return _several(document, options, span, named)
+    if any(mention.denied for mention in options.mentions(document, *span)):
+        return Reading("unparsed", "denied", span)
+    return None
+
+
+def usable(document: Document, options: Options, span: Span) -> list[Mention]:
+    """The options that are named and not denied. A letter or "no" within a sentence is a word, not an option."""
+    found = [mention for mention in options.mentions(document, *span) if not mention.denied]
+    kept = [m for m in found if m.how != "text" or not options.is_letter(m.index) or _stands_alone(document, m, span)]
+    others = document.search("others", *span)
+    return [m for m in kept if not others or m.span[0] < others.start()] if others else kept
+
+
+_AFTER_WORD = re.compile(r"\W*(?:$|[.,;:!?\n)\]}。\"'*])")
+
+
+def _stands_alone(document: Document, mention: Mention, span: Span) -> bool:
+    start, end = mention.span
+    alone = _AFTER_WORD.match(document.plain, end, min(span[1], end + 20)) is not None
+    return mention.marked or (alone and (end - start > 1 or document.original[start].isupper() or end == span[1]))
+
+
+def predicated(document: Document, mention: Mention, start: int) -> bool:
+    """Whether a mention completes a sentence: "the sound is ...", "classified as ...", "I think ..."."""
+    window = max(start, mention.span[0] - 60)
+    return document.cues.pattern(_PREDICATE).search(document.plain, window, mention.span[0]) is not None
+
+
+_PREDICATE = (
+    r"(?:@predicates|@links|@choosing|@labels\s*[:=]|:)[\s:*\"'(\[]*"
+    r"(?:(?:most|likely|probably|clearly|definitely|that|of|an?|the|option|in|best|simply|indeed|rather|more|very|la|le|el|der|die|das|ein|eine|un|une|una|il|o|os|as|@position_nouns)\b[\s:*\"'(\[]*)*\Z"
+)
+
+
+def _several(document: Document, options: Options, span: Span, named: Sequence[Mention]) -> Reading:
+    """Several options named: parts of one that joins them, or passed over for the one that completes the sentence."""
+    if (index := options.covering(document.plain[slice(*span)], {m.index for m in named})) is not None:
+        return Reading("ok", "joined", span, index)
+    return Reading("ambiguous", "several", span)
+
+
+def _declined(document: Document, options: Options, span: Span, mention: Mention) -> Reading | None:
+    """Return a refusal where the statement says that no option fits, or that nothing can be said."""
+    none = document.search("none", *span)
+    if none and (none.start() > mention.span[1] or not document.search("conclusions", *span)) and not _spared(document, none, mention):
+        return Reading("refused", "none_of_them", span)
+    if mention.marked or mention.how == "both" or document.search("conclusions", *span):
+        return None
+    return Reading("refused", "refusal", span) if document.search("refusals", *span) else None
+
+
+def _spared(document: Document, none: re.Match[str], mention: Mention) -> bool:
+    """Whether "none" speaks of the other options only: "none of the other options fits"."""
+    return document.cues.pattern("@others|(?:others?|else|rest|remaining)").search(none[0]) is not None
+
+
+def _list(plain: str, span: Span) -> list[Span] | None:
+    """The elements of a list that stands there."""
+    match = _LIST.match(plain, past(plain, span), span[1])
+    if match is None:
+        return None
+    items = [item.span(item.lastindex or 0) for item in _ITEM.finditer(plain, *match.span(1))]
+    if not items and "," in match[1]:
+        starts = [match.start(1), *(match.start(1) + comma.end() for comma in re.finditer(",", match[1]))]
+        items = [(start, (starts[1:] + [match.end(1) + 1])[i] - 1) for i, start in enumerate(starts)]
+    return items or [match.span(1)]
+
+
+def _at_start(document: Document, options: Options, span: Span) -> Reading | None:
+    """An option that the statement begins with, or several in a row."""
+    plain = document.plain
+    opening = document.cues.pattern(_LEAD).match(plain, *span)
+    start = opening.end() if opening else span[0]
+    mention = options.at(document, start, span[1]) or options.at(document, past(plain, span), span[1])
+    if mention is None and (mention := options.glued(plain, start, span[1])):
+        return Reading("ok", "glued", mention.span, mention.index)
+    if mention is None or mention.denied:
+        return None
+    if options.is_letter(mention.index) and not _stands_alone(document, mention, span):
+        return None
+    if also := _ALSO.match(plain, mention.span[1], span[1]):
+        other = options.at(document, also.end(), span[1])
+        if other is not None and other.index != mention.index and not other.denied:
+            return _several(document, options, span, [mention, other])
+    return Reading("ok", "letter_and_text" if mention.how == "both" else "named", mention.span, mention.index)
+
+
+def read_letter(document: Document, options: Options, span: Span) -> Reading | None:
+    """`B`, `(b)`, `B. text`, `B because ...`. The text of an option right beside a letter beats the letter."""
+    plain = document.plain
+    match = document.cues.pattern(_LETTER).match(plain, *span)
+    if match is None:
+        return None
+    at, end = match.start(1), match.end()
+    upper = document.original[at].isupper()
+    closed = bool(match[2]) or plain[at - 1 : at] in tuple("([{\"'*$")
+    rest = plain[end : span[1]]
+    delimited = closed or not rest.strip() or rest[0] in ").:,;\n-" or rest.lstrip()[:1] in tuple(":-(,;=")
+    if not delimited and _ARTICLE_AFTER.match(rest) and not (upper and (match[1] not in "ai" or _GOES_ON.match(rest))):
+        return None  # an article, a note or a name
+    after = past(plain, (end, span[1]), " )]}.:>*-\"'\n(,_$")
+    if (mention := options.at(document, after, span[1])) and _belongs(document, options, match[1], plain[end:after], mention, span):
+        return Reading("ok", "letter_and_text", (at, mention.span[1]), mention.index)
+    turn = document.cues.pattern(r"@turns|@denials_before").search(plain, end, span[1])
+    stop = turn.start() if turn else span[1]
+    for more in _MORE.finditer(plain, end, min(stop, end + 40)):
+        other = options.by_letter(more[2])
+        named = bool(more[1]) or document.original[more.start(2)].isupper() or not upper
+        article = more[2] in "ai" and not more[1] and not document.original[more.start(2)].isupper()
+        if other is not None and other != options.by_letter(match[1]) and named and not article:
+            joined = options.like(plain[slice(*span)])
+            return Reading("ok", "joined", span, joined[0]) if joined else Reading("ambiguous", "several", span)
+    index = options.by_letter(match[1])
+    if index is None:
+        return Reading("unparsed", "off_list", span) if delimited and not rest.strip() else None
+    return Reading("ok", "letter", match.span(1), index)
+
+
+def _belongs(document: Document, options: Options, letter: str, between: str, mention: Mention, span: Span) -> bool:
+    """Whether an option's text stands with the letter before it, and is not the beginning of another sentence."""
+    if mention.index == options.by_letter(letter):
+        return True
+    if mention.denied or options.is_letter(mention.index):
+        return False
+    ends = _AFTER_WORD.match(document.plain, mention.span[1], span[1]) or mention.span[1] >= span[1]
+    return bool(ends) if "." in between or "," in between or not between.strip() else True
+
+
+def read_ordinal(document: Document, options: Options, span: Span) -> Reading | None:
+    """`Option 2`, `the second option`, and a digit alone where options are no numbers."""
+    plain, cues, position = document.plain, document.cues, -1
+    noun = r"(?:@position_nouns|one|个|個|つ目の)"
+    right = r"(?:\s*(?:is|was)\s+(?:the\s+)?(?:right|correct|best)(?:\s+(?:one|answer|option|choice))?)?"
+    counted = cues.pattern(rf"\W*(?:the answer is\W+)?@position_nouns\s*#?\s*(\d{{1,2}}|[^\W\d]+){right}\W*").fullmatch(plain, *span)
+    if counted and counted[1] in cues.counts:
+        position = cues.counts[counted[1]]
+    elif counted and counted[1].isdigit():
+        position = int(counted[1]) - 1
+    elif match := cues.pattern(rf"\W*(?:the answer is\W+)?(?:the\s+|die\s+|la\s+|el\s+)?(?:(@ordinals)|(@last))\s*{noun}\s*@position_nouns?{right}\W*").fullmatch(plain, *span):
+        position = options.count - 1 if match[2] else _ordinal(cues, match[1])
+    elif not options.numeric and (match := re.compile(r"\W*(\d{1,2})\W*").fullmatch(plain, *span)):
+        position = int(match[1]) - 1
+    return Reading("ok", "ordinal", span, options.first[position]) if 0 <= position < options.count else None
+
+
+def _ordinal(cues: object, word: str) -> int:
+    for language in cues.languages:  # type: ignore[attr-defined]
+        for position, phrase in enumerate(language.phrases.get("ordinals", ())):
+            if re.fullmatch(phrase.replace(" ", r"\s+"), word):
+                return position
+    return -1
+
+
+def read_bare(document: Document, options: Options, span: Span) -> Reading | None:
+    """Read a line that is an option, its letter or both, and nothing else."""
+    plain = document.plain
+    start, end = past(plain, span, _MARKS), span[0] + len(plain[slice(*span)].rstrip(_MARKS))
+    if start >= end:
+        return None
+    if (index := options.exact(plain[start:end])) is not None:
+        return Reading("ok", "exact", (start, end), index)
+    if reading := read_ordinal(document, options, (start, end)):
+        return reading
+    mention = options.at(document, start, span[1])
+    if mention and not mention.denied and not plain[mention.span[1] : end].strip(_MARKS):
+        return Reading("ok", "letter_and_text" if mention.how == "both" else "named", mention.span, mention.index)
+    match = document.cues.pattern(_LETTER).match(plain, *span)
+    if match is None:
+        return None
+    if match.end() >= end:
+        index = options.by_letter(match[1])
+        return Reading("ok", "letter", match.span(1), index) if index is not None else None
+    after = past(plain, (match.end(), span[1]), " )]}.:>*-\"'\n(,_$")
+    mention = options.at(document, after, span[1])
+    if after > match.end(1) and mention and not mention.denied and not plain[mention.span[1] : end].strip(_MARKS):
+        return Reading("ok", "letter_and_text", (match.start(1), mention.span[1]), mention.index)
+    return None

@@ -1,0 +1,78 @@
+"""Options with a score or a mark each, and lists of options repeated from the question."""
+
+import re
+from collections.abc import Sequence
+
+from alm_bench.parsing.document import Document
+from alm_bench.parsing.options import Mention, Options
+from alm_bench.parsing.reading import Reading
+from alm_bench.parsing.text import Span, blank
+
+_VALUE = re.compile(
+    r"[\"')\]*_}\s]{0,4}(?:[:=|\-(]|\bis\b)?[\s\"'(*_]{0,4}(?:(\d+(?:\.\d+)?)\s*%?(?![\w.:/])|(true|yes|correct|right|✓|✔|✅|☑|🟢)|(false|no|incorrect|wrong|not\b|❌|✗|✘|✖|🔴))"
+)
+_BOX = re.compile(r"\[\s*([x✓✔✅*]?)\s*\]\s*[\"'*_]*\Z")
+_LETTER_KEY = r"(?:^|(?<=[\n{{,;|]))[\s\"'*_\-•(]*({letters})[\"'*_).]*\s*[:=|]\s*"
+_SEPARATOR = re.compile(r"[\s,;|/\"'\[\](){}<>*_.:\-•&?]*(?:\b(?:and|or)\b)?[\s,;|/\"'\[\](){}<>*_.:\-•]*(?:[(\[]?[a-z][).\]:])?[\s\"'*_\-]*")
+
+
+def read_scores(document: Document, options: Options) -> Reading | None:
+    """Read a table of scores, probabilities or marks: the option with the highest, where it is alone."""
+    plain = document.plain
+    if not re.search(r"[\d✓✔✅☑❌✗✘✖🔴🟢]|\[[\sx]*\]|\b(?:true|false)\b", plain):
+        return None
+    values: dict[int, tuple[float, Span]] = {}
+    for mention in _all(document, options):
+        value = _value(plain, mention)
+        if value is not None:
+            values[mention.index] = (max(value, values.get(mention.index, (value, mention.span))[0]), mention.span)
+    distinct = set(options.first)
+    if len(values) < max(2, len(distinct) - 1) or (options.numeric and len(values) < len(distinct)):
+        return None
+    best = max(value for value, _ in values.values())
+    hits = [(index, span) for index, (value, span) in values.items() if value == best]
+    if len(hits) != 1 or best <= 0 or len(values) < 2:
+        return None
+    return Reading("ok", "scored", hits[0][1], hits[0][0])
+
+
+def _all(document: Document, options: Options) -> list[Mention]:
+    letters = "|".join(chr(ord("a") + i) for i in range(min(options.count, 26)))
+    found = options.mentions(document, 0, len(document.plain))
+    if any(m.how != "letter" for m in found):
+        return found
+    keys = re.compile(_LETTER_KEY.format(letters=letters)).finditer(document.plain)
+    return [Mention(index, match.span(1), "letter") for match in keys if (index := options.by_letter(match[1])) is not None]
+
+
+def _value(plain: str, mention: Mention) -> float | None:
+    """The score or mark that stands with an option, 1 and 0 for marks."""
+    if box := _BOX.search(plain, max(0, mention.span[0] - 8), mention.span[0]):
+        return float(bool(box[1]))
+    match = _VALUE.match(plain, mention.span[1])
+    if match is None:
+        return None
+    return float(match[1]) if match[1] else float(bool(match[2]))
+
+
+def blank_echo(document: Document, options: Options) -> None:
+    """Leave blank a list of all options that the text repeats from the question, where it says more than that."""
+    if len(document.plain) > 20_000 or options.count < 2:
+        return
+    distinct = set(options.first)
+    mentions = options.mentions(document, 0, len(document.plain))
+    runs = [run for run in _runs(document.plain, mentions) if {m.index for m in run} == distinct and len(run) == len(distinct)]
+    spans = [(run[0].span[0], run[-1].span[1]) for run in runs]
+    rest = blank(document.plain, spans)
+    if spans and re.search(r"\w", rest):
+        document.plain = rest
+
+
+def _runs(plain: str, mentions: Sequence[Mention]) -> list[list[Mention]]:
+    runs: list[list[Mention]] = []
+    for mention in mentions:
+        if runs and _SEPARATOR.fullmatch(plain[runs[-1][-1].span[1] : mention.span[0]]):
+            runs[-1].append(mention)
+        else:
+            runs.append([mention])
+    return runs
