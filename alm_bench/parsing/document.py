@@ -15,7 +15,7 @@ from alm_bench.parsing.text import ENDS, Span, blank, fold, words
 
 _MARKUP = re.compile(
     r"<\s*\|[^|<>]{0,30}\|\s*>|</?(?:s|eos|bos|pad|unk|b|i|u|em|strong|p|br|div|span|end_of_turn|start_of_turn|eot)\s*/?>"
-    r"|```[a-z]*|\A\s*(?:assistant|user|system|model)\b(?:\s*:|(?=\s))|\\(?=[\"'])|\\[()\[\],;! ]"
+    r"|```(?!json|xml|text|markdown|md)[a-z+#]+[^`]*(?:```|\Z)|```[a-z]*|\A\s*(?:assistant|user|system|model)\b(?:\s*:|(?=\s))|\\(?=[\"'])|\\[()\[\],;! ]"
     r"|\\(?:text|textbf|textit|mathrm|mathbf|mathit|mathsf|operatorname)\b|\*\*|__"
 )
 _EXAMPLE = re.compile(r"\(\s*e\.\s?g\.[^)\n]*(?:\)|$)", re.MULTILINE)
@@ -23,7 +23,8 @@ _END = re.compile(
     rf"(?:(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bmr)(?<!\bmrs)(?<!\bdr)(?<!\n\d)(?<!\n\d\d)[{re.escape(ENDS)}])+"
     r"(?=[\s\"')\]*_}<]|$|[^\x00-\x7f])|[。।؟]|\n|</"
 )
-_FINISHED = re.compile(rf"[{re.escape(ENDS)}>)\]}}\"'*:`）」$]\s*\Z")
+_FINISHED = re.compile(rf"[{re.escape(ENDS)}>)\]}}*:`）」$][\s\"'*_]*\Z|\w\"\s*\Z")
+_QUOTED = re.compile(r"\"[^\"\n]{1,300}\"")
 
 LONGEST = 1000
 """Characters of a sentence that are read."""
@@ -77,8 +78,14 @@ class Document:
         return bool(_FINISHED.search(self.original)) or bool(_FINISHED.search(self.plain))
 
     def search(self, key: str, start: int = 0, end: int | None = None) -> re.Match[str] | None:
-        """Find the first phrase of a language table's key, such as `refusals`, between two positions."""
-        return self.cues.pattern("@" + key).search(self.plain, start, len(self.plain) if end is None else end)
+        """Find the first phrase of a language table's key, such as `refusals`, outside of quotations."""
+        return self.cues.pattern("@" + key).search(self.unquoted, start, len(self.plain) if end is None else end)
+
+    @cached_property
+    def unquoted(self) -> str:
+        """`plain` with quotations of several words left blank: what is quoted is not said."""
+        spans = (match.span() for match in _QUOTED.finditer(self.plain))
+        return blank(self.plain, (span for span in spans if len(words(self.plain[slice(*span)])) > 1))
 
     def is_denied(self, start: int, end: int) -> bool:
         """Whether what stands between two positions is denied: "not a dog", "no sign of a dog", "the dog is absent"."""
@@ -92,9 +99,9 @@ class Document:
 WINDOW = 90
 """Characters before and after a mention in which it can be denied."""
 
-_CLAUSE = r"[.;:!?。\n](?=\s|$|[^\x00-\x7f])|,\s*(?=@turns)"
+_CLAUSE = r"[.;:!?。\n](?=\s|$|[^\x00-\x7f])|@contrasts|,\s*(?=@turns)"
 _BEFORE = r"@denials_before(?:\s*[(\[]?[^\s,.;:()]+[)\]]?){0,6}?[\s\"'(\[<*]*$"
-_AFTER = r"[\s\"')\]>*.]*@denials_after"
+_AFTER = r"[\s\"')\]>*.]*(?:@denials_after|❌|✗|✘|✖|\?\s*@no(?![\w ]))"
 
 
 def split_sentences(plain: str, start: int, end: int) -> Iterator[Span]:

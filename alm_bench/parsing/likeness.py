@@ -1,6 +1,7 @@
 """When words mean an option without being it: other endings, another order, numbers in words, a slip of spelling."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property, lru_cache
 
@@ -108,7 +109,7 @@ def _same(telling: list[str], said: list[str], option: list[str]) -> bool:
 
 def _inside(telling: list[str], said: list[str], option: list[str]) -> bool:
     """All the option's words among others; a numeral is no such word."""
-    return set(option) <= set(said) and not set(option) <= _numerals() and len("".join(option)) > 1
+    return not Counter(option) - Counter(said) and not set(option) <= _numerals() and len("".join(option)) > 1
 
 
 def _fragment(telling: list[str], said: list[str], option: list[str]) -> bool:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from alm_bench.core.types import Parsed
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.options import Mention, Options
-from alm_bench.parsing.reading import Reading, is_silent, predicated, read, read_bare, usable
+from alm_bench.parsing.reading import Reading, is_alone, is_silent, is_spared, predicated, read, read_bare, usable
 from alm_bench.parsing.scores import blank_echo, read_scores
 from alm_bench.parsing.text import Span, words
 
@@ -77,6 +77,9 @@ class Decision:
                 continue
             if correction := self._corrected(max(reading.span[1], span[1] if kind in ("tag", "boxed") else 0)):
                 return correction
+            later: Reading | None = None
+            if reading.index is not None and kind not in ("tag", "boxed", "dict") and self._none_after(reading.span[1]):
+                return Reading("refused", "none_of_them", reading.span)
             later = self._concluded(span[1]) if reading.index is None and reading.status == "unparsed" and kind == "said" else None
             return later or replace(reading, rule=f"{kind}:{reading.rule}")
         return None
@@ -90,9 +93,18 @@ class Decision:
                 continue
             found.append((statement.kind, statement.span, reading))
         found += [("approved", reading.span, reading) for reading in self._approved()]
+        for sentence in self.document.sentences:
+            both = [m for m in usable(self.document, self.options, sentence) if m.how == "both"]
+            if len({m.index for m in both}) == 1 and predicated(self.document, both[-1], sentence[0]):
+                found.append(("named", both[-1].span, Reading("ok", "letter_and_text", both[-1].span, both[-1].index)))
         if bare := self._last_line():
             found.append(("line", bare.span, bare))
         return iter(sorted(found, key=lambda item: item[1]))
+
+    def _none_after(self, start: int) -> bool:
+        """Whether the text says later that no option fits."""
+        found = self.document.cues.pattern("@none").finditer(self.document.unquoted, start)
+        return any(not is_spared(self.document, none) for none in found)
 
     def _index(self, span: Span) -> Reading:
         """Read an option's position counted from 0."""
@@ -127,9 +139,10 @@ class Decision:
 
     def _corrected(self, start: int) -> Reading | None:
         """Return what is said after a correction ("wait", "on second thought"), or that the text breaks off there."""
-        corrections = list(self.document.cues.pattern(r"@corrections").finditer(self.document.plain, start))
+        corrections = list(self.document.cues.pattern(r"(?:@corrections|@withdrawals)").finditer(self.document.unquoted, start))
         if not corrections:
             return None
+        withdrawn = self.document.search("withdrawals", start)
         tail = (corrections[-1].end(), self.end)
         if len(words(self.document.plain[slice(*tail)])) <= SHORT:
             reading = read(self.document, self.options, tail)
@@ -137,7 +150,9 @@ class Decision:
                 return replace(reading, rule=f"corrected:{reading.rule}")
         if concluded := self._concluded(tail[0]):
             return replace(concluded, rule="corrected:conclusion")
-        return None if self.document.finished else Reading("truncated", "taken_back", tail)
+        if withdrawn and not self.document.finished:
+            return Reading("truncated", "taken_back", tail)
+        return None
 
     def _short(self, whole: Span) -> Reading:
         """Read a text of few words: as one statement, else sentence by sentence from the last."""
@@ -165,11 +180,24 @@ class Decision:
         none = self.document.search("none")
         if none or self.document.search("refusals"):
             return Reading("refused", "none_of_them" if none else "refusal", whole)
+        if eliminated := self._eliminated():
+            return eliminated
         named = {m.index: m for m in usable(self.document, self.options, whole)}
         if len(named) == 1 and not self.options.numeric:
             (mention,) = named.values()
             return Reading("ok", "only_one", mention.span, mention.index)
         return Reading("ambiguous", "several", whole) if named else Reading("unparsed", "nothing_named", whole)
+
+    def _eliminated(self) -> Reading | None:
+        """Return the option that is named where all others are denied at the end."""
+        mentions = self.options.mentions(self.document, 0, self.end)
+        last = self.document.sentences[-2:][0][0] if self.document.sentences else 0
+        denied = {m.index for m in mentions if m.denied and m.span[0] >= last}
+        left = [m for m in mentions if not m.denied and m.index not in denied]
+        others = set(self.options.first) - {m.index for m in left}
+        if len({m.index for m in left}) == 1 and denied == others and len(others) > 1:
+            return Reading("ok", "eliminated", left[-1].span, left[-1].index)
+        return None
 
     def _ends_with(self, reading: Reading) -> bool:
         return _TAIL.match(self.document.plain, reading.span[1]) is not None
@@ -190,32 +218,34 @@ class Decision:
         """Return what the last sentences after `start` conclude."""
         spans = [span for span in self.document.sentences if span[0] >= start or span[1] > start][::-1]
         cues = self.document.cues
-        none = list(cues.pattern("@none").finditer(self.document.plain, start))
-        for number, span in enumerate(spans):
+        none = [n for n in cues.pattern("@none").finditer(self.document.unquoted, start) if not is_spared(self.document, n)]
+        named = False
+        for span in spans:
             span = (max(span[0], start), span[1])
             if cues.pattern(r"\W*@conditions").match(self.document.plain, *span):
                 continue
             cue = cues.pattern("@conclusions").search(self.document.plain, *span)
-            if not cue and number > 0:
+            if not cue and named:
                 continue
             if reading := self._pick(span, strict=not cue):
-                if any(n.start() > reading.span[1] and not _other(cues, n) for n in none):
+                if any(n.end() > reading.span[1] or (n.start() >= span[0] and not cue) for n in none):
                     return None
                 return reading
+            named = named or bool(usable(self.document, self.options, span))
         return None
 
     def _pick(self, span: Span, strict: bool) -> Reading | None:
         """Return the one option that a sentence commits to; `strict` asks that it completes the sentence."""
         mentions = usable(self.document, self.options, span)
         complete = [m for m in mentions if predicated(self.document, m, span[0])]
-        groups: list[tuple[str, list[Mention]]] = [("both", [m for m in mentions if m.how == "both"]), ("predicate", complete[-1:])]
+        marked = [m for m in mentions if m.marked]
+        groups = [("both", [m for m in mentions if m.how == "both"]), ("predicate", complete[-1:])]
         if not strict:
-            groups = [("conclusion", mentions), ("marked", [m for m in mentions if m.marked]), *groups]
+            groups = [("conclusion", mentions), ("marked", marked), *groups]
         for rule, group in groups:
-            if len({m.index for m in group}) == 1 and not (self.options.numeric and rule == "conclusion" and not group[-1].marked and group[-1] not in complete):
-                return Reading("ok", rule, group[-1].span, group[-1].index)
+            if len({m.index for m in group}) != 1 or not all(is_alone(self.document, m, mentions) for m in group):
+                continue
+            if self.options.numeric and rule == "conclusion" and not (group[-1].marked or group[-1] in complete):
+                continue  # a number may count anything
+            return Reading("ok", rule, group[-1].span, group[-1].index)
         return None
-
-
-def _other(cues: object, match: re.Match[str]) -> bool:
-    return "other" in match[0] or "else" in match[0]

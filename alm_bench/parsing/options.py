@@ -21,8 +21,10 @@ _LETTER_BEFORE = re.compile(r"(?:(?<!\w)|(?<=_))([\"'(\[{*$]*)([a-z])([\"')\]}*$
 _LETTER_AFTER = re.compile(r"[\"'*.]*\s*[(\[]\s*(?:option\s+)?[\"'*]*([a-z])[\"'*]*\s*[)\]]")
 _JOINED = re.compile(r"[\s\"')\](*\[{}.]*(?:,|/|&|;|\b(?:and|or|nor)\b)*[\s\"'(\[*]*(?:(?:and|or|nor|a|an|the|option|any)\s+)*[\"'(\[*]*")
 _BRACKETED = r"(?<![\w)])[(\[{]\s*[\"'*$]*([a-z])[\"'*$]*\s*[)\]}]"
+_APPROVED = r"(?<![\w'(\[])[\"'*]*([a-z])[\"'*]*\s{0,2}@approvals"
 _NAMED = r"@position_nouns\s*[:#]?\s*[\"'*$(\[{]*(?:([a-z])|(\d{1,2}))(?![\w'])[\"'*$)\]}]*"
 _STAND_ALONE = re.compile(r"[\s\"')\]}*]*(?:$|[.,;:!?\n)\]。])")
+_COMPOUND = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
 _LONG = 600
 """Characters beyond which a text is no paraphrase of an option."""
 
@@ -103,6 +105,8 @@ class Options:
         if letter in self.texts:
             return self.texts.index(letter)
         position = ord(letter) - ord("a")
+        if self._keys.notes and any(i != position and text.split()[0] == letter for i, text in enumerate(self.texts)):
+            return None  # "e" may be E major, E minor or the fifth
         return self.first[position] if 0 <= position < self.count else None
 
     def at(self, document: Document, start: int, end: int) -> Mention | None:
@@ -181,7 +185,7 @@ class Options:
 
     def _letters(self, document: Document, start: int, end: int) -> list[Mention]:
         found = []
-        for template in (_NAMED, _BRACKETED):
+        for template in (_NAMED, _BRACKETED, _APPROVED):
             for match in document.cues.pattern(template).finditer(document.plain, start, end):
                 digits = match[2] if template is _NAMED else None
                 at = match.start(2 if digits else 1)
@@ -190,11 +194,12 @@ class Options:
                     how = "position"
                 else:
                     index, how = self.by_letter(match[1]), "letter"
-                    if match[1] in "ai" and at == match.end() - 1 and not document.original[at].isupper():
+                    small = not document.original[at].isupper()
+                    if small and (template is _APPROVED or (match[1] in "ai" and at == match.end() - 1)):
                         index = None  # a word
                 if index is not None and not any(m.span[0] <= at < m.span[1] for m in found):
-                    denied = document.is_denied(match.start(), match.end())
-                    found.append(Mention(index, (at, match.end()), how, denied, True))
+                    end = at + 1 if template is _APPROVED else match.end()
+                    found.append(Mention(index, (at, end), how, document.is_denied(match.start(), end), True))
         return found
 
     def glued(self, plain: str, start: int, end: int) -> Mention | None:
@@ -206,14 +211,35 @@ class Options:
                     return Mention(i, (start, rest.start()), "text")
         return None
 
+    def joint(self, document: Document, span: Span) -> int | None:
+        """Return the option that stands for several, where a text names them jointly: "all of them", "both"."""
+        for key in ("both", "all", "neither"):
+            pattern = document.cues.pattern(rf"@{key}")
+            if pattern.search(document.plain, *span):
+                hits = [i for i in self._distinct if pattern.match(self.texts[i])]
+                if len(hits) == 1:
+                    return hits[0]
+        return None
+
+    def neither(self, document: Document, span: Span) -> int | None:
+        """Return the option "neither" where all others are denied."""
+        hits = [i for i in self._distinct if document.cues.pattern("@neither").match(self.texts[i])]
+        denied = {mention.index for mention in self.mentions(document, *span) if mention.denied}
+        return hits[0] if len(hits) == 1 and denied == set(self._distinct) - set(hits) else None
+
     def like(self, text: str) -> tuple[int, str] | None:
         """Return the one option that a short text means in other words, and by which rule."""
         said = stems(text) if len(text) < _LONG else []
         telling = self.bags.telling(said)
         if not telling or (_DENIAL.search(text) and not any(map(_DENIAL.search, self.texts))):
             return None
+        alone = stems(_COMPOUND.sub(" ", text))
         for rule, fits in LIKENESS:
+            if self._keys.notes and rule in ("in_order", "inside", "fragment"):
+                continue  # "a minor key" is no "A minor"
             hits = [i for i in self._distinct if fits(telling, said, self.bags[i])]
+            if rule == "inside":
+                hits = [i for i in hits if len(self.bags[i]) > 1 or self.bags[i][0] in alone]
             if len(hits) == 1:
                 return hits[0], rule
             if hits:
@@ -289,7 +315,7 @@ _PREFIX = re.compile(r"^(?:(?:l|d|qu|dell|all|nell|sull|dall)'(?=\w)|(?:و|ب|ل
 def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
     """Let a denial hold for all options of a list: "no rain, wind or hail", "rain and wind are not heard"."""
     denied = [mention.denied for mention in found]
-    near = [_is_list(document.plain, a, b) for a, b in zip(found, found[1:], strict=False)]
+    near = [is_list(document.plain, a, b) for a, b in zip(found, found[1:], strict=False)]
     before = document.cues.pattern(r"@denials_before")
     for number, joined in enumerate(near):
         if joined and denied[number] and before.search(document.plain, max(0, found[number].span[0] - 90), found[number].span[0]):
@@ -303,6 +329,7 @@ def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
     ]
 
 
-def _is_list(plain: str, first: Mention, second: Mention) -> bool:
+def is_list(plain: str, first: Mention, second: Mention) -> bool:
+    """Whether two mentions are neighbours in a list."""
     between = plain[first.span[1] : second.span[0]]
     return len(between) < 30 and _JOINED.fullmatch(between) is not None and bool(between.strip())

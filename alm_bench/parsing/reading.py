@@ -6,19 +6,16 @@ from dataclasses import dataclass
 
 from alm_bench.core.types import ParseStatus
 from alm_bench.parsing.document import Document
-from alm_bench.parsing.options import Mention, Options
+from alm_bench.parsing.options import Mention, Options, is_list
 from alm_bench.parsing.statements import Statement
 from alm_bench.parsing.text import WRAPPING, Span, past, words
 
 _MARKS = WRAPPING + "()[]{}<>$#-•·|=～~\\"
-_LEAD = r"[\s\"'*_<:.\\$#>\-•(\[{=]*(?:(?:@position_nouns|@labels|the|correct|is|would|be|most|likely|probably|indeed|clearly)\b[\s:*\"']*)*"
-_LETTER = _LEAD + r"[\"'(\[{<*$]*([a-z])(?![\w'#])(\"?['\"'.)\]}>*$]*)"
+_LEAD = r"[\s\"'*_<:.\\$#>\-•(\[{=]*(?:(?:@position_nouns|@labels|@predicates|@links|@conclusions|@choosing|the|correct|is|would|be|most|likely|probably|indeed|clearly)\b[\s:*\"']*)*"
+_LETTER = _LEAD + r"[\"'(\[{<*$]*([a-z])(?!'?[a-z0-9\u00c0-\u024f#_])([\"')\]}>*$]*)"
 _ARTICLE_AFTER = re.compile(r"[\s*]+[^\W\d_]")
 _GOES_ON = re.compile(r"\s+(?:because|since|as|and|or|is|which|with|due|given|based|based|for|if|was|would|-)\b|\s*[,;:(\-]")
-_MORE = re.compile(r"(?:\band\b|\bor\b|,|/|&|\+|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|和|或|、|と|또는|и|или)\s*(?:both\s+|options?\s+)?([(\[\"'*]*)([a-z])(?![\w'])")
-_LETTERS = re.compile(r"\W*(?:both\s+|options?\s+)*[(\[]?([a-z])[)\]]?(?:[\s,;/&+]|\band\b|\bor\b|[(\[][a-z][)\]]|\b[a-z]\b)+\W*")
-_GLUED_LETTERS = re.compile(r"\W*([A-Z]{2,8})\W*")
-_DIGIT = re.compile(r"\W*(?:@position_nouns|#)?\W*(\d{1,2})\W*")
+_MORE = re.compile(r"(?:\band\b|\bor\b|,|/|&|\+|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|和|或|、|と|또는|и|или)\s*(?:both\s+|options?\s+)?([(\[\"'*]*)([a-z])(?!'?[a-z0-9\u00c0-\u024f#_])")
 _LIST = re.compile(r"\[([^\[\]]*)\]")
 _ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
 _RIGHT = re.compile(
@@ -66,6 +63,8 @@ def read(document: Document, options: Options, span: Span) -> Reading:
         return reading
     if like := options.like(said):
         return Reading("ok", like[1], span, like[0])
+    if (index := options.joint(document, span)) is not None:
+        return Reading("ok", "jointly", span, index)
     if options.is_foreign(said):
         return Reading("unparsed", "foreign", span)
     return Reading("unparsed", "off_list" if len(words(said)) <= SHORT_VALUE else "wordy", span)
@@ -97,6 +96,8 @@ def _within(document: Document, options: Options, span: Span) -> Reading | None:
         return Reading("refused", "refusal", span)
     if named:
         return _several(document, options, span, named)
+    if (index := options.neither(document, span)) is not None:
+        return Reading("ok", "neither", span, index)
     if any(mention.denied for mention in options.mentions(document, *span)):
         return Reading("unparsed", "denied", span)
     return None
@@ -108,6 +109,14 @@ def usable(document: Document, options: Options, span: Span) -> list[Mention]:
     kept = [m for m in found if m.how != "text" or not options.is_letter(m.index) or _stands_alone(document, m, span)]
     others = document.search("others", *span)
     return [m for m in kept if not others or m.span[0] < others.start()] if others else kept
+
+
+def is_alone(document: Document, mention: Mention, mentions: Sequence[Mention]) -> bool:
+    """Whether a mention is not one of a list of several options: "blues, jazz or rock"."""
+    return not any(
+        other.index != mention.index and is_list(document.plain, *sorted((mention, other), key=lambda m: m.span))
+        for other in mentions
+    )
 
 
 _AFTER_WORD = re.compile(r"\W*(?:$|[.,;:!?\n)\]}。\"'*])")
@@ -141,16 +150,17 @@ def _several(document: Document, options: Options, span: Span, named: Sequence[M
 def _declined(document: Document, options: Options, span: Span, mention: Mention) -> Reading | None:
     """Return a refusal where the statement says that no option fits, or that nothing can be said."""
     none = document.search("none", *span)
-    if none and (none.start() > mention.span[1] or not document.search("conclusions", *span)) and not _spared(document, none, mention):
+    if none and (none.start() > mention.span[1] or not document.search("conclusions", *span)) and not is_spared(document, none):
         return Reading("refused", "none_of_them", span)
     if mention.marked or mention.how == "both" or document.search("conclusions", *span):
         return None
     return Reading("refused", "refusal", span) if document.search("refusals", *span) else None
 
 
-def _spared(document: Document, none: re.Match[str], mention: Mention) -> bool:
+def is_spared(document: Document, none: re.Match[str]) -> bool:
     """Whether "none" speaks of the other options only: "none of the other options fits"."""
-    return document.cues.pattern("@others|(?:others?|else|rest|remaining)").search(none[0]) is not None
+    window = (max(0, none.start() - 12), none.end())
+    return document.cues.pattern("@others|(?:others?|else|rest|remaining)").search(document.plain, *window) is not None
 
 
 def _list(plain: str, span: Span) -> list[Span] | None:
@@ -181,7 +191,17 @@ def _at_start(document: Document, options: Options, span: Span) -> Reading | Non
         other = options.at(document, also.end(), span[1])
         if other is not None and other.index != mention.index and not other.denied:
             return _several(document, options, span, [mention, other])
+    if mention.how == "text" and not _ends_here(document, mention, span):
+        rivals = {m.index for m in usable(document, options, span)} - {mention.index}
+        if rivals:
+            return None
     return Reading("ok", "letter_and_text" if mention.how == "both" else "named", mention.span, mention.index)
+
+
+def _ends_here(document: Document, mention: Mention, span: Span) -> bool:
+    """Whether a statement ends with a mention or goes on with its reasons."""
+    rest = document.plain[mention.span[1] : span[1]]
+    return not rest.strip() or bool(_AFTER_WORD.match(rest) or _GOES_ON.match(rest))
 
 
 def read_letter(document: Document, options: Options, span: Span) -> Reading | None:
@@ -192,7 +212,7 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
         return None
     at, end = match.start(1), match.end()
     upper = document.original[at].isupper()
-    closed = bool(match[2]) or plain[at - 1 : at] in tuple("([{\"'*$")
+    closed = bool(match[2])
     rest = plain[end : span[1]]
     delimited = closed or not rest.strip() or rest[0] in ").:,;\n-" or rest.lstrip()[:1] in tuple(":-(,;=")
     if not delimited and _ARTICLE_AFTER.match(rest) and not (upper and (match[1] not in "ai" or _GOES_ON.match(rest))):

@@ -11,7 +11,7 @@ from alm_bench.parsing.text import ENDS, Span, blank
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{((?:[^{}]|\{[^{}]{0,200}\}){0,400})\}")
 _PAIR = re.compile(
     r"""["']?([^\W\d][\w -]{0,30}?)["']?\s*:\s*"""
-    r"""(?:"([^"\n]*)"|'(.*?)'(?=\s*(?:[,}\]]|$))|(\[[^\[\]\n]*\])|([^,"'{}\[\]\n]+))"""
+    r"""(?:"([^"\n]*)"|'(.*?)'(?=\s*(?:[,}\]]|$))|(\[[^\[\]{}\n]*\])|([^,"'{}\[\]\n]+))"""
 )
 _BRACES = re.compile(r"[{}]")
 _CALL = re.compile(r"\bfinal_?answer\(\s*([^()\n]*)\)")
@@ -42,7 +42,7 @@ class Statement:
         return self.kind in FRAMED
 
 
-FRAMED = ("tag", "boxed", "dict", "call")
+FRAMED = ("tag", "boxed", "dict", "call", "index")
 
 
 def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Statement]:
@@ -52,8 +52,13 @@ def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Stateme
         new = list(frames)
         found += new
         plain = blank(plain, sorted(statement.span for statement in new))
-    found += _said(plain, cues)
+    frames = [statement.span for statement in found]
+    found += [said for said in _said(plain, cues) if not any(_overlap(said.span, frame) for frame in frames)]
     return sorted(found, key=lambda statement: statement.span)
+
+
+def _overlap(a: Span, b: Span) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
 
 
 def complement(plain: str, start: int) -> Span:
@@ -61,7 +66,7 @@ def complement(plain: str, start: int) -> Span:
     stop = min(len(plain), start + LONGEST)
     match = _LINE_END.search(plain, start, stop)
     end = match.start() if match else stop
-    if match and plain[end] == "\n" and not re.search(r"\w", plain[start:end]):
+    if match and plain[end] == "\n" and (not re.search(r"\w", plain[start:end]) or plain[start:end].rstrip(" *_").endswith(":")):
         following = re.compile(r"\s*[^\n]*").match(plain, end, stop)
         end = following.end() if following else end
     return start, end
@@ -93,6 +98,9 @@ def _dicts(plain: str) -> Iterator[Statement]:
     """Yield the value of a dictionary's key for the answer, or its only value."""
     for start, end in _braces(plain):
         pairs = list(_PAIR.finditer(plain, start, end))
+        if indices := [pair for pair in pairs if re.sub(r"[\s_-]+", " ", pair[1]) in _INDEX_KEYS]:
+            yield Statement("index", indices[-1].span(indices[-1].lastindex or 0))
+            continue
         keyed = [pair for pair in pairs if _is_answer_key(pair[1])]
         if len(chosen := keyed[-1:] or pairs) == 1:
             yield Statement("dict", chosen[0].span(chosen[0].lastindex or 0))
@@ -123,7 +131,9 @@ def _said(plain: str, cues: Cues) -> Iterator[Statement]:
     """Yield sentences that state an answer, unless under a condition."""
     plain = blank(plain, (match.span() for match in _QUESTION.finditer(plain)))
     condition = cues.pattern(r"@conditions[^.\n。]*$")
+    denial = cues.pattern(r"@denials_before(?:\s+\w+){0,2}\s*$")
     for kind, template in (("said", _SAID), ("said", _LABEL), ("chosen", _CHOSEN)):
         for match in cues.pattern(template).finditer(plain):
-            if not condition.search(plain, max(0, match.start() - 100), match.start()):
+            before = plain[max(0, match.start() - 100) : match.start()]
+            if not condition.search(before) and not (kind == "chosen" and denial.search(before)):
                 yield Statement(kind, complement(plain, match.end()))
