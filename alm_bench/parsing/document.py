@@ -23,7 +23,7 @@ _END = re.compile(
     rf"(?:(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bmr)(?<!\bmrs)(?<!\bdr)(?<!\n\d)(?<!\n\d\d)[{re.escape(ENDS)}])+"
     r"(?=[\s\"')\]*_}<]|$|[^\x00-\x7f])|[。।؟]|\n|</"
 )
-_FINISHED = re.compile(rf"[{re.escape(ENDS)}>)\]}}*:`）」$][\s\"'*_]*\Z|\w\"\s*\Z")
+_FINISHED = re.compile(rf"[{re.escape(ENDS)}>)\]}}*`）」$][\s\"'*_]*\Z|\w\"\s*\Z")
 _QUOTED = re.compile(r"\"[^\"\n]{1,300}\"")
 
 LONGEST = 1000

@@ -159,6 +159,8 @@ class Decision:
         if corrected := self._corrected(0):
             if corrected.index is not None:
                 return corrected
+        if not self.document.finished and self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain):
+            return Reading("truncated", "none", whole)
         reading = read(self.document, self.options, whole)
         if reading.status == "ambiguous":
             return self._concluded(0) or self._first() or reading
@@ -173,11 +175,13 @@ class Decision:
                 return concluded
         if first:
             return first
+        if repeated := self._repeated():
+            return repeated
         if not self.document.finished:
             return Reading("truncated", "none", whole)
         if opened := self._first():
             return opened
-        none = self.document.search("none")
+        none = self._none_after(0)
         if none or self.document.search("refusals"):
             return Reading("refused", "none_of_them" if none else "refusal", whole)
         if eliminated := self._eliminated():
@@ -187,6 +191,14 @@ class Decision:
             (mention,) = named.values()
             return Reading("ok", "only_one", mention.span, mention.index)
         return Reading("ambiguous", "several", whole) if named else Reading("unparsed", "nothing_named", whole)
+
+    def _repeated(self) -> Reading | None:
+        """Return the option that makes up most of the text."""
+        mentions = usable(self.document, self.options, (0, self.end))
+        said = sum(m.span[1] - m.span[0] for m in mentions)
+        if len({m.index for m in mentions}) == 1 and 2 * said > len(self.document.plain.strip()):
+            return Reading("ok", "named", mentions[-1].span, mentions[-1].index)
+        return None
 
     def _eliminated(self) -> Reading | None:
         """Return the option that is named where all others are denied at the end."""
@@ -219,7 +231,7 @@ class Decision:
         spans = [span for span in self.document.sentences if span[0] >= start or span[1] > start][::-1]
         cues = self.document.cues
         none = [n for n in cues.pattern("@none").finditer(self.document.unquoted, start) if not is_spared(self.document, n)]
-        named = False
+        named, contrast = False, cues.pattern("@contrasts")
         for span in spans:
             span = (max(span[0], start), span[1])
             if cues.pattern(r"\W*@conditions").match(self.document.plain, *span):
@@ -228,7 +240,7 @@ class Decision:
             if not cue and named:
                 continue
             if reading := self._pick(span, strict=not cue):
-                if any(n.end() > reading.span[1] or (n.start() >= span[0] and not cue) for n in none):
+                if any(n.end() > reading.span[1] or (n.start() >= span[0] and not contrast.search(self.document.plain, n.end(), reading.span[0])) for n in none):
                     return None
                 return reading
             named = named or bool(usable(self.document, self.options, span))

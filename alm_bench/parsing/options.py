@@ -133,18 +133,15 @@ class Options:
         return _deny_lists(document, sorted(found, key=lambda mention: mention.span))
 
     def _texts(self, document: Document, start: int, end: int) -> list[Mention]:
-        said = list(tokens(document.plain, start, end))
-        for keys in (self._keys, self._stem_keys):
-            found, position = [], 0
-            while position < len(said):
+        said, found, position = list(tokens(document.plain, start, end)), [], 0
+        while position < len(said):
+            for keys in (self._keys, self._stem_keys):
                 if match := self._match(document, said, position, keys):
                     found.append(self._mention(document, match[0], said[position].start, said[match[1]].end, keys))
-                    position = match[1] + 1
-                else:
-                    position += 1
-            if found:
-                return found
-        return []
+                    position = match[1]
+                    break
+            position += 1
+        return found
 
     def _match(self, document: Document, said: Sequence[Token], position: int, keys: "Keys") -> tuple[int, int] | None:
         """Return the longest option that begins with a token, and its last token."""
@@ -169,7 +166,7 @@ class Options:
 
     def _mention(self, document: Document, index: int, start: int, end: int, keys: "Keys") -> Mention:
         plain = document.plain
-        how = "text" if keys is self._keys else "inflected"
+        how = "text" if keys is self._keys or plain[start:end].isdigit() else "inflected"
         marked = bool(_OPENS.match(plain[max(0, start - 1) : start] + " ") and _CLOSES.match(plain[end : end + 2]))
         marked = marked or (document.original[max(0, start - 2) : start] in ("**", "__"))
         begin = start
@@ -321,9 +318,10 @@ def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
         if joined and denied[number] and before.search(document.plain, max(0, found[number].span[0] - 90), found[number].span[0]):
             denied[number + 1] = True
     after = document.cues.pattern(r"[\s\"')\]>*.]*@denials_after")
+    by_end = [denied[number] and after.match(document.plain, m.span[1]) is not None for number, m in enumerate(found)]
     for number in reversed(range(len(near))):
-        if near[number] and denied[number + 1] and after.match(document.plain, found[number + 1].span[1]):
-            denied[number] = True
+        if near[number] and by_end[number + 1]:
+            denied[number] = by_end[number] = True
     return [
         Mention(m.index, m.span, m.how, no, m.marked) if no != m.denied else m for m, no in zip(found, denied, strict=True)
     ]

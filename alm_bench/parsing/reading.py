@@ -106,6 +106,8 @@ def _within(document: Document, options: Options, span: Span) -> Reading | None:
 def usable(document: Document, options: Options, span: Span) -> list[Mention]:
     """The options that are named and not denied. A letter or "no" within a sentence is a word, not an option."""
     found = [mention for mention in options.mentions(document, *span) if not mention.denied]
+    if any(mention.how != "inflected" for mention in found):
+        found = [mention for mention in found if mention.how != "inflected"]
     kept = [m for m in found if m.how != "text" or not options.is_letter(m.index) or _stands_alone(document, m, span)]
     others = document.search("others", *span)
     return [m for m in kept if not others or m.span[0] < others.start()] if others else kept
@@ -215,7 +217,9 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
     closed = bool(match[2])
     rest = plain[end : span[1]]
     delimited = closed or not rest.strip() or rest[0] in ").:,;\n-" or rest.lstrip()[:1] in tuple(":-(,;=")
-    if not delimited and _ARTICLE_AFTER.match(rest) and not (upper and (match[1] not in "ai" or _GOES_ON.match(rest))):
+    if not closed and rest[:1] in tuple(",-.:") and rest[1:2].isalnum() and not upper:
+        delimited = False
+    if not delimited and (_ARTICLE_AFTER.match(rest) or rest[1:2].isalnum()) and not (upper and (match[1] not in "ai" or _GOES_ON.match(rest))):
         return None  # an article, a note or a name
     after = past(plain, (end, span[1]), " )]}.:>*-\"'\n(,_$")
     if (mention := options.at(document, after, span[1])) and _belongs(document, options, match[1], plain[end:after], mention, span):

@@ -31,7 +31,7 @@ def read_scores(document: Document, options: Options) -> Reading | None:
         return None
     best = max(value for value, _ in values.values())
     hits = [(index, span) for index, (value, span) in values.items() if value == best]
-    if len(hits) != 1 or best <= 0 or len(values) < 2:
+    if len(hits) != 1 or not 0 < best <= 100:
         return None
     return Reading("ok", "scored", hits[0][1], hits[0][0])
 

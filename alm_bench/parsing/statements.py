@@ -19,7 +19,7 @@ _QUESTION = re.compile(r"""(["'])(?=[^\n]{3,600}?\1\s*(?:is|was|:|=|,))[^\n]{3,6
 _LINE_END = re.compile(rf"[{re.escape(ENDS)}](?=[\s\"')\]*_<]|$|[^\x00-\x7f])|[。।؟]|\n|</")
 _DIRECT = r"(?!s?\s*[#(\[\"'*]*(?:[a-z]|\d{1,2})(?![\w']))(?!s?\s+(?:options|choices))"
 _SAID = (
-    rf"@answer_nouns{_DIRECT}(?:(?!\b(?:because|since|indicat|impl|suggest))[^.\n:=?!<>\[\]。]){{0,60}}?"
+    rf"@answer_nouns{_DIRECT}(?:(?!\b(?:because|since|indicat|impl|suggest))(?:[^.\n:=?!<>\[\]。\s]|\s++)){{0,60}}?"
     r"(?:@links\s*:?|\s*(?:[:=]|[-=]+>|\s-\s))"
 )
 _LABEL = r"(?:^|(?<=[\n.!?;>,*#|。]))[\s>#*_\-]*@labels[\s*_]*(?:[:=,]|\s-|[-=]+>|\s*\n)"
@@ -53,7 +53,7 @@ def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Stateme
         found += new
         plain = blank(plain, sorted(statement.span for statement in new))
     frames = [statement.span for statement in found]
-    found += [said for said in _said(plain, cues) if not any(_overlap(said.span, frame) for frame in frames)]
+    found += [said for start, said in _said(plain, cues) if not any(_overlap((start, said.span[1]), f) for f in frames)]
     return sorted(found, key=lambda statement: statement.span)
 
 
@@ -127,8 +127,8 @@ def _braces(plain: str) -> Iterator[Span]:
                 yield start, match.start()
 
 
-def _said(plain: str, cues: Cues) -> Iterator[Statement]:
-    """Yield sentences that state an answer, unless under a condition."""
+def _said(plain: str, cues: Cues) -> Iterator[tuple[int, Statement]]:
+    """Yield sentences that state an answer, unless under a condition, and where they begin."""
     plain = blank(plain, (match.span() for match in _QUESTION.finditer(plain)))
     condition = cues.pattern(r"@conditions[^.\n。]*$")
     denial = cues.pattern(r"@denials_before(?:\s+\w+){0,2}\s*$")
@@ -136,4 +136,4 @@ def _said(plain: str, cues: Cues) -> Iterator[Statement]:
         for match in cues.pattern(template).finditer(plain):
             before = plain[max(0, match.start() - 100) : match.start()]
             if not condition.search(before) and not (kind == "chosen" and denial.search(before)):
-                yield Statement(kind, complement(plain, match.end()))
+                yield match.start(), Statement(kind, complement(plain, match.end()))
