@@ -153,7 +153,8 @@ class Parsed:
     """How a text was read.
 
     `index` is the option chosen (0-based) and `value` its text or another value read, both None unless `status` is ok.
-    `rule` names the rule that decided, `span` the characters of the text that it read.
+    `rule` names the rule that decided, `span` the characters of the text that it read. `indices` are the options chosen
+    where a question may have several right ones, ascending; `index` is None then.
     """
 
     status: ParseStatus
@@ -161,6 +162,7 @@ class Parsed:
     index: int | None = None
     value: str | None = None
     span: tuple[int, int] | None = None
+    indices: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,5 +2,6 @@
 
 from alm_bench.parsing.mcq import PARSER, parse_choice
 from alm_bench.parsing.plain import parse_label, parse_number, parse_yes_no
+from alm_bench.parsing.several import parse_choices
 
-__all__ = ["PARSER", "parse_choice", "parse_label", "parse_number", "parse_yes_no"]
+__all__ = ["PARSER", "parse_choice", "parse_choices", "parse_label", "parse_number", "parse_yes_no"]

@@ -28,7 +28,8 @@ _TAIL = re.compile(r"[\s.!?\"')\]}*_`。$>]*\Z")
 
 
 @lru_cache(maxsize=4096)
-def _options(choices: tuple[str, ...]) -> Options:
+def options_of(choices: tuple[str, ...]) -> Options:
+    """Return the options of a question, prepared once."""
     return Options(choices)
 
 
@@ -37,7 +38,7 @@ def parse_choice(text: str, choices: Sequence[str], answer_tags: Sequence[str] =
 
     `answer_tags` are names of tags that hold the answer, besides those of tags.toml.
     """
-    options = _options(tuple(choices))
+    options = options_of(tuple(choices))
     if not text.strip():
         return Parsed("empty", "none")
     if (index := options.exact(text)) is not None:
@@ -80,7 +81,11 @@ class Decision:
             later: Reading | None = None
             if reading.index is not None and kind not in ("tag", "boxed", "dict") and self._none_after(reading.span[1]):
                 return Reading("refused", "none_of_them", reading.span)
-            later = self._concluded(span[1]) if reading.index is None and reading.status == "unparsed" and kind == "said" else None
+            later = (
+                self._concluded(span[1])
+                if reading.index is None and reading.status == "unparsed" and kind == "said"
+                else None
+            )
             return later or replace(reading, rule=f"{kind}:{reading.rule}")
         return None
 
@@ -88,7 +93,11 @@ class Decision:
         """Yield the statements that say something, in order: their kind, span and reading."""
         found = []
         for statement in self.document.statements:
-            reading = self._index(statement.span) if statement.kind == "index" else read(self.document, self.options, statement.span)
+            reading = (
+                self._index(statement.span)
+                if statement.kind == "index"
+                else read(self.document, self.options, statement.span)
+            )
             if is_silent(reading) or (reading.index is None and statement.kind == "chosen"):
                 continue
             found.append((statement.kind, statement.span, reading))
@@ -132,21 +141,38 @@ class Decision:
         lines = self.document.lines
         if len(lines) < 2:
             return None
-        last, before = read_bare(self.document, self.options, lines[-1]), read_bare(self.document, self.options, lines[-2])
-        if last and before and before.index != last.index and (len(lines) < 3 or read_bare(self.document, self.options, lines[-3])):
+        last, before = (
+            read_bare(self.document, self.options, lines[-1]),
+            read_bare(self.document, self.options, lines[-2]),
+        )
+        if (
+            last
+            and before
+            and before.index != last.index
+            and (len(lines) < 3 or read_bare(self.document, self.options, lines[-3]))
+        ):
             return None
         return last
 
     def _corrected(self, start: int) -> Reading | None:
         """Return what is said after a correction ("wait", "on second thought"), or that the text breaks off there."""
-        corrections = list(self.document.cues.pattern(r"(?:@corrections|@withdrawals)").finditer(self.document.unquoted, start))
+        corrections = list(
+            self.document.cues.pattern(r"(?:@corrections|@withdrawals)").finditer(self.document.unquoted, start)
+        )
         if not corrections:
             return None
         withdrawn = self.document.search("withdrawals", start)
         tail = (corrections[-1].end(), self.end)
         if len(words(self.document.plain[slice(*tail)])) <= SHORT:
             reading = read(self.document, self.options, tail)
-            if reading.index is not None and reading.rule in ("exact", "named", "marked", "letter", "letter_and_text", "ordinal"):
+            if reading.index is not None and reading.rule in (
+                "exact",
+                "named",
+                "marked",
+                "letter",
+                "letter_and_text",
+                "ordinal",
+            ):
                 return replace(reading, rule=f"corrected:{reading.rule}")
         if concluded := self._concluded(tail[0]):
             return replace(concluded, rule="corrected:conclusion")
@@ -230,7 +256,9 @@ class Decision:
         """Return what the last sentences after `start` conclude."""
         spans = [span for span in self.document.sentences if span[0] >= start or span[1] > start][::-1]
         cues = self.document.cues
-        none = [n for n in cues.pattern("@none").finditer(self.document.unquoted, start) if not is_spared(self.document, n)]
+        none = [
+            n for n in cues.pattern("@none").finditer(self.document.unquoted, start) if not is_spared(self.document, n)
+        ]
         named, contrast = False, cues.pattern("@contrasts")
         for span in spans:
             span = (max(span[0], start), span[1])
@@ -240,7 +268,11 @@ class Decision:
             if not cue and named:
                 continue
             if reading := self._pick(span, strict=not cue):
-                if any(n.end() > reading.span[1] or (n.start() >= span[0] and not contrast.search(self.document.plain, n.end(), reading.span[0])) for n in none):
+                if any(
+                    n.end() > reading.span[1]
+                    or (n.start() >= span[0] and not contrast.search(self.document.plain, n.end(), reading.span[0]))
+                    for n in none
+                ):
                     return None
                 return reading
             named = named or bool(usable(self.document, self.options, span))

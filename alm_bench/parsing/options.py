@@ -19,7 +19,9 @@ _OPENS, _CLOSES = re.compile(r"[\"'<\[(*{]"), re.compile(r"[.,]?[\"'>\])*}]")
 _LEFTOVER = re.compile(r"[\"')\]]*[^\W\d]\w*")
 _LETTER_BEFORE = re.compile(r"(?:(?<!\w)|(?<=_))([\"'(\[{*$]*)([a-z])([\"')\]}*$]*\s*[).:,\-/]?[\s*_]*)[\"'*(\[{]*$")
 _LETTER_AFTER = re.compile(r"[\"'*.]*\s*[(\[]\s*(?:option\s+)?[\"'*]*([a-z])[\"'*]*\s*[)\]]")
-_JOINED = re.compile(r"[\s\"')\](*\[{}.]*(?:,|/|&|;|\b(?:and|or|nor)\b)*[\s\"'(\[*]*(?:(?:and|or|nor|a|an|the|option|any)\s+)*[\"'(\[*]*")
+_JOINED = re.compile(
+    r"[\s\"')\](*\[{}.]*(?:,|/|&|;|\b(?:and|or|nor)\b)*[\s\"'(\[*]*(?:(?:and|or|nor|a|an|the|option|any)\s+)*[\"'(\[*]*"
+)
 _BRACKETED = r"(?<![\w)])[(\[{]\s*[\"'*$]*([a-z])[\"'*$]*\s*[)\]}]"
 _APPROVED = r"(?<![\w'(\[])[\"'*]*([a-z])[\"'*]*\s{0,2}@approvals"
 _NAMED = r"@position_nouns\s*[:#]?\s*[\"'*$(\[{]*(?:([a-z])|(\d{1,2}))(?![\w'])[\"'*$)\]}]*"
@@ -72,7 +74,9 @@ class Options:
         kept = {}
         for i, parts in said.items():
             bare = [part for part in parts if part not in self._articles]
-            rivals = [other for j, other in said.items() if j != i and other[1:] == parts[1:] and len(other[:1][0:1]) == 1]
+            rivals = [
+                other for j, other in said.items() if j != i and other[1:] == parts[1:] and len(other[:1][0:1]) == 1
+            ]
             note = len(parts) > 1 and parts[0] == "a" and any(len(other[0]) <= 2 for other in rivals)
             kept[i] = parts if note or not bare else bare
         return {i: parts for i, parts in kept.items() if parts}
@@ -158,9 +162,17 @@ class Options:
             return None
         if match[1] == position and is_numeral(said[position].text):
             near = said[max(0, position - 1) : position] + said[position + 1 : position + 2]
-            if any(is_numeral(token.text) and plain[min(token.end, end) : max(token.start, start)] in " -" for token in near):
+            if any(
+                is_numeral(token.text) and plain[min(token.end, end) : max(token.start, start)] in " -"
+                for token in near
+            ):
                 return None  # part of another number
-        if said[position].text == "a" and self._folded[match[0]].startswith("a ") and keys.notes and not document.original[start].isupper():
+        if (
+            said[position].text == "a"
+            and self._folded[match[0]].startswith("a ")
+            and keys.notes
+            and not document.original[start].isupper()
+        ):
             return None  # an article, not a note
         return match
 
@@ -171,7 +183,9 @@ class Options:
         marked = marked or (document.original[max(0, start - 2) : start] in ("**", "__"))
         begin = start
         if before := _LETTER_BEFORE.search(plain[max(0, start - 12) : start]):
-            delimited = before[1] or before[3].strip() or document.original[max(0, start - 12) + before.start(2)].isupper()
+            delimited = (
+                before[1] or before[3].strip() or document.original[max(0, start - 12) + before.start(2)].isupper()
+            )
             article = before[2] in "ai" and not (before[1] or before[3].strip())
             if delimited and not article:
                 how, begin = "both", max(0, start - 12) + before.start()
@@ -195,8 +209,8 @@ class Options:
                     if small and (template is _APPROVED or (match[1] in "ai" and at == match.end() - 1)):
                         index = None  # a word
                 if index is not None and not any(m.span[0] <= at < m.span[1] for m in found):
-                    end = at + 1 if template is _APPROVED else match.end()
-                    found.append(Mention(index, (at, end), how, document.is_denied(match.start(), end), True))
+                    stop = at + 1 if template is _APPROVED else match.end()
+                    found.append(Mention(index, (at, stop), how, document.is_denied(match.start(), stop), True))
         return found
 
     def glued(self, plain: str, start: int, end: int) -> Mention | None:
@@ -315,7 +329,11 @@ def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
     near = [is_list(document.plain, a, b) for a, b in zip(found, found[1:], strict=False)]
     before = document.cues.pattern(r"@denials_before")
     for number, joined in enumerate(near):
-        if joined and denied[number] and before.search(document.plain, max(0, found[number].span[0] - 90), found[number].span[0]):
+        if (
+            joined
+            and denied[number]
+            and before.search(document.plain, max(0, found[number].span[0] - 90), found[number].span[0])
+        ):
             denied[number + 1] = True
     after = document.cues.pattern(r"[\s\"')\]>*.]*@denials_after")
     by_end = [denied[number] and after.match(document.plain, m.span[1]) is not None for number, m in enumerate(found)]
@@ -323,7 +341,8 @@ def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
         if near[number] and by_end[number + 1]:
             denied[number] = by_end[number] = True
     return [
-        Mention(m.index, m.span, m.how, no, m.marked) if no != m.denied else m for m, no in zip(found, denied, strict=True)
+        Mention(m.index, m.span, m.how, no, m.marked) if no != m.denied else m
+        for m, no in zip(found, denied, strict=True)
     ]
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from alm_bench.core.types import Parsed
 from alm_bench.parsing.mcq import parse_choice
 from alm_bench.parsing.numbers import numbers
-from alm_bench.parsing.old_statements import NONE, REFUSAL, after_thought, statements
-from alm_bench.parsing.old_text import Span, prepared
+from alm_bench.parsing.document import Document
+from alm_bench.parsing.text import Span
 
 YES_NO: Mapping[str, Sequence[str]] = {"yes": ("yes", "true"), "no": ("no", "false")}
 ENTAILMENT: Mapping[str, Sequence[str]] = {
@@ -38,16 +38,15 @@ def parse_number(text: str) -> Parsed:
     """
     if not text.strip():
         return Parsed("empty", "none")
-    plain = prepared(text)
-    start, thinking = after_thought(plain)
-    for statement in reversed(statements(plain, start)):
-        if found := numbers(plain, statement.span):
+    document = Document(text)
+    for statement in reversed(document.statements):
+        if found := numbers(document.plain, statement.span):
             return _only(found, f"{statement.kind}:number")
-    if thinking:
+    if document.cut:
         return Parsed("truncated", "none")
-    if found := numbers(plain, (start, len(plain))):
+    if found := numbers(document.plain, (0, len(document.plain))):
         return _only(found, "number")
-    refused = REFUSAL.search(plain, start) or NONE.search(plain, start)
+    refused = document.search("refusals") or document.search("none")
     return Parsed("refused" if refused else "unparsed", "none")
 
 

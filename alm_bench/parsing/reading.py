@@ -14,8 +14,12 @@ _MARKS = WRAPPING + "()[]{}<>$#-•·|=～~\\"
 _LEAD = r"[\s\"'*_<:.\\$#>\-•(\[{=]*(?:(?:@position_nouns|@labels|@predicates|@links|@conclusions|@choosing|the|correct|is|would|be|most|likely|probably|indeed|clearly)\b[\s:*\"']*)*"
 _LETTER = _LEAD + r"[\"'(\[{<*$]*([a-z])(?!'?[a-z0-9\u00c0-\u024f#_])([\"')\]}>*$]*)"
 _ARTICLE_AFTER = re.compile(r"[\s*]+[^\W\d_]")
-_GOES_ON = re.compile(r"\s+(?:because|since|as|and|or|is|which|with|due|given|based|based|for|if|was|would|-)\b|\s*[,;:(\-]")
-_MORE = re.compile(r"(?:\band\b|\bor\b|,|/|&|\+|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|和|或|、|と|또는|и|или)\s*(?:both\s+|options?\s+)?([(\[\"'*]*)([a-z])(?!'?[a-z0-9\u00c0-\u024f#_])")
+_GOES_ON = re.compile(
+    r"\s+(?:because|since|as|and|or|is|which|with|due|given|based|based|for|if|was|would|-)\b|\s*[,;:(\-]"
+)
+_MORE = re.compile(
+    r"(?:\band\b|\bor\b|,|/|&|\+|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|和|或|、|と|또는|и|или)\s*(?:both\s+|options?\s+)?([(\[\"'*]*)([a-z])(?!'?[a-z0-9\u00c0-\u024f#_])"
+)
 _LIST = re.compile(r"\[([^\[\]]*)\]")
 _ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
 _RIGHT = re.compile(
@@ -152,7 +156,11 @@ def _several(document: Document, options: Options, span: Span, named: Sequence[M
 def _declined(document: Document, options: Options, span: Span, mention: Mention) -> Reading | None:
     """Return a refusal where the statement says that no option fits, or that nothing can be said."""
     none = document.search("none", *span)
-    if none and (none.start() > mention.span[1] or not document.search("conclusions", *span)) and not is_spared(document, none):
+    if (
+        none
+        and (none.start() > mention.span[1] or not document.search("conclusions", *span))
+        and not is_spared(document, none)
+    ):
         return Reading("refused", "none_of_them", span)
     if mention.marked or mention.how == "both" or document.search("conclusions", *span):
         return None
@@ -219,10 +227,16 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
     delimited = closed or not rest.strip() or rest[0] in ").:,;\n-" or rest.lstrip()[:1] in tuple(":-(,;=")
     if not closed and rest[:1] in tuple(",-.:") and rest[1:2].isalnum() and not upper:
         delimited = False
-    if not delimited and (_ARTICLE_AFTER.match(rest) or rest[1:2].isalnum()) and not (upper and (match[1] not in "ai" or _GOES_ON.match(rest))):
+    if (
+        not delimited
+        and (_ARTICLE_AFTER.match(rest) or rest[1:2].isalnum())
+        and not (upper and (match[1] not in "ai" or _GOES_ON.match(rest)))
+    ):
         return None  # an article, a note or a name
     after = past(plain, (end, span[1]), " )]}.:>*-\"'\n(,_$")
-    if (mention := options.at(document, after, span[1])) and _belongs(document, options, match[1], plain[end:after], mention, span):
+    if (mention := options.at(document, after, span[1])) and _belongs(
+        document, options, match[1], plain[end:after], mention, span
+    ):
         return Reading("ok", "letter_and_text", (at, mention.span[1]), mention.index)
     turn = document.cues.pattern(r"@turns|@denials_before").search(plain, end, span[1])
     stop = turn.start() if turn else span[1]
@@ -254,12 +268,16 @@ def read_ordinal(document: Document, options: Options, span: Span) -> Reading | 
     plain, cues, position = document.plain, document.cues, -1
     noun = r"(?:@position_nouns|one|个|個|つ目の)"
     right = r"(?:\s*(?:is|was)\s+(?:the\s+)?(?:right|correct|best)(?:\s+(?:one|answer|option|choice))?)?"
-    counted = cues.pattern(rf"\W*(?:the answer is\W+)?@position_nouns\s*#?\s*(\d{{1,2}}|[^\W\d]+){right}\W*").fullmatch(plain, *span)
+    counted = cues.pattern(rf"\W*(?:the answer is\W+)?@position_nouns\s*#?\s*(\d{{1,2}}|[^\W\d]+){right}\W*").fullmatch(
+        plain, *span
+    )
     if counted and counted[1] in cues.counts:
         position = cues.counts[counted[1]]
     elif counted and counted[1].isdigit():
         position = int(counted[1]) - 1
-    elif match := cues.pattern(rf"\W*(?:the answer is\W+)?(?:the\s+|die\s+|la\s+|el\s+)?(?:(@ordinals)|(@last))\s*{noun}\s*@position_nouns?{right}\W*").fullmatch(plain, *span):
+    elif match := cues.pattern(
+        rf"\W*(?:the answer is\W+)?(?:the\s+|die\s+|la\s+|el\s+)?(?:(@ordinals)|(@last))\s*{noun}\s*@position_nouns?{right}\W*"
+    ).fullmatch(plain, *span):
         position = options.count - 1 if match[2] else _ordinal(cues, match[1])
     elif not options.numeric and (match := re.compile(r"\W*(\d{1,2})\W*").fullmatch(plain, *span)):
         position = int(match[1]) - 1

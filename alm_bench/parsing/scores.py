@@ -13,7 +13,9 @@ _VALUE = re.compile(
 )
 _BOX = re.compile(r"\[\s*([x✓✔✅*]?)\s*\]\s*[\"'*_]*\Z")
 _LETTER_KEY = r"(?:^|(?<=[\n{{,;|]))[\s\"'*_\-•(]*({letters})[\"'*_).]*\s*[:=|]\s*"
-_SEPARATOR = re.compile(r"[\s,;|/\"'\[\](){}<>*_.:\-•&?]*(?:\b(?:and|or)\b)?[\s,;|/\"'\[\](){}<>*_.:\-•]*(?:[(\[]?[a-z][).\]:])?[\s\"'*_\-]*")
+_SEPARATOR = re.compile(
+    r"[\s,;|/\"'\[\](){}<>*_.:\-•&?]*(?:\b(?:and|or)\b)?[\s,;|/\"'\[\](){}<>*_.:\-•]*(?:[(\[]?[a-z][).\]:])?[\s\"'*_\-]*"
+)
 
 
 def read_scores(document: Document, options: Options) -> Reading | None:
@@ -42,7 +44,9 @@ def _all(document: Document, options: Options) -> list[Mention]:
     if any(m.how != "letter" for m in found):
         return found
     keys = re.compile(_LETTER_KEY.format(letters=letters)).finditer(document.plain)
-    return [Mention(index, match.span(1), "letter") for match in keys if (index := options.by_letter(match[1])) is not None]
+    return [
+        Mention(index, match.span(1), "letter") for match in keys if (index := options.by_letter(match[1])) is not None
+    ]
 
 
 def _value(plain: str, mention: Mention) -> float | None:
@@ -61,7 +65,11 @@ def blank_echo(document: Document, options: Options) -> None:
         return
     distinct = set(options.first)
     mentions = options.mentions(document, 0, len(document.plain))
-    runs = [run for run in _runs(document.plain, mentions) if {m.index for m in run} == distinct and len(run) == len(distinct)]
+    runs = [
+        run
+        for run in _runs(document.plain, mentions)
+        if {m.index for m in run} == distinct and len(run) == len(distinct)
+    ]
     spans = [(run[0].span[0], run[-1].span[1]) for run in runs]
     rest = blank(document.plain, spans)
     if spans and re.search(r"\w", rest):

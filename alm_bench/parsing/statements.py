@@ -66,7 +66,11 @@ def complement(plain: str, start: int) -> Span:
     stop = min(len(plain), start + LONGEST)
     match = _LINE_END.search(plain, start, stop)
     end = match.start() if match else stop
-    if match and plain[end] == "\n" and (not re.search(r"\w", plain[start:end]) or plain[start:end].rstrip(" *_").endswith(":")):
+    if (
+        match
+        and plain[end] == "\n"
+        and (not re.search(r"\w", plain[start:end]) or plain[start:end].rstrip(" *_").endswith(":"))
+    ):
         following = re.compile(r"\s*[^\n]*").match(plain, end, stop)
         end = following.end() if following else end
     return start, end

@@ -1,0 +1,127 @@
+"""Questions with several right options: which set of options does a text select?"""
+
+import json
+import re
+from collections.abc import Sequence
+
+from alm_bench.core.types import Parsed
+from alm_bench.parsing.document import Document
+from alm_bench.parsing.mcq import SHORT, options_of
+from alm_bench.parsing.options import Options
+from alm_bench.parsing.reading import Reading, is_silent, read, read_bare, usable
+from alm_bench.parsing.scores import blank_echo
+from alm_bench.parsing.text import Span, words
+
+_LETTERS = re.compile(
+    r"(?<![\w'])(?:(?:both|options?|choices?|answers?|letters?|and|or)\s+)*[(\[\"'*]*([a-z])[)\]\"'*.:]*(?=\s*(?:[,;/&+\n)\]}.]|and\b|$|\())"
+)
+_GLUED = re.compile(r"\W*([A-Z]{2,10})\W*")
+_BULLET = re.compile(r"\s*(?:[-*•+]|\d+[.)]|\(?[a-z][).:]|\[[x✓✔]\])\s*", re.IGNORECASE)
+
+
+def parse_choices(text: str, choices: Sequence[str], answer_tags: Sequence[str] = ()) -> Parsed:
+    """Parse which of `choices` a text selects where several may be right; `indices` are ascending.
+
+    `value` joins the selected options' texts, `index` is None. The last statement decides, as in `parse_choice`.
+    """
+    if not text.strip():
+        return Parsed("empty", "none")
+    options = options_of(tuple(choices))
+    document = Document(text, tuple(answer_tags))
+    blank_echo(document, options)
+    blocked: Reading | None = None
+    for rule, span in _spans(document, options):
+        if indices := _selected(document, options, span):
+            value = ", ".join(choices[index] for index in sorted(indices))
+            return Parsed("ok", rule, None, value, span, tuple(sorted(indices)))
+        reading = read(document, options, span)
+        if rule != "whole" and not is_silent(reading) and blocked is None and not document.cut:
+            return Parsed(reading.status if reading.status != "ok" else "unparsed", f"{rule}:{reading.rule}")
+        blocked = blocked or reading
+    if document.cut:
+        return Parsed("truncated", "none")
+    if document.search("refusals") or document.search("none"):
+        return Parsed("refused", "refusal")
+    return Parsed("unparsed" if document.finished or blocked else "truncated", "nothing_named")
+
+
+def _spans(document: Document, options: Options) -> list[tuple[str, Span]]:
+    """The parts of a text that may state its answer, the likeliest first."""
+    found = []
+    for statement in reversed(document.statements):
+        if not document.cut or statement.kind == "tag":
+            found.append((statement.kind, _with_bullets(document, statement.span)))
+    if document.cut:
+        return found
+    if bullets := _last_bullets(document, options):
+        found.append(("bullets", bullets))
+    if len(words(document.plain)) <= SHORT or not document.sentences:
+        found.append(("whole", (0, len(document.plain))))
+    else:
+        found += [("line", document.lines[-1]), ("conclusion", document.sentences[-1])]
+    return found
+
+
+def _with_bullets(document: Document, span: Span) -> Span:
+    """Extend a statement by the bullets that follow its line."""
+    end = span[1]
+    for start, stop in document.lines:
+        if start >= end and _BULLET.match(document.plain, start, stop) and not document.plain[end:start].strip():
+            end = stop
+    return span[0], end
+
+
+def _last_bullets(document: Document, options: Options) -> Span | None:
+    """The lines at the end that are an option each."""
+    lines = list(document.lines)
+    kept: list[Span] = []
+    while lines and read_bare(document, options, lines[-1]):
+        kept.append(lines.pop())
+    return (kept[-1][0], kept[0][1]) if kept else None
+
+
+def _selected(document: Document, options: Options, span: Span) -> set[int]:
+    """The options that a statement selects, none where it says that none fits."""
+    plain = document.plain[slice(*span)]
+    if document.search("none", *span) or (document.search("refusals", *span) and len(words(plain)) > 3):
+        return set()
+    if glued := _GLUED.fullmatch(document.original, *span):
+        found = {options.by_letter(letter.lower()) for letter in glued[1]}
+        if None not in found and len(found) == len(glued[1]) and options.exact(plain) is None:
+            return {index for index in found if index is not None}
+    if (named := _json(document, options, span)) is not None:
+        return named
+    mentions = {mention.index for mention in usable(document, options, span)}
+    covered = [mention.span for mention in options.mentions(document, *span)]
+    for match in _LETTERS.finditer(document.plain, *span):
+        index, at = options.by_letter(match[1]), match.start(1)
+        written = document.original[at].isupper() or match.end() - match.start() > 1
+        inside = any(start <= at < stop for start, stop in covered)
+        if index is not None and written and not inside and not document.is_denied(match.start(), match.end()):
+            mentions.add(index)
+    if not mentions:
+        reading = read(document, options, span)
+        return {reading.index} if reading.index is not None else set()
+    return mentions
+
+
+def _json(document: Document, options: Options, span: Span) -> set[int] | None:
+    """The options of a JSON list, None where there is no such list or an item is no option."""
+    plain = document.plain[slice(*span)]
+    start, end = plain.find("["), plain.rfind("]")
+    if start < 0 or end < start:
+        return None
+    try:
+        items = json.loads(plain[start : end + 1].replace("'", '"'))
+    except ValueError:
+        return None
+    found = set()
+    for item in items:
+        said = str(item)
+        index = options.exact(said)
+        if index is None and len(said.strip(" ().")) == 1 and said.strip(" ().").isalpha():
+            index = options.by_letter(said.strip(" ()."))
+        if index is None:
+            return None
+        found.add(index)
+    return found
