@@ -24,6 +24,9 @@ PARSER = "mcq@3"
 SHORT = 25
 """Words up to which a whole text is read as one statement."""
 
+CERTAIN = ("exact", "letter", "letter_and_text", "ordinal")
+"""Rules that read an option which stands alone."""
+
 _TAIL = re.compile(r"[\s.!?\"')\]}*_`。$>]*\Z")
 
 
@@ -185,9 +188,10 @@ class Decision:
         if corrected := self._corrected(0):
             if corrected.index is not None:
                 return corrected
-        if not self.document.finished and self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain):
-            return Reading("truncated", "none", whole)
         reading = read(self.document, self.options, whole)
+        dangling = self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain)
+        if dangling and reading.rule not in CERTAIN and reading.span[1] != self.end and not self._ends_with(reading):
+            return Reading("truncated", "none", whole)
         if reading.status == "ambiguous":
             return self._concluded(0) or self._first() or reading
         return reading

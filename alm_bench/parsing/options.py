@@ -111,7 +111,12 @@ class Options:
         position = ord(letter) - ord("a")
         if self._keys.notes and any(i != position and text.split()[0] == letter for i, text in enumerate(self.texts)):
             return None  # "e" may be E major, E minor or the fifth
-        return self.first[position] if 0 <= position < self.count else None
+        return position if 0 <= position < self.count else None
+
+    def named_by(self, letter: str) -> int | None:
+        """Return the first of equal options for a letter."""
+        index = self.by_letter(letter)
+        return None if index is None else self.first[index]
 
     def at(self, document: Document, start: int, end: int) -> Mention | None:
         """Return the longest option that the text names at `start`, an article before it passed over."""
@@ -189,7 +194,7 @@ class Options:
             article = before[2] in "ai" and not (before[1] or before[3].strip())
             if delimited and not article:
                 how, begin = "both", max(0, start - 12) + before.start()
-        if how != "both" and (after := _LETTER_AFTER.match(plain, end)) and self.by_letter(after[1]) is not None:
+        if how != "both" and (after := _LETTER_AFTER.match(plain, end)) and self.named_by(after[1]) is not None:
             how, end = "both", after.end()
         other = self.texts[index] == "none" and plain[end : end + 4] == " of "  # "none of the options" names no option
         return Mention(index, (begin, end), how, other or document.is_denied(begin, end), marked)
@@ -204,7 +209,7 @@ class Options:
                     index = int(digits) - 1 if 0 < int(digits) <= self.count and not self.numeric else None
                     how = "position"
                 else:
-                    index, how = self.by_letter(match[1]), "letter"
+                    index, how = self.named_by(match[1]), "letter"
                     small = not document.original[at].isupper()
                     if small and (template is _APPROVED or (match[1] in "ai" and at == match.end() - 1)):
                         index = None  # a word

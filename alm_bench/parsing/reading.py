@@ -49,19 +49,20 @@ def is_silent(reading: Reading) -> bool:
 def read(document: Document, options: Options, span: Span) -> Reading:
     """Read one statement: the option itself, a list of one, a position, an option within it, or other words for it."""
     said = document.plain[slice(*span)]
-    if not said.strip(_MARKS) or _RIGHT.fullmatch(said):
-        return Reading("unparsed", "blank", span)
     if (index := options.exact(said)) is not None:
         return Reading("ok", "exact", span, index)
+    if not said.strip(_MARKS) or (_RIGHT.fullmatch(said) and "[" not in said):
+        return Reading("unparsed", "blank", span)
     if _NULL.fullmatch(said):
         return Reading("refused", "refusal", span)
     if items := _list(document.plain, span):
         return read(document, options, items[0]) if len(items) == 1 else Reading("ambiguous", "several", span)
     if document.cues.pattern(r"\W*(?:is |are )?@denials_before").match(said) and not options.at(document, *span):
         return _denied_start(document, options, span)
-    if reading := read_ordinal(document, options, span) or _at_start(document, options, span):
-        return reading
-    if reading := read_letter(document, options, span):
+    lettered = read_letter(document, options, span)
+    if lettered and lettered.rule == "letter_and_text":
+        return lettered
+    if reading := read_ordinal(document, options, span) or _at_start(document, options, span) or lettered:
         return reading
     if reading := _within(document, options, span):
         return reading
@@ -119,10 +120,14 @@ def usable(document: Document, options: Options, span: Span) -> list[Mention]:
 
 def is_alone(document: Document, mention: Mention, mentions: Sequence[Mention]) -> bool:
     """Whether a mention is not one of a list of several options: "blues, jazz or rock"."""
-    return not any(
-        other.index != mention.index and is_list(document.plain, *sorted((mention, other), key=lambda m: m.span))
-        for other in mentions
-    )
+    run: list[Mention] = []
+    for other in mentions:
+        if run and not is_list(document.plain, run[-1], other):
+            if any(m.span == mention.span for m in run):
+                break
+            run = []
+        run.append(other)
+    return not any(m.span == mention.span for m in run) or len({m.index for m in run}) == 1
 
 
 _AFTER_WORD = re.compile(r"\W*(?:$|[.,;:!?\n)\]}。\"'*])")
@@ -201,9 +206,11 @@ def _at_start(document: Document, options: Options, span: Span) -> Reading | Non
         other = options.at(document, also.end(), span[1])
         if other is not None and other.index != mention.index and not other.denied:
             return _several(document, options, span, [mention, other])
+    named = usable(document, options, span)
+    if not is_alone(document, mention, named):
+        return _several(document, options, span, named)
     if mention.how == "text" and not _ends_here(document, mention, span):
-        rivals = {m.index for m in usable(document, options, span)} - {mention.index}
-        if rivals:
+        if {m.index for m in named} - {mention.index}:
             return None
     return Reading("ok", "letter_and_text" if mention.how == "both" else "named", mention.span, mention.index)
 
@@ -244,7 +251,7 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
         other = options.by_letter(more[2])
         named = bool(more[1]) or document.original[more.start(2)].isupper() or not upper
         article = more[2] in "ai" and not more[1] and not document.original[more.start(2)].isupper()
-        if other is not None and other != options.by_letter(match[1]) and named and not article:
+        if other is not None and options.first[other] != options.named_by(match[1]) and named and not article:
             joined = options.like(plain[slice(*span)])
             return Reading("ok", "joined", span, joined[0]) if joined else Reading("ambiguous", "several", span)
     index = options.by_letter(match[1])
@@ -255,9 +262,9 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
 
 def _belongs(document: Document, options: Options, letter: str, between: str, mention: Mention, span: Span) -> bool:
     """Whether an option's text stands with the letter before it, and is not the beginning of another sentence."""
-    if mention.index == options.by_letter(letter):
+    if mention.index == options.named_by(letter):
         return True
-    if mention.denied or options.is_letter(mention.index):
+    if mention.denied:
         return False
     ends = _AFTER_WORD.match(document.plain, mention.span[1], span[1]) or mention.span[1] >= span[1]
     return bool(ends) if "." in between or "," in between or not between.strip() else True
