@@ -24,6 +24,9 @@ _JOINED = re.compile(
 )
 _BRACKETED = r"(?<![\w)])[(\[{]\s*[\"'*$]*([a-z])[\"'*$]*\s*[)\]}]"
 _APPROVED = r"(?<![\w'(\[])[\"'*]*([a-z])[\"'*]*\s{0,2}@approvals"
+_COMPLETED = (
+    r"(?:@predicates|@choosing|@links|:)\s+(?:@position_nouns\s+)?[\"'*(]*([a-z])(?![\w'])[\"'*)]*(?=\s*(?:[.,;!?]|\Z|\n))"
+)
 _NAMED = r"@position_nouns\s*[:#]?\s*[\"'*$(\[{]*(?:([a-z])|(\d{1,2}))(?![\w'])[\"'*$)\]}]*"
 _STAND_ALONE = re.compile(r"[\s\"')\]}*]*(?:$|[.,;:!?\n)\]。])")
 _COMPOUND = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
@@ -192,7 +195,7 @@ class Options:
                 before[1] or before[3].strip() or document.original[max(0, start - 12) + before.start(2)].isupper()
             )
             article = before[2] in "ai" and not (before[1] or before[3].strip())
-            if delimited and not article:
+            if delimited and not article and self.named_by(before[2]) is not None:
                 how, begin = "both", max(0, start - 12) + before.start()
         if how != "both" and (after := _LETTER_AFTER.match(plain, end)) and self.named_by(after[1]) is not None:
             how, end = "both", after.end()
@@ -201,7 +204,7 @@ class Options:
 
     def _letters(self, document: Document, start: int, end: int) -> list[Mention]:
         found = []
-        for template in (_NAMED, _BRACKETED, _APPROVED):
+        for template in (_NAMED, _BRACKETED, _APPROVED, _COMPLETED):
             for match in document.cues.pattern(template).finditer(document.plain, start, end):
                 digits = match[2] if template is _NAMED else None
                 at = match.start(2 if digits else 1)
@@ -211,10 +214,10 @@ class Options:
                 else:
                     index, how = self.named_by(match[1]), "letter"
                     small = not document.original[at].isupper()
-                    if small and (template is _APPROVED or (match[1] in "ai" and at == match.end() - 1)):
+                    if small and (template in (_APPROVED, _COMPLETED) or (match[1] in "ai" and at == match.end() - 1)):
                         index = None  # a word
                 if index is not None and not any(m.span[0] <= at < m.span[1] for m in found):
-                    stop = at + 1 if template is _APPROVED else match.end()
+                    stop = at + 1 if template in (_APPROVED, _COMPLETED) else match.end()
                     found.append(Mention(index, (at, stop), how, document.is_denied(match.start(), stop), True))
         return found
 

@@ -115,7 +115,10 @@ def usable(document: Document, options: Options, span: Span) -> list[Mention]:
         found = [mention for mention in found if mention.how != "inflected"]
     kept = [m for m in found if m.how != "text" or not options.is_letter(m.index) or _stands_alone(document, m, span)]
     others = document.search("others", *span)
-    return [m for m in kept if not others or m.span[0] < others.start()] if others else kept
+    if others is None:
+        return kept
+    ends = document.cues.pattern(r",\s*(?:@conclusions|@contrasts)|;").search(document.plain, others.end(), span[1])
+    return [m for m in kept if m.span[0] < others.start() or (ends and m.span[0] >= ends.start())]
 
 
 def is_alone(document: Document, mention: Mention, mentions: Sequence[Mention]) -> bool:
@@ -169,7 +172,12 @@ def _declined(document: Document, options: Options, span: Span, mention: Mention
         return Reading("refused", "none_of_them", span)
     if mention.marked or mention.how == "both" or document.search("conclusions", *span):
         return None
-    return Reading("refused", "refusal", span) if document.search("refusals", *span) else None
+    refusal = document.search("refusals", *span)
+    if refusal is None:
+        return None
+    denied = [m.span[0] for m in options.mentions(document, *span) if m.denied]
+    excused = any(refusal.start() <= start <= refusal.end() + 15 for start in denied)  # "I cannot hear a dog"
+    return None if excused else Reading("refused", "refusal", span)
 
 
 def is_spared(document: Document, none: re.Match[str]) -> bool:

@@ -21,7 +21,7 @@ _SEPARATOR = re.compile(
 def read_scores(document: Document, options: Options) -> Reading | None:
     """Read a table of scores, probabilities or marks: the option with the highest, where it is alone."""
     plain = document.plain
-    if not re.search(r"[\d✓✔✅☑❌✗✘✖🔴🟢]|\[[\sx]*\]|\b(?:true|false)\b", plain):
+    if not re.search(r"[\d✓✔✅☑❌✗✘✖🔴🟢]|\[[\sx]*\]|\b(?:true|false|yes|no|correct|incorrect|right|wrong)\b", plain):
         return None
     values: dict[int, tuple[float, Span]] = {}
     for mention in _all(document, options):
@@ -33,8 +33,10 @@ def read_scores(document: Document, options: Options) -> Reading | None:
         return None
     best = max(value for value, _ in values.values())
     hits = [(index, span) for index, (value, span) in values.items() if value == best]
-    if len(hits) != 1 or not 0 < best <= 100:
+    if not 0 < best <= 100:
         return None
+    if len(hits) > 1:
+        return Reading("ambiguous", "scored", (0, len(plain))) if len(values) == len(distinct) else None
     return Reading("ok", "scored", hits[0][1], hits[0][0])
 
 
