@@ -7,6 +7,7 @@ which languages it is written, and where it states its answer (`statements`). It
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import Any
 
 from alm_bench.parsing.languages import Cues, detect_cues
 from alm_bench.parsing.statements import Statement, find_statements
@@ -38,6 +39,7 @@ class Document:
 
     def __init__(self, text: str, answer_tags: Sequence[str] = ()) -> None:
         self.original = text
+        self.memo: dict[object, Any] = {}  # what others find in the text once, by whom
         folded = fold(text)
         self.tags = tuple(find_tags(folded, answer_tags))
         hidden, self.cut = _reasoning(self.tags, len(folded))

@@ -1,9 +1,11 @@
 """The options of one question, and where a text names them: by letter, by position, by text or by its inflection."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice, takewhile
 
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
@@ -137,10 +139,19 @@ class Options:
 
     def mentions(self, document: Document, start: int, end: int) -> list[Mention]:
         """Return all options that the text names between two positions, the longer where one holds another."""
-        found = self._texts(document, start, end)
-        taken = [mention.span for mention in found]
-        for mention in self._letters(document, start, end):
-            if not any(mention.span[0] < stop and begin < mention.span[1] for begin, stop in taken):
+        found: list[Mention] | None = document.memo.get(self)
+        if found is None:
+            found = document.memo[self] = self._all(document)
+        first = bisect_left(found, start, key=lambda mention: mention.span[0])
+        return list(takewhile(lambda mention: mention.span[1] <= end, islice(found, first, None)))
+
+    def _all(self, document: Document) -> list[Mention]:
+        end = len(document.plain)
+        found = self._texts(document, 0, end)
+        taken, starts = [mention.span for mention in found], [mention.span[0] for mention in found]
+        for mention in self._letters(document, 0, end):
+            near = bisect_right(starts, mention.span[1])
+            if not any(mention.span[0] < stop and begin < mention.span[1] for begin, stop in taken[max(0, near - 2) : near]):
                 found.append(mention)
         return _deny_lists(document, sorted(found, key=lambda mention: mention.span))
 
@@ -203,7 +214,8 @@ class Options:
         return Mention(index, (begin, end), how, other or document.is_denied(begin, end), marked)
 
     def _letters(self, document: Document, start: int, end: int) -> list[Mention]:
-        found = []
+        found: list[Mention] = []
+        taken: set[int] = set()
         for template in (_NAMED, _BRACKETED, _APPROVED, _COMPLETED):
             for match in document.cues.pattern(template).finditer(document.plain, start, end):
                 digits = match[2] if template is _NAMED else None
@@ -216,8 +228,9 @@ class Options:
                     small = not document.original[at].isupper()
                     if small and (template in (_APPROVED, _COMPLETED) or (match[1] in "ai" and at == match.end() - 1)):
                         index = None  # a word
-                if index is not None and not any(m.span[0] <= at < m.span[1] for m in found):
+                if index is not None and at not in taken:
                     stop = at + 1 if template in (_APPROVED, _COMPLETED) else match.end()
+                    taken.add(at)
                     found.append(Mention(index, (at, stop), how, document.is_denied(match.start(), stop), True))
         return found
 
@@ -307,6 +320,9 @@ class Keys:
 
     def match(self, said: Sequence[Token], position: int) -> tuple[int, int] | None:
         """Return the longest option that begins with the token at `position`, and its last token."""
+        first = said[position].text
+        if first not in self._articles and first.isascii() and "'" not in first and self._form(first) not in self._prefixes:
+            return None
         key, best = "", None
         for number in range(position, len(said)):
             text = said[number].text

@@ -76,6 +76,7 @@ def blank_echo(document: Document, options: Options) -> None:
     rest = blank(document.plain, spans)
     if spans and re.search(r"\w", rest):
         document.plain = rest
+        document.memo[options] = [m for m in mentions if not any(a <= m.span[0] < b for a, b in spans)]
 
 
 def _runs(plain: str, mentions: Sequence[Mention]) -> list[list[Mention]]:
