@@ -34,9 +34,11 @@ class TaskEntry:
     def prompts(self) -> dict[str, PromptTemplate]:
         return load_prompts(self.card.folder / self.card.prompts, self.card.name)
 
-    def create(self, options: Mapping[str, str] | None = None) -> Task:
+    def create(self, options: Mapping[str, str] | None = None, answer_tags: Sequence[str] = ()) -> Task:
+        """Create the task. `answer_tags` are names of answer tags besides those of its card."""
         parsed = fill(self._options(), options or {}, f"task {self.card.name}")
-        task: Task = self._plugin().create(self.card, parsed)
+        card = replace(self.card, answer_tags=tuple(dict.fromkeys((*self.card.answer_tags, *answer_tags))))
+        task: Task = self._plugin().create(card, parsed)
         return task
 
     def takes(self) -> list[str]:
@@ -165,6 +167,7 @@ def read_cards(path: Path) -> list[TaskCard | AblationCard]:
                 cards.append(_ablation(name, table, path.parent))
                 continue
             lists: dict[str, Any] = {key: tuple(table.pop(key)) for key in ("splits", "metrics", "groups", "audio")}
+            lists["answer_tags"] = tuple(table.pop("answer_tags", ()))
             files, audio = _files(table.pop("files")), _fetch(table.pop("audio_fetch", None))
             cards.append(TaskCard(name=name, files=files, folder=path.parent, audio_fetch=audio, **lists, **table))
     except KeyError as error:

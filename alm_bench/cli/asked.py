@@ -72,6 +72,7 @@ class Asked:
     options: str
     shuffles: int | None
     solvable_by: str | None
+    answer_tag: list[str] | None
     missing_audio: str
     metrics: str | None
     max_failures: str
@@ -148,6 +149,7 @@ class Asked:
         if self.shuffles is not None and self.options != "shuffled":
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
         common.check_device_and_dtype(self.device, self.dtype)
+        common.answer_tags(self.answer_tag)
         Tolerance.read(self.max_failures)
         read_size(self.batch_size)
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
@@ -180,4 +182,5 @@ class Asked:
             shuffles=self.shuffles or 1,
             task_options=options,
             model_options=self.model_options(),
+            answer_tags=common.answer_tags(self.answer_tag),
         )

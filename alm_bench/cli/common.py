@@ -1,6 +1,7 @@
 """What several commands share: options of one meaning, the data folder, run folders, printing."""
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, redirect_stdout
@@ -42,6 +43,12 @@ Dtype = Annotated[
 ]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name (or the end of it).")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds run folders.")]
+AnswerTag = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="A tag that holds the answer, such as verdict for <verdict>B</verdict> (repeatable)."
+    ),
+]
 SolvableBy = Annotated[
     str | None,
     typer.Option(metavar="RUN", help="A text-only run: the column `beyond text` counts the items that it gets wrong."),
@@ -215,3 +222,12 @@ def report_left_out(left_out: "Sequence[LeftOut]") -> None:
     """A line each on standard error."""
     for one in left_out:
         print_notice(f"{one.folder.name}: left out: {one.reason}")
+
+
+def answer_tags(names: list[str] | None) -> tuple[str, ...]:
+    """Return the names of `--answer-tag`. Raises UsageError for one that is no name."""
+    found = tuple(name.strip().strip("<>[]/") for name in names or ())
+    for given, name in zip(names or (), found, strict=True):
+        if not re.fullmatch(r"[^\W\d][\w -]{0,39}", name):
+            raise UsageError(f"--answer-tag takes a tag's name such as verdict, found {given!r}")
+    return found

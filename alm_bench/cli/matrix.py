@@ -29,6 +29,7 @@ def rescore_matrix(
         typer.Option(metavar="first|last|each", help="Which output counts of an id that repeats. [default: an error]"),
     ] = None,
     label: common.Label = None,
+    answer_tag: common.AnswerTag = None,
     json_: common.Json = False,
 ) -> None:
     """Show why published numbers disagree: the accuracy of the same outputs by the rules of other programs."""
@@ -37,8 +38,9 @@ def rescore_matrix(
     from alm_bench.scoring.rules import REFUSAL, Answer, matrix
 
     which: Any = "error" if duplicates is None else common.one_of(duplicates, ("first", "last", "each"), "--duplicates")
+    tags = common.answer_tags(answer_tag)
     stored = read_stored(outputs, Columns(column, id_, which))
-    answers = [Answer(sample, text) for sample, text in pair_outputs(stored, annotations)]
+    answers = [Answer(sample, text, tags) for sample, text in pair_outputs(stored, annotations)]
     check_golds([answer.sample for answer in answers], annotations or outputs)
     rows = matrix(answers)
     model = label or outputs.stem

@@ -102,6 +102,7 @@ def run(
         int | None, typer.Option(min=1, help="Orders of each question with --options shuffled; 1 where none.")
     ] = None,
     solvable_by: common.SolvableBy = None,
+    answer_tag: common.AnswerTag = None,
     missing_audio: Annotated[
         str, typer.Option(metavar="error|skip", help="What an unusable clip makes of its item.")
     ] = "error",
@@ -181,7 +182,7 @@ def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
     jobs = []
     for name in names:
         entry = catalogue().task(name)
-        task = entry.create(options[name])
+        task = entry.create(options[name], common.answer_tags(asked.answer_tag))
         chosen = common.pick_split(entry, asked.split)
         root = common.resolve_data(entry, chosen, asked.data, options[name])
         task.files(root, chosen)

@@ -15,6 +15,7 @@ def score(
         str | None,
         typer.Option(metavar="M[,M]|all", help="Score sentences by these instead; by those of the run where none."),
     ] = None,
+    answer_tag: common.AnswerTag = None,
     out: common.Out = common.RUNS,
     json_: common.Json = False,
 ) -> None:
@@ -24,17 +25,18 @@ def score(
 
     folders = [common.find_run(run, out) for run in runs]  # a name that fits none is met before anything is written
     solver = None if solvable_by is None else common.find_run(solvable_by, out)
+    tags = common.answer_tags(answer_tag)
     summaries = []
     for folder in folders:
-        summaries.append(_score(folder, solver, metrics))
+        summaries.append(_score(folder, solver, metrics, tags))
         if not json_:
             print(report(summaries[-1]) + ("\n" if folder != folders[-1] else ""))
     if json_:
         common.print_json(document(summaries))
 
 
-def _score(folder: Path, solver: Path | None, metrics: str | None) -> dict[str, Any]:
-    """Score one run again and store that; its summary."""
+def _score(folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...]) -> dict[str, Any]:
+    """Score one run again and store that; return its summary. Without `tags`, the run's own answer tags hold."""
     from alm_bench.cli.progress import Counting
     from alm_bench.plugins import catalogue
     from alm_bench.records.finished import finish_run
@@ -48,7 +50,9 @@ def _score(folder: Path, solver: Path | None, metrics: str | None) -> dict[str, 
     name = header["task"]["name"]
     if metrics is not None:
         header["spec"]["task_options"]["metrics"] = common.metrics_of([name], metrics)[name]
-    task = catalogue().task(name).create(header["spec"]["task_options"])
+    tags = tags or tuple(header["spec"].get("answer_tags", ()))
+    header["spec"]["answer_tags"] = list(tags)
+    task = catalogue().task(name).create(header["spec"]["task_options"], tags)
     with RunStore(folder, header, keep_failures=True) as store:
         records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)
         if solver is not None:
@@ -57,6 +61,6 @@ def _score(folder: Path, solver: Path | None, metrics: str | None) -> dict[str, 
             summary = summarise(header, task, records, folder.name)
         store.rewrite(records)
         if not summary["partial"]:
-            store.note("spec", header["spec"])  # with the metrics that were asked for now
+            store.note("spec", header["spec"])  # with the metrics and tags of this call
             finish_run(store, task, summary, records)
     return summary

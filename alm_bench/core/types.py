@@ -331,6 +331,7 @@ class TaskCard:
     prompts: str = "prompts.toml"
     fit_split: str | None = None
     fit_task: str | None = None
+    answer_tags: tuple[str, ...] = ()  # names of tags that hold the answer, besides those that the parser knows
 
     @property
     def default_split(self) -> str:

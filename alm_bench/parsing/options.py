@@ -11,7 +11,7 @@ from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, stem_key, stems
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.text import Span, Token, fold, normalise, past, tokens, words
+from alm_bench.parsing.text import Span, Token, fold, normalise, tokens, words
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
 _ACCIDENTALS = {"flat": "b", "sharp": "#"}
@@ -26,9 +26,7 @@ _JOINED = re.compile(
 )
 _BRACKETED = r"(?<![\w)])[(\[{]\s*[\"'*$]*([a-z])[\"'*$]*\s*[)\]}]"
 _APPROVED = r"(?<![\w'(\[])[\"'*]*([a-z])[\"'*]*\s{0,2}@approvals"
-_COMPLETED = (
-    r"(?:@predicates|@choosing|@links|:)\s+(?:@position_nouns\s+)?[\"'*(]*([a-z])(?![\w'])[\"'*)]*(?=\s*(?:[.,;!?]|\Z|\n))"
-)
+_COMPLETED = r"(?:@predicates|@choosing|@links|:)\s+(?:@position_nouns\s+)?[\"'*(]*([a-z])(?![\w'])[\"'*)]*(?=\s*(?:[.,;!?]|\Z|\n))"
 _NAMED = r"@position_nouns\s*[:#]?\s*[\"'*$(\[{]*(?:([a-z])|(\d{1,2}))(?![\w'])[\"'*$)\]}]*"
 _STAND_ALONE = re.compile(r"[\s\"')\]}*]*(?:$|[.,;:!?\n)\]。])")
 _COMPOUND = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
@@ -151,7 +149,9 @@ class Options:
         taken, starts = [mention.span for mention in found], [mention.span[0] for mention in found]
         for mention in self._letters(document, 0, end):
             near = bisect_right(starts, mention.span[1])
-            if not any(mention.span[0] < stop and begin < mention.span[1] for begin, stop in taken[max(0, near - 2) : near]):
+            if not any(
+                mention.span[0] < stop and begin < mention.span[1] for begin, stop in taken[max(0, near - 2) : near]
+            ):
                 found.append(mention)
         return _deny_lists(document, sorted(found, key=lambda mention: mention.span))
 
@@ -321,7 +321,12 @@ class Keys:
     def match(self, said: Sequence[Token], position: int) -> tuple[int, int] | None:
         """Return the longest option that begins with the token at `position`, and its last token."""
         first = said[position].text
-        if first not in self._articles and first.isascii() and "'" not in first and self._form(first) not in self._prefixes:
+        if (
+            first not in self._articles
+            and first.isascii()
+            and "'" not in first
+            and self._form(first) not in self._prefixes
+        ):
             return None
         key, best = "", None
         for number in range(position, len(said)):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from alm_bench.core.types import Parsed
+from alm_bench.parsing.document import Document
 from alm_bench.parsing.mcq import parse_choice
 from alm_bench.parsing.numbers import numbers
-from alm_bench.parsing.document import Document
 from alm_bench.parsing.text import Span
 
 YES_NO: Mapping[str, Sequence[str]] = {"yes": ("yes", "true"), "no": ("no", "false")}

@@ -41,6 +41,7 @@ class RunSpec:
     repeat: int = 0
     task_options: Mapping[str, str] = field(default_factory=dict)
     model_options: Mapping[str, str] = field(default_factory=dict)
+    answer_tags: tuple[str, ...] = ()  # tags that hold the answer, besides those of the card and of the parser
 
 
 def fingerprint(
@@ -75,6 +76,8 @@ def fingerprint(
     }
     if spec.strategy != "plain":
         parts["strategy"] = spec.strategy
+    if spec.answer_tags:
+        parts["answer_tags"] = list(spec.answer_tags)
     if fitted_on is not None:
         parts["fit"] = dict(fitted_on)
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -21,10 +21,11 @@ Earned = list[float | None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One item: the question, with its options and gold, and the model's raw text."""
+    """One item: the question, with its options and gold, the model's raw text, and further tags that hold answers."""
 
     sample: Sample
     text: str
+    answer_tags: tuple[str, ...] = ()
 
     @property
     def choices(self) -> Sequence[str]:
@@ -78,7 +79,7 @@ def _picks(picks: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]]
 
 
 def _ours(answer: Answer) -> int | None:
-    return parse_choice(answer.text, answer.choices).index
+    return parse_choice(answer.text, answer.choices, answer.answer_tags).index
 
 
 def _official(answer: Answer) -> float:

@@ -104,7 +104,7 @@ class Entailment:
         return {BLIND_HYPOTHESIS: {sample.id: choice for sample, choice in zip(samples, choices, strict=True)}}
 
     def parse(self, sample: Sample, text: str) -> Parsed:
-        return parse_choice(text, sample.choices)
+        return parse_choice(text, sample.choices, self.card.answer_tags)
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
         return {"accuracy": float(parsed.index is not None and parsed.index == sample.target)}

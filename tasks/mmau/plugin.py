@@ -83,7 +83,7 @@ class Mmau:
         return {key: name if key == "skill" else name.lower() for key, name in told.items()}
 
     def parse(self, sample: Sample, text: str) -> Parsed:
-        return parse_choice(text, sample.choices)
+        return parse_choice(text, sample.choices, self.card.answer_tags)
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
         if sample.gold is None:

@@ -65,7 +65,7 @@ class MultipleChoice:
         return iter(unique((_choice(row) for row in _rows(self.card, data, path)), path))
 
     def parse(self, sample: Sample, text: str) -> Parsed:
-        return parse_choice(text, sample.choices)
+        return parse_choice(text, sample.choices, self.card.answer_tags)
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
         return {} if sample.target is None else {"accuracy": float(same_option(sample, parsed.index))}

@@ -20,7 +20,12 @@ WHY = (
 INVENTED: tuple[tuple[str, str, tuple[str, ...], int | None], ...] = (
     # verbose, with markdown
     ("verbose", f"**Analysis**\n\n{WHY}\n\n**Answer:** C) Grand piano", INSTRUMENTS, 2),
-    ("verbose", f"## Step 1\n{WHY}\n## Step 2\nThe hammers are audible.\n## Final answer\n**Grand piano**", INSTRUMENTS, 2),
+    (
+        "verbose",
+        f"## Step 1\n{WHY}\n## Step 2\nThe hammers are audible.\n## Final answer\n**Grand piano**",
+        INSTRUMENTS,
+        2,
+    ),
     ("verbose", f"{WHY}In light of this, my pick would be the grand piano.", INSTRUMENTS, 2),
     ("verbose", f"{WHY}Based on these observations, the instrument is a **grand piano**.", INSTRUMENTS, 2),
     ("verbose", f"{WHY}All of this leads me to conclude that it is option C.", INSTRUMENTS, 2),
@@ -95,7 +100,7 @@ INVENTED: tuple[tuple[str, str, tuple[str, ...], int | None], ...] = (
     ("eliminate", f"{WHY}There is neither rain nor hail. The sound is that of wind.", WEATHER, 2),
     # quoting the question
     ("quote", "You asked: which weather is heard, rain, thunder, wind or hail? I hear wind.", WEATHER, 2),
-    ("quote", 'Question: What is heard?\nA. Rain\nB. Thunder\nC. Wind\nD. Hail\nAnswer: D', WEATHER, 3),
+    ("quote", "Question: What is heard?\nA. Rain\nB. Thunder\nC. Wind\nD. Hail\nAnswer: D", WEATHER, 3),
     ("quote", "Choices: (A) Rain (B) Thunder (C) Wind (D) Hail\n\nMy answer is (A).", WEATHER, 0),
     ("quote", "Of rain, thunder, wind and hail, the clip has hail.", WEATHER, 3),
     ("quote", 'The answer to "Which weather can be heard in this clip?" is wind.', WEATHER, 2),
@@ -106,7 +111,7 @@ INVENTED: tuple[tuple[str, str, tuple[str, ...], int | None], ...] = (
     ("json", '```json\n{"final_answer": "(C) Wind"}\n```', WEATHER, 2),
     ("json", '{"choice": 3}', WEATHER, 2),
     ("json", '{"choice_index": 3}', WEATHER, 3),
-    ("json", "[\"Wind\"]", WEATHER, 2),
+    ("json", '["Wind"]', WEATHER, 2),
     ("json", '{"answer": ["Rain", "Wind"]}', WEATHER, None),
     ("json", '{"answer": ""}', WEATHER, None),
     ("json", '{"prediction": {"label": "Wind", "score": 0.8}}', WEATHER, 2),
@@ -175,7 +180,12 @@ INVENTED: tuple[tuple[str, str, tuple[str, ...], int | None], ...] = (
     ("refusal", f"{WHY}Unfortunately, I can't determine the weather from this clip.", WEATHER, None),
     ("refusal", "As a language model I have no access to the audio. Please provide a transcript.", WEATHER, None),
     ("cut", f"{WHY}The rain is soft at the start, and then the wind picks up while the", WEATHER, None),
-    ("cut", "The possible options are rain, thunder, wind and hail. Let me look at each of them. First, rain would", WEATHER, None),
+    (
+        "cut",
+        "The possible options are rain, thunder, wind and hail. Let me look at each of them. First, rain would",
+        WEATHER,
+        None,
+    ),
     ("cut", f"Let me go through the options. A. Rain: {WHY}B. Thunder: this would have a", WEATHER, None),
     ("both", "Both rain and wind can be heard.", WEATHER, None),
     ("both", "Answer: A and C", WEATHER, None),
@@ -212,5 +222,10 @@ INVENTED: tuple[tuple[str, str, tuple[str, ...], int | None], ...] = (
     ("word", "A dog barks while I walk.", ("Cat", "Dog", "Cow", "Hen"), 1),
     ("word", "I cannot hear a cow, only a hen.", ("Cat", "Dog", "Cow", "Hen"), 3),
     ("word", "The piece is in C minor.", ("C major", "C minor", "A minor"), 1),
-    ("word", "It moves from A minor to C major and ends there, so the final key is C major.", ("C major", "A minor"), 0),
+    (
+        "word",
+        "It moves from A minor to C major and ends there, so the final key is C major.",
+        ("C major", "A minor"),
+        0,
+    ),
 )
