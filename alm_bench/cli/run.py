@@ -283,6 +283,7 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
     were left open by an interruption or by the budget."""
     from alm_bench.cli.progress import Counting, Progress
     from alm_bench.records.finished import finish_run
+    from alm_bench.records.reparse import reparse_older
     from alm_bench.records.solver import left_out, solved_by
     from alm_bench.records.store import RunStore, read_records
     from alm_bench.records.summary import summarise
@@ -292,6 +293,8 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
     folder, solver = asked.out / plan.run_id, asked.solver
     with RunStore(folder, dict(plan.header), asked.fresh) as store:
         interrupted = False
+        if (reparsed := reparse_older(store, plan.task)) is not None:
+            print(f"{plan.spec.task}: {reparsed.line()}", file=sys.stderr)
         title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
         with Progress(title, len(plan.pending)) as progress:  # a model's label leaves no room for figures
             try:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.core.escape import print_notice
 
 
 def score(
@@ -19,7 +20,10 @@ def score(
     out: common.Out = common.RUNS,
     json_: common.Json = False,
 ) -> None:
-    """Parse and score the stored text of runs again; no model is loaded."""
+    """Parse and score the stored text of runs again; no model is loaded.
+
+    Where a newer parser reads it, one line says how many items changed, with the accuracy before and after.
+    """
     from alm_bench.records.summary import document
     from alm_bench.records.tables import report
 
@@ -40,7 +44,7 @@ def _score(folder: Path, solver: Path | None, metrics: str | None, tags: tuple[s
     from alm_bench.cli.progress import Counting
     from alm_bench.plugins import catalogue
     from alm_bench.records.finished import finish_run
-    from alm_bench.records.schema import judged
+    from alm_bench.records.reparse import parser_of, reparse
     from alm_bench.records.solver import solved_by
     from alm_bench.records.store import RunStore, read_header
     from alm_bench.records.summary import summarise
@@ -53,14 +57,18 @@ def _score(folder: Path, solver: Path | None, metrics: str | None, tags: tuple[s
     tags = tags or tuple(header["spec"].get("answer_tags", ()))
     header["spec"]["answer_tags"] = list(tags)
     task = catalogue().task(name).create(header["spec"]["task_options"], tags)
+    parser = parser_of(header, folder)
     with RunStore(folder, header, keep_failures=True) as store:
-        records = sorted((judged(record, task) for record in store.kept), key=lambda record: record.index)
+        records, reparsed = reparse(store.kept, task, parser)
         if solver is not None:
             records = solved_by(solver, records, header)
         with Counting("SPICE") as counting, telling(counting.update):
             summary = summarise(header, task, records, folder.name)
         store.rewrite(records)
+        store.note("parser", task.parser)
         if not summary["partial"]:
             store.note("spec", header["spec"])  # with the metrics and tags of this call
             finish_run(store, task, summary, records)
+    if reparsed.is_news:
+        print_notice(f"{folder.name}: {reparsed.line()}")
     return summary

@@ -133,6 +133,7 @@ def prepare(
     header = {
         "fingerprint": fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
         "spec": hide(asdict(spec)),
+        "parser": task.parser,
         "task": {"name": task.card.name, "version": task.card.version, "kind": task.card.kind},
         "data": {
             "kind": spec.data,
@@ -172,6 +173,11 @@ def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
     asked = f"--options {spec.options}" if moved else f"--answer-by {spec.answer_by}"
     if (moved or scored) and not any(sample.choices for sample in samples):
         raise UsageError(f"{asked}: the items of {spec.task} have no options")
+    if scored and any(sample.targets is not None for sample in samples):
+        raise UsageError(
+            f"{asked}: questions of {spec.task} may have several right options, and the likeliest is one; expected "
+            "--answer-by generate"
+        )
     if scored and not isinstance(adapter, Scores):
         raise UsageError(
             f"--answer-by {spec.answer_by}: {adapter.identity.label} does not score options (it has no "
