@@ -49,6 +49,8 @@ def compare(
 def _screen(ours: "Record", theirs: "Record") -> str:
     sample = ours.sample
     gold = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
+    if sample.targets is not None:
+        gold = " + ".join(sample.choices[index] for index in sample.targets)
     lines = [
         f"{sample.id}: {ours.prompt}",
         f"  gold: {gold}",

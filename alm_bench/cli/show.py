@@ -55,7 +55,7 @@ def show(
 
 def _wrong(record: "Record") -> bool:
     """Without a gold no answer is wrong; with one, neither is a failed call right."""
-    known = record.sample.target is not None and record.status != "skipped"
+    known = record.sample.has_reference and record.status != "skipped"
     main = record.scores.get("accuracy", max(record.scores.values(), default=None))
     if main is None:  # a sentence is neither right nor wrong; a failed call is no answer
         return known and record.status == "error"
@@ -68,12 +68,12 @@ def _screen(record: "Record") -> str:
     lines = [f"── {sample.id} · {record.status}" + (f" · {record.reason}" if record.reason else "")]
     lines += [f"{name:<10} {value}" for name, value in sample.fields.items()]
     for index, choice in enumerate(sample.choices):
-        gold = " ← gold" if index == sample.target else ""
-        said = " ← answer" if parsed is not None and index == parsed.index else ""
+        gold = " ← gold" if index == sample.target or index in (sample.targets or ()) else ""
+        said = " ← answer" if parsed is not None and index in (parsed.index, *(parsed.indices or ())) else ""
         lines.append(f"  {'(' + chr(97 + index) + ')':<8} {choice}{gold}{said}")
     if isinstance(sample.target, list):
         lines += [f"reference  {text}" for text in sample.target]
-    elif sample.target is None and sample.gold is not None:
+    elif not sample.has_reference and sample.gold is not None:
         lines.append(f"gold       {sample.gold}")
     lines.append(f"prompt     {record.prompt}")
     lines.append("text       " + ("(none)" if record.text is None else repr(record.text)))

@@ -164,6 +164,11 @@ class Parsed:
     span: tuple[int, int] | None = None
     indices: tuple[int, ...] | None = None
 
+    @property
+    def selects(self) -> bool:
+        """Whether the text selects an option, or several."""
+        return self.index is not None or bool(self.indices)
+
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
@@ -183,11 +188,12 @@ class Sample:
     """One item of a task, before a prompt set turns it into a `Request`.
 
     `fields` fills the prompt template (`question`, `hypothesis`). `target` is the option's index for multiple choice,
-    the references for captions, or None where answers are withheld. `gold` is the answer as the source file writes it,
+    the references for captions, or None where answers are withheld. `targets` are the indices of all right options of a
+    question that may have several; `target` is None then. `gold` is the answer as the source file writes it,
     for official rules that compare text. `groups` are the keys of the breakdowns, and `clip` where clips repeat.
     `skip` says why the item is outside our denominator (its gold is not among its options); it is answered all the
-    same, since official columns count it. `arranged` says how options were moved, where they were: `choices` and
-    `target` are in the order that the model is shown.
+    same, since official columns count it. `arranged` says how options were moved, where they were: `choices`,
+    `target` and `targets` are in the order that the model is shown.
     """
 
     id: str
@@ -199,6 +205,24 @@ class Sample:
     groups: Mapping[str, str] = field(default_factory=dict)
     skip: str | None = None
     arranged: Arrangement | None = None
+    targets: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        """Put `targets` into ascending order. Raises ValueError for targets that are not a set of options."""
+        if self.targets is None:
+            return
+        targets = tuple(sorted(set(self.targets)))
+        if self.target is not None or not targets or targets[0] < 0 or targets[-1] >= len(self.choices):
+            raise ValueError(
+                f"item {self.id}: `targets` takes indices of its {len(self.choices)} options, at least one, and no "
+                f"`target` beside them; found targets {self.targets!r}, target {self.target!r}"
+            )
+        object.__setattr__(self, "targets", targets)
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether its right answer is known."""
+        return self.target is not None or self.targets is not None
 
     @property
     def question(self) -> str:

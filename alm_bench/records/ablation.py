@@ -61,7 +61,7 @@ def pairs(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> list[
 
 def effects(task: Task, found: Sequence[Pair]) -> dict[str, dict[str, Effect]]:
     """Over all items ("all"), and by the key of each grouping."""
-    kept = [pair for pair in found if pair.clean.sample.target is not None and counts(task, pair.clean.sample)]
+    kept = [pair for pair in found if pair.clean.sample.has_reference and counts(task, pair.clean.sample)]
     if not kept:
         return {"all": {"all": missing("the items have no answers to be scored by")}}
     try:

@@ -162,7 +162,7 @@ def _cells(first: Run, second: Run, task: Task) -> Iterator[Cell]:
 
 def _corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str, Difference]:
     """Of the figures that are no means of items, over the items that have a target."""
-    kept = [pair for pair in pairs if pair[0].sample.target is not None]
+    kept = [pair for pair in pairs if pair[0].sample.has_reference]
     if not kept:
         return {}
     first, second = (task.corpus(side) for side in zip(*kept, strict=True))

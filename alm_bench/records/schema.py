@@ -78,7 +78,7 @@ class Record:
             "status": self.status,
             "reason": self.reason,
             "text": self.text,
-            "parsed": None if self.parsed is None else {name: getattr(self.parsed, name) for name in _PARSED},
+            "parsed": None if self.parsed is None else _parsed_entry(self.parsed),
             "scores": dict(self.scores),
             "blind": dict(self.blind),
             "prompt": self.prompt,
@@ -89,6 +89,7 @@ class Record:
             "groups": dict(sample.groups),
             "skip": sample.skip,
             "arranged": None if sample.arranged is None else asdict(sample.arranged),
+            **({} if sample.targets is None else {"targets": list(sample.targets)}),
             "audio": [{"id": ref.id, "path": str(ref.path)} for ref in sample.audio],
             "heard": dict(self.heard),
             "touched": list(self.touched),
@@ -116,6 +117,7 @@ class Record:
                 groups=dict(entry["groups"]),
                 skip=entry["skip"],
                 arranged=_arrangement(entry.get("arranged")),
+                targets=None if entry.get("targets") is None else tuple(entry["targets"]),
             )
             return Record(
                 index=entry["index"],
@@ -124,7 +126,7 @@ class Record:
                 status=entry["status"],
                 reason=entry["reason"],
                 text=entry["text"],
-                parsed=None if parsed is None else Parsed(**{**parsed, "span": _span(parsed["span"])}),
+                parsed=None if parsed is None else _read_parsed(parsed),
                 scores=dict(entry["scores"]),
                 blind=dict(entry["blind"]),
                 heard=dict(entry["heard"]),
@@ -140,8 +142,18 @@ class Record:
             raise StoreError(f"{where}: not a record of schema {SCHEMA_VERSION}: {error!r}") from error
 
 
-def _span(span: Any) -> tuple[int, int] | None:
-    return None if span is None else (span[0], span[1])
+def _parsed_entry(parsed: Parsed) -> dict[str, Any]:
+    """The fields of a reading; `indices` only of questions that may have several right options."""
+    entry = {name: getattr(parsed, name) for name in _PARSED}
+    if parsed.indices is None:
+        del entry["indices"]
+    return entry
+
+
+def _read_parsed(entry: Mapping[str, Any]) -> Parsed:
+    span, indices = entry["span"], entry.get("indices")
+    fields = {**entry, "span": None if span is None else (span[0], span[1])}
+    return Parsed(**{**fields, "indices": None if indices is None else tuple(indices)})
 
 
 def _arrangement(entry: Any) -> Arrangement | None:

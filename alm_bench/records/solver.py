@@ -24,6 +24,8 @@ def solved_by(folder: Path, records: Sequence[Record], header: Mapping[str, Any]
         raise UsageError(f"--solvable-by {folder.name}: a run of {other['task']['name']}, expected one of {task}")
     if other["fingerprint"] == header["fingerprint"]:
         raise UsageError(f"--solvable-by {folder.name} is the run itself, expected a run that heard nothing")
+    if any(record.sample.targets is not None for record in records):
+        raise UsageError(f"--solvable-by: questions of {task} may have several right options, expected one each")
     found, _ = read_records(folder)
     by_question = {record.sample.question: record for record in found}
     if len(by_question) < len(found):

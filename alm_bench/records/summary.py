@@ -19,9 +19,10 @@ Of a replay, `prompt.id` and `decoding.method` are "not known", and what belongs
 figure that a task is ranked by. `fit` tells the development rows that a model was fitted on, null for
 one that is not. `n` counts the items of our denominator (all but the skipped ones), `questions` what they are
 arrangements of. A LEAD sets accuracy, or the score that a task has in its place (records/earned.py), against the best
-blind row of the same items. `tables` may hold `confusion`, `positions` (scoring/position.py) and `unpicked`
-(scoring/choice.py). `usage` sums what a server told of its calls
-(records/usage.py); `delivery` is whether its audio reached the model (runner/delivery.py), null without a proof.
+blind row of the same items. `tables` may hold `confusion`, `positions` (scoring/position.py), `options`
+(scoring/multi_select.py) and `unpicked`, the outputs that select no option (scoring/no_option.py). `usage` sums what a
+server told of its calls (records/usage.py); `delivery` is whether its audio reached the model (runner/delivery.py),
+null without a proof.
 """
 
 from collections import Counter
@@ -34,7 +35,9 @@ from alm_bench.records.earned import counts, earned
 from alm_bench.records.schema import SCHEMA_VERSION, Record, margin_json, metric_json
 from alm_bench.records.usage import usage
 from alm_bench.scoring.blind import Values, golden, margin
-from alm_bench.scoring.choice import counted, solver, split, unpicked
+from alm_bench.scoring.choice import counted, solver, split
+from alm_bench.scoring.multi_select import option_table
+from alm_bench.scoring.no_option import no_option_outputs
 from alm_bench.scoring.position import positions
 
 
@@ -135,13 +138,15 @@ def over_blind(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Any]]:
 
 
 def choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:
-    """Of tasks with options: where they stand, and what picks none of them."""
+    """Tables of tasks with options: by position, by option where several may be right, and outputs that select none."""
     if not any(row.sample.choices for row in rows):
         return {}
     found: dict[str, Any] = {}
     if (places := positions(rows)) is not None:
         found["positions"] = asdict(places)
-    if (none := unpicked(rows)) is not None:
+    if (options := option_table(rows)) is not None:
+        found["options"] = options
+    if (none := no_option_outputs(rows)) is not None:
         found["unpicked"] = {"share": metric_json(none.share), "reasons": dict(none.reasons)}
     return found
 

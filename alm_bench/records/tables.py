@@ -32,6 +32,9 @@ TITLES = {
     "beyond_text": "beyond text",
     "all_right": "right in every order",
     "consistency": "consistent",
+    "option_precision": "option P",
+    "option_recall": "option R",
+    "option_f1": "option F1",
     "by_text_sum": "by text, sum",
     "by_text_mean": "by text, per token",
     "by_letter_sum": "by letter, sum",
@@ -46,6 +49,14 @@ OF_FEWER = (
 )
 """Figures of other items than their row's: their number stands with them."""
 
+
+REASONS = {
+    "off_list": "not among the options",
+    "option_with_symbols": "an option with symbols",
+    "extra_characters": "an option with extra characters",
+    "truncated": "cut off",
+}
+"""Reasons why an output selects no option, in plain words; the others are such themselves."""
 
 NOT_COMPUTED = "not computed: "
 
@@ -180,11 +191,23 @@ def _chi_square(test: Mapping[str, Any]) -> str:
 
 
 def unpicked(table: Mapping[str, Any]) -> str:
-    """One sentence on the outputs that pick no option."""
+    """One sentence on the outputs that select no option, with the reasons."""
     share = table["share"]
-    why = ", ".join(f"{count} {reason}" for reason, count in table["reasons"].items())
-    told = f"Outputs that pick no option: {cell(share, 'share')} % of {share['n']}" + (f" ({why})." if why else ".")
-    return escape_markdown(told)
+    count = sum(table["reasons"].values())
+    interval = "" if share["low"] is None else f", CI {100 * share['low']:.1f}-{100 * share['high']:.1f}"
+    said = f"No option selected: {count:,} of {share['n']:,} ({100 * share['value']:.1f} %{interval})"
+    why = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in table["reasons"].items())
+    return escape_markdown(f"{said}: {why}." if why else f"{said}.")
+
+
+def options(table: Sequence[Mapping[str, Any]]) -> str:
+    """A row an option of questions that may have several right ones, figures in percent."""
+    rows = [
+        [entry["option"], entry["right"], entry["selected"]]
+        + [f"{100 * entry[figure]:.1f}" for figure in ("precision", "recall", "f1")]
+        for entry in table
+    ]
+    return markdown(["option", "right", "selected", "P", "R", "F1"], rows)
 
 
 def confusion(table: Mapping[str, Any]) -> str:
@@ -230,6 +253,8 @@ def provenance(run: Mapping[str, Any]) -> str:
         parts.append(scored[run["answer_by"]])
     if "beyond_text" in run["metrics"]:
         parts.append(f"beyond text: the items that {run['solver']} gets wrong")
+    if "option_f1" in run["metrics"]:
+        parts.append("accuracy: exactly the right options; option P, R and F1: every option a decision")
     if tokenizer := run["tables"].get("tokenizer"):
         parts.append(f"words split by {tokenizer}")
     if run["touched"]:
@@ -257,6 +282,8 @@ def report(run: Mapping[str, Any]) -> str:
         sections.append(confusion(run["tables"]["confusion"]))
     if "positions" in run["tables"]:
         sections.append(positions(run["tables"]["positions"]))
+    if "options" in run["tables"]:
+        sections.append(options(run["tables"]["options"]))
     if "unpicked" in run["tables"]:
         sections.append(unpicked(run["tables"]["unpicked"]))
     if run["reasons"]:

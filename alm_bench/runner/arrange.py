@@ -34,6 +34,7 @@ def _arranged(sample: Sample, order: OptionOrder, shuffles: int, seed: int) -> I
             id=sample.id if len(orders) == 1 else f"{sample.id}~{number}",
             choices=tuple(sample.choices[place] for place in places),
             target=None if sample.target is None else places.index(sample.target),
+            targets=None if sample.targets is None else tuple(places.index(index) for index in sample.targets),
             arranged=Arrangement(sample.id, number, len(orders), places),
         )
 

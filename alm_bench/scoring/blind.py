@@ -20,8 +20,8 @@ Values = Mapping[str, Sequence[float]]
 
 
 def golden(rows: Sequence[Scored]) -> list[Scored]:
-    """The rows that blind rows are counted on: of our denominator, with a target."""
-    return [row for row in counted(rows) if row.sample.target is not None]
+    """The rows that blind rows are counted on: of our denominator, with a known answer."""
+    return [row for row in counted(rows) if row.sample.has_reference]
 
 
 def earned(rows: Sequence[Scored], picks: Mapping[str, Sequence[int | None]]) -> dict[str, list[float]]:

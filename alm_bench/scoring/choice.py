@@ -1,9 +1,9 @@
 """Scores of multiple-choice rows: accuracy, answered rate, breakdowns, and what belongs beside accuracy."""
 
+import math
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
@@ -14,10 +14,21 @@ BY = "by_"
 
 
 def same_option(sample: Sample, index: int | None) -> bool:
-    """Whether option `index` is the gold or a twin of it: two options with one text are one answer."""
-    if index is None or sample.target is None:
+    """Tell whether option `index` is the right one or a duplicate of it: two options with one text are one answer.
+
+    Where several options are right, a single one is right only if they all have its text.
+    """
+    if index is None:
         return False
-    return folded(sample, index) == folded(sample, sample.target)
+    if sample.targets is not None:
+        return same_option_set(sample, (index,))
+    return sample.target is not None and folded(sample, index) == folded(sample, sample.target)
+
+
+def same_option_set(sample: Sample, indices: Iterable[int]) -> bool:
+    """Tell whether `indices` are exactly the right options of a question that may have several."""
+    right = {folded(sample, index) for index in sample.targets or ()}
+    return bool(right) and {folded(sample, index) for index in indices} == right
 
 
 def folded(sample: Sample, index: int) -> str:
@@ -70,7 +81,7 @@ def answered(rows: Sequence[Scored]) -> Metric:
 def choice_metrics(rows: Sequence[Scored]) -> Metrics:
     """`accuracy` and `answered` over the counted rows, and what stands beside them; withheld answers are said."""
     kept = counted(rows)
-    if kept and all(row.sample.target is None for row in kept):
+    if kept and not any(row.sample.has_reference for row in kept):
         return {"accuracy": Metric.missing("answers are withheld"), "answered": answered(kept)}
     return {"accuracy": mean_score(kept, "accuracy"), "answered": answered(kept), **beside_accuracy(kept)}
 
@@ -93,8 +104,18 @@ def beside_accuracy(rows: Sequence[Scored]) -> Metrics:
 
 
 def chance(sample: Sample) -> float:
-    """What a uniform guess over the options earns in the mean."""
+    """Give the expected score of a uniform guess over the options, or over their non-empty sets where several may be
+    right."""
+    if sample.targets is not None:
+        return _sets(sample) / (2 ** len(sample.choices) - 1)
     return sum(same_option(sample, place) for place in range(len(sample.choices))) / len(sample.choices)
+
+
+def _sets(sample: Sample) -> int:
+    """Count the sets of options that are right: of duplicates any may stand for all."""
+    copies = Counter(folded(sample, index) for index in range(len(sample.choices)))
+    right = {folded(sample, index) for index in sample.targets or ()}
+    return math.prod(2 ** copies[text] - 1 for text in right)
 
 
 def _filled(row: Scored) -> float:
@@ -141,28 +162,13 @@ def _agreement(rows: Sequence[Scored]) -> float:
 
 
 def chosen(row: Scored) -> str | None:
-    """The text of the option that was chosen, alike for twins."""
-    index = row.parsed.index if row.parsed is not None else None
-    return None if index is None else folded(row.sample, index)
-
-
-@dataclass(frozen=True, slots=True)
-class Unpicked:
-    """Instruction following (arXiv 2503.08540, appendix H): the share of outputs that pick no option, and why."""
-
-    share: Metric
-    reasons: Mapping[str, int]
-
-
-def unpicked(rows: Sequence[Scored]) -> Unpicked | None:
-    """None where no text was written; failed calls are no outputs."""
-    written = [(row, row.parsed) for row in counted(rows) if row.text is not None and row.parsed is not None]
-    if not written:
+    """Give the text of the option that was chosen, or of all that were, the same for duplicates."""
+    if row.parsed is None or not row.parsed.selects:
         return None
-    none = [parsed for _, parsed in written if parsed.index is None]
-    reasons = Counter(parsed.rule if parsed.status == "unparsed" else parsed.status for parsed in none)
-    rate = mean([row for row, _ in written], [float(parsed.index is None) for _, parsed in written])
-    return Unpicked(rate, dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))))
+    indices = row.parsed.indices or ()
+    if row.parsed.index is not None:
+        indices = (row.parsed.index,)
+    return "\n".join(sorted({folded(row.sample, index) for index in indices}))
 
 
 def by_group(

@@ -17,7 +17,8 @@ def confusion(golds: Sequence[int], predictions: Sequence[int | None], labels: i
     return cells
 
 
-def _ratio(part: Array, whole: Array) -> Array:
+def divide(part: Array, whole: Array) -> Array:
+    """Divide element by element; a ratio to 0 is 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
@@ -29,10 +30,10 @@ def figures(matrix: Array) -> Array:
     """
     labels = matrix.shape[-2]
     hits = np.diagonal(matrix[..., :labels], axis1=-2, axis2=-1)
-    recall = _ratio(hits, matrix.sum(axis=-1))
-    precision = _ratio(hits, matrix[..., :labels].sum(axis=-2))
-    f1 = _ratio(2 * precision * recall, precision + recall)
-    accuracy = _ratio(hits.sum(axis=-1), matrix.sum(axis=(-2, -1)))
+    recall = divide(hits, matrix.sum(axis=-1))
+    precision = divide(hits, matrix[..., :labels].sum(axis=-2))
+    f1 = divide(2 * precision * recall, precision + recall)
+    accuracy = divide(hits.sum(axis=-1), matrix.sum(axis=(-2, -1)))
     macro = [accuracy, precision.mean(axis=-1), recall.mean(axis=-1), f1.mean(axis=-1)]
     return np.concatenate([np.stack(macro, axis=-1), recall], axis=-1)
 

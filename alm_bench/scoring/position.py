@@ -51,8 +51,11 @@ class Positions:
 
 
 def positions(rows: Sequence[Scored]) -> Positions | None:
-    """None where the gold never stands at one of the places: what is chosen there says nothing of places."""
-    kept = golden(rows)
+    """None where the right option is never at one of the positions: what is chosen there says nothing of position.
+
+    Questions with several right options are left out.
+    """
+    kept = [row for row in golden(rows) if row.sample.target is not None]
     if not kept:
         return None
     count = Counter(len(row.sample.choices) for row in kept).most_common(1)[0][0]

@@ -14,7 +14,6 @@ from alm_bench.scoring.choice import (
     mean_score,
     same_option,
     solver,
-    unpicked,
 )
 
 
@@ -118,21 +117,3 @@ def test_twins_agree_and_silence_does_not() -> None:
     assert beside_accuracy(twins)["consistency"].value == pytest.approx(1 / 3), "a and A, then d"
     silent = [arranged("q", 0, (0, 1), None), arranged("q", 1, (1, 0), None)]
     assert beside_accuracy(silent)["consistency"].value == 0
-
-
-def test_outputs_that_pick_no_option_are_counted_by_reason() -> None:
-    def said(other: str, status: ParseStatus, rule: str) -> Scored:
-        return replace(row(("a", other), 0, None, "unparsed"), parsed=Parsed(status, rule))
-
-    rows = [
-        row(("a", "b"), 0, 1),
-        said("c", "refused", "denied"),
-        said("d", "unparsed", "off_list"),
-        said("e", "unparsed", "off_list"),
-        replace(row(("a", "b"), 0, None, "error"), text=None),
-    ]
-    found = unpicked(rows)
-    assert found is not None
-    assert (found.share.value, found.share.n) == (3 / 4, 4)
-    assert dict(found.reasons) == {"off_list": 2, "refused": 1}
-    assert unpicked(rows[-1:]) is None

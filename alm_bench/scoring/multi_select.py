@@ -1,0 +1,119 @@
+"""Questions with several right options: exact-set accuracy, and precision, recall and F1 of single options."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
+from typing import Any
+
+import numpy as np
+
+from alm_bench.core.protocols import Corpus
+from alm_bench.core.types import Metrics, Parsed, Sample, Scored
+from alm_bench.scoring.blind import FIRST, UNIFORM, Values, golden
+from alm_bench.scoring.blind import earned as baseline_scores
+from alm_bench.scoring.choice import choice_metrics, clips, folded, same_option_set, weights
+from alm_bench.scoring.classification import divide
+from alm_bench.scoring.intervals import Array, clustered, rate
+
+ALL, SET = "all options", "most frequent set of letters"
+OPTION_METRICS = ("option_precision", "option_recall", "option_f1")
+
+
+def grade_set(sample: Sample, parsed: Parsed) -> dict[str, float]:
+    """Give `accuracy` 1 where exactly the right options are selected, else 0; nothing where answers are withheld."""
+    if sample.targets is None:
+        return {}
+    return {"accuracy": float(same_option_set(sample, parsed.indices or ()))}
+
+
+def multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
+    """Compute what multiple choice has, its `accuracy` being that of the exact set, and the figures of single options.
+
+    `option_precision`: the share of selected options that are right; `option_recall`: the share of right options that
+    are selected; `option_f1`: their harmonic mean (micro F1). Every option of every item is a decision; an item without
+    an answer selects none.
+    """
+    kept = golden(rows)
+    return {**choice_metrics(rows), **(_option_metrics(kept) if kept else {})}
+
+
+def _option_metrics(rows: Sequence[Scored]) -> Metrics:
+    found, clusters = corpus(rows), clips(rows)
+    value, low, high = clustered(clusters, found.counts, found.statistic)
+    distinct = len(set(clusters))
+    return {
+        name: rate(float(value[i]), float(low[i]), float(high[i]), len(rows), distinct)
+        for i, name in enumerate(found.names)
+    }
+
+
+def corpus(rows: Sequence[Scored]) -> Corpus:
+    """Counts of right, selected and right-and-selected options per item, for intervals of the figures' differences."""
+    if not rows:
+        raise ValueError("no items")
+    counts = np.array([_option_counts(row) for row in rows], dtype=np.float64)
+    return Corpus(OPTION_METRICS, counts * np.array(weights(rows))[:, None], _precision_recall_f1)
+
+
+def _option_counts(row: Scored) -> tuple[int, int, int]:
+    """Count right options, selected options and those that are both; duplicates among the options count once."""
+    right, selected = _texts(row.sample, row.sample.targets), _texts(row.sample, _selected(row))
+    return len(right), len(selected), len(right & selected)
+
+
+def _texts(sample: Sample, indices: Sequence[int] | None) -> set[str]:
+    return {folded(sample, index) for index in indices or ()}
+
+
+def _selected(row: Scored) -> tuple[int, ...]:
+    return (row.parsed.indices or ()) if row.parsed is not None else ()
+
+
+def _precision_recall_f1(sums: Array) -> Array:
+    """Map sums of shape (..., 3) to figures of shape (..., 3); an undefined ratio is 0."""
+    right, selected, both = np.moveaxis(sums, -1, 0)
+    return np.stack([divide(both, selected), divide(both, right), divide(2 * both, right + selected)], axis=-1)
+
+
+def multi_select_baselines(rows: Sequence[Scored]) -> Values:
+    """Compute the expected exact-set score of text-only baselines on each row.
+
+    A uniform guess draws one of the non-empty sets of options. The most frequent set knows the right answers, as the
+    most frequent letter of single-answer questions does.
+    """
+    if not rows:
+        return {}
+    samples = [row.sample for row in rows]
+    frequent = Counter(sample.targets for sample in samples).most_common(1)[0][0] or ()
+    guesses = {FIRST: [(0,)] * len(samples), ALL: [tuple(range(len(s.choices))) for s in samples]}
+    guesses[SET] = [tuple(index for index in frequent if index < len(s.choices)) for s in samples]
+    table: dict[str, Sequence[float]] = {UNIFORM: baseline_scores(rows, {})[UNIFORM]}
+    for name, sets in guesses.items():
+        table[name] = [float(same_option_set(sample, guess)) for sample, guess in zip(samples, sets, strict=True)]
+    return table
+
+
+def option_table(rows: Sequence[Scored]) -> list[Mapping[str, Any]] | None:
+    """Describe each option of the usual number: how often it is right and selected, its precision, recall and F1.
+
+    Options are named by their text where all questions have the same list, else by letter. None where no question has
+    several right options.
+    """
+    kept = [row for row in golden(rows) if row.sample.targets is not None]
+    if not kept:
+        return None
+    count = Counter(len(row.sample.choices) for row in kept).most_common(1)[0][0]
+    kept = [row for row in kept if len(row.sample.choices) == count]
+    lists = {row.sample.choices for row in kept}
+    names = next(iter(lists)) if len(lists) == 1 else tuple(ascii_lowercase[:count])
+    return [_option_row(name, index, kept) for index, name in enumerate(names)]
+
+
+def _option_row(name: str, index: int, rows: Sequence[Scored]) -> dict[str, Any]:
+    right = [index in (row.sample.targets or ()) for row in rows]
+    selected = [index in _selected(row) for row in rows]
+    both = sum(a and b for a, b in zip(right, selected, strict=True))
+    figures = _precision_recall_f1(np.array([sum(right), sum(selected), both], dtype=np.float64))
+    precision, recall, f1 = (float(figure) for figure in figures)
+    entry = {"option": name, "n": len(rows), "right": sum(right), "selected": sum(selected)}
+    return {**entry, "precision": precision, "recall": recall, "f1": f1}
