@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from scored_rows import row
 
-from alm_bench.core import Arrangement, Parsed, ParseStatus, Sample, Scored
+from alm_bench.core import Arrangement, Parsed, Sample, Scored
 from alm_bench.scoring.choice import (
     beside_accuracy,
     by_group,
