@@ -1,39 +1,215 @@
-"""Numbers in a text, in digits or in words."""
+"""Numbers in a text: digits, English number words of any size, and number words of other languages."""
 
 import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 from num2words import num2words
 
-from alm_bench.parsing.text import Span
+from alm_bench.parsing.answer_words import AnswerWords, answer_words, main_language
+from alm_bench.parsing.languages import DEFAULT
+from alm_bench.parsing.text import WRAPPING, Span, fold, words
 
-LARGEST_WORD = 1000
-"""Up to which numbers are read in words."""
+LARGEST_WORD = 100
+"""Up to which numbers of other languages than English are read in words."""
+
+_UNITS = (
+    r"(?:st|nd|rd|th|x|%|s|ms|sec|secs|seconds?|min|mins|minutes?|h|hrs?|hours?|hz|khz|mhz|db|dbfs|bpm|km|m|cm|mm|kg|g)"
+)
+# A word character of an alphabet that sets words apart by blanks; 3 in 共3只 is a number, in F#m7 none.
+_LETTER = r"[^\W\u0e00-\U0010ffff]"
+_DIGITS = re.compile(
+    rf"(?<!{_LETTER})(?<!{_LETTER}\#)(?<!\d\.)((?<![\w.,)-])-)?"
+    r"(\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,]\d|,\d)|\d+,\d{1,2}(?!\d|[.,]\d)|\d+(?:\.\d+)?)"
+    rf"(st|nd|rd|th)?(?:{_UNITS})?(?!{_LETTER})"
+)
+_TENS = {num2words(number): number for number in range(20, 100, 10)}
+_SMALL = {num2words(number): number for number in range(20)}
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000}
+_VALUES = {**_SMALL, **_TENS, **_SCALES}
+_WORD = rf"(?:{'|'.join(sorted(_VALUES, key=len, reverse=True))})"
+_SPOKEN = re.compile(rf"\b(?:(minus|negative)\s+)?({_WORD}(?:,?[\s-]+(?:and\s+)?{_WORD})*)\b")
+_TOKEN = re.compile(rf"(,?)[\s-]*(and\s+)?({_WORD})(?!\w)")
+_POINT = re.compile(rf"\s+point((?:[\s-]+(?:{'|'.join(list(_SMALL)[:10])}))+)\b")
+_HALF = re.compile(r"\s+and\s+a\s+half\b")
+_ORDINALS = {num2words(number, to="ordinal"): number for number in range(1, 101)}
+_NOT = re.compile(r"\bnot\s+(?:just\s+|only\s+)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A number that a text gives: `value` in digits, canonical (`3` for `3.0`, `1200` for `1,200`)."""
+
+    span: Span
+    value: str
+    is_ordinal: bool = False
 
 
 def numbers(plain: str, span: Span) -> dict[Span, str]:
-    """Every number between the two ends of a folded text, in digits."""
-    words = _words()
-    return {
-        match.span(): match[1] or words[" ".join(re.split(r"[\s-]+(?:and\s+)?", match[2]))]
-        for match in _number_pattern().finditer(plain, *span)
-    }
+    """Read every number between the two ends of a folded text, in digits or in English words."""
+    return {one.span: one.value for one in _cardinals(plain, span) if not one.is_ordinal}
 
 
 def is_number(text: str) -> bool:
-    """Whether a folded text is a number and nothing else."""
-    return _number_pattern().fullmatch(text) is not None
+    """Tell whether a folded text is one number and nothing else."""
+    return list(numbers(text, (0, len(text)))) == [(0, len(text))]
+
+
+def read_numbers(plain: str, span: Span) -> list[Number]:
+    """Read the numbers of a folded text in the language that it is written in, in order; ordinals only where there are
+    no others. Numbers that are denied ("not 3 but 4") are left out."""
+    language = main_language(plain[slice(*span)])
+    found = {one.span: one for one in (*_cardinals(plain, span), *_table_numbers(plain, span, language))}
+    if not found and language.name == DEFAULT and not language.frequent & set(words(plain[slice(*span)])):
+        # Too short to show its language: any of those in Latin letters.
+        for other in answer_words().values():
+            found |= {} if other.script else {one.span: one for one in _table_numbers(plain, span, other)}
+    kept: list[Number] = []
+    for one in sorted(found.values(), key=lambda one: (one.span[0], -one.span[1])):
+        if (not kept or one.span[0] >= kept[-1].span[1]) and not _NOT.search(
+            plain, max(span[0], one.span[0] - 24), one.span[0]
+        ):
+            kept.append(one)
+    return [one for one in kept if not one.is_ordinal] or kept
+
+
+def whole_number(said: str) -> str | None:
+    """Read a folded text that is a number in any language and nothing else, but for what wraps it."""
+    bare = said.strip(WRAPPING + "()[]{}<>#$\\/。،।").rstrip("-")
+    cardinals = list(_cardinals(bare, (0, len(bare))))
+    if len(cardinals) == 1 and cardinals[0].span == (0, len(bare)):
+        return cardinals[0].value
+    phrase = " ".join(bare.split())
+    if phrase.removeprefix("the ") in _ORDINALS:
+        return str(_ORDINALS[phrase.removeprefix("the ")])
+    for language in answer_words().values():
+        if phrase in (table := _numerals(language)):
+            return str(table[phrase])
+        if phrase and (value := _positional(phrase, language)) is not None:
+            return str(value)
+    return None
+
+
+def canonical(number: str) -> str:
+    """Write a decimal number without needless zeros."""
+    sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
+    whole, _, part = digits.partition(".")
+    whole, part = whole.lstrip("0") or "0", part.rstrip("0")
+    value = f"{whole}.{part}" if part else whole
+    return value if value == "0" else sign + value
+
+
+def _cardinals(plain: str, span: Span) -> Iterator[Number]:
+    for match in _DIGITS.finditer(plain, *span):
+        digits = match[2]
+        thousands = re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", digits)
+        value = digits.replace(",", "" if thousands else ".")
+        # A unit is no part of the number, "rd" of 3rd neither.
+        end = match.end(2)
+        yield Number((match.start(), end), canonical((match[1] or "") + value), match[3] is not None)
+    for match in _SPOKEN.finditer(plain, *span):
+        numerals = list(_split(plain, match.span(2)))
+        for place, ((start, end), amount) in enumerate(numerals):
+            last = place == len(numerals) - 1
+            value = str(amount)
+            if last and (point := _POINT.match(plain, end, span[1])):
+                value, end = (
+                    value + "." + "".join(str(_SMALL[word]) for word in re.split(r"[\s-]+", point[1].strip())),
+                    point.end(),
+                )
+            elif last and (half := _HALF.match(plain, end, span[1])):
+                value, end = value + ".5", half.end()
+            if place == 0 and match[1]:
+                start, value = match.start(), "-" + value
+            yield Number((start, end), canonical(value))
+
+
+def _split(plain: str, span: Span) -> Iterator[tuple[Span, int]]:
+    """The numerals in a row of English number words: `two hundred and five`, but `one`, `two`, `three`."""
+    start, end, total, current, before = span[0], span[0], 0, 0, ""
+    for token in _TOKEN.finditer(plain, *span):
+        word, value = token[3], _VALUES[token[3]]
+        scaled = before in _SCALES
+        if before and (token[1] or token[2]) and not scaled:
+            fits = False
+        elif word == "hundred":
+            fits = 1 <= current <= 99 and before != "hundred"
+        elif word in _SCALES:
+            fits = 1 <= current < 1000 and (total == 0 or (total % (value * 1000) == 0 and total >= value * 1000))
+        elif word in _TENS:
+            fits = not before or scaled
+        else:
+            fits = not before or (scaled and value > 0) or (before in _TENS and 0 < value < 10)
+        if not fits and before:
+            yield (start, end), total + current
+            start, total, current = token.start(3), 0, 0
+        if word == "hundred":
+            current = (current or 1) * 100
+        elif word in _SCALES:
+            total, current = total + (current or 1) * value, 0
+        else:
+            current += value
+        end, before = token.end(), word
+    if before:
+        yield (start, end), total + current
 
 
 @cache
-def _words() -> dict[str, str]:
-    """`twenty one` -> `21`."""
-    said = {number: num2words(number).replace("-", " ").replace(" and ", " ") for number in range(LARGEST_WORD + 1)}
-    return {words: str(number) for number, words in said.items()}
+def _numerals(language: AnswerWords) -> Mapping[str, int]:
+    """The number words of a language as its table and num2words have them, without what the code above reads."""
+    found = dict(language.numerals)
+    if language.num2words is not None and language.name != DEFAULT:
+        for number in range(LARGEST_WORD + 1):
+            found.setdefault(fold(num2words(number, lang=language.num2words)), number)
+    return found
 
 
 @cache
-def _number_pattern() -> re.Pattern[str]:
-    phrases = sorted(_words(), key=len, reverse=True)
-    spoken = "|".join(phrase.replace(" ", r"[\s-]+(?:and\s+)?") for phrase in phrases)
-    return re.compile(rf"(?<![\w.,])(-?\d+(?:\.\d+)?)(?![\w])|\b({spoken})\b")
+def _table_pattern(language: AnswerWords) -> re.Pattern[str] | None:
+    """Number words of a language within a sentence."""
+    spelled = [word for word in _numerals(language) if word not in language.articles]
+    parts = []
+    if spelled and language.spaced:
+        parts.append(rf"(?<!\w)(?P<word>{_alternatives(spelled)})(?![\w\u0300-\u036f\u0900-\u0903\u093a-\u094f])")
+    elif spelled:
+        parts.append(rf"(?P<word>{_alternatives(spelled)})")
+    counters = _alternatives(language.counters)
+    if counters and language.attributive:
+        parts.append(rf"(?<!\w)(?P<attribute>{_alternatives(language.attributive)})\s*(?={counters})")
+    if counters and language.digits:
+        signs = "".join((*language.digits, *language.units))
+        parts.append(rf"(?P<positional>[{signs}]+)(?={counters})")
+    return re.compile("|".join(parts)) if parts else None
+
+
+def _alternatives(words: Mapping[str, int] | tuple[str, ...] | list[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def _table_numbers(plain: str, span: Span, language: AnswerWords) -> Iterator[Number]:
+    pattern = _table_pattern(language)
+    for match in pattern.finditer(plain, *span) if pattern is not None else ():
+        said = match[0].strip()
+        value: int | None
+        if match.lastgroup == "positional":
+            value = _positional(said, language)
+        else:
+            value = (language.attributive if match.lastgroup == "attribute" else _numerals(language)).get(said)
+        if value is not None:
+            yield Number(match.span(), str(value))
+
+
+def _positional(said: str, language: AnswerWords) -> int | None:
+    """Read a numeral of digits and units, such as 二十一 or 三百."""
+    total, current = 0, None
+    for sign in said:
+        if sign in language.digits and current is None:
+            current = language.digits[sign]
+        elif sign in language.units:
+            total, current = total + (1 if current is None else current) * language.units[sign], None
+        elif sign in language.digits and current == 0:
+            current = language.digits[sign]
+        else:
+            return None
+    return total + (current or 0)

@@ -12,12 +12,13 @@ DEFAULT = "english"
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _NEVER = "(?!)"
 _KEY = re.compile(r"@([a-z_]+)")
-_FLAGS = ("name", "script", "signs", "spaced", "stemmer", "articles", "numbers", "synonyms")
+_FLAGS = ("name", "script", "signs", "spaced", "stemmer", "articles", "numbers", "synonyms", "answers", "numerals")
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One table. `script` is a character class, `signs` are words that show the language, `phrases` are by key."""
+    """One table. `script` is a character class, `signs` are words that show the language, `phrases` are by key;
+    `answers` and `numerals` are what `answer_words` reads."""
 
     name: str
     script: str
@@ -28,6 +29,8 @@ class Language:
     numbers: Mapping[str, str]
     synonyms: tuple[tuple[str, ...], ...]
     phrases: Mapping[str, tuple[str, ...]]
+    answers: Mapping[str, Any]
+    numerals: Mapping[str, Any]
 
 
 @cache
@@ -52,6 +55,8 @@ def _language(table: Mapping[str, Any]) -> Language:
         table.get("numbers", {}),
         tuple(tuple(group) for group in table.get("synonyms", ())),
         {key: tuple(value) for key, value in table.items() if key not in _FLAGS},
+        table.get("answers", {}),
+        table.get("numerals", {}),
     )
 
 

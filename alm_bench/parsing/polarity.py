@@ -1,0 +1,163 @@
+"""Does a sentence affirm or deny what a yes/no question asks? English only: `There is a dog` to *Is there a dog?*"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from alm_bench.parsing.document import Document, split_sentences
+from alm_bench.parsing.options import stems
+from alm_bench.parsing.text import Span, fold
+
+_AUXILIARY = r"(?:is|are|was|were|am|do|does|did|can|could|has|have|had|will|would|should|might|may)(?:n't)?\b"
+_ASKS = re.compile(rf"(?:^|[,:;]\s*(?:and\s+|or\s+)?)\s*({_AUXILIARY}[^?]*)")
+_MODAL = re.compile(r"\b(?:could|might|may|would|possib\w*|probab\w*|likely|perhaps)\b")
+_OR = re.compile(r"\bor\b")
+_DENIES = re.compile(
+    r"\b(?:not|no|never|neither|nor|without|cannot|none|nobody|nothing|lacks?|lacking|absen(?:t|ce)|rather\s+than"
+    r"|instead\s+of|free\s+of)\b|n't\b"
+)
+_NO_SUCH = re.compile(
+    r"\b(?:there\s+(?:is|are|was|were|'s)(?:n't|\s+not?)|there(?:'s|\s+(?:is|are))\s+(?:also\s+)?no|no\b|absence\s+of|lacks?|without"
+    r"|(?:do|did)(?:n't|\s+not)\s+hear|can(?:'t|not|\s+not)\s+hear)"
+)
+_WEAK = re.compile(
+    r"\s*(?:no\s+)?(?:\w+\s+){0,2}(?:evidence|indications?|mention|signs?|suggestion|clue)\s+(?:of|that|for)\b"
+)
+_HEDGES = re.compile(r"\b(?:may|might|could|possib\w+|perhaps|maybe|unclear|uncertain|difficult\s+to|hard\s+to)\b")
+_APOLOGY = re.compile(r"^\W*(?:i'm|i\s+am)\s+(?:sorry|afraid)\b,?\s*(?:but\b|that\b)?|^\W*unfortunately\b,?")
+_BREAK = re.compile(
+    r"\b(?:but|however|although|though|whereas|while|yet|because|since)\b|;|,\s*(?:suggesting|indicating|implying|which|so)\b"
+)
+_PRONOUN = re.compile(r"\W*(?:(?:and|so|therefore|thus|yes|no)\W+)?(?:it|they|this|that|these|those|he|she)\b")
+_PRESENT = re.compile(
+    r"\b(?:heard|hear|audible|present|mentioned|detect\w*|evident|apparent|notice\w*|discern\w*|there|included|featured)\b"
+)
+
+_PREPOSITION = re.compile(
+    r"\b(?:in|on|at|over|under|behind|besides|except|with|during|apart|other|before|after|near|from)\b"
+)
+
+_EMPTY = frozenset(
+    stem
+    for stem in stems(
+        "a an the is are was were am be been being do does did can could has have had will would should might may "
+        "of to in on at by for from with and as it its this that these those there any some you your i we he she "
+        "they his her their them likely possibly probably really actually also just very sound sounds noise "
+        "noises audio recording recordings clip clips background hear hears heard hearing listen audible present "
+        "make makes making made track scene file sample"
+    )
+)
+"""Stems that a question and its answer may have or lack alike."""
+
+_SAME = {
+    stem: group[0]
+    for words in (
+        "person people human someone anyone somebody anybody voice voices speech",
+        "talk talking speak speaking converse conversation chat chatting",
+        "several multiple many",
+        "car vehicle automobile",
+        "happy cheerful",
+        "quiet silent",
+        "loud noisy",
+    )
+    for group in [stems(words)]
+    for stem in group
+}
+"""Stems of words that mean the same in questions about sounds."""
+
+NEAR = 3
+"""Content words after "there is no" that can be what is not there."""
+
+MOST = 12
+"""Words of a question that are compared; a longer question is not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a yes/no question asks about: the stems of its content words, in order, and whether it asks for a mere
+    possibility ("Could this be ...?")."""
+
+    content: tuple[str, ...]
+    modal: bool
+
+
+@lru_cache(maxsize=4096)
+def read_question(text: str) -> Question | None:
+    """The content of a yes/no question; None for another kind, one of alternatives, or one that is itself negated."""
+    asked = fold(text).strip()
+    found = _ASKS.search(asked.rpartition("?")[0] or asked)
+    if found is None or _OR.search(found[1]) or _DENIES.search(found[1]):
+        return None
+    content = tuple(dict.fromkeys(_content(found[1])))
+    return Question(content, bool(_MODAL.search(found[1]))) if 0 < len(content) <= MOST else None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A clause that affirms or denies the question, at `span`."""
+
+    affirms: bool
+    span: Span
+
+
+def read_polarity(doc: Document, span: Span, question: Question) -> Claim | None:
+    """Tell what the sentences of a part of a text say to the question; None where they say nothing, or both."""
+    claims = list(_claims(doc, span, question))
+    return claims[-1] if len({claim.affirms for claim in claims}) == 1 else None
+
+
+def _claims(doc: Document, span: Span, question: Question) -> Iterator[Claim]:
+    plain = doc.plain
+    for start, end in split_sentences(plain, *span):
+        if apology := _APOLOGY.match(plain[start:end]):
+            start += apology.end()
+        clauses = list(_clauses(plain, (start, end)))
+        for number, clause in enumerate(clauses):
+            claim = _claim(doc, clause, question)
+            if claim is None:
+                continue
+            # "No direct evidence of it, but it could be there" commits to nothing.
+            later = [plain[slice(*other)] for other in clauses[number + 1 :]]
+            if _WEAK.search(plain, *clause) and any(_HEDGES.search(one) and _PRESENT.search(one) for one in later):
+                continue
+            yield claim
+
+
+def _clauses(plain: str, span: Span) -> Iterator[Span]:
+    start = span[0]
+    for mark in _BREAK.finditer(plain, *span):
+        yield start, mark.start()
+        start = mark.end()
+    yield start, span[1]
+
+
+def _claim(doc: Document, clause: Span, question: Question) -> Claim | None:
+    said = doc.plain[slice(*clause)]
+    if doc.cues.pattern(r"\W*@conditions").match(said) or (_HEDGES.search(said) and not question.modal):
+        return None
+    matched = set(question.content) & set(_content(said))
+    if not matched:
+        return None
+    covered = len(matched) == len(question.content) or (
+        len(matched) == len(question.content) - 1 and question.content[0] not in matched and _PRONOUN.match(said)
+    )
+    denials = list(_DENIES.finditer(said))
+    if not denials:
+        return Claim(True, clause) if covered else None
+    if len(denials) > 1 or (doc.search("refusals", *clause) and not _NO_SUCH.search(said)):
+        return None
+    after = said[denials[0].end() :]
+    if absent := _NO_SUCH.search(said):
+        # What a question names and is not there makes it false as a whole.
+        weak = _WEAK.match(said, absent.end())
+        missing = _PREPOSITION.split(said[weak.end() if weak else absent.end() :])[0]
+        return Claim(False, clause) if matched & set(_content(missing)[:NEAR]) else None
+    if covered and (set(_content(after)) & matched or _PRESENT.search(after) or denials[0][0].startswith("absen")):
+        return Claim(False, clause)
+    return None
+
+
+def _content(text: str) -> list[str]:
+    """The stems of a text, words for the same thing alike."""
+    return [_SAME.get(stem, stem) for stem in stems(text) if stem not in _EMPTY]

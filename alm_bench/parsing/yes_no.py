@@ -1,0 +1,174 @@
+"""Yes or no: the answer words that a text sets apart, what it calls true or false, and what it says to the question."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from alm_bench.parsing.answer_words import AnswerWords, answer_words, main_language
+from alm_bench.parsing.document import split_sentences
+from alm_bench.parsing.languages import DEFAULT
+from alm_bench.parsing.text import Span, blank
+
+YES, NO = "yes", "no"
+
+_END = r"(?=[\s\"'*_)\]}>]*(?:$|[.,;:!?…|/(\[{<\n\u2026\u3002\u060c\u0964-]))"
+_WORD_END = r"(?![^\W_]|['\u0300-\u036f\u0900-\u0903\u093a-\u094f])"
+_STARTS = (
+    r"(?:^|(?<=[.,;:!?…(\[{<>\n\"'*\u3002\u060c\u0964-]))[\s\"'*_(\[{<>]*"
+    r"(?:(?:so|therefore|thus|hence|then|but|and|overall|well|oh|um|hmm|say|answer|simply|i'd|i|would|is|be|a|clear|definite)"
+    r"[\s,:\"'*_]+){0,4}"
+)
+_SENTENCE_STARTS = r"(?:^|(?<=[.!?\n>\u3002]))[\s\"'*_(\[{<>]*"
+_OPENING = re.compile(r"[\s\"'*_(\[{<>#.:,-]*(?:(?:well|oh|hmm|um|ah|so)\b[\s,]*)?")
+_BOTH = re.compile(
+    r"\by(?:es)?\s*(?:/|\bor\b|\band\b|\|)\s*n(?:o)?\b|\bno\s*(?:/|\bor\b|\|)\s*yes\b|\btrue\s*(?:/|\bor\b)\s*false\b"
+)
+_TRUTH = re.compile(
+    r"\b(?:(?:that|this|it|which|statement|claim|assertion|hypothesis|description|premise)(?:'s|\s+(?:is|was|would\s+be|seems"
+    r"(?:\s+to\s+be)?|appears(?:\s+to\s+be)?)))"
+    r"(?:\s+\w+ly)?(n't|\s+not)?(?:\s+\w+ly)?\s+(true|correct|right|accurate|false|incorrect|wrong|untrue|inaccurate)\b"
+    r"(?!\s+(?:side|channel|ear|hand|note|key|away|after|before|now))"
+)
+_TRUE = ("true", "correct", "right", "accurate")
+_ELLIPSIS = re.compile(
+    r"[\s\"'*]*(?:(?:i\s+think|i\s+believe|i'd\s+say|indeed|actually|well)\W+)?(?:it|they|there|he|she|this|that|these|those|you|i|we)"
+    r"(?:\s+(?:\w+ly|sure))?(?:\s+(?:is|are|was|were|do|does|did|can|could|has|have|had|will|would)|'(?:s|re))"
+    r"(n't|\s+not)?(?:\s+(?:indeed|so|not|the\s+case))?[\s.!\"'*]*$"
+)
+_NO_SUCH = re.compile(
+    r"\bthere(?:'s|\s+(?:is|are|was|were))\s+(?:also\s+|absolutely\s+)?no\b|\bno\s+(?:[\w'-]+\s+){1,3}"
+    r"(?:is|are|was|were|can\s+be)\s+(?:heard|present|audible|there|detected)\b"
+)
+_SAID_YES = re.compile(r"(?<!not )(?<!n't )\byes\b(?!\s*(?:/|or\b|and\b))")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`yes` or `no` (None where it is called both), read by `rule` at `span`."""
+
+    value: str | None
+    rule: str
+    span: Span
+
+
+@cache
+def _phrases(levels: Sequence[str], name: str | None) -> dict[str, str | None]:
+    """The phrases of these levels and what each answers, of one language or of all."""
+    chosen = answer_words().values() if name is None else [answer_words()[name]]
+    found: dict[str, str | None] = {}
+    for language in reversed(list(chosen)):  # English last: it holds where two languages share a word
+        for level in levels:
+            value = {"yes": YES, "no": NO}.get(level.partition("_")[0])
+            found |= dict.fromkeys(language.yes_no[level], value)
+    return found
+
+
+def _alternatives(phrases: Sequence[str]) -> str:
+    longest_first = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
+    return "|".join(re.escape(phrase).replace(r"\ ", r"\s+") for phrase in longest_first)
+
+
+_SET_APART = ("yes", "no", "neither")
+_ALONE = ("yes_alone", "no_alone")
+_WHOLE = ("yes", "no", "yes_alone", "no_alone", "yes_whole", "no_whole")
+
+
+@cache
+def _set_apart() -> re.Pattern[str]:
+    """An answer word of any language between marks: `Well, yes.`, `..., so no.`; one that is also another word ("true",
+    "right") only where it begins a sentence."""
+    anywhere, first = (_alternatives(list(_phrases(levels, None))) for levels in (_SET_APART, _ALONE))
+    return re.compile(f"{_STARTS}({anywhere}){_END}|{_SENTENCE_STARTS}({first}){_END}")
+
+
+@cache
+def _leading(name: str) -> re.Pattern[str]:
+    """An answer word that a text of this language may begin with, whatever follows."""
+    end = _WORD_END if answer_words()[name].spaced else ""
+    return re.compile(f"({_alternatives(list(_phrases(('yes', 'no', 'neither'), name)))}){end}")
+
+
+def _value(phrase: str, levels: Sequence[str], name: str | None = None) -> str | None:
+    return _phrases(levels, name)[" ".join(phrase.split())]
+
+
+def whole_answer(said: str) -> str | None:
+    """Which answer a folded text is when it holds nothing else."""
+    return _phrases(_WHOLE, None).get(" ".join(said.split()).strip(" \t\r\n*_`\"'.,;:!?()[]{}<>#$\\/-。،।…"))
+
+
+def answer_word(plain: str, span: Span) -> Answer | None:
+    """The last answer word that a folded text sets apart, or the one that it begins with."""
+    start, end = span
+    value = whole_answer(plain[start:end])
+    if value is not None:
+        return Answer(value, "exact", span)
+    if both := [match.span() for match in _BOTH.finditer(plain, start, end)]:
+        if len(plain[start:end].split()) <= 4:
+            return Answer(None, "both", span)
+        plain = blank(plain, both)
+    language = main_language(plain[start:end])
+    found = sorted(_answers(plain, span, language), key=lambda answer: answer.span)
+    if not found:
+        return None
+    if len({answer.value for answer in found}) > 1 and len(list(split_sentences(plain, start, end))) == 1:
+        first, last = found[0], found[-1]
+        # "No, it is correct that ..." keeps its first word; "yes: 0.7, no: 0.3" has none.
+        return first if first.rule == "leading" and last.rule != "set_apart" else Answer(None, "both", span)
+    return found[-1]
+
+
+def _answers(plain: str, span: Span, language: AnswerWords) -> Iterator[Answer]:
+    start, end = span
+    opening = _OPENING.match(plain, start, end)
+    begin = opening.end() if opening else start
+    leading, name = _leading(language.name).match(plain, begin, end), language.name
+    if leading is None and language.script:  # "Yes" before a sentence in another script
+        leading, name = _leading(DEFAULT).match(plain, begin, end), DEFAULT
+    if leading is not None:
+        value = _value(leading[1], ("yes", "no", "neither"), name)
+        if value is not None:
+            yield Answer(value, "leading", leading.span(1))
+    for match in _set_apart().finditer(plain, start, end):
+        group = match.lastindex or 0
+        value = _value(match[group], _SET_APART if group == 1 else _ALONE)
+        if value is not None and match.span(group) != (leading.span(1) if leading else None):
+            yield Answer(value, "set_apart", match.span(group))
+
+
+def declines(plain: str, start: int) -> bool:
+    """Tell whether a text begins with, or sets apart, words that decline to answer ("Not sure.", "no idea")."""
+    begin = start + len(plain[start:]) - len(plain[start:].lstrip())
+    name = main_language(plain[start:]).name
+    leading = _leading(name).match(plain, begin)
+    if leading is not None and _value(leading[1], _SET_APART, name) is None:
+        return True
+    return any(match[1] and _value(match[1], _SET_APART) is None for match in _set_apart().finditer(plain, start))
+
+
+def truth(plain: str, span: Span) -> Answer | None:
+    """`That is correct`, `It is not true that ...`: the last such clause."""
+    found = list(_TRUTH.finditer(plain, *span))
+    if not found:
+        return None
+    last = found[-1]
+    affirms = (last[2] in _TRUE) != bool(last[1])
+    return Answer(YES if affirms else NO, "truth", last.span())
+
+
+def ellipsis(plain: str, span: Span) -> Answer | None:
+    """`It is.`, `They do not.` as the whole of a sentence."""
+    for start, end in reversed(list(split_sentences(plain, *span))):
+        if match := _ELLIPSIS.match(plain[:end], start):
+            return Answer(NO if match[1] or " not" in match[0] else YES, "ellipsis", (start, end))
+    return None
+
+
+def named(plain: str, span: Span) -> Answer | None:
+    """Without a question: a `yes` anywhere, or a sentence that something is not there."""
+    if match := _SAID_YES.search(plain, *span):
+        return Answer(YES, "named", match.span())
+    if match := _NO_SUCH.search(plain, *span):
+        return Answer(NO, "denied", match.span())
+    return None
