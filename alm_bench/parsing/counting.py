@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from alm_bench.parsing.document import Document, split_sentences
+from alm_bench.parsing.likeness import stems
 from alm_bench.parsing.numbers import Number
-from alm_bench.parsing.options import stems
 from alm_bench.parsing.text import WRAPPING, Span, fold
 
 _HOW_MANY = re.compile(r"\bhow\s+(?:many|often)\b([^?.,;]*)|\bnumber\s+of\b([^?.,;]*)|\bhow\s+many\s+times\b")

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from alm_bench.core.types import ParseStatus
 from alm_bench.parsing.document import Document
-from alm_bench.parsing.options import stems
+from alm_bench.parsing.likeness import stems
 from alm_bench.parsing.text import WRAPPING, Span, fold
 
 _WORD = re.compile(r"[^\W_]+(?:['.][^\W_]+)*")

@@ -1,6 +1,6 @@
 """Answers that are no multiple choice, on the same model of a text: yes or no, one of some labels, a number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from alm_bench.core.types import Parsed
 from alm_bench.parsing.counting import NOTHING, Chosen, choose_number, counted_nouns
@@ -8,6 +8,7 @@ from alm_bench.parsing.document import Document
 from alm_bench.parsing.labels import LabelReading, phrases_of
 from alm_bench.parsing.numbers import read_numbers, whole_number
 from alm_bench.parsing.polarity import Question, read_polarity, read_question
+from alm_bench.parsing.statements import Statement
 from alm_bench.parsing.text import Span, words
 from alm_bench.parsing.yes_no import NO, YES, Answer, answer_word, declines, ellipsis, named, truth
 
@@ -41,7 +42,7 @@ def parse_yes_no(text: str, question: str | None = None, answer_tags: Sequence[s
     if (status := _no_answer(doc)) is not None:
         return status
     asked = None if question is None else read_question(question)
-    for statement in reversed(doc.statements):
+    for statement in _statements(doc):
         if answer := _yes_no(doc, statement.span, asked):
             return _answered(answer, f"{statement.kind}:{answer.rule}")
     if answer := _yes_no(doc, _body(doc), asked):
@@ -75,7 +76,7 @@ def parse_label(text: str, labels: Mapping[str, Sequence[str]], answer_tags: Seq
     if (status := _no_answer(doc)) is not None:
         return status
     wanted, names = phrases_of(labels), list(labels)
-    for statement in reversed(doc.statements):
+    for statement in _statements(doc):
         reading = wanted.read(doc, statement.span)
         if reading.rule != "off_list" and (reading.label is not None or statement.kind != "chosen"):
             return _labelled(reading, names, f"{statement.kind}:{reading.rule}")
@@ -101,7 +102,7 @@ def parse_number(text: str, question: str | None = None, answer_tags: Sequence[s
     if (status := _no_answer(doc)) is not None:
         return status
     counted = None if question is None else counted_nouns(question)
-    for statement in reversed(doc.statements):
+    for statement in _statements(doc):
         if number := _number(doc, statement.span, counted):
             return _counted(number, f"{statement.kind}:{number.rule}")
     if number := _number(doc, _body(doc), counted):
@@ -120,6 +121,11 @@ def _number(doc: Document, span: Span, counted: frozenset[str] | None) -> Chosen
 
 def _counted(number: Chosen, rule: str) -> Parsed:
     return Parsed("ambiguous", rule) if number.value is None else Parsed("ok", rule, None, number.value, number.span)
+
+
+def _statements(doc: Document) -> Iterator[Statement]:
+    """Yield the statements, the last first, without an option's position, which is none of these answers."""
+    return (statement for statement in reversed(doc.statements) if statement.kind != "index")
 
 
 def _body(doc: Document) -> Span:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from alm_bench.parsing.document import Document, split_sentences
-from alm_bench.parsing.options import stems
+from alm_bench.parsing.likeness import stems
 from alm_bench.parsing.text import Span, fold
 
 _AUXILIARY = r"(?:is|are|was|were|am|do|does|did|can|could|has|have|had|will|would|should|might|may)(?:n't)?\b"
