@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "tasks": "core audio data demo parsing scoring",
     "adapters": "core audio data mellow plugins",
     "runner": "core audio data scoring records plugins",
-    "cli": "core audio data demo plugins records runner scaffold scoring train",
+    "cli": "core audio data demo parsing plugins records runner scaffold scoring train",
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

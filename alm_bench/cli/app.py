@@ -19,6 +19,7 @@ from alm_bench.cli import (
     ls,
     matrix,
     new,
+    parse,
     run,
     score,
     show,
@@ -47,6 +48,7 @@ app.command()(check.check)
 app.command()(ask.ask)
 app.command()(show.show)
 app.command()(score.score)
+app.command()(parse.parse)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
 app.command()(submit.submit)

@@ -1,0 +1,119 @@
+"""`alm-bench parse`: what is read in a text, and why."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from alm_bench.cli import common
+from alm_bench.core import Parsed, UsageError
+
+FORMS = ("choice", "yes_no", "entailment", "number")
+
+
+def parse(
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT|FILE]", help="The text, or a file with it. [default: standard input]")
+    ] = None,
+    form: Annotated[str, typer.Option(metavar="|".join(FORMS), help="What kind of answer the text gives.")] = "choice",
+    choices: Annotated[
+        list[str] | None,
+        typer.Option(help="An option of the question (repeatable), or a file with one per line; for form choice."),
+    ] = None,
+    several: Annotated[
+        bool, typer.Option("--several", help="The question may have several right options; all selected are read.")
+    ] = False,
+    question: Annotated[
+        str | None, typer.Option(help="The question: what a sentence affirms, denies or counts answers it.")
+    ] = None,
+    answer_tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A tag that holds the answer, besides the known ones (repeatable)."),
+    ] = None,
+    json_: common.Json = False,
+) -> None:
+    """Show what the parser reads in a text and why: status, rule and the characters that decided.
+
+    Give the line that this prints when you report a misreading.
+    """
+    form = common.one_of(form, FORMS, "--form")
+    options = _choices(form, choices)
+    if several and form != "choice":
+        raise UsageError(f"--several goes with --form choice, found --form {form}")
+    said = _text(text)
+    parsed = _parser(form, options, several, question, tuple(answer_tag or ()))(said)
+    if json_:
+        entry: dict[str, Any] = {"form": form, "text": said, **asdict(parsed)}
+        common.print_json({**entry, "choices": options, "question": question})
+    else:
+        print(_report(parsed, said, options))
+
+
+def _choices(form: str, given: Sequence[str] | None) -> list[str]:
+    if form != "choice":
+        if given:
+            raise UsageError(f"--choices goes with --form choice, found --form {form}")
+        return []
+    options = []
+    for one in given or ():
+        options += [line for line in _read(Path(one)).splitlines() if line.strip()] if _is_file(one) else [one]
+    if not options:
+        raise UsageError("--form choice needs --choices, once per option or a file with one option per line")
+    return options
+
+
+def _text(given: str | None) -> str:
+    if given is None or given == "-":
+        return sys.stdin.read()
+    return _read(Path(given)) if _is_file(given) else given
+
+
+def _is_file(value: str) -> bool:
+    """Tell whether a value names a file; a text may be too long for a name, or hold a character that none can have."""
+    try:
+        return Path(value).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _parser(
+    form: str, options: Sequence[str], several: bool, question: str | None, tags: tuple[str, ...]
+) -> Callable[[str], Parsed]:
+    from alm_bench.parsing import parse_choice, parse_label, parse_number, parse_yes_no
+    from alm_bench.parsing.plain import ENTAILMENT
+
+    if several:
+        from alm_bench.parsing import parse_choices
+
+        return lambda text: parse_choices(text, options, answer_tags=tags)
+    if form == "choice":
+        return lambda text: parse_choice(text, options, answer_tags=tags)
+    if form == "entailment":
+        return lambda text: parse_label(text, ENTAILMENT, tags)
+    return lambda text: (parse_yes_no if form == "yes_no" else parse_number)(text, question, tags)
+
+
+def _report(parsed: Parsed, text: str, options: Sequence[str]) -> str:
+    lines = [f"answer  {_value(parsed, options)}", f"status  {parsed.status}", f"rule    {parsed.rule}"]
+    if parsed.span is not None:
+        start, end = parsed.span
+        marked = f"{text[max(0, start - 40) : start]}»{text[start:end]}«{text[end : end + 40]}"
+        lines.append(f"read in {' '.join(marked.split())} (characters {start}-{end})")
+    return "\n".join(lines)
+
+
+def _value(parsed: Parsed, options: Sequence[str]) -> str:
+    indices = parsed.indices or (() if parsed.index is None or not options else (parsed.index,))
+    if indices:
+        return " + ".join(f"({chr(ord('a') + index)}) {options[index]}" for index in indices)
+    return "none" if parsed.value is None else parsed.value
