@@ -107,7 +107,7 @@ def chance(sample: Sample) -> float:
     """Give the expected score of a uniform guess over the options, or over their non-empty sets where several may be
     right."""
     if sample.targets is not None:
-        return _sets(sample) / (2 ** len(sample.choices) - 1)
+        return _sets(sample) / ((1 << len(sample.choices)) - 1)
     return sum(same_option(sample, place) for place in range(len(sample.choices))) / len(sample.choices)
 
 
@@ -115,7 +115,7 @@ def _sets(sample: Sample) -> int:
     """Count the sets of options that are right: of duplicates any may stand for all."""
     copies = Counter(folded(sample, index) for index in range(len(sample.choices)))
     right = {folded(sample, index) for index in sample.targets or ()}
-    return math.prod(2 ** copies[text] - 1 for text in right)
+    return math.prod((1 << copies[text]) - 1 for text in right)
 
 
 def _filled(row: Scored) -> float:

@@ -85,7 +85,10 @@ def multi_select_baselines(rows: Sequence[Scored]) -> Values:
         return {}
     samples = [row.sample for row in rows]
     frequent = Counter(sample.targets for sample in samples).most_common(1)[0][0] or ()
-    guesses = {FIRST: [(0,)] * len(samples), ALL: [tuple(range(len(s.choices))) for s in samples]}
+    guesses: dict[str, list[tuple[int, ...]]] = {
+        FIRST: [(0,)] * len(samples),
+        ALL: [tuple(range(len(s.choices))) for s in samples],
+    }
     guesses[SET] = [tuple(index for index in frequent if index < len(s.choices)) for s in samples]
     table: dict[str, Sequence[float]] = {UNIFORM: baseline_scores(rows, {})[UNIFORM]}
     for name, sets in guesses.items():
