@@ -89,6 +89,12 @@ def _leading(name: str) -> re.Pattern[str]:
     return re.compile(f"({_alternatives(list(_phrases(('yes', 'no', 'neither'), name)))}){end}")
 
 
+@cache
+def _neither() -> re.Pattern[str]:
+    """What begins like an answer and is none, in any language: a short text may not show its own ("no sé")."""
+    return re.compile(f"(?:{_alternatives(list(_phrases(('neither',), None)))}){_WORD_END}")
+
+
 def _value(phrase: str, levels: Sequence[str], name: str | None = None) -> str | None:
     return _phrases(levels, name)[" ".join(phrase.split())]
 
@@ -112,10 +118,10 @@ def answer_word(plain: str, span: Span) -> Answer | None:
     found = sorted(_answers(plain, span, language), key=lambda answer: answer.span)
     if not found:
         return None
+    # In "Most likely, no." the word that is always an answer holds.
+    found = [answer for answer in found if answer.rule != "alone"] or found
     if len({answer.value for answer in found}) > 1 and len(list(split_sentences(plain, start, end))) == 1:
-        first, last = found[0], found[-1]
-        # "No, it is correct that ..." keeps its first word; "yes: 0.7, no: 0.3" has none.
-        return first if first.rule == "leading" and last.rule != "set_apart" else Answer(None, "both", span)
+        return Answer(None, "both", span)  # "yes: 0.7, no: 0.3"
     return found[-1]
 
 
@@ -126,7 +132,7 @@ def _answers(plain: str, span: Span, language: AnswerWords) -> Iterator[Answer]:
     leading, name = _leading(language.name).match(plain, begin, end), language.name
     if leading is None and language.script:  # "Yes" before a sentence in another script
         leading, name = _leading(DEFAULT).match(plain, begin, end), DEFAULT
-    if leading is not None:
+    if leading is not None and not _neither().match(plain, begin, end):
         value = _value(leading[1], ("yes", "no", "neither"), name)
         if value is not None:
             yield Answer(value, "leading", leading.span(1))
@@ -134,7 +140,7 @@ def _answers(plain: str, span: Span, language: AnswerWords) -> Iterator[Answer]:
         group = match.lastindex or 0
         value = _value(match[group], _SET_APART if group == 1 else _ALONE)
         if value is not None and match.span(group) != (leading.span(1) if leading else None):
-            yield Answer(value, "set_apart", match.span(group))
+            yield Answer(value, "set_apart" if group == 1 else "alone", match.span(group))
 
 
 def declines(plain: str, start: int) -> bool:

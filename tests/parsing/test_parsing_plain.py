@@ -65,6 +65,7 @@ def test_yes_and_no(text: str, want: str) -> None:
         ("No doubt there is a dog.", "yes"),
         ("No one is speaking.", "no"),
         ("Based on what I hear, yes, there is.", "yes"),
+        ("Most likely, no.", "no"),
         ("The sound is, most likely, a dog", "unparsed"),
         ("right before the bark", "unparsed"),
     ],
@@ -157,6 +158,7 @@ def test_a_sentence_answers_the_question_that_is_given(text: str, question: str,
         ),
         ("No áudio há um cão a ladrar", "unparsed"),  # "in the", not "no"
         ("不确定", "refused"),
+        ("No sé", "unparsed"),
     ],
 )
 def test_yes_and_no_in_other_languages(text: str, want: str) -> None:
