@@ -29,10 +29,7 @@ def parse(
     question: Annotated[
         str | None, typer.Option(help="The question: what a sentence affirms, denies or counts answers it.")
     ] = None,
-    answer_tag: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A tag that holds the answer, besides the known ones (repeatable)."),
-    ] = None,
+    answer_tag: common.AnswerTag = None,
     json_: common.Json = False,
 ) -> None:
     """Show what the parser reads in a text and why: status, rule and the characters that decided.
@@ -44,7 +41,7 @@ def parse(
     if several and form != "choice":
         raise UsageError(f"--several goes with --form choice, found --form {form}")
     said = _text(text)
-    parsed = _parser(form, options, several, question, tuple(answer_tag or ()))(said)
+    parsed = _parser(form, options, several, question, common.answer_tags(answer_tag))(said)
     if json_:
         entry: dict[str, Any] = {"form": form, "text": said, **asdict(parsed)}
         common.print_json({**entry, "choices": options, "question": question})

@@ -70,7 +70,7 @@ class ClothoAqa:
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         if is_binary(sample):
-            return parse_yes_no(text, sample.fields["question"])
+            return parse_yes_no(text, sample.fields["question"], self.card.answer_tags)
         word = normalised(text)
         return Parsed("ok", "words", value=word) if word else Parsed("empty", "empty")
 

@@ -81,7 +81,7 @@ class Weather:
                          groups=groups, targets=tuple(row["targets"]))
 
     def parse(self, sample, text):
-        return parse_choices(text, sample.choices)
+        return parse_choices(text, sample.choices, self.card.answer_tags)
 
     def grade(self, sample, text, parsed):
         return grade_set(sample, parsed)
