@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from alm_bench.core.types import Parsed
 from alm_bench.parsing.document import Document
-from alm_bench.parsing.options import Options
+from alm_bench.parsing.options import Mention, Options
 from alm_bench.parsing.reading import Reading, is_alone, is_silent, is_spared, predicated, read, read_bare, usable
 from alm_bench.parsing.scores import blank_echo, read_scores
 from alm_bench.parsing.text import Span, words

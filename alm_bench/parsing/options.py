@@ -11,7 +11,7 @@ from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, stem_key, stems
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.text import Span, Token, fold, normalise, tokens, words
+from alm_bench.parsing.text import Span, Token, fold, normalise, past, tokens, words
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
 _ACCIDENTALS = {"flat": "b", "sharp": "#"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from alm_bench.core.types import ParseStatus
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.options import Mention, Options, is_list
+from alm_bench.parsing.statements import Statement
 from alm_bench.parsing.text import WRAPPING, Span, past, words
 
 _MARKS = WRAPPING + "()[]{}<>$#-•·|=～~\\"
