@@ -111,9 +111,7 @@ def _blind(members: Iterable[ItemScores]) -> dict[str, dict[str, float]]:
 
 
 def _against_best(mine: ItemScores, best: ItemScores) -> str:
-    """`best`, `tie` where the interval of the difference to that holds 0, else the difference, of the items of both."""
-    if mine is best:
-        return "best" if mine.ids else "-"
+    """`tie` where the interval of the difference holds 0, else the difference, of the items of both."""
     theirs = dict(zip(best.ids, best.accuracy, strict=True))
     common = [place for place, name in enumerate(mine.ids) if name in theirs]
     if not common:
@@ -125,20 +123,38 @@ def _against_best(mine: ItemScores, best: ItemScores) -> str:
     return f"tie ({text})" if found.high is None or found.high >= 0 else text
 
 
-def _against_blind(run: Run, mine: ItemScores, blind: Mapping[str, Mapping[str, float]]) -> str:
-    """The margin over the baseline that is best on the run's items, marked where it may be none."""
-    values = {
-        row: [scores[name] for name in mine.ids] for row, scores in blind.items() if scores.keys() >= set(mine.ids)
-    }
-    own = run.summary["over_blind"].get("all", {}).get("all")
-    if not values or not mine.ids:  # the summary is all there is where the items are gone
-        return lead(own)
-    weights = question_weights(mine.questions)
-    best, _ = best_row(values, weights)
-    same = mine.blind.get(best) == values[best]
-    if same and own is not None and own["row"] == best and "score" not in own and own["lead"]["n"] == len(mine.ids):
-        return lead(own)  # the same margin, whose interval the summary has
-    return lead(margin_json(margin_over_best(values, mine.accuracy, mine.clips, weights)))
+class _Margins:
+    """Margins over the baseline that is best on a run's items; runs of the same items have the same best one."""
+
+    def __init__(self, blind: Mapping[str, Mapping[str, float]]) -> None:
+        self._blind = blind
+        self._best: dict[tuple[Sequence[str], ...], tuple[str, Sequence[float]] | None] = {}
+
+    def format_lead(self, run: Run, mine: ItemScores) -> str:
+        """The margin, marked where it may be none."""
+        key = (tuple(mine.ids), tuple(mine.questions))
+        if key not in self._best:
+            self._best[key] = self._find_best(mine)
+        found = self._best[key]
+        own = run.summary["over_blind"].get("all", {}).get("all")
+        if found is None:  # the summary is all there is where the items are gone
+            return lead(own)
+        best, scores = found
+        same = own is not None and own["row"] == best and "score" not in own and own["lead"]["n"] == len(mine.ids)
+        if same and mine.blind.get(best) == scores:
+            return lead(own)  # the same margin, whose interval the summary has
+        weights = question_weights(mine.questions)
+        return lead(margin_json(margin_over_best({best: scores}, mine.accuracy, mine.clips, weights)))
+
+    def _find_best(self, mine: ItemScores) -> tuple[str, Sequence[float]] | None:
+        names = set(mine.ids)
+        values = {
+            row: [scores[name] for name in mine.ids] for row, scores in self._blind.items() if scores.keys() >= names
+        }
+        if not values or not names:
+            return None
+        best, _ = best_row(values, question_weights(mine.questions))
+        return best, values[best]
 
 
 def split_ranked(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
@@ -167,7 +183,8 @@ def _table(everyone: list[Run], task: Task | None) -> tuple[str, list[dict[str, 
     first = (members or everyone)[0].summary
     by_accuracy = any("accuracy" in run.summary["metrics"] for run in members)
     scores = [run.scores or collect_item_scores(task, run.records.values()) for run in members if by_accuracy]
-    blind = _blind(scores) if isinstance(task, KnowsBlind) else {}
+    margins = _Margins(_blind(scores) if isinstance(task, KnowsBlind) else {})
+    differences: dict[tuple[Sequence[Any], ...], str] = {}  # of few items, many runs have the same ones right
     rows = []
     for number, run in enumerate(members):
         row = _row(run)
@@ -175,8 +192,15 @@ def _table(everyone: list[Run], task: Task | None) -> tuple[str, list[dict[str, 
         place = list(row).index(figure) + 1 if figure in row else len(row)
         against = {}
         if "accuracy" in run.summary["metrics"]:
-            best = _against_best(scores[number], scores[0])
-            against = {"against the best": best, OVER_BLIND: _against_blind(run, scores[number], blind)}
+            mine = scores[number]
+            key = (tuple(mine.ids), tuple(mine.questions), tuple(mine.clips), tuple(mine.accuracy))
+            if mine is scores[0]:
+                best = "best" if mine.ids else "-"
+            elif key not in differences:
+                best = differences[key] = _against_best(mine, scores[0])
+            else:
+                best = differences[key]
+            against = {"against the best": best, OVER_BLIND: margins.format_lead(run, mine)}
         elif run.summary["over_blind"]:
             against = {OVER_BLIND: lead(run.summary["over_blind"].get("all", {}).get("all"))}
         cells = list(row.items())
