@@ -35,7 +35,7 @@ class ItemScores:
 def collect_item_scores(task: Task | None, records: Iterable[Record]) -> ItemScores:
     """From a run's records, in any order. Without its task, the text-only baselines are unknown."""
     rows = golden([record.scored() for record in sorted(records, key=lambda record: record.index)])
-    blind = task.blind_scores(rows) if rows and isinstance(task, KnowsBlind) else {}
+    blind: Mapping[str, Sequence[float]] = task.blind_scores(rows) if rows and isinstance(task, KnowsBlind) else {}
     return ItemScores(
         ids=[row.sample.id for row in rows],
         questions=[row.sample.question for row in rows],
