@@ -34,8 +34,18 @@ def _english() -> "snowballstemmer.stemmer":
 @cache
 def _synonyms() -> dict[str, str]:
     """The first word's stem by the stems of words that mean the same."""
-    groups = [group for language in load_languages().values() for group in language.synonyms]
-    return {_endless(word): _endless(group[0]) for group in groups for word in group}
+    return {_endless(word): _endless(group[0]) for group in synonym_groups() for word in group}
+
+
+@cache
+def synonym_groups() -> tuple[tuple[str, ...], ...]:
+    return tuple(group for language in load_languages().values() for group in language.synonyms)
+
+
+@cache
+def numeral_pairs() -> frozenset[str]:
+    """The first two letters of the words of numbers."""
+    return frozenset(stem[:2] for stem in _numerals())
 
 
 def _endless(word: str) -> str:

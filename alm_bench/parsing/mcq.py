@@ -16,10 +16,14 @@ from alm_bench.parsing.document import Document
 from alm_bench.parsing.options import Mention, Options
 from alm_bench.parsing.reading import Reading, is_alone, is_silent, is_spared, predicated, read, read_bare, usable
 from alm_bench.parsing.scores import blank_echo, read_scores
+from alm_bench.parsing.statements import FRAMED
 from alm_bench.parsing.text import Span, words
 
 PARSER = "mcq@3"
 """Name and version of these rules; stored with every run, since a change of rules changes numbers."""
+
+MOST = 100
+"""Statements, from the last, that are looked at: one that says nothing gives way to the one before."""
 
 SHORT = 25
 """Words up to which a whole text is read as one statement."""
@@ -76,42 +80,38 @@ class Decision:
 
     def _stated(self) -> Reading | None:
         """Return what the last explicit statement says, or the correction after it."""
-        for kind, span, reading in reversed(list(self._explicit())):
-            if self.document.cut and kind not in ("tag", "boxed"):
+        for kind, span, known in sorted(self._explicit(), key=lambda item: item[1], reverse=True)[:MOST]:
+            framed = kind in FRAMED
+            if self.document.cut and not framed:
                 continue
-            if correction := self._corrected(max(reading.span[1], span[1] if kind in ("tag", "boxed") else 0)):
+            reading = known or self._read(kind, span)
+            if is_silent(reading) or (reading.index is None and kind == "chosen"):
+                continue
+            if correction := self._corrected(max(reading.span[1], span[1] if framed else 0)):
                 return correction
-            later: Reading | None = None
-            if reading.index is not None and kind not in ("tag", "boxed", "dict") and self._none_after(reading.span[1]):
+            if reading.index is not None and not framed and self._none_after(reading.span[1]):
                 return Reading("refused", "none_of_them", reading.span)
-            later = (
-                self._concluded(span[1])
-                if reading.index is None and reading.status == "unparsed" and kind == "said"
-                else None
-            )
-            return later or replace(reading, rule=f"{kind}:{reading.rule}")
+            if kind == "said" and reading.status == "unparsed" and (later := self._concluded(span[1])):
+                return later
+            return replace(reading, rule=f"{kind}:{reading.rule}")
         return None
 
-    def _explicit(self) -> Iterator[tuple[str, Span, Reading]]:
-        """Yield the statements that say something, in order: their kind, span and reading."""
-        found = []
+    def _explicit(self) -> Iterator[tuple[str, Span, Reading | None]]:
+        """Yield the explicit statements: their kind, span, and reading where it is known at once."""
         for statement in self.document.statements:
-            reading = (
-                self._index(statement.span)
-                if statement.kind == "index"
-                else read(self.document, self.options, statement.span)
-            )
-            if is_silent(reading) or (reading.index is None and statement.kind == "chosen"):
-                continue
-            found.append((statement.kind, statement.span, reading))
-        found += [("approved", reading.span, reading) for reading in self._approved()]
-        for sentence in self.document.sentences:
-            both = [m for m in usable(self.document, self.options, sentence) if m.how == "both"]
-            if len({m.index for m in both}) == 1 and predicated(self.document, both[-1], sentence[0]):
-                found.append(("named", both[-1].span, Reading("ok", "letter_and_text", both[-1].span, both[-1].index)))
+            yield statement.kind, statement.span, None
+        for reading in self._approved():
+            yield "approved", reading.span, reading
+        if any(mention.how == "both" for mention in self.options.mentions(self.document, 0, self.end)):
+            for sentence in self.document.sentences:
+                both = [m for m in usable(self.document, self.options, sentence) if m.how == "both"]
+                if len({m.index for m in both}) == 1 and predicated(self.document, both[-1], sentence[0]):
+                    yield "named", both[-1].span, Reading("ok", "letter_and_text", both[-1].span, both[-1].index)
         if bare := self._last_line():
-            found.append(("line", bare.span, bare))
-        return iter(sorted(found, key=lambda item: item[1]))
+            yield "line", bare.span, bare
+
+    def _read(self, kind: str, span: Span) -> Reading:
+        return self._index(span) if kind == "index" else read(self.document, self.options, span)
 
     def _none_after(self, start: int) -> bool:
         """Whether the text says later that no option fits."""
@@ -129,6 +129,8 @@ class Decision:
     def _approved(self) -> Iterator[Reading]:
         """Yield options that a sentence calls the answer: "(B) is the best fit", "option (B) best matches"."""
         pattern = self.document.cues.pattern(r"@approvals")
+        if not pattern.search(self.document.plain):
+            return
         for start, end in self.document.sentences:
             matches = list(pattern.finditer(self.document.plain, start, end))
             if not matches or self.document.cues.pattern(r"\W*@conditions").match(self.document.plain, start, end):
@@ -189,6 +191,10 @@ class Decision:
             if corrected.index is not None:
                 return corrected
         reading = read(self.document, self.options, whole)
+        if reading.rule == "letter" and len(words(self.document.plain)) == 1:
+            letter = words(self.document.plain)[0]
+            if self.options.is_note(letter):
+                return Reading("unparsed", "note", whole)
         dangling = self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain)
         if dangling and reading.rule not in CERTAIN and reading.span[1] != self.end and not self._ends_with(reading):
             return Reading("truncated", "none", whole)

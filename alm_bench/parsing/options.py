@@ -9,9 +9,9 @@ from itertools import islice, takewhile
 
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
-from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, stem_key, stems
+from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, numeral_pairs, stem_key, stems, synonym_groups
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.text import Span, Token, fold, normalise, past, tokens, words
+from alm_bench.parsing.text import TOKEN, Span, Token, fold, normalise, past, tokens, words
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
 _ACCIDENTALS = {"flat": "b", "sharp": "#"}
@@ -24,12 +24,16 @@ _LETTER_AFTER = re.compile(r"[\"'*.]*\s*[(\[]\s*(?:option\s+)?[\"'*]*([a-z])[\"'
 _JOINED = re.compile(
     r"[\s\"')\](*\[{}.]*(?:,|/|&|;|\b(?:and|or|nor)\b)*[\s\"'(\[*]*(?:(?:and|or|nor|a|an|the|option|any)\s+)*[\"'(\[*]*"
 )
-_BRACKETED = r"(?<![\w)])[(\[{]\s*[\"'*$]*([a-z])[\"'*$]*\s*[)\]}]"
-_APPROVED = r"(?<![\w'(\[])[\"'*]*([a-z])[\"'*]*\s{0,2}@approvals"
-_COMPLETED = r"(?:@predicates|@choosing|@links|:)\s+(?:@position_nouns\s+)?[\"'*(]*([a-z])(?![\w'])[\"'*)]*(?=\s*(?:[.,;!?]|\Z|\n))"
-_NAMED = r"@position_nouns\s*[:#]?\s*[\"'*$(\[{]*(?:([a-z])|(\d{1,2}))(?![\w'])[\"'*$)\]}]*"
+_COMPLETED = r"(?:@predicates|@choosing|@links|:)\s+(?:@position_nouns\s+)?[\"'*(]*\Z"
+_NOUN_BEFORE = r"@position_nouns\s*[:#]?\s*[\"'*$(\[{]*\Z"
+_SINGLE = re.compile(r"(?<![\w'])(?:[a-z]|\d{1,2})(?!'?[a-z0-9\u00c0-\u024f#_])")
+_BRACKETS = re.compile(r"[(\[{]\s*[\"'*$]*\Z")
+_CLOSING = re.compile(r"[\"'*$]*\s*[)\]}]")
+_SENTENCE_ENDS = re.compile(r"[\"'*)]*\s*(?:[.,;!?。]|\Z|\n)")
 _STAND_ALONE = re.compile(r"[\s\"')\]}*]*(?:$|[.,;:!?\n)\]。])")
 _COMPOUND = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
+_WORD_BEFORE, _WORD_AFTER = re.compile(r"([a-z]+)[ -]\Z"), re.compile(r"[ -]([a-z]+)")
+_DIGIT_PAIRS = frozenset(f"{a}{b}" for a in "0123456789" for b in ("", *"0123456789.'"))
 _LONG = 600
 """Characters beyond which a text is no paraphrase of an option."""
 
@@ -70,6 +74,11 @@ class Options:
     @cached_property
     def _stem_keys(self) -> "Keys":
         return Keys(self._words(), self._articles, stem_key)
+
+    @cached_property
+    def _most(self) -> int:
+        """Words that an option can take up in a text, articles between them included."""
+        return 6 + 3 * max(map(len, self._words().values()), default=0)
 
     def _words(self) -> dict[int, list[str]]:
         """The words of each option; an article is kept where it is a letter or a note ("A minor" beside "B minor")."""
@@ -112,9 +121,14 @@ class Options:
         if letter in self.texts:
             return self.texts.index(letter)
         position = ord(letter) - ord("a")
-        if self._keys.notes and any(i != position and text.split()[0] == letter for i, text in enumerate(self.texts)):
-            return None  # "e" may be E major, E minor or the fifth
         return position if 0 <= position < self.count else None
+
+    def is_note(self, letter: str) -> bool:
+        """Whether a letter alone may be another option's first word: "e" is E major, E minor or the fifth."""
+        position = ord(letter) - ord("a")
+        return self._keys.notes and any(
+            i != position and len(text) > 1 and text.split()[0] == letter for i, text in enumerate(self.texts)
+        )
 
     def named_by(self, letter: str) -> int | None:
         """Return the first of equal options for a letter."""
@@ -123,7 +137,8 @@ class Options:
 
     def at(self, document: Document, start: int, end: int) -> Mention | None:
         """Return the longest option that the text names at `start`, an article before it passed over."""
-        said = list(tokens(document.plain, start, min(end, start + 40 + 2 * self._keys.longest)))
+        window = start + 40 + 2 * self._keys.longest
+        said = list(islice(tokens(document.plain, start, min(end, window)), self._most + 3))
         if not said or document.plain[start : said[0].start].strip("\"'.,!?:()[]{}<>*-&`$\\ \t\r\n"):
             return None
         for keys in (self._keys, self._stem_keys):
@@ -156,15 +171,35 @@ class Options:
         return _deny_lists(document, sorted(found, key=lambda mention: mention.span))
 
     def _texts(self, document: Document, start: int, end: int) -> list[Mention]:
-        said, found, position = list(tokens(document.plain, start, end)), [], 0
-        while position < len(said):
+        plain, found, done = document.plain, list[Mention](), start
+        window = 40 + 2 * max(self._keys.longest, self._stem_keys.longest)
+        pairs = self._pairs if plain.isascii() else None
+        for word in TOKEN.finditer(plain, start, end):
+            if word.start() < done or (pairs is not None and word[0][:2] not in pairs):
+                continue
+            said: list[Token] = []
             for keys in (self._keys, self._stem_keys):
-                if match := self._match(document, said, position, keys):
-                    found.append(self._mention(document, match[0], said[position].start, said[match[1]].end, keys))
-                    position = match[1]
+                if not keys.begins(word[0]):
+                    continue
+                said = said or list(islice(tokens(plain, word.start(), min(end, word.start() + window)), self._most))
+                if said and (match := self._match(document, said, 0, keys)):
+                    found.append(self._mention(document, match[0], said[0].start, said[match[1]].end, keys))
+                    done = said[match[1]].end
                     break
-            position += 1
         return found
+
+    @cached_property
+    def _pairs(self) -> frozenset[str] | None:
+        """The first two letters of words that may begin an option: a filter, for speed alone."""
+        pairs = self._keys.pairs | self._stem_keys.pairs
+        if not all(pair.isascii() for pair in pairs):
+            return None
+        heads = {pair[0] for pair in pairs}  # a word of one letter, an elision, an article's accidental
+        found = pairs | heads | {f"{letter}'" for letter in ("l", "d")} | {f"{head}#" for head in heads}
+        found |= {word[:2] for group in synonym_groups() for word in group}
+        if not pairs.isdisjoint(numeral_pairs()) or any(head.isdigit() for head in heads):
+            found |= numeral_pairs() | _DIGIT_PAIRS
+        return frozenset(found)
 
     def _match(self, document: Document, said: Sequence[Token], position: int, keys: "Keys") -> tuple[int, int] | None:
         """Return the longest option that begins with a token, and its last token."""
@@ -180,11 +215,8 @@ class Options:
         if _HANGUL.match(plain[start]) and start and _HANGUL.match(plain[start - 1]):
             return None
         if match[1] == position and is_numeral(said[position].text):
-            near = said[max(0, position - 1) : position] + said[position + 1 : position + 2]
-            if any(
-                is_numeral(token.text) and plain[min(token.end, end) : max(token.start, start)] in " -"
-                for token in near
-            ):
+            near = (_WORD_BEFORE.search(plain[max(0, start - 20) : start]), _WORD_AFTER.match(plain, end))
+            if any(word and is_numeral(word[1]) for word in near):
                 return None  # part of another number
         if (
             said[position].text == "a"
@@ -214,25 +246,42 @@ class Options:
         return Mention(index, (begin, end), how, other or document.is_denied(begin, end), marked)
 
     def _letters(self, document: Document, start: int, end: int) -> list[Mention]:
-        found: list[Mention] = []
-        taken: set[int] = set()
-        for template in (_NAMED, _BRACKETED, _APPROVED, _COMPLETED):
-            for match in document.cues.pattern(template).finditer(document.plain, start, end):
-                digits = match[2] if template is _NAMED else None
-                at = match.start(2 if digits else 1)
-                if digits:
-                    index = int(digits) - 1 if 0 < int(digits) <= self.count and not self.numeric else None
-                    how = "position"
-                else:
-                    index, how = self.named_by(match[1]), "letter"
-                    small = not document.original[at].isupper()
-                    if small and (template in (_APPROVED, _COMPLETED) or (match[1] in "ai" and at == match.end() - 1)):
-                        index = None  # a word
-                if index is not None and at not in taken:
-                    stop = at + 1 if template in (_APPROVED, _COMPLETED) else match.end()
-                    taken.add(at)
-                    found.append(Mention(index, (at, stop), how, document.is_denied(match.start(), stop), True))
+        """Letters and numbers that name an option by how they are made, not by standing alone."""
+        found = []
+        for match in _SINGLE.finditer(document.plain, start, end):
+            at, stop = match.span()
+            if (how := self._made(document, at, stop)) is None:
+                continue
+            if match[0].isdigit():
+                index = int(match[0]) - 1 if 0 < int(match[0]) <= self.count and not self.numeric else None
+            else:
+                index = self.named_by(match[0])
+            if index is not None:
+                closing = _CLOSING.match(document.plain, stop)
+                stop = closing.end() if closing else stop
+                found.append(Mention(index, (at, stop), how, document.is_denied(at, stop), True))
         return found
+
+    def _made(self, document: Document, at: int, stop: int) -> str | None:
+        """How a letter or number names an option: "option B", "(B)", "B is the best answer", "I think B."."""
+        plain, cues = document.plain, document.cues
+        if plain[at].isdigit():
+            noun = cues.pattern(_NOUN_BEFORE).search(plain, max(0, at - 30), at)
+            return "position" if noun else None
+        upper, word = document.original[at].isupper(), plain[at] in "ai"
+        bracketed = _BRACKETS.search(plain[max(0, at - 6) : at]) and _CLOSING.match(plain, stop)
+        if bracketed and not plain[max(0, at - 2) : at - 1].isalnum():
+            return "letter"
+        if (upper or not word or _CLOSING.match(plain, stop)) and cues.pattern(_NOUN_BEFORE).search(
+            plain, max(0, at - 30), at
+        ):
+            return "letter"
+        if not upper:
+            return None
+        if cues.pattern(r"[\"'*]*\s{0,2}@approvals").match(plain, stop):
+            return "letter"
+        ended = _SENTENCE_ENDS.match(plain, stop)
+        return "letter" if ended and cues.pattern(_COMPLETED).search(plain, max(0, at - 60), at) else None
 
     def glued(self, plain: str, start: int, end: int) -> Mention | None:
         """Return an option at `start` that a leftover sticks to: a placeholder (`Jazzyour_answer`), or after words."""
@@ -318,16 +367,17 @@ class Keys:
         self.longest = max(map(len, self._indices), default=0)
         self.notes = any(parts[0] == "a" and len(parts) > 1 for parts in said.values())
 
+    def begins(self, word: str) -> bool:
+        """Whether a word may begin an option."""
+        return "'" in word or not word.isascii() or self._form(word) in self._prefixes
+
+    @property
+    def pairs(self) -> frozenset[str]:
+        """The first two letters of each option."""
+        return frozenset(key[:2] for key in self._indices)
+
     def match(self, said: Sequence[Token], position: int) -> tuple[int, int] | None:
         """Return the longest option that begins with the token at `position`, and its last token."""
-        first = said[position].text
-        if (
-            first not in self._articles
-            and first.isascii()
-            and "'" not in first
-            and self._form(first) not in self._prefixes
-        ):
-            return None
         key, best = "", None
         for number in range(position, len(said)):
             text = said[number].text

@@ -114,7 +114,7 @@ def usable(document: Document, options: Options, span: Span) -> list[Mention]:
     if any(mention.how != "inflected" for mention in found):
         found = [mention for mention in found if mention.how != "inflected"]
     kept = [m for m in found if m.how != "text" or not options.is_letter(m.index) or _stands_alone(document, m, span)]
-    others = document.search("others", *span)
+    others = document.first("others", *span)
     if others is None:
         return kept
     ends = document.cues.pattern(r",\s*(?:@conclusions|@contrasts)|;").search(document.plain, others.end(), span[1])
@@ -215,6 +215,8 @@ def _at_start(document: Document, options: Options, span: Span) -> Reading | Non
         if other is not None and other.index != mention.index and not other.denied:
             return _several(document, options, span, [mention, other])
     named = usable(document, options, span)
+    if mention.how == "inflected" and any(other.how != "inflected" for other in named):
+        return None
     if not is_alone(document, mention, named):
         return _several(document, options, span, named)
     if mention.how == "text" and not _ends_here(document, mention, span):

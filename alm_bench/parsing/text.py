@@ -24,7 +24,7 @@ SINGLES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7a3"
 
 _MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"  # combining marks, which are no \w
 _LETTER = rf"(?:[^\W_{SINGLES}]|[{_MARKS}])"
-_TOKEN = re.compile(rf"[{SINGLES}]|{_LETTER}+#?(?:['.]{_LETTER}+#?)*")
+TOKEN = re.compile(rf"[{SINGLES}]|{_LETTER}+#?(?:['.]{_LETTER}+#?)*")
 _WORDS = re.compile(r"[^\W_]+#?(?:['.][^\W_]+#?)*")
 _ON_THE_LINE = re.compile(r"[^\n]")
 
@@ -81,5 +81,5 @@ def words(text: str) -> list[str]:
 
 def tokens(plain: str, start: int, end: int) -> Iterator[Token]:
     """Yield the words of a part of a folded text."""
-    for match in _TOKEN.finditer(plain, start, end):
+    for match in TOKEN.finditer(plain, start, end):
         yield Token(match[0], match.start(), match.end())
