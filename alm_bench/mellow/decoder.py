@@ -7,6 +7,7 @@ written over by its next token before it is ever looked at.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from alm_bench.mellow.dense import Dense, products
+from alm_bench.mellow.dense import Dense
 
 
 class KVCache:
@@ -125,7 +126,8 @@ class Decoder(ABC):
         first = start if isinstance(start, Tensor) else torch.tensor([start], device=x.device)
         places = first[:, None] + torch.arange(count, device=x.device)
         sees_all = isinstance(start, int) and start == cache.columns - 1
-        mask = None if sees_all else self._mask(places, cache.columns, x.dtype)
+        causal = x.device.type == "cpu" and isinstance(start, int) and start == 0 and count == cache.columns
+        mask = None if sees_all or causal else self._mask(places, cache.columns, x.dtype)
         x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may stand beyond the last position
         for number, layer in enumerate(self.layers):
             queries, keys, values = layer.asked(x, told)
@@ -137,8 +139,9 @@ class Decoder(ABC):
                     # behind the last layer nothing else is looked at
                     rows = torch.arange(len(x), device=x.device)[:, None]
                     queries, x = queries.transpose(1, 2)[rows, last].transpose(1, 2), x[rows, last]
-                    mask = self._mask(places.expand(len(x), -1).gather(1, last), cache.columns, x.dtype)
-            x = layer.finish(x, self.attend(queries, cache.keys[number], cache.values[number], mask))
+                    mask, causal = self._mask(places.expand(len(x), -1).gather(1, last), cache.columns, x.dtype), False
+            read = self.attend_causally if causal else partial(self.attend, mask=mask)
+            x = layer.finish(x, read(queries, cache.keys[number], cache.values[number]))
         return self.leave(x)
 
     def _mask(self, places: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
@@ -149,6 +152,17 @@ class Decoder(ABC):
         unseen = torch.arange(columns, device=places.device) > places[:, :, None]
         mask = torch.zeros(unseen.shape, dtype=dtype, device=places.device).masked_fill_(unseen, float("-inf"))
         return mask.repeat(1, self.heads // self.kv_heads, 1)[:, None]
+
+    def attend_causally(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """`attend` on a CPU, of as many tokens as there are columns, each of which sees those up to its own.
+
+        torch's fused attention skips what a token does not see and stores no weights: 2.5 times as fast as the three
+        steps one by one, although it needs the shared keys repeated and side by side.
+        """
+        group = self.heads // self.kv_heads
+        keys, values = (each.repeat_interleave(group, dim=1) for each in (keys, values))
+        mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=1.0)
+        return mixed.transpose(1, 2).flatten(2)
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """(B, heads, n, w) queries, (B, kv_heads, T, w) keys and values, mask (1 or B, 1, group * n, T), None where
@@ -161,10 +175,10 @@ class Decoder(ABC):
         if queries.device.type == "cuda":
             mixed = functional.scaled_dot_product_attention(folded, keys, values, attn_mask=mask, scale=1.0)
         else:
-            # torch's fused attention on CPUs takes twice as long as its three steps one by one.
-            weights = products(folded, keys)
+            # As fast as torch's fused attention on CPUs with a mask, and faster for the one new token of a step.
+            weights = torch.matmul(folded, keys.transpose(-1, -2))
             weights = (weights if mask is None else weights.add_(mask)).softmax(dim=-1)
-            mixed = products(weights, values.transpose(-1, -2))
+            mixed = torch.matmul(weights, values)
         return mixed.view(batch, self.heads, count, width).transpose(1, 2).reshape(batch, count, -1)
 
 

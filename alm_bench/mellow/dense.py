@@ -1,9 +1,10 @@
 """Linear maps for inference, laid out for the processor once instead of at every call.
 
-torch hands float32 products on CPUs to MKL, which runs at half of what AMD's processors can do, and reads a weight at
-a third of the memory's speed where there are few rows. oneDNN does neither on a weight that it has put into its own
-order, and adds what follows a product (an activation, another term) before the result leaves the cache. Its operators
-are those that torch.compile uses with `freezing`; where a build of torch has none, the plain ones compute the same.
+torch hands float32 products on CPUs to MKL, which runs at half of what AMD's processors with AVX-512 can do, and there
+reads a weight at a third of the memory's speed where there are few rows (on processors with AVX2 alone the two are
+equally fast). oneDNN does neither on a weight that it has put into its own order, and adds what follows a product (an
+activation, another term) before the result leaves the cache. Its operators are those that torch.compile uses with
+`freezing`; where a build of torch has none, the plain ones compute the same.
 """
 
 from typing import Any, Literal
@@ -21,10 +22,6 @@ ONEDNN: dict[Activation, tuple[str, str]] = {
     "silu": ("swish", ""),
 }
 """oneDNN's name of each activation, and its variant."""
-
-
-FEW = 64
-"""Rows below which a product is not worth a call of its own."""
 
 
 def packs(weight: Tensor) -> bool:
@@ -93,15 +90,3 @@ def dense_layers(module: nn.Module) -> None:
             setattr(module, name, DenseLayer(child))
         elif not isinstance(child, nn.TransformerEncoder):  # which reads its layers' weights itself
             dense_layers(child)
-
-
-def products(a: Tensor, b: Tensor) -> Tensor:
-    """a (B, H, n, K) @ b (B, H, T, K) transposed: (B, H, n, T)."""
-    shape = (*a.shape[:3], b.shape[2])
-    many, others = a.flatten(0, 1), b.flatten(0, 1)
-    if a.dtype != torch.float32 or a.shape[2] < FEW or not packs(a):
-        return torch.bmm(many, others.transpose(1, 2)).view(shape)
-    multiply = torch.ops.mkldnn._linear_pointwise
-    # oneDNN takes a thousand times as long on a matrix that lies the other way round.
-    rows = [multiply(x, y.contiguous(), None, "none", [], "") for x, y in zip(many, others, strict=True)]
-    return torch.stack(rows).view(shape)

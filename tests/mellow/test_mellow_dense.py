@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from alm_bench.mellow import dense
 from alm_bench.mellow.decoder import DECODERS
-from alm_bench.mellow.dense import Dense, DenseLayer, dense_layers, packs, products
+from alm_bench.mellow.dense import Dense, DenseLayer, dense_layers, packs
 from alm_bench.mellow.encoder import Heard
 from alm_bench.mellow.model import Mellow
 
@@ -47,12 +47,6 @@ def test_a_product_and_what_follows_it(layout: str, rows: tuple[int, ...], dtype
     torch.testing.assert_close(layer.times(x, other).float(), plain * other.float(), **limit)  # type: ignore[arg-type]
     bare = Dense(weight)(x).float()
     torch.testing.assert_close(bare, plain - bias.float(), **limit)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("count", [3, 100])
-def test_products_of_many_matrices(layout: str, count: int) -> None:
-    a, b = drawn(2, 3, count, 24), drawn(2, 3, 24, 50).transpose(2, 3)
-    torch.testing.assert_close(products(a, b), a @ b.transpose(2, 3), atol=1e-4, rtol=1e-5)
 
 
 def test_layers_that_only_infer_give_the_same() -> None:
