@@ -42,7 +42,7 @@ class Document:
         self.memo: dict[object, Any] = {}  # what others find in the text once, by whom
         folded = fold(text)
         self.tags = tuple(find_tags(folded, answer_tags))
-        hidden, self.cut = _reasoning(self.tags, len(folded))
+        hidden, self.cut = _reasoning(self.tags, folded)
         self._shown = blank(folded, sorted(_markup(folded, self.tags)))
         visible = blank(self._shown, hidden)
         if hidden and not words(visible):  # nothing but reasoning
@@ -123,14 +123,18 @@ def split_sentences(plain: str, start: int, end: int) -> Iterator[Span]:
         start = max(match.end() if match else stop, start + 1)
 
 
-def _reasoning(tags: Sequence[Tag], end: int) -> tuple[list[Span], bool]:
-    """Return the spans of reasoning, and whether the last was never closed nor followed by an answer's tag."""
+def _reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]:
+    """Return the spans of reasoning, and whether the last was never closed.
+
+    An answer's tag that ends the text ends the reasoning too; one with more words behind it is part of the reasoning.
+    """
     hidden: list[Span] = []
     opened: Tag | None = None
+    ends = bool(tags) and not (tags[-1].closes and _WORD.search(folded, tags[-1].span[1]))
     last_close = max((number for number, tag in enumerate(tags) if tag.closes and not tag.answers), default=-1)
     for number, tag in enumerate(tags):
         if tag.answers:
-            if opened and not tag.closes and number > last_close:
+            if opened and not tag.closes and number > last_close and ends:
                 hidden.append((opened.span[1], tag.span[0]))
                 opened = None
         elif not tag.closes:
@@ -143,7 +147,7 @@ def _reasoning(tags: Sequence[Tag], end: int) -> tuple[list[Span], bool]:
         elif not hidden:  # its beginning was part of the prompt
             hidden = [(0, tag.span[0])]
     if opened:
-        hidden.append((opened.span[1], end))
+        hidden.append((opened.span[1], len(folded)))
     return hidden, opened is not None
 
 

@@ -107,7 +107,9 @@ class Decision:
                 both = [m for m in usable(self.document, self.options, sentence) if m.how == "both"]
                 if len({m.index for m in both}) == 1 and predicated(self.document, both[-1], sentence[0]):
                     yield "named", both[-1].span, Reading("ok", "letter_and_text", both[-1].span, both[-1].index)
-        if bare := self._last_line():
+        bare = self._last_line()
+        frames = [statement.span for statement in self.document.statements if statement.framed]
+        if bare and not any(start <= bare.span[0] < end for start, end in frames):
             yield "line", bare.span, bare
 
     def _read(self, kind: str, span: Span) -> Reading:
@@ -191,8 +193,8 @@ class Decision:
             if corrected.index is not None:
                 return corrected
         reading = read(self.document, self.options, whole)
-        if reading.rule == "letter" and len(words(self.document.plain)) == 1:
-            letter = words(self.document.plain)[0]
+        letter = self.document.plain.strip()
+        if reading.rule == "letter" and len(letter) == 1 and len(words(self.document.original)) == 1:
             if self.options.is_note(letter):
                 return Reading("unparsed", "note", whole)
         dangling = self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain)

@@ -11,7 +11,7 @@ from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, numeral_pairs, stem_key, stems, synonym_groups
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.text import TOKEN, Span, Token, fold, normalise, past, tokens, words
+from alm_bench.parsing.text import LETTER_END, TOKEN, Span, Token, fold, normalise, past, tokens, words
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
 _ACCIDENTALS = {"flat": "b", "sharp": "#"}
@@ -23,10 +23,11 @@ _LETTER_BEFORE = re.compile(r"(?:(?<!\w)|(?<=_))([\"'(\[{*$]*)([a-z])([\"')\]}*$
 _LETTER_AFTER = re.compile(r"[\"'*.]*\s*[(\[]\s*(?:option\s+)?[\"'*]*([a-z])[\"'*]*\s*[)\]]")
 _JOINED = re.compile(
     r"[\s\"')\](*\[{}.]*(?:,|/|&|;|\b(?:and|or|nor)\b)*[\s\"'(\[*]*(?:(?:and|or|nor|a|an|the|option|any)\s+)*[\"'(\[*]*"
+    r"|\s*\n\s*[-*•+]\s*"
 )
 _COMPLETED = r"(?:@predicates|@choosing|@links|:)\s+(?:@position_nouns\s+)?[\"'*(]*\Z"
 _NOUN_BEFORE = r"@position_nouns\s*[:#]?\s*[\"'*$(\[{]*\Z"
-_SINGLE = re.compile(r"(?<![\w'])(?:[a-z]|\d{1,2})(?!'?[a-z0-9\u00c0-\u024f#_])")
+_SINGLE = re.compile(r"(?<![\w'])(?:[a-z]|\d{1,2})" + LETTER_END)
 _BRACKETS = re.compile(r"[(\[{]\s*[\"'*$]*\Z")
 _CLOSING = re.compile(r"[\"'*$]*\s*[)\]}]")
 _SENTENCE_ENDS = re.compile(r"[\"'*)]*\s*(?:[.,;!?。]|\Z|\n)")
@@ -60,6 +61,7 @@ class Options:
         self.texts = [normalise(choice) for choice in choices]
         self.first = [self.texts.index(text) for text in self.texts]
         self.count = len(self.texts)
+        self._choices = tuple(choices)
         self._folded = [fold(choice).strip() for choice in choices]
         self._distinct = [i for i, first in enumerate(self.first) if first == i and self.texts[i]]
 
@@ -223,6 +225,7 @@ class Options:
             and self._folded[match[0]].startswith("a ")
             and keys.notes
             and not document.original[start].isupper()
+            and not (self._choices[index].lstrip()[:1] == "a" and _STAND_ALONE.match(plain, end))
         ):
             return None  # an article, not a note
         return match

@@ -8,17 +8,20 @@ from alm_bench.core.types import ParseStatus
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.options import Mention, Options, is_list
 from alm_bench.parsing.statements import Statement
-from alm_bench.parsing.text import WRAPPING, Span, past, words
+from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, past, words
 
 _MARKS = WRAPPING + "()[]{}<>$#-•·|=～~\\"
 _LEAD = r"[\s\"'*_<:.\\$#>\-•(\[{=]*(?:(?:@position_nouns|@labels|@predicates|@links|@conclusions|@choosing|the|correct|is|would|be|most|likely|probably|indeed|clearly)\b[\s:*\"']*)*"
-_LETTER = _LEAD + r"[\"'(\[{<*$]*([a-z])(?!'?[a-z0-9\u00c0-\u024f#_])([\"')\]}>*$]*)"
+_LETTER = _LEAD + r"[\"'(\[{<*$]*([a-z])" + LETTER_END + r"([\"')\]}>*$]*)"
 _ARTICLE_AFTER = re.compile(r"[\s*]+[^\W\d_]")
+_JOINS = re.compile(r"\s*(?:/|,|\b(?:or|and)\b)")
+_REASONS = re.compile(r"\s+(?:because|since|as|given|due)\b")
 _GOES_ON = re.compile(
     r"\s+(?:because|since|as|and|or|is|which|with|due|given|based|based|for|if|was|would|-)\b|\s*[,;:(\-]"
 )
 _MORE = re.compile(
-    r"(?:\band\b|\bor\b|,|/|&|\+|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|和|或|、|と|또는|и|или)\s*(?:both\s+|options?\s+)?([(\[\"'*]*)([a-z])(?!'?[a-z0-9\u00c0-\u024f#_])"
+    r"(?:\band\b|\bor\b|,|/|&|\+|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|和|或|、|と|또는|и|или)\s*(?:both\s+|options?\s+)?([(\[\"'*]*)([a-z])"
+    + LETTER_END
 )
 _LIST = re.compile(r"\[([^\[\]]*)\]")
 _ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
@@ -139,6 +142,8 @@ _AFTER_WORD = re.compile(r"\W*(?:$|[.,;:!?\n)\]}。\"'*])")
 def _stands_alone(document: Document, mention: Mention, span: Span) -> bool:
     start, end = mention.span
     alone = _AFTER_WORD.match(document.plain, end, min(span[1], end + 20)) is not None
+    if end - start > 1 and _JOINS.match(document.plain, end, span[1]):
+        return True
     return mention.marked or (alone and (end - start > 1 or document.original[start].isupper() or end == span[1]))
 
 
@@ -228,7 +233,7 @@ def _at_start(document: Document, options: Options, span: Span) -> Reading | Non
 def _ends_here(document: Document, mention: Mention, span: Span) -> bool:
     """Whether a statement ends with a mention or goes on with its reasons."""
     rest = document.plain[mention.span[1] : span[1]]
-    return not rest.strip() or bool(_AFTER_WORD.match(rest) or _GOES_ON.match(rest))
+    return not rest.strip() or bool(_AFTER_WORD.match(rest) or _REASONS.match(rest))
 
 
 def read_letter(document: Document, options: Options, span: Span) -> Reading | None:

@@ -22,6 +22,9 @@ ENDS = ".!?。।؟…"
 SINGLES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7a3"
 """Scripts in which each character counts as a word of its own, since blanks do not tell words apart."""
 
+LETTER_END = rf"(?!'?[^\W{SINGLES}]|#)"
+"""Pattern of a single letter's end: no other letter follows, but a script without blanks may."""
+
 _MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"  # combining marks, which are no \w
 _LETTER = rf"(?:[^\W_{SINGLES}]|[{_MARKS}])"
 TOKEN = re.compile(rf"[{SINGLES}]|{_LETTER}+#?(?:['.]{_LETTER}+#?)*")

@@ -53,7 +53,7 @@ PAIRS = ("looking, very", "sat,Germany", "happening,Saxon", "true,pass")
         ("B. Because it meows.", ANIMALS, 1, "letter"),
         ("B", ("Cat", "Cat"), 1, "letter"),
         ("H", tuple("12345678"), 7, "letter"),
-        ("Option B is correct.", ANIMALS, 1, "letter"),
+        ("Option B is correct.", ANIMALS, 1, "approved:letter"),
         # letters with text: what the option states beats a letter that contradicts it
         ("c) it is plausible", VERDICTS, 2, "letter_and_text"),  # Mellow's own form
         ("(B) Cat", ANIMALS, 1, "letter_and_text"),
@@ -63,12 +63,8 @@ PAIRS = ("looking, very", "sat,Germany", "happening,Saxon", "true,pass")
         ("d) it is definitely false", VERDICTS, 1, "letter_and_text"),
         ("z) Cat", ANIMALS, 1, "letter_and_text"),  # a letter that no option has
         ("The answer is (B) Cat, not (A) Dog", ANIMALS, 1, "said:letter_and_text"),
-        (
-            "It must be a bird singing. The answer is D.",
-            ("Dog", "Bird singing", "Cat", "Frog"),
-            1,
-            "conclusion_over_letter",
-        ),
+        # a letter that is stated counts whatever was said before it
+        ("It must be a bird singing. The answer is D.", ("Dog", "Bird singing", "Cat", "Frog"), 3, "said:letter"),
         # positions
         ("Option 2", ANIMALS, 1, "ordinal"),
         ("the second option", ANIMALS, 1, "ordinal"),
@@ -87,7 +83,7 @@ PAIRS = ("looking, very", "sat,Germany", "happening,Saxon", "true,pass")
         ('{"answer": "Cat"}', ANIMALS, 1, "dict:exact"),
         ("{'reason': 'it meows', 'answer': 'Cat'}", ANIMALS, 1, "dict:exact"),
         ('{ \\"Answer\\": \\"Cat\\" }', ANIMALS, 1, "dict:exact"),
-        ("<|im_start|>assistant\nCat<|im_end|>", ANIMALS, 1, "named"),
+        ("<|im_start|>assistant\nCat<|im_end|>", ANIMALS, 1, "line:exact"),
         # sentences
         ("The animal is a cat.", ANIMALS, 1, "named"),
         ("The animal is not a dog but a cat.", ANIMALS, 1, "named"),
@@ -99,8 +95,8 @@ PAIRS = ("looking, very", "sat,Germany", "happening,Saxon", "true,pass")
         ("Dog is possible, but I will go with Cat.", ANIMALS, 1, "chosen:exact"),
         ("(e.g., The answer is Dog)\nThe answer is Cat", ANIMALS, 1, "said:exact"),
         ("The options are ['Dog', 'Cat', 'Bird', 'Frog']. It meows: cat.", ANIMALS, 1, "named"),
-        ("It could be 'Cat', as dogs do not meow.", ANIMALS, 1, "marked"),
-        ("The chord is G major. The song goes D minor, G major.", ("D minor", "G major"), 1, "predicate"),
+        ("It could be 'Cat', as dogs do not meow.", ANIMALS, 1, "named"),
+        ("The chord is G major. The song goes D minor, G major.", ("D minor", "G major"), 1, "named"),
         ("neither changes: none of the speakers", SPEAKERS, 3, "named"),
         ("The answer is none of the speakers.", SPEAKERS, 3, "said:exact"),
         (
@@ -108,7 +104,7 @@ PAIRS = ("looking, very", "sat,Germany", "happening,Saxon", "true,pass")
             "to choose, 'Cat' comes closest to the sounds of the animal.",
             ANIMALS,
             1,
-            "closest",
+            "approved:text",
         ),
         (
             "The final answer should be: 'Cat.' This choice indicates that it is furry and meows.",
@@ -118,18 +114,18 @@ PAIRS = ("looking, very", "sat,Germany", "happening,Saxon", "true,pass")
         ),
         # other words
         ("very, looking", PAIRS, 0, "reordered"),
-        ("Uplifting", ("Uplifted", "Depressed"), 0, "reordered"),
-        ("the cats' meows", ("A cat meows", "A dog barks"), 0, "reordered"),
+        ("Uplifting", ("Uplifted", "Depressed"), 0, "named"),
+        ("the cats' meows", ("A cat meows", "A dog barks"), 0, "named"),
         ("the identity of the singer", ("Their dreams", "Their identity"), 1, "inside"),
         ("Thunderstrom", ("Thunderstorm", "Traffic"), 0, "spelled"),
         ("Three years", ("no job for two months", "no job for three years"), 1, "fragment"),
-        ("14", NUMBERS, 2, "reordered"),
-        ("two thousand and one", ("2010", "2001"), 1, "in_order"),
+        ("14", NUMBERS, 2, "named"),
+        ("two thousand and one", ("2010", "2001"), 1, "named"),
         ("A knock, then a sneeze and finally a cough", ("knock, cough, sneeze", "knock, sneeze, cough"), 1, "in_order"),
         ("The tempo is 132 BPM.", ("96.0", "132.0"), 1, "quantity"),
-        ("It barks five times.", ("1", "5"), 1, "quantity"),
+        ("It barks five times.", ("1", "5"), 1, "named"),
         ("The sounds are thunder and rain.", ("Rain", "Thunder", "Rain and thunder"), 2, "joined"),
-        ("Neither of the speakers", SPEAKERS, 3, "reordered"),
+        ("Neither of the speakers", SPEAKERS, 3, "named"),
         ("The second option is the right one.", ANIMALS, 1, "ordinal"),
         ("Dogs, a dog and a cat, but the loudest is the cat.", ANIMALS, 1, "predicate"),
         ("Jazzyour_answer", ("Rock", "Jazz"), 1, "glued"),
@@ -317,7 +313,7 @@ def test_on_labelled_outputs_it_reads_what_a_careful_reader_does(shared: Path) -
         kept = [same for row, same in zip(rows, agreed, strict=True) if of(row)]
         return sum(kept) / len(kept)
 
-    assert share(lambda row: not row["amb"]) >= 0.98
+    assert share(lambda row: not row["amb"]) >= 0.985
     assert share(lambda row: True) >= 0.96
     assert share(lambda row: row["label"] is not None) >= 0.95
     assert share(lambda row: row["label"] is None) >= 0.97
@@ -332,4 +328,4 @@ def agrees(row: dict[str, Any], index: int | None) -> bool:
 
 
 def test_the_rules_have_a_version() -> None:
-    assert PARSER == "mcq@2"
+    assert PARSER == "mcq@3"
