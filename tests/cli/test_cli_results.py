@@ -415,3 +415,34 @@ def test_a_terminal_that_knows_only_ascii_gets_its_tables() -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert b"## cle ? blind[first]" in ran.stdout
+
+
+def test_an_answer_tag_of_ones_own_is_kept_with_the_run() -> None:
+    asked = questions(12)
+    texts = {
+        row[
+            "id"
+        ]: f"<bet>{row['answer']}</bet> I then listened on, and heard {row['choices'][0]} and {row['choices'][1]} "
+        "in what followed, for as long as the clip went on, without a sign of anything else."
+        for row in asked
+    }
+    said = replay(outputs(Path("said.json"), texts))
+    assert alm("run", *said, "--tasks", "mmau", "--json").run["metrics"]["accuracy"]["value"] < 1
+    plain = only_run(Path("results/runs"))
+    tagged = alm("run", *said, "--tasks", "mmau", "--answer-tag", "bet", "--json").run
+    assert tagged["metrics"]["accuracy"]["value"] == 1
+    folder = Path("results/runs") / tagged["run"]
+    assert json.loads((folder / "run.json").read_text())["spec"]["answer_tags"] == ["bet"]
+    assert alm("score", folder.name, "--json").run["metrics"]["accuracy"]["value"] == 1, "score uses the run's tags"
+    assert alm("score", plain.name, "--answer-tag", "<bet>", "--json").run["metrics"]["accuracy"]["value"] == 1
+    assert json.loads((plain / "run.json").read_text())["spec"]["answer_tags"] == ["bet"]
+    matrix = alm(
+        "rescore-matrix", "said.json", "--annotations", "data/mmau/mmau-test-mini.json", "--answer-tag", "bet", "--json"
+    )
+    assert matrix.json["rules"][0]["accuracy"]["value"] == 1
+
+
+def test_an_answer_tag_that_is_no_name_is_one_line() -> None:
+    ran = alm("run", "--model", "blind", "--tasks", "mmau", "--answer-tag", "<>")
+    assert (ran.status, len(ran.err.splitlines())) == (2, 1)
+    assert "--answer-tag takes a tag's name" in ran.err
