@@ -16,12 +16,14 @@ from alm_bench.parsing.text import ENDS, Span, blank, fold, words
 
 _MARKUP = re.compile(
     r"<\s*\|[^|<>]{0,30}\|\s*>|</?(?:s|eos|bos|pad|unk|b|i|u|em|strong|p|br|div|span|end_of_turn|start_of_turn|eot)\s*/?>"
-    r"|```(?!json|xml|text|markdown|md)[a-z+#]+[^`]*(?:```|\Z)|```[a-z]*|\A\s*(?:assistant|user|system|model)\b(?:\s*:|(?=\s))|\\(?=[\"'])|\\[()\[\],;! ]"
+    r"|```(?!json|xml|text|markdown|md)[a-z+#]+[^`]*(?:```|\Z)"
+    r"|```[a-z]*|\A\s*(?:assistant|user|system|model)\b(?:\s*:|(?=\s))|\\(?=[\"'])|\\[()\[\],;! ]"
     r"|\\(?:text|textbf|textit|mathrm|mathbf|mathit|mathsf|operatorname)\b|\*\*|__"
 )
 _EXAMPLE = re.compile(r"\(\s*e\.\s?g\.[^)\n]*(?:\)|$)", re.MULTILINE)
 _END = re.compile(
-    rf"(?:(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bmr)(?<!\bmrs)(?<!\bdr)(?<!\n\d)(?<!\n\d\d)[{re.escape(ENDS)}])+"
+    rf"[{re.escape(ENDS)}]++(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bmr\.)(?<!\bmrs\.)(?<!\bdr\.)"
+    r"(?<!\n\d\.)(?<!\n\d\d\.)"
     r"(?=[\s\"')\]*_}<]|$|[^\x00-\x7f])|[。।؟]|\n|</"
 )
 _FINISHED = re.compile(rf"[{re.escape(ENDS)}>)\]}}*`）」$][\s\"'*_]*\Z|\w\"\s*\Z")

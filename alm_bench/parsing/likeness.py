@@ -12,7 +12,33 @@ from rapidfuzz import fuzz
 from alm_bench.parsing.languages import load_languages
 from alm_bench.parsing.text import words
 
-_DROPPED = frozenset("a an the and of is are was were be to in on at it its with their his her your this that".split())
+_DROPPED = frozenset(
+    (
+        "a",
+        "an",
+        "the",
+        "and",
+        "of",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "to",
+        "in",
+        "on",
+        "at",
+        "it",
+        "its",
+        "with",
+        "their",
+        "his",
+        "her",
+        "your",
+        "this",
+        "that",
+    )
+)
 """Words that rarely tell options apart; kept where they do."""
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from alm_bench.core.types import Parsed
 from alm_bench.parsing.document import Document
-from alm_bench.parsing.options import Mention, Options
+from alm_bench.parsing.options import Options
 from alm_bench.parsing.reading import Reading, is_alone, is_silent, is_spared, predicated, read, read_bare, usable
 from alm_bench.parsing.scores import blank_echo, read_scores
 from alm_bench.parsing.statements import FRAMED
@@ -189,15 +189,14 @@ class Decision:
 
     def _short(self, whole: Span) -> Reading:
         """Read a text of few words: as one statement, else sentence by sentence from the last."""
-        if corrected := self._corrected(0):
-            if corrected.index is not None:
-                return corrected
+        if (corrected := self._corrected(0)) and corrected.index is not None:
+            return corrected
         reading = read(self.document, self.options, whole)
         letter = self.document.plain.strip()
-        if reading.rule == "letter" and len(letter) == 1 and len(words(self.document.original)) == 1:
-            if self.options.is_note(letter):
-                return Reading("unparsed", "note", whole)
-        dangling = self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain)
+        alone = len(letter) == 1 and len(words(self.document.original)) == 1
+        if reading.rule == "letter" and alone and self.options.is_note(letter):
+            return Reading("unparsed", "note", whole)
+        dangling = self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain, max(0, self.end - 20))
         if dangling and reading.rule not in CERTAIN and reading.span[1] != self.end and not self._ends_with(reading):
             return Reading("truncated", "none", whole)
         if reading.status == "ambiguous":
@@ -208,9 +207,9 @@ class Decision:
         """Read a longer text that states nothing explicitly."""
         whole = (0, self.end)
         first, concluded = self._first_line(), self._concluded(0)
-        if concluded and (self.document.finished or self._ends_with(concluded)):
-            if not first or first.index == concluded.index or concluded.rule == "conclusion":
-                return concluded
+        agree = concluded and (not first or first.index == concluded.index or concluded.rule == "conclusion")
+        if concluded and agree and (self.document.finished or self._ends_with(concluded)):
+            return concluded
         if first:
             return first
         if repeated := self._repeated():

@@ -5,13 +5,13 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice, takewhile
+from itertools import islice, pairwise, takewhile
 
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, numeral_pairs, stem_key, stems, synonym_groups
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.text import LETTER_END, TOKEN, Span, Token, fold, normalise, past, tokens, words
+from alm_bench.parsing.text import LETTER_END, TOKEN, Span, Token, fold, normalise, tokens, words
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
 _ACCIDENTALS = {"flat": "b", "sharp": "#"}
@@ -408,7 +408,7 @@ _PREFIX = re.compile(r"^(?:(?:l|d|qu|dell|all|nell|sull|dall)'(?=\w)|(?:و|ب|ل
 def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
     """Let a denial hold for all options of a list: "no rain, wind or hail", "rain and wind are not heard"."""
     denied = [mention.denied for mention in found]
-    near = [is_list(document.plain, a, b) for a, b in zip(found, found[1:], strict=False)]
+    near = [is_list(document.plain, a, b) for a, b in pairwise(found)]
     before = document.cues.pattern(r"@denials_before")
     for number, joined in enumerate(near):
         if (

@@ -3,15 +3,18 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from alm_bench.core.types import ParseStatus
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.options import Mention, Options, is_list
-from alm_bench.parsing.statements import Statement
 from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, past, words
 
 _MARKS = WRAPPING + "()[]{}<>$#-•·|=～~\\"
-_LEAD = r"[\s\"'*_<:.\\$#>\-•(\[{=]*(?:(?:@position_nouns|@labels|@predicates|@links|@conclusions|@choosing|the|correct|is|would|be|most|likely|probably|indeed|clearly)\b[\s:*\"']*)*"
+_LEAD = (
+    r"[\s\"'*_<:.\\$#>\-•(\[{=]*(?:(?:@position_nouns|@labels|@predicates|@links"
+    r"|@conclusions|@choosing|the|correct|is|would|be|most|likely|probably|indeed|clearly)\b[\s:*\"']*)*"
+)
 _LETTER = _LEAD + r"[\"'(\[{<*$]*([a-z])" + LETTER_END + r"([\"')\]}>*$]*)"
 _ARTICLE_AFTER = re.compile(r"[\s*]+[^\W\d_]")
 _JOINS = re.compile(r"\s*(?:/|,|\b(?:or|and)\b)")
@@ -26,7 +29,8 @@ _MORE = re.compile(
 _LIST = re.compile(r"\[([^\[\]]*)\]")
 _ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
 _RIGHT = re.compile(
-    r"\W*(?:the\s+)?(?:right|correct|best|likel(?:y|iest)|as follows|clear|obvious|simple|yes|one)(?:\s+(?:one|answer|option|choice|fit|match))?\W*"
+    r"\W*(?:the\s+)?(?:right|correct|best|likel(?:y|iest)|as follows|clear|obvious|simple|yes|one)"
+    r"(?:\s+(?:one|answer|option|choice|fit|match))?\W*"
 )
 _ALSO = re.compile(r"[\s\"')\]>*]*(?:,|/|&|\band\b|\bor\b|;)[\s\"'(\[<*]*(?:(?:and|or|also|the|a|an)\s+)*[\"'(\[<*]*")
 _NULL = re.compile(r"\W*(?:null|n/?a|nil|undefined|unknown|-)\W*")
@@ -155,7 +159,7 @@ def predicated(document: Document, mention: Mention, start: int) -> bool:
 
 _PREDICATE = (
     r"(?:@predicates|@links|@choosing|@labels\s*[:=]|:)[\s:*\"'(\[]*"
-    r"(?:(?:most|likely|probably|clearly|definitely|that|of|an?|the|option|in|best|simply|indeed|rather|more|very|la|le|el|der|die|das|ein|eine|un|une|una|il|o|os|as|@position_nouns)\b[\s:*\"'(\[]*)*\Z"
+    r"(?:(?:most|likely|probably|clearly|definitely|that|of|an?|the|option|in|best|simply|indeed|rather|more|very|@articles|@position_nouns)\b[\s:*\"'(\[]*)*\Z"
 )
 
 
@@ -199,7 +203,7 @@ def _list(plain: str, span: Span) -> list[Span] | None:
     items = [item.span(item.lastindex or 0) for item in _ITEM.finditer(plain, *match.span(1))]
     if not items and "," in match[1]:
         starts = [match.start(1), *(match.start(1) + comma.end() for comma in re.finditer(",", match[1]))]
-        items = [(start, (starts[1:] + [match.end(1) + 1])[i] - 1) for i, start in enumerate(starts)]
+        items = [(start, stop - 1) for start, stop in pairwise([*starts, match.end(1) + 1])]
     return items or [match.span(1)]
 
 
@@ -224,9 +228,9 @@ def _at_start(document: Document, options: Options, span: Span) -> Reading | Non
         return None
     if not is_alone(document, mention, named):
         return _several(document, options, span, named)
-    if mention.how == "text" and not _ends_here(document, mention, span):
-        if {m.index for m in named} - {mention.index}:
-            return None
+    rivals = {m.index for m in named} - {mention.index}
+    if mention.how == "text" and rivals and not _ends_here(document, mention, span):
+        return None
     return Reading("ok", "letter_and_text" if mention.how == "both" else "named", mention.span, mention.index)
 
 
@@ -298,7 +302,8 @@ def read_ordinal(document: Document, options: Options, span: Span) -> Reading | 
     elif counted and counted[1].isdigit():
         position = int(counted[1]) - 1
     elif match := cues.pattern(
-        rf"\W*(?:the answer is\W+)?(?:the\s+|die\s+|la\s+|el\s+)?(?:(@ordinals)|(@last))\s*{noun}\s*@position_nouns?{right}\W*"
+        rf"\W*(?:the answer is\W+)?"
+        rf"(?:@articles\s+)?(?:(@ordinals)|(@last))\s*{noun}\s*@position_nouns?{right}\W*"
     ).fullmatch(plain, *span):
         position = options.count - 1 if match[2] else _ordinal(cues, match[1])
     elif not options.numeric and (match := re.compile(r"\W*(\d{1,2})\W*").fullmatch(plain, *span)):

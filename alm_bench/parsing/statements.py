@@ -22,7 +22,7 @@ _SAID = (
     rf"@answer_nouns{_DIRECT}(?:(?!\b(?:because|since|indicat|impl|suggest))(?:[^.\n:=?!<>\[\]。\s]|\s++)){{0,60}}?"
     r"(?:@links\s*:?|\s*(?:[:=]|[-=]+>|\s-\s))"
 )
-_LABEL = r"(?:^|(?<=[\n.!?;>,*#|。]))[\s>#*_\-]*@labels[\s*_]*(?:[:=,]|\s-|[-=]+>|\s*\n)"
+_LABEL = r"(?:^|(?<=[\n.!?;>,*#|。]))[\s>#*_\-]{0,12}+@labels[\s*_]*(?:[:=,]|\s-|[-=]+>|\s*\n)"
 _CHOSEN = r"@choosing\s*:?"
 
 LONGEST = 600
@@ -52,8 +52,8 @@ def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Stateme
         new = list(frames)
         found += new
         plain = blank(plain, sorted(statement.span for statement in new))
-    frames = [statement.span for statement in found]
-    found += [said for start, said in _said(plain, cues) if not any(_overlap((start, said.span[1]), f) for f in frames)]
+    taken = [statement.span for statement in found]
+    found += [said for start, said in _said(plain, cues) if not any(_overlap((start, said.span[1]), t) for t in taken)]
     return sorted(found, key=lambda statement: statement.span)
 
 

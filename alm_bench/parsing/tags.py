@@ -1,4 +1,4 @@
-"""Tags that hold a model's reasoning or its answer: one table (tags.toml), which callers extend by names of their own."""
+"""Tags that hold a model's reasoning or its answer: one table (tags.toml), which callers extend by further names."""
 
 import re
 import tomllib

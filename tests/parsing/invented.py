@@ -87,7 +87,7 @@ INVENTED: tuple[tuple[str, str, tuple[str, ...], int | None], ...] = (
     ("verdicts", "Rain: 50%\nThunder: 50%\nWind: 0%\nHail: 0%", WEATHER, None),
     (
         "verdicts",
-        "A. Rain: incorrect, no drops.\nB. Thunder: incorrect, no rumble.\nC. Wind: correct, gusts.\nD. Hail: incorrect.",
+        "A. Rain: incorrect, no drops.\nB. Thunder: incorrect, no rumble.\nC. Wind: correct, gusts.\nD. Hail: wrong.",
         WEATHER,
         2,
     ),

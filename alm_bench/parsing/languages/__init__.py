@@ -1,4 +1,4 @@
-"""The languages that answers are parsed in: one table of phrases per language (see README.md), no code for any of them."""
+"""The languages that answers are parsed in: one table of phrases per language (see README.md), no code for any."""
 
 import re
 import tomllib
@@ -103,7 +103,7 @@ class Cues:
         """Return an alternation of all phrases of a key; it matches nothing where there are none."""
         parts = []
         for language in self.languages:
-            if phrases := language.phrases.get(key):
+            if phrases := language.articles if key == "articles" else language.phrases.get(key):
                 joined = "|".join(phrase.replace(" ", r"\s+") for phrase in phrases)
                 parts.append(rf"(?<!\w)(?:{joined})(?!\w)" if language.spaced else f"(?:{joined})")
         return f"(?:{'|'.join(parts)})" if parts else _NEVER
