@@ -13,31 +13,12 @@ from alm_bench.parsing.languages import load_languages
 from alm_bench.parsing.text import words
 
 _DROPPED = frozenset(
-    (
-        "a",
-        "an",
-        "the",
-        "and",
-        "of",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "to",
-        "in",
-        "on",
-        "at",
-        "it",
-        "its",
-        "with",
-        "their",
-        "his",
-        "her",
-        "your",
-        "this",
-        "that",
+    word
+    for words in (
+        ("a", "an", "the", "and", "of", "is", "are", "was", "were", "be", "to", "in", "on", "at", "it", "its", "with"),
+        ("their", "his", "her", "your", "this", "that"),
     )
+    for word in words
 )
 """Words that rarely tell options apart; kept where they do."""
 
