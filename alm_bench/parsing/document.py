@@ -27,6 +27,7 @@ _END = re.compile(
     r"(?=[\s\"')\]*_}<]|$|[^\x00-\x7f])|[。।؟]|\n|</"
 )
 _FINISHED = re.compile(rf"[{re.escape(ENDS)}>)\]}}*`）」$][\s\"'*_]*\Z|\w\"\s*\Z")
+_WORD = re.compile(r"\w")
 _QUOTED = re.compile(r"\"[^\"\n]{1,300}\"")
 
 LONGEST = 1000
@@ -66,7 +67,7 @@ class Document:
         """The lines outside the reasoning that hold a word."""
         spans, start = [], 0
         for line in self.plain.split("\n"):
-            if words(line):
+            if _WORD.search(line):
                 spans.append((start, start + len(line)))
             start += len(line) + 1
         return spans
@@ -79,7 +80,7 @@ class Document:
     @cached_property
     def finished(self) -> bool:
         """Whether the text ends as a sentence ends; a text that does not may have been cut."""
-        return bool(_FINISHED.search(self.original)) or bool(_FINISHED.search(self.plain))
+        return any(_FINISHED.search(text[-40:].rstrip()) for text in (self.original, self.plain))
 
     def search(self, key: str, start: int = 0, end: int | None = None) -> re.Match[str] | None:
         """Find the first phrase of a language table's key, such as `refusals`, outside of quotations."""
@@ -97,8 +98,15 @@ class Document:
         spans = (match.span() for match in _QUOTED.finditer(self.plain))
         return blank(self.plain, (span for span in spans if len(words(self.plain[slice(*span)])) > 1))
 
+    @cached_property
+    def _denies(self) -> bool:
+        """Whether the text denies anything."""
+        return self.cues.pattern(r"@denials_before|@denials_after|[❌✗✘✖?]").search(self.plain) is not None
+
     def is_denied(self, start: int, end: int) -> bool:
         """Whether what stands between two positions is denied: "not a dog", "no sign of a dog", "the dog is absent"."""
+        if not self._denies:
+            return False
         window = self.plain[max(0, start - WINDOW) : start]
         clause = self.cues.pattern(_CLAUSE).split(window)[-1]
         if self.cues.pattern(_BEFORE).search(clause):
@@ -116,13 +124,16 @@ _AFTER = r"[\s\"')\]>*.]*(?:@denials_after|❌|✗|✘|✖|\?\s*@no(?![\w ]))"
 
 def split_sentences(plain: str, start: int, end: int) -> Iterator[Span]:
     """Yield the sentences of a part of a folded text; a line break ends one, a list's number does not."""
-    while start < end:
-        stop = min(end, start + LONGEST)
-        match = _END.search(plain, start, stop)
-        close = match.start() if match else stop
-        if plain[start:close].strip():
-            yield start, close
-        start = max(match.end() if match else stop, start + 1)
+    for match in _END.finditer(plain, start, end):
+        yield from _pieces(plain, start, match.start())
+        start = match.end()
+    yield from _pieces(plain, start, end)
+
+
+def _pieces(plain: str, start: int, end: int) -> Iterator[Span]:
+    for begin in range(start, end, LONGEST):
+        if plain[begin : min(end, begin + LONGEST)].strip():
+            yield begin, min(end, begin + LONGEST)
 
 
 def _reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]:

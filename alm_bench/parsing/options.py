@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, pairwise, takewhile
@@ -77,11 +77,6 @@ class Options:
     def _stem_keys(self) -> "Keys":
         return Keys(self._words(), self._articles, stem_key)
 
-    @cached_property
-    def _most(self) -> int:
-        """Words that an option can take up in a text, articles between them included."""
-        return 6 + 3 * max(map(len, self._words().values()), default=0)
-
     def _words(self) -> dict[int, list[str]]:
         """The words of each option; an article is kept where it is a letter or a note ("A minor" beside "B minor")."""
         said = {i: [token.text for token in tokens(self._folded[i], 0, len(self._folded[i]))] for i in self._distinct}
@@ -139,15 +134,15 @@ class Options:
 
     def at(self, document: Document, start: int, end: int) -> Mention | None:
         """Return the longest option that the text names at `start`, an article before it passed over."""
-        window = start + 40 + 2 * self._keys.longest
-        said = list(islice(tokens(document.plain, start, min(end, window)), self._most + 3))
+        end = min(end, start + 80 + 2 * self._keys.longest)
+        said = list(islice(tokens(document.plain, start, end), 3))
         if not said or document.plain[start : said[0].start].strip("\"'.,!?:()[]{}<>*-&`$\\ \t\r\n"):
             return None
         for keys in (self._keys, self._stem_keys):
-            for position, token in enumerate(said[:3]):
-                if found := self._match(document, said, position, keys):
-                    return self._mention(document, found[0], said[position].start, said[found[1]].end, keys)
-                after = said[position + 1].start if position + 1 < len(said) else token.end
+            for number, token in enumerate(said):
+                if found := self._match(document, token.start, end, keys):
+                    return self._mention(document, *found, keys)
+                after = said[number + 1].start if number + 1 < len(said) else token.end
                 if token.text not in self._articles or document.plain[token.end : after].strip():
                     break
         return None
@@ -174,19 +169,14 @@ class Options:
 
     def _texts(self, document: Document, start: int, end: int) -> list[Mention]:
         plain, found, done = document.plain, list[Mention](), start
-        window = 40 + 2 * max(self._keys.longest, self._stem_keys.longest)
         pairs = self._pairs if plain.isascii() else None
         for word in TOKEN.finditer(plain, start, end):
             if word.start() < done or (pairs is not None and word[0][:2] not in pairs):
                 continue
-            said: list[Token] = []
             for keys in (self._keys, self._stem_keys):
-                if not keys.begins(word[0]):
-                    continue
-                said = said or list(islice(tokens(plain, word.start(), min(end, word.start() + window)), self._most))
-                if said and (match := self._match(document, said, 0, keys)):
-                    found.append(self._mention(document, match[0], said[0].start, said[match[1]].end, keys))
-                    done = said[match[1]].end
+                if keys.begins(word[0]) and (match := self._match(document, word.start(), end, keys)):
+                    found.append(self._mention(document, *match, keys))
+                    done = match[2]
                     break
         return found
 
@@ -198,17 +188,21 @@ class Options:
             return None
         heads = {pair[0] for pair in pairs}  # a word of one letter, an elision, an article's accidental
         found = pairs | heads | {f"{letter}'" for letter in ("l", "d")} | {f"{head}#" for head in heads}
-        found |= {word[:2] for group in synonym_groups() for word in group}
+        for group in synonym_groups():
+            if not pairs.isdisjoint(word[:2] for word in group):
+                found |= {word[:2] for word in group}
         if not pairs.isdisjoint(numeral_pairs()) or any(head.isdigit() for head in heads):
             found |= numeral_pairs() | _DIGIT_PAIRS
         return frozenset(found)
 
-    def _match(self, document: Document, said: Sequence[Token], position: int, keys: "Keys") -> tuple[int, int] | None:
-        """Return the longest option that begins with a token, and its last token."""
-        match = keys.match(said, position)
+    def _match(self, document: Document, start: int, end: int, keys: "Keys") -> tuple[int, int, int] | None:
+        """Return the longest option that begins with the word at `start`: its index, start and end."""
+        plain = document.plain
+        match = keys.match(tokens(plain, start, end))
         if match is None:
             return None
-        plain, start, end = document.plain, said[position].start, said[match[1]].end
+        index, first, last = match
+        start, end = first.start, last.end
         before, after = document.original[start - 1 : start], document.original[end : end + 1]
         if (before in "-‐‑" and before and plain[start - 2 : start - 1].isalnum()) or (
             after in "-‐‑" and after and plain[end + 1 : end + 2].isalnum()
@@ -216,19 +210,19 @@ class Options:
             return None  # part of another word
         if _HANGUL.match(plain[start]) and start and _HANGUL.match(plain[start - 1]):
             return None
-        if match[1] == position and is_numeral(said[position].text):
+        if first is last and is_numeral(first.text):
             near = (_WORD_BEFORE.search(plain[max(0, start - 20) : start]), _WORD_AFTER.match(plain, end))
             if any(word and is_numeral(word[1]) for word in near):
                 return None  # part of another number
         if (
-            said[position].text == "a"
-            and self._folded[match[0]].startswith("a ")
+            first.text == "a"
+            and self._folded[index].startswith("a ")
             and keys.notes
             and not document.original[start].isupper()
             and not (self._choices[index].lstrip()[:1] == "a" and _STAND_ALONE.match(plain, end))
         ):
             return None  # an article, not a note
-        return match
+        return index, start, end
 
     def _mention(self, document: Document, index: int, start: int, end: int, keys: "Keys") -> Mention:
         plain = document.plain
@@ -379,19 +373,21 @@ class Keys:
         """The first two letters of each option."""
         return frozenset(key[:2] for key in self._indices)
 
-    def match(self, said: Sequence[Token], position: int) -> tuple[int, int] | None:
-        """Return the longest option that begins with the token at `position`, and its last token."""
-        key, best = "", None
-        for number in range(position, len(said)):
-            text = said[number].text
-            longer = self._join(key, text, said[number - 1].text if key else "")
+    def match(self, said: Iterator[Token]) -> tuple[int, Token, Token] | None:
+        """Return the longest option that begins with the first of some words, and its first and last word."""
+        key, before = "", ""
+        first: Token | None = None
+        best: tuple[int, Token, Token] | None = None
+        for token in said:
+            longer = self._join(key, token.text, before)
             if longer in self._prefixes:
-                key = longer
+                key, first = longer, first or token
                 index = self._indices.get(key)
                 if index is not None:
-                    best = (index, number)
-            elif not key or text not in self._articles:
+                    best = (index, first, token)
+            elif not key or token.text not in self._articles:
                 break
+            before = token.text
         return best
 
     def _join(self, key: str, word: str, before: str) -> str:

@@ -18,6 +18,10 @@ _SEPARATOR = re.compile(
 )
 
 
+LONGEST = 60
+"""Characters between two options of a list."""
+
+
 def read_scores(document: Document, options: Options) -> Reading | None:
     """Read a table of scores, probabilities or marks: the option with the highest, where it is alone."""
     plain = document.plain
@@ -63,7 +67,7 @@ def _value(plain: str, mention: Mention) -> float | None:
 
 def blank_echo(document: Document, options: Options) -> None:
     """Leave blank a list of all options that the text repeats from the question, where it says more than that."""
-    if len(document.plain) > 20_000 or options.count < 2:
+    if options.count < 2:
         return
     distinct = set(options.first)
     mentions = options.mentions(document, 0, len(document.plain))
@@ -93,7 +97,12 @@ def _runs(plain: str, mentions: Sequence[Mention]) -> list[list[Mention]]:
     runs: list[list[Mention]] = []
     for mention in mentions:
         between = plain[runs[-1][-1].span[1] : mention.span[0]] if runs else ""
-        if runs and _SEPARATOR.fullmatch(between) and (mention.how == "both" or not re.search(r"[.!?]\s", between)):
+        if (
+            runs
+            and len(between) < LONGEST
+            and _SEPARATOR.fullmatch(between)
+            and (mention.how == "both" or not re.search(r"[.!?]\s", between))
+        ):
             runs[-1].append(mention)
         else:
             runs.append([mention])

@@ -133,7 +133,8 @@ def _braces(plain: str) -> Iterator[Span]:
 
 def _said(plain: str, cues: Cues) -> Iterator[tuple[int, Statement]]:
     """Yield sentences that state an answer, unless under a condition, and where they begin."""
-    plain = blank(plain, (match.span() for match in _QUESTION.finditer(plain)))
+    if "?" in plain:
+        plain = blank(plain, (match.span() for match in _QUESTION.finditer(plain)))
     condition = cues.pattern(r"@conditions[^.\n。]*$")
     denial = cues.pattern(r"@denials_before(?:\s+\w+){0,2}\s*$")
     for kind, template in (("said", _SAID), ("said", _LABEL), ("chosen", _CHOSEN)):
