@@ -5,6 +5,7 @@ which languages it is written, and where it states its answer (`statements`). It
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
@@ -90,7 +91,9 @@ class Document:
         """Find as `search` does, by a list that is made once: for what is asked of many parts of a text."""
         if key not in self.memo:
             self.memo[key] = list(self.cues.pattern("@" + key).finditer(self.unquoted))
-        return next((match for match in self.memo[key] if match.start() >= start and match.end() <= end), None)
+        matches: list[re.Match[str]] = self.memo[key]
+        number = bisect_left(matches, start, key=lambda match: match.start())
+        return matches[number] if number < len(matches) and matches[number].end() <= end else None
 
     @cached_property
     def unquoted(self) -> str:

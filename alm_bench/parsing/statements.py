@@ -1,6 +1,7 @@
 """Where a text states its answer: tags, boxes, dictionaries, and sentences such as "the answer is ..."."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -52,13 +53,15 @@ def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Stateme
         new = list(frames)
         found += new
         plain = blank(plain, sorted(statement.span for statement in new))
-    taken = [statement.span for statement in found]
-    found += [said for start, said in _said(plain, cues) if not any(_overlap((start, said.span[1]), t) for t in taken)]
+    taken = sorted(statement.span for statement in found)
+    found += [said for start, said in _said(plain, cues) if not _overlaps(taken, start, said.span[1])]
     return sorted(found, key=lambda statement: statement.span)
 
 
-def _overlap(a: Span, b: Span) -> bool:
-    return a[0] < b[1] and b[0] < a[1]
+def _overlaps(taken: Sequence[Span], start: int, end: int) -> bool:
+    """Whether a part of a text shares a character with one of some sorted parts, which share none with one another."""
+    number = bisect_left(taken, (end, end)) - 1
+    return number >= 0 and taken[number][1] > start
 
 
 def complement(plain: str, start: int) -> Span:
