@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any speed", deadline=None)  # a slow machine fails no test
+settings.load_profile("any speed")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes side by side: each with one thread, before torch is imported
     os.environ.setdefault("OMP_NUM_THREADS", "1")

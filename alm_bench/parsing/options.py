@@ -227,6 +227,9 @@ class Options:
     def _mention(self, document: Document, index: int, start: int, end: int, keys: "Keys") -> Mention:
         plain = document.plain
         how = "text" if keys is self._keys or plain[start:end].isdigit() else "inflected"
+        lead = self._folded[index].partition(plain[start:end])[0]  # articles that the option itself begins with
+        if how == "text" and len(lead) < 12 and plain.endswith(lead, 0, start):
+            start -= len(lead)
         marked = bool(_OPENS.match(plain[max(0, start - 1) : start] + " ") and _CLOSES.match(plain[end : end + 2]))
         marked = marked or (document.original[max(0, start - 2) : start] in ("**", "__"))
         begin = start

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from string import ascii_uppercase
 
 import pytest
 from answer_formats import NOTHING, RIGHT, Form, texts
@@ -26,10 +27,19 @@ def questions(shared: Path, revision: str) -> list[tuple[list[str], int]]:
     return [(row["choices"], row["choices"].index(row["answer"])) for row in rows if row["answer"] in row["choices"]]
 
 
+def names_another(choices: Sequence[str], gold: int) -> bool:
+    """Whether the gold option's letter is the text of another option, as that of a chord or a key can be."""
+    others = [choice.strip().casefold() for index, choice in enumerate(choices) if index != gold]
+    return ascii_uppercase[gold].casefold() in others
+
+
 @pytest.mark.parametrize("revision", REVISIONS)
 @pytest.mark.parametrize("form", RIGHT)
 def test_right_answers_are_read_in_every_format(shared: Path, revision: str, form: str) -> None:
-    assert share(questions(shared, revision), RIGHT[form]) >= 0.998
+    found = questions(shared, revision)
+    asked = [(choices, gold) for choices, gold in found if not names_another(choices, gold)]
+    assert len(found) - len(asked) <= 2
+    assert share(asked, RIGHT[form]) >= 0.998
 
 
 @pytest.mark.parametrize("revision", REVISIONS)

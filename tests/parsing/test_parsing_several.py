@@ -69,7 +69,7 @@ def test_a_tag_that_is_declared_to_hold_the_answer_holds_no_reasoning() -> None:
 
 
 KEYS = set(
-    re.findall(r"^\| `?([a-z_`, ]+)", files("alm_bench.parsing.languages").joinpath("README.md").read_text(), re.M)
+    re.findall(r"^\| `?\[?([a-z_`, ]+)", files("alm_bench.parsing.languages").joinpath("README.md").read_text(), re.M)
 )
 KNOWN = {name for names in KEYS for name in re.findall(r"[a-z_]+", names)}
 
