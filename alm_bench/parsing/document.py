@@ -121,7 +121,7 @@ WINDOW = 90
 """Characters before and after a mention in which it can be denied."""
 
 _CLAUSE = r"[.;:!?。\n](?=\s|$|[^\x00-\x7f])|@contrasts|,\s*(?=@turns)"
-_BEFORE = r"@denials_before(?:\s*+(?!@copulas)[(\[]?[^\s,.;:()]++[)\]]?){0,6}?[\s\"'(\[<*]*$"
+_BEFORE = r"@denials_before(?:\s*+(?!@copulas)[(\[]?[^\s,.;:()]++[)\]]?){0,6}?(?:\s*@articles\s*,)?[\s\"'(\[<*]*$"
 _AFTER = r"[\s\"')\]>*.]*(?:@denials_after|❌|✗|✘|✖|\?\s*@no(?![\w ]))"
 
 
