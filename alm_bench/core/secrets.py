@@ -82,7 +82,7 @@ def hide_in_text(text: str) -> str:
     text = _QUERY.sub(lambda found: _hidden(found, "="), text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
     text = _BEARER.sub(rf"\1 {HIDDEN}", text)
-    text = _PAIR.sub(lambda found: found[0] if found[1] == "key" else _hidden(found, "="), text)
+    text = _PAIR.sub(lambda found: found[0] if found[1].rpartition(".")[2] == "key" else _hidden(found, "="), text)
     return _FLAG.sub(lambda found: _hidden(found, " "), text)
 
 

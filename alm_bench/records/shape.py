@@ -100,7 +100,7 @@ _RUN = _object(
     groups=_every(_every(_METRICS)),
     blind=_every(_METRICS),
     over_blind=_every(_every(_LEAD)),
-    prompt=_object(id=_TEXT, version=_is(int, str), hash=_TEXT),
+    prompt=_object(id=_TEXT, version=_is(int, str, type(None)), hash=_is(str, type(None))),  # null: a replay
     identity=_IDENTITY,
     decoding=_MAPPING,
     partial=_is(bool),

@@ -245,7 +245,7 @@ def _unknown_conditions(spec: RunSpec) -> dict[str, Any]:
     """What the header of a replay says of how its model was asked: nobody here knows."""
     decoding = {**dict.fromkeys(asdict(spec.decoding)), "method": NOT_KNOWN}
     prompt = {"id": NOT_KNOWN, "version": None, "hash": None}
-    return {"spec": {**asdict(spec), "decoding": decoding}, "prompt": prompt, "audio": NOT_KNOWN}
+    return {"spec": {**hide(asdict(spec)), "decoding": decoding}, "prompt": prompt, "audio": NOT_KNOWN}
 
 
 @cache

@@ -105,13 +105,13 @@ def test_an_error_page_without_end_fails_its_item(server: Server, tmp_path: Path
     check_only_one_failed(tmp_path, run(tmp_path, server), f"the server answered {status}: ")
 
 
-def test_half_a_surrogate_pair_is_stored_as_a_question_mark(server: Server, tmp_path: Path) -> None:
+def test_half_a_surrogate_pair_is_stored_as_utf8(server: Server, tmp_path: Path) -> None:
     server.raw = (200, {}, completion(content='"Dog \\ud800"', more=', "reasoning": "\\udfff"'))
     ran = run(tmp_path, server, "--strategy", "plain")
     assert ran.status == 0, ran.err
     folder = only_run(tmp_path / "runs")
     (row,) = [row for row in strict(folder / "samples.jsonl") if row["index"] == BAD]
-    assert (row["text"], row["extra"]["reasoning"]) == ("Dog ?", "?")
+    assert (row["text"], row["extra"]["reasoning"]) == ("Dog ?", "\udfff")
 
 
 def test_half_a_surrogate_pair_in_a_question_reaches_the_server(server: Server, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ HEADERS: dict[str, Callable[[Path], object]] = {
     "fingerprint, spec, task": lambda folder: (folder / "run.json").write_text('{"schema_version": 1}'),
     "schema version 99": changed("run.json", lambda value: {**value, "schema_version": 99}),
     "identity: found str": changed("run.json", lambda value: {**value, "identity": "x"}),
-    "RecursionError": lambda folder: (folder / "run.json").write_text("[" * 100_000),
+    "brackets are nested too deeply": lambda folder: (folder / "run.json").write_text("[" * 100_000),
     "not UTF-8": lambda folder: (folder / "run.json").write_bytes(b"\xff{}"),
     "Too many levels of symbolic links": loop,
 }
@@ -82,7 +82,7 @@ SUMMARIES: dict[str, Callable[[Path], object]] = {
     "identity: parameters missing": changed("summary.json", without("identity", "parameters")),
     "status: ok missing": changed("summary.json", without("status", "ok")),
     "metrics: accuracy: value missing": changed("summary.json", without("metrics", "accuracy", "value")),
-    "ValueError": lambda f: (f / "summary.json").write_text('{"schema_version": 1, "n": ' + "9" * 5000 + "}"),
+    "Exceeds the limit": lambda f: (f / "summary.json").write_text('{"schema_version": 1, "n": ' + "9" * 5000 + "}"),
 }
 
 

@@ -182,9 +182,12 @@ def test_a_process_without_standard_output_works() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_names_of_files_with_markup_are_text_in_the_progress(capsys: pytest.CaptureFixture[str]) -> None:
+def test_names_of_files_with_markup_are_text_in_the_progress(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from alm_bench.cli.progress import Fetching
 
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     with Fetching() as progress:
         progress.tell("[red]x[/red]\x1b[2J", 1, 2)
     err: Any = capsys.readouterr().err

@@ -255,16 +255,18 @@ def test_a_run_of_an_older_version_is_resumed(shrink: Callable[[str], TrainConfi
     """Its config knows nothing of the keys that came later; they are empty in a recipe that can be the same."""
     config = replace(shrink("mellow-v0"), save_every=1)
     folder = Folder(config.out / config.name)
-    folder.open(config, fresh=False)
+    with folder.open(config, fresh=False):
+        pass
     file = folder.path / "config.json"
     table = json.loads(file.read_text())
     del table["lora"], table["data"][0]["without"]
     file.write_text(json.dumps(table))
-    folder.open(config, fresh=False)
+    with folder.open(config, fresh=False):
+        pass
     del table["data"][0]["file"]
     file.write_text(json.dumps(table))
-    with pytest.raises(UsageError, match=r"it differs in data\.0\.file"):
-        folder.open(config, fresh=False)
+    with pytest.raises(UsageError, match=r"it differs in data\.0\.file"), folder.open(config, fresh=False):
+        pass
 
 
 def test_adapters_of_modules_that_are_not_there_are_one_line(network: Path) -> None:
