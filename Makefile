@@ -64,9 +64,10 @@ spice-engine: $(VENV)/.installed
 	$(BIN)/python -m alm_bench.scoring.spice_engine
 
 # PYTEST_ARGS chooses among the tests: make test PYTEST_ARGS=tests/cli
+# Files stay in order: sorted by their number of tests, those with few and long ones would end on one processor alone.
 PYTEST_ARGS ?=
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # The Hugging Face families whose processors need more than transformers, with wheels that never enter the package.
 test-hf-extra: $(VENV)/.installed-dev
