@@ -33,7 +33,8 @@ def metrics_of(run: dict[str, Any]) -> list[dict[str, Any]]:
     return [metric for block in blocks for metric in block.values()]
 
 
-def test_json_is_one_object_of_the_documented_shape() -> None:
+def test_json_is_one_object_of_the_documented_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     ran = alm("run", "--model", "echo", "--tasks", "mmau,cle", "--json")
     assert (ran.status, set(ran.json)) == (0, {"schema_version", "runs"})
     assert ran.json["schema_version"] == 1
@@ -48,6 +49,7 @@ def test_json_is_one_object_of_the_documented_shape() -> None:
             assert metric["value"] is None or 0 <= metric["value"] <= 1
         folder = Path("results/runs") / run["run"]
         assert json.loads((folder / "summary.json").read_text()) == {"schema_version": 1, "runs": [run]}
+    assert "12/12" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", ran.err), "progress goes to standard error"
 
 
 def test_tables_go_to_standard_output_and_progress_does_not() -> None:
