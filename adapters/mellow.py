@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Runtime, Wave
 
 if TYPE_CHECKING:
-    from alm_bench.mellow.answer import Clip, Question
     from alm_bench.mellow.generate import Likelihood
+    from alm_bench.mellow.inference import Clip, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class MellowAdapter:
     prompts = "native"
 
     def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
-        from alm_bench.mellow.answer import Answerer, exact, pick_device, pick_dtype
         from alm_bench.mellow.checkpoint import load
+        from alm_bench.mellow.inference import Answerer, exact, pick_device, pick_dtype
         from alm_bench.mellow.prompt import protocol_for
 
         device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype)
@@ -108,7 +108,7 @@ class MellowAdapter:
         return [_by_form(next(found)) if problem is None else OptionScores(error=problem) for problem in problems]
 
     def _questions(self, batch: Sequence[Request], problems: Sequence[str | None]) -> list["Question"]:
-        from alm_bench.mellow.answer import Question
+        from alm_bench.mellow.inference import Question
         from alm_bench.mellow.prompt import both_clips
 
         return [

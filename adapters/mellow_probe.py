@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from alm_bench.adapters._probe import Features, Hears, Network, ProbeAdapter
-from alm_bench.adapters._vectors import Vector, Vectors
+from alm_bench.adapters._shared.embeddings import Vector, Vectors
+from alm_bench.adapters._shared.probe import Features, Hears, Network, ProbeAdapter
 from alm_bench.core import AdapterIdentity, Runtime, Wave
 
 if TYPE_CHECKING:
-    from alm_bench.adapters._probe import Matrix
+    from alm_bench.adapters._shared.probe import Matrix
 
 RELATED, READ = 32, 256
 """Dimensions that clip and text are reduced to before they are multiplied, and those of a text that is read alone."""
@@ -39,8 +39,8 @@ class MellowProbe(ProbeAdapter):
     Options = MellowProbeOptions
 
     def __init__(self, options: MellowProbeOptions, runtime: Runtime) -> None:
-        from alm_bench.mellow.answer import pick_device, pick_dtype
         from alm_bench.mellow.checkpoint import load
+        from alm_bench.mellow.inference import pick_device, pick_dtype
         from alm_bench.mellow.prompt import protocol_for
 
         device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype)

@@ -7,6 +7,7 @@ cannot be read is listed with its reason, never dropped in silence.
 import hashlib
 import importlib
 import importlib.util
+import pkgutil
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -209,8 +210,10 @@ def _scan_tasks(catalogue: Catalogue) -> None:
 
 
 def _scan_adapters(catalogue: Catalogue) -> None:
-    for file in sorted(_package_folder("alm_bench.adapters").glob("[!_]*.py")):
-        module = importlib.import_module(f"alm_bench.adapters.{file.stem}")
+    for found in pkgutil.iter_modules([str(_package_folder("alm_bench.adapters"))]):
+        if found.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"alm_bench.adapters.{found.name}")
         for name, cls in module.ADAPTERS.items():
             catalogue.add("adapters", name, AdapterEntry(name, cls), module.__name__)
     for point in entry_points(group="alm_bench.adapters"):

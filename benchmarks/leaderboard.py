@@ -21,11 +21,11 @@ from alm_bench.core import Decoding, Output, Runtime
 from alm_bench.core.prompt import pick_prompt
 from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
-from alm_bench.records.finished import finish_run
+from alm_bench.records.run import finish_run
 from alm_bench.records.schema import Record, answered
 from alm_bench.records.store import RunStore
 from alm_bench.records.summary import summarise
-from alm_bench.records.tables import markdown
+from alm_bench.reports.tables import markdown
 from alm_bench.runner import Plan, RunSpec, prepare
 
 

@@ -41,12 +41,12 @@ from torch import Tensor
 from alm_bench.core import Decoding, Runtime
 from alm_bench.core.prompt import pick_prompt
 from alm_bench.demo import demo_root
-from alm_bench.mellow.answer import Answerer, Question
 from alm_bench.mellow.checkpoint import Loaded
 from alm_bench.mellow.decoder import KVCache
-from alm_bench.mellow.dense import Dense
 from alm_bench.mellow.generate import Context
+from alm_bench.mellow.inference import Answerer, Question
 from alm_bench.mellow.model import Mellow
+from alm_bench.mellow.packed_linear import Dense
 from alm_bench.mellow.prompt import PROTOCOLS
 from alm_bench.plugins import catalogue
 from alm_bench.records.store import RunStore

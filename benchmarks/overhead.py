@@ -40,11 +40,11 @@ from alm_bench.plugins import catalogue
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
 from alm_bench.runner import Plan, RunSpec, execute, prepare
+from alm_bench.runner.batch_size import Sizer
 from alm_bench.runner.budget import Budget
 from alm_bench.runner.executors.local import Local
 from alm_bench.runner.loader import clips
 from alm_bench.runner.plan import _environment
-from alm_bench.runner.sizing import Sizer
 
 TURN = 5
 """Batches of one side before the other's turn."""

@@ -47,8 +47,8 @@ class Multiplies(BaseAdapter):
 
 
 def seconds(executor: "OnRay", plan: "Plan", places: range) -> float:
+    from alm_bench.runner.batch_size import Sizer
     from alm_bench.runner.budget import Budget
-    from alm_bench.runner.sizing import Sizer
 
     started = time.perf_counter()
     answered = sum(

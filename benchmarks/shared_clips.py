@@ -18,7 +18,7 @@ import torch
 from _published import TEXTS, clip, network
 
 from alm_bench.core import CACHE_MB, Decoding
-from alm_bench.mellow.answer import Answerer, Question
+from alm_bench.mellow.inference import Answerer, Question
 from alm_bench.mellow.prompt import PROTOCOLS
 
 SHAPES = {"ACE": 15, "CLE": 3}

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from small_world import questions
 
-from alm_bench.runner.delivery import QUESTION
+from alm_bench.runner.audio_check import QUESTION
 
 MODEL = "scripted-audio"
 Hearing = Literal["hears", "drops the clip", "always says the same", "always says the same, counts nothing"]

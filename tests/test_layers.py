@@ -19,13 +19,14 @@ MAY_IMPORT = {
     "scaffold": "core plugins",
     "scoring": "core parsing",
     "records": "core scoring",
+    "reports": "core scoring records",
     "demo": "core audio data",
     "mellow": "core audio",
     "train": "core audio data demo mellow records plugins runner",
     "tasks": "core audio data demo parsing scoring",
     "adapters": "core audio data mellow plugins",
     "runner": "core audio data scoring records plugins",
-    "cli": "core audio data demo parsing plugins records runner scaffold scoring train",
+    "cli": "core audio data demo parsing plugins records reports runner scaffold scoring train",
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

@@ -9,17 +9,17 @@ import typer
 
 from alm_bench import __version__
 from alm_bench.cli import (
-    ablation,
     ask,
-    captions,
+    caption_metrics,
     check,
     compare,
     data,
     leaderboard,
     ls,
-    matrix,
     new,
+    noise_ablation,
     parse,
+    rescore_matrix,
     run,
     score,
     show,
@@ -43,7 +43,7 @@ app = typer.Typer(
 )
 
 app.command()(run.run)
-app.command("noise-ablation")(ablation.noise_ablation)
+app.command("noise-ablation")(noise_ablation.noise_ablation)
 app.command()(check.check)
 app.command()(ask.ask)
 app.command()(show.show)
@@ -52,8 +52,8 @@ app.command()(parse.parse)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
 app.command()(submit.submit)
-app.command("rescore-matrix")(matrix.rescore_matrix)
-app.command("caption-metrics")(captions.caption_metrics)
+app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
+app.command("caption-metrics")(caption_metrics.caption_metrics)
 app.command()(ls.ls)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")

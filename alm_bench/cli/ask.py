@@ -22,7 +22,7 @@ def ask(
 ) -> None:
     """Ask a model about one or two clips (greedy). Standard output is the answer and nothing else."""
     from alm_bench.plugins import catalogue
-    from alm_bench.runner.asking import asking, call
+    from alm_bench.runner.inference import asking, call
     from alm_bench.runner.loader import load_clips
 
     clips = audio or []

@@ -138,7 +138,7 @@ class Asked:
 
     def check(self) -> None:
         """Raises UsageError for values that are none."""
-        from alm_bench.runner.sizing import read_size
+        from alm_bench.runner.batch_size import read_size
 
         self._check_executor()
         common.one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
@@ -160,7 +160,7 @@ class Asked:
     def spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> "RunSpec":
         """Of one task: its split, its kind of data, its own token limit, its options."""
         from alm_bench.runner import RunSpec
-        from alm_bench.runner.sizing import read_size
+        from alm_bench.runner.batch_size import read_size
 
         method: Any = self.decoding
         order: Any = self.options

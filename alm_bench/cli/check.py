@@ -21,8 +21,8 @@ def check(
     """
     from alm_bench.audio.probes import SOUNDS
     from alm_bench.plugins import catalogue
-    from alm_bench.records.tables import markdown
-    from alm_bench.runner.delivery import check_delivery, question
+    from alm_bench.reports.tables import markdown
+    from alm_bench.runner.audio_check import check_delivery, question
 
     runtime = common.make_runtime(device, dtype)
     with common.chatter_aside():

@@ -21,7 +21,7 @@ from alm_bench.core.protocols import CACHE_MB
 
 if TYPE_CHECKING:
     from alm_bench.plugins import TaskEntry
-    from alm_bench.records.finished import LeftOut
+    from alm_bench.records.run import LeftOut
 
 RUNS = Path("results/runs")
 
@@ -201,7 +201,7 @@ def pick_split(entry: "TaskEntry", split: str | None) -> str:
 
 def find_run(name: str, out: Path = RUNS) -> Path:
     """A run's folder by path, by name, or by the end of its name."""
-    from alm_bench.records.finished import find_run_folders
+    from alm_bench.records.run import find_run_folders
 
     path = Path(name)
     if is_file(path / "run.json"):

@@ -27,8 +27,8 @@ def compare(
 ) -> None:
     """Compare runs with the first, item by item: paired intervals, and p-values adjusted over all cells."""
     from alm_bench.plugins import catalogue
-    from alm_bench.records import comparison
-    from alm_bench.records.finished import read_run
+    from alm_bench.records.run import read_run
+    from alm_bench.reports import comparison
 
     if len(runs) < 2:
         raise UsageError(f"compare takes two runs or more, {len(runs)} was named")

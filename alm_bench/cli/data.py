@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alm_bench.cli import common, get
+from alm_bench.cli import common, data_get
 from alm_bench.core import DataRoot
 from alm_bench.core.escape import escape_terminal
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from alm_bench.plugins import TaskEntry
 
 app = typer.Typer(help="A task's data: what is there, what is missing, which revision; get it.", no_args_is_help=True)
-app.command("get")(get.get)
+app.command("get")(data_get.get)
 
 TaskArgument = Annotated[
     str | None, typer.Argument(metavar="[TASK[,TASK]]", help="Tasks, collections (cld). [default: all]")
@@ -85,7 +85,7 @@ def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport
 
 
 def _print(reports: list[dict[str, Any]], json_: bool) -> None:
-    from alm_bench.records.tables import markdown
+    from alm_bench.reports.tables import markdown
 
     if json_:
         common.print_json({"tasks": reports})

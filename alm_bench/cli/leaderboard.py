@@ -10,7 +10,7 @@ from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 
 if TYPE_CHECKING:
-    from alm_bench.records.finished import LeftOut, Run
+    from alm_bench.records.run import LeftOut, Run
 
 
 def leaderboard(
@@ -32,8 +32,8 @@ def leaderboard(
     """
     from alm_bench.core.files import atomic_write
     from alm_bench.plugins import catalogue
-    from alm_bench.records.leaderboard import as_csv, as_markdown, split_ranked
     from alm_bench.records.summary import document
+    from alm_bench.reports.leaderboard import as_csv, as_markdown, split_ranked
 
     found, left_out = _read(runs, out)
     common.report_left_out(left_out)
@@ -42,7 +42,7 @@ def leaderboard(
     tasks = catalogue().tasks  # runs of a task that is no longer installed have their summaries
     board = as_markdown(found, lambda name: tasks[name].create() if name in tasks else None)
     if with_published:
-        from alm_bench.records import published
+        from alm_bench.reports import published
 
         board += "\n" + published.as_markdown(found)
     atomic_write(to / "leaderboard.md", board, "--to")
@@ -58,7 +58,7 @@ def leaderboard(
 
 def _read(named: list[str] | None, out: Path) -> "tuple[list[Run], list[LeftOut]]":
     """The runs that were named, each of which must be readable; else all finished ones, and what was left out."""
-    from alm_bench.records.finished import LeftOut, find_run_folders, finished, read_each, read_run
+    from alm_bench.records.run import LeftOut, find_run_folders, finished, read_each, read_run
 
     if named:
         return [read_run(common.find_run(run, out)) for run in named], []

@@ -10,7 +10,7 @@ from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 
 if TYPE_CHECKING:
-    from alm_bench.records.finished import LeftOut
+    from alm_bench.records.run import LeftOut
 
 
 def ls(
@@ -33,7 +33,7 @@ def ls(
     if json_:
         common.print_json({what: rows, **({"left_out": [one.as_json() for one in left_out]} if what == "runs" else {})})
         return
-    from alm_bench.records.tables import markdown
+    from alm_bench.reports.tables import markdown
 
     if rows:
         print(markdown(list(rows[0]), [list(row.values()) for row in rows]))
@@ -97,7 +97,7 @@ def _models() -> list[dict[str, Any]]:
 
 
 def _runs(out: Path) -> tuple[list[dict[str, Any]], "list[LeftOut]"]:
-    from alm_bench.records.finished import find_run_folders, read_each
+    from alm_bench.records.run import find_run_folders, read_each
 
     folders, closed = find_run_folders(out)
     rows, damaged = read_each(folders, _row_of_run)
@@ -105,9 +105,9 @@ def _runs(out: Path) -> tuple[list[dict[str, Any]], "list[LeftOut]"]:
 
 
 def _row_of_run(folder: Path) -> dict[str, Any]:
-    from alm_bench.records.finished import finished
+    from alm_bench.records.run import finished
     from alm_bench.records.store import read_header, read_summary
-    from alm_bench.records.tables import cell, task_title
+    from alm_bench.reports.tables import cell, task_title
 
     header = read_header(folder)
     run = read_summary(folder)[0][0] if finished(folder) else None

@@ -196,7 +196,7 @@ def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
 
 def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
     from alm_bench.records.summary import document
-    from alm_bench.records.tables import overview, report
+    from alm_bench.reports.tables import overview, report
 
     with common.chatter_aside():
         plans = [plan_of(job, adapter, asked.solver) for job in jobs]  # what does not fit is met before the model works
@@ -240,7 +240,7 @@ def kept(asked: Asked) -> str:
 
 
 def plan_of(job: Job, adapter: "Adapter", solver: Path | None, fit: "Fit | None" = None) -> "Plan":
-    from alm_bench.records.solver import solved_by
+    from alm_bench.records.text_baseline import solved_by
     from alm_bench.runner import prepare
     from alm_bench.runner.replayed import replayed_items, stored_outputs
 
@@ -282,11 +282,11 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
     """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case, and finished unless items
     were left open by an interruption or by the budget."""
     from alm_bench.cli.progress import Counting, Progress
-    from alm_bench.records.finished import finish_run
     from alm_bench.records.reparse import reparse_older
-    from alm_bench.records.solver import left_out, solved_by
+    from alm_bench.records.run import finish_run
     from alm_bench.records.store import RunStore, read_records
     from alm_bench.records.summary import summarise
+    from alm_bench.records.text_baseline import left_out, solved_by
     from alm_bench.runner import execute
     from alm_bench.scoring.spice import telling
 

@@ -25,7 +25,7 @@ def score(
     Where a newer parser reads it, one line says how many items changed, with the accuracy before and after.
     """
     from alm_bench.records.summary import document
-    from alm_bench.records.tables import report
+    from alm_bench.reports.tables import report
 
     folders = [common.find_run(run, out) for run in runs]  # a name that fits none is met before anything is written
     solver = None if solvable_by is None else common.find_run(solvable_by, out)
@@ -43,11 +43,11 @@ def _score(folder: Path, solver: Path | None, metrics: str | None, tags: tuple[s
     """Score one run again and store that; return its summary. Without `tags`, the run's own answer tags hold."""
     from alm_bench.cli.progress import Counting
     from alm_bench.plugins import catalogue
-    from alm_bench.records.finished import finish_run
     from alm_bench.records.reparse import parser_of, reparse
-    from alm_bench.records.solver import solved_by
+    from alm_bench.records.run import finish_run
     from alm_bench.records.store import RunStore, read_header
     from alm_bench.records.summary import summarise
+    from alm_bench.records.text_baseline import solved_by
     from alm_bench.scoring.spice import telling
 
     header = read_header(folder)

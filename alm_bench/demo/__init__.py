@@ -4,12 +4,12 @@ A fresh machine can run every task and train on it with no download. Nothing is 
 clip is synthesised.
 """
 
-from alm_bench.demo.aqa import aqa_rows
+from alm_bench.demo.clotho_aqa import aqa_rows
+from alm_bench.demo.dataset import Made
 from alm_bench.demo.describe import captions, difference
 from alm_bench.demo.entailment import entailment_rows
 from alm_bench.demo.files import Sizes
-from alm_bench.demo.hearing import CUES, frame_cues
-from alm_bench.demo.made import Made
+from alm_bench.demo.frame_targets import CUES, frame_cues
 from alm_bench.demo.mcq import mmau_items
 from alm_bench.demo.root import DemoRoot, demo_root, synthesise
 from alm_bench.demo.scene import SECONDS, WORLD, Event, Scene, frame_tags, scene

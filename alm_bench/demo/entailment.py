@@ -9,8 +9,8 @@ import random
 from dataclasses import dataclass
 
 from alm_bench.core import UsageError
+from alm_bench.demo.dataset import Made
 from alm_bench.demo.describe import captions
-from alm_bench.demo.made import Made
 from alm_bench.demo.scene import Scene, opaque, sequence, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, members
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from alm_bench.core.files import atomic_write
 from alm_bench.demo import mcq, training
-from alm_bench.demo.aqa import aqa_rows
+from alm_bench.demo.clotho_aqa import aqa_rows
+from alm_bench.demo.dataset import Made, Row
 from alm_bench.demo.describe import TIERS, captions, difference, pairs
 from alm_bench.demo.entailment import CAPTIONS, entailment_rows
-from alm_bench.demo.made import Made, Row
 from alm_bench.demo.reasonaqa import held_out_rows
 from alm_bench.demo.scene import SECONDS, WORLD, Scene, opaque, scene, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, TAGS

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from alm_bench.demo.made import Made
+from alm_bench.demo.dataset import Made
 from alm_bench.demo.scene import SECONDS, Event, Scene, event, opaque, sequence, slots, stream, vary
 from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES, EventType, of_domain
 

@@ -5,9 +5,9 @@ They are asked as `training` asks, about scenes of the test split that no other 
 
 from itertools import islice
 
-from alm_bench.demo.made import Made
+from alm_bench.demo.attribute_questions import DESCRIBE, transcript
+from alm_bench.demo.dataset import Made
 from alm_bench.demo.mcq import questions
-from alm_bench.demo.notes import DESCRIBE, transcript
 from alm_bench.demo.scene import opaque
 from alm_bench.demo.training import caption, choice_row, row
 

@@ -15,7 +15,7 @@ from alm_bench.core.files import CACHE_VARIABLE, atomic_write, cache_folder, sto
 from alm_bench.core.types import Wave
 from alm_bench.data.root import LocalRoot
 from alm_bench.demo import files
-from alm_bench.demo.made import Made
+from alm_bench.demo.dataset import Made
 from alm_bench.demo.scene import WORLD, Scene
 
 _COMPLETE = "world.json"

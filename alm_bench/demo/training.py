@@ -9,12 +9,12 @@ from typing import TypeVar
 
 from alm_bench.core import UsageError
 from alm_bench.core.prompt import PromptTemplate
-from alm_bench.demo import aqa
+from alm_bench.demo import clotho_aqa
+from alm_bench.demo.attribute_questions import DESCRIBE, Note, notes, transcript
+from alm_bench.demo.dataset import Made, Row
 from alm_bench.demo.describe import TIERS, captions, difference, pairs
 from alm_bench.demo.entailment import entailment_rows
-from alm_bench.demo.made import Made, Row
 from alm_bench.demo.mcq import Question, order_question, questions
-from alm_bench.demo.notes import DESCRIBE, Note, notes, transcript
 from alm_bench.demo.scene import Scene, opaque, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES, family_of
 
@@ -148,10 +148,10 @@ def _entailment_rows(made: Made, split: str, clips: int, seed: int, folder: str)
 
 
 def _aqa_rows(made: Made, split: str, clips: int, seed: int) -> None:
-    source = aqa.aqa_rows(split, clips, seed=seed)
+    source = clotho_aqa.aqa_rows(split, clips, seed=seed)
     made.scenes |= source.scenes
-    for name, question, answer in aqa.majority(source):
-        path = f"{aqa.FOLDER}/{name}"
+    for name, question, answer in clotho_aqa.majority(source):
+        path = f"{clotho_aqa.FOLDER}/{name}"
         made.rows.append(row("Clotho_AQA.json", [path], [caption(made.scenes, path)], question.lower(), answer))
 
 
@@ -167,7 +167,7 @@ def _heard_rows(made: Made, split: str, n: int, seed: int, folder: str) -> None:
         absent = [key for key, kind in EVENT_TYPES.items() if key not in heard and kind.family not in families]
         yes = (i + i // len(names)) % 2 == 0
         kind = EVENT_TYPES[rng.choice(heard if yes else absent)]
-        asked = rng.choice(aqa.HEARD).format(kind).lower()
+        asked = rng.choice(clotho_aqa.HEARD).format(kind).lower()
         text = [caption(made.scenes, path)]
         made.rows.append(row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from alm_bench.mellow.dense import Dense
+from alm_bench.mellow.packed_linear import Dense
 
 
 class KVCache:

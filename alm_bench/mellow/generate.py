@@ -16,8 +16,8 @@ from torch.nn.utils.rnn import pad_sequence
 from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.decoder import DECODERS, KVCache
-from alm_bench.mellow.dense import packs
 from alm_bench.mellow.model import Mellow
+from alm_bench.mellow.packed_linear import packs
 
 TOKENS = {"cpu": 1100, "cuda": 32_768}
 """Tokens that are read at once: on CPUs so few that what passes between layers stays in the cache."""

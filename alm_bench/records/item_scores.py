@@ -9,7 +9,7 @@ from alm_bench.core import KnowsBlind, StoreError, Task
 from alm_bench.records.schema import Record
 from alm_bench.records.store import ITEM_SCORES, read_json_file, stamp_of
 from alm_bench.scoring.blind import golden
-from alm_bench.scoring.choice import clips
+from alm_bench.scoring.multiple_choice import clips
 
 
 @dataclass(frozen=True, slots=True)

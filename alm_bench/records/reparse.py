@@ -8,11 +8,11 @@ from typing import Any
 
 from alm_bench.core import ScoresItems, Task
 from alm_bench.core.types import Metric
-from alm_bench.records.earned import counts, earned
 from alm_bench.records.schema import Record, judged
 from alm_bench.records.store import SUMMARY, RunStore
 from alm_bench.scoring.blind import golden
-from alm_bench.scoring.choice import mean
+from alm_bench.scoring.main_score import counts, earned
+from alm_bench.scoring.multiple_choice import mean
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from alm_bench.core import (
 from alm_bench.core.foreign import dump_json, parse_json, storable
 from alm_bench.records.extra import find_fault
 from alm_bench.scoring.blind import Margin
-from alm_bench.scoring.choice import BY
 from alm_bench.scoring.likelihood import MAIN, choices
+from alm_bench.scoring.multiple_choice import BY
 
 SCHEMA_VERSION = 1
 """Version of run.json, samples.jsonl and summary.json. Readers refuse versions that they do not know."""

@@ -18,10 +18,10 @@ The shape, version 1 (rates are fractions, a figure that could not be had has va
 Of a replay, `prompt.id` and `decoding.method` are "not known", and what belongs to them is null. `main` names the
 figure that a task is ranked by. `fit` tells the development rows that a model was fitted on, null for
 one that is not. `n` counts the items of our denominator (all but the skipped ones), `questions` what they are
-arrangements of. A LEAD sets accuracy, or the score that a task has in its place (records/earned.py), against the best
-blind row of the same items. `tables` may hold `confusion`, `positions` (scoring/position.py), `options`
+arrangements of. A LEAD sets accuracy, or the score that a task has in its place (scoring/main_score.py), against the
+best blind row of the same items. `tables` may hold `confusion`, `positions` (scoring/position.py), `options`
 (scoring/multi_select.py) and `unpicked`, the outputs that select no option (scoring/no_option.py). `usage` sums what a
-server told of its calls (records/usage.py); `delivery` is whether its audio reached the model (runner/delivery.py),
+server told of its calls (records/usage.py); `delivery` is whether its audio reached the model (runner/audio_check.py),
 null without a proof.
 """
 
@@ -31,12 +31,12 @@ from dataclasses import asdict
 from typing import Any
 
 from alm_bench.core import STATUSES, KnowsBlind, MetricError, Metrics, Scored, Task
-from alm_bench.records.earned import counts, earned
 from alm_bench.records.schema import SCHEMA_VERSION, Record, margin_json, metric_json
 from alm_bench.records.usage import usage
 from alm_bench.scoring.blind import Values, golden, margin
-from alm_bench.scoring.choice import counted, solver, split
+from alm_bench.scoring.main_score import counts, earned
 from alm_bench.scoring.multi_select import option_table
+from alm_bench.scoring.multiple_choice import counted, solver, split
 from alm_bench.scoring.no_option import no_option_outputs
 from alm_bench.scoring.position import positions
 

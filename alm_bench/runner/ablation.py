@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from alm_bench.core import Metric, Task, UsageError
-from alm_bench.records.ablation import Effect, effects, missing, pairs, picked
 from alm_bench.records.schema import Record
+from alm_bench.reports.ablation import Effect, effects, missing, pairs, picked
 from alm_bench.runner.conditions import OPTIONS, Condition
 from alm_bench.runner.fitting import Fit
 from alm_bench.runner.plan import Plan

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from alm_bench.audio import generator, mix_at_snr, noise_like, silence_like
 from alm_bench.core import AudioRef, Request, Sample, UsageError, Wave
 from alm_bench.core.errors import known_first
-from alm_bench.scoring.choice import folded, same_option
+from alm_bench.scoring.multiple_choice import folded, same_option
 
 CLEAN = "clean"
 THIRDS = ("first", "middle", "last")

@@ -9,7 +9,7 @@ from alm_bench.audio import seconds_heard
 from alm_bench.core import AudioError, Decoding, Estimate, Estimates, Request
 from alm_bench.core.escape import Markdown
 from alm_bench.records.schema import Record
-from alm_bench.records.tables import markdown
+from alm_bench.reports.tables import markdown
 from alm_bench.runner.execute import still_right
 from alm_bench.runner.loader import clips
 from alm_bench.runner.plan import Plan

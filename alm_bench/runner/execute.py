@@ -8,12 +8,12 @@ from alm_bench.core import Logs, Orders, Request, Streams, UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
+from alm_bench.runner.audio_check import insist, proof_needed
+from alm_bench.runner.batch_size import Sizer
 from alm_bench.runner.budget import Budget
-from alm_bench.runner.delivery import insist, proof_needed
 from alm_bench.runner.executors import Executor
 from alm_bench.runner.executors.local import Local
 from alm_bench.runner.plan import Plan
-from alm_bench.runner.sizing import Sizer
 
 UNHEARD = ("none", "silence")
 """Conditions under which there is nothing to be heard."""

@@ -10,8 +10,8 @@ from alm_bench.core import Adapter, DataRoot, Fits, Labelled, Request, Sample, T
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.data.manifest import clip_size, file_sha256
 from alm_bench.plugins import catalogue
+from alm_bench.runner.batch_size import first_size
 from alm_bench.runner.loader import Hearing, batches
-from alm_bench.runner.sizing import first_size
 from alm_bench.runner.spec import RunSpec
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from alm_bench.audio import load
 from alm_bench.core import Adapter, AudioError, AudioPolicy, AudioRef, Prepares, Request, Wave
-from alm_bench.runner.asking import Failed, tried
 from alm_bench.runner.conditions import Condition
+from alm_bench.runner.inference import Failed, tried
 
 KEPT = 8
 """So many clips stay decoded for the next request that may be about them."""

@@ -34,11 +34,11 @@ from alm_bench.core.prompt import PromptTemplate, render
 from alm_bench.core.secrets import hide
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.schema import Record
-from alm_bench.runner.arrange import arrange, predicted
 from alm_bench.runner.conditions import CLEAN, OPTIONS, Condition
 from alm_bench.runner.fitting import Fit, fitted
 from alm_bench.runner.items import Items, revision_name, task_items
 from alm_bench.runner.loader import clips
+from alm_bench.runner.option_order import arrange, predicted
 from alm_bench.runner.replayed import NOT_KNOWN
 from alm_bench.runner.spec import RunSpec, fingerprint
 

@@ -10,8 +10,8 @@ from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, Opt
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.core.secrets import hide
 from alm_bench.records.schema import SCHEMA_VERSION
+from alm_bench.runner.batch_size import BatchSize
 from alm_bench.runner.conditions import CLEAN
-from alm_bench.runner.sizing import BatchSize
 
 
 @dataclass(frozen=True, slots=True)

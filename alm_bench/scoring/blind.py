@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
-from alm_bench.scoring.choice import chance, clips, counted, mean, predictors, same_option, weights
+from alm_bench.scoring.multiple_choice import chance, clips, counted, mean, predictors, same_option, weights
 from alm_bench.scoring.paired import difference
 
 UNIFORM = "uniform guess (expected)"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from alm_bench.core.types import Likelihoods, Parsed, Sample
-from alm_bench.scoring.choice import BY, folded
+from alm_bench.scoring.multiple_choice import BY, folded
 
 MAIN = "text_mean"
 """What stands for the answer where nothing is written: the option whose text is likeliest per token."""

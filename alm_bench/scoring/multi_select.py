@@ -11,9 +11,9 @@ from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metrics, Parsed, Sample, Scored
 from alm_bench.scoring.blind import FIRST, UNIFORM, Values, golden
 from alm_bench.scoring.blind import earned as baseline_scores
-from alm_bench.scoring.choice import choice_metrics, clips, folded, same_option_set, weights
 from alm_bench.scoring.classification import divide
 from alm_bench.scoring.intervals import Array, clustered, rate
+from alm_bench.scoring.multiple_choice import choice_metrics, clips, folded, same_option_set, weights
 
 ALL, SET = "all options", "most frequent set of letters"
 OPTION_METRICS = ("option_precision", "option_recall", "option_f1")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alm_bench.core.types import Metric, Parsed, Sample, Scored
-from alm_bench.scoring.choice import counted, folded, mean
+from alm_bench.scoring.multiple_choice import counted, folded, mean
 
 OFF_LIST, SYMBOLS, EXTRA = "off_list", "option_with_symbols", "extra_characters"
 """Reasons of outputs that the parser reads as no option, refusal or ambiguity."""

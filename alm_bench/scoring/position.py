@@ -9,8 +9,8 @@ import numpy as np
 
 from alm_bench.core.types import Metric, Scored
 from alm_bench.scoring.blind import golden
-from alm_bench.scoring.choice import clips, mean_score
 from alm_bench.scoring.intervals import Array, summed
+from alm_bench.scoring.multiple_choice import clips, mean_score
 
 
 @dataclass(frozen=True, slots=True)

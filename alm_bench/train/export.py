@@ -11,10 +11,10 @@ from alm_bench.core.errors import known_first
 from alm_bench.mellow.checkpoint import CONFIG as NETWORK
 from alm_bench.mellow.checkpoint import WEIGHTS, blank_network, read_folder_tokenizer, save_folder
 from alm_bench.mellow.model import Mellow
+from alm_bench.train.checkpoint import BEST, CONFIG, EXPORTED, LAST, STATE, Folder, Position, fitting, read_config_table
 from alm_bench.train.config import OUT, TrainConfig, config_of_table
 from alm_bench.train.lora import adapt, merged
 from alm_bench.train.setup import build_network
-from alm_bench.train.state import BEST, CONFIG, EXPORTED, LAST, STATE, Folder, Position, fitting, read_config_table
 
 
 def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None = None) -> tuple[Path, Position]:

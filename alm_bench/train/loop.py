@@ -22,17 +22,17 @@ from alm_bench.mellow.encoder import Encoded
 from alm_bench.mellow.generate import generate
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.batches import Collator, Corpus
+from alm_bench.train.checkpoint import BEST, LAST, Folder, Position, fitting, random_state, restore_random
 from alm_bench.train.config import StageConfig, TrainConfig
-from alm_bench.train.draws import draws
 from alm_bench.train.features import encode_all
 from alm_bench.train.lora import adapters, merged
+from alm_bench.train.mixture import draws
 from alm_bench.train.objective import Batch, Objective
 from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import Board, write_report
 from alm_bench.train.sampler import Curriculum, Group, Steps
 from alm_bench.train.schedule import Clipping, rate
 from alm_bench.train.setup import Prepared
-from alm_bench.train.state import BEST, LAST, Folder, Position, fitting, random_state, restore_random
 
 Observer = Callable[[dict[str, Any]], None]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from alm_bench.core.files import atomic_write, storing
 from alm_bench.mellow.model import Mellow
-from alm_bench.records.tables import markdown
+from alm_bench.reports.tables import markdown
 from alm_bench.train.config import LoraConfig, TrainConfig
 from alm_bench.train.sources import Source
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot
 from alm_bench.data import LocalRoot, read_json
+from alm_bench.train.audioset import SUFFIXES, Tagged, read_tags
 from alm_bench.train.config import DataConfig
-from alm_bench.train.phrasing import Phrasing
-from alm_bench.train.tags import SUFFIXES, Tagged, read_tags
+from alm_bench.train.paraphrase import Phrasing
 
 ClipKey = tuple[str, Path, str | None]
 

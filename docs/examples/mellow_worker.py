@@ -16,8 +16,8 @@ import numpy as np  # noqa: E402  what may print is imported below the lines abo
 import torch  # noqa: E402
 
 from alm_bench.core import Decoding  # noqa: E402
-from alm_bench.mellow.answer import Answerer, Question, pick_device, pick_dtype  # noqa: E402
 from alm_bench.mellow.checkpoint import load  # noqa: E402
+from alm_bench.mellow.inference import Answerer, Question, pick_device, pick_dtype  # noqa: E402
 from alm_bench.mellow.prompt import both_clips, protocol_for  # noqa: E402
 
 

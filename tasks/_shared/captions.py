@@ -7,8 +7,8 @@ from typing import ClassVar
 from alm_bench.core import Metric, MetricError, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.scoring.captions import METRICS, caption_scores
-from alm_bench.scoring.choice import answered, clips, counted
 from alm_bench.scoring.java import java
+from alm_bench.scoring.multiple_choice import answered, clips, counted
 from alm_bench.scoring.spice import home
 
 TEXT_PARSER = "text@1"

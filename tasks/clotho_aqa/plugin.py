@@ -17,7 +17,7 @@ from alm_bench.data.readers import read_csv, unique
 from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
 from alm_bench.scoring.captions import caption_scores
-from alm_bench.scoring.choice import answered, clips, counted, mean
+from alm_bench.scoring.multiple_choice import answered, clips, counted, mean
 from alm_bench.tasks._shared.captions import SCORING, CaptionOptions, references, sentences
 from alm_bench.tasks._shared.clips import clip_names
 

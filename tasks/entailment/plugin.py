@@ -23,8 +23,8 @@ from alm_bench.core import (
 from alm_bench.data.readers import read_csv, unique
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import UNIFORM, accuracies, earned
-from alm_bench.scoring.choice import answered, beside_accuracy, choice_metrics, clips, counted, predictors
 from alm_bench.scoring.classification import classification_metrics, confusion, corpus
+from alm_bench.scoring.multiple_choice import answered, beside_accuracy, choice_metrics, clips, counted, predictors
 from alm_bench.tasks._shared.clips import clip_names
 from alm_bench.tasks.entailment.hypothesis_only import BLIND_HYPOTHESIS, HypothesisOnly
 

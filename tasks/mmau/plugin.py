@@ -21,8 +21,8 @@ from alm_bench.core import (
 from alm_bench.data.readers import unique
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import accuracies, choice_scores, golden
-from alm_bench.scoring.choice import by_group, choice_metrics, mean_score, same_option
-from alm_bench.scoring.official import official_correct
+from alm_bench.scoring.mmau_match import official_correct
+from alm_bench.scoring.multiple_choice import by_group, choice_metrics, mean_score, same_option
 from alm_bench.tasks.mmau.readers import hub_rows, item_id, official_rows, question_list
 
 _GROUPS = {"domain": "task", "difficulty": "difficulty", "skill": "sub-category"}

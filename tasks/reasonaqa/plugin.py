@@ -15,7 +15,7 @@ from alm_bench.data.inline_options import split_choice
 from alm_bench.data.readers import unique
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import accuracies, choice_scores, golden
-from alm_bench.scoring.choice import by_group, choice_metrics, same_option
+from alm_bench.scoring.multiple_choice import by_group, choice_metrics, same_option
 from alm_bench.tasks._shared.captions import CaptionOptions, SentenceTask, parse_text
 from alm_bench.tasks._shared.clips import clip_names
 from alm_bench.tasks.reasonaqa.rows import rows_of

@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_world import alm, cle, refusal, stored, tone
 
-from alm_bench.adapters._probe import TWIN
+from alm_bench.adapters._shared.probe import TWIN
 from alm_bench.core import CheckpointError, Decoding, Labelled, Request, Runtime
 from alm_bench.plugins import catalogue
 

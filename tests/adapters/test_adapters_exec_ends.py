@@ -53,7 +53,15 @@ def test_a_run_that_is_ended_leaves_no_worker(tmp_path: Path, number: int, ends:
     mmau(tmp_path / "data", clips=False)
     program = [sys.executable, "-m", "alm_bench", "run", "--model", "exec", "--model-arg"]
     program += [f"command={command(tmp_path)}", "--tasks", "mmau", "--data", str(tmp_path / "data")]
-    ran = subprocess.Popen(program, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    ran = subprocess.Popen(
+        program,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Where the tests run in the background of a script, SIGINT is ignored, which a child would inherit.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         assert soon(lambda: (tmp_path / "slow").exists())
         ran.send_signal(number)

@@ -251,7 +251,7 @@ def test_likelihoods_choose_options(folders: dict[str, Path], tmp_path: Path) ->
 
 
 def test_letters_ride_along_with_written_options() -> None:
-    from alm_bench.adapters._hf_generate import feeds
+    from alm_bench.adapters.hf.generate import feeds
 
     found = feeds([(5, 6, 7), (5, 8), (9,), (1,)])
     assert found.rows == ((5, 6),), "5 8 is predicted along 5 6"
@@ -306,7 +306,7 @@ def test_a_batch_beyond_the_memory_is_halved(
     ],
 )
 def test_reasoning_is_kept_beside_the_answer(text: str, answer: str, reasoning: str | None) -> None:
-    from alm_bench.adapters.hf import split_reasoning
+    from alm_bench.adapters.hf.adapter import split_reasoning
 
     assert split_reasoning(text) == (answer, reasoning)
 

@@ -78,19 +78,19 @@ def test_a_folder_is_known_by_its_files(tiny: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_is_hashed_once(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from alm_bench.adapters import _loading
+    from alm_bench.adapters._shared import loading
 
-    folder, hashed, whole = tmp_path / "copy", [], _loading.sha256
+    folder, hashed, whole = tmp_path / "copy", [], loading.sha256
     shutil.copytree(tiny, folder)
-    monkeypatch.setattr(_loading, "sha256", lambda path: hashed.append(path.name) or whole(path))
-    first = _loading.folder_sha256(folder)
+    monkeypatch.setattr(loading, "sha256", lambda path: hashed.append(path.name) or whole(path))
+    first = loading.folder_sha256(folder)
     assert "model.safetensors" in hashed
     hashed.clear()
-    assert _loading.folder_sha256(folder) == first
+    assert loading.folder_sha256(folder) == first
     assert hashed == []
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
-    assert _loading.folder_sha256(folder) != first
+    assert loading.folder_sha256(folder) != first
     assert hashed == ["model.safetensors"]
 
 
@@ -192,9 +192,9 @@ def test_a_checkpoint_without_an_audio_encoder(tiny: Path, tmp_path: Path) -> No
 
 
 def test_missing_packages_are_named(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from alm_bench.adapters import _hf_load
+    from alm_bench.adapters.hf import load as hf_load
 
-    monkeypatch.setattr(_hf_load.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(hf_load.importlib.util, "find_spec", lambda name: None)
     said = asked(copy(tiny, tmp_path / "changed", model_type="gemma3n"))
     assert "gemma3n checkpoints need pillow, torchvision, timm: pip install pillow torchvision timm" in said
     assert "pip install 'alm-bench[quantization]'" in asked(tiny, "quantization=4bit")
@@ -289,7 +289,7 @@ def test_checkpoints_without_a_template_or_an_end(tiny: Path, tmp_path: Path) ->
 def test_the_table_knows_the_families_that_transformers_knows() -> None:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-    from alm_bench.adapters._hf_families import _document, checkpoints, family
+    from alm_bench.adapters.hf.families import _document, checkpoints, family
 
     assert set(_document()["families"]) <= set(CONFIG_MAPPING_NAMES)
     assert set(_document()["transcribers"]["types"]) <= set(CONFIG_MAPPING_NAMES)
@@ -315,7 +315,7 @@ def test_known_models_are_listed() -> None:
 
 
 def test_the_documentation_lists_every_checkpoint() -> None:
-    from alm_bench.adapters._hf_families import checkpoints
+    from alm_bench.adapters.hf.families import checkpoints
 
     page = (Path(__file__).resolve().parents[2] / "docs/adapters/huggingface.md").read_text(encoding="utf-8")
     for name, known in checkpoints().items():

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from small_world import alm, mmau, only_run, stored
 
-from alm_bench.adapters.cascade import PROMPTS, AnswerPrompt
+from alm_bench.adapters.cascade.adapter import PROMPTS, AnswerPrompt
 from alm_bench.core import Request
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from small_world import alm, cle, refusal, stored, tone
 
-from alm_bench.adapters._probe import TWIN, Probe
-from alm_bench.adapters._vectors import Vectors
+from alm_bench.adapters._shared.embeddings import Vectors
+from alm_bench.adapters._shared.probe import TWIN, Probe
 from alm_bench.adapters.mellow_probe import learned
 from alm_bench.core import Decoding, Runtime, UsageError
 from alm_bench.demo import Sizes, demo_root

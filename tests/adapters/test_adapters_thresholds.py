@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from alm_bench.adapters._thresholds import Thresholds
+from alm_bench.adapters.clap.thresholds import Thresholds
 
 LABELS = ("false", "plausible", "true")
 

@@ -170,13 +170,13 @@ def test_stored_item_scores_give_the_same_leaderboard_as_the_items() -> None:
 
 
 def test_items_are_not_read_where_their_scores_are_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    from alm_bench.records import finished
+    from alm_bench.records import run as stored_run
 
     def refuse(folder: Path) -> Any:
         raise AssertionError(f"the items of {folder} were read")
 
     expected = board()
-    monkeypatch.setattr(finished, "read_records", refuse)
+    monkeypatch.setattr(stored_run, "read_records", refuse)
     assert board() == expected
     (damaged() / "item_scores.json").unlink()
     assert isinstance(alm_error(), AssertionError), "without them they are"

@@ -19,7 +19,7 @@ from alm_bench.core.escape import (
     escape_terminal,
     print_notice,
 )
-from alm_bench.records.tables import markdown
+from alm_bench.reports.tables import markdown
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 import pytest
 
 from alm_bench.demo import EVENT_TYPES, FAMILIES, Event, Scene, aqa_rows, entailment_rows
-from alm_bench.demo.aqa import FOLDER, majority
+from alm_bench.demo.clotho_aqa import FOLDER, majority
 from alm_bench.demo.mcq import BLOCK, Question, questions
 
 BY_NAME = {

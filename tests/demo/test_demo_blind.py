@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from alm_bench.demo import Made, aqa_rows, entailment_rows
-from alm_bench.demo.aqa import majority
+from alm_bench.demo.clotho_aqa import majority
 from alm_bench.demo.mcq import BLOCK, LEVELS, SKILLS, Question, questions
 
 NEAR = 0.03

@@ -19,13 +19,13 @@ from alm_bench.core.prompt import render
 from alm_bench.core.protocols import Adapter, Orders, Runtime, Scores
 from alm_bench.core.types import AudioRef, Decoding, Request, Wave
 from alm_bench.demo import demo_root
-from alm_bench.mellow.answer import Question, one_thread
 from alm_bench.mellow.checkpoint import MINI, published_name, save_folder
+from alm_bench.mellow.inference import Question, one_thread
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import both_clips
 from alm_bench.parsing import parse_choice
 from alm_bench.plugins import catalogue
-from alm_bench.runner.asking import asking, call
+from alm_bench.runner.inference import asking, call
 from alm_bench.runner.loader import load_clips
 
 DECODING = Decoding(max_new_tokens=8)

@@ -10,8 +10,8 @@ import torch
 from tokenizers import Tokenizer
 
 from alm_bench.core.types import Wave
-from alm_bench.mellow.answer import Question
 from alm_bench.mellow.checkpoint import Loaded
+from alm_bench.mellow.inference import Question
 from alm_bench.mellow.model import Mellow
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -5,11 +5,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from alm_bench.mellow import dense
+from alm_bench.mellow import packed_linear as dense
 from alm_bench.mellow.decoder import DECODERS
-from alm_bench.mellow.dense import Dense, DenseLayer, dense_layers, packs
 from alm_bench.mellow.encoder import Heard
 from alm_bench.mellow.model import Mellow
+from alm_bench.mellow.packed_linear import Dense, DenseLayer, dense_layers, packs
 
 
 @pytest.fixture(params=["packed", "plain"])

@@ -10,9 +10,9 @@ from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
 from alm_bench.mellow.decoder import KVCache
-from alm_bench.mellow.dense import packs
 from alm_bench.mellow.generate import TOKENS, Context, Engine, Written, generate, nucleus
 from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.packed_linear import packs
 
 GREEDY = Decoding(max_new_tokens=20)
 NUCLEUS = Decoding(method="nucleus", max_new_tokens=20, top_p=0.9, seed=5)

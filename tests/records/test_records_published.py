@@ -8,7 +8,7 @@ import pytest
 from small_world import alm, cle, mmau
 
 from alm_bench.plugins import catalogue
-from alm_bench.records.published import published
+from alm_bench.reports.published import published
 
 FILES = {
     2: "table2_mmau",

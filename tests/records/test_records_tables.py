@@ -11,9 +11,9 @@ import pytest
 from small_world import alm, mmau, only_run, outputs, questions, replay
 
 from alm_bench.plugins import catalogue
-from alm_bench.records.finished import Run, read_run
-from alm_bench.records.leaderboard import as_csv, as_markdown, tables
-from alm_bench.records.tables import cell, lead, markdown, overview
+from alm_bench.records.run import Run, read_run
+from alm_bench.reports.leaderboard import as_csv, as_markdown, tables
+from alm_bench.reports.tables import cell, lead, markdown, overview
 
 
 def task_of(name: str) -> Any:

@@ -6,7 +6,7 @@ import pytest
 from small_world import alm, cle, mmau, model, only_run, outputs, questions, refusal, replay, stored
 
 from alm_bench.core import Arrangement, Sample
-from alm_bench.runner.arrange import arrange, predicted
+from alm_bench.runner.option_order import arrange, predicted
 
 SAMPLE = Sample("q", {}, choices=("a", "b", "c"), target=1, gold="b")
 NONE = Sample("open", {})

@@ -11,7 +11,7 @@ from small_world import alm, mmau, model, only_run
 from alm_bench.audio import decode
 from alm_bench.audio.probes import SOUNDS, probe
 from alm_bench.core import AdapterError, AudioPolicy, BaseAdapter, Decoding, OptionScores, Output, Request, Runtime
-from alm_bench.runner.delivery import check_delivery, insist
+from alm_bench.runner.audio_check import check_delivery, insist
 
 
 class Behind(BaseAdapter):

@@ -14,7 +14,7 @@ from alm_bench.data import LocalRoot
 from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
 from alm_bench.runner.conditions import Condition
-from alm_bench.runner.executors.answers import Asking
+from alm_bench.runner.executors.batch import Asking
 from alm_bench.runner.executors.worker import Loaded, Recipe, Worker
 
 HEARS = """

@@ -25,7 +25,7 @@ from alm_bench.core import (
 )
 from alm_bench.runner import loader
 from alm_bench.runner.conditions import Condition
-from alm_bench.runner.executors.answers import Asking, put
+from alm_bench.runner.executors.batch import Asking, put
 from alm_bench.runner.executors.worker import Recipe, Worker
 from alm_bench.runner.loader import Hearing, Ready, batches, decoded
 

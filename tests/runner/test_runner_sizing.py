@@ -9,10 +9,10 @@ import pytest
 from small_world import Ran, alm, mmau, model, only_run, refusal, stored
 
 from alm_bench.core import AdapterError, Output, Request
-from alm_bench.runner.asking import Shortage, call, out_of_memory
+from alm_bench.runner.batch_size import CEILING, START, UNKNOWN, Sizer, first_size
 from alm_bench.runner.executors import on_ray
+from alm_bench.runner.inference import Shortage, call, out_of_memory
 from alm_bench.runner.memory import Memory, memory
-from alm_bench.runner.sizing import CEILING, START, UNKNOWN, Sizer, first_size
 
 GB = 1 << 30
 

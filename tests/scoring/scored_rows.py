@@ -1,7 +1,7 @@
 """Rows by hand."""
 
 from alm_bench.core import Parsed, Sample, Scored, Status
-from alm_bench.scoring.choice import same_option
+from alm_bench.scoring.multiple_choice import same_option
 
 
 def row(

@@ -6,7 +6,7 @@ import pytest
 from scored_rows import row
 
 from alm_bench.core import Arrangement, Parsed, Sample, Scored
-from alm_bench.scoring.choice import (
+from alm_bench.scoring.multiple_choice import (
     beside_accuracy,
     by_group,
     choice_metrics,

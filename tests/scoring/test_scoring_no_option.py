@@ -7,7 +7,7 @@ from scored_rows import row
 
 from alm_bench.core import Parsed, Sample, Scored
 from alm_bench.core.types import ParseStatus
-from alm_bench.records.tables import unpicked
+from alm_bench.reports.tables import unpicked
 from alm_bench.scoring.no_option import no_option_outputs, no_option_reason
 
 OPTIONS = ("Rain", "Thunder", "Heavy wind", "Hail")

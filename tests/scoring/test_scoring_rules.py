@@ -8,7 +8,7 @@ from answer_formats import NOTHING, RIGHT, texts
 
 from alm_bench.core import DataError, Sample
 from alm_bench.data import read_answered
-from alm_bench.scoring.rules import RULES, Answer, matrix
+from alm_bench.scoring.other_parsers import RULES, Answer, matrix
 
 ANIMALS = ("Dog", "Cat", "Bird", "Frog")
 

@@ -9,8 +9,8 @@ import pytest
 from small_world import alm, model, only_run, stored, tone
 
 from alm_bench.core import Parsed, Sample, Scored
-from alm_bench.scoring.choice import chance
 from alm_bench.scoring.multi_select import grade_set, multi_select_baselines, multi_select_metrics, option_table
+from alm_bench.scoring.multiple_choice import chance
 
 CHOICES = ("Rain", "Thunder", "Wind", "Hail")
 ROWS = [([0, 2], "A, C"), ([1], "B"), ([0, 1, 3], '["Rain", "Thunder"]'), ([3], "none of them")]
@@ -58,7 +58,7 @@ from alm_bench.core import NoOptions, Sample, TaskScore
 from alm_bench.data import read_jsonl
 from alm_bench.parsing import PARSER, parse_choices
 from alm_bench.scoring.blind import accuracies, golden
-from alm_bench.scoring.choice import by_group
+from alm_bench.scoring.multiple_choice import by_group
 from alm_bench.scoring.multi_select import corpus, grade_set, multi_select_baselines, multi_select_metrics
 
 Options = NoOptions

@@ -17,11 +17,11 @@ from alm_bench.mellow.config import PUBLISHED, LanguageModelConfig
 from alm_bench.mellow.generate import generate
 from alm_bench.mellow.lm import build_lm
 from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.train.checkpoint import Folder
 from alm_bench.train.config import CONFIGS, LoraConfig, TrainConfig, load_config
 from alm_bench.train.loop import Trainer
 from alm_bench.train.lora import adapt, adapters, merged
 from alm_bench.train.setup import build_network, network_shape, prepare
-from alm_bench.train.state import Folder
 
 FRONT_END = 1_083_456
 """Fixed STFT and mel weights, which the published figures count."""

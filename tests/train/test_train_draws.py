@@ -10,7 +10,7 @@ import pytest
 
 from alm_bench.core import UsageError
 from alm_bench.train.config import TrainConfig
-from alm_bench.train.draws import draws, groups
+from alm_bench.train.mixture import draws, groups
 from alm_bench.train.setup import Prepared, prepare
 from alm_bench.train.sources import Row
 

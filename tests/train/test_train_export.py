@@ -11,12 +11,12 @@ import torch
 
 from alm_bench.core import AlmBenchError
 from alm_bench.mellow.checkpoint import load_folder
+from alm_bench.train.checkpoint import Folder, Position
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.export import export_weights
 from alm_bench.train.loop import Trainer
 from alm_bench.train.lora import merged
 from alm_bench.train.setup import prepare
-from alm_bench.train.state import Folder, Position
 
 Recipe = Callable[..., TrainConfig]
 

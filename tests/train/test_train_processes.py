@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from alm_bench.mellow.checkpoint import load_folder
+from alm_bench.train.checkpoint import Folder
 from alm_bench.train.config import TrainConfig
-from alm_bench.train.state import Folder
 
 ONE = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 

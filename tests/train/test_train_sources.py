@@ -6,7 +6,7 @@ import pytest
 
 from alm_bench.core import DataError
 from alm_bench.train.config import DataConfig
-from alm_bench.train.phrasing import Phrasing
+from alm_bench.train.paraphrase import Phrasing
 from alm_bench.train.sources import read_source
 
 Rows = list[dict[str, object]]

@@ -13,8 +13,8 @@ import torch
 
 from alm_bench.core import AlmBenchError, CheckpointError, StoreError, UsageError
 from alm_bench.mellow.checkpoint import CONFIG, TOKENIZER, WEIGHTS
+from alm_bench.train.checkpoint import Folder, Position, random_state, restore_random
 from alm_bench.train.config import TrainConfig, load_config
-from alm_bench.train.state import Folder, Position, random_state, restore_random
 
 Recipe = Callable[..., TrainConfig]
 
@@ -120,7 +120,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from alm_bench.train.config import load_config
-from alm_bench.train.state import Folder
+from alm_bench.train.checkpoint import Folder
 
 with Folder(Path(sys.argv[2])).open(load_config(sys.argv[1]), False):
     print("held", flush=True)

@@ -6,10 +6,10 @@ import torch
 
 from alm_bench.core import DataError, UsageError
 from alm_bench.data import LocalRoot
+from alm_bench.train.audioset import Tagged, read_tags
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.loop import Trainer
 from alm_bench.train.setup import prepare
-from alm_bench.train.tags import Tagged, read_tags
 
 LISTEN = """
 [[stage]]

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from alm_bench.records.schema import Record
+from alm_bench.runner.batch_size import Sizer
 from alm_bench.runner.budget import Budget
 from alm_bench.runner.plan import Plan
-from alm_bench.runner.sizing import Sizer
 
 
 class Executor(Protocol):

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from alm_bench.core import AdapterError, AlmBenchError, Decoding, Output, Request, Streams
 from alm_bench.records.schema import Record
-from alm_bench.runner.asking import check
+from alm_bench.runner.batch_size import Sizer
 from alm_bench.runner.budget import Budget, within
-from alm_bench.runner.executors.answers import Answer, Asking, put, recorded, unasked
+from alm_bench.runner.executors.batch import Answer, Asking, put, recorded, unasked
+from alm_bench.runner.inference import check
 from alm_bench.runner.loader import Hearing, Ready, batches
 from alm_bench.runner.plan import Plan
-from alm_bench.runner.sizing import Sizer
 
 
 class Local:

@@ -17,12 +17,12 @@ from typing import Any
 from alm_bench.core import Adapter, AdapterError, AlmBenchError, Output, UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
+from alm_bench.runner.batch_size import Sizer
 from alm_bench.runner.budget import Budget
-from alm_bench.runner.executors.answers import Answer, Asking, Put, recorded
+from alm_bench.runner.executors.batch import Answer, Asking, Put, recorded
 from alm_bench.runner.executors.cluster import Cluster
 from alm_bench.runner.executors.worker import Loaded, Recipe, Worker
 from alm_bench.runner.plan import Plan
-from alm_bench.runner.sizing import Sizer
 
 DEATHS_A_WORKER = 3
 NOTICE_SECONDS = 60.0

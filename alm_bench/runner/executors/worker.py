@@ -10,7 +10,7 @@ from pathlib import Path
 from alm_bench import __version__
 from alm_bench.core import Adapter, AdapterIdentity, AudioPolicy, Request, Runtime, Strategy
 from alm_bench.plugins import catalogue
-from alm_bench.runner.executors.answers import Asking, Put, put
+from alm_bench.runner.executors.batch import Asking, Put, put
 from alm_bench.runner.loader import Hearing, decoded
 from alm_bench.runner.strategy import led
 

@@ -1,0 +1,184 @@
+"""A cascade: one model describes the clips, another reads the descriptions and answers (arXiv 2503.08540, table 2)."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from alm_bench.adapters.cascade.captions import CaptionPrompt, Captions
+from alm_bench.core import (
+    Adapter,
+    AdapterIdentity,
+    AudioPolicy,
+    Decoding,
+    Logs,
+    OptionScores,
+    Output,
+    Prepares,
+    Request,
+    Runtime,
+    Scores,
+    UsageError,
+    Wave,
+)
+from alm_bench.core.files import cache_folder
+from alm_bench.core.options import Named
+from alm_bench.plugins import catalogue
+
+PROMPTS = Path(__file__).with_name("prompts.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeOptions:
+    """`captioner`: a model that listens, its options as `captioner.KEY=VALUE`. `llm`: one that reads, its as `llm.KEY`.
+
+    `prompt`: strong tells the language model how to use captions and to answer with an option, weak does not.
+    `caption_prompt`: what the captioner is asked in place of its set's prompt. `cache`: keep captions on disk.
+    """
+
+    captioner: Named = field(default_factory=lambda: Named("mellow"))
+    llm: Named = field(default_factory=lambda: Named("text"))
+    prompt: Literal["weak", "strong"] = "strong"
+    caption_prompt: str | None = None
+    cache: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerPrompt:
+    """What stands around a question: `one` or `two` captions, and a sentence for questions with options."""
+
+    version: int
+    one: str
+    two: str
+    options: str
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    def render(self, request: Request, captions: Sequence[str]) -> str:
+        options = self.options.format(count=len(request.choices)) if request.choices else ""
+        fields = {"first": captions[0], "question": request.prompt, "options": options}
+        return self.one.format(**fields) if len(captions) == 1 else self.two.format(**fields, second=captions[1])
+
+
+class CascadeAdapter:
+    """a captioning model and a language model that reads its captions: captioner=mellow llm=text"""
+
+    Options = CascadeOptions
+    prompts = "letters"
+    loglikelihood: Callable[[Sequence[Request]], Sequence[OptionScores]]  # where the language model scores options
+    prepare: Callable[[Wave], Any]  # where the captioner makes something of a clip ahead of its turn
+
+    def __init__(self, options: CascadeOptions, runtime: Runtime) -> None:
+        captioner = _made("captioner", options.captioner, runtime)
+        if captioner.audio is None:
+            raise UsageError(f"captioner={options.captioner.name} hears nothing: name a model that listens")
+        self._llm = _made("llm", options.llm, runtime)
+        if self._llm.audio is not None:
+            raise UsageError(
+                f"llm={options.llm.name} listens itself: name one that reads (text; openai with llm.audio=none)"
+            )
+        sets = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
+        wanted = _caption_prompt(sets["caption"], options)
+        self._prompt = AnswerPrompt(**sets["answer"][options.prompt])
+        self._captions = Captions(captioner, wanted, cache_folder("captions") if options.cache else None)
+        self.audio: AudioPolicy | None = captioner.audio
+        self.delivery = getattr(captioner, "delivery", "by construction")
+        self.listener = captioner
+        parts = {"captioner": captioner, "llm": self._llm}
+        if isinstance(captioner, Prepares):
+            self.prepare = captioner.prepare
+        self._logs = [part for part in parts.values() if isinstance(part, Logs)]
+        self.pace = tuple(f"{name}.{key}" for name, part in parts.items() for key in getattr(part, "pace", ()))
+        if isinstance(self._llm, Scores):
+            self.loglikelihood = self._scored
+        told = {
+            "prompt": f"{options.prompt}@{self._prompt.version} {self._prompt.hash}",
+            "caption_prompt": f"{wanted.prompt}@{wanted.version} {wanted.hash}",
+        }
+        self.identity = _identity(captioner.identity, self._llm.identity, options.prompt, told)
+
+    def log_to(self, folder: Path) -> None:
+        for part in self._logs:
+            part.log_to(folder)
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        captions = self._captions.of(batch)
+        asked = [self._asked(request, told) for request, told in zip(batch, captions, strict=True) if _had(told)]
+        answers = iter(self._llm.generate(asked, decoding) if asked else ())
+        return [
+            _with(next(answers), told) if not isinstance(told, str) else Output(None, error=told) for told in captions
+        ]
+
+    def _scored(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
+        assert isinstance(self._llm, Scores), "looked at when this ability was given"
+        captions = self._captions.of(batch)
+        asked = [self._asked(request, told) for request, told in zip(batch, captions, strict=True) if _had(told)]
+        found = iter(self._llm.loglikelihood(asked) if asked else ())
+        return [next(found) if not isinstance(told, str) else OptionScores(error=told) for told in captions]
+
+    def _asked(self, request: Request, captions: Sequence[str]) -> Request:
+        """What the language model gets: no clip."""
+        return Request(request.id, self._prompt.render(request, captions), choices=request.choices)
+
+
+def _had(captions: tuple[str, ...] | str) -> bool:
+    return not isinstance(captions, str)
+
+
+def _with(output: Output, captions: Sequence[str]) -> Output:
+    return replace(output, extra={**output.extra, "captions": list(captions)})
+
+
+def _made(part: str, named: Named, runtime: Runtime) -> Adapter:
+    """One of the two models. Raises UsageError for one that is none of its own."""
+    entry = catalogue().adapter(named.name)
+    if issubclass(entry.cls, CascadeAdapter):
+        raise UsageError(f"{part}={named.name}: a cascade is made of two other models")
+    if getattr(entry.cls, "stored", False):
+        raise UsageError(f"{part}={named.name} gives stored answers, expected a model")
+    return entry.create(named.options, runtime)
+
+
+def _caption_prompt(sets: Mapping[str, Mapping[str, Any]], options: CascadeOptions) -> CaptionPrompt:
+    """That of the prompt set which the captioner is asked in."""
+    table = sets.get(catalogue().adapter(options.captioner.name).prompts, sets["letters"])
+    found = CaptionPrompt(**{**table, "openings": tuple(table["openings"])})
+    return found if options.caption_prompt is None else replace(found, prompt=options.caption_prompt)
+
+
+def _identity(
+    captioner: AdapterIdentity, llm: AdapterIdentity, prompt: str, told: Mapping[str, str]
+) -> AdapterIdentity:
+    both = (("captioner", captioner), ("llm", llm))
+    weights = [part.weights for _, part in both]
+    sizes = [part.parameters for _, part in both]
+    notes = [f"{name}: {part.note}" for name, part in both if part.note and part is captioner]
+    return AdapterIdentity(
+        label=f"cascade[{captioner.label}+{llm.label},{prompt}]",
+        family="cascade",
+        weights=hashlib.sha256(json.dumps(weights).encode()).hexdigest() if any(weights) else None,
+        dtype=_joined(part.dtype for _, part in both),
+        device=_joined(part.device for _, part in both),
+        parameters=None if None in sizes else sum(size for size in sizes if size is not None),
+        trained_on=captioner.trained_on,
+        settings={
+            **told,
+            **{f"{name}.family": part.family for name, part in both},
+            **{f"{name}.{key}": value for name, part in both for key, value in part.settings.items()},
+        },
+        note="; ".join(notes) or None,
+    )
+
+
+def _joined(values: Any) -> str | None:
+    """The one that both have, or theirs in order."""
+    found = dict.fromkeys(str(value) for value in values if value is not None)
+    return "+".join(found) or None
+
+
+ADAPTERS = {"cascade": CascadeAdapter}

@@ -1,0 +1,271 @@
+"""CLAP (by transformers): no text is written; a clip and a text are compared in one space.
+
+Zero-shot as Audio Entailment (arXiv 2407.18062) does, and a linear probe over the embeddings of both.
+"""
+
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alm_bench.adapters._shared.embeddings import Vector, Vectors
+from alm_bench.adapters._shared.probe import Features, Hears, Network, ProbeAdapter
+from alm_bench.core import (
+    AdapterIdentity,
+    AudioPolicy,
+    CheckpointError,
+    Decoding,
+    Labelled,
+    Output,
+    Request,
+    Runtime,
+    UsageError,
+    Wave,
+)
+
+if TYPE_CHECKING:
+    from alm_bench.adapters._shared.probe import Matrix
+    from alm_bench.adapters.clap.thresholds import Thresholds
+
+DEFAULT = "laion/clap-htsat-fused"
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True, slots=True)
+class ClapOptions:
+    """`path`: a hub id or a folder in transformers' layout. `revision`: a branch, tag or commit of the hub's.
+
+    `template`: what an option is put in before it is compared, from {option} and {question}.
+    """
+
+    path: str = DEFAULT
+    revision: str | None = None
+    template: str = "{option}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClapProbeOptions:
+    """`path` and `revision` as for clap. `hears=text` is the same probe without a clip."""
+
+    path: str = DEFAULT
+    revision: str | None = None
+    hears: Hears = "audio+text"
+
+
+class Clap:
+    """The network: unit vectors of clips and texts, each embedded by itself and kept on disk."""
+
+    def __init__(self, path: str, revision: str | None, runtime: Runtime) -> None:
+        import torch
+        from transformers import ClapModel, ClapProcessor
+
+        from alm_bench.adapters._shared.loading import folder_sha256, reason
+        from alm_bench.mellow.inference import pick_device
+
+        self.device, self.dtype = pick_device(runtime.device), runtime.dtype or "float32"
+        if self.dtype not in DTYPES:
+            raise UsageError(f"clap computes in {', '.join(DTYPES)}, found dtype {self.dtype!r}")
+        place, at = str(Path(path).expanduser()), revision or "main"
+        load: Any = ClapModel.from_pretrained
+        try:
+            processor: Any = ClapProcessor.from_pretrained(place, revision=at)
+            model, info = load(place, revision=at, dtype=getattr(torch, self.dtype), output_loading_info=True)
+            self.model: Any = model.eval().to(self.device)
+        except Exception as error:  # tokenizers raises bare Exceptions, configurations whatever they lead to
+            why = reason(error).partition(". ")[0]  # what follows guesses at causes
+            raise CheckpointError(
+                f"path={path} cannot be loaded as CLAP: {why}; expected a hub id (as {DEFAULT}) or a folder in "
+                "transformers' layout"
+            ) from error
+        drawn = sorted({name for name, _ in model.named_parameters()} & set(info["missing_keys"]))
+        if drawn:
+            raise CheckpointError(f"path={path} has no weights for {len(drawn)} of CLAP's parameters, as {drawn[0]}")
+        self.extractor, self.tokenizer = processor.feature_extractor, processor.tokenizer
+        longest = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa's places start behind the padding
+        self.tokens = min(int(self.tokenizer.model_max_length), longest)
+        commit = str(getattr(model.config, "_commit_hash", None) or "unknown")
+        self.weights = folder_sha256(Path(place)) if Path(place).is_dir() else commit
+        self.name = Path(place).name
+        self._vectors = Vectors(f"{self.name} {self.weights} {self.dtype} {self.device.type}")
+
+    @property
+    def rate(self) -> int:
+        return int(self.extractor.sampling_rate)
+
+    def identity(self, family: str, **settings: str) -> AdapterIdentity:
+        return AdapterIdentity(
+            label=f"{family}[{self.name}@{self.weights[:8]}]",
+            family=family,
+            weights=self.weights,
+            dtype=self.dtype,
+            device=self.device.type,
+            parameters=sum(parameter.numel() for parameter in self.model.parameters()),
+            settings=settings,
+        )
+
+    def clip(self, wave: Wave) -> Vector:
+        return self._vectors.of("clip", wave.tobytes(), lambda: self._heard(wave))
+
+    def text(self, text: str) -> Vector:
+        return self._vectors.of("text", text.encode(), lambda: self._read(text))
+
+    def _heard(self, wave: Wave) -> Vector:
+        import torch
+
+        with _seeded(wave):
+            found = self.extractor([wave], sampling_rate=self.rate, return_tensors="pt")
+        mels = found["input_features"]
+        # Of clips that are all short the extractor calls one long. A short one's four mels are all alike.
+        longer = mels.shape[1] > 1 and bool((mels[0, 0] != mels[0, 1]).any())
+        with torch.inference_mode():
+            heard = self.model.get_audio_features(
+                input_features=mels.to(self.device, getattr(torch, self.dtype)),
+                is_longer=torch.tensor([[longer]], device=self.device),
+            )
+        return _unit(heard)
+
+    def _read(self, text: str) -> Vector:
+        import torch
+
+        found = self.tokenizer([text], truncation=True, max_length=self.tokens, return_tensors="pt").to(self.device)
+        with torch.inference_mode():
+            read = self.model.get_text_features(input_ids=found["input_ids"], attention_mask=found["attention_mask"])
+        return _unit(read)
+
+
+def _unit(output: Any) -> Vector:
+    import numpy as np
+
+    vector: Vector = output.pooler_output[0].float().cpu().numpy()
+    unit: Vector = vector / np.float32(max(float((vector**2).sum()) ** 0.5, 1e-12))
+    return unit
+
+
+@contextmanager
+def _seeded(wave: Wave) -> Iterator[None]:
+    """numpy's global generator, which the extractor draws the parts of a long clip from, seeded by the clip."""
+    import numpy as np
+
+    state = np.random.get_state()  # noqa: NPY002
+    np.random.seed(zlib.crc32(wave.tobytes()))  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+
+
+def _policy(network: Clap) -> AudioPolicy:
+    """Whole clips: the extractor itself fills up short ones and takes parts of long ones."""
+    return AudioPolicy(rate=network.rate)
+
+
+class ClapAdapter:
+    """zero-shot: the option nearest to the clip, or thresholds on how near a hypothesis is: path=, revision=, template=
+
+    Where all items have the same options, these are verdicts on a statement (entailment): how near clip and statement
+    are decides, between thresholds fitted on the development split. Where options differ they are texts about the
+    clip, and the nearest is taken.
+    """
+
+    Options = ClapOptions
+    prompts = "bare"
+    picks = True
+
+    def __init__(self, options: ClapOptions, runtime: Runtime) -> None:
+        self.network = Clap(options.path, options.revision, runtime)
+        self.audio: AudioPolicy | None = _policy(self.network)
+        self.template = options.template
+        self.identity = self.network.identity("clap", template=self.template)
+        self._thresholds: Thresholds | None = None
+
+    def fit(self, rows: Iterable[Labelled]) -> "ClapAdapter":
+        """Thresholds, where the rows' options are all the same; without rows, and where they differ, none is needed."""
+        from alm_bench.adapters.clap.thresholds import Thresholds
+
+        nearness: list[float] = []
+        answers: list[str] = []
+        options: set[frozenset[str]] = set()
+        for row in rows:
+            request = row.request
+            options.add(frozenset(request.choices))
+            if len(options) > 1:
+                return self
+            if (problem := self._problem(request)) is not None:
+                raise UsageError(f"development row {request.id}: {problem}")
+            nearness.append(self._near(request, request.prompt))
+            answers.append(request.choices[row.target])
+        if not answers:
+            return self
+        fitted = copy(self)
+        found = fitted._thresholds = Thresholds.fit(nearness, answers)
+        told = {
+            "thresholds": " < ".join(f"{border:.6f}" for border in found.borders),
+            "ranges": ", ".join(found.labels),
+            "development accuracy": f"{found.accuracy:.4f}",
+        }
+        fitted.identity = replace(self.identity, settings={**self.identity.settings, **told})
+        return fitted
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        """Clip by clip: what stands beside an item in its batch changes nothing."""
+        return [self._answer(request) for request in batch]
+
+    def _answer(self, request: Request) -> Output:
+        if (problem := self._problem(request)) is not None:
+            return Output(None, error=problem)
+        thresholds = self._thresholds
+        if thresholds is not None and set(request.choices) & set(thresholds.labels):
+            near = self._near(request, request.prompt)
+            return Output(thresholds.pick(near, request.choices), extra={"similarity": round(near, 6)})
+        texts = [self._put(choice, request.prompt) for choice in request.choices]
+        nearness = [self._near(request, text) for text in texts]
+        best = max(range(len(texts)), key=lambda place: nearness[place])
+        return Output(request.choices[best], extra={"similarities": [round(near, 6) for near in nearness]})
+
+    def _put(self, option: str, question: str) -> str:
+        return self.template.replace("{question}", question).replace("{option}", option)
+
+    def _near(self, request: Request, text: str) -> float:
+        """The cosine of clip and text."""
+        return float(self.network.clip(request.waves[0]) @ self.network.text(text))
+
+    def _problem(self, request: Request) -> str | None:
+        if not request.choices:
+            return "clap picks among options, this item has none"
+        if len(request.waves) != 1:
+            return f"clap compares one clip with texts, this item has {len(request.waves)}"
+        return None
+
+
+class ClapProbe(ProbeAdapter):
+    """a linear probe over CLAP's embeddings of clip and text, with its text-only twin: path=, revision=, hears=
+
+    A row is both vectors, their products and their distances, place by place: vectors side by side alone would not
+    let a linear model tell how the two fit together.
+    """
+
+    Options = ClapProbeOptions
+
+    def __init__(self, options: ClapProbeOptions, runtime: Runtime) -> None:
+        import numpy as np
+
+        network = Clap(options.path, options.revision, runtime)
+
+        def read(texts: Sequence[str]) -> "Matrix":
+            return np.stack([network.text(text) for text in texts]).astype(np.float64)
+
+        def related(clips: Sequence[Vector], texts: Sequence[str]) -> "Matrix":
+            heard, words = np.stack(list(clips)).astype(np.float64), read(texts)
+            return np.concatenate([heard, words, heard * words, np.abs(heard - words)], axis=1)
+
+        features = Features(related, read)
+        identity = network.identity("clap-probe", features="clip, text, product, distance")
+        super().__init__(
+            Network(network.clip, lambda clips, texts: features), options.hears, _policy(network), identity
+        )
+
+
+ADAPTERS = {"clap": ClapAdapter, "clap-probe": ClapProbe}

@@ -1,0 +1,266 @@
+"""A model in an environment of its own: a command that answers one JSON line a request on its standard output."""
+
+import base64
+import hashlib
+import itertools
+import os
+import shlex
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from alm_bench.adapters.exec.process import Fault, Log, Process
+from alm_bench.adapters.exec.wire import Encoding, Hello, read_hello, read_reply, request_line, wav
+from alm_bench.core import (
+    AdapterError,
+    AdapterIdentity,
+    AudioPolicy,
+    Decoding,
+    Output,
+    Request,
+    Runtime,
+    UsageError,
+    Wave,
+)
+from alm_bench.core.files import storing
+from alm_bench.core.secrets import SHORTEST_SECRET, find_secrets, hide, names_secret, replace_secrets
+
+LOG = "worker.log"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecOptions:
+    """`command`: split as a shell would (quotes count), run without one. `env`: more variables, `A=1 B='two words'`; a
+    name alone (`HF_TOKEN`) is one that the environment must have. Secrets among them are stored as `[set]`.
+
+    `timeout`: seconds without a reply, while there are requests, after which the worker is taken for hung;
+    `start_timeout`: until its first line. `restarts`: how often in a row, no answer between, it is started again.
+    `audio`: clips as files that are removed after the reply, or inside the line; `samples`: how they are written.
+    `batch`: requests sent before the first of them is answered; the worker's own number where none is given.
+    """
+
+    command: str
+    timeout: float = 600.0
+    start_timeout: float = 900.0
+    restarts: int = 20
+    audio: Literal["paths", "base64"] = "paths"
+    samples: Encoding = "float32"
+    batch: int | None = None
+    env: str = ""
+
+    def __post_init__(self) -> None:
+        for name, least in (("timeout", 0.001), ("start_timeout", 0.001), ("restarts", 0), ("batch", 1)):
+            value = getattr(self, name)
+            if value is not None and not least <= value <= 10**7:
+                raise UsageError(f"model exec: {name} takes a number from {least} to {10**7}, found {value}")
+
+
+class ExecAdapter:
+    """a model in its own environment: command="/envs/NAME/bin/python worker.py" (alm-bench new worker)"""
+
+    Options = ExecOptions
+    prompts = "letters"
+
+    def __init__(self, options: ExecOptions, runtime: Runtime) -> None:
+        self._options = options
+        self._command = _split(options.command, "command")
+        if not self._command:
+            raise UsageError('model exec: command is empty, expected command="python worker.py"')
+        variables = _variables(options.env)
+        named = {value for key, value in variables.items() if names_secret(key) and len(value) >= SHORTEST_SECRET}
+        self._secrets = named | find_secrets(options.command)
+        self._environment = {
+            "ALM_BENCH_DEVICE": runtime.device,
+            "ALM_BENCH_SEED": str(runtime.seed),
+            **({"ALM_BENCH_DTYPE": runtime.dtype} if runtime.dtype else {}),
+            **variables,
+        }
+        self._log = Log(self._secrets)
+        self._folder = tempfile.TemporaryDirectory(prefix="alm-bench-exec-", ignore_cleanup_errors=True)
+        self._numbers = itertools.count()
+        self._files: dict[str, list[Path]] = {}
+        self._process, self._hello = self._start()
+        self._answers = 0  # of the process that runs now
+        self._failures = 0  # starts since the last answer
+        self._reason = ""  # of the last failure
+        self.audio: AudioPolicy | None = self._hello.audio
+        self.delivery = self._hello.delivery
+        self.identity: AdapterIdentity = self._identity()
+        self._batch = options.batch or self._hello.batch
+
+    def log_to(self, folder: Path) -> None:
+        """The worker's standard error goes to `worker.log` in the run's folder from now on, its start included."""
+        self._log.to(folder / LOG)
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        named: dict[str, Request] = {}
+        for request in batch:  # those of a cascade are named by their clips, which may be one clip under two noises
+            name = request.id
+            while name in named:
+                name += "'"
+            named[name] = replace(request, id=name)
+        outputs = {request.id: output for request, output in self.stream(iter(named.values()), decoding)}
+        return [outputs[name] for name in named]
+
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+        """Answers as they come, up to `batch` requests being open.
+
+        Where the worker fails, what was open is asked again one by one, so that only the request fails that makes it
+        fail alone. Raises AdapterError where it cannot be started again.
+        """
+        opened: dict[str, Request] = {}
+        doubtful: deque[Request] = deque()  # the first of them is asked alone
+        try:
+            while self._fill(opened, doubtful, requests, decoding):
+                try:
+                    item, output = self._reply(opened)
+                except Fault as fault:
+                    yield from self._blamed(fault, opened, doubtful)
+                    continue
+                request = opened.pop(item)
+                self._forget(request)
+                if doubtful:
+                    doubtful.popleft()
+                    output = replace(output, extra={**output.extra, "asked_again": f"the worker {self._reason}"})
+                yield request, output
+        finally:
+            if opened:  # an interruption: what the worker still says belongs to no one
+                self._process.stop()
+                for request in opened.values():
+                    self._forget(request)
+
+    def _fill(
+        self, opened: dict[str, Request], doubtful: deque[Request], requests: Iterator[Request], decoding: Decoding
+    ) -> bool:
+        """Ask as much as there is room for; whether anything is open."""
+        if not doubtful:
+            for request in itertools.islice(requests, self._batch - len(opened)):
+                self._ask(request, decoding, opened)
+        elif not opened:
+            self._ask(doubtful[0], decoding, opened)
+        return bool(opened)
+
+    def _ask(self, request: Request, decoding: Decoding, opened: dict[str, Request]) -> None:
+        if not opened and self._process.ended():
+            if not self._process.stopped:
+                self._reason = self._process.farewell()
+            self._restart()
+        opened[request.id] = request
+        clips = [self._clip(request.id, wave) for wave in request.waves]
+        self._process.send(request_line(request, clips, decoding))
+
+    def _reply(self, opened: dict[str, Request]) -> tuple[str, Output]:
+        """Raises Fault."""
+        item, output = read_reply(self._process.line(self._options.timeout))
+        output = self._scrub(output)
+        if item not in opened:
+            raise Fault(f"replied to {item!r:.80}, expected {' or '.join(map(repr, opened)):.80}")
+        self._answers += 1
+        self._failures = 0
+        return item, output
+
+    def _blamed(
+        self, fault: Fault, opened: dict[str, Request], doubtful: deque[Request]
+    ) -> Iterator[tuple[Request, Output]]:
+        """The request that was alone with the fault, failed; several, or one that may have met what an answer before
+        it left behind, are to be asked again."""
+        self._process.stop()
+        self._reason = replace_secrets(
+            str(fault), self._secrets
+        )  # an exception would hold this object by its traceback
+        suspects = list(opened.values())
+        for request in suspects:
+            self._forget(request)
+        opened.clear()
+        if not doubtful:
+            doubtful.extend(suspects)
+        if len(suspects) == 1 and (fault.hung or not self._answers):
+            yield doubtful.popleft(), Output(None, error=f"the worker {self._reason}")
+
+    def _clip(self, item: str, wave: Wave) -> str:
+        """A clip as the worker gets it: a path, or base64. Raises StoreError."""
+        assert self.audio is not None
+        file = wav(wave, self.audio.rate, self._options.samples)
+        if self._options.audio == "base64":
+            return base64.b64encode(file).decode("ascii")
+        path = Path(self._folder.name) / f"{next(self._numbers)}.wav"
+        self._files.setdefault(item, []).append(path)
+        with storing(path):
+            path.write_bytes(file)
+        return str(path)
+
+    def _forget(self, request: Request) -> None:
+        """Remove its files."""
+        for path in self._files.pop(request.id, ()):
+            path.unlink(missing_ok=True)
+
+    def _start(self) -> tuple[Process, Hello]:
+        """Raises UsageError, AdapterError."""
+        process = Process(self._command, self._environment, self._log)
+        try:
+            return process, read_hello(process.line(self._options.start_timeout))
+        except Fault as fault:
+            process.stop()
+            log = self._log.kept()
+            kept = f"; its standard error is in {log}" if log else ""
+            why = replace_secrets(str(fault), self._secrets)
+            raise AdapterError(f"model exec: the worker did not start: it {why}{kept}") from fault
+        except UsageError as error:
+            process.stop()
+            raise UsageError(f"model exec: the worker: {replace_secrets(str(error), self._secrets)}") from error
+
+    def _restart(self) -> None:
+        """Raises AdapterError."""
+        self._failures += 1
+        if self._failures > self._options.restarts:
+            raise AdapterError(
+                f"model exec: the worker failed {self._failures} times in a row, the last time it {self._reason}; "
+                "finished items are kept, and the same command goes on from them"
+            )
+        self._log.write(f"--- alm-bench: the worker {self._reason}; it is started again\n".encode(), own=True)
+        self._process, hello = self._start()
+        self._answers = 0
+        if hello != self._hello:
+            raise AdapterError("model exec: the worker says that it is another model after it was started again")
+
+    def _identity(self) -> AdapterIdentity:
+        """As the worker says, with the hash of the code that it was started from."""
+        files = [Path(part) for part in self._command if part.endswith(".py") and Path(part).is_file()]
+        code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+        said = self._hello.identity
+        told = {name: replace_secrets(getattr(said, name), self._secrets) for name in ("label", "note", "settings")}
+        return replace(said, **{**told, "settings": {**told["settings"], **({"worker": code} if files else {})}})
+
+    def _scrub(self, output: Output) -> Output:
+        """Without the secrets that the worker was given."""
+        texts = {name: replace_secrets(getattr(output, name), self._secrets) for name in ("text", "error", "refusal")}
+        return replace(output, **texts, extra=replace_secrets(output.extra, self._secrets))
+
+
+def _split(text: str, option: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        found = hide(text, option)
+        raise UsageError(f"model exec: {option} cannot be split as a shell would: {error}, found {found!r}") from error
+
+
+def _variables(text: str) -> dict[str, str]:
+    """By name; a name without a value is looked up in the environment. Raises UsageError."""
+    variables = {}
+    for part in _split(text, "env"):
+        key, equals, value = part.partition("=")
+        if not key:
+            raise UsageError(f"model exec: env takes A=1 B=2, or the name of a variable, found {hide(text, 'env')!r}")
+        if not equals and key not in os.environ:
+            raise UsageError(
+                f"model exec: env names {key}, which is not in the environment: export it, or give {key}=..."
+            )
+        variables[key] = value if equals else os.environ[key]
+    return variables
+
+
+ADAPTERS = {"exec": ExecAdapter}

@@ -1,0 +1,191 @@
+"""The lines that go between alm-bench and a worker: JSON objects, version 1. docs/adapters/exec.md describes them."""
+
+import io
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from alm_bench.adapters.exec.process import Fault
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, UsageError, Wave
+from alm_bench.core.errors import known_first
+from alm_bench.core.foreign import storable
+from alm_bench.core.options import fill
+
+VERSION = 1
+MOST_PARAMETERS = 10**15
+MOST_OPEN = 10**6
+Encoding = Literal["float32", "int16"]
+Delivery = Literal["by construction", "to be shown"]
+
+_IDENTITY: Mapping[str, type] = {
+    "name": str,
+    "weights": str,
+    "dtype": str,
+    "device": str,
+    "parameters": int,
+    "trained_on": list,
+    "settings": dict,
+    "note": str,
+}
+_HELLO = ("alm_bench", *_IDENTITY, "audio", "batch", "delivery")
+_REPLY: Mapping[str, type] = {
+    "id": str,
+    "text": str,
+    "error": str,
+    "refusal": str,
+    "truncated": bool,
+    "extra": dict,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A worker's first line: who answers, what is done to its clips, how many requests it likes to have at once, and
+    whether it puts clips into its model itself (see `core.Adapter`)."""
+
+    identity: AdapterIdentity
+    audio: AudioPolicy | None
+    batch: int
+    delivery: Delivery
+
+
+def read_hello(line: bytes) -> Hello:
+    """Raises Fault for a line that is none, UsageError for one that says what cannot be."""
+    said = _object(line, 'its first line, {"alm_bench": 1, "name": ..., "audio": ...}')
+    if said.get("alm_bench") != VERSION:
+        raise UsageError(
+            f'its first line has "alm_bench": {said.get("alm_bench")!r:.40}, expected the protocol\'s version {VERSION}'
+        )
+    for key in said:
+        if key not in _HELLO:
+            raise UsageError(f"its first line has an unknown {key!r:.60}; known: {known_first(key, _HELLO)}")
+    for key in ("name", "audio"):
+        if key not in said:
+            raise UsageError(f"its first line has no {key!r}; {_WANTED[key]}")
+    values = {key: said[key] for key in _IDENTITY if said.get(key) is not None}
+    for key, value in values.items():
+        if not _is(value, _IDENTITY[key]):
+            raise UsageError(f"its first line has {key} {value!r:.60}, expected {_KINDS[_IDENTITY[key]]}")
+    if not 0 <= values.get("parameters", 0) <= MOST_PARAMETERS:
+        raise UsageError(f"its first line has parameters {values['parameters']!r:.40}..., expected 0 to 10^15")
+    batch = said.get("batch", 1)
+    if not _is(batch, int) or not 1 <= batch <= MOST_OPEN:
+        raise UsageError(f"its first line has batch {batch!r:.60}, expected a whole number above 0, 10^6 at most")
+    delivery: Any = "to be shown" if said.get("delivery") is None else said["delivery"]
+    if delivery not in get_args(Delivery):
+        known = " or ".join(map(repr, get_args(Delivery)))
+        raise UsageError(f"its first line has delivery {delivery!r:.60}, expected {known}")
+    label = " ".join(storable(values.pop("name", "")).split())
+    if not label:
+        raise UsageError(f"its first line has no 'name'; {_WANTED['name']}")
+    trained_on = tuple(map(str, values.pop("trained_on", ())))
+    settings = {str(key): str(value) for key, value in values.pop("settings", {}).items()}
+    identity = AdapterIdentity(label, "exec", trained_on=trained_on, settings=settings, **values)
+    return Hello(identity, _policy(said["audio"]), batch, delivery)
+
+
+_WANTED = {
+    "name": "expected what tables are to call the model",
+    "audio": 'expected {"rate": ..., "seconds": ...}, or null for a model that hears nothing',
+}
+_KINDS: Mapping[type, str] = {
+    str: "a text",
+    int: "a whole number",
+    bool: "true or false",
+    list: "a list of texts",
+    dict: "an object",
+}
+
+
+def _is(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _policy(said: object) -> AudioPolicy | None:
+    """The fields of an `AudioPolicy`, as the command line would take them."""
+    if said is None:
+        return None
+    if not isinstance(said, dict):
+        raise UsageError(f"its first line has audio {said!r:.60}; {_WANTED['audio']}")
+    policy: AudioPolicy = fill(AudioPolicy, {key: str(value) for key, value in said.items()}, "its audio")
+    return policy
+
+
+def request_line(request: Request, clips: Sequence[str], decoding: Decoding) -> bytes:
+    """`clips`: a path or base64 for each of the request's waves. Plain ASCII, so that any locale can read it."""
+    own = len(request.audio)
+    asked = {
+        "id": request.id,
+        "prompt": request.prompt,
+        "audio": list(clips[:own]),
+        "spare": next(iter(clips[own:]), None),
+        "choices": list(request.choices),
+        "decoding": asdict(decoding),
+    }
+    return json.dumps(asked).encode("ascii") + b"\n"
+
+
+def read_reply(line: bytes) -> tuple[str, Output]:
+    """The id and the output, which is an error where the reply is no answer. Raises Fault for what is no reply."""
+    said = _object(line, "one JSON object a reply and nothing else there")
+    if not isinstance(said.get("id"), str):
+        raise Fault(f"wrote {_shown(line)} on its standard output, a reply without the id of its request")
+    return said["id"], _output(said)
+
+
+def _output(said: Mapping[str, Any]) -> Output:
+    values = {key: value for key, value in said.items() if value is not None and key != "id"}
+    for key, value in values.items():
+        if key not in _REPLY:
+            return _no_answer(f"an unknown {key!r:.60}; known: {known_first(key, _REPLY)}")
+        if not _is(value, _REPLY[key]):
+            return _no_answer(f"{key} {value!r:.60}, expected {_KINDS[_REPLY[key]]}")
+    ends = [key for key in ("text", "error", "refusal") if key in values]
+    if len(ends) != 1:
+        return _no_answer(f"{' and '.join(ends) or 'no text'}, expected one of text, error and refusal")
+    return Output(values.pop("text", None), **values)
+
+
+def _no_answer(found: str) -> Output:
+    return Output(None, error=f"the worker's reply has {found}")
+
+
+def _object(line: bytes, expected: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line.decode(), parse_constant=_refuse)
+    except (ValueError, RecursionError):  # bad UTF-8 and JSON's own error are ValueErrors
+        value = None
+    if not isinstance(value, dict):
+        raise Fault(
+            f"wrote {_shown(line)} on its standard output, expected {expected} (a library that prints? see the worker "
+            "of alm-bench new worker)"
+        )
+    return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _shown(line: bytes) -> str:
+    text = " ".join(line[:400].decode(errors="replace").split())
+    return f"{text[:80]!r}..." if len(text) > 80 else repr(text)
+
+
+def wav(wave: Wave, rate: int, encoding: Encoding) -> bytes:
+    """A mono WAV file whose samples (little-endian) begin at byte 44: no other chunk stands before them."""
+    kind, width = (3, 4) if encoding == "float32" else (1, 2)
+    if encoding == "float32":
+        data = wave.astype("<f4").tobytes()
+    else:
+        data = np.round(np.clip(wave, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+    file = io.BytesIO()
+    file.write(struct.pack("<4sI4s", b"RIFF", 36 + len(data), b"WAVE"))
+    file.write(struct.pack("<4sIHHIIHH", b"fmt ", 16, kind, 1, rate, rate * width, width, 8 * width))
+    file.write(struct.pack("<4sI", b"data", len(data)))
+    file.write(data)
+    return file.getvalue()

@@ -1,0 +1,247 @@
+"""Audio-language checkpoints of the Hugging Face hub, or of a folder, through one path: `path=ORG/NAME`.
+
+Known checkpoints have short names (`families.toml`), which are listed without loading torch.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from alm_bench.adapters._shared.answer_format import lettered
+from alm_bench.adapters.hf.families import JOIN_SECONDS, Checkpoint, checkpoint_at, checkpoints
+from alm_bench.core import (
+    AdapterIdentity,
+    AudioPolicy,
+    Decoding,
+    OptionScores,
+    Output,
+    Request,
+    Runtime,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from alm_bench.adapters.hf.generate import Written
+    from alm_bench.adapters.hf.load import Wanted
+    from alm_bench.adapters.hf.prompt import Encoded, Row
+    from alm_bench.adapters.hf.source import Source
+
+_THOUGHT = re.compile(r"\s*(?:<think(?:ing)?>)?(.*?)</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_ANSWER = re.compile(r"\s*<answer>(.*?)</answer>\s*", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class HFOptions:
+    """`path`: ORG/NAME on the hub, or a folder; a short name's own where none is given. `revision`: a branch, tag or
+    commit.
+
+    `dtype`: float32, bfloat16 or float16; the checkpoint's own on a GPU and float32 on a CPU where none is given.
+    `device_map`, `attn`: as transformers takes them. `lora`: a folder or repository of a LoRA. `quantization`: by
+    bitsandbytes. `content`: clips as parts of a message, or their placeholders written into its text; the family's own
+    where none is given. `system`: a system message. `trust_remote_code`: run the checkpoint's own code.
+    """
+
+    path: str | None = None
+    revision: str | None = None
+    dtype: str | None = None
+    device_map: str | None = None
+    attn: Literal["sdpa", "eager", "flash_attention_2"] | None = None
+    lora: str | None = None
+    quantization: Literal["4bit", "8bit"] | None = None
+    content: Literal["parts", "string"] | None = None
+    system: str | None = None
+    trust_remote_code: bool = False
+
+
+class HFAdapter:
+    """any audio-language checkpoint that transformers knows: path=ORG/NAME or a folder"""
+
+    Options = HFOptions
+    prompts = "letters"
+    delivery = "to be shown"
+    known: ClassVar[Checkpoint | None] = None
+    """The checkpoint of a short name."""
+
+    def __init__(self, options: HFOptions, runtime: Runtime) -> None:
+        known = self.known or checkpoint_at(options.path or "")
+        path = options.path or (known.path if known else None)
+        if path is None:
+            raise UsageError("model hf needs the option path=ORG/NAME (a repository of the hub) or path=FOLDER")
+        revision = options.revision or (known.revision if known and path == known.path else None)
+        wanted = _wanted(options, runtime)
+
+        from alm_bench.adapters.hf.load import find_lora, load
+        from alm_bench.adapters.hf.prompt import encoder
+        from alm_bench.adapters.hf.source import find
+
+        source = find(path, revision)
+        lora = None if options.lora is None else find_lora(options.lora, source, known.path if known else None)
+        if lora is None and known is not None and known.lora_folder is not None:
+            lora = find(path, source.commit, "adapter_config.json", known.lora_folder)
+        self.loaded = load(source, wanted, lora)
+        family = replace(self.loaded.family, content=options.content or self.loaded.family.content)
+        suffix = known.suffix if known else ""
+        self.encoder = encoder(self.loaded, family, options.system or (known.system if known else ""), suffix)
+        self.audio: AudioPolicy | None = AudioPolicy(
+            rate=self.loaded.rate, min_seconds=family.min_seconds, max_seconds=self.loaded.max_seconds
+        )
+        self.identity = AdapterIdentity(
+            label=_label(known.name if known else source.label, options),
+            family=family.name,
+            weights=source.fingerprint,
+            dtype=str(self.loaded.model.dtype).removeprefix("torch."),
+            device=self.loaded.model.device.type,
+            parameters=self.loaded.model.num_parameters(),
+            trained_on=known.trained_on if known else (),
+            settings=self._settings(options, source),
+        )
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        from alm_bench.adapters.hf.generate import freeing
+
+        return freeing(lambda: self._answers(batch, decoding))
+
+    def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
+        """Options as the prompt shows them, `(B) Dog` (`text`), and their letters alone, `(B)` (`letter`)."""
+        from alm_bench.adapters.hf.generate import freeing
+
+        return freeing(lambda: [self._scored(row, len(batch)) for row in self.encoder.rows(batch)])
+
+    def _answers(self, batch: Sequence[Request], decoding: Decoding) -> list[Output]:
+        from alm_bench.adapters.hf.generate import write
+
+        rows = self.encoder.rows(batch)
+        outputs = {row.place: Output(None, error=row.problem) for row in rows if row.problem is not None}
+        for group in self.encoder.groups(rows):
+            encoded, lost = self.encoder.encode(group)
+            outputs |= {row.place: Output(None, error=row.problem) for row in lost}
+            if encoded is not None:
+                self._check_room(encoded, decoding.max_new_tokens)
+                for place, written in enumerate(write(self.loaded, encoded, decoding)):
+                    outputs[encoded.rows[place].place] = self._output(encoded, place, written)
+        return [outputs[place] for place in range(len(batch))]
+
+    def _scored(self, row: "Row", width: int) -> OptionScores:
+        """`width`: copies of the prompt in a batch."""
+        from alm_bench.adapters.hf.generate import feeds, followed
+
+        if row.problem is not None:
+            return OptionScores(error=row.problem)
+        letters, texts = lettered(row.request)
+        answers = [self._ids(text) for text in (*texts, *letters)]
+        if not all(answers):
+            return OptionScores(error=f"an option without tokens: {list(row.request.choices)!r:.120}")
+        fed = feeds(answers)
+        scores: list[Any] = []
+        for start in range(0, len(fed.rows), width):
+            some = fed.rows[start : start + width]
+            encoded, lost = self.encoder.encode([replace(row, place=copy) for copy in range(len(some))])
+            if encoded is None or lost:
+                return OptionScores(error=lost[0].problem)
+            self._check_room(encoded, max(map(len, some)))
+            scores += followed(self.loaded, encoded, some)
+        pairs = tuple(
+            (sum(float(scores[owner][place, token]) for place, token in enumerate(answer)), len(answer))
+            for answer, owner in zip(answers, fed.owner, strict=True)
+        )
+        return OptionScores({"text": pairs[: len(texts)], "letter": pairs[len(texts) :]})
+
+    def _ids(self, text: str) -> tuple[int, ...]:
+        return tuple(self.loaded.tokenizer.encode(text, add_special_tokens=False))
+
+    def _output(self, encoded: "Encoded", place: int, written: "Written") -> Output:
+        text = self.loaded.tokenizer.decode(list(written.tokens), skip_special_tokens=True)
+        answer, reasoning = split_reasoning(text)
+        extra: dict[str, Any] = {
+            "prompt_tokens": encoded.prompt_tokens[place],
+            "audio_tokens": encoded.audio_tokens[place],
+            "new_tokens": len(written.tokens),
+        }
+        if encoded.rows[place].joined:
+            extra["joined"] = f"{JOIN_SECONDS:g} s of silence between two clips"
+        if reasoning is not None:
+            extra["reasoning"] = reasoning
+        if answer != text:
+            extra["written"] = text
+        return Output(answer, truncated=written.truncated, extra=extra)
+
+    def _check_room(self, encoded: "Encoded", new: int) -> None:
+        """Raises UsageError where the language model has too few positions: it would go on without a sign."""
+        config = self.loaded.model.config.get_text_config(decoder=True)
+        positions = getattr(config, "max_position_embeddings", None)
+        length = max(encoded.prompt_tokens)
+        if positions is not None and length + new > positions:
+            raise UsageError(
+                f"a prompt of {length} tokens and {new} new ones, the language model has {positions} positions: "
+                "take shorter clips or fewer --max-new-tokens"
+            )
+
+    def _settings(self, options: HFOptions, source: "Source") -> dict[str, str]:
+        """All choices that change answers."""
+        family, loaded = self.encoder.family, self.loaded
+        template = str(getattr(loaded.processor, "chat_template", None) or loaded.family.encoder)
+        settings = {
+            "repository": source.name if source.commit else source.label,
+            "attn": str(getattr(loaded.model.config, "_attn_implementation", "")),
+            "template": hashlib.sha256(template.encode()).hexdigest()[:12],
+            "content": family.content,
+            "clips": "joined" if family.clips == 1 else "separate",
+            "batches": "equal lengths" if family.equal_lengths else "padded",
+        }
+        optional = {
+            "part": family.part,
+            "join": f"{JOIN_SECONDS:g} s of silence" if family.clips == 1 else None,
+            "system": self.encoder.system,
+            "suffix": self.encoder.suffix,
+            "quantization": options.quantization,
+            "remote_code": "own" if options.trust_remote_code else None,
+            "lora": None if loaded.lora is None else "/".join(filter(None, (loaded.lora.label, loaded.lora.subfolder))),
+            "lora_weights": None if loaded.lora is None else loaded.lora.fingerprint,
+        }
+        return settings | {key: value for key, value in optional.items() if value}
+
+
+def split_reasoning(text: str) -> tuple[str, str | None]:
+    """The answer and, where a text begins with a reasoning block, what stands in it.
+
+    A block that the token limit left open stays in the text, which then says no answer. An answer that is wholly
+    within an answer tag comes without it.
+    """
+    thought = _THOUGHT.match(text)
+    rest = text[thought.end() :].strip() if thought else text
+    answer = _ANSWER.fullmatch(rest)
+    return (answer[1].strip() if answer else rest), (thought[1].strip() if thought else None)
+
+
+def _wanted(options: HFOptions, runtime: Runtime) -> "Wanted":
+    from alm_bench.adapters.hf.load import Wanted
+
+    if options.dtype and runtime.dtype and options.dtype != runtime.dtype:
+        raise UsageError(f"--dtype {runtime.dtype} and --model-arg dtype={options.dtype} do not go together")
+    return Wanted(
+        device=runtime.device,
+        dtype=options.dtype or runtime.dtype,
+        device_map=options.device_map,
+        attn=options.attn,
+        quantization=options.quantization,
+        remote_code=options.trust_remote_code,
+    )
+
+
+def _label(name: str, options: HFOptions) -> str:
+    lora = None if options.lora is None else f"lora={options.lora.rstrip('/').rpartition('/')[2]}"
+    more = [part for part in (lora, options.quantization) if part]
+    return f"{name}[{','.join(more)}]" if more else name
+
+
+def _named(known: Checkpoint) -> type[HFAdapter]:
+    """The adapter class of a short name."""
+    return type("HFAdapter", (HFAdapter,), {"known": known, "prompts": known.prompts, "summary": known.summary})
+
+
+ADAPTERS: dict[str, type[HFAdapter]] = {
+    "hf": HFAdapter,
+    **{name: _named(known) for name, known in checkpoints().items()},
+}

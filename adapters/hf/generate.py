@@ -1,0 +1,102 @@
+"""From a network's inputs to tokens, and to the likelihood of given answers."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from transformers import LogitsProcessorList
+
+from alm_bench.adapters._shared.loading import one_line
+from alm_bench.adapters._shared.sampling import Drawn
+from alm_bench.adapters.hf.load import Loaded
+from alm_bench.adapters.hf.prompt import Encoded
+from alm_bench.core import AdapterError, Decoding
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One answer: its tokens before the stop token, and whether the token limit ended it instead."""
+
+    tokens: tuple[int, ...]
+    truncated: bool
+
+
+@torch.inference_mode()
+def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[Written]:
+    """One answer a row. Greedy decoding takes the likeliest token, without any of a checkpoint's own penalties."""
+    drawn = LogitsProcessorList()
+    if decoding.method == "nucleus":
+        drawn.append(Drawn([row.request.id for row in encoded.rows], decoding))
+    length = encoded.inputs["input_ids"].shape[1]
+    sequences = loaded.model.generate(
+        **encoded.inputs, max_new_tokens=decoding.max_new_tokens, do_sample=False, logits_processor=drawn
+    )
+    return [_cut(tokens, loaded.stops) for tokens in sequences[:, length:].tolist()]
+
+
+def _cut(tokens: Sequence[int], stops: Sequence[int]) -> Written:
+    """Up to the first stop token; what follows it is padding."""
+    end = next((place for place, token in enumerate(tokens) if token in stops), None)
+    return Written(tuple(tokens[:end]), end is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Feeds:
+    """Which sequences are to be computed behind a prompt, so that every answer's tokens are predicted in one of them.
+
+    `rows[i]` is fed behind a copy of the prompt; answer `j` is predicted along `rows[owner[j]]`. An answer whose tokens
+    but the last begin another's costs nothing: letters ride along with the written options.
+    """
+
+    rows: tuple[tuple[int, ...], ...]
+    owner: tuple[int, ...]
+
+
+def feeds(answers: Sequence[Sequence[int]]) -> Feeds:
+    rows: list[tuple[int, ...]] = []
+    for needed in sorted({tuple(answer[:-1]) for answer in answers}, key=len, reverse=True):
+        if not any(row[: len(needed)] == needed for row in rows):
+            rows.append(needed)
+    owner = [next(i for i, row in enumerate(rows) if row[: len(a) - 1] == tuple(a[:-1])) for a in answers]
+    return Feeds(tuple(rows), tuple(owner))
+
+
+@torch.inference_mode()
+def followed(loaded: Loaded, encoded: Encoded, rows: Sequence[Sequence[int]]) -> list[Tensor]:
+    """Log-probabilities (len(row) + 1, vocabulary) of what follows the prompt, and then each token of `rows[i]`.
+
+    `encoded` holds one copy of the prompt a row. What is fed is padded at its end, where causal attention never looks.
+    """
+    ids = encoded.inputs["input_ids"]
+    longest = max(map(len, rows))
+    fed = torch.zeros((len(rows), longest), dtype=ids.dtype, device=ids.device)
+    seen = torch.zeros_like(fed)
+    for i, row in enumerate(rows):
+        fed[i, : len(row)] = torch.tensor(row, dtype=ids.dtype, device=ids.device)
+        seen[i, : len(row)] = 1
+    inputs: dict[str, Any] = dict(encoded.inputs)
+    for name, more in (("input_ids", fed), ("attention_mask", seen)):
+        inputs[name] = torch.cat([inputs[name], more.to(inputs[name].dtype)], dim=1)
+    for name in ("token_type_ids", "mm_token_type_ids"):
+        if name in inputs:  # 0 is text
+            inputs[name] = torch.cat([inputs[name], torch.zeros_like(fed).to(inputs[name].dtype)], dim=1)
+    keeps = "logits_to_keep" in inspect.signature(loaded.model.forward).parameters
+    logits = loaded.model(**inputs, use_cache=False, **({"logits_to_keep": longest + 1} if keeps else {})).logits
+    scores = logits[:, -(longest + 1) :].double().log_softmax(dim=-1)
+    return [score[: len(row) + 1] for score, row in zip(scores, rows, strict=True)]
+
+
+def freeing(call: Callable[[], T]) -> T:
+    """Leave the GPU clean where a batch was too much for it: the runner tries again with its halves."""
+    try:
+        return call()
+    except torch.OutOfMemoryError as error:
+        said = one_line(error)
+    # Outside of the handler, so that the failed call's tensors are gone with its traceback.
+    torch.cuda.empty_cache()
+    raise AdapterError(f"out of GPU memory ({said}): take a smaller --batch-size") from torch.OutOfMemoryError(said)

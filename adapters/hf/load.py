@@ -1,0 +1,287 @@
+"""From a source to a processor and a network on a device; whatever does not fit is one line."""
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers.models.auto import configuration_auto, modeling_auto
+
+from alm_bench.adapters._shared.loading import one_line
+from alm_bench.adapters.hf.families import Family, family, is_transcriber
+from alm_bench.adapters.hf.source import Source, find
+from alm_bench.core import CheckpointError, UsageError
+
+library: Any = transformers  # much of it has no types
+logging: Any = transformers.utils.logging
+CONFIGURATIONS: Any = configuration_auto.CONFIG_MAPPING_NAMES  # type: ignore[attr-defined]
+"""The model types that this transformers knows."""
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+IMPORT_NAMES = {"pillow": "PIL", "mistral-common": "mistral_common"}
+_BUILT = {"torchaudio", "torchvision"}
+"""Of another build than torch's they do not import, and their mere presence breaks other processors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a network is to be loaded. `device` auto, cpu or cuda; `dtype` a name, or None for the checkpoint's own on a
+    GPU and float32 on a CPU."""
+
+    device: str = "auto"
+    dtype: str | None = None
+    device_map: str | None = None
+    attn: str | None = None
+    quantization: str | None = None
+    remote_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`stops` are the ids of the tokens that end an answer."""
+
+    family: Family
+    processor: Any
+    model: Any
+    stops: tuple[int, ...]
+    lora: Source | None = None
+
+    @property
+    def tokenizer(self) -> Any:
+        return self.processor.tokenizer
+
+    @property
+    def rate(self) -> int:
+        return int(_audio_part(self.processor).sampling_rate)
+
+    @property
+    def max_seconds(self) -> float | None:
+        """Of a clip that are heard: what the processor itself says, where the family knows its place."""
+        if self.family.limit is None:
+            return self.family.max_seconds
+        found: Any = self.processor
+        for name in self.family.limit.split("."):
+            found = getattr(found, name, None)
+        return float(found) if found is not None else self.family.max_seconds
+
+
+def known_family(source: Source, remote_code: bool) -> Family:
+    """Raises UsageError for a model type that cannot be asked about clips."""
+    name = str(source.config.get("model_type", ""))
+    if not name:
+        raise CheckpointError(f"{source.name}: its config.json names no model_type")
+    if is_transcriber(name):
+        raise UsageError(f"{source.name} is of the type {name}, which transcribes speech and answers no questions")
+    if name not in CONFIGURATIONS and not remote_code:
+        more = " (its own code is run with --model-arg trust_remote_code=true)" if "auto_map" in source.config else ""
+        raise UsageError(
+            f"{source.name} is of the type {name!r}, which transformers {transformers.__version__} does not know: "
+            f"install a newer one{more}"
+        )
+    found = family(name)
+    part = source.config.get(found.part, source.config) if found.part else source.config
+    if not remote_code and _auto_class(str(part.get("model_type", name))) is None:
+        raise UsageError(f"{source.name} is of the type {name}, which generates no text from audio")
+    if "audio_config" in part and part["audio_config"] is None:
+        raise UsageError(f"{source.name} ({name}) has no audio encoder: its config.json has audio_config null")
+    missing = [need for need in found.needs if importlib.util.find_spec(IMPORT_NAMES.get(need, need)) is None]
+    if missing:
+        matching = " (torchvision and torchaudio of your torch's own build)" if _BUILT & set(missing) else ""
+        raise UsageError(f"{name} checkpoints need {', '.join(missing)}: pip install {' '.join(missing)}{matching}")
+    return found
+
+
+def load_processor(source: Source, wanted: Wanted, found: Family) -> Any:
+    """Raises CheckpointError, and UsageError for a processor without audio."""
+    with loading(source.name):
+        processor = library.AutoProcessor.from_pretrained(
+            source.name, revision=source.commit, trust_remote_code=wanted.remote_code
+        )
+    if getattr(_audio_part(processor), "sampling_rate", None) is None:
+        raise UsageError(f"{source.name} ({found.name}) has a processor without audio: it cannot be asked about clips")
+    if getattr(processor, "audio_token", None) is None:
+        raise UsageError(
+            f"{source.name} ({found.name}): its processor names no audio token, so lost clips would not be seen"
+        )
+    if found.template == "tokenizer" and getattr(processor, "chat_template", None) is None:
+        processor.chat_template = processor.tokenizer.chat_template
+    if found.encoder == "processor" and getattr(processor, "chat_template", None) is None:
+        raise CheckpointError(f"{source.name} has no chat template: expected chat_template.jinja beside its tokenizer")
+    return processor
+
+
+def _audio_part(processor: Any) -> Any:
+    """What takes clips; its name is not the same in every processor."""
+    parts = (getattr(processor, name, None) for name in ("audio_processor", "feature_extractor"))
+    return next((part for part in parts if part is not None), None)
+
+
+def load(source: Source, wanted: Wanted, lora: Source | None) -> Loaded:
+    """Everything that answers. Raises CheckpointError or UsageError, one line."""
+    found = known_family(source, wanted.remote_code)
+    device_map = _device_map(wanted)
+    processor = load_processor(source, wanted, found)
+    arguments: dict[str, Any] = {
+        "revision": source.commit,
+        "trust_remote_code": wanted.remote_code,
+        "dtype": _dtype(wanted, device_map),
+        "device_map": device_map,
+        "attn_implementation": wanted.attn,
+        "quantization_config": _quantization(wanted.quantization),
+        "output_loading_info": True,
+    }
+    with loading(source.name):
+        config = library.AutoConfig.from_pretrained(
+            source.name, revision=source.commit, trust_remote_code=wanted.remote_code
+        )
+        config = getattr(config, found.part) if found.part else config
+        auto = getattr(library, _auto_class(config.model_type) or _own_class(source))
+        model, info = auto.from_pretrained(source.name, config=config, **arguments)
+    _check_weights(source, info)
+    if lora is not None:
+        _attach(model, source, lora)
+    model.eval()
+    stops = _stops(model, processor.tokenizer)
+    # What a checkpoint advises for sampling (a penalty, a temperature) would be filled in wherever a call is silent.
+    model.generation_config = library.GenerationConfig(
+        eos_token_id=list(stops), pad_token_id=_pad(processor.tokenizer, stops), do_sample=False
+    )
+    return Loaded(found, processor, model, stops, lora)
+
+
+@contextlib.contextmanager
+def loading(name: str) -> Iterator[None]:
+    """Turn what the libraries raise into one line, and keep their own reports to themselves."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise CheckpointError(
+            f"{name} does not fit into this GPU's memory: take a smaller dtype (--dtype bfloat16), "
+            "--model-arg quantization=4bit, or --device cpu"
+        ) from error
+    except MemoryError as error:
+        raise CheckpointError(f"{name} does not fit into this machine's memory: take a smaller dtype") from error
+    except Exception as error:  # tokenizers raises bare Exceptions, checkpoints' configurations whatever they lead to
+        raise CheckpointError(f"{name} cannot be loaded: {one_line(error)}") from error
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _auto_class(model_type: str) -> str | None:
+    if model_type in modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES:
+        return "AutoModelForMultimodalLM"
+    if model_type in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
+        return "AutoModelForSeq2SeqLM"
+    return None
+
+
+def _own_class(source: Source) -> str:
+    """The class of transformers that a checkpoint with code of its own asks for."""
+    named = [name for name in source.config.get("auto_map", {}) if name.startswith("AutoModelFor")]
+    return named[0] if named else "AutoModel"
+
+
+def _device_map(wanted: Wanted) -> str:
+    if wanted.device == "cpu":
+        return wanted.device_map or "cpu"
+    if not torch.cuda.is_available():
+        if wanted.device != "auto":
+            raise UsageError(f"device {wanted.device} was asked for, but torch sees no GPU; use cpu or auto")
+        return wanted.device_map or "cpu"
+    return wanted.device_map or ("auto" if wanted.device == "auto" else wanted.device)
+
+
+def _dtype(wanted: Wanted, device_map: str) -> torch.dtype | str:
+    if wanted.dtype is None:
+        return torch.float32 if device_map == "cpu" or not torch.cuda.is_available() else "auto"
+    if wanted.dtype not in DTYPES:
+        raise UsageError(f"dtype takes {', '.join(DTYPES)}, found {wanted.dtype!r}")
+    return DTYPES[wanted.dtype]
+
+
+def _quantization(bits: str | None) -> Any:
+    if bits is None:
+        return None
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise UsageError(f"quantization={bits} needs bitsandbytes: pip install 'alm-bench[quantization]'")
+    if bits == "8bit":
+        return library.BitsAndBytesConfig(load_in_8bit=True)
+    return library.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16
+    )
+
+
+def _check_weights(source: Source, info: dict[str, Any]) -> None:
+    """Raises CheckpointError where weights are missing: transformers would draw them at random and go on."""
+    missing, misfits = sorted(info.get("missing_keys", ())), list(info.get("mismatched_keys", ()))
+    if missing:
+        raise CheckpointError(
+            f"{source.name} lacks {len(missing)} of the network's weights ({missing[0]}, ...): "
+            "it is incomplete, or of another layout than its config.json says"
+        )
+    if misfits:
+        raise CheckpointError(f"{source.name} has weights of another shape than its config.json says: {misfits[0]}")
+
+
+def find_lora(path: str, base: Source, also: str | None) -> Source:
+    """The LoRA at `path`, of `base`, which is a copy of the repository `also`.
+
+    Raises CheckpointError, and UsageError where it was trained on another base.
+    """
+    lora = find(path, None, "adapter_config.json")
+    trained_on = str(lora.config.get("base_model_name_or_path") or "")
+    if trained_on and not _is_base(trained_on, base, also):
+        raise UsageError(
+            f"lora={path} was trained on {trained_on}, but the model is {base.name}: name a LoRA of this model, or the "
+            "model that it was trained on"
+        )
+    return lora
+
+
+def _is_base(trained_on: str, base: Source, also: str | None) -> bool:
+    """A folder of another machine and a copy of a repository are told by their last name alone."""
+    if trained_on in (base.name, also):
+        return True
+    here, there = Path(base.name).resolve(), Path(trained_on)
+    return here == there.resolve() if there.is_dir() else here.name == there.name
+
+
+def _attach(model: Any, source: Source, lora: Source) -> None:
+    if importlib.util.find_spec("peft") is None:
+        raise UsageError("a LoRA needs peft: pip install peft")
+    with loading(lora.name):
+        place = {"revision": lora.commit, "subfolder": lora.subfolder}
+        info = model.load_adapter(
+            lora.name, adapter_name="lora", adapter_kwargs={key: value for key, value in place.items() if value}
+        )
+    unknown, missing = list(info.unexpected_keys), list(info.missing_keys)
+    if unknown or missing:
+        raise UsageError(
+            f"lora={lora.name} does not fit {source.name}: {len(unknown)} of its weights have no place there, "
+            f"{len(missing)} are missing ({(unknown + missing)[0]})"
+        )
+
+
+def _stops(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """The checkpoint's own end tokens and its tokenizer's, which ends a turn where the former are not given."""
+    own = getattr(model.generation_config, "eos_token_id", None)
+    found = [*(own if isinstance(own, list | tuple) else [own]), getattr(tokenizer, "eos_token_id", None)]
+    stops = tuple(sorted({int(token) for token in found if token is not None}))
+    if not stops:
+        raise CheckpointError("neither the checkpoint nor its tokenizer names an end token: no answer would end")
+    return stops
+
+
+def _pad(tokenizer: Any, stops: tuple[int, ...]) -> int:
+    pad = getattr(tokenizer, "pad_token_id", None)
+    return stops[0] if pad is None else int(pad)

@@ -1,0 +1,178 @@
+"""From requests to a network's inputs. No clip is lost on the way unseen: placeholders are counted before the tokens
+are made, and audio tokens afterwards, row by row."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from alm_bench.adapters.hf.families import JOIN_SECONDS, Family
+from alm_bench.adapters.hf.load import Loaded
+from alm_bench.core import Request, Wave
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request as the network gets it, at `place` in its batch.
+
+    `text` is the rendered prompt, with a placeholder for each of `waves`; `joined` where two clips became one. A row
+    with a `problem` is not asked.
+    """
+
+    place: int
+    request: Request
+    text: str = ""
+    waves: tuple[Wave, ...] = ()
+    joined: bool = False
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Rows of one batch: `inputs` for the network, left padded, and how many tokens of each row are no padding, and how
+    many are audio."""
+
+    rows: tuple[Row, ...]
+    inputs: Any
+    prompt_tokens: tuple[int, ...]
+    audio_tokens: tuple[int, ...]
+
+
+class Encoder:
+    """Messages through the processor's chat template. `family` may differ from the loaded one in its `content`."""
+
+    def __init__(self, loaded: Loaded, family: Family, system: str, suffix: str) -> None:
+        self.processor, self.tokenizer, self.family = loaded.processor, loaded.tokenizer, family
+        self.rate, self.max_seconds = loaded.rate, loaded.max_seconds
+        self.system, self.suffix = system, suffix
+        self.placeholder = str(loaded.processor.audio_token)
+        self.audio_id = int(loaded.tokenizer.convert_tokens_to_ids(self.placeholder))
+        self.device, self.dtype = loaded.model.device, loaded.model.dtype
+        loaded.tokenizer.padding_side = "left"
+
+    def rows(self, batch: Sequence[Request]) -> list[Row]:
+        return [self._row(place, request) for place, request in enumerate(batch)]
+
+    def groups(self, rows: Sequence[Row]) -> list[list[Row]]:
+        """Rows that may share a batch: those without a clip among themselves, and clips of equal lengths where the
+        family needs it."""
+        groups: dict[object, list[Row]] = {}
+        for row in rows:
+            if row.problem is None:
+                lengths = tuple(map(len, row.waves)) if self.family.equal_lengths else None
+                groups.setdefault(lengths if row.waves else "text", []).append(row)
+        return list(groups.values())
+
+    def encode(self, rows: Sequence[Row]) -> tuple[Encoded | None, list[Row]]:
+        """The rows that kept their clips as one batch (None if none did), and those that did not with their problem."""
+        encoded = self._encoded(rows)
+        lost = [
+            replace(row, problem=_lost(count, len(row.waves)))
+            for row, count in zip(rows, encoded.audio_tokens, strict=True)
+            if (count < len(row.waves) if row.waves else count > 0)
+        ]
+        if not lost:
+            return encoded, []
+        places = {row.place for row in lost}
+        kept = [row for row in rows if row.place not in places]
+        return (self._encoded(kept) if kept else None), lost
+
+    def _row(self, place: int, request: Request) -> Row:
+        row = Row(place, request, waves=request.waves)
+        if len(request.waves) != len(request.audio):
+            return replace(row, problem=f"{len(request.audio)} clips but {len(request.waves)} decoded waves")
+        if self.family.clips == 1 and len(row.waves) > 1:
+            row = replace(row, waves=(self._joined(row.waves),), joined=True)
+        longest = max(map(len, row.waves), default=0) / self.rate
+        if self.max_seconds is not None and longest > self.max_seconds:
+            return replace(row, problem=f"{longest:.1f} s of audio, this model hears {self.max_seconds:g} s at once")
+        return self._rendered(row)
+
+    def _joined(self, waves: Sequence[Wave]) -> Wave:
+        silence = np.zeros(round(JOIN_SECONDS * self.rate), dtype=np.float32)
+        parts = [part for wave in waves for part in (silence, wave)][1:]
+        return np.concatenate(parts)
+
+    def messages(self, row: Row, clips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """The conversation; `clips` are its audio parts."""
+        text = row.request.prompt + self.suffix
+        if self.system and self.family.system == "fold":
+            text = f"{self.system}\n{text}"
+        content: Any = [*clips, {"type": "text", "text": text}]
+        if self.family.content == "string":
+            content = self.placeholder * len(clips) + text
+        elif self.family.text_first:
+            content = [content[-1], *clips]
+        user = {"role": "user", "content": content}
+        if not self.system or self.family.system == "fold":
+            return [user]
+        system = self.system if self.family.content == "string" else [{"type": "text", "text": self.system}]
+        return [{"role": "system", "content": system}, user]
+
+    def _rendered(self, row: Row) -> Row:
+        # A template looks at a part's kind alone: an array would be written out by one that does not know parts.
+        messages = self.messages(row, [{"type": "audio", "audio": "clip"} for _ in row.waves])
+        text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        if row.request.prompt.strip() not in text:
+            return replace(row, problem="the chat template leaves the question out")
+        found, wanted = text.count(self.placeholder), len(row.waves)
+        if found != wanted:
+            advice = ""
+            if self.placeholder in row.request.prompt:
+                advice = " (the question itself holds one)"
+            elif found == 0 and self.family.content == "parts":
+                advice = " (a template that knows text alone is asked with --model-arg content=string)"
+            return replace(
+                row,
+                problem=f"the chat template wrote {found} of {wanted} placeholders {self.placeholder}{advice}",
+            )
+        return replace(row, text=text)
+
+    def _encoded(self, rows: Sequence[Row]) -> Encoded:
+        text_kwargs: dict[str, Any] = {"padding": True, "padding_side": "left"}
+        bos = getattr(self.tokenizer, "bos_token", None)
+        if bos and rows[0].text.startswith(bos):
+            text_kwargs["add_special_tokens"] = False  # the template wrote it
+        waves = [wave for row in rows for wave in row.waves]
+        # Paddings of text and clips are told apart: a flat padding=True reaches the audio extractor too.
+        audio = {"audio": waves, "audio_kwargs": {"sampling_rate": self.rate}} if waves else {}
+        inputs = self.processor(text=[row.text for row in rows], return_tensors="pt", text_kwargs=text_kwargs, **audio)
+        return self.counted(rows, inputs)
+
+    def counted(self, rows: Sequence[Row], inputs: Any) -> Encoded:
+        ids, mask = inputs["input_ids"], inputs["attention_mask"]
+        return Encoded(
+            rows=tuple(rows),
+            inputs=inputs.to(self.device, dtype=self.dtype),
+            prompt_tokens=tuple(mask.sum(dim=1).tolist()),
+            audio_tokens=tuple((ids == self.audio_id).sum(dim=1).tolist()),
+        )
+
+
+class MistralEncoder(Encoder):
+    """Messages through mistral-common, which takes clips as base64 and writes tokens at once."""
+
+    def _rendered(self, row: Row) -> Row:
+        return row
+
+    def _encoded(self, rows: Sequence[Row]) -> Encoded:
+        conversations = [self.messages(row, [self._clip(wave) for wave in row.waves]) for row in rows]
+        return self.counted(rows, self.processor.apply_chat_template(conversations))
+
+    def _clip(self, wave: Wave) -> dict[str, str]:
+        file = io.BytesIO()
+        soundfile.write(file, wave, self.rate, format="WAV", subtype="FLOAT")
+        return {"type": "audio", "base64": base64.b64encode(file.getvalue()).decode()}
+
+
+def _lost(tokens: int, clips: int) -> str:
+    return f"{tokens} audio tokens for {clips} clips: a clip was lost on its way to the model"
+
+
+def encoder(loaded: Loaded, family: Family, system: str, suffix: str) -> Encoder:
+    kinds = {"processor": Encoder, "mistral": MistralEncoder}
+    return kinds[family.encoder](loaded, family, system, suffix)

@@ -1,0 +1,100 @@
+"""Where a checkpoint or a LoRA is (a folder, or a repository of the hub at one commit), and what identifies it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alm_bench.adapters._shared.loading import folder_sha256, one_line
+from alm_bench.core import CheckpointError
+from alm_bench.core.foreign import parse_json
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """`name` as it was asked for; `commit` of a repository, None for a folder; `config` is the file's content.
+
+    `subfolder` is where in it the files are ("" at its top).
+    """
+
+    name: str
+    commit: str | None
+    config: dict[str, Any]
+    subfolder: str = ""
+
+    @property
+    def label(self) -> str:
+        """The repository, or the folder's own name."""
+        return self.name if self.commit is not None else Path(self.name).resolve().name
+
+    @property
+    def fingerprint(self) -> str:
+        """The commit, or a sha256 over the folder's files."""
+        return self.commit or folder_sha256(Path(self.name) / self.subfolder)
+
+
+def find(name: str, revision: str | None, file: str = "config.json", subfolder: str = "") -> Source:
+    """Look `file` up below `name`, a folder or a repository. Raises CheckpointError, one line."""
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return Source(str(folder), None, _read_json(folder / subfolder / file), subfolder)
+    if name.startswith(("/", "./", "../", "~")) or name.count("/") != 1:
+        raise CheckpointError(f"{name}: no such folder, and no repository of the hub (expected ORG/NAME)")
+    path = _downloaded(name, revision, f"{subfolder}/{file}" if subfolder else file)
+    # A snapshot's folder is named by its commit: everything else is loaded from the same one.
+    commit = path.parents[1 if subfolder else 0].name
+    return Source(name, commit, _read_json(path), subfolder)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = parse_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"{path.parent} has no {path.name}: expected a folder that save_pretrained wrote, or a copy of a repository"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON ({error})") from error
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{path} holds a {type(found).__name__}, expected an object")
+    return found
+
+
+def _downloaded(repository: str, revision: str | None, file: str) -> Path:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+    from huggingface_hub.utils import logging as hub_logging
+
+    logging: Any = hub_logging  # without types
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # its retries are told line by line
+    try:
+        return Path(hf_hub_download(repository, file, revision=revision))
+    except GatedRepoError as error:  # before RepositoryNotFoundError, of which it is one
+        raise CheckpointError(
+            f"{repository} is gated: accept its licence on its page, then log in (`hf auth login`, or HF_TOKEN)"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise CheckpointError(
+            f"{repository}: no such repository, or a private one (then log in: `hf auth login`, or HF_TOKEN)"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise CheckpointError(f"{repository} has no revision {revision!r}") from error
+    except LocalEntryNotFoundError as error:  # before EntryNotFoundError, of which it is one
+        raise CheckpointError(
+            f"{repository} is not in the local cache and the hub cannot be reached: check the network, or name a "
+            "folder with path="
+        ) from error
+    except EntryNotFoundError as error:
+        raise CheckpointError(f"{repository} has no {file}: it is no checkpoint that transformers reads") from error
+    except (HFValidationError, HfHubHTTPError, OSError) as error:
+        raise CheckpointError(f"{repository}: {one_line(error)}") from error
+    finally:
+        logging.set_verbosity(verbosity)

@@ -1,0 +1,5 @@
+"""OpenAI-compatible servers."""
+
+from alm_bench.adapters.openai.adapter import ADAPTERS
+
+__all__ = ["ADAPTERS"]

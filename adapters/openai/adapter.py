@@ -1,0 +1,121 @@
+"""Models behind an OpenAI-compatible server, hosted or local: vLLM, SGLang, llama.cpp, `transformers serve`."""
+
+import importlib.util
+import math
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+
+from alm_bench.adapters.openai.options import PACE, PRICES, OpenAIOptions
+from alm_bench.core import (
+    AdapterError,
+    AdapterIdentity,
+    AudioPolicy,
+    Decoding,
+    Estimate,
+    Output,
+    Request,
+    Runtime,
+    UsageError,
+)
+
+GIVE_UP = 20
+"""Calls that fail one after the other before the run is ended: each may cost money, or a deadline's wait."""
+
+
+class OpenAIAdapter:
+    """a model behind an OpenAI-compatible server: base_url=http://HOST:PORT/v1, model=NAME"""
+
+    Options = OpenAIOptions
+    prompts = "letters"
+    delivery = "to be shown"
+    pace = (*PACE, *PRICES)
+
+    def __init__(self, options: OpenAIOptions, runtime: Runtime) -> None:
+        if importlib.util.find_spec("openai") is None:
+            raise UsageError("model openai needs the package openai: pip install 'alm-bench[openai]'")
+        self._options, self._key = options, options.key()
+        self._met = False
+        hears = options.audio != "none"
+        self.audio: AudioPolicy | None = (
+            AudioPolicy(rate=options.rate, max_seconds=options.max_seconds) if hears else None
+        )
+        joined = None if options.join is None or not hears else f"joined, {options.join:g} s between"
+        choices = ([] if hears else ["text-only"]) + ([] if joined is None else [joined])
+        settings = {
+            "base_url": options.base_url,
+            "audio": options.audio,
+            "system": options.system,
+            "clips": joined,
+            "extra_body": options.extra_body,
+        }
+        self.identity = AdapterIdentity(
+            label=options.model + (f"[{', '.join(choices)}]" if choices else ""),
+            family="openai",
+            settings={name: value for name, value in settings.items() if value is not None},
+            note=None if hears else "it was sent text alone, no clip",
+        )
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        found = {id(request): output for request, output in self.stream(iter(batch), decoding)}
+        return [found[id(request)] for request in batch]
+
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+        """Raises UsageError where no call can succeed, AdapterError after too many that failed in a row."""
+        from alm_bench.adapters.openai.body import body
+        from alm_bench.adapters.openai.calls import Calls
+
+        with Calls(self._options, self._key) as calls:
+            if not self._met:
+                calls.meet()
+                self._met = True
+            open_: dict[Future[Output], Request] = {}
+            failed, last, more = 0, "", True
+
+            def room() -> bool:
+                return more and failed < GIVE_UP and len(open_) < self._options.concurrency
+
+            while more or open_:
+                if room() or not open_:
+                    request = next(requests, None)
+                    more = request is not None
+                    if request is not None:
+                        if failed >= GIVE_UP:
+                            raise AdapterError(_gave_up(last))
+                        call = calls.start(body(request, decoding, self._options), self._cost(request, decoding))
+                        open_[call] = request
+                # with room left the next request is looked for at once, and answers that are there are not kept waiting
+                done, _ = wait(open_, timeout=0 if room() else None, return_when=FIRST_COMPLETED)
+                for future in done:
+                    output = future.result()
+                    failed, last = (0, "") if output.error is None else (failed + 1, output.error)
+                    yield open_.pop(future), output
+
+    def _cost(self, request: Request, decoding: Decoding) -> float | None:
+        """The estimated cost of a request whose clips are decoded, in US dollars; None without prices."""
+        seconds = sum(wave.size for wave in request.waves) / self._options.rate if self.audio is not None else 0.0
+        return self.estimate(request, seconds, decoding).cost
+
+    def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
+        """Four characters of text a token; a server may count otherwise, and adds what its template holds."""
+        from alm_bench.adapters.openai.reply import cost
+
+        text = math.ceil((len(request.prompt) + len(self._options.system or "")) / 4)
+        audio = math.ceil(seconds * self._options.audio_tokens_per_second)
+        written = decoding.max_new_tokens
+        priced = self._options.price_in is not None
+        return Estimate(
+            prompt_tokens=text + audio,
+            completion_tokens=written,
+            audio_tokens=audio,
+            cost=cost(self._options, text + audio, audio, written) if priced else None,
+        )
+
+
+def _gave_up(last: str) -> str:
+    return (
+        f"the last {GIVE_UP} calls all failed, the last one as: {last}; what is answered is kept, and the same command "
+        "goes on from it"
+    )
+
+
+ADAPTERS = {"openai": OpenAIAdapter}

@@ -1,0 +1,54 @@
+"""From a request to the body of a chat completion."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+import soundfile
+
+from alm_bench.adapters.openai.options import OpenAIOptions
+from alm_bench.core import Decoding, Request, Wave
+from alm_bench.core.foreign import storable
+
+
+def body(request: Request, decoding: Decoding, options: OpenAIOptions) -> dict[str, Any]:
+    """`model`, `messages` and how text is drawn. Clips stand before the text, as in the models' own examples; a message
+    without clips is plain text, which every server takes."""
+    parts = [] if options.audio == "none" else [_part(wave, options) for wave in _clips(request, options)]
+    prompt = storable(request.prompt)  # of a data file, or with another model's words in it
+    content: Any = [*parts, {"type": "text", "text": prompt}] if parts else prompt
+    system = [{"role": "system", "content": storable(options.system)}] if options.system else []
+    fields = {
+        "model": options.model,
+        "messages": [*system, {"role": "user", "content": content}],
+        # OpenAI's own newer models refuse the older name, and some other servers do not know the newer one
+        "max_completion_tokens" if options.hosted else "max_tokens": decoding.max_new_tokens,
+        **_drawing(decoding),
+        **options.body,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _drawing(decoding: Decoding) -> dict[str, Any]:
+    if decoding.method == "greedy":
+        return {"temperature": 0}
+    return {"temperature": decoding.temperature, "top_p": decoding.top_p, "seed": decoding.seed}
+
+
+def _clips(request: Request, options: OpenAIOptions) -> list[Wave]:
+    waves = list(request.waves)
+    if options.join is None or len(waves) < 2:
+        return waves
+    silence = np.zeros(round(options.join * options.rate), np.float32)
+    pieces = [piece for wave in waves for piece in (wave, silence)]
+    return [np.concatenate(pieces[:-1])]
+
+
+def _part(wave: Wave, options: OpenAIOptions) -> dict[str, Any]:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, wave, options.rate, subtype="PCM_16", format="WAV")  # samples beyond -1..1 are clipped
+    data = base64.b64encode(buffer.getvalue()).decode()
+    if options.audio == "audio_url":
+        return {"type": "audio_url", "audio_url": {"url": f"data:audio/wav;base64,{data}"}}
+    return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}

@@ -1,0 +1,180 @@
+"""Calls to a server: many at once, each with its retries and within its deadline."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from random import random
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from alm_bench.adapters.openai.options import OpenAIOptions, scrub
+from alm_bench.adapters.openai.reply import NoReplyError, failure, read, usage
+from alm_bench.core import Output, UnreachableError
+from alm_bench.core.secrets import hide
+
+if TYPE_CHECKING:
+    from openai import APIStatusError
+
+NO_KEY = "none"
+"""Sent as the key to servers that ask for none, since the client wants one."""
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds, doubled in between, as the client waits
+
+
+class Calls:
+    """An event loop in a thread of its own: it goes on while the caller decodes clips and stores answers."""
+
+    def __init__(self, options: OpenAIOptions, key: str | None) -> None:
+        from openai import AsyncOpenAI
+
+        from alm_bench.adapters.openai.client import BoundedClient
+
+        self._options, self._key = options, key
+        self._client = AsyncOpenAI(
+            api_key=key or NO_KEY,
+            base_url=options.base_url,
+            timeout=options.timeout,
+            max_retries=options.retries,
+            http_client=BoundedClient(round(options.max_reply_mb * 1e6)),
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)
+
+    def __enter__(self) -> "Calls":
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _end(self) -> None:
+        """Open calls are given up."""
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._client.close()
+
+    def start(self, body: Mapping[str, Any], estimate: float | None = None) -> "Future[Output]":
+        """Start a call; its output, once it is there. `estimate` (US dollars) is charged where the server does not tell
+        how many tokens it counted. Raises UnreachableError, in the future, where no call can succeed."""
+        return asyncio.run_coroutine_threadsafe(self._answered(body, estimate), self._loop)
+
+    def meet(self) -> None:
+        """Raises UnreachableError where nobody listens at the address. What a server replies does not matter here."""
+        asyncio.run_coroutine_threadsafe(self._meet(), self._loop).result()
+
+    async def _meet(self) -> None:
+        from openai import APIConnectionError, APIStatusError
+
+        client = self._client.with_options(max_retries=0, timeout=min(self._options.timeout, 10))
+        try:
+            await client.models.with_raw_response.list()
+        except APIConnectionError as error:
+            if _nobody_there(error):
+                raise UnreachableError(
+                    f"model openai: nobody answers at {self._options.base_url}: start the server, or name another with "
+                    "base_url="
+                ) from error
+        except APIStatusError:
+            return
+
+    async def _answered(self, body: Mapping[str, Any], estimate: float | None) -> Output:
+        deadline = self._options.deadline
+        try:
+            async with asyncio.timeout(deadline):
+                output = await self._asked(body, estimate)
+        except TimeoutError:
+            return Output(None, error=f"no answer within deadline={deadline:g} seconds, retries included")
+        except UnreachableError:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever one reply makes the client raise is recorded with its item
+            output = Output(None, error=f"the reply cannot be read: {type(error).__name__}: {error}")
+        texts = {name: self._scrub(getattr(output, name)) for name in ("text", "error", "refusal")}
+        return replace(output, **texts, extra=self._scrub(dict(output.extra)))
+
+    def _scrub(self, value: Any) -> Any:
+        return scrub(value, self._options, self._key)
+
+    async def _asked(self, body: Mapping[str, Any], estimate: float | None) -> Output:
+        """The client retries what a network and a busy server do, this what it takes for an answer, both together no
+        more often than `retries` says."""
+        from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+        left = self._options.retries
+        while True:
+            try:
+                text, refused, retried = await self._sent(body, left)
+            except APITimeoutError:
+                return Output(None, error=f"no answer within timeout={self._options.timeout:g} seconds{self._after()}")
+            except APIConnectionError as error:
+                why = str(error.__cause__ or "") or type(error.__cause__ or error).__name__
+                return Output(None, error=f"the connection failed{self._after()}: {why}")
+            except APIStatusError as error:
+                return self._failed(error)
+            left -= retried
+            if refused is not None:  # and not asked again: it would be paid for again
+                return Output(None, error=refused, extra=usage(None, self._options, estimate))
+            try:
+                return read(text, self._options, estimate)
+            except NoReplyError as none:
+                if left <= 0:
+                    return Output(None, error=f"{none}{self._after()}", extra=usage(None, self._options, estimate))
+                wait = min(_FIRST_WAIT * 2 ** (self._options.retries - left), _LONGEST_WAIT)
+                await asyncio.sleep(wait * (1 - random() / 4))
+                left -= 1
+
+    async def _sent(self, body: Mapping[str, Any], retries: int) -> tuple[str, str | None, int]:
+        """The text of a reply with status 200, why it was not read, and how often the client tried again."""
+        from alm_bench.adapters.openai.client import REFUSED
+
+        client = self._client.with_options(max_retries=retries)
+        others = {name: value for name, value in body.items() if name not in ("model", "messages")}
+        raw = await client.chat.completions.with_raw_response.create(
+            model=body["model"], messages=body["messages"], extra_body=others
+        )
+        return raw.text, raw.http_response.extensions.get(REFUSED), raw.retries_taken
+
+    def _after(self) -> str:
+        return f" (asked {self._options.retries + 1} times)" if self._options.retries else ""
+
+    def _failed(self, error: "APIStatusError") -> Output:
+        """Raises UnreachableError for what every call would meet: no such model, a key that is not taken."""
+        told = failure(error.status_code, error.response.text)
+        reason = self._scrub(told.error or "")
+        if error.status_code == 401:
+            variable = self._options.api_key_env or ("OPENAI_API_KEY" if self._options.hosted else None)
+            sent = f"the key is that of {variable}" if variable else "no key was sent, name one with api_key_env="
+            raise UnreachableError(f"model openai: {reason} ({sent})")
+        if 300 <= error.status_code < 400:
+            to = hide(error.response.headers.get("location", "another address"))
+            raise UnreachableError(
+                f"model openai: {self._options.base_url} redirects to {to}: name that with base_url="
+            )
+        if error.status_code == 404:
+            raise UnreachableError(
+                f"model openai: {reason} (asked was the model {self._options.model!r} at {self._options.base_url}: is "
+                "that its name, and is the address whole, /v1 included?)"
+            )
+        return told
+
+
+def _nobody_there(error: BaseException | None) -> bool:
+    """Whether a connection was refused, or the server's name is unknown."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, ConnectionRefusedError | socket.gaierror):
+            return True
+        waiting += [one.__cause__, one.__context__, *getattr(one, "exceptions", ())]
+    return False

@@ -1,0 +1,196 @@
+"""From a server's reply to an output: its text, or why there is none."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from alm_bench.adapters.openai.options import OpenAIOptions
+from alm_bench.core import Output
+from alm_bench.core.foreign import parse_json
+
+POLICY = frozenset(
+    {
+        "content_filter",
+        "content_policy_violation",
+        "responsibleaipolicyviolation",
+        "moderation_blocked",
+        "data_inspection_failed",
+        "invalid_prompt",
+    }
+)
+"""Codes by which servers say that a content policy, and no fault, kept the model from answering."""
+
+LONGEST_REASON = 300
+"""Characters of a server's error that are told: some answer with a whole page."""
+
+_VERSION = re.compile(r"[-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|main|latest)$")
+
+
+class NoReplyError(Exception):
+    """A body that is no chat completion (cut off, without choices): worth asking again."""
+
+
+class UsageFieldError(Exception):
+    """A reply's `usage` holds what is no number of tokens or no sum of money: asking again would not help."""
+
+
+def read(text: str, options: OpenAIOptions, estimate: float | None = None) -> Output:
+    """The output of a reply with status 200; its `usage` becomes `extra`, see `usage`. Raises NoReplyError."""
+    try:
+        reply = parse_json(text)
+    except ValueError as error:
+        raise NoReplyError(f"the reply is no JSON ({len(text)} characters, {error})") from error
+    if not isinstance(reply, dict):
+        raise NoReplyError(f"the reply is no JSON object, found {type(reply).__name__}")
+    if reply.get("error"):
+        failed = failure(200, text)
+        if failed.refusal is not None:
+            return failed
+        raise NoReplyError(failed.error)
+    try:
+        extra = usage(reply.get("usage"), options, estimate)
+    except UsageFieldError as error:
+        return Output(None, error=f"the reply's usage has {error}", extra=usage(None, options, estimate))
+    said = reply.get("model")
+    if isinstance(said, str) and said and not same_model(options, said):
+        return Output(
+            None,
+            error=f"the reply is of the model {said!r}, asked was {options.model!r}: name the one that the server has "
+            f"with model=, or allow it with answers_as={said}",
+            extra=extra,
+        )
+    choices = reply.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        raise NoReplyError("the reply holds no choices")
+    return _chosen(choice, choice["message"], extra)
+
+
+def _chosen(choice: Mapping[str, Any], message: Mapping[str, Any], extra: dict[str, Any]) -> Output:
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    if isinstance(reasoning, str):
+        extra = {**extra, "reasoning": reasoning}
+    finished = choice.get("finish_reason")
+    if finished == "error":
+        raise NoReplyError("the reply breaks off with finish_reason error")
+    if message.get("refusal"):
+        return Output(None, refusal=f"refused: {message['refusal']}", extra=extra)
+    if finished == "content_filter":
+        return Output(None, refusal="content filter (finish_reason content_filter)", extra=extra)
+    # A model that spent its tokens on reasoning has null there: it wrote nothing, which is read as such.
+    return Output(_text(message.get("content")), truncated=finished == "length", extra=extra)
+
+
+def _text(content: object) -> str:
+    """A text, or the texts of a list of parts. Raises NoReplyError."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if isinstance(content, list):
+        texts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        return "".join(text for text in texts if isinstance(text, str))
+    raise NoReplyError(f"the reply's content is no text, found {type(content).__name__}")
+
+
+def same_model(options: OpenAIOptions, said: str) -> bool:
+    """Whether a reply's model is the one that was asked: equal, or apart by the organisation's name before it or a
+    date or revision behind it alone (`gpt-4o` and `gpt-4o-2024-08-06`, not `gpt-4o-mini`)."""
+    if said in (options.model, options.answers_as):
+        return True
+    (*mine, name), (*theirs, other) = options.model.lower().split("/"), said.lower().split("/")
+    if mine and theirs and mine != theirs:
+        return False
+    return name == other or _VERSION.sub("", name) == other or _VERSION.sub("", other) == name
+
+
+def usage(told: object, options: OpenAIOptions, estimate: float | None = None) -> dict[str, Any]:
+    """Token counts as far as the server tells them, and what they cost by the given prices, or by the server.
+
+    With prices, a call whose tokens the server does not tell costs `estimate`, and `estimated_calls` is 1. Raises
+    UsageFieldError.
+    """
+    if not isinstance(told, dict | None):
+        raise UsageFieldError(f"{_kind(told)} in its place, expected an object")
+    told = told or {}
+    details = told.get("prompt_tokens_details")
+    if not isinstance(details, dict | None):
+        raise UsageFieldError(f"{_kind(details)} as prompt_tokens_details, expected an object")
+    counts = {
+        "prompt_tokens": told.get("prompt_tokens"),
+        "audio_tokens": (details or {}).get("audio_tokens"),
+        "completion_tokens": told.get("completion_tokens"),
+    }
+    extra: dict[str, Any] = {name: _count(name, count) for name, count in counts.items() if count is not None}
+    if options.price_in is None:
+        own = told.get("cost")
+        return extra if own is None else {**extra, "cost": _money(own)}
+    # Some servers fill in zeros where they do not count: no prompt has no token.
+    if extra.get("prompt_tokens") and "completion_tokens" in extra:
+        audio = min(extra.get("audio_tokens", 0), extra["prompt_tokens"])
+        extra["cost"] = cost(options, extra["prompt_tokens"], audio, extra["completion_tokens"])
+    elif estimate is not None:
+        extra |= {"cost": estimate, "estimated_calls": 1}
+    return extra
+
+
+MOST_TOKENS = 10**12
+"""Of one call: a greater count is no count."""
+
+
+def _count(name: str, found: object) -> int:
+    """Raises UsageFieldError."""
+    whole = isinstance(found, int) or (isinstance(found, float) and found.is_integer())
+    if isinstance(found, bool) or not whole or not 0 <= found <= MOST_TOKENS:  # type: ignore[operator]
+        raise UsageFieldError(f"{name} {_shown(found)}, expected a whole number from 0 to 10^12")
+    return int(found)  # type: ignore[call-overload, no-any-return]
+
+
+def _money(found: object) -> float:
+    """Raises UsageFieldError."""
+    if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1e6:  # NaN is in no range
+        raise UsageFieldError(f"cost {_shown(found)}, expected US dollars from 0 to 1,000,000")
+    return float(found)
+
+
+def _shown(found: object) -> str:
+    """A foreign value for an error line: whole where it is short."""
+    if isinstance(found, int) and abs(found) > MOST_TOKENS:
+        return f"of about {found.bit_length() * math.log10(2):.0f} digits"
+    return f"{found!r:.40}"
+
+
+def _kind(found: object) -> str:
+    return f"a {type(found).__name__}"
+
+
+def cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> float:
+    """US dollars; `audio` tokens are among those of the `prompt`. Whatever discount a cache gives is not counted."""
+    price_in, price_out = options.price_in or 0.0, options.price_out or 0.0
+    price_audio = price_in if options.price_audio_in is None else options.price_audio_in
+    return round(((prompt - audio) * price_in + audio * price_audio + completion * price_out) / 1e6, 9)
+
+
+def failure(status: int, text: str) -> Output:
+    """Of a reply that tells an error: a refusal where its code is a content policy's."""
+    error = _error(text)
+    inner = error.get("innererror")
+    codes = [error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None]
+    message = " ".join(str(error.get("message") or text).split())[:LONGEST_REASON] or "no reason given"
+    policy = next((code for code in codes if isinstance(code, str) and code.lower() in POLICY), None)
+    if policy is not None:
+        return Output(None, refusal=f"content policy ({policy}): {message}")
+    return Output(None, error=f"the server answered {status}: {message}")
+
+
+def _error(text: str) -> Mapping[str, Any]:
+    """The object that tells an error, however the server wraps it."""
+    try:
+        reply = parse_json(text)
+    except ValueError:
+        return {}
+    if not isinstance(reply, dict):
+        return {}
+    error = reply.get("error", reply)
+    if isinstance(error, dict):
+        return {**error, "message": error.get("message") or error.get("detail")}
+    return {"message": error}

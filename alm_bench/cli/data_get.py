@@ -1,0 +1,180 @@
+"""`alm-bench data get`: fetch what of a task's data may be fetched, and say where the rest comes from."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from alm_bench.cli import common
+from alm_bench.core import DataError, UsageError
+from alm_bench.core.escape import escape_terminal
+from alm_bench.core.options import split_pair
+
+if TYPE_CHECKING:
+    from alm_bench.data import Fetcher, Got
+    from alm_bench.plugins import TaskEntry
+
+SPICE = "spice"
+
+
+def get(
+    task: Annotated[
+        str,
+        typer.Argument(metavar="TASK[,TASK]|all|spice", help="Tasks, collections (cld), or SPICE's language models."),
+    ],
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="$ALM_BENCH_DATA where none, else ./data (spice: the user's cache)."),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Each task's first split where none.")] = None,
+    alternatives: Annotated[
+        bool, typer.Option("--alternatives", help="Also files that stand for others (ReasonAQA's for CLD's).")
+    ] = False,
+    keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep archives that were unpacked.")] = False,
+    mirror: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PREFIX=URL", help="What stands for the beginning of addresses ($ALM_BENCH_MIRROR)."),
+    ] = None,
+    json_: common.Json = False,
+) -> None:
+    """Fetch a task's files and clips into the layout that `data info` shows. The same command goes on where it stopped.
+
+    Exits 1 when something could not be fetched.
+    """
+    from alm_bench.cli.progress import Fetching
+    from alm_bench.data import Fetcher, environment_mirrors
+
+    pairs = [*environment_mirrors(), *(mirror or ())]
+    with Fetching() as progress:
+        fetcher = Fetcher(dict(split_pair(pair, "--mirror") for pair in pairs), progress.tell)
+        if task == SPICE:
+            folder, rows = _spice(fetcher, to, keep_archives)
+        else:
+            folder = to or Path(os.environ.get("ALM_BENCH_DATA") or "data")
+            settings = {"alternatives": alternatives, "keep_archives": keep_archives}
+            rows = [_row(got) for got in _tasks(task, folder, split, fetcher, settings)]
+    _print(folder, rows, json_)
+    if any(row["state"] == "failed" for row in rows):
+        raise typer.Exit(1)
+
+
+def _tasks(
+    named: str, folder: Path, split: str | None, fetcher: "Fetcher", settings: dict[str, bool]
+) -> "Iterator[Got]":
+    from alm_bench.data import Getting, alone
+    from alm_bench.plugins import catalogue
+
+    names = [name.strip() for name in named.split(",") if name.strip()]
+    if not names:
+        raise UsageError("data get names no task: give tasks, a collection, all, or spice")
+    if SPICE in names:
+        raise UsageError("data get spice is asked for by itself: it does not go into a data folder")
+    if names == ["all"]:
+        every = [entry for _, entry in sorted(catalogue().tasks.items())]
+        entries = [entry for entry in every if split is None or split in entry.card.splits]
+        if not entries:
+            common.one_of(split or "", {name for entry in every for name in entry.card.splits}, "--split")
+    else:
+        entries = common.task_entries(named, "data get")
+    splits = [common.pick_split(entry, split) for entry in entries]
+    with alone(folder):
+        for entry, chosen in zip(entries, splits, strict=True):
+            missing = _Missing(entry, folder, chosen)
+            yield from Getting(folder, fetcher, missing, **settings).task(entry.card, chosen)
+
+
+class _Missing:
+    """Counts the clips of a task that are not there; None while its questions are not."""
+
+    def __init__(self, entry: "TaskEntry", folder: Path, split: str) -> None:
+        self._entry, self._folder, self._split = entry, folder, split
+
+    def __call__(self) -> int | None:
+        from alm_bench.data import LocalRoot, inspect_clips
+
+        try:
+            clips = common.clips(self._entry, LocalRoot(self._folder), self._split)
+        except DataError:
+            return None
+        return len(inspect_clips(clips).missing)
+
+
+def _spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tuple[Path, list[dict[str, Any]]]:
+    """CoreNLP's jars: where SPICE looks for them, or in `to`."""
+    from alm_bench.core import MetricError
+    from alm_bench.core.files import cache_folder
+    from alm_bench.data import alone, fetch_corenlp
+    from alm_bench.scoring.spice import CORENLP, home
+
+    folder = to or cache_folder("spice")
+    try:
+        there = folder if to is not None and all((to / jar).is_file() for jar in CORENLP) else None
+        there = home() if to is None else there
+    except MetricError:
+        there = None
+    if there is not None:
+        return there, [_jar(there / jar, "there", "") for jar in CORENLP]
+    with alone(folder):
+        rows = []
+        for jar in fetch_corenlp(fetcher, folder, CORENLP, keep_archive):
+            known = jar.known or "a build that is not known here, whole and with all that SPICE loads"
+            note = f"came with sha256 {jar.sha256}: {known}{'; cut to what SPICE loads' if jar.cut else ''}"
+            rows.append(_jar(jar.path, "fetched", note))
+    return folder, rows
+
+
+def _jar(path: Path, state: str, note: str) -> dict[str, Any]:
+    from alm_bench.data import file_sha256
+
+    return {
+        "task": SPICE,
+        "role": "jar",
+        "place": path.name,
+        "state": state,
+        "path": str(path),
+        "bytes": path.stat().st_size,
+        "sha256": file_sha256(path),
+        "note": note,
+    }
+
+
+def _row(got: "Got") -> dict[str, Any]:
+    from alm_bench.data import file_sha256
+
+    is_file = got.path is not None and got.path.is_file()
+    return {
+        "task": got.task,
+        "role": got.role,
+        "place": got.place,
+        "state": got.state,
+        "path": None if got.path is None else str(got.path),
+        "bytes": got.path.stat().st_size if is_file and got.path else None,
+        "sha256": file_sha256(got.path) if is_file and got.path else None,
+        "note": got.note,
+    }
+
+
+def _print(folder: Path, rows: list[dict[str, Any]], json_: bool) -> None:
+    from alm_bench.reports.tables import markdown
+
+    if json_:
+        common.print_json({"folder": str(folder), "files": rows})
+        return
+    cells = [
+        [
+            row["task"],
+            row["place"],
+            row["state"],
+            f"{row['bytes']:,} bytes" if row["bytes"] is not None else "-",
+            (row["sha256"] or "-")[:12],
+        ]
+        for row in rows
+    ]
+    print(markdown(["task", f"place below {folder}", "state", "size", "sha256"], cells))
+    if all(row["state"] in ("there", "elsewhere") for row in rows):
+        print("\nnothing was fetched: all that can be is there")
+    for row in rows:
+        if row["note"]:
+            print("\n" + escape_terminal(f"{row['task']}, {row['role']}: {row['state']}: {row['note']}"))

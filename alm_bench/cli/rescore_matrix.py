@@ -1,0 +1,59 @@
+"""`alm-bench rescore-matrix`: one file of outputs under every known program's rule."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from alm_bench.cli import common
+
+
+def rescore_matrix(
+    outputs: Annotated[
+        Path,
+        typer.Argument(help="Each item's output: JSON, JSONL, CSV, TSV, .xlsx or .eval (docs/replay.md)."),
+    ],
+    annotations: Annotated[
+        Path | None, typer.Option(help="The questions with `choices` and `answer`, where OUTPUTS does not hold them.")
+    ] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="Where a row has the text: a column, or a dotted path (x.0.y)."),
+    ] = None,
+    id_: Annotated[
+        str | None, typer.Option("--id", metavar="PATH", help="Where a row has the id: a column, or a dotted path.")
+    ] = None,
+    duplicates: Annotated[
+        str | None,
+        typer.Option(metavar="first|last|each", help="Which output counts of an id that repeats. [default: an error]"),
+    ] = None,
+    label: common.Label = None,
+    answer_tag: common.AnswerTag = None,
+    json_: common.Json = False,
+) -> None:
+    """Show why published numbers disagree: the accuracy of the same outputs by the rules of other programs."""
+    from alm_bench.data import Columns, check_golds, pair_outputs, read_stored
+    from alm_bench.reports.tables import cell, markdown
+    from alm_bench.scoring.other_parsers import REFUSAL, Answer, matrix
+
+    which: Any = "error" if duplicates is None else common.one_of(duplicates, ("first", "last", "each"), "--duplicates")
+    tags = common.answer_tags(answer_tag)
+    stored = read_stored(outputs, Columns(column, id_, which))
+    answers = [Answer(sample, text, tags) for sample, text in pair_outputs(stored, annotations)]
+    check_golds([answer.sample for answer in answers], annotations or outputs)
+    rows = matrix(answers)
+    model = label or outputs.stem
+    if json_:
+        figures = ("accuracy", "empty", "refused")
+        found = [{"rule": row.rule.name, **{name: asdict(getattr(row, name)) for name in figures}} for row in rows]
+        common.print_json({"model": model, "format": stored.format, "rules": found})
+        return
+    table = [
+        [row.rule.name, row.rule.says, row.accuracy.n]
+        + [cell(asdict(metric), "accuracy") for metric in (row.accuracy, row.empty, row.refused)]
+        for row in rows
+    ]
+    print(markdown(["rule", "reads", "n", "accuracy", "if all were empty", f'if all were "{REFUSAL}"'], table))
+    questions = f"the questions of {annotations.name}" if annotations else "the questions that it holds"
+    print(f"\n{model}: {len(stored.items)} outputs of {stored.called}, scored by {questions}.")

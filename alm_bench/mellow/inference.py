@@ -1,0 +1,215 @@
+"""From questions about decoded clips to texts: what the adapter and other callers of a loaded network use."""
+
+import copy
+import os
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from cachetools import LRUCache
+from torch import Tensor
+
+from alm_bench.audio import content
+from alm_bench.core.errors import UsageError
+from alm_bench.core.protocols import CACHE_MB
+from alm_bench.core.types import Decoding, Wave
+from alm_bench.mellow.checkpoint import Loaded
+from alm_bench.mellow.config import EncoderConfig, MellowConfig
+from alm_bench.mellow.decoder import KVCache
+from alm_bench.mellow.generate import Context, Engine, Likelihood, Written
+from alm_bench.mellow.packed_linear import dense_layers
+from alm_bench.mellow.prompt import Protocol
+
+T = TypeVar("T")
+V = TypeVar("V", Tensor, KVCache)
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A decoded clip as the network begins with it: its log-mel (frames, mels), and a key that tells this from all
+    others: the same clip under another crop, or with noise on it, is another."""
+
+    key: str
+    logmel: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`id` seeds sampling. Clips, decoded or listened to, have exactly the encoder's number of samples."""
+
+    id: str
+    prompt: str
+    first: Wave | Clip
+    second: Wave | Clip | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`text` as written, up to the stop token; `tokens` counts it without that; `truncated` by the token limit."""
+
+    text: str
+    tokens: int
+    truncated: bool
+
+
+class Answerer:
+    """A loaded network on a device under one protocol.
+
+    What the encoder heard in a clip and what the language model made of a question's clips, which come before its
+    prompt, is kept for other questions about them: at most `cache_mb` MB of it, the latest used; none with 0, where
+    every question computes its own.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        protocol: Protocol,
+        device: torch.device,
+        dtype: torch.dtype,
+        cache_mb: int = CACHE_MB,
+        compiled: bool = False,
+    ) -> None:
+        self.model, self.tokenizer, self.protocol, self.device = loaded.model, loaded.tokenizer, protocol, device
+        self.model.cast(dtype)
+        self.model.to(device)
+        dense_layers(self.model.encoder)
+        dense_layers(self.model.mapper)
+        self.engine = Engine(self.model, compiled)
+        self._at_once = clips_at_once(self.model.config, device.type)
+        self._threads = torch.get_num_threads()
+        self._logmel = copy.deepcopy(self.model.encoder.logmel).cpu()
+        self.forget(cache_mb)
+
+    def forget(self, cache_mb: int) -> None:
+        """Begin anew with nothing kept, and so much room for what will be."""
+        self._share = cache_mb > 0
+        self._kept: LRUCache[Hashable, Tensor | KVCache] = LRUCache(cache_mb * 1_000_000, lambda value: value.nbytes)
+
+    def listen(self, wave: Wave) -> Clip:
+        """What is computed of a clip before the network proper: on any thread, beside the network's own work."""
+        with one_thread(self._threads), torch.inference_mode():
+            logmel = self._logmel(torch.from_numpy(np.array(wave))[None])[0]
+        return Clip(content([logmel.numpy()]), logmel)
+
+    def answer(self, questions: Sequence[Question], decoding: Decoding) -> list[Answer]:
+        """One answer a question, in order."""
+        return [
+            Answer(self.tokenizer.decode(row.tokens, skip_special_tokens=False), len(row.tokens), row.truncated)
+            for row in self.written(questions, decoding)
+        ]
+
+    def written(self, questions: Sequence[Question], decoding: Decoding) -> list[Written]:
+        """The tokens of one answer a question, in order."""
+        if not questions:
+            return []
+        return self.engine.generate(self._contexts(questions), [question.id for question in questions], decoding)
+
+    def likelihoods(self, questions: Sequence[Question], answers: Sequence[Sequence[str]]) -> list[list[Likelihood]]:
+        """Of each of the `answers` that are given for a question, in order."""
+        if not questions:
+            return []
+        ids = [[self.tokenizer.encode(text, add_special_tokens=False).ids for text in texts] for texts in answers]
+        return self.engine.log_likelihoods(self._contexts(questions), ids)
+
+    @torch.inference_mode()
+    def _contexts(self, questions: Sequence[Question]) -> list[Context]:
+        """What the answer to each question follows."""
+        pairs = []
+        for number, question in enumerate(questions):
+            pair = [self._clip(clip) for clip in (question.first, question.second) if clip is not None]
+            if not self._share:  # under a key of its own nothing is ever found
+                pair = [replace(clip, key=f"{clip.key} {number} {place}") for place, clip in enumerate(pair)]
+            pairs.append(pair)
+        keys = [tuple(clip.key for clip in pair) for pair in pairs]
+        prefixes = self._had(dict(zip(keys, pairs, strict=True)), self._prefixes)
+        layout, tokenizer = self.model.config.prompt, self.tokenizer
+        prompts = [self.protocol.prompt_ids(question.prompt, tokenizer, layout) for question in questions]
+        return [
+            Context(prefixes[key], self.engine.embed([layout.separator, *prompt]))
+            for key, prompt in zip(keys, prompts, strict=True)
+        ]
+
+    def _clip(self, clip: Wave | Clip) -> Clip:
+        return clip if isinstance(clip, Clip) else self.listen(clip)
+
+    def _prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[KVCache]:
+        heard = self._had({clip.key: clip for pair in pairs for clip in pair}, self._hear)
+        return self.engine.prefixes([self.model.audio(*(heard[clip.key] for clip in pair)) for pair in pairs])
+
+    def _hear(self, clips: Sequence[Clip]) -> list[Tensor]:
+        """(A, D) each."""
+        rows: list[Tensor] = []
+        for start in range(0, len(clips), self._at_once):
+            logmel = torch.stack([clip.logmel for clip in clips[start : start + self._at_once]])
+            if self.device.type == "cuda":
+                logmel = logmel.pin_memory().to(self.device, non_blocking=True)
+            encoder = self.model.encoder
+            heard = self.model.mapper(encoder.heard(encoder.encode(logmel)), encoder.repeats)
+            rows += [row.clone() for row in heard]  # a view that is kept would keep all of them
+        return rows
+
+    def _had(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
+        """By key what is kept of it, or else what `make` makes of it, which is kept from now on."""
+        kept: Any = self._kept  # of both kinds, each under keys of its own
+        had: dict[Hashable, V] = {key: kept[key] for key in wanted if key in kept}
+        missing = [key for key in wanted if key not in had]
+        for key, value in zip(missing, make([wanted[key] for key in missing]) if missing else (), strict=True):
+            had[key] = value
+            if self._share and value.nbytes <= kept.maxsize:
+                kept[key] = value
+        return had
+
+
+@contextmanager
+def one_thread(otherwise: int) -> Iterator[None]:
+    """Let torch use one thread for what this one asks of it: the others are the network's, and how many there are does
+    not change how a sum is rounded. `otherwise` is how many it uses before and after: what torch says of that while
+    another thread is in here is 1."""
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(otherwise)
+
+
+def clips_at_once(config: MellowConfig, device: str) -> int:
+    """Clips that are encoded together: on CPUs so few that what passes between layers stays in the cache."""
+    if device != "cpu":
+        return 64
+    largest = EncoderConfig()
+    encoder = config.encoder
+    if not isinstance(encoder, EncoderConfig):
+        return 2
+    return max(1, 2 * largest.image**2 * largest.embed // (encoder.image**2 * encoder.embed))
+
+
+def exact() -> None:
+    """Let torch use deterministic algorithms only, from now on and in all of this process.
+
+    cuBLAS reads its setting when it is first used.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+
+
+def pick_device(name: str) -> torch.device:
+    """`auto` takes the GPU where there is one."""
+    available = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"device takes auto, cpu or cuda, found {name!r}")
+    if name == "cuda" and not available:
+        raise UsageError("device cuda was asked for, but torch sees no GPU; use cpu or auto")
+    return torch.device(name)
+
+
+def pick_dtype(name: str | None) -> torch.dtype:
+    if name is not None and name not in DTYPES:
+        raise UsageError(f"mellow computes in {', '.join(DTYPES)}, found dtype {name!r}")
+    return DTYPES[name or "float32"]

@@ -1,0 +1,193 @@
+"""Does the audio reach the model at all? Servers, templates and processors drop it silently, and the model answers
+fluently all the same (ollama#17730, vllm#41284, llama.cpp#14963)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from alm_bench.audio.probes import SOUNDS, probe
+from alm_bench.core import Adapter, AdapterError, Decoding, OptionScores, Output, Request, Scores
+from alm_bench.runner.inference import asking, call
+from alm_bench.runner.loader import load_clips
+
+Verdict = Literal["delivered", "no reaction", "audio_not_delivered", "not checked"]
+
+QUESTION = "Describe the sound in a few words."
+NATIVE = "caption the audio"
+"""What adapters of native prompts are asked: a model that was trained on few prompts answers no others."""
+
+CLIP, OTHER, NONE = "tone", "noise", "no clip"
+AGAIN = "tone, again"
+TOKENS = ("prompt_tokens", "audio_tokens")
+MAX_NEW_TOKENS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the model made of one sound. `tokens` are those of the prompt that it counted, by name."""
+
+    sound: str
+    text: str | None
+    error: str | None
+    tokens: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """`delivered`: the model's token counts differ with and without a clip, its answers or likelihoods react to which
+    clip it is, or its waves are put into it by construction. `no reaction`: delivered, but nothing reacts.
+    `audio_not_delivered`: neither. `not checked`: the question could not be asked.
+    """
+
+    verdict: Verdict
+    reason: str
+    said: Sequence[Said] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def proof_needed(adapter: Adapter) -> bool:
+    """Whether something that may drop a clip stands between the adapter and its model (`delivery = "to be shown"`)."""
+    return adapter.audio is not None and getattr(adapter, "delivery", "by construction") == "to be shown"
+
+
+def listener(adapter: Adapter) -> Adapter:
+    """The part of a model of several that gets the clips (its `listener`), else the adapter itself. What stands around
+    it, or keeps what was heard once, would answer in its place."""
+    found: Adapter = getattr(adapter, "listener", adapter)
+    return adapter if found is adapter else listener(found)
+
+
+def question(adapter: Adapter, prompts: str | None = None) -> str:
+    """In the prompt set `prompts`, the adapter's own where none is named."""
+    return NATIVE if (prompts or getattr(adapter, "prompts", None)) == "native" else QUESTION
+
+
+def check_delivery(adapter: Adapter, asked: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> Delivery:
+    """Ask one question (`asked`, else `question`) about plainly different sounds, and about none. `sounds` holds the
+    tone and the noise.
+
+    The tone is put twice: a model that answers the same prompt in two ways reacts to nothing by answering in two ways.
+    Raises UnreachableError where no call can succeed.
+    """
+    adapter = listener(adapter)
+    if adapter.audio is None:
+        return Delivery("not checked", f"{adapter.identity.label} takes no audio")
+    prompt = asked or question(adapter)
+    requests = {name: _request(adapter, prompt, name, name) for name in sounds}
+    requests[AGAIN] = _request(adapter, prompt, AGAIN, CLIP)
+    requests[NONE] = Request(f"probe-{NONE}", prompt)
+    outputs = _outputs(adapter, requests)
+    said = [_said(name, output) for name, output in outputs.items()]
+    verdict, reason = _verdict(adapter, outputs, prompt)
+    return Delivery(verdict, reason, said)
+
+
+def insist(adapter: Adapter, prompts: str | None = None) -> Delivery:
+    """Check, and raise AdapterError where the audio is not delivered: what follows would be a text model's score."""
+    found = check_delivery(adapter, question(adapter, prompts))
+    if found.verdict == "audio_not_delivered":
+        raise AdapterError(
+            f"audio_not_delivered: {adapter.identity.label} {found.reason}; nothing was scored (see `alm-bench check`)"
+        )
+    return found
+
+
+def _request(adapter: Adapter, prompt: str, name: str, sound: str) -> Request:
+    assert adapter.audio is not None
+    spare = probe("clicks") if adapter.audio.spare else None
+    request = Request(f"probe-{name}", prompt, (probe(sound),), spare=spare)
+    return load_clips(0, request, adapter.audio).request
+
+
+def _outputs(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, Output]:
+    """One call a request: that batches do not matter is what is to be shown, too.
+
+    Where something is to be shown and the first is not answered, nothing will be: the others are not asked, each of
+    which may cost a restart or a deadline's wait.
+    """
+    ask = asking(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
+    outputs: dict[str, Output] = {}
+    for name, request in requests.items():
+        (outputs[name],) = call(ask, [request])
+        if outputs[name].text is None and name == CLIP and proof_needed(adapter):
+            break
+    return outputs
+
+
+def _said(sound: str, output: Output) -> Said:
+    tokens = {name: output.extra[name] for name in TOKENS if isinstance(output.extra.get(name), int)}
+    return Said(sound, output.text, output.error or output.refusal, tokens)
+
+
+def _verdict(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tuple[Verdict, str]:
+    constructed = not proof_needed(adapter)
+    first = outputs[CLIP]
+    if first.text is None and not constructed:
+        return "not checked", f"the question could not be asked: {first.error or first.refusal or 'no text'}"
+    counted = _counted(first, outputs[NONE])
+    reaction, unmoved = _reaction(adapter, outputs, prompt), _unmoved(outputs)
+    if reaction is not None and (constructed or counted is None):
+        return "delivered", reaction
+    if counted is not None:
+        return ("delivered", counted) if reaction is not None else ("no reaction", f"{counted}, but {unmoved}")
+    if constructed:
+        return "no reaction", f"its waves are put into the model, but {unmoved}"
+    failed = next((name for name in (AGAIN, OTHER) if outputs[name].text is None), None)
+    if failed is not None:
+        why = outputs[failed].error or outputs[failed].refusal or "no text"
+        return "not checked", f"the question about {failed} could not be asked: {why}"
+    told = any(isinstance(first.extra.get(name), int) for name in TOKENS)
+    same = "counts as many prompt tokens with a clip as without" if told else "tells no prompt tokens"
+    return "audio_not_delivered", f"{same}, and {unmoved}"
+
+
+def _unmoved(outputs: Mapping[str, Output]) -> str:
+    """What shows no reaction."""
+    if outputs[CLIP].text != outputs[AGAIN].text:
+        return "its two answers to one tone differ, so that others that differ show nothing"
+    if outputs[NONE].text is None:
+        return "the answers to a tone and to noise are the same"
+    return "the answers to a tone, to noise and to no clip are the same"
+
+
+def _counted(clip: Output, none: Output) -> str | None:
+    """How the token counts tell a prompt with a clip from one without."""
+    for name in TOKENS:
+        ours, theirs = clip.extra.get(name), none.extra.get(name, 0 if name == "audio_tokens" else None)
+        if isinstance(ours, int) and isinstance(theirs, int) and ours != theirs:
+            return f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
+    return None
+
+
+def _reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> str | None:
+    clip, again, other, none = (outputs[name].text for name in (CLIP, AGAIN, OTHER, NONE))
+    if clip == again and clip is not None:
+        if other is not None and other != clip:
+            return "answers to a tone and to noise differ"
+        if none is not None and none != clip:
+            return "answers with and without a clip differ"
+    if isinstance(adapter, Scores):
+        return _preference(adapter, prompt)
+    return None
+
+
+def _preference(adapter: Scores, prompt: str) -> str | None:
+    """Whether the likelihoods of the sounds' names move by more than they do for the same clip."""
+    assert isinstance(adapter, Adapter)
+    choices = tuple(SOUNDS)
+    scores = []
+    for name, sound in ((CLIP, CLIP), (AGAIN, CLIP), (OTHER, OTHER)):
+        (found,) = adapter.loglikelihood([replace(_request(adapter, prompt, name, sound), choices=choices)])
+        if found.error is not None:
+            return None
+        scores.append(found)
+    moved, still = _distance(scores[0], scores[2]), _distance(scores[0], scores[1])
+    return "likelihoods of answers to a tone and to noise differ" if moved > 1e-3 + 10 * still else None
+
+
+def _distance(one: OptionScores, other: OptionScores) -> float:
+    """In nats."""
+    pairs = zip(one.forms["text"], other.forms["text"], strict=True)
+    return max(abs(a - b) for (a, _), (b, _) in pairs)

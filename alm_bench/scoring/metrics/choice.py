@@ -1,0 +1,51 @@
+"""Metrics of questions with options, yes/no questions and labels; their tasks compute them."""
+
+from alm_bench.scoring.metrics.spec import MetricSpec
+
+
+def _spec(
+    rank: int, name: str, title: str, description: str, *, decimals: int = 1, own_items: bool = False
+) -> MetricSpec:
+    return MetricSpec(
+        rank=rank, name=name, title=title, description=description, decimals=decimals, own_items=own_items
+    )
+
+
+METRICS = (
+    MetricSpec(
+        rank=0,
+        name="answered",
+        title="answered",
+        description="Share of items with an answer that could be parsed.",
+        shows_interval=False,
+    ),
+    _spec(1, "accuracy", "accuracy", "Share of items answered correctly; an item without an answer is wrong."),
+    _spec(2, "chance_filled", "chance-imputed", "Accuracy where an item without an answer counts 1 / options."),
+    _spec(
+        3,
+        "beyond_text",
+        "not solvable from text",
+        "Accuracy on the items that a text-only run gets wrong.",
+        own_items=True,
+    ),
+    _spec(4, "official_accuracy", "official", "Accuracy by the benchmark's own scorer.", decimals=2),
+    _spec(5, "all_right", "circular", "Share of questions right in every option order (CircularEval).", own_items=True),
+    _spec(6, "consistency", "consistency", "Share of pairs of option orders with the same answer.", own_items=True),
+    _spec(7, "option_precision", "option P", "Precision over single options."),
+    _spec(8, "option_recall", "option R", "Recall over single options."),
+    _spec(9, "option_f1", "option F1", "F1 over single options."),
+    _spec(10, "by_text_sum", "text LL", "Accuracy by the summed log-likelihood of the option's text."),
+    _spec(11, "by_text_mean", "text LL/token", "Accuracy by the log-likelihood of the option's text per token."),
+    _spec(12, "by_letter_sum", "letter LL", "Accuracy by the summed log-likelihood of the option's letter."),
+    _spec(13, "by_letter_mean", "letter LL/token", "Accuracy by the log-likelihood of the option's letter per token."),
+    _spec(20, "precision", "P", "Macro-averaged precision."),
+    _spec(21, "recall", "R", "Macro-averaged recall."),
+    _spec(22, "f1", "F1", "Macro-averaged F1."),
+    _spec(23, "eacc", "EACC", "Accuracy on entailed hypotheses (arXiv 2407.18062)."),
+    _spec(24, "nacc", "NACC", "Accuracy on neutral hypotheses (arXiv 2407.18062)."),
+    _spec(25, "cacc", "CACC", "Accuracy on contradicted hypotheses (arXiv 2407.18062)."),
+    _spec(30, "binary_accuracy", "yes/no, all", "Accuracy over all annotators' yes/no rows.", own_items=True),
+    _spec(31, "majority_accuracy", "yes/no, majority", "Accuracy against the majority's answer.", own_items=True),
+    _spec(32, "unanimous_accuracy", "yes/no, unanimous", "Accuracy where all annotators agree.", own_items=True),
+    _spec(33, "open_accuracy", "open", "Share of one-word answers that equal a reference.", own_items=True),
+)

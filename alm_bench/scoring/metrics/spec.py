@@ -1,0 +1,61 @@
+"""What a metric is: the one thing that a new metric has to say of itself."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from alm_bench.scoring.captions import CaptionScore
+
+Scale = Literal["percent", "number"]
+"""How a stored value is printed: a fraction times 100, or the number itself."""
+
+Compute = Callable[[Sequence[str], Sequence[Sequence[str]]], "CaptionScore"]
+"""From candidates (items,) and references (items, at least one) to the corpus value and one value an item."""
+
+LAST = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSpec:
+    """One metric of a run, a table column and a candidate for ranking."""
+
+    name: str
+    """Key in `summary.json` and in `--metrics`: lower case, digits and underscores."""
+
+    title: str
+    """Column heading."""
+
+    description: str = ""
+    """One sentence, with the source (paper, equation)."""
+
+    scale: Scale = "percent"
+    """Whether a stored value is a fraction that is printed as a percentage, or a number printed as it is."""
+
+    decimals: int = 1
+    """Decimals of a printed value."""
+
+    higher_is_better: bool = True
+    """False for error rates and distances: rankings and margins turn round."""
+
+    per_item: bool = True
+    """Whether the corpus value is the mean of item values."""
+
+    shows_interval: bool = True
+    """Whether tables print the 95 % interval beside the value."""
+
+    own_items: bool = False
+    """Whether the metric covers other items than its row, so that its number of items is printed with it."""
+
+    needs: tuple[str, ...] = ()
+    """What must be there to compute it, such as `java`."""
+
+    compute: Compute | None = None
+    """Computes the metric from tokenised sentences; None for metrics that a task computes itself."""
+
+    rank: int = LAST
+    """Position among the columns of a table, ascending."""
+
+    def printed(self, value: float) -> float:
+        """Return a stored value in the unit in which it is printed."""
+        return 100 * value if self.scale == "percent" else value

@@ -1,0 +1,183 @@
+"""How other programs read the same answers: their rules, written from their descriptions, for comparison with ours.
+
+Each gives what an item earns, 0 to 1; a rule that guesses earns its expectation. None leaves an item out.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from string import ascii_uppercase
+
+from alm_bench.core.types import Metric, Sample
+from alm_bench.parsing import PARSER, parse_choice
+from alm_bench.scoring.intervals import proportion
+from alm_bench.scoring.mmau_match import official_correct
+from alm_bench.scoring.multiple_choice import same_option
+
+REFUSAL = "I cannot determine the answer"
+
+Earned = list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One item: the question, with its options and gold, the model's raw text, and further tags that hold answers."""
+
+    sample: Sample
+    text: str
+    answer_tags: tuple[str, ...] = ()
+
+    @property
+    def choices(self) -> Sequence[str]:
+        return self.sample.choices
+
+    def right(self, place: int | None) -> bool:
+        known = place is not None and 0 <= place < len(self.choices)
+        return known and same_option(self.sample, place)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`name` is whose, `says` what it does."""
+
+    name: str
+    says: str
+    earns: Callable[[Sequence[Answer]], Earned]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A rule's accuracy on the outputs, and what it would give if all of them were empty, or refusals."""
+
+    rule: Rule
+    accuracy: Metric
+    empty: Metric
+    refused: Metric
+
+
+def matrix(answers: Sequence[Answer]) -> list[Row]:
+    """Every rule on the same outputs."""
+    silent = [replace(answer, text="") for answer in answers]
+    refusing = [replace(answer, text=REFUSAL) for answer in answers]
+    return [Row(rule, *(_share(rule.earns(part)) for part in (answers, silent, refusing))) for rule in RULES]
+
+
+def _share(earned: Earned) -> Metric:
+    """An expectation over guesses has no interval of a count."""
+    kept = [value for value in earned if value is not None]
+    if kept and any(0 < value < 1 for value in kept):
+        return Metric(sum(kept) / len(kept), n=len(kept))
+    return proportion(sum(kept), len(kept))
+
+
+def _each(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Earned]:
+    return lambda answers: [earns(answer) for answer in answers]
+
+
+def _picks(picks: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]], Earned]:
+    return _each(lambda answer: float(answer.right(picks(answer))))
+
+
+def _ours(answer: Answer) -> int | None:
+    return parse_choice(answer.text, answer.choices, answer.answer_tags).index
+
+
+def _official(answer: Answer) -> float:
+    return float(official_correct(answer.text, answer.sample.gold or "", answer.choices))
+
+
+def _before_bracket(answer: Answer) -> int:
+    said = answer.text.split(")")[0].strip().upper()
+    return ascii_uppercase.find(said) if len(said) == 1 else -1
+
+
+_STATED = re.compile(r"ANSWER\s*:\s*([A-Z])", re.IGNORECASE)
+
+
+def _evalscope(answer: Answer) -> int:
+    if match := _STATED.search(answer.text):
+        return ascii_uppercase.index(match[1].upper())
+    letters = ascii_uppercase[: len(answer.choices)]
+    lone = re.search(rf"\b[{letters}]\b", answer.text)
+    return letters.index(lone[0]) if lone else 0
+
+
+def _template(answer: Answer) -> tuple[str, list[int]]:
+    """The stripped text, and the options whose capital stands in it: in brackets, else before a blank or a point."""
+    said = f" {answer.text.strip(',.!?;:')} "
+    letters = ascii_uppercase[: len(answer.choices)]
+    for form in ("({})", "{} ", "{}."):
+        if found := [place for place, letter in enumerate(letters) if form.format(letter) in said]:
+            return said, found
+    return said, []
+
+
+def _guess(answer: Answer) -> float:
+    """What a letter drawn at random is worth."""
+    return sum(answer.right(place) for place in range(len(answer.choices))) / len(answer.choices)
+
+
+def _lmms_mmau(answer: Answer) -> float:
+    _, found = _template(answer)
+    return float(answer.right(found[0])) if found else _guess(answer)
+
+
+def _lmms_mmar(answer: Answer) -> float:
+    said, found = _template(answer)
+    if found:
+        return float(answer.right(max(found, key=lambda place: said.rfind(f"({ascii_uppercase[place]})"))))
+    last = {place: said.lower().rfind(text.lower()) for place, text in enumerate(answer.choices)}
+    if len(said.split()) > 5 and max(last.values()) >= 0:
+        return float(answer.right(max(last, key=last.__getitem__)))
+    return _guess(answer)
+
+
+def _mmsu(answers: Sequence[Answer]) -> Earned:
+    earned: Earned = []
+    before: str | None = None
+    for answer in answers:
+        letters, text = ascii_uppercase[: len(answer.choices)], answer.text.strip()
+        said = next((text[at] for at in (0, -2) if -len(text) <= at < len(text) and text[at] in letters), None)
+        before = said if text else before
+        earned.append(None if before is None else float(answer.right(letters.find(before))))
+    return earned
+
+
+def _capital(answer: Answer) -> int | None:
+    found = {letter for letter in "ABCD" if letter in answer.text}
+    return ascii_uppercase.index(found.pop()) if len(found) == 1 else None
+
+
+_LETTER = re.compile(r"\W*([a-z])\W*", re.IGNORECASE)
+
+
+def _letter_only(answer: Answer) -> int | None:
+    match = _LETTER.fullmatch(answer.text)
+    return ascii_uppercase.index(match[1].upper()) if match and match[1].isascii() else None
+
+
+def _contained(answer: Answer) -> int | None:
+    found = [i for i, text in enumerate(answer.choices) if text.lower() in answer.text.lower()]
+    return found[0] if len(found) == 1 else None
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(f"alm-bench, {PARSER}", "the last explicit statement, else the conclusion; never a guess", _picks(_ours)),
+    Rule("MMAU, official", "bags of words: all of the gold's, none that only other options have", _each(_official)),
+    Rule("Mellow's authors", "the text before the first `)`", _picks(_before_bracket)),
+    Rule("EvalScope", "`ANSWER: X`, else a lone capital, else always A", _picks(_evalscope)),
+    Rule(
+        "lmms-eval, MMAU",
+        "the first capital in brackets, before a blank or a point, else a random letter",
+        _each(_lmms_mmau),
+    ),
+    Rule(
+        "lmms-eval, MMAR",
+        "the last such capital, else, over five words, the last option's text, else random",
+        _each(_lmms_mmar),
+    ),
+    Rule("MMSU", "first or second-last character; empty takes the letter before; others are left out", _mmsu),
+    Rule("MuChoMusic", "the one capital of A to D that occurs anywhere", _picks(_capital)),
+    Rule("letter alone", "a single letter in any brackets", _picks(_letter_only)),
+    Rule("containment", "the one option whose text the output holds", _picks(_contained)),
+)
