@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from alm_bench.core.errors import UsageError, known_first
-from alm_bench.core.options import fill
+from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
 from alm_bench.core.protocols import Adapter, NoOptions, Runtime, Task
 from alm_bench.core.types import AblationCard, DataFile, Fetch, TaskCard
@@ -37,7 +37,7 @@ class TaskEntry:
 
     def create(self, options: Mapping[str, str] | None = None, answer_tags: Sequence[str] = ()) -> Task:
         """Create the task. `answer_tags` are names of answer tags besides those of its card."""
-        parsed = fill(self._options(), options or {}, f"task {self.card.name}")
+        parsed = fill_options(self._options(), options or {}, f"task {self.card.name}")
         card = replace(self.card, answer_tags=tuple(dict.fromkeys((*self.card.answer_tags, *answer_tags))))
         task: Task = self._plugin().create(card, parsed)
         return task
@@ -82,7 +82,7 @@ class AdapterEntry:
         return bool(getattr(self.cls, "stored", False))
 
     def create(self, options: Mapping[str, str], runtime: Runtime) -> Adapter:
-        parsed = fill(getattr(self.cls, "Options", NoOptions), options, f"model {self.name}")
+        parsed = fill_options(getattr(self.cls, "Options", NoOptions), options, f"model {self.name}")
         adapter: Adapter = self.cls(parsed, runtime)
         for name in ("identity", "audio"):
             if not hasattr(adapter, name):

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from string import Template
 
 from alm_bench.core import UsageError
-from alm_bench.core.files import atomic_write, storing
+from alm_bench.core.files import atomic_write, report_full_disk
 from alm_bench.plugins import catalogue
 
 _RATE = 16_000
@@ -44,7 +44,7 @@ def new_adapter(name: str, folder: Path) -> Path:
 def new_worker(file: Path) -> Path:
     """A worker for `--model exec`, of the standard library alone. Raises UsageError, StoreError."""
     _free(file)
-    with storing(file):
+    with report_full_disk(file):
         file.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(file, _templates().joinpath(f"worker.py{_ENDING}").read_bytes())
     return file
@@ -97,7 +97,7 @@ def _walk(folder: Traversable, path: PurePosixPath) -> Iterable[tuple[PurePosixP
 def _write(folder: Path, contents: Mapping[str, bytes]) -> Path:
     """All files or none: they are written beside `folder` and moved there."""
     _free(folder)
-    with storing(folder):
+    with report_full_disk(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from alm_bench.data.readers import read_csv
 from alm_bench.scoring.captions import METRICS, caption_scores, tokenize
-from alm_bench.scoring.spice import spice_items, telling
+from alm_bench.scoring.spice import report_progress_to, spice_items
 
 
 def parity(file: Path) -> None:
@@ -46,7 +46,7 @@ def spice(file: Path, rows: int | None) -> None:
         def told(done: int, total: int, started: float = started) -> None:
             print(f"  {done} of {total}, {time.perf_counter() - started:.0f} s", flush=True)
 
-        with telling(told):
+        with report_progress_to(told):
             scores = spice_items(candidates, [[text] for text in references])
         seconds = time.perf_counter() - started
         own, javas = (

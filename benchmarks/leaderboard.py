@@ -22,7 +22,7 @@ from alm_bench.core.prompt import pick_prompt
 from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
 from alm_bench.records.run import finish_run
-from alm_bench.records.schema import Record, answered
+from alm_bench.records.schema import Record, complete_record
 from alm_bench.records.store import RunStore
 from alm_bench.records.summary import summarise
 from alm_bench.reports.tables import markdown
@@ -41,7 +41,7 @@ def answer_at_random(plan: Plan, seed: int) -> Iterator[Record]:
     draw = random.Random(seed)
     for record in plan.pending:
         letter = chr(ord("a") + draw.randrange(len(record.sample.choices)))
-        yield answered(record, Output(f"({letter})"), plan.task)
+        yield complete_record(record, Output(f"({letter})"), plan.task)
 
 
 def make_runs(plan: Plan, runs: int, out: Path) -> None:

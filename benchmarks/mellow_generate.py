@@ -46,7 +46,7 @@ from alm_bench.mellow.decoder import KVCache
 from alm_bench.mellow.generate import Context
 from alm_bench.mellow.inference import Answerer, Question
 from alm_bench.mellow.model import Mellow
-from alm_bench.mellow.packed_linear import Dense
+from alm_bench.mellow.packed_linear import PackedLinear
 from alm_bench.mellow.prompt import PROTOCOLS
 from alm_bench.plugins import catalogue
 from alm_bench.records.store import RunStore
@@ -246,8 +246,8 @@ def precision(limit: int | None) -> None:
 
 def limits(dtype: torch.dtype) -> tuple[float, float]:
     """GFLOP/s of one large product whose weight is laid out for it, and GB/s of reading large weights for one row."""
-    layer, x = Dense(torch.randn(1536, 1536, dtype=dtype)), torch.randn(1024, 1536, dtype=dtype)
-    many = [Dense(torch.randn(2048, 2048, dtype=dtype)) for _ in range(64)]
+    layer, x = PackedLinear(torch.randn(1536, 1536, dtype=dtype)), torch.randn(1024, 1536, dtype=dtype)
+    many = [PackedLinear(torch.randn(2048, 2048, dtype=dtype)) for _ in range(64)]
     row = torch.randn(1, 2048, dtype=dtype)
     products = min(seconds(lambda: layer(x))[0] for _ in range(20))
     reading = min(seconds(lambda: [each(row) for each in many])[0] for _ in range(10))

@@ -40,7 +40,7 @@ from alm_bench.plugins import catalogue
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
 from alm_bench.runner import Plan, RunSpec, execute, prepare
-from alm_bench.runner.batch_size import Sizer
+from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
 from alm_bench.runner.executors.local import Local
 from alm_bench.runner.loader import clips
@@ -85,7 +85,7 @@ def executed(plans: Sequence[Plan], runs: Path, between: Callable[[], None] = la
 def unrecorded(plans: Sequence[Plan]) -> list[Record]:
     found: list[Record] = []
     for plan in plans:
-        sizer = Sizer(plan.spec.batch_size, print)
+        sizer = BatchSizer(plan.spec.batch_size, print)
         for records in Local().answered(plan, range(len(plan.pending)), Budget(), sizer):
             found += records
     return found

@@ -20,7 +20,7 @@ from answer_endings import chain_texts
 
 from alm_bench.parsing import parse_choice, parse_label, parse_number, parse_yes_no
 from alm_bench.parsing.plain import ENTAILMENT
-from alm_bench.scoring.intervals import proportion
+from alm_bench.scoring.intervals import wilson_interval
 
 Counted = Mapping[str, Sequence[bool]]
 
@@ -40,7 +40,7 @@ def print_table(title: str, counted: Counted, also: Counted | None = None) -> No
     print(f"\n| {title} | n | agree |" + (" wrong option |" if also else ""))
     print("|---|---|---|" + ("---|" if also else ""))
     for name, agreed in counted.items():
-        metric = proportion(sum(agreed), len(agreed))
+        metric = wilson_interval(sum(agreed), len(agreed))
         low, high = 100 * (metric.low or 0), 100 * (metric.high or 0)
         cells = f"| {name} | {len(agreed)} | {100 * sum(agreed) / len(agreed):.1f} [{low:.1f}, {high:.1f}] |"
         print(cells + (f" {sum(also[name])} |" if also else ""))

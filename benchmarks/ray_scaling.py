@@ -47,12 +47,12 @@ class Multiplies(BaseAdapter):
 
 
 def seconds(executor: "OnRay", plan: "Plan", places: range) -> float:
-    from alm_bench.runner.batch_size import Sizer
+    from alm_bench.runner.batch_size import BatchSizer
     from alm_bench.runner.budget import Budget
 
     started = time.perf_counter()
     answered = sum(
-        len(records) for records in executor.answered(plan, places, Budget(), Sizer(plan.spec.batch_size, print))
+        len(records) for records in executor.answered(plan, places, Budget(), BatchSizer(plan.spec.batch_size, print))
     )
     taken = time.perf_counter() - started
     assert answered == len(places)

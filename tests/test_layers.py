@@ -22,10 +22,10 @@ MAY_IMPORT = {
     "reports": "core scoring records",
     "demo": "core audio data",
     "mellow": "core audio",
-    "train": "core audio data demo mellow records plugins runner",
+    "train": "core audio data demo mellow records reports plugins runner",
     "tasks": "core audio data demo parsing scoring",
     "adapters": "core audio data mellow plugins",
-    "runner": "core audio data scoring records plugins",
+    "runner": "core audio data scoring records reports plugins",
     "cli": "core audio data demo parsing plugins records reports runner scaffold scoring train",
     "__main__": "cli",
 }

@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from alm_bench.core import Decoding
-from alm_bench.mellow.generate import dice, nucleus
+from alm_bench.mellow.generate import item_generator, nucleus
 
 
 class Drawn(LogitsProcessor):
@@ -18,7 +18,7 @@ class Drawn(LogitsProcessor):
     """
 
     def __init__(self, items: Sequence[str], decoding: Decoding) -> None:
-        self._dice = [dice(decoding.seed, item) for item in items]
+        self._dice = [item_generator(decoding.seed, item) for item in items]
         self._decoding = decoding
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:

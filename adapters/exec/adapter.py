@@ -25,7 +25,7 @@ from alm_bench.core import (
     UsageError,
     Wave,
 )
-from alm_bench.core.files import storing
+from alm_bench.core.files import report_full_disk
 from alm_bench.core.secrets import SHORTEST_SECRET, find_secrets, hide, names_secret, replace_secrets
 
 LOG = "worker.log"
@@ -188,7 +188,7 @@ class ExecAdapter:
             return base64.b64encode(file).decode("ascii")
         path = Path(self._folder.name) / f"{next(self._numbers)}.wav"
         self._files.setdefault(item, []).append(path)
-        with storing(path):
+        with report_full_disk(path):
             path.write_bytes(file)
         return str(path)
 

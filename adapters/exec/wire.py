@@ -13,7 +13,7 @@ from alm_bench.adapters.exec.process import Fault
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, UsageError, Wave
 from alm_bench.core.errors import known_first
 from alm_bench.core.foreign import storable
-from alm_bench.core.options import fill
+from alm_bench.core.options import fill_options
 
 VERSION = 1
 MOST_PARAMETERS = 10**15
@@ -111,7 +111,7 @@ def _policy(said: object) -> AudioPolicy | None:
         return None
     if not isinstance(said, dict):
         raise UsageError(f"its first line has audio {said!r:.60}; {_WANTED['audio']}")
-    policy: AudioPolicy = fill(AudioPolicy, {key: str(value) for key, value in said.items()}, "its audio")
+    policy: AudioPolicy = fill_options(AudioPolicy, {key: str(value) for key, value in said.items()}, "its audio")
     return policy
 
 

@@ -104,7 +104,7 @@ def decode(ref: AudioRef) -> tuple[Samples, int]:
     Raises AudioError for a clip that is missing, unreadable, cut off, empty, larger than `MOST_SAMPLES` or that holds
     values that are not finite.
     """
-    with opened(ref) as sound:
+    with open_sound(ref) as sound:
         sound.check_length()
         expect(
             sound.frames * sound.channels <= MOST_SAMPLES,
@@ -114,7 +114,7 @@ def decode(ref: AudioRef) -> tuple[Samples, int]:
 
 
 @contextmanager
-def opened(ref: AudioRef) -> Iterator[Sound]:
+def open_sound(ref: AudioRef) -> Iterator[Sound]:
     """A clip to be decoded. Raises AudioError, in one line, for whatever the system and libsndfile say, then or while
     the clip is open."""
     try:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 
-from alm_bench.audio.decode import MOST_SAMPLES, Samples, Sound, expect, opened
+from alm_bench.audio.decode import MOST_SAMPLES, Samples, Sound, expect, open_sound
 from alm_bench.audio.ops import stable_int
 from alm_bench.core import AudioError, AudioPolicy, AudioRef, Wave
 
@@ -43,7 +43,7 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
     Raises AudioError as `decode` does, for a clip below `min_seconds`, and for one of which more than `MOST_SAMPLES`
     samples would be heard.
     """
-    with opened(ref) as sound:
+    with open_sound(ref) as sound:
         _check_heard(ref, sound, policy)
         limit = _frames_needed(sound, policy)
         large = max(limit, _resampled(limit, sound.rate, policy.rate)) * sound.channels > AT_ONCE
@@ -52,7 +52,7 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
 
 def seconds_heard(ref: AudioRef, policy: AudioPolicy) -> float:
     """How long the wave is that `load` gives, by the file's header alone: no sample is decoded. Raises AudioError."""
-    with opened(ref) as sound:
+    with open_sound(ref) as sound:
         _check_heard(ref, sound, policy)
         own = sound.frames / sound.rate * _lanes(sound, policy)
     if policy.seconds is not None:

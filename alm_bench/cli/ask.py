@@ -22,7 +22,7 @@ def ask(
 ) -> None:
     """Ask a model about one or two clips (greedy). Standard output is the answer and nothing else."""
     from alm_bench.plugins import catalogue
-    from alm_bench.runner.inference import asking, call
+    from alm_bench.runner.inference import asking, predict_bisecting
     from alm_bench.runner.loader import load_clips
 
     clips = audio or []
@@ -36,7 +36,7 @@ def ask(
     if ready.audio_error is not None:
         raise UsageError(ready.audio_error)
     with common.chatter_aside():
-        (output,) = call(asking(adapter, Decoding(max_new_tokens=max_new_tokens)), [ready.request])
+        (output,) = predict_bisecting(asking(adapter, Decoding(max_new_tokens=max_new_tokens)), [ready.request])
     if output.error is not None or output.text is None:
         raise AlmBenchError(output.error or output.refusal or f"{adapter.identity.label} returned no text")
     if adapter.identity.note:

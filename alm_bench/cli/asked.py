@@ -138,7 +138,7 @@ class Asked:
 
     def check(self) -> None:
         """Raises UsageError for values that are none."""
-        from alm_bench.runner.batch_size import read_size
+        from alm_bench.runner.batch_size import parse_batch_size
 
         self._check_executor()
         common.one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
@@ -151,7 +151,7 @@ class Asked:
         common.check_device_and_dtype(self.device, self.dtype)
         common.answer_tags(self.answer_tag)
         Tolerance.read(self.max_failures)
-        read_size(self.batch_size)
+        parse_batch_size(self.batch_size)
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
             raise UsageError(f"--max-cost takes US dollars above 0, found {self.max_cost:g}")
         if self.solvable_by is not None:
@@ -160,7 +160,7 @@ class Asked:
     def spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> "RunSpec":
         """Of one task: its split, its kind of data, its own token limit, its options."""
         from alm_bench.runner import RunSpec
-        from alm_bench.runner.batch_size import read_size
+        from alm_bench.runner.batch_size import parse_batch_size
 
         method: Any = self.decoding
         order: Any = self.options
@@ -173,7 +173,7 @@ class Asked:
             prompt=self.prompt,
             seed=self.seed,
             limit=self.limit,
-            batch_size=read_size(self.batch_size),
+            batch_size=parse_batch_size(self.batch_size),
             workers=self.workers,
             missing_audio=self.missing_audio,  # type: ignore[arg-type]
             answer_by=self.answer_by,  # type: ignore[arg-type]

@@ -23,13 +23,13 @@ def caption_metrics(
     from alm_bench.records.schema import metric_json
     from alm_bench.reports.tables import fraction, markdown
     from alm_bench.scoring.captions import METRICS, caption_scores
-    from alm_bench.scoring.spice import telling
+    from alm_bench.scoring.spice import report_progress_to
 
     chosen = METRICS if metrics is None else tuple(name.strip() for name in metrics.split(",") if name.strip())
     if not chosen:
         raise UsageError("--metrics names no metric")
     items = read_captions(file)
-    with Counting("SPICE") as progress, telling(progress.update):
+    with Counting("SPICE") as progress, report_progress_to(progress.update):
         found = caption_scores(
             [item.candidate for item in items],
             [item.references for item in items],

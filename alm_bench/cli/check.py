@@ -22,12 +22,12 @@ def check(
     from alm_bench.audio.probes import SOUNDS
     from alm_bench.plugins import catalogue
     from alm_bench.reports.tables import markdown
-    from alm_bench.runner.audio_check import check_delivery, question
+    from alm_bench.runner.audio_check import check_audio, question
 
     runtime = common.make_runtime(device, dtype)
     with common.chatter_aside():
         adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), runtime)
-        found = check_delivery(adapter, sounds=tuple(SOUNDS))
+        found = check_audio(adapter, sounds=tuple(SOUNDS))
     if json_:
         common.print_json({"model": adapter.identity.label, "question": question(adapter), **found.as_json()})
     else:

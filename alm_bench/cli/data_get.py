@@ -106,12 +106,12 @@ def _spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tuple[Pat
     from alm_bench.core import MetricError
     from alm_bench.core.files import cache_folder
     from alm_bench.data import alone, fetch_corenlp
-    from alm_bench.scoring.spice import CORENLP, home
+    from alm_bench.scoring.spice import CORENLP, spice_folder
 
     folder = to or cache_folder("spice")
     try:
         there = folder if to is not None and all((to / jar).is_file() for jar in CORENLP) else None
-        there = home() if to is None else there
+        there = spice_folder() if to is None else there
     except MetricError:
         there = None
     if there is not None:

@@ -170,7 +170,7 @@ def _entries(found: "Measured") -> list[dict[str, Any]]:
 
 def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
     """Score against the ratio of clip to noise: clean, decibels, noise alone."""
-    from alm_bench.core.files import storing
+    from alm_bench.core.files import report_full_disk
 
     curves: dict[str, list[tuple[float, float]]] = {}
     for found in measured:
@@ -202,7 +202,7 @@ def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
     axes.set_ylim(bottom=0)
     axes.set_title(escape_terminal(model), parse_math=False)  # a name is no formula
     axes.legend()
-    with storing(file, "--plot"):
+    with report_full_disk(file, "--plot"):
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=120, bbox_inches="tight")
     pyplot.close(figure)

@@ -288,7 +288,7 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
     from alm_bench.records.summary import summarise
     from alm_bench.records.text_baseline import left_out, solved_by
     from alm_bench.runner import execute
-    from alm_bench.scoring.spice import telling
+    from alm_bench.scoring.spice import report_progress_to
 
     folder, solver = asked.out / plan.run_id, asked.solver
     with RunStore(folder, dict(plan.header), asked.fresh) as store:
@@ -307,7 +307,7 @@ def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") 
             store.rewrite(records)
         elif (told := left_out(records)) is not None:
             print_notice(f"{plan.spec.task}: {told}")
-        with Counting("SPICE") as counting, telling(counting.update):
+        with Counting("SPICE") as counting, report_progress_to(counting.update):
             summary = summarise(store.header, plan.task, records, folder.name)
         if not summary["partial"]:
             store.note("spec", plan.header["spec"])  # what no answer depends on may be another than before

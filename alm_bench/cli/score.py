@@ -48,7 +48,7 @@ def _score(folder: Path, solver: Path | None, metrics: str | None, tags: tuple[s
     from alm_bench.records.store import RunStore, read_header
     from alm_bench.records.summary import summarise
     from alm_bench.records.text_baseline import solved_by
-    from alm_bench.scoring.spice import telling
+    from alm_bench.scoring.spice import report_progress_to
 
     header = read_header(folder)
     name = header["task"]["name"]
@@ -62,7 +62,7 @@ def _score(folder: Path, solver: Path | None, metrics: str | None, tags: tuple[s
         records, reparsed = reparse(store.kept, task, parser)
         if solver is not None:
             records = solved_by(solver, records, header)
-        with Counting("SPICE") as counting, telling(counting.update):
+        with Counting("SPICE") as counting, report_progress_to(counting.update):
             summary = summarise(header, task, records, folder.name)
         store.rewrite(records)
         store.note("parser", task.parser)

@@ -23,7 +23,7 @@ _ADVICE = {
 
 
 @contextmanager
-def storing(path: Path, option: str = "--out") -> Iterator[None]:
+def report_full_disk(path: Path, option: str = "--out") -> Iterator[None]:
     """Turn an operating system error about `path` into one line that says what to do; `option` names its folder."""
     try:
         yield
@@ -34,12 +34,12 @@ def storing(path: Path, option: str = "--out") -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path, option: str = "--out") -> Iterator[Path]:
+def replace_atomically(path: Path, option: str = "--out") -> Iterator[Path]:
     """Yield an empty temporary file beside `path` to write to; at the end of the block it is on disk as `path`.
 
     Until then, and after an error, `path` is what it was. Raises StoreError; `option` names the folder in its text.
     """
-    with storing(path, option):
+    with report_full_disk(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
@@ -59,7 +59,7 @@ def atomic_write(path: Path, content: str | bytes, option: str = "--out") -> Non
     tells of the `option` that names the place."""
     # Halves of surrogate pairs, which UTF-8 does not have, come in foreign text: one character is lost, not the file.
     data = content.encode(errors="replace") if isinstance(content, str) else content
-    with replacing(path, option) as temporary:
+    with replace_atomically(path, option) as temporary:
         temporary.write_bytes(data)
 
 
@@ -84,7 +84,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / LOCK, timeout=0)
-    with storing(folder):
+    with report_full_disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire()

@@ -56,7 +56,7 @@ def split_pair(pair: str, flag: str) -> tuple[str, str]:
     return key.strip(), value
 
 
-def fill(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
+def fill_options(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
     """Build the options dataclass `cls`. Raises UsageError for an unknown key, a bad value or a missing one.
 
     `key.rest=value` is an option of the plug-in that the field `key`, a `Named`, names; its name may be the default's.

@@ -23,13 +23,13 @@ from alm_bench.data.outputs import (
 )
 from alm_bench.data.readers import (
     ParquetRow,
+    check_unique_ids,
     parquet_files,
     read_csv,
     read_json,
     read_jsonl,
     read_parquet,
     read_text,
-    unique,
 )
 from alm_bench.data.root import LocalRoot
 from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect, inspect_clips, inspect_file
@@ -52,6 +52,7 @@ __all__ = [
     "StoredOutputs",
     "alone",
     "check_golds",
+    "check_unique_ids",
     "clip_size",
     "environment_mirrors",
     "fetch_corenlp",
@@ -75,5 +76,4 @@ __all__ = [
     "read_parquet",
     "read_stored",
     "read_text",
-    "unique",
 ]

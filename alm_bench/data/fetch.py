@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from alm_bench.core import DataError, Fetch, FetchError, StoreError
-from alm_bench.core.files import atomic_write, storing
+from alm_bench.core.files import atomic_write, report_full_disk
 from alm_bench.core.foreign import parse_json, whole_number
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Fetcher:
         Raises FetchError, and StoreError where it cannot be written.
         """
         part = _Part.of(path)
-        with storing(path, OPTION):
+        with report_full_disk(path, OPTION):
             path.parent.mkdir(parents=True, exist_ok=True)
             while True:
                 resumed = self._whole(url, part, checksum is not None, size)
@@ -396,13 +396,13 @@ def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | Non
     its number of bytes where its makers publish that."""
     if not archive.is_file():
         fetcher.fetch(url, archive, checksum, size)
-        with storing(archive, OPTION):
+        with report_full_disk(archive, OPTION):
             _fetched(archive).touch()
 
 
 def drop_archive(archive: Path, keep: bool) -> None:
     """Remove an unpacked archive that `fetch_archive` fetched, unless it is to be kept. A user's own stays."""
-    with storing(archive, OPTION):
+    with report_full_disk(archive, OPTION):
         if _fetched(archive).is_file():
             if not keep:
                 archive.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from alm_bench.core import DataFile, Fetch, FetchError, StoreError, TaskCard
-from alm_bench.core.files import atomic_write, storing
+from alm_bench.core.files import atomic_write, report_full_disk
 from alm_bench.data.fetch import OPTION, Fetcher, drop_archive, fetch_archive
 from alm_bench.data.hub import HubCopy, hub_copy
 from alm_bench.data.manifest import file_sha256
@@ -125,7 +125,7 @@ def alone(folder: Path) -> Iterator[None]:
     """Keep other processes from fetching into `folder` meanwhile. Raises StoreError where one does."""
     from filelock import FileLock, Timeout
 
-    with storing(folder, OPTION):
+    with report_full_disk(folder, OPTION):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK, timeout=0)
         try:

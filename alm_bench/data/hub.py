@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import DataError, FetchError
-from alm_bench.core.files import atomic_write, storing
+from alm_bench.core.files import atomic_write, report_full_disk
 from alm_bench.data.fetch import digest, enough_space
 from alm_bench.data.root import LocalRoot
 
@@ -90,7 +90,7 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
     except OSError as error:
         if error.errno is None:  # the library's own, of what the hub answers
             raise FetchError(f"hub data set {dataset} cannot be had ({_line(error)}); {ADVICE}") from error
-        with storing(folder, option):
+        with report_full_disk(folder, option):
             raise
     for name, each in listed.items():
         if (came := (folder / name).stat().st_size) != each.size:

@@ -12,7 +12,16 @@ from alm_bench.core import DataError
 from alm_bench.core.errors import known_first
 from alm_bench.data.parquet import ParquetRow, parquet_files, read_parquet
 
-__all__ = ["ParquetRow", "parquet_files", "read_csv", "read_json", "read_jsonl", "read_parquet", "read_text", "unique"]
+__all__ = [
+    "ParquetRow",
+    "check_unique_ids",
+    "parquet_files",
+    "read_csv",
+    "read_json",
+    "read_jsonl",
+    "read_parquet",
+    "read_text",
+]
 
 _FIELD_LIMIT = 1 << 30  # characters of one CSV cell; the library's own limit is 128 Ki
 
@@ -69,7 +78,7 @@ def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[d
             raise DataError(f"{path}: line {reader.line_num} is not CSV: {error}") from error
 
 
-def unique(items: Iterable[Item], path: Path) -> list[Item]:
+def check_unique_ids(items: Iterable[Item], path: Path) -> list[Item]:
     """The items, once it is sure that no two have the same id. Raises DataError naming the first that repeats."""
     kept = list(items)
     repeated = [name for name, count in Counter(item.id for item in kept).items() if count > 1]

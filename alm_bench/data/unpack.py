@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from alm_bench.core import FetchError
-from alm_bench.core.files import storing
+from alm_bench.core.files import report_full_disk
 from alm_bench.data.fetch import OPTION, Tell, enough_space
 
 PIECE = 1 << 20
@@ -46,14 +46,14 @@ def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, i
     gone on with. Raises FetchError for an archive that is damaged or holds no such member, and StoreError.
     """
     can_unpack(archive.name)
-    with storing(folder, OPTION):
+    with report_full_disk(folder, OPTION):
         folder.mkdir(parents=True, exist_ok=True)
-    with _reading(archive), storing(folder, OPTION):
+    with _reading(archive), report_full_disk(folder, OPTION):
         unpacked = _unzip if archive.suffix.lower() == ".zip" else _unseven
         return unpacked(archive, folder, members, tell)
 
 
-def copy(source: IO[bytes], place: Path, size: int, told: Callable[[int], None] = lambda count: None) -> None:
+def copy_stream(source: IO[bytes], place: Path, size: int, told: Callable[[int], None] = lambda count: None) -> None:
     """Write `size` bytes at `place`, at once or not at all."""
     part = place.with_name(f"{place.name}.part")
     with part.open("wb") as file:
@@ -130,7 +130,7 @@ def _unzip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, i
         progress = _Progress(archive.name, sum(member.size for member in wanted), tell)
         for member in _todo(wanted, folder, progress):
             with file.open(member.name) as source:
-                copy(source, folder / member.base, member.size, progress.add)
+                copy_stream(source, folder / member.base, member.size, progress.add)
     return {member.base: member.size for member in wanted}
 
 

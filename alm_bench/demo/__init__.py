@@ -5,7 +5,7 @@ clip is synthesised.
 """
 
 from alm_bench.demo.clotho_aqa import aqa_rows
-from alm_bench.demo.dataset import Made
+from alm_bench.demo.dataset import DatasetRows
 from alm_bench.demo.describe import captions, difference
 from alm_bench.demo.entailment import entailment_rows
 from alm_bench.demo.files import Sizes
@@ -23,10 +23,10 @@ __all__ = [
     "SECONDS",
     "TAGS",
     "WORLD",
+    "DatasetRows",
     "DemoRoot",
     "Event",
     "EventType",
-    "Made",
     "Scene",
     "Sizes",
     "aqa_rows",

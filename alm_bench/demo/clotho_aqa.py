@@ -5,8 +5,8 @@ Clips come in pairs. Each yes/no question is put to both of a pair, and is right
 
 import random
 
-from alm_bench.demo.dataset import Made
-from alm_bench.demo.scene import Scene, opaque, sequence, stream
+from alm_bench.demo.dataset import DatasetRows
+from alm_bench.demo.scene import Scene, hash_name, sequence, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES
 
 FOLDER = "clotho_aqa/audio_files"
@@ -51,14 +51,14 @@ def _word(scene: Scene, last: bool) -> str:
     return EVENT_TYPES[ordered[-1 if last else 0].type].word
 
 
-def aqa_rows(split: str, clips: int, *, seed: int = 0) -> Made:
+def aqa_rows(split: str, clips: int, *, seed: int = 0) -> DatasetRows:
     """Two yes/no questions and a one-word question a clip, three rows each. `clips` is rounded up to an even number."""
-    made = Made()
+    made = DatasetRows()
     for number in range((clips + 1) // 2):
         key = ("aqa", split, seed, number)
         rng = stream(*key)
         scenes, asked = _pair(rng)
-        names = [f"Clip {opaque(*key, i)[:10]}.wav" for i in range(2)]
+        names = [f"Clip {hash_name(*key, i)[:10]}.wav" for i in range(2)]
         for name, scene in zip(names, scenes, strict=True):
             made.scenes[f"{FOLDER}/{name}"] = scene
         dissents = [rng.randrange(3) if rng.random() < _DISSENT else None for _ in range(3)]
@@ -75,7 +75,7 @@ def aqa_rows(split: str, clips: int, *, seed: int = 0) -> Made:
     return made
 
 
-def majority(made: Made) -> list[tuple[str, str, str]]:
+def majority_answer(made: DatasetRows) -> list[tuple[str, str, str]]:
     """(file name, question, the answer of most annotators), in file order."""
     votes: dict[tuple[str, str], list[str]] = {}
     for row in made.rows:

@@ -10,7 +10,7 @@ Row = dict[str, Any]
 
 
 @dataclass
-class Made:
+class DatasetRows:
     """Rows in a data set's own columns, and the scene behind every clip that they name (path below the root)."""
 
     rows: list[Row] = field(default_factory=list)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Literal
 
 from alm_bench.demo.scene import Scene, stream
-from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, described, family_of, is_ambiguous
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, describe_event, family_of, is_ambiguous
 
 Tier = Literal["fewwords", "sentence", "detail"]
 
@@ -29,7 +29,7 @@ def captions(scene: Scene, key: str, count: int = 5) -> list[str]:
 
 
 def _caption(scene: Scene, link: str, opening: str, turn: int) -> str:
-    said = [described(event.type) for event in sorted(scene.events, key=lambda event: event.onset)]
+    said = [describe_event(event.type) for event in sorted(scene.events, key=lambda event: event.onset)]
     merged = [part for i, part in enumerate(said) if not i or part != said[i - 1]]
     if turn == 4 and len(merged) > 1:
         text = opening.format(", ".join(merged[:-1]) + " and " + merged[-1])
@@ -48,7 +48,7 @@ def _names(scene: Scene) -> list[str]:
 
 
 def _name(tag: str) -> str:
-    return described(tag).removesuffix(" is heard") if is_ambiguous(tag) else EVENT_TYPES[tag].label
+    return describe_event(tag).removesuffix(" is heard") if is_ambiguous(tag) else EVENT_TYPES[tag].label
 
 
 def _listed(parts: Sequence[str]) -> str:

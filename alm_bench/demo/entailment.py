@@ -9,9 +9,9 @@ import random
 from dataclasses import dataclass
 
 from alm_bench.core import UsageError
-from alm_bench.demo.dataset import Made
+from alm_bench.demo.dataset import DatasetRows
 from alm_bench.demo.describe import captions
-from alm_bench.demo.scene import Scene, opaque, sequence, stream
+from alm_bench.demo.scene import Scene, hash_name, sequence, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, members
 
 CAPTIONS = 5
@@ -57,20 +57,20 @@ def _scene(rng: random.Random, true: _Profile, plausible: _Profile, false: _Prof
     return sequence(rng, tags, noise=-rng.uniform(50.0, 64.0))
 
 
-def entailment_rows(split: str, clips: int, *, folder: str, rows_a_clip: int = 1, seed: int = 0) -> Made:
+def entailment_rows(split: str, clips: int, *, folder: str, rows_a_clip: int = 1, seed: int = 0) -> DatasetRows:
     """Rows of the CSV columns, clip after clip; whole cycles stand together, so that prefixes are balanced too.
 
     With one row a clip the columns are CLE's (file name, repr of five captions), with more (up to 6) ACE's (`Y<id>`
     without suffix, one caption a row). Clips lie in `folder`. Raises UsageError for fewer than 3 clips.
     """
-    made = Made()
+    made = DatasetRows()
     for number, length in enumerate(_cycles(clips)):
         key = ("entailment", folder, split, seed, number)
         rng = stream(*key)
         profiles = _profiles(rng, length, rows_a_clip)
         for i in range(length):
             true, plausible, false = (profiles[(i + step) % length] for step in range(3))
-            code = opaque(*key, i)
+            code = hash_name(*key, i)
             clip = f"Recording {code[:10]}.wav" if rows_a_clip == 1 else f"Y{code[:11]}"
             path = f"{folder}/{clip.removesuffix('.wav')}.wav"
             made.scenes[path] = _scene(rng, true, plausible, false)

@@ -12,11 +12,11 @@ from pathlib import Path
 from alm_bench.core.files import atomic_write
 from alm_bench.demo import mcq, training
 from alm_bench.demo.clotho_aqa import aqa_rows
-from alm_bench.demo.dataset import Made, Row
+from alm_bench.demo.dataset import DatasetRows, Row
 from alm_bench.demo.describe import TIERS, captions, difference, pairs
 from alm_bench.demo.entailment import CAPTIONS, entailment_rows
 from alm_bench.demo.reasonaqa import held_out_rows
-from alm_bench.demo.scene import SECONDS, WORLD, Scene, opaque, scene, stream
+from alm_bench.demo.scene import SECONDS, WORLD, Scene, hash_name, scene, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, TAGS
 
 EVALUATION_SCENES, TRAINING_SCENES = "scenes/evaluation.json", "scenes/training.json"
@@ -63,13 +63,13 @@ def _csv(path: Path, rows: Sequence[Row]) -> None:
     atomic_write(path, text.getvalue())
 
 
-def _captioned(ace: Made, clips: int) -> Made:
+def _captioned(ace: DatasetRows, clips: int) -> DatasetRows:
     """AudioCaps' file: five rows a clip, of the ACE clips first and then of free scenes."""
-    made = Made()
+    made = DatasetRows()
     for path, known in ace.scenes.items():
         made.scenes[path] = known
     for index in range(max(0, clips - len(ace.scenes))):
-        made.scenes[f"{_CAPS}/Y{opaque('captioned', index)[:11]}.wav"] = scene("test", index)
+        made.scenes[f"{_CAPS}/Y{hash_name('captioned', index)[:11]}.wav"] = scene("test", index)
     for number, (path, known) in enumerate(made.scenes.items()):
         for turn, text in enumerate(captions(known, path, CAPTIONS)):
             made.rows.append(
@@ -102,7 +102,7 @@ def _differences(root: Path, source: str, taskname: str, scenes: dict[str, Scene
         _csv(root / f"difference/{source}_adiff_{tier}_answer.csv", rows)
 
 
-def _scenes(path: Path, *made: Made) -> None:
+def _scenes(path: Path, *made: DatasetRows) -> None:
     packed = {name: known.pack() for each in made for name, known in each.scenes.items()}
     atomic_write(path, json.dumps(packed, separators=(",", ":")))
 

@@ -9,8 +9,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from alm_bench.demo.dataset import Made
-from alm_bench.demo.scene import SECONDS, Event, Scene, event, opaque, sequence, slots, stream, vary
+from alm_bench.demo.dataset import DatasetRows
+from alm_bench.demo.scene import SECONDS, Event, Scene, event, hash_name, sequence, slots, stream, vary
 from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES, EventType, of_domain
 
 
@@ -236,16 +236,16 @@ def questions(split: str, seed: int = 0) -> Iterator[Question]:
             if turn % options == 0:
                 groups[skill, domain] = build(stream(*key), domain, LEVELS[difficulty])
             made, gold = groups[skill, domain], (turn + place) % options
-            name = str(uuid.UUID(opaque(*key, gold)[:32]))
+            name = str(uuid.UUID(hash_name(*key, gold)[:32]))
             yield Question(
                 name, skill, category, domain, difficulty, made.question, made.choices, gold, made.scenes[gold]
             )
         turn += 1
 
 
-def mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> Made:
+def mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> DatasetRows:
     """`n` questions in the official JSON schema."""
-    made = Made()
+    made = DatasetRows()
     for _, item in zip(range(n), questions(split, seed), strict=False):
         audio = f"test-mini-audios/{item.id}.wav"
         made.scenes[f"mmau/{audio}"] = item.scene

@@ -11,11 +11,11 @@ from typing import Any
 import filelock
 
 from alm_bench.core import AudioRef, DataError, StoreError
-from alm_bench.core.files import CACHE_VARIABLE, atomic_write, cache_folder, storing
+from alm_bench.core.files import CACHE_VARIABLE, atomic_write, cache_folder, report_full_disk
 from alm_bench.core.types import Wave
 from alm_bench.data.root import LocalRoot
 from alm_bench.demo import files
-from alm_bench.demo.dataset import Made
+from alm_bench.demo.dataset import DatasetRows
 from alm_bench.demo.scene import WORLD, Scene
 
 _COMPLETE = "world.json"
@@ -29,7 +29,7 @@ def synthesise(scene: Scene) -> Wave:
     return play(scene)
 
 
-def encoded(scene: Scene) -> bytes:
+def encode_wav(scene: Scene) -> bytes:
     """A 16-bit WAV file."""
     import soundfile
 
@@ -44,7 +44,7 @@ def _read(path: Path, scene: Scene, keep: bool) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
-        content = encoded(scene)
+        content = encode_wav(scene)
     if keep:
         try:
             atomic_write(path, content)
@@ -87,7 +87,7 @@ class DemoRoot(LocalRoot):
             f"the demo world has no clip {name!r}; its clips are those that the files below {self.path} name"
         )
 
-    def add(self, made: Made) -> None:
+    def add(self, made: DatasetRows) -> None:
         """Make the clips of rows made on the fly (`training_rows`) readable through `audio`, in this process."""
         self._known(files.TRAINING_SCENES).update(made.scenes)
 
@@ -117,7 +117,7 @@ def demo_root(cache: Path | None = None, sizes: files.Sizes | None = None) -> De
     path = (cache or cache_folder("demo-v1")) / files.version(sizes).replace("+", "-")
     if not _whole(path):
         try:
-            with storing(path):
+            with report_full_disk(path):
                 _write(path, sizes)
         except StoreError as error:
             reason = getattr(error.__cause__, "strerror", None) or error

@@ -66,7 +66,7 @@ def stream(*key: object) -> random.Random:
     return random.Random("/".join(map(str, (WORLD, *key))))
 
 
-def opaque(*key: object) -> str:
+def hash_name(*key: object) -> str:
     """40 hex digits that stand for a key and tell nothing of it."""
     return hashlib.sha1("/".join(map(str, (WORLD, "name", *key))).encode(), usedforsecurity=False).hexdigest()
 

@@ -11,11 +11,11 @@ from alm_bench.core import UsageError
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.demo import clotho_aqa
 from alm_bench.demo.attribute_questions import DESCRIBE, Note, notes, transcript
-from alm_bench.demo.dataset import Made, Row
+from alm_bench.demo.dataset import DatasetRows, Row
 from alm_bench.demo.describe import TIERS, captions, difference, pairs
 from alm_bench.demo.entailment import entailment_rows
 from alm_bench.demo.mcq import Question, order_question, questions
-from alm_bench.demo.scene import Scene, opaque, stream
+from alm_bench.demo.scene import Scene, hash_name, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES, family_of
 
 T = TypeVar("T")
@@ -101,22 +101,22 @@ def _further(items: Sequence[Question], rng: random.Random) -> list[Question]:
 
 
 def _path(item: Question, folder: str) -> str:
-    return f"{folder}/Y{opaque('train', item.id)[:11]}.wav"
+    return f"{folder}/Y{hash_name('train', item.id)[:11]}.wav"
 
 
-def choice_row(made: Made, item: Question, path: str, subtype: str = "AudioCaps_MCQ.json") -> Row:
+def choice_row(made: DatasetRows, item: Question, path: str, subtype: str = "AudioCaps_MCQ.json") -> Row:
     asked = MCQ.render({"question": item.question}, item.choices)
     answer = _lettered(item.choices, item.gold)
     return row(subtype, [path], [caption(made.scenes, path)], asked, answer, item.difficulty)
 
 
-def _open_row(made: Made, item: Question, path: str) -> Row:
+def _open_row(made: DatasetRows, item: Question, path: str) -> Row:
     """The question without its options."""
     asked, answer = item.question.lower(), item.choices[item.gold].lower()
     return row("AudioCaps_Open.json", [path], [caption(made.scenes, path)], asked, answer, item.difficulty)
 
 
-def _question_rows(made: Made, split: str, choice: int, opened: int, seed: int, folder: str) -> None:
+def _question_rows(made: DatasetRows, split: str, choice: int, opened: int, seed: int, folder: str) -> None:
     """`choice` multiple-choice rows, a fifth of them second questions on a clip, and `opened` without options."""
     rng = stream("training questions", split, seed)
     items = list(islice(questions(split, seed), choice - choice // 5))
@@ -136,7 +136,7 @@ def _drawn(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
     return drawn
 
 
-def _entailment_rows(made: Made, split: str, clips: int, seed: int, folder: str) -> None:
+def _entailment_rows(made: DatasetRows, split: str, clips: int, seed: int, folder: str) -> None:
     source = entailment_rows(split, clips, folder=folder, seed=seed, rows_a_clip=_A_CLIP)
     made.scenes |= source.scenes
     for entry in source.rows:
@@ -147,15 +147,15 @@ def _entailment_rows(made: Made, split: str, clips: int, seed: int, folder: str)
             made.rows.append(row("CLE.json", [path], [caption(made.scenes, path)], asked, answer))
 
 
-def _aqa_rows(made: Made, split: str, clips: int, seed: int) -> None:
+def _aqa_rows(made: DatasetRows, split: str, clips: int, seed: int) -> None:
     source = clotho_aqa.aqa_rows(split, clips, seed=seed)
     made.scenes |= source.scenes
-    for name, question, answer in clotho_aqa.majority(source):
+    for name, question, answer in clotho_aqa.majority_answer(source):
         path = f"{clotho_aqa.FOLDER}/{name}"
         made.rows.append(row("Clotho_AQA.json", [path], [caption(made.scenes, path)], question.lower(), answer))
 
 
-def _heard_rows(made: Made, split: str, n: int, seed: int, folder: str) -> None:
+def _heard_rows(made: DatasetRows, split: str, n: int, seed: int, folder: str) -> None:
     """Whether a sound can be heard, asked about the clips that lie in `folder` already: half yes, half no."""
     rng = stream("heard", split, seed)
     names = sorted(path for path in made.scenes if path.startswith(folder))
@@ -172,7 +172,7 @@ def _heard_rows(made: Made, split: str, n: int, seed: int, folder: str) -> None:
         made.rows.append(row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
 
 
-def _noted_rows(made: Made, split: str, described: int, noted: int, seed: int) -> None:
+def _noted_rows(made: DatasetRows, split: str, described: int, noted: int, seed: int) -> None:
     """`described` clips sound by sound, and `noted` small questions on any clip, as many of each kind."""
     rng = stream("noted", split, seed)
     asked: dict[str, list[tuple[str, Note]]] = {}
@@ -192,7 +192,7 @@ def _noted_rows(made: Made, split: str, described: int, noted: int, seed: int) -
     made.rows += [row(kind, [path], [caption(made.scenes, path)], said, answer) for kind, path, said, answer in rows]
 
 
-def _described_rows(made: Made, split: str, texts: int, pairs_a_tier: int, seed: int, folder: str) -> None:
+def _described_rows(made: DatasetRows, split: str, texts: int, pairs_a_tier: int, seed: int, folder: str) -> None:
     """Captions of, and differences between, the clips that lie in `folder` already."""
     rng = stream("described", split, seed)
     names = sorted(path for path in made.scenes if path.startswith(folder))
@@ -207,7 +207,7 @@ def _described_rows(made: Made, split: str, texts: int, pairs_a_tier: int, seed:
             made.rows.append(row(f"ACD-{number}.json", [first, second], both, asked, answer))
 
 
-def training_rows(n: int, seed: int = 0, split: str = "train") -> Made:
+def training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetRows:
     """`n` rows: 28 % multiple choice, 14 % such questions without options, 20 % on single sounds, 10 % entailment, 8 %
     each of yes/no and descriptions sound by sound, 5 % each of AQA and differences, 2 % captions, in random order.
 
@@ -217,7 +217,7 @@ def training_rows(n: int, seed: int = 0, split: str = "train") -> Made:
     if n < _LEAST:
         raise UsageError(f"the demo world makes at least {_LEAST} training rows, {n} were asked for")
     captioned, entailing = _FOLDERS[split]
-    made = Made()
+    made = DatasetRows()
     opened, noted, heard, described, texts, tier = (round(share * n) for share in (0.14, 0.2, 0.08, 0.08, 0.02, 0.017))
     entailed, asked = max(3, round(0.1 * n / 6)), 2 * round(0.025 * n / 3)
     choice = n - opened - noted - heard - described - texts - 3 * tier - 3 * _A_CLIP * entailed - 3 * asked

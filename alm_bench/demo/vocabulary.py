@@ -193,6 +193,6 @@ def rate_of(tag: str) -> float:
     return min((kind.rate for kind in members(family_of(tag)) if kind.rate), default=0.0)
 
 
-def described(tag: str) -> str:
+def describe_event(tag: str) -> str:
     """How a caption speaks of an event."""
     return f"{FAMILIES[family_of(tag)].ambiguous} is heard" if is_ambiguous(tag) else EVENT_TYPES[tag].caption

@@ -18,7 +18,7 @@ from torch import Tensor
 from transformers.initialization import no_init_weights
 
 from alm_bench.core.errors import CheckpointError, StoreError, UsageError
-from alm_bench.core.files import atomic_write, replacing, sha256
+from alm_bench.core.files import atomic_write, replace_atomically, sha256
 from alm_bench.core.foreign import parse_json
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.encoder import Encoder
@@ -228,7 +228,7 @@ def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.
     _check_replaceable(folder)
     weights = {name: _stored(value, dtype) for name, value in _untied(model).items()}
     described = {CONFIG: model.config.to_json(), TOKENIZER: tokenizer.to_str()}
-    with replacing(folder / WEIGHTS) as temporary:
+    with replace_atomically(folder / WEIGHTS) as temporary:
         write_tensors(temporary, weights)
         changed = {name: text for name, text in described.items() if _content(folder / name) != text.encode()}
         if changed:

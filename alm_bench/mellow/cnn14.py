@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from alm_bench.mellow.config import CNN14Config
-from alm_bench.mellow.encoder import Encoded, Encoder, Heard
+from alm_bench.mellow.encoder import Encoded, EncodedClip, Encoder
 
 
 class ConvBlock(nn.Module):
@@ -52,6 +52,6 @@ class CNN14(Encoder):
         clip = functional.relu(self.fc1(frames.amax(dim=1) + frames.mean(dim=1)))
         return Encoded(latent=frames, classes=self.fc_audioset(clip)[:, :, None])
 
-    def heard(self, encoded: Encoded) -> Heard:
+    def heard(self, encoded: Encoded) -> EncodedClip:
         tags = encoded.classes.sigmoid()
-        return Heard(latent=encoded.latent, clipwise=tags[:, :, 0], framewise=tags.transpose(1, 2))
+        return EncodedClip(latent=encoded.latent, clipwise=tags[:, :, 0], framewise=tags.transpose(1, 2))

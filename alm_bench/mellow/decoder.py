@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from alm_bench.mellow.packed_linear import Dense
+from alm_bench.mellow.packed_linear import PackedLinear
 
 
 class KVCache:
@@ -76,7 +76,7 @@ class Decoder(ABC):
     """A causal language model of transformers, read once: later changes of its weights do not reach it."""
 
     layers: Sequence[Layer]
-    head: Dense
+    head: PackedLinear
     """From (..., D) to the logits of every token, float32: in bfloat16 the two largest are often one number, and which
     of two tokens stands first in the vocabulary would decide."""
 
@@ -191,7 +191,7 @@ class Llama(Decoder):
         inner: Any = lm.model
         self.layers = [LlamaLayer(layer, self.heads, self.kv_heads) for layer in inner.layers]
         self.norm, self.eps = inner.norm.weight.detach().float(), config.rms_norm_eps
-        self.head = Dense(lm.lm_head.weight.float())
+        self.head = PackedLinear(lm.lm_head.weight.float())
         angles = torch.arange(config.max_position_embeddings)[:, None] * inner.rotary_emb.inv_freq.float().cpu()
         cosines, sines = angles.cos(), angles.sin()
         # x turned is x * [cos, cos] + [second half, first half] * [-sin, sin]
@@ -210,11 +210,11 @@ class LlamaLayer(Layer):
         attention, mlp = layer.self_attn, layer.mlp
         three = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
         self.heads, self.turned, self.scale = heads, heads + kv_heads, attention.head_dim**-0.5
-        self.qkv, self.out = Dense(torch.cat(three)), Dense(attention.o_proj.weight)
+        self.qkv, self.out = PackedLinear(torch.cat(three)), PackedLinear(attention.o_proj.weight)
         self.gate, self.up, self.down = (
-            Dense(mlp.gate_proj.weight),
-            Dense(mlp.up_proj.weight),
-            Dense(mlp.down_proj.weight),
+            PackedLinear(mlp.gate_proj.weight),
+            PackedLinear(mlp.up_proj.weight),
+            PackedLinear(mlp.down_proj.weight),
         )
         self.before, self.between = (
             layer.input_layernorm.weight.detach(),
@@ -246,7 +246,7 @@ class GPT2(Decoder):
         self.layers = [GPT2Layer(layer, self.heads) for layer in inner.h]
         self.places, self.eps = inner.wpe.weight.detach(), inner.ln_f.eps
         self.norm, self.shift = (each.detach().float() for each in (inner.ln_f.weight, inner.ln_f.bias))
-        self.head = Dense(lm.lm_head.weight.float())
+        self.head = PackedLinear(lm.lm_head.weight.float())
 
     def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
         return x + self.places[places], None
@@ -261,7 +261,7 @@ class GPT2Layer(Layer):
         self.before, self.between = layer.ln_1, layer.ln_2
         # transformers keeps these matrices the other way round.
         parts = (layer.attn.c_attn, layer.attn.c_proj, layer.mlp.c_fc, layer.mlp.c_proj)
-        self.qkv, self.out, self.wide, self.narrow = (Dense(part.weight.T, part.bias) for part in parts)
+        self.qkv, self.out, self.wide, self.narrow = (PackedLinear(part.weight.T, part.bias) for part in parts)
 
     def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
         queries, keys, values = self.qkv(self.before(x)).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)

@@ -20,7 +20,7 @@ class Encoded(NamedTuple):
     classes: Tensor
 
 
-class Heard(NamedTuple):
+class EncodedClip(NamedTuple):
     """What an encoder gives: `latent` as in Encoded, `clipwise` (B, classes), `framewise` (B, frames, classes).
 
     `clipwise` and `framewise` are probabilities of sound classes (the event presence map). An encoder that knows them
@@ -53,9 +53,9 @@ class Encoder(nn.Module):
         """From log-mels (B, frames, mels), float32: what training and caches work on."""
 
     @abstractmethod
-    def heard(self, encoded: Encoded) -> Heard:
+    def heard(self, encoded: Encoded) -> EncodedClip:
         """Probabilities from class scores."""
 
-    def forward(self, waves: Tensor) -> Heard:
+    def forward(self, waves: Tensor) -> EncodedClip:
         """`waves` (B, config.samples), float32."""
         return self.heard(self.encode(self.logmel(waves)))

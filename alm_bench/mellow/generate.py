@@ -45,7 +45,7 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Generated:
     """One answer: its tokens before the stop token, and whether the token limit ended it instead."""
 
     tokens: tuple[int, ...]
@@ -109,7 +109,7 @@ class Engine:
         return [found[i] for i in range(len(sequences))]
 
     @torch.inference_mode()
-    def generate(self, contexts: Sequence[Context], items: Sequence[str], decoding: Decoding) -> list[Written]:
+    def generate(self, contexts: Sequence[Context], items: Sequence[str], decoding: Decoding) -> list[Generated]:
         """Answer each context on its own: a row ends at its stop token and leaves the batch.
 
         `items` names the rows, for sampling. Raises UsageError for a decoding that is impossible, AdapterError where
@@ -117,7 +117,7 @@ class Engine:
         """
         self._check(decoding, max(context.length for context in contexts))
         order, cache, hidden = self._read(contexts, min(decoding.max_new_tokens, GROWTH))
-        rows = [Row(dice(decoding.seed, items[i]), contexts[i].length, []) for i in order]
+        rows = [Row(item_generator(decoding.seed, items[i]), contexts[i].length, []) for i in order]
         active = list(rows)
         while True:
             tokens = choose(self.decoder.head(hidden), active, decoding)
@@ -133,7 +133,7 @@ class Engine:
             hidden = self._next(tokens, cache.rows(0, len(active), self._columns(lengths)), lengths)
             for row in active:
                 row.length += 1
-        written = {i: Written(tuple(row.tokens), not row.stopped) for i, row in zip(order, rows, strict=True)}
+        written = {i: Generated(tuple(row.tokens), not row.stopped) for i, row in zip(order, rows, strict=True)}
         return [written[i] for i in range(len(contexts))]
 
     @torch.inference_mode()
@@ -273,7 +273,7 @@ class Engine:
 
 def generate(
     model: Mellow, sequences: Sequence[Tensor] | Tensor, items: Sequence[str], decoding: Decoding
-) -> list[Written]:
+) -> list[Generated]:
     """Answer what each of `sequences` (n, D) asks, with the network as it is now."""
     return Engine(model).generate([Context(None, sequence) for sequence in sequences], items, decoding)
 
@@ -293,7 +293,7 @@ def _without(active: list[Row], tokens: Tensor, cache: KVCache, limit: int) -> T
     return tokens[torch.tensor(places, dtype=torch.long, device=tokens.device)]
 
 
-def dice(seed: int, item: str) -> np.random.Generator:
+def item_generator(seed: int, item: str) -> np.random.Generator:
     digest = hashlib.sha256(f"{seed}\n{item}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16]))
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from alm_bench.mellow.config import EncoderConfig
-from alm_bench.mellow.encoder import Encoded, Encoder, Heard
+from alm_bench.mellow.encoder import Encoded, EncodedClip, Encoder
 
 
 def windows(x: Tensor, size: int) -> Tensor:
@@ -180,11 +180,11 @@ class HTSAT(Encoder):
         x = x.view(-1, config.stretch, bands, config.grid, config.width).permute(0, 4, 2, 1, 3).flatten(3)
         return Encoded(latent=x.mean(dim=(2, 3)), classes=self.tscam_conv(x)[:, :, 0])
 
-    def heard(self, encoded: Encoded) -> Heard:
+    def heard(self, encoded: Encoded) -> EncodedClip:
         """Each step is repeated to the number of frames, as published."""
         latent, classes = encoded
         frames = classes.sigmoid().transpose(1, 2)
-        return Heard(
+        return EncodedClip(
             latent=latent,
             clipwise=classes.mean(dim=2).sigmoid(),
             framewise=frames.repeat_interleave(self.repeats, dim=1),

@@ -19,8 +19,8 @@ from alm_bench.core.types import Decoding, Wave
 from alm_bench.mellow.checkpoint import Loaded
 from alm_bench.mellow.config import EncoderConfig, MellowConfig
 from alm_bench.mellow.decoder import KVCache
-from alm_bench.mellow.generate import Context, Engine, Likelihood, Written
-from alm_bench.mellow.packed_linear import dense_layers
+from alm_bench.mellow.generate import Context, Engine, Generated, Likelihood
+from alm_bench.mellow.packed_linear import pack_layers
 from alm_bench.mellow.prompt import Protocol
 
 T = TypeVar("T")
@@ -77,8 +77,8 @@ class Answerer:
         self.model, self.tokenizer, self.protocol, self.device = loaded.model, loaded.tokenizer, protocol, device
         self.model.cast(dtype)
         self.model.to(device)
-        dense_layers(self.model.encoder)
-        dense_layers(self.model.mapper)
+        pack_layers(self.model.encoder)
+        pack_layers(self.model.mapper)
         self.engine = Engine(self.model, compiled)
         self._at_once = clips_at_once(self.model.config, device.type)
         self._threads = torch.get_num_threads()
@@ -103,7 +103,7 @@ class Answerer:
             for row in self.written(questions, decoding)
         ]
 
-    def written(self, questions: Sequence[Question], decoding: Decoding) -> list[Written]:
+    def written(self, questions: Sequence[Question], decoding: Decoding) -> list[Generated]:
         """The tokens of one answer a question, in order."""
         if not questions:
             return []

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from alm_bench.core.errors import CheckpointError, known_first
 from alm_bench.mellow.config import MellowConfig
-from alm_bench.mellow.encoder import Heard
+from alm_bench.mellow.encoder import EncodedClip
 
 
 class NonLinear(nn.Module):
@@ -61,17 +61,20 @@ PROJECTIONS: dict[str, type[NonLinear] | type[Linear] | type[Transformer]] = {
 }
 
 
-def _latent_and_classes(heard: Heard, c2l: nn.Linear) -> Tensor:
+def _latent_and_classes(heard: EncodedClip, c2l: nn.Linear) -> Tensor:
     """HTSAT's: what it is of the whole clip, then the classes of every frame."""
     return torch.cat([heard.latent[:, None], c2l(heard.framewise)], dim=1)
 
 
-def _classes_and_latents(heard: Heard, c2l: nn.Linear) -> Tensor:
+def _classes_and_latents(heard: EncodedClip, c2l: nn.Linear) -> Tensor:
     """CNN14's: the classes of the whole clip, then what it is of every frame."""
     return torch.cat([c2l(heard.clipwise)[:, None], heard.latent], dim=1)
 
 
-TOKENS: dict[str, Callable[[Heard, nn.Linear], Tensor]] = {"htsat": _latent_and_classes, "cnn14": _classes_and_latents}
+TOKENS: dict[str, Callable[[EncodedClip, nn.Linear], Tensor]] = {
+    "htsat": _latent_and_classes,
+    "cnn14": _classes_and_latents,
+}
 """An encoder's features as (B, 1 + frames, encoder width), the token of the whole clip first."""
 
 
@@ -89,11 +92,11 @@ class Mapper(nn.Module):
         places = torch.zeros(config.audio_tokens, config.lm.width)
         self.positions = nn.Parameter(places) if config.mapper.positions else None
 
-    def project(self, heard: Heard) -> Tensor:
+    def project(self, heard: EncodedClip) -> Tensor:
         """(B, 1 + frames, lm width): the token of the whole clip first, then one a frame."""
         return self.projection(self.tokens(heard, self.c2l))  # type: ignore[no-any-return]
 
-    def forward(self, heard: Heard, repeats: int = 1) -> Tensor:
+    def forward(self, heard: EncodedClip, repeats: int = 1) -> Tensor:
         """(B, config.audio_tokens, lm width): the first token kept, the frames averaged in blocks of `pool`.
 
         Where frames are known to be the same, `repeats` at a time, a projection that looks at one token after the

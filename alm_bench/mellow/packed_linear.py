@@ -34,7 +34,7 @@ def packs(weight: Tensor) -> bool:
     return available and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
-def activated(x: Tensor, activation: Activation) -> Tensor:
+def apply_activation(x: Tensor, activation: Activation) -> Tensor:
     if activation == "silu":
         return functional.silu(x)
     if activation == "none":
@@ -42,7 +42,7 @@ def activated(x: Tensor, activation: Activation) -> Tensor:
     return functional.gelu(x, approximate="tanh" if activation == "gelu_tanh" else "none")
 
 
-class Dense:
+class PackedLinear:
     """x (..., K) -> x @ weight.T + bias (..., N), of `weight` (N, K) and `bias` (N,) as they are now."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
@@ -57,7 +57,7 @@ class Dense:
             kind, variant = ONEDNN[activation]
             done: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, kind, [], variant)
             return done
-        return activated(functional.linear(x, self.weight, self.bias), activation)
+        return apply_activation(functional.linear(x, self.weight, self.bias), activation)
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """The result added to `other` (..., N)."""
@@ -72,21 +72,21 @@ class Dense:
         return done
 
 
-class DenseLayer(nn.Module):
+class PackedLayer(nn.Module):
     """A linear layer that only infers: later changes of its weight do not reach it."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
-        self.layer, self.dense = layer, Dense(layer.weight, layer.bias)
+        self.layer, self.dense = layer, PackedLinear(layer.weight, layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.dense(x)
 
 
-def dense_layers(module: nn.Module) -> None:
+def pack_layers(module: nn.Module) -> None:
     """Let all linear layers below `module` infer only."""
     for name, child in list(module.named_children()):
         if isinstance(child, nn.Linear):
-            setattr(module, name, DenseLayer(child))
+            setattr(module, name, PackedLayer(child))
         elif not isinstance(child, nn.TransformerEncoder):  # which reads its layers' weights itself
-            dense_layers(child)
+            pack_layers(child)

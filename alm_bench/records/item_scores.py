@@ -8,7 +8,7 @@ from typing import Any
 from alm_bench.core import KnowsBlind, StoreError, Task
 from alm_bench.records.schema import Record
 from alm_bench.records.store import ITEM_SCORES, read_json_file, stamp_of
-from alm_bench.scoring.blind import golden
+from alm_bench.scoring.blind import with_reference
 from alm_bench.scoring.multiple_choice import clips
 
 
@@ -34,7 +34,7 @@ class ItemScores:
 
 def collect_item_scores(task: Task | None, records: Iterable[Record]) -> ItemScores:
     """From a run's records, in any order. Without its task, the text-only baselines are unknown."""
-    rows = golden([record.scored() for record in sorted(records, key=lambda record: record.index)])
+    rows = with_reference([record.scored() for record in sorted(records, key=lambda record: record.index)])
     blind: Mapping[str, Sequence[float]] = task.blind_scores(rows) if rows and isinstance(task, KnowsBlind) else {}
     return ItemScores(
         ids=[row.sample.id for row in rows],

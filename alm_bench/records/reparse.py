@@ -8,10 +8,10 @@ from typing import Any
 
 from alm_bench.core import ScoresItems, Task
 from alm_bench.core.types import Metric
-from alm_bench.records.schema import Record, judged
+from alm_bench.records.schema import Record, grade_record
 from alm_bench.records.store import SUMMARY, RunStore
-from alm_bench.scoring.blind import golden
-from alm_bench.scoring.main_score import counts, earned
+from alm_bench.scoring.blind import with_reference
+from alm_bench.scoring.main_score import has_main_score, main_scores
 from alm_bench.scoring.multiple_choice import mean
 
 
@@ -48,7 +48,7 @@ class Reparsed:
 def reparse(records: Sequence[Record], task: Task, parser_before: str | None) -> tuple[list[Record], Reparsed]:
     """Parse and grade the texts of `records` again; returns them in the task's order, and what changed."""
     before = sorted(records, key=lambda record: record.index)
-    after = [judged(record, task) for record in before]
+    after = [grade_record(record, task) for record in before]
     changed = sum(_reading(a) != _reading(b) for a, b in zip(before, after, strict=True))
     score, old = _score(before, task)
     _, new = _score(after, task)
@@ -89,8 +89,8 @@ def _score(records: Sequence[Record], task: Task) -> tuple[str, Metric | None]:
     """The mean of the task's per-item score over the items that have it."""
     if isinstance(task, ScoresItems):
         return "", None
-    rows = [row for row in golden([record.scored() for record in records]) if counts(task, row.sample)]
+    rows = [row for row in with_reference([record.scored() for record in records]) if has_main_score(task, row.sample)]
     if not rows:
         return "", None
-    name, values = earned(task, rows)
+    name, values = main_scores(task, rows)
     return name, mean(rows, values)

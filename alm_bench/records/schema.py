@@ -160,7 +160,7 @@ def _arrangement(entry: Any) -> Arrangement | None:
     return None if entry is None else Arrangement(**{**entry, "order": tuple(entry["order"])})
 
 
-def judged(record: Record, task: Task) -> Record:
+def grade_record(record: Record, task: Task) -> Record:
     """The record with its text read and graded: status, reading and scores follow from what is stored alone.
 
     Where options were scored, each way of that has a score of its own; where no text was written, one of them stands
@@ -198,7 +198,7 @@ def _status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
     return "unparsed", parsed.rule if parsed.status == "unparsed" else parsed.status
 
 
-def answered(record: Record, output: Output, task: Task) -> Record:
+def complete_record(record: Record, output: Output, task: Task) -> Record:
     """The record after the model's call: a failed call is an error, an answer is judged. So is one beside which the
     adapter put what cannot be stored as JSON, or a cost or a count that is none.
 
@@ -215,7 +215,7 @@ def answered(record: Record, output: Output, task: Task) -> Record:
         if record.sample.skip is not None and not record.sample.choices:  # options that cannot be read, to be scored
             return replace(record, status="skipped", reason=record.sample.skip)
         return replace(record, status="error", reason=_line(output.error or "the model returned no text"))
-    return judged(replace(record, status="ok"), task)
+    return grade_record(replace(record, status="ok"), task)
 
 
 def _line(text: str) -> str:

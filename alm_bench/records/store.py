@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from alm_bench.core import StoreError, StoreLostError
-from alm_bench.core.files import atomic_write, lock_folder, storing
+from alm_bench.core.files import atomic_write, lock_folder, report_full_disk
 from alm_bench.core.foreign import dump_json, parse_json
 from alm_bench.records.schema import SCHEMA_VERSION, Record
 from alm_bench.records.shape import check_header, check_summary
@@ -119,7 +119,7 @@ class RunStore:
         samples = self.folder / SAMPLES
         if self._fresh:
             self._change()
-            with storing(self.folder):
+            with report_full_disk(self.folder):
                 samples.unlink(missing_ok=True)
         if self._fresh or not (self.folder / HEADER).exists():
             self._write_header()
@@ -140,7 +140,7 @@ class RunStore:
 
     def _append_to(self, samples: Path) -> None:
         self._close()
-        with storing(samples):
+        with report_full_disk(samples):
             self._file = os.open(samples, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             # Some network file systems make up inode numbers at each call: there, only presence can be checked.
             self._stable_inodes = os.path.samestat(os.fstat(self._file), samples.stat())
@@ -152,7 +152,7 @@ class RunStore:
 
     def _change(self) -> None:
         """A run is not finished while its items change."""
-        with storing(self.folder):
+        with report_full_disk(self.folder):
             (self.folder / SUMMARY).unlink(missing_ok=True)
             (self.folder / ITEM_SCORES).unlink(missing_ok=True)
 
@@ -217,7 +217,7 @@ class RunStore:
         assert self._file is not None, "the store is not open"
         data = "".join(record.line() for record in records).encode()
         start = os.fstat(self._file).st_size
-        with storing(self.folder / SAMPLES):
+        with report_full_disk(self.folder / SAMPLES):
             try:
                 written = 0
                 while written < len(data):

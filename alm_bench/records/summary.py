@@ -32,11 +32,11 @@ from typing import Any
 
 from alm_bench.core import STATUSES, KnowsBlind, MetricError, Metrics, Scored, Task
 from alm_bench.records.schema import SCHEMA_VERSION, Record, margin_json, metric_json
-from alm_bench.records.usage import usage
-from alm_bench.scoring.blind import Values, golden, margin
-from alm_bench.scoring.main_score import counts, earned
+from alm_bench.records.usage import sum_usage
+from alm_bench.scoring.blind import Values, margin, with_reference
+from alm_bench.scoring.main_score import has_main_score, main_scores
 from alm_bench.scoring.multi_select import option_table
-from alm_bench.scoring.multiple_choice import counted, solver, split
+from alm_bench.scoring.multiple_choice import counted_rows, split, text_solver
 from alm_bench.scoring.no_option import no_option_outputs
 from alm_bench.scoring.position import positions
 
@@ -86,9 +86,9 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "parser": task.parser,
         "condition": spec.get("condition", "clean"),
         "options": _order(spec),
-        "questions": len({row.sample.question for row in counted(rows)}),
+        "questions": len({row.sample.question for row in counted_rows(rows)}),
         "answer_by": spec.get("answer_by", "generate"),
-        "solver": solver(counted(rows)),
+        "solver": text_solver(counted_rows(rows)),
         "decoding": spec["decoding"],
         "identity": header["identity"],
         "fit": header.get("fit"),
@@ -96,7 +96,7 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "limit": spec["limit"],
         "touched": dict(sorted(Counter(change for record in records for change in record.touched).items())),
         "reasons": dict(Counter(_cause(record) for record in records if record.reason).most_common(20)),
-        "usage": usage(records),
+        "usage": sum_usage(records),
         "delivery": header.get("delivery"),
     }
 
@@ -113,11 +113,11 @@ def _order(spec: Mapping[str, Any]) -> str:
 def over_blind(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Any]]:
     """What the items earn against the best blind row, by grouping and key; empty where the task has none, or its score
     cannot be had here."""
-    kept = [row for row in golden(rows) if counts(task, row.sample)]
+    kept = [row for row in with_reference(rows) if has_main_score(task, row.sample)]
     if not isinstance(task, KnowsBlind) or not kept:
         return {}
     try:
-        score, scores = earned(task, kept)
+        score, scores = main_scores(task, kept)
         values = task.blind_scores(kept)
     except MetricError:
         return {}

@@ -9,7 +9,7 @@ from typing import Any
 from alm_bench.core import UsageError
 from alm_bench.records.schema import Record
 from alm_bench.records.store import read_header, read_records
-from alm_bench.scoring.multiple_choice import folded
+from alm_bench.scoring.multiple_choice import fold_choice
 
 
 def solved_by(folder: Path, records: Sequence[Record], header: Mapping[str, Any]) -> list[Record]:
@@ -64,8 +64,8 @@ def _place(record: Record, theirs: Record) -> int | None:
     index = theirs.parsed.index if theirs.parsed is not None else None
     if index is None:
         return None
-    said = folded(theirs.sample, index)
-    places = [place for place in range(len(record.sample.choices)) if folded(record.sample, place) == said]
+    said = fold_choice(theirs.sample, index)
+    places = [place for place in range(len(record.sample.choices)) if fold_choice(record.sample, place) == said]
     if not places:
         raise UsageError(
             f"--solvable-by: item {record.sample.question!r} has other options there "

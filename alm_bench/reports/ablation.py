@@ -9,10 +9,10 @@ import numpy as np
 from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, ScoresItems, Task
 from alm_bench.records.schema import Record, metric_json
 from alm_bench.reports.tables import cell, markdown, signed
-from alm_bench.scoring.blind import golden, margin
-from alm_bench.scoring.intervals import average, clustered, share
-from alm_bench.scoring.main_score import counts, earned
-from alm_bench.scoring.multiple_choice import chosen, clips, split, weights
+from alm_bench.scoring.blind import margin, with_reference
+from alm_bench.scoring.intervals import clustered_interval, mean_interval, share
+from alm_bench.scoring.main_score import has_main_score, main_scores
+from alm_bench.scoring.multiple_choice import chosen_options, clips, split, weights
 from alm_bench.scoring.paired import difference
 
 Verdict = Literal["grounded", "partly", "not listening"]
@@ -61,7 +61,7 @@ def pairs(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> list[
 
 def effects(task: Task, found: Sequence[Pair]) -> dict[str, dict[str, Effect]]:
     """Over all items ("all"), and by the key of each grouping."""
-    kept = [pair for pair in found if pair.clean.sample.has_reference and counts(task, pair.clean.sample)]
+    kept = [pair for pair in found if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
     if not kept:
         return {"all": {"all": missing("the items have no answers to be scored by")}}
     try:
@@ -90,12 +90,12 @@ class _Scores:
 
     @staticmethod
     def of(task: Task, kept: Sequence[Pair]) -> "_Scores":
-        name, clean = earned(task, [pair.clean for pair in kept])
-        repeats = [earned(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
+        name, clean = main_scores(task, [pair.clean for pair in kept])
+        repeats = [main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
         changed = [float(np.mean([_said(row) != _said(pair.clean) for row in pair.noisy])) for pair in kept]
         rows = [pair.clean for pair in kept]
-        known = isinstance(task, KnowsBlind) and len(golden(rows)) == len(rows)
+        known = isinstance(task, KnowsBlind) and len(with_reference(rows)) == len(rows)
         blind = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
         return _Scores(name, kept, clean, noise, changed, blind, bounded=not isinstance(task, ScoresItems))
 
@@ -103,7 +103,7 @@ class _Scores:
         rows = [self.pairs[place].clean for place in places]
         clean, noise, changed = ([values[p] for p in places] for values in (self.clean, self.noise, self.changed))
         where, each = clips(rows), weights(rows)
-        level = share if self.bounded else average
+        level = share if self.bounded else mean_interval
         drop = difference(noise, clean, where, each)
         blind = margin(rows, {name: [values[p] for p in places] for name, values in self.blind.items()}, noise)
         if drop.low is None:
@@ -127,13 +127,13 @@ class _Scores:
 def picked(records: Sequence[Record]) -> Metric:
     """The share of items with an option picked: of questions without a right one, this should be none."""
     rows = [record.scored() for record in records if record.status != "skipped"]
-    return share([float(chosen(row) is not None) for row in rows], clips(rows), weights(rows))
+    return share([float(chosen_options(row) is not None) for row in rows], clips(rows), weights(rows))
 
 
 def _said(row: Scored) -> str | None:
     """The answer: an option by its text, else what was read."""
     if row.sample.choices:
-        return chosen(row)
+        return chosen_options(row)
     return row.parsed.value if row.parsed is not None else None
 
 
@@ -152,7 +152,7 @@ def _retention(clean: Sequence[float], noise: Sequence[float], where: Sequence[s
         found: np.ndarray[Any, Any] = np.divide(kept, of, out=np.full_like(kept, whole), where=of > 0)
         return found
 
-    value, low, high = clustered(where, summands, ratio)
+    value, low, high = clustered_interval(where, summands, ratio)
     if len(set(where)) == 1:
         return Metric(float(value[0]), n=len(clean))
     return Metric(float(value[0]), float(low[0]), float(high[0]), len(clean))

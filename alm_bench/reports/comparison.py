@@ -10,7 +10,7 @@ from alm_bench.records.run import Run
 from alm_bench.records.schema import Record, metric_json
 from alm_bench.reports.tables import markdown, prompt_name, signed
 from alm_bench.scoring.multiple_choice import clips, counts, weights
-from alm_bench.scoring.paired import Difference, corpus_difference, holm, paired
+from alm_bench.scoring.paired import Difference, corpus_difference, holm, paired_tests
 
 OVERALL = "all"
 SIGNIFICANT = 0.05
@@ -152,7 +152,7 @@ def _cells(first: Run, second: Run, task: Task) -> Iterator[Cell]:
                 continue
             a, b = zip(*(values[place] for place in counted), strict=True)
             ours = [pairs[place][0] for place in counted]
-            difference = paired(a, b, clips(ours), weights(ours))
+            difference = paired_tests(a, b, clips(ours), weights(ours))
             yield Cell(second.folder.name, score, *part, difference, difference.p)
     if isinstance(task, HasCorpus):
         for score, difference in _corpus(pairs, task).items():

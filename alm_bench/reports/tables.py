@@ -6,7 +6,7 @@ from typing import Any
 from tabulate import tabulate
 
 from alm_bench.core.escape import Markdown, emphasise, escape_cell, escape_markdown
-from alm_bench.records.usage import sentence
+from alm_bench.records.usage import format_usage
 
 _CAPTIONS = {
     **{f"bleu_{order}": f"BLEU-{order}" for order in range(1, 5)},
@@ -260,7 +260,7 @@ def provenance(run: Mapping[str, Any]) -> str:
     if run["touched"]:
         parts.append("clips: " + ", ".join(f"{count} {change}" for change, count in run["touched"].items()))
     if taken := run.get("usage"):
-        parts.append(f"usage: {sentence(taken)}")
+        parts.append(f"usage: {format_usage(taken)}")
     if delivery := run.get("delivery"):
         parts.append(f"audio {delivery['verdict']}: {delivery['reason']}")
     if fit := run.get("fit"):

@@ -3,6 +3,6 @@
 from alm_bench.runner.execute import execute
 from alm_bench.runner.plan import Plan, prepare
 from alm_bench.runner.spec import RunSpec
-from alm_bench.runner.strategy import led
+from alm_bench.runner.strategy import apply_strategy
 
-__all__ = ["Plan", "RunSpec", "execute", "led", "prepare"]
+__all__ = ["Plan", "RunSpec", "apply_strategy", "execute", "prepare"]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from alm_bench.audio.probes import SOUNDS, probe
 from alm_bench.core import Adapter, AdapterError, Decoding, OptionScores, Output, Request, Scores
-from alm_bench.runner.inference import asking, call
+from alm_bench.runner.inference import asking, predict_bisecting
 from alm_bench.runner.loader import load_clips
 
 Verdict = Literal["delivered", "no reaction", "audio_not_delivered", "not checked"]
@@ -23,7 +23,7 @@ MAX_NEW_TOKENS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ProbeAnswer:
     """What the model made of one sound. `tokens` are those of the prompt that it counted, by name."""
 
     sound: str
@@ -33,7 +33,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class AudioCheck:
     """`delivered`: the model's token counts differ with and without a clip, its answers or likelihoods react to which
     clip it is, or its waves are put into it by construction. `no reaction`: delivered, but nothing reacts.
     `audio_not_delivered`: neither. `not checked`: the question could not be asked.
@@ -41,22 +41,22 @@ class Delivery:
 
     verdict: Verdict
     reason: str
-    said: Sequence[Said] = ()
+    said: Sequence[ProbeAnswer] = ()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def proof_needed(adapter: Adapter) -> bool:
+def needs_audio_check(adapter: Adapter) -> bool:
     """Whether something that may drop a clip stands between the adapter and its model (`delivery = "to be shown"`)."""
     return adapter.audio is not None and getattr(adapter, "delivery", "by construction") == "to be shown"
 
 
-def listener(adapter: Adapter) -> Adapter:
+def find_listener(adapter: Adapter) -> Adapter:
     """The part of a model of several that gets the clips (its `listener`), else the adapter itself. What stands around
     it, or keeps what was heard once, would answer in its place."""
     found: Adapter = getattr(adapter, "listener", adapter)
-    return adapter if found is adapter else listener(found)
+    return adapter if found is adapter else find_listener(found)
 
 
 def question(adapter: Adapter, prompts: str | None = None) -> str:
@@ -64,16 +64,16 @@ def question(adapter: Adapter, prompts: str | None = None) -> str:
     return NATIVE if (prompts or getattr(adapter, "prompts", None)) == "native" else QUESTION
 
 
-def check_delivery(adapter: Adapter, asked: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> Delivery:
+def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> AudioCheck:
     """Ask one question (`asked`, else `question`) about plainly different sounds, and about none. `sounds` holds the
     tone and the noise.
 
     The tone is put twice: a model that answers the same prompt in two ways reacts to nothing by answering in two ways.
     Raises UnreachableError where no call can succeed.
     """
-    adapter = listener(adapter)
+    adapter = find_listener(adapter)
     if adapter.audio is None:
-        return Delivery("not checked", f"{adapter.identity.label} takes no audio")
+        return AudioCheck("not checked", f"{adapter.identity.label} takes no audio")
     prompt = asked or question(adapter)
     requests = {name: _request(adapter, prompt, name, name) for name in sounds}
     requests[AGAIN] = _request(adapter, prompt, AGAIN, CLIP)
@@ -81,12 +81,12 @@ def check_delivery(adapter: Adapter, asked: str | None = None, sounds: Sequence[
     outputs = _outputs(adapter, requests)
     said = [_said(name, output) for name, output in outputs.items()]
     verdict, reason = _verdict(adapter, outputs, prompt)
-    return Delivery(verdict, reason, said)
+    return AudioCheck(verdict, reason, said)
 
 
-def insist(adapter: Adapter, prompts: str | None = None) -> Delivery:
+def require_audio(adapter: Adapter, prompts: str | None = None) -> AudioCheck:
     """Check, and raise AdapterError where the audio is not delivered: what follows would be a text model's score."""
-    found = check_delivery(adapter, question(adapter, prompts))
+    found = check_audio(adapter, question(adapter, prompts))
     if found.verdict == "audio_not_delivered":
         raise AdapterError(
             f"audio_not_delivered: {adapter.identity.label} {found.reason}; nothing was scored (see `alm-bench check`)"
@@ -110,19 +110,19 @@ def _outputs(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, Out
     ask = asking(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
     outputs: dict[str, Output] = {}
     for name, request in requests.items():
-        (outputs[name],) = call(ask, [request])
-        if outputs[name].text is None and name == CLIP and proof_needed(adapter):
+        (outputs[name],) = predict_bisecting(ask, [request])
+        if outputs[name].text is None and name == CLIP and needs_audio_check(adapter):
             break
     return outputs
 
 
-def _said(sound: str, output: Output) -> Said:
+def _said(sound: str, output: Output) -> ProbeAnswer:
     tokens = {name: output.extra[name] for name in TOKENS if isinstance(output.extra.get(name), int)}
-    return Said(sound, output.text, output.error or output.refusal, tokens)
+    return ProbeAnswer(sound, output.text, output.error or output.refusal, tokens)
 
 
 def _verdict(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tuple[Verdict, str]:
-    constructed = not proof_needed(adapter)
+    constructed = not needs_audio_check(adapter)
     first = outputs[CLIP]
     if first.text is None and not constructed:
         return "not checked", f"the question could not be asked: {first.error or first.refusal or 'no text'}"

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from alm_bench.core import UsageError
 from alm_bench.core.foreign import whole_number
-from alm_bench.runner.memory import Memory, memory
+from alm_bench.runner.memory import Memory, read_memory
 
 BatchSize = int | Literal["auto"]
 
@@ -25,7 +25,7 @@ SHARE = 0.8
 """Of the memory that is there, `auto` expects to take no more."""
 
 
-def read_size(text: str) -> BatchSize:
+def parse_batch_size(text: str) -> BatchSize:
     """Of `--batch-size`. Raises UsageError."""
     if text == "auto":
         return "auto"
@@ -39,7 +39,7 @@ def first_size(asked: BatchSize) -> int:
     return START if asked == "auto" else asked
 
 
-class Sizer:
+class BatchSizer:
     """The size of a run's next batch.
 
     A number of items is kept to. `auto` doubles after each whole batch, as long as the double is expected to end in
@@ -49,7 +49,7 @@ class Sizer:
     """
 
     def __init__(
-        self, asked: BatchSize, tell: Callable[[str], None], read: Callable[[], Memory | None] = memory
+        self, asked: BatchSize, tell: Callable[[str], None], read: Callable[[], Memory | None] = read_memory
     ) -> None:
         self._asked: BatchSize = asked
         self._tell, self._read = tell, read

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from alm_bench.core import Estimates, UsageError
 from alm_bench.records.schema import Record
-from alm_bench.records.usage import cost, estimated_calls
+from alm_bench.records.usage import estimated_calls, record_cost
 from alm_bench.runner.plan import Plan
 
 Asked = TypeVar("Asked")
@@ -26,7 +26,7 @@ class Budget:
 
     def add(self, records: Sequence[Record]) -> None:
         """Count what answers cost. Says once, on standard error, that costs are estimates."""
-        costs = [(cost(record) or 0.0, estimated_calls(record) > 0) for record in records]
+        costs = [(record_cost(record) or 0.0, estimated_calls(record) > 0) for record in records]
         self.spent += sum(amount for amount, _ in costs)
         if not self.estimated and any(guess for _, guess in costs):
             print(

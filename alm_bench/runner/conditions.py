@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from alm_bench.audio import generator, mix_at_snr, noise_like, silence_like
 from alm_bench.core import AudioRef, Request, Sample, UsageError, Wave
 from alm_bench.core.errors import known_first
-from alm_bench.scoring.multiple_choice import folded, same_option
+from alm_bench.scoring.multiple_choice import fold_choice, same_option
 
 CLEAN = "clean"
 THIRDS = ("first", "middle", "last")
@@ -121,5 +121,5 @@ def _unanswerable(sample: Sample, choices: Sequence[str]) -> Sample:
 def _shared(sample: Sample, choices: Sequence[str]) -> bool:
     """Whether options of two questions have a text in common, twins counted."""
     other = replace(sample, choices=tuple(choices))
-    texts = {folded(other, place) for place in range(len(choices))}
-    return any(folded(sample, place) in texts for place in range(len(sample.choices)))
+    texts = {fold_choice(other, place) for place in range(len(choices))}
+    return any(fold_choice(sample, place) in texts for place in range(len(sample.choices)))

@@ -10,7 +10,7 @@ from alm_bench.core import AudioError, Decoding, Estimate, Estimates, Request
 from alm_bench.core.escape import Markdown
 from alm_bench.records.schema import Record
 from alm_bench.reports.tables import markdown
-from alm_bench.runner.execute import still_right
+from alm_bench.runner.execute import drop_changed_clips
 from alm_bench.runner.loader import clips
 from alm_bench.runner.plan import Plan
 
@@ -45,7 +45,7 @@ class Forecast:
 def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
     """What is left to ask of a plan, given the records of its folder that are not tried again. Asks nobody: clips are
     measured by their headers."""
-    kept = {record.sample.id for record in still_right(plan, stored)}
+    kept = {record.sample.id for record in drop_changed_clips(plan, stored)}
     measured = _Lengths(plan)
     calls: list[tuple[float, Estimate]] = []
     unusable = 0

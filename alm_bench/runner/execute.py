@@ -8,14 +8,14 @@ from alm_bench.core import Logs, Orders, Request, Streams, UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
-from alm_bench.runner.audio_check import insist, proof_needed
-from alm_bench.runner.batch_size import Sizer
+from alm_bench.runner.audio_check import needs_audio_check, require_audio
+from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
 from alm_bench.runner.executors import Executor
 from alm_bench.runner.executors.local import Local
 from alm_bench.runner.plan import Plan
 
-UNHEARD = ("none", "silence")
+SILENT_CONDITIONS = ("none", "silence")
 """Conditions under which there is nothing to be heard."""
 
 Observer = Callable[[Sequence[Record]], None]
@@ -37,7 +37,7 @@ def execute(
     one before it, which is being written meanwhile.
     """
     budget = Budget() if budget is None else budget
-    same = still_right(plan, store.kept)
+    same = drop_changed_clips(plan, store.kept)
     if len(same) < len(store.kept):  # clips were replaced since
         store.rewrite(same)
     kept = {record.sample.id: record for record in same}
@@ -48,12 +48,12 @@ def execute(
         todo = _ordered(plan.adapter, plan.requests, todo)
     if isinstance(plan.adapter, Logs):
         plan.adapter.log_to(store.folder)
-    if todo and plan.spec.condition not in UNHEARD and proof_needed(plan.adapter):
+    if todo and plan.spec.condition not in SILENT_CONDITIONS and needs_audio_check(plan.adapter):
         # also where a run goes on: what stands in between may have been started anew without its audio
         prompts = plan.header["prompt"]["id"].rpartition("/")[2]
-        store.note("delivery", insist(plan.adapter, prompts).as_json())
+        store.note("delivery", require_audio(plan.adapter, prompts).as_json())
     if todo:
-        sizer = Sizer(plan.spec.batch_size, lambda line: print_notice(f"{plan.spec.task}: {line}"))
+        sizer = BatchSizer(plan.spec.batch_size, lambda line: print_notice(f"{plan.spec.task}: {line}"))
         try:
             made = _checked((executor or Local()).answered(plan, todo, budget, sizer), budget, store)
             # Of calls that end one by one each is shown at once, not with the next.
@@ -103,7 +103,7 @@ def _written(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Re
             yield before[0]
 
 
-def still_right(plan: Plan, stored: Sequence[Record]) -> list[Record]:
+def drop_changed_clips(plan: Plan, stored: Sequence[Record]) -> list[Record]:
     """The stored records whose clips are those of today."""
     heard = {record.sample.id: record.heard for record in plan.pending}
     return [record for record in stored if record.heard == heard.get(record.sample.id)]

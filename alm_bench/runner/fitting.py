@@ -11,7 +11,7 @@ from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.data.manifest import clip_size, file_sha256
 from alm_bench.plugins import catalogue
 from alm_bench.runner.batch_size import first_size
-from alm_bench.runner.loader import Hearing, batches
+from alm_bench.runner.loader import AudioPipeline, load_batches
 from alm_bench.runner.spec import RunSpec
 
 
@@ -25,7 +25,7 @@ class Fit:
     rows: Mapping[str, Any] | None
 
 
-def fitted(
+def fit_adapter(
     spec: RunSpec,
     task: Task,
     prompt: PromptTemplate,
@@ -55,7 +55,7 @@ def fitted(
     samples = [one for one in source.samples(data, split) if one.skip is None and isinstance(one.target, int)]
     _keep_apart(samples, tested, owner, split)
     taken = _Taken([render(sample, template) for sample in samples], [sample.target for sample in samples])
-    done = adapter.fit(taken.rows(replace(Hearing.of(adapter), prepare=None), spec))
+    done = adapter.fit(taken.rows(replace(AudioPipeline.of(adapter), prepare=None), spec))
     digest = hashlib.sha256(json.dumps(taken.known_by).encode()).hexdigest()
     annotations = source.files(data, split)["annotations"]
     told = {"task": owner, "split": split, "annotations": file_sha256(annotations), "ids": digest[:16]}
@@ -92,9 +92,9 @@ class _Taken:
     known_by: list[tuple[str, list[int | None]]] = field(default_factory=list)
     left_out: int = 0
 
-    def rows(self, hearing: Hearing, spec: RunSpec) -> Iterator[Labelled]:
+    def rows(self, hearing: AudioPipeline, spec: RunSpec) -> Iterator[Labelled]:
         order, size = range(len(self.requests)), first_size(spec.batch_size)
-        for batch in batches(self.requests, order, hearing, lambda: size, spec.workers):
+        for batch in load_batches(self.requests, order, hearing, lambda: size, spec.workers):
             for ready in batch:
                 if ready.audio_error is None:
                     sizes = [] if hearing.policy is None else [clip_size(ref) for ref in ready.request.audio]

@@ -17,12 +17,12 @@ from alm_bench.core import (
     UnreachableError,
 )
 
-Ask = Callable[[Sequence[Request]], list[Output]]
+Predict = Callable[[Sequence[Request]], list[Output]]
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failure:
     """Why a model's code gave nothing, as it is recorded with the items; whether it was for want of `memory`."""
 
     reason: str
@@ -30,7 +30,7 @@ class Failed:
 
 
 @dataclass(slots=True)
-class Shortage:
+class MemoryShortage:
     """What memory did not suffice for: the fewest requests that were too many together, and how many were too much
     each by itself (which say nothing of others)."""
 
@@ -39,8 +39,8 @@ class Shortage:
 
 
 def asking(
-    adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate", shortage: Shortage | None = None
-) -> Ask:
+    adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate", shortage: MemoryShortage | None = None
+) -> Predict:
     """What to call with a batch: the adapter's text, its scores of the options, or both in one output; `shortage` is
     that of `call`."""
 
@@ -60,10 +60,10 @@ def asking(
         written = generate(batch)
         return [
             replace(text, error=text.error or options.error, likelihood=options.likelihood)
-            for text, options in zip(written, call(score, batch, shortage), strict=True)
+            for text, options in zip(written, predict_bisecting(score, batch, shortage), strict=True)
         ]
 
-    asks: dict[AnswerBy, Ask] = {"generate": generate, "likelihood": score, "both": both}
+    asks: dict[AnswerBy, Predict] = {"generate": generate, "likelihood": score, "both": both}
     return asks[answer_by]
 
 
@@ -98,19 +98,19 @@ def _scored(one: object, request: Request) -> Output:
     return Output(None, error=one.error, likelihood=forms)
 
 
-def tried(work: Callable[[], Made], let: type[AlmBenchError] = UnreachableError) -> Made | Failed:
+def capture_failure(work: Callable[[], Made], let: type[AlmBenchError] = UnreachableError) -> Made | Failure:
     """What code that is not ours gives, or what it raised; errors that are `let` through are raised."""
     try:
         return work()
     except let:
         raise
     except AlmBenchError as error:
-        return Failed(str(error), out_of_memory(error))
+        return Failure(str(error), is_out_of_memory(error))
     except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
-        return Failed(f"{type(error).__name__}: {error}", out_of_memory(error))
+        return Failure(f"{type(error).__name__}: {error}", is_out_of_memory(error))
 
 
-def out_of_memory(error: BaseException | None) -> bool:
+def is_out_of_memory(error: BaseException | None) -> bool:
     """Whether an exception, or what it was raised from, says so: Python's, torch's by its name, and torch's for the
     memory of the machine, which is a RuntimeError."""
     while error is not None:
@@ -122,7 +122,9 @@ def out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def call(ask: Ask, requests: Sequence[Request], shortage: Shortage | None = None) -> list[Output]:
+def predict_bisecting(
+    ask: Predict, requests: Sequence[Request], shortage: MemoryShortage | None = None
+) -> list[Output]:
     """The outputs; a failing batch is halved until the failing requests stand alone. `shortage` is told of those that
     failed for want of memory.
 
@@ -130,15 +132,15 @@ def call(ask: Ask, requests: Sequence[Request], shortage: Shortage | None = None
     """
     if not requests:
         return []
-    shortage = Shortage() if shortage is None else shortage
-    outputs = tried(lambda: ask(requests))
-    if not isinstance(outputs, Failed):
+    shortage = MemoryShortage() if shortage is None else shortage
+    outputs = capture_failure(lambda: ask(requests))
+    if not isinstance(outputs, Failure):
         return outputs
     if len(requests) == 1:
         shortage.alone += outputs.memory
         return [Output(None, error=outputs.reason)]
     half, alone = len(requests) // 2, shortage.alone
-    found = call(ask, requests[:half], shortage) + call(ask, requests[half:], shortage)
+    found = predict_bisecting(ask, requests[:half], shortage) + predict_bisecting(ask, requests[half:], shortage)
     if outputs.memory and shortage.alone == alone:
         shortage.together = min(len(requests), shortage.together or len(requests))
     return found

@@ -21,7 +21,7 @@ class Items:
     version: str | None = None
 
 
-def task_items(spec: RunSpec, task: Task, data: DataRoot) -> Items:
+def load_task_items(spec: RunSpec, task: Task, data: DataRoot) -> Items:
     """The questions of the task's own data. Raises DataError."""
     samples = list(task.samples(data, spec.split))
     if not samples:

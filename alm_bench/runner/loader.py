@@ -12,7 +12,7 @@ from typing import Any
 from alm_bench.audio import load
 from alm_bench.core import Adapter, AudioError, AudioPolicy, AudioRef, Prepares, Request, Wave
 from alm_bench.runner.conditions import Condition
-from alm_bench.runner.inference import Failed, tried
+from alm_bench.runner.inference import Failure, capture_failure
 
 KEPT = 8
 """So many clips stay decoded for the next request that may be about them."""
@@ -22,7 +22,7 @@ AHEAD = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class LoadedRequest:
     """A request with its clips decoded, or the reason why they cannot be (`audio_error`), or why the adapter could not
     prepare them (`error`)."""
 
@@ -46,7 +46,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class AudioPipeline:
     """How an adapter wants clips: by its policy, changed by a condition, and made into features where it does that.
     Without a policy no clip is opened. `beside`: also while the model works."""
 
@@ -56,11 +56,11 @@ class Hearing:
     beside: bool = True
 
     @staticmethod
-    def of(adapter: Adapter, condition: Condition | None = None) -> "Hearing":
+    def of(adapter: Adapter, condition: Condition | None = None) -> "AudioPipeline":
         prepare = adapter.prepare if isinstance(adapter, Prepares) else None
         # A model on the processor works on all of its cores, in threads that wait for one another: what takes one from
         # them holds up all, and costs more than it saves.
-        return Hearing(adapter.audio, condition, prepare, beside=adapter.identity.device != "cpu")
+        return AudioPipeline(adapter.audio, condition, prepare, beside=adapter.identity.device != "cpu")
 
     def refs(self, request: Request) -> tuple[AudioRef, ...]:
         return () if self.policy is None else clips(request)
@@ -69,28 +69,28 @@ class Hearing:
         assert self.policy is not None, "no clip is opened without one"
         change = None if self.condition is None else self.condition.change(ref.id)
         try:
-            loaded = tried(partial(load, ref, self.policy, change), AudioError)
+            loaded = capture_failure(partial(load, ref, self.policy, change), AudioError)
         except AudioError as error:
             return Clip(audio_error=str(error))
-        if isinstance(loaded, Failed):  # as where a clip is larger than memory
+        if isinstance(loaded, Failure):  # as where a clip is larger than memory
             return Clip(error=loaded.reason)
         loaded.wave.flags.writeable = False  # other requests get the same
         if self.prepare is None:
             return Clip(loaded.wave, loaded.touched)
-        made = tried(partial(self.prepare, loaded.wave))
-        if isinstance(made, Failed):
+        made = capture_failure(partial(self.prepare, loaded.wave))
+        if isinstance(made, Failure):
             # Beside a batch there may be no room for it; the model answers without, in batches that fit.
             return Clip(loaded.wave, loaded.touched, error=None if made.memory else made.reason)
         return Clip(loaded.wave, loaded.touched, made, prepared=True)
 
-    def ready(self, index: int, request: Request, found: Sequence[Clip]) -> Ready:
+    def ready(self, index: int, request: Request, found: Sequence[Clip]) -> LoadedRequest:
         """The request with its clips, which are `found` in the order of `refs`."""
         if self.policy is None:
-            return Ready(index, request)
+            return LoadedRequest(index, request)
         own, spare = found[: len(request.audio)], found[len(request.audio) :]
         for clip in own:
             if clip.audio_error is not None:
-                return Ready(index, request, audio_error=clip.audio_error)
+                return LoadedRequest(index, request, audio_error=clip.audio_error)
         touched: set[str] = {change for clip in own for change in clip.touched}
         if any(clip.audio_error is not None for clip in spare):
             # another item's clip is no failure of this one: it goes without, and says so (not where another time it
@@ -104,10 +104,10 @@ class Hearing:
             features=tuple(clip.features for clip in heard) if all(clip.prepared for clip in heard) else (),
         )
         error = next((clip.error for clip in heard if clip.error is not None), None)
-        return Ready(index, request, tuple(sorted(touched)), error=error)
+        return LoadedRequest(index, request, tuple(sorted(touched)), error=error)
 
 
-class Pending:
+class LazyClip:
     """A clip that whoever comes first decodes."""
 
     def __init__(self, make: Callable[[], Clip]) -> None:
@@ -132,20 +132,20 @@ class Pending:
         return self._clip
 
 
-class Clips:
+class ClipCache:
     """Clips as a pool of threads decodes them, each once for requests that are near one another."""
 
-    def __init__(self, hearing: Hearing, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, hearing: AudioPipeline, pool: ThreadPoolExecutor) -> None:
         self._hearing, self._pool = hearing, pool
-        self._kept: OrderedDict[AudioRef, Pending] = OrderedDict()
+        self._kept: OrderedDict[AudioRef, LazyClip] = OrderedDict()
 
-    def of(self, request: Request) -> list[Pending]:
-        """In the order of `Hearing.refs`."""
+    def of(self, request: Request) -> list[LazyClip]:
+        """In the order of `AudioPipeline.refs`."""
         return [self._begun(ref) for ref in self._hearing.refs(request)]
 
-    def _begun(self, ref: AudioRef) -> Pending:
+    def _begun(self, ref: AudioRef) -> LazyClip:
         if ref not in self._kept:
-            self._kept[ref] = pending = Pending(partial(self._hearing.clip, ref))
+            self._kept[ref] = pending = LazyClip(partial(self._hearing.clip, ref))
             self._pool.submit(_decode, weakref.ref(pending))
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
@@ -153,7 +153,7 @@ class Clips:
         return self._kept[ref]
 
 
-def _decode(wanted: "weakref.ref[Pending]") -> None:
+def _decode(wanted: "weakref.ref[LazyClip]") -> None:
     """Unless all who wanted it have it already: a queue that is not worked off holds no clips."""
     pending = wanted()
     if pending is not None:
@@ -165,34 +165,36 @@ def clips(request: Request) -> tuple[AudioRef, ...]:
     return (*request.audio, request.spare) if request.spare is not None else request.audio
 
 
-def load_clips(index: int, request: Request, policy: AudioPolicy | None, condition: Condition | None = None) -> Ready:
+def load_clips(
+    index: int, request: Request, policy: AudioPolicy | None, condition: Condition | None = None
+) -> LoadedRequest:
     """Decode the clips of one request by the adapter's policy, changed by a condition; without a policy no clip is
     opened."""
-    hearing = Hearing(policy, condition)
+    hearing = AudioPipeline(policy, condition)
     return hearing.ready(index, request, [hearing.clip(ref) for ref in hearing.refs(request)])
 
 
-def decoded(batch: Sequence[tuple[int, Request]], hearing: Hearing, workers: int) -> list[Ready]:
+def load_batch(batch: Sequence[tuple[int, Request]], hearing: AudioPipeline, workers: int) -> list[LoadedRequest]:
     """One batch of (item, request), each clip decoded once."""
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
-        found = Clips(hearing, pool)
+        found = ClipCache(hearing, pool)
         try:
             return _all([(index, request, found.of(request)) for index, request in batch], hearing)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
-def batches(
-    requests: Sequence[Request], order: Sequence[int], hearing: Hearing, size: Callable[[], int], workers: int
-) -> Iterator[list[Ready]]:
+def load_batches(
+    requests: Sequence[Request], order: Sequence[int], hearing: AudioPipeline, size: Callable[[], int], workers: int
+) -> Iterator[list[LoadedRequest]]:
     """Batches of decoded requests in `order`, each as large as `size` says when it is taken.
 
     Beyond the current batch at most another two are decoded, or one where that is more than `AHEAD` items; none where
     nothing is to be decoded beside the model.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
-        found = Clips(hearing, pool)
-        waiting: deque[tuple[int, Request, list[Pending]]] = deque()
+        found = ClipCache(hearing, pool)
+        waiting: deque[tuple[int, Request, list[LazyClip]]] = deque()
         todo = iter(order)
 
         def fill(count: int) -> None:
@@ -213,7 +215,7 @@ def batches(
             pool.shutdown(cancel_futures=True)
 
 
-def _all(waiting: Sequence[tuple[int, Request, Sequence[Pending]]], hearing: Hearing) -> list[Ready]:
+def _all(waiting: Sequence[tuple[int, Request, Sequence[LazyClip]]], hearing: AudioPipeline) -> list[LoadedRequest]:
     """Decoded by this thread beside the pool's: it begins what they have not begun, and waits for them at the end."""
     for pending in (pending for _, _, own in waiting for pending in own):
         pending.begin()

@@ -16,7 +16,7 @@ class Memory:
     peak: int
 
 
-def memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory | None:
+def read_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory | None:
     """None where it cannot be read."""
     machine, own = _kilobytes(proc / "meminfo"), _kilobytes(proc / "self/status")
     try:

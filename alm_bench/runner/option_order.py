@@ -11,7 +11,7 @@ import numpy as np
 from alm_bench.core import Arrangement, OptionOrder, Sample
 
 
-def arrange(samples: Sequence[Sample], order: OptionOrder, shuffles: int, seed: int) -> list[Sample]:
+def order_options(samples: Sequence[Sample], order: OptionOrder, shuffles: int, seed: int) -> list[Sample]:
     """The samples with their options in the order asked for; `circular` makes one of each rotation.
 
     Shuffles are seeded by the item, so that a limit changes none. A single shuffle keeps the ids of the file; other

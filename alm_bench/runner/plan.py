@@ -35,10 +35,10 @@ from alm_bench.core.secrets import hide
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.schema import Record
 from alm_bench.runner.conditions import CLEAN, OPTIONS, Condition
-from alm_bench.runner.fitting import Fit, fitted
-from alm_bench.runner.items import Items, revision_name, task_items
+from alm_bench.runner.fitting import Fit, fit_adapter
+from alm_bench.runner.items import Items, load_task_items, revision_name
 from alm_bench.runner.loader import clips
-from alm_bench.runner.option_order import arrange, predicted
+from alm_bench.runner.option_order import order_options, predicted
 from alm_bench.runner.replayed import NOT_KNOWN
 from alm_bench.runner.spec import RunSpec, fingerprint
 
@@ -85,14 +85,14 @@ def prepare(
     what is asked.
     """
     is_replay = getattr(adapter, "stored", False)
-    items = task_items(spec, task, data) if items is None else items
+    items = load_task_items(spec, task, data) if items is None else items
     spec, everything = replace(spec, data=items.kind), list(items.samples)
     questions = list(islice(everything, spec.limit))
     _check(spec, adapter, questions)
-    fit = fit or fitted(spec, task, prompt, data, adapter, everything)
+    fit = fit or fit_adapter(spec, task, prompt, data, adapter, everything)
     adapter = adapter if fit is None else fit.adapter
     condition = Condition.read(spec.condition, spec.seed, spec.repeat)
-    samples = condition.samples(arrange(questions, spec.options, spec.shuffles, spec.seed))
+    samples = condition.samples(order_options(questions, spec.options, spec.shuffles, spec.seed))
     if not samples:
         raise UsageError(f"condition {spec.condition}: {spec.task} has no items that it can be put to")
     requests = [

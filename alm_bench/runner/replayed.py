@@ -8,7 +8,7 @@ from typing import Any
 from alm_bench.core import Adapter, DataError, DataRoot, GroupsRows, Sample, Task
 from alm_bench.data import LocalRoot, Match, StoredOutputs, match, questions_digest
 from alm_bench.plugins import catalogue
-from alm_bench.runner.items import Items, known_revisions, revision_name, task_items
+from alm_bench.runner.items import Items, known_revisions, load_task_items, revision_name
 from alm_bench.runner.spec import RunSpec
 
 NOT_KNOWN = "not known"
@@ -30,7 +30,7 @@ def replayed_items(
     """The questions that `stored` answers: the data's where they are the same, else the file's own, unless the user
     `named` the data. Raises DataError where the questions of the data are others.
     """
-    theirs = task_items(spec, task, data)
+    theirs = load_task_items(spec, task, data)
     found = match(stored, theirs.samples)
     own = stored.complete and task.card.kind == OWN
     if own and not named and not found.exact:

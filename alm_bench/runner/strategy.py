@@ -47,7 +47,7 @@ class DescribePrompt:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def led(adapter: Adapter, strategy: Strategy, prompts: str) -> Adapter:
+def apply_strategy(adapter: Adapter, strategy: Strategy, prompts: str) -> Adapter:
     """The adapter under a strategy, in the words of the prompt set `prompts` (or of letters).
 
     Raises UsageError for an adapter that cannot describe what it hears.

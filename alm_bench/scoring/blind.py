@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
-from alm_bench.scoring.multiple_choice import chance, clips, counted, mean, predictors, same_option, weights
+from alm_bench.scoring.multiple_choice import chance, clips, counted_rows, mean, predictors, same_option, weights
 from alm_bench.scoring.paired import difference
 
 UNIFORM = "uniform guess (expected)"
@@ -19,12 +19,12 @@ Values = Mapping[str, Sequence[float]]
 """By blind row, the expected score of each item."""
 
 
-def golden(rows: Sequence[Scored]) -> list[Scored]:
+def with_reference(rows: Sequence[Scored]) -> list[Scored]:
     """The rows that blind rows are counted on: of our denominator, with a known answer."""
-    return [row for row in counted(rows) if row.sample.has_reference]
+    return [row for row in counted_rows(rows) if row.sample.has_reference]
 
 
-def earned(rows: Sequence[Scored], picks: Mapping[str, Sequence[int | None]]) -> dict[str, list[float]]:
+def baseline_scores(rows: Sequence[Scored], picks: Mapping[str, Sequence[int | None]]) -> dict[str, list[float]]:
     """A uniform guess, strategies by the option that each picks on each row, and the predictions stored with items."""
     stored = {name: [row.blind[name] for row in rows] for name in predictors(rows)}
     table = {UNIFORM: [chance(row.sample) for row in rows]}
@@ -52,7 +52,7 @@ def choice_scores(rows: Sequence[Scored]) -> dict[str, list[float]]:
         LONGEST: lambda s: longest_option(s.choices),
         LETTER: lambda s: letter if letter < len(s.choices) else 0,
     }
-    return earned(rows, {name: [pick(s) for s in samples] for name, pick in strategies.items()})
+    return baseline_scores(rows, {name: [pick(s) for s in samples] for name, pick in strategies.items()})
 
 
 def accuracies(rows: Sequence[Scored], values: Values) -> dict[str, Metrics]:

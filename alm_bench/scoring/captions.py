@@ -15,7 +15,7 @@ import numpy as np
 from alm_bench.core.errors import MetricError, UsageError, known_first
 from alm_bench.core.types import Metric
 from alm_bench.scoring import java
-from alm_bench.scoring.intervals import Array, clustered
+from alm_bench.scoring.intervals import Array, clustered_interval
 from alm_bench.scoring.spice import spice_items
 
 References = Sequence[Sequence[str]]
@@ -34,7 +34,7 @@ def tokenize(texts: Sequence[str]) -> list[str]:
 
     if not texts:
         return []
-    jar = java.package("tokenizer") / STANFORD_CORENLP_3_4_1_JAR
+    jar = java.package_folder("tokenizer") / STANFORD_CORENLP_3_4_1_JAR
     lines = "\n".join(_LINE_ENDS.sub(" ", text) for text in texts)
     asked = ["-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
     said = java.run([*asked, "-encoding", "UTF-8"], lines + "\n", seconds=_SECONDS + len(texts) / 4).split("\n")
@@ -81,7 +81,7 @@ class CaptionScore:
     statistic: Callable[[Array], Array]
 
 
-def averaged(items: Sequence[float]) -> CaptionScore:
+def mean_score(items: Sequence[float]) -> CaptionScore:
     """A metric whose corpus value is the mean of its items."""
     values = np.asarray(items, dtype=np.float64)
     counts = np.stack([values, np.ones(len(values))], axis=1)
@@ -126,7 +126,7 @@ def rouge_l(candidates: Sequence[str], references: References) -> CaptionScore:
     from pycocoevalcap.rouge.rouge import Rouge
 
     _, items = Rouge().compute_score(_numbered(references), _numbered([[text] for text in candidates]))
-    return averaged(items)
+    return mean_score(items)
 
 
 def cider(candidates: Sequence[str], references: References) -> CaptionScore:
@@ -134,7 +134,7 @@ def cider(candidates: Sequence[str], references: References) -> CaptionScore:
     from pycocoevalcap.cider.cider import Cider
 
     _, items = Cider().compute_score(_numbered(references), _numbered([[text] for text in candidates]))
-    return averaged(items)
+    return mean_score(items)
 
 
 # METEOR 1.5's parameters for English: task `rank`, weights of exact, stem, synonym and paraphrase matches.
@@ -152,7 +152,7 @@ def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
     for candidate, each in zip(candidates, references, strict=True):
         told = candidate.replace("|||", "").replace("  ", " ")
         lines.append(" ||| ".join(("SCORE", *each, told)))
-    jar = java.package("meteor") / "meteor-1.5.jar"
+    jar = java.package_folder("meteor") / "meteor-1.5.jar"
     asked = ["-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
     said = java.run(asked, "\n".join(lines) + "\n", seconds=_SECONDS + len(lines) / 4).splitlines()
     rows = [line.split() for line in said]
@@ -195,7 +195,7 @@ def _ratio(part: Array, whole: Array) -> Array:
 
 def spice(candidates: Sequence[str], references: References, names: Sequence[str] | None = None) -> CaptionScore:
     """SPICE (Anderson et al., arXiv 1607.08822): the mean of `spice_items`, which says what it raises."""
-    return averaged(spice_items(candidates, references, names))
+    return mean_score(spice_items(candidates, references, names))
 
 
 METRICS = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider", "spice", "spider")
@@ -229,7 +229,7 @@ def caption_scores(
     _check(candidates, references, metrics)
     flat = [*candidates, *(text for each in references for text in each)]
     try:
-        tokens, tokenizer = _tokenized(tuple(flat), java.java()), "CoreNLP 3.4.1"
+        tokens, tokenizer = _tokenized(tuple(flat), java.find_java()), "CoreNLP 3.4.1"
     except MetricError:
         tokens, tokenizer = tokenize_without_java(flat), "NLTK"
     said, rest = tokens[: len(candidates)], iter(tokens[len(candidates) :])
@@ -274,7 +274,7 @@ def _computed(
                 missing[name] = str(error)
     if "spider" in metrics and {"cider", "spice"} <= found.keys():
         both = zip(found["cider"].items, found["spice"].items, strict=True)
-        found["spider"] = averaged([(one + other) / 2 for one, other in both])
+        found["spider"] = mean_score([(one + other) / 2 for one, other in both])
     elif "spider" in metrics:
         missing["spider"] = f"is the mean of CIDEr and SPICE; SPICE {missing['spice']}"
     return found, missing
@@ -285,5 +285,5 @@ def _metric(score: CaptionScore, clusters: Sequence[Hashable]) -> Metric:
     alike = not np.ptp(np.asarray(score.items)).any()
     if len(set(clusters)) == 1 or alike:  # one clip says nothing of others, nor do values that are all alike
         return value
-    _, low, high = clustered(clusters, score.counts, score.statistic)
+    _, low, high = clustered_interval(clusters, score.counts, score.statistic)
     return replace(value, low=float(low[0]), high=float(high[0]))

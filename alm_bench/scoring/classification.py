@@ -6,7 +6,7 @@ import numpy as np
 
 from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metric, Metrics
-from alm_bench.scoring.intervals import Array, clustered, rate
+from alm_bench.scoring.intervals import Array, clustered_interval, rate_interval
 
 
 def confusion(golds: Sequence[int], predictions: Sequence[int | None], labels: int) -> Array:
@@ -54,11 +54,12 @@ def classification_metrics(
     found = corpus(golds, predictions, recalls)
     if not golds:
         return {name: Metric.missing("no items") for name in found.names}
-    value, low, high = clustered(clips, found.counts, found.statistic)
+    value, low, high = clustered_interval(clips, found.counts, found.statistic)
     sizes = [len(golds)] * 4 + [sum(gold == label for gold in golds) for label in range(len(recalls))]
     distinct = len(set(clips))
     rates = [
-        rate(float(v), float(a), float(b), n, distinct) for v, a, b, n in zip(value, low, high, sizes, strict=True)
+        rate_interval(float(v), float(a), float(b), n, distinct)
+        for v, a, b, n in zip(value, low, high, sizes, strict=True)
     ]
     return {
         name: metric if metric.n else Metric.missing("no items")

@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
 
 
-def proportion(successes: float, n: int) -> Metric:
+def wilson_interval(successes: float, n: int) -> Metric:
     """A share of n independent items with Wilson's score interval (Wilson 1927), by scipy.
 
     `successes` is a count in 0..n. Without items there is no value.
@@ -28,7 +28,7 @@ def proportion(successes: float, n: int) -> Metric:
     return Metric(successes / n, float(interval.low), float(interval.high), n)
 
 
-def clustered(
+def clustered_interval(
     clusters: Sequence[Hashable],
     counts: Array,
     statistic: Callable[[Array], Array],
@@ -40,7 +40,7 @@ def clustered(
     `counts` has shape (items, ...); `statistic` maps an array (..., *counts.shape[1:]) of sums to (..., k) figures.
     Returns value, low and high, each of shape (k,). Items of one clip are drawn together, as their errors are.
     """
-    sums = summed(clusters, counts)
+    sums = sum_by_cluster(clusters, counts)
     total = sums.sum(axis=0)
     value = statistic(total)
     if len(sums) == 1:  # one clip says nothing of others
@@ -80,18 +80,18 @@ def _bounds(
     ]
     resampled = statistic(np.concatenate(drawn))
     left_out = np.repeat(statistic(total - kinds), sizes, axis=0)
-    bounds = [bca(value[i], resampled[:, i], left_out[:, i]) for i in range(len(value))]
+    bounds = [bca_interval(value[i], resampled[:, i], left_out[:, i]) for i in range(len(value))]
     low, high = np.array(bounds).T
     low.flags.writeable = high.flags.writeable = False  # the same arrays are given again
     return low, high
 
 
-def ratio(sums: Array) -> Array:
+def weighted_mean(sums: Array) -> Array:
     """The mean of (..., 2) sums of values and weights."""
     return sums[..., :1] / sums[..., 1:]
 
 
-def summed(clusters: Sequence[Hashable], counts: Array) -> Array:
+def sum_by_cluster(clusters: Sequence[Hashable], counts: Array) -> Array:
     """The counts of each cluster, in order of first appearance."""
     labels = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
     member = np.fromiter((labels[cluster] for cluster in clusters), dtype=np.int64, count=len(clusters))
@@ -100,7 +100,7 @@ def summed(clusters: Sequence[Hashable], counts: Array) -> Array:
     return sums
 
 
-def bca(value: float, resampled: Array, left_out: Array) -> tuple[float, float]:
+def bca_interval(value: float, resampled: Array, left_out: Array) -> tuple[float, float]:
     """The bias-corrected and accelerated interval (Efron 1987) from bootstrap and leave-one-out values, both flat.
 
     Where every resample is alike, or none lies on one side of the value, there is nothing to correct: plain quantiles.
@@ -127,32 +127,32 @@ def share(successes: Sequence[float], clusters: Sequence[Any], weights: Sequence
     values, counts = np.asarray(successes, dtype=np.float64), np.ones(n) if weights is None else np.asarray(weights)
     distinct = len(set(clusters))
     if distinct == n and np.isin(values, (0, 1)).all():
-        return proportion(float(values.sum()), n)
+        return wilson_interval(float(values.sum()), n)
     summands = np.stack([counts * values, counts], axis=1)
-    value, low, high = clustered(clusters, summands, ratio)
-    return rate(float(value[0]), float(low[0]), float(high[0]), n, distinct)
+    value, low, high = clustered_interval(clusters, summands, weighted_mean)
+    return rate_interval(float(value[0]), float(low[0]), float(high[0]), n, distinct)
 
 
-def average(values: Sequence[float], clusters: Sequence[Any], weights: Sequence[float] | None = None) -> Metric:
+def mean_interval(values: Sequence[float], clusters: Sequence[Any], weights: Sequence[float] | None = None) -> Metric:
     """A mean of values without bounds (CIDEr), over clusters; values that are all alike tell no interval."""
     scores, counts = (
         np.asarray(values, dtype=np.float64),
         np.ones(len(values)) if weights is None else np.asarray(weights),
     )
     summands = np.stack([counts * scores, counts], axis=1)
-    value, low, high = clustered(clusters, summands, ratio)
+    value, low, high = clustered_interval(clusters, summands, weighted_mean)
     if len(set(clusters)) == 1 or not np.ptp(scores):
         return Metric(float(value[0]), n=len(values))
     return Metric(float(value[0]), float(low[0]), float(high[0]), len(values))
 
 
-def rate(value: float, low: float, high: float, n: int, clusters: int) -> Metric:
+def rate_interval(value: float, low: float, high: float, n: int, clusters: int) -> Metric:
     """A rate with its bootstrap interval; at 0 and 1, where every resample is the same, Wilson's over the clusters.
 
     A single cluster says nothing of others: elsewhere than at 0 and 1 it has no interval.
     """
     if value in (0.0, 1.0):
-        edge = proportion(value * clusters, clusters)
+        edge = wilson_interval(value * clusters, clusters)
         return Metric(value, edge.low, edge.high, n)
     if clusters == 1:
         return Metric(value, n=n)

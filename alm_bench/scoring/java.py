@@ -18,7 +18,7 @@ _WARNING = "Error: Could not cache item"
 """SPICE says so of a text longer than its cache takes, and goes on."""
 
 
-def java() -> str:
+def find_java() -> str:
     """The `java` of JAVA_HOME, else of the PATH. Raises MetricError."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
@@ -29,7 +29,7 @@ def java() -> str:
 
 
 @functools.cache
-def version(program: str) -> int:
+def java_version(program: str) -> int:
     """Its major version (8, 17, ...). Raises MetricError for a program that does not say."""
     try:
         said = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
@@ -41,11 +41,13 @@ def version(program: str) -> int:
     return int(found[1])
 
 
-def opened(program: str) -> list[str]:
+def open_package_flags(program: str) -> list[str]:
     """The flags that open the packages which SPICE reflects into; Java 8 has none of them closed, nor the flag."""
-    if version(program) < 9:
+    if java_version(program) < 9:
         return []
-    return [part for package in OPENED.split() for part in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
+    return [
+        part for package_folder in OPENED.split() for part in ("--add-opens", f"java.base/{package_folder}=ALL-UNNAMED")
+    ]
 
 
 def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, seconds: float = 600) -> str:
@@ -53,7 +55,7 @@ def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, second
 
     Raises MetricError when it does not start, does not end in time, or ends with another status than 0.
     """
-    program = java()
+    program = find_java()
     command = [program, f"-Xmx{megabytes}M", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true", *arguments]
     try:
         done = subprocess.run(
@@ -73,7 +75,7 @@ def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, second
     return done.stdout.decode(errors="replace")
 
 
-def package(part: str) -> Path:
+def package_folder(part: str) -> Path:
     """A folder of pycocoevalcap, which carries the jars."""
     import pycocoevalcap
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from alm_bench.core.types import Likelihoods, Parsed, Sample
-from alm_bench.scoring.multiple_choice import BY, folded
+from alm_bench.scoring.multiple_choice import BY, fold_choice
 
 MAIN = "text_mean"
 """What stands for the answer where nothing is written: the option whose text is likeliest per token."""
@@ -21,7 +21,7 @@ def totals(likelihoods: Likelihoods) -> dict[str, list[float]]:
 def likeliest(sample: Sample, values: Sequence[float]) -> int | None:
     """The option of the highest value, None where options of different texts share it."""
     best = [place for place, value in enumerate(values) if value == max(values)]
-    return best[0] if len({folded(sample, place) for place in best}) == 1 else None
+    return best[0] if len({fold_choice(sample, place) for place in best}) == 1 else None
 
 
 def choices(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:

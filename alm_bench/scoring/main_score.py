@@ -7,13 +7,13 @@ from alm_bench.core import Parsed, Sample, Scored, ScoresItems, Task
 _UNREAD = Parsed("empty", "empty")
 
 
-def counts(task: Task, sample: Sample) -> bool:
+def has_main_score(task: Task, sample: Sample) -> bool:
     """Whether the score is of an item at all, answered or not: in a task of yes/no and open questions, of the former
     alone."""
     return isinstance(task, ScoresItems) or _score(task) in task.grade(sample, "", _UNREAD)
 
 
-def earned(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
+def main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
     """The score's name and each row's. Raises MetricError where `item_scores` does."""
     if isinstance(task, ScoresItems):
         name, values = task.item_scores(rows)

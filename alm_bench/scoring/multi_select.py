@@ -9,11 +9,11 @@ import numpy as np
 
 from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metrics, Parsed, Sample, Scored
-from alm_bench.scoring.blind import FIRST, UNIFORM, Values, golden
-from alm_bench.scoring.blind import earned as baseline_scores
+from alm_bench.scoring.blind import FIRST, UNIFORM, Values, with_reference
+from alm_bench.scoring.blind import baseline_scores as baseline_scores
 from alm_bench.scoring.classification import divide
-from alm_bench.scoring.intervals import Array, clustered, rate
-from alm_bench.scoring.multiple_choice import choice_metrics, clips, folded, same_option_set, weights
+from alm_bench.scoring.intervals import Array, clustered_interval, rate_interval
+from alm_bench.scoring.multiple_choice import choice_metrics, clips, fold_choice, same_option_set, weights
 
 ALL, SET = "all options", "most frequent set of letters"
 OPTION_METRICS = ("option_precision", "option_recall", "option_f1")
@@ -33,16 +33,16 @@ def multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
     are selected; `option_f1`: their harmonic mean (micro F1). Every option of every item is a decision; an item without
     an answer selects none.
     """
-    kept = golden(rows)
+    kept = with_reference(rows)
     return {**choice_metrics(rows), **(_option_metrics(kept) if kept else {})}
 
 
 def _option_metrics(rows: Sequence[Scored]) -> Metrics:
     found, clusters = corpus(rows), clips(rows)
-    value, low, high = clustered(clusters, found.counts, found.statistic)
+    value, low, high = clustered_interval(clusters, found.counts, found.statistic)
     distinct = len(set(clusters))
     return {
-        name: rate(float(value[i]), float(low[i]), float(high[i]), len(rows), distinct)
+        name: rate_interval(float(value[i]), float(low[i]), float(high[i]), len(rows), distinct)
         for i, name in enumerate(found.names)
     }
 
@@ -62,7 +62,7 @@ def _option_counts(row: Scored) -> tuple[int, int, int]:
 
 
 def _texts(sample: Sample, indices: Sequence[int] | None) -> set[str]:
-    return {folded(sample, index) for index in indices or ()}
+    return {fold_choice(sample, index) for index in indices or ()}
 
 
 def _selected(row: Scored) -> tuple[int, ...]:
@@ -102,7 +102,7 @@ def option_table(rows: Sequence[Scored]) -> list[Mapping[str, Any]] | None:
     Options are named by their text where all questions have the same list, else by letter. None where no question has
     several right options.
     """
-    kept = [row for row in golden(rows) if row.sample.targets is not None]
+    kept = [row for row in with_reference(rows) if row.sample.targets is not None]
     if not kept:
         return None
     count = Counter(len(row.sample.choices) for row in kept).most_common(1)[0][0]

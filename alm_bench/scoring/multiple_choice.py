@@ -22,21 +22,21 @@ def same_option(sample: Sample, index: int | None) -> bool:
         return False
     if sample.targets is not None:
         return same_option_set(sample, (index,))
-    return sample.target is not None and folded(sample, index) == folded(sample, sample.target)
+    return sample.target is not None and fold_choice(sample, index) == fold_choice(sample, sample.target)
 
 
 def same_option_set(sample: Sample, indices: Iterable[int]) -> bool:
     """Tell whether `indices` are exactly the right options of a question that may have several."""
-    right = {folded(sample, index) for index in sample.targets or ()}
-    return bool(right) and {folded(sample, index) for index in indices} == right
+    right = {fold_choice(sample, index) for index in sample.targets or ()}
+    return bool(right) and {fold_choice(sample, index) for index in indices} == right
 
 
-def folded(sample: Sample, index: int) -> str:
+def fold_choice(sample: Sample, index: int) -> str:
     """What twins have in common."""
     return unicodedata.normalize("NFKC", sample.choices[index]).casefold().strip()
 
 
-def counted(rows: Sequence[Scored]) -> list[Scored]:
+def counted_rows(rows: Sequence[Scored]) -> list[Scored]:
     """Our denominator: every item that is not skipped, failures included."""
     return [row for row in rows if row.status != "skipped"]
 
@@ -80,13 +80,13 @@ def answered(rows: Sequence[Scored]) -> Metric:
 
 def choice_metrics(rows: Sequence[Scored]) -> Metrics:
     """`accuracy` and `answered` over the counted rows, and what stands beside them; withheld answers are said."""
-    kept = counted(rows)
+    kept = counted_rows(rows)
     if kept and not any(row.sample.has_reference for row in kept):
         return {"accuracy": Metric.missing("answers are withheld"), "answered": answered(kept)}
-    return {"accuracy": mean_score(kept, "accuracy"), "answered": answered(kept), **beside_accuracy(kept)}
+    return {"accuracy": mean_score(kept, "accuracy"), "answered": answered(kept), **companion_metrics(kept)}
 
 
-def beside_accuracy(rows: Sequence[Scored]) -> Metrics:
+def companion_metrics(rows: Sequence[Scored]) -> Metrics:
     """The figures without which an accuracy tells little; those that the rows give no ground for are left out.
 
     `chance_filled`: what is not answered counts as a uniform guess (accuracy counts it as wrong: the two are bounds).
@@ -94,7 +94,7 @@ def beside_accuracy(rows: Sequence[Scored]) -> Metrics:
     likeliest. `all_right`, `consistency`: of questions with several arrangements, see `arrangements`.
     """
     found = {"chance_filled": mean(rows, [_filled(row) for row in rows])}
-    if (name := solver(rows)) is not None:
+    if (name := text_solver(rows)) is not None:
         left = [row for row in rows if not same_option(row.sample, row.blind[name])]
         reason = f"{name} answers all {len(rows)} items"
         found["beyond_text"] = mean_score(left, "accuracy") if left or not rows else Metric.missing(reason)
@@ -113,8 +113,8 @@ def chance(sample: Sample) -> float:
 
 def _sets(sample: Sample) -> int:
     """Count the sets of options that are right: of duplicates any may stand for all."""
-    copies = Counter(folded(sample, index) for index in range(len(sample.choices)))
-    right = {folded(sample, index) for index in sample.targets or ()}
+    copies = Counter(fold_choice(sample, index) for index in range(len(sample.choices)))
+    right = {fold_choice(sample, index) for index in sample.targets or ()}
     return math.prod((1 << copies[text]) - 1 for text in right)
 
 
@@ -127,7 +127,7 @@ def predictors(rows: Sequence[Scored]) -> list[str]:
     return [name for name in (rows[0].blind if rows else ()) if all(name in row.blind for row in rows)]
 
 
-def solver(rows: Sequence[Scored]) -> str | None:
+def text_solver(rows: Sequence[Scored]) -> str | None:
     """The text-only solver: of the blind predictions, the last that was added."""
     names = predictors(rows)
     return names[-1] if names else None
@@ -156,19 +156,19 @@ def _arrangements_of(row: Scored) -> int:
 
 
 def _agreement(rows: Sequence[Scored]) -> float:
-    said = [chosen(row) for row in rows]
+    said = [chosen_options(row) for row in rows]
     pairs = list(combinations(said, 2))
     return sum(one is not None and one == other for one, other in pairs) / len(pairs)
 
 
-def chosen(row: Scored) -> str | None:
+def chosen_options(row: Scored) -> str | None:
     """Give the text of the option that was chosen, or of all that were, the same for duplicates."""
     if row.parsed is None or not row.parsed.selects:
         return None
     indices = row.parsed.indices or ()
     if row.parsed.index is not None:
         indices = (row.parsed.index,)
-    return "\n".join(sorted({folded(row.sample, index) for index in indices}))
+    return "\n".join(sorted({fold_choice(row.sample, index) for index in indices}))
 
 
 def by_group(

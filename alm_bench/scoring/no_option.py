@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alm_bench.core.types import Metric, Parsed, Sample, Scored
-from alm_bench.scoring.multiple_choice import counted, folded, mean
+from alm_bench.scoring.multiple_choice import counted_rows, fold_choice, mean
 
 OFF_LIST, SYMBOLS, EXTRA = "off_list", "option_with_symbols", "extra_characters"
 """Reasons of outputs that the parser reads as no option, refusal or ambiguity."""
@@ -30,7 +30,9 @@ class NoOption:
 
 def no_option_outputs(rows: Sequence[Scored]) -> NoOption | None:
     """Count the outputs that select no option. None where no text was written; failed calls are no outputs."""
-    written = [(row, row.text, row.parsed) for row in counted(rows) if row.text is not None and row.parsed is not None]
+    written = [
+        (row, row.text, row.parsed) for row in counted_rows(rows) if row.text is not None and row.parsed is not None
+    ]
     if not written:
         return None
     reasons = Counter(no_option_reason(row.sample, text, parsed) for row, text, parsed in written if not parsed.selects)
@@ -42,7 +44,7 @@ def no_option_reason(sample: Sample, text: str, parsed: Parsed) -> str:
     """Name the reason why a text selects none of a question's options."""
     if parsed.status != "unparsed":
         return parsed.status
-    options = [folded(sample, index) for index in range(len(sample.choices))]
+    options = [fold_choice(sample, index) for index in range(len(sample.choices))]
     said = text.casefold().strip()
     bare = _SIGNS.sub("", said)
     # An option made of signs alone would be found in every text.

@@ -10,7 +10,7 @@ from string import ascii_uppercase
 
 from alm_bench.core.types import Metric, Sample
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.scoring.intervals import proportion
+from alm_bench.scoring.intervals import wilson_interval
 from alm_bench.scoring.mmau_match import official_correct
 from alm_bench.scoring.multiple_choice import same_option
 
@@ -67,7 +67,7 @@ def _share(earned: Earned) -> Metric:
     kept = [value for value in earned if value is not None]
     if kept and any(0 < value < 1 for value in kept):
         return Metric(sum(kept) / len(kept), n=len(kept))
-    return proportion(sum(kept), len(kept))
+    return wilson_interval(sum(kept), len(kept))
 
 
 def _each(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Earned]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metric
-from alm_bench.scoring.intervals import Array, clustered, proportion, ratio, summed
+from alm_bench.scoring.intervals import Array, clustered_interval, sum_by_cluster, weighted_mean, wilson_interval
 
 RESAMPLES = 9999
 """Sign flips of the test where items share clips."""
@@ -41,11 +41,13 @@ def difference(
     gain = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     counts = np.ones(len(gain)) if weights is None else np.asarray(weights)
     summands = np.stack([counts * gain, counts], axis=1)
-    value, low, high = clustered(clusters, summands, ratio, seed=seed)
+    value, low, high = clustered_interval(clusters, summands, weighted_mean, seed=seed)
     metric, distinct = Metric(float(value[0]), n=len(gain)), len(set(clusters))
     if distinct == 1:
         return metric
-    if gain.any() and np.ptp(summed(clusters, summands), axis=0).max() < 1e-12:  # resamples alike are no certainty
+    if (
+        gain.any() and np.ptp(sum_by_cluster(clusters, summands), axis=0).max() < 1e-12
+    ):  # resamples alike are no certainty
         return _edge(metric, float(np.mean(first)), float(np.mean(second)), distinct)
     return replace(metric, low=float(low[0]), high=float(high[0]))
 
@@ -54,11 +56,11 @@ def _edge(metric: Metric, first: float, second: float, clusters: int) -> Metric:
     """Wilson's interval of a `second` of all or nothing, less the first; without an interval for another."""
     if second not in (0.0, 1.0):
         return metric
-    edge = proportion(second * clusters, clusters)
+    edge = wilson_interval(second * clusters, clusters)
     return replace(metric, low=(edge.low or 0.0) - first, high=(edge.high or 0.0) - first)
 
 
-def paired(
+def paired_tests(
     first: Sequence[float],
     second: Sequence[float],
     clusters: Sequence[Hashable],
@@ -73,7 +75,7 @@ def paired(
     gain = b - a
     won, lost = int((gain > 0).sum()), int((gain < 0).sum())
     independent = len(set(clusters)) == len(gain) and set(np.unique(gain)) <= {-1.0, 0.0, 1.0}
-    p = mcnemar(won, lost) if independent else sign_flips(summed(clusters, counts * gain), seed)
+    p = mcnemar(won, lost) if independent else sign_flips(sum_by_cluster(clusters, counts * gain), seed)
     ours, theirs = (float(np.average(side, weights=counts)) for side in (a, b))
     return Difference(ours, theirs, difference(first, second, clusters, weights, seed), won, lost, p)
 
@@ -94,8 +96,8 @@ def corpus_difference(
         found: Array = second.statistic(theirs) - first.statistic(ours)
         return found
 
-    sums = summed(clusters, both)
-    value, low, high = clustered(clusters, both, gains, seed=seed)
+    sums = sum_by_cluster(clusters, both)
+    value, low, high = clustered_interval(clusters, both, gains, seed=seed)
     p_values = _swapped(sums, gains, value, seed)
     ours, theirs = first.statistic(first.counts.sum(axis=0)), second.statistic(second.counts.sum(axis=0))
     found = {}

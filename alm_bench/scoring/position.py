@@ -8,8 +8,8 @@ from string import ascii_lowercase
 import numpy as np
 
 from alm_bench.core.types import Metric, Scored
-from alm_bench.scoring.blind import golden
-from alm_bench.scoring.intervals import Array, summed
+from alm_bench.scoring.blind import with_reference
+from alm_bench.scoring.intervals import Array, sum_by_cluster
 from alm_bench.scoring.multiple_choice import clips, mean_score
 
 
@@ -55,7 +55,7 @@ def positions(rows: Sequence[Scored]) -> Positions | None:
 
     Questions with several right options are left out.
     """
-    kept = [row for row in golden(rows) if row.sample.target is not None]
+    kept = [row for row in with_reference(rows) if row.sample.target is not None]
     if not kept:
         return None
     count = Counter(len(row.sample.choices) for row in kept).most_common(1)[0][0]
@@ -103,7 +103,7 @@ def _score_test(rows: Sequence[Scored], departures: Array) -> ChiSquare:
     """
     from scipy.stats import chi2
 
-    sums = summed(clips(rows), departures)
+    sums = sum_by_cluster(clips(rows), departures)
     sums -= sums.mean(axis=1, keepdims=True)
     total, covariance = sums.sum(axis=0), sums.T @ sums
     rank = int(np.linalg.matrix_rank(covariance, tol=1e-9, hermitian=True))

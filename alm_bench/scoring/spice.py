@@ -47,7 +47,7 @@ Item = tuple[str, tuple[str, ...]]
 
 
 @contextmanager
-def telling(progress: Progress) -> Iterator[None]:
+def report_progress_to(progress: Progress) -> Iterator[None]:
     """Tell of every batch that is scored inside: a first evaluation takes seconds an item, wherever it is called."""
     before = _TOLD.set(progress)
     try:
@@ -56,7 +56,7 @@ def telling(progress: Progress) -> Iterator[None]:
         _TOLD.reset(before)
 
 
-def home() -> Path:
+def spice_folder() -> Path:
     """The folder of CoreNLP's jars: of the environment variable, else the user's cache.
 
     Raises MetricError naming the places looked at.
@@ -93,8 +93,8 @@ def spice_items(
         progress(len(items) - sum(item not in found for item in items), len(items))
         failures: dict[Item, str] = {}
         if todo:
-            java.java()
-            folder = home()
+            java.find_java()
+            folder = spice_folder()
             for batch in _batches(todo):
                 for item, score in _scored(batch, folder):
                     if isinstance(score, str):
@@ -164,7 +164,7 @@ def _too_long(item: Item) -> str | None:
 
 def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
     """One start of SPICE. Raises MetricError when it ends too early, or is not done in time."""
-    pack = java.package("spice")
+    pack = java.package_folder("spice")
     jars = [pack / "spice-1.0.jar", pack / "lib" / "*", *(folder / jar for jar in CORENLP), JAR]
     parses = cache_folder("spice") / "parses"
     texts = {text for item in items for text in (item[0], *item[1])}
@@ -176,7 +176,12 @@ def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
         asked, answer = Path(scratch) / "in.json", Path(scratch) / "out.json"
         told = [{"image_id": str(n), "test": item[0], "refs": list(item[1])} for n, item in enumerate(items)]
         asked.write_text(json.dumps(told), encoding="utf-8")
-        command = [*java.opened(java.java()), "-cp", os.pathsep.join(map(str, jars)), "edu.anu.spice.SpiceScorer"]
+        command = [
+            *java.open_package_flags(java.find_java()),
+            "-cp",
+            os.pathsep.join(map(str, jars)),
+            "edu.anu.spice.SpiceScorer",
+        ]
         command += [str(asked), "-cache", str(parses), "-out", str(answer), "-subset", "-silent"]
         long = max(len(text.split()) for text in texts) > LONG
         command += ["-threads", "1"] if long else []

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from alm_bench.core import StoreError, UsageError
-from alm_bench.core.files import LOCK, PID, atomic_write, lock_folder, replacing, storing
+from alm_bench.core.files import LOCK, PID, atomic_write, lock_folder, replace_atomically, report_full_disk
 from alm_bench.mellow.checkpoint import CONFIG as NETWORK
 from alm_bench.mellow.checkpoint import TOKENIZER, WEIGHTS, read_torch_file, write_tensors
 from alm_bench.mellow.config import MellowConfig
@@ -93,7 +93,7 @@ class Folder:
 
     def _check(self, config: TrainConfig, fresh: bool) -> None:
         """Raises UsageError where `config` may not train, or not start over, in this folder."""
-        with storing(self.path):
+        with report_full_disk(self.path):
             there = {entry.name for entry in self.path.iterdir()} - {LOCK, PID} if self.path.is_dir() else set()
         theirs = read_config_table(self.path) if CONFIG in there else None
         if fresh and self.path.is_dir() and (theirs is None or LOG not in there):
@@ -117,7 +117,7 @@ class Folder:
 
     def _remove_run(self) -> None:
         """Remove a run's files but its config and log, the state first; folders go with their last file."""
-        with storing(self.path):
+        with report_full_disk(self.path):
             for name, patterns in OWN_FILES.items():
                 folder = self.path / name
                 for file in [file for pattern in patterns for file in folder.glob(pattern)]:
@@ -127,7 +127,7 @@ class Folder:
 
     def _remove_leftovers(self) -> None:
         """Remove what a killed process has begun to write; put weights back that the first version was moving."""
-        with storing(self.path):
+        with report_full_disk(self.path):
             for name in (BEST, LAST):
                 for part in (*self.path.glob(f".{name}.*/new"), *self.path.glob(f".{name}.*/old")):
                     if not (self.path / name).exists() and all((part / file).is_file() for file in _MELLOW):
@@ -146,7 +146,7 @@ class Folder:
         """Add a line; numbers that are not finite (a norm that overflowed in fp16) are null in it."""
         infinite = {key for key, value in entry.items() if isinstance(value, float) and not isfinite(value)}
         finite = {key: None if key in infinite else value for key, value in entry.items()}
-        with storing(self.path / LOG), (self.path / LOG).open("a", encoding="utf-8") as file:
+        with report_full_disk(self.path / LOG), (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
@@ -184,12 +184,12 @@ class Folder:
         name = TENSORS[0] if self._named_tensors() == TENSORS[1] else TENSORS[1]
         tensors: dict[str, Tensor] = {}
         entry = {"position": asdict(position), "tensors": name, "values": _without_tensors(values, "", tensors, {})}
-        with replacing(state / name) as temporary:
+        with replace_atomically(state / name) as temporary:
             write_tensors(temporary, tensors, {"position": json.dumps(asdict(position))})
-        with storing(self.path / LOG), (self.path / LOG).open("a") as file:
+        with report_full_disk(self.path / LOG), (self.path / LOG).open("a") as file:
             os.fsync(file.fileno())  # a state on disk has the lines of its steps on disk
         atomic_write(state / VALUES, json.dumps(entry))
-        with storing(self.path):
+        with report_full_disk(self.path):
             (state / TENSORS[1 - TENSORS.index(name)]).unlink(missing_ok=True)
             for folder in OLDER:
                 for older in OLDER_FILES:

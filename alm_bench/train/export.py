@@ -13,7 +13,7 @@ from alm_bench.mellow.checkpoint import WEIGHTS, blank_network, read_folder_toke
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.checkpoint import BEST, CONFIG, EXPORTED, LAST, STATE, Folder, Position, fitting, read_config_table
 from alm_bench.train.config import OUT, TrainConfig, config_of_table
-from alm_bench.train.lora import adapt, merged
+from alm_bench.train.lora import add_lora, merge_lora
 from alm_bench.train.setup import build_network
 
 
@@ -34,11 +34,11 @@ def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None 
     position, values = saved
     model, tokenizer = _network(run, config, sum(value.numel() for value in values["model"].values()))
     if config.lora is not None:
-        adapt(model, config.lora, config.seed)
+        add_lora(model, config.lora, config.seed)
     with fitting(run):
         model.load_state_dict(_weights(values))
     folder = to or run / EXPORTED
-    save_folder(folder, merged(model), tokenizer, dtype)
+    save_folder(folder, merge_lora(model), tokenizer, dtype)
     return folder, position
 
 

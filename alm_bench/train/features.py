@@ -15,7 +15,7 @@ from torch import Tensor
 
 from alm_bench.audio import load
 from alm_bench.core import AudioError, AudioPolicy, AudioRef
-from alm_bench.core.files import storing
+from alm_bench.core.files import report_full_disk
 from alm_bench.mellow.config import FrontConfig
 from alm_bench.mellow.encoder import Encoded, Encoder
 from alm_bench.mellow.logmel import LogMel
@@ -63,7 +63,7 @@ def cached_logmels(
     key = json.dumps([shape, asdict(policy), [clip_content(ref) for ref in refs]], sort_keys=True)
     path = cache / f"logmel-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npy"
     if not path.is_file():
-        with storing(path):
+        with report_full_disk(path):
             cache.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(f".{os.getpid()}.part")
             values = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(refs), *silent.shape))

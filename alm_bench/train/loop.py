@@ -25,9 +25,9 @@ from alm_bench.train.batches import Collator, Corpus
 from alm_bench.train.checkpoint import BEST, LAST, Folder, Position, fitting, random_state, restore_random
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_all
-from alm_bench.train.lora import adapters, merged
-from alm_bench.train.mixture import draws
-from alm_bench.train.objective import Batch, Objective
+from alm_bench.train.lora import adapters, merge_lora
+from alm_bench.train.mixture import sample_mixture
+from alm_bench.train.objective import Batch, TrainingObjective
 from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import Board, write_report
 from alm_bench.train.sampler import Curriculum, Group, Steps
@@ -146,7 +146,7 @@ class Trainer:
         self._save_weights(LAST, self.model)
         if self.accelerator.is_main_process:
             sources = self.prepared.corpus.sources
-            write_report(self.folder.path, self.config, merged(self.model), sources, self.folder.read_log())
+            write_report(self.folder.path, self.config, merge_lora(self.model), sources, self.folder.read_log())
         return self.folder.path / LAST
 
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
@@ -208,12 +208,12 @@ class Trainer:
         else:
             if not any(corpus.sizes):
                 raise UsageError(f"stage {config.name}: its data has tags only, and no rows to answer")
-            steps = draws(corpus, config, prepared.lengths, self.config.seed + number)
+            steps = sample_mixture(corpus, config, prepared.lengths, self.config.seed + number)
         total = config.steps if config.steps is not None else (config.epochs or 1) * steps.per_epoch
         collator = Collator(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
         # Of a stage before, the accelerator would unscale the same gradients a second time in fp16.
         self.accelerator.free_memory()
-        objective, optimizer = self.accelerator.prepare(Objective(self.model), _optimizer(config, parameters))
+        objective, optimizer = self.accelerator.prepare(TrainingObjective(self.model), _optimizer(config, parameters))
         average = None
         if self.config.ema:
             step = get_ema_multi_avg_fn(self.config.ema)  # type: ignore[no-untyped-call]
@@ -310,7 +310,7 @@ class Trainer:
         for start in range(0, len(mine), 64):
             batch = build(list(mine[start : start + 64]), 0)
             with self._autocast():
-                summed += float(Objective(model)(batch.to(self.accelerator.device)))
+                summed += float(TrainingObjective(model)(batch.to(self.accelerator.device)))
             units += batch.units
         self._train_mode(stage.config)
         value = self._summed(summed) / self._summed(units)
@@ -339,7 +339,7 @@ class Trainer:
         if corpus is None or not self.accelerator.is_main_process:
             return {}
         collator = self.held_out(corpus, stage.config)
-        model = merged(self._kept(stage)).eval()  # the engine reads plain weights
+        model = merge_lora(self._kept(stage)).eval()  # the engine reads plain weights
         decoding = Decoding(max_new_tokens=LONGEST)
         right: dict[str, list[bool]] = defaultdict(list)
         rows = range(min(self.config.answer_rows, sum(corpus.sizes)))
@@ -347,7 +347,7 @@ class Trainer:
             part = rows[start : start + 64]
             batch = collator.answers(part, 0).to(self.accelerator.device)
             with self._autocast():
-                sequences = Objective(model).sequences(batch)
+                sequences = TrainingObjective(model).sequences(batch)
             written = generate(model, sequences, list(map(str, part)), decoding)
             for number, row, answer in zip(part, written, batch.answers, strict=True):
                 source, index = corpus.row(number)
@@ -370,7 +370,7 @@ class Trainer:
 
     def _save_weights(self, name: str, model: Mellow) -> None:
         if self.accelerator.is_main_process:
-            save_folder(self.folder.path / name, merged(model), self.prepared.tokenizer)
+            save_folder(self.folder.path / name, merge_lora(model), self.prepared.tokenizer)
 
 
 def _flagged(batches: Sequence[Batch]) -> Iterator[tuple[bool, Batch]]:

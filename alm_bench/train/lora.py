@@ -12,7 +12,7 @@ from alm_bench.mellow.model import Mellow
 from alm_bench.train.config import LoraConfig
 
 
-def adapt(model: Mellow, config: LoraConfig, seed: int) -> None:
+def add_lora(model: Mellow, config: LoraConfig, seed: int) -> None:
     """Put untrained adapters into the language model: until they are trained, its outputs stay as they are."""
     settings = peft.LoraConfig(
         r=config.r, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(config.targets)
@@ -30,7 +30,7 @@ def adapters(model: nn.Module) -> list[str]:
     return [name for name, _ in model.named_parameters() if ".lora_" in name]
 
 
-def merged(model: Mellow) -> Mellow:
+def merge_lora(model: Mellow) -> Mellow:
     """The network with its adapters added to the weights they adapt: a plain Mellow. `model` itself is unchanged."""
     if not adapters(model):
         return model

@@ -13,7 +13,7 @@ from alm_bench.train.sampler import Curriculum, Group, Indices, Steps
 from alm_bench.train.sources import DIFFICULTIES
 
 
-def draws(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps | Curriculum:
+def sample_mixture(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps | Curriculum:
     """The rows of every step of a stage on answers. Raises UsageError for a `mix` that names no part."""
     hardest = np.array([DIFFICULTIES.index(row.difficulty) for source in corpus.sources for row in source.rows])
     whole = Steps(groups(corpus, stage.mix), lengths, stage.batch, seed)

@@ -39,7 +39,7 @@ class Batch:
         return self.tags.numel() if self.tags is not None else sum(len(answer) for answer in self.answers)
 
 
-class Objective(nn.Module):
+class TrainingObjective(nn.Module):
     """Summed loss of a batch. One module, so that a wrapper which sums gradients over processes sees the whole."""
 
     def __init__(self, model: Mellow) -> None:

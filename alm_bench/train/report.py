@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from alm_bench.core.files import atomic_write, storing
+from alm_bench.core.files import atomic_write, report_full_disk
 from alm_bench.mellow.model import Mellow
 from alm_bench.reports.tables import markdown
 from alm_bench.train.config import LoraConfig, TrainConfig
@@ -34,7 +34,7 @@ def draw_losses(log: Sequence[Entry], path: Path) -> None:
         panel.set(title=entries[0]["name"], xlabel="step", ylabel="loss (nats)", yscale="log")
         panel.legend()
     figure.tight_layout()
-    with storing(path):
+    with report_full_disk(path):
         figure.savefig(path, dpi=120)
     pyplot.close(figure)
 

@@ -20,7 +20,7 @@ from alm_bench.mellow.prompt import Protocol, protocol_for
 from alm_bench.train.batches import Corpus, clips_of
 from alm_bench.train.config import ModelConfig, TrainConfig
 from alm_bench.train.features import cached_logmels
-from alm_bench.train.lora import adapt
+from alm_bench.train.lora import add_lora
 from alm_bench.train.sources import Source, clip_key, read_source
 
 Report = Callable[[str, int, int], None]
@@ -45,7 +45,7 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
     held_out = [read_source(part, config.missing_audio) for part in config.validation]
     model, tokenizer = build_network(config.model, config.seed, config.trained_on)
     if config.lora is not None:
-        adapt(model, config.lora, config.seed)
+        add_lora(model, config.lora, config.seed)
     protocol = protocol_for(model.config.prompt.layout, None, model.config.lm.kind)
     corpus = _corpus(sources, model.config, protocol, cache, report)
     validation = _corpus(held_out, model.config, protocol, cache, report) if held_out else None

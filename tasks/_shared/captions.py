@@ -7,9 +7,9 @@ from typing import ClassVar
 from alm_bench.core import Metric, MetricError, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.scoring.captions import METRICS, caption_scores
-from alm_bench.scoring.java import java
-from alm_bench.scoring.multiple_choice import answered, clips, counted
-from alm_bench.scoring.spice import home
+from alm_bench.scoring.java import find_java
+from alm_bench.scoring.multiple_choice import answered, clips, counted_rows
+from alm_bench.scoring.spice import spice_folder
 
 TEXT_PARSER = "text@1"
 """A sentence is read as it is: stripped, without the words that it was told to begin with."""
@@ -90,7 +90,7 @@ def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
 
 def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
     """The caption metrics over the counted rows. An item without an answer is scored as an empty caption."""
-    kept = [row for row in counted(rows) if row.sample.target]
+    kept = [row for row in counted_rows(rows) if row.sample.target]
     if not kept:
         return TaskScore({name: Metric.missing("no items") for name in metrics})
     said = sentences(kept)
@@ -141,9 +141,9 @@ def _computable(metric: str) -> bool:
     """Whether what a metric needs is installed: decided before any text is looked at, alike for all runs."""
     try:
         if metric in ("spice", "meteor"):
-            java()
+            find_java()
         if metric == "spice":
-            home()
+            spice_folder()
     except MetricError:
         return False
     return True

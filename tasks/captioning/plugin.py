@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import DataError, DataRoot, Parsed, Sample, TaskCard
-from alm_bench.data.readers import read_csv, unique
+from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.tasks._shared.captions import CaptionOptions, SentenceTask, parse_text
 from alm_bench.tasks._shared.clips import audiocaps_names, clip_names
 
@@ -29,7 +29,7 @@ class Captioning(SentenceTask):
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         ((role, path),) = self.files(data, split).items()
         captions = READERS[self.card.name, role](path)
-        return iter(unique((self._sample(data, name, texts) for name, texts in captions.items()), path))
+        return iter(check_unique_ids((self._sample(data, name, texts) for name, texts in captions.items()), path))
 
     def _sample(self, data: DataRoot, name: str, texts: list[str]) -> Sample:
         names = audiocaps_names(name) if self.card.name == "audiocaps" else clip_names(f"ClothoV21/evaluation/{name}")

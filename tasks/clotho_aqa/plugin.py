@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from alm_bench.core import DataRoot, Metric, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore
-from alm_bench.data.readers import read_csv, unique
+from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
 from alm_bench.scoring.captions import caption_scores
-from alm_bench.scoring.multiple_choice import answered, clips, counted, mean
+from alm_bench.scoring.multiple_choice import answered, clips, counted_rows, mean
 from alm_bench.tasks._shared.captions import SCORING, CaptionOptions, references, sentences
 from alm_bench.tasks._shared.clips import clip_names
 
@@ -49,7 +49,7 @@ class ClothoAqa:
         for row in read_csv(path, COLUMNS):
             answers.setdefault((row["file_name"], row["QuestionText"]), []).append(normalised(row["answer"]))
         seen: Counter[str] = Counter()
-        return iter(unique((self._sample(data, key, said, seen) for key, said in answers.items()), path))
+        return iter(check_unique_ids((self._sample(data, key, said, seen) for key, said in answers.items()), path))
 
     def _sample(self, data: DataRoot, key: tuple[str, str], said: list[str], seen: Counter[str]) -> Sample:
         name, question = key
@@ -78,7 +78,7 @@ class ClothoAqa:
         return graded(sample, parsed.value)
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        kept = counted(rows)
+        kept = counted_rows(rows)
         figures, blind = _figures(kept), _blind(kept)
         opened = [row for row in kept if not is_binary(row.sample)]
         if self.options.metrics is None or not opened:

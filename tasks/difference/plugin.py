@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot, Parsed, Sample, TaskCard
-from alm_bench.data.readers import read_csv, read_json, unique
+from alm_bench.data.readers import check_unique_ids, read_csv, read_json
 from alm_bench.tasks._shared.captions import CaptionOptions, SentenceTask, parse_text
 from alm_bench.tasks._shared.clips import clip_names
 
@@ -51,7 +51,7 @@ class Difference(SentenceTask):
         path = self.files(data, split)["annotations"]
         rows = [row for row in _rows(path) if self._mine(path, row)]
         seen: Counter[str] = Counter()
-        return iter(unique((self._sample(data, row, seen) for row in rows), path))
+        return iter(check_unique_ids((self._sample(data, row, seen) for row in rows), path))
 
     def _mine(self, path: Path, row: Mapping[str, Any]) -> bool:
         """Whether a row is of this task: its tier by `input`, its collection by `subtype` where it has one."""

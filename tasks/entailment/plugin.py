@@ -20,11 +20,18 @@ from alm_bench.core import (
     TaskCard,
     TaskScore,
 )
-from alm_bench.data.readers import read_csv, unique
+from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.scoring.blind import UNIFORM, accuracies, earned
+from alm_bench.scoring.blind import UNIFORM, accuracies, baseline_scores
 from alm_bench.scoring.classification import classification_metrics, confusion, corpus
-from alm_bench.scoring.multiple_choice import answered, beside_accuracy, choice_metrics, clips, counted, predictors
+from alm_bench.scoring.multiple_choice import (
+    answered,
+    choice_metrics,
+    clips,
+    companion_metrics,
+    counted_rows,
+    predictors,
+)
 from alm_bench.tasks._shared.clips import clip_names
 from alm_bench.tasks.entailment.hypothesis_only import BLIND_HYPOTHESIS, HypothesisOnly
 
@@ -64,7 +71,7 @@ class Entailment:
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         path = self.files(data, split)["annotations"]
-        return iter(unique(self._samples(path, data, split), path))
+        return iter(check_unique_ids(self._samples(path, data, split), path))
 
     def _samples(self, path: Path, data: DataRoot, split: str) -> Iterator[Sample]:
         rows_of_clip: dict[str, int] = {}
@@ -110,13 +117,13 @@ class Entailment:
         return {"accuracy": float(parsed.index is not None and parsed.index == sample.target)}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        kept = [row for row in counted(rows) if row.sample.target is not None]
+        kept = [row for row in counted_rows(rows) if row.sample.target is not None]
         if not kept:
             return TaskScore(choice_metrics(rows))
         said = _said(kept)
         metrics = classification_metrics(_golds(kept), said, clips(kept), RECALLS)
         return TaskScore(
-            metrics={**metrics, "answered": answered(kept), **beside_accuracy(kept)},
+            metrics={**metrics, "answered": answered(kept), **companion_metrics(kept)},
             blind=_blind(kept),
             tables={"confusion": _confusion(kept, said)},
         )
@@ -126,7 +133,7 @@ class Entailment:
         if not rows:
             return {}
         label = _frequent(rows)
-        return earned(rows, {BLIND_LABEL: [_place(row.sample, label) for row in rows]})
+        return baseline_scores(rows, {BLIND_LABEL: [_place(row.sample, label) for row in rows]})
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
         return corpus(_golds(rows), _said(rows), RECALLS)
@@ -166,7 +173,7 @@ def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
     golds = _golds(rows)
     said: dict[str, list[int | None]] = {BLIND_LABEL: [_frequent(rows)] * len(rows)}
     said |= {name: [_label(row, row.blind[name]) for row in rows] for name in predictors(rows)}
-    table = accuracies(rows, {UNIFORM: earned(rows, {})[UNIFORM]})
+    table = accuracies(rows, {UNIFORM: baseline_scores(rows, {})[UNIFORM]})
     return table | {name: classification_metrics(golds, labels, clips(rows), RECALLS) for name, labels in said.items()}
 
 

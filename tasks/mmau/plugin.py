@@ -18,9 +18,9 @@ from alm_bench.core import (
     TaskScore,
     UsageError,
 )
-from alm_bench.data.readers import unique
+from alm_bench.data.readers import check_unique_ids
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.scoring.blind import accuracies, choice_scores, golden
+from alm_bench.scoring.blind import accuracies, choice_scores, with_reference
 from alm_bench.scoring.mmau_match import official_correct
 from alm_bench.scoring.multiple_choice import by_group, choice_metrics, mean_score, same_option
 from alm_bench.tasks.mmau.readers import hub_rows, item_id, official_rows, question_list
@@ -60,7 +60,7 @@ class Mmau:
         source = next(iter(files.values()))
         shards = [path for role, path in files.items() if role != "annotations"]
         rows = official_rows(source, data, shards) if "annotations" in files else hub_rows(shards)
-        return iter(unique(self._samples(rows), source))
+        return iter(check_unique_ids(self._samples(rows), source))
 
     def _samples(self, rows: Iterable[tuple[Mapping[str, Any], AudioRef]]) -> Iterator[Sample]:
         for row, clip in rows:
@@ -97,7 +97,7 @@ class Mmau:
         return TaskScore(
             metrics=_metrics(rows),
             groups=by_group(rows, self.card.groups, _metrics),
-            blind=accuracies(golden(rows), choice_scores(golden(rows))),
+            blind=accuracies(with_reference(rows), choice_scores(with_reference(rows))),
         )
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:

@@ -12,9 +12,9 @@ from typing import Any
 
 from alm_bench.core import AudioRef, DataRoot, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.data.inline_options import split_choice
-from alm_bench.data.readers import unique
+from alm_bench.data.readers import check_unique_ids
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.scoring.blind import accuracies, choice_scores, golden
+from alm_bench.scoring.blind import accuracies, choice_scores, with_reference
 from alm_bench.scoring.multiple_choice import by_group, choice_metrics, same_option
 from alm_bench.tasks._shared.captions import CaptionOptions, SentenceTask, parse_text
 from alm_bench.tasks._shared.clips import clip_names
@@ -62,7 +62,7 @@ class MultipleChoice:
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         path = _file(self.card, data, split)
-        return iter(unique((_choice(row) for row in _rows(self.card, data, path)), path))
+        return iter(check_unique_ids((_choice(row) for row in _rows(self.card, data, path)), path))
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         return parse_choice(text, sample.choices, self.card.answer_tags)
@@ -74,7 +74,7 @@ class MultipleChoice:
         return TaskScore(
             metrics=choice_metrics(rows),
             groups=by_group(rows, self.card.groups, choice_metrics),
-            blind=accuracies(golden(rows), choice_scores(golden(rows))),
+            blind=accuracies(with_reference(rows), choice_scores(with_reference(rows))),
         )
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
@@ -103,7 +103,7 @@ class Detail(SentenceTask):
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         path = _file(self.card, data, split)
-        return iter(unique((_detail(row) for row in _rows(self.card, data, path)), path))
+        return iter(check_unique_ids((_detail(row) for row in _rows(self.card, data, path)), path))
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         return parse_text(text)

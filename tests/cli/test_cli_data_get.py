@@ -358,14 +358,14 @@ def test_a_folder_beside_spice_is_left_alone(server: Server, tmp_path: Path) -> 
 
 
 def test_spice_goes_where_it_is_looked_for(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from alm_bench.scoring.spice import home
+    from alm_bench.scoring.spice import spice_folder
 
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "cache"))
     with pytest.raises(Exception, match="`alm-bench data get spice` fetches them"):
-        home()
+        spice_folder()
     server.put(RELEASE, release())
     assert alm("data", "get", "spice").status == 0
-    assert home() == tmp_path / "cache/spice"
+    assert spice_folder() == tmp_path / "cache/spice"
     assert "nothing was fetched" in alm("data", "get", "spice").out
 
 

@@ -9,7 +9,7 @@ import pytest
 from alm_bench.core import NoOptions, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.core.files import atomic_write, sha256
-from alm_bench.core.options import Named, fill, split_pair
+from alm_bench.core.options import Named, fill_options, split_pair
 from alm_bench.core.prompt import PromptTemplate
 
 
@@ -46,7 +46,7 @@ class Options:
     ],
 )
 def test_values(key: str, text: str, value: Any) -> None:
-    found = getattr(fill(Options, {"path": "p", key: text}, "model m"), key)
+    found = getattr(fill_options(Options, {"path": "p", key: text}, "model m"), key)
     assert (found, type(found)) == (value, type(value))
 
 
@@ -65,13 +65,13 @@ def test_values(key: str, text: str, value: Any) -> None:
 )
 def test_refusals(pairs: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        fill(Options, pairs, "model m")
+        fill_options(Options, pairs, "model m")
 
 
 def test_no_options_at_all() -> None:
-    assert fill(NoOptions, {}, "task t") == NoOptions()
+    assert fill_options(NoOptions, {}, "task t") == NoOptions()
     with pytest.raises(UsageError, match=r"^task t has no option 'x'; known: none$"):
-        fill(NoOptions, {"x": "1"}, "task t")
+        fill_options(NoOptions, {"x": "1"}, "task t")
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ class Composed:
 
 def test_a_plug_in_that_is_named_has_options_of_its_own() -> None:
     pairs = {"first": "./file.py:Class", "first.a": "1", "first.inner.b": "x=y", "second.path": "other"}
-    found = fill(Composed, pairs, "model m")
+    found = fill_options(Composed, pairs, "model m")
     assert found.first == Named("./file.py:Class", {"a": "1", "inner.b": "x=y"})
     assert found.second == Named("text", {"path": "other"}), "the default's name with options of one's own"
-    assert fill(Composed, {"first": "a", "second": "b"}, "model m").second == Named("b")
+    assert fill_options(Composed, {"first": "a", "second": "b"}, "model m").second == Named("b")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_plug_in_that_is_named_has_options_of_its_own() -> None:
 )
 def test_options_of_what_is_not_named(pairs: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        fill(Composed, pairs, "model m")
+        fill_options(Composed, pairs, "model m")
 
 
 @pytest.mark.parametrize(("pair", "found"), [("a=b", ("a", "b")), ("a=", ("a", "")), (" a =b=c", ("a", "b=c"))])

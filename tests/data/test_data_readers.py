@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alm_bench.core import DataError
-from alm_bench.data import read_csv, read_json, read_jsonl, unique
+from alm_bench.data import check_unique_ids, read_csv, read_json, read_jsonl
 
 
 def put(path: Path, content: str | bytes) -> Path:
@@ -99,8 +99,8 @@ def test_the_closest_column_comes_first(tmp_path: Path) -> None:
 
 def test_unique() -> None:
     items = [Item("a"), Item("b")]
-    assert unique(iter(items), Path("x.json")) == items
-    message = refused(unique, [Item(i) for i in "abcbabb"], Path("x.json"))
+    assert check_unique_ids(iter(items), Path("x.json")) == items
+    message = refused(check_unique_ids, [Item(i) for i in "abcbabb"], Path("x.json"))
     assert message.startswith("x.json: the id 'a' occurs 2 times (2 ids repeat)")
 
 

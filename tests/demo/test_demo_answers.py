@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 import pytest
 
 from alm_bench.demo import EVENT_TYPES, FAMILIES, Event, Scene, aqa_rows, entailment_rows
-from alm_bench.demo.clotho_aqa import FOLDER, majority
+from alm_bench.demo.clotho_aqa import FOLDER, majority_answer
 from alm_bench.demo.mcq import BLOCK, Question, questions
 
 BY_NAME = {
@@ -96,7 +96,7 @@ def test_hypotheses_follow_from_their_scenes(rows: int) -> None:
 
 def test_yes_no_and_one_word_answers_follow_from_their_scenes() -> None:
     made = aqa_rows("test", 200)
-    for name, text, answer in majority(made):
+    for name, text, answer in majority_answer(made):
         events = ordered(made.scenes[f"{FOLDER}/{name}"])
         if edge := re.fullmatch(r"What makes the (first|last) sound\?", text):
             assert answer == EVENT_TYPES[events[0 if edge[1] == "first" else -1].type].word

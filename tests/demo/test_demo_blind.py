@@ -10,8 +10,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from alm_bench.demo import Made, aqa_rows, entailment_rows
-from alm_bench.demo.clotho_aqa import majority
+from alm_bench.demo import DatasetRows, aqa_rows, entailment_rows
+from alm_bench.demo.clotho_aqa import majority_answer
 from alm_bench.demo.mcq import BLOCK, LEVELS, SKILLS, Question, questions
 
 NEAR = 0.03
@@ -115,7 +115,7 @@ def test_prefixes_are_balanced_over_skills_domains_and_golds(tested: list[Questi
         assert max(four.values()) - min(four.values()) <= 0.1 * sum(four.values())
 
 
-def sentences(made: Made, label: str) -> Counter[str]:
+def sentences(made: DatasetRows, label: str) -> Counter[str]:
     return Counter(row[label] for row in made.rows)
 
 
@@ -129,7 +129,7 @@ def test_every_hypothesis_is_true_plausible_and_false_equally_often(clips: int, 
 
 def test_entailment_prefixes_are_balanced() -> None:
     made = entailment_rows("test", 200, folder="clips")
-    first = Made(made.rows[:100])
+    first = DatasetRows(made.rows[:100])
     assert sentences(first, "Entailment") == sentences(first, "Neutral") == sentences(first, "Contradiction")
 
 
@@ -150,7 +150,7 @@ def test_hypothesis_only_stays_at_chance(clips: int, rows: int) -> None:
 
 
 def test_yes_and_no_cannot_be_read_from_the_question() -> None:
-    train, test = (majority(aqa_rows(split, clips)) for split, clips in (("train", 1500), ("test", 520)))
+    train, test = (majority_answer(aqa_rows(split, clips)) for split, clips in (("train", 1500), ("test", 520)))
     asked, golds = zip(*[(text, answer) for _, text, answer in test if answer in ("yes", "no")], strict=True)
     assert len(asked) >= 1000
     assert Counter(golds)["yes"] == Counter(golds)["no"]
@@ -160,8 +160,12 @@ def test_yes_and_no_cannot_be_read_from_the_question() -> None:
 
 
 def test_one_word_answers_follow_no_prior() -> None:
-    test = [(text, answer) for _, text, answer in majority(aqa_rows("test", 1000)) if answer not in ("yes", "no")]
-    train = [(text, answer) for _, text, answer in majority(aqa_rows("train", 1000)) if answer not in ("yes", "no")]
+    test = [
+        (text, answer) for _, text, answer in majority_answer(aqa_rows("test", 1000)) if answer not in ("yes", "no")
+    ]
+    train = [
+        (text, answer) for _, text, answer in majority_answer(aqa_rows("train", 1000)) if answer not in ("yes", "no")
+    ]
     frequent = Counter(answer for _, answer in train).most_common(1)[0][0]
     assert len({answer for _, answer in test}) >= 30
     assert np.mean([answer == frequent for _, answer in test]) <= 1 / 33 + NEAR

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from alm_bench.core import DataError, DataFile, StoreError, UsageError
-from alm_bench.demo import TAGS, DemoRoot, Made, Scene, Sizes, demo_root, mmau_items, synthesise, training_rows
+from alm_bench.demo import TAGS, DatasetRows, DemoRoot, Scene, Sizes, demo_root, mmau_items, synthesise, training_rows
 from alm_bench.demo.reasonaqa import held_out_rows
 from alm_bench.demo.training import ENTAILMENT, MCQ, VERDICTS
 from alm_bench.plugins import catalogue
@@ -285,7 +285,7 @@ def test_tags_name_what_the_scenes_hold(world: DemoRoot) -> None:
 
 
 def test_scenes_survive_their_file(world: DemoRoot) -> None:
-    made: Made = mmau_items("test", 24)
+    made: DatasetRows = mmau_items("test", 24)
     for path, scene in made.scenes.items():
         assert Scene.unpack(json.loads(json.dumps(scene.pack()))) == scene == world.scene(path)
 

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from alm_bench.adapters.mellow import ADAPTERS, MellowAdapter, MellowOptions
 from alm_bench.core.errors import UsageError
 from alm_bench.core.files import sha256
-from alm_bench.core.options import fill
+from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import render
 from alm_bench.core.protocols import Adapter, Orders, Runtime, Scores
 from alm_bench.core.types import AudioRef, Decoding, Request, Wave
@@ -25,7 +25,7 @@ from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import both_clips
 from alm_bench.parsing import parse_choice
 from alm_bench.plugins import catalogue
-from alm_bench.runner.inference import asking, call
+from alm_bench.runner.inference import asking, predict_bisecting
 from alm_bench.runner.loader import load_clips
 
 DECODING = Decoding(max_new_tokens=8)
@@ -99,7 +99,7 @@ def test_the_bundled_weights_are_small() -> None:
 
 
 def test_identity_of_a_folder(folder: Path, wrapper: MellowAdapter) -> None:
-    options = fill(MellowOptions, {"checkpoint": str(folder), "crop": "centre"}, "model mellow")
+    options = fill_options(MellowOptions, {"checkpoint": str(folder), "crop": "centre"}, "model mellow")
     adapter = MellowAdapter(options, Runtime(device="cpu", dtype="bfloat16"))
     identity = adapter.identity
     assert identity.weights == sha256(folder / "model.safetensors")
@@ -124,7 +124,7 @@ def test_identity_of_a_folder(folder: Path, wrapper: MellowAdapter) -> None:
 )
 def test_wrong_options(pairs: dict[str, str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        fill(MellowOptions, pairs, "model mellow")
+        fill_options(MellowOptions, pairs, "model mellow")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_clip_far_beyond_full_scale_fails_alone(bundled: MellowAdapter, waves:
     asked = [ask([wave], f"q{i}", "What is it?" + " a) dog b) rain" * i) for i, wave in enumerate(waves[:3])]
     wanted = texts(bundled, *asked)
     broken = ask([np.float32(1e30) * waves[0]], "broken", "What is it?" + " a) dog b) rain" * 5)
-    outputs = call(asking(bundled, DECODING), [asked[0], broken, *asked[1:]])
+    outputs = predict_bisecting(asking(bundled, DECODING), [asked[0], broken, *asked[1:]])
     assert [output.text for output in outputs] == [wanted[0], None, *wanted[1:]]
     assert "samples lie far beyond -1..1" in (outputs[1].error or "")
     assert texts(bundled, *asked) == wanted

@@ -10,7 +10,7 @@ from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
 from alm_bench.mellow.decoder import KVCache
-from alm_bench.mellow.generate import TOKENS, Context, Engine, Written, generate, nucleus
+from alm_bench.mellow.generate import TOKENS, Context, Engine, Generated, generate, nucleus
 from alm_bench.mellow.model import Mellow, seeded
 from alm_bench.mellow.packed_linear import packs
 
@@ -155,7 +155,9 @@ def test_each_row_stops_by_itself(tiny: Mellow, prefix: torch.Tensor) -> None:
     model = Mellow(replace(tiny.config, prompt=replace(tiny.config.prompt, stop=stop))).eval()
     model.load_state_dict(tiny.state_dict())
     expected = [
-        Written(tokens[: tokens.index(stop)], truncated=False) if stop in tokens else Written(tokens, truncated=True)
+        Generated(tokens[: tokens.index(stop)], truncated=False)
+        if stop in tokens
+        else Generated(tokens, truncated=True)
         for tokens in free
     ]
     assert generate(model, prefix, ITEMS, GREEDY) == expected

@@ -3,7 +3,7 @@ from transformers import ClapAudioConfig
 from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from alm_bench.mellow.config import EncoderConfig
-from alm_bench.mellow.encoder import Heard
+from alm_bench.mellow.encoder import EncodedClip
 from alm_bench.mellow.htsat import HTSAT, shift_mask, unwindows, windows
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.mapper import Mapper
@@ -103,7 +103,7 @@ def test_logmel_of_a_tone_is_loudest_in_its_band() -> None:
 def test_mapper_keeps_the_latent_and_averages_blocks(tiny: Mellow) -> None:
     mapper: Mapper = tiny.mapper
     framewise = torch.rand(1, 1024, 12)
-    heard = Heard(torch.rand(1, 64), torch.rand(1, 12), framewise)
+    heard = EncodedClip(torch.rand(1, 64), torch.rand(1, 12), framewise)
     with torch.inference_mode():
         tokens, projected = mapper(heard), mapper.project(heard)
     assert projected.shape == (1, 1025, 48)

@@ -24,7 +24,7 @@ from alm_bench.mellow.config import (
     MellowConfig,
     PromptConfig,
 )
-from alm_bench.mellow.encoder import Encoder, Heard
+from alm_bench.mellow.encoder import EncodedClip, Encoder
 from alm_bench.mellow.generate import generate
 from alm_bench.mellow.htsat import HTSAT
 from alm_bench.mellow.lm import GPT2, gpt2, gpt2_tokenizer
@@ -83,7 +83,7 @@ def test_a_clip_is_32_tokens_of_cnn14(with_cnn14: Mellow) -> None:
     """The classes of the whole clip first, then the 31 frames, not averaged."""
     mapper, config = with_cnn14.mapper, with_cnn14.config
     assert (config.audio_tokens, config.prefix_tokens) == (32, 195)
-    heard = Heard(torch.rand(2, 31, 16), torch.rand(2, 12), torch.rand(2, 1, 12))
+    heard = EncodedClip(torch.rand(2, 31, 16), torch.rand(2, 12), torch.rand(2, 1, 12))
     with torch.inference_mode():
         tokens = mapper(heard)
         assert torch.equal(tokens, mapper.project(heard))
@@ -192,15 +192,15 @@ def test_an_absent_encoder_checkpoint_is_one_line(tmp_path: Path) -> None:
 def test_projections(projection: str, tiny: Mellow) -> None:
     config = replace(tiny.config, mapper=replace(tiny.config.mapper, projection=projection))
     mapper = seeded(config).mapper
-    heard = Heard(torch.rand(2, 64), torch.rand(2, 12), torch.rand(2, 1024, 12))
+    heard = EncodedClip(torch.rand(2, 64), torch.rand(2, 12), torch.rand(2, 1024, 12))
     with torch.inference_mode():
         tokens = mapper(heard)
-        alone = mapper(Heard(heard.latent, heard.clipwise, heard.framewise.flip(1)))
+        alone = mapper(EncodedClip(heard.latent, heard.clipwise, heard.framewise.flip(1)))
     assert tokens.shape == (2, 129, 48)
     torch.testing.assert_close(tokens[:, 0], alone[:, 0], rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(tokens[:, 1:], alone[:, 1:].flip(1), rtol=1e-3, atol=1e-3)
     with torch.inference_mode():
-        silent = mapper(Heard(torch.zeros_like(heard.latent), heard.clipwise, heard.framewise))
+        silent = mapper(EncodedClip(torch.zeros_like(heard.latent), heard.clipwise, heard.framewise))
     # Only the transformer looks from one token to another.
     assert ((tokens[:, 1:] - silent[:, 1:]).abs().max() > 1e-2) == (projection == "transformer")
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 from alm_bench.core.types import Decoding, Wave
 from alm_bench.mellow.checkpoint import HUB, constants, load, published_name
 from alm_bench.mellow.config import PUBLISHED
-from alm_bench.mellow.encoder import Heard
+from alm_bench.mellow.encoder import EncodedClip
 from alm_bench.mellow.generate import generate
 from alm_bench.mellow.lm import SMOLLM2, packaged_gguf
 from alm_bench.mellow.model import Mellow
@@ -52,7 +52,7 @@ class Reference:
     tokenizer: Tokenizer
     manifest: dict[str, Any]
     expected: dict[str, Any]
-    heard: Heard
+    heard: EncodedClip
     prompts: list[list[int]]
     prefix: torch.Tensor
 

@@ -13,7 +13,7 @@ from small_world import cle
 from alm_bench.core import AudioRef, Output, Parsed, Sample, StoreError
 from alm_bench.data import LocalRoot
 from alm_bench.plugins import catalogue
-from alm_bench.records.schema import Record, answered, judged
+from alm_bench.records.schema import Record, complete_record, grade_record
 
 
 def record(**changes: Any) -> Record:
@@ -62,10 +62,12 @@ def test_any_text_is_one_line(text: str) -> None:
 def test_a_model_that_says_half_a_surrogate_pair_is_stored(tmp_path: Path) -> None:
     task = catalogue().task("cle").create()
     sample = next(iter(task.samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
-    said = answered(record(sample=sample), Output("good \ud83d Cat\u2028"), task)
+    said = complete_record(record(sample=sample), Output("good \ud83d Cat\u2028"), task)
     assert (said.text, said.status) == ("good ? Cat\u2028", "unparsed")
     assert Record.read(said.line().encode("utf-8").decode(), "here") == said
-    failed = answered(record(sample=sample), Output(None, error="broke\n at \ud83d", extra={"why": "\ud800"}), task)
+    failed = complete_record(
+        record(sample=sample), Output(None, error="broke\n at \ud83d", extra={"why": "\ud800"}), task
+    )
     assert (failed.status, failed.reason) == ("error", "broke at ?")
     assert Record.read(failed.line().encode("utf-8").decode(), "here") == failed, "also what is stored beside"
 
@@ -126,6 +128,6 @@ def test_the_status_of_an_answer_survives_scoring_again(
     task = catalogue().task("cle").create()
     sample = next(iter(task.samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
     fresh = Record(index=0, sample=sample, prompt="p", status="error", reason="not answered yet")
-    said = answered(fresh, Output(text, truncated=truncated), task)
+    said = complete_record(fresh, Output(text, truncated=truncated), task)
     assert said.status == status
-    assert judged(Record.read(said.line(), "here"), task) == said
+    assert grade_record(Record.read(said.line(), "here"), task) == said

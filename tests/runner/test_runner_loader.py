@@ -25,9 +25,9 @@ from alm_bench.core import (
 )
 from alm_bench.runner import loader
 from alm_bench.runner.conditions import Condition
-from alm_bench.runner.executors.batch import Asking, put
+from alm_bench.runner.executors.batch import InferenceSettings, run_batch
 from alm_bench.runner.executors.worker import Recipe, Worker
-from alm_bench.runner.loader import Hearing, Ready, batches, decoded
+from alm_bench.runner.loader import AudioPipeline, LoadedRequest, load_batch, load_batches
 
 POLICY = AudioPolicy(rate=8_000)
 
@@ -89,8 +89,8 @@ def refs(folder: Path, count: int) -> list[AudioRef]:
     return [AudioRef(f"{number}.wav", folder / f"{number}.wav") for number in range(count)]
 
 
-def taken(requests: Sequence[Request], hearing: Hearing, size: int = 4, workers: int = 2) -> list[Ready]:
-    found = batches(requests, range(len(requests)), hearing, lambda: size, workers)
+def taken(requests: Sequence[Request], hearing: AudioPipeline, size: int = 4, workers: int = 2) -> list[LoadedRequest]:
+    found = load_batches(requests, range(len(requests)), hearing, lambda: size, workers)
     return [ready for batch in found for ready in batch]
 
 
@@ -102,7 +102,7 @@ def test_so_much_is_held_beyond_the_current_batch(
     monkeypatch.setattr(loader, "AHEAD", 7)
     requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 17)]
     ahead, seen = [], []
-    for batch in batches(requests, range(17), Hearing(POLICY), lambda: size, workers=2):
+    for batch in load_batches(requests, range(17), AudioPipeline(POLICY), lambda: size, workers=2):
         seen += [ready.index for ready in batch]
         ahead.append(len(opened) - len(seen))
     assert seen == list(range(17))
@@ -112,14 +112,14 @@ def test_so_much_is_held_beyond_the_current_batch(
 def test_batches_are_as_large_as_is_said_when_they_are_taken() -> None:
     sizes = itertools.chain([2, 4, 1], itertools.repeat(8))
     requests = [Request(f"item-{i}", "?") for i in range(17)]
-    found = batches(requests, range(17), Hearing(None), lambda: next(sizes), workers=1)
+    found = load_batches(requests, range(17), AudioPipeline(None), lambda: next(sizes), workers=1)
     assert [len(batch) for batch in found] == [2, 4, 1, 8, 2]
 
 
 def test_a_clip_is_decoded_once_while_its_neighbours_need_it(tmp_path: Path, opened: list[str]) -> None:
     clips = refs(tmp_path, 3)
     requests = [Request(f"{ref.id}-{turn}", "?", (ref, clips[0])) for ref in clips for turn in range(15)]
-    ready = taken(requests, Hearing(POLICY))
+    ready = taken(requests, AudioPipeline(POLICY))
     assert sorted(opened) == ["0.wav", "1.wav", "2.wav"]
     assert all(one.request.waves[0] is ready[0].request.waves[0] for one in ready[:15])
     assert ready[20].request.waves[0] is not ready[0].request.waves[0]
@@ -132,7 +132,7 @@ def test_what_no_thread_has_begun_is_decoded_by_who_needs_it(
     monkeypatch.setattr(loader, "ThreadPoolExecutor", Starved)
     monkeypatch.setattr(loader, "KEPT", 2)
     requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 9)]
-    for batch in batches(requests, range(9), Hearing(POLICY), lambda: 2, workers=2):
+    for batch in load_batches(requests, range(9), AudioPipeline(POLICY), lambda: 2, workers=2):
         assert all(ready.request.waves for ready in batch)
     assert len(opened) == len(pools.pop().queue) == 9
 
@@ -162,8 +162,12 @@ def test_the_models_thread_begins_what_others_have_not_and_waits_for_what_they_h
 
     monkeypatch.setattr(loader, "load", load)
     monkeypatch.setattr(loader, "ThreadPoolExecutor", Begins)
-    (batch,) = batches(
-        [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 4)], range(4), Hearing(POLICY), lambda: 4, workers=1
+    (batch,) = load_batches(
+        [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 4)],
+        range(4),
+        AudioPipeline(POLICY),
+        lambda: 4,
+        workers=1,
     )
     assert [len(ready.request.waves) for ready in batch] == [1] * 4
     assert made.pop("0.wav").startswith("decode")
@@ -180,7 +184,7 @@ def test_nothing_is_decoded_beside_a_model_on_the_processor(
         adapter = BaseAdapter(None, Runtime())
         adapter.audio, adapter.identity = POLICY, AdapterIdentity("m", "m", device=device)
         opened.clear()
-        found = batches(requests, range(6), Hearing.of(adapter), lambda: 2, workers=2)
+        found = load_batches(requests, range(6), AudioPipeline.of(adapter), lambda: 2, workers=2)
         ahead[device] = [len(opened) - 2 * number for number, _ in enumerate(found, 1)]
     assert ahead == {"cpu": [0, 0, 0], "cuda": [4, 2, 0], None: [4, 2, 0]}
 
@@ -189,14 +193,14 @@ def test_a_queue_that_nobody_works_off_holds_no_clips(tmp_path: Path, monkeypatc
     monkeypatch.setattr(loader, "ThreadPoolExecutor", Starved)
     monkeypatch.setattr(loader, "KEPT", 2)
     requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 9)]
-    taken(requests, Hearing(POLICY))
+    taken(requests, AudioPipeline(POLICY))
     assert [wanted() for _, wanted in pools.pop().queue] == [None] * 9
 
 
 def test_what_is_kept_is_bounded(tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "KEPT", 2)
     a, b, c = refs(tmp_path, 3)
-    taken([Request(str(i), "?", (ref,)) for i, ref in enumerate((a, b, a, c, a, b))], Hearing(POLICY))
+    taken([Request(str(i), "?", (ref,)) for i, ref in enumerate((a, b, a, c, a, b))], AudioPipeline(POLICY))
     assert Counter(opened) == {"0.wav": 1, "1.wav": 2, "2.wav": 1}, "the one that was needed longest ago goes"
 
 
@@ -205,15 +209,15 @@ def test_a_clip_that_memory_does_not_suffice_for_is_its_items_failure(tmp_path: 
         raise MemoryError
 
     large = AudioRef("large", tmp_path / "large.wav", read=read)
-    ready = taken([Request(ref.id, "?", (ref,)) for ref in (large, *refs(tmp_path, 2))], Hearing(POLICY))
+    ready = taken([Request(ref.id, "?", (ref,)) for ref in (large, *refs(tmp_path, 2))], AudioPipeline(POLICY))
     assert [one.error for one in ready] == ["MemoryError: ", None, None]
     assert [len(one.request.waves) for one in ready] == [0, 1, 1]
-    (spared,) = taken([Request("spared", "?", tuple(refs(tmp_path, 1)), spare=large)], Hearing(POLICY))
+    (spared,) = taken([Request("spared", "?", tuple(refs(tmp_path, 1)), spare=large)], AudioPipeline(POLICY))
     assert (spared.error, spared.touched) == ("MemoryError: ", ()), "tried again, not answered without"
 
 
 def test_shared_waves_are_read_only(tmp_path: Path) -> None:
-    (ready,) = taken([Request("a", "?", tuple(refs(tmp_path, 1)))], Hearing(POLICY))
+    (ready,) = taken([Request("a", "?", tuple(refs(tmp_path, 1)))], AudioPipeline(POLICY))
     with pytest.raises(ValueError, match="read-only"):
         ready.request.waves[0][0] = 1
 
@@ -221,7 +225,9 @@ def test_shared_waves_are_read_only(tmp_path: Path) -> None:
 def test_a_clip_that_cannot_be_used_is_every_items_own_failure(tmp_path: Path, opened: list[str]) -> None:
     good, lost = refs(tmp_path, 1)[0], AudioRef("lost.wav", tmp_path / "lost.wav")
     spared = Request("spared", "?", (good,), spare=lost)
-    ready = taken([Request("a", "?", (good, lost)), Request("b", "?", (lost,)), spared], Hearing(POLICY, None, len))
+    ready = taken(
+        [Request("a", "?", (good, lost)), Request("b", "?", (lost,)), spared], AudioPipeline(POLICY, None, len)
+    )
     assert ready[0].audio_error == ready[1].audio_error
     assert "lost.wav" in (ready[0].audio_error or "")
     assert (ready[0].request.waves, ready[0].request.features) == ((), ())
@@ -240,11 +246,11 @@ def test_features_are_made_once_a_clip(tmp_path: Path) -> None:
 
     one, two, spare = refs(tmp_path, 3)
     requests = [Request(str(turn), "?", (one, two), spare=spare) for turn in range(6)]
-    for ready in taken(requests, Hearing(POLICY, None, prepare)):
+    for ready in taken(requests, AudioPipeline(POLICY, None, prepare)):
         assert ready.request.features == tuple(float(np.abs(wave).sum()) for wave in ready.request.waves)
         assert len(ready.request.features) == 3
     assert len(made) == 3
-    assert all(ready.request.features == () for ready in taken(requests, Hearing(POLICY)))
+    assert all(ready.request.features == () for ready in taken(requests, AudioPipeline(POLICY)))
 
 
 def test_what_lets_no_call_succeed_ends_the_run_whoever_meets_it(
@@ -255,11 +261,11 @@ def test_what_lets_no_call_succeed_ends_the_run_whoever_meets_it(
 
     requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 9)]
     with pytest.raises(UnreachableError, match="nobody there"):
-        taken(requests, Hearing(POLICY, None, prepare))
+        taken(requests, AudioPipeline(POLICY, None, prepare))
     monkeypatch.setattr(loader, "ThreadPoolExecutor", Starved)
     opened.clear()
     with pytest.raises(UnreachableError, match="nobody there"):
-        decoded(list(enumerate(requests)), Hearing(POLICY, None, prepare), 2)
+        load_batch(list(enumerate(requests)), AudioPipeline(POLICY, None, prepare), 2)
     assert opened == ["0.wav"]
     assert pools.pop().cancelled, "what is in the queue is not decoded"
 
@@ -323,7 +329,7 @@ def test_a_worker_makes_features_where_it_is(elsewhere: Path) -> None:
     worker = Worker(Recipe(name, {}, Runtime(), "plain", "letters"), elsewhere)
     worker.start()
     done = worker.answer(
-        Asking("run", Decoding(), "generate", Condition("clean"), threads=2), list(enumerate(requests))
+        InferenceSettings("run", Decoding(), "generate", Condition("clean"), threads=2), list(enumerate(requests))
     )
     assert [answer.output and answer.output.text for answer in done.answers] == ["yes (0.3,)"] * 4
     assert Path("prepared.txt").read_text() == "400\n" * 2
@@ -333,10 +339,12 @@ def test_a_whole_batch_that_could_not_be_prepared_asks_nothing(tmp_path: Path) -
     def prepare(wave: Any) -> None:
         raise AudioError("no ears")
 
-    found = decoded(list(enumerate([Request("a", "?", tuple(refs(tmp_path, 1)))])), Hearing(POLICY, None, prepare), 1)
+    found = load_batch(
+        list(enumerate([Request("a", "?", tuple(refs(tmp_path, 1)))])), AudioPipeline(POLICY, None, prepare), 1
+    )
 
-    asked = Asking("run", Decoding(), "generate", Condition("clean"), threads=1)
-    (answer,) = put(BaseAdapter(None, Runtime()), asked, found).answers
+    asked = InferenceSettings("run", Decoding(), "generate", Condition("clean"), threads=1)
+    (answer,) = run_batch(BaseAdapter(None, Runtime()), asked, found).answers
     assert answer.output is not None
     assert answer.output.error == "no ears"
 
@@ -345,6 +353,6 @@ def test_features_that_memory_does_not_suffice_for_are_left_to_the_batch(tmp_pat
     def prepare(wave: Any) -> None:
         raise MemoryError
 
-    (ready,) = taken([Request("a", "?", tuple(refs(tmp_path, 2)))], Hearing(POLICY, None, prepare))
+    (ready,) = taken([Request("a", "?", tuple(refs(tmp_path, 2)))], AudioPipeline(POLICY, None, prepare))
     assert (ready.error, ready.request.features) == (None, ())
     assert len(ready.request.waves) == 2

@@ -13,11 +13,11 @@ from alm_bench.scoring.blind import (
     UNIFORM,
     accuracies,
     choice_scores,
-    golden,
     longest_option,
     margin,
+    with_reference,
 )
-from alm_bench.scoring.intervals import proportion
+from alm_bench.scoring.intervals import wilson_interval
 from alm_bench.scoring.paired import difference
 
 
@@ -29,7 +29,7 @@ def test_blind_rows_by_hand() -> None:
         row(("twin", "other", "TWIN", "no"), 2, None, "unparsed"),  # the first is the gold's twin; longest is other
         row(("a", "bbbb"), 1, 1, "skipped"),
     ]
-    kept = golden(rows)
+    kept = with_reference(rows)
     blind = {name: metrics["accuracy"] for name, metrics in accuracies(kept, choice_scores(kept)).items()}
     assert {name: metric.value for name, metric in blind.items()} == {
         UNIFORM: (1 / 2 + 2 / 4 + 1 / 4 + 2 / 4) / 4,
@@ -87,7 +87,7 @@ def test_a_few_items_that_are_all_right_are_no_certainty() -> None:
     assert [one is not None and one.lead.value for one in found] == [0.5, 0.5]
     assert [one is not None and one.beaten for one in found] == [False, True]
     assert found[1] is not None
-    assert found[1].lead.low == pytest.approx((proportion(40, 40).low or 0) - 0.5)
+    assert found[1].lead.low == pytest.approx((wilson_interval(40, 40).low or 0) - 0.5)
 
 
 def test_nor_are_a_few_clips() -> None:
@@ -99,7 +99,7 @@ def test_nor_are_a_few_clips() -> None:
             rows.append(replace(one, sample=replace(one.sample, groups={"clip": str(clip)})))
     found = margin(rows, {FIRST: [1.0, 0.0, 0.0] * 4})
     assert found is not None
-    assert found.lead.low == pytest.approx((proportion(4, 4).low or 0) - 1 / 3)
+    assert found.lead.low == pytest.approx((wilson_interval(4, 4).low or 0) - 1 / 3)
     assert found.lead.high == pytest.approx(2 / 3)
 
 

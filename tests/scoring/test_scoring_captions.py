@@ -14,16 +14,16 @@ from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.scoring import java, spice
 from alm_bench.scoring.captions import (
     METRICS,
-    averaged,
     bleu,
     caption_scores,
     cider,
+    mean_score,
     meteor_of,
     rouge_l,
     tokenize,
     tokenize_without_java,
 )
-from alm_bench.scoring.intervals import clustered
+from alm_bench.scoring.intervals import clustered_interval
 from alm_bench.scoring.spice_engine import JAR
 from alm_bench.scoring.spice_engine.__main__ import build
 
@@ -53,9 +53,9 @@ def corenlp(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    java.version.cache_clear()
+    java.java_version.cache_clear()
     yield
-    java.version.cache_clear()
+    java.java_version.cache_clear()
 
 
 def group(expected: Any, name: str) -> list[Any]:
@@ -96,7 +96,7 @@ def test_what_was_scored_once_starts_no_java(corenlp: Path, monkeypatch: pytest.
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "own"))
     told: list[tuple[int, int]] = []
     pairs = (["a dog barks", "rain falls"], [["a dog is barking loudly"], ["it rains", "rain"]])
-    with spice.telling(lambda done, of: told.append((done, of))):
+    with spice.report_progress_to(lambda done, of: told.append((done, of))):
         first = spice.spice_items(*pairs)
     assert told == [(0, 2), (2, 2)]
     monkeypatch.setattr(java, "run", lambda *a, **k: pytest.fail("Java was started"))
@@ -214,7 +214,7 @@ def test_spice_that_cannot_run_says_why_and_the_others_stand(
 ) -> None:
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "own"))
     if fault == "flags":
-        monkeypatch.setattr(java, "opened", lambda program: ["--no-such-flag"])
+        monkeypatch.setattr(java, "open_package_flags", lambda program: ["--no-such-flag"])
     else:
         monkeypatch.setenv(spice.HOME, str(tmp_path))
         for jar in spice.CORENLP if fault == "broken jar" else ():
@@ -265,8 +265,8 @@ def test_long_texts_get_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return ""
 
     monkeypatch.setattr(java, "run", run)
-    monkeypatch.setattr(java, "java", lambda: "java")
-    monkeypatch.setattr(java, "opened", lambda program: [])
+    monkeypatch.setattr(java, "find_java", lambda: "java")
+    monkeypatch.setattr(java, "open_package_flags", lambda program: [])
     for words in (20, 150):
         assert spice._run([("dog " * words, ("a dog",))], tmp_path) == [0.5]
     assert given == [2048, 4096]
@@ -298,7 +298,7 @@ def test_a_cache_that_another_process_writes_is_waited_for_and_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(spice, "home", lambda: tmp_path)
+    monkeypatch.setattr(spice, "spice_folder", lambda: tmp_path)
 
     def locking(items: Any, folder: Path) -> list[float]:
         raise sqlite3.OperationalError("database is locked")
@@ -332,8 +332,8 @@ def test_meteor_of_nothing_in_common_is_zero() -> None:
 
 
 def test_intervals_resample_clips() -> None:
-    values = averaged([0.0] * 50 + [1.0] * 50)
-    _, low, high = clustered(["a"] * 50 + ["b"] * 50, values.counts, values.statistic)
+    values = mean_score([0.0] * 50 + [1.0] * 50)
+    _, low, high = clustered_interval(["a"] * 50 + ["b"] * 50, values.counts, values.statistic)
     assert (low[0], high[0]) == (0, 1)
 
 
@@ -353,11 +353,11 @@ def test_what_cannot_be_scored_is_refused(candidates: Any, references: Any, metr
 def test_java_home_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(MetricError, match=r"JAVA_HOME \(.*\) holds no bin/java"):
-        java.java()
+        java.find_java()
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/java").write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_392\"' >&2\n")
     (tmp_path / "bin/java").chmod(0o755)
-    java.version.cache_clear()
-    assert java.version(java.java()) == 8
-    assert java.opened(java.java()) == [], "Java 8 knows no such flag"
-    java.version.cache_clear()
+    java.java_version.cache_clear()
+    assert java.java_version(java.find_java()) == 8
+    assert java.open_package_flags(java.find_java()) == [], "Java 8 knows no such flag"
+    java.java_version.cache_clear()

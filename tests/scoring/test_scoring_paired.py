@@ -6,13 +6,13 @@ from scipy.stats import binomtest, permutation_test
 from sklearn.metrics import f1_score
 
 from alm_bench.scoring.classification import corpus
-from alm_bench.scoring.paired import corpus_difference, holm, mcnemar, paired, sign_flips
+from alm_bench.scoring.paired import corpus_difference, holm, mcnemar, paired_tests, sign_flips
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
     scores = [1.0, 0.0, 1.0, 1.0]
     for clusters in (range(4), [0, 0, 1, 1]):
-        same = paired(scores, scores, list(clusters))
+        same = paired_tests(scores, scores, list(clusters))
         assert (same.difference.value, same.difference.low, same.difference.high) == (0, 0, 0)
         assert (same.won, same.lost, same.p) == (0, 0, 1.0)
         assert same.first == same.second == 0.75
@@ -28,7 +28,7 @@ def test_a_planted_difference_is_found() -> None:
     draw = np.random.default_rng(0)
     first = (draw.random(1000) < 0.5).astype(float)
     second = np.where(draw.random(1000) < 0.1, 1.0, first)  # a tenth of the items are made right
-    found = paired(first.tolist(), second.tolist(), list(range(1000)))
+    found = paired_tests(first.tolist(), second.tolist(), list(range(1000)))
     assert found.lost == 0
     assert found.won == int((second - first).sum())
     assert found.difference.value == pytest.approx(found.won / 1000)
@@ -42,19 +42,19 @@ def test_pairing_sees_what_two_intervals_do_not() -> None:
     """Two systems that agree on nearly everything: 52 % and 50 % of 1,000, far inside either one's interval."""
     first = [1.0] * 500 + [0.0] * 500
     second = [1.0] * 520 + [0.0] * 480
-    assert paired(first, second, list(range(1000))).p < 1e-4
+    assert paired_tests(first, second, list(range(1000))).p < 1e-4
 
 
 def test_items_that_share_clips_are_flipped_together() -> None:
     """One clip with fifteen questions that all went the other way is one piece of evidence, not fifteen."""
     first, second = [0.0] * 30, [1.0] * 15 + [0.0] * 15
     clips = [0] * 15 + [1] * 15
-    assert paired(first, second, list(range(30))).p < 1e-3
-    assert paired(first, second, clips).p == 1.0
+    assert paired_tests(first, second, list(range(30))).p < 1e-3
+    assert paired_tests(first, second, clips).p == 1.0
 
 
 def test_one_clip_alone_has_no_interval() -> None:
-    found = paired([0.0, 0.0], [1.0, 0.0], ["a", "a"])
+    found = paired_tests([0.0, 0.0], [1.0, 0.0], ["a", "a"])
     assert (found.difference.value, found.difference.low, found.difference.high, found.p) == (0.5, None, None, 1.0)
 
 
@@ -73,7 +73,7 @@ def test_holm() -> None:
 def test_unequal_scores_are_refused() -> None:
     for first, second in (([], []), ([1.0], [1.0, 0.0])):
         with pytest.raises(ValueError, match="expected as many, and some"):
-            paired(first, second, [0] * len(first))
+            paired_tests(first, second, [0] * len(first))
 
 
 def test_figures_of_the_whole_are_compared_by_swapping_answers() -> None:
@@ -103,12 +103,12 @@ def test_swapping_gives_for_accuracy_what_flipping_signs_gives() -> None:
     clips = [n // 2 for n in range(80)]
     found = corpus_difference(corpus(golds, ours, "xy"), corpus(golds, theirs, "xy"), clips)["accuracy"]
     scores = [[float(a == b) for a, b in zip(golds, said, strict=True)] for said in (ours, theirs)]
-    flipped = paired(scores[0], scores[1], clips)
+    flipped = paired_tests(scores[0], scores[1], clips)
     for part in ("value", "low", "high"):
         assert getattr(found.difference, part) == pytest.approx(getattr(flipped.difference, part), abs=0.03)
     assert found.p == pytest.approx(flipped.p, abs=0.02)
 
 
 def test_a_weight_says_what_an_item_counts() -> None:
-    found = paired([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], ["a", "b", "b"], [1.0, 0.5, 0.5])
+    found = paired_tests([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], ["a", "b", "b"], [1.0, 0.5, 0.5])
     assert (found.second, found.difference.value) == (0.5, 0.5)

@@ -20,7 +20,7 @@ from alm_bench.mellow.model import Mellow, seeded
 from alm_bench.train.checkpoint import Folder
 from alm_bench.train.config import CONFIGS, LoraConfig, TrainConfig, load_config
 from alm_bench.train.loop import Trainer
-from alm_bench.train.lora import adapt, adapters, merged
+from alm_bench.train.lora import adapters, add_lora, merge_lora
 from alm_bench.train.setup import build_network, network_shape, prepare
 
 FRONT_END = 1_083_456
@@ -69,7 +69,7 @@ def full_size(config: TrainConfig) -> Mellow:
     with torch.device("meta"):
         model = Mellow(network_shape(config.model))
         if config.lora is not None:
-            adapt(model, config.lora, 0)
+            add_lora(model, config.lora, 0)
     return model
 
 
@@ -139,7 +139,7 @@ def test_rows_differ_in_what_they_say_and_in_nothing_else() -> None:
 def test_every_ablation_takes_two_steps(name: str, shrink: Callable[[str], TrainConfig], tmp_path: Path) -> None:
     config = shrink(name)
     prepared = prepare(config, tmp_path, lambda *_: None)
-    before = {key: value.clone() for key, value in merged(prepared.model).state_dict().items()}
+    before = {key: value.clone() for key, value in merge_lora(prepared.model).state_dict().items()}
     folder = Trainer(config, prepared, lambda entry: None).run()
     after = load_folder(folder)[0]
     changed = {key for key, value in after.state_dict().items() if not torch.equal(value, before[key])}
@@ -199,7 +199,7 @@ def test_adapters_of_smollm2s_queries_and_values(r: int, added: int) -> None:
     with torch.device("meta"):
         model = Mellow(PUBLISHED)
         before = model.parameter_count()
-        adapt(model, LoraConfig(r=r, alpha=2 * r), 0)
+        add_lora(model, LoraConfig(r=r, alpha=2 * r), 0)
     assert model.parameter_count() - before == added
     assert {name.split(".")[-4] for name in adapters(model)} == {"q_proj", "v_proj"}
 
@@ -215,7 +215,7 @@ def test_adapters_change_nothing_untrained_and_merge_to_the_same_logits(network:
         return found
 
     plain = logits(model)
-    adapt(model, LoraConfig(r=4, alpha=8), seed=1)
+    add_lora(model, LoraConfig(r=4, alpha=8), seed=1)
     assert torch.equal(logits(model), plain)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -223,7 +223,7 @@ def test_adapters_change_nothing_untrained_and_merge_to_the_same_logits(network:
                 parameter.normal_(generator=torch.Generator().manual_seed(len(name)))
     trained = logits(model)
     assert (trained - plain).abs().max() > 0.1
-    whole = merged(model)
+    whole = merge_lora(model)
     torch.testing.assert_close(logits(whole), trained, rtol=1e-4, atol=1e-4)
     assert whole.state_dict().keys() == seeded(shape).state_dict().keys()
     assert torch.equal(logits(model), trained)
@@ -272,5 +272,5 @@ def test_a_run_of_an_older_version_is_resumed(shrink: Callable[[str], TrainConfi
 def test_adapters_of_modules_that_are_not_there_are_one_line(network: Path) -> None:
     model = seeded(network_shape(replace(load_config("mellow-v0").model, network=str(network))))
     with pytest.raises(UsageError, match=r"lora: .*nope") as caught:
-        adapt(model, LoraConfig(r=2, alpha=2, targets=("nope",)), 0)
+        add_lora(model, LoraConfig(r=2, alpha=2, targets=("nope",)), 0)
     assert "\n" not in str(caught.value)

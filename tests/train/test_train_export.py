@@ -15,7 +15,7 @@ from alm_bench.train.checkpoint import Folder, Position
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.export import export_weights
 from alm_bench.train.loop import Trainer
-from alm_bench.train.lora import merged
+from alm_bench.train.lora import merge_lora
 from alm_bench.train.setup import prepare
 
 Recipe = Callable[..., TrainConfig]
@@ -85,7 +85,7 @@ def test_a_moving_average_and_adapters_are_exported_as_they_are_judged(recipe: R
     average = {name: value for name, value in saved[1]["average"].items() if name.startswith("module.")}
     trainer.model.load_state_dict({name.removeprefix("module."): value for name, value in average.items()})
     folder, _ = export_weights(config.out / config.name)
-    exported, expected = load_folder(folder)[0].state_dict(), merged(trainer.model).state_dict()
+    exported, expected = load_folder(folder)[0].state_dict(), merge_lora(trainer.model).state_dict()
     assert exported.keys() == expected.keys()
     for name, value in expected.items():
         assert torch.allclose(exported[name], value, atol=1e-6), name

@@ -8,7 +8,7 @@ from typing import Any
 from alm_bench.core import DataError
 from alm_bench.data.outputs.files import read_rows
 from alm_bench.data.outputs.row import read_written_list
-from alm_bench.data.readers import unique
+from alm_bench.data.readers import check_unique_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def read_captions(path: Path) -> list[Captioned]:
     rows = read_rows(path, lambda row: "candidate" in row)
     if not rows:
         raise DataError(f"{path}: holds no captions")
-    return unique((_captioned(path, number, row) for number, row in enumerate(rows, start=1)), path)
+    return check_unique_ids((_captioned(path, number, row) for number, row in enumerate(rows, start=1)), path)
 
 
 def _captioned(path: Path, number: int, row: Mapping[str, Any]) -> Captioned:

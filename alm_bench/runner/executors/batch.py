@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from alm_bench.core import Adapter, AnswerBy, Decoding, Output, Status
-from alm_bench.records.schema import AUDIO_SKIPPED, Record, answered
+from alm_bench.records.schema import AUDIO_SKIPPED, Record, complete_record
 from alm_bench.runner.conditions import Condition
-from alm_bench.runner.inference import Shortage, asking, call
-from alm_bench.runner.loader import Ready
+from alm_bench.runner.inference import MemoryShortage, asking, predict_bisecting
+from alm_bench.runner.loader import LoadedRequest
 from alm_bench.runner.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class InferenceSettings:
     """What of a plan decides how its requests are put to the model; `run` tells the plans of a command apart."""
 
     run: str
@@ -23,9 +23,9 @@ class Asking:
     threads: int
 
     @staticmethod
-    def of(plan: Plan) -> "Asking":
+    def of(plan: Plan) -> "InferenceSettings":
         spec = plan.spec
-        return Asking(plan.run_id, spec.decoding, spec.answer_by, plan.condition, spec.workers)
+        return InferenceSettings(plan.run_id, spec.decoding, spec.answer_by, plan.condition, spec.workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class BatchResult:
     """What became of a batch, in how many seconds of the model, which gave `outputs` without an error. Memory did not
     suffice for `too_many` at once."""
 
@@ -50,34 +50,34 @@ class Put:
     too_many: int | None = None
 
 
-def put(adapter: Adapter, asked: Asking, batch: Sequence[Ready]) -> Put:
+def run_batch(adapter: Adapter, asked: InferenceSettings, batch: Sequence[LoadedRequest]) -> BatchResult:
     """Ask the model about a batch. Whatever its code raises is the output of the items that make it raise."""
     heard = [ready for ready in batch if ready.audio_error is None and ready.error is None]
-    shortage, started = Shortage(), time.perf_counter()
+    shortage, started = MemoryShortage(), time.perf_counter()
     ask = asking(adapter, asked.decoding, asked.answer_by, shortage)
-    outputs = call(ask, [ready.request for ready in heard], shortage)
+    outputs = predict_bisecting(ask, [ready.request for ready in heard], shortage)
     seconds = time.perf_counter() - started
     output_of = {ready.index: output for ready, output in zip(heard, outputs, strict=True)}
     answers = [
         Answer(ready.index, output_of[ready.index], touched=ready.touched, seconds=seconds / len(heard))
         if ready.index in output_of
-        else unasked(ready)
+        else report_unusable_clip(ready)
         for ready in batch
     ]
-    return Put(answers, seconds, sum(output.error is None for output in outputs), shortage.together)
+    return BatchResult(answers, seconds, sum(output.error is None for output in outputs), shortage.together)
 
 
-def unasked(ready: Ready) -> Answer:
+def report_unusable_clip(ready: LoadedRequest) -> Answer:
     """Of an item whose clips cannot be used, or could not be prepared."""
     if ready.audio_error is not None:
         return Answer(ready.index, audio_error=ready.audio_error, touched=ready.touched)
     return Answer(ready.index, Output(None, error=ready.error), touched=ready.touched)
 
 
-def recorded(plan: Plan, answer: Answer) -> Record:
+def make_record(plan: Plan, answer: Answer) -> Record:
     """The item as it is stored."""
     pending = replace(plan.pending[answer.index], touched=answer.touched)
     if answer.output is None:
         status: Status = "skipped" if plan.spec.missing_audio == "skip" else "error"
         return replace(pending, status=status, reason=AUDIO_SKIPPED + (answer.audio_error or ""))
-    return answered(replace(pending, seconds=round(answer.seconds, 4), reason=None), answer.output, plan.task)
+    return complete_record(replace(pending, seconds=round(answer.seconds, 4), reason=None), answer.output, plan.task)

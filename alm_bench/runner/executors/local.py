@@ -7,40 +7,42 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from alm_bench.core import AdapterError, AlmBenchError, Decoding, Output, Request, Streams
 from alm_bench.records.schema import Record
-from alm_bench.runner.batch_size import Sizer
+from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget, within
-from alm_bench.runner.executors.batch import Answer, Asking, put, recorded, unasked
+from alm_bench.runner.executors.batch import Answer, InferenceSettings, make_record, report_unusable_clip, run_batch
 from alm_bench.runner.inference import check
-from alm_bench.runner.loader import Hearing, Ready, batches
+from alm_bench.runner.loader import AudioPipeline, LoadedRequest, load_batches
 from alm_bench.runner.plan import Plan
 
 
 class Local:
     """Asks the plan's own adapter."""
 
-    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: Sizer) -> Iterator[list[Record]]:
-        spec, asked = plan.spec, Asking.of(plan)
-        hearing = Hearing.of(plan.adapter, plan.condition)
-        ahead = batches(plan.requests, todo, hearing, sizer.size, spec.workers)
+    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer) -> Iterator[list[Record]]:
+        spec, asked = plan.spec, InferenceSettings.of(plan)
+        hearing = AudioPipeline.of(plan.adapter, plan.condition)
+        ahead = load_batches(plan.requests, todo, hearing, sizer.size, spec.workers)
         if isinstance(plan.adapter, Streams) and spec.answer_by == "generate":
             yield from _streamed(plan, plan.adapter, ahead, budget)
             return
         for batch in within(budget, ahead):
-            done = put(plan.adapter, asked, batch)
+            done = run_batch(plan.adapter, asked, batch)
             sizer.lacked(done.too_many)
             sizer.went(done.outputs, done.seconds)
-            yield [recorded(plan, answer) for answer in done.answers]
+            yield [make_record(plan, answer) for answer in done.answers]
 
 
-def _streamed(plan: Plan, adapter: Streams, ahead: Iterable[Sequence[Ready]], budget: Budget) -> Iterator[list[Record]]:
+def _streamed(
+    plan: Plan, adapter: Streams, ahead: Iterable[Sequence[LoadedRequest]], budget: Budget
+) -> Iterator[list[Record]]:
     """One record at a time, as the adapter's calls end. Raises AdapterError unless every request gets one output."""
-    waiting: dict[str, tuple[Ready, float]] = {}
+    waiting: dict[str, tuple[LoadedRequest, float]] = {}
     deaf: deque[Record] = deque()
 
     def requests() -> Iterator[Request]:
         for ready in within(budget, itertools.chain.from_iterable(ahead)):
             if ready.audio_error is not None or ready.error is not None:
-                deaf.append(recorded(plan, unasked(ready)))
+                deaf.append(make_record(plan, report_unusable_clip(ready)))
                 continue
             waiting[ready.request.id] = ready, time.perf_counter()
             yield ready.request
@@ -50,7 +52,7 @@ def _streamed(plan: Plan, adapter: Streams, ahead: Iterable[Sequence[Ready]], bu
             raise AdapterError(f"the adapter's stream() gave an output for {request.id!r}, which was not open")
         ready, started = waiting.pop(request.id)
         seconds = time.perf_counter() - started
-        yield [*_taken(deaf), recorded(plan, Answer(ready.index, output, touched=ready.touched, seconds=seconds))]
+        yield [*_taken(deaf), make_record(plan, Answer(ready.index, output, touched=ready.touched, seconds=seconds))]
     if waiting:
         missing = f"{len(waiting)} requests ({next(iter(waiting))})"
         raise AdapterError(f"the adapter's stream() ended without an output for {missing}")

@@ -17,9 +17,9 @@ from typing import Any
 from alm_bench.core import Adapter, AdapterError, AlmBenchError, Output, UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
-from alm_bench.runner.batch_size import Sizer
+from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
-from alm_bench.runner.executors.batch import Answer, Asking, Put, recorded
+from alm_bench.runner.executors.batch import Answer, BatchResult, InferenceSettings, make_record
 from alm_bench.runner.executors.cluster import Cluster
 from alm_bench.runner.executors.worker import Loaded, Recipe, Worker
 from alm_bench.runner.plan import Plan
@@ -73,10 +73,10 @@ class OnRay:
         self._calls.clear()
         self._open.close()
 
-    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: Sizer) -> Iterator[list[Record]]:
+    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer) -> Iterator[list[Record]]:
         """Sizes only fall: what suits one worker says little of the machine of another."""
         self._join()
-        asked, fitted = Asking.of(plan), self._shipped(plan)
+        asked, fitted = InferenceSettings.of(plan), self._shipped(plan)
         size = sizer.size()
         queue = deque(Batch(todo[start : start + size]) for start in range(0, len(todo), size))
         try:
@@ -94,7 +94,7 @@ class OnRay:
                     sizer.held(done.outputs)
                     if done.answers:
                         self._deaths = 0
-                        yield [recorded(plan, answer) for answer in done.answers]
+                        yield [make_record(plan, answer) for answer in done.answers]
         finally:
             self._abandon()
 
@@ -129,7 +129,7 @@ class OnRay:
             worker = actor.remote(self._recipe, Path.cwd())
             self._calls[worker.start.remote()] = Call(worker)
 
-    def _give(self, batch: Batch, plan: Plan, asked: Asking, fitted: Any) -> None:
+    def _give(self, batch: Batch, plan: Plan, asked: InferenceSettings, fitted: Any) -> None:
         worker = self._idle.pop()
         requests = [(place, plan.requests[place]) for place in batch.places]
         try:
@@ -152,7 +152,7 @@ class OnRay:
                 free = ", ".join(f"{has.get(name, 0):g} {name}s" for name in ("CPU", "GPU"))
                 print_notice(f"waiting for a worker to start; the cluster has {free} free")
 
-    def _taken(self, ended: Any, queue: deque[Batch]) -> Put:
+    def _taken(self, ended: Any, queue: deque[Batch]) -> BatchResult:
         """What became of a call; no answers where it was no batch or has to be asked again."""
         call = self._calls.pop(ended)
         errors = self._ray.exceptions
@@ -167,13 +167,13 @@ class OnRay:
             raise _told(error) from error
         except died as error:
             self._ray.kill(call.worker)  # one that cannot be reached may be alive
-            return Put(self._lost(call.batch, _line(error), queue))
+            return BatchResult(self._lost(call.batch, _line(error), queue))
         except errors.RayError as error:
             raise AdapterError(f"--executor ray: {_line(error)}; {GOES_ON}") from error
         if call.batch is None:
             self._same(found)
         self._idle.append(call.worker)
-        return Put() if call.batch is None else found
+        return BatchResult() if call.batch is None else found
 
     def _same(self, loaded: Loaded) -> None:
         """Raises UsageError where a worker's model is another one: its answers would stand in this one's run."""

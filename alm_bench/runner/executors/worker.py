@@ -10,9 +10,9 @@ from pathlib import Path
 from alm_bench import __version__
 from alm_bench.core import Adapter, AdapterIdentity, AudioPolicy, Request, Runtime, Strategy
 from alm_bench.plugins import catalogue
-from alm_bench.runner.executors.batch import Asking, Put, put
-from alm_bench.runner.loader import Hearing, decoded
-from alm_bench.runner.strategy import led
+from alm_bench.runner.executors.batch import BatchResult, InferenceSettings, run_batch
+from alm_bench.runner.loader import AudioPipeline, load_batch
+from alm_bench.runner.strategy import apply_strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Recipe:
     def make(self) -> Adapter:
         """Load the model. Raises UsageError."""
         adapter = catalogue().adapter(self.model).create(self.options, self.runtime)
-        return led(adapter, self.strategy, self.prompts)
+        return apply_strategy(adapter, self.strategy, self.prompts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +74,13 @@ class Worker:
         self._adapter = self._recipe.make()
         return Loaded.of(self._adapter)
 
-    def answer(self, asked: Asking, batch: Sequence[tuple[int, Request]], fitted: bytes | None = None) -> Put:
+    def answer(
+        self, asked: InferenceSettings, batch: Sequence[tuple[int, Request]], fitted: bytes | None = None
+    ) -> BatchResult:
         """Decode the clips of a batch of (item, request) and put it to the model, or to `fitted`: the run's own
         adapter, pickled."""
         adapter = self._for(asked.run, fitted)
-        return put(adapter, asked, decoded(batch, Hearing.of(adapter, asked.condition), asked.threads))
+        return run_batch(adapter, asked, load_batch(batch, AudioPipeline.of(adapter, asked.condition), asked.threads))
 
     def _for(self, run: str, fitted: bytes | None) -> Adapter:
         if fitted is None:

@@ -6,7 +6,7 @@ import pytest
 from small_world import alm, cle, mmau, model, only_run, outputs, questions, refusal, replay, stored
 
 from alm_bench.core import Arrangement, Sample
-from alm_bench.runner.option_order import arrange, predicted
+from alm_bench.runner.option_order import order_options, predicted
 
 SAMPLE = Sample("q", {}, choices=("a", "b", "c"), target=1, gold="b")
 NONE = Sample("open", {})
@@ -18,7 +18,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_circular_is_every_rotation_with_its_gold() -> None:
-    moved = arrange([SAMPLE, NONE], "circular", 1, 0)
+    moved = order_options([SAMPLE, NONE], "circular", 1, 0)
     assert [sample.id for sample in moved] == ["q~0", "q~1", "q~2", "open"]
     assert [sample.choices for sample in moved[:3]] == [("a", "b", "c"), ("b", "c", "a"), ("c", "a", "b")]
     assert [sample.choices[sample.target] for sample in moved[:3]] == ["b"] * 3
@@ -28,24 +28,25 @@ def test_circular_is_every_rotation_with_its_gold() -> None:
 
 def test_shuffles_are_seeded_by_item_and_seed() -> None:
     samples = [Sample(f"q{n}", {}, choices=tuple("abcdef"), target=n % 6) for n in range(50)]
-    once = arrange(samples, "shuffled", 1, 0)
+    once = order_options(samples, "shuffled", 1, 0)
     assert [sample.id for sample in once] == [sample.id for sample in samples], "a single order keeps the file's ids"
-    assert arrange(samples[7:], "shuffled", 1, 0) == once[7:]
-    assert arrange(samples, "shuffled", 1, 1) != once
+    assert order_options(samples[7:], "shuffled", 1, 0) == once[7:]
+    assert order_options(samples, "shuffled", 1, 1) != once
     assert {tuple(sorted(sample.choices)) for sample in once} == {tuple("abcdef")}
     assert [s.choices[s.target] for s in once] == [s.choices[s.target] for s in samples]
     places = [sample.target for sample in once]
     assert len(set(places)) == 6
-    twice = arrange(samples, "shuffled", 2, 0)
+    twice = order_options(samples, "shuffled", 2, 0)
     assert [sample.choices for sample in twice[::2]] == [sample.choices for sample in once]
-    assert arrange(samples, "given", 3, 0) == samples
-    every = arrange([SAMPLE], "shuffled", 10, 0)
+    assert order_options(samples, "given", 3, 0) == samples
+    every = order_options([SAMPLE], "shuffled", 10, 0)
     assert len({sample.choices for sample in every}) == len(every) == 6, "no order twice, and all of them are fewer"
 
 
 def test_predictions_of_the_files_options_are_moved_with_them() -> None:
     found = [
-        predicted(sample, {"words": {"q": 2}, "none": {"q": None}}) for sample in arrange([SAMPLE], "circular", 1, 0)
+        predicted(sample, {"words": {"q": 2}, "none": {"q": None}})
+        for sample in order_options([SAMPLE], "circular", 1, 0)
     ]
     assert found == [{"words": place, "none": None} for place in (2, 1, 0)]
     assert predicted(SAMPLE, {"words": {"q": 2}}) == {"words": 2}

@@ -7,13 +7,13 @@ from scored_rows import row
 
 from alm_bench.core import Arrangement, Parsed, Sample, Scored
 from alm_bench.scoring.multiple_choice import (
-    beside_accuracy,
     by_group,
     choice_metrics,
     clips,
+    companion_metrics,
     mean_score,
     same_option,
-    solver,
+    text_solver,
 )
 
 
@@ -70,18 +70,18 @@ def test_beyond_text_counts_what_the_last_solver_gets_wrong() -> None:
         replace(row(("a", "d"), 1, 1), blind={"words": 0, "text only": None}),
         replace(row(("a", "e"), 1, 0), blind={"words": 0, "text only": 0}),
     ]
-    assert solver(rows) == "text only"
-    found = beside_accuracy(rows)["beyond_text"]
+    assert text_solver(rows) == "text only"
+    found = companion_metrics(rows)["beyond_text"]
     assert (found.value, found.n) == (2 / 3, 3)
-    assert solver([*rows, row(("a", "f"), 0, 0)]) is None, "one that not every item has says nothing"
+    assert text_solver([*rows, row(("a", "f"), 0, 0)]) is None, "one that not every item has says nothing"
     solved = [replace(one, blind={"words": one.sample.target}) for one in rows]
-    assert beside_accuracy(solved)["beyond_text"].reason == "words answers all 4 items"
+    assert companion_metrics(solved)["beyond_text"].reason == "words answers all 4 items"
 
 
 def test_options_that_were_scored_have_columns_of_their_own() -> None:
     scored = row(("a", "b"), 0, 0)
     rows = [replace(scored, scores={**scored.scores, "by_text_sum": 0.0}), row(("a", "c"), 0, None, "error")]
-    found = beside_accuracy(rows)
+    found = companion_metrics(rows)
     assert found["by_text_sum"].value == 0
     assert (found["by_text_sum"].n, "by_letter_sum" in found) == (2, False)
 
@@ -104,7 +104,7 @@ def test_arrangements_of_a_question_weigh_as_one() -> None:
     ]
     assert clips(rows) == ["two"] * 2 + ["four"] * 4 + ["part"]
     assert mean_score(rows, "accuracy").value == pytest.approx((1 / 2 + 1 + 0) / 3)
-    found = beside_accuracy(rows)
+    found = companion_metrics(rows)
     assert (found["all_right"].value, found["all_right"].n) == (0.5, 2), (
         "a question of which an order is missing is in neither"
     )
@@ -114,6 +114,6 @@ def test_arrangements_of_a_question_weigh_as_one() -> None:
 def test_twins_agree_and_silence_does_not() -> None:
     orders = [((0, 1, 2, 3), 0), ((1, 2, 3, 0), 1), ((2, 3, 0, 1), 1)]
     twins = [arranged("q", number, order, said, 3) for number, (order, said) in enumerate(orders)]
-    assert beside_accuracy(twins)["consistency"].value == pytest.approx(1 / 3), "a and A, then d"
+    assert companion_metrics(twins)["consistency"].value == pytest.approx(1 / 3), "a and A, then d"
     silent = [arranged("q", 0, (0, 1), None), arranged("q", 1, (1, 0), None)]
-    assert beside_accuracy(silent)["consistency"].value == 0
+    assert companion_metrics(silent)["consistency"].value == 0

@@ -11,7 +11,7 @@ from small_world import alm, mmau, model, only_run
 from alm_bench.audio import decode
 from alm_bench.audio.probes import SOUNDS, probe
 from alm_bench.core import AdapterError, AudioPolicy, BaseAdapter, Decoding, OptionScores, Output, Request, Runtime
-from alm_bench.runner.audio_check import check_delivery, insist
+from alm_bench.runner.audio_check import check_audio, require_audio
 
 
 class Behind(BaseAdapter):
@@ -70,7 +70,7 @@ def test_the_sounds_are_plainly_different() -> None:
     ],
 )
 def test_verdicts(adapter: Behind, verdict: str, told: str) -> None:
-    found = check_delivery(adapter)
+    found = check_audio(adapter)
     assert (found.verdict, told in found.reason) == (verdict, True), found.reason
     assert [said.sound for said in found.said] == ["tone", "noise", "tone, again", "no clip"]
 
@@ -78,7 +78,7 @@ def test_verdicts(adapter: Behind, verdict: str, told: str) -> None:
 def test_a_model_that_answers_anyhow_does_not_react() -> None:
     """Two answers to one prompt: that they differ for two clips shows nothing."""
     count = iter(range(99))
-    found = check_delivery(Behind(lambda r: f"{next(count)}", counts=False))
+    found = check_audio(Behind(lambda r: f"{next(count)}", counts=False))
     assert (found.verdict, "its two answers to one tone differ" in found.reason) == ("audio_not_delivered", True)
 
 
@@ -87,7 +87,7 @@ def test_likelihoods_that_react_are_a_reaction() -> None:
         def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
             return [OptionScores({"text": [(-level(r) * n, 1) for n in range(len(r.choices))]}) for r in batch]
 
-    assert check_delivery(Scoring(lambda r: "dog", counts=False)).reason == (
+    assert check_audio(Scoring(lambda r: "dog", counts=False)).reason == (
         "likelihoods of answers to a tone and to noise differ"
     )
 
@@ -96,14 +96,14 @@ def test_what_cannot_be_asked_is_not_judged() -> None:
     def broken(request: Request) -> str:
         raise RuntimeError("no connection")
 
-    found = insist(Behind(broken))
+    found = require_audio(Behind(broken))
     assert found.verdict == "not checked"
     assert found.reason == "the question could not be asked: RuntimeError: no connection"
 
 
 def test_a_model_that_gets_none_is_stopped() -> None:
     with pytest.raises(AdapterError, match="audio_not_delivered: Dropping counts as many prompt tokens"):
-        insist(Dropping(lambda r: "rain"))
+        require_audio(Dropping(lambda r: "rain"))
 
 
 BODY = """
@@ -162,16 +162,16 @@ def test_what_hears_is_asked_by_itself() -> None:
     heard = Behind(loud)
     around = Behind(lambda r: "A dog.", counts=False)
     around.listener = heard  # type: ignore[attr-defined]
-    assert check_delivery(around).verdict == "delivered"
+    assert check_audio(around).verdict == "delivered"
     around.listener = Behind(lambda r: "A dog.", counts=False)  # type: ignore[attr-defined]
-    assert check_delivery(around).verdict == "audio_not_delivered"
+    assert check_audio(around).verdict == "audio_not_delivered"
 
 
 def test_one_that_needs_a_clip_is_judged_by_the_others() -> None:
     def needs_one(request: Request) -> str:
         return "A dog." if request.waves[0].size else ""
 
-    found = check_delivery(Behind(needs_one, counts=False))
+    found = check_audio(Behind(needs_one, counts=False))
     assert found.verdict == "audio_not_delivered"
     assert found.reason == "tells no prompt tokens, and the answers to a tone and to noise are the same"
 

@@ -10,7 +10,7 @@ import pytest
 
 from alm_bench.core import UsageError
 from alm_bench.train.config import TrainConfig
-from alm_bench.train.mixture import draws, groups
+from alm_bench.train.mixture import groups, sample_mixture
 from alm_bench.train.setup import Prepared, prepare
 from alm_bench.train.sources import Row
 
@@ -28,17 +28,21 @@ def prepared(recipe: Callable[..., TrainConfig], tmp_path: Path) -> Prepared:
 
 def test_a_mix_gives_parts_their_shares(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
     stage = replace(recipe().stage[0], mix={"acd-*": 3.0, "AudioCaps_MCQ": 1.0})
-    parts = Counter(row.subtype for row in drawn(prepared, draws(prepared.corpus, stage, prepared.lengths, 0), 3))
+    parts = Counter(
+        row.subtype for row in drawn(prepared, sample_mixture(prepared.corpus, stage, prepared.lengths, 0), 3)
+    )
     assert parts == {"acd-1": 9, "audiocaps_mcq": 3}
 
 
 def test_parts_that_a_mix_leaves_out_are_not_drawn(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
     stage = replace(recipe().stage[0], mix={"acd-1": 1.0})
-    assert {row.subtype for row in drawn(prepared, draws(prepared.corpus, stage, prepared.lengths, 0), 4)} == {"acd-1"}
+    assert {row.subtype for row in drawn(prepared, sample_mixture(prepared.corpus, stage, prepared.lengths, 0), 4)} == {
+        "acd-1"
+    }
 
 
 def test_without_a_mix_every_row_is_drawn_once(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
-    steps = draws(prepared.corpus, recipe().stage[0], prepared.lengths, 0)
+    steps = sample_mixture(prepared.corpus, recipe().stage[0], prepared.lengths, 0)
     assert sorted(np.concatenate([steps[step] for step in range(3)]).tolist()) == list(range(12))
 
 
@@ -51,7 +55,7 @@ def test_weights_of_zero_leave_nothing_to_draw(prepared: Prepared, recipe: Calla
 def test_a_mix_of_unknown_parts_names_the_known(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
     stage = replace(recipe().stage[0], mix={"cle": 1.0})
     with pytest.raises(UsageError, match="mix names 'cle'; parts of the data: acd-1, audiocaps_mcq"):
-        draws(prepared.corpus, stage, prepared.lengths, 0)
+        sample_mixture(prepared.corpus, stage, prepared.lengths, 0)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,7 @@ def test_a_curriculum_draws_easy_rows_first(
     data = f'[[data]]\nfile = "{tmp_path}/graded.json"\nroot = "{reasonaqa}"\n'
     config = recipe(steps=12, data=data, stage__0__curriculum="0.5")
     prepared = prepare(config, tmp_path, lambda *_: None)
-    steps = draws(prepared.corpus, config.stage[0], prepared.lengths, 0)
+    steps = sample_mixture(prepared.corpus, config.stage[0], prepared.lengths, 0)
     graded = [row.difficulty for row in drawn(prepared, steps, 12)]
     assert set(graded[:12]) == {"easy"}
     assert set(graded[12:24]) == {"easy", "medium"}

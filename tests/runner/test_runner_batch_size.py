@@ -9,10 +9,10 @@ import pytest
 from small_world import Ran, alm, mmau, model, only_run, refusal, stored
 
 from alm_bench.core import AdapterError, Output, Request
-from alm_bench.runner.batch_size import CEILING, START, UNKNOWN, Sizer, first_size
+from alm_bench.runner.batch_size import CEILING, START, UNKNOWN, BatchSizer, first_size
 from alm_bench.runner.executors import on_ray
-from alm_bench.runner.inference import Shortage, call, out_of_memory
-from alm_bench.runner.memory import Memory, memory
+from alm_bench.runner.inference import MemoryShortage, is_out_of_memory, predict_bisecting
+from alm_bench.runner.memory import Memory, read_memory
 
 GB = 1 << 30
 
@@ -30,7 +30,7 @@ class Room:
         self.peak = max(self.peak, GB + items * self.item)
 
 
-def sizes(sizer: Sizer, room: Room, count: int, seconds: float = 0.001) -> list[int]:
+def sizes(sizer: BatchSizer, room: Room, count: int, seconds: float = 0.001) -> list[int]:
     """Of so many batches that go well."""
     found = []
     for _ in range(count):
@@ -47,7 +47,7 @@ def told() -> tuple[list[str], Any]:
 
 def test_a_number_is_kept_to_and_falls_for_good() -> None:
     room, (lines, tell) = Room(), told()
-    sizer = Sizer(12, tell, room)
+    sizer = BatchSizer(12, tell, room)
     assert sizes(sizer, room, 3) == [12, 12, 12]
     sizer.lacked(None)
     assert lines == []
@@ -66,7 +66,7 @@ def test_a_number_is_kept_to_and_falls_for_good() -> None:
 
 def test_auto_doubles_up_to_its_ceiling() -> None:
     room = Room()
-    sizer = Sizer("auto", print, room)
+    sizer = BatchSizer("auto", print, room)
     assert sizes(sizer, room, 8) == [8, 16, 32, 64, 128, 256, 256, 256]
     assert sizer.as_json() == {"asked": "auto", "largest": CEILING, "last": CEILING}
     assert first_size("auto") == START == 8
@@ -74,7 +74,7 @@ def test_auto_doubles_up_to_its_ceiling() -> None:
 
 def test_auto_never_comes_back_to_what_was_too_much() -> None:
     room, (lines, tell) = Room(), told()
-    sizer = Sizer("auto", tell, room)
+    sizer = BatchSizer("auto", tell, room)
     assert sizes(sizer, room, 3) == [8, 16, 32]
     sizer.lacked(64)
     assert sizes(sizer, room, 5) == [32] * 5
@@ -83,11 +83,11 @@ def test_auto_never_comes_back_to_what_was_too_much() -> None:
 
 def test_auto_makes_no_batch_of_more_than_five_seconds() -> None:
     room = Room()
-    assert sizes(Sizer("auto", print, room), room, 6, seconds=0.1) == [8, 16, 32, 32, 32, 32]
+    assert sizes(BatchSizer("auto", print, room), room, 6, seconds=0.1) == [8, 16, 32, 32, 32, 32]
 
 
 def test_a_batch_that_was_not_whole_says_nothing_of_the_double() -> None:
-    sizer = Sizer("auto", print, Room())
+    sizer = BatchSizer("auto", print, Room())
     sizer.went(7, 0.1)
     assert sizer.size() == 8
 
@@ -95,21 +95,21 @@ def test_a_batch_that_was_not_whole_says_nothing_of_the_double() -> None:
 def test_auto_stops_where_the_double_would_not_fit() -> None:
     room = Room(item=GB // 10, available=7 * GB)
     # 32 items hold 3.2 GB, 64 would hold 6.4 of the 7 there are: no more than four fifths are taken
-    assert sizes(Sizer("auto", print, room), room, 6) == [8, 16, 32, 32, 32, 32]
+    assert sizes(BatchSizer("auto", print, room), room, 6) == [8, 16, 32, 32, 32, 32]
     room = Room(item=GB // 10, available=9 * GB)
-    assert sizes(Sizer("auto", print, room), room, 6) == [8, 16, 32, 64, 64, 64]
+    assert sizes(BatchSizer("auto", print, room), room, 6) == [8, 16, 32, 64, 64, 64]
 
 
 def test_auto_goes_on_once_there_is_room() -> None:
     room = Room(item=GB // 10, available=GB)
-    sizer = Sizer("auto", print, room)
+    sizer = BatchSizer("auto", print, room)
     assert sizes(sizer, room, 3) == [8, 8, 8]
     room.available = 100 * GB
     assert sizes(sizer, room, 2) == [8, 16]
 
 
 def test_auto_has_another_ceiling_where_memory_is_unknown() -> None:
-    room, sizer = Room(), Sizer("auto", print, lambda: None)
+    room, sizer = Room(), BatchSizer("auto", print, lambda: None)
     assert max(sizes(sizer, room, 8)) == UNKNOWN == 32
 
 
@@ -129,18 +129,18 @@ def group(folder: Path, **files: object) -> None:
 
 def test_memory_is_the_least_of_machine_and_groups(tmp_path: Path) -> None:
     free = proc(tmp_path / "free", "")
-    assert memory(free, tmp_path / "none") == Memory(9000 * 1024, 500 * 1024, 700 * 1024)
+    assert read_memory(free, tmp_path / "none") == Memory(9000 * 1024, 500 * 1024, 700 * 1024)
     two = proc(tmp_path / "two", "0::/job/step\n")
     group(tmp_path / "v2/job/step", memory__max="max", memory__current=1)
     group(tmp_path / "v2/job", memory__max=5_000_000, memory__current=3_000_000, memory__stat="inactive_file 500000")
-    assert getattr(memory(two, tmp_path / "v2"), "available", None) == 2_500_000
+    assert getattr(read_memory(two, tmp_path / "v2"), "available", None) == 2_500_000
     one = proc(tmp_path / "one", "4:cpu,memory:/box\n3:cpuset:/\n")
     group(tmp_path / "v1/memory/box", memory__limit_in_bytes=4_000_000, memory__usage_in_bytes=3_000_000)
-    assert getattr(memory(one, tmp_path / "v1"), "available", None) == 1_000_000
+    assert getattr(read_memory(one, tmp_path / "v1"), "available", None) == 1_000_000
 
 
 def test_memory_is_unknown_where_nobody_tells(tmp_path: Path) -> None:
-    assert memory(tmp_path, tmp_path) is None
+    assert read_memory(tmp_path, tmp_path) is None
 
 
 class OutOfMemoryError(RuntimeError):
@@ -152,9 +152,9 @@ def test_what_is_out_of_memory() -> None:
     wrapped = AdapterError("the GPU is full")
     wrapped.__cause__ = OutOfMemoryError("2 GiB")
     for error in (MemoryError(), OutOfMemoryError("2 GiB"), RuntimeError(allocator), wrapped):
-        assert out_of_memory(error), error
+        assert is_out_of_memory(error), error
     for other in (ValueError("can't allocate memory"), RuntimeError("shape"), AdapterError("no"), None):
-        assert not out_of_memory(other), other
+        assert not is_out_of_memory(other), other
 
 
 def test_an_item_too_large_by_itself_says_nothing_of_others() -> None:
@@ -166,8 +166,8 @@ def test_an_item_too_large_by_itself_says_nothing_of_others() -> None:
         return [Output(request.id) for request in batch]
 
     for most, poison, together in ((16, None, None), (16, "5", None), (4, None, 8), (4, "5", 8), (1, None, 2)):
-        shortage = Shortage()
-        outputs = call(lambda batch: full(batch, most, poison), requests, shortage)  # noqa: B023
+        shortage = MemoryShortage()
+        outputs = predict_bisecting(lambda batch: full(batch, most, poison), requests, shortage)  # noqa: B023
         assert [output.text for output in outputs] == [r.id if r.id != poison else None for r in requests]
         assert shortage.together == together, (most, poison)
 

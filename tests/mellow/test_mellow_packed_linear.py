@@ -7,9 +7,9 @@ from torch.nn import functional
 
 from alm_bench.mellow import packed_linear as dense
 from alm_bench.mellow.decoder import DECODERS
-from alm_bench.mellow.encoder import Heard
+from alm_bench.mellow.encoder import EncodedClip
 from alm_bench.mellow.model import Mellow
-from alm_bench.mellow.packed_linear import Dense, DenseLayer, dense_layers, packs
+from alm_bench.mellow.packed_linear import PackedLayer, PackedLinear, pack_layers, packs
 
 
 @pytest.fixture(params=["packed", "plain"])
@@ -31,7 +31,7 @@ def test_a_product_and_what_follows_it(layout: str, rows: tuple[int, ...], dtype
     if layout == "packed" and not packs(torch.zeros(1, 1, dtype=dtype)):
         pytest.skip(f"oneDNN has no {dtype} on this processor")
     weight, bias, x, other = (part.to(dtype) for part in (drawn(48, 32), drawn(48), drawn(*rows, 32), drawn(*rows, 48)))
-    layer = Dense(weight, bias)
+    layer = PackedLinear(weight, bias)
     assert layer.packed == (layout == "packed")
     plain = functional.linear(x.float(), weight.float(), bias.float())
     wanted = {
@@ -45,7 +45,7 @@ def test_a_product_and_what_follows_it(layout: str, rows: tuple[int, ...], dtype
         torch.testing.assert_close(layer(x, activation).float(), values, **limit)  # type: ignore[arg-type]
     torch.testing.assert_close(layer.plus(x, other).float(), plain + other.float(), **limit)  # type: ignore[arg-type]
     torch.testing.assert_close(layer.times(x, other).float(), plain * other.float(), **limit)  # type: ignore[arg-type]
-    bare = Dense(weight)(x).float()
+    bare = PackedLinear(weight)(x).float()
     torch.testing.assert_close(bare, plain - bias.float(), **limit)  # type: ignore[arg-type]
 
 
@@ -54,15 +54,15 @@ def test_layers_that_only_infer_give_the_same() -> None:
     x = drawn(5, 8)
     with torch.inference_mode():
         before = network(x)
-        dense_layers(network)
+        pack_layers(network)
         torch.testing.assert_close(network(x), before)
-    assert isinstance(network[0], DenseLayer)
+    assert isinstance(network[0], PackedLayer)
     assert sum(parameter.numel() for parameter in network.parameters()) == 8 * 4 + 4 + 8
 
 
 def test_frames_that_repeat_are_projected_once(tiny: Mellow) -> None:
     steps = drawn(2, 32, 12)
-    heard = Heard(drawn(2, 64), drawn(2, 12), steps.repeat_interleave(32, dim=1))
+    heard = EncodedClip(drawn(2, 64), drawn(2, 12), steps.repeat_interleave(32, dim=1))
     with torch.inference_mode():
         torch.testing.assert_close(tiny.mapper(heard, 32), tiny.mapper(heard))
         assert tiny.mapper(heard, 32).shape == (2, 129, 48)
