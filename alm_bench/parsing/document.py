@@ -5,15 +5,15 @@ which languages it is written, and where it states its answer (`statements`). It
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 from alm_bench.parsing.languages import Cues, detect_cues
 from alm_bench.parsing.statements import Statement, find_statements
 from alm_bench.parsing.tags import Tag, find_tags
-from alm_bench.parsing.text import ENDS, Span, blank, fold, words
+from alm_bench.parsing.text import ENDS, Span, blank, fold, word_spans, words
 
 _MARKUP = re.compile(
     r"<\s*\|[^|<>]{0,30}\|\s*>|</?(?:s|eos|bos|pad|unk|b|i|u|em|strong|p|br|div|span|end_of_turn|start_of_turn|eot)\s*/?>"
@@ -53,6 +53,16 @@ class Document:
             visible = blank(self._shown, hidden[:-1]) if not self.cut else visible
         self.plain = visible
 
+    def leave_blank(self, spans: Iterable[Span]) -> None:
+        """Replace parts of the text, in order, by spaces."""
+        self.plain = blank(self.plain, spans)
+        self.__dict__.pop("words", None)
+
+    @cached_property
+    def words(self) -> list[Span]:
+        """The words outside the reasoning, in order; see `text.word_spans`."""
+        return word_spans(self.plain)
+
     @cached_property
     def cues(self) -> Cues:
         """The phrases of the languages that the text shows."""
@@ -62,6 +72,10 @@ class Document:
     def sentences(self) -> list[Span]:
         """The sentences outside the reasoning, in order; a line break ends one."""
         return list(split_sentences(self.plain, 0, len(self.plain)))
+
+    def sentence_at(self, position: int) -> Span:
+        """Return the sentence that holds a position, or else the one before it."""
+        return self.sentences[max(0, bisect_right(self.sentences, (position, len(self.plain))) - 1)]
 
     @cached_property
     def lines(self) -> list[Span]:

@@ -130,18 +130,17 @@ class Decision:
 
     def _approved(self) -> Iterator[Reading]:
         """Yield options that a sentence calls the answer: "(B) is the best fit", "option (B) best matches"."""
-        pattern = self.document.cues.pattern(r"@approvals")
-        if not pattern.search(self.document.plain):
-            return
-        for start, end in self.document.sentences:
-            matches = list(pattern.finditer(self.document.plain, start, end))
-            if not matches or self.document.cues.pattern(r"\W*@conditions").match(self.document.plain, start, end):
+        document, cues = self.document, self.document.cues
+        pattern = cues.pattern(r"[\W_]{0,3}(@approvals)")
+        for mention in self.options.mentions(document, 0, self.end):
+            match = pattern.match(document.plain, mention.span[1])
+            if match is None or document.is_denied(*match.span(1)):
                 continue
-            mentions = usable(self.document, self.options, (start, end))
-            for match in matches:
-                before = [m for m in mentions if m.span[1] <= match.start() and match.start() - m.span[1] <= 3]
-                if before and not self.document.is_denied(match.start(), match.end()):
-                    yield Reading("ok", before[-1].how, before[-1].span, before[-1].index)
+            sentence = document.sentence_at(mention.span[0])
+            if cues.pattern(r"\W*@conditions").match(document.plain, *sentence):
+                continue
+            if match.end() <= sentence[1] and mention in usable(document, self.options, sentence):
+                yield Reading("ok", mention.how, mention.span, mention.index)
 
     def _last_line(self) -> Reading | None:
         """Return an option alone on the last line, unless it ends a list of options."""

@@ -11,7 +11,7 @@ from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, numeral_pairs, stem_key, stems, synonym_groups
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.text import LETTER_END, TOKEN, Span, Token, fold, normalise, tokens, words
+from alm_bench.parsing.text import LETTER_END, Span, Token, fold, normalise, tokens, words
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
 _ACCIDENTALS = {"flat": "b", "sharp": "#"}
@@ -168,13 +168,15 @@ class Options:
         return _deny_lists(document, sorted(found, key=lambda mention: mention.span))
 
     def _texts(self, document: Document, start: int, end: int) -> list[Mention]:
-        plain, found, done = document.plain, list[Mention](), start
-        pairs = self._pairs if plain.isascii() else None
-        for word in TOKEN.finditer(plain, start, end):
-            if word.start() < done or (pairs is not None and word[0][:2] not in pairs):
+        found, done = list[Mention](), start
+        pairs = self._pairs if document.plain.isascii() else None
+        plain = document.plain
+        for begin, stop in document.words:
+            if begin < done or (pairs is not None and plain[begin : begin + 2] not in pairs and begin + 1 < stop):
                 continue
+            word = plain[begin:stop]
             for keys in (self._keys, self._stem_keys):
-                if keys.begins(word[0]) and (match := self._match(document, word.start(), end, keys)):
+                if keys.begins(word) and (match := self._match(document, begin, end, keys)):
                     found.append(self._mention(document, *match, keys))
                     done = match[2]
                     break
@@ -376,7 +378,7 @@ class Keys:
         """The first two letters of each option."""
         return frozenset(key[:2] for key in self._indices)
 
-    def match(self, said: Iterator[Token]) -> tuple[int, Token, Token] | None:
+    def match(self, said: Iterable[Token]) -> tuple[int, Token, Token] | None:
         """Return the longest option that begins with the first of some words, and its first and last word."""
         key, before = "", ""
         first: Token | None = None

@@ -117,7 +117,17 @@ def _within(document: Document, options: Options, span: Span) -> Reading | None:
 
 def usable(document: Document, options: Options, span: Span) -> list[Mention]:
     """The options that are named and not denied. A letter or "no" within a sentence is a word, not an option."""
+    key = (options, span)
+    if key not in document.memo:
+        document.memo[key] = _usable(document, options, span)
+    kept: list[Mention] = document.memo[key]
+    return kept
+
+
+def _usable(document: Document, options: Options, span: Span) -> list[Mention]:
     found = [mention for mention in options.mentions(document, *span) if not mention.denied]
+    if not found:
+        return found
     if any(mention.how != "inflected" for mention in found):
         found = [mention for mention in found if mention.how != "inflected"]
     kept = [m for m in found if m.how != "text" or not options.is_letter(m.index) or _stands_alone(document, m, span)]

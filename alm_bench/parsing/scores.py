@@ -79,7 +79,7 @@ def blank_echo(document: Document, options: Options) -> None:
     spans = [(run[0].span[0], run[-1].span[1]) for run in runs]
     rest = blank(document.plain, spans)
     if spans and re.search(r"\w", rest):
-        document.plain = rest
+        document.leave_blank(spans)
         document.memo[options] = [m for m in mentions if not any(a <= m.span[0] < b for a, b in spans)]
 
 

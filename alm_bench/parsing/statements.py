@@ -49,10 +49,10 @@ FRAMED = ("tag", "boxed", "dict", "call", "index")
 def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Statement]:
     """Return all statements in order. What stands within a frame is no other statement."""
     found: list[Statement] = []
-    for frames in (_tags(plain, tags), _boxes(plain), _dicts(plain), _calls(plain)):
-        new = list(frames)
-        found += new
-        plain = blank(plain, sorted(statement.span for statement in new))
+    for find_frames in (lambda text: _tags(text, tags), _boxes, _dicts, _calls):
+        if new := list(find_frames(plain)):
+            found += new
+            plain = blank(plain, sorted(statement.span for statement in new))
     taken = sorted(statement.span for statement in found)
     found += [said for start, said in _said(plain, cues) if not _overlaps(taken, start, said.span[1])]
     return sorted(found, key=lambda statement: statement.span)
@@ -92,7 +92,7 @@ def _tags(plain: str, tags: Sequence[Tag]) -> Iterator[Statement]:
 
 
 def _boxes(plain: str) -> Iterator[Statement]:
-    for match in _BOXED.finditer(plain):
+    for match in _BOXED.finditer(plain) if "\\" in plain else ():
         yield Statement("boxed", match.span(1))
 
 
@@ -103,7 +103,7 @@ def _calls(plain: str) -> Iterator[Statement]:
 
 def _dicts(plain: str) -> Iterator[Statement]:
     """Yield the value of a dictionary's key for the answer, or its only value."""
-    for start, end in _braces(plain):
+    for start, end in _braces(plain) if "{" in plain else ():
         pairs = list(_PAIR.finditer(plain, start, end))
         if indices := [pair for pair in pairs if re.sub(r"[\s_-]+", " ", pair[1]) in _INDEX_KEYS]:
             yield Statement("index", indices[-1].span(indices[-1].lastindex or 0))

@@ -27,7 +27,8 @@ LETTER_END = rf"(?!'?[^\W{SINGLES}]|#)"
 
 _MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"  # combining marks, which are no \w
 _LETTER = rf"(?:[^\W_{SINGLES}]|[{_MARKS}])"
-TOKEN = re.compile(rf"[{SINGLES}]|{_LETTER}+#?(?:['.]{_LETTER}+#?)*")
+_TOKEN = re.compile(rf"[{SINGLES}]|{_LETTER}+#?(?:['.]{_LETTER}+#?)*")
+_ASCII_TOKEN = re.compile(r"[a-z0-9]+#?(?:['.][a-z0-9]+#?)*")  # the same for ASCII, several times as fast
 _WORDS = re.compile(r"[^\W_]+#?(?:['.][^\W_]+#?)*")
 _ON_THE_LINE = re.compile(r"[^\n]")
 
@@ -75,14 +76,21 @@ def past(text: str, span: Span, passed: str | None = None) -> int:
 
 def normalise(text: str) -> str:
     """Return the text without differences of case, width and wrapping punctuation."""
-    return " ".join(fold(unicodedata.normalize("NFKC", text)).replace("_", " ").split()).strip(WRAPPING)
+    text = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(fold(text).replace("_", " ").split()).strip(WRAPPING)
 
 
 def words(text: str) -> list[str]:
     return _WORDS.findall(text)
 
 
+def word_spans(plain: str) -> list[Span]:
+    """Return where the words of a folded text are; each character of a script without blanks is one."""
+    return [match.span() for match in (_ASCII_TOKEN if plain.isascii() else _TOKEN).finditer(plain)]
+
+
 def tokens(plain: str, start: int, end: int) -> Iterator[Token]:
     """Yield the words of a part of a folded text."""
-    for match in TOKEN.finditer(plain, start, end):
-        yield Token(match[0], match.start(), match.end())
+    pattern = _ASCII_TOKEN if plain.isascii() else _TOKEN
+    for match in pattern.finditer(plain, start, end):
+        yield Token(match[0], *match.span())
