@@ -63,6 +63,12 @@ class Document:
         """The words outside the reasoning, in order; see `text.word_spans`."""
         return word_spans(self.plain)
 
+    def count_words(self, start: int, end: int) -> int:
+        """Count the words between two positions; in scripts without blanks, a run of characters is one."""
+        if not self.plain.isascii():
+            return len(words(self.plain[start:end]))
+        return bisect_left(self.words, (end,)) - bisect_left(self.words, (start,))
+
     @cached_property
     def cues(self) -> Cues:
         """The phrases of the languages that the text shows."""

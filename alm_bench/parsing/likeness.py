@@ -49,12 +49,6 @@ def synonym_groups() -> tuple[tuple[str, ...], ...]:
     return tuple(group for language in load_languages().values() for group in language.synonyms)
 
 
-@cache
-def numeral_pairs() -> frozenset[str]:
-    """The first two letters of the words of numbers."""
-    return frozenset(stem[:2] for stem in _numerals())
-
-
 def _endless(word: str) -> str:
     stemmer = _english()
     if not word.isascii():

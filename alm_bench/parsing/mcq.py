@@ -74,7 +74,7 @@ class Decision:
             return stated
         if self.document.cut:
             return Reading("truncated", "none", whole)
-        if len(words(self.document.plain)) <= SHORT:
+        if self.document.count_words(*whole) <= SHORT:
             return self._short(whole)
         return self._prose()
 
@@ -169,7 +169,7 @@ class Decision:
             return None
         withdrawn = self.document.search("withdrawals", start)
         tail = (corrections[-1].end(), self.end)
-        if len(words(self.document.plain[slice(*tail)])) <= SHORT:
+        if self.document.count_words(*tail) <= SHORT:
             reading = read(self.document, self.options, tail)
             if reading.index is not None and reading.rule in (
                 "exact",

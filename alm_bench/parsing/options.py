@@ -2,16 +2,16 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, pairwise, takewhile
 
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
-from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, numeral_pairs, stem_key, stems, synonym_groups
+from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, stem_key, stems
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.text import LETTER_END, Span, Token, fold, normalise, tokens, words
+from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, Token, fold, normalise, tokens, words, words_from
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
 _ACCIDENTALS = {"flat": "b", "sharp": "#"}
@@ -34,7 +34,6 @@ _SENTENCE_ENDS = re.compile(r"[\"'*)]*\s*(?:[.,;!?。]|\Z|\n)")
 _STAND_ALONE = re.compile(r"[\s\"')\]}*]*(?:$|[.,;:!?\n)\]。])")
 _COMPOUND = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
 _WORD_BEFORE, _WORD_AFTER = re.compile(r"([a-z]+)[ -]\Z"), re.compile(r"[ -]([a-z]+)")
-_DIGIT_PAIRS = frozenset(f"{a}{b}" for a in "0123456789" for b in ("", *"0123456789.'"))
 _LONG = 600
 """Characters beyond which a text is no paraphrase of an option."""
 
@@ -63,6 +62,9 @@ class Options:
         self.count = len(self.texts)
         self._choices = tuple(choices)
         self._folded = [fold(choice).strip() for choice in choices]
+        # As they stand or normalised; an option's normalised form goes before another one as it stands.
+        self._exact = {text: self.first[i] for i, text in reversed([*enumerate(self.texts), *enumerate(choices)])}
+        self._longest = 2 * max(map(len, choices), default=0) + 40  # white space within an option may be longer
         self._distinct = [i for i, first in enumerate(self.first) if first == i and self.texts[i]]
 
     @cached_property
@@ -71,11 +73,7 @@ class Options:
 
     @cached_property
     def _keys(self) -> "Keys":
-        return Keys(self._words(), self._articles, lambda token: token)
-
-    @cached_property
-    def _stem_keys(self) -> "Keys":
-        return Keys(self._words(), self._articles, stem_key)
+        return Keys(self._words(), self._articles)
 
     def _words(self) -> dict[int, list[str]]:
         """The words of each option; an article is kept where it is a letter or a note ("A minor" beside "B minor")."""
@@ -110,8 +108,10 @@ class Options:
 
     def exact(self, text: str) -> int | None:
         """Return the option that a text is, wrapping punctuation aside."""
-        plain = normalise(text)
-        return self.texts.index(plain) if plain in self.texts else None
+        if (index := self._exact.get(text)) is not None:
+            return index
+        text = text.strip(WRAPPING)
+        return self._exact.get(normalise(text)) if len(text) <= self._longest else None
 
     def by_letter(self, letter: str) -> int | None:
         """Return the option that is a letter or stands at its position."""
@@ -138,13 +138,11 @@ class Options:
         said = list(islice(tokens(document.plain, start, end), 3))
         if not said or document.plain[start : said[0].start].strip("\"'.,!?:()[]{}<>*-&`$\\ \t\r\n"):
             return None
-        for keys in (self._keys, self._stem_keys):
-            for number, token in enumerate(said):
-                if found := self._match(document, token.start, end, keys):
-                    return self._mention(document, *found, keys)
-                after = said[number + 1].start if number + 1 < len(said) else token.end
-                if token.text not in self._articles or document.plain[token.end : after].strip():
-                    break
+        for token, after in zip(said, [*said[1:], None], strict=True):
+            if found := self._match(document, tokens(document.plain, token.start, end)):
+                return self._mention(document, *found)
+            if token.text not in self._articles or (after and document.plain[token.end : after.start].strip()):
+                break
         return None
 
     def mentions(self, document: Document, start: int, end: int) -> list[Mention]:
@@ -168,42 +166,22 @@ class Options:
         return _deny_lists(document, sorted(found, key=lambda mention: mention.span))
 
     def _texts(self, document: Document, start: int, end: int) -> list[Mention]:
+        plain, words, keys = document.plain, document.words, self._keys
         found, done = list[Mention](), start
-        pairs = self._pairs if document.plain.isascii() else None
-        plain = document.plain
-        for begin, stop in document.words:
-            if begin < done or (pairs is not None and plain[begin : begin + 2] not in pairs and begin + 1 < stop):
+        for number, (begin, stop) in enumerate(words):
+            if not keys.begins[plain[begin:stop]] or begin < done:
                 continue
-            word = plain[begin:stop]
-            for keys in (self._keys, self._stem_keys):
-                if keys.begins(word) and (match := self._match(document, begin, end, keys)):
-                    found.append(self._mention(document, *match, keys))
-                    done = match[2]
-                    break
+            if match := self._match(document, words_from(plain, words, number)):
+                found.append(self._mention(document, *match))
+                done = match[2]
         return found
 
-    @cached_property
-    def _pairs(self) -> frozenset[str] | None:
-        """The first two letters of words that may begin an option: a filter, for speed alone."""
-        pairs = self._keys.pairs | self._stem_keys.pairs
-        if not all(pair.isascii() for pair in pairs):
-            return None
-        heads = {pair[0] for pair in pairs}  # a word of one letter, an elision, an article's accidental
-        found = pairs | heads | {f"{letter}'" for letter in ("l", "d")} | {f"{head}#" for head in heads}
-        for group in synonym_groups():
-            if not pairs.isdisjoint(word[:2] for word in group):
-                found |= {word[:2] for word in group}
-        if not pairs.isdisjoint(numeral_pairs()) or any(head.isdigit() for head in heads):
-            found |= numeral_pairs() | _DIGIT_PAIRS
-        return frozenset(found)
-
-    def _match(self, document: Document, start: int, end: int, keys: "Keys") -> tuple[int, int, int] | None:
-        """Return the longest option that begins with the word at `start`: its index, start and end."""
+    def _match(self, document: Document, said: Iterable[Token]) -> tuple[int, int, int, bool] | None:
+        """Return the longest option that begins with the first of some words: index, start, end, whether inflected."""
         plain = document.plain
-        match = keys.match(tokens(plain, start, end))
-        if match is None:
+        if (match := self._keys.match(said)) is None:
             return None
-        index, first, last = match
+        index, first, last, inflected = match
         start, end = first.start, last.end
         before, after = document.original[start - 1 : start], document.original[end : end + 1]
         if (before in "-‐‑" and before and plain[start - 2 : start - 1].isalnum()) or (
@@ -219,16 +197,16 @@ class Options:
         if (
             first.text == "a"
             and self._folded[index].startswith("a ")
-            and keys.notes
+            and self._keys.notes
             and not document.original[start].isupper()
             and not (self._choices[index].lstrip()[:1] == "a" and _STAND_ALONE.match(plain, end))
         ):
             return None  # an article, not a note
-        return index, start, end
+        return index, start, end, inflected
 
-    def _mention(self, document: Document, index: int, start: int, end: int, keys: "Keys") -> Mention:
+    def _mention(self, document: Document, index: int, start: int, end: int, inflected: bool) -> Mention:
         plain = document.plain
-        how = "text" if keys is self._keys or plain[start:end].isdigit() else "inflected"
+        how = "inflected" if inflected and not plain[start:end].isdigit() else "text"
         lead = self._folded[index].partition(plain[start:end])[0]  # articles that the option itself begins with
         if how == "text" and len(lead) < 12 and plain.endswith(lead, 0, start):
             start -= len(lead)
@@ -271,12 +249,12 @@ class Options:
             noun = cues.pattern(_NOUN_BEFORE).search(plain, max(0, at - 30), at)
             return "position" if noun else None
         upper, word = document.original[at].isupper(), plain[at] in "ai"
+        if word and not upper and not _CLOSING.match(plain, stop):
+            return None
         bracketed = _BRACKETS.search(plain[max(0, at - 6) : at]) and _CLOSING.match(plain, stop)
         if bracketed and not plain[max(0, at - 2) : at - 1].isalnum():
             return "letter"
-        if (upper or not word or _CLOSING.match(plain, stop)) and cues.pattern(_NOUN_BEFORE).search(
-            plain, max(0, at - 30), at
-        ):
+        if cues.pattern(_NOUN_BEFORE).search(plain, max(0, at - 30), at):
             return "letter"
         if not upper:
             return None
@@ -352,55 +330,80 @@ _FUNCTION_WORDS = frozenset(("no", "not", "none", "yes", "all", "both", "neither
 class Keys:
     """The words of options joined, so that a hyphen, a blank or neither between two words are one.
 
-    `form` turns a word into what is compared. Articles of a text are passed over within an option.
+    Words are compared by their stems, and as they stand where options have one stem. Articles of a text are passed
+    over within an option.
     """
 
-    def __init__(self, said: dict[int, list[str]], articles: frozenset[str], form: Callable[[str], str]) -> None:
-        self._form = form
+    def __init__(self, said: dict[int, list[str]], articles: frozenset[str]) -> None:
         self._articles = articles
-        self._indices: dict[str, int | None] = {}
+        self._exact: dict[str, int] = {}
+        self._stemmed: dict[str, int | None] = {}
         for i, parts in said.items():
-            key = ""
-            for number, part in enumerate(parts):
-                key = self._join(key, part, parts[number - 1] if number else "")
-            if key:
-                self._indices[key] = None if self._indices.get(key, i) != i else i
-        self._prefixes = {key[:stop] for key in self._indices for stop in range(1, len(key) + 1)}
-        self.longest = max(map(len, self._indices), default=0)
+            exact = stemmed = ""
+            for before, part in zip(["", *parts], parts, strict=False):
+                word = _bare(part, before)
+                exact, stemmed = _join(exact, word), _join(stemmed, stem_key(word))
+            self._exact.setdefault(exact, i)
+            self._stemmed[stemmed] = None if self._stemmed.get(stemmed, i) != i else i
+        keys = [*self._exact, *self._stemmed]
+        self._prefixes = {key[:stop] for key in keys for stop in range(1, len(key) + 1)}
+        self.longest = max(map(len, keys), default=0)
         self.notes = any(parts[0] == "a" and len(parts) > 1 for parts in said.values())
 
-    def begins(self, word: str) -> bool:
-        """Whether a word may begin an option."""
-        return "'" in word or not word.isascii() or self._form(word) in self._prefixes
+    @cached_property
+    def begins(self) -> "_Begins":
+        """Whether a word may begin an option, by word."""
+        return _Begins(self._prefixes)
 
-    @property
-    def pairs(self) -> frozenset[str]:
-        """The first two letters of each option."""
-        return frozenset(key[:2] for key in self._indices)
-
-    def match(self, said: Iterable[Token]) -> tuple[int, Token, Token] | None:
-        """Return the longest option that begins with the first of some words, and its first and last word."""
-        key, before = "", ""
+    def match(self, said: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
+        """Return the longest option that begins with the first of some words: its index, its first and last word, and
+        whether it is inflected. An option as it stands is preferred to a longer one that is inflected."""
+        exact, stemmed, before = "", "", ""
         first: Token | None = None
-        best: tuple[int, Token, Token] | None = None
+        best: tuple[int, Token, Token, bool] | None = None
         for token in said:
-            longer = self._join(key, token.text, before)
-            if longer in self._prefixes:
-                key, first = longer, first or token
-                index = self._indices.get(key)
-                if index is not None:
-                    best = (index, first, token)
-            elif not key or token.text not in self._articles:
+            word = _bare(token.text, before)
+            longer, longer_stemmed = _join(exact, word), _join(stemmed, stem_key(word))
+            if longer in self._prefixes or longer_stemmed in self._prefixes:
+                exact, stemmed, first = longer, longer_stemmed, first or token
+                if exact in self._exact:
+                    best = (self._exact[exact], first, token, False)
+                elif (index := self._stemmed.get(stemmed)) is not None and (best is None or best[3]):
+                    best = (index, first, token, True)
+            elif first is None or token.text not in self._articles:
                 break
             before = token.text
         return best
 
-    def _join(self, key: str, word: str, before: str) -> str:
-        if word in _ACCIDENTALS and len(before) == 1 and before in "abcdefg":
-            word = _ACCIDENTALS[word]  # "E flat" is "Eb"
-        else:
-            word = self._form(_PREFIX.sub("", word.removesuffix("'s")) if "'" in word or not word.isascii() else word)
-        return f"{key}/{word}" if key[-1:].isdigit() and word[:1].isdigit() else key + word
+
+MOST_WORDS = 10_000
+"""Words that are remembered of the texts about one question."""
+
+
+class _Begins(dict[str, bool]):
+    """Looked up rather than called, since every word of a text is asked for."""
+
+    def __init__(self, prefixes: Container[str]) -> None:
+        self._prefixes = prefixes
+
+    def __missing__(self, word: str) -> bool:
+        if len(self) > MOST_WORDS:
+            self.clear()
+        plain = word.isascii() and "'" not in word
+        self[word] = not plain or word in self._prefixes or stem_key(word) in self._prefixes
+        return self[word]
+
+
+def _bare(word: str, before: str) -> str:
+    """Return a word without the article or ending that is written together with it; `E flat` is `Eb`."""
+    if word in _ACCIDENTALS and len(before) == 1 and before in "abcdefg":
+        return _ACCIDENTALS[word]
+    return _PREFIX.sub("", word.removesuffix("'s")) if "'" in word or not word.isascii() else word
+
+
+def _join(key: str, word: str) -> str:
+    """Join words so that two numbers stay two."""
+    return f"{key}/{word}" if key[-1:].isdigit() and word[:1].isdigit() else key + word
 
 
 _PREFIX = re.compile(r"^(?:(?:l|d|qu|dell|all|nell|sull|dall)'(?=\w)|(?:و|ب|ل)?ال(?=\w{2}))")
@@ -408,6 +411,8 @@ _PREFIX = re.compile(r"^(?:(?:l|d|qu|dell|all|nell|sull|dall)'(?=\w)|(?:و|ب|ل
 
 def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
     """Let a denial hold for all options of a list: "no rain, wind or hail", "rain and wind are not heard"."""
+    if len(found) < 2 or not any(mention.denied for mention in found):
+        return found
     denied = [mention.denied for mention in found]
     near = [is_list(document.plain, a, b) for a, b in pairwise(found)]
     before = document.cues.pattern(r"@denials_before")

@@ -34,6 +34,9 @@ _RIGHT = re.compile(
 )
 _ALSO = re.compile(r"[\s\"')\]>*]*(?:,|/|&|\band\b|\bor\b|;)[\s\"'(\[<*]*(?:(?:and|or|also|the|a|an)\s+)*[\"'(\[<*]*")
 _NULL = re.compile(r"\W*(?:null|n/?a|nil|undefined|unknown|-)\W*")
+LONGEST_ORDINAL = 80
+"""Characters of a statement that is nothing but an option's position."""
+
 SHORT_VALUE = 8
 """Words up to which a sentence's value that is no option is an answer off the list."""
 
@@ -222,7 +225,9 @@ def _at_start(document: Document, options: Options, span: Span) -> Reading | Non
     plain = document.plain
     opening = document.cues.pattern(_LEAD).match(plain, *span)
     start = opening.end() if opening else span[0]
-    mention = options.at(document, start, span[1]) or options.at(document, past(plain, span), span[1])
+    mention = options.at(document, start, span[1])
+    if mention is None and (first := past(plain, span)) != start:
+        mention = options.at(document, first, span[1])
     if mention is None and (mention := options.glued(plain, start, span[1])):
         return Reading("ok", "glued", mention.span, mention.index)
     if mention is None or mention.denied:
@@ -302,6 +307,8 @@ def _belongs(document: Document, options: Options, letter: str, between: str, me
 def read_ordinal(document: Document, options: Options, span: Span) -> Reading | None:
     """`Option 2`, `the second option`, and a digit alone where options are no numbers."""
     plain, cues, position = document.plain, document.cues, -1
+    if span[1] - span[0] > LONGEST_ORDINAL:
+        return None
     noun = r"(?:@position_nouns|one|个|個|つ目の)"
     right = r"(?:\s*(?:is|was)\s+(?:the\s+)?(?:right|correct|best)(?:\s+(?:one|answer|option|choice))?)?"
     counted = cues.pattern(rf"\W*(?:the answer is\W+)?@position_nouns\s*#?\s*(\d{{1,2}}|[^\W\d]+){right}\W*").fullmatch(

@@ -97,7 +97,7 @@ def _boxes(plain: str) -> Iterator[Statement]:
 
 
 def _calls(plain: str) -> Iterator[Statement]:
-    for match in _CALL.finditer(plain):
+    for match in _CALL.finditer(plain) if "(" in plain else ():
         yield Statement("call", match.span(1))
 
 

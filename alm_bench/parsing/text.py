@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -87,6 +87,13 @@ def words(text: str) -> list[str]:
 def word_spans(plain: str) -> list[Span]:
     """Return where the words of a folded text are; each character of a script without blanks is one."""
     return [match.span() for match in (_ASCII_TOKEN if plain.isascii() else _TOKEN).finditer(plain)]
+
+
+def words_from(plain: str, spans: Sequence[Span], number: int) -> Iterator[Token]:
+    """Yield the words at `spans` of a text, from one of them on."""
+    for index in range(number, len(spans)):
+        start, end = spans[index]
+        yield Token(plain[start:end], start, end)
 
 
 def tokens(plain: str, start: int, end: int) -> Iterator[Token]:
