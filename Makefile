@@ -65,9 +65,11 @@ spice-engine: $(VENV)/.installed
 
 # PYTEST_ARGS chooses among the tests: make test PYTEST_ARGS=tests/cli
 # Files stay in order: sorted by their number of tests, those with few and long ones would end on one processor alone.
+# One worker more than processors, since tests of servers and child processes wait; at most 4.
 PYTEST_ARGS ?=
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n + 1 : 4)))
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 # The Hugging Face families whose processors need more than transformers, with wheels that never enter the package.
 test-hf-extra: $(VENV)/.installed-dev

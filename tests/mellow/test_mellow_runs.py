@@ -60,9 +60,9 @@ def test_neither_order_changes_an_answer(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_half_precision_hardly_changes_answers(tmp_path: Path) -> None:
-    many: Any = ("--limit", 150, "--batch-size", 16)
+    many: Any = ("--limit", 60, "--batch-size", 12)  # bf16 is emulated on many processors
     full, half = (texts(tmp_path / dtype, *many, "--dtype", dtype) for dtype in ("float32", "bfloat16"))
-    assert len(full) == 150
+    assert len(full) == 60
     assert sum(half[item] == text for item, text in full.items()) >= 0.99 * len(full)
     sizes = (texts(tmp_path / f"half {size}", "--dtype", "bfloat16", "--batch-size", size) for size in (1, 6))
     one, six = sizes
