@@ -42,7 +42,6 @@ from alm_bench.core import Decoding, Runtime
 from alm_bench.core.prompt import pick_prompt
 from alm_bench.demo import demo_root
 from alm_bench.mellow.checkpoint import Loaded
-from alm_bench.mellow.decoder import KVCache
 from alm_bench.mellow.generate import Context
 from alm_bench.mellow.inference import Answerer, Question
 from alm_bench.mellow.model import Mellow
@@ -135,18 +134,18 @@ def transformers_cached(
 def engine_cached(answerer: Answerer, questions: Sequence[Question], count: int) -> tuple[list[float], list[list[int]]]:
     """Seconds of the stages and the tokens of Mellow's own engine."""
     stages, engine = Stages(), answerer.engine
-    prefixes, head = engine.prefixes, engine.decoder.head
+    read, head = engine._read, engine.decoder.head
 
-    def after_encoding(sequences: Sequence[Tensor]) -> list[KVCache]:
+    def after_encoding(contexts: Sequence[Context], more: int) -> Any:
         stages.encoded()
-        return prefixes(sequences)
+        return read(contexts, more)
 
     def noted(hidden: Tensor) -> Tensor:
         logits = head(hidden)
         stages.prefilled()
         return logits
 
-    with mock.patch.object(engine, "prefixes", after_encoding), mock.patch.object(engine.decoder, "head", noted):
+    with mock.patch.object(engine, "_read", after_encoding), mock.patch.object(engine.decoder, "head", noted):
         stages.begin()
         rows = [list(row.tokens) for row in answerer.written(questions, Decoding(max_new_tokens=count))]
         taken = stages.end()

@@ -126,7 +126,7 @@ class Decoder(ABC):
         first = start if isinstance(start, Tensor) else torch.tensor([start], device=x.device)
         places = first[:, None] + torch.arange(count, device=x.device)
         sees_all = isinstance(start, int) and start == cache.columns - 1
-        causal = x.device.type == "cpu" and isinstance(start, int) and start == 0 and count == cache.columns
+        causal = x.device.type == "cpu" and isinstance(start, int) and start == 0  # columns behind `count` are masked
         mask = None if sees_all or causal else self._mask(places, cache.columns, x.dtype)
         x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may stand beyond the last position
         for number, layer in enumerate(self.layers):
@@ -141,7 +141,8 @@ class Decoder(ABC):
                     queries, x = queries.transpose(1, 2)[rows, last].transpose(1, 2), x[rows, last]
                     mask, causal = self._mask(places.expand(len(x), -1).gather(1, last), cache.columns, x.dtype), False
             read = self.attend_causally if causal else partial(self.attend, mask=mask)
-            x = layer.finish(x, read(queries, cache.keys[number], cache.values[number]))
+            seen = count if causal else cache.columns
+            x = layer.finish(x, read(queries, cache.keys[number, :, :, :seen], cache.values[number, :, :, :seen]))
         return self.leave(x)
 
     def _mask(self, places: Tensor, columns: int, dtype: torch.dtype) -> Tensor:

@@ -125,21 +125,28 @@ class Answerer:
             if not self._share:  # under a key of its own nothing is ever found
                 pair = [replace(clip, key=f"{clip.key} {number} {place}") for place, clip in enumerate(pair)]
             pairs.append(pair)
+        layout, tokenizer = self.model.config.prompt, self.tokenizer
+        ids = [self.protocol.prompt_ids(question.prompt, tokenizer, layout) for question in questions]
+        prompts = [self.engine.embed([layout.separator, *prompt]) for prompt in ids]
+        if not self._share:  # clips and prompt in one pass
+            return [
+                Context(None, torch.cat([audio, prompt]))
+                for audio, prompt in zip(self._embed_clips(pairs), prompts, strict=True)
+            ]
         keys = [tuple(clip.key for clip in pair) for pair in pairs]
         prefixes = self._had(dict(zip(keys, pairs, strict=True)), self._prefixes)
-        layout, tokenizer = self.model.config.prompt, self.tokenizer
-        prompts = [self.protocol.prompt_ids(question.prompt, tokenizer, layout) for question in questions]
-        return [
-            Context(prefixes[key], self.engine.embed([layout.separator, *prompt]))
-            for key, prompt in zip(keys, prompts, strict=True)
-        ]
+        return [Context(prefixes[key], prompt) for key, prompt in zip(keys, prompts, strict=True)]
 
     def _clip(self, clip: Wave | Clip) -> Clip:
         return clip if isinstance(clip, Clip) else self.listen(clip)
 
     def _prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[KVCache]:
+        return self.engine.prefixes(self._embed_clips(pairs))
+
+    def _embed_clips(self, pairs: Sequence[Sequence[Clip]]) -> list[Tensor]:
+        """The audio tokens of each pair, (A, D)."""
         heard = self._had({clip.key: clip for pair in pairs for clip in pair}, self._hear)
-        return self.engine.prefixes([self.model.audio(*(heard[clip.key] for clip in pair)) for pair in pairs])
+        return [self.model.audio(*(heard[clip.key] for clip in pair)) for pair in pairs]
 
     def _hear(self, clips: Sequence[Clip]) -> list[Tensor]:
         """(A, D) each."""

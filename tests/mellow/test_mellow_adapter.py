@@ -261,7 +261,7 @@ def test_what_questions_share_is_computed_once(
         texts(adapter, *asked[:3], *asked[3:5])
         texts(adapter, *asked[5:], ask(waves[2:], "last", clips=2))
         assert sum(found) == (4 if cache_mb else 16)
-        assert sum(read) == (4 if cache_mb else 8)
+        assert sum(read) == (4 if cache_mb else 0), "what nothing shares is read in one pass with its prompt"
 
 
 def test_deterministic_algorithms_answer_the_same(folder: Path, waves: list[Wave]) -> None:
