@@ -102,7 +102,7 @@ def test_a_compiled_step_writes_the_same(tiny: Mellow, prefix: torch.Tensor, mon
     if packs(torch.zeros(1, 1)):
         with pytest.raises(UsageError, match="compile=true is for GPUs"):
             Engine(tiny, compiled=True)
-    for module in ("dense", "generate"):
+    for module in ("packed_linear", "generate"):
         monkeypatch.setattr(f"alm_bench.mellow.{module}.packs", lambda weight: False)
     trace = partial(torch.compile, backend="eager", fullgraph=True)
     monkeypatch.setattr(torch, "compile", lambda function, dynamic: trace(function, dynamic=dynamic))

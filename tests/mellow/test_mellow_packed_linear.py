@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from alm_bench.mellow import packed_linear as dense
+from alm_bench.mellow import packed_linear
 from alm_bench.mellow.decoder import DECODERS
 from alm_bench.mellow.encoder import EncodedClip
 from alm_bench.mellow.model import Mellow
@@ -15,7 +15,7 @@ from alm_bench.mellow.packed_linear import PackedLayer, PackedLinear, pack_layer
 @pytest.fixture(params=["packed", "plain"])
 def layout(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "plain":
-        monkeypatch.setattr(dense, "packs", lambda weight: False)
+        monkeypatch.setattr(packed_linear, "packs", lambda weight: False)
     elif not packs(torch.zeros(1, 1)):
         pytest.skip("this build of torch has no oneDNN")
     return str(request.param)
