@@ -107,8 +107,8 @@ class Decision:
                 both = [m for m in usable(self.document, self.options, sentence) if m.how == "both"]
                 if len({m.index for m in both}) == 1 and predicated(self.document, both[-1], sentence[0]):
                     yield "named", both[-1].span, Reading("ok", "letter_and_text", both[-1].span, both[-1].index)
-        bare = self._last_line()
         frames = [statement.span for statement in self.document.statements if statement.framed]
+        bare = self._last_line()
         if bare and not any(start <= bare.span[0] < end for start, end in frames):
             yield "line", bare.span, bare
 
@@ -151,14 +151,7 @@ class Decision:
             read_bare(self.document, self.options, lines[-1]),
             read_bare(self.document, self.options, lines[-2]),
         )
-        if (
-            last
-            and before
-            and before.index != last.index
-            and (len(lines) < 3 or read_bare(self.document, self.options, lines[-3]))
-        ):
-            return None
-        return last
+        return None if last and before and before.index != last.index else last
 
     def _corrected(self, start: int) -> Reading | None:
         """Return what is said after a correction ("wait", "on second thought"), or that the text breaks off there."""
@@ -171,14 +164,7 @@ class Decision:
         tail = (corrections[-1].end(), self.end)
         if self.document.count_words(*tail) <= SHORT:
             reading = read(self.document, self.options, tail)
-            if reading.index is not None and reading.rule in (
-                "exact",
-                "named",
-                "marked",
-                "letter",
-                "letter_and_text",
-                "ordinal",
-            ):
+            if reading.rule in (*CERTAIN, "named", "marked"):
                 return replace(reading, rule=f"corrected:{reading.rule}")
         if concluded := self._concluded(tail[0]):
             return replace(concluded, rule="corrected:conclusion")
@@ -196,7 +182,7 @@ class Decision:
         if reading.rule == "letter" and alone and self.options.is_note(letter):
             return Reading("unparsed", "note", whole)
         dangling = self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain, max(0, self.end - 20))
-        if dangling and reading.rule not in CERTAIN and reading.span[1] != self.end and not self._ends_with(reading):
+        if dangling and reading.rule not in CERTAIN and not self._ends_with(reading):
             return Reading("truncated", "none", whole)
         if reading.status == "ambiguous":
             return self._concluded(0) or self._first() or reading
@@ -206,8 +192,7 @@ class Decision:
         """Read a longer text that states nothing explicitly."""
         whole = (0, self.end)
         first, concluded = self._first_line(), self._concluded(0)
-        agree = concluded and (not first or first.index == concluded.index or concluded.rule == "conclusion")
-        if concluded and agree and (self.document.finished or self._ends_with(concluded)):
+        if concluded and (self.document.finished or self._ends_with(concluded)):
             return concluded
         if first:
             return first
@@ -220,8 +205,6 @@ class Decision:
         none = self._none_after(0)
         if none or self.document.search("refusals"):
             return Reading("refused", "none_of_them" if none else "refusal", whole)
-        if eliminated := self._eliminated():
-            return eliminated
         named = {m.index: m for m in usable(self.document, self.options, whole)}
         if len(named) == 1 and not self.options.numeric:
             (mention,) = named.values()
@@ -234,17 +217,6 @@ class Decision:
         said = sum(m.span[1] - m.span[0] for m in mentions)
         if len({m.index for m in mentions}) == 1 and 2 * said > len(self.document.plain.strip()):
             return Reading("ok", "named", mentions[-1].span, mentions[-1].index)
-        return None
-
-    def _eliminated(self) -> Reading | None:
-        """Return the option that is named where all others are denied at the end."""
-        mentions = self.options.mentions(self.document, 0, self.end)
-        last = self.document.sentences[-2:][0][0] if self.document.sentences else 0
-        denied = {m.index for m in mentions if m.denied and m.span[0] >= last}
-        left = [m for m in mentions if not m.denied and m.index not in denied]
-        others = set(self.options.first) - {m.index for m in left}
-        if len({m.index for m in left}) == 1 and denied == others and len(others) > 1:
-            return Reading("ok", "eliminated", left[-1].span, left[-1].index)
         return None
 
     def _ends_with(self, reading: Reading) -> bool:

@@ -17,7 +17,6 @@ _LEAD = (
 )
 _LETTER = _LEAD + r"[\"'(\[{<*$]*([a-z])" + LETTER_END + r"([\"')\]}>*$]*)"
 _ARTICLE_AFTER = re.compile(r"[\s*]+[^\W\d_]")
-_JOINS = re.compile(r"\s*(?:/|,|\b(?:or|and)\b)")
 _REASONS = re.compile(r"\s+(?:because|since|as|given|due)\b")
 _GOES_ON = re.compile(
     r"\s+(?:because|since|as|and|or|is|which|with|due|given|based|based|for|if|was|would|-)\b|\s*[,;:(\-]"
@@ -28,10 +27,6 @@ _MORE = re.compile(
 )
 _LIST = re.compile(r"\[([^\[\]]*)\]")
 _ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
-_RIGHT = re.compile(
-    r"\W*(?:the\s+)?(?:right|correct|best|likel(?:y|iest)|as follows|clear|obvious|simple|yes|one)"
-    r"(?:\s+(?:one|answer|option|choice|fit|match))?\W*"
-)
 _ALSO = re.compile(r"[\s\"')\]>*]*(?:,|/|&|\band\b|\bor\b|;)[\s\"'(\[<*]*(?:(?:and|or|also|the|a|an)\s+)*[\"'(\[<*]*")
 _NULL = re.compile(r"\W*(?:null|n/?a|nil|undefined|unknown|-)\W*")
 LONGEST_ORDINAL = 80
@@ -61,21 +56,17 @@ def read(document: Document, options: Options, span: Span) -> Reading:
     said = document.plain[slice(*span)]
     if (index := options.exact(said)) is not None:
         return Reading("ok", "exact", span, index)
-    if not said.strip(_MARKS) or (_RIGHT.fullmatch(said) and "[" not in said):
+    if not said.strip(_MARKS) or ("[" not in said and document.cues.pattern(r"\W*@fillers\W*").fullmatch(said)):
         return Reading("unparsed", "blank", span)
     if _NULL.fullmatch(said):
         return Reading("refused", "refusal", span)
     if items := _list(document.plain, span):
         return read(document, options, items[0]) if len(items) == 1 else Reading("ambiguous", "several", span)
-    if document.cues.pattern(r"\W*(?:is |are )?@denials_before").match(said) and not options.at(document, *span):
+    if document.cues.pattern(r"\W*(?:is |are )?@denials_before").match(said):
         return _denied_start(document, options, span)
-    lettered = read_letter(document, options, span)
-    if lettered and lettered.rule == "letter_and_text":
-        return lettered
-    if reading := read_ordinal(document, options, span) or _at_start(document, options, span) or lettered:
-        return reading
-    if reading := _within(document, options, span):
-        return reading
+    for reader in (read_ordinal, _at_start, read_letter, _within):
+        if reading := reader(document, options, span):
+            return reading
     if like := options.like(said):
         return Reading("ok", like[1], span, like[0])
     if (index := options.joint(document, span)) is not None:
@@ -98,17 +89,19 @@ def _denied_start(document: Document, options: Options, span: Span) -> Reading:
 def _within(document: Document, options: Options, span: Span) -> Reading | None:
     """One option named within a statement, or why none of those named is it."""
     named = usable(document, options, span)
+    none = document.search("none", *span)
+    declines = (
+        none is not None and not is_spared(document, none) and not document.search("conclusions", none.end(), span[1])
+    )
     for mentions, rule in (
         ([m for m in named if m.how == "both"], "letter_and_text"),
         ([m for m in named if m.marked], "marked"),
         (named, "named"),
     ):
-        if len({mention.index for mention in mentions}) == 1:
-            return _declined(document, options, span, mentions[-1]) or Reading(
-                "ok", rule, mentions[-1].span, mentions[-1].index
-            )
-    if document.search("none", *span) or document.search("refusals", *span):
-        return Reading("refused", "refusal", span)
+        if not declines and len({mention.index for mention in mentions}) == 1:
+            return Reading("ok", rule, mentions[-1].span, mentions[-1].index)
+    if none or document.search("refusals", *span):
+        return Reading("refused", "none_of_them" if none else "refusal", span)
     if named:
         return _several(document, options, span, named)
     if (index := options.neither(document, span)) is not None:
@@ -116,6 +109,12 @@ def _within(document: Document, options: Options, span: Span) -> Reading | None:
     if any(mention.denied for mention in options.mentions(document, *span)):
         return Reading("unparsed", "denied", span)
     return None
+
+
+def _several(document: Document, options: Options, span: Span, named: Sequence[Mention]) -> Reading:
+    """Several options named select none, unless another one joins them."""
+    joined = options.covering(document.plain[slice(*span)], {mention.index for mention in named})
+    return Reading("ambiguous", "several", span) if joined is None else Reading("ok", "joined", span, joined)
 
 
 def usable(document: Document, options: Options, span: Span) -> list[Mention]:
@@ -129,16 +128,11 @@ def usable(document: Document, options: Options, span: Span) -> list[Mention]:
 
 def _usable(document: Document, options: Options, span: Span) -> list[Mention]:
     found = [mention for mention in options.mentions(document, *span) if not mention.denied]
-    if not found:
-        return found
-    if any(mention.how != "inflected" for mention in found):
-        found = [mention for mention in found if mention.how != "inflected"]
-    kept = [m for m in found if m.how != "text" or not options.is_letter(m.index) or _stands_alone(document, m, span)]
-    others = document.first("others", *span)
-    if others is None:
-        return kept
-    ends = document.cues.pattern(r",\s*(?:@conclusions|@contrasts)|;").search(document.plain, others.end(), span[1])
-    return [m for m in kept if m.span[0] < others.start() or (ends and m.span[0] >= ends.start())]
+    if found and (others := document.search("others", *span)):
+        ends = document.cues.pattern(r",\s*(?:@conclusions|@contrasts)|;").search(document.plain, others.end(), span[1])
+        reach = range(others.start(), ends.start() if ends else span[1])
+        found = [mention for mention in found if mention.span[0] not in reach]
+    return [m for m in found if m.how != "text" or not options.is_letter(m.index) or _stands_alone(document, m, span)]
 
 
 def is_alone(document: Document, mention: Mention, mentions: Sequence[Mention]) -> bool:
@@ -157,11 +151,8 @@ _AFTER_WORD = re.compile(r"\W*(?:$|[.,;:!?\n)\]}。\"'*])")
 
 
 def _stands_alone(document: Document, mention: Mention, span: Span) -> bool:
-    start, end = mention.span
-    alone = _AFTER_WORD.match(document.plain, end, min(span[1], end + 20)) is not None
-    if end - start > 1 and _JOINS.match(document.plain, end, span[1]):
-        return True
-    return mention.marked or (alone and (end - start > 1 or document.original[start].isupper() or end == span[1]))
+    end = mention.span[1]
+    return mention.marked or _AFTER_WORD.match(document.plain, end, min(span[1], end + 20)) is not None
 
 
 def predicated(document: Document, mention: Mention, start: int) -> bool:
@@ -174,32 +165,6 @@ _PREDICATE = (
     r"(?:@predicates|@links|@choosing|@labels\s*[:=]|:)[\s:*\"'(\[]*"
     r"(?:(?:most|likely|probably|clearly|definitely|that|of|an?|the|option|in|best|simply|indeed|rather|more|very|@articles|@position_nouns)\b[\s:*\"'(\[]*)*\Z"
 )
-
-
-def _several(document: Document, options: Options, span: Span, named: Sequence[Mention]) -> Reading:
-    """Several options named: parts of one that joins them, or passed over for the one that completes the sentence."""
-    if (index := options.covering(document.plain[slice(*span)], {m.index for m in named})) is not None:
-        return Reading("ok", "joined", span, index)
-    return Reading("ambiguous", "several", span)
-
-
-def _declined(document: Document, options: Options, span: Span, mention: Mention) -> Reading | None:
-    """Return a refusal where the statement says that no option fits, or that nothing can be said."""
-    none = document.search("none", *span)
-    if (
-        none
-        and (none.start() > mention.span[1] or not document.search("conclusions", *span))
-        and not is_spared(document, none)
-    ):
-        return Reading("refused", "none_of_them", span)
-    if mention.marked or mention.how == "both" or document.search("conclusions", *span):
-        return None
-    refusal = document.search("refusals", *span)
-    if refusal is None:
-        return None
-    denied = [m.span[0] for m in options.mentions(document, *span) if m.denied]
-    excused = any(refusal.start() <= start <= refusal.end() + 15 for start in denied)  # "I cannot hear a dog"
-    return None if excused else Reading("refused", "refusal", span)
 
 
 def is_spared(document: Document, none: re.Match[str]) -> bool:

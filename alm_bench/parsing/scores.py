@@ -83,16 +83,6 @@ def blank_echo(document: Document, options: Options) -> None:
         document.memo[options] = [m for m in mentions if not any(a <= m.span[0] < b for a, b in spans)]
 
 
-def _is_echo(document: Document, run: Sequence[Mention], distinct: set[int]) -> bool:
-    """Whether neighbouring mentions are the question's list: all options once, with their letters or in one line."""
-    if {m.index for m in run} != distinct or len(run) != len(distinct):
-        return False
-    between = document.original[run[0].span[0] : run[-1].span[1]]
-    if "</" in between:
-        return False  # a tag stands between them
-    return all(m.how == "both" for m in run) or (len(run) > 2 and "\n\n" not in between) or "\n" not in between
-
-
 def _runs(plain: str, mentions: Sequence[Mention]) -> list[list[Mention]]:
     runs: list[list[Mention]] = []
     for mention in mentions:
