@@ -16,18 +16,10 @@ _LEAD = (
     r"|@conclusions|@choosing|the|correct|is|would|be|most|likely|probably|indeed|clearly)\b[\s:*\"']*)*"
 )
 _LETTER = _LEAD + r"[\"'(\[{<*$]*([a-z])" + LETTER_END + r"([\"')\]}>*$]*)"
-_ARTICLE_AFTER = re.compile(r"[\s*]+[^\W\d_]")
-_REASONS = re.compile(r"\s+(?:because|since|as|given|due)\b")
-_GOES_ON = re.compile(
-    r"\s+(?:because|since|as|and|or|is|which|with|due|given|based|based|for|if|was|would|-)\b|\s*[,;:(\-]"
-)
-_MORE = re.compile(
-    r"(?:\band\b|\bor\b|,|/|&|\+|\bund\b|\boder\b|\bet\b|\bou\b|\by\b|\bo\b|\be\b|和|或|、|と|또는|и|или)\s*(?:both\s+|options?\s+)?([(\[\"'*]*)([a-z])"
-    + LETTER_END
-)
+_GOES_ON = r"\s+(?:@reasons|@conjunctions|@copulas|@conditions|-)|\s*[,;:(\-]"
+_MORE = r"(?:@conjunctions|[,/&+、])\s*(?:both\s+|@position_nouns\s+)?([(\[\"'*]*)([a-z])" + LETTER_END
 _LIST = re.compile(r"\[([^\[\]]*)\]")
 _ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
-_ALSO = re.compile(r"[\s\"')\]>*]*(?:,|/|&|\band\b|\bor\b|;)[\s\"'(\[<*]*(?:(?:and|or|also|the|a|an)\s+)*[\"'(\[<*]*")
 _NULL = re.compile(r"\W*(?:null|n/?a|nil|undefined|unknown|-)\W*")
 LONGEST_ORDINAL = 80
 """Characters of a statement that is nothing but an option's position."""
@@ -191,82 +183,46 @@ def _at_start(document: Document, options: Options, span: Span) -> Reading | Non
     opening = document.cues.pattern(_LEAD).match(plain, *span)
     start = opening.end() if opening else span[0]
     mention = options.at(document, start, span[1])
-    if mention is None and (first := past(plain, span)) != start:
-        mention = options.at(document, first, span[1])
     if mention is None and (mention := options.glued(plain, start, span[1])):
         return Reading("ok", "glued", mention.span, mention.index)
     if mention is None or mention.denied:
         return None
     if options.is_letter(mention.index) and not _stands_alone(document, mention, span):
         return None
-    if also := _ALSO.match(plain, mention.span[1], span[1]):
-        other = options.at(document, also.end(), span[1])
-        if other is not None and other.index != mention.index and not other.denied:
-            return _several(document, options, span, [mention, other])
     named = usable(document, options, span)
-    if mention.how == "inflected" and any(other.how != "inflected" for other in named):
-        return None
     if not is_alone(document, mention, named):
         return _several(document, options, span, named)
-    rivals = {m.index for m in named} - {mention.index}
-    if mention.how == "text" and rivals and not _ends_here(document, mention, span):
+    ends = _AFTER_WORD.match(plain, mention.span[1], span[1])
+    if mention.how == "text" and not ends and len({m.index for m in named}) > 1:
         return None
     return Reading("ok", "letter_and_text" if mention.how == "both" else "named", mention.span, mention.index)
 
 
-def _ends_here(document: Document, mention: Mention, span: Span) -> bool:
-    """Whether a statement ends with a mention or goes on with its reasons."""
-    rest = document.plain[mention.span[1] : span[1]]
-    return not rest.strip() or bool(_AFTER_WORD.match(rest) or _REASONS.match(rest))
-
-
 def read_letter(document: Document, options: Options, span: Span) -> Reading | None:
     """`B`, `(b)`, `B. text`, `B because ...`. The text of an option right beside a letter beats the letter."""
-    plain = document.plain
+    plain, original = document.plain, document.original
     match = document.cues.pattern(_LETTER).match(plain, *span)
     if match is None:
         return None
     at, end = match.start(1), match.end()
-    upper = document.original[at].isupper()
-    closed = bool(match[2])
     rest = plain[end : span[1]]
-    delimited = closed or not rest.strip() or rest[0] in ").:,;\n-" or rest.lstrip()[:1] in tuple(":-(,;=")
-    if not closed and rest[:1] in tuple(",-.:") and rest[1:2].isalnum() and not upper:
-        delimited = False
-    if (
-        not delimited
-        and (_ARTICLE_AFTER.match(rest) or rest[1:2].isalnum())
-        and not (upper and (match[1] not in "ai" or _GOES_ON.match(rest)))
-    ):
+    delimited = match[2] or not rest.strip() or rest.lstrip()[0] in ").:,;=-(!?"
+    capital = original[at].isupper() and (match[1] not in "ai" or document.cues.pattern(_GOES_ON).match(rest))
+    if not delimited and not capital:
         return None  # an article, a note or a name
     after = past(plain, (end, span[1]), " )]}.:>*-\"'\n(,_$")
-    if (mention := options.at(document, after, span[1])) and _belongs(
-        document, options, match[1], plain[end:after], mention, span
-    ):
+    if (mention := options.at(document, after, span[1])) and not mention.denied:
         return Reading("ok", "letter_and_text", (at, mention.span[1]), mention.index)
     turn = document.cues.pattern(r"@turns|@denials_before").search(plain, end, span[1])
-    stop = turn.start() if turn else span[1]
-    for more in _MORE.finditer(plain, end, min(stop, end + 40)):
+    for more in document.cues.pattern(_MORE).finditer(plain, end, min(turn.start() if turn else span[1], end + 40)):
         other = options.by_letter(more[2])
-        named = bool(more[1]) or document.original[more.start(2)].isupper() or not upper
-        article = more[2] in "ai" and not more[1] and not document.original[more.start(2)].isupper()
-        if other is not None and options.first[other] != options.named_by(match[1]) and named and not article:
+        article = more[2] in "ai" and not more[1] and not original[more.start(2)].isupper()
+        if other is not None and options.first[other] != options.named_by(match[1]) and not article:
             joined = options.like(plain[slice(*span)])
             return Reading("ok", "joined", span, joined[0]) if joined else Reading("ambiguous", "several", span)
-    index = options.by_letter(match[1])
-    if index is None:
-        return Reading("unparsed", "off_list", span) if delimited and not rest.strip() else None
+    if (index := options.by_letter(match[1])) is None:
+        return None if rest.strip() else Reading("unparsed", "off_list", span)
     return Reading("ok", "letter", match.span(1), index)
-
-
-def _belongs(document: Document, options: Options, letter: str, between: str, mention: Mention, span: Span) -> bool:
-    """Whether an option's text stands with the letter before it, and is not the beginning of another sentence."""
-    if mention.index == options.named_by(letter):
-        return True
-    if mention.denied:
-        return False
-    ends = _AFTER_WORD.match(document.plain, mention.span[1], span[1]) or mention.span[1] >= span[1]
-    return bool(ends) if "." in between or "," in between or not between.strip() else True
 
 
 def read_ordinal(document: Document, options: Options, span: Span) -> Reading | None:
@@ -305,23 +261,10 @@ def read_bare(document: Document, options: Options, span: Span) -> Reading | Non
     """Read a line that is an option, its letter or both, and nothing else."""
     plain = document.plain
     start, end = past(plain, span, _MARKS), span[0] + len(plain[slice(*span)].rstrip(_MARKS))
-    if start >= end:
-        return None
     if (index := options.exact(plain[start:end])) is not None:
         return Reading("ok", "exact", (start, end), index)
-    if reading := read_ordinal(document, options, (start, end)):
-        return reading
-    mention = options.at(document, start, span[1])
-    if mention and not mention.denied and not plain[mention.span[1] : end].strip(_MARKS):
-        return Reading("ok", "letter_and_text" if mention.how == "both" else "named", mention.span, mention.index)
-    match = document.cues.pattern(_LETTER).match(plain, *span)
-    if match is None:
-        return None
-    if match.end() >= end:
-        index = options.by_letter(match[1])
-        return Reading("ok", "letter", match.span(1), index) if index is not None else None
-    after = past(plain, (match.end(), span[1]), " )]}.:>*-\"'\n(,_$")
-    mention = options.at(document, after, span[1])
-    if after > match.end(1) and mention and not mention.denied and not plain[mention.span[1] : end].strip(_MARKS):
-        return Reading("ok", "letter_and_text", (match.start(1), mention.span[1]), mention.index)
+    for reader in (read_ordinal, _at_start, read_letter):
+        reading = reader(document, options, span if reader is read_letter else (start, end))
+        if reading and reading.index is not None and not plain[reading.span[1] : end].strip(_MARKS):
+            return reading
     return None
