@@ -17,7 +17,7 @@ from alm_bench.parsing.options import Options
 from alm_bench.parsing.reading import Reading, is_alone, is_silent, is_spared, predicated, read, read_bare, usable
 from alm_bench.parsing.scores import blank_echo, read_scores
 from alm_bench.parsing.statements import FRAMED
-from alm_bench.parsing.text import Span, words
+from alm_bench.parsing.text import Span
 
 PARSER = "mcq@3"
 """Name and version of these rules; stored with every run, since a change of rules changes numbers."""
@@ -178,7 +178,7 @@ class Decision:
             return corrected
         reading = read(self.document, self.options, whole)
         letter = self.document.plain.strip()
-        alone = len(letter) == 1 and len(words(self.document.original)) == 1
+        alone = len(letter) == 1 and len(self.document.original.split()) == 1
         if reading.rule == "letter" and alone and self.options.is_note(letter):
             return Reading("unparsed", "note", whole)
         dangling = self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain, max(0, self.end - 20))

@@ -2,9 +2,9 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice, pairwise, takewhile
 
 from alm_bench.parsing.document import Document
@@ -15,7 +15,7 @@ from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, Token, fold, norm
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
 _ACCIDENTALS = {"flat": "b", "sharp": "#"}
-_HANGUL = re.compile("[\uac00-\ud7a3]")
+_WITHIN_WORD, _GOES_ON = re.compile(r"[^\W_][-‐‑]\Z"), re.compile(r"[-‐‑][^\W_]")
 _DENIAL = re.compile(r"\b(?:not|no|never|neither|nor|none|without)\b|n't\b")
 _OPENS, _CLOSES = re.compile(r"[\"'<\[(*{]"), re.compile(r"[.,]?[\"'>\])*}]")
 _LEFTOVER = re.compile(r"[\"')\]]*[^\W\d]\w*")
@@ -122,10 +122,8 @@ class Options:
 
     def is_note(self, letter: str) -> bool:
         """Whether a letter alone may be another option's first word: "e" is E major, E minor or the fifth."""
-        position = ord(letter) - ord("a")
-        return self._keys.notes and any(
-            i != position and len(text) > 1 and text.split()[0] == letter for i, text in enumerate(self.texts)
-        )
+        others = (text for i, text in enumerate(self.texts) if i != ord(letter) - ord("a"))
+        return self._keys.notes and any(text.startswith(f"{letter} ") for text in others)
 
     def named_by(self, letter: str) -> int | None:
         """Return the first of equal options for a letter."""
@@ -154,22 +152,19 @@ class Options:
         return list(takewhile(lambda mention: mention.span[1] <= end, islice(found, first, None)))
 
     def _all(self, document: Document) -> list[Mention]:
-        end = len(document.plain)
-        found = self._texts(document, 0, end)
+        found = self._texts(document)
         taken, starts = [mention.span for mention in found], [mention.span[0] for mention in found]
-        for mention in self._letters(document, 0, end):
+        for mention in self._letters(document):
             near = bisect_right(starts, mention.span[1])
-            if not any(
-                mention.span[0] < stop and begin < mention.span[1] for begin, stop in taken[max(0, near - 2) : near]
-            ):
+            if not any(mention.span[0] < stop for _, stop in taken[max(0, near - 2) : near]):
                 found.append(mention)
         return _deny_lists(document, sorted(found, key=lambda mention: mention.span))
 
-    def _texts(self, document: Document, start: int, end: int) -> list[Mention]:
+    def _texts(self, document: Document) -> list[Mention]:
         plain, words, keys = document.plain, document.words, self._keys
-        found, done = list[Mention](), start
+        found, done = list[Mention](), 0
         for number, (begin, stop) in enumerate(words):
-            if not keys.begins[plain[begin:stop]] or begin < done:
+            if begin < done or not keys.begins(plain[begin:stop]):
                 continue
             if match := self._match(document, words_from(plain, words, number)):
                 found.append(self._mention(document, *match))
@@ -183,25 +178,16 @@ class Options:
             return None
         index, first, last, inflected = match
         start, end = first.start, last.end
-        before, after = document.original[start - 1 : start], document.original[end : end + 1]
-        if (before in "-‐‑" and before and plain[start - 2 : start - 1].isalnum()) or (
-            after in "-‐‑" and after and plain[end + 1 : end + 2].isalnum()
-        ):
+        if _WITHIN_WORD.search(document.original, max(0, start - 2), start) or _GOES_ON.match(document.original, end):
             return None  # part of another word
-        if _HANGUL.match(plain[start]) and start and _HANGUL.match(plain[start - 1]):
-            return None
         if first is last and is_numeral(first.text):
             near = (_WORD_BEFORE.search(plain[max(0, start - 20) : start]), _WORD_AFTER.match(plain, end))
             if any(word and is_numeral(word[1]) for word in near):
                 return None  # part of another number
-        if (
-            first.text == "a"
-            and self._folded[index].startswith("a ")
-            and self._keys.notes
-            and not document.original[start].isupper()
-            and not (self._choices[index].lstrip()[:1] == "a" and _STAND_ALONE.match(plain, end))
-        ):
-            return None  # an article, not a note
+        if first.text == "a" and self._keys.notes and not document.original[start].isupper():
+            small = self._choices[index].lstrip()[:1] == "a" and _STAND_ALONE.match(plain, end)
+            if self._folded[index].startswith("a ") and not small:
+                return None  # an article, not a note
         return index, start, end, inflected
 
     def _mention(self, document: Document, index: int, start: int, end: int, inflected: bool) -> Mention:
@@ -225,10 +211,10 @@ class Options:
         other = self.texts[index] == "none" and plain[end : end + 4] == " of "  # "none of the options" names no option
         return Mention(index, (begin, end), how, other or document.is_denied(begin, end), marked)
 
-    def _letters(self, document: Document, start: int, end: int) -> list[Mention]:
+    def _letters(self, document: Document) -> list[Mention]:
         """Letters and numbers that name an option by how they are made, not by standing alone."""
         found = []
-        for match in _SINGLE.finditer(document.plain, start, end):
+        for match in _SINGLE.finditer(document.plain):
             at, stop = match.span()
             if (how := self._made(document, at, stop)) is None:
                 continue
@@ -351,9 +337,15 @@ class Keys:
         self.notes = any(parts[0] == "a" and len(parts) > 1 for parts in said.values())
 
     @cached_property
-    def begins(self) -> "_Begins":
-        """Whether a word may begin an option, by word."""
-        return _Begins(self._prefixes)
+    def begins(self) -> Callable[[str], bool]:
+        """Whether a word may begin an option."""
+
+        @lru_cache(maxsize=10_000)
+        def begins(word: str) -> bool:
+            plain = word.isascii() and "'" not in word
+            return not plain or word in self._prefixes or stem_key(word) in self._prefixes
+
+        return begins
 
     def match(self, said: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
         """Return the longest option that begins with the first of some words: its index, its first and last word, and
@@ -374,24 +366,6 @@ class Keys:
                 break
             before = token.text
         return best
-
-
-MOST_WORDS = 10_000
-"""Words that are remembered of the texts about one question."""
-
-
-class _Begins(dict[str, bool]):
-    """Looked up rather than called, since every word of a text is asked for."""
-
-    def __init__(self, prefixes: Container[str]) -> None:
-        self._prefixes = prefixes
-
-    def __missing__(self, word: str) -> bool:
-        if len(self) > MOST_WORDS:
-            self.clear()
-        plain = word.isascii() and "'" not in word
-        self[word] = not plain or word in self._prefixes or stem_key(word) in self._prefixes
-        return self[word]
 
 
 def _bare(word: str, before: str) -> str:

@@ -230,31 +230,20 @@ def read_ordinal(document: Document, options: Options, span: Span) -> Reading | 
     plain, cues, position = document.plain, document.cues, -1
     if span[1] - span[0] > LONGEST_ORDINAL:
         return None
-    noun = r"(?:@position_nouns|one|个|個|つ目の)"
-    right = r"(?:\s*(?:is|was)\s+(?:the\s+)?(?:right|correct|best)(?:\s+(?:one|answer|option|choice))?)?"
-    counted = cues.pattern(rf"\W*(?:the answer is\W+)?@position_nouns\s*#?\s*(\d{{1,2}}|[^\W\d]+){right}\W*").fullmatch(
-        plain, *span
-    )
+    counted = cues.pattern(
+        r"\W*(?:@labels\s+@links\W+)?@position_nouns\s*#?\s*(\d{1,2}|[^\W\d]+)(?:\s*@approvals)?\W*"
+    ).fullmatch(plain, *span)
     if counted and counted[1] in cues.counts:
         position = cues.counts[counted[1]]
     elif counted and counted[1].isdigit():
         position = int(counted[1]) - 1
     elif match := cues.pattern(
-        rf"\W*(?:the answer is\W+)?"
-        rf"(?:@articles\s+)?(?:(@ordinals)|(@last))\s*{noun}\s*@position_nouns?{right}\W*"
+        r"\W*(?:@articles\s+)?(?:(@ordinals)|(@last))\s*@position_nouns\s*@position_nouns?(?:\s*@approvals)?\W*"
     ).fullmatch(plain, *span):
-        position = options.count - 1 if match[2] else _ordinal(cues, match[1])
+        position = options.count - 1 if match[2] else cues.ordinal(match[1])
     elif not options.numeric and (match := re.compile(r"\W*(\d{1,2})\W*").fullmatch(plain, *span)):
         position = int(match[1]) - 1
     return Reading("ok", "ordinal", span, options.first[position]) if 0 <= position < options.count else None
-
-
-def _ordinal(cues: object, word: str) -> int:
-    for language in cues.languages:  # type: ignore[attr-defined]
-        for position, phrase in enumerate(language.phrases.get("ordinals", ())):
-            if re.fullmatch(phrase.replace(" ", r"\s+"), word):
-                return position
-    return -1
 
 
 def read_bare(document: Document, options: Options, span: Span) -> Reading | None:

@@ -127,3 +127,11 @@ class Cues:
             for position, words in enumerate(language.phrases.get("counts", ()))
             for word in words.split("|")
         }
+
+    def ordinal(self, word: str) -> int:
+        """Return the position that a folded word names: `first` is 0; -1 for another word."""
+        for language in self.languages:
+            for position, phrase in enumerate(language.phrases.get("ordinals", ())):
+                if re.fullmatch(phrase.replace(" ", r"\s+"), word):
+                    return position
+        return -1
