@@ -1,6 +1,6 @@
 """How often the parser reads an answer as the people who labelled it did, on real and on invented outputs.
 
-    python benchmarks/parser_agreement.py ../shared/data/mcq [--step 1]
+    python benchmarks/parser_agreement.py ../shared/data/mcq [--step 1] [--against REF]
 
 Prints agreement by source and by kind with Wilson's 95 % intervals, the endings of chains of thought, and the invented
 cases by form and kind. `--step N` takes every N-th variant (bold, full stop, line break) of an ending.
@@ -9,6 +9,7 @@ cases by form and kind. `--step N` takes every N-th variant (bold, full stop, li
 import argparse
 import json
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,10 +18,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from answer_endings import chain_texts
+from parsing import older_parser
 
+from alm_bench.core import Sample
 from alm_bench.parsing import parse_choice, parse_label, parse_number, parse_yes_no
 from alm_bench.parsing.plain import ENTAILMENT
 from alm_bench.scoring.intervals import wilson_interval
+from alm_bench.scoring.other_parsers import Answer, matrix
 
 Counted = Mapping[str, Sequence[bool]]
 
@@ -106,14 +110,35 @@ def chain_counts(folder: Path, step: int) -> tuple[dict[str, list[bool]], dict[s
     return dict(right), dict(wrong)
 
 
+def rule_rows(folder: Path, older: Callable[..., Any] | None) -> list[tuple[str, float, int]]:
+    """Every rule on outputs of 25 words and more in which the reader found an option: the share that it reads alike."""
+    answers = []
+    for row in read_rows(folder / "real_dev.jsonl"):
+        label = row["labels"][0]
+        if not row["ambiguous"] and label is not None and len(row["output"].split()) >= 25:
+            sample = Sample(row["id"], {}, choices=tuple(row["choices"]), target=label, gold=row["choices"][label])
+            answers.append(Answer(sample, row["output"]))
+    found = [(row.rule.name, row.accuracy.value or 0.0, len(answers)) for row in matrix(answers)]
+    if older is not None:
+        same = [answer.right(older(answer.text, answer.choices).index) for answer in answers]
+        found.insert(1, ("alm-bench, the other commit", sum(same) / len(same), len(same)))
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--against", metavar="REF", help="a git commit whose parser joins the table of rules")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--step", type=int, default=1)
     asked = parser.parse_args()
     print_table("outputs of other systems", group(real_rows(asked.folder)))
     print_table("outputs on MMAU", group(mmau_rows(asked.folder)))
     print_table("invented cases", group(case_rows(asked.folder)))
+    with tempfile.TemporaryDirectory() as scratch:
+        older = older_parser(asked.against, Path(scratch)) if asked.against else None
+        print("\n| rule, on the reasoning outputs of other systems | n | agrees with the reader |\n|---|---|---|")
+        for name, share, count in rule_rows(asked.folder, older):
+            print(f"| {name} | {count} | {100 * share:.1f} |")
     print_table("endings of chains of thought", *chain_counts(asked.folder, asked.step))
 
 
