@@ -14,8 +14,6 @@ import soundfile
 from alm_bench.audio import decode, load
 from alm_bench.core import AudioError, AudioPolicy, AudioRef
 
-SHARED = Path(__file__).parents[3] / "shared"
-
 Array = npt.NDArray[np.float32]
 
 
@@ -287,14 +285,16 @@ def test_bytes_that_cannot_be_fetched_are_refused() -> None:
     assert "Input/output error" in refused(AudioRef("cell", Path("cell"), lost))
 
 
-@pytest.mark.parametrize("path", sorted((SHARED / "data" / "audio").glob("*.wav")), ids=lambda path: path.stem[:8])
-def test_real_clips(path: Path) -> None:
-    ref = AudioRef(path.name, path)
-    samples, rate = decode(ref)
-    assert rate in (32_000, 44_100)
-    assert samples.shape[1] == 1
-    assert 0.01 < np.abs(samples).max() <= 1
-    loaded = load(ref, AudioPolicy(32_000, 10.0, "random", "repeat"))
-    assert loaded.wave.shape == (320_000,)
-    assert loaded.seconds == len(samples) / rate
-    assert np.array_equal(loaded.wave, load(ref, AudioPolicy(32_000, 10.0, "random", "repeat")).wave)
+def test_real_clips(shared: Path) -> None:
+    paths = sorted((shared / "data" / "audio").glob("*.wav"))
+    assert paths
+    for path in paths:
+        ref = AudioRef(path.name, path)
+        samples, rate = decode(ref)
+        assert rate in (32_000, 44_100)
+        assert samples.shape[1] == 1
+        assert 0.01 < np.abs(samples).max() <= 1
+        loaded = load(ref, AudioPolicy(32_000, 10.0, "random", "repeat"))
+        assert loaded.wave.shape == (320_000,)
+        assert loaded.seconds == len(samples) / rate
+        assert np.array_equal(loaded.wave, load(ref, AudioPolicy(32_000, 10.0, "random", "repeat")).wave)

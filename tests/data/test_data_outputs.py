@@ -8,8 +8,6 @@ import pytest
 from alm_bench.core import DataError
 from alm_bench.data import read_outputs
 
-SHARED = Path(__file__).parents[3] / "shared" / "data"
-
 ROWS = [
     {"id": "1", "model_prediction": "Man"},
     {"id": 2, "model_prediction": ""},
@@ -83,19 +81,13 @@ def test_a_named_column_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("system", "empty"), [("r1-aqa", 0), ("qwen2", 1), ("qwen2-caption-gpt4o", 0)])
-def test_real_outputs(system: str, empty: int) -> None:
-    path = SHARED / "mmau_outputs" / f"{system}.json"
-    if not path.exists():
-        pytest.skip("the shared data is not beside the checkout")
-    outputs = read_outputs(path)
+def test_real_outputs(shared: Path, system: str, empty: int) -> None:
+    outputs = read_outputs(shared / "data" / "mmau_outputs" / f"{system}.json")
     assert len(outputs) == 1_000
     assert list(outputs.values()).count("") == empty
     assert None not in outputs.values()
 
 
-def test_a_file_of_questions_is_not_taken_for_outputs() -> None:
-    path = SHARED / "mmau" / "mmau-test-mini.2025-03-25.json"
-    if not path.exists():
-        pytest.skip("the shared data is not beside the checkout")
+def test_a_file_of_questions_is_not_taken_for_outputs(shared: Path) -> None:
     with pytest.raises(DataError, match="no column model_output"):
-        read_outputs(path)
+        read_outputs(shared / "data" / "mmau" / "mmau-test-mini.2025-03-25.json")
