@@ -80,3 +80,13 @@ def print_blocks(blocks: "Sequence[Block]", end: str = "\n", stream: Any = None)
     screen = find_screen(out)
     text = render(blocks, screen.form, screen.width, styled=screen.styled, ascii_only=screen.ascii_only)
     print(text, end=end, file=out, flush=True)
+
+
+def print_text(blocks: "Sequence[Block]", end: str = "\n", stream: Any = None) -> None:
+    """Print what is plain text in pipes and files too, where its lines are as long as they are."""
+    from alm_bench.reports import find_screen, render
+
+    out = sys.stdout if stream is None else stream
+    screen = find_screen(out)
+    text = render(blocks, "terminal", screen.width, styled=screen.styled, ascii_only=screen.ascii_only)
+    print(text, end=end, file=out, flush=True)

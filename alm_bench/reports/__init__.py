@@ -4,7 +4,7 @@ renderers (`renderers/`) turn blocks into text for a terminal, a markdown file, 
 `build_results` and `render` are the way from the summaries of runs to what is printed of them.
 """
 
-from alm_bench.reports.blocks import Block, Cell, Column, Fields, Heading, Table, Text
+from alm_bench.reports.blocks import Block, Cell, Column, Fields, Heading, Picture, Row, Table, Text
 from alm_bench.reports.renderers import Form, render
 from alm_bench.reports.run_report import build_end, build_results, build_run
 from alm_bench.reports.screen import Screen, find_screen
@@ -16,6 +16,8 @@ __all__ = [
     "Fields",
     "Form",
     "Heading",
+    "Picture",
+    "Row",
     "Screen",
     "Table",
     "Text",

@@ -60,6 +60,9 @@ class Table:
     notes: Sequence[str] = ()
     """Paragraphs below the table."""
     title: str | None = None
+    is_wide: bool = False
+    """Whether a narrow terminal prints all columns, in several tables with the same first column, rather than drop
+    some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,9 @@ class Fields:
     items: Sequence[tuple[str, str]]
     """Label and value."""
 
+    title: str | None = None
+    """A line directly above."""
+
 
 @dataclass(frozen=True, slots=True)
 class Legend:
@@ -93,7 +99,15 @@ class Legend:
     meaning: str
 
 
-Block = Heading | Text | Table | Fields | Legend
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture in a file beside the report."""
+
+    title: str
+    path: str
+
+
+Block = Heading | Text | Table | Fields | Legend | Picture
 Row = Sequence[Cell | str | int]
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alm_bench.reports.blocks import Block, Cell, Column, Table, Text
-from alm_bench.reports.figures import MISSING, margin_cell, metric_cell, sort_keys, title_of
+from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
+from alm_bench.reports.figures import MISSING, margin_cell, metric_cell, sort_keys
 from alm_bench.scoring.metrics import metric_spec, sort_metrics
 
 Summary = Mapping[str, Any]
@@ -35,9 +35,15 @@ def is_shown(summary: Summary, name: str) -> bool:
     return not (metric_spec(name).imputes and answered == 1)
 
 
+def heading_of(name: str) -> str:
+    """Return a metric's title, with its direction where that is not the usual one."""
+    spec = metric_spec(name)
+    return spec.title if spec.higher_is_better else f"{spec.title} (lower is better)"
+
+
 def metric_columns(names: Sequence[str], main: str) -> list[Column]:
     """Return the columns of metrics; narrow terminals keep the main one."""
-    return [Column(title_of(name), 0 if name == main else 2 if name == "answered" else 3) for name in names]
+    return [Column(heading_of(name), 0 if name == main else 2 if name == "answered" else 3) for name in names]
 
 
 def margin_of(summary: Summary, grouping: str, key: str) -> Cell:
@@ -73,12 +79,10 @@ def build_metrics(summary: Summary) -> Table:
     figures = [metric_cell(summary["metrics"].get(name), name) for name in names]
     has_margin = bool(summary["over_blind"])
     margin = [margin_of(summary, "all", "all")] if has_margin else []
-    rows: list[list[Any]] = [[summary["model"], summary["n"], *figures, *margin]]
+    rows: list[Row] = [[summary["model"], summary["n"], *figures, *margin]]
     for row, metrics in summary["blind"].items():
         cells = [metric_cell(metrics.get(name), name) for name in names]
-        rows.append(
-            [Cell((row,), style="baseline"), counted_by(metrics) or "-", *cells, *(["-"] if has_margin else [])]
-        )
+        rows.append([Cell((row,), style="baseline"), counted_by(metrics) or "-", *cells, *("-" for _ in margin)])
     columns = [Column("", overflow="middle"), Column("n", 1), *metric_columns(names, summary["main"])]
     return Table([*columns, *([Column(MARGIN, 1)] if has_margin else [])], rows)
 
@@ -92,7 +96,7 @@ def build_group(summary: Summary, grouping: str) -> Table:
     """Return a row a key; the best text-only baseline of its items is named beside its margin."""
     parts = summary["groups"][grouping]
     names = [name for name in order_metrics(summary) if not metric_spec(name).imputes]
-    rows = [
+    rows: list[Row] = [
         [
             key,
             _counted(parts[key]),

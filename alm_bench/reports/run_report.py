@@ -43,11 +43,12 @@ def build_run(summary: Summary, form: Form, *, details: bool = False, out: Path 
     """
     heading = build_heading(summary)
     if form == "markdown":
-        return [heading, Text(build_provenance(summary)), build_metrics(summary), *build_breakdowns(summary)]
-    card = [heading, build_card(summary, out)]
-    if not details:
-        return card
-    return [*card, Text(build_provenance(summary)), build_metrics(summary), *build_breakdowns(summary)]
+        return [heading, *_build_details(summary)]
+    return [heading, build_card(summary, out), *(_build_details(summary) if details else [])]
+
+
+def _build_details(summary: Summary) -> list[Block]:
+    return [Text(build_provenance(summary)), build_metrics(summary), *build_breakdowns(summary)]
 
 
 def build_end(summaries: Sequence[Summary], form: Form, *, out: Path | None = None) -> list[Block]:

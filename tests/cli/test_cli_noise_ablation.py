@@ -9,7 +9,7 @@ from small_world import alm, mmau, model, outputs, questions, refusal, replay
 
 from alm_bench.core import Parsed, Sample, Scored, Task
 from alm_bench.plugins import catalogue
-from alm_bench.reports.ablation import Pair, effects
+from alm_bench.scoring.grounding import Pair, effects
 
 # Hears which of the tones it is, and knows what was asked of it: right on clean clips, lost in noise.
 LISTENS = """

@@ -13,9 +13,14 @@ GAP = 2
 """Spaces between columns."""
 
 NARROW = 12
-"""Columns that a shortened text keeps at least."""
+KEY = 24
+"""Widths that a column of texts, and one that is always shown, keeps as long as other columns can be dropped."""
 
-_FIGURE = re.compile(r"[+-]?[\d.,]+\b.*|-|n/a.*")
+LEAST = 4
+"""Width that it keeps in any case."""
+
+_FIGURE = re.compile(r"[+-]?[\d.,]+\b.*|-|n/a.*|best|tie.*")
+"""Cells that are aligned to the right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class _Part:
         """The width below which the column is of no use."""
         if self.column.overflow == "never":
             return self.natural()
-        return max(self._title_width(), min(NARROW, self.natural()))
+        return max(self._title_width(), min(NARROW if self.column.priority else KEY, self.natural()))
 
     def _title_width(self) -> int:
         if self.column.is_name:
@@ -103,6 +108,31 @@ def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> F
     dropped = [part.title for part in parts if part not in kept]
     titles = [part.fitted_title(size) for part, size in zip(kept, widths, strict=True)]
     return FittedTable(columns, titles, cells, dropped, reasons)
+
+
+def split_table(table: Table, width: int | None, plain: Callable[[str], str]) -> list[Table]:
+    """Return tables of as many columns as fit side by side, each with the first column of all."""
+    if width is None:
+        return [table]
+    rows = [[_plain_cell(as_cell(value), plain, {}) for value in row] for row in table.rows]
+    parts = [
+        _Part(column, plain(column.title), [row[number] for row in rows]) for number, column in enumerate(table.columns)
+    ]
+    pieces: list[list[int]] = [[]]
+    for number in range(1, len(parts)):
+        here = pieces[-1]
+        if here and _total([parts[n] for n in (0, *here, number)]) > width:
+            pieces.append([number])
+        else:
+            here.append(number)
+    return [
+        replace(
+            table,
+            columns=[table.columns[n] for n in (0, *piece)],
+            rows=[[row[n] for n in (0, *piece)] for row in table.rows],
+        )
+        for piece in pieces
+    ]
 
 
 def _plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dict[str, int]) -> Cell:
@@ -151,10 +181,9 @@ def _share(parts: Sequence[_Part], width: int) -> list[int]:
         for number in wanting[:left]:
             widths[number] += 1
         left -= min(left, len(wanting))
-    while left < 0 and any(
-        size > 4 and part.column.overflow != "never" for size, part in zip(widths, parts, strict=True)
-    ):
-        widest = max((n for n, part in enumerate(parts) if part.column.overflow != "never"), key=lambda n: widths[n])
+    flexible = [number for number, part in enumerate(parts) if part.column.overflow != "never"]
+    while left < 0 and any(widths[number] > LEAST for number in flexible):
+        widest = max(flexible, key=lambda number: widths[number])
         widths[widest] -= 1
         left += 1
     return widths

@@ -5,8 +5,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from alm_bench.core.escape import Markdown, emphasise, escape_cell, escape_markdown
-from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Fields, Heading, Legend, Table, Text, as_cell
+from alm_bench.core.escape import emphasise, escape_cell, escape_markdown
+from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Fields, Heading, Legend, Picture, Table, Text, as_cell
 
 LONG_NOTE = 60
 """Characters of a cell, beyond which the reason in it is printed below its table."""
@@ -34,8 +34,12 @@ def _paragraphs(block: Block) -> list[str]:
             return [escape_markdown(block.text)]
         case Legend():
             return [escape_markdown(f"{_LOOKS[block.style]} {block.meaning}.")]
+        case Picture():
+            return [f"![{escape_markdown(block.title)}]({block.path})"]
         case Fields():
-            return ["\n".join(f"- {escape_markdown(label)}: {escape_markdown(value)}" for label, value in block.items)]
+            title = [] if block.title is None else [f"### {escape_markdown(block.title)}"]
+            lines = [f"- {escape_markdown(label)}: {escape_markdown(value)}" for label, value in block.items]
+            return [*title, "\n".join(lines)]
         case Table():
             return _table(block)
 
@@ -54,6 +58,3 @@ def _table(table: Table) -> list[str]:
     notes = [f"[{number}] {escape_markdown(reason)}" for reason, number in reasons.items()]
     body = pipe_table([column.title for column in table.columns], rows)
     return [*title, body, *notes, *(escape_markdown(note) for note in table.notes)]
-
-
-__all__ = ["Markdown", "pipe_table", "render_markdown"]

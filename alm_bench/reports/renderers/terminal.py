@@ -10,8 +10,8 @@ from rich.style import Style
 from rich.text import Text as Styled
 
 from alm_bench.core.escape import escape_terminal
-from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Fields, Heading, Legend, Table, Text
-from alm_bench.reports.renderers.fit import GAP, FittedTable, fit_table
+from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Fields, Heading, Legend, Picture, Table, Text
+from alm_bench.reports.renderers.fit import GAP, FittedTable, fit_table, split_table
 
 _STYLES = {
     "baseline": Style(italic=True, dim=True),
@@ -21,6 +21,9 @@ _STYLES = {
 }
 _LOOKS = {"baseline": "Indented rows", "strong": "Cells in bold"}
 _ASCII = str.maketrans({"·": "-", "…": "...", "─": "-", "→": "->", "←": "<-", NO_BREAK: " "})
+
+SHORTEST_NAME = 16
+"""Columns that a name in a heading keeps."""
 
 _TOGETHER = re.compile(
     r"(?<=\d) (?=%)"  # 1.3 %
@@ -58,11 +61,13 @@ class _Writer:
     def lines(self, block: Block) -> Iterator[str]:
         match block:
             case Heading():
-                yield self._paint(self._heading(block), "heading")
+                yield from (self._paint(line, "heading") for line in self._heading(block))
             case Text():
                 yield from self._wrap(block.text)
             case Legend():
                 yield from self._wrap(f"{_LOOKS[block.style]} {block.meaning}.")
+            case Picture():
+                yield from self._wrap(f"{block.title}: {block.path}")
             case Fields():
                 yield from self._fields(block)
             case Table():
@@ -82,15 +87,13 @@ class _Writer:
             self._console.print(Styled(text, style=_STYLES[style]), end="", no_wrap=True, overflow="ignore", crop=False)
         return capture.get()
 
-    def _heading(self, block: Heading) -> str:
-        text = self._plain(block.text)
-        if self._width is None or (excess := cell_len(text) - self._width) <= 0:
-            return text
-        name = self._plain(block.name)
-        if name and name in text:
-            room = max(8, cell_len(name) - excess)
+    def _heading(self, block: Heading) -> list[str]:
+        """One line if the name in it can be shortened so far, else several."""
+        text, name = self._plain(block.text), self._plain(block.name)
+        if self._width is not None and name and (excess := cell_len(text) - self._width) > 0:
+            room = max(SHORTEST_NAME, cell_len(name) - excess)
             text = text.replace(name, self.shorten(name, room, "middle"), 1)
-        return self.shorten(text, self._width, "end")
+        return self._wrap(text)
 
     def shorten(self, text: str, width: int, where: str) -> str:
         """Cut a text to `width` columns, with an ellipsis in the middle or at the end."""
@@ -132,6 +135,8 @@ class _Writer:
         return NO_BREAK.join(map(self._plain, text.split(NO_BREAK)))
 
     def _fields(self, block: Fields) -> Iterator[str]:
+        if block.title is not None:
+            yield from (self._paint(line, "heading") for line in self._wrap(block.title))
         labels = [self._plain(label) for label, _ in block.items]
         indent = max(map(cell_len, labels), default=0) + GAP
         room = None if self._width is None else max(self._width - indent, 10)
@@ -143,11 +148,16 @@ class _Writer:
     def _table(self, table: Table) -> Iterator[str]:
         if table.title is not None:
             yield from (self._paint(line, "heading") for line in self._wrap(table.title))
-        fitted = fit_table(table, self._width, self._plain)
-        yield from self._rows(fitted)
-        notes = [f"[{number}] {reason}" for reason, number in fitted.reasons.items()]
-        if fitted.dropped:
-            notes.append(f"Not shown at this width: {'; '.join(fitted.dropped)}.")
+        pieces = split_table(table, self._width, self._plain) if table.is_wide else [table]
+        notes = []
+        for number, piece in enumerate(pieces):
+            if number:
+                yield ""
+            fitted = fit_table(piece, self._width, self._plain)
+            yield from self._rows(fitted)
+            notes += [f"[{number}] {reason}" for reason, number in fitted.reasons.items()]
+            if fitted.dropped:
+                notes.append(f"Not shown at this width: {'; '.join(fitted.dropped)}.")
         notes += table.notes
         if notes:
             yield ""
