@@ -55,7 +55,7 @@ def leaderboard(
         listed = {"left_out": [one.as_json() for one in left_out], "not_ranked": [run.folder.name for run in unranked]}
         common.print_json({**document([run.summary for run in found]), **listed})
     else:
-        print_blocks(board)
+        print_blocks(board, end="\n\n")
         print_notice(f"written to {to / 'leaderboard.md'} and {to / 'leaderboard.csv'}")
 
 

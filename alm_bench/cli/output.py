@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from alm_bench.core.errors import AlmBenchError
 
 if TYPE_CHECKING:
-    from alm_bench.reports import Block
+    from alm_bench.reports import Block, Form
 
 CLOSED = 141
 """Exit status where nobody reads standard output any more: 128 + SIGPIPE, as shells report it."""
@@ -74,19 +74,20 @@ def _discard(stream: TextIO) -> None:
 
 def print_blocks(blocks: "Sequence[Block]", end: str = "\n", stream: Any = None) -> None:
     """Print a report to `stream` (default: standard output): for a terminal of its width, or as markdown."""
-    from alm_bench.reports import find_screen, render
-
-    out = sys.stdout if stream is None else stream
-    screen = find_screen(out)
-    text = render(blocks, screen.form, screen.width, styled=screen.styled, ascii_only=screen.ascii_only)
-    print(text, end=end, file=out, flush=True)
+    _print(blocks, end, stream, None)
 
 
 def print_text(blocks: "Sequence[Block]", end: str = "\n", stream: Any = None) -> None:
     """Print what is plain text in pipes and files too, where its lines are as long as they are."""
+    _print(blocks, end, stream, "terminal")
+
+
+def _print(blocks: "Sequence[Block]", end: str, stream: Any, form: "Form | None") -> None:
     from alm_bench.reports import find_screen, render
 
     out = sys.stdout if stream is None else stream
+    if out is None:  # started without one
+        return
     screen = find_screen(out)
-    text = render(blocks, "terminal", screen.width, styled=screen.styled, ascii_only=screen.ascii_only)
+    text = render(blocks, form or screen.form, screen.width, styled=screen.styled, ascii_only=screen.ascii_only)
     print(text, end=end, file=out, flush=True)

@@ -57,8 +57,10 @@ def show(
 
 def _wrong(record: "Record") -> bool:
     """Without a reference no answer is wrong; with one, a failed call is not right either."""
+    from alm_bench.reports.items import is_perfect
+
     known = record.sample.has_reference and record.status != "skipped"
-    main = record.scores.get("accuracy", max(record.scores.values(), default=None))
-    if main is None:  # a sentence is neither right nor wrong; a failed call is no answer
+    scores = {name: value for name, value in record.scores.items() if name == "accuracy"} or record.scores
+    if not scores:  # a sentence is neither right nor wrong; a failed call is no answer
         return known and record.status == "error"
-    return known and main < 1
+    return known and not any(is_perfect(name, value) for name, value in scores.items())

@@ -5,7 +5,7 @@ from typing import Any
 
 from alm_bench.core import Metric
 from alm_bench.records.schema import metric_json
-from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, Text, as_cell
+from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, Text
 from alm_bench.reports.breakdowns import heading_of
 from alm_bench.reports.figures import SHARE, difference_cell, metric_cell, sort_keys
 from alm_bench.scoring.grounding import Effect
@@ -63,7 +63,7 @@ def _row(name: str, effect: Effect) -> Row:
     clean, noise = (metric_cell(metric_json(metric), effect.score) for metric in (effect.clean, effect.noise))
     rest = [metric_cell(metric_json(metric), SHARE.name) for metric in (effect.retention, effect.changed)]
     drop = difference_cell(metric_json(effect.drop), effect.score)
-    verdict = Cell((effect.verdict,), style="strong") if effect.verdict else as_cell(effect.reason)
+    verdict = effect.verdict or str(effect.reason)
     return [name, effect.clean.n, clean, noise, drop, *rest, verdict]
 
 

@@ -240,13 +240,8 @@ def build_examples(side: str, ours: Record, theirs: Record) -> list[Block]:
     reference = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
     if sample.targets is not None:
         reference = " + ".join(sample.choices[index] for index in sample.targets)
-    fields = [
-        (side, f"{sample.id}: {ours.prompt}"),
-        ("reference", str(reference)),
-        ("first", _answer(ours)),
-        ("second", _answer(theirs)),
-    ]
-    return [Fields(fields)]
+    lines = [f"reference: {reference}", f"first: {_answer(ours)}", f"second: {_answer(theirs)}"]
+    return [Fields([("", line) for line in lines], title=f"{side}: {sample.id}: {ours.prompt}")]
 
 
 def _answer(record: Record) -> str:

@@ -44,14 +44,14 @@ def build_data_paths(report: Report) -> Fields:
     lines = []
     for file in report["files"]:
         path = file["path"] or f"missing: {Path(report['folder']) / file['place']}"
-        lines.append((f"  {file['role']}:", f"{path}{' (optional)' if file['optional'] else ''}"))
+        lines.append(f"{file['role']}: {path}{' (optional)' if file['optional'] else ''}")
     clips = report["clips"]
     pairs = list(zip(clips["missing"], clips["missing_paths"], strict=True))
-    lines += [("  missing clip", f"{clip}: {path}") for clip, path in pairs[:NAMED]]
+    lines += [f"missing clip {clip}: {path}" for clip, path in pairs[:NAMED]]
     if len(pairs) > NAMED:
-        lines.append(("  ...", f"{len(pairs) - NAMED} more clips are missing"))
-    lines += [("  unreadable clip", f"{clip}: {reason}") for clip, reason in list(clips["unreadable"].items())[:NAMED]]
-    return Fields(lines, title=f"{report['task']}: {demo}{report['folder']}")
+        lines.append(f"... {len(pairs) - NAMED} more clips are missing")
+    lines += [f"unreadable clip {clip}: {reason}" for clip, reason in list(clips["unreadable"].items())[:NAMED]]
+    return Fields([("", line) for line in lines], title=f"{report['task']}: {demo}{report['folder']}")
 
 
 def build_fetched(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Block]:

@@ -90,7 +90,7 @@ def margin_cell(entry: Mapping[str, Any] | None) -> Cell:
     name = entry.get("score", "accuracy")
     figure = difference_cell(entry["lead"], name)
     mark = "" if is_separable(entry["lead"]) else f" {NOT_SIGNIFICANT}"
-    by = "" if name == "accuracy" else f" {title_of(name)}"
+    by = "" if name == "accuracy" else f" by {title_of(name)}"
     full, value = figure.text, figure.forms[-1]
     forms = [f"{full}{mark}{by} over {entry['row']}", full + mark, value + mark]
     return Cell(tuple(dict.fromkeys(forms)))

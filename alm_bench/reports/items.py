@@ -2,6 +2,7 @@
 
 from alm_bench.records.schema import Record
 from alm_bench.reports.blocks import Block, Fields
+from alm_bench.scoring.metrics import metric_spec
 
 
 def build_item(record: Record) -> Block:
@@ -29,6 +30,11 @@ def build_item(record: Record) -> Block:
     if sample.groups:
         lines.append(("groups", ", ".join(f"{key}={value}" for key, value in sample.groups.items())))
     return Fields(lines, title=f"── {sample.id} · {record.status}")
+
+
+def is_perfect(name: str, value: float) -> bool:
+    """Whether an item has the best value of a metric: 1, or 0 of one that is better when lower."""
+    return value >= 1 if metric_spec(name).higher_is_better else value <= 0
 
 
 def _options(record: Record) -> list[tuple[str, str]]:

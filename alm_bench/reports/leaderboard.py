@@ -82,7 +82,7 @@ def _build_overview(sections: Sequence[Section]) -> list[Block]:
     rows: list[Row] = [[model, *(models[model].get(n, as_cell("-")) for n in range(len(ranked)))] for model in order]
     floors = [_best_baseline(section) for section in ranked]
     if any(floor.text != "-" for floor in floors):
-        rows.append([Cell(("best text-only baseline",), style="baseline"), *floors])
+        rows.append([Cell(("text-only baseline (best)",), style="baseline"), *floors])
     titles = _short_titles(ranked)
     columns = [Column("model", overflow="middle"), *(Column(title, 1) for title in titles)]
     note = "The main metric of each task; best: the top row of its table below; tie: no significant difference from it."

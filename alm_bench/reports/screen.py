@@ -27,7 +27,7 @@ class Screen:
 
 def find_screen(stream: Any, environment: Mapping[str, str] = os.environ) -> Screen:
     """Return the screen behind a text stream. `COLUMNS`, `NO_COLOR` and `TERM` are respected."""
-    if not stream.isatty():
+    if stream is None or not stream.isatty():
         return Screen()
     encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
     styled = not environment.get("NO_COLOR") and environment.get("TERM", "dumb") not in ("dumb", "unknown")

@@ -95,7 +95,7 @@ def test_tables_and_leaderboards_have_its_figures(data: Path) -> None:
     board = alm("leaderboard", "--out", "runs")
     assert board.status == 0, board.err
     assert "yes/no, majority" in board.out
-    assert "by yes/no, every row over always the more frequent of yes and no" in board.out
+    assert "by yes/no, all over always the more frequent of yes and no" in board.out
 
 
 OPEN = [
