@@ -50,7 +50,7 @@ def _build_table(title: str, rows: Sequence[tuple[str, Effect]]) -> Table:
         Column("drop"),
         Column("retention", 2),
         Column("answers changed", 3),
-        Column("verdict", overflow="wrap"),
+        Column("verdict", overflow="wrap", least=13),
     ]
     return Table(columns, [_row(name, effect) for name, effect in rows])
 

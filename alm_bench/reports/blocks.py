@@ -52,6 +52,10 @@ class Column:
     is_name: bool = False
     """Whether the title is a name, which may be shortened as well."""
 
+    least: int | None = None
+    """Width that texts keep as long as columns of a higher priority number can be dropped. [default: 24 if the column
+    is always shown, else 12]"""
+
 
 @dataclass(frozen=True, slots=True)
 class Table:

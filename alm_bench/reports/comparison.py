@@ -9,7 +9,7 @@ from alm_bench.records.run import Run
 from alm_bench.records.schema import Record, metric_json
 from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table
 from alm_bench.reports.breakdowns import heading_of
-from alm_bench.reports.figures import difference_cell, format_value
+from alm_bench.reports.figures import difference_cell, format_value, sort_keys
 from alm_bench.reports.provenance import prompt_name
 from alm_bench.scoring.metrics import metric_spec
 from alm_bench.scoring.multiple_choice import clips, counts, weights
@@ -150,7 +150,10 @@ def _cells(first: Run, second: Run, task: Task) -> Iterator[Compared]:
         for place, (row, _) in enumerate(pairs):
             if (key := row.sample.groups.get(grouping)) is not None:
                 parts.setdefault((grouping, key), []).append(place)
-    ordered = sorted(parts.items(), key=lambda item: (item[0][0] != OVERALL, item[0]))
+    keys = {grouping: sort_keys(sorted(key for name, key in parts if name == grouping)) for grouping, _ in parts}
+    ordered = sorted(
+        parts.items(), key=lambda item: (item[0][0] != OVERALL, item[0][0], keys[item[0][0]].index(item[0][1]))
+    )
     scores = earned(first, second, pairs, task)
     for score, values in scores.items():
         for part, places in ordered:
@@ -206,11 +209,11 @@ def build_comparison(runs: Sequence[Run], cells: Sequence[Compared]) -> list[Blo
         name = run.summary["model"]
         rows = [_row(cell) for cell in cells if cell.second == run.folder.name]
         columns = [
-            Column("metric", overflow="end"),
-            Column("items", overflow="end"),
+            Column("metric", overflow="end", least=14),
+            Column("items", overflow="end", least=14),
             Column("n", 2),
-            Column(base, 1, is_name=True),
-            Column(name, 1, is_name=True),
+            Column(base, is_name=True),
+            Column(name, is_name=True),
             Column("difference"),
             Column("won / lost", 3),
             Column("p (Holm)"),

@@ -17,11 +17,11 @@ def build_data_table(reports: Sequence[Report]) -> Table:
     """Return a row a file, and one for the clips of each task."""
     columns = [
         Column("task", overflow="end"),
-        Column("path below the data folder", 1, overflow="middle"),
+        Column("path below the data folder", 1, overflow="middle", least=40),
         Column("present"),
         Column("revision", 3, overflow="end"),
         Column("sha256", 4),
-        Column("source", 2, overflow="end"),
+        Column("source", 2, overflow="end", least=30),
     ]
     return Table(columns, [row for report in reports for row in _rows(report)])
 
@@ -58,7 +58,7 @@ def build_fetched(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Block
     """Return a row a file that `data get` looked for; `rows` are those of its `--json`."""
     columns = [
         Column("task", overflow="end"),
-        Column(f"path below {folder}", 1, overflow="middle", is_name=True),
+        Column(f"path below {folder}", 1, overflow="middle", is_name=True, least=40),
         Column("state"),
         Column("size", 2),
         Column("sha256", 3),

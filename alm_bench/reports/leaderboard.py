@@ -109,15 +109,23 @@ def _best_baseline(section: Section) -> Cell:
 
 
 def _short_titles(sections: Sequence[Section]) -> list[str]:
-    """A task and its metric, with all of the section's title where several sections are of one task."""
+    """A task and its metric, with what differs where several sections are of one task."""
     firsts = [section.members[0].summary for section in sections]
     short = [
         f"{task_title(told)} {heading_of(section.ranked_by)}" for told, section in zip(firsts, sections, strict=True)
     ]
     return [
-        title if short.count(title) == 1 else f"{title} · {section.title.partition(' · ')[2]}"
+        " · ".join(
+            [title, *_distinct_parts(section, [s for s, other in zip(sections, short, strict=True) if other == title])]
+        )
         for title, section in zip(short, sections, strict=True)
     ]
+
+
+def _distinct_parts(section: Section, alike: Sequence[Section]) -> list[str]:
+    """The parts of a section's title that not all sections of its task have."""
+    shared = set.intersection(*(set(one.title.split(" · ")) for one in alike))
+    return [part for part in section.title.split(" · ") if part not in shared]
 
 
 def as_csv(runs: Sequence[Run]) -> str:

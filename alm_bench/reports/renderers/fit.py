@@ -16,6 +16,9 @@ NARROW = 12
 KEY = 24
 """Widths that a column of texts, and one that is always shown, keeps as long as other columns can be dropped."""
 
+NAME = 8
+"""Width that a name in a heading keeps."""
+
 LEAST = 4
 """Width that it keeps in any case."""
 
@@ -68,11 +71,12 @@ class _Part:
         """The width below which the column is of no use."""
         if self.column.overflow == "never":
             return self.natural()
-        return max(self._title_width(), min(NARROW if self.column.priority else KEY, self.natural()))
+        least = self.column.least or (NARROW if self.column.priority else KEY)
+        return max(self._title_width(), min(least, self.natural()))
 
     def _title_width(self) -> int:
         if self.column.is_name:
-            return min(cell_len(self.title), NARROW)
+            return min(cell_len(self.title), NAME)
         return max(map(cell_len, self.title.split(" ")), default=0)
 
     def fitted_title(self, width: int) -> str:
