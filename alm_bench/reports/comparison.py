@@ -11,6 +11,7 @@ from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table
 from alm_bench.reports.breakdowns import heading_of
 from alm_bench.reports.figures import difference_cell, format_value, sort_keys
 from alm_bench.reports.provenance import prompt_name
+from alm_bench.scoring.main_score import score_item
 from alm_bench.scoring.metrics import metric_spec
 from alm_bench.scoring.multiple_choice import clips, counts, weights
 from alm_bench.scoring.paired import Difference, corpus_difference, holm, paired_tests
@@ -101,7 +102,7 @@ def earned(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task
     for name in names:
         if name not in found:
             counted = {place: pair for place, pair in enumerate(pairs) if counts(name, pair)}
-            graded = {p: (a.scores.get(name, 0.0), b.scores.get(name, 0.0)) for p, (a, b) in counted.items()}
+            graded = {p: (score_item(task, name, a), score_item(task, name, b)) for p, (a, b) in counted.items()}
             if any(name in row.scores for pair in pairs for row in pair):
                 found[name] = graded
     return dict(sorted(found.items()))

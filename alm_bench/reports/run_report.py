@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Column, Fields, Heading, Table, Text, keep_together
-from alm_bench.reports.breakdowns import MARGIN, build_breakdowns, build_metrics, is_shown, margin_of, order_metrics
+from alm_bench.reports.breakdowns import (
+    MARGIN,
+    build_breakdowns,
+    build_metrics,
+    heading_of,
+    is_shown,
+    margin_of,
+    order_metrics,
+)
 from alm_bench.reports.figures import (
     MISSING,
     format_interval,
@@ -69,7 +77,7 @@ def build_heading(summary: Summary) -> Heading:
 def build_card(summary: Summary, out: Path | None = None) -> Fields:
     """Return the headline of a run: its main metric and margin, what was answered, difficulty, where all of it lies."""
     main, metrics = summary["main"], summary["metrics"]
-    lines = [(title_of(main), _main_value(summary)), ("answered", _answered(summary))]
+    lines = [(heading_of(main), _main_value(summary)), ("answered", _answered(summary))]
     if difficulty := summary["groups"].get("difficulty"):
         shown = [(key, difficulty[key].get(main)) for key in sort_keys(difficulty)]
         told = [keep_together(f"{key} {_value(metric, main)}") for key, metric in shown]

@@ -20,11 +20,11 @@ def main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
         name, values = task.item_scores(rows)
         return name, [float(value) for value in values]
     name = main_score_name(task)
-    return name, [_score_of(task, name, row) for row in rows]
+    return name, [score_item(task, name, row) for row in rows]
 
 
-def _score_of(task: Task, name: str, row: Scored) -> float:
-    """What an item earns. A failed call earns what the task gives for no answer, which is not 0 for an error rate."""
+def score_item(task: Task, name: str, row: Scored) -> float:
+    """Return an item's value of a metric. A failed call has that of no answer, which is not 0 for an error rate."""
     if name in row.scores or metric_spec(name).higher_is_better:
         return row.scores.get(name, 0.0)
     return float(task.grade(row.sample, "", _UNREAD).get(name, 0.0))

@@ -1,4 +1,4 @@
-"""Tables of any content at any width: no line is longer, and a figure is shown whole, in a shorter form, or not at all."""
+"""Tables of any content at any width: no line is longer; a figure is shown whole, in a shorter form, or not at all."""
 
 import csv
 import io
@@ -49,7 +49,7 @@ def test_the_least_important_columns_go_first_and_are_named() -> None:
     assert "64.5 [61.5, 67.4] of 1000" in narrow
     assert "1000\n" in narrow
     assert "Not shown at this width: prompt." in narrow
-    narrower = render([table], "terminal", 40)
+    narrower = render([table], "terminal", 38)
     assert "Not shown at this width: n; prompt." in narrower
     assert "64.5 [61.5, 67.4] of 1000" in narrower
     assert "\n…" not in narrower

@@ -30,7 +30,7 @@ _TOGETHER = re.compile(
     r"|(?<=[\d.]) (?=\[[+-]?\d)"  # 64.5 [
     r"|(?<=\d,) (?=[+-]?[\d.]+\])"  # 61.5, 67.4]
     r"|(?<=\bCI) (?=\d)"
-    r"|(?<=\bp =) (?=\d)"
+    r"|(?<=\bp) (?== \d)|(?<=\bp =) (?=\d)"  # p = 0.03
 )
 """Spaces within figures, at which a paragraph is not broken."""
 
