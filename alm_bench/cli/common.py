@@ -54,7 +54,7 @@ AnswerTag = Annotated[
 ]
 SolvableBy = Annotated[
     str | None,
-    typer.Option(metavar="RUN", help="A text-only run: the column `beyond text` counts the items that it gets wrong."),
+    typer.Option(metavar="RUN", help="A text-only run: also print accuracy on the items that it gets wrong."),
 ]
 DataChoice = Annotated[
     str,

@@ -18,7 +18,7 @@ app.command("get")(data_get.get)
 TaskArgument = Annotated[
     str | None, typer.Argument(metavar="[TASK[,TASK]]", help="Tasks, collections (cld). [default: all]")
 ]
-Split = Annotated[str | None, typer.Option(help="The task's first split where none.")]
+Split = Annotated[str | None, typer.Option(help="[default: the task's first split]")]
 
 
 @app.command()

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
 
 def leaderboard(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all finished ones where none.")
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs. [default: all finished ones]")
     ] = None,
     out: common.Out = common.RUNS,
     to: Annotated[Path, typer.Option(metavar="DIR", help="Where leaderboard.md and leaderboard.csv go.")] = Path(
         "results"
     ),
     with_published: Annotated[
-        bool, typer.Option("--with-published", help="Also the paper's tables, measured rows beside published ones.")
+        bool,
+        typer.Option(
+            "--with-published", help="Also print the Mellow paper's tables, with measured rows beside published ones."
+        ),
     ] = False,
     json_: common.Json = False,
 ) -> None:

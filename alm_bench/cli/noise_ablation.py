@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -122,7 +123,7 @@ def _records(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor")
 
 
 def _show(jobs: Sequence[Job], measured: "Sequence[Measured]", adapter: "Adapter", asked: Asked) -> None:
-    from alm_bench.reports import Text
+    from alm_bench.reports import Text, find_screen
     from alm_bench.reports.ablation import NOTE, build_ablation, task_json
 
     model = adapter.identity.label
@@ -130,9 +131,10 @@ def _show(jobs: Sequence[Job], measured: "Sequence[Measured]", adapter: "Adapter
         runs = [entry for found in measured for entry in task_json(found.task, found.effects, found.picked)]
         common.print_json({"model": model, "runs": runs})
         return
+    details = asked.details or find_screen(sys.stdout).form == "markdown"
     for job, found in zip(jobs, measured, strict=True):
         demo = " (demo)" if job.spec.data == "demo" else ""
-        print_blocks(build_ablation(found.task + demo, model, found.effects, found.picked), end="\n\n")
+        print_blocks(build_ablation(found.task + demo, model, found.effects, found.picked, details), end="\n\n")
     print_blocks([Text(NOTE)])
 
 

@@ -20,8 +20,8 @@ NOTE = (
 )
 
 
-def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str, Metric]) -> list[Block]:
-    """Return the effects of each condition on one task, and the first one's breakdowns.
+def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str, Metric], details: bool) -> list[Block]:
+    """Return the effects of each condition on one task; with `details` also the first one's breakdowns.
 
     `picked`: by condition without a right option, the share of items in which one is picked all the same.
     """
@@ -32,7 +32,7 @@ def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str,
     for name, metric in picked.items():
         share = metric_cell(metric_json(metric), SHARE.name).text
         blocks.append(Text(f"{name}: an option is picked all the same in {share} % of the items."))
-    first = next((name for name, effect in listened if effect.verdict is not None), None)
+    first = next((name for name, effect in listened if effect.verdict is not None), None) if details else None
     for grouping, keys in effects[first].items() if first is not None else ():
         if grouping != "all" and keys:
             blocks.append(_build_table(f"{first}: {grouping}", [(key, keys[key]) for key in sort_keys(keys)]))

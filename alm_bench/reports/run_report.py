@@ -101,11 +101,14 @@ def _main_value(summary: Summary) -> str:
         return MISSING if metric is None else f"{MISSING}: {missing_reason(metric)}"
     value = f"{format_value(metric['value'], main)}{unit_of(main)}{format_interval(metric, main)}"
     entry = summary["over_blind"].get("all", {}).get("all")
-    return keep_together(value) + ("" if entry is None else f", margin {_margin(entry)}")
+    return keep_together(value) + ("" if entry is None else f", margin {_margin(entry, main)}")
 
 
-def _margin(entry: Mapping[str, Any]) -> str:
-    return f"{keep_together(margin_cell(entry).forms[1])} over {entry['row']}"
+def _margin(entry: Mapping[str, Any], main: str) -> str:
+    """The margin, with its metric where that is not the main one."""
+    name = entry.get("score", "accuracy")
+    by = "" if name == main else f" by {title_of(name)}"
+    return f"{keep_together(margin_cell(entry).forms[1])}{by} over {entry['row']}"
 
 
 def _value(metric: Mapping[str, Any] | None, name: str) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from small_world import alm, refusal
 
+from alm_bench.reports.figures import metric_cell
+
 ROWS = [
     {"id": "one", "candidate": "a dog barks", "references": ["a dog is barking", "barking of a dog"]},
     {"id": "two", "candidate": "rain falls", "references": ["it rains on a roof"]},
@@ -46,6 +48,21 @@ def test_ids_are_numbers_where_there_are_none(tmp_path: Path) -> None:
     rows = [{key: value for key, value in row.items() if key != "id"} for row in ROWS]
     found = alm("caption-metrics", written(tmp_path / "c.json", rows), *CHEAP, "--json").json
     assert [item["id"] for item in found["items"]] == ["1", "2"]
+
+
+def test_every_metric_is_printed_on_the_scale_of_all_tables(tmp_path: Path) -> None:
+    file = written(tmp_path / "c.json", ROWS)
+    chosen = ("--metrics", "cider,rouge_l")
+    corpus = alm("caption-metrics", file, *chosen, "--json").json["corpus"]
+    lines = {
+        line.split("|")[1].strip(): line.split("|")[3].strip()
+        for line in alm(*("caption-metrics", file), *chosen).out.splitlines()
+        if line.startswith("| ")
+    }
+    for name, title in (("cider", "CIDEr"), ("rouge_l", "ROUGE-L")):
+        assert corpus[name]["value"] > 0.1
+        assert lines[title].startswith(f"{100 * corpus[name]['value']:.1f}")
+        assert metric_cell(corpus[name], name).text == lines[title], "as in leaderboards and runs"
 
 
 def test_ids_from_0_and_lists_as_python_writes_them(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What commands print on real terminals (ptys): nothing is wider, no figure is broken, the headline comes first."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
-from small_world import alm, mmau, model
+from small_world import alm, mmau, model, questions
 from terminal import Screenful, on_terminal
 
 WIDTHS = (80, 100, 120)
@@ -38,6 +39,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     talker = model(Path("m.py"), ANSWERS, audio="AudioPolicy(8_000)")
     for name in ("blind", talker):
         assert alm("run", "--model", name, "--tasks", "mmau", "--data", "data").status == 0
+    rows = [{**row, "model_output": ANSWERS[-200:] + row["answer"]} for row in questions(12)]
+    Path("said.json").write_text(json.dumps(rows))
+    pairs = [{"candidate": f"a dog {n} barks", "references": [f"a dog {n} is barking"]} for n in range(4)]
+    Path("captions.json").write_text(json.dumps(pairs))
     blind, long = sorted((path.name for path in Path("results/runs").iterdir()), key=len)
     yield {"blind": blind, "long": long, "talker": talker}
     os.chdir(before)
@@ -60,6 +65,9 @@ def command(name: str, runs: dict[str, str]) -> tuple[str, ...]:
         "noise-ablation": ("noise-ablation", *asked, *ABLATED),
         "data info": ("data", "info", "mmau", "--data", "data"),
         "check": ("check", runs["talker"]),
+        "parse": ("parse", "after " * 60 + "the answer is (b)", "--choices", "Dog" * 40, "--choices", "Cat"),
+        "rescore-matrix": ("rescore-matrix", "said.json", "--label", LONG),
+        "caption-metrics": ("caption-metrics", "captions.json", "--metrics", "cider,rouge_l,bleu_4"),
     }[name]
 
 
@@ -78,6 +86,9 @@ HEADLINES = {
     "noise-ablation": r"^silence +",
     "data info": r"^mmau +mmau/mmau-test-mini.json +",
     "check": r"^tone +",
+    "parse": r"^answer +\(b\) Cat",
+    "rescore-matrix": r"^alm-bench +",
+    "caption-metrics": r"^CIDEr +\d+ +\d+\.\d",
 }
 """What a reader looks for first, by command."""
 
