@@ -13,11 +13,11 @@ def build_rescore_matrix(model: str, outputs: int, source: str, questions: str, 
     """Return a row a rule. `source` names the file of outputs, `questions` where their questions are from."""
     columns = [
         Column("rule", overflow="end"),
-        Column("parsing", 1, overflow="wrap"),
-        Column("n", 2),
+        Column("parsing", 1, overflow="wrap", least=20),
+        Column("n", 3),
         Column("accuracy"),
-        Column("if all were empty"),
-        Column(f'if all were "{REFUSAL}"'),
+        Column("if all were empty", 2),
+        Column(f'if all were "{REFUSAL}"', 2),
     ]
     cells: list[Row] = []
     for row in rows:

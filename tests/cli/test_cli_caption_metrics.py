@@ -54,11 +54,8 @@ def test_every_metric_is_printed_on_the_scale_of_all_tables(tmp_path: Path) -> N
     file = written(tmp_path / "c.json", ROWS)
     chosen = ("--metrics", "cider,rouge_l")
     corpus = alm("caption-metrics", file, *chosen, "--json").json["corpus"]
-    lines = {
-        line.split("|")[1].strip(): line.split("|")[3].strip()
-        for line in alm(*("caption-metrics", file), *chosen).out.splitlines()
-        if line.startswith("| ")
-    }
+    printed = [line.split("|") for line in alm("caption-metrics", file, *chosen).out.splitlines() if "|" in line]
+    lines = {cells[1].strip(): cells[3].strip() for cells in printed}
     for name, title in (("cider", "CIDEr"), ("rouge_l", "ROUGE-L")):
         assert corpus[name]["value"] > 0.1
         assert lines[title].startswith(f"{100 * corpus[name]['value']:.1f}")
