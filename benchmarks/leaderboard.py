@@ -25,7 +25,7 @@ from alm_bench.records.run import finish_run
 from alm_bench.records.schema import Record, complete_record
 from alm_bench.records.store import RunStore
 from alm_bench.records.summary import summarise
-from alm_bench.reports.tables import markdown
+from alm_bench.reports.renderers.markdown import pipe_table
 from alm_bench.runner import Plan, RunSpec, prepare
 
 
@@ -79,7 +79,7 @@ def main() -> None:
             "ls runs": ["ls", "runs", "--out", str(out)],
         }
         rows = [[title, f"{time_command(command, options.rounds):.1f}"] for title, command in commands.items()]
-    print(markdown([f"{options.runs:,} runs of {options.items} items", "seconds"], rows))
+    print(pipe_table([f"{options.runs:,} runs of {options.items} items", "seconds"], rows))
 
 
 if __name__ == "__main__":

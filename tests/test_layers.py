@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "train": "core audio data demo mellow records reports plugins runner",
     "tasks": "core audio data demo parsing scoring",
     "adapters": "core audio data mellow plugins",
-    "runner": "core audio data scoring records reports plugins",
+    "runner": "core audio data scoring records plugins",
     "cli": "core audio data demo parsing plugins records reports runner scaffold scoring train",
     "__main__": "cli",
 }

@@ -63,7 +63,7 @@ def test_what_is_written_passes_its_tests_installs_and_runs(tmp_path: Path) -> N
     told = done(begun(tmp_path / "bird_song", "alm_bench", "run", "--model", "acme", "--tasks", "bird_song"))
     assert "## bird_song · acme" in told
     assert "| counting " in told
-    assert "over the best blind row" in told
+    assert "margin over text-only" in told
     assert {path.name for path in Path("site/bird_song_task").iterdir() if path.is_file()} == {
         *("__init__.py", "plugin.py", "prompts.toml", "task.toml")
     }

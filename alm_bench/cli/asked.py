@@ -80,6 +80,7 @@ class Asked:
     dry_run: bool
     out: Path
     fresh: bool
+    details: bool
     json_: bool
 
     @property

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
-from alm_bench.core.escape import escape_markdown
 
 
 def caption_metrics(
@@ -21,7 +21,7 @@ def caption_metrics(
     from alm_bench.cli.progress import Counting
     from alm_bench.data import read_captions
     from alm_bench.records.schema import metric_json
-    from alm_bench.reports.tables import fraction, markdown
+    from alm_bench.reports.captions import build_caption_metrics
     from alm_bench.scoring.captions import METRICS, caption_scores
     from alm_bench.scoring.spice import report_progress_to
 
@@ -44,7 +44,4 @@ def caption_metrics(
         ]
         common.print_json({"corpus": corpus, "items": each, "tokenizer": found.tokenizer})
         return
-    rows = [[name, metric.n or "-", fraction(metric_json(metric))] for name, metric in found.corpus.items()]
-    print(markdown(["metric", "n", "value"], rows))
-    told = f"{len(items)} items of {file.name}, with 95 % intervals; words split by {found.tokenizer}."
-    print("\n" + escape_markdown(told))
+    print_blocks(build_caption_metrics(found.corpus, f"{len(items)} items of {file.name}", found.tokenizer))

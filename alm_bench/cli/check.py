@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
-from alm_bench.core.escape import escape_terminal
+from alm_bench.cli.output import print_blocks
 
 
 def check(
@@ -21,7 +21,7 @@ def check(
     """
     from alm_bench.audio.probes import SOUNDS
     from alm_bench.plugins import catalogue
-    from alm_bench.reports.tables import markdown
+    from alm_bench.reports.audio_check import build_audio_check
     from alm_bench.runner.audio_check import check_audio, question
 
     runtime = common.make_runtime(device, dtype)
@@ -31,18 +31,6 @@ def check(
     if json_:
         common.print_json({"model": adapter.identity.label, "question": question(adapter), **found.as_json()})
     else:
-        if found.said:
-            counted = sorted({name for said in found.said for name in said.tokens})
-            rows = [
-                [
-                    said.sound,
-                    *(said.tokens.get(name, "-") for name in counted),
-                    f"error: {said.error}" if said.text is None else " ".join(said.text.split()),
-                ]
-                for said in found.said
-            ]
-            titles = [name.replace("_", " ") for name in counted]
-            print(f"{escape_terminal(question(adapter))}\n\n{markdown(['sound', *titles, 'answer'], rows)}\n")
-        print(escape_terminal(f"{adapter.identity.label}: {found.verdict} ({found.reason})"))
+        print_blocks(build_audio_check(adapter.identity.label, question(adapter), found.as_json()))
     if found.verdict == "audio_not_delivered":
         raise typer.Exit(1)

@@ -15,7 +15,6 @@ from alm_bench.core import AudioRef, DataError, DataRoot, Runtime, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.core.escape import print_notice
 from alm_bench.core.files import is_file
-from alm_bench.core.foreign import dump_json
 from alm_bench.core.options import split_pair
 from alm_bench.core.protocols import CACHE_MB
 
@@ -26,6 +25,10 @@ if TYPE_CHECKING:
 RUNS = Path("results/runs")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
+Details = Annotated[
+    bool,
+    typer.Option("--details", help="On a terminal: also results by group, position, option and reason."),
+]
 ModelArg = Annotated[
     list[str] | None, typer.Option("--model-arg", metavar="K=V", help="An option of the model (repeatable).")
 ]
@@ -51,7 +54,7 @@ AnswerTag = Annotated[
 ]
 SolvableBy = Annotated[
     str | None,
-    typer.Option(metavar="RUN", help="A text-only run: the column `beyond text` counts the items that it gets wrong."),
+    typer.Option(metavar="RUN", help="A text-only run: also print accuracy on the items that it gets wrong."),
 ]
 DataChoice = Annotated[
     str,
@@ -115,7 +118,9 @@ def chatter_aside() -> AbstractContextManager[object]:
 
 
 def print_json(value: Mapping[str, Any]) -> None:
-    print(dump_json(value, indent=1))
+    from alm_bench.reports.renderers.json import render_json
+
+    print(render_json(value))
 
 
 def data_folders() -> list[Path]:

@@ -1,25 +1,22 @@
-"""`alm-bench compare`: is one model better than another, or only luckier?"""
+"""`alm-bench compare`: paired comparison of runs."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import UsageError
-from alm_bench.core.escape import escape_terminal
-
-if TYPE_CHECKING:
-    from alm_bench.records.schema import Record
 
 
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN_A RUN_B [RUN_C]...", help="Runs of one task.")],
-    examples: Annotated[int, typer.Option(min=0, help="Items to show that are won and lost.")] = 0,
+    examples: Annotated[int, typer.Option(min=0, help="Show this many items that the later run wins and loses.")] = 0,
     different: Annotated[
         bool,
         typer.Option(
             "--different",
-            help="Also on other revisions, prompts, parsers, orders, kinds of answers.",
+            help="Allow runs that differ in data revision, prompt, parser, option order or answer mode.",
         ),
     ] = False,
     out: common.Out = common.RUNS,
@@ -39,29 +36,8 @@ def compare(
     if json_:
         common.print_json(comparison.as_json(found, cells))
         return
-    print(comparison.as_markdown(found, cells))
+    print_blocks(comparison.build_comparison(found, cells), end="\n\n" if examples else "\n")
     for run in found[1:] if examples else ():
         for side, pairs in comparison.examples(found[0], run, task, examples).items():
             for ours, theirs in pairs:
-                print(f"{side}: {_screen(ours, theirs)}\n")
-
-
-def _screen(ours: "Record", theirs: "Record") -> str:
-    sample = ours.sample
-    gold = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
-    if sample.targets is not None:
-        gold = " + ".join(sample.choices[index] for index in sample.targets)
-    lines = [
-        f"{sample.id}: {ours.prompt}",
-        f"  gold: {gold}",
-        f"  first: {_answer(ours)}",
-        f"  second: {_answer(theirs)}",
-    ]
-    return "\n".join(map(escape_terminal, lines))
-
-
-def _answer(record: "Record") -> str:
-    """The text, or the option that was found likeliest where none was written."""
-    if record.text is None and record.parsed is not None:
-        return f"{record.parsed.value!r} (by likelihood)"
-    return repr(record.text)
+                print_text(comparison.build_examples(side, ours, theirs), end="\n\n")

@@ -1,13 +1,12 @@
 """`alm-bench data`: what of a task's data is there, and where the rest comes from."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alm_bench.cli import common, data_get
+from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import DataRoot
-from alm_bench.core.escape import escape_terminal
 
 if TYPE_CHECKING:
     from alm_bench.data import DataReport
@@ -19,7 +18,7 @@ app.command("get")(data_get.get)
 TaskArgument = Annotated[
     str | None, typer.Argument(metavar="[TASK[,TASK]]", help="Tasks, collections (cld). [default: all]")
 ]
-Split = Annotated[str | None, typer.Option(help="The task's first split where none.")]
+Split = Annotated[str | None, typer.Option(help="[default: the task's first split]")]
 
 
 @app.command()
@@ -85,44 +84,10 @@ def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport
 
 
 def _print(reports: list[dict[str, Any]], json_: bool) -> None:
-    from alm_bench.reports.tables import markdown
+    from alm_bench.reports.data import build_data_paths, build_data_table
 
     if json_:
         common.print_json({"tasks": reports})
         return
-    rows = [row for report in reports for row in _rows(report)]
-    print(markdown(["task", "place below the data folder", "there", "revision", "sha256", "where it comes from"], rows))
-    for report in reports:
-        print("\n" + "\n".join(map(escape_terminal, _lines(report))))
-
-
-SHOWN = 5
-"""Missing and unreadable clips that are named, of each kind."""
-
-
-def _lines(report: dict[str, Any]) -> list[str]:
-    """Where everything was found, and where what is missing was looked for."""
-    demo = "the built-in demo world, " if report["data"] == "demo" else ""
-    lines = [f"{report['task']}: {demo}{report['folder']}"]
-    for file in report["files"]:
-        place = file["path"] or f"missing: {Path(report['folder']) / file['place']}"
-        lines.append(f"  {file['role']}: {place}{' (optional)' if file['optional'] else ''}")
-    clips = report["clips"]
-    pairs = list(zip(clips["missing"], clips["missing_paths"], strict=True))
-    lines += [f"  missing clip {clip}: {path}" for clip, path in pairs[:SHOWN]]
-    if len(pairs) > SHOWN:
-        lines.append(f"  ... {len(pairs) - SHOWN} more clips are missing")
-    lines += [f"  unreadable clip {clip}: {reason}" for clip, reason in list(clips["unreadable"].items())[:SHOWN]]
-    return lines
-
-
-def _rows(report: dict[str, Any]) -> list[list[str]]:
-    rows = []
-    for file in report["files"]:
-        there = f"{file['bytes']:,} bytes" if file["path"] else ("no (optional)" if file["optional"] else "NO")
-        digest = (file["sha256"] or "-")[:12]
-        rows.append([report["task"], file["place"], there, file["revision"] or "-", digest, file["source"]])
-    clips = report["clips"]
-    there = f"{clips['present']} of {clips['total']} clips" if clips["total"] else "not looked for"
-    rows.append([report["task"], " or ".join(clips["layout"]), there, "-", "-", clips["source"]])
-    return rows
+    print_blocks([build_data_table(reports)], end="\n\n")
+    print_text([build_data_paths(report) for report in reports])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import DataError, UsageError
-from alm_bench.core.escape import escape_terminal
 from alm_bench.core.options import split_pair
 
 if TYPE_CHECKING:
@@ -157,24 +157,12 @@ def _row(got: "Got") -> dict[str, Any]:
 
 
 def _print(folder: Path, rows: list[dict[str, Any]], json_: bool) -> None:
-    from alm_bench.reports.tables import markdown
+    from alm_bench.reports.data import build_fetch_notes, build_fetched
 
     if json_:
         common.print_json({"folder": str(folder), "files": rows})
         return
-    cells = [
-        [
-            row["task"],
-            row["place"],
-            row["state"],
-            f"{row['bytes']:,} bytes" if row["bytes"] is not None else "-",
-            (row["sha256"] or "-")[:12],
-        ]
-        for row in rows
-    ]
-    print(markdown(["task", f"place below {folder}", "state", "size", "sha256"], cells))
-    if all(row["state"] in ("there", "elsewhere") for row in rows):
-        print("\nnothing was fetched: all that can be is there")
-    for row in rows:
-        if row["note"]:
-            print("\n" + escape_terminal(f"{row['task']}, {row['role']}: {row['state']}: {row['note']}"))
+    print_blocks(build_fetched(folder, rows))
+    if notes := build_fetch_notes(rows):
+        print()
+        print_text(notes)

@@ -1,4 +1,4 @@
-"""`alm-bench leaderboard`: tables from run folders alone."""
+"""`alm-bench leaderboard`: rank finished runs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 
@@ -15,14 +16,17 @@ if TYPE_CHECKING:
 
 def leaderboard(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all finished ones where none.")
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs. [default: all finished ones]")
     ] = None,
     out: common.Out = common.RUNS,
     to: Annotated[Path, typer.Option(metavar="DIR", help="Where leaderboard.md and leaderboard.csv go.")] = Path(
         "results"
     ),
     with_published: Annotated[
-        bool, typer.Option("--with-published", help="Also the paper's tables, measured rows beside published ones.")
+        bool,
+        typer.Option(
+            "--with-published", help="Also print the Mellow paper's tables, with measured rows beside published ones."
+        ),
     ] = False,
     json_: common.Json = False,
 ) -> None:
@@ -33,26 +37,28 @@ def leaderboard(
     from alm_bench.core.files import atomic_write
     from alm_bench.plugins import catalogue
     from alm_bench.records.summary import document
-    from alm_bench.reports.leaderboard import as_csv, as_markdown, split_ranked
+    from alm_bench.reports import render
+    from alm_bench.reports.leaderboard import as_csv, build_leaderboard
+    from alm_bench.reports.ranking import split_ranked
 
     found, left_out = _read(runs, out)
     common.report_left_out(left_out)
     if not found and not with_published:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
     tasks = catalogue().tasks  # runs of a task that is no longer installed have their summaries
-    board = as_markdown(found, lambda name: tasks[name].create() if name in tasks else None)
+    board = build_leaderboard(found, lambda name: tasks[name].create() if name in tasks else None)
     if with_published:
-        from alm_bench.reports import published
+        from alm_bench.reports.published import build_published
 
-        board += "\n" + published.as_markdown(found)
-    atomic_write(to / "leaderboard.md", board, "--to")
+        board += build_published(found)
+    atomic_write(to / "leaderboard.md", render(board, "markdown") + "\n", "--to")
     atomic_write(to / "leaderboard.csv", as_csv(found), "--to")
     if json_:
         _, unranked = split_ranked(found)
         listed = {"left_out": [one.as_json() for one in left_out], "not_ranked": [run.folder.name for run in unranked]}
         common.print_json({**document([run.summary for run in found]), **listed})
     else:
-        print(board)
+        print_blocks(board, end="\n\n")
         print_notice(f"written to {to / 'leaderboard.md'} and {to / 'leaderboard.csv'}")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 
@@ -31,12 +32,14 @@ def ls(
         rows = [row for row in rows if row["task"].removesuffix(" (demo)") in names]
     common.report_left_out(left_out)
     if json_:
-        common.print_json({what: rows, **({"left_out": [one.as_json() for one in left_out]} if what == "runs" else {})})
+        listed = [{key: value for key, value in row.items() if key != "result"} for row in rows]
+        beside = {"left_out": [one.as_json() for one in left_out]} if what == "runs" else {}
+        common.print_json({what: listed, **beside})
         return
-    from alm_bench.reports.tables import markdown
+    from alm_bench.reports.listing import build_listing
 
     if rows:
-        print(markdown(list(rows[0]), [list(row.values()) for row in rows]))
+        print_blocks([build_listing(what, rows)])
     else:
         print(f"no {what}")
 
@@ -107,7 +110,9 @@ def _runs(out: Path) -> tuple[list[dict[str, Any]], "list[LeftOut]"]:
 def _row_of_run(folder: Path) -> dict[str, Any]:
     from alm_bench.records.run import finished
     from alm_bench.records.store import read_header, read_summary
-    from alm_bench.reports.tables import cell, task_title
+    from alm_bench.reports.figures import metric_cell
+    from alm_bench.reports.listing import result_cell
+    from alm_bench.reports.provenance import task_title
 
     header = read_header(folder)
     run = read_summary(folder)[0][0] if finished(folder) else None
@@ -117,5 +122,6 @@ def _row_of_run(folder: Path) -> dict[str, Any]:
         "task": task_title(title),
         "model": header["identity"]["label"],
         "items": header["items"],
-        "accuracy": "not finished" if run is None else cell(run["metrics"].get("accuracy"), "accuracy"),
+        "accuracy": "not finished" if run is None else metric_cell(run["metrics"].get("accuracy"), "accuracy").text,
+        "result": result_cell(run),
     }

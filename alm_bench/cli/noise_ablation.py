@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,9 +13,10 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.asked import Asked, Tolerance
+from alm_bench.cli.output import print_blocks
 from alm_bench.cli.run import Job, foretell, kept, plan_of, run, run_one, settle
 from alm_bench.core import UsageError
-from alm_bench.core.escape import escape_markdown, escape_terminal, print_notice
+from alm_bench.core.escape import escape_terminal, print_notice
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
@@ -121,51 +123,19 @@ def _records(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor")
 
 
 def _show(jobs: Sequence[Job], measured: "Sequence[Measured]", adapter: "Adapter", asked: Asked) -> None:
-    from alm_bench.records.schema import metric_json
-    from alm_bench.reports import ablation
-    from alm_bench.reports.tables import cell
+    from alm_bench.reports import Text, find_screen
+    from alm_bench.reports.ablation import NOTE, build_ablation, task_json
 
+    model = adapter.identity.label
     if asked.json_:
-        runs = [entry for found in measured for entry in _entries(found)]
-        common.print_json({"model": adapter.identity.label, "runs": runs})
+        runs = [entry for found in measured for entry in task_json(found.task, found.effects, found.picked)]
+        common.print_json({"model": model, "runs": runs})
         return
+    details = asked.details or find_screen(sys.stdout).form == "markdown"
     for job, found in zip(jobs, measured, strict=True):
         demo = " (demo)" if job.spec.data == "demo" else ""
-        print(f"## {escape_markdown(f'{found.task}{demo} · {adapter.identity.label}')}\n")
-        listened = [(name, groups["all"]["all"]) for name, groups in found.effects.items() if name not in found.picked]
-        if listened:
-            score = next((effect.score for _, effect in listened if effect.clean.value is not None), "accuracy")
-            print(ablation.table(f"condition ({score})", listened) + "\n")
-        for name, metric in found.picked.items():
-            share = cell(metric_json(metric), "share")
-            print(f"{name}: an option is picked all the same in {share} % of the items.\n")
-        first = next((name for name, effect in listened if effect.verdict is not None), None)
-        for grouping, keys in found.effects[first].items() if first is not None else ():
-            if grouping != "all" and keys:
-                print(ablation.table(f"{first}: {grouping}", list(keys.items())) + "\n")
-    print(
-        "grounded: the drop lies above 0, and what is left does not beat the best blind row; partly: the former alone; "
-        "not listening: otherwise. Intervals are 95 %, paired by item; --json has the breakdowns of every condition."
-    )
-
-
-def _entries(found: "Measured") -> list[dict[str, Any]]:
-    """What `--json` says of a task: an entry a condition."""
-    from alm_bench.records.schema import metric_json
-    from alm_bench.reports import ablation
-
-    entries = []
-    for condition, groups in found.effects.items():
-        entry = ablation.as_json(found.task, condition, groups["all"]["all"])
-        entry["groups"] = {
-            grouping: {key: ablation.as_json(found.task, condition, effect) for key, effect in keys.items()}
-            for grouping, keys in groups.items()
-            if grouping != "all"
-        }
-        if condition in found.picked:
-            entry["picked"] = metric_json(found.picked[condition])
-        entries.append(entry)
-    return entries
+        print_blocks(build_ablation(found.task + demo, model, found.effects, found.picked, details), end="\n\n")
+    print_blocks([Text(NOTE)])
 
 
 def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:

@@ -1,12 +1,16 @@
-"""Standard output that may end: a full disk or a reader that has gone are one line or none, not a traceback."""
+"""Standard output: reports in the form that suits it, and its end (a full disk, a reader that has gone) as one line or
+none, not a traceback."""
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from alm_bench.core.errors import AlmBenchError
+
+if TYPE_CHECKING:
+    from alm_bench.reports import Block, Form
 
 CLOSED = 141
 """Exit status where nobody reads standard output any more: 128 + SIGPIPE, as shells report it."""
@@ -66,3 +70,24 @@ def _discard(stream: TextIO) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
+
+
+def print_blocks(blocks: "Sequence[Block]", end: str = "\n", stream: Any = None) -> None:
+    """Print a report to `stream` (default: standard output): for a terminal of its width, or as markdown."""
+    _print(blocks, end, stream, None)
+
+
+def print_text(blocks: "Sequence[Block]", end: str = "\n", stream: Any = None) -> None:
+    """Print what is plain text in pipes and files too, where its lines are as long as they are."""
+    _print(blocks, end, stream, "terminal")
+
+
+def _print(blocks: "Sequence[Block]", end: str, stream: Any, form: "Form | None") -> None:
+    from alm_bench.reports import find_screen, render
+
+    out = sys.stdout if stream is None else stream
+    if out is None:  # started without one
+        return
+    screen = find_screen(out)
+    text = render(blocks, form or screen.form, screen.width, styled=screen.styled, ascii_only=screen.ascii_only)
+    print(text, end=end, file=out, flush=True)

@@ -4,12 +4,16 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.output import print_text
 from alm_bench.core import Parsed, UsageError
+
+if TYPE_CHECKING:
+    from alm_bench.reports import Fields
 
 FORMS = ("choice", "yes_no", "entailment", "number")
 
@@ -46,7 +50,7 @@ def parse(
         entry: dict[str, Any] = {"form": form, "text": said, **asdict(parsed)}
         common.print_json({**entry, "choices": options, "question": question})
     else:
-        print(_report(parsed, said, options))
+        print_text([_report(parsed, said, options)])
 
 
 def _choices(form: str, given: Sequence[str] | None) -> list[str]:
@@ -100,13 +104,15 @@ def _parser(
     return lambda text: (parse_yes_no if form == "yes_no" else parse_number)(text, question, tags)
 
 
-def _report(parsed: Parsed, text: str, options: Sequence[str]) -> str:
-    lines = [f"answer  {_value(parsed, options)}", f"status  {parsed.status}", f"rule    {parsed.rule}"]
+def _report(parsed: Parsed, text: str, options: Sequence[str]) -> "Fields":
+    from alm_bench.reports import Fields
+
+    lines = [("answer", _value(parsed, options)), ("status", parsed.status), ("rule", parsed.rule)]
     if parsed.span is not None:
         start, end = parsed.span
         marked = f"{text[max(0, start - 40) : start]}»{text[start:end]}«{text[end : end + 40]}"
-        lines.append(f"read in {' '.join(marked.split())} (characters {start}-{end})")
-    return "\n".join(lines)
+        lines.append(("span", f"{' '.join(marked.split())} (characters {start}-{end})"))
+    return Fields(lines)
 
 
 def _value(parsed: Parsed, options: Sequence[str]) -> str:

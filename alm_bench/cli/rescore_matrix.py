@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.output import print_blocks
 
 
 def rescore_matrix(
@@ -34,8 +35,8 @@ def rescore_matrix(
 ) -> None:
     """Show why published numbers disagree: the accuracy of the same outputs by the rules of other programs."""
     from alm_bench.data import Columns, check_golds, pair_outputs, read_stored
-    from alm_bench.reports.tables import cell, markdown
-    from alm_bench.scoring.other_parsers import REFUSAL, Answer, matrix
+    from alm_bench.reports.rescoring import build_rescore_matrix
+    from alm_bench.scoring.other_parsers import Answer, matrix
 
     which: Any = "error" if duplicates is None else common.one_of(duplicates, ("first", "last", "each"), "--duplicates")
     tags = common.answer_tags(answer_tag)
@@ -49,11 +50,5 @@ def rescore_matrix(
         found = [{"rule": row.rule.name, **{name: asdict(getattr(row, name)) for name in figures}} for row in rows]
         common.print_json({"model": model, "format": stored.format, "rules": found})
         return
-    table = [
-        [row.rule.name, row.rule.says, row.accuracy.n]
-        + [cell(asdict(metric), "accuracy") for metric in (row.accuracy, row.empty, row.refused)]
-        for row in rows
-    ]
-    print(markdown(["rule", "reads", "n", "accuracy", "if all were empty", f'if all were "{REFUSAL}"'], table))
     questions = f"the questions of {annotations.name}" if annotations else "the questions that it holds"
-    print(f"\n{model}: {len(stored.items)} outputs of {stored.called}, scored by {questions}.")
+    print_blocks(build_rescore_matrix(model, len(stored.items), stored.called, questions, rows))

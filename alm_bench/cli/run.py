@@ -10,6 +10,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.asked import Asked, Tolerance
+from alm_bench.cli.output import print_blocks
 from alm_bench.core import CACHE_MB, Fits, UsageError
 from alm_bench.core.escape import print_notice
 
@@ -119,6 +120,7 @@ def run(
     ] = False,
     out: common.Out = common.RUNS,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of going on.")] = False,
+    details: common.Details = False,
     json_: common.Json = False,
 ) -> None:
     """Run a model on tasks and print the tables.
@@ -196,7 +198,7 @@ def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
 
 def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
     from alm_bench.records.summary import document
-    from alm_bench.reports.tables import overview, report
+    from alm_bench.reports import build_end, build_run, find_screen
 
     with common.chatter_aside():
         plans = [plan_of(job, adapter, asked.solver) for job in jobs]  # what does not fit is met before the model works
@@ -208,18 +210,19 @@ def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
     summaries: list[dict[str, Any]] = []
     interrupted = False
     out = sys.stdout
+    form = find_screen(out).form
     with common.chatter_aside(), asked.executing(adapter) as executor:  # Ray tells of the dead when it likes
         for plan in plans:
             summary, interrupted = run_one(plan, asked, budget, executor)
             summaries.append(summary)
             if not asked.json_:
-                print(report(summary) + "\n", file=out, flush=True)
+                print_blocks(build_run(summary, form, details=asked.details, out=asked.out), end="\n\n", stream=out)
             if summary["partial"]:
                 break
     if asked.json_:
         common.print_json(document(summaries))
     else:
-        print(overview(summaries))
+        print_blocks(build_end(summaries, form, out=asked.out))
     if interrupted:
         print_notice(kept(asked))
         raise typer.Exit(130)
@@ -267,7 +270,9 @@ def foretell(plans: "Sequence[Plan]", asked: Asked) -> None:
         runs = [one.entry() for one in found]
         common.print_json({**document(runs), "dry_run": True, "total": dryrun.total(found)})
     else:
-        print(dryrun.table(found))
+        from alm_bench.reports.forecast import build_forecast
+
+        print_blocks([build_forecast([one.entry() for one in found], dryrun.total(found))])
 
 
 def _stored(plan: "Plan", asked: Asked) -> "list[Record]":

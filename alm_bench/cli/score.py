@@ -1,11 +1,13 @@
 """`alm-bench score`: read and score the stored text again, without a model."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.output import print_blocks
 from alm_bench.core.escape import print_notice
 
 
@@ -18,6 +20,7 @@ def score(
     ] = None,
     answer_tag: common.AnswerTag = None,
     out: common.Out = common.RUNS,
+    details: common.Details = False,
     json_: common.Json = False,
 ) -> None:
     """Parse and score the stored text of runs again; no model is loaded.
@@ -25,7 +28,7 @@ def score(
     Where a newer parser reads it, one line says how many items changed, with the accuracy before and after.
     """
     from alm_bench.records.summary import document
-    from alm_bench.reports.tables import report
+    from alm_bench.reports import build_run, find_screen
 
     folders = [common.find_run(run, out) for run in runs]  # a name that fits none is met before anything is written
     solver = None if solvable_by is None else common.find_run(solvable_by, out)
@@ -34,7 +37,8 @@ def score(
     for folder in folders:
         summaries.append(_score(folder, solver, metrics, tags))
         if not json_:
-            print(report(summaries[-1]) + ("\n" if folder != folders[-1] else ""))
+            blocks = build_run(summaries[-1], find_screen(sys.stdout).form, details=details, out=folder.parent)
+            print_blocks(blocks, end="\n\n" if folder != folders[-1] else "\n")
     if json_:
         common.print_json(document(summaries))
 

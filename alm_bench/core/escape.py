@@ -2,7 +2,9 @@
 and spreadsheets."""
 
 import re
+import shutil
 import sys
+import textwrap
 import unicodedata
 from functools import lru_cache
 from typing import Any, TextIO
@@ -81,7 +83,12 @@ def _escape_csv_text(text: str) -> str:
 
 
 def print_notice(text: str, file: TextIO | None = None) -> None:
-    """Print one line to standard error, whatever the text holds."""
+    """Print one line to standard error, whatever the text holds; a terminal gets it broken between words."""
     stream = sys.stderr if file is None else file
-    if stream is not None:  # a process may have been started without one
-        print(escape_terminal(text), file=stream)
+    if stream is None:  # a process may have been started without one
+        return
+    line = escape_terminal(text)
+    if stream.isatty():  # words stay whole, so that paths and commands can be copied
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    print(line, file=stream)

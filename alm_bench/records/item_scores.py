@@ -9,6 +9,7 @@ from alm_bench.core import KnowsBlind, StoreError, Task
 from alm_bench.records.schema import Record
 from alm_bench.records.store import ITEM_SCORES, read_json_file, stamp_of
 from alm_bench.scoring.blind import with_reference
+from alm_bench.scoring.main_score import has_main_score, main_scores
 from alm_bench.scoring.multiple_choice import clips
 
 
@@ -32,15 +33,21 @@ class ItemScores:
         return {**lists, "blind": blind}
 
 
-def collect_item_scores(task: Task | None, records: Iterable[Record]) -> ItemScores:
-    """From a run's records, in any order. Without its task, the text-only baselines are unknown."""
+def collect_item_scores(task: Task | None, records: Iterable[Record], score: str = "accuracy") -> ItemScores:
+    """Collect a metric of single items from a run's records, in any order; another than accuracy is the task's main one
+    and stands in the place of accuracy. Without its task, the text-only baselines are unknown."""
     rows = with_reference([record.scored() for record in sorted(records, key=lambda record: record.index)])
+    if task is not None and score != "accuracy":
+        rows = [row for row in rows if has_main_score(task, row.sample)]
+        values = main_scores(task, rows)[1]
+    else:
+        values = [row.scores.get(score, 0.0) for row in rows]
     blind: Mapping[str, Sequence[float]] = task.blind_scores(rows) if rows and isinstance(task, KnowsBlind) else {}
     return ItemScores(
         ids=[row.sample.id for row in rows],
         questions=[row.sample.question for row in rows],
         clips=clips(rows),
-        accuracy=[row.scores.get("accuracy", 0.0) for row in rows],
+        accuracy=values,
         blind={row: [float(score) for score in scores] for row, scores in blind.items()},
     )
 

@@ -1,189 +1,91 @@
-"""What is left of a model's score when its clips say nothing: paired with the clean run, item by item."""
+"""Noise ablation: what is left of a model's score when its clips say nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
+from alm_bench.core import Metric
+from alm_bench.records.schema import metric_json
+from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, Text
+from alm_bench.reports.breakdowns import heading_of
+from alm_bench.reports.figures import SHARE, difference_cell, metric_cell, sort_keys
+from alm_bench.scoring.grounding import Effect
 
-from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, ScoresItems, Task
-from alm_bench.records.schema import Record, metric_json
-from alm_bench.reports.tables import cell, markdown, signed
-from alm_bench.scoring.blind import margin, with_reference
-from alm_bench.scoring.intervals import clustered_interval, mean_interval, share
-from alm_bench.scoring.main_score import has_main_score, main_scores
-from alm_bench.scoring.multiple_choice import chosen_options, clips, split, weights
-from alm_bench.scoring.paired import difference
+Effects = Mapping[str, Mapping[str, Mapping[str, Effect]]]
+"""Effects by condition, grouping and key; of all items under `all`."""
 
-Verdict = Literal["grounded", "partly", "not listening"]
+NOTE = (
+    "grounded: the drop is significantly above 0, and the score on changed clips is not significantly above the best "
+    "text-only baseline; partly: only the former; not listening: otherwise. 95 % intervals, paired by item. --json has "
+    "the breakdowns of every condition."
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """Of one part of the items: the score on clean and on changed clips, `drop` = clean - noise, `retention` = noise /
-    clean, `changed` = the share of items that are answered otherwise.
+def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str, Metric], details: bool) -> list[Block]:
+    """Return the effects of each condition on one task; with `details` also the first one's breakdowns.
 
-    `verdict` is None, with a reason, where a figure could not be had. `score` names what an item earns.
+    `picked`: by condition without a right option, the share of items in which one is picked all the same.
     """
-
-    clean: Metric
-    noise: Metric
-    drop: Metric
-    retention: Metric
-    changed: Metric
-    verdict: Verdict | None
-    reason: str | None = None
-    score: str = "accuracy"
-
-
-def missing(reason: str) -> Effect:
-    none = Metric.missing(reason)
-    return Effect(none, none, none, none, none, None, reason)
+    blocks: list[Block] = [Heading(f"{task} · {model}", name=model)]
+    listened = [(name, groups["all"]["all"]) for name, groups in effects.items() if name not in picked]
+    if listened:
+        blocks.append(_build_table("condition", listened))
+    for name, metric in picked.items():
+        share = metric_cell(metric_json(metric), SHARE.name).text
+        blocks.append(Text(f"{name}: an option is picked all the same in {share} % of the items."))
+    first = next((name for name, effect in listened if effect.verdict is not None), None) if details else None
+    for grouping, keys in effects[first].items() if first is not None else ():
+        if grouping != "all" and keys:
+            blocks.append(_build_table(f"{first}: {grouping}", [(key, keys[key]) for key in sort_keys(keys)]))
+    return blocks
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """An item on clean clips, and in every repeat on changed ones."""
-
-    clean: Scored
-    noisy: Sequence[Scored]
-
-
-def pairs(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> list[Pair]:
-    """The items that every run has, in the clean run's order; skipped ones are left out."""
-    known = [{record.sample.id: record for record in run if record.status != "skipped"} for run in repeats]
-    return [
-        Pair(record.scored(), [run[record.sample.id].scored() for run in known])
-        for record in sorted(clean, key=lambda record: record.index)
-        if record.status != "skipped" and all(record.sample.id in run for run in known)
+def _build_table(title: str, rows: Sequence[tuple[str, Effect]]) -> Table:
+    """Return a row an effect."""
+    score = next((effect.score for _, effect in rows if effect.clean.value is not None), "accuracy")
+    columns = [
+        Column(f"{title} ({heading_of(score)})", overflow="end"),
+        Column("n", 2),
+        Column("clean", 1),
+        Column("changed clips", 1),
+        Column("drop"),
+        Column("retention", 2),
+        Column("answers changed", 3),
+        Column("verdict", overflow="wrap", least=13),
     ]
+    return Table(columns, [_row(name, effect) for name, effect in rows])
 
 
-def effects(task: Task, found: Sequence[Pair]) -> dict[str, dict[str, Effect]]:
-    """Over all items ("all"), and by the key of each grouping."""
-    kept = [pair for pair in found if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
-    if not kept:
-        return {"all": {"all": missing("the items have no answers to be scored by")}}
-    try:
-        scored = _Scores.of(task, kept)
-    except MetricError as error:
-        return {"all": {"all": missing(str(error))}}
-    place = {id(pair.clean): number for number, pair in enumerate(kept)}
-    parts = {"all": {"all": [pair.clean for pair in kept]}, **split([p.clean for p in kept], task.card.groups)}
-    return {
-        grouping: {key: scored.effect([place[id(row)] for row in rows]) for key, rows in keys.items()}
-        for grouping, keys in parts.items()
-    }
+def _row(name: str, effect: Effect) -> Row:
+    if effect.clean.value is None:
+        reason = str(effect.reason)
+        missing = Cell((f"n/a: {reason}", "n/a"), note=reason)
+        return [name, "-", missing, *["-"] * 5]
+    clean, noise = (metric_cell(metric_json(metric), effect.score) for metric in (effect.clean, effect.noise))
+    rest = [metric_cell(metric_json(metric), SHARE.name) for metric in (effect.retention, effect.changed)]
+    drop = difference_cell(metric_json(effect.drop), effect.score)
+    verdict = effect.verdict or str(effect.reason)
+    return [name, effect.clean.n, clean, noise, drop, *rest, verdict]
 
 
-@dataclass(frozen=True, slots=True)
-class _Scores:
-    """What each item earns, (items,) clean and on average over repeats, and what blind rows do. `bounded`: in 0..1."""
-
-    name: str
-    pairs: Sequence[Pair]
-    clean: Sequence[float]
-    noise: Sequence[float]
-    changed: Sequence[float]
-    blind: Mapping[str, Sequence[float]]
-    bounded: bool
-
-    @staticmethod
-    def of(task: Task, kept: Sequence[Pair]) -> "_Scores":
-        name, clean = main_scores(task, [pair.clean for pair in kept])
-        repeats = [main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
-        noise = np.mean(repeats, axis=0).tolist()
-        changed = [float(np.mean([_said(row) != _said(pair.clean) for row in pair.noisy])) for pair in kept]
-        rows = [pair.clean for pair in kept]
-        known = isinstance(task, KnowsBlind) and len(with_reference(rows)) == len(rows)
-        blind = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
-        return _Scores(name, kept, clean, noise, changed, blind, bounded=not isinstance(task, ScoresItems))
-
-    def effect(self, places: Sequence[int]) -> Effect:
-        rows = [self.pairs[place].clean for place in places]
-        clean, noise, changed = ([values[p] for p in places] for values in (self.clean, self.noise, self.changed))
-        where, each = clips(rows), weights(rows)
-        level = share if self.bounded else mean_interval
-        drop = difference(noise, clean, where, each)
-        blind = margin(rows, {name: [values[p] for p in places] for name, values in self.blind.items()}, noise)
-        if drop.low is None:
-            verdict, reason = None, "one clip says nothing of others"
-        elif blind is None:
-            verdict, reason = None, "no blind row is known item by item"
-        else:
-            verdict, reason = _verdict(drop, blind.beaten), None
-        return Effect(
-            level(clean, where, each),
-            level(noise, where, each),
-            drop,
-            _retention(clean, noise, where, each),
-            share(changed, where, each),
-            verdict,
-            reason,
-            self.name,
-        )
-
-
-def picked(records: Sequence[Record]) -> Metric:
-    """The share of items with an option picked: of questions without a right one, this should be none."""
-    rows = [record.scored() for record in records if record.status != "skipped"]
-    return share([float(chosen_options(row) is not None) for row in rows], clips(rows), weights(rows))
-
-
-def _said(row: Scored) -> str | None:
-    """The answer: an option by its text, else what was read."""
-    if row.sample.choices:
-        return chosen_options(row)
-    return row.parsed.value if row.parsed is not None else None
-
-
-def _retention(clean: Sequence[float], noise: Sequence[float], where: Sequence[str], each: Sequence[float]) -> Metric:
-    """The share of the clean score that is kept, with a paired interval.
-
-    A resample without any clean score has no share, and stands at the whole's.
-    """
-    if not sum(clean):
-        return Metric.missing("the clean score is 0")
-    summands = np.asarray(each)[:, None] * np.stack([np.asarray(noise), np.asarray(clean)], axis=1)
-    whole = summands[:, 0].sum() / summands[:, 1].sum()
-
-    def ratio(sums: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        kept, of = sums[..., :1], sums[..., 1:]
-        found: np.ndarray[Any, Any] = np.divide(kept, of, out=np.full_like(kept, whole), where=of > 0)
-        return found
-
-    value, low, high = clustered_interval(where, summands, ratio)
-    if len(set(where)) == 1:
-        return Metric(float(value[0]), n=len(clean))
-    return Metric(float(value[0]), float(low[0]), float(high[0]), len(clean))
-
-
-def _verdict(drop: Metric, beats_blind: bool) -> Verdict:
-    """`grounded`: the drop's interval lies above 0 and the score in noise does not beat the best blind row; `partly`:
-    the former alone."""
-    if (drop.low or 0.0) <= 0:
-        return "not listening"
-    return "partly" if beats_blind else "grounded"
-
-
-def as_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
-    """One entry of "runs": rates as METRIC (records/summary.py), the verdict in words or null with a reason."""
+def ablation_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
+    """Return one entry of "runs": rates as METRIC (records/summary.py), the verdict in words or null with a reason."""
     names = ("clean", "noise", "drop", "retention", "changed")
     entry = {name: metric_json(getattr(effect, name)) for name in names}
-    told = {"task": task, "condition": condition, "score": effect.score, **entry, "verdict": effect.verdict}
-    return told if effect.reason is None else {**told, "reason": effect.reason}
+    document = {"task": task, "condition": condition, "score": effect.score, **entry, "verdict": effect.verdict}
+    return document if effect.reason is None else {**document, "reason": effect.reason}
 
 
-def table(title: str, rows: Sequence[tuple[str, Effect]]) -> str:
-    """A row an effect, in percent."""
-    return markdown(
-        [title, "n", "clean", "noise", "drop", "retention", "changed", "verdict"], [_row(name, e) for name, e in rows]
-    )
-
-
-def _row(name: str, effect: Effect) -> list[Any]:
-    if effect.clean.value is None:
-        return [name, "-", f"not computed: {effect.reason}", *["-"] * 5]
-    figures = [cell(metric_json(metric), "share") for metric in (effect.clean, effect.noise)]
-    rest = [cell(metric_json(metric), "share") for metric in (effect.retention, effect.changed)]
-    return [name, effect.clean.n, *figures, signed(metric_json(effect.drop)), *rest, effect.verdict or effect.reason]
+def task_json(task: str, effects: Effects, picked: Mapping[str, Metric]) -> list[dict[str, Any]]:
+    """Return what `--json` says of a task: an entry a condition."""
+    entries = []
+    for condition, groups in effects.items():
+        entry = ablation_json(task, condition, groups["all"]["all"])
+        entry["groups"] = {
+            grouping: {key: ablation_json(task, condition, effect) for key, effect in keys.items()}
+            for grouping, keys in groups.items()
+            if grouping != "all"
+        }
+        if condition in picked:
+            entry["picked"] = metric_json(picked[condition])
+        entries.append(entry)
+    return entries

@@ -1,14 +1,18 @@
-"""Finished runs beside the first of them, item by item."""
+"""Comparison of finished runs with the first of them, item by item."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from alm_bench.core import HasCorpus, Scored, ScoresItems, Task, UsageError
-from alm_bench.core.escape import Markdown, escape_markdown
 from alm_bench.records.run import Run
 from alm_bench.records.schema import Record, metric_json
-from alm_bench.reports.tables import markdown, prompt_name, signed
+from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table
+from alm_bench.reports.breakdowns import heading_of
+from alm_bench.reports.figures import difference_cell, format_value, sort_keys
+from alm_bench.reports.provenance import prompt_name
+from alm_bench.scoring.main_score import score_item
+from alm_bench.scoring.metrics import metric_spec
 from alm_bench.scoring.multiple_choice import clips, counts, weights
 from alm_bench.scoring.paired import Difference, corpus_difference, holm, paired_tests
 
@@ -17,7 +21,7 @@ SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Compared:
     """One score of one part of the items, in the first run and in `second`; `p` is adjusted over all cells."""
 
     second: str
@@ -34,39 +38,43 @@ def check(runs: Sequence[Run], different: bool = False) -> None:
     first = runs[0]
     for run in runs[1:]:
         names = f"{first.folder.name} and {run.folder.name}"
-        for what in (
-            "task",
-            "data revision",
-            "prompt",
-            "parser",
-            "condition",
-            "order of options",
-            "kind of answer",
-            "tokenizer",
-        ):
-            ours, theirs = _told(first, what), _told(run, what)
+        for what, plural in COMPARED.items():
+            ours, theirs = _setting(first, what), _setting(run, what)
             if ours != theirs and not (different and what != "task"):
                 pairs = what != "task" and first.records.keys() & run.records.keys()
-                advice = "; --different compares them all the same" if pairs else ""
-                raise UsageError(f"{names} differ in {what} ({ours}, {theirs}), expected runs of one{advice}")
+                advice = "pass --different to compare anyway" if pairs else f"expected runs of one {what}"
+                raise UsageError(f"{names} used different {plural} ({ours}, {theirs}); {advice}")
         if not any(shared(first, run)):
             raise UsageError(f"{names} have no item in common")
 
 
-def _told(run: Run, what: str) -> str:
-    told = run.summary
-    by = "likelihood" if told["answer_by"] == "likelihood" else "text"  # scored beside or not, text is what is read
-    said = {
-        "task": told["task"],
-        "data revision": told["revision"],
-        "prompt": " ".join(filter(None, (prompt_name(told["prompt"]), told["prompt"]["hash"]))),
-        "parser": told["parser"],
-        "condition": told["condition"],
-        "order of options": told["options"],
-        "kind of answer": by,
-        "tokenizer": told.get("tables", {}).get("tokenizer"),
+COMPARED = {
+    "task": "tasks",
+    "data revision": "data revisions",
+    "prompt": "prompts",
+    "parser": "parsers",
+    "condition": "conditions",
+    "option order": "option orders",
+    "answer mode": "answer modes",
+    "tokenizer": "tokenizers",
+}
+"""What runs that are compared have in common, and its plural."""
+
+
+def _setting(run: Run, what: str) -> str:
+    summary = run.summary
+    by = "likelihood" if summary["answer_by"] == "likelihood" else "text"  # scored beside or not, text is parsed
+    settings = {
+        "task": summary["task"],
+        "data revision": summary["revision"],
+        "prompt": " ".join(filter(None, (prompt_name(summary["prompt"]), summary["prompt"]["hash"]))),
+        "parser": summary["parser"],
+        "condition": summary["condition"],
+        "option order": summary["options"],
+        "answer mode": by,
+        "tokenizer": summary.get("tables", {}).get("tokenizer"),
     }
-    return str(said[what])
+    return str(settings[what])
 
 
 def _figures(first: Run, second: Run) -> list[str]:
@@ -94,13 +102,13 @@ def earned(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task
     for name in names:
         if name not in found:
             counted = {place: pair for place, pair in enumerate(pairs) if counts(name, pair)}
-            graded = {p: (a.scores.get(name, 0.0), b.scores.get(name, 0.0)) for p, (a, b) in counted.items()}
+            graded = {p: (score_item(task, name, a), score_item(task, name, b)) for p, (a, b) in counted.items()}
             if any(name in row.scores for pair in pairs for row in pair):
                 found[name] = graded
     return dict(sorted(found.items()))
 
 
-def compare(runs: Sequence[Run], task: Task) -> list[Cell]:
+def compare(runs: Sequence[Run], task: Task) -> list[Compared]:
     """Every later run against the first: each score, over all items and each key of each grouping.
 
     Raises UsageError for runs without a common score.
@@ -133,7 +141,7 @@ def _order(record: Record) -> tuple[int, ...] | None:
     return arranged.order if arranged is not None and arranged.count > 1 else None
 
 
-def _cells(first: Run, second: Run, task: Task) -> Iterator[Cell]:
+def _cells(first: Run, second: Run, task: Task) -> Iterator[Compared]:
     pairs = shared(first, second)
     groupings = list(
         dict.fromkeys(grouping for row, _ in pairs for grouping in row.sample.groups if grouping != "clip")
@@ -143,7 +151,10 @@ def _cells(first: Run, second: Run, task: Task) -> Iterator[Cell]:
         for place, (row, _) in enumerate(pairs):
             if (key := row.sample.groups.get(grouping)) is not None:
                 parts.setdefault((grouping, key), []).append(place)
-    ordered = sorted(parts.items(), key=lambda item: (item[0][0] != OVERALL, item[0]))
+    keys = {grouping: sort_keys(sorted(key for name, key in parts if name == grouping)) for grouping, _ in parts}
+    ordered = sorted(
+        parts.items(), key=lambda item: (item[0][0] != OVERALL, item[0][0], keys[item[0][0]].index(item[0][1]))
+    )
     scores = earned(first, second, pairs, task)
     for score, values in scores.items():
         for part, places in ordered:
@@ -152,12 +163,19 @@ def _cells(first: Run, second: Run, task: Task) -> Iterator[Cell]:
                 continue
             a, b = zip(*(values[place] for place in counted), strict=True)
             ours = [pairs[place][0] for place in counted]
-            difference = paired_tests(a, b, clips(ours), weights(ours))
-            yield Cell(second.folder.name, score, *part, difference, difference.p)
+            difference = _orient(paired_tests(a, b, clips(ours), weights(ours)), score)
+            yield Compared(second.folder.name, score, *part, difference, difference.p)
     if isinstance(task, HasCorpus):
         for score, difference in _corpus(pairs, task).items():
             if score not in scores:
-                yield Cell(second.folder.name, score, OVERALL, OVERALL, difference, difference.p)
+                yield Compared(second.folder.name, score, OVERALL, OVERALL, difference, difference.p)
+
+
+def _orient(difference: Difference, score: str) -> Difference:
+    """Return the difference with items won and lost as the metric's direction has it."""
+    if metric_spec(score).higher_is_better:
+        return difference
+    return replace(difference, won=difference.lost, lost=difference.won)
 
 
 def _corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str, Difference]:
@@ -173,40 +191,69 @@ def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[
     """Items that the second run wins and loses by the task's main score, the first `count` of each."""
     pairs = shared(first, second)
     values = earned(first, second, pairs, task)
-    main = first.summary["main"]
+    main = first.summary["main"] if first.summary["main"] in values else next(iter(values))
+    higher = metric_spec(main).higher_is_better
     found: dict[str, list[tuple[Record, Record]]] = {"won": [], "lost": []}
-    for place, (a, b) in (values[main] if main in values else next(iter(values.values()))).items():
-        side = found["won" if b > a else "lost"]
+    for place, (a, b) in values[main].items():
+        side = found["won" if (b > a) == higher else "lost"]
         if a != b and len(side) < count:
             name = pairs[place][0].sample.id
             side.append((first.records[name], second.records[name]))
     return found
 
 
-def as_markdown(runs: Sequence[Run], cells: Sequence[Cell]) -> str:
-    """A table for each later run; a star where the adjusted p-value is below 0.05."""
-    blocks = []
+def build_comparison(runs: Sequence[Run], cells: Sequence[Compared]) -> list[Block]:
+    """Return a table for each later run; a star where the adjusted p-value is below 0.05."""
+    blocks: list[Block] = []
     base = runs[0].summary["model"]
     for run in runs[1:]:
         name = run.summary["model"]
-        rows = [
-            [
-                cell.score,
-                cell.key if cell.grouping == OVERALL else f"{cell.grouping}: {cell.key}",
-                cell.difference.difference.n,
-                f"{100 * cell.difference.first:.1f}",
-                f"{100 * cell.difference.second:.1f}",
-                signed(metric_json(cell.difference.difference)),
-                "-" if cell.difference.won is None else f"{cell.difference.won} / {cell.difference.lost}",
-                Markdown(f"{cell.p:.3g}" + (" *" if cell.p < SIGNIFICANT else "")),
-            ]
-            for cell in cells
-            if cell.second == run.folder.name
+        rows = [_row(cell) for cell in cells if cell.second == run.folder.name]
+        columns = [
+            Column("metric", overflow="end", least=14),
+            Column("items", overflow="end", least=14),
+            Column("n", 2),
+            Column(base, is_name=True),
+            Column(name, is_name=True),
+            Column("difference"),
+            Column("won / lost", 3),
+            Column("p (Holm)"),
         ]
-        headers = ["score", "items", "n", base, name, "difference", "won / lost", "p (Holm)"]
-        blocks.append(f"## {escape_markdown(f'{name} against {base}')}\n\n" + markdown(headers, rows))
-    return "\n\n".join(blocks) + "\n"
+        note = "difference: second minus first, 95 % interval, paired by item; *: p < 0.05 after Holm's correction."
+        blocks += [Heading(f"{name} against {base}", name=max(name, base, key=len)), Table(columns, rows, [note])]
+    return blocks
 
 
-def as_json(runs: Sequence[Run], cells: Sequence[Cell]) -> dict[str, Any]:
+def _row(cell: Compared) -> Row:
+    found, score = cell.difference, cell.score
+    return [
+        heading_of(score),
+        cell.key if cell.grouping == OVERALL else f"{cell.grouping}: {cell.key}",
+        found.difference.n,
+        format_value(found.first, score),
+        format_value(found.second, score),
+        difference_cell(metric_json(found.difference), score),
+        "-" if found.won is None else f"{found.won} / {found.lost}",
+        f"{cell.p:.3g}" + (" *" if cell.p < SIGNIFICANT else ""),
+    ]
+
+
+def build_examples(side: str, ours: Record, theirs: Record) -> list[Block]:
+    """Return one item that the second run won or lost, with both answers."""
+    sample = ours.sample
+    reference = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
+    if sample.targets is not None:
+        reference = " + ".join(sample.choices[index] for index in sample.targets)
+    lines = [f"reference: {reference}", f"first: {_answer(ours)}", f"second: {_answer(theirs)}"]
+    return [Fields([("", line) for line in lines], title=f"{side}: {sample.id}: {ours.prompt}")]
+
+
+def _answer(record: Record) -> str:
+    """The text, or the likeliest option where no text was written."""
+    if record.text is None and record.parsed is not None:
+        return f"{record.parsed.value!r} (by likelihood)"
+    return repr(record.text)
+
+
+def as_json(runs: Sequence[Run], cells: Sequence[Compared]) -> dict[str, Any]:
     return {"runs": [run.folder.name for run in runs], "cells": [asdict(cell) for cell in cells]}

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core.escape import emphasise, escape_markdown
 from alm_bench.records.run import Run
-from alm_bench.reports.leaderboard import split_ranked
-from alm_bench.reports.tables import cell, decoding_name, markdown, prompt_name
+from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Table, Text, as_cell
+from alm_bench.reports.figures import format_interval, format_value
+from alm_bench.reports.provenance import decoding_name, order_name, prompt_name
+from alm_bench.reports.ranking import split_ranked
 
 FILE = Path(__file__).parent / "published.toml"
 
@@ -20,7 +21,7 @@ Measure = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PublishedTable:
     """A table as the paper prints it: percent, to its own digits; "" is a dash. `measure` maps columns to figures."""
 
     number: int
@@ -34,38 +35,46 @@ class Table:
 
 
 @cache
-def published() -> tuple[Table, ...]:
-    return tuple(Table(**entry) for entry in tomllib.loads(FILE.read_text(encoding="utf-8"))["table"])
+def published() -> tuple[PublishedTable, ...]:
+    return tuple(PublishedTable(**entry) for entry in tomllib.loads(FILE.read_text(encoding="utf-8"))["table"])
 
 
-def as_markdown(runs: Sequence[Run]) -> str:
-    """Every table; below its rows those of ours that have a figure in it. Demo runs and changed clips have none."""
+def build_published(runs: Sequence[Run]) -> list[Block]:
+    """Return every table; below its rows those of our runs that have a figure in it, on real data and clean clips."""
     ranked, _ = split_ranked(runs)
     ours = [run.summary for run in ranked if run.summary["data"] == "real" and run.summary["condition"] == "clean"]
-    sections = [
-        "# Published tables, and what was measured here",
-        "Rows in bold were measured here, with 95 % intervals. What keeps them from being comparable stands below each "
-        "table.",
+    blocks: list[Block] = [
+        Heading("Published tables, and what was measured here", level=1),
+        Legend("strong", "were measured here, with 95 % intervals"),
+        Text("What keeps them from being comparable stands below each table."),
     ]
     for table in published():
-        sections.append(_section(table, ours))
-    return "\n\n".join(sections) + "\n"
+        blocks += _build_section(table, ours)
+    return blocks
 
 
-def _section(table: Table, ours: Sequence[Mapping[str, Any]]) -> str:
+def _build_section(table: PublishedTable, ours: Sequence[Mapping[str, Any]]) -> list[Block]:
     measured = _measured(table, ours)
-    rows = [[value or "-" for value in row] for row in table.rows]
-    rows += [[cells.get(column, "") or "-" for column in table.columns] for cells, _ in measured]
-    lines = [f"## Table {table.number}: {table.title}", markdown(table.columns, rows), f"Published: {table.source}"]
-    lines[-1] += f"; data revision {table.revision}." + (f" {table.note}" if table.note else "")
-    lines += [_differences(table, cells["model"], used) for cells, used in measured]
-    return "\n\n".join(lines)
+    rows = [[as_cell(value or "-") for value in row] for row in table.rows]
+    rows += [[cells.get(column, as_cell("-")) for column in table.columns] for cells, _ in measured]
+    names = ("model", "group", "setting", "variant", table.columns[0])
+    columns = [
+        Column(name, 0 if name == table.columns[0] else 1, overflow="middle" if name in names else "never")
+        for name in table.columns
+    ]
+    source = f"Published: {table.source}; data revision {table.revision}." + (f" {table.note}" if table.note else "")
+    notes = [source, *(_differences(table, cells["model"].text, used) for cells, used in measured)]
+    return [Heading(f"Table {table.number}: {table.title}"), Table(columns, rows, notes, is_wide=True)]
 
 
-def _measured(table: Table, ours: Sequence[Mapping[str, Any]]) -> list[tuple[dict[str, str], list[Mapping[str, Any]]]]:
+Measured = tuple[dict[str, Cell], list[Mapping[str, Any]]]
+"""The cells of a row by column, and the runs that they are from."""
+
+
+def _measured(table: PublishedTable, ours: Sequence[Mapping[str, Any]]) -> list[Measured]:
     """A row a model and way of asking it (and data revision, where a task was run on several): its cells, and the runs
     that they are from."""
-    rows: dict[tuple[str, ...], tuple[dict[str, str], list[Mapping[str, Any]]]] = {}
+    rows: dict[tuple[str, ...], Measured] = {}
     name_column = "model" if "model" in table.columns else table.columns[0]
     for run in ours:
         prompt = f"{run['prompt']['id'].partition('/')[2]}@{run['prompt']['version']}"
@@ -79,11 +88,16 @@ def _measured(table: Table, ours: Sequence[Mapping[str, Any]]) -> list[tuple[dic
             taken = [other["revision"] for other in rows[key][1] if other["task"] == run["task"]] if key in rows else []
             place = key if all(other == revision for other in taken) else (*key, revision)
             cells, used = rows.setdefault(place, ({}, []))
-            cells[column] = emphasise(cell(metric, measure["metric"]).partition(" of ")[0], "**")
-            cells[name_column] = cells["model"] = emphasise(run["model"], "**")
+            cells[column] = _measured_cell(metric, measure["metric"])
+            cells[name_column] = cells["model"] = Cell((run["model"],), style="strong")
             if run not in used:
                 used.append(run)
     return list(rows.values())
+
+
+def _measured_cell(metric: Mapping[str, Any], name: str) -> Cell:
+    value = format_value(metric["value"], name)
+    return Cell((value + format_interval(metric, name), value), style="strong")
 
 
 def _metric(run: Mapping[str, Any], measure: Measure) -> Mapping[str, Any] | None:
@@ -94,15 +108,15 @@ def _metric(run: Mapping[str, Any], measure: Measure) -> Mapping[str, Any] | Non
     return found if found is not None and found["value"] is not None else None
 
 
-def _differences(table: Table, model: str, used: Sequence[Mapping[str, Any]]) -> str:
+def _differences(table: PublishedTable, model: str, used: Sequence[Mapping[str, Any]]) -> str:
     """What a reader must know before comparing a measured row with the published ones."""
     told = []
     for run in used:
-        parts = [f"data revision {run['revision']} (the paper's: {table.revision})", f"read by {run['parser']}"]
+        parts = [f"data revision {run['revision']} (the paper's: {table.revision})", f"parsed by {run['parser']}"]
         parts.append(f"prompt {prompt_name(run['prompt'])}")
         parts.append(decoding_name(run["decoding"]))
         if run["options"] != "given":
-            parts.append(f"options {run['options']}")
+            parts.append(order_name(run["options"]))
         if run["answer_by"] == "likelihood":
             parts.append("answered by likelihood")
         if run["limit"]:
@@ -113,5 +127,5 @@ def _differences(table: Table, model: str, used: Sequence[Mapping[str, Any]]) ->
             parts.append(f"{run['status']['error']} items failed")
         if run["skipped"]:
             parts.append(f"{run['skipped']} items skipped")
-        told.append(escape_markdown(f"{run['task']}: {', '.join(parts)}"))
+        told.append(f"{run['task']}: {', '.join(parts)}")
     return f"{model} · " + "; ".join(told) + "."

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 
 from alm_bench.core import Metric, Task, UsageError
 from alm_bench.records.schema import Record
-from alm_bench.reports.ablation import Effect, effects, missing, pairs, picked
 from alm_bench.runner.conditions import OPTIONS, Condition
 from alm_bench.runner.fitting import Fit
 from alm_bench.runner.plan import Plan
 from alm_bench.runner.spec import RunSpec
+from alm_bench.scoring.grounding import Effect, Pair, effects, missing, picked_share
 
 Prepare = Callable[[RunSpec, Fit | None], Plan]
 """Settle a run; a model that is fitted is fitted once, for the clean one."""
@@ -86,7 +86,18 @@ def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
             found.failed.append(f"{found.task}, {name}: {failures[0]}")
         elif name in OPTIONS:
             found.effects[name] = {"all": {"all": missing("the questions have no right answer")}}
-            found.picked[name] = picked([record for run in runs for record in run])
+            rows = [record.scored() for run in runs for record in run if record.status != "skipped"]
+            found.picked[name] = picked_share(rows)
         else:
-            found.effects[name] = effects(ablation.task, pairs(clean, runs))
+            found.effects[name] = effects(ablation.task, pair_items(clean, runs))
     return found
+
+
+def pair_items(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> list[Pair]:
+    """Pair the items that every run has, in the clean run's order; skipped ones are left out."""
+    known = [{record.sample.id: record for record in run if record.status != "skipped"} for run in repeats]
+    return [
+        Pair(record.scored(), [run[record.sample.id].scored() for run in known])
+        for record in sorted(clean, key=lambda record: record.index)
+        if record.status != "skipped" and all(record.sample.id in run for run in known)
+    ]

@@ -1,15 +1,13 @@
 """What a run would take, told before any model is asked: calls, minutes of audio, tokens, money."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from alm_bench.audio import seconds_heard
 from alm_bench.core import AudioError, Decoding, Estimate, Estimates, Request
-from alm_bench.core.escape import Markdown
 from alm_bench.records.schema import Record
-from alm_bench.reports.tables import markdown
 from alm_bench.runner.execute import drop_changed_clips
 from alm_bench.runner.loader import clips
 from alm_bench.runner.plan import Plan
@@ -105,15 +103,6 @@ def _estimate(plan: Plan, request: Request, seconds: float) -> Estimate:
     return Estimate(math.ceil(len(request.prompt) / CHARACTERS_A_TOKEN), decoding.max_new_tokens)
 
 
-def table(forecasts: Sequence[Forecast]) -> str:
-    """A row a task and their sum, as markdown."""
-    rows = [_row(one.entry(), f"{one.task} {one.condition}".removesuffix(" clean")) for one in forecasts]
-    if len(forecasts) > 1:
-        rows.append(_row(total(forecasts), "all"))
-    tokens = ("prompt tokens", "of audio", "completion tokens")
-    return markdown(["task", "items", "stored", "calls", "audio, min", *tokens, "USD"], rows)
-
-
 def total(forecasts: Sequence[Forecast]) -> dict[str, Any]:
     """The sums of all figures; the cost of those that have one."""
     entries = [one.entry() for one in forecasts]
@@ -124,18 +113,3 @@ def total(forecasts: Sequence[Forecast]) -> dict[str, Any]:
     }
     costs = [one.cost for one in forecasts if one.cost is not None]
     return {**sums, "audio_minutes": round(sums["audio_minutes"], 3), "cost": round(sum(costs), 6) if costs else None}
-
-
-def _row(entry: Mapping[str, Any], title: str) -> list[str]:
-    calls = f"{entry['calls']:,}" + (f" ({entry['unusable']} unusable)" if entry["unusable"] else "")
-    return [
-        title,
-        f"{entry['items']:,}",
-        f"{entry['stored']:,}",
-        calls,
-        f"{entry['audio_minutes']:.1f}",
-        Markdown(f"~{entry['prompt_tokens']:,}"),
-        Markdown(f"~{entry['audio_tokens']:,}"),
-        Markdown(f"<={entry['completion_tokens']:,}"),
-        "-" if entry["cost"] is None else Markdown(f"~{entry['cost']:.4f}"),
-    ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
+from alm_bench.scoring.metrics import metric_spec
 from alm_bench.scoring.multiple_choice import chance, clips, counted_rows, mean, predictors, same_option, weights
 from alm_bench.scoring.paired import difference
 
@@ -79,8 +80,10 @@ class Margin:
 
     @property
     def beaten(self) -> bool:
-        """Whether the interval of the difference lies above 0."""
-        return self.lead.low is not None and self.lead.low > 0
+        """Whether the interval of the difference lies on the better side of 0."""
+        if self.lead.low is None or self.lead.high is None:
+            return False
+        return self.lead.low > 0 if metric_spec(self.score).higher_is_better else self.lead.high < 0
 
 
 def margin(
@@ -94,10 +97,10 @@ def margin(
     return margin_over_best(values, mine, clips(rows), weights(rows), name)
 
 
-def best_row(values: Values, weights: Sequence[float]) -> tuple[str, float]:
-    """The text-only baseline that earns most, the first of equal ones, and what it earns."""
+def best_row(values: Values, weights: Sequence[float], higher_is_better: bool = True) -> tuple[str, float]:
+    """Return the best text-only baseline, the first of equal ones, and what it earns."""
     means = {name: float(np.average(each, weights=weights)) for name, each in values.items()}
-    best = max(means, key=lambda name: means[name])
+    best = (max if higher_is_better else min)(means, key=lambda name: means[name])
     return best, means[best]
 
 
@@ -105,5 +108,5 @@ def margin_over_best(
     values: Values, scores: Sequence[float], clusters: Sequence[str], weights: Sequence[float], name: str = "accuracy"
 ) -> Margin:
     """As `margin`, of what each item earns, the clip that it is about and what it counts; at least one of `values`."""
-    best, value = best_row(values, weights)
+    best, value = best_row(values, weights, metric_spec(name).higher_is_better)
     return Margin(best, value, difference(values[best], scores, clusters, weights), name)

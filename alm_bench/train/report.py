@@ -8,7 +8,8 @@ from typing import Any
 
 from alm_bench.core.files import atomic_write, report_full_disk
 from alm_bench.mellow.model import Mellow
-from alm_bench.reports.tables import markdown
+from alm_bench.reports import Block, Heading, Picture, Row, Table, Text, render
+from alm_bench.reports.blocks import text_columns
 from alm_bench.train.config import LoraConfig, TrainConfig
 from alm_bench.train.sources import Source
 
@@ -41,11 +42,11 @@ def draw_losses(log: Sequence[Entry], path: Path) -> None:
 
 def model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]) -> str:
     """README.md of the weights: what they are, what they were trained on and how, what the losses were."""
-    data = [
-        [source.config.file, source.config.split, len(source.rows), source.config.weight, len(source.missing)]
+    data: list[Row] = [
+        [source.config.file, source.config.split, len(source.rows), str(source.config.weight), len(source.missing)]
         for source in sources
     ]
-    recipe = [
+    recipe: list[Row] = [
         [
             stage.name,
             stage.objective,
@@ -59,35 +60,42 @@ def model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], lo
         for number, stage in enumerate(config.stage)
     ]
     answered = [entry["answered"] for entry in log if "answered" in entry]
-    scores = [[part, f"{100 * share:.1f}"] for part, share in (answered[-1] if answered else {}).items()]
+    scores: list[Row] = [[part, f"{100 * share:.1f}"] for part, share in (answered[-1] if answered else {}).items()]
     columns = ["stage", "objective", "trained", "steps", "batch", "optimiser", "loss", "validation loss"]
+    blocks: list[Block] = [
+        Heading(config.name, level=1),
+        Text(
+            f"A Mellow network (arXiv 2503.08540) of {model.parameter_count():,} parameters, trained by alm-bench "
+            f"with the recipe {config.name}, seed {config.seed}, precision {config.precision}."
+        ),
+        Text(_describe_network(config, model)),
+        Heading("Data"),
+        Table(text_columns("file", "split", "rows", "weight", "clips missing"), data),
+        Heading("Recipe"),
+        Table(text_columns(*columns), recipe),
+        Picture("losses", "loss.png"),
+    ]
+    if scores:
+        blocks += [Heading("Validation rows answered word for word"), Table(text_columns("part", "%"), scores)]
+    else:
+        blocks.append(Text("No validation rows were answered; answer_every in the recipe asks for it."))
+    blocks += [Heading("Licence"), Text(LICENCE)]
+    return render(blocks, "markdown") + "\n"
+
+
+LICENCE = (
+    "MIT, as alm-bench, for weights trained on the demo world alone. Weights trained on other data, or started from "
+    "other weights, carry their terms."
+)
+
+
+def _describe_network(config: TrainConfig, model: Mellow) -> str:
     shape = asdict(model.config)
     return (
-        "\n\n".join(
-            [
-                f"# {config.name}",
-                f"A Mellow network (arXiv 2503.08540) of {model.parameter_count():,} parameters, trained by alm-bench "
-                f"with the recipe `{config.name}`, seed {config.seed}, precision {config.precision}.",
-                f"Encoder {shape['encoder']['kind']}, width {model.config.encoder.width}; language model "
-                f"{shape['lm']['kind']}, {shape['lm']['layers']} layers of width {shape['lm']['width']}; "
-                f"{shape['prompt']['layout']} prompt layout; domains: {', '.join(config.trained_on) or 'not stated'}."
-                + (f" Low-rank adapters, merged: {_lora(config.lora)}." if config.lora is not None else ""),
-                "## Data",
-                markdown(["file", "split", "rows", "weight", "clips missing"], data),
-                "## Recipe",
-                markdown(columns, recipe),
-                "![losses](loss.png)",
-                *(
-                    ["## Validation rows answered word for word", markdown(["part", "%"], scores)]
-                    if scores
-                    else ["No validation rows were answered; `answer_every` in the recipe asks for it."]
-                ),
-                "## Licence",
-                "MIT, as alm-bench, for weights trained on the demo world alone. Weights trained on other data, or "
-                "started from other weights, carry their terms.",
-            ]
-        )
-        + "\n"
+        f"Encoder {shape['encoder']['kind']}, width {model.config.encoder.width}; language model "
+        f"{shape['lm']['kind']}, {shape['lm']['layers']} layers of width {shape['lm']['width']}; "
+        f"{shape['prompt']['layout']} prompt layout; domains: {', '.join(config.trained_on) or 'not stated'}."
+        + (f" Low-rank adapters, merged: {_lora(config.lora)}." if config.lora is not None else "")
     )
 
 

@@ -2,12 +2,15 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_world import alm, refusal
+
+from alm_bench.reports.figures import metric_cell
 
 ROWS = [
     {"id": "one", "candidate": "a dog barks", "references": ["a dog is barking", "barking of a dog"]},
@@ -47,6 +50,18 @@ def test_ids_are_numbers_where_there_are_none(tmp_path: Path) -> None:
     assert [item["id"] for item in found["items"]] == ["1", "2"]
 
 
+def test_every_metric_is_printed_on_the_scale_of_all_tables(tmp_path: Path) -> None:
+    file = written(tmp_path / "c.json", ROWS)
+    chosen = ("--metrics", "cider,rouge_l")
+    corpus = alm("caption-metrics", file, *chosen, "--json").json["corpus"]
+    printed = [line.split("|") for line in alm("caption-metrics", file, *chosen).out.splitlines() if "|" in line]
+    lines = {cells[1].strip(): cells[3].strip() for cells in printed}
+    for name, title in (("cider", "CIDEr"), ("rouge_l", "ROUGE-L")):
+        assert corpus[name]["value"] > 0.1
+        assert lines[title].startswith(f"{100 * corpus[name]['value']:.1f}")
+        assert metric_cell(corpus[name], name).text == lines[title], "as in leaderboards and runs"
+
+
 def test_ids_from_0_and_lists_as_python_writes_them(tmp_path: Path) -> None:
     rows = [{"id": n, "candidate": "a dog", "references": "['a dog', 'the dog barks']"} for n in range(2)]
     found = alm("caption-metrics", written(tmp_path / "c.json", rows), *CHEAP, "--json").json
@@ -60,9 +75,10 @@ def test_the_table_names_what_could_not_be_had(tmp_path: Path, monkeypatch: pyte
     ran = alm("caption-metrics", written(tmp_path / "c.json", ROWS))
     assert ran.status == 0
     lines = {line.split("|")[1].strip(): line for line in ran.out.splitlines() if line.startswith("| ")}
-    assert "not computed: needs Java" in lines["meteor"]
-    assert "not computed: needs Java" in lines["spice"]
-    assert lines["cider"].split("|")[2].strip() == "2"
+    for name in ("METEOR", "SPICE"):
+        (number,) = re.findall(r"\| n/a (\[\d\]) ", lines[name])
+        assert f"\n{number} needs Java" in ran.out
+    assert lines["CIDEr"].split("|")[2].strip() == "2"
     assert "words split by NLTK" in ran.out
 
 

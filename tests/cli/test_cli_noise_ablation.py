@@ -9,7 +9,7 @@ from small_world import alm, mmau, model, outputs, questions, refusal, replay
 
 from alm_bench.core import Parsed, Sample, Scored, Task
 from alm_bench.plugins import catalogue
-from alm_bench.reports.ablation import Pair, effects
+from alm_bench.scoring.grounding import Pair, effects
 
 # Hears which of the tones it is, and knows what was asked of it: right on clean clips, lost in noise.
 LISTENS = """
@@ -145,7 +145,7 @@ def test_noisy_runs_share_no_table_with_clean_ones() -> None:
     assert "condition gaussian" in board
     clean, noisy = sorted(Path("results/runs").glob("*/run.json"), key=lambda path: "gaussian" in path.parent.name)
     said = refusal(alm("compare", clean.parent, noisy.parent))
-    assert "differ in condition (clean, gaussian)" in said
+    assert "used different conditions (clean, gaussian)" in said
 
 
 FAILS = """
@@ -176,7 +176,7 @@ def test_orders_of_a_question_weigh_as_one() -> None:
 
 
 class Unblind:
-    """A task without blind rows."""
+    """A task without text-only baselines."""
 
     def __init__(self) -> None:
         self.card = catalogue().task("mmau").card
@@ -200,7 +200,7 @@ def test_one_clip_and_tasks_without_blind_rows_have_no_verdict() -> None:
     assert aqa["clean"]["n"] < 30, "open questions are not yes or no"
     rows = [Scored(Sample(f"q{n}", {}, target=0), "ok", "", None, {"accuracy": n % 2}) for n in range(20)]
     effect = effects(cast(Task, Unblind()), [Pair(row, [row]) for row in rows])["all"]["all"]
-    assert (effect.verdict, effect.reason) == (None, "no blind row is known item by item")
+    assert (effect.verdict, effect.reason) == (None, "no text-only baseline is known item by item")
 
 
 def test_the_card_names_what_is_measured_where_nothing_is_named() -> None:

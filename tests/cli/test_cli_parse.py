@@ -20,8 +20,8 @@ def test_a_choice_is_shown_with_the_characters_that_decided() -> None:
     lines = dict(line.split(maxsplit=1) for line in ran.out.splitlines())
     assert (lines["answer"], lines["status"]) == ("(b) Thunder", "ok")
     assert lines["rule"].startswith("said:")
-    assert "»B«" in lines["read"].replace("»(B)«", "(»B«)")
-    assert "(characters 3" in lines["read"]
+    assert "»B«" in lines["span"].replace("»(B)«", "(»B«)")
+    assert "(characters 3" in lines["span"]
 
 
 def test_json_holds_all_of_it() -> None:

@@ -12,12 +12,26 @@ from small_world import alm, mmau, only_run, outputs, questions, replay
 
 from alm_bench.plugins import catalogue
 from alm_bench.records.run import Run, read_run
-from alm_bench.reports.leaderboard import as_csv, as_markdown, tables
-from alm_bench.reports.tables import cell, lead, markdown, overview
+from alm_bench.reports import render
+from alm_bench.reports.figures import margin_cell, metric_cell
+from alm_bench.reports.leaderboard import as_csv, build_leaderboard
+from alm_bench.reports.ranking import build_sections
+from alm_bench.reports.renderers.markdown import pipe_table
+from alm_bench.reports.run_report import build_overview
 
 
 def task_of(name: str) -> Any:
     return catalogue().task(name).create()
+
+
+def tables(runs: list[Run], task_of: Any) -> list[tuple[str, list[dict[str, str]]]]:
+    """Title and rows of each section, as text."""
+    sections = build_sections(runs, task_of)
+    return [(one.title, [{name: cell.text for name, cell in row.items()} for row in one.rows]) for one in sections]
+
+
+def as_markdown(runs: list[Run], task_of: Any) -> str:
+    return render(build_leaderboard(runs, task_of), "markdown")
 
 
 @pytest.fixture
@@ -43,7 +57,7 @@ def test_what_is_not_comparable_is_in_another_table(run: Run, change: dict[str, 
     assert len(tables([run, told(run)], lambda name: mmau_task)) == 1
     found = tables([run, told(run, **change)], lambda name: mmau_task)
     assert len({title for title, _ in found}) == 2
-    assert [len(rows) for _, rows in found] == [5, 5], "the model and the four blind rows"
+    assert [len(rows) for _, rows in found] == [5, 5], "the model and the four text-only baselines"
 
 
 def test_a_table_does_not_depend_on_the_order_of_runs(run: Run) -> None:
@@ -75,13 +89,15 @@ def test_ties_with_the_best_and_rows_that_do_not_beat_the_blind_ones_are_marked(
     assert best["against the best"] == "best"
     assert close["against the best"] == "tie (-1.7 [-8.3, +0.0])"
     assert poor["against the best"].startswith("-76.7 [-8")
-    assert best["over the best blind row"].startswith("+")
-    assert poor["over the best blind row"].startswith("**not above blind:** -")
+    assert best["margin over text-only"].startswith("+")
+    assert "n.s." not in best["margin over text-only"]
+    assert poor["margin over text-only"].startswith("-")
+    assert "n.s." in poor["margin over text-only"]
 
 
 def test_runs_of_a_task_that_is_gone_have_their_summaries(run: Run) -> None:
     ((_, rows),) = tables([run], lambda name: None)
-    assert f"over {run.summary['over_blind']['all']['all']['row']}" in rows[0]["over the best blind row"]
+    assert f"over {run.summary['over_blind']['all']['all']['row']}" in rows[0]["margin over text-only"]
 
 
 def test_withheld_answers_have_no_best(run: Run) -> None:
@@ -96,10 +112,10 @@ def test_withheld_answers_have_no_best(run: Run) -> None:
 
 
 def test_bounds_are_shown_where_they_differ_alone(run: Run) -> None:
-    assert "unanswered as chance" not in as_markdown([run], task_of)
+    assert "chance-imputed" not in as_markdown([run], task_of)
     silent = told(run)
     silent.summary["metrics"]["answered"]["value"] = 0.9
-    assert "unanswered as chance" in as_markdown([silent], task_of)
+    assert "chance-imputed" in as_markdown([silent], task_of)
 
 
 def test_the_csv_has_every_figure_of_the_summary(run: Run) -> None:
@@ -128,16 +144,16 @@ def test_the_csv_has_every_figure_of_the_summary(run: Run) -> None:
         ({"value": 0.645, "low": 0.6148, "high": 0.674, "n": 9}, "answered", "64.5"),
         ({"value": 0.25, "low": None, "high": None, "n": 9}, "accuracy", "25.0"),
         ({"value": 0.0, "low": 0.0, "high": 0.1, "n": 9}, "accuracy", "0.0 [0.0, 10.0]"),
-        ({"value": None, "low": None, "high": None, "n": 0, "reason": "x"}, "accuracy", "not computed: x"),
+        ({"value": None, "low": None, "high": None, "n": 0, "reason": "x"}, "accuracy", "n/a: x"),
         (None, "accuracy", "-"),
     ],
 )
 def test_how_a_figure_is_written(metric: Any, name: str, text: str) -> None:
-    assert cell(metric, name) == text
+    assert metric_cell(metric, name).text == text
 
 
 def test_bars_in_a_cell_do_not_break_the_table() -> None:
-    assert markdown(["a|b", "c"], [["x|y", "007"]]).splitlines()[2] == "| x\\|y   | 007 |"
+    assert pipe_table(["a|b", "c"], [["x|y", "007"]]).splitlines()[2] == "| x\\|y   | 007 |"
 
 
 def test_the_overview_names_the_best_blind_row_and_a_partial_run(run: Run) -> None:
@@ -145,6 +161,8 @@ def test_the_overview_names_the_best_blind_row_and_a_partial_run(run: Run) -> No
     entry = run.summary["over_blind"]["all"]["all"]
     assert entry["accuracy"] == pytest.approx(max(blind.values()))
     assert blind[entry["row"]] == max(blind.values())
-    assert f"over {entry['row']}" in overview([run.summary])
-    assert "mmau (demo) (partial)" in overview([told(run, partial=True, data="demo").summary])
-    assert lead(None) == "-"
+    assert f"over {entry['row']}" in render([build_overview([run.summary])], "markdown")
+    assert "mmau (demo) (partial)" in render(
+        [build_overview([told(run, partial=True, data="demo").summary])], "markdown"
+    )
+    assert margin_cell(None).text == "-"

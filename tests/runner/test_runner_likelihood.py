@@ -39,7 +39,7 @@ def test_both_stand_side_by_side() -> None:
     assert metrics["official_accuracy"] == FIRST
     assert run["answer_by"] == "both"
     printed = alm("score", only_run(Path("results/runs"))).out
-    assert "by text, per token" in printed
+    assert "text LL/token" in printed
     assert "options scored by likelihood, too" in printed
 
 
@@ -89,7 +89,7 @@ def test_what_one_run_was_not_asked_for_is_no_difference() -> None:
     cells = alm("compare", written, both, "--json").json["cells"]
     assert {cell["score"] for cell in cells} == {"accuracy", "official_accuracy"}
     said = refusal(alm("compare", written, scored))
-    assert "differ in kind of answer (text, likelihood)" in said
+    assert "used different answer modes (text, likelihood)" in said
     cells = alm("compare", written, scored, "--different", "--json").json["cells"]
     assert {cell["score"] for cell in cells} == {"accuracy"}
     assert "(by likelihood)" in alm("compare", written, scored, "--different", "--examples", "1").out

@@ -9,7 +9,7 @@ from small_world import alm, only_run, outputs, replay, stored, tone, write_csv
 from alm_bench.core import Sample, Scored
 from alm_bench.data import LocalRoot
 from alm_bench.plugins import catalogue
-from alm_bench.reports.ablation import Pair, effects
+from alm_bench.scoring.grounding import Pair, effects
 from alm_bench.tasks.clotho_aqa.plugin import normalised
 
 HEADER = ["file_name", "QuestionText", "answer", "confidence"]
@@ -95,7 +95,7 @@ def test_tables_and_leaderboards_have_its_figures(data: Path) -> None:
     board = alm("leaderboard", "--out", "runs")
     assert board.status == 0, board.err
     assert "yes/no, majority" in board.out
-    assert "by yes/no, every row over always the more frequent of yes and no" in board.out
+    assert "by yes/no, all over always the more frequent of yes and no" in board.out
 
 
 OPEN = [

@@ -3,12 +3,8 @@
 from alm_bench.scoring.metrics.spec import MetricSpec
 
 
-def _spec(
-    rank: int, name: str, title: str, description: str, *, decimals: int = 1, own_items: bool = False
-) -> MetricSpec:
-    return MetricSpec(
-        rank=rank, name=name, title=title, description=description, decimals=decimals, own_items=own_items
-    )
+def _spec(rank: int, name: str, title: str, description: str, *, own_items: bool = False) -> MetricSpec:
+    return MetricSpec(rank=rank, name=name, title=title, description=description, own_items=own_items)
 
 
 METRICS = (
@@ -20,7 +16,13 @@ METRICS = (
         shows_interval=False,
     ),
     _spec(1, "accuracy", "accuracy", "Share of items answered correctly; an item without an answer is wrong."),
-    _spec(2, "chance_filled", "chance-imputed", "Accuracy where an item without an answer counts 1 / options."),
+    MetricSpec(
+        rank=2,
+        name="chance_filled",
+        title="chance-imputed",
+        description="Accuracy where an item without an answer counts 1 / options.",
+        imputes=True,
+    ),
     _spec(
         3,
         "beyond_text",
@@ -28,7 +30,14 @@ METRICS = (
         "Accuracy on the items that a text-only run gets wrong.",
         own_items=True,
     ),
-    _spec(4, "official_accuracy", "official", "Accuracy by the benchmark's own scorer.", decimals=2),
+    MetricSpec(
+        rank=4,
+        name="official_accuracy",
+        title="official",
+        description="Accuracy by the benchmark's own scorer, to the decimals that it prints.",
+        decimals=2,
+        in_overview=True,
+    ),
     _spec(5, "all_right", "circular", "Share of questions right in every option order (CircularEval).", own_items=True),
     _spec(6, "consistency", "consistency", "Share of pairs of option orders with the same answer.", own_items=True),
     _spec(7, "option_precision", "option P", "Precision over single options."),

@@ -47,6 +47,12 @@ class MetricSpec:
     own_items: bool = False
     """Whether the metric covers other items than its row, so that its number of items is printed with it."""
 
+    imputes: bool = False
+    """Whether the metric gives items without an answer a value, so that it tells nothing once all are answered."""
+
+    in_overview: bool = False
+    """Whether the table of one row a run, in which a command ends, has a column of the metric beside the main one."""
+
     needs: tuple[str, ...] = ()
     """What must be there to compute it, such as `java`."""
 

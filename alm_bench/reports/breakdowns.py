@@ -1,0 +1,168 @@
+"""The tables of one run: its metrics beside the text-only baselines, and what they are by group, option and reason."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
+from alm_bench.reports.figures import MISSING, margin_cell, metric_cell, sort_keys
+from alm_bench.scoring.metrics import metric_spec, sort_metrics
+
+Summary = Mapping[str, Any]
+Metrics = Mapping[str, Any]
+
+MARGIN = "margin over text-only"
+"""Heading of the margin over the best text-only baseline."""
+
+REASONS = {
+    "off_list": "not among the options",
+    "option_with_symbols": "an option with symbols",
+    "extra_characters": "an option with extra characters",
+    "truncated": "cut off",
+}
+"""Reasons why an output selects no option, in plain words; the others are such themselves."""
+
+
+def order_metrics(summary: Summary) -> list[str]:
+    """Return the names of a run's metrics as tables show them: what was answered, the main metric, the others."""
+    names = sort_metrics(list(summary["metrics"]))
+    first = [name for name in ("answered", summary["main"]) if name in names]
+    return [*first, *(name for name in names if name not in first)]
+
+
+def is_shown(summary: Summary, name: str) -> bool:
+    """Whether a metric tells anything: an imputed one is the main one where every item is answered."""
+    answered = summary["metrics"].get("answered", {}).get("value")
+    return not (metric_spec(name).imputes and answered == 1)
+
+
+def heading_of(name: str) -> str:
+    """Return a metric's title, with its direction where that is not the usual one."""
+    spec = metric_spec(name)
+    return spec.title if spec.higher_is_better else f"{spec.title} (lower is better)"
+
+
+def metric_columns(names: Sequence[str], main: str) -> list[Column]:
+    """Return the columns of metrics; narrow terminals keep the main one."""
+    return [Column(heading_of(name), 0 if name == main else 2 if name == "answered" else 3) for name in names]
+
+
+def margin_of(summary: Summary, grouping: str, key: str) -> Cell:
+    return margin_cell(summary["over_blind"].get(grouping, {}).get(key))
+
+
+def counted_by(metrics: Metrics) -> int:
+    """Return the number of items behind the fullest metric of a text-only baseline."""
+    return max((int(metric["n"]) for metric in metrics.values()), default=0)
+
+
+def build_breakdowns(summary: Summary) -> list[Block]:
+    """Return what `--details` adds: groups, confusion, positions, options, outputs without an option, reasons."""
+    tables = summary["tables"]
+    blocks: list[Block] = [build_group(summary, name) for name, parts in summary["groups"].items() if parts]
+    if "confusion" in tables:
+        blocks.append(build_confusion(tables["confusion"]))
+    if "positions" in tables:
+        blocks.append(build_positions(tables["positions"]))
+    if "options" in tables:
+        blocks.append(build_options(tables["options"]))
+    if "unpicked" in tables:
+        blocks.append(Text(describe_no_option(tables["unpicked"])))
+    if summary["reasons"]:
+        columns = [Column("why an item did not end as ok", overflow="wrap"), Column("items")]
+        blocks.append(Table(columns, [[reason, count] for reason, count in summary["reasons"].items()]))
+    return blocks
+
+
+def build_metrics(summary: Summary) -> Table:
+    """Return the model's row and, below it, the text-only baselines of the same items."""
+    names = [name for name in order_metrics(summary) if is_shown(summary, name)]
+    figures = [metric_cell(summary["metrics"].get(name), name) for name in names]
+    has_margin = bool(summary["over_blind"])
+    margin = [margin_of(summary, "all", "all")] if has_margin else []
+    rows: list[Row] = [[summary["model"], summary["n"], *figures, *margin]]
+    for row, metrics in summary["blind"].items():
+        cells = [metric_cell(metrics.get(name), name) for name in names]
+        rows.append([Cell((row,), style="baseline"), counted_by(metrics) or "-", *cells, *("-" for _ in margin)])
+    columns = [Column("", overflow="middle"), Column("n", 1), *metric_columns(names, summary["main"])]
+    return Table([*columns, *([Column(MARGIN, 1)] if has_margin else [])], rows)
+
+
+def _counted(metrics: Metrics) -> int:
+    """Items of our denominator; an official column may count more."""
+    return int(metrics["answered"]["n"] if "answered" in metrics else counted_by(metrics))
+
+
+def build_group(summary: Summary, grouping: str) -> Table:
+    """Return a row a key; the best text-only baseline of its items is named beside its margin."""
+    parts = summary["groups"][grouping]
+    names = [name for name in order_metrics(summary) if not metric_spec(name).imputes]
+    rows: list[Row] = [
+        [
+            key,
+            _counted(parts[key]),
+            *(metric_cell(parts[key].get(name), name) for name in names),
+            margin_of(summary, grouping, key),
+        ]
+        for key in sort_keys(parts)
+    ]
+    columns = [Column(grouping, overflow="end"), Column("n", 1), *metric_columns(names, summary["main"])]
+    return Table([*columns, Column(MARGIN, 1)], rows)
+
+
+def build_positions(table: Mapping[str, Any]) -> Table:
+    """Return shares and accuracy by the position of an option, and the two tests below."""
+    total = sum(position["chosen"] for position in table["positions"]) or 1
+    rows = [
+        [
+            position["letter"],
+            f"{100 * position['golds'] / table['n']:.1f}",
+            f"{100 * position['chosen'] / total:.1f}",
+            metric_cell(position["accuracy"], "accuracy"),
+        ]
+        for position in table["positions"]
+    ]
+    columns = [
+        Column("position"),
+        Column("share of correct answers at this position"),
+        Column("share of answers"),
+        Column("accuracy when the answer is at this position"),
+    ]
+    same, wrong = _chi_square(table["accuracy_test"]), _chi_square(table["wrong_test"])
+    note = (
+        f"Of the {table['n']} items with {table['options']} options. Chi-square of accuracy by position: {same}; "
+        f"of wrong answers: {wrong}."
+    )
+    return Table(columns, rows, [note])
+
+
+def _chi_square(test: Mapping[str, Any]) -> str:
+    if test["p"] is None:
+        return f"{MISSING} ({test['reason']})"
+    return f"{test['chi2']:.1f} ({test['dof']} degrees of freedom), p = {test['p']:.3g}"
+
+
+def describe_no_option(table: Mapping[str, Any]) -> str:
+    """Return one sentence on the outputs that select no option, with the reasons."""
+    share = table["share"]
+    count = sum(table["reasons"].values())
+    interval = "" if share["low"] is None else f", CI {100 * share['low']:.1f}-{100 * share['high']:.1f}"
+    text = f"No option selected: {count:,} of {share['n']:,} ({100 * share['value']:.1f} %{interval})"
+    why = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in table["reasons"].items())
+    return f"{text}: {why}." if why else f"{text}."
+
+
+def build_options(table: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a row an option of questions that may have several right ones, figures in percent."""
+    rows = [
+        [entry["option"], entry["right"], entry["selected"]]
+        + [f"{100 * entry[figure]:.1f}" for figure in ("precision", "recall", "f1")]
+        for entry in table
+    ]
+    columns = [Column("option", overflow="end")]
+    return Table([*columns, *(Column(title) for title in ("right", "selected", "P", "R", "F1"))], rows)
+
+
+def build_confusion(table: Mapping[str, Any]) -> Table:
+    rows = [[title, *counts] for title, counts in zip(table["rows"], table["counts"], strict=True)]
+    columns = [Column("reference \\ answer", overflow="end")]
+    return Table([*columns, *(Column(str(title), is_name=True) for title in table["columns"])], rows)

@@ -1,0 +1,106 @@
+"""Figures as text: one scale and one number of decimals for each metric, wherever it is printed."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from alm_bench.reports.blocks import Cell
+from alm_bench.scoring.metrics import MetricSpec, metric_spec
+
+MISSING = "n/a"
+"""What stands for a figure that could not be computed."""
+
+NOT_SIGNIFICANT = "n.s."
+
+SHARE = MetricSpec(name="share", title="share")
+"""Of figures that are no metrics of a task: percent, one decimal."""
+
+
+def spec_of(name: str) -> MetricSpec:
+    return SHARE if name == SHARE.name else metric_spec(name)
+
+
+def title_of(name: str) -> str:
+    return metric_spec(name).title
+
+
+def titles_of(names: Iterable[str]) -> list[str]:
+    return [title_of(name) for name in names]
+
+
+def unit_of(name: str) -> str:
+    """` %` or nothing: what follows a figure outside a table whose note gives the unit."""
+    return " %" if spec_of(name).scale == "percent" else ""
+
+
+def format_value(value: float, name: str, sign: bool = False) -> str:
+    """`64.5`, with `sign` also `+64.5`."""
+    spec = spec_of(name)
+    return f"{spec.printed(value):{'+' if sign else ''}.{spec.decimals}f}"
+
+
+def format_bound(value: float, name: str, sign: bool = False) -> str:
+    """An end of an interval: percentages have one decimal, whatever their metric's value has."""
+    spec = spec_of(name)
+    decimals = min(spec.decimals, 1) if spec.scale == "percent" else spec.decimals
+    return f"{spec.printed(value):{'+' if sign else ''}.{decimals}f}"
+
+
+def format_interval(metric: Mapping[str, Any], name: str, sign: bool = False) -> str:
+    """` [61.5, 67.4]`, or nothing where there is none."""
+    if metric["low"] is None or not spec_of(name).shows_interval:
+        return ""
+    return f" [{format_bound(metric['low'], name, sign)}, {format_bound(metric['high'], name, sign)}]"
+
+
+def missing_reason(metric: Mapping[str, Any]) -> str:
+    return str(metric.get("reason") or "no reason recorded")
+
+
+def metric_cell(metric: Mapping[str, Any] | None, name: str) -> Cell:
+    """`64.5 [61.5, 67.4]`, `-` where the row has no such figure, `n/a` with the reason where it could not be computed.
+
+    `metric` is a METRIC of `summary.json`.
+    """
+    if metric is None:
+        return Cell(("-",))
+    if metric["value"] is None:
+        reason = missing_reason(metric)
+        return Cell((f"{MISSING}: {reason}", MISSING), note=reason)
+    value, interval = format_value(metric["value"], name), format_interval(metric, name)
+    items = f" of {metric['n']}" if spec_of(name).own_items else ""
+    return Cell(tuple(dict.fromkeys([f"{value}{interval}{items}", value + items])))
+
+
+def difference_cell(metric: Mapping[str, Any], name: str) -> Cell:
+    """`+2.0 [-1.5, +5.4]`; without an interval where one clip is all there is."""
+    value = format_value(metric["value"], name, sign=True)
+    return Cell(tuple(dict.fromkeys([value + format_interval(metric, name, sign=True), value])))
+
+
+def is_separable(metric: Mapping[str, Any]) -> bool:
+    """Whether the interval of a difference excludes zero."""
+    return metric["low"] is not None and (metric["low"] > 0 or metric["high"] < 0)
+
+
+def margin_cell(entry: Mapping[str, Any] | None) -> Cell:
+    """`+12.3 [+9.0, +15.6] over first option`, with `n.s.` unless the interval excludes zero, with the metric where it
+    is not accuracy. `entry` is a LEAD of `summary.json`."""
+    if entry is None:
+        return Cell(("-",))
+    name = entry.get("score", "accuracy")
+    figure = difference_cell(entry["lead"], name)
+    mark = "" if is_separable(entry["lead"]) else f" {NOT_SIGNIFICANT}"
+    by = "" if name == "accuracy" else f" by {title_of(name)}"
+    full, value = figure.text, figure.forms[-1]
+    forms = [f"{full}{mark}{by} over {entry['row']}", full + mark, value + mark]
+    return Cell(tuple(dict.fromkeys(forms)))
+
+
+LEVELS = ("easy", "medium", "hard")
+"""Levels of difficulty from low to high, as benchmarks name them."""
+
+
+def sort_keys(keys: Iterable[str]) -> list[str]:
+    """Return the keys of a grouping in the order in which they came, levels of difficulty from low to high."""
+    keys = list(keys)
+    return sorted(keys, key=LEVELS.index) if set(keys) <= set(LEVELS) else keys

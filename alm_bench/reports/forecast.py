@@ -1,0 +1,39 @@
+"""Dry runs: what a run would take, as a table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alm_bench.reports.blocks import Column, Row, Table
+
+
+def build_forecast(forecasts: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> Table:
+    """Return a row a task, and `total` below several; the entries are those of `--dry-run --json`."""
+    rows = [_row(entry, f"{entry['task']} {entry['condition']}".removesuffix(" clean")) for entry in forecasts]
+    if len(forecasts) > 1:
+        rows.append(_row(total, "all"))
+    columns = [
+        Column("task", overflow="end"),
+        Column("items", 2),
+        Column("stored", 2),
+        Column("calls"),
+        Column("audio, min"),
+        Column("prompt tokens (estimate)", 1),
+        Column("audio tokens (estimate)", 1),
+        Column("completion tokens (at most)", 1),
+        Column("USD (estimate)"),
+    ]
+    return Table(columns, rows)
+
+
+def _row(entry: Mapping[str, Any], title: str) -> Row:
+    return [
+        title,
+        f"{entry['items']:,}",
+        f"{entry['stored']:,}",
+        f"{entry['calls']:,}" + (f" ({entry['unusable']} unusable)" if entry["unusable"] else ""),
+        f"{entry['audio_minutes']:.1f}",
+        f"{entry['prompt_tokens']:,}",
+        f"{entry['audio_tokens']:,}",
+        f"{entry['completion_tokens']:,}",
+        "-" if entry["cost"] is None else f"{entry['cost']:.4f}",
+    ]

@@ -1,0 +1,48 @@
+"""Single items of a run: question, options, raw text, what was parsed, reference, clip."""
+
+from alm_bench.records.schema import Record
+from alm_bench.reports.blocks import Block, Fields
+from alm_bench.scoring.metrics import metric_spec
+
+
+def build_item(record: Record) -> Block:
+    """Return all that is stored of an item, a line each."""
+    sample, parsed = record.sample, record.parsed
+    lines = [] if record.reason is None else [("reason", record.reason)]
+    lines += [(name, str(value)) for name, value in sample.fields.items()]
+    lines += _options(record)
+    if isinstance(sample.target, list):
+        lines += [("reference", str(text)) for text in sample.target]
+    elif not sample.has_reference and sample.gold is not None:
+        lines.append(("reference", str(sample.gold)))
+    lines.append(("prompt", record.prompt))
+    lines.append(("text", "(none)" if record.text is None else repr(record.text)))
+    if parsed is not None:
+        where = "" if parsed.span is None else f", characters {parsed.span[0]}-{parsed.span[1]}"
+        value = "nothing" if parsed.value is None else repr(parsed.value)
+        lines.append(("parsed as", f"{value} (status {parsed.status}, rule {parsed.rule}{where})"))
+    for form, options in record.likelihood.items():
+        scores = ", ".join(f"({chr(97 + i)}) {total:.2f} / {tokens}" for i, (total, tokens) in enumerate(options))
+        lines.append((f"by {form}", f"{scores} (log-likelihood / tokens)"))
+    if record.scores:
+        lines.append(("scores", ", ".join(f"{name} {value:g}" for name, value in record.scores.items())))
+    lines += [("clip", str(ref.path)) for ref in sample.audio]
+    if sample.groups:
+        lines.append(("groups", ", ".join(f"{key}={value}" for key, value in sample.groups.items())))
+    return Fields(lines, title=f"── {sample.id} · {record.status}")
+
+
+def is_perfect(name: str, value: float) -> bool:
+    """Whether an item has the best value of a metric: 1, or 0 of one that is better when lower."""
+    return value >= 1 if metric_spec(name).higher_is_better else value <= 0
+
+
+def _options(record: Record) -> list[tuple[str, str]]:
+    sample, parsed = record.sample, record.parsed
+    lines = []
+    for index, choice in enumerate(sample.choices):
+        is_reference = index == sample.target or index in (sample.targets or ())
+        is_answer = parsed is not None and index in (parsed.index, *(parsed.indices or ()))
+        marks = (" ← reference" if is_reference else "") + (" ← answer" if is_answer else "")
+        lines.append((f"  ({chr(97 + index)})", f"{choice}{marks}"))
+    return lines

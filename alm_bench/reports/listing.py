@@ -1,0 +1,51 @@
+"""Lists of tasks, models and runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from alm_bench.reports.blocks import Cell, Column, Table
+from alm_bench.reports.figures import metric_cell, title_of
+
+Rows = Sequence[Mapping[str, Any]]
+
+_COLUMNS: Mapping[str, Mapping[str, Column]] = {
+    "tasks": {
+        "task": Column("task", overflow="end"),
+        "kind": Column("kind", 2),
+        "splits": Column("splits", 3, overflow="end"),
+        "what": Column("summary", 1, overflow="end", least=40),
+        "source": Column("source", 4, overflow="end"),
+    },
+    "models": {
+        "model": Column("model", overflow="end"),
+        "options": Column("options", 3, overflow="end", least=30),
+        "prompts": Column("prompts", 2),
+        "scores options": Column("option log-likelihoods", 4),
+        "what": Column("summary", 1, overflow="end", least=40),
+    },
+    "runs": {
+        "run": Column("run", overflow="middle", least=40),
+        "task": Column("task", 2, overflow="end"),
+        "model": Column("model", 3, overflow="middle"),
+        "items": Column("items", 2),
+        "result": Column("main metric", 1),
+    },
+}
+"""By what is listed and key of a row: its column."""
+
+
+def build_listing(what: str, rows: Rows) -> Table:
+    """Return a table of `rows`, which all have the keys that are known of `what`."""
+    columns = _COLUMNS[what]
+    return Table(list(columns.values()), [[row[key] for key in columns] for row in rows])
+
+
+def result_cell(summary: Mapping[str, Any] | None) -> Cell:
+    """Return a finished run's main metric, named unless it is accuracy."""
+    if summary is None:
+        return Cell(("not finished",))
+    name = summary["main"]
+    cell = metric_cell(summary["metrics"].get(name), name)
+    if name == "accuracy":
+        return cell
+    return Cell(tuple(f"{title_of(name)}: {form}" for form in cell.forms), cell.note)

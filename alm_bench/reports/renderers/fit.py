@@ -1,0 +1,193 @@
+"""Which columns of a table a terminal shows, in which form, and how wide."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rich.cells import cell_len
+
+from alm_bench.reports.blocks import Cell, Column, Table, as_cell
+
+GAP = 2
+"""Spaces between columns."""
+
+NARROW = 12
+KEY = 24
+"""Widths that a column of texts, and one that is always shown, keeps as long as other columns can be dropped."""
+
+NAME = 8
+"""Width that a name in a heading keeps."""
+
+LEAST = 4
+"""Width that it keeps in any case."""
+
+_FIGURE = re.compile(r"[+-]?[\d.,]+\b.*|-|n/a.*|best|tie.*")
+"""Cells that are aligned to the right."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedColumn:
+    width: int
+    overflow: Literal["never", "middle", "end", "wrap"]
+    right: bool
+    """Whether cells are aligned to the right, as figures are."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTable:
+    columns: Sequence[FittedColumn]
+    titles: Sequence[str]
+    """Headings, with newlines."""
+    rows: Sequence[Sequence[Cell]]
+    """Cells of one form each."""
+    dropped: Sequence[str]
+    """Titles of the columns that have no room."""
+    reasons: dict[str, int]
+    """Why figures are missing, with the number that stands in their cells."""
+
+
+class _Part:
+    """One column while its table is fitted."""
+
+    def __init__(self, column: Column, title: str, cells: Sequence[Cell]) -> None:
+        self.column = column
+        self.cells = cells
+        self.title = title
+        self.level = 0
+
+    @property
+    def levels(self) -> int:
+        return max((len(cell.forms) for cell in self.cells), default=1)
+
+    def texts(self) -> list[str]:
+        return [cell.forms[min(self.level, len(cell.forms) - 1)] for cell in self.cells]
+
+    def natural(self) -> int:
+        """The width of the widest cell, and of the longest word of the title."""
+        return max([self._title_width(), *map(cell_len, self.texts())])
+
+    def least(self) -> int:
+        """The width below which the column is of no use."""
+        if self.column.overflow == "never":
+            return self.natural()
+        least = self.column.least or (NARROW if self.column.priority else KEY)
+        return max(self._title_width(), min(least, self.natural()))
+
+    def _title_width(self) -> int:
+        if self.column.is_name:
+            return min(cell_len(self.title), NAME)
+        return max(map(cell_len, self.title.split(" ")), default=0)
+
+    def fitted_title(self, width: int) -> str:
+        lines, line = [], ""
+        for word in self.title.split(" "):
+            longer = f"{line} {word}" if line else word
+            if line and cell_len(longer) > width:
+                lines.append(line)
+                line = word
+            else:
+                line = longer
+        return "\n".join([*lines, line])
+
+
+def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> FittedTable:
+    """Choose columns and forms for a width (default: all, at full length). `plain` makes texts printable."""
+    reasons: dict[str, int] = {}
+    rows = [[_plain_cell(as_cell(value), plain, reasons) for value in row] for row in table.rows]
+    parts = [
+        _Part(column, plain(column.title), [row[number] for row in rows]) for number, column in enumerate(table.columns)
+    ]
+    kept = parts if width is None else _reduce(parts, width)
+    widths = [part.natural() for part in kept] if width is None else _share(kept, width)
+    columns = [
+        FittedColumn(size, part.column.overflow, part.column.overflow == "never" and _is_figures(part))
+        for part, size in zip(kept, widths, strict=True)
+    ]
+    texts = [part.texts() for part in kept]
+    cells = [
+        [replace(part.cells[number], forms=(column[number],)) for part, column in zip(kept, texts, strict=True)]
+        for number in range(len(rows))
+    ]
+    dropped = [part.title for part in parts if part not in kept]
+    titles = [part.fitted_title(size) for part, size in zip(kept, widths, strict=True)]
+    return FittedTable(columns, titles, cells, dropped, reasons)
+
+
+def split_table(table: Table, width: int | None, plain: Callable[[str], str]) -> list[Table]:
+    """Return tables of as many columns as fit side by side, each with the first column of all."""
+    if width is None:
+        return [table]
+    rows = [[_plain_cell(as_cell(value), plain, {}) for value in row] for row in table.rows]
+    parts = [
+        _Part(column, plain(column.title), [row[number] for row in rows]) for number, column in enumerate(table.columns)
+    ]
+    pieces: list[list[int]] = [[]]
+    for number in range(1, len(parts)):
+        here = pieces[-1]
+        if here and _total([parts[n] for n in (0, *here, number)]) > width:
+            pieces.append([number])
+        else:
+            here.append(number)
+    return [
+        replace(
+            table,
+            columns=[table.columns[n] for n in (0, *piece)],
+            rows=[[row[n] for n in (0, *piece)] for row in table.rows],
+        )
+        for piece in pieces
+    ]
+
+
+def _plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dict[str, int]) -> Cell:
+    if cell.note is not None:
+        number = reasons.setdefault(cell.note, len(reasons) + 1)
+        return replace(cell, forms=(f"{cell.forms[-1]} [{number}]",))
+    indent = "  " if cell.style == "baseline" else ""
+    return replace(cell, forms=tuple(indent + plain(form) for form in cell.forms))
+
+
+def _is_figures(part: _Part) -> bool:
+    return bool(part.cells) and all(_FIGURE.fullmatch(text) for text in part.texts())
+
+
+def _total(parts: Sequence[_Part]) -> int:
+    return sum(part.least() for part in parts) + GAP * (len(parts) - 1)
+
+
+def _reduce(parts: Sequence[_Part], width: int) -> list[_Part]:
+    """Shorten, then drop, the least important columns until the rest fits."""
+    kept = list(parts)
+    for priority in sorted({part.column.priority for part in parts}, reverse=True):
+        for part in [part for part in reversed(kept) if part.column.priority == priority]:
+            while _total(kept) > width and part.level < part.levels - 1:
+                part.level += 1
+        for part in [part for part in reversed(kept) if part.column.priority == priority]:
+            if priority and _total(kept) > width:
+                kept.remove(part)
+    for part in sorted(kept, key=lambda part: part.column.priority):  # what was dropped may leave room for full forms
+        while part.level > 0:
+            part.level -= 1
+            if _total(kept) > width:
+                part.level += 1
+                break
+    return kept
+
+
+def _share(parts: Sequence[_Part], width: int) -> list[int]:
+    """Widths: what is left goes to the texts that want it, in equal parts; if too little is left, texts give way."""
+    widths = [part.least() for part in parts]
+    left = width - sum(widths) - GAP * (len(parts) - 1)
+    while left > 0:
+        wanting = [n for n, part in enumerate(parts) if widths[n] < part.natural()]
+        if not wanting:
+            break
+        for number in wanting[:left]:
+            widths[number] += 1
+        left -= min(left, len(wanting))
+    flexible = [number for number, part in enumerate(parts) if part.column.overflow != "never"]
+    while left < 0 and any(widths[number] > LEAST for number in flexible):
+        widest = max(flexible, key=lambda number: widths[number])
+        widths[widest] -= 1
+        left += 1
+    return widths

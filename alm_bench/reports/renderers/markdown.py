@@ -1,0 +1,60 @@
+"""Blocks as markdown: the same bytes for the same blocks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from alm_bench.core.escape import emphasise, escape_cell, escape_markdown
+from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Fields, Heading, Legend, Picture, Table, Text, as_cell
+
+LONG_NOTE = 60
+"""Characters of a cell, beyond which the reason in it is printed below its table."""
+
+_MARKS = {"baseline": "*", "strong": "**"}
+_LOOKS = {"baseline": "Rows in italics", "strong": "Cells in bold"}
+
+
+def render_markdown(blocks: Sequence[Block]) -> str:
+    return "\n\n".join(paragraph for block in blocks for paragraph in _paragraphs(block)).replace(NO_BREAK, " ")
+
+
+def pipe_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return a pipe table; columns are as wide as their widest cell. Text that is not `Markdown` is escaped."""
+    cells = [[escape_cell(cell) for cell in row] for row in rows]
+    titles = [escape_cell(title) for title in headers]
+    return tabulate(cells, headers=titles, tablefmt="pipe", disable_numparse=True)
+
+
+def _paragraphs(block: Block) -> list[str]:
+    match block:
+        case Heading():
+            return [f"{'#' * block.level} {escape_markdown(block.text)}"]
+        case Text():
+            return [escape_markdown(block.text)]
+        case Legend():
+            return [escape_markdown(f"{_LOOKS[block.style]} {block.meaning}.")]
+        case Picture():
+            return [f"![{escape_markdown(block.title)}]({block.path})"]
+        case Fields():
+            title = [] if block.title is None else [f"### {escape_markdown(block.title)}"]
+            lines = [f"- {escape_markdown(label)}: {escape_markdown(value)}" for label, value in block.items]
+            return [*title, "\n".join(lines)]
+        case Table():
+            return _table(block)
+
+
+def _table(table: Table) -> list[str]:
+    reasons: dict[str, int] = {}
+
+    def show(value: Cell | str | int) -> str:
+        cell = as_cell(value)
+        if cell.note is not None and len(cell.text) > LONG_NOTE:
+            return f"{cell.forms[-1]} [{reasons.setdefault(cell.note, len(reasons) + 1)}]"
+        return emphasise(cell.text, _MARKS[cell.style]) if cell.style in _MARKS else cell.text
+
+    rows = [[show(value) for value in row] for row in table.rows]
+    title = [] if table.title is None else [f"### {escape_markdown(table.title)}"]
+    notes = [f"[{number}] {escape_markdown(reason)}" for reason, number in reasons.items()]
+    body = pipe_table([column.title for column in table.columns], rows)
+    return [*title, body, *notes, *(escape_markdown(note) for note in table.notes)]

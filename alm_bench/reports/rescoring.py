@@ -1,0 +1,26 @@
+"""Rescore matrix: the accuracy of the same outputs by the rules of other programs."""
+
+from collections.abc import Sequence
+
+from alm_bench.records.schema import metric_json
+from alm_bench.reports.blocks import Block, Column, Row, Table, Text
+from alm_bench.reports.figures import metric_cell
+from alm_bench.scoring.other_parsers import REFUSAL
+from alm_bench.scoring.other_parsers import Row as RuleRow
+
+
+def build_rescore_matrix(model: str, outputs: int, source: str, questions: str, rows: Sequence[RuleRow]) -> list[Block]:
+    """Return a row a rule. `source` names the file of outputs, `questions` where their questions are from."""
+    columns = [
+        Column("rule", overflow="end"),
+        Column("parsing", 1, overflow="wrap", least=20),
+        Column("n", 3),
+        Column("accuracy"),
+        Column("if all were empty", 2),
+        Column(f'if all were "{REFUSAL}"', 2),
+    ]
+    cells: list[Row] = []
+    for row in rows:
+        figures = [metric_cell(metric_json(metric), "accuracy") for metric in (row.accuracy, row.empty, row.refused)]
+        cells.append([row.rule.name, row.rule.says, row.accuracy.n, *figures])
+    return [Table(columns, cells), Text(f"{model}: {outputs} outputs of {source}, scored by {questions}.")]
