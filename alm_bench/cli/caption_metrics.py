@@ -22,10 +22,13 @@ def caption_metrics(
     from alm_bench.data import read_captions
     from alm_bench.records.schema import metric_json
     from alm_bench.reports.captions import build_caption_metrics
-    from alm_bench.scoring.captions import METRICS, caption_scores
+    from alm_bench.scoring.captions import caption_scores
+    from alm_bench.scoring.metrics import default_metrics
     from alm_bench.scoring.spice import report_progress_to
 
-    chosen = METRICS if metrics is None else tuple(name.strip() for name in metrics.split(",") if name.strip())
+    chosen = (
+        default_metrics() if metrics is None else tuple(name.strip() for name in metrics.split(",") if name.strip())
+    )
     if not chosen:
         raise UsageError("--metrics names no metric")
     items = read_captions(file)

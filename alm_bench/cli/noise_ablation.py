@@ -53,7 +53,7 @@ def noise_ablation(
     """
     from alm_bench.plugins import catalogue
     from alm_bench.runner.ablation import measure
-    from alm_bench.runner.conditions import Condition
+    from alm_bench.runner.conditions import read_condition
 
     card = catalogue().ablations["noise_grounding"]
     asked = Asked(tasks=",".join(card.bases) if tasks is None else tasks, **options)
@@ -62,7 +62,7 @@ def noise_ablation(
     if not names:
         raise UsageError("--conditions names no condition")
     for name in names:
-        Condition.read(name)
+        read_condition(name)
     if asked.solvable_by is not None:
         raise UsageError("--solvable-by belongs to run and score, expected none here")
     if plot is not None and plot.suffix.lower() not in FIGURES:
@@ -141,6 +141,7 @@ def _show(jobs: Sequence[Job], measured: "Sequence[Measured]", adapter: "Adapter
 def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
     """Score against the ratio of clip to noise: clean, decibels, noise alone."""
     from alm_bench.core.files import report_full_disk
+    from alm_bench.runner.conditions import read_condition
 
     curves: dict[str, list[tuple[float, float]]] = {}
     for found in measured:
@@ -148,12 +149,11 @@ def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
             effect = groups["all"]["all"]
             if effect.noise.value is None or effect.clean.value is None:
                 continue
-            if condition.startswith("snr:") or condition == "gaussian":
+            if (level := read_condition(condition).level) is not None:
                 curve = curves.setdefault(found.task, [(float("inf"), effect.clean.value)])
-                decibels = float("-inf") if condition == "gaussian" else float(condition.removeprefix("snr:"))
-                curve.append((decibels, effect.noise.value))
+                curve.append((level, effect.noise.value))
     if not curves:
-        print_notice("no figure: it shows the conditions gaussian and snr:, none of which was measured")
+        print_notice("no figure: it shows noise levels (gaussian, snr:20), none of which was measured")
         return
     import matplotlib
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from alm_bench.core import Metric, Task, UsageError
 from alm_bench.records.schema import Record
-from alm_bench.runner.conditions import OPTIONS, Condition
+from alm_bench.runner.conditions import read_condition
 from alm_bench.runner.fitting import Fit
 from alm_bench.runner.plan import Plan
 from alm_bench.runner.spec import RunSpec
@@ -56,7 +56,7 @@ def settle_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prep
         raise UsageError(f"{spec.task}: the answers of split {spec.split} are withheld, nothing can be compared")
     changed: dict[str, Sequence[Plan] | str] = {}
     for name in conditions:
-        draws = range(repeats if Condition.read(name).random else 1)
+        draws = range(repeats if read_condition(name).random else 1)
         try:
             changed[name] = [prepare(replace(spec, condition=name, repeat=draw), clean.fit) for draw in draws]
         except UsageError as error:  # a task of one clip has none to swap with; other conditions stand
@@ -77,14 +77,15 @@ def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
         if isinstance(plans, str):
             found.effects[name] = {"all": {"all": missing(plans)}}
             continue
+        condition = read_condition(name)
         runs = [answer(plan) for plan in plans]
         failures = [told for run in runs if (told := failure(run)) is not None]
-        if name == "none" and all(record.status == "error" for run in runs for record in run):
+        if condition.without_clips and all(record.status == "error" for run in runs for record in run):
             found.effects[name] = {"all": {"all": missing("needs audio")}}
         elif failures:
             found.effects[name] = {"all": {"all": missing(failures[0])}}
             found.failed.append(f"{found.task}, {name}: {failures[0]}")
-        elif name in OPTIONS:
+        elif not condition.answerable:
             found.effects[name] = {"all": {"all": missing("the questions have no right answer")}}
             rows = [record.scored() for run in runs for record in run if record.status != "skipped"]
             found.picked[name] = picked_share(rows)

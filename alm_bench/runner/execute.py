@@ -15,9 +15,6 @@ from alm_bench.runner.executors import Executor
 from alm_bench.runner.executors.local import Local
 from alm_bench.runner.plan import Plan
 
-SILENT_CONDITIONS = ("none", "silence")
-"""Conditions under which there is nothing to be heard."""
-
 Observer = Callable[[Sequence[Record]], None]
 """Told of records after they are on disk."""
 
@@ -48,7 +45,7 @@ def execute(
         todo = _ordered(plan.adapter, plan.requests, todo)
     if isinstance(plan.adapter, Logs):
         plan.adapter.log_to(store.folder)
-    if todo and plan.spec.condition not in SILENT_CONDITIONS and needs_audio_check(plan.adapter):
+    if todo and not plan.condition.silent and needs_audio_check(plan.adapter):
         # also where a run goes on: what stands in between may have been started anew without its audio
         prompts = plan.header["prompt"]["id"].rpartition("/")[2]
         store.note("delivery", require_audio(plan.adapter, prompts).as_json())

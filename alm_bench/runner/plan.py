@@ -34,7 +34,7 @@ from alm_bench.core.prompt import PromptTemplate, render
 from alm_bench.core.secrets import hide
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.schema import Record
-from alm_bench.runner.conditions import CLEAN, OPTIONS, Condition
+from alm_bench.runner.conditions import CLEAN, Condition, read_condition
 from alm_bench.runner.fitting import Fit, fit_adapter
 from alm_bench.runner.items import Items, load_task_items, revision_name
 from alm_bench.runner.loader import clips
@@ -59,7 +59,7 @@ class Plan:
 
     @property
     def condition(self) -> Condition:
-        return Condition.read(self.spec.condition, self.spec.seed, self.spec.repeat)
+        return read_condition(self.spec.condition, self.spec.seed, self.spec.repeat)
 
     @property
     def run_id(self) -> str:
@@ -91,7 +91,7 @@ def prepare(
     _check(spec, adapter, questions)
     fit = fit or fit_adapter(spec, task, prompt, data, adapter, everything)
     adapter = adapter if fit is None else fit.adapter
-    condition = Condition.read(spec.condition, spec.seed, spec.repeat)
+    condition = read_condition(spec.condition, spec.seed, spec.repeat)
     samples = condition.samples(order_options(questions, spec.options, spec.shuffles, spec.seed))
     if not samples:
         raise UsageError(f"condition {spec.condition}: {spec.task} has no items that it can be put to")
@@ -105,8 +105,8 @@ def prepare(
     requests = condition.requests(requests)
     if adapter.audio is not None:
         check_clips(spec.task, requests)
-    blind, blind_missing = ({}, {}) if spec.condition in OPTIONS else _blind(task, data, questions)
-    unheard = {} if spec.condition in OPTIONS else _blind_answers(adapter, requests)
+    blind, blind_missing = _blind(task, data, questions) if condition.answerable else ({}, {})
+    unheard = _blind_answers(adapter, requests) if condition.answerable else {}
     same: dict[Any, Any] = {}  # questions share clips and guesses: one mapping stands for all that are equal
 
     def shared(found: dict[str, int | None]) -> dict[str, int | None]:

@@ -18,6 +18,11 @@ _WARNING = "Error: Could not cache item"
 """SPICE says so of a text longer than its cache takes, and goes on."""
 
 
+def allowed_seconds(texts: int) -> float:
+    """Return what a Java program may take: a minute to start, and a quarter of a second more for each text."""
+    return 60.0 + texts / 4
+
+
 def find_java() -> str:
     """The `java` of JAVA_HOME, else of the PATH. Raises MetricError."""
     home = os.environ.get("JAVA_HOME")

@@ -1,6 +1,5 @@
-"""From row numbers to batches: text to ids, clips to log-mels or to a frozen encoder's outputs."""
+"""The rows and clips of a stage, from which its objective builds batches."""
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,11 +15,7 @@ from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.prompt import Protocol
 from alm_bench.train.config import StageConfig
 from alm_bench.train.features import LogMels, logmel_of
-from alm_bench.train.objective import Batch
 from alm_bench.train.sources import ClipKey, Source, clip_key
-
-ANSWER_TOKENS = 250
-"""Longest answer in tokens, as published."""
 
 
 @dataclass(slots=True)
@@ -55,8 +50,9 @@ def clips_of(sources: Sequence[Source]) -> list[AudioRef]:
     return list({clip_key(ref): ref for source in sources for ref in source.clips}.values())
 
 
-class Collator:
-    """Builds batches of one stage. `encoded`, once set, replaces log-mels: the encoder is frozen."""
+class StageData:
+    """What batches of one stage are built from. `encoded`, the outputs of a frozen encoder for every clip, replaces
+    log-mels."""
 
     def __init__(
         self,
@@ -71,55 +67,8 @@ class Collator:
         self.protocol, self.stage, self.encoded = protocol, stage, encoded
         self.front = LogMel(config.encoder) if stage.random_crop else None
 
-    def tags(self, clips: Sequence[int], step: int) -> Batch:
-        assert self.corpus.cues is not None
-        tags = self.corpus.cues[list(clips)].float()
-        if self.stage.silent:
-            # All clips sound the same then, and the loss is linear in its targets: one clip with their mean is equal.
-            return Batch(logmel=self.corpus.logmels.silent[None], tags=tags.mean(dim=0, keepdim=True))
-        return Batch(logmel=self._logmel(clips, step), tags=tags)
-
-    def answers(self, rows: Sequence[int], step: int) -> Batch:
-        """`step` draws the wording of rewritten prompts and, in the fixed layout, second clips."""
-        first, second, prompts, answers = [], [], [], []
-        for number in rows:
-            source, index = self.corpus.row(int(number))
-            row = source.rows[index]
-            prompt, answer = source.phrased(index, step)
-            first.append(self.corpus.place[clip_key(row.clips[0])])
-            second.append(self._second(row.clips, step, index))
-            prompts.append(self.protocol.prompt_ids(prompt, self.tokenizer, self.config.prompt))
-            answers.append(self._answer_ids(answer))
-        used = sorted({place for place in (*first, *second) if place >= 0})
-        new = {place: i for i, place in enumerate(used)} | {-1: -1}
-        batch = Batch(
-            first=[new[place] for place in first],
-            second=[new[place] for place in second],
-            prompts=prompts,
-            answers=answers,
-        )
-        if self.encoded is not None:
-            batch.encoded = Encoded(*(part[used] for part in self.encoded))
-        else:
-            batch.logmel = self._logmel(used, step)
-        return batch
-
-    def _second(self, clips: Sequence[AudioRef], step: int, index: int) -> int:
-        """The second clip; where there is none, a random one in the fixed layout, as published, and none in ours."""
-        if len(clips) > 1:
-            return self.corpus.place[clip_key(clips[1])]
-        if self.config.prompt.layout == "compact":
-            return -1
-        seed = zlib.crc32(f"{step}/{index}/{clips[0].id}".encode())
-        return int(np.random.default_rng(seed).integers(len(self.corpus.clips)))
-
-    def _answer_ids(self, text: str) -> list[int]:
-        """The fixed layout's answers end in a blank of their own and the stop token, the compact one's in that."""
-        suffix = self.protocol.suffix
-        ids = self.tokenizer.encode(text + suffix, add_special_tokens=False).ids
-        return (ids if suffix else [*ids, self.config.prompt.stop])[:ANSWER_TOKENS]
-
-    def _logmel(self, clips: Sequence[int], step: int) -> torch.Tensor:
+    def logmel(self, clips: Sequence[int], step: int) -> torch.Tensor:
+        """Return the log-mels (clips, frames, mels) of some clips, cut and masked as the stage asks for this step."""
         if self.stage.silent:
             return self.corpus.logmels.silent.expand(len(clips), -1, -1)
         if self.front is not None:

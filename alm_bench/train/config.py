@@ -60,7 +60,7 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
-    """One stage: which parts train on which objective, and for how long.
+    """One stage: which parts train on which objective (a name of `alm_bench.train.objectives`), and for how long.
 
     `train` names parameters by prefix (`encoder`, `mapper`, `lm`, `encoder.tscam_conv`); the rest is frozen.
     `steps` optimiser steps, or `epochs` passes over the rows. `mix` gives shares of the draws to parts of the data
@@ -72,7 +72,7 @@ class StageConfig:
     """
 
     name: str
-    objective: Literal["tags", "answers"]
+    objective: str
     train: tuple[str, ...]
     lr: float
     steps: int | None = None
@@ -181,8 +181,6 @@ def _check_stage(stage: StageConfig, where: str) -> None:
             raise UsageError(f"{where}.mix takes shares above 0, found {part} = {share!r}")
     if not 0 <= stage.curriculum <= 1:
         raise UsageError(f"{where}.curriculum takes a share of the steps, 0 to 1, found {stage.curriculum:g}")
-    if stage.random_crop and stage.objective == "tags":
-        raise UsageError(f"{where}: random_crop would cut clips away from their framewise tags; use it on answers")
 
 
 def _file(name: str) -> Path:

@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,28 +15,23 @@ from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from alm_bench.core import AlmBenchError, Decoding, UsageError
+from alm_bench.core import AlmBenchError, UsageError
 from alm_bench.mellow.checkpoint import save_folder
 from alm_bench.mellow.encoder import Encoded
-from alm_bench.mellow.generate import generate
 from alm_bench.mellow.model import Mellow
-from alm_bench.train.batches import Collator, Corpus
+from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.checkpoint import BEST, LAST, Folder, Position, fitting, random_state, restore_random
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_all
 from alm_bench.train.lora import adapters, merge_lora
-from alm_bench.train.mixture import sample_mixture
-from alm_bench.train.objective import Batch, TrainingObjective
+from alm_bench.train.objectives import Batch, Objective, objective_classes
 from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import Board, write_report
-from alm_bench.train.sampler import Curriculum, Group, Steps
+from alm_bench.train.sampler import Curriculum, Steps
 from alm_bench.train.schedule import Clipping, rate
 from alm_bench.train.setup import Prepared
 
 Observer = Callable[[dict[str, Any]], None]
-
-LONGEST = 32
-"""Tokens that an answer may have where answers are compared word for word."""
 
 EARLY = 50
 """First steps of a run that are all logged: by them another machine can be seen to take the same ones."""
@@ -84,7 +78,8 @@ class Stage:
     config: StageConfig
     total: int
     steps: Steps | Curriculum
-    collator: Collator
+    data: StageData
+    kind: type[Objective]
     objective: nn.Module
     optimizer: Any
     parameters: list[nn.Parameter]
@@ -163,8 +158,8 @@ class Trainer:
             last = step + 1 == stage.total
             if self._due(self.config.validate_every, step) or (last and self.prepared.validation is not None):
                 entry |= self._validate(stage)
-            if self._due(self.config.answer_every, step) and stage.config.objective == "answers":
-                entry |= self._answer(stage)
+            if self._due(self.config.answer_every, step):
+                entry |= self._measure(stage)
             logged = self._due(self.config.log_every, step) or last or (number == 0 and step < EARLY)
             if self.accelerator.is_main_process and logged:
                 self.folder.log(entry)
@@ -194,39 +189,30 @@ class Trainer:
     def stage(self, number: int) -> Stage:
         config, prepared = self.config.stage[number], self.prepared
         corpus = prepared.corpus
-        extra = adapters(self.model) if config.objective == "answers" else []
+        kind = objective_classes().get(config.objective)
+        extra = adapters(self.model) if kind.trains_lora else []
         parameters = _trainable(self.model, [*config.train, *extra])
         self._train_mode(config)
-        encoded = self._outputs(config)
-        if config.objective == "tags":
-            if corpus.cues is None:
-                raise UsageError(f"stage {config.name}: its data has no tags; the demo world and tag files have them")
-            clips = np.arange(len(corpus.clips))
-            steps: Steps | Curriculum = Steps(
-                [Group(clips, 1.0)], np.zeros_like(clips), config.batch, self.config.seed + number
-            )
-        else:
-            if not any(corpus.sizes):
-                raise UsageError(f"stage {config.name}: its data has tags only, and no rows to answer")
-            steps = sample_mixture(corpus, config, prepared.lengths, self.config.seed + number)
+        encoded = self._outputs(config, kind)
+        steps = kind.rows(corpus, config, prepared.lengths, self.config.seed + number)
         total = config.steps if config.steps is not None else (config.epochs or 1) * steps.per_epoch
-        collator = Collator(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
+        data = StageData(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
         # Of a stage before, the accelerator would unscale the same gradients a second time in fp16.
         self.accelerator.free_memory()
-        objective, optimizer = self.accelerator.prepare(TrainingObjective(self.model), _optimizer(config, parameters))
+        objective, optimizer = self.accelerator.prepare(kind(self.model), _optimizer(config, parameters))
         average = None
         if self.config.ema:
             step = get_ema_multi_avg_fn(self.config.ema)  # type: ignore[no-untyped-call]
             average = AveragedModel(self.model, multi_avg_fn=step)
         clipping = Clipping(config.clip)
-        return Stage(number, config, total, steps, collator, objective, optimizer, parameters, clipping, average)
+        return Stage(number, config, total, steps, data, kind, objective, optimizer, parameters, clipping, average)
 
-    def _outputs(self, config: StageConfig) -> Encoded | None:
+    def _outputs(self, config: StageConfig, kind: type[Objective]) -> Encoded | None:
         """What a frozen encoder makes of every clip, where clips stay as they are; kept for the stages to come."""
         if not _frozen_encoder(config):
             self._encoded.clear()
         changing = config.spec_augment or config.random_crop
-        if not _frozen_encoder(config) or changing or config.objective == "tags":
+        if not _frozen_encoder(config) or changing or not kind.takes_encoded:
             return None
         if config.silent not in self._encoded:
             encoder, corpus = self.model.encoder, self.prepared.corpus
@@ -249,9 +235,8 @@ class Trainer:
         """This process's share of the step's rows, in `accumulate` parts."""
         rows = stage.steps[step]
         mine = rows[self.accelerator.process_index :: self.accelerator.num_processes]
-        build = stage.collator.tags if stage.config.objective == "tags" else stage.collator.answers
         parts = [part for part in np.array_split(mine, stage.config.accumulate) if len(part)]
-        return [build(part.tolist(), step) for part in parts]
+        return [stage.kind.collate(stage.data, part.tolist(), step) for part in parts]
 
     def step(self, stage: Stage, step: int) -> dict[str, Any]:
         learning = rate(stage.config, step, stage.total, stage.steps.per_epoch)
@@ -301,16 +286,14 @@ class Trainer:
         corpus = self.prepared.validation
         if corpus is None:
             return {}
-        collator = self.held_out(corpus, stage.config)
+        data = self.held_out(corpus, stage.config)
         model = self._kept(stage).eval()
-        count = len(corpus.clips) if stage.config.objective == "tags" else sum(corpus.sizes)
-        build = collator.tags if stage.config.objective == "tags" else collator.answers
-        mine = range(self.accelerator.process_index, count, self.accelerator.num_processes)
+        mine = range(self.accelerator.process_index, stage.kind.count(corpus), self.accelerator.num_processes)
         summed, units = 0.0, 0.0
         for start in range(0, len(mine), 64):
-            batch = build(list(mine[start : start + 64]), 0)
+            batch = stage.kind.collate(data, list(mine[start : start + 64]), 0)
             with self._autocast():
-                summed += float(TrainingObjective(model)(batch.to(self.accelerator.device)))
+                summed += float(stage.kind(model)(batch.to(self.accelerator.device)))
             units += batch.units
         self._train_mode(stage.config)
         value = self._summed(summed) / self._summed(units)
@@ -327,35 +310,21 @@ class Trainer:
         if _frozen_encoder(config):
             self.model.encoder.eval()
 
-    def held_out(self, corpus: Corpus, config: StageConfig) -> Collator:
-        """Batches of validation rows: as the stage has them, but whole and unmasked."""
+    def held_out(self, corpus: Corpus, config: StageConfig) -> StageData:
+        """Validation rows: as the stage has them, but their clips whole and unmasked."""
         plain = replace(config, spec_augment=False, random_crop=False)
-        return Collator(corpus, self.model.config, self.prepared.tokenizer, self.prepared.protocol, plain)
+        return StageData(corpus, self.model.config, self.prepared.tokenizer, self.prepared.protocol, plain)
 
     @torch.no_grad()
-    def _answer(self, stage: Stage) -> dict[str, Any]:
-        """Per part, the share of validation rows that greedy decoding answers word for word."""
-        corpus, tokenizer = self.prepared.validation, self.prepared.tokenizer
+    def _measure(self, stage: Stage) -> Mapping[str, Any]:
+        """Return what the objective measures on validation rows beside its loss."""
+        corpus = self.prepared.validation
         if corpus is None or not self.accelerator.is_main_process:
             return {}
-        collator = self.held_out(corpus, stage.config)
-        model = merge_lora(self._kept(stage)).eval()  # the engine reads plain weights
-        decoding = Decoding(max_new_tokens=LONGEST)
-        right: dict[str, list[bool]] = defaultdict(list)
-        rows = range(min(self.config.answer_rows, sum(corpus.sizes)))
-        for start in range(0, len(rows), 64):
-            part = rows[start : start + 64]
-            batch = collator.answers(part, 0).to(self.accelerator.device)
-            with self._autocast():
-                sequences = TrainingObjective(model).sequences(batch)
-            written = generate(model, sequences, list(map(str, part)), decoding)
-            for number, row, answer in zip(part, written, batch.answers, strict=True):
-                source, index = corpus.row(number)
-                said = tokenizer.decode(row.tokens, skip_special_tokens=True)
-                wanted = tokenizer.decode(list(answer), skip_special_tokens=True)
-                right[source.rows[index].subtype].append(said.strip() == wanted.strip())
+        objective = stage.kind(self._kept(stage)).eval()
+        measured = objective.measure(self.held_out(corpus, stage.config), self.config.answer_rows, self._autocast())
         self._train_mode(stage.config)
-        return {"answered": {part: round(sum(marks) / len(marks), 4) for part, marks in sorted(right.items())}}
+        return measured
 
     def _save(self, stage: Stage | None) -> None:
         if not self.accelerator.is_main_process:

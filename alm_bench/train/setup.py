@@ -21,6 +21,7 @@ from alm_bench.train.batches import Corpus, clips_of
 from alm_bench.train.config import ModelConfig, TrainConfig
 from alm_bench.train.features import cached_logmels
 from alm_bench.train.lora import add_lora
+from alm_bench.train.objectives import check_objectives
 from alm_bench.train.sources import Source, clip_key, read_source
 
 Report = Callable[[str, int, int], None]
@@ -41,6 +42,7 @@ class Prepared:
 
 def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
     """Raises DataError, CheckpointError, UsageError: everything that can be wrong is found before training starts."""
+    check_objectives(config)
     sources = [read_source(part, config.missing_audio) for part in config.data]
     held_out = [read_source(part, config.missing_audio) for part in config.validation]
     model, tokenizer = build_network(config.model, config.seed, config.trained_on)

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from alm_bench.core import Metric, MetricError, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore, UsageError
-from alm_bench.core.errors import known_first
-from alm_bench.scoring.captions import METRICS, caption_scores
-from alm_bench.scoring.java import find_java
+from alm_bench.scoring.captions import caption_scores
+from alm_bench.scoring.metrics import LAST, computable_spec, default_metrics, metric_spec
 from alm_bench.scoring.multiple_choice import answered, clips, counted_rows
-from alm_bench.scoring.spice import spice_folder
 
 TEXT_PARSER = "text@1"
 """A sentence is read as it is: stripped, without the words that it was told to begin with."""
@@ -22,22 +20,22 @@ BLIND_OTHER = "another item's reference"
 
 @dataclass(frozen=True, slots=True)
 class CaptionOptions:
-    """`metrics`: names separated by `+` (`spice+cider`), or `all`, as where none are given."""
+    """`metrics`: names separated by `+` (`spice+cider`); default: `all`, those that are computed by default."""
 
     metrics: str | None = None
 
     def chosen(self) -> tuple[str, ...]:
-        """Raises UsageError for an unknown one."""
+        """Return the names of the chosen metrics. Raises UsageError for one that is not computed from sentences."""
         if self.metrics in (None, "all"):
-            return METRICS
+            return default_metrics()
         names = tuple(name.strip() for name in self.metrics.split("+") if name.strip())
         if not names:
-            raise UsageError(f"metrics={self.metrics} names no metric; known: {', '.join(METRICS)}")
+            raise UsageError(f"metrics={self.metrics} names no metric; known: {', '.join(default_metrics())}")
         for name in names:
-            if name not in METRICS:
-                raise UsageError(
-                    f"metrics={self.metrics}: unknown metric {name!r}; known: {known_first(name, METRICS)}"
-                )
+            try:
+                computable_spec(name)
+            except UsageError as error:
+                raise UsageError(f"metrics={self.metrics}: {error}") from None
         return names
 
 
@@ -121,29 +119,26 @@ def sentences(rows: Sequence[Scored]) -> list[str]:
 
 def scores_of(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
     """What each item earns by those of `figures` that are means of items; BLEU's and METEOR's are not."""
-    names = [name for name in MEANS if name in figures]
+    specs = [metric_spec(name) for name in figures]
+    names = [spec.name for spec in specs if spec.per_item and spec.compute is not None]
     if not names:
         return {}
     return caption_scores(sentences(rows), [references(row.sample) for row in rows], metrics=names).items
 
 
-MEANS = ("spice", "spider", "cider", "rouge_l")
-RANKED = ("spice", "cider", "meteor", "rouge_l")
-
-
 def ranked(metrics: Sequence[str]) -> str:
-    """The metric that items are compared by: of the chosen ones the first of these four that this machine can compute,
-    else the first."""
-    return next((metric for metric in RANKED if metric in metrics and _computable(metric)), metrics[0])
+    """Return the metric that items are compared by: of the chosen ones the most preferred that this machine can
+    compute, else the first."""
+    preferred = sorted(metrics, key=lambda name: metric_spec(name).preference)
+    return next((name for name in preferred if metric_spec(name).preference < LAST and _computable(name)), metrics[0])
 
 
 def _computable(metric: str) -> bool:
     """Whether what a metric needs is installed: decided before any text is looked at, alike for all runs."""
+    require = metric_spec(metric).require
     try:
-        if metric in ("spice", "meteor"):
-            find_java()
-        if metric == "spice":
-            spice_folder()
+        if require is not None:
+            require()
     except MetricError:
         return False
     return True

@@ -13,7 +13,7 @@ from alm_bench.core import AudioRef, DataRoot, Decoding, Request, Runtime
 from alm_bench.data import LocalRoot
 from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
-from alm_bench.runner.conditions import Condition
+from alm_bench.runner.conditions import read_condition
 from alm_bench.runner.executors.batch import InferenceSettings
 from alm_bench.runner.executors.worker import Loaded, Recipe, Worker
 
@@ -22,7 +22,7 @@ HEARS = """
         heard = b"".join(wave.tobytes() for wave in request.waves)
         return f"{zlib.crc32(heard)} {os.getcwd()}"
 """
-ASKED = InferenceSettings("run", Decoding(), "generate", Condition.read("clean"), threads=2)
+ASKED = InferenceSettings("run", Decoding(), "generate", read_condition("clean"), threads=2)
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,12 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from alm_bench.core import UsageError
 from alm_bench.train.config import CONFIGS, TrainConfig, load_config
+from alm_bench.train.setup import prepare
 
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.toml")), ids=lambda file: file.stem)
@@ -24,7 +26,6 @@ def test_set_changes_a_key(recipe: Callable[..., TrainConfig]) -> None:
     [
         ({"lerning_rate": "1"}, "unknown key 'lerning_rate'; known:"),
         ({"stage__0__stepz": "1"}, "unknown key 'stepz'; known: steps"),
-        ({"stage__0__objective": "guesses"}, "takes one of tags, answers, found 'guesses'"),
         ({"stage__0__steps": '"many"'}, "takes int, found 'many'"),
         ({"stage": "[]"}, "at least one"),
         ({"stage__3__steps": "1"}, "no item 3 among the 1"),
@@ -36,6 +37,22 @@ def test_a_wrong_key_is_one_line(recipe: Callable[..., TrainConfig], changes: di
         recipe(**changes)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"objective": "guesses"}, "unknown objective 'guesses'; known: "),
+        ({"objective": "tags", "random_crop": "true"}, "stage.0 of recipe: random_crop would cut clips away"),
+    ],
+)
+def test_an_objective_that_does_not_fit_is_one_line_before_anything_is_read(
+    recipe: Callable[..., TrainConfig], tmp_path: Path, changes: dict[str, str], message: str
+) -> None:
+    config = recipe(**{f"stage__0__{key}": value for key, value in changes.items()})
+    with pytest.raises(UsageError) as error:
+        prepare(replace(config, data=(replace(config.data[0], file="absent.json"),)), tmp_path, lambda *_: None)
+    assert str(error.value).startswith(message)
 
 
 def test_an_unknown_config_names_the_known_ones() -> None:

@@ -15,6 +15,7 @@ from alm_bench.mellow.checkpoint import load_folder
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.features import LogMels
 from alm_bench.train.loop import Trainer
+from alm_bench.train.objectives.answers import Answers
 from alm_bench.train.setup import prepare
 
 BOTH = """
@@ -185,7 +186,7 @@ def test_long_clips_are_cut_anew_each_time(recipe: Callable[..., TrainConfig], r
     config = recipe(data=data, stage__0__random_crop="true")
     prepared = prepare(config, tmp_path, lambda *_: None)
     stage = Trainer(config, prepared, lambda entry: None).stage(0)
-    batches = [stage.collator.answers([0], step) for step in (0, 0, 1)]
+    batches = [Answers.collate(stage.data, [0], step) for step in (0, 0, 1)]
     first, again, other = (batch.logmel for batch in batches if batch.logmel is not None)
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
@@ -196,8 +197,8 @@ def test_held_out_clips_stay_whole(recipe: Callable[..., TrainConfig], tmp_path:
     config = recipe(stage__0__spec_augment="true")
     prepared = prepare(config, tmp_path, lambda *_: None)
     trainer = Trainer(config, prepared, lambda entry: None)
-    masked = trainer.stage(0).collator.answers([2], 0).logmel
-    heard = trainer.held_out(prepared.corpus, config.stage[0]).answers([2], 0).logmel
+    masked = Answers.collate(trainer.stage(0).data, [2], 0).logmel
+    heard = Answers.collate(trainer.held_out(prepared.corpus, config.stage[0]), [2], 0).logmel
     whole = prepared.corpus.logmels[[2]]
     assert masked is not None
     assert heard is not None

@@ -5,64 +5,106 @@ adds one through the entry point group `alm_bench.metrics`, whose value is a `Me
 knows a metric by its name: a metric without a specification is printed as a percentage under its own name.
 """
 
-import importlib
-import pkgutil
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from importlib.metadata import entry_points
 
-from alm_bench.core.errors import UsageError, known_first
-from alm_bench.scoring.metrics.spec import Compute, MetricSpec, Scale
+from alm_bench.core.errors import MetricError, UsageError
+from alm_bench.core.registry import Registry, check_instance, load_registry
+from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, mean_score
+from alm_bench.scoring.metrics.spec import LAST, Compute, MetricSpec, Scale
 
-__all__ = ["Compute", "MetricSpec", "Scale", "broken_metrics", "metric_spec", "metric_specs", "sort_metrics"]
+__all__ = [
+    "LAST",
+    "CaptionScore",
+    "Compute",
+    "MetricSpec",
+    "References",
+    "Scale",
+    "Sentences",
+    "broken_metrics",
+    "computable_spec",
+    "default_metrics",
+    "mean_score",
+    "metric_spec",
+    "metric_specs",
+    "score_sentences",
+    "sort_metrics",
+]
 
 GROUP = "alm_bench.metrics"
 
+OPEN = "open_"
+"""Prefix of a metric of sentences that covers a task's open questions alone."""
+
 
 @cache
-def _registry() -> tuple[dict[str, MetricSpec], dict[str, str]]:
-    specs: dict[str, MetricSpec] = {}
-    broken: dict[str, str] = {}
-    for module in pkgutil.iter_modules(__path__):
-        for spec in getattr(importlib.import_module(f"{__name__}.{module.name}"), "METRICS", ()):
-            specs[spec.name] = spec
-    for point in entry_points(group=GROUP):
-        try:
-            spec = point.load()
-        except Exception as error:  # noqa: BLE001  a plug-in's code may raise anything: its reason is listed
-            broken[point.name] = f"{type(error).__name__}: {error}"
-            continue
-        if not isinstance(spec, MetricSpec):
-            broken[point.name] = f"{point.value} is a {type(spec).__name__}, expected a MetricSpec"
-        elif spec.name in specs:
-            raise UsageError(f"metric {spec.name!r} is defined twice, the second time by {point.value}: uninstall one")
-        else:
-            specs[spec.name] = spec
-    return specs, broken
+def _registry() -> Registry[MetricSpec]:
+    return load_registry("metric", __name__, "METRICS", GROUP, lambda spec: spec.name, check_instance(MetricSpec))
 
 
 def metric_specs() -> Mapping[str, MetricSpec]:
     """Return all metrics by name: the built-in ones in the order of their tables, then those of installed packages."""
-    return dict(sorted(_registry()[0].items(), key=lambda item: item[1].rank))
+    specs = _registry().entries
+    opened = {OPEN + name: _of_open_questions(spec) for name, spec in specs.items() if spec.compute is not None}
+    return dict(sorted({**opened, **specs}.items(), key=lambda item: item[1].rank))
+
+
+def _of_open_questions(spec: MetricSpec) -> MetricSpec:
+    return replace(
+        spec,
+        name=OPEN + spec.name,
+        title=f"open, {spec.title}",
+        own_items=True,
+        rank=spec.rank + 20,
+        compute=None,
+        by_default=False,
+    )
 
 
 def broken_metrics() -> Mapping[str, str]:
     """Return the entry points that gave no metric, with the reason."""
-    return dict(_registry()[1])
+    return _registry().broken
 
 
 def metric_spec(name: str) -> MetricSpec:
     """Return a metric's specification; default: a percentage under its own name, higher is better."""
-    found = _registry()[0].get(name)
-    return MetricSpec(name=name, title=name.replace("_", " ")) if found is None else found
+    specs = _registry().entries
+    base = specs.get(name.removeprefix(OPEN))
+    if name not in specs and name.startswith(OPEN) and base is not None and base.compute is not None:
+        return _of_open_questions(base)
+    return specs.get(name) or MetricSpec(name=name, title=name.replace("_", " "))
 
 
 def computable_spec(name: str) -> MetricSpec:
     """Return the specification of a metric that is computed from sentences. Raises UsageError for any other."""
-    known = [spec.name for spec in metric_specs().values() if spec.compute is not None]
-    if name not in known:
-        raise UsageError(f"unknown metric {name!r}; known: {known_first(name, known)}")
-    return _registry()[0][name]
+    spec = _registry().entries.get(name)
+    if spec is None or spec.compute is None:
+        known = [known for known, spec in _registry().entries.items() if spec.compute is not None]
+        raise UsageError(_registry().unknown(name, known))
+    return spec
+
+
+def score_sentences(name: str, sentences: Sentences) -> CaptionScore:
+    """Compute a metric of sentences, once however often it is asked for.
+
+    Raises UsageError for a metric that is not computed from sentences, MetricError, which also says that a metric gave
+    another number of values than items or one that is not finite.
+    """
+    compute = computable_spec(name).compute
+    assert compute is not None
+    score = sentences.once(("score", name), lambda: compute(sentences))
+    if len(score.items) != len(sentences.candidates):
+        raise MetricError(f"gave {len(score.items)} values for {len(sentences.candidates)} items")
+    if not all(map(math.isfinite, (score.corpus, *score.items))):
+        raise MetricError("gave a value that is not finite")
+    return score
+
+
+def default_metrics() -> tuple[str, ...]:
+    """Return the metrics of sentences that are computed if none are chosen, in the order of tables."""
+    return tuple(name for name, spec in metric_specs().items() if spec.by_default)
 
 
 def sort_metrics(names: Sequence[str]) -> list[str]:

@@ -1,17 +1,17 @@
 """What a metric is: the one thing that a new metric has to say of itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from alm_bench.scoring.captions import CaptionScore
+    from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences
 
 Scale = Literal["percent", "number"]
 """How a stored value is printed: a fraction times 100, or the number itself."""
 
-Compute = Callable[[Sequence[str], Sequence[Sequence[str]]], "CaptionScore"]
-"""From candidates (items,) and references (items, at least one) to the corpus value and one value an item."""
+Compute = Callable[["Sentences"], "CaptionScore"]
+"""From candidates and references to the corpus value and one value an item. Raises MetricError, whose text is shown."""
 
 LAST = 1_000_000
 
@@ -53,11 +53,18 @@ class MetricSpec:
     in_overview: bool = False
     """Whether the table of one row a run, in which a command ends, has a column of the metric beside the main one."""
 
-    needs: tuple[str, ...] = ()
-    """What must be there to compute it, such as `java`."""
-
     compute: Compute | None = None
-    """Computes the metric from tokenised sentences; None for metrics that a task computes itself."""
+    """Computes the metric from sentences (`mean_score` is for means of items); None for metrics that a task computes
+    itself."""
+
+    require: Callable[[], object] | None = None
+    """Raises MetricError if what the metric needs (Java, a model) is not installed, before any text is looked at."""
+
+    by_default: bool = False
+    """Whether the metric is computed if none are chosen; others are chosen by name."""
+
+    preference: int = LAST
+    """Of the chosen metrics that can be computed, items are compared by the one of lowest preference."""
 
     rank: int = LAST
     """Position among the columns of a table, ascending."""

@@ -1,0 +1,54 @@
+"""Noise: in place of a clip, or mixed into it."""
+
+from typing import ClassVar
+
+from alm_bench.audio import mix_at_snr, noise_like
+from alm_bench.core import Wave
+from alm_bench.runner.conditions.base import Change, Condition
+
+
+class Gaussian(Condition):
+    """Replace each clip by Gaussian noise of its length and RMS."""
+
+    kind: ClassVar = "gaussian"
+    title: ClassVar = "Gaussian noise of each clip's RMS in its place."
+    random: ClassVar = True
+
+    @property
+    def level(self) -> float:
+        return float("-inf")
+
+    def change(self, clip: str) -> Change:
+        def replace_by_noise(wave: Wave) -> Wave:
+            return noise_like(wave, self.name, self.seed, self.repeat, clip)
+
+        return replace_by_noise
+
+
+class SignalToNoise(Condition):
+    """Mix Gaussian noise into each clip at a signal-to-noise ratio in decibels, -200 to 200: `snr:20`."""
+
+    kind: ClassVar = "snr"
+    title: ClassVar = "Each clip with Gaussian noise at a signal-to-noise ratio in decibels."
+    examples: ClassVar = ("snr:20",)
+    random: ClassVar = True
+
+    def problem(self) -> str | None:
+        try:
+            fits = -200 <= float(self.parameter) <= 200
+        except ValueError:
+            fits = False
+        return None if fits else "takes decibels, -200 to 200"
+
+    @property
+    def level(self) -> float:
+        return float(self.parameter)
+
+    def change(self, clip: str) -> Change:
+        def mix_with_noise(wave: Wave) -> Wave:
+            return mix_at_snr(wave, self.level, self.name, self.seed, self.repeat, clip)
+
+        return mix_with_noise
+
+
+CONDITIONS = (Gaussian, SignalToNoise)

@@ -1,0 +1,35 @@
+"""Nothing to be heard: silent clips, or none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from alm_bench.audio import silence_like
+from alm_bench.core import Request
+from alm_bench.runner.conditions.base import Change, Condition
+
+
+class Silence(Condition):
+    """Replace each clip by silence of its length."""
+
+    kind: ClassVar = "silence"
+    title: ClassVar = "Silence in each clip's place."
+    silent: ClassVar = True
+
+    def change(self, clip: str) -> Change:
+        return silence_like
+
+
+class NoClip(Condition):
+    """Ask without any clip."""
+
+    kind: ClassVar = "none"
+    title: ClassVar = "No clip at all."
+    silent: ClassVar = True
+    without_clips: ClassVar = True
+
+    def requests(self, requests: Sequence[Request]) -> list[Request]:
+        return [replace(request, audio=(), spare=None) for request in requests]
+
+
+CONDITIONS = (Silence, NoClip)

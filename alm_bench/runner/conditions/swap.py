@@ -1,0 +1,27 @@
+"""Another clip of the task in each clip's place."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from alm_bench.core import Request, UsageError
+from alm_bench.runner.conditions.base import Condition
+
+
+class Swap(Condition):
+    """Swap the task's clips by a random derangement: questions about one clip share its partner."""
+
+    kind: ClassVar = "swap"
+    title: ClassVar = "Another clip of the task in each clip's place."
+    random: ClassVar = True
+
+    def requests(self, requests: Sequence[Request]) -> list[Request]:
+        clips = {ref.id: ref for request in requests for ref in request.audio}
+        names = sorted(clips)
+        if len(names) < 2:
+            raise UsageError("swap takes another clip of the task, and it has one only")
+        other = {names[one]: clips[names[partner]] for one, partner in self.derange(len(names)).items()}
+        return [replace(request, audio=tuple(other[ref.id] for ref in request.audio)) for request in requests]
+
+
+CONDITIONS = (Swap,)

@@ -1,0 +1,32 @@
+"""CIDEr-D (Vedantam et al., arXiv 1411.5726)."""
+
+from collections.abc import Sequence
+
+from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, mean_score
+from alm_bench.scoring.metrics.spec import MetricSpec
+
+
+def cider(candidates: Sequence[str], references: References) -> CaptionScore:
+    """Return CIDEr-D times 10, its document frequencies from these references, as pycocoevalcap does."""
+    from pycocoevalcap.cider.cider import Cider
+
+    known = {number: list(each) for number, each in enumerate(references)}
+    _, items = Cider().compute_score(known, {number: [text] for number, text in enumerate(candidates)})
+    return mean_score(items)
+
+
+def _compute(sentences: Sentences) -> CaptionScore:
+    return cider(sentences.candidates, sentences.references)
+
+
+METRICS = (
+    MetricSpec(
+        rank=40,
+        name="cider",
+        title="CIDEr",
+        description="CIDEr-D (arXiv 1411.5726), times 10.",
+        by_default=True,
+        preference=1,
+        compute=_compute,
+    ),
+)

@@ -1,0 +1,85 @@
+"""METEOR 1.5 (Denkowski and Lavie, WMT 2014)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from alm_bench.core.errors import MetricError
+from alm_bench.scoring import java
+from alm_bench.scoring.intervals import Array
+from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences
+from alm_bench.scoring.metrics.spec import MetricSpec
+
+# METEOR 1.5's parameters for English: task `rank`, weights of exact, stem, synonym and paraphrase matches.
+ALPHA, BETA, GAMMA, DELTA = 0.85, 0.2, 0.6, 0.75
+WEIGHTS = (1.0, 0.6, 0.8, 0.6)
+_STATISTICS = 23
+
+
+def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
+    """METEOR 1.5 (Denkowski and Lavie, WMT 2014), English, the best of several references; the corpus's from sums.
+
+    Raises MetricError without Java.
+    """
+    lines = []
+    for candidate, each in zip(candidates, references, strict=True):
+        told = candidate.replace("|||", "").replace("  ", " ")
+        lines.append(" ||| ".join(("SCORE", *each, told)))
+    jar = java.package_folder("meteor") / "meteor-1.5.jar"
+    asked = ["-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
+    said = java.run(asked, "\n".join(lines) + "\n", seconds=java.allowed_seconds(len(lines))).splitlines()
+    rows = [line.split() for line in said]
+    if len(rows) != len(lines) or any(len(row) != _STATISTICS for row in rows):
+        raise MetricError(f"METEOR gave {len(rows)} lines for {len(lines)} items, expected {_STATISTICS} numbers each")
+    counts = np.array(rows, dtype=np.float64)
+    # A candidate that matches all of a reference in one piece is not fragmented; METEOR adds none of its chunks up.
+    stages = counts[:, 4:20].reshape(-1, 4, 2, 2).sum(axis=(1, 2))
+    counts[(stages == counts[:, :2]).all(axis=1) & (counts[:, 20] == 1), 20] = 0
+    items = meteor_of(counts)[..., 0]
+    return CaptionScore(float(meteor_of(counts.sum(axis=0))[0]), items.tolist(), counts, meteor_of)
+
+
+def meteor_of(sums: Array) -> Array:
+    """METEOR of its statistics, (..., 23) to (..., 1).
+
+    They are: length of candidate and reference, their function words, then for each kind of match (exact, stem,
+    synonym, paraphrase) the candidate's and the reference's content words matched, and both's function words, then
+    chunks and the words matched in both.
+    """
+    stages = sums[..., 4:20].reshape(*sums.shape[:-1], 4, 4)
+    chunks, words = sums[..., 20], (sums[..., 21] + sums[..., 22]) / 2
+    weights = np.array(WEIGHTS)
+    rates = []
+    for side in (0, 1):
+        matched = (DELTA * stages[..., side] + (1 - DELTA) * stages[..., side + 2]) @ weights
+        function = sums[..., side + 2]
+        length = DELTA * (sums[..., side] - function) + (1 - DELTA) * function
+        rates.append(_ratio(matched, length))
+    precision, recall = rates
+    mean = _ratio(precision * recall, (1 - ALPHA) * recall + ALPHA * precision)
+    found: Array = (mean * (1 - GAMMA * _ratio(chunks, words) ** BETA))[..., None]
+    return found
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """0 where there is nothing to divide by: what matches nothing scores nothing."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def _compute(sentences: Sentences) -> CaptionScore:
+    return meteor(sentences.candidates, sentences.references)
+
+
+METRICS = (
+    MetricSpec(
+        rank=43,
+        name="meteor",
+        title="METEOR",
+        description="METEOR 1.5 (Denkowski and Lavie, 2014).",
+        per_item=False,
+        by_default=True,
+        preference=2,
+        compute=_compute,
+        require=java.find_java,
+    ),
+)

@@ -1,0 +1,32 @@
+"""ROUGE-L (Lin, 2004)."""
+
+from collections.abc import Sequence
+
+from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, mean_score
+from alm_bench.scoring.metrics.spec import MetricSpec
+
+
+def rouge_l(candidates: Sequence[str], references: References) -> CaptionScore:
+    """Return F of the longest common subsequence, beta 1.2, the best precision and recall, as pycocoevalcap does."""
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    known = {number: list(each) for number, each in enumerate(references)}
+    _, items = Rouge().compute_score(known, {number: [text] for number, text in enumerate(candidates)})
+    return mean_score(items)
+
+
+def _compute(sentences: Sentences) -> CaptionScore:
+    return rouge_l(sentences.candidates, sentences.references)
+
+
+METRICS = (
+    MetricSpec(
+        rank=44,
+        name="rouge_l",
+        title="ROUGE-L",
+        description="ROUGE-L (Lin, 2004), beta 1.2.",
+        by_default=True,
+        preference=3,
+        compute=_compute,
+    ),
+)

@@ -1,0 +1,29 @@
+"""SPICE (Anderson et al., arXiv 1607.08822)."""
+
+from alm_bench.scoring.java import find_java
+from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, mean_score
+from alm_bench.scoring.metrics.spec import MetricSpec
+from alm_bench.scoring.spice import spice_folder, spice_items
+
+
+def _compute(sentences: Sentences) -> CaptionScore:
+    return mean_score(spice_items(sentences.candidates, sentences.references, sentences.names))
+
+
+def _require() -> None:
+    find_java()
+    spice_folder()
+
+
+METRICS = (
+    MetricSpec(
+        rank=41,
+        name="spice",
+        title="SPICE",
+        description="SPICE (arXiv 1607.08822).",
+        by_default=True,
+        preference=0,
+        compute=_compute,
+        require=_require,
+    ),
+)

@@ -1,0 +1,26 @@
+"""SPIDEr, the mean of CIDEr and SPICE (Liu et al., arXiv 1612.00370)."""
+
+from alm_bench.core.errors import MetricError
+from alm_bench.scoring.metrics import score_sentences
+from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, mean_score
+from alm_bench.scoring.metrics.spec import MetricSpec
+
+
+def _compute(sentences: Sentences) -> CaptionScore:
+    try:
+        both = zip(score_sentences("cider", sentences).items, score_sentences("spice", sentences).items, strict=True)
+    except MetricError as error:
+        raise MetricError(f"is the mean of CIDEr and SPICE; SPICE {error}") from error
+    return mean_score([(one + other) / 2 for one, other in both])
+
+
+METRICS = (
+    MetricSpec(
+        rank=42,
+        name="spider",
+        title="SPIDEr",
+        description="Mean of CIDEr and SPICE (arXiv 1612.00370).",
+        by_default=True,
+        compute=_compute,
+    ),
+)

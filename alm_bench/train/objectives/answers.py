@@ -1,0 +1,145 @@
+"""Answers to prompts about one or two clips: what the whole network is trained on."""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from alm_bench.core import AudioRef, Decoding, UsageError
+from alm_bench.mellow.encoder import Encoded
+from alm_bench.mellow.generate import generate
+from alm_bench.train.batches import Corpus, StageData
+from alm_bench.train.config import StageConfig
+from alm_bench.train.lora import merge_lora
+from alm_bench.train.mixture import sample_mixture
+from alm_bench.train.objectives.base import ClipBatch, Objective
+from alm_bench.train.sampler import Curriculum, Steps
+from alm_bench.train.sources import clip_key
+
+ANSWER_TOKENS = 250
+"""Longest answer in tokens, as published."""
+
+LONGEST = 32
+"""Tokens that an answer may have where answers are compared word for word."""
+
+
+@dataclass(slots=True, kw_only=True)
+class AnswerBatch(ClipBatch):
+    """Prompts and answers, and which of the batch's clips each is about."""
+
+    first: Sequence[int]
+    """Index of each row's first clip."""
+
+    second: Sequence[int]
+    """Index of each row's second clip, -1 without one."""
+
+    prompts: Sequence[Sequence[int]]
+    """Token ids of each prompt."""
+
+    answers: Sequence[Sequence[int]]
+    """Token ids of each answer."""
+
+    @property
+    def units(self) -> int:
+        return sum(len(answer) for answer in self.answers)
+
+
+class Answers(Objective):
+    """Cross-entropy of the answers' tokens, given the clips and the prompt."""
+
+    name: ClassVar = "answers"
+    title: ClassVar = "Cross-entropy of the answers' tokens."
+    takes_encoded: ClassVar = True
+    trains_lora: ClassVar = True
+
+    @classmethod
+    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: Lengths, seed: int) -> Steps | Curriculum:
+        if not any(corpus.sizes):
+            raise UsageError(f"stage {stage.name}: its data has tags only, and no rows to answer")
+        return sample_mixture(corpus, stage, lengths, seed)
+
+    @classmethod
+    def count(cls, corpus: Corpus) -> int:
+        return sum(corpus.sizes)
+
+    @classmethod
+    def collate(cls, data: StageData, rows: Sequence[int], step: int) -> AnswerBatch:
+        """`step` draws the wording of rewritten prompts and, in the fixed layout, second clips."""
+        corpus, first, second, prompts, answers = data.corpus, [], [], [], []
+        for number in rows:
+            source, index = corpus.row(int(number))
+            row = source.rows[index]
+            prompt, answer = source.phrased(index, step)
+            first.append(corpus.place[clip_key(row.clips[0])])
+            second.append(_second_clip(data, row.clips, step, index))
+            prompts.append(data.protocol.prompt_ids(prompt, data.tokenizer, data.config.prompt))
+            answers.append(_answer_ids(data, answer))
+        used = sorted({clip for clip in (*first, *second) if clip >= 0})
+        new = {clip: index for index, clip in enumerate(used)} | {-1: -1}
+        batch = AnswerBatch(
+            first=[new[clip] for clip in first],
+            second=[new[clip] for clip in second],
+            prompts=prompts,
+            answers=answers,
+        )
+        if data.encoded is not None:
+            batch.encoded = Encoded(*(part[used] for part in data.encoded))
+        else:
+            batch.logmel = data.logmel(used, step)
+        return batch
+
+    def forward(self, batch: AnswerBatch) -> Tensor:
+        loss, _ = self.model.answer_loss(self.sequences(batch), batch.answers)
+        return loss
+
+    def sequences(self, batch: AnswerBatch) -> list[Tensor]:
+        """Return the embeddings that each answer of a batch follows, (length, width)."""
+        tokens = self.model.mapper(self.model.encoder.heard(batch.encode(self.model)))
+        second = [None if clip < 0 else tokens[clip] for clip in batch.second]
+        return self.model.sequences(tokens[list(batch.first)], second, batch.prompts)
+
+    def measure(self, data: StageData, limit: int, autocast: torch.autocast) -> Mapping[str, Any]:
+        """Return per part the share of rows that greedy decoding answers word for word."""
+        corpus, tokenizer = data.corpus, data.tokenizer
+        model = merge_lora(self.model).eval()  # the engine reads plain weights
+        plain, device = Answers(model), next(model.parameters()).device
+        decoding = Decoding(max_new_tokens=LONGEST)
+        right: dict[str, list[bool]] = defaultdict(list)
+        rows = range(min(limit, sum(corpus.sizes)))
+        for start in range(0, len(rows), 64):
+            part = rows[start : start + 64]
+            batch = self.collate(data, part, 0).to(device)
+            with autocast:
+                sequences = plain.sequences(batch)
+            written = generate(model, sequences, list(map(str, part)), decoding)
+            for number, row, answer in zip(part, written, batch.answers, strict=True):
+                source, index = corpus.row(number)
+                text = tokenizer.decode(row.tokens, skip_special_tokens=True)
+                expected = tokenizer.decode(list(answer), skip_special_tokens=True)
+                right[source.rows[index].subtype].append(text.strip() == expected.strip())
+        return {"answered": {part: round(sum(marks) / len(marks), 4) for part, marks in sorted(right.items())}}
+
+
+def _second_clip(data: StageData, clips: Sequence[AudioRef], step: int, index: int) -> int:
+    """The second clip; where there is none, a random one in the fixed layout, as published, and none in ours."""
+    if len(clips) > 1:
+        return data.corpus.place[clip_key(clips[1])]
+    if data.config.prompt.layout == "compact":
+        return -1
+    seed = zlib.crc32(f"{step}/{index}/{clips[0].id}".encode())
+    return int(np.random.default_rng(seed).integers(len(data.corpus.clips)))
+
+
+def _answer_ids(data: StageData, text: str) -> list[int]:
+    """The fixed layout's answers end in a blank of their own and the stop token, the compact one's in that."""
+    suffix = data.protocol.suffix
+    ids = data.tokenizer.encode(text + suffix, add_special_tokens=False).ids
+    return (ids if suffix else [*ids, data.config.prompt.stop])[:ANSWER_TOKENS]
+
+
+OBJECTIVES = (Answers,)
