@@ -10,6 +10,7 @@ import pytest
 import small_world
 
 HOME = Path(__file__).resolve().parents[1]
+_UPSTAIRS = "core audio data demo mellow parsing plugins records reports runner scaffold scoring train"
 MAY_IMPORT = {
     "core": "",
     "audio": "core",
@@ -26,7 +27,11 @@ MAY_IMPORT = {
     "tasks": "core audio data demo parsing scoring",
     "adapters": "core audio data mellow plugins",
     "runner": "core audio data scoring records reports plugins",
-    "cli": "core audio data demo parsing plugins records reports runner scaffold scoring train",
+    "resolve": _UPSTAIRS,
+    "evaluate": f"{_UPSTAIRS} resolve",
+    "noise_ablation": f"{_UPSTAIRS} evaluate resolve",
+    "cli": "core audio data demo parsing plugins records reports runner scaffold scoring train "
+    "resolve evaluate noise_ablation",
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

@@ -1,4 +1,4 @@
-"""The options of `run` as they were given, and what they come to."""
+"""The options of a run as they were given, and what they come to."""
 
 import math
 from collections.abc import Iterator
@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from alm_bench.cli import common
-from alm_bench.core import AnswerBy, Decoding, OptionOrder, Strategy, UsageError
+from alm_bench.core import CACHE_MB, AnswerBy, Decoding, OptionOrder, Strategy, UsageError
+from alm_bench.core.device import check_device_and_dtype, make_runtime
+from alm_bench.core.options import answer_tags, one_of, pairs
+from alm_bench.plugins import AdapterEntry, catalogue
+from alm_bench.records.find import RUNS, find_run
+from alm_bench.runner.batch_size import parse_batch_size
+from alm_bench.runner.budget import Budget
+from alm_bench.runner.spec import RunSpec
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
-    from alm_bench.runner import RunSpec
-    from alm_bench.runner.budget import Budget
     from alm_bench.runner.executors import Executor
     from alm_bench.runner.executors.cluster import Cluster
     from alm_bench.runner.executors.worker import Recipe
@@ -41,70 +45,92 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The options of the command as they were given."""
+class RunOptions:
+    """The options of `alm-bench run`, of `evaluate` and of a suite, as they were given.
+
+    `tasks` are comma-separated, and one value may name a collection of them. `adapter` is a model that is made already;
+    `model` is its name then.
+    """
 
     model: str
     tasks: str
-    data: str
-    split: str | None
-    limit: int | None
-    seed: int
-    batch_size: str
-    workers: int
-    cache_mb: int
-    executor: str
-    replicas: int | None
-    address: str | None
-    gpus_per_worker: float | None
-    device: str
-    dtype: str | None
-    model_arg: list[str] | None
-    task_arg: list[str] | None
-    label: str | None
-    prompt: str | None
-    max_new_tokens: int | None
-    decoding: str
-    top_p: float
-    temperature: float
-    answer_by: str
-    strategy: str
-    options: str
-    shuffles: int | None
-    solvable_by: str | None
-    answer_tag: list[str] | None
-    missing_audio: str
-    metrics: str | None
-    max_failures: str
-    max_cost: float | None
-    dry_run: bool
-    out: Path
-    fresh: bool
-    json_: bool
+    data: str = "auto"
+    split: str | None = None
+    limit: int | None = None
+    seed: int = 0
+    batch_size: str = "8"
+    workers: int = 2
+    cache_mb: int = CACHE_MB
+    executor: str = "local"
+    replicas: int | None = None
+    address: str | None = None
+    gpus_per_worker: float | None = None
+    device: str = "auto"
+    dtype: str | None = None
+    model_arg: list[str] | None = None
+    task_arg: list[str] | None = None
+    label: str | None = None
+    prompt: str | None = None
+    max_new_tokens: int | None = None
+    decoding: str = "greedy"
+    top_p: float = 0.8
+    temperature: float = 1.0
+    answer_by: str = "generate"
+    strategy: str = "plain"
+    options: str = "given"
+    shuffles: int | None = None
+    solvable_by: str | None = None
+    answer_tag: list[str] | None = None
+    missing_audio: str = "error"
+    metrics: str | None = None
+    max_failures: str = "0"
+    max_cost: float | None = None
+    out: Path = RUNS
+    fresh: bool = False
+    adapter: "Adapter | None" = None
+
+    @property
+    def entry(self) -> AdapterEntry:
+        """The model as the catalogue knows it. Raises UsageError for an unknown name."""
+        if self.adapter is not None:
+            return AdapterEntry(self.model, type(self.adapter))
+        return catalogue().adapter(self.model)
+
+    @property
+    def prompts(self) -> str:
+        """The prompt set of the tasks. Raises UsageError for an unknown model."""
+        return self.prompt or self.entry.prompts
 
     @property
     def solver(self) -> Path | None:
         """The run's folder. Raises UsageError where there is none of that name."""
-        return None if self.solvable_by is None else common.find_run(self.solvable_by, self.out)
+        return None if self.solvable_by is None else find_run(self.solvable_by, self.out)
 
-    def budget(self) -> "Budget":
+    def budget(self) -> Budget:
         """Of all runs of the command together."""
-        from alm_bench.runner.budget import Budget
-
         return Budget() if self.max_cost is None else Budget(self.max_cost)
 
-    def recipe(self, prompts: str) -> "Recipe":
-        """Of the model; `prompts` is the prompt set of the tasks."""
+    def recipe(self) -> "Recipe":
+        """How the model is made."""
         from alm_bench.runner.executors.worker import Recipe
 
-        runtime = common.make_runtime(self.device, self.dtype, self.seed, self.cache_mb)
+        runtime = make_runtime(self.device, self.dtype, self.seed, self.cache_mb)
         strategy: Any = self.strategy
-        return Recipe(self.model, self.model_options(), runtime, strategy, prompts)
+        return Recipe(self.model, self.model_options(), runtime, strategy, self.prompts)
+
+    def load_model(self) -> "Adapter":
+        """Load the model, or take the one that was given. Raises UsageError."""
+        if self.adapter is None:
+            return self.recipe().make()
+        from alm_bench.runner.strategy import apply_strategy
+
+        strategy: Any = self.strategy
+        return apply_strategy(self.adapter, strategy, self.prompts)
 
     def model_options(self) -> dict[str, str]:
         """`--label` is an option of models that replay."""
         label = {} if self.label is None else {"label": self.label}
-        return common.pairs(self.model_arg, "--model-arg") | label
+        return pairs(self.model_arg, "--model-arg") | label
 
     @contextmanager
     def executing(self, adapter: "Adapter") -> Iterator["Executor"]:
@@ -114,11 +140,9 @@ class Asked:
 
             yield Local()
             return
-        from alm_bench.plugins import catalogue
         from alm_bench.runner.executors.on_ray import OnRay
 
-        prompts = self.prompt or catalogue().adapter(self.model).prompts
-        with OnRay(self._cluster(), self.recipe(prompts), adapter) as executor:
+        with OnRay(self._cluster(), self.recipe(), adapter) as executor:
             yield executor
 
     def _cluster(self) -> "Cluster":
@@ -127,7 +151,9 @@ class Asked:
         return Cluster(self.replicas or 1, self.address, self.gpus_per_worker or 0.0)
 
     def _check_executor(self) -> None:
-        common.one_of(self.executor, ("local", "ray"), "--executor")
+        one_of(self.executor, ("local", "ray"), "--executor")
+        if self.executor == "ray" and self.adapter is not None:
+            raise UsageError(f"--executor ray makes models by name, found {self.model}, which is made already")
         if self.executor == "ray":
             self._cluster().check()
             return
@@ -138,29 +164,26 @@ class Asked:
 
     def check(self) -> None:
         """Raises UsageError for values that are none."""
-        from alm_bench.runner.batch_size import parse_batch_size
-
         self._check_executor()
-        common.one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
-        common.one_of(self.missing_audio, ("error", "skip"), "--missing-audio")
-        common.one_of(self.answer_by, get_args(AnswerBy), "--answer-by")
-        common.one_of(self.strategy, get_args(Strategy), "--strategy")
-        common.one_of(self.options, get_args(OptionOrder), "--options")
+        one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
+        one_of(self.missing_audio, ("error", "skip"), "--missing-audio")
+        one_of(self.answer_by, get_args(AnswerBy), "--answer-by")
+        one_of(self.strategy, get_args(Strategy), "--strategy")
+        one_of(self.options, get_args(OptionOrder), "--options")
         if self.shuffles is not None and self.options != "shuffled":
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
-        common.check_device_and_dtype(self.device, self.dtype)
-        common.answer_tags(self.answer_tag)
+        check_device_and_dtype(self.device, self.dtype)
+        answer_tags(self.answer_tag)
         Tolerance.read(self.max_failures)
         parse_batch_size(self.batch_size)
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
             raise UsageError(f"--max-cost takes US dollars above 0, found {self.max_cost:g}")
         if self.solvable_by is not None:
-            common.find_run(self.solvable_by, self.out)
+            find_run(self.solvable_by, self.out)
 
-    def spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> "RunSpec":
+    def spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> RunSpec:
         """Of one task: its split, its kind of data, its own token limit, its options."""
         from alm_bench.runner import RunSpec
-        from alm_bench.runner.batch_size import parse_batch_size
 
         method: Any = self.decoding
         order: Any = self.options
@@ -182,5 +205,5 @@ class Asked:
             shuffles=self.shuffles or 1,
             task_options=options,
             model_options=self.model_options(),
-            answer_tags=common.answer_tags(self.answer_tag),
+            answer_tags=answer_tags(self.answer_tag),
         )
