@@ -28,10 +28,14 @@ MAY_IMPORT = {
     "adapters": "core audio data mellow plugins",
     "runner": "core audio data scoring records reports plugins",
     "resolve": _UPSTAIRS,
-    "evaluate": f"{_UPSTAIRS} resolve",
-    "noise_ablation": f"{_UPSTAIRS} evaluate resolve",
-    "cli": "core audio data demo parsing plugins records reports runner scaffold scoring train "
-    "resolve evaluate noise_ablation",
+    "models": _UPSTAIRS,
+    "results": f"{_UPSTAIRS} resolve",
+    "evaluation": f"{_UPSTAIRS} resolve",
+    "grounding": f"{_UPSTAIRS} evaluation resolve",
+    "suites": f"{_UPSTAIRS} evaluation resolve",
+    "api": f"{_UPSTAIRS} evaluation grounding models resolve results suites",
+    "": "api core results",
+    "cli": f"{_UPSTAIRS} api evaluation grounding resolve results suites".replace("mellow ", ""),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

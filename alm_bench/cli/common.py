@@ -63,7 +63,9 @@ Dtype = Annotated[
         "[default: the model's own]"
     ),
 ]
-RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name (or the end of it).")]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's folder, its name or a part of it, or `latest`.")
+]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds run folders.")]
 AnswerTag = Annotated[
     list[str] | None,

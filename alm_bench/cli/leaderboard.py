@@ -1,16 +1,13 @@
 """`alm-bench leaderboard`: tables from run folders alone."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from alm_bench.cli import common
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
-
-if TYPE_CHECKING:
-    from alm_bench.records.run import LeftOut, Run
 
 
 def leaderboard(
@@ -32,10 +29,11 @@ def leaderboard(
     """
     from alm_bench.core.files import atomic_write
     from alm_bench.plugins import catalogue
+    from alm_bench.records.find import read_finished_runs
     from alm_bench.records.summary import document
     from alm_bench.reports.leaderboard import as_csv, as_markdown, split_ranked
 
-    found, left_out = _read(runs, out)
+    found, left_out = read_finished_runs(runs, out)
     common.report_left_out(left_out)
     if not found and not with_published:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
@@ -54,15 +52,3 @@ def leaderboard(
     else:
         print(board)
         print_notice(f"written to {to / 'leaderboard.md'} and {to / 'leaderboard.csv'}")
-
-
-def _read(named: list[str] | None, out: Path) -> "tuple[list[Run], list[LeftOut]]":
-    """The runs that were named, each of which must be readable; else all finished ones, and what was left out."""
-    from alm_bench.records.run import LeftOut, find_run_folders, finished, read_each, read_run
-
-    if named:
-        return [read_run(common.find_run(run, out)) for run in named], []
-    folders, closed = find_run_folders(out)
-    unfinished = [LeftOut(folder, "not finished") for folder in folders if not finished(folder)]
-    runs, damaged = read_each([folder for folder in folders if finished(folder)], read_run)
-    return runs, [*closed, *unfinished, *damaged]

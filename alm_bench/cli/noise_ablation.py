@@ -15,7 +15,7 @@ from alm_bench.core.escape import escape_markdown, escape_terminal, print_notice
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
-    from alm_bench.evaluate import Job
+    from alm_bench.evaluation import Job
     from alm_bench.runner.ablation import Measured
 
 
@@ -43,7 +43,7 @@ def noise_ablation(
     Takes the options of `run`. Runs of the same fingerprint are not made again.
     """
     from alm_bench.cli.progress import Bars
-    from alm_bench.noise_ablation import measure_all, settle_ablations
+    from alm_bench.grounding import measure_all, settle_ablations
     from alm_bench.runner.options import RunOptions
 
     dry_run, json_ = options.pop("dry_run"), options.pop("json_")

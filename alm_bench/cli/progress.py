@@ -238,7 +238,7 @@ class Fetching(_Shown):
 
 
 class Bars:
-    """Shows the progress of runs (`evaluate.Watch`)."""
+    """Shows the progress of runs (`evaluation.Watch`)."""
 
     def count_items(self, title: str, total: int) -> Progress:
         return Progress(title, total)

@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 
 
 def run(
-    model: Annotated[str, typer.Option(help="A model's name, or ./file.py:Class, or package.module:Class.")],
+    model: Annotated[
+        str, typer.Option(help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class.")
+    ],
     tasks: Annotated[str, typer.Option(metavar="T[,T]", help="Tasks, comma-separated.")],
     data: common.DataChoice = "auto",
     split: Annotated[str | None, typer.Option(help="The task's first split where none.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first N items of each task.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="N items of each task, drawn at random by --seed.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="For sampling, shuffles and random strategies.")] = 0,
     batch_size: Annotated[
         str,
@@ -116,15 +121,15 @@ def run(
 def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool) -> None:
     """Make the runs and print their tables, or print what they would take."""
     from alm_bench.cli.progress import Bars
-    from alm_bench.evaluate import forecast_all, run_all
+    from alm_bench.evaluation import forecast_all, run_all
     from alm_bench.records.summary import document
-    from alm_bench.reports.tables import overview, report
+    from alm_bench.results import format_overview, format_run
 
     out = sys.stdout
 
     def print_run(run: "Run") -> None:
         if not json_:
-            print(report(run.summary) + "\n", file=out, flush=True)
+            print(format_run(run.summary) + "\n", file=out, flush=True)
 
     with common.chatter_aside():
         forecasts = forecast_all(members) if dry_run else None
@@ -136,7 +141,7 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool) -> Non
     if json_:
         common.print_json(document(outcome.summaries))
     else:
-        print(overview(outcome.summaries))
+        print(format_overview(outcome.summaries))
     if outcome.interrupted:
         print_notice(describe_kept(members[0].fresh))
         raise typer.Exit(130)

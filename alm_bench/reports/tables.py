@@ -237,6 +237,7 @@ def provenance(run: Mapping[str, Any]) -> str:
     """One paragraph that says where the figures come from."""
     prompt = run["prompt"]
     limit = f", the first {run['limit']}" if run["limit"] else ""
+    limit += f", {run['sample']} items at random" if run.get("sample") else ""
     parts = [
         f"data {run['data']}, revision {run['revision']}, split {run['split']}{limit}",
         f"prompt {prompt_name(prompt)}" + ("" if prompt["hash"] is None else f" ({prompt['hash']})"),

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from alm_bench.core import CACHE_MB, AnswerBy, Decoding, OptionOrder, Strategy, UsageError
 from alm_bench.core.device import check_device_and_dtype, make_runtime
@@ -44,6 +44,29 @@ class Tolerance:
         return failed > self.count if self.percent is None else 100 * failed > self.percent * n
 
 
+_NAMES = {
+    **dict.fromkeys(("<class 'int'>", "int | None"), "a whole number"),
+    **dict.fromkeys(("<class 'float'>", "float | None"), "a number"),
+    **dict.fromkeys(("<class 'str'>", "str | None"), "a text"),
+    "<class 'bool'>": "true or false",
+    "list[str] | None": "a list of texts",
+}
+"""The kinds of options in words."""
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a value is of an option's kind; a whole number is a number, true and false are none."""
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    if kind is float:
+        return isinstance(value, int | float)
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if parts := get_args(kind):
+        return any(_is_of(value, part) for part in parts)
+    return isinstance(value, kind)
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """The options of `alm-bench run`, of `evaluate` and of a suite, as they were given.
@@ -57,6 +80,7 @@ class RunOptions:
     data: str = "auto"
     split: str | None = None
     limit: int | None = None
+    sample: int | None = None
     seed: int = 0
     batch_size: str = "8"
     workers: int = 2
@@ -85,6 +109,7 @@ class RunOptions:
     metrics: str | None = None
     max_failures: str = "0"
     max_cost: float | None = None
+    conditions: list[str] | None = None
     out: Path = RUNS
     fresh: bool = False
     adapter: "Adapter | None" = None
@@ -130,7 +155,7 @@ class RunOptions:
     def model_options(self) -> dict[str, str]:
         """`--label` is an option of models that replay."""
         label = {} if self.label is None else {"label": self.label}
-        return pairs(self.model_arg, "--model-arg") | label
+        return self.entry.complete(pairs(self.model_arg, "--model-arg") | label)
 
     @contextmanager
     def executing(self, adapter: "Adapter") -> Iterator["Executor"]:
@@ -162,6 +187,27 @@ class RunOptions:
             if value is not None:
                 raise UsageError(f"{flag} {value} goes with --executor ray, found --executor {self.executor}")
 
+    def find_wrong_kinds(self) -> list[str]:
+        """A line for each option whose value is of another kind than it takes: values may come from Python or from a
+        file."""
+        found = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "adapter" and not _is_of(value, field.type):
+                found.append(f"{field.name} takes {_NAMES.get(str(field.type), field.type)}, found {value!r:.60}")
+        return found
+
+    def _check_numbers(self) -> None:
+        for name, least in (("limit", 1), ("sample", 1), ("seed", 0), ("workers", 1), ("cache_mb", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UsageError(f"--{name.replace('_', '-')} takes a whole number from {least} on, found {value}")
+        if self.limit is not None and self.sample is not None:
+            raise UsageError(
+                f"--limit {self.limit} takes the first items and --sample {self.sample} random ones, expected one of "
+                "them"
+            )
+
     def check(self) -> None:
         """Raises UsageError for values that are none."""
         self._check_executor()
@@ -174,6 +220,7 @@ class RunOptions:
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
         check_device_and_dtype(self.device, self.dtype)
         answer_tags(self.answer_tag)
+        self._check_numbers()
         Tolerance.read(self.max_failures)
         parse_batch_size(self.batch_size)
         if self.max_cost is not None and not 0 < self.max_cost < math.inf:
@@ -196,6 +243,7 @@ class RunOptions:
             prompt=self.prompt,
             seed=self.seed,
             limit=self.limit,
+            sample=self.sample,
             batch_size=parse_batch_size(self.batch_size),
             workers=self.workers,
             missing_audio=self.missing_audio,  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from alm_bench.core import AlmBenchError, UsageError
-from alm_bench.evaluate import Job, Watch, plan_job, run_plan, settle, stored_records
+from alm_bench.evaluation import Job, Watch, plan_job, run_plan, settle, stored_records
 from alm_bench.plugins import catalogue
 from alm_bench.runner.ablation import Ablation, Measured, measure, settle_ablation
 from alm_bench.runner.conditions import Condition

@@ -3,7 +3,7 @@ suites call it; how progress is shown is the caller's."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,12 +13,14 @@ from alm_bench.core.options import answer_tags, pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt
 from alm_bench.plugins import catalogue
 from alm_bench.resolve import metrics_of, pick_split, resolve_data, split_names
+from alm_bench.runner.conditions import CLEAN, Condition
 from alm_bench.runner.options import RunOptions, Tolerance
 from alm_bench.runner.spec import RunSpec
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
     from alm_bench.plugins import AdapterEntry
+    from alm_bench.records.reparse import Reparsed
     from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
     from alm_bench.runner import Plan
@@ -86,7 +88,11 @@ def resolve_jobs(asked: RunOptions) -> list[Job]:
         raise UsageError(f"--label {asked.label} names the model of a replay, found --model {asked.model}")
     _check_picks(entry, names, asked)
     options = _task_options(names, asked)
-    return [_resolve_job(name, options[name], asked) for name in names]
+    conditions = asked.conditions or [CLEAN]
+    for condition in conditions:
+        Condition.read(condition)
+    jobs = [_resolve_job(name, options[name], asked) for name in names]
+    return [replace(job, spec=replace(job.spec, condition=one)) for job in jobs for one in conditions]
 
 
 def _check_picks(model: "AdapterEntry", names: Sequence[str], asked: RunOptions) -> None:
@@ -162,6 +168,16 @@ def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit
     return plan
 
 
+def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "list[Plan]":
+    """Settle the runs of one model. One that is fitted is fitted once a task, for all its conditions."""
+    plans: list[Plan] = []
+    fits: dict[str, Fit | None] = {}
+    for job in jobs:
+        plans.append(plan_job(job, adapter, solver, fits.get(job.spec.task)))
+        fits[job.spec.task] = plans[-1].fit
+    return plans
+
+
 class _Models:
     """Loads a model once for evaluations in a row that ask for the same, and lets go of it before the next."""
 
@@ -207,7 +223,7 @@ def _run_member(
     """Make the runs of one model; whether the next may follow."""
     from alm_bench.records.run import Run, StoredRecords
 
-    plans = [plan_job(job, adapter, asked.solver) for job in jobs]  # what does not fit is met before the model works
+    plans = plan_jobs(jobs, adapter, asked.solver)  # what does not fit is met before the model works
     budget.check(plans)
     with asked.executing(adapter) as executor:
         for plan in plans:
@@ -245,7 +261,7 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
     budget, models, found = members[0].budget(), _Models(), []
     for asked, jobs in settled:
         adapter = models.load(asked)
-        plans = [plan_job(job, adapter, asked.solver) for job in jobs]
+        plans = plan_jobs(jobs, adapter, asked.solver)
         budget.check(plans)
         found += [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
     return found
@@ -297,3 +313,37 @@ def run_plan(
     if (delivery := summary["delivery"]) is not None and delivery["verdict"] != "delivered":
         print_notice(f"{plan.spec.task}: audio: {delivery['verdict']}: {delivery['reason']}")
     return summary, interrupted
+
+
+def rescore_run(
+    folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...], watch: Watch
+) -> "tuple[Run, Reparsed]":
+    """Parse and score the stored text of a run again and store that; return it and what changed. Without `tags`, the
+    run's own answer tags hold, without `metrics` its own metrics. Raises StoreError, UsageError."""
+    from alm_bench.records.reparse import parser_of, reparse
+    from alm_bench.records.run import Run, StoredRecords, finish_run
+    from alm_bench.records.store import RunStore, read_header
+    from alm_bench.records.summary import summarise
+    from alm_bench.records.text_baseline import solved_by
+    from alm_bench.scoring.spice import report_progress_to
+
+    header = read_header(folder)
+    name = header["task"]["name"]
+    if metrics is not None:
+        header["spec"]["task_options"]["metrics"] = metrics_of([name], metrics)[name]
+    tags = tags or tuple(header["spec"].get("answer_tags", ()))
+    header["spec"]["answer_tags"] = list(tags)
+    task = catalogue().task(name).create(header["spec"]["task_options"], tags)
+    parser = parser_of(header, folder)
+    with RunStore(folder, header, keep_failures=True) as store:
+        records, reparsed = reparse(store.kept, task, parser)
+        if solver is not None:
+            records = solved_by(solver, records, header)
+        with watch.count_captions() as counting, report_progress_to(counting.update):
+            summary = summarise(header, task, records, folder.name)
+        store.rewrite(records)
+        store.note("parser", task.parser)
+        if not summary["partial"]:
+            store.note("spec", header["spec"])  # with the metrics and tags of this call
+            finish_run(store, task, summary, records)
+    return Run(folder, summary, StoredRecords(folder)), reparsed
