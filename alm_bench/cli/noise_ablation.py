@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 
 def noise_ablation(
+    model: Annotated[
+        str, typer.Option(help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class.")
+    ],
     tasks: Annotated[
         str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated; those of noise_grounding where none.")
     ] = None,
@@ -49,7 +52,7 @@ def noise_ablation(
     dry_run, json_ = options.pop("dry_run"), options.pop("json_")
     if plot is not None and plot.suffix.lower() not in FIGURES:
         raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FIGURES)}")
-    asked = RunOptions(tasks=tasks or "", **options)
+    asked = RunOptions(model=model, tasks=tasks or "", **options)
     with common.chatter_aside():
         settled = settle_ablations(asked, conditions, repeats)
     if dry_run:
@@ -166,7 +169,7 @@ def _with_options_of_run(command: Any) -> None:
     """Give the command every option of `run` for its `**options`."""
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     named = {parameter.name for parameter in own}
-    theirs = [p for p in inspect.signature(run).parameters.values() if p.name not in named]
+    theirs = [p for p in inspect.signature(run).parameters.values() if p.name not in (*named, "config")]
     first = [p for p in theirs if p.default is inspect.Parameter.empty]
     rest = [p for p in theirs if p.default is not inspect.Parameter.empty]
     command.__signature__ = inspect.Signature([*first, *own, *rest])

@@ -1,13 +1,14 @@
-"""`alm-bench run`: a model on tasks, resumed by itself, with tables at the end."""
+"""`alm-bench run`: models on tasks, resumed by itself, with tables at the end."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alm_bench.cli import common
-from alm_bench.core import CACHE_MB
+from alm_bench.core import CACHE_MB, UsageError
 from alm_bench.core.escape import print_notice
 
 if TYPE_CHECKING:
@@ -18,9 +19,17 @@ if TYPE_CHECKING:
 
 def run(
     model: Annotated[
-        str, typer.Option(help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class.")
-    ],
-    tasks: Annotated[str, typer.Option(metavar="T[,T]", help="Tasks, comma-separated.")],
+        list[str] | None,
+        typer.Option(
+            help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class (repeatable: one after "
+            "the other)."
+        ),
+    ] = None,
+    tasks: Annotated[str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A suite of models and tasks (docs/suites.md) in place of both."),
+    ] = None,
     data: common.DataChoice = "auto",
     split: Annotated[str | None, typer.Option(help="The task's first split where none.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first N items of each task.")] = None,
@@ -112,10 +121,41 @@ def run(
     resumed where it stopped.
     """
     values = dict(locals())
+    for name in ("model", "config", "dry_run", "json_"):
+        del values[name]
+    evaluate(_members(model, config, values), dry_run, json_)
+
+
+def _members(model: list[str] | None, config: Path | None, values: Mapping[str, Any]) -> "list[RunOptions]":
+    """The evaluations that are asked for, a model each, or those of a suite. Raises UsageError."""
     from alm_bench.runner.options import RunOptions
 
-    del values["dry_run"], values["json_"]
-    evaluate([RunOptions(**values)], dry_run, json_)
+    if config is not None:
+        from alm_bench.suites import read_suite
+
+        _check_alone(config, model, values)
+        return read_suite(config, values["out"], values["fresh"])
+    for name, value in (("--model", model), ("--tasks", values["tasks"])):
+        if value is None:
+            raise UsageError(f"Missing option '{name}' (or --config FILE, a suite)")
+    return [RunOptions(model=name, **values) for name in dict.fromkeys(model or ())]
+
+
+def _check_alone(config: Path, model: list[str] | None, values: Mapping[str, Any]) -> None:
+    """Raises UsageError for options beside `--config` that belong into its file."""
+    from dataclasses import fields
+
+    from alm_bench.runner.options import RunOptions
+
+    defaults = {field.name: field.default for field in fields(RunOptions)} | {"tasks": None}
+    given = ["model"] if model else []
+    given += [name for name, value in values.items() if name not in ("out", "fresh") and value != defaults[name]]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(
+            f"{flags} beside --config {config}: expected only --dry-run, --out, --fresh and --json there, the rest "
+            "belongs into the file"
+        )
 
 
 def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool) -> None:

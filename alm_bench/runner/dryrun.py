@@ -107,7 +107,11 @@ def _estimate(plan: Plan, request: Request, seconds: float) -> Estimate:
 
 def table(forecasts: Sequence[Forecast]) -> str:
     """A row a task and their sum, as markdown."""
-    rows = [_row(one.entry(), f"{one.task} {one.condition}".removesuffix(" clean")) for one in forecasts]
+    several = len({one.model for one in forecasts}) > 1
+    rows = [
+        _row(one.entry(), f"{one.task} {one.condition}".removesuffix(" clean") + (f" · {one.model}" if several else ""))
+        for one in forecasts
+    ]
     if len(forecasts) > 1:
         rows.append(_row(total(forecasts), "all"))
     tokens = ("prompt tokens", "of audio", "completion tokens")
