@@ -8,6 +8,7 @@ import hashlib
 import importlib
 import importlib.util
 import pkgutil
+import re
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
 from alm_bench.core.protocols import Adapter, NoOptions, Runtime, Task
 from alm_bench.core.types import AblationCard, DataFile, Fetch, TaskCard
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/(?!.*\.py$)[A-Za-z0-9][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,13 @@ class TaskEntry:
 
 @dataclass(frozen=True, slots=True)
 class AdapterEntry:
-    """An adapter class as the catalogue knows it. `source` is the sha256 of the file it was loaded from by path."""
+    """An adapter class as the catalogue knows it. `source` is the sha256 of the file it was loaded from by path;
+    `preset` are options that the name stands for, such as the repository of a hub id."""
 
     name: str
     cls: type[Any]
     source: str | None = None
+    preset: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -81,8 +86,15 @@ class AdapterEntry:
         """Whether it gives answers that were stored elsewhere."""
         return bool(getattr(self.cls, "stored", False))
 
+    def complete(self, options: Mapping[str, str]) -> dict[str, str]:
+        """The options with those that the name stands for. Raises UsageError for another value of one of these."""
+        for key, value in self.preset.items():
+            if options.get(key, value) != value:
+                raise UsageError(f"--model {value} stands for {key}={value}, found --model-arg {key}={options[key]}")
+        return {**self.preset, **options}
+
     def create(self, options: Mapping[str, str], runtime: Runtime) -> Adapter:
-        parsed = fill_options(getattr(self.cls, "Options", NoOptions), options, f"model {self.name}")
+        parsed = fill_options(getattr(self.cls, "Options", NoOptions), self.complete(options), f"model {self.name}")
         adapter: Adapter = self.cls(parsed, runtime)
         for name in ("identity", "audio"):
             if not hasattr(adapter, name):
@@ -117,15 +129,24 @@ class Catalogue:
         return list(dict.fromkeys(found))
 
     def adapter(self, name: str) -> AdapterEntry:
-        """An adapter by name, or by `FILE.py:Class` or `package.module:Class`."""
+        """An adapter by name, by `FILE.py:Class` or `package.module:Class`, or by `ORG/NAME`, a repository of the hub.
+        Raises UsageError."""
         if ":" in name:
             return _adapter_at(name)
+        if name not in self.adapters and _HUB_ID.fullmatch(name) and (hub := self._hub_adapter()) is not None:
+            entry, option = hub
+            return replace(entry, preset={option: name})
         if name not in self.adapters:
             raise UsageError(
                 f"unknown model {name!r}{self._why(name)}; known: {known_first(name, self.adapters)}"
-                " (or ./file.py:Class for your own)"
+                " (or ./file.py:Class for your own, ORG/NAME for one of the hub)"
             )
         return self.adapters[name]
+
+    def _hub_adapter(self) -> tuple[AdapterEntry, str] | None:
+        """The adapter that runs any repository of the hub, and its option that takes the repository."""
+        named = ((entry, vars(entry.cls).get("hub_option")) for entry in self.adapters.values())
+        return next(((entry, str(option)) for entry, option in named if option is not None), None)
 
     def _why(self, name: str) -> str:
         return f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""

@@ -10,6 +10,7 @@ import pytest
 import small_world
 
 HOME = Path(__file__).resolve().parents[1]
+_UPSTAIRS = "core audio data demo mellow parsing plugins records reports runner scaffold scoring train"
 MAY_IMPORT = {
     "core": "",
     "audio": "core",
@@ -26,7 +27,15 @@ MAY_IMPORT = {
     "tasks": "core audio data demo parsing scoring",
     "adapters": "core audio data mellow plugins",
     "runner": "core audio data scoring records plugins",
-    "cli": "core audio data demo parsing plugins records reports runner scaffold scoring train",
+    "resolve": _UPSTAIRS,
+    "models": _UPSTAIRS,
+    "results": f"{_UPSTAIRS} resolve",
+    "evaluation": f"{_UPSTAIRS} resolve",
+    "grounding": f"{_UPSTAIRS} evaluation resolve",
+    "suites": f"{_UPSTAIRS} evaluation resolve",
+    "api": f"{_UPSTAIRS} evaluation grounding models resolve results suites",
+    "": "api core results",
+    "cli": f"{_UPSTAIRS} api evaluation grounding resolve results suites".replace("mellow ", ""),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

@@ -61,6 +61,8 @@ class HFAdapter:
     Options = HFOptions
     prompts = "letters"
     delivery = "to be shown"
+    hub_option: ClassVar[str] = "path"
+    """The option that takes a repository of the hub: `--model ORG/NAME` means this adapter with it."""
     known: ClassVar[Checkpoint | None] = None
     """The checkpoint of a short name."""
 

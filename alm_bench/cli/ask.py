@@ -12,7 +12,9 @@ from alm_bench.core.escape import escape_lines, print_notice
 
 def ask(
     prompt: Annotated[str, typer.Argument(help="The question, as the model gets it.")],
-    model: Annotated[str, typer.Option(help="A model's name, or ./file.py:Class, or package.module:Class.")],
+    model: Annotated[
+        str, typer.Option(help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class.")
+    ],
     audio: Annotated[list[Path] | None, typer.Option(help="A clip; a second --audio gives a second clip.")] = None,
     model_arg: common.ModelArg = None,
     device: common.Device = "auto",

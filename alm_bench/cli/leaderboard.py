@@ -1,7 +1,7 @@
 """`alm-bench leaderboard`: rank finished runs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,9 +9,6 @@ from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
-
-if TYPE_CHECKING:
-    from alm_bench.records.run import LeftOut, Run
 
 
 def leaderboard(
@@ -36,12 +33,13 @@ def leaderboard(
     """
     from alm_bench.core.files import atomic_write
     from alm_bench.plugins import catalogue
+    from alm_bench.records.find import read_finished_runs
     from alm_bench.records.summary import document
     from alm_bench.reports import render
     from alm_bench.reports.leaderboard import as_csv, build_leaderboard
     from alm_bench.reports.ranking import split_ranked
 
-    found, left_out = _read(runs, out)
+    found, left_out = read_finished_runs(runs, out)
     common.report_left_out(left_out)
     if not found and not with_published:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
@@ -60,15 +58,3 @@ def leaderboard(
     else:
         print_blocks(board, end="\n\n")
         print_notice(f"written to {to / 'leaderboard.md'} and {to / 'leaderboard.csv'}")
-
-
-def _read(named: list[str] | None, out: Path) -> "tuple[list[Run], list[LeftOut]]":
-    """The runs that were named, each of which must be readable; else all finished ones, and what was left out."""
-    from alm_bench.records.run import LeftOut, find_run_folders, finished, read_each, read_run
-
-    if named:
-        return [read_run(common.find_run(run, out)) for run in named], []
-    folders, closed = find_run_folders(out)
-    unfinished = [LeftOut(folder, "not finished") for folder in folders if not finished(folder)]
-    runs, damaged = read_each([folder for folder in folders if finished(folder)], read_run)
-    return runs, [*closed, *unfinished, *damaged]

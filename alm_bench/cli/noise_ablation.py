@@ -4,31 +4,27 @@ import inspect
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.asked import Asked, Tolerance
 from alm_bench.cli.output import print_blocks
-from alm_bench.cli.run import Job, foretell, kept, plan_of, run, run_one, settle
+from alm_bench.cli.run import describe_kept, print_forecasts, run
 from alm_bench.core import UsageError
 from alm_bench.core.escape import escape_terminal, print_notice
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
-    from alm_bench.records.schema import Record
-    from alm_bench.runner import Plan, RunSpec
-    from alm_bench.runner.ablation import Ablation, Measured
-    from alm_bench.runner.budget import Budget
-    from alm_bench.runner.executors import Executor
-    from alm_bench.runner.fitting import Fit
+    from alm_bench.evaluation import Job
+    from alm_bench.runner.ablation import Measured
 
 
 def noise_ablation(
+    model: Annotated[
+        str, typer.Option(help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class.")
+    ],
     tasks: Annotated[
         str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated; those of noise_grounding where none.")
     ] = None,
@@ -51,39 +47,29 @@ def noise_ablation(
 
     Takes the options of `run`. Runs of the same fingerprint are not made again.
     """
-    from alm_bench.plugins import catalogue
-    from alm_bench.runner.ablation import measure
-    from alm_bench.runner.conditions import read_condition
+    from alm_bench.cli.progress import Bars
+    from alm_bench.grounding import measure_all, settle_ablations
+    from alm_bench.runner.options import RunOptions
 
-    card = catalogue().ablations["noise_grounding"]
-    asked = Asked(tasks=",".join(card.bases) if tasks is None else tasks, **options)
-    told = card.conditions if conditions is None else conditions.split(",")
-    names = list(dict.fromkeys(name.strip() for name in told if name.strip()))
-    if not names:
-        raise UsageError("--conditions names no condition")
-    for name in names:
-        read_condition(name)
-    if asked.solvable_by is not None:
-        raise UsageError("--solvable-by belongs to run and score, expected none here")
+    dry_run, json_, details = (options.pop(name) for name in ("dry_run", "json_", "details"))
     if plot is not None and plot.suffix.lower() not in FIGURES:
         raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FIGURES)}")
-    jobs, adapter = settle(asked)
-    if getattr(adapter, "stored", False):
-        raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
+    asked = RunOptions(model=model, tasks=tasks or "", **options)
     with common.chatter_aside():
-        planned = [_settled(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
-        budget = asked.budget()
-        budget.check([one.clean for one in planned])
-    if asked.dry_run:
-        foretell([plan for one in planned for plan in one.plans], asked)
+        settled = settle_ablations(asked, conditions, repeats)
+    if dry_run:
+        print_forecasts(settled.forecasts(), json_)
         return
-    with common.chatter_aside(), asked.executing(adapter) as executor:
-        answer = partial(_records, asked=asked, budget=budget, executor=executor)
-        failure = partial(_failure, asked=asked)
-        measured = [measure(one, answer, failure) for one in planned]
-    _show(jobs, measured, adapter, asked)
-    label = re.sub(r"[^A-Za-z0-9.-]+", "-", adapter.identity.label).strip("-")
-    _plot(measured, plot or asked.out / f"noise-ablation-{label}.png", adapter.identity.label)
+    try:
+        with common.chatter_aside():
+            measured = measure_all(settled, Bars())
+    except KeyboardInterrupt:
+        print_notice(describe_kept(asked.fresh))
+        raise typer.Exit(130) from None
+    label = settled.adapter.identity.label
+    _show(settled.jobs, measured, settled.adapter, json_, details)
+    name = re.sub(r"[^A-Za-z0-9.-]+", "-", label).strip("-")
+    _plot(measured, plot or asked.out / f"noise-ablation-{name}.png", label)
     if failed := [reason for found in measured for reason in found.failed]:
         print_notice(f"alm-bench: {'; '.join(failed)}")
         raise typer.Exit(1)
@@ -92,46 +78,18 @@ def noise_ablation(
 FIGURES = (".png", ".pdf", ".svg")
 
 
-def _settled(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> "Ablation":
-    from alm_bench.runner.ablation import settle_ablation
-
-    def prepare(spec: "RunSpec", fit: "Fit | None") -> "Plan":
-        return plan_of(replace(job, spec=spec), adapter, None, fit)
-
-    return settle_ablation(job.spec, names, repeats, prepare)
-
-
-def _failure(records: "Sequence[Record]", asked: Asked) -> str | None:
-    """Why a run with more failed items than --max-failures allows shows nothing."""
-    failed = [record.reason or "" for record in records if record.status == "error"]
-    if not Tolerance.read(asked.max_failures).exceeded(len(failed), len(records)):
-        return None
-    return f"{len(failed)} of {len(records)} items failed, as: {failed[0][:120]}"
-
-
-def _records(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") -> "list[Record]":
-    from alm_bench.records.store import read_records
-
-    summary, interrupted = run_one(plan, asked, budget, executor)
-    if interrupted:
-        print_notice(kept(asked))
-        raise typer.Exit(130)
-    if summary["partial"]:
-        print_notice(f"alm-bench: {budget.told(plan, sum(summary['status'].values()))}")
-        raise typer.Exit(1)
-    return read_records(asked.out / plan.run_id)[0]
-
-
-def _show(jobs: Sequence[Job], measured: "Sequence[Measured]", adapter: "Adapter", asked: Asked) -> None:
+def _show(
+    jobs: "Sequence[Job]", measured: "Sequence[Measured]", adapter: "Adapter", json_: bool, details: bool
+) -> None:
     from alm_bench.reports import Text, find_screen
     from alm_bench.reports.ablation import NOTE, build_ablation, task_json
 
     model = adapter.identity.label
-    if asked.json_:
+    if json_:
         runs = [entry for found in measured for entry in task_json(found.task, found.effects, found.picked)]
         common.print_json({"model": model, "runs": runs})
         return
-    details = asked.details or find_screen(sys.stdout).form == "markdown"
+    details = details or find_screen(sys.stdout).form == "markdown"
     for job, found in zip(jobs, measured, strict=True):
         demo = " (demo)" if job.spec.data == "demo" else ""
         print_blocks(build_ablation(found.task + demo, model, found.effects, found.picked, details), end="\n\n")
@@ -183,7 +141,7 @@ def _with_options_of_run(command: Any) -> None:
     """Give the command every option of `run` for its `**options`."""
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     named = {parameter.name for parameter in own}
-    theirs = [p for p in inspect.signature(run).parameters.values() if p.name not in named]
+    theirs = [p for p in inspect.signature(run).parameters.values() if p.name not in (*named, "config")]
     first = [p for p in theirs if p.default is inspect.Parameter.empty]
     rest = [p for p in theirs if p.default is not inspect.Parameter.empty]
     command.__signature__ = inspect.Signature([*first, *own, *rest])

@@ -18,7 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
-from rich.progress import Progress as Bars
+from rich.progress import Progress as RichProgress
 
 from alm_bench.core.escape import escape_terminal, print_notice
 
@@ -62,7 +62,7 @@ class TerminalBars:
     """Bars, of which `columns` show `task.fields[rate]` and `task.fields[note]`."""
 
     def __init__(self, console: Console, unit: Unit, columns: Sequence[ProgressColumn]) -> None:
-        self._bars, self._unit = Bars(*columns, console=console), unit
+        self._bars, self._unit = RichProgress(*columns, console=console), unit
         self._tasks: dict[str, Any] = {}
 
     def show(self, name: str, done: int, total: int | None, note: str = "") -> None:
@@ -235,3 +235,13 @@ class Fetching(_Shown):
 
     def tell(self, name: str, done: int, total: int | None) -> None:
         self._display.show(name, done, total)
+
+
+class Bars:
+    """Shows the progress of runs (`evaluation.Watch`)."""
+
+    def count_items(self, title: str, total: int) -> Progress:
+        return Progress(title, total)
+
+    def count_captions(self) -> Counting:
+        return Counting("SPICE")

@@ -1,48 +1,42 @@
-"""`alm-bench run`: a model on tasks, resumed by itself, with tables at the end."""
+"""`alm-bench run`: models on tasks, resumed by itself, with tables at the end."""
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.asked import Asked, Tolerance
 from alm_bench.cli.output import print_blocks
-from alm_bench.core import CACHE_MB, Fits, UsageError
+from alm_bench.core import CACHE_MB, UsageError
 from alm_bench.core.escape import print_notice
 
 if TYPE_CHECKING:
-    from alm_bench.core import Adapter, DataRoot, Task
-    from alm_bench.core.prompt import PromptTemplate
-    from alm_bench.plugins import AdapterEntry
-    from alm_bench.records.schema import Record
-    from alm_bench.runner import Plan, RunSpec
-    from alm_bench.runner.budget import Budget
-    from alm_bench.runner.executors import Executor
-    from alm_bench.runner.fitting import Fit
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One task of the command, its data found and its prompts chosen. `data_named`: the user said where the questions
-    are."""
-
-    spec: "RunSpec"
-    task: "Task"
-    data: "DataRoot"
-    prompt: "PromptTemplate"
-    data_named: bool = False
+    from alm_bench.records.run import Run
+    from alm_bench.runner.dryrun import Forecast
+    from alm_bench.runner.options import RunOptions
 
 
 def run(
-    model: Annotated[str, typer.Option(help="A model's name, or ./file.py:Class, or package.module:Class.")],
-    tasks: Annotated[str, typer.Option(metavar="T[,T]", help="Tasks, comma-separated.")],
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class (repeatable: one after "
+            "the other)."
+        ),
+    ] = None,
+    tasks: Annotated[str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A suite of models and tasks (docs/suites.md) in place of both."),
+    ] = None,
     data: common.DataChoice = "auto",
     split: Annotated[str | None, typer.Option(help="The task's first split where none.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="The first N items of each task.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="N items of each task, drawn at random by --seed.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="For sampling, shuffles and random strategies.")] = 0,
     batch_size: Annotated[
         str,
@@ -128,195 +122,91 @@ def run(
     A run of the same fingerprint (data, prompt, order of options, model, way of answering, decoding, seed, limit) is
     resumed where it stopped.
     """
-    asked = Asked(**locals())
-    jobs, adapter = settle(asked)
-    _run_all(jobs, adapter, asked)
+    values = dict(locals())
+    for name in ("model", "config", "dry_run", "json_", "details"):
+        del values[name]
+    evaluate(_members(model, config, values), dry_run, json_, details)
 
 
-def settle(asked: Asked) -> "tuple[list[Job], Adapter]":
-    """Check everything that is asked for, then load the model."""
-    from alm_bench.plugins import catalogue
+def _members(model: list[str] | None, config: Path | None, values: Mapping[str, Any]) -> "list[RunOptions]":
+    """The evaluations that are asked for, a model each, or those of a suite. Raises UsageError."""
+    from alm_bench.runner.options import RunOptions
 
-    asked.check()
-    names = common.split_names(asked.tasks, "--tasks")
-    entry = catalogue().adapter(asked.model)
-    if asked.label is not None and not entry.is_replay:
-        raise UsageError(f"--label {asked.label} names the model of a replay, found --model {asked.model}")
-    _check_picks(entry, names, asked)
-    prompts = asked.prompt or entry.prompts
-    jobs = _jobs(names, asked, prompts)
-    with common.chatter_aside():
-        adapter = asked.recipe(prompts).make()
-    return jobs, adapter
+    if config is not None:
+        from alm_bench.suites import read_suite
+
+        _check_alone(config, model, values)
+        return read_suite(config, values["out"], values["fresh"])
+    for name, value in (("--model", model), ("--tasks", values["tasks"])):
+        if value is None:
+            raise UsageError(f"Missing option '{name}' (or --config FILE, a suite)")
+    return [RunOptions(model=name, **values) for name in dict.fromkeys(model or ())]
 
 
-def _check_picks(model: "AdapterEntry", names: Sequence[str], asked: Asked) -> None:
-    """Raises UsageError for a model that only picks among options and a task that has no prompts for such a one."""
-    from alm_bench.plugins import catalogue
+def _check_alone(config: Path, model: list[str] | None, values: Mapping[str, Any]) -> None:
+    """Raises UsageError for options beside `--config` that belong into its file."""
+    from dataclasses import fields
 
-    if not model.picks or asked.prompt is not None:
-        return
-    for name in names:
-        if model.prompts not in catalogue().task(name).prompts():
-            raise UsageError(
-                f"{model.name} picks among options, which the items of {name} do not have (no prompt set "
-                f"{model.prompts!r})"
-            )
+    from alm_bench.runner.options import RunOptions
 
-
-def _jobs(names: Sequence[str], asked: Asked, prompt: str) -> list[Job]:
-    """Check every task before the model is loaded: its name, options, data and prompt set."""
-    from alm_bench.core.prompt import pick_prompt
-    from alm_bench.plugins import catalogue
-
-    is_replay = catalogue().adapter(asked.model).is_replay
-    options: dict[str, dict[str, str]] = {name: {} for name in names}
-    for key, value in common.pairs(asked.task_arg, "--task-arg").items():
-        owner, dot, option = key.partition(".")
-        if not dot or owner not in options:
-            raise UsageError(
-                f"--task-arg takes TASK.key=value with a task of --tasks ({', '.join(names)}), found {key!r}"
-            )
-        options[owner][option] = value
-    if asked.metrics is not None:
-        for name, chosen in common.metrics_of(names, asked.metrics).items():
-            options[name].setdefault("metrics", chosen)
-    jobs = []
-    for name in names:
-        entry = catalogue().task(name)
-        task = entry.create(options[name], common.answer_tags(asked.answer_tag))
-        chosen = common.pick_split(entry, asked.split)
-        root = common.resolve_data(entry, chosen, asked.data, options[name])
-        task.files(root, chosen)
-        spec = asked.spec(name, chosen, root.kind, entry.card.max_new_tokens, options[name])
-        named = asked.data != "auto" or "annotations" in options[name]
-        jobs.append(Job(spec, task, root, pick_prompt(entry.prompts(), prompt, name), named))
-        if root.kind == "demo" and not named and not is_replay:  # a replay's file may hold its own questions
-            print_notice(f"{name}: no real data found, running on the built-in demo world (see `alm-bench data info`)")
-    return jobs
+    defaults = {field.name: field.default for field in fields(RunOptions)} | {"tasks": None}
+    given = ["model"] if model else []
+    given += [name for name, value in values.items() if name not in ("out", "fresh") and value != defaults[name]]
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(
+            f"{flags} beside --config {config}: expected only --dry-run, --out, --fresh and --json there, the rest "
+            "belongs into the file"
+        )
 
 
-def _run_all(jobs: Sequence[Job], adapter: "Adapter", asked: Asked) -> None:
+def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, details: bool) -> None:
+    """Make the runs and print their tables, or print what they would take."""
+    from alm_bench.cli.progress import Bars
+    from alm_bench.evaluation import forecast_all, run_all
     from alm_bench.records.summary import document
     from alm_bench.reports import build_end, build_run, find_screen
 
-    with common.chatter_aside():
-        plans = [plan_of(job, adapter, asked.solver) for job in jobs]  # what does not fit is met before the model works
-        budget = asked.budget()
-        budget.check(plans)
-    if asked.dry_run:
-        foretell(plans, asked)
-        return
-    summaries: list[dict[str, Any]] = []
-    interrupted = False
-    out = sys.stdout
+    out, folder = sys.stdout, members[0].out
     form = find_screen(out).form
-    with common.chatter_aside(), asked.executing(adapter) as executor:  # Ray tells of the dead when it likes
-        for plan in plans:
-            summary, interrupted = run_one(plan, asked, budget, executor)
-            summaries.append(summary)
-            if not asked.json_:
-                print_blocks(build_run(summary, form, details=asked.details, out=asked.out), end="\n\n", stream=out)
-            if summary["partial"]:
-                break
-    if asked.json_:
-        common.print_json(document(summaries))
+
+    def print_run(run: "Run") -> None:
+        if not json_:
+            print_blocks(build_run(run.summary, form, details=details, out=folder), end="\n\n", stream=out)
+
+    with common.chatter_aside():
+        forecasts = forecast_all(members) if dry_run else None
+        outcome = run_all(members, Bars(), print_run) if forecasts is None else None
+    if forecasts is not None:
+        print_forecasts(forecasts, json_)
+    if outcome is None:
+        return
+    if json_:
+        common.print_json(document(outcome.summaries))
     else:
-        print_blocks(build_end(summaries, form, out=asked.out))
-    if interrupted:
-        print_notice(kept(asked))
+        print_blocks(build_end(outcome.summaries, form, out=folder))
+    if outcome.interrupted:
+        print_notice(describe_kept(members[0].fresh))
         raise typer.Exit(130)
-    if summary["partial"]:
-        print_notice(f"alm-bench: {budget.told(plan, sum(summary['status'].values()))}")
-        raise typer.Exit(1)
-    tolerance = Tolerance.read(asked.max_failures)
-    failed = [s for s in summaries if tolerance.exceeded(s["status"]["error"], s["items"])]
-    if failed:
-        counts = ", ".join(f"{s['status']['error']} of {s['items']} on {s['task']}" for s in failed)
-        print_notice(f"alm-bench: items failed: {counts} (see `alm-bench show RUN --status error`)")
+    if outcome.failure is not None:
+        print_notice(f"alm-bench: {outcome.failure}")
         raise typer.Exit(1)
 
 
-def kept(asked: Asked) -> str:
-    """What to tell of an interruption."""
-    return f"all finished items are kept: the same command{' without --fresh' if asked.fresh else ''} goes on from here"
+def describe_kept(fresh: bool) -> str:
+    """Say what an interruption leaves."""
+    return f"all finished items are kept: the same command{' without --fresh' if fresh else ''} goes on from here"
 
 
-def plan_of(job: Job, adapter: "Adapter", solver: Path | None, fit: "Fit | None" = None) -> "Plan":
-    from alm_bench.records.text_baseline import solved_by
-    from alm_bench.runner import prepare
-    from alm_bench.runner.replayed import replayed_items, stored_outputs
-
-    card = job.task.card
-    if isinstance(adapter, Fits) and fit is None and card.fit_split is not None:
-        source = f"split {card.fit_split} of {card.fit_task or card.name}"
-        print_notice(f"{card.name}: fitting {adapter.identity.label} on {source}")
-    items = None
-    if (stored := stored_outputs(adapter)) is not None:
-        items = replayed_items(job.spec, job.task, job.data, stored, job.data_named, print_notice)
-    plan = prepare(job.spec, job.task, job.prompt, job.data, adapter, fit, items)
-    if solver is not None:
-        solved_by(solver, plan.pending, plan.header)
-    return plan
-
-
-def foretell(plans: "Sequence[Plan]", asked: Asked) -> None:
+def print_forecasts(forecasts: "Sequence[Forecast]", json_: bool) -> None:
     """Print what the runs would take."""
     from alm_bench.records.summary import document
     from alm_bench.runner import dryrun
 
-    found = [dryrun.forecast(plan, _stored(plan, asked)) for plan in plans]
-    if asked.json_:
-        runs = [one.entry() for one in found]
-        common.print_json({**document(runs), "dry_run": True, "total": dryrun.total(found)})
+    if json_:
+        runs: list[Any] = [one.entry() for one in forecasts]
+        common.print_json({**document(runs), "dry_run": True, "total": dryrun.total(forecasts)})
     else:
         from alm_bench.reports.forecast import build_forecast
 
-        print_blocks([build_forecast([one.entry() for one in found], dryrun.total(found))])
-
-
-def _stored(plan: "Plan", asked: Asked) -> "list[Record]":
-    """The records of the run's folder that are not tried again, where there is one."""
-    from alm_bench.records.store import read_records
-
-    records, _ = read_records(asked.out / plan.run_id)
-    return [] if asked.fresh else [record for record in records if not record.retried]
-
-
-def run_one(plan: "Plan", asked: Asked, budget: "Budget", executor: "Executor") -> tuple[dict[str, Any], bool]:
-    """Execute one task; whether Ctrl-C ended it. What is stored is summarised in any case, and finished unless items
-    were left open by an interruption or by the budget."""
-    from alm_bench.cli.progress import Counting, Progress
-    from alm_bench.records.reparse import reparse_older
-    from alm_bench.records.run import finish_run
-    from alm_bench.records.store import RunStore, read_records
-    from alm_bench.records.summary import summarise
-    from alm_bench.records.text_baseline import left_out, solved_by
-    from alm_bench.runner import execute
-    from alm_bench.scoring.spice import report_progress_to
-
-    folder, solver = asked.out / plan.run_id, asked.solver
-    with RunStore(folder, dict(plan.header), asked.fresh) as store:
-        interrupted = False
-        if (reparsed := reparse_older(store, plan.task)) is not None:
-            print(f"{plan.spec.task}: {reparsed.line()}", file=sys.stderr)
-        title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
-        with Progress(title, len(plan.pending)) as progress:  # a model's label leaves no room for figures
-            try:
-                records = execute(plan, store, progress.update, budget, executor)
-            except KeyboardInterrupt:
-                interrupted = True
-                records, _ = read_records(folder)
-        if solver is not None:
-            records = solved_by(solver, records, plan.header)
-            store.rewrite(records)
-        elif (told := left_out(records)) is not None:
-            print_notice(f"{plan.spec.task}: {told}")
-        with Counting("SPICE") as counting, report_progress_to(counting.update):
-            summary = summarise(store.header, plan.task, records, folder.name)
-        if not summary["partial"]:
-            store.note("spec", plan.header["spec"])  # what no answer depends on may be another than before
-            finish_run(store, plan.task, summary, records)
-    if (delivery := summary["delivery"]) is not None and delivery["verdict"] != "delivered":
-        print_notice(f"{plan.spec.task}: audio: {delivery['verdict']}: {delivery['reason']}")
-    return summary, interrupted
+        print_blocks([build_forecast([one.entry() for one in forecasts], dryrun.total(forecasts))])

@@ -1,8 +1,7 @@
 """`alm-bench score`: read and score the stored text again, without a model."""
 
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,7 +11,9 @@ from alm_bench.core.escape import print_notice
 
 
 def score(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs by folder, name, or the end of it.")],
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Runs by folder, name, a part of it, or `latest`.")
+    ],
     solvable_by: common.SolvableBy = None,
     metrics: Annotated[
         str | None,
@@ -27,6 +28,8 @@ def score(
 
     Where a newer parser reads it, one line says how many items changed, with the accuracy before and after.
     """
+    from alm_bench.cli.progress import Bars
+    from alm_bench.evaluation import rescore_run
     from alm_bench.records.summary import document
     from alm_bench.reports import build_run, find_screen
 
@@ -35,44 +38,12 @@ def score(
     tags = common.answer_tags(answer_tag)
     summaries = []
     for folder in folders:
-        summaries.append(_score(folder, solver, metrics, tags))
+        run, reparsed = rescore_run(folder, solver, metrics, tags, Bars())
+        if reparsed.is_news:
+            print_notice(f"{folder.name}: {reparsed.line()}")
+        summaries.append(dict(run.summary))
         if not json_:
             blocks = build_run(summaries[-1], find_screen(sys.stdout).form, details=details, out=folder.parent)
             print_blocks(blocks, end="\n\n" if folder != folders[-1] else "\n")
     if json_:
         common.print_json(document(summaries))
-
-
-def _score(folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...]) -> dict[str, Any]:
-    """Score one run again and store that; return its summary. Without `tags`, the run's own answer tags hold."""
-    from alm_bench.cli.progress import Counting
-    from alm_bench.plugins import catalogue
-    from alm_bench.records.reparse import parser_of, reparse
-    from alm_bench.records.run import finish_run
-    from alm_bench.records.store import RunStore, read_header
-    from alm_bench.records.summary import summarise
-    from alm_bench.records.text_baseline import solved_by
-    from alm_bench.scoring.spice import report_progress_to
-
-    header = read_header(folder)
-    name = header["task"]["name"]
-    if metrics is not None:
-        header["spec"]["task_options"]["metrics"] = common.metrics_of([name], metrics)[name]
-    tags = tags or tuple(header["spec"].get("answer_tags", ()))
-    header["spec"]["answer_tags"] = list(tags)
-    task = catalogue().task(name).create(header["spec"]["task_options"], tags)
-    parser = parser_of(header, folder)
-    with RunStore(folder, header, keep_failures=True) as store:
-        records, reparsed = reparse(store.kept, task, parser)
-        if solver is not None:
-            records = solved_by(solver, records, header)
-        with Counting("SPICE") as counting, report_progress_to(counting.update):
-            summary = summarise(header, task, records, folder.name)
-        store.rewrite(records)
-        store.note("parser", task.parser)
-        if not summary["partial"]:
-            store.note("spec", header["spec"])  # with the metrics and tags of this call
-            finish_run(store, task, summary, records)
-    if reparsed.is_news:
-        print_notice(f"{folder.name}: {reparsed.line()}")
-    return summary

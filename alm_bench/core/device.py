@@ -1,7 +1,12 @@
-"""Which numeric precision a processor or GPU computes fast, measured instead of guessed from its name."""
+"""Devices and numeric precisions by name; which precision one computes fast is measured, not guessed from its name."""
 
+import sys
 import time
 from dataclasses import dataclass
+from functools import cache
+
+from alm_bench.core.options import one_of
+from alm_bench.core.protocols import CACHE_MB, Runtime
 
 SIZE = 512
 """Rows and columns of the measured product: large enough for the arithmetic to count, small enough that a processor
@@ -63,3 +68,25 @@ def measure_bfloat16(device: str) -> Bfloat16Speed:
             taken.append(time.perf_counter() - started)
         seconds[dtype] = min(taken[1:])  # the first one prepares kernels
     return Bfloat16Speed(device.partition(":")[0], seconds[torch.float32] / seconds[torch.bfloat16])
+
+
+def check_device_and_dtype(device: str, dtype: str | None) -> None:
+    """Raises UsageError for values of `--device` and `--dtype` that are unknown."""
+    one_of(device.partition(":")[0], ("auto", "cpu", "cuda"), "--device")
+    if dtype is not None:
+        one_of(dtype, ("float32", "bfloat16", "float16", "auto"), "--dtype")
+
+
+def make_runtime(device: str, dtype: str | None, seed: int = 0, cache_mb: int = CACHE_MB) -> Runtime:
+    """Make the adapter's runtime for `--device` and `--dtype`. Adapters and records know what `auto` came to, never
+    `auto` itself. Raises UsageError."""
+    check_device_and_dtype(device, dtype)
+    return Runtime(device, pick_fast_dtype(device) if dtype == "auto" else dtype, seed, cache_mb)
+
+
+@cache
+def pick_fast_dtype(device: str) -> str:
+    """Measure once a process whether bfloat16 is faster than float32 on `device`; print the outcome in one line."""
+    speed = measure_bfloat16(pick_device_name(device))
+    print(speed.describe(), file=sys.stderr)
+    return "bfloat16" if speed.fast else "float32"

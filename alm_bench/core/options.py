@@ -1,9 +1,10 @@
 """`key=value` options from the command line into one frozen dataclass."""
 
 import dataclasses
+import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -87,3 +88,23 @@ def fill_options(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
     filled = cls(**values)
     own = {name: dataclasses.replace(getattr(filled, name), options=options) for name, options in nested.items()}
     return dataclasses.replace(filled, **own) if own else filled
+
+
+def pairs(values: Iterable[str] | None, flag: str) -> dict[str, str]:
+    return dict(split_pair(value, flag) for value in values or ())
+
+
+def one_of(value: str, known: Iterable[str], flag: str) -> str:
+    known = list(known)
+    if value not in known:
+        raise UsageError(f"{flag} {value!r} is unknown; known: {known_first(value, known)}")
+    return value
+
+
+def answer_tags(names: list[str] | None) -> tuple[str, ...]:
+    """Return the names of `--answer-tag`. Raises UsageError for one that is no name."""
+    found = tuple(name.strip().strip("<>[]/") for name in names or ())
+    for given, name in zip(names or (), found, strict=True):
+        if not re.fullmatch(r"[^\W\d][\w -]{0,39}", name):
+            raise UsageError(f"--answer-tag takes a tag's name such as verdict, found {given!r}")
+    return found

@@ -8,7 +8,11 @@ from alm_bench.reports.blocks import Column, Row, Table
 
 def build_forecast(forecasts: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> Table:
     """Return a row a task, and `total` below several; the entries are those of `--dry-run --json`."""
-    rows = [_row(entry, f"{entry['task']} {entry['condition']}".removesuffix(" clean")) for entry in forecasts]
+    several = len({entry["model"] for entry in forecasts}) > 1
+    rows = []
+    for entry in forecasts:
+        title = f"{entry['task']} {entry['condition']}".removesuffix(" clean")
+        rows.append(_row(entry, f"{title} · {entry['model']}" if several else title))
     if len(forecasts) > 1:
         rows.append(_row(total, "all"))
     columns = [

@@ -78,7 +78,7 @@ def _measured(table: PublishedTable, ours: Sequence[Mapping[str, Any]]) -> list[
     name_column = "model" if "model" in table.columns else table.columns[0]
     for run in ours:
         prompt = f"{run['prompt']['id'].partition('/')[2]}@{run['prompt']['version']}"
-        drawn, limit = json.dumps(run["decoding"], sort_keys=True), str(run["limit"])
+        drawn, limit = json.dumps(run["decoding"], sort_keys=True), f"{run['limit']} {run.get('sample')}"
         key = (run["model"], prompt, run["options"], run["answer_by"], drawn, limit)
         for column, measure in table.measure.items():
             same = (run["task"], run["split"]) == (measure["task"], measure["split"])
@@ -121,6 +121,8 @@ def _differences(table: PublishedTable, model: str, used: Sequence[Mapping[str, 
             parts.append("answered by likelihood")
         if run["limit"]:
             parts.append(f"the first {run['limit']} items only")
+        if run.get("sample"):
+            parts.append(f"{run['sample']} items at random only")
         if run["partial"]:
             parts.append("a partial run")
         if run["status"]["error"]:

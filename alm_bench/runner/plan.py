@@ -87,7 +87,7 @@ def prepare(
     is_replay = getattr(adapter, "stored", False)
     items = load_task_items(spec, task, data) if items is None else items
     spec, everything = replace(spec, data=items.kind), list(items.samples)
-    questions = list(islice(everything, spec.limit))
+    questions = list(islice(_draw(everything, spec), spec.limit))
     _check(spec, adapter, questions)
     fit = fit or fit_adapter(spec, task, prompt, data, adapter, everything)
     adapter = adapter if fit is None else fit.adapter
@@ -152,6 +152,15 @@ def prepare(
         "environment": _environment(),
     }
     return Plan(spec, task, adapter, requests, pending, header, fit)
+
+
+def _draw(samples: Sequence[Sample], spec: RunSpec) -> Sequence[Sample]:
+    """The items that `--sample` draws, in their order; all where it draws none. The draw depends on the seed and on
+    the number of items alone, and a larger one holds every smaller one."""
+    if spec.sample is None:
+        return samples
+    generator = np.random.default_rng(spec.seed)
+    return [samples[int(place)] for place in sorted(generator.permutation(len(samples))[: spec.sample])]
 
 
 def _binding(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpec:

@@ -18,6 +18,7 @@ from alm_bench.runner.conditions import CLEAN
 class RunSpec:
     """A run of one task as the user asked for it. `batch_size` and `workers` change its speed, never its answers.
 
+    `limit` takes the first items, `sample` a number of random ones.
     `shuffles` is the number of orders of each question's options where these are shuffled. `condition` is what the
     clips or the options are changed by, `repeat` another draw of the same.
     """
@@ -30,6 +31,7 @@ class RunSpec:
     prompt: str | None = None
     seed: int = 0
     limit: int | None = None
+    sample: int | None = None
     batch_size: BatchSize = 8
     workers: int = 2
     missing_audio: Literal["error", "skip"] = "error"
@@ -74,6 +76,8 @@ def fingerprint(
         # an adapter's identity and the manifest may leave out an option that changes answers
         "options": [hide(dict(spec.task_options)), hide(dict(spec.model_options))],
     }
+    if spec.sample is not None:
+        parts["sample"] = spec.sample
     if spec.strategy != "plain":
         parts["strategy"] = spec.strategy
     if spec.answer_tags:

@@ -112,7 +112,7 @@ def test_failures_up_to_the_tolerance_are_no_failure(tmp_path: Path, tolerance: 
 
 
 def test_a_percentage_is_exact() -> None:
-    from alm_bench.cli.asked import Tolerance
+    from alm_bench.runner.options import Tolerance
 
     for percent in range(101):
         assert not Tolerance.read(f"{percent}%").exceeded(percent, 100)

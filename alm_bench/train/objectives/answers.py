@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -58,7 +59,7 @@ class Answers(Objective):
     trains_lora: ClassVar = True
 
     @classmethod
-    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: Lengths, seed: int) -> Steps | Curriculum:
+    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps | Curriculum:
         if not any(corpus.sizes):
             raise UsageError(f"stage {stage.name}: its data has tags only, and no rows to answer")
         return sample_mixture(corpus, stage, lengths, seed)

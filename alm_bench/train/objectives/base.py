@@ -16,9 +16,6 @@ from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.config import StageConfig
 from alm_bench.train.sampler import Curriculum, Steps
 
-Lengths = npt.NDArray[np.int64]
-"""Length of each row, (rows,): rows of like length share a batch."""
-
 
 class Batch(Protocol):
     """One micro-batch, as an objective builds it and computes its loss from it."""
@@ -93,7 +90,7 @@ class Objective(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: Lengths, seed: int) -> Steps | Curriculum:
+    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps | Curriculum:
         """Return the row numbers of every step, a function of its arguments alone. `lengths` (rows,) are characters
         of prompt and answer. Raises UsageError for data without what the objective needs."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 from torch.nn import functional
 
@@ -40,7 +41,7 @@ class Tags(Objective):
         return None
 
     @classmethod
-    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: Lengths, seed: int) -> Steps:
+    def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps:
         if corpus.cues is None:
             raise UsageError(f"stage {stage.name}: its data has no tags; the demo world and tag files have them")
         clips = np.arange(len(corpus.clips))

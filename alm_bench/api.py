@@ -1,0 +1,308 @@
+"""The functions of `import alm_bench`: what the commands do, with typed results. See docs/api.md."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from alm_bench.core import Parsed, UsageError
+from alm_bench.core.errors import known_first
+from alm_bench.core.options import answer_tags, one_of
+from alm_bench.evaluation import Outcome, rescore_run, run_all
+from alm_bench.models import Model, take_model
+from alm_bench.records.find import RUNS, find_run, read_finished_runs
+from alm_bench.results import Comparison, Leaderboard, NoiseAblation, Results, RunFailedError, RunInterrupted
+from alm_bench.runner.options import RunOptions
+
+if TYPE_CHECKING:
+    from alm_bench.records.run import Run
+    from alm_bench.records.schema import Record
+    from alm_bench.scoring.captions import Captions
+
+Names = str | Sequence[str]
+"""One name, several separated by commas, or a sequence of names."""
+
+Pairs = Mapping[str, Any] | Sequence[str] | None
+"""Options of a model or a task: a mapping, or texts such as "outputs=answers.jsonl"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: `done` of `total` items (with `statuses`, how many ended in each), or of the captions that
+    SPICE parses."""
+
+    stage: Literal["items", "captions"]
+    title: str
+    done: int
+    total: int
+    statuses: Mapping[str, int]
+
+    def __str__(self) -> str:
+        counts = "".join(f", {count} {status}" for status, count in self.statuses.items())
+        return f"{self.title}: {self.done} of {self.total} {self.stage}{counts}"
+
+
+Callback = Callable[[Progress], object]
+
+
+class _ItemCounter:
+    def __init__(self, title: str, total: int, call: Callback) -> None:
+        self._title, self._total, self._call = title, total, call
+        self._statuses: Counter[str] = Counter()
+
+    def update(self, records: "Sequence[Record]") -> None:
+        self._statuses.update(record.status for record in records)
+        done = self._statuses.total()
+        self._call(Progress("items", self._title, done, self._total, dict(self._statuses)))
+
+
+class _CaptionCounter:
+    def __init__(self, call: Callback) -> None:
+        self._call = call
+
+    def update(self, done: int, total: int) -> None:
+        self._call(Progress("captions", "SPICE", done, total, {}))
+
+
+class _Caller:
+    """Tells a callback of the progress of runs (`evaluation.Watch`)."""
+
+    def __init__(self, call: Callback | None) -> None:
+        self._call: Callback = call or (lambda _: None)
+
+    @contextmanager
+    def count_items(self, title: str, total: int) -> Iterator[_ItemCounter]:
+        yield _ItemCounter(title, total, self._call)
+
+    @contextmanager
+    def count_captions(self) -> Iterator[_CaptionCounter]:
+        yield _CaptionCounter(self._call)
+
+
+def evaluate(
+    model: Model,
+    tasks: Names,
+    *,
+    data: str | Path = "auto",
+    limit: int | None = None,
+    sample: int | None = None,
+    options: str = "given",
+    answer_by: str = "generate",
+    conditions: Names | None = None,
+    out: str | Path = RUNS,
+    progress: Callback | None = None,
+    **run_options: Any,
+) -> Results:
+    """Run a model on tasks, as `alm-bench run` does: runs that are there already are gone on with.
+
+    `model` is a name of the catalogue, a repository of the hub (`ORG/NAME`), `./file.py:Class`, an adapter, or a
+    function from a request to text. `tasks` are names. `data` is a folder, `demo`, `hub` or `auto`. `limit` takes the
+    first items, `sample` random ones. `options` is the order of options, `conditions` change the clips (see
+    `noise_ablation`). `progress` is called with a `Progress` after each batch. `run_options` are the other options of
+    `alm-bench run`, with underscores; `model_arg` and `task_arg` take mappings.
+
+    Raises UsageError and its kin as the command reports them, RunFailedError where too many items failed,
+    RunInterrupted on Ctrl-C; both have the results.
+    """
+    values = {"data": data, "limit": limit, "sample": sample, "options": options, "answer_by": answer_by, "out": out}
+    asked = make_options(model, tasks, {**values, "conditions": conditions, **run_options})
+    return finish(run_all([asked], _Caller(progress), _ignore))
+
+
+def _ignore(run: "Run") -> None:
+    pass
+
+
+def finish(outcome: Outcome) -> Results:
+    """The results of an outcome. Raises RunInterrupted, RunFailedError."""
+    results = Results(tuple(outcome.runs))
+    if outcome.interrupted:
+        raise RunInterrupted(results)
+    if outcome.failure is not None:
+        raise RunFailedError(outcome.failure, results)
+    return results
+
+
+def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOptions:
+    """The options of a run from Python values. Raises UsageError for an unknown option or a value of another kind."""
+    name, adapter = take_model(model)
+    known = [field for field in RunOptions.__dataclass_fields__ if field not in ("model", "tasks", "adapter")]
+    for key in values:
+        if key not in known:
+            raise UsageError(f"evaluate has no option {key!r}; known: {known_first(key, known)}")
+    if adapter is not None and values.get("model_arg"):
+        raise UsageError(f"model_arg goes with a model's name, {name} is made already")
+    taken = dict(values)
+    for key in ("model_arg", "task_arg"):
+        taken[key] = _pairs(taken.get(key))
+    for key in ("conditions", "answer_tag"):
+        taken[key] = _names(taken[key]) if taken.get(key) else None
+    for key in ("data", "batch_size", "max_failures"):
+        if key in taken:
+            taken[key] = str(taken[key])
+    if "out" in taken:
+        taken["out"] = Path(taken["out"])
+    if taken.get("metrics") is not None:
+        taken["metrics"] = ",".join(_names(taken["metrics"]))
+    asked = RunOptions(model=name, tasks=",".join(_names(tasks)), adapter=adapter, **taken)
+    if wrong := asked.find_wrong_kinds():
+        raise UsageError("; ".join(wrong))
+    return asked
+
+
+def _names(given: Names) -> list[str]:
+    return [name.strip() for name in (given.split(",") if isinstance(given, str) else given)]
+
+
+def _pairs(given: Pairs) -> list[str] | None:
+    if given is None:
+        return None
+    return [f"{key}={value}" for key, value in given.items()] if isinstance(given, Mapping) else list(given)
+
+
+def load_run(name: str | Path, *, out: str | Path = RUNS) -> Results:
+    """A finished run by its folder, its name, any part of it that no other run has, or `latest`. Raises UsageError,
+    StoreError."""
+    from alm_bench.records.run import read_run
+
+    return Results((read_run(find_run(str(name), Path(out))),))
+
+
+def rescore(
+    runs: Names | Results,
+    *,
+    solvable_by: str | None = None,
+    metrics: Names | None = None,
+    answer_tag: Names | None = None,
+    out: str | Path = RUNS,
+    progress: Callback | None = None,
+) -> Results:
+    """Parse and score the stored text of runs again, without a model, as `alm-bench score` does, and store that.
+
+    Raises UsageError, StoreError.
+    """
+    folders = _folders(runs, Path(out))
+    solver = None if solvable_by is None else find_run(solvable_by, Path(out))
+    tags = answer_tags(None if answer_tag is None else _names(answer_tag))
+    chosen = None if metrics is None else ",".join(_names(metrics))
+    return Results(tuple(rescore_run(one, solver, chosen, tags, _Caller(progress))[0] for one in folders))
+
+
+def _folders(runs: Names | Results, out: Path) -> list[Path]:
+    if isinstance(runs, Results):
+        return [run.folder for run in runs]
+    return [find_run(name, out) for name in _names(runs)]
+
+
+def compare(*runs: str | Path | Results, different: bool = False, out: str | Path = RUNS) -> Comparison:
+    """Compare runs of one task with the first, item by item: paired intervals, p-values adjusted over all cells.
+
+    `runs` are names, folders or results. `different` also compares runs on other revisions, prompts, parsers, orders
+    or kinds of answers. Raises UsageError, StoreError.
+    """
+    from alm_bench.plugins import catalogue
+    from alm_bench.records.run import read_run
+    from alm_bench.reports import comparison
+
+    folders = [
+        folder
+        for run in runs
+        for folder in ([one.folder for one in run] if isinstance(run, Results) else [find_run(str(run), Path(out))])
+    ]
+    if len(folders) < 2:
+        raise UsageError(f"compare takes two runs or more, {len(folders)} was named")
+    found = [read_run(folder) for folder in folders]
+    comparison.check(found, different)
+    return Comparison(found, comparison.compare(found, catalogue().task(found[0].summary["task"]).create()))
+
+
+def leaderboard(runs: Names | Results | None = None, *, out: str | Path = RUNS) -> Leaderboard:
+    """Rank finished runs by task: those named, or all below `out`. Raises UsageError, StoreError."""
+    named = None if runs is None else [str(folder) for folder in _folders(runs, Path(out))]
+    found, left_out = read_finished_runs(named, Path(out))
+    if not found:
+        raise UsageError(f"no finished run in {out}: make one with alm_bench.evaluate")
+    return Leaderboard(tuple(found), tuple(left_out))
+
+
+def noise_ablation(
+    model: Model,
+    tasks: Names | None = None,
+    *,
+    conditions: Names | None = None,
+    repeats: int = 1,
+    data: str | Path = "auto",
+    limit: int | None = None,
+    sample: int | None = None,
+    out: str | Path = RUNS,
+    progress: Callback | None = None,
+    **run_options: Any,
+) -> NoiseAblation:
+    """Ask the same questions about clean clips and about noise, silence, other clips, as `alm-bench noise-ablation`
+    does. Tasks and conditions are those of the card noise_grounding where none are named.
+
+    Raises as `evaluate`, but for KeyboardInterrupt on Ctrl-C: finished items are kept all the same.
+    """
+    from alm_bench.grounding import measure_all, settle_ablations
+
+    values = {"data": data, "limit": limit, "sample": sample, "out": out, **run_options}
+    asked = make_options(model, [] if tasks is None else tasks, values)
+    settled = settle_ablations(asked, None if conditions is None else ",".join(_names(conditions)), repeats)
+    return NoiseAblation(settled.adapter.identity.label, measure_all(settled, _Caller(progress)))
+
+
+def caption_metrics(
+    candidates: Sequence[str],
+    references: Sequence[Sequence[str]],
+    *,
+    metrics: Names | None = None,
+    progress: Callback | None = None,
+) -> "Captions":
+    """Score captions against their references: BLEU, METEOR, ROUGE-L, CIDEr, SPICE, SPIDEr. `corpus` of the result has
+    each metric with its interval, `items` each caption's. Raises UsageError."""
+    from alm_bench.scoring.captions import caption_scores
+    from alm_bench.scoring.metrics import default_metrics
+    from alm_bench.scoring.spice import report_progress_to
+
+    chosen = default_metrics() if metrics is None else tuple(filter(None, _names(metrics)))
+    if not chosen:
+        raise UsageError("--metrics names no metric")
+    if len(candidates) != len(references):
+        raise UsageError(f"caption_metrics takes references for each of {len(candidates)} captions, {len(references)}")
+    with _Caller(progress).count_captions() as counting, report_progress_to(counting.update):
+        return caption_scores(candidates, references, metrics=chosen)
+
+
+Form = Literal["choice", "yes_no", "entailment", "number"]
+FORMS: tuple[Form, ...] = ("choice", "yes_no", "entailment", "number")
+
+
+def parse(
+    text: str,
+    choices: Sequence[str] = (),
+    *,
+    form: Form = "choice",
+    several: bool = False,
+    question: str | None = None,
+    answer_tag: Iterable[str] = (),
+) -> Parsed:
+    """Read an answer in a model's raw text: which option, yes or no, which label, or which number.
+
+    `choices` are the options of form `choice`; `several` reads all options that are selected. Raises UsageError.
+    """
+    from alm_bench.parsing import parse_choice, parse_choices, parse_label, parse_number, parse_yes_no
+    from alm_bench.parsing.plain import ENTAILMENT
+
+    one_of(form, FORMS, "form")
+    if (form == "choice") != bool(choices):
+        raise UsageError(f"choices go with form choice, found form {form} and {len(choices)} choices")
+    if several and form != "choice":
+        raise UsageError(f"several goes with form choice, found form {form}")
+    tags = answer_tags(list(answer_tag))
+    if form == "choice":
+        return (parse_choices if several else parse_choice)(text, choices, answer_tags=tags)
+    if form == "entailment":
+        return parse_label(text, ENTAILMENT, tags)
+    return (parse_yes_no if form == "yes_no" else parse_number)(text, question, tags)

@@ -1,0 +1,349 @@
+"""The one way from names to stored runs: resolve, plan, execute, summarise. The command line, the Python interface and
+suites call it; how progress is shown is the caller's."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from alm_bench.core import Fits, UsageError
+from alm_bench.core.escape import print_notice
+from alm_bench.core.options import answer_tags, pairs
+from alm_bench.core.prompt import PromptTemplate, pick_prompt
+from alm_bench.plugins import catalogue
+from alm_bench.resolve import metrics_of, pick_split, resolve_data, split_names
+from alm_bench.runner.conditions import CLEAN, read_condition
+from alm_bench.runner.options import RunOptions, Tolerance
+from alm_bench.runner.spec import RunSpec
+
+if TYPE_CHECKING:
+    from alm_bench.core import Adapter, DataRoot, Task
+    from alm_bench.plugins import AdapterEntry
+    from alm_bench.records.reparse import Reparsed
+    from alm_bench.records.run import Run
+    from alm_bench.records.schema import Record
+    from alm_bench.runner import Plan
+    from alm_bench.runner.budget import Budget
+    from alm_bench.runner.dryrun import Forecast
+    from alm_bench.runner.executors import Executor
+    from alm_bench.runner.executors.worker import Recipe
+    from alm_bench.runner.fitting import Fit
+
+
+class ItemCounter(Protocol):
+    """Is given the records of a run once they are on disk."""
+
+    def update(self, records: "Sequence[Record]") -> None: ...
+
+
+class StepCounter(Protocol):
+    """Is given how many of a known number of steps are done."""
+
+    def update(self, done: int, total: int) -> None: ...
+
+
+class Watch(Protocol):
+    """Shows the progress of runs."""
+
+    def count_items(self, title: str, total: int) -> AbstractContextManager[ItemCounter]:
+        """The items of one run."""
+
+    def count_captions(self) -> AbstractContextManager[StepCounter]:
+        """The captions that SPICE parses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One task of an evaluation, its data found and its prompts chosen. `data_named`: the user said where the questions
+    are."""
+
+    spec: RunSpec
+    task: "Task"
+    data: "DataRoot"
+    prompt: PromptTemplate
+    data_named: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Runs in their order, unfinished ones included; `failure` is why they count as failed, in one line."""
+
+    runs: "list[Run]" = field(default_factory=list)
+    interrupted: bool = False
+    failure: str | None = None
+
+    @property
+    def summaries(self) -> list[dict[str, Any]]:
+        return [dict(run.summary) for run in self.runs]
+
+
+def resolve_jobs(asked: RunOptions) -> list[Job]:
+    """Check everything that is asked for before the model is loaded: options, names, data, prompt sets. Raises
+    UsageError, DataError."""
+    asked.check()
+    names = split_names(asked.tasks, "--tasks")
+    entry = asked.entry
+    if asked.label is not None and not entry.is_replay:
+        raise UsageError(f"--label {asked.label} names the model of a replay, found --model {asked.model}")
+    _check_picks(entry, names, asked)
+    options = _task_options(names, asked)
+    conditions = asked.conditions or [CLEAN]
+    for condition in conditions:
+        read_condition(condition)
+    jobs = [_resolve_job(name, options[name], asked) for name in names]
+    return [replace(job, spec=replace(job.spec, condition=one)) for job in jobs for one in conditions]
+
+
+def _check_picks(model: "AdapterEntry", names: Sequence[str], asked: RunOptions) -> None:
+    """Raises UsageError for a model that only picks among options and a task that has no prompts for such a one."""
+    if not model.picks or asked.prompt is not None:
+        return
+    for name in names:
+        if model.prompts not in catalogue().task(name).prompts():
+            raise UsageError(
+                f"{model.name} picks among options, which the items of {name} do not have (no prompt set "
+                f"{model.prompts!r})"
+            )
+
+
+def _task_options(names: Sequence[str], asked: RunOptions) -> dict[str, dict[str, str]]:
+    """The options of each task, from `--task-arg` and `--metrics`."""
+    options: dict[str, dict[str, str]] = {name: {} for name in names}
+    for key, value in pairs(asked.task_arg, "--task-arg").items():
+        owner, dot, option = key.partition(".")
+        if not dot or owner not in options:
+            raise UsageError(
+                f"--task-arg takes TASK.key=value with a task of --tasks ({', '.join(names)}), found {key!r}"
+            )
+        options[owner][option] = value
+    if asked.metrics is not None:
+        for name, chosen in metrics_of(names, asked.metrics).items():
+            options[name].setdefault("metrics", chosen)
+    return options
+
+
+def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
+    entry = catalogue().task(name)
+    task = entry.create(options, answer_tags(asked.answer_tag))
+    split = pick_split(entry, asked.split)
+    root = resolve_data(entry, split, asked.data, options)
+    task.files(root, split)
+    spec = asked.spec(name, split, root.kind, entry.card.max_new_tokens, options)
+    named = asked.data != "auto" or "annotations" in options
+    return Job(spec, task, root, pick_prompt(entry.prompts(), asked.prompts, name), named)
+
+
+def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
+    """Print a line for each task that runs on the demo world because no real data was found. A replay's file may hold
+    its own questions."""
+    jobs = [job for asked, jobs in members if not asked.entry.is_replay for job in jobs]
+    for name in dict.fromkeys(job.spec.task for job in jobs if job.data.kind == "demo" and not job.data_named):
+        print_notice(f"{name}: no real data found, running on the built-in demo world (see `alm-bench data info`)")
+
+
+def settle(asked: RunOptions) -> "tuple[list[Job], Adapter]":
+    """Check everything that is asked for, then load the model."""
+    jobs = resolve_jobs(asked)
+    report_demo([(asked, jobs)])
+    return jobs, asked.load_model()
+
+
+def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit | None" = None) -> "Plan":
+    """Settle one run. `solver` is the folder of the text-only run of `--solvable-by`."""
+    from alm_bench.records.text_baseline import solved_by
+    from alm_bench.runner import prepare
+    from alm_bench.runner.replayed import replayed_items, stored_outputs
+
+    card = job.task.card
+    if isinstance(adapter, Fits) and fit is None and card.fit_split is not None:
+        source = f"split {card.fit_split} of {card.fit_task or card.name}"
+        print_notice(f"{card.name}: fitting {adapter.identity.label} on {source}")
+    items = None
+    if (stored := stored_outputs(adapter)) is not None:
+        items = replayed_items(job.spec, job.task, job.data, stored, job.data_named, print_notice)
+    plan = prepare(job.spec, job.task, job.prompt, job.data, adapter, fit, items)
+    if solver is not None:
+        solved_by(solver, plan.pending, plan.header)
+    return plan
+
+
+def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "list[Plan]":
+    """Settle the runs of one model. One that is fitted is fitted once a task, for all its conditions."""
+    plans: list[Plan] = []
+    fits: dict[str, Fit | None] = {}
+    for job in jobs:
+        plans.append(plan_job(job, adapter, solver, fits.get(job.spec.task)))
+        fits[job.spec.task] = plans[-1].fit
+    return plans
+
+
+class _Models:
+    """Loads a model once for evaluations in a row that ask for the same, and lets go of it before the next."""
+
+    def __init__(self) -> None:
+        self._recipe: Recipe | None = None
+        self._adapter: Adapter | None = None
+
+    def load(self, asked: RunOptions) -> "Adapter":
+        if asked.adapter is not None:
+            return asked.load_model()
+        recipe = asked.recipe()
+        if self._adapter is None or recipe != self._recipe:
+            self._adapter = None  # two large models do not fit beside one another
+            self._recipe, self._adapter = recipe, recipe.make()
+        return self._adapter
+
+
+def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
+    """Make the runs of all members, one model after the other; `report` is called with each run.
+
+    All names, options and data are checked before any model is loaded, and what does not fit a model before it works.
+    Raises UsageError, DataError, AdapterError. An interruption, the budget's end and failed items are in the outcome.
+    """
+    settled = [(asked, resolve_jobs(asked)) for asked in members]
+    report_demo(settled)
+    outcome, budget, models = Outcome(), members[0].budget(), _Models()
+    for asked, jobs in settled:
+        if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
+            return outcome
+    outcome.failure = _too_many_failures(members, outcome)
+    return outcome
+
+
+def _run_member(
+    asked: RunOptions,
+    jobs: Sequence[Job],
+    adapter: "Adapter",
+    budget: "Budget",
+    watch: Watch,
+    report: "Callable[[Run], None]",
+    outcome: Outcome,
+) -> bool:
+    """Make the runs of one model; whether the next may follow."""
+    from alm_bench.records.run import Run, StoredRecords
+
+    plans = plan_jobs(jobs, adapter, asked.solver)  # what does not fit is met before the model works
+    budget.check(plans)
+    with asked.executing(adapter) as executor:
+        for plan in plans:
+            summary, outcome.interrupted = run_plan(plan, asked, budget, executor, watch)
+            folder = asked.out / plan.run_id
+            outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
+            report(outcome.runs[-1])
+            if summary["partial"] and not outcome.interrupted:
+                outcome.failure = budget.told(plan, sum(summary["status"].values()))
+            if outcome.interrupted or outcome.failure is not None:
+                return False
+    return True
+
+
+def _too_many_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
+    """One line on the runs with more failed items than `--max-failures` allows, None where there is none."""
+    tolerance = Tolerance.read(members[0].max_failures)
+    failed = [s for s in outcome.summaries if tolerance.exceeded(s["status"]["error"], s["items"])]
+    if not failed:
+        return None
+    several = len({asked.model for asked in members}) > 1
+    counts = ", ".join(
+        f"{s['status']['error']} of {s['items']} on {s['task']}" + (f" by {s['model']}" if several else "")
+        for s in failed
+    )
+    return f"items failed: {counts} (see `alm-bench show RUN --status error`)"
+
+
+def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
+    """What the runs of all members would take; no model is asked."""
+    from alm_bench.runner import dryrun
+
+    settled = [(asked, resolve_jobs(asked)) for asked in members]
+    report_demo(settled)
+    budget, models, found = members[0].budget(), _Models(), []
+    for asked, jobs in settled:
+        adapter = models.load(asked)
+        plans = plan_jobs(jobs, adapter, asked.solver)
+        budget.check(plans)
+        found += [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
+    return found
+
+
+def stored_records(plan: "Plan", asked: RunOptions) -> "list[Record]":
+    """The records of the run's folder that are not tried again, where there is one."""
+    from alm_bench.records.store import read_records
+
+    records, _ = read_records(asked.out / plan.run_id)
+    return [] if asked.fresh else [record for record in records if not record.retried]
+
+
+def run_plan(
+    plan: "Plan", asked: RunOptions, budget: "Budget", executor: "Executor", watch: Watch
+) -> tuple[dict[str, Any], bool]:
+    """Execute one run; return its summary and whether Ctrl-C ended it. What is stored is summarised in any case, and
+    finished unless items were left open by an interruption or by the budget."""
+    from alm_bench.records.reparse import reparse_older
+    from alm_bench.records.run import finish_run
+    from alm_bench.records.store import RunStore, read_records
+    from alm_bench.records.summary import summarise
+    from alm_bench.records.text_baseline import left_out, solved_by
+    from alm_bench.runner import execute
+    from alm_bench.scoring.spice import report_progress_to
+
+    folder, solver = asked.out / plan.run_id, asked.solver
+    with RunStore(folder, dict(plan.header), asked.fresh) as store:
+        interrupted = False
+        if (reparsed := reparse_older(store, plan.task)) is not None:
+            print_notice(f"{plan.spec.task}: {reparsed.line()}")
+        title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
+        with watch.count_items(title, len(plan.pending)) as progress:  # a model's label leaves no room for figures
+            try:
+                records = execute(plan, store, progress.update, budget, executor)
+            except KeyboardInterrupt:
+                interrupted = True
+                records, _ = read_records(folder)
+        if solver is not None:
+            records = solved_by(solver, records, plan.header)
+            store.rewrite(records)
+        elif (line := left_out(records)) is not None:
+            print_notice(f"{plan.spec.task}: {line}")
+        with watch.count_captions() as counting, report_progress_to(counting.update):
+            summary = summarise(store.header, plan.task, records, folder.name)
+        if not summary["partial"]:
+            store.note("spec", plan.header["spec"])  # what no answer depends on may be another than before
+            finish_run(store, plan.task, summary, records)
+    if (delivery := summary["delivery"]) is not None and delivery["verdict"] != "delivered":
+        print_notice(f"{plan.spec.task}: audio: {delivery['verdict']}: {delivery['reason']}")
+    return summary, interrupted
+
+
+def rescore_run(
+    folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...], watch: Watch
+) -> "tuple[Run, Reparsed]":
+    """Parse and score the stored text of a run again and store that; return it and what changed. Without `tags`, the
+    run's own answer tags hold, without `metrics` its own metrics. Raises StoreError, UsageError."""
+    from alm_bench.records.reparse import parser_of, reparse
+    from alm_bench.records.run import Run, StoredRecords, finish_run
+    from alm_bench.records.store import RunStore, read_header
+    from alm_bench.records.summary import summarise
+    from alm_bench.records.text_baseline import solved_by
+    from alm_bench.scoring.spice import report_progress_to
+
+    header = read_header(folder)
+    name = header["task"]["name"]
+    if metrics is not None:
+        header["spec"]["task_options"]["metrics"] = metrics_of([name], metrics)[name]
+    tags = tags or tuple(header["spec"].get("answer_tags", ()))
+    header["spec"]["answer_tags"] = list(tags)
+    task = catalogue().task(name).create(header["spec"]["task_options"], tags)
+    parser = parser_of(header, folder)
+    with RunStore(folder, header, keep_failures=True) as store:
+        records, reparsed = reparse(store.kept, task, parser)
+        if solver is not None:
+            records = solved_by(solver, records, header)
+        with watch.count_captions() as counting, report_progress_to(counting.update):
+            summary = summarise(header, task, records, folder.name)
+        store.rewrite(records)
+        store.note("parser", task.parser)
+        if not summary["partial"]:
+            store.note("spec", header["spec"])  # with the metrics and tags of this call
+            finish_run(store, task, summary, records)
+    return Run(folder, summary, StoredRecords(folder)), reparsed

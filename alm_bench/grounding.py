@@ -1,0 +1,98 @@
+"""The same questions on clean and on changed clips, from names to effects: the flow of `alm-bench noise-ablation`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from alm_bench.core import AlmBenchError, UsageError
+from alm_bench.evaluation import Job, Watch, plan_job, run_plan, settle, stored_records
+from alm_bench.plugins import catalogue
+from alm_bench.runner.ablation import Ablation, Measured, measure, settle_ablation
+from alm_bench.runner.conditions import read_condition
+from alm_bench.runner.options import RunOptions, Tolerance
+
+if TYPE_CHECKING:
+    from alm_bench.core import Adapter
+    from alm_bench.records.schema import Record
+    from alm_bench.runner import Plan, RunSpec
+    from alm_bench.runner.budget import Budget
+    from alm_bench.runner.dryrun import Forecast
+    from alm_bench.runner.executors import Executor
+    from alm_bench.runner.fitting import Fit
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The runs of an ablation, a task each, with everything that they need."""
+
+    asked: RunOptions
+    jobs: Sequence[Job]
+    adapter: "Adapter"
+    tasks: Sequence[Ablation]
+    budget: "Budget"
+
+    def forecasts(self) -> "list[Forecast]":
+        """What the runs would take."""
+        from alm_bench.runner import dryrun
+
+        plans = [plan for one in self.tasks for plan in one.plans]
+        return [dryrun.forecast(plan, stored_records(plan, self.asked)) for plan in plans]
+
+
+def settle_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> Settled:
+    """Check what is asked for, load the model and plan all runs. Tasks and conditions (comma-separated) are those of
+    the card where none are named. Raises UsageError, DataError."""
+    card = catalogue().ablations["noise_grounding"]
+    asked = replace(asked, tasks=asked.tasks or ",".join(card.bases))
+    named = card.conditions if conditions is None else conditions.split(",")
+    names = list(dict.fromkeys(name.strip() for name in named if name.strip()))
+    if not names:
+        raise UsageError("--conditions names no condition")
+    for name in names:
+        read_condition(name)
+    if asked.solvable_by is not None:
+        raise UsageError("--solvable-by belongs to run and score, expected none here")
+    jobs, adapter = settle(asked)
+    if getattr(adapter, "stored", False):
+        raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
+    tasks = [_settle_job(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
+    budget = asked.budget()
+    budget.check([one.clean for one in tasks])
+    return Settled(asked, jobs, adapter, tasks, budget)
+
+
+def _settle_job(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:
+    def prepare(spec: "RunSpec", fit: "Fit | None") -> "Plan":
+        return plan_job(replace(job, spec=spec), adapter, None, fit)
+
+    return settle_ablation(job.spec, names, repeats, prepare)
+
+
+def measure_all(settled: Settled, watch: Watch) -> list[Measured]:
+    """Make the runs and set them against one another, a task each. Raises AlmBenchError where the budget ends a run,
+    KeyboardInterrupt where Ctrl-C does; finished items are kept."""
+    with settled.asked.executing(settled.adapter) as executor:
+        answer = partial(_answer, settled=settled, executor=executor, watch=watch)
+        failure = partial(_failure, max_failures=settled.asked.max_failures)
+        return [measure(one, answer, failure) for one in settled.tasks]
+
+
+def _failure(records: "Sequence[Record]", max_failures: str) -> str | None:
+    """Why a run with more failed items than `--max-failures` allows shows nothing."""
+    failed = [record.reason or "" for record in records if record.status == "error"]
+    if not Tolerance.read(max_failures).exceeded(len(failed), len(records)):
+        return None
+    return f"{len(failed)} of {len(records)} items failed, as: {failed[0][:120]}"
+
+
+def _answer(plan: "Plan", settled: Settled, executor: "Executor", watch: Watch) -> "list[Record]":
+    from alm_bench.records.store import read_records
+
+    asked, budget = settled.asked, settled.budget
+    summary, interrupted = run_plan(plan, asked, budget, executor, watch)
+    if interrupted:
+        raise KeyboardInterrupt
+    if summary["partial"]:
+        raise AlmBenchError(budget.told(plan, sum(summary["status"].values())))
+    return read_records(asked.out / plan.run_id)[0]

@@ -1,0 +1,257 @@
+"""The options of a run as they were given, and what they come to."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+from alm_bench.core import CACHE_MB, AnswerBy, Decoding, OptionOrder, Strategy, UsageError
+from alm_bench.core.device import check_device_and_dtype, make_runtime
+from alm_bench.core.options import answer_tags, one_of, pairs
+from alm_bench.plugins import AdapterEntry, catalogue
+from alm_bench.records.find import RUNS, find_run
+from alm_bench.runner.batch_size import parse_batch_size
+from alm_bench.runner.budget import Budget
+from alm_bench.runner.spec import RunSpec
+
+if TYPE_CHECKING:
+    from alm_bench.core import Adapter
+    from alm_bench.runner.executors import Executor
+    from alm_bench.runner.executors.cluster import Cluster
+    from alm_bench.runner.executors.worker import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How many failed items a run may have: a number of items, or a percentage of them."""
+
+    count: int = 0
+    percent: float | None = None
+
+    @staticmethod
+    def read(text: str) -> "Tolerance":
+        try:
+            value = float(text.removesuffix("%")) if text.endswith("%") else int(text)
+        except ValueError:
+            value = -1
+        if not 0 <= value <= (100 if text.endswith("%") else value):  # NaN is in no range
+            raise UsageError(f"--max-failures takes a number of items or a percentage like 5%, found {text!r}")
+        return Tolerance(percent=value) if text.endswith("%") else Tolerance(count=int(value))
+
+    def exceeded(self, failed: int, n: int) -> bool:
+        return failed > self.count if self.percent is None else 100 * failed > self.percent * n
+
+
+_NAMES = {
+    **dict.fromkeys(("<class 'int'>", "int | None"), "a whole number"),
+    **dict.fromkeys(("<class 'float'>", "float | None"), "a number"),
+    **dict.fromkeys(("<class 'str'>", "str | None"), "a text"),
+    "<class 'bool'>": "true or false",
+    "list[str] | None": "a list of texts",
+}
+"""The kinds of options in words."""
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a value is of an option's kind; a whole number is a number, true and false are none."""
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    if kind is float:
+        return isinstance(value, int | float)
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(isinstance(one, str) for one in value)
+    if parts := get_args(kind):
+        return any(_is_of(value, part) for part in parts)
+    return isinstance(value, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options of `alm-bench run`, of `evaluate` and of a suite, as they were given.
+
+    `tasks` are comma-separated, and one value may name a collection of them. `adapter` is a model that is made already;
+    `model` is its name then.
+    """
+
+    model: str
+    tasks: str
+    data: str = "auto"
+    split: str | None = None
+    limit: int | None = None
+    sample: int | None = None
+    seed: int = 0
+    batch_size: str = "8"
+    workers: int = 2
+    cache_mb: int = CACHE_MB
+    executor: str = "local"
+    replicas: int | None = None
+    address: str | None = None
+    gpus_per_worker: float | None = None
+    device: str = "auto"
+    dtype: str | None = None
+    model_arg: list[str] | None = None
+    task_arg: list[str] | None = None
+    label: str | None = None
+    prompt: str | None = None
+    max_new_tokens: int | None = None
+    decoding: str = "greedy"
+    top_p: float = 0.8
+    temperature: float = 1.0
+    answer_by: str = "generate"
+    strategy: str = "plain"
+    options: str = "given"
+    shuffles: int | None = None
+    solvable_by: str | None = None
+    answer_tag: list[str] | None = None
+    missing_audio: str = "error"
+    metrics: str | None = None
+    max_failures: str = "0"
+    max_cost: float | None = None
+    conditions: list[str] | None = None
+    out: Path = RUNS
+    fresh: bool = False
+    adapter: "Adapter | None" = None
+
+    @property
+    def entry(self) -> AdapterEntry:
+        """The model as the catalogue knows it. Raises UsageError for an unknown name."""
+        if self.adapter is not None:
+            return AdapterEntry(self.model, type(self.adapter))
+        return catalogue().adapter(self.model)
+
+    @property
+    def prompts(self) -> str:
+        """The prompt set of the tasks. Raises UsageError for an unknown model."""
+        return self.prompt or self.entry.prompts
+
+    @property
+    def solver(self) -> Path | None:
+        """The run's folder. Raises UsageError where there is none of that name."""
+        return None if self.solvable_by is None else find_run(self.solvable_by, self.out)
+
+    def budget(self) -> Budget:
+        """Of all runs of the command together."""
+        return Budget() if self.max_cost is None else Budget(self.max_cost)
+
+    def recipe(self) -> "Recipe":
+        """How the model is made."""
+        from alm_bench.runner.executors.worker import Recipe
+
+        runtime = make_runtime(self.device, self.dtype, self.seed, self.cache_mb)
+        strategy: Any = self.strategy
+        return Recipe(self.model, self.model_options(), runtime, strategy, self.prompts)
+
+    def load_model(self) -> "Adapter":
+        """Load the model, or take the one that was given. Raises UsageError."""
+        if self.adapter is None:
+            return self.recipe().make()
+        from alm_bench.runner.strategy import apply_strategy
+
+        strategy: Any = self.strategy
+        return apply_strategy(self.adapter, strategy, self.prompts)
+
+    def model_options(self) -> dict[str, str]:
+        """`--label` is an option of models that replay."""
+        label = {} if self.label is None else {"label": self.label}
+        return self.entry.complete(pairs(self.model_arg, "--model-arg") | label)
+
+    @contextmanager
+    def executing(self, adapter: "Adapter") -> Iterator["Executor"]:
+        """Who answers, for all runs of the command; `adapter` is the model as this process loaded it."""
+        if self.executor == "local":
+            from alm_bench.runner.executors.local import Local
+
+            yield Local()
+            return
+        from alm_bench.runner.executors.on_ray import OnRay
+
+        with OnRay(self._cluster(), self.recipe(), adapter) as executor:
+            yield executor
+
+    def _cluster(self) -> "Cluster":
+        from alm_bench.runner.executors.cluster import Cluster
+
+        return Cluster(self.replicas or 1, self.address, self.gpus_per_worker or 0.0)
+
+    def _check_executor(self) -> None:
+        one_of(self.executor, ("local", "ray"), "--executor")
+        if self.executor == "ray" and self.adapter is not None:
+            raise UsageError(f"--executor ray makes models by name, found {self.model}, which is made already")
+        if self.executor == "ray":
+            self._cluster().check()
+            return
+        named = {"--replicas": self.replicas, "--address": self.address, "--gpus-per-worker": self.gpus_per_worker}
+        for flag, value in named.items():
+            if value is not None:
+                raise UsageError(f"{flag} {value} goes with --executor ray, found --executor {self.executor}")
+
+    def find_wrong_kinds(self) -> list[str]:
+        """A line for each option whose value is of another kind than it takes: values may come from Python or from a
+        file."""
+        found = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name != "adapter" and not _is_of(value, field.type):
+                found.append(f"{field.name} takes {_NAMES.get(str(field.type), field.type)}, found {value!r:.60}")
+        return found
+
+    def _check_numbers(self) -> None:
+        for name, least in (("limit", 1), ("sample", 1), ("seed", 0), ("workers", 1), ("cache_mb", 0)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UsageError(f"--{name.replace('_', '-')} takes a whole number from {least} on, found {value}")
+        if self.limit is not None and self.sample is not None:
+            raise UsageError(
+                f"--limit {self.limit} takes the first items and --sample {self.sample} random ones, expected one of "
+                "them"
+            )
+
+    def check(self) -> None:
+        """Raises UsageError for values that are none."""
+        self._check_executor()
+        one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
+        one_of(self.missing_audio, ("error", "skip"), "--missing-audio")
+        one_of(self.answer_by, get_args(AnswerBy), "--answer-by")
+        one_of(self.strategy, get_args(Strategy), "--strategy")
+        one_of(self.options, get_args(OptionOrder), "--options")
+        if self.shuffles is not None and self.options != "shuffled":
+            raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
+        check_device_and_dtype(self.device, self.dtype)
+        answer_tags(self.answer_tag)
+        self._check_numbers()
+        Tolerance.read(self.max_failures)
+        parse_batch_size(self.batch_size)
+        if self.max_cost is not None and not 0 < self.max_cost < math.inf:
+            raise UsageError(f"--max-cost takes US dollars above 0, found {self.max_cost:g}")
+        if self.solvable_by is not None:
+            find_run(self.solvable_by, self.out)
+
+    def spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> RunSpec:
+        """Of one task: its split, its kind of data, its own token limit, its options."""
+        from alm_bench.runner import RunSpec
+
+        method: Any = self.decoding
+        order: Any = self.options
+        return RunSpec(
+            task=task,
+            model=self.model,
+            split=split,
+            data=data,
+            decoding=Decoding(method, self.max_new_tokens or tokens, self.top_p, self.temperature, self.seed),
+            prompt=self.prompt,
+            seed=self.seed,
+            limit=self.limit,
+            sample=self.sample,
+            batch_size=parse_batch_size(self.batch_size),
+            workers=self.workers,
+            missing_audio=self.missing_audio,  # type: ignore[arg-type]
+            answer_by=self.answer_by,  # type: ignore[arg-type]
+            strategy=self.strategy,  # type: ignore[arg-type]
+            options=order,
+            shuffles=self.shuffles or 1,
+            task_options=options,
+            model_options=self.model_options(),
+            answer_tags=answer_tags(self.answer_tag),
+        )

@@ -1,0 +1,195 @@
+"""Suites: models x tasks x options from a TOML file, checked as a whole before anything runs. See docs/suites.md."""
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core import AlmBenchError, UsageError
+from alm_bench.core.errors import known_first
+from alm_bench.evaluation import resolve_jobs
+from alm_bench.plugins import catalogue
+from alm_bench.runner.options import RunOptions
+
+OF_THE_CALL = ("model", "tasks", "adapter", "out", "fresh")
+"""Options of a run that no table of a suite takes: names stand elsewhere, the rest belongs to the command."""
+
+OPTIONS = tuple(field.name for field in fields(RunOptions) if field.name not in OF_THE_CALL)
+TABLES = ("defaults", "models", "tasks", "overrides")
+OF_THE_SUITE = ("max_cost", "max_failures")
+"""Options that hold for all runs together: they stand in [defaults] alone."""
+
+PAIRS = ("model_arg", "task_arg")
+"""Options that take a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """A suite as it was read: options by table, names in the order of the file."""
+
+    defaults: Mapping[str, Any]
+    models: Mapping[str, Mapping[str, Any]]
+    tasks: Mapping[str, Mapping[str, Any]]
+    overrides: Sequence[Mapping[str, Any]]
+
+
+class _Faults(list[str]):
+    """Everything that is wrong with a suite, a line each; a line once."""
+
+    def add(self, fault: str) -> None:
+        if fault not in self:
+            self.append(fault)
+
+
+def read_suite(path: Path, out: Path, fresh: bool = False) -> list[RunOptions]:
+    """The runs of a suite, model by model. Raises UsageError with everything that is wrong with it in one line."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not TOML: {error}") from error
+    faults = _Faults()
+    members = _expand(_read_tables(document, faults), out, fresh, faults)
+    if not faults:
+        _check_members(members, faults)
+    if faults:
+        count = f"{len(faults)} errors" if len(faults) > 1 else "1 error"
+        raise UsageError(f"{path.name}: {count}: {'; '.join(faults)}")
+    return members
+
+
+def _read_tables(document: Mapping[str, Any], faults: _Faults) -> _Tables:
+    for key in document:
+        if key not in TABLES:
+            faults.add(f"unknown table or key {key!r}, known: {known_first(key, TABLES)}")
+    tables = {name: document.get(name, {}) for name in ("defaults", "models", "tasks")}
+    for name, table in tables.items():
+        if not isinstance(table, Mapping):
+            faults.add(f"{name} is no table ([{name}])")
+            tables[name] = {}
+    overrides = document.get("overrides", [])
+    if not isinstance(overrides, list) or not all(isinstance(one, Mapping) for one in overrides):
+        faults.add("overrides are no tables ([[overrides]])")
+        overrides = []
+    for name in ("models", "tasks"):
+        if not tables[name]:
+            faults.add(f"no [{name}.NAME] is there, expected one or more")
+        for key, table in tables[name].items():
+            if not isinstance(table, Mapping):
+                faults.add(f"{name}.{key} is no table ([{name}.{key}])")
+        tables[name] = {key: table for key, table in tables[name].items() if isinstance(table, Mapping)}
+    found = _Tables(tables["defaults"], tables["models"], tables["tasks"], overrides)
+    _check_keys(found, faults)
+    return found
+
+
+def _check_keys(tables: _Tables, faults: _Faults) -> None:
+    """Report unknown keys, and overrides that name what the suite does not have."""
+    own = tuple(name for name in OPTIONS if name not in OF_THE_SUITE)
+    places = [("defaults", tables.defaults, (*OPTIONS, "seeds"))]
+    places += [(f"models.{key}", table, (*own, "seeds", "model")) for key, table in tables.models.items()]
+    places += [(f"tasks.{key}", table, (*own, "seeds", "task")) for key, table in tables.tasks.items()]
+    places += [(f"overrides[{i}]", one, (*own, "model", "task")) for i, one in enumerate(tables.overrides, 1)]
+    for place, table, known in places:
+        for key in table:
+            if key.replace("-", "_") not in known:
+                faults.add(f"{place}: unknown key {key!r}, known: {known_first(key, known, limit=4)}")
+    for number, one in enumerate(tables.overrides, 1):
+        for key, names in (("model", tables.models), ("task", tables.tasks)):
+            for name in _several(one.get(key, [])):
+                if name not in names:
+                    known = known_first(str(name), names)
+                    faults.add(f"overrides[{number}]: {key} {name!r} is not in the suite, known: {known}")
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _expand(tables: _Tables, out: Path, fresh: bool, faults: _Faults) -> list[RunOptions]:
+    """The members: every model on every task with every seed, options of later tables over those of earlier ones."""
+    members = []
+    for model, own in tables.models.items():
+        for task, theirs in tables.tasks.items():
+            chosen = [tables.defaults, own, theirs]
+            chosen += [one for one in tables.overrides if _applies(one, model, task)]
+            values = _merge(chosen)
+            names = values.pop("model", model), values.pop("task", task)
+            seeds = values.pop("seeds", None)
+            for seed in [values.get("seed", 0)] if seeds is None else _several(seeds):
+                found = _member(names, {**values, "seed": seed}, faults)
+                members += [RunOptions(out=out, fresh=fresh, **found)]
+    for member in members:
+        for fault in member.find_wrong_kinds():
+            faults.add(fault)
+    # Models with the same options stand together, so that each is loaded once: seeds change the model's own.
+    order = {name: number for number, name in enumerate(dict.fromkeys((one.model, one.seed) for one in members))}
+    return sorted(members, key=lambda one: order[one.model, one.seed])
+
+
+def _applies(override: Mapping[str, Any], model: str, task: str) -> bool:
+    return all(
+        name not in override or own in _several(override[name]) for name, own in (("model", model), ("task", task))
+    )
+
+
+def _merge(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The options of the tables; of those that take a table, each key by itself. `model` and `task` are names in the
+    tables of models and tasks alone."""
+    values: dict[str, Any] = {}
+    for number, table in enumerate(tables):
+        for key, value in table.items():
+            name = key.replace("-", "_")
+            if name in ("model", "task") and number not in (1, 2):
+                continue
+            both = name in PAIRS and isinstance(value, Mapping) and isinstance(values.get(name), Mapping)
+            values[name] = {**values[name], **value} if both else value
+    return values
+
+
+def _member(names: tuple[Any, Any], values: Mapping[str, Any], faults: _Faults) -> dict[str, Any]:
+    """The fields of a member's options. What TOML writes as a table or a number becomes what the options take."""
+    model, task = names
+    taken = {name: value for name, value in values.items() if name in OPTIONS}
+    for name in PAIRS:
+        given = taken.get(name)
+        if isinstance(given, Mapping):
+            prefix = f"{task}." if name == "task_arg" else ""
+            taken[name] = [f"{prefix}{key}={_text(value)}" for key, value in given.items()]
+        elif given is not None:
+            faults.add(f"{name} takes a table of options, found {given!r:.60}")
+    for name in ("batch_size", "max_failures"):
+        if isinstance(taken.get(name), int) and not isinstance(taken[name], bool):
+            taken[name] = str(taken[name])
+    for name in ("answer_tag", "conditions"):
+        if isinstance(taken.get(name), str):
+            taken[name] = [taken[name]]
+    return {"model": model, "tasks": task, **taken}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _check_members(members: Sequence[RunOptions], faults: _Faults) -> None:
+    """Report unknown models and tasks, values that are none, data that is not there: all of them."""
+    known = set(_known_models(members, faults))
+    for member in members:
+        if member.model not in known:
+            continue
+        try:
+            resolve_jobs(member)
+        except AlmBenchError as error:
+            faults.add(str(error))
+
+
+def _known_models(members: Sequence[RunOptions], faults: _Faults) -> Iterator[str]:
+    for model in dict.fromkeys(member.model for member in members):
+        try:
+            catalogue().adapter(model)
+        except UsageError as error:
+            faults.add(str(error))
+        else:
+            yield model
