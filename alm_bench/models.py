@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from alm_bench.core import Adapter, AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime, UsageError
 
@@ -52,7 +52,8 @@ def take_model(model: Model) -> tuple[str, Adapter | None]:
         for name in ("identity", "audio"):
             if not hasattr(model, name):
                 raise UsageError(f"{type(model).__name__} has generate() and no {name}: derive it from BaseAdapter")
-        return _name(model.identity.label), model
+        made = cast(Adapter, model)
+        return _name(made.identity.label), made
     if callable(model):
         adapter = FunctionAdapter(model)
         return _name(adapter.identity.label), adapter

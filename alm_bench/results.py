@@ -95,7 +95,7 @@ def markdown_to_html(text: str) -> str:
     """Tables and headings of markdown as HTML; HTML within the text is shown, not interpreted."""
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
 
 
 @dataclass(frozen=True, repr=False)
@@ -164,7 +164,8 @@ class Results(_Shown):
         made = {id(run): _demo_clips(run.summary) for run in self.runs}
         for run, record in self._records():
             rows.append({**_flat(_item(run.summary, record)), "audio": _encoded(record, made[id(run)])})
-        columns = dict.fromkeys(name for row in rows for name in row) or dict.fromkeys([*ITEM_COLUMNS, "audio"])
+        found = dict.fromkeys(name for row in rows for name in row if name != "audio")
+        columns = [*(found or ITEM_COLUMNS), "audio"]
         table = Dataset.from_dict({name: [row.get(name) for row in rows] for name in columns})
         return table.cast_column("audio", Audio(decode=False))
 

@@ -92,10 +92,10 @@ def _check_keys(tables: _Tables, faults: _Faults) -> None:
     places += [(f"models.{key}", table, (*own, "seeds", "model")) for key, table in tables.models.items()]
     places += [(f"tasks.{key}", table, (*own, "seeds", "task")) for key, table in tables.tasks.items()]
     places += [(f"overrides[{i}]", one, (*own, "model", "task")) for i, one in enumerate(tables.overrides, 1)]
-    for place, table, known in places:
+    for place, table, takes in places:
         for key in table:
-            if key.replace("-", "_") not in known:
-                faults.add(f"{place}: unknown key {key!r}, known: {known_first(key, known, limit=4)}")
+            if key.replace("-", "_") not in takes:
+                faults.add(f"{place}: unknown key {key!r}, known: {known_first(key, takes, limit=4)}")
     for number, one in enumerate(tables.overrides, 1):
         for key, names in (("model", tables.models), ("task", tables.tasks)):
             for name in _several(one.get(key, [])):
@@ -154,11 +154,11 @@ def _member(names: tuple[Any, Any], values: Mapping[str, Any], faults: _Faults) 
     model, task = names
     taken = {name: value for name, value in values.items() if name in OPTIONS}
     for name in PAIRS:
-        given = taken.get(name)
+        given: Any = taken.get(name)
         if isinstance(given, Mapping):
             prefix = f"{task}." if name == "task_arg" else ""
             taken[name] = [f"{prefix}{key}={_text(value)}" for key, value in given.items()]
-        elif given is not None:
+        elif taken.pop(name, None) is not None:
             faults.add(f"{name} takes a table of options, found {given!r:.60}")
     for name in ("batch_size", "max_failures"):
         if isinstance(taken.get(name), int) and not isinstance(taken[name], bool):

@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alm_bench.core import UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.core.files import is_file
-from alm_bench.records.run import LeftOut, Run, find_run_folders, finished, read_each, read_run
+
+if TYPE_CHECKING:  # reading runs needs numpy, which takes longer to load than `--help` takes to run
+    from alm_bench.records.run import LeftOut, Run
 
 RUNS = Path("results/runs")
 """Where run folders lie unless another folder is named."""
@@ -21,6 +24,8 @@ def find_run(name: str, out: Path = RUNS) -> Path:
     path = Path(name)
     if is_file(path / "run.json"):
         return path if path.name else path.resolve()  # `.` is a folder with a name too: reports print it
+    from alm_bench.records.run import find_run_folders
+
     folders, _ = find_run_folders(out)
     if name == LATEST and folders:
         return folders[-1]
@@ -34,9 +39,11 @@ def find_run(name: str, out: Path = RUNS) -> Path:
     raise UsageError(f"no run {name!r} (no run.json there); runs in {out}: {known}")
 
 
-def read_finished_runs(named: Sequence[str] | None, out: Path = RUNS) -> tuple[list[Run], list[LeftOut]]:
+def read_finished_runs(named: Sequence[str] | None, out: Path = RUNS) -> "tuple[list[Run], list[LeftOut]]":
     """The runs that are named, each of which must be readable; else all finished ones, and what was left out. Raises
     UsageError, StoreError."""
+    from alm_bench.records.run import LeftOut, find_run_folders, finished, read_each, read_run
+
     if named:
         return [read_run(find_run(run, out)) for run in named], []
     folders, closed = find_run_folders(out)

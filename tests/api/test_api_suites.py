@@ -1,0 +1,163 @@
+"""Suites: models x tasks x options in one file, checked as a whole, run as a whole, gone on with as a whole."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_world import alm, model, refusal, soon, stored
+
+SUITE = """
+[defaults]
+data = "demo"
+limit = 6
+batch_size = 1
+
+[models.blind]
+model_arg = { strategy = "longest" }
+
+[models.letters]
+model = "MODEL"
+
+[tasks.mmau]
+[tasks.cle]
+limit = 3
+[tasks.audiocaps-mcq]
+
+[[overrides]]
+model = "letters"
+task = "mmau"
+seeds = [0, 1]
+"""
+BODY = """\
+    def answer(self, request):
+        if os.path.exists("slow"):
+            open("asked", "a").write(request.id + "\\n")
+            if len(open("asked").readlines()) > 7:
+                time.sleep(600)
+        return "(" + "abcd"[zlib.crc32(request.id.encode()) % max(1, len(request.choices))] + ")"
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    named = model(tmp_path / "letters.py", BODY, audio="None")
+    file = tmp_path / "suite.toml"
+    file.write_text(SUITE.replace("seeds = [0, 1]", "seed = 1").replace("MODEL", named), encoding="utf-8")
+    return file
+
+
+def figures(printed: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in run.items() if key != "usage"} for run in printed["runs"]]
+
+
+def test_a_suite_that_was_killed_goes_on_and_gives_the_figures_of_single_runs(suite: Path) -> None:
+    Path("slow").touch()
+    command = [sys.executable, "-m", "alm_bench", "run", "--config", str(suite), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        asked = Path("asked")
+        try:
+            assert soon(lambda: asked.exists() and len(asked.read_text().splitlines()) > 7, seconds=600)
+        finally:
+            os.kill(running.pid, signal.SIGKILL)
+    Path("slow").unlink()
+    folders = sorted(Path("results/runs").iterdir())
+    assert len(folders) == 5, "three runs of the first model, and one finished and one begun of the second"
+    finished = {
+        folder: (folder / "samples.jsonl").read_bytes() for folder in folders if (folder / "summary.json").exists()
+    }
+    assert len(finished) == 4
+    whole = alm("run", "--config", suite, "--json")
+    assert whole.status == 0, whole.err
+    assert [(run["model"], run["task"], run["items"]) for run in whole.json["runs"]] == [
+        ("blind[longest]", "mmau", 6),
+        ("blind[longest]", "cle", 3),
+        ("blind[longest]", "audiocaps-mcq", 6),
+        ("Model", "cle", 3),
+        ("Model", "audiocaps-mcq", 6),
+        ("Model", "mmau", 6),
+    ]
+    assert all((folder / "samples.jsonl").read_bytes() == before for folder, before in finished.items())
+    single = []
+    named = ("--data", "demo", "--out", "single", "--json", "--model")
+    for more in (
+        ("blind", "--model-arg", "strategy=longest", "--limit", 6, "--tasks", "mmau"),
+        ("blind", "--model-arg", "strategy=longest", "--limit", 3, "--tasks", "cle"),
+        ("blind", "--model-arg", "strategy=longest", "--limit", 6, "--tasks", "audiocaps-mcq"),
+        (f"{suite.parent / 'letters.py'}:Model", "--limit", 3, "--tasks", "cle"),
+        (f"{suite.parent / 'letters.py'}:Model", "--limit", 6, "--tasks", "audiocaps-mcq"),
+        (f"{suite.parent / 'letters.py'}:Model", "--limit", 6, "--seed", 1, "--tasks", "mmau"),
+    ):
+        single += figures(alm("run", *named, *more).json)
+    assert figures(whole.json) == single
+
+
+def test_a_suite_is_foretold_as_a_whole(suite: Path) -> None:
+    told = alm("run", "--config", suite, "--dry-run", "--json").json
+    assert (len(told["runs"]), told["total"]["calls"]) == (6, 30)
+    assert not Path("results").exists()
+    table = alm("run", "--config", suite, "--dry-run").out
+    assert "blind[longest]" in table
+    assert "Model" in table
+
+
+def test_seeds_are_runs_of_their_own(suite: Path) -> None:
+    suite.write_text('[defaults]\ndata = "demo"\nlimit = 2\nseeds = [0, 1, 2]\n[models.blind]\n[tasks.mmau]\n')
+    runs = alm("run", "--config", suite, "--json").json["runs"]
+    assert [run["decoding"]["seed"] for run in runs] == [0, 1, 2]
+    assert len({run["run"] for run in runs}) == 3
+
+
+def test_everything_that_is_wrong_with_a_suite_is_said_at_once(suite: Path) -> None:
+    text = suite.read_text(encoding="utf-8")
+    suite.write_text(
+        text.replace("limit = 6", "limti = 6").replace("batch_size", "btach_size") + 'tsak = "cle"\n', encoding="utf-8"
+    )
+    line = refusal(alm("run", "--config", suite))
+    assert "suite.toml: 3 errors: " in line
+    for wrong in (
+        "defaults: unknown key 'limti', known: limit,",
+        "defaults: unknown key 'btach_size', known: batch_size",
+        "overrides[1]: unknown key 'tsak', known: task",
+    ):
+        assert wrong in line
+    assert not Path("results").exists()
+
+
+def test_unknown_names_and_values_are_said_at_once(suite: Path) -> None:
+    suite.write_text(
+        '[defaults]\ndata = "demo"\nanswer_by = "guess"\n[models.blnd]\n[models.blind]\n[tasks.mmua]\n[tasks.cle]\n'
+        'answer_by = "generate"\nlimit = 3\n[[overrides]]\ntask = "clotho"\n'
+    )
+    line = refusal(alm("run", "--config", suite))
+    assert "overrides[1]: task 'clotho' is not in the suite" in line
+    suite.write_text(suite.read_text().partition("[[")[0])
+    line = refusal(alm("run", "--config", suite))
+    assert "2 errors: unknown model 'blnd'" in line
+    assert "--answer-by 'guess' is unknown" in line
+    suite.write_text('[defaults]\nlimit = "3"\nfresh = true\n[models.blind]\n[tasks.mmau]\nmodel_arg = 3\n')
+    line = refusal(alm("run", "--config", suite))
+    assert "3 errors" in line
+    assert "limit takes a whole number, found '3'" in line
+
+
+def test_a_suite_takes_no_options_beside_it(suite: Path) -> None:
+    assert "--model, --limit beside --config" in refusal(alm("run", "--config", suite, "--model", "x", "--limit", 2))
+    assert "cannot read no.toml" in refusal(alm("run", "--config", "no.toml"))
+
+
+def test_several_models_are_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    both = alm(
+        "run", "--model", "blind", "--model", "echo", "--tasks", "mmau", "--data", "demo", "--limit", 2, "--json"
+    )
+    assert [run["model"] for run in both.json["runs"]] == ["blind[first]", "echo"]
+    wrong = refusal(alm("run", "--model", "blind", "--model", "eccho", "--tasks", "mmau", "--data", "demo", "--fresh"))
+    assert "unknown model 'eccho'" in wrong
+    assert json.loads((Path("results/runs") / both.json["runs"][0]["run"] / "summary.json").read_text())["runs"]
+    assert len(stored(Path("results/runs") / both.json["runs"][1]["run"])) == 2
