@@ -12,6 +12,7 @@ from alm_bench.reports.tables import cell, markdown, signed
 from alm_bench.scoring.blind import margin, with_reference
 from alm_bench.scoring.intervals import clustered_interval, mean_interval, share
 from alm_bench.scoring.main_score import has_main_score, main_scores
+from alm_bench.scoring.metrics import metric_spec
 from alm_bench.scoring.multiple_choice import chosen_options, clips, split, weights
 from alm_bench.scoring.paired import difference
 
@@ -104,8 +105,10 @@ class _Scores:
         clean, noise, changed = ([values[p] for p in places] for values in (self.clean, self.noise, self.changed))
         where, each = clips(rows), weights(rows)
         level = share if self.bounded else mean_interval
-        drop = difference(noise, clean, where, each)
-        blind = margin(rows, {name: [values[p] for p in places] for name, values in self.blind.items()}, noise)
+        worse = (noise, clean) if metric_spec(self.name).higher_is_better else (clean, noise)
+        drop = difference(*worse, where, each)
+        baselines = {name: [values[p] for p in places] for name, values in self.blind.items()}
+        blind = margin(rows, baselines, noise, self.name)
         if drop.low is None:
             verdict, reason = None, "one clip says nothing of others"
         elif blind is None:

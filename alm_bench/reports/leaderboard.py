@@ -24,6 +24,7 @@ from alm_bench.reports.tables import (
     task_title,
 )
 from alm_bench.scoring.blind import best_row, margin_over_best
+from alm_bench.scoring.metrics import metric_spec, metric_specs
 from alm_bench.scoring.multiple_choice import question_weights
 from alm_bench.scoring.paired import difference
 
@@ -57,7 +58,8 @@ def _size(parameters: int | None) -> str:
 
 
 def _figures(told: Mapping[str, Any]) -> list[str]:
-    return [name for name in FIGURES if name in told["metrics"] and shown(told, name)]
+    others = [name for name in told["metrics"] if name not in (*FIGURES, "answered")]
+    return [name for name in (*FIGURES, *others) if name in told["metrics"] and shown(told, name)]
 
 
 def _row(run: Run) -> dict[str, str]:
@@ -91,7 +93,8 @@ def _ranked_by(members: Sequence[Run]) -> str:
 def _rank(run: Run, name: str) -> tuple[float, str, str]:
     """Best first; a figure that could not be had comes last."""
     value = _value(run, name)
-    return (float("inf") if value is None else -value, run.summary["model"], run.summary["fingerprint"])
+    sign = -1 if metric_spec(name).higher_is_better else 1
+    return (float("inf") if value is None else sign * value, run.summary["model"], run.summary["fingerprint"])
 
 
 def _value(run: Run, name: str) -> float | None:
@@ -233,10 +236,15 @@ def as_markdown(runs: Sequence[Run], task_of: TaskOf) -> str:
     for members in group_runs(runs):
         title, rows = _table(members, task_of(members[0].summary["task"]))
         columns = list(dict.fromkeys(column for row in rows for column in row))
-        titles = [TITLES.get(column, column) for column in columns]
+        titles = [TITLES.get(column) or _metric_title(column) for column in columns]
         cells, notes = _noted([[row.get(column, "-") for column in columns] for row in rows])
         sections += [f"## {escape_markdown(title)}", markdown(titles, cells), *notes, *_not_ranked(members)]
     return "\n\n".join(sections) + "\n"
+
+
+def _metric_title(column: str) -> str:
+    spec = metric_specs().get(column)
+    return column if spec is None else spec.title
 
 
 def _not_ranked(members: Sequence[Run]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
+from alm_bench.scoring.metrics import metric_spec
 from alm_bench.scoring.multiple_choice import chance, clips, counted_rows, mean, predictors, same_option, weights
 from alm_bench.scoring.paired import difference
 
@@ -94,16 +95,19 @@ def margin(
     return margin_over_best(values, mine, clips(rows), weights(rows), name)
 
 
-def best_row(values: Values, weights: Sequence[float]) -> tuple[str, float]:
-    """The text-only baseline that earns most, the first of equal ones, and what it earns."""
-    means = {name: float(np.average(each, weights=weights)) for name, each in values.items()}
-    best = max(means, key=lambda name: means[name])
+def best_row(values: Values, weights: Sequence[float], name: str = "accuracy") -> tuple[str, float]:
+    """Return the text-only baseline of the best mean of the metric `name`, the first of equal ones, and that mean."""
+    means = {row: float(np.average(each, weights=weights)) for row, each in values.items()}
+    better = max if metric_spec(name).higher_is_better else min
+    best = better(means, key=lambda row: means[row])
     return best, means[best]
 
 
 def margin_over_best(
     values: Values, scores: Sequence[float], clusters: Sequence[str], weights: Sequence[float], name: str = "accuracy"
 ) -> Margin:
-    """As `margin`, of what each item earns, the clip that it is about and what it counts; at least one of `values`."""
-    best, value = best_row(values, weights)
-    return Margin(best, value, difference(values[best], scores, clusters, weights), name)
+    """As `margin`, of what each item earns, the clip that it is about and what it counts; at least one of `values`. The
+    margin is positive where the score is better, for metrics of which less is better, too."""
+    best, value = best_row(values, weights, name)
+    sides = (values[best], scores) if metric_spec(name).higher_is_better else (scores, values[best])
+    return Margin(best, value, difference(*sides, clusters, weights), name)

@@ -1,0 +1,220 @@
+"""What a package outside the repository adds, each in one file: a metric, a condition, a training objective."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from small_world import alm, model, outputs, refusal, replay, stored, tone, write_csv
+
+from alm_bench.runner.conditions import condition_classes
+from alm_bench.scoring import metrics
+from alm_bench.train.objectives import objective_classes
+
+ENTRY_POINTS = """
+[alm_bench.metrics]
+wer = acme_alm.wer:WER
+[alm_bench.conditions]
+reversed = acme_alm.backwards:Backwards
+[alm_bench.objectives]
+loudness = acme_alm.loudness:Loudness
+"""
+METRIC = """
+from rapidfuzz.distance import Levenshtein
+from alm_bench.scoring.metrics import CaptionScore, MetricSpec, Sentences, mean_score
+
+def compute(sentences: Sentences) -> CaptionScore:
+    pairs = [(c.split(), [r.split() for r in rs]) for c, rs in zip(sentences.candidates, sentences.references)]
+    return mean_score([min(Levenshtein.distance(c, r) / len(r) for r in rs) for c, rs in pairs])
+
+WER = MetricSpec(name="wer", title="WER", description="Word error rate.", higher_is_better=False, compute=compute)
+"""
+CONDITION = """
+from alm_bench.runner.conditions import Condition
+
+class Backwards(Condition):
+    kind = "backwards"
+    title = "Each clip played backwards."
+
+    def change(self, clip):
+        return lambda wave: wave[::-1].copy()
+"""
+OBJECTIVE = """
+from dataclasses import dataclass
+import numpy as np
+from torch import Tensor
+from alm_bench.train.objectives import ClipBatch, Objective
+from alm_bench.train.sampler import Group, Steps
+
+@dataclass(slots=True, kw_only=True)
+class Batch(ClipBatch):
+    loud: Tensor
+
+    @property
+    def units(self):
+        return len(self.loud)
+
+class Loudness(Objective):
+    name = "loudness"
+    title = "Squared error of a clip's mean level."
+
+    @classmethod
+    def rows(cls, corpus, stage, lengths, seed):
+        clips = np.arange(len(corpus.clips))
+        return Steps([Group(clips, 1.0)], np.zeros_like(clips), stage.batch, seed)
+
+    @classmethod
+    def count(cls, corpus):
+        return len(corpus.clips)
+
+    @classmethod
+    def collate(cls, data, rows, step):
+        logmel = data.logmel(rows, step)
+        return Batch(logmel=logmel, loud=logmel.mean(dim=(1, 2)) / 100)
+
+    def forward(self, batch):
+        return (batch.encode(self.model).classes.mean(dim=(1, 2)) - batch.loud).square().sum()
+"""
+LISTENER = """    audio = AudioPolicy(rate=8000)
+    def answer(self, request):
+        return "a dog" if request.waves[0][0] == 0 else "rain"
+"""
+SOUNDS = ("a dog barks at night", "rain falls on a roof", "a man speaks to us", "a bell rings twice again")
+
+
+def clear_registries() -> None:
+    for cached in (metrics._registry, condition_classes, objective_classes):
+        cached.cache_clear()
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on sys.path that holds the package."""
+    folder = tmp_path / "site"
+    (folder / "acme_alm").mkdir(parents=True)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.chdir(tmp_path)
+    info = folder / "acme_alm-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-alm\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS)
+    for name, source in (("__init__", ""), ("wer", METRIC), ("backwards", CONDITION), ("loudness", OBJECTIVE)):
+        (folder / f"acme_alm/{name}.py").write_text(source)
+    clear_registries()
+    yield folder
+    clear_registries()
+    for name in [name for name in sys.modules if name.startswith("acme_alm")]:
+        del sys.modules[name]
+
+
+def audiocaps(root: Path) -> Path:
+    columns = ["audiocap_id", "youtube_id", "start_time", "caption"]
+    rows = [[str(n), f"clip{n}", str(n), sound] for n, sound in enumerate(SOUNDS)]
+    write_csv(root / "captions/audiocaps_test.csv", rows, columns)
+    for n in range(len(SOUNDS)):
+        tone(root / f"AudioCapsLarger/test/Yclip{n}.wav", 200 + 10 * n)
+    return root
+
+
+def test_a_metric_of_another_package_is_shown_and_ranked_by_its_direction(site: Path) -> None:
+    data = audiocaps(Path("data"))
+    texts = {"worse": [f"{sound} and more of it" for sound in SOUNDS], "better": list(SOUNDS)}
+    for label, said in texts.items():
+        file = outputs(Path(f"{label}.json"), {f"clip{n}": text for n, text in enumerate(said)})
+        given = (*replay(file), "--model-arg", f"label={label}", "--tasks", "audiocaps", "--data", data)
+        ran = alm("run", *given, "--metrics", "wer", "--json")
+        assert ran.status == 0, ran.err
+        run = ran.run
+        assert run["main"] == "wer"
+        baseline = run["blind"]["another item's reference"]["wer"]["value"]
+        assert run["metrics"]["wer"]["value"] < baseline, "it errs less than a sentence about another clip"
+        over = run["over_blind"]["all"]["all"]["lead"]["value"]
+        assert over == pytest.approx(baseline - run["metrics"]["wer"]["value"]), "less error is a positive margin"
+    text = alm("leaderboard").out
+    assert "WER" in text
+    assert text.index("| better ") < text.index("| worse ")
+
+
+def test_a_metric_that_raises_leaves_the_others_and_its_reason(site: Path) -> None:
+    (site / "acme_alm/wer.py").write_text(
+        METRIC.replace("    pairs =", "    raise ValueError('no words')\n    pairs =")
+    )
+    file = Path("captions.json")
+    file.write_text(json.dumps([{"candidate": "a dog", "references": ["a dog barks"]}] * 2))
+    ran = alm("caption-metrics", file, "--metrics", "wer,rouge_l", "--json")
+    assert ran.status == 0, ran.err
+    assert ran.json["corpus"]["wer"]["value"] is None
+    assert ran.json["corpus"]["wer"]["reason"] == "raised ValueError: no words"
+    assert ran.json["corpus"]["rouge_l"]["value"] > 0
+
+
+def test_a_condition_of_another_package_is_put_to_a_model(site: Path) -> None:
+    data = audiocaps(Path("data"))
+    first = model(Path("first.py"), LISTENER)
+    asked = ("--model", first, "--tasks", "audiocaps", "--data", data, "--task-arg", "audiocaps.metrics=rouge_l")
+    ran = alm("noise-ablation", *asked, "--conditions", "backwards", "--json")
+    assert ran.status == 0, ran.err
+    (run,) = ran.json["runs"]
+    assert (run["condition"], run["changed"]["value"]) == ("backwards", 1.0)
+    folder = next(Path("results/runs").glob("*backwards*"))
+    assert {row["text"] for row in stored(folder)} == {"rain"}
+    told = refusal(alm("noise-ablation", *asked, "--conditions", "backward"))
+    assert "unknown condition 'backward'; known: backwards" in told
+    assert "backwards takes no parameter" in refusal(alm("noise-ablation", *asked, "--conditions", "backwards:2"))
+
+
+RECIPE = """
+[model]
+network = "mini"
+[[data]]
+file = "demo"
+rows = 60
+[[validation]]
+file = "demo"
+rows = 60
+[[stage]]
+name = "level"
+objective = "loudness"
+train = ["encoder"]
+steps = 30
+batch = 8
+lr = 3e-3
+"""
+
+
+def test_an_objective_of_another_package_is_trained(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALM_BENCH_CACHE", str(site.parent / "cache"))
+    Path("level.toml").write_text(RECIPE)
+    ran = alm("train", "--config", "level.toml", "--set", "precision=no", "--json")
+    assert ran.status == 0, ran.err
+    log = [json.loads(line) for line in Path("results/training/level/log.jsonl").read_text().splitlines()]
+    losses = [entry["loss"] for entry in log]
+    assert losses[-1] < losses[0] / 2
+    assert log[-1]["validation_loss"] < losses[0] / 2
+
+
+@pytest.mark.parametrize(
+    ("file", "broken", "load", "reason"),
+    [
+        (
+            "wer",
+            "WER = 3\n",
+            lambda: metrics.broken_metrics()["wer"],
+            "acme_alm.wer:WER is a int, expected a MetricSpec",
+        ),
+        (
+            "backwards",
+            "class Backwards: pass\n",
+            lambda: condition_classes().broken["reversed"],
+            "acme_alm.backwards:Backwards is the class Backwards, expected a subclass of "
+            "alm_bench.runner.conditions.base.Condition",
+        ),
+        ("loudness", "import nothing_there\n", lambda: objective_classes().broken["loudness"], "ModuleNotFoundError: "),
+    ],
+)
+def test_a_broken_addition_is_listed_with_its_reason(
+    site: Path, file: str, broken: str, load: Callable[[], str], reason: str
+) -> None:
+    (site / f"acme_alm/{file}.py").write_text(broken)
+    assert load().startswith(reason)
