@@ -30,7 +30,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from alm_bench.core import STATUSES, KnowsBlind, MetricError, Metrics, Scored, Task
+from alm_bench.core import STATUSES, KnowsBlind, MetricError, Metrics, Scored, Task, TaskCard
 from alm_bench.records.schema import SCHEMA_VERSION, Record, margin_json, metric_json
 from alm_bench.records.usage import sum_usage
 from alm_bench.scoring.blind import Values, margin, with_reference
@@ -73,7 +73,7 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "n": len(rows) - status["skipped"],
         "skipped": status["skipped"],
         "status": {name: status[name] for name in STATUSES},
-        "main": next((name for name in task.card.metrics if name in score.metrics), "accuracy"),
+        "main": _main_metric(task.card, score.metrics),
         "metrics": _metrics(score.metrics),
         "groups": {g: {key: _metrics(m) for key, m in parts.items()} for g, parts in score.groups.items()},
         "blind": blind,
@@ -100,6 +100,13 @@ def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], 
         "usage": sum_usage(records),
         "delivery": header.get("delivery"),
     }
+
+
+def _main_metric(card: TaskCard, metrics: Metrics) -> str:
+    """Return the metric that a run is ranked by: the first of the card's that it has; a metric that is not the card's
+    only if none but the share of answered items is left."""
+    names = [name for name in (*card.metrics, *metrics) if name in metrics]
+    return next((name for name in names if name != "answered"), names[0] if names else "accuracy")
 
 
 def _order(spec: Mapping[str, Any]) -> str:

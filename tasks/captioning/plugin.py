@@ -6,12 +6,12 @@ Clotho's evaluation clips lists the five in one cell.
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import DataError, DataRoot, Parsed, Sample, TaskCard
 from alm_bench.data.readers import check_unique_ids, read_csv
-from alm_bench.tasks._shared.captions import CaptionOptions, SentenceTask, parse_text
+from alm_bench.scoring.sentences import CaptionOptions, parse_text
+from alm_bench.task_bases import SentenceTask
 from alm_bench.tasks._shared.clips import audiocaps_names, clip_names
 
 OPENINGS = ("the audio 1 is ",)
@@ -20,7 +20,6 @@ OPENINGS = ("the audio 1 is ",)
 Options = CaptionOptions
 
 
-@dataclass(frozen=True, slots=True)
 class Captioning(SentenceTask):
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         there = next((file for file in self.card.files if data.has(file)), self.card.files[0])

@@ -18,7 +18,7 @@ from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
 from alm_bench.scoring.captions import caption_scores
 from alm_bench.scoring.multiple_choice import answered, clips, counted_rows, mean
-from alm_bench.tasks._shared.captions import SCORING, CaptionOptions, references, sentences
+from alm_bench.scoring.sentences import SCORING, CaptionOptions, references, sentences
 from alm_bench.tasks._shared.clips import clip_names
 
 COLUMNS = ("file_name", "QuestionText", "answer")

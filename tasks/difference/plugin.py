@@ -6,13 +6,13 @@ ReasonAQA's test file, which names the tier by `subtype` and asks for it by `inp
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot, Parsed, Sample, TaskCard
 from alm_bench.data.readers import check_unique_ids, read_csv, read_json
-from alm_bench.tasks._shared.captions import CaptionOptions, SentenceTask, parse_text
+from alm_bench.scoring.sentences import CaptionOptions, parse_text
+from alm_bench.task_bases import SentenceTask
 from alm_bench.tasks._shared.clips import clip_names
 
 COLUMNS = ("filepath1", "filepath2", "input", "answer")
@@ -35,7 +35,6 @@ TIERS = {
 Options = CaptionOptions
 
 
-@dataclass(frozen=True, slots=True)
 class Difference(SentenceTask):
     @property
     def tier(self) -> str:

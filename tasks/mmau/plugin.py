@@ -19,10 +19,10 @@ from alm_bench.core import (
     UsageError,
 )
 from alm_bench.data.readers import check_unique_ids
-from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import accuracies, choice_scores, with_reference
 from alm_bench.scoring.mmau_match import official_correct
 from alm_bench.scoring.multiple_choice import by_group, choice_metrics, mean_score, same_option
+from alm_bench.task_bases import ChoiceTask
 from alm_bench.tasks.mmau.readers import hub_rows, item_id, official_rows, question_list
 
 _GROUPS = {"domain": "task", "difficulty": "difficulty", "skill": "sub-category"}
@@ -35,12 +35,7 @@ class Options:
     annotations: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mmau:
-    card: TaskCard
-    options: Options
-    parser: str = PARSER
-
+class Mmau(ChoiceTask):
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         if self.options.annotations is not None:
             if not self.options.annotations.is_file():
@@ -82,9 +77,6 @@ class Mmau:
         told = {key: str(row[name]) for key, name in _GROUPS.items() if row.get(name)}
         return {key: name if key == "skill" else name.lower() for key, name in told.items()}
 
-    def parse(self, sample: Sample, text: str) -> Parsed:
-        return parse_choice(text, sample.choices, self.card.answer_tags)
-
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
         if sample.gold is None:
             return {}
@@ -99,9 +91,6 @@ class Mmau:
             groups=by_group(rows, self.card.groups, _metrics),
             blind=accuracies(with_reference(rows), choice_scores(with_reference(rows))),
         )
-
-    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        return choice_scores(rows)
 
     def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
         """The annotations with our text under both names: the README asks for one, the script reads the other."""

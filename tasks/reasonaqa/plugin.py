@@ -16,7 +16,8 @@ from alm_bench.data.readers import check_unique_ids
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import accuracies, choice_scores, with_reference
 from alm_bench.scoring.multiple_choice import by_group, choice_metrics, same_option
-from alm_bench.tasks._shared.captions import CaptionOptions, SentenceTask, parse_text
+from alm_bench.scoring.sentences import CaptionOptions, parse_text
+from alm_bench.task_bases import SentenceTask
 from alm_bench.tasks._shared.clips import clip_names
 from alm_bench.tasks.reasonaqa.rows import rows_of
 
@@ -96,7 +97,6 @@ def _choice(row: Row) -> Sample:
     )
 
 
-@dataclass(frozen=True, slots=True)
 class Detail(SentenceTask):
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         return {"annotations": _file(self.card, data, split)}

@@ -76,6 +76,10 @@ class Loudness(Objective):
     def forward(self, batch):
         return (batch.encode(self.model).classes.mean(dim=(1, 2)) - batch.loud).square().sum()
 """
+LISTENER = """    audio = AudioPolicy(rate=8000)
+    def answer(self, request):
+        return "a dog" if request.waves[0][0] == 0 else "rain"
+"""
 SOUNDS = ("a dog barks at night", "rain falls on a roof", "a man speaks to us", "a bell rings twice again")
 
 
@@ -130,8 +134,6 @@ def test_a_metric_of_another_package_is_shown_and_ranked_by_its_direction(site: 
     text = alm("leaderboard").out
     assert "WER" in text
     assert text.index("| better ") < text.index("| worse ")
-    rows = [line for line in alm("leaderboard", "--csv").out.splitlines() if ",all,all,wer," in line]
-    assert [line.split(",")[7] for line in rows] == ["better", "worse"]
 
 
 def test_a_metric_that_raises_leaves_the_others_and_its_reason(site: Path) -> None:
@@ -149,7 +151,7 @@ def test_a_metric_that_raises_leaves_the_others_and_its_reason(site: Path) -> No
 
 def test_a_condition_of_another_package_is_put_to_a_model(site: Path) -> None:
     data = audiocaps(Path("data"))
-    first = model(Path("first.py"), "return 'a dog' if request.waves[0][0] == 0 else 'rain'")
+    first = model(Path("first.py"), LISTENER)
     asked = ("--model", first, "--tasks", "audiocaps", "--data", data, "--task-arg", "audiocaps.metrics=rouge_l")
     ran = alm("noise-ablation", *asked, "--conditions", "backwards", "--json")
     assert ran.status == 0, ran.err
@@ -167,10 +169,10 @@ RECIPE = """
 network = "mini"
 [[data]]
 file = "demo"
-rows = 40
+rows = 60
 [[validation]]
 file = "demo"
-rows = 10
+rows = 60
 [[stage]]
 name = "level"
 objective = "loudness"

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
-from alm_bench.core import Metric, MetricError, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore, UsageError
+from alm_bench.core.errors import MetricError, UsageError
+from alm_bench.core.types import Metric, Metrics, Parsed, Sample, Scored, TaskScore
 from alm_bench.scoring.captions import caption_scores
 from alm_bench.scoring.metrics import LAST, computable_spec, default_metrics, metric_spec
 from alm_bench.scoring.multiple_choice import answered, clips, counted_rows
@@ -39,36 +39,12 @@ class CaptionOptions:
         return names
 
 
-@dataclass(frozen=True, slots=True)
-class SentenceTask:
-    """What tasks that are answered in sentences share: a sentence is scored beside the others of its run."""
-
-    scoring: ClassVar = SCORING
-    card: TaskCard
-    options: CaptionOptions
-    parser: str = TEXT_PARSER
-
-    def __post_init__(self) -> None:
-        self.options.chosen()  # an unknown metric is met before the model works
-
-    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+def blind_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Mapping[str, Sequence[float]]:
+    """Return what the text-only baseline earns on each row by the metric of `item_scores`."""
+    said = others(rows)
+    if said is None:
         return {}
-
-    def score(self, rows: Sequence[Scored]) -> TaskScore:
-        return caption_score(rows, self.options.chosen())
-
-    def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
-        return item_scores(rows, self.options.chosen())
-
-    def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-        return scores_of(rows, figures)
-
-    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """By the metric of `item_scores`."""
-        said = others(rows)
-        if said is None:
-            return {}
-        return {BLIND_OTHER: by_item(said, rows, ranked(self.options.chosen()))}
+    return {BLIND_OTHER: by_item(said, rows, ranked(metrics))}
 
 
 def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:

@@ -1,0 +1,184 @@
+"""Bases of tasks: with one of them, a task is a card and `samples()`.
+
+`ChoiceTask` is for questions with options, `SentenceTask` for captions and other sentences that are compared with
+references, `OpenTask` for short answers that are right if they equal one. What a base does can be overridden method
+by method (`alm_bench/core/protocols.py` says what each has to give).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from alm_bench.core import DataError, DataRoot, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.data.readers import check_unique_ids, read_csv, read_json, read_jsonl
+from alm_bench.parsing import PARSER, parse_choice
+from alm_bench.parsing.text import normalise
+from alm_bench.scoring.blind import accuracies, choice_scores, with_reference
+from alm_bench.scoring.multiple_choice import answered, by_group, choice_metrics, counted_rows, mean_score, same_option
+from alm_bench.scoring.sentences import (
+    SCORING,
+    TEXT_PARSER,
+    CaptionOptions,
+    blind_scores,
+    caption_score,
+    item_scores,
+    parse_text,
+    scores_of,
+)
+
+Row = Mapping[str, Any]
+
+
+class _BaseTask:
+    """Files and rows of a card."""
+
+    parser = PARSER
+
+    def __init__(self, card: TaskCard, options: Any = None) -> None:
+        self.card, self.options = card, options
+
+    @classmethod
+    def create(cls, card: TaskCard, options: Any) -> Self:
+        """Create the task: a plug-in's `create = MyTask.create`."""
+        return cls(card, options)
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        return {file.role: data.locate(file) for file in self.card.files if file.split in (None, split)}
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        raise NotImplementedError(f"task {self.card.name} has no samples(): see alm_bench/task_bases.py")
+
+    def read_samples(
+        self, data: DataRoot, split: str, columns: Sequence[str], sample: Callable[[Row], Sample]
+    ) -> Iterator[Sample]:
+        """Make a sample of each row of the split's one file: CSV, TSV, JSON Lines or a JSON list, by its ending.
+
+        `columns` must be in every row. Raises DataError that names the file and, of a bad row, its number: for a
+        missing column, for what `sample` raises as ValueError, and for ids that repeat.
+        """
+        (path,) = self.files(data, split).values()
+        return iter(check_unique_ids(_samples(path, columns, sample), path))
+
+
+def _samples(path: Path, columns: Sequence[str], sample: Callable[[Row], Sample]) -> Iterator[Sample]:
+    for number, row in enumerate(read_rows(path, columns), 1):
+        for column in columns:
+            if column not in row:
+                raise DataError(f"{path}, row {number}: no {column!r}; it has {', '.join(sorted(row))}")
+        try:
+            yield sample(row)
+        except ValueError as error:
+            raise DataError(f"{path}, row {number}: {error}") from error
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Iterable[Row]:
+    """Return the rows of a CSV, TSV, JSON Lines or JSON file. Raises DataError for any other, or a malformed one."""
+    if path.suffix in (".csv", ".tsv"):
+        return read_csv(path, columns, delimiter="\t" if path.suffix == ".tsv" else ",")
+    if path.suffix == ".jsonl":
+        return read_jsonl(path)
+    rows = read_json(path) if path.suffix == ".json" else None
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"{path}: expected rows as .csv, .tsv, .jsonl or a JSON list of objects")
+    return rows
+
+
+class ChoiceTask(_BaseTask):
+    """Questions with options, one of which is right."""
+
+    def choice_sample(
+        self,
+        id: object,
+        question: str,
+        choices: Iterable[object] | str,
+        answer: object,
+        clip: str,
+        data: DataRoot,
+        groups: Mapping[str, object] | None = None,
+    ) -> Sample:
+        """Build a sample. `choices` is a list, or a text with `|` between them; `clip` is its path below the data
+        folder. Raises ValueError for an answer that is none of the choices."""
+        listed = choices.split("|") if isinstance(choices, str) else choices
+        texts, gold = tuple(str(choice).strip() for choice in listed), str(answer).strip()
+        if gold not in texts:
+            raise ValueError(f"the answer {gold!r} is none of the choices {texts}")
+        named = {name: str(value) for name, value in (groups or {}).items()}
+        return Sample(
+            id=str(id),
+            fields={"question": str(question)},
+            audio=(data.audio(clip),),
+            choices=texts,
+            target=texts.index(gold),
+            gold=gold,
+            groups={**named, "clip": clip},
+        )
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return parse_choice(text, sample.choices, self.card.answer_tags)
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        return {"accuracy": float(same_option(sample, parsed.index))}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        """Accuracy and its companions, by group too, beside text-only baselines."""
+        known = with_reference(rows)
+        return TaskScore(
+            metrics=choice_metrics(rows),
+            groups=by_group(rows, self.card.groups, choice_metrics),
+            blind=accuracies(known, choice_scores(known)),
+        )
+
+    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
+        return choice_scores(rows)
+
+
+class OpenTask(_BaseTask):
+    """Short answers: right if they equal a reference (`Sample.target`, a list) but for case and punctuation."""
+
+    parser = TEXT_PARSER
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return parse_text(text)
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        answer = normalise(parsed.value or "")
+        return {"accuracy": float(any(answer == normalise(reference) for reference in sample.target or ()))}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        return TaskScore(_open_metrics(rows), by_group(rows, self.card.groups, _open_metrics))
+
+
+def _open_metrics(rows: Sequence[Scored]) -> dict[str, Any]:
+    kept = counted_rows(rows)
+    return {"accuracy": mean_score(kept, "accuracy"), "answered": answered(kept)}
+
+
+class SentenceTask(_BaseTask):
+    """Captions and other sentences, scored against references (`Sample.target`, a list) by `--metrics`."""
+
+    parser = TEXT_PARSER
+    scoring: ClassVar = SCORING
+
+    def __init__(self, card: TaskCard, options: CaptionOptions | NoOptions | None = None) -> None:
+        chosen = options if isinstance(options, CaptionOptions) else CaptionOptions()
+        chosen.chosen()  # an unknown metric is met before the model works
+        super().__init__(card, chosen)
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return parse_text(text)
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        return {}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        return caption_score(rows, self.options.chosen())
+
+    def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
+        return item_scores(rows, self.options.chosen())
+
+    def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
+        return scores_of(rows, figures)
+
+    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
+        """By the metric of `item_scores`."""
+        return blind_scores(rows, self.options.chosen())
