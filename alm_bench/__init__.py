@@ -1,3 +1,3 @@
 """alm-bench: an evaluation harness for audio-language models."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
