@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 def compare(
     runs: Annotated[list[str], typer.Argument(metavar="RUN_A RUN_B [RUN_C]...", help="Runs of one task.")],
-    examples: Annotated[int, typer.Option(min=0, help="Items to show that are won and lost.")] = 0,
+    examples: Annotated[int, typer.Option(min=0, help="Number of gained and lost items to show.")] = 0,
     different: Annotated[
         bool,
         typer.Option(
             "--different",
-            help="Also on other revisions, prompts, parsers, orders, kinds of answers.",
+            help="Allow runs that differ in data revision, prompt, parser, option order or answer mode.",
         ),
     ] = False,
     out: common.Out = common.RUNS,
     json_: common.Json = False,
 ) -> None:
-    """Compare runs with the first, item by item: paired intervals, and p-values adjusted over all cells."""
+    """Compare runs with the first one, item by item: paired intervals, and p-values adjusted over all cells."""
     from alm_bench.plugins import catalogue
     from alm_bench.records.run import read_run
     from alm_bench.reports import comparison

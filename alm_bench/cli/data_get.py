@@ -22,26 +22,28 @@ SPICE = "spice"
 def get(
     task: Annotated[
         str,
-        typer.Argument(metavar="TASK[,TASK]|all|spice", help="Tasks, collections (cld), or SPICE's language models."),
+        typer.Argument(
+            metavar="TASK[,TASK]|all|spice", help="Tasks, collections (cld), or spice for its parser's models."
+        ),
     ],
     to: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="$ALM_BENCH_DATA where none, else ./data (spice: the user's cache)."),
+        typer.Option(metavar="FOLDER", help="Folder. [default: $ALM_BENCH_DATA, else ./data; spice: user cache]"),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Each task's first split where none.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split. [default: each task's first]")] = None,
     alternatives: Annotated[
-        bool, typer.Option("--alternatives", help="Also files that stand for others (ReasonAQA's for CLD's).")
+        bool, typer.Option("--alternatives", help="Also get equivalent files of other sources (ReasonAQA's for CLD's).")
     ] = False,
-    keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep archives that were unpacked.")] = False,
+    keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep archives after unpacking.")] = False,
     mirror: Annotated[
         list[str] | None,
-        typer.Option(metavar="PREFIX=URL", help="What stands for the beginning of addresses ($ALM_BENCH_MIRROR)."),
+        typer.Option(metavar="PREFIX=URL", help="Replace the beginning of addresses (also $ALM_BENCH_MIRROR)."),
     ] = None,
     json_: common.Json = False,
 ) -> None:
-    """Fetch a task's files and clips into the layout that `data info` shows. The same command goes on where it stopped.
+    """Download a task's files and clips into the layout that `data info` shows. The same command resumes.
 
-    Exits 1 when something could not be fetched.
+    Exits 1 if something could not be downloaded.
     """
     from alm_bench.cli.progress import Fetching
     from alm_bench.data import Fetcher, environment_mirrors

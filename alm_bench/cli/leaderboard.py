@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
 def leaderboard(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all finished ones where none.")
+        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs. [default: all finished ones]")
     ] = None,
     out: common.Out = common.RUNS,
-    to: Annotated[Path, typer.Option(metavar="DIR", help="Where leaderboard.md and leaderboard.csv go.")] = Path(
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder for leaderboard.md and leaderboard.csv.")] = Path(
         "results"
     ),
     with_published: Annotated[
-        bool, typer.Option("--with-published", help="Also the paper's tables, measured rows beside published ones.")
+        bool, typer.Option("--with-published", help="Add the Mellow paper's tables: measured and published rows.")
     ] = False,
     json_: common.Json = False,
 ) -> None:
     """Write leaderboard.md and leaderboard.csv from finished runs.
 
-    Runs that are not finished, damaged, or of a newer version are left out and named on standard error.
+    Runs that are unfinished, damaged or of a newer version are left out and named on standard error.
     """
     from alm_bench.core.files import atomic_write
     from alm_bench.plugins import catalogue

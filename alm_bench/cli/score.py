@@ -10,11 +10,11 @@ from alm_bench.core.escape import print_notice
 
 
 def score(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Runs by folder, name, or the end of it.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Run folders or names, or the ends of names.")],
     solvable_by: common.SolvableBy = None,
     metrics: Annotated[
         str | None,
-        typer.Option(metavar="M[,M]|all", help="Score sentences by these instead; by those of the run where none."),
+        typer.Option(metavar="M[,M]|all", help="Metrics for sentences. [default: those of the run]"),
     ] = None,
     answer_tag: common.AnswerTag = None,
     out: common.Out = common.RUNS,
@@ -22,7 +22,7 @@ def score(
 ) -> None:
     """Parse and score the stored text of runs again; no model is loaded.
 
-    Where a newer parser reads it, one line says how many items changed, with the accuracy before and after.
+    If the parser has changed, one line reports how many items changed and the accuracy before and after.
     """
     from alm_bench.records.summary import document
     from alm_bench.reports.tables import report
