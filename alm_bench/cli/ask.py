@@ -17,7 +17,7 @@ def ask(
     model_arg: common.ModelArg = None,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1)] = 128,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Token limit.")] = 128,
     json_: common.Json = False,
 ) -> None:
     """Ask a model one question about up to two clips (greedy decoding). Prints the answer alone."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def ls(
-    what: Annotated[str, typer.Argument(metavar="tasks|models|runs")] = "tasks",
+    what: Annotated[str, typer.Argument(metavar="tasks|models|runs", help="What to list.")] = "tasks",
     tasks: Annotated[
         str | None, typer.Option(metavar="T[,T]", help="Only these tasks or collections, and their runs.")
     ] = None,

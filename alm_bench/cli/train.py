@@ -21,7 +21,10 @@ def train(
         list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key: stage.0.steps=10 (repeatable).")
     ] = None,
     init: Annotated[str | None, typer.Option(help="Initial weights: v0, a file or a folder.")] = None,
-    missing_audio: Annotated[str | None, typer.Option(metavar="error|skip")] = None,
+    missing_audio: Annotated[
+        str | None,
+        typer.Option(metavar="error|skip", help="How to treat rows whose clip is missing. [default: the recipe's]"),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run folders.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
     json_: common.Json = False,
