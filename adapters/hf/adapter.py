@@ -168,7 +168,7 @@ class HFAdapter:
         return Output(answer, truncated=written.truncated, extra=extra)
 
     def _check_room(self, encoded: "Encoded", new: int) -> None:
-        """Raises UsageError where the language model has too few positions: it would go on without a sign."""
+        """Check the language model's number of positions, which it would exceed silently. Raises UsageError."""
         config = self.loaded.model.config.get_text_config(decoder=True)
         positions = getattr(config, "max_position_embeddings", None)
         length = max(encoded.prompt_tokens)

@@ -1,4 +1,4 @@
-"""From a network's inputs to tokens, and to the likelihood of given answers."""
+"""Generation, and log-likelihoods of given answers."""
 
 import inspect
 from collections.abc import Callable, Sequence

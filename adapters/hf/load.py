@@ -1,4 +1,4 @@
-"""From a source to a processor and a network on a device; whatever does not fit is one line."""
+"""Loading of a processor and a network onto a device, with one-line errors."""
 
 import contextlib
 import importlib.util
@@ -29,7 +29,7 @@ _BUILT = {"torchaudio", "torchvision"}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How a network is to be loaded. `device` auto, cpu or cuda; `dtype` a name, or None for the checkpoint's own on a
+    """Settings for loading a network. `device` auto, cpu or cuda; `dtype` a name, or None for the checkpoint's own on a
     GPU and float32 on a CPU."""
 
     device: str = "auto"
@@ -60,7 +60,7 @@ class Loaded:
 
     @property
     def max_seconds(self) -> float | None:
-        """Of a clip that are heard: what the processor itself says, where the family knows its place."""
+        """Audio limit per clip in seconds: the processor's own, if the family names where it is."""
         if self.family.limit is None:
             return self.family.max_seconds
         found: Any = self.processor
@@ -70,7 +70,7 @@ class Loaded:
 
 
 def known_family(source: Source, remote_code: bool) -> Family:
-    """Raises UsageError for a model type that cannot be asked about clips."""
+    """Return the family of a checkpoint. Raises UsageError for a model type that takes no audio."""
     name = str(source.config.get("model_type", ""))
     if not name:
         raise CheckpointError(f"{source.name}: its config.json names no model_type")
@@ -96,7 +96,7 @@ def known_family(source: Source, remote_code: bool) -> Family:
 
 
 def load_processor(source: Source, wanted: Wanted, found: Family) -> Any:
-    """Raises CheckpointError, and UsageError for a processor without audio."""
+    """Load a processor. Raises CheckpointError, and UsageError for a processor without audio."""
     with loading(source.name):
         processor = library.AutoProcessor.from_pretrained(
             source.name, revision=source.commit, trust_remote_code=wanted.remote_code
@@ -115,13 +115,13 @@ def load_processor(source: Source, wanted: Wanted, found: Family) -> Any:
 
 
 def _audio_part(processor: Any) -> Any:
-    """What takes clips; its name is not the same in every processor."""
+    """Return the processor's audio part, whose name differs between processors."""
     parts = (getattr(processor, name, None) for name in ("audio_processor", "feature_extractor"))
     return next((part for part in parts if part is not None), None)
 
 
 def load(source: Source, wanted: Wanted, lora: Source | None) -> Loaded:
-    """Everything that answers. Raises CheckpointError or UsageError, one line."""
+    """Load processor and network. Raises CheckpointError or UsageError, one line."""
     found = known_family(source, wanted.remote_code)
     device_map = _device_map(wanted)
     processor = load_processor(source, wanted, found)
@@ -222,7 +222,7 @@ def _quantization(bits: str | None) -> Any:
 
 
 def _check_weights(source: Source, info: dict[str, Any]) -> None:
-    """Raises CheckpointError where weights are missing: transformers would draw them at random and go on."""
+    """Check that no weights are missing: transformers would initialise them at random. Raises CheckpointError."""
     missing, misfits = sorted(info.get("missing_keys", ())), list(info.get("mismatched_keys", ()))
     if missing:
         raise CheckpointError(

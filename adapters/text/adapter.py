@@ -1,4 +1,4 @@
-"""A language model that reads: what it answers to the questions without listening, or to what others heard."""
+"""A text-only language model: a baseline without audio, or the second part of a cascade."""
 
 import hashlib
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class TextOptions:
 
 
 class TextAdapter:
-    """a language model of the hub, a folder or a GGUF file, which reads the questions and hears nothing"""
+    """a text-only language model from the hub, a folder or a GGUF file"""
 
     Options = TextOptions
     prompts = "letters"
@@ -100,7 +100,7 @@ class TextAdapter:
         return self._lm.plain_ids(PLAIN.format(request.prompt))
 
     def _problem(self, prompt: Sequence[int], answer: int) -> str | None:
-        """Why a prompt cannot be answered in so many tokens."""
+        """Return the reason why a prompt cannot be answered within the token limit."""
         positions = self._lm.positions
         if positions is None or len(prompt) + answer <= positions:
             return None

@@ -1,4 +1,4 @@
-"""A causal language model of text: where its weights are, how it is loaded, what it writes and finds likely."""
+"""A causal language model: locating and loading its weights, generation and log-likelihoods."""
 
 import re
 from collections.abc import Sequence
@@ -69,7 +69,8 @@ def place(path: str) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How a model is to be loaded: `dtype` a torch name or `auto` (the checkpoint's); `device_map` as in accelerate."""
+    """Settings for loading a model: `dtype` a torch name or `auto` (the checkpoint's); `device_map` as in
+    accelerate."""
 
     place: Place
     revision: str | None
@@ -88,7 +89,7 @@ class Written:
 
 
 def load(wanted: Wanted) -> "Causal":
-    """Raises CheckpointError, one line, for whatever cannot be had."""
+    """Load a model and its tokenizer. Raises CheckpointError, one line."""
     where, options = wanted.place, wanted.place.arguments
     if wanted.revision is not None:
         options["revision"] = wanted.revision
@@ -139,7 +140,7 @@ class Causal:
 
     @property
     def positions(self) -> int | None:
-        """How many tokens it takes, prompt and answer together, where its configuration tells."""
+        """Maximum number of tokens of prompt and answer together, if the configuration has it."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     @property
@@ -161,7 +162,7 @@ class Causal:
 
     @torch.inference_mode()
     def write(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[Written]:
-        """What follows each prompt (token ids), in order. `items` names the rows, for sampling."""
+        """Generate a continuation of each prompt (token ids), in order. `items` names the rows, for sampling."""
         if not prompts:
             return []
         length = max(map(len, prompts))

@@ -1,4 +1,4 @@
-"""Where a task's files are, how they are read, and which data a run saw."""
+"""Paths of a task's files, file readers, and hashes of the data that a run used."""
 
 from alm_bench.data.corenlp import Jar, fetch_corenlp
 from alm_bench.data.fetch import Fetcher, environment_mirrors

@@ -1,4 +1,4 @@
-"""What of a task's data can be fetched, brought into the layout that its card describes."""
+"""Download of a task's public data into the layout that its card describes."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ LOCK = ".alm-bench-get.lock"
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """What became of one file, or of a task's clips (role `clips`).
+    """Result for one file, or for a task's clips (role `clips`).
 
     `there`: it was before. `elsewhere`: its makers do not offer it, `note` says what to do. `failed`: `note` says why.
     """
@@ -36,7 +36,7 @@ class Got:
 
 @dataclass(frozen=True)
 class Getting:
-    """Where to, and how. `missing` counts a task's clips that are not there, None where that cannot be told yet."""
+    """Settings of a download. `missing` counts a task's absent clips, None while that is unknown."""
 
     folder: Path
     fetcher: Fetcher
@@ -144,12 +144,12 @@ def _name(url: str) -> str:
 
 
 def _marker(folder: Path, url: str) -> Path:
-    """What was unpacked: an archive is removed, and its clips are as many as there are questions about, or more."""
+    """Return the path of the note of what was unpacked, since an unpacked archive is removed."""
     return folder / f".{_name(url)}.json"
 
 
 def _unpacked(folder: Path, source: Fetch) -> int | None:
-    """How many files of an archive were unpacked, where all of them are still there."""
+    """Return the number of files unpacked from an archive, if all of them still exist."""
     try:
         marker = json.loads(_marker(folder, source.url or "").read_text(encoding="utf-8"))
         sizes = {folder / name: size for name, size in marker["files"].items()}

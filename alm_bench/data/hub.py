@@ -46,7 +46,7 @@ class HubCopy:
 
     @staticmethod
     def read(folder: Path, dataset: str) -> "HubCopy | None":
-        """What the note tells, if there is one; `whole` only while the files are there."""
+        """Read the note, if there is one; `whole` only while the files exist."""
         try:
             found = HubCopy(**json.loads(_note(folder, dataset).read_text(encoding="utf-8")))
             sizes = {folder / name: size for name, size in found.files.items()}
@@ -57,7 +57,7 @@ class HubCopy:
 
 
 def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: str = "--to") -> HubCopy:
-    """Fetch the data set's parquet files into `folder`. An interrupted call is gone on with, at its revision.
+    """Fetch the data set's parquet files into `folder`. An interrupted download resumes at the same revision.
 
     Raises FetchError where the hub refuses or sends another content than it lists, StoreError.
     """

@@ -57,7 +57,7 @@ def split_choice(asked: str, answer: str | None) -> Choice:
 
 
 def place_of(answer: str, choices: Sequence[str]) -> int | None:
-    """Where the answer stands: `b) dog`, `dog`, or `b` alone. A letter with the text of another option is none."""
+    """Return the index of the answer `b) dog`, `dog` or `b`. A letter with the text of another option has none."""
     texts = [fold_option(choice) for choice in choices]
     if fold_option(answer) in texts:
         return texts.index(fold_option(answer))
@@ -123,7 +123,7 @@ def _read(asked: str, chain: tuple[re.Match[str], ...]) -> Choice:
 
 
 def _end_of_list(asked: str, chain: tuple[re.Match[str], ...]) -> int:
-    """Where the last option ends: with its line in a list of a line an option, else with the text."""
+    """Return the end of the last option: of its line in a list with one option per line, else of the text."""
     a_line_each = all(not asked[: mark.start()].rpartition("\n")[2].strip() for mark in chain)
     end = asked.find("\n", chain[-1].end())
     single = all("\n" not in asked[one.end() : other.start()].strip() for one, other in pairwise(chain))

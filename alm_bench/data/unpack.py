@@ -28,7 +28,7 @@ class Member:
 
 
 def can_unpack(name: str) -> None:
-    """Raises FetchError for an archive that this installation cannot open: before gigabytes of it are fetched."""
+    """Check that this installation can open an archive, before it is downloaded. Raises FetchError."""
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in (".zip", ".7z"):
         raise FetchError(f"{name}: archives are .zip or .7z")

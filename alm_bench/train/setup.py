@@ -40,7 +40,7 @@ class Prepared:
 
 
 def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
-    """Raises DataError, CheckpointError, UsageError: everything that can be wrong is found before training starts."""
+    """Prepare a training run and report every error before it starts. Raises DataError, CheckpointError, UsageError."""
     sources = [read_source(part, config.missing_audio) for part in config.data]
     held_out = [read_source(part, config.missing_audio) for part in config.validation]
     model, tokenizer = build_network(config.model, config.seed, config.trained_on)
