@@ -39,12 +39,12 @@ class TextAdapter:
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: TextOptions, runtime: Runtime) -> None:
-        from alm_bench.adapters.text.causal import Wanted, load, place
+        from alm_bench.adapters.text.causal import LoadSettings, load, place
 
         where = place(options.path)
         device = _device(runtime.device)
         dtype = options.dtype or runtime.dtype or ("float32" if device.type == "cpu" else "auto")
-        self._lm = load(Wanted(where, options.revision, dtype, device, options.device_map))
+        self._lm = load(LoadSettings(where, options.revision, dtype, device, options.device_map))
         template = self._lm.template if options.chat == "auto" else None
         self._chats = template is not None
         digest = where.digest

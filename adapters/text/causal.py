@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
 
 from alm_bench.adapters._shared.loading import folder_sha256, reason
-from alm_bench.adapters._shared.sampling import Drawn
+from alm_bench.adapters._shared.sampling import NucleusSampling
 from alm_bench.core import CheckpointError, Decoding
 from alm_bench.core.files import sha256
 from alm_bench.mellow.lm import PACKAGE, SMOLLM2, packaged_gguf, split_as_smollm
@@ -68,7 +68,7 @@ def place(path: str) -> Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LoadSettings:
     """Settings for loading a model: `dtype` a torch name or `auto` (the checkpoint's); `device_map` as in
     accelerate."""
 
@@ -80,7 +80,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class GeneratedText:
     """`tokens` counts the text's, without the one that ends it; `truncated` says that there was none."""
 
     text: str
@@ -88,7 +88,7 @@ class Written:
     truncated: bool
 
 
-def load(wanted: Wanted) -> "Causal":
+def load(wanted: LoadSettings) -> "Causal":
     """Load a model and its tokenizer. Raises CheckpointError, one line."""
     where, options = wanted.place, wanted.place.arguments
     if wanted.revision is not None:
@@ -161,14 +161,14 @@ class Causal:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @torch.inference_mode()
-    def write(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[Written]:
+    def write(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[GeneratedText]:
         """Generate a continuation of each prompt (token ids), in order. `items` names the rows, for sampling."""
         if not prompts:
             return []
         length = max(map(len, prompts))
         rows = torch.tensor([[self.pad] * (length - len(ids)) + list(ids) for ids in prompts])
         seen = torch.tensor([[0] * (length - len(ids)) + [1] * len(ids) for ids in prompts])
-        drawn = LogitsProcessorList([Drawn(items, decoding)] if decoding.method == "nucleus" else [])
+        drawn = LogitsProcessorList([NucleusSampling(items, decoding)] if decoding.method == "nucleus" else [])
         device = self.model.device
         found = self.model.generate(
             input_ids=rows.to(device),
@@ -179,11 +179,11 @@ class Causal:
         )
         return [self._written(row[length:].tolist(), decoding.max_new_tokens) for row in found]
 
-    def _written(self, tokens: list[int], limit: int) -> Written:
+    def _written(self, tokens: list[int], limit: int) -> GeneratedText:
         end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
         kept = tokens if end is None else tokens[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
-        return Written(text, len(kept), end is None and len(tokens) >= limit)
+        return GeneratedText(text, len(kept), end is None and len(tokens) >= limit)
 
     @torch.inference_mode()
     def likelihoods(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[tuple[float, int]]:

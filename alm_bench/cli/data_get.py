@@ -13,7 +13,7 @@ from alm_bench.core.escape import escape_terminal
 from alm_bench.core.options import split_pair
 
 if TYPE_CHECKING:
-    from alm_bench.data import Fetcher, Got
+    from alm_bench.data import Fetcher, FetchResult
     from alm_bench.plugins import TaskEntry
 
 SPICE = "spice"
@@ -64,8 +64,8 @@ def get(
 
 def _tasks(
     named: str, folder: Path, split: str | None, fetcher: "Fetcher", settings: dict[str, bool]
-) -> "Iterator[Got]":
-    from alm_bench.data import Getting, alone
+) -> "Iterator[FetchResult]":
+    from alm_bench.data import Downloader, alone
     from alm_bench.plugins import catalogue
 
     names = [name.strip() for name in named.split(",") if name.strip()]
@@ -84,7 +84,7 @@ def _tasks(
     with alone(folder):
         for entry, chosen in zip(entries, splits, strict=True):
             missing = _Missing(entry, folder, chosen)
-            yield from Getting(folder, fetcher, missing, **settings).task(entry.card, chosen)
+            yield from Downloader(folder, fetcher, missing, **settings).task(entry.card, chosen)
 
 
 class _Missing:
@@ -142,7 +142,7 @@ def _jar(path: Path, state: str, note: str) -> dict[str, Any]:
     }
 
 
-def _row(got: "Got") -> dict[str, Any]:
+def _row(got: "FetchResult") -> dict[str, Any]:
     from alm_bench.data import file_sha256
 
     is_file = got.path is not None and got.path.is_file()

@@ -200,7 +200,7 @@ class Fetcher:
             if size is not None and mark["total"] not in (None, size):
                 raise FetchError(f"{url}: the server has {mark['total']:,} bytes there, its makers publish {size:,}")
             longest = mark["total"] or size or LONGEST_UNKNOWN
-            enough_space(part.path.parent, (mark["total"] or size or start) - start)
+            check_free_space(part.path.parent, (mark["total"] or size or start) - start)
             atomic_write(part.note, json.dumps(mark), OPTION)
             with part.path.open("ab" if start else "wb") as file:
                 done = start
@@ -373,7 +373,7 @@ def fits(path: Path, checksum: str) -> bool:
     return digest(path, kind) == value.lower()
 
 
-def enough_space(folder: Path, needed: int) -> None:
+def check_free_space(folder: Path, needed: int) -> None:
     """Check the free disk space. Raises StoreError if it does not suffice."""
     free = shutil.disk_usage(folder).free
     if needed > free:

@@ -44,7 +44,7 @@ def split_choice(asked: str, answer: str | None) -> Choice:
         longest_ones = [one for one in found if len(one.choices) == most]
         return longest_ones[0] if len(longest_ones) == 1 else Choice(asked.strip(), (), skip=UNREADABLE)
     for length in sorted({len(one.choices) for one in found}, reverse=True):
-        placed = [(one, place_of(answer, one.choices)) for one in found if len(one.choices) == length]
+        placed = [(one, find_answer_index(answer, one.choices)) for one in found if len(one.choices) == length]
         fits = [Choice(one.question, one.choices, place) for one, place in placed if place is not None]
         if len(fits) > 1:
             return Choice(asked.strip(), (), skip=SEVERAL)
@@ -56,7 +56,7 @@ def split_choice(asked: str, answer: str | None) -> Choice:
     return Choice(longest.question, longest.choices, skip=NO_GOLD)
 
 
-def place_of(answer: str, choices: Sequence[str]) -> int | None:
+def find_answer_index(answer: str, choices: Sequence[str]) -> int | None:
     """Return the index of the answer `b) dog`, `dog` or `b`. A letter with the text of another option has none."""
     texts = [fold_option(choice) for choice in choices]
     if fold_option(answer) in texts:

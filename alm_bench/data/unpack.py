@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from alm_bench.core import FetchError
 from alm_bench.core.files import report_full_disk
-from alm_bench.data.fetch import OPTION, Tell, enough_space
+from alm_bench.data.fetch import OPTION, Tell, check_free_space
 
 PIECE = 1 << 20
 
@@ -118,7 +118,7 @@ def _todo(wanted: Sequence[Member], folder: Path, progress: _Progress) -> list[M
             progress.add(member.size)
         else:
             todo.append(member)
-    enough_space(folder, sum(member.size for member in todo))
+    check_free_space(folder, sum(member.size for member in todo))
     return todo
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import DataError, Sample
-from alm_bench.data.inline_options import NO_GOLD, fold_option, place_of, strip_letters
+from alm_bench.data.inline_options import NO_GOLD, find_answer_index, fold_option, strip_letters
 from alm_bench.data.outputs.row import Described
 from alm_bench.data.outputs.stored import Columns, StoredOutput, StoredOutputs, read_questions, read_stored
 
@@ -81,7 +81,7 @@ def _differs(asked: Described, sample: Sample) -> bool:
         return True
     if asked.gold is None or sample.gold is None:
         return False
-    gold = place_of(asked.gold, theirs)
+    gold = find_answer_index(asked.gold, theirs)
     if gold is None or sample.target is None:
         return bool(asked.choices) and fold_option(asked.gold) != fold_option(sample.gold)
     return bool(theirs[gold] != theirs[sample.target])

@@ -10,7 +10,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from alm_bench.core.foreign import parse_json
-from alm_bench.data.inline_options import fold_option, place_of, split_choice, strip_letters
+from alm_bench.data.inline_options import find_answer_index, fold_option, split_choice, strip_letters
 
 RawRow = Mapping[str, Any]
 """A row as the file has it."""
@@ -176,7 +176,7 @@ def describe(row: Row) -> Described:
 
 
 def _find_gold(gold: str, choices: Sequence[str]) -> int | None:
-    return choices.index(gold) if gold in choices else place_of(gold, choices)
+    return choices.index(gold) if gold in choices else find_answer_index(gold, choices)
 
 
 def _read_gold(value: Any) -> str | None:
