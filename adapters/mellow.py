@@ -118,7 +118,7 @@ class MellowAdapter:
         ]
 
     def _problem(self, request: Request) -> str | None:
-        """Why a request cannot be answered."""
+        """Return the reason why a request cannot be answered."""
         if not request.audio:
             return "mellow answers questions about one or two clips, this item has none"
         if len(request.audio) > 2:
@@ -132,7 +132,7 @@ class MellowAdapter:
 
 
 def _size(request: Request) -> tuple[float, int]:
-    """How long its answer may become, as far as that is known, and how long its prompt is, in characters."""
+    """Return an estimate of the answer's length and the prompt's length, in characters."""
     return max(map(len, request.choices), default=math.inf), len(request.prompt)
 
 
@@ -141,7 +141,7 @@ def _clips(request: Request) -> tuple[str, ...]:
 
 
 def _written(choices: Sequence[str]) -> list[str]:
-    """As Mellow answers: lower case, its letter before it."""
+    """Format options as Mellow answers: lower case, with the letter before."""
     return [f"{letter} {text.lower()}" for letter, text in zip(_lettered(choices), choices, strict=True)]
 
 
@@ -150,7 +150,7 @@ def _lettered(choices: Sequence[str]) -> list[str]:
 
 
 def _by_form(options: Sequence["Likelihood"]) -> OptionScores:
-    """Of what is written, then of as many letters."""
+    """Split likelihoods into those of texts and those of letters."""
     pairs = tuple((option.total, option.tokens) for option in options)
     return OptionScores({"text": pairs[: len(pairs) // 2], "letter": pairs[len(pairs) // 2 :]})
 

@@ -1,4 +1,4 @@
-"""A probe over Mellow's audio encoder: what it hears, related to what a hypothesis says, without its language model."""
+"""A linear probe over Mellow's audio encoder and the text of a hypothesis, without the language model."""
 
 import copy
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class MellowProbeOptions:
 
 
 class MellowProbe(ProbeAdapter):
-    """a linear probe over the bundled model's audio encoder, with its text-only twin: hears=audio+text|text
+    """a linear probe over the bundled model's audio encoder, with a text-only baseline: hears=audio+text|text
 
     A clip is the highest log-odds of each sound class over its frames (the encoder's event presence map). A text is
     TF-IDF over its words. The encoder and the words have no common space, and a linear model of the two side by side

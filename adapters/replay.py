@@ -1,4 +1,4 @@
-"""Replay: the stored outputs of someone else's run, read and scored as if the model had answered here."""
+"""Replay: stored outputs of another program, parsed and scored like the answers of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

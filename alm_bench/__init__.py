@@ -9,7 +9,7 @@ Nothing heavy is loaded before it is used. docs/api.md describes the functions.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from alm_bench.api import (

@@ -1,4 +1,4 @@
-"""How an answer with an option is written, for adapters that say how likely their model finds each."""
+"""Text of an answer with an option, for adapters that score options by log-likelihood."""
 
 from string import ascii_lowercase, ascii_uppercase
 

@@ -1,4 +1,4 @@
-"""What all loaders of checkpoints share: what identifies a folder, and why something cannot be loaded, in a line."""
+"""Helpers of checkpoint loaders: a folder's identity, and one-line reasons of failures."""
 
 import contextlib
 import hashlib
@@ -24,7 +24,7 @@ _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
 
 
 def reason(error: BaseException) -> str:
-    """What to tell of a failed load: transformers wraps the hub's errors in long ones of its own."""
+    """Describe a failed load in one line: transformers wraps the hub's errors in long ones of its own."""
     cause: BaseException | None = error
     while cause is not None:
         for kind, told in HUB_REASONS:

@@ -1,4 +1,4 @@
-"""Linear probes: a logistic regression over frozen embeddings, and its twin that reads the text and hears nothing.
+"""Linear probes: a logistic regression over frozen embeddings, and the same over the text only.
 
 Fitted on a task's development split alone (supervised rows of Audio Entailment, arXiv 2407.18062). All items of a
 task must have the same options, since a probe's classes are their texts.
@@ -86,7 +86,7 @@ class Probe:
 
     @property
     def digest(self) -> str:
-        """Of the coefficients to three decimals."""
+        """Hash of the coefficients, rounded to three decimals."""
         model = self.pipeline[-1]
         parts = [(values.round(3) + 0.0).tobytes() for values in (model.coef_, model.intercept_)]
         return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
@@ -102,7 +102,7 @@ def _fit(features: Matrix, said: Any, c: float) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """How rows are told to a probe: `related` from clips' vectors and texts, `read` from texts alone."""
+    """Features of a probe's rows: `related` from clips' vectors and texts, `read` from texts alone."""
 
     related: Callable[[Sequence[Any], Sequence[str]], Matrix]
     read: Callable[[Sequence[str]], Matrix]
@@ -110,8 +110,8 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What a probe stands on. `embed` gives a wave's vector, `features` learns from the development rows' clips (none
-    for a probe that only reads) and texts what to tell of them."""
+    """The network under a probe. `embed` gives a wave's vector, `features` learns from the development rows' clips
+    (none for a probe that only reads) and texts what to tell of them."""
 
     embed: Callable[[Wave], Any]
     features: Callable[[Sequence[Any], Sequence[str]], Features]
@@ -133,7 +133,8 @@ class ProbeAdapter:
         self._twin: Probe | None = None
 
     def fit(self, rows: Iterable[Labelled]) -> "ProbeAdapter":
-        """Raises UsageError for rows that are none, have other options than one another, or not one clip each."""
+        """Fit the probe. Raises UsageError for no rows, rows with different options, or rows without exactly one
+        clip."""
         taken: list[tuple[Any, str, str, str]] = []
         options: set[frozenset[str]] = set()
         for row in rows:
@@ -161,7 +162,7 @@ class ProbeAdapter:
         return fitted
 
     def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
-        """What the same probe without a clip says; none of a probe that hears none anyway."""
+        """Return the answers of the text-only probe; empty for a probe that is text-only itself."""
         if self._twin is None or self._features is None:
             return {}
         said = {request.prompt: self._features.read([request.prompt]) for request in requests}

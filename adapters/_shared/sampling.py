@@ -11,8 +11,8 @@ from alm_bench.core import Decoding
 from alm_bench.mellow.generate import item_generator, nucleus
 
 
-class Drawn(LogitsProcessor):
-    """Nucleus sampling with dice of each item's own: what shares its batch, and in which order, changes nothing.
+class NucleusSampling(LogitsProcessor):
+    """Nucleus sampling with a random generator per item, so that results do not depend on batch or order.
 
     It leaves the token that was drawn as the only possible one, for a greedy search to take.
     """

@@ -48,7 +48,7 @@ class CascadeOptions:
 
 @dataclass(frozen=True, slots=True)
 class AnswerPrompt:
-    """What stands around a question: `one` or `two` captions, and a sentence for questions with options."""
+    """Text around a question: `one` or `two` captions, and a sentence for questions with options."""
 
     version: int
     one: str
@@ -122,7 +122,7 @@ class CascadeAdapter:
         return [next(found) if not isinstance(told, str) else OptionScores(error=told) for told in captions]
 
     def _asked(self, request: Request, captions: Sequence[str]) -> Request:
-        """What the language model gets: no clip."""
+        """Build the language model's request, without clips."""
         return Request(request.id, self._prompt.render(request, captions), choices=request.choices)
 
 
@@ -145,7 +145,7 @@ def _made(part: str, named: Named, runtime: Runtime) -> Adapter:
 
 
 def _caption_prompt(sets: Mapping[str, Mapping[str, Any]], options: CascadeOptions) -> CaptionPrompt:
-    """That of the prompt set which the captioner is asked in."""
+    """Return the prompt of the captioner's prompt set."""
     table = sets.get(catalogue().adapter(options.captioner.name).prompts, sets["letters"])
     found = CaptionPrompt(**{**table, "openings": tuple(table["openings"])})
     return found if options.caption_prompt is None else replace(found, prompt=options.caption_prompt)

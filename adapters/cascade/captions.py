@@ -145,7 +145,7 @@ def _failure(output: Output) -> str:
 
 
 def _problem(request: Request) -> str | None:
-    """Why the clips of a request cannot be described."""
+    """Return the reason why the clips of a request cannot be captioned."""
     if not 1 <= len(request.audio) <= 2:
         return f"a cascade describes the one or two clips of an item, this one has {len(request.audio) or 'none'}"
     if len(request.waves) < len(request.audio):

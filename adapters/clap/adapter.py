@@ -241,7 +241,7 @@ class ClapAdapter:
 
 
 class ClapProbe(ProbeAdapter):
-    """a linear probe over CLAP's embeddings of clip and text, with its text-only twin: path=, revision=, hears=
+    """a linear probe over CLAP's embeddings, with a text-only baseline: path=, revision=, hears=
 
     A row is both vectors, their products and their distances, place by place: vectors side by side alone would not
     let a linear model tell how the two fit together.

@@ -153,7 +153,7 @@ class ExecAdapter:
         self._process.send(request_line(request, clips, decoding))
 
     def _reply(self, opened: dict[str, Request]) -> tuple[str, Output]:
-        """Raises Fault."""
+        """Parse one reply. Raises Fault."""
         item, output = read_reply(self._process.line(self._options.timeout))
         output = self._scrub(output)
         if item not in opened:
@@ -198,7 +198,7 @@ class ExecAdapter:
             path.unlink(missing_ok=True)
 
     def _start(self) -> tuple[Process, Hello]:
-        """Raises UsageError, AdapterError."""
+        """Start the worker. Raises UsageError, AdapterError."""
         process = Process(self._command, self._environment, self._log)
         try:
             return process, read_hello(process.line(self._options.start_timeout))
@@ -213,7 +213,7 @@ class ExecAdapter:
             raise UsageError(f"model exec: the worker: {replace_secrets(str(error), self._secrets)}") from error
 
     def _restart(self) -> None:
-        """Raises AdapterError."""
+        """Restart the worker. Raises AdapterError."""
         self._failures += 1
         if self._failures > self._options.restarts:
             raise AdapterError(
@@ -227,7 +227,7 @@ class ExecAdapter:
             raise AdapterError("model exec: the worker says that it is another model after it was started again")
 
     def _identity(self) -> AdapterIdentity:
-        """As the worker says, with the hash of the code that it was started from."""
+        """Return the identity from the worker's first line, with the hash of its code."""
         files = [Path(part) for part in self._command if part.endswith(".py") and Path(part).is_file()]
         code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
         said = self._hello.identity

@@ -23,7 +23,7 @@ GRACE = 2.0  # seconds in which a process may end by itself
 
 
 class Fault(Exception):  # noqa: N818  the name of the thing, of which an error is made for an item or for the run
-    """A process that cannot be gone on with. `hung`: it was silent for too long, and nothing else."""
+    """A failure after which the process must be restarted. `hung`: it only was silent for too long."""
 
     def __init__(self, reason: str, hung: bool = False) -> None:
         super().__init__(reason)
@@ -31,7 +31,7 @@ class Fault(Exception):  # noqa: N818  the name of the thing, of which an error 
 
 
 class Log:
-    """What processes write to standard error: in a file once there is one, until then its end in memory.
+    """Standard error of processes: in a file once there is one, before that its end in memory.
 
     The texts `secrets` are replaced by `[set]`.
     """
@@ -111,7 +111,7 @@ class Process:
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Log) -> None:
-        """Raises UsageError where there is no such command."""
+        """Start a process. Raises UsageError if there is no such command."""
         try:
             child = subprocess.Popen(
                 command,
@@ -174,7 +174,7 @@ class Process:
             self._copying.join(GRACE)
 
     def farewell(self) -> str:
-        """How it ended, with its last words; it is stopped by then."""
+        """Describe how the stopped process ended, with the last line of its standard error."""
         self.stop(GRACE)
         status = self._child.returncode
         if not self._by_itself:
@@ -195,7 +195,7 @@ class Process:
             raise Fault(f"wrote more than {_LONGEST >> 20} MiB without the end of a line")
 
     def _write(self) -> bool:
-        """Whether there is more to write."""
+        """Write what the pipe takes; return True if more remains."""
         try:
             sent = os.write(self._input.fileno(), self._unsent[:_CHUNK])
         except BlockingIOError:
@@ -222,7 +222,7 @@ def _copy(source: IO[bytes], log: Log) -> None:
 
 
 def _over(child: "subprocess.Popen[bytes]") -> bool:
-    """Whether it has ended; it is left unreaped, so that its number cannot become another process group's."""
+    """True if the process has ended; it is left unreaped, so that its number cannot become another process group's."""
     if child.returncode is not None:
         return True
     if not hasattr(os, "waitid"):  # macOS before Python 3.13

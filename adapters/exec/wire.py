@@ -54,7 +54,7 @@ class Hello:
 
 
 def read_hello(line: bytes) -> Hello:
-    """Raises Fault for a line that is none, UsageError for one that says what cannot be."""
+    """Parse the worker's first line. Raises Fault for another line, UsageError for invalid values."""
     said = _object(line, 'its first line, {"alm_bench": 1, "name": ..., "audio": ...}')
     if said.get("alm_bench") != VERSION:
         raise UsageError(

@@ -23,8 +23,8 @@ from alm_bench.core import (
 )
 
 if TYPE_CHECKING:
-    from alm_bench.adapters.hf.generate import Written
-    from alm_bench.adapters.hf.load import Wanted
+    from alm_bench.adapters.hf.generate import GeneratedText
+    from alm_bench.adapters.hf.load import LoadSettings
     from alm_bench.adapters.hf.prompt import Encoded, Row
     from alm_bench.adapters.hf.source import Source
 
@@ -101,15 +101,15 @@ class HFAdapter:
         )
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        from alm_bench.adapters.hf.generate import freeing
+        from alm_bench.adapters.hf.generate import free_memory_on_error
 
-        return freeing(lambda: self._answers(batch, decoding))
+        return free_memory_on_error(lambda: self._answers(batch, decoding))
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         """Options as the prompt shows them, `(B) Dog` (`text`), and their letters alone, `(B)` (`letter`)."""
-        from alm_bench.adapters.hf.generate import freeing
+        from alm_bench.adapters.hf.generate import free_memory_on_error
 
-        return freeing(lambda: [self._scored(row, len(batch)) for row in self.encoder.rows(batch)])
+        return free_memory_on_error(lambda: [self._scored(row, len(batch)) for row in self.encoder.rows(batch)])
 
     def _answers(self, batch: Sequence[Request], decoding: Decoding) -> list[Output]:
         from alm_bench.adapters.hf.generate import write
@@ -127,7 +127,7 @@ class HFAdapter:
 
     def _scored(self, row: "Row", width: int) -> OptionScores:
         """`width`: copies of the prompt in a batch."""
-        from alm_bench.adapters.hf.generate import feeds, followed
+        from alm_bench.adapters.hf.generate import compute_next_token_log_probs, feeds
 
         if row.problem is not None:
             return OptionScores(error=row.problem)
@@ -143,7 +143,7 @@ class HFAdapter:
             if encoded is None or lost:
                 return OptionScores(error=lost[0].problem)
             self._check_room(encoded, max(map(len, some)))
-            scores += followed(self.loaded, encoded, some)
+            scores += compute_next_token_log_probs(self.loaded, encoded, some)
         pairs = tuple(
             (sum(float(scores[owner][place, token]) for place, token in enumerate(answer)), len(answer))
             for answer, owner in zip(answers, fed.owner, strict=True)
@@ -153,7 +153,7 @@ class HFAdapter:
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.loaded.tokenizer.encode(text, add_special_tokens=False))
 
-    def _output(self, encoded: "Encoded", place: int, written: "Written") -> Output:
+    def _output(self, encoded: "Encoded", place: int, written: "GeneratedText") -> Output:
         text = self.loaded.tokenizer.decode(list(written.tokens), skip_special_tokens=True)
         answer, reasoning = split_reasoning(text)
         extra: dict[str, Any] = {
@@ -170,7 +170,7 @@ class HFAdapter:
         return Output(answer, truncated=written.truncated, extra=extra)
 
     def _check_room(self, encoded: "Encoded", new: int) -> None:
-        """Raises UsageError where the language model has too few positions: it would go on without a sign."""
+        """Check the language model's number of positions, which it would exceed silently. Raises UsageError."""
         config = self.loaded.model.config.get_text_config(decoder=True)
         positions = getattr(config, "max_position_embeddings", None)
         length = max(encoded.prompt_tokens)
@@ -217,12 +217,12 @@ def split_reasoning(text: str) -> tuple[str, str | None]:
     return (answer[1].strip() if answer else rest), (thought[1].strip() if thought else None)
 
 
-def _wanted(options: HFOptions, runtime: Runtime) -> "Wanted":
-    from alm_bench.adapters.hf.load import Wanted
+def _wanted(options: HFOptions, runtime: Runtime) -> "LoadSettings":
+    from alm_bench.adapters.hf.load import LoadSettings
 
     if options.dtype and runtime.dtype and options.dtype != runtime.dtype:
         raise UsageError(f"--dtype {runtime.dtype} and --model-arg dtype={options.dtype} do not go together")
-    return Wanted(
+    return LoadSettings(
         device=runtime.device,
         dtype=options.dtype or runtime.dtype,
         device_map=options.device_map,

@@ -1,4 +1,4 @@
-"""What is known of families and checkpoints before anything is loaded: `families.toml`, typed. No torch."""
+"""Known families and checkpoints: `families.toml`, typed. Imports no torch."""
 
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ JOIN_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How checkpoints of one model type (`name`) are asked, where that is not as most are.
+    """Settings for checkpoints of one model type (`name`) that differ from the defaults.
 
     `clips`: the most that a prompt holds, where there is such a number. `max_seconds` of a clip are heard, or what the
     attribute `limit` of the processor says. `equal_lengths`: padding of one clip changes the answer to another, so that
@@ -71,7 +71,7 @@ def _document() -> dict[str, Any]:
 
 
 def family(name: str) -> Family:
-    """Of a model type; one that the table does not name has the defaults."""
+    """Return the settings of a model type; the defaults if the table does not name it."""
     return Family(name, **_tuples(_document()["families"].get(name, {})))
 
 
@@ -85,7 +85,7 @@ def checkpoints() -> Mapping[str, Checkpoint]:
 
 
 def checkpoint_at(path: str) -> Checkpoint | None:
-    """The known one of that repository."""
+    """Return the known checkpoint of a repository."""
     return next((known for known in checkpoints().values() if known.path == path), None)
 
 

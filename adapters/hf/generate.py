@@ -1,4 +1,4 @@
-"""From a network's inputs to tokens, and to the likelihood of given answers."""
+"""Generation, and log-likelihoods of given answers."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import LogitsProcessorList
 
 from alm_bench.adapters._shared.loading import one_line
-from alm_bench.adapters._shared.sampling import Drawn
+from alm_bench.adapters._shared.sampling import NucleusSampling
 from alm_bench.adapters.hf.load import Loaded
 from alm_bench.adapters.hf.prompt import Encoded
 from alm_bench.core import AdapterError, Decoding
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class GeneratedText:
     """One answer: its tokens before the stop token, and whether the token limit ended it instead."""
 
     tokens: tuple[int, ...]
@@ -27,11 +27,11 @@ class Written:
 
 
 @torch.inference_mode()
-def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[Written]:
+def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[GeneratedText]:
     """One answer a row. Greedy decoding takes the likeliest token, without any of a checkpoint's own penalties."""
     drawn = LogitsProcessorList()
     if decoding.method == "nucleus":
-        drawn.append(Drawn([row.request.id for row in encoded.rows], decoding))
+        drawn.append(NucleusSampling([row.request.id for row in encoded.rows], decoding))
     length = encoded.inputs["input_ids"].shape[1]
     sequences = loaded.model.generate(
         **encoded.inputs, max_new_tokens=decoding.max_new_tokens, do_sample=False, logits_processor=drawn
@@ -39,10 +39,10 @@ def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[Written]
     return [_cut(tokens, loaded.stops) for tokens in sequences[:, length:].tolist()]
 
 
-def _cut(tokens: Sequence[int], stops: Sequence[int]) -> Written:
+def _cut(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:
     """Up to the first stop token; what follows it is padding."""
     end = next((place for place, token in enumerate(tokens) if token in stops), None)
-    return Written(tuple(tokens[:end]), end is None)
+    return GeneratedText(tuple(tokens[:end]), end is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def feeds(answers: Sequence[Sequence[int]]) -> Feeds:
 
 
 @torch.inference_mode()
-def followed(loaded: Loaded, encoded: Encoded, rows: Sequence[Sequence[int]]) -> list[Tensor]:
+def compute_next_token_log_probs(loaded: Loaded, encoded: Encoded, rows: Sequence[Sequence[int]]) -> list[Tensor]:
     """Log-probabilities (len(row) + 1, vocabulary) of what follows the prompt, and then each token of `rows[i]`.
 
     `encoded` holds one copy of the prompt a row. What is fed is padded at its end, where causal attention never looks.
@@ -91,7 +91,7 @@ def followed(loaded: Loaded, encoded: Encoded, rows: Sequence[Sequence[int]]) ->
     return [score[: len(row) + 1] for score, row in zip(scores, rows, strict=True)]
 
 
-def freeing(call: Callable[[], T]) -> T:
+def free_memory_on_error(call: Callable[[], T]) -> T:
     """Leave the GPU clean where a batch was too much for it: the runner tries again with its halves."""
     try:
         return call()

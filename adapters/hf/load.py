@@ -1,4 +1,4 @@
-"""From a source to a processor and a network on a device; whatever does not fit is one line."""
+"""Loading of a processor and a network onto a device, with one-line errors."""
 
 import contextlib
 import importlib.util
@@ -28,8 +28,8 @@ _BUILT = {"torchaudio", "torchvision"}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """How a network is to be loaded. `device` auto, cpu or cuda; `dtype` a name, or None for the checkpoint's own on a
+class LoadSettings:
+    """Settings for loading a network. `device` auto, cpu or cuda; `dtype` a name, or None for the checkpoint's own on a
     GPU and float32 on a CPU."""
 
     device: str = "auto"
@@ -60,7 +60,7 @@ class Loaded:
 
     @property
     def max_seconds(self) -> float | None:
-        """Of a clip that are heard: what the processor itself says, where the family knows its place."""
+        """Audio limit per clip in seconds: the processor's own, if the family names where it is."""
         if self.family.limit is None:
             return self.family.max_seconds
         found: Any = self.processor
@@ -70,7 +70,7 @@ class Loaded:
 
 
 def known_family(source: Source, remote_code: bool) -> Family:
-    """Raises UsageError for a model type that cannot be asked about clips."""
+    """Return the family of a checkpoint. Raises UsageError for a model type that takes no audio."""
     name = str(source.config.get("model_type", ""))
     if not name:
         raise CheckpointError(f"{source.name}: its config.json names no model_type")
@@ -95,9 +95,9 @@ def known_family(source: Source, remote_code: bool) -> Family:
     return found
 
 
-def load_processor(source: Source, wanted: Wanted, found: Family) -> Any:
-    """Raises CheckpointError, and UsageError for a processor without audio."""
-    with loading(source.name):
+def load_processor(source: Source, wanted: LoadSettings, found: Family) -> Any:
+    """Load a processor. Raises CheckpointError, and UsageError for a processor without audio."""
+    with translate_load_errors(source.name):
         processor = library.AutoProcessor.from_pretrained(
             source.name, revision=source.commit, trust_remote_code=wanted.remote_code
         )
@@ -115,13 +115,13 @@ def load_processor(source: Source, wanted: Wanted, found: Family) -> Any:
 
 
 def _audio_part(processor: Any) -> Any:
-    """What takes clips; its name is not the same in every processor."""
+    """Return the processor's audio part, whose name differs between processors."""
     parts = (getattr(processor, name, None) for name in ("audio_processor", "feature_extractor"))
     return next((part for part in parts if part is not None), None)
 
 
-def load(source: Source, wanted: Wanted, lora: Source | None) -> Loaded:
-    """Everything that answers. Raises CheckpointError or UsageError, one line."""
+def load(source: Source, wanted: LoadSettings, lora: Source | None) -> Loaded:
+    """Load processor and network. Raises CheckpointError or UsageError, one line."""
     found = known_family(source, wanted.remote_code)
     device_map = _device_map(wanted)
     processor = load_processor(source, wanted, found)
@@ -134,7 +134,7 @@ def load(source: Source, wanted: Wanted, lora: Source | None) -> Loaded:
         "quantization_config": _quantization(wanted.quantization),
         "output_loading_info": True,
     }
-    with loading(source.name):
+    with translate_load_errors(source.name):
         config = library.AutoConfig.from_pretrained(
             source.name, revision=source.commit, trust_remote_code=wanted.remote_code
         )
@@ -154,7 +154,7 @@ def load(source: Source, wanted: Wanted, lora: Source | None) -> Loaded:
 
 
 @contextlib.contextmanager
-def loading(name: str) -> Iterator[None]:
+def translate_load_errors(name: str) -> Iterator[None]:
     """Turn what the libraries raise into one line, and keep their own reports to themselves."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
@@ -191,7 +191,7 @@ def _own_class(source: Source) -> str:
     return named[0] if named else "AutoModel"
 
 
-def _device_map(wanted: Wanted) -> str:
+def _device_map(wanted: LoadSettings) -> str:
     if wanted.device == "cpu":
         return wanted.device_map or "cpu"
     if not torch.cuda.is_available():
@@ -201,7 +201,7 @@ def _device_map(wanted: Wanted) -> str:
     return wanted.device_map or ("auto" if wanted.device == "auto" else wanted.device)
 
 
-def _dtype(wanted: Wanted, device_map: str) -> torch.dtype | str:
+def _dtype(wanted: LoadSettings, device_map: str) -> torch.dtype | str:
     if wanted.dtype is None:
         return torch.float32 if device_map == "cpu" or not torch.cuda.is_available() else "auto"
     if wanted.dtype not in DTYPES:
@@ -222,7 +222,7 @@ def _quantization(bits: str | None) -> Any:
 
 
 def _check_weights(source: Source, info: dict[str, Any]) -> None:
-    """Raises CheckpointError where weights are missing: transformers would draw them at random and go on."""
+    """Check that no weights are missing: transformers would initialise them at random. Raises CheckpointError."""
     missing, misfits = sorted(info.get("missing_keys", ())), list(info.get("mismatched_keys", ()))
     if missing:
         raise CheckpointError(
@@ -259,7 +259,7 @@ def _is_base(trained_on: str, base: Source, also: str | None) -> bool:
 def _attach(model: Any, source: Source, lora: Source) -> None:
     if importlib.util.find_spec("peft") is None:
         raise UsageError("a LoRA needs peft: pip install peft")
-    with loading(lora.name):
+    with translate_load_errors(lora.name):
         place = {"revision": lora.commit, "subfolder": lora.subfolder}
         info = model.load_adapter(
             lora.name, adapter_name="lora", adapter_kwargs={key: value for key, value in place.items() if value}

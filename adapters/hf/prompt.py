@@ -1,4 +1,4 @@
-"""From requests to a network's inputs. No clip is lost on the way unseen: placeholders are counted before the tokens
+"""Conversion of requests to a network's inputs. No clip is lost unnoticed: placeholders are counted before the tokens
 are made, and audio tokens afterwards, row by row."""
 
 import base64

@@ -1,4 +1,4 @@
-"""Where a checkpoint or a LoRA is (a folder, or a repository of the hub at one commit), and what identifies it."""
+"""Path and identity of a checkpoint or a LoRA: a folder, or a repository of the hub at one commit."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -60,7 +60,8 @@ class OpenAIAdapter:
         return [found[id(request)] for request in batch]
 
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
-        """Raises UsageError where no call can succeed, AdapterError after too many that failed in a row."""
+        """Send requests concurrently. Raises UsageError if no call can succeed, AdapterError after too many
+        failures."""
         from alm_bench.adapters.openai.body import body
         from alm_bench.adapters.openai.calls import Calls
 

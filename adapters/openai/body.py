@@ -1,4 +1,4 @@
-"""From a request to the body of a chat completion."""
+"""Body of a chat completion request."""
 
 import base64
 import io

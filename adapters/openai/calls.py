@@ -25,7 +25,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds, doubled in between, as the cli
 
 
 class Calls:
-    """An event loop in a thread of its own: it goes on while the caller decodes clips and stores answers."""
+    """An event loop in a thread of its own, which works while the caller decodes clips and stores answers."""
 
     def __init__(self, options: OpenAIOptions, key: str | None) -> None:
         from openai import AsyncOpenAI
@@ -67,7 +67,7 @@ class Calls:
         return asyncio.run_coroutine_threadsafe(self._answered(body, estimate), self._loop)
 
     def meet(self) -> None:
-        """Raises UnreachableError where nobody listens at the address. What a server replies does not matter here."""
+        """Check that a server listens at the address, whatever it replies. Raises UnreachableError."""
         asyncio.run_coroutine_threadsafe(self._meet(), self._loop).result()
 
     async def _meet(self) -> None:
@@ -145,7 +145,8 @@ class Calls:
         return f" (asked {self._options.retries + 1} times)" if self._options.retries else ""
 
     def _failed(self, error: "APIStatusError") -> Output:
-        """Raises UnreachableError for what every call would meet: no such model, a key that is not taken."""
+        """Return the output of a failed call. Raises UnreachableError if every call would fail: unknown model, wrong
+        key."""
         told = failure(error.status_code, error.response.text)
         reason = self._scrub(told.error or "")
         if error.status_code == 401:
@@ -166,7 +167,7 @@ class Calls:
 
 
 def _nobody_there(error: BaseException | None) -> bool:
-    """Whether a connection was refused, or the server's name is unknown."""
+    """True if the connection was refused or the server's name is unknown."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:

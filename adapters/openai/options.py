@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server is asked with: the options of the model `openai`, and the key they name."""
+"""Options of the model `openai`, and the key that they name."""
 
 import math
 import os
@@ -55,7 +55,7 @@ class OpenAIOptions:
     audio_tokens_per_second: float = 25.0
 
     def __post_init__(self) -> None:
-        """Raises UsageError for values that are none."""
+        """Raise UsageError for invalid values."""
         for name in ("concurrency", "timeout", "deadline", "rate", "max_reply_mb"):
             _expect(0 < getattr(self, name) < math.inf, name, "a number above 0", getattr(self, name))
         for name in ("retries", "join", "audio_tokens_per_second", *PRICES):
@@ -100,7 +100,7 @@ class OpenAIOptions:
 
     @property
     def hosted(self) -> bool:
-        """Whether the server is OpenAI's own."""
+        """True if the server is OpenAI's own."""
         return urlsplit(self.base_url).hostname == urlsplit(HOSTED).hostname
 
     def key(self) -> str | None:

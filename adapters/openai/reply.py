@@ -1,4 +1,4 @@
-"""From a server's reply to an output: its text, or why there is none."""
+"""Conversion of a server's reply to an output."""
 
 import math
 import re
@@ -93,7 +93,7 @@ def _text(content: object) -> str:
 
 
 def same_model(options: OpenAIOptions, said: str) -> bool:
-    """Whether a reply's model is the one that was asked: equal, or apart by the organisation's name before it or a
+    """Check that a reply's model is the requested one: equal, or apart by the organisation's name before it or a
     date or revision behind it alone (`gpt-4o` and `gpt-4o-2024-08-06`, not `gpt-4o-mini`)."""
     if said in (options.model, options.answers_as):
         return True
@@ -171,7 +171,7 @@ def cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> fl
 
 
 def failure(status: int, text: str) -> Output:
-    """Of a reply that tells an error: a refusal where its code is a content policy's."""
+    """Return the output of an error reply: a refusal if its code is that of a content policy."""
     error = _error(text)
     inner = error.get("innererror")
     codes = [error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None]

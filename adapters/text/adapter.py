@@ -1,4 +1,4 @@
-"""A language model that reads: what it answers to the questions without listening, or to what others heard."""
+"""A text-only language model: a baseline without audio, or the second part of a cascade."""
 
 import hashlib
 from collections.abc import Sequence
@@ -32,19 +32,19 @@ class TextOptions:
 
 
 class TextAdapter:
-    """a language model of the hub, a folder or a GGUF file, which reads the questions and hears nothing"""
+    """a text-only language model from the hub, a folder or a GGUF file"""
 
     Options = TextOptions
     prompts = "letters"
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: TextOptions, runtime: Runtime) -> None:
-        from alm_bench.adapters.text.causal import Wanted, load, place
+        from alm_bench.adapters.text.causal import LoadSettings, load, place
 
         where = place(options.path)
         device = _device(runtime.device)
         dtype = options.dtype or runtime.dtype or ("float32" if device.type == "cpu" else "auto")
-        self._lm = load(Wanted(where, options.revision, dtype, device, options.device_map))
+        self._lm = load(LoadSettings(where, options.revision, dtype, device, options.device_map))
         template = self._lm.template if options.chat == "auto" else None
         self._chats = template is not None
         digest = where.digest
@@ -100,7 +100,7 @@ class TextAdapter:
         return self._lm.plain_ids(PLAIN.format(request.prompt))
 
     def _problem(self, prompt: Sequence[int], answer: int) -> str | None:
-        """Why a prompt cannot be answered in so many tokens."""
+        """Return the reason why a prompt cannot be answered within the token limit."""
         positions = self._lm.positions
         if positions is None or len(prompt) + answer <= positions:
             return None

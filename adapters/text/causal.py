@@ -1,4 +1,4 @@
-"""A causal language model of text: where its weights are, how it is loaded, what it writes and finds likely."""
+"""A causal language model: locating and loading its weights, generation and log-likelihoods."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
 
 from alm_bench.adapters._shared.loading import folder_sha256, reason
-from alm_bench.adapters._shared.sampling import Drawn
+from alm_bench.adapters._shared.sampling import NucleusSampling
 from alm_bench.core import CheckpointError, Decoding
 from alm_bench.core.files import sha256
 from alm_bench.mellow.lm import PACKAGE, SMOLLM2, packaged_gguf, split_as_smollm
@@ -68,8 +68,9 @@ def place(path: str) -> Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """How a model is to be loaded: `dtype` a torch name or `auto` (the checkpoint's); `device_map` as in accelerate."""
+class LoadSettings:
+    """Settings for loading a model: `dtype` a torch name or `auto` (the checkpoint's); `device_map` as in
+    accelerate."""
 
     place: Place
     revision: str | None
@@ -79,7 +80,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class GeneratedText:
     """`tokens` counts the text's, without the one that ends it; `truncated` says that there was none."""
 
     text: str
@@ -87,8 +88,8 @@ class Written:
     truncated: bool
 
 
-def load(wanted: Wanted) -> "Causal":
-    """Raises CheckpointError, one line, for whatever cannot be had."""
+def load(wanted: LoadSettings) -> "Causal":
+    """Load a model and its tokenizer. Raises CheckpointError, one line."""
     where, options = wanted.place, wanted.place.arguments
     if wanted.revision is not None:
         options["revision"] = wanted.revision
@@ -139,7 +140,7 @@ class Causal:
 
     @property
     def positions(self) -> int | None:
-        """How many tokens it takes, prompt and answer together, where its configuration tells."""
+        """Maximum number of tokens of prompt and answer together, if the configuration has it."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     @property
@@ -160,14 +161,14 @@ class Causal:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @torch.inference_mode()
-    def write(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[Written]:
-        """What follows each prompt (token ids), in order. `items` names the rows, for sampling."""
+    def write(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[GeneratedText]:
+        """Generate a continuation of each prompt (token ids), in order. `items` names the rows, for sampling."""
         if not prompts:
             return []
         length = max(map(len, prompts))
         rows = torch.tensor([[self.pad] * (length - len(ids)) + list(ids) for ids in prompts])
         seen = torch.tensor([[0] * (length - len(ids)) + [1] * len(ids) for ids in prompts])
-        drawn = LogitsProcessorList([Drawn(items, decoding)] if decoding.method == "nucleus" else [])
+        drawn = LogitsProcessorList([NucleusSampling(items, decoding)] if decoding.method == "nucleus" else [])
         device = self.model.device
         found = self.model.generate(
             input_ids=rows.to(device),
@@ -178,11 +179,11 @@ class Causal:
         )
         return [self._written(row[length:].tolist(), decoding.max_new_tokens) for row in found]
 
-    def _written(self, tokens: list[int], limit: int) -> Written:
+    def _written(self, tokens: list[int], limit: int) -> GeneratedText:
         end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
         kept = tokens if end is None else tokens[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
-        return Written(text, len(kept), end is None and len(tokens) >= limit)
+        return GeneratedText(text, len(kept), end is None and len(tokens) >= limit)
 
     @torch.inference_mode()
     def likelihoods(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[tuple[float, int]]:

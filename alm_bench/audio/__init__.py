@@ -1,4 +1,4 @@
-"""From a clip's reference to the wave that an adapter asked for, and the sounds of the noise tests."""
+"""Loading of clips as an adapter's policy asks for, and the sounds of noise ablations."""
 
 from alm_bench.audio.decode import MOST_SAMPLES, decode
 from alm_bench.audio.loading import Loaded, Touch, load, seconds_heard

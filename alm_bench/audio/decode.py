@@ -44,12 +44,12 @@ class Sound:
 
     @property
     def rate(self) -> int:
-        """In Hz."""
+        """Sample rate in Hz."""
         return int(self.file.samplerate)
 
     @property
     def estimated(self) -> bool:
-        """Whether `frames` may be more than there is: FLAC declares it, an MP3 or Ogg file need not."""
+        """True if `frames` may exceed the actual number: FLAC declares it, an MP3 or Ogg file need not."""
         return str(self.file.format) != "FLAC"
 
     def check_length(self) -> None:
@@ -57,7 +57,7 @@ class Sound:
         expect(self.frames < _UNKNOWN, "its header declares no number of samples; encode the file once more")
 
     def blocks(self, limit: int, growth: float = 1.0) -> Iterator[Samples]:
-        """The first `limit` frames, in order. A header that announces more than there is decides over no memory.
+        """Yield the first `limit` frames, in order. A header that announces more than there is decides over no memory.
 
         `growth`: how much larger than a block is what the caller makes of it.
         Raises OSError where samples are missing, damaged or not finite.
@@ -76,7 +76,7 @@ class Sound:
         expect(done == limit or self.estimated, self._shortage(done))
 
     def read(self, limit: int) -> Samples:
-        """The first `limit` frames at once; raises OSError as `blocks` does, and where there is none."""
+        """Return the first `limit` frames at once; raises OSError as `blocks` does, and where there is none."""
         blocks = list(self.blocks(limit))
         expect(bool(blocks), "holds no samples")
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
@@ -98,7 +98,7 @@ class Sound:
 
 
 def decode(ref: AudioRef) -> tuple[Samples, int]:
-    """All samples, (frames, channels), and the rate in Hz.
+    """Return all samples, shape (frames, channels), and the rate in Hz.
 
     Whatever libsndfile reads: the format is told from the content, never from the file's suffix.
     Raises AudioError for a clip that is missing, unreadable, cut off, empty, larger than `MOST_SAMPLES` or that holds
@@ -143,7 +143,7 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
 
 @contextmanager
 def _open(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
-    """The clip's bytes as a file, and their number."""
+    """Open the clip's bytes as a file; return it and their number."""
     if ref.read is not None:
         data = ref.read()
         expect(len(data) > 0, "is empty (0 bytes)")
@@ -161,7 +161,7 @@ def _open(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
 
 @contextmanager
 def _sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
-    """A `soundfile.SoundFile` on `file`, without a name that could hint at another format.
+    """Open `file` as a `soundfile.SoundFile`, without a name that could hint at another format.
 
     `size_at`: offset of a size of zero that stands for an unknown one; libsndfile knows the largest for that.
     """

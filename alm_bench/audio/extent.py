@@ -1,4 +1,4 @@
-"""How many bytes of sound a file's header declares, so that a file that was cut off is not taken for a whole one.
+"""Number of bytes of sound that a file's header declares, so that truncated files are recognised.
 
 libsndfile shortens such a clip silently. FLAC declares samples, not bytes: whoever decodes compares those.
 """
@@ -31,7 +31,7 @@ class Extent:
 
 
 def find_extent(file: BinaryIO, size: int) -> Extent | None:
-    """The extent that the header of `file`, which has `size` bytes, declares; None for formats that declare none."""
+    """Return the extent that the header of `file` (`size` bytes) declares; None for formats that declare none."""
     head = _read(file, 0, 64)
     match head[:4]:
         case b"RIFF" | b"RF64" | b"BW64":
@@ -80,7 +80,7 @@ def _find_riff(file: BinaryIO, size: int, order: str) -> Extent | None:
 def _find_chunk(
     file: BinaryIO, size: int, offset: int, header: str, names: tuple[bytes, ...], pad: int = 2
 ) -> Extent | None:
-    """The first chunk of one of `names`, in a list of chunks that begins at `offset`."""
+    """Return the first chunk of one of `names`, in a list of chunks that begins at `offset`."""
     length = struct.calcsize(header)
     for _ in range(_MOST_CHUNKS):
         raw = _read(file, offset, length) if offset < size else b""
@@ -112,7 +112,7 @@ def _find_w64(file: BinaryIO, size: int) -> Extent | None:
 
 
 def _find_nist(file: BinaryIO) -> Extent | None:
-    """A NIST SPHERE header: text of fixed length, with the number of samples and their size."""
+    """Read a NIST SPHERE header: text of fixed length, with the number of samples and their size."""
     head = _read(file, 0, 1_024)
     values = {name: int(value) for name, value in re.findall(rb"^(\w+) -i (\d{1,15})\s*$", head, re.MULTILINE)}
     lines = head.split(b"\n", 2)
@@ -123,7 +123,7 @@ def _find_nist(file: BinaryIO) -> Extent | None:
 
 
 def _find_last_page(file: BinaryIO, size: int) -> Extent | None:
-    """The last page of an Ogg file: its lengths declare where it ends, and a flag that it is the last one."""
+    """Find the last page of an Ogg file: its lengths declare where it ends, and a flag that it is the last one."""
     offset = max(0, size - _OGG_PAGE)
     tail = _read(file, offset, _OGG_PAGE)
     page = tail.rfind(b"OggS\0")
@@ -137,7 +137,7 @@ def _find_last_page(file: BinaryIO, size: int) -> Extent | None:
 
 
 def _find_mpeg(file: BinaryIO) -> Extent | None:
-    """The header that encoders put into the first frame of an MP3 (Xing, Info): bytes of all frames."""
+    """Read the header that encoders put into the first frame of an MP3 (Xing, Info): bytes of all frames."""
     head = _read(file, 0, 10)
     tag = b"".join(f"{byte:07b}".encode() for byte in head[6:10])
     start = 10 + int(tag, 2) if head[:3] == b"ID3" and len(head) == 10 and max(head[6:10]) < 128 else 0

@@ -34,7 +34,7 @@ class Loaded:
 
 
 def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | None = None) -> Loaded:
-    """The clip as `policy` wants it: channels, then rate, then exactly `seconds` (where the policy names a length).
+    """Load a clip as `policy` specifies: channels, then rate, then exactly `seconds` (where the policy names a length).
 
     `change` is done to the clip before it is brought to that length; to the part that is heard alone where the whole
     clip is more than `AT_ONCE` samples, of which no more than that part is held in memory.
@@ -51,7 +51,7 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
 
 
 def seconds_heard(ref: AudioRef, policy: AudioPolicy) -> float:
-    """How long the wave is that `load` gives, by the file's header alone: no sample is decoded. Raises AudioError."""
+    """Return the duration in seconds of what `load` returns, from the file's header alone. Raises AudioError."""
     with open_sound(ref) as sound:
         _check_heard(ref, sound, policy)
         own = sound.frames / sound.rate * _lanes(sound, policy)
@@ -61,13 +61,13 @@ def seconds_heard(ref: AudioRef, policy: AudioPolicy) -> float:
 
 
 def _longest(policy: AudioPolicy) -> int | None:
-    """Samples that are heard of a clip at most, None where the policy names no length."""
+    """Return the maximum number of samples used of a clip, None where the policy names no length."""
     seconds = policy.max_seconds if policy.seconds is None else policy.seconds
     return None if seconds is None else round(seconds * policy.rate)
 
 
 def _lanes(sound: Sound, policy: AudioPolicy) -> int:
-    """Channels that are laid end to end."""
+    """Return the number of channels that are concatenated in time."""
     return sound.channels if policy.channels == "end_to_end" else 1
 
 
@@ -84,14 +84,14 @@ def _check_heard(ref: AudioRef, sound: Sound, policy: AudioPolicy) -> None:
 
 
 def _frames_needed(sound: Sound, policy: AudioPolicy) -> int:
-    """All, or no more than a crop from the start needs."""
+    """Return the number of frames to decode: all, or what a crop from the start needs."""
     if policy.seconds is None or policy.crop != "first":
         return sound.frames
     return min(sound.frames, int((policy.seconds + _GUARD_SECONDS) * sound.rate))
 
 
 def _resampled(frames: int, source: int, target: int) -> int:
-    """How many samples soxr makes of `frames`."""
+    """Return the number of samples that soxr makes of `frames`."""
     return (2 * frames * target + source) // (2 * source)
 
 
@@ -116,7 +116,7 @@ def _load_whole(
 
 
 def _load_parts(ref: AudioRef, sound: Sound, policy: AudioPolicy, change: Callable[[Wave], Wave] | None) -> Loaded:
-    """What `_load_whole` gives, with no more in memory than a block and what is heard."""
+    """Return the same as `_load_whole`, with no more in memory than a block and the result."""
     frames = sound.frames
     found = _read_part(ref, sound, policy, frames)
     if found.frames < frames:  # an estimate: what is heard depends on how long the clip is
@@ -141,7 +141,7 @@ class _Part:
 
 
 def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) -> _Part:
-    """The samples that the policy keeps of a clip of `frames`."""
+    """Return the samples that the policy keeps of a clip of `frames`."""
     lanes, own = _lanes(sound, policy), _resampled(frames, sound.rate, policy.rate)
     longest = _longest(policy)
     spare = 0 if longest is None else max(0, lanes * own - longest)
@@ -176,7 +176,8 @@ def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) ->
 def _resampled_blocks(
     ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int, touched: list[Touch]
 ) -> Iterator[tuple[int, Samples]]:
-    """Blocks as `_select` and `_resample` make the whole clip, each with the number of frames that were read so far."""
+    """Yield blocks as `_select` and `_resample` make the whole clip, each with the number of frames that were read so
+    far."""
     resampler, read = None, 0
     if sound.rate != policy.rate:
         resampler = _Resampler(ref, sound.rate, policy.rate, _lanes(sound, policy))
@@ -209,7 +210,7 @@ def _check_seconds(ref: AudioRef, seconds: float, policy: AudioPolicy) -> float:
 
 
 def _select(samples: Samples, policy: AudioPolicy, touched: list[Touch]) -> Samples:
-    """Shape (frames, 1), or (frames, channels) for `end_to_end`."""
+    """Select channels: shape (frames, 1), or (frames, channels) for `end_to_end`."""
     if samples.shape[1] == 1:
         return samples
     match policy.channels:
@@ -269,6 +270,6 @@ def _fit(wave: Wave, policy: AudioPolicy, clip: str, touched: list[Touch]) -> Wa
 
 
 def _crop_start(spare: int, policy: AudioPolicy, clip: str) -> int:
-    """Where a crop begins that leaves `spare` samples away."""
+    """Return the first sample of a crop that leaves out `spare` samples."""
     starts = {"first": 0, "centre": spare // 2, "random": stable_int("crop", clip) % (spare + 1)}
     return starts[policy.crop]

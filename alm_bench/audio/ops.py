@@ -9,18 +9,18 @@ from alm_bench.core import Wave
 
 
 def stable_int(*key: str | int) -> int:
-    """A number of 64 bits that stands for `key`: the same in every process and on every machine, unlike hash()."""
+    """Return a 64-bit hash of `key`: the same in every process and on every machine, unlike hash()."""
     digest = hashlib.sha256("\0".join(map(str, key)).encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big")
 
 
 def generator(*key: str | int) -> np.random.Generator:
-    """A random generator that depends on `key` alone (say, a purpose, the run's seed and a clip's id)."""
+    """Create a random generator that depends on `key` alone (say, a purpose, the run's seed and a clip's id)."""
     return np.random.default_rng(stable_int(*key))
 
 
 def content(waves: Iterable[Wave]) -> str:
-    """sha256 of what is heard: the same clips under another crop, or with noise on them, are other sounds."""
+    """Return the sha256 of the samples: the same clip under another crop, or with noise, has another one."""
     digest = hashlib.sha256()
     for wave in waves:
         digest.update(wave.size.to_bytes(8, "little"))
@@ -29,19 +29,19 @@ def content(waves: Iterable[Wave]) -> str:
 
 
 def rms(wave: Wave) -> float:
-    """Root of the mean square; 0 for an empty wave."""
+    """Return the root mean square; 0 for an empty wave."""
     return float(np.sqrt(np.mean(np.square(wave, dtype=np.float64)))) if wave.size else 0.0
 
 
 def noise_like(wave: Wave, *key: str | int) -> Wave:
-    """White Gaussian noise of `wave`'s length and, exactly, its RMS."""
+    """Return white Gaussian noise of `wave`'s length and, exactly, its RMS."""
     noise = generator(*key).standard_normal(wave.size)
     level = float(np.sqrt(np.mean(np.square(noise)))) if noise.size else 0.0
     return (noise * (rms(wave) / level if level else 0.0)).astype(np.float32)
 
 
 def mix_at_snr(wave: Wave, snr_db: float, *key: str | int) -> Wave:
-    """`wave` plus white Gaussian noise that is `snr_db` decibels below it (above it when negative).
+    """Return `wave` plus white Gaussian noise that is `snr_db` decibels below it (above it when negative).
 
     The sum is not clipped to -1..1, for clipping would change the ratio. A silent wave stays silent: no noise has a
     ratio to it.
@@ -50,5 +50,5 @@ def mix_at_snr(wave: Wave, snr_db: float, *key: str | int) -> Wave:
 
 
 def silence_like(wave: Wave) -> Wave:
-    """Zeros of `wave`'s length."""
+    """Return zeros of `wave`'s length."""
     return np.zeros(wave.size, dtype=np.float32)

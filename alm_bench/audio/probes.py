@@ -1,4 +1,4 @@
-"""Four plainly different sounds, to see whether a model gets any."""
+"""Four clearly different sounds for the audio-delivery check."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ def _silence(time: Wave) -> Wave:
 
 
 def _clicks(time: Wave) -> Wave:
-    """Four a second, of 2 ms each."""
+    """Return four clicks per second, of 2 ms each."""
     return np.asarray(time % 0.25 < 0.002, dtype=np.float32)
 
 
@@ -42,7 +42,7 @@ SOUNDS: Mapping[str, Callable[[Wave], Wave]] = {
 
 
 def probe(name: str) -> AudioRef:
-    """One of `SOUNDS` as a clip: 3 s, mono, 16 kHz."""
+    """Return one of `SOUNDS` as a clip: 3 s, mono, 16 kHz."""
     time = np.arange(round(SECONDS * RATE), dtype=np.float32) / np.float32(RATE)
     wave = np.float32(LEVEL) * SOUNDS[name](time)
     encoded = io.BytesIO()

@@ -11,18 +11,18 @@ from alm_bench.core.escape import escape_lines, print_notice
 
 
 def ask(
-    prompt: Annotated[str, typer.Argument(help="The question, as the model gets it.")],
+    prompt: Annotated[str, typer.Argument(help="The prompt, sent to the model unchanged.")],
     model: Annotated[
-        str, typer.Option(help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class.")
+        str, typer.Option(help="Model name, Hugging Face ORG/NAME, ./file.py:Class, or package.module:Class.")
     ],
-    audio: Annotated[list[Path] | None, typer.Option(help="A clip; a second --audio gives a second clip.")] = None,
+    audio: Annotated[list[Path] | None, typer.Option(help="Audio file; give --audio twice for two clips.")] = None,
     model_arg: common.ModelArg = None,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1)] = 128,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Token limit.")] = 128,
     json_: common.Json = False,
 ) -> None:
-    """Ask a model about one or two clips (greedy). Standard output is the answer and nothing else."""
+    """Ask a model one question about up to two clips (greedy decoding). Prints the answer alone."""
     from alm_bench.plugins import catalogue
     from alm_bench.runner.inference import asking, predict_bisecting
     from alm_bench.runner.loader import load_clips

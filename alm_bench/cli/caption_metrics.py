@@ -13,11 +13,11 @@ from alm_bench.core import UsageError
 def caption_metrics(
     file: Annotated[Path, typer.Argument(help="JSON, JSONL or CSV with `candidate` and `references` (and `id`).")],
     metrics: Annotated[
-        str | None, typer.Option(metavar="M[,M]", help="Metrics, comma-separated; all where none.")
+        str | None, typer.Option(metavar="M[,M]", help="Metrics, comma-separated. [default: all]")
     ] = None,
     json_: common.Json = False,
 ) -> None:
-    """Score captions against their references: BLEU, METEOR, ROUGE-L, CIDEr, SPICE, SPIDEr. No model is needed."""
+    """Score captions against their references: BLEU, METEOR, ROUGE-L, CIDEr, SPICE, SPIDEr. No model is loaded."""
     from alm_bench.cli.progress import Counting
     from alm_bench.data import read_captions
     from alm_bench.records.schema import metric_json

@@ -9,15 +9,15 @@ from alm_bench.cli.output import print_blocks
 
 
 def check(
-    model: Annotated[str, typer.Argument(help="A model's name, or ./file.py:Class, or package.module:Class.")],
+    model: Annotated[str, typer.Argument(help="Model name, ./file.py:Class, or package.module:Class.")],
     model_arg: common.ModelArg = None,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
     json_: common.Json = False,
 ) -> None:
-    """Ask a model about a tone, noise, silence, clicks and no clip at all. Exits 1 when its audio is not delivered.
+    """Check that audio reaches a model, with a tone, noise, silence, clicks and no clip. Exits 1 if it does not.
 
-    Every run of a model behind a server, a template or a processor begins with this, too.
+    Runs of models behind a server, chat template or processor begin with a short form of this check.
     """
     from alm_bench.audio.probes import SOUNDS
     from alm_bench.plugins import catalogue

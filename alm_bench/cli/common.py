@@ -46,46 +46,44 @@ __all__ = [
     "task_entries",
 ]
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 Details = Annotated[
     bool,
     typer.Option("--details", help="On a terminal: also results by group, position, option and reason."),
 ]
-ModelArg = Annotated[
-    list[str] | None, typer.Option("--model-arg", metavar="K=V", help="An option of the model (repeatable).")
-]
+ModelArg = Annotated[list[str] | None, typer.Option("--model-arg", metavar="K=V", help="Model option (repeatable).")]
 Label = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="The name in tables of a model whose outputs were produced elsewhere."),
+    typer.Option(metavar="NAME", help="Name of the model in tables, for outputs of other programs."),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")]
 Dtype = Annotated[
     str | None,
     typer.Option(
-        help="float32, bfloat16, float16, or auto: bfloat16 where this machine computes it faster, else float32. "
+        help="float32, bfloat16, float16, or auto (bfloat16 if it is faster on this machine, else float32). "
         "[default: the model's own]"
     ),
 ]
 RunArgument = Annotated[
     str, typer.Argument(metavar="RUN", help="A run's folder, its name or a part of it, or `latest`.")
 ]
-Out = Annotated[Path, typer.Option(metavar="DIR", help="The folder that holds run folders.")]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run folders.")]
 AnswerTag = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="NAME", help="A tag that holds the answer, such as verdict for <verdict>B</verdict> (repeatable)."
+        metavar="NAME", help="Tag that contains the answer, such as verdict for <verdict>B</verdict> (repeatable)."
     ),
 ]
 SolvableBy = Annotated[
     str | None,
-    typer.Option(metavar="RUN", help="A text-only run: also print accuracy on the items that it gets wrong."),
+    typer.Option(metavar="RUN", help="Text-only run: also report accuracy on the items that it does not solve."),
 ]
 DataChoice = Annotated[
     str,
     typer.Option(
         "--data",
         metavar="auto|demo|hub|PATH",
-        help="auto: $ALM_BENCH_DATA, then ./data, else the built-in demo world.",
+        help="Data folder; auto: $ALM_BENCH_DATA, then ./data, else the built-in demo data.",
     ),
 ]
 

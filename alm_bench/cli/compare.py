@@ -22,7 +22,7 @@ def compare(
     out: common.Out = common.RUNS,
     json_: common.Json = False,
 ) -> None:
-    """Compare runs with the first, item by item: paired intervals, and p-values adjusted over all cells."""
+    """Compare runs with the first one, item by item: paired intervals, and p-values adjusted over all cells."""
     from alm_bench.plugins import catalogue
     from alm_bench.records.run import read_run
     from alm_bench.reports import comparison

@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from alm_bench.data import DataReport
     from alm_bench.plugins import TaskEntry
 
-app = typer.Typer(help="A task's data: what is there, what is missing, which revision; get it.", no_args_is_help=True)
+app = typer.Typer(help="Show, verify and download the data of tasks.", no_args_is_help=True)
 app.command("get")(data_get.get)
 
 TaskArgument = Annotated[
-    str | None, typer.Argument(metavar="[TASK[,TASK]]", help="Tasks, collections (cld). [default: all]")
+    str | None, typer.Argument(metavar="[TASK[,TASK]]", help="Tasks or collections (cld). [default: all]")
 ]
-Split = Annotated[str | None, typer.Option(help="[default: the task's first split]")]
+Split = Annotated[str | None, typer.Option(help="Split. [default: each task's first]")]
 
 
 @app.command()
 def info(
     task: TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
 ) -> None:
-    """Show the folder layout that a task expects, what of it is there, and where the rest comes from."""
+    """Show the folder layout that a task expects, which files are present, and where to get the others."""
     _print([_report(entry, data, split, headers=False) for entry in common.task_entries(task, "data info")], json_)
 
 
@@ -33,7 +33,7 @@ def info(
 def verify(
     task: TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
 ) -> None:
-    """As info, and open every clip. Exits 1 when something that a run needs is missing or unreadable."""
+    """Like info, and open every clip. Exits 1 if something that a run needs is missing or unreadable."""
     reports = [_report(entry, data, split, headers=True) for entry in common.task_entries(task, "data verify")]
     _print(reports, json_)
     if not all(report["complete"] for report in reports):

@@ -13,7 +13,7 @@ from alm_bench.core import DataError, UsageError
 from alm_bench.core.options import split_pair
 
 if TYPE_CHECKING:
-    from alm_bench.data import Fetcher, Got
+    from alm_bench.data import Fetcher, FetchResult
     from alm_bench.plugins import TaskEntry
 
 SPICE = "spice"
@@ -22,26 +22,28 @@ SPICE = "spice"
 def get(
     task: Annotated[
         str,
-        typer.Argument(metavar="TASK[,TASK]|all|spice", help="Tasks, collections (cld), or SPICE's language models."),
+        typer.Argument(
+            metavar="TASK[,TASK]|all|spice", help="Tasks, collections (cld), or spice for its parser's models."
+        ),
     ],
     to: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="$ALM_BENCH_DATA where none, else ./data (spice: the user's cache)."),
+        typer.Option(metavar="FOLDER", help="Folder. [default: $ALM_BENCH_DATA, else ./data; spice: user cache]"),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Each task's first split where none.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split. [default: each task's first]")] = None,
     alternatives: Annotated[
-        bool, typer.Option("--alternatives", help="Also files that stand for others (ReasonAQA's for CLD's).")
+        bool, typer.Option("--alternatives", help="Also get equivalent files of other sources (ReasonAQA's for CLD's).")
     ] = False,
-    keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep archives that were unpacked.")] = False,
+    keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep archives after unpacking.")] = False,
     mirror: Annotated[
         list[str] | None,
-        typer.Option(metavar="PREFIX=URL", help="What stands for the beginning of addresses ($ALM_BENCH_MIRROR)."),
+        typer.Option(metavar="PREFIX=URL", help="Replace the beginning of addresses (also $ALM_BENCH_MIRROR)."),
     ] = None,
     json_: common.Json = False,
 ) -> None:
-    """Fetch a task's files and clips into the layout that `data info` shows. The same command goes on where it stopped.
+    """Download a task's files and clips into the layout that `data info` shows. The same command resumes.
 
-    Exits 1 when something could not be fetched.
+    Exits 1 if something could not be downloaded.
     """
     from alm_bench.cli.progress import Fetching
     from alm_bench.data import Fetcher, environment_mirrors
@@ -62,8 +64,8 @@ def get(
 
 def _tasks(
     named: str, folder: Path, split: str | None, fetcher: "Fetcher", settings: dict[str, bool]
-) -> "Iterator[Got]":
-    from alm_bench.data import Getting, alone
+) -> "Iterator[FetchResult]":
+    from alm_bench.data import Downloader, alone
     from alm_bench.plugins import catalogue
 
     names = [name.strip() for name in named.split(",") if name.strip()]
@@ -82,7 +84,7 @@ def _tasks(
     with alone(folder):
         for entry, chosen in zip(entries, splits, strict=True):
             missing = _Missing(entry, folder, chosen)
-            yield from Getting(folder, fetcher, missing, **settings).task(entry.card, chosen)
+            yield from Downloader(folder, fetcher, missing, **settings).task(entry.card, chosen)
 
 
 class _Missing:
@@ -140,7 +142,7 @@ def _jar(path: Path, state: str, note: str) -> dict[str, Any]:
     }
 
 
-def _row(got: "Got") -> dict[str, Any]:
+def _row(got: "FetchResult") -> dict[str, Any]:
     from alm_bench.data import file_sha256
 
     is_file = got.path is not None and got.path.is_file()

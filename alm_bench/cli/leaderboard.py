@@ -16,7 +16,7 @@ def leaderboard(
         list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs. [default: all finished ones]")
     ] = None,
     out: common.Out = common.RUNS,
-    to: Annotated[Path, typer.Option(metavar="DIR", help="Where leaderboard.md and leaderboard.csv go.")] = Path(
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder for leaderboard.md and leaderboard.csv.")] = Path(
         "results"
     ),
     with_published: Annotated[
@@ -29,7 +29,7 @@ def leaderboard(
 ) -> None:
     """Write leaderboard.md and leaderboard.csv from finished runs.
 
-    Runs that are not finished, damaged, or of a newer version are left out and named on standard error.
+    Runs that are unfinished, damaged or of a newer version are left out and named on standard error.
     """
     from alm_bench.core.files import atomic_write
     from alm_bench.plugins import catalogue

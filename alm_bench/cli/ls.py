@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def ls(
-    what: Annotated[str, typer.Argument(metavar="tasks|models|runs")] = "tasks",
+    what: Annotated[str, typer.Argument(metavar="tasks|models|runs", help="What to list.")] = "tasks",
     tasks: Annotated[
-        str | None, typer.Option(metavar="T[,T]", help="Only these tasks (collections too) and their runs.")
+        str | None, typer.Option(metavar="T[,T]", help="Only these tasks or collections, and their runs.")
     ] = None,
     out: common.Out = common.RUNS,
     json_: common.Json = False,

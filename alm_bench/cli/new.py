@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Write the start of a task, an adapter or a worker of your own.", no_args_is_help=True)
+app = typer.Typer(help="Create a plug-in: a task, an adapter or a worker.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="What it is to be called: lower-case letters, digits and underscores.")]
-Out = Annotated[Path | None, typer.Option(metavar="DIR", help="The folder to write; ./NAME where none.")]
+Name = Annotated[str, typer.Argument(help="Name: lower-case letters, digits and underscores.")]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write. [default: ./NAME]")]
 
 
 @app.command()
 def task(name: Name, out: Out = None) -> None:
-    """Write a package with a multiple-choice task, demo data and tests, ready to be installed."""
+    """Create an installable package with a multiple-choice task, demo data and tests."""
     from alm_bench.scaffold import new_task
 
     folder = new_task(name, out or Path(name))
@@ -22,7 +22,7 @@ def task(name: Name, out: Out = None) -> None:
 
 @app.command()
 def adapter(name: Name, out: Out = None) -> None:
-    """Write a package with a model's adapter and tests, ready to be installed."""
+    """Create an installable package with a model adapter and tests."""
     from alm_bench.scaffold import new_adapter
 
     folder = new_adapter(name, out or Path(name))
@@ -30,8 +30,8 @@ def adapter(name: Name, out: Out = None) -> None:
 
 
 @app.command()
-def worker(file: Annotated[Path, typer.Argument(help="The file to write.")] = Path("worker.py")) -> None:
-    """Write a worker for `--model exec`: a model in an environment of its own, any Python from 3.8 on."""
+def worker(file: Annotated[Path, typer.Argument(help="File to write.")] = Path("worker.py")) -> None:
+    """Create a worker for `--model exec`: a model in its own environment, Python 3.8 or newer."""
     from alm_bench.scaffold import new_worker
 
     new_worker(file)

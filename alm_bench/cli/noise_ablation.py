@@ -26,26 +26,26 @@ def noise_ablation(
         str, typer.Option(help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class.")
     ],
     tasks: Annotated[
-        str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated; those of noise_grounding where none.")
+        str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated. [default: mmau,cle]")
     ] = None,
     conditions: Annotated[
         str | None,
         typer.Option(
             metavar="C[,C]",
-            help="gaussian, snr:DECIBELS, silence, swap, none, third:first|middle|last, no-gold, other-options; those "
-            "of noise_grounding where none.",
+            help="gaussian, snr:DECIBELS, silence, swap, none, third:first|middle|last, no-gold, other-options. "
+            "[default: those of the card noise_grounding]",
         ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Draws of the noise and of the swaps.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Number of random draws of noise and swaps.")] = 1,
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The figure; noise-ablation-MODEL.png below --out where none."),
+        typer.Option(metavar="FILE", help="Plot file. [default: noise-ablation-MODEL.png in --out]"),
     ] = None,
     **options: Any,
 ) -> None:
-    """Ask the same questions about clean clips and about noise, silence, other clips: does the model listen?
+    """Measure how much of a model's score depends on the audio, with noise, silence or other clips in its place.
 
-    Takes the options of `run`. Runs of the same fingerprint are not made again.
+    Takes the options of `run`. Finished runs with the same fingerprint are reused.
     """
     from alm_bench.cli.progress import Bars
     from alm_bench.grounding import measure_all, settle_ablations

@@ -20,25 +20,25 @@ FORMS = ("choice", "yes_no", "entailment", "number")
 
 def parse(
     text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT|FILE]", help="The text, or a file with it. [default: standard input]")
+        str | None, typer.Argument(metavar="[TEXT|FILE]", help="Text, or a file with it. [default: standard input]")
     ] = None,
-    form: Annotated[str, typer.Option(metavar="|".join(FORMS), help="What kind of answer the text gives.")] = "choice",
+    form: Annotated[str, typer.Option(metavar="|".join(FORMS), help="Kind of answer.")] = "choice",
     choices: Annotated[
         list[str] | None,
-        typer.Option(help="An option of the question (repeatable), or a file with one per line; for form choice."),
+        typer.Option(help="Option of the question (repeatable), or a file with one per line; for form choice."),
     ] = None,
     several: Annotated[
-        bool, typer.Option("--several", help="The question may have several right options; all selected are read.")
+        bool, typer.Option("--several", help="Parse all selected options, for questions with several correct ones.")
     ] = False,
     question: Annotated[
-        str | None, typer.Option(help="The question: what a sentence affirms, denies or counts answers it.")
+        str | None, typer.Option(help="The question, which sentences that affirm, deny or count may answer.")
     ] = None,
     answer_tag: common.AnswerTag = None,
     json_: common.Json = False,
 ) -> None:
-    """Show what the parser reads in a text and why: status, rule and the characters that decided.
+    """Parse a text and show the result: status, rule and the characters that decided.
 
-    Give the line that this prints when you report a misreading.
+    Please quote the printed line when you report a parsing error.
     """
     form = common.one_of(form, FORMS, "--form")
     options = _choices(form, choices)

@@ -13,27 +13,25 @@ from alm_bench.cli.output import print_blocks
 def rescore_matrix(
     outputs: Annotated[
         Path,
-        typer.Argument(help="Each item's output: JSON, JSONL, CSV, TSV, .xlsx or .eval (docs/replay.md)."),
+        typer.Argument(help="File of outputs: JSON, JSONL, CSV, TSV, .xlsx or .eval (docs/replay.md)."),
     ],
     annotations: Annotated[
-        Path | None, typer.Option(help="The questions with `choices` and `answer`, where OUTPUTS does not hold them.")
+        Path | None, typer.Option(help="Questions with `choices` and `answer`, if OUTPUTS does not contain them.")
     ] = None,
     column: Annotated[
         str | None,
-        typer.Option(metavar="PATH", help="Where a row has the text: a column, or a dotted path (x.0.y)."),
+        typer.Option(metavar="PATH", help="Column of the text, or a dotted path (x.0.y)."),
     ] = None,
-    id_: Annotated[
-        str | None, typer.Option("--id", metavar="PATH", help="Where a row has the id: a column, or a dotted path.")
-    ] = None,
+    id_: Annotated[str | None, typer.Option("--id", metavar="PATH", help="Column of the id, or a dotted path.")] = None,
     duplicates: Annotated[
         str | None,
-        typer.Option(metavar="first|last|each", help="Which output counts of an id that repeats. [default: an error]"),
+        typer.Option(metavar="first|last|each", help="Which output counts if an id repeats. [default: error]"),
     ] = None,
     label: common.Label = None,
     answer_tag: common.AnswerTag = None,
     json_: common.Json = False,
 ) -> None:
-    """Show why published numbers disagree: the accuracy of the same outputs by the rules of other programs."""
+    """Score the same outputs by the parsing rules of other programs, to see why published scores differ."""
     from alm_bench.data import Columns, check_golds, pair_outputs, read_stored
     from alm_bench.reports.rescoring import build_rescore_matrix
     from alm_bench.scoring.other_parsers import Answer, matrix

@@ -21,106 +21,106 @@ if TYPE_CHECKING:
 def run(
     model: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class (repeatable: one after "
-            "the other)."
-        ),
+        typer.Option(help="Model name, Hugging Face ORG/NAME, ./file.py:Class, or package.module:Class (repeatable)."),
     ] = None,
     tasks: Annotated[str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated.")] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A suite of models and tasks (docs/suites.md) in place of both."),
+        typer.Option(
+            metavar="FILE", help="Suite of models and tasks (docs/suites.md)."
+        ),
     ] = None,
     data: common.DataChoice = "auto",
-    split: Annotated[str | None, typer.Option(help="The task's first split where none.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="The first N items of each task.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split. [default: the task's first]")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N items of each task.")] = None,
     sample: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="N items of each task, drawn at random by --seed.")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Use a random sample of N items (see --seed)."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="For sampling, shuffles and random strategies.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, option shuffles and random strategies.")] = 0,
     batch_size: Annotated[
         str,
         typer.Option(
             metavar="N|auto",
-            help="Items given to the model at once; fewer once memory does not suffice. auto: 8, then more as long as "
-            "memory and time allow (with --executor ray: 8 and fewer).",
+            help="Batch size; halved automatically on out-of-memory. auto: begin with 8 and grow while "
+            "memory and time allow (with --executor ray: never grow).",
         ),
     ] = "8",
-    workers: Annotated[int, typer.Option(min=1, help="Threads that decode clips.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, help="Number of threads that decode clips.")] = 2,
     cache_mb: Annotated[
         int,
-        typer.Option(min=0, help="Memory for what questions about the same clips share; 0: each computes its own."),
+        typer.Option(min=0, help="Cache (MB) for questions about the same clips; 0: no cache."),
     ] = CACHE_MB,
     executor: Annotated[
-        str, typer.Option(metavar="local|ray", help="The model in this process, or in workers on a Ray cluster.")
+        str, typer.Option(metavar="local|ray", help="Run the model in this process or in workers on a Ray cluster.")
     ] = "local",
     replicas: Annotated[
-        int | None, typer.Option(min=1, help="Workers of --executor ray, each with the model; 1 where none.")
+        int | None, typer.Option(min=1, help="Workers of --executor ray, each with the model. [default: 1]")
     ] = None,
     address: Annotated[
-        str | None, typer.Option(metavar="auto|HOST:PORT", help="A Ray cluster; an own one on this machine where none.")
+        str | None,
+        typer.Option(metavar="auto|HOST:PORT", help="Address of a Ray cluster. [default: start one locally]"),
     ] = None,
     gpus_per_worker: Annotated[
-        float | None, typer.Option(min=0, help="GPUs of each worker of --executor ray, shares allowed; 0 where none.")
+        float | None, typer.Option(min=0, help="GPUs (or a fraction) per worker of --executor ray. [default: 0]")
     ] = None,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
     model_arg: common.ModelArg = None,
     task_arg: Annotated[
-        list[str] | None, typer.Option(metavar="TASK.K=V", help="An option of a task (repeatable).")
+        list[str] | None, typer.Option(metavar="TASK.K=V", help="Option of one of the tasks (repeatable).")
     ] = None,
     label: common.Label = None,
-    prompt: Annotated[str | None, typer.Option(help="A prompt set; the model's native one where none.")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="The task's own limit where none.")] = None,
-    decoding: Annotated[str, typer.Option(metavar="greedy|nucleus")] = "greedy",
-    top_p: Annotated[float, typer.Option(min=0, max=1, help="Of nucleus sampling.")] = 0.8,
-    temperature: Annotated[float, typer.Option(min=0.01, max=100, help="Of nucleus sampling.")] = 1.0,
+    prompt: Annotated[str | None, typer.Option(help="Prompt set. [default: the model's native one]")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Token limit. [default: the task's]")] = None,
+    decoding: Annotated[str, typer.Option(metavar="greedy|nucleus", help="Decoding method.")] = "greedy",
+    top_p: Annotated[float, typer.Option(min=0, max=1, help="Top-p of nucleus sampling.")] = 0.8,
+    temperature: Annotated[float, typer.Option(min=0.01, max=100, help="Temperature of nucleus sampling.")] = 1.0,
     answer_by: Annotated[
         str,
         typer.Option(
             metavar="generate|likelihood|both",
-            help="The text that the model writes, the option that it finds likeliest, or both side by side.",
+            help="Score the generated text, the option with the highest log-likelihood, or both.",
         ),
     ] = "generate",
     strategy: Annotated[
         str,
         typer.Option(
             metavar="plain|caption-first",
-            help="Ask at once, or first for a description of the clips, which then stands before the question.",
+            help="Ask directly, or describe-then-answer: ask for a description of the clips first.",
         ),
     ] = "plain",
     options: Annotated[
         str,
-        typer.Option(metavar="given|shuffled|circular", help="The order of options; circular asks every rotation."),
+        typer.Option(metavar="given|shuffled|circular", help="Option order; circular: every rotation (CircularEval)."),
     ] = "given",
     shuffles: Annotated[
-        int | None, typer.Option(min=1, help="Orders of each question with --options shuffled; 1 where none.")
+        int | None, typer.Option(min=1, help="Orders per question with --options shuffled. [default: 1]")
     ] = None,
     solvable_by: common.SolvableBy = None,
     answer_tag: common.AnswerTag = None,
     missing_audio: Annotated[
-        str, typer.Option(metavar="error|skip", help="What an unusable clip makes of its item.")
+        str, typer.Option(metavar="error|skip", help="How to treat items whose clip is missing or unreadable.")
     ] = "error",
     metrics: Annotated[
-        str | None, typer.Option(metavar="M[,M]|all", help="Of tasks that are answered in sentences; all where none.")
+        str | None, typer.Option(metavar="M[,M]|all", help="Metrics for captions and open answers. [default: all]")
     ] = None,
-    max_failures: Annotated[str, typer.Option(metavar="N|P%", help="Failed items that exit status 0 allows.")] = "0",
+    max_failures: Annotated[str, typer.Option(metavar="N|P%", help="Exit 0 if at most this many items fail.")] = "0",
     max_cost: Annotated[
         float | None,
-        typer.Option(metavar="USD", help="Ask no more once the answers of these runs cost so much."),
+        typer.Option(metavar="USD", help="Stop sending requests once the runs have cost this much (USD)."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print calls, minutes of audio, tokens and cost; ask nothing.")
+        bool, typer.Option("--dry-run", help="Estimate calls, minutes of audio, tokens and cost; send no request.")
     ] = False,
     out: common.Out = common.RUNS,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of going on.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
     details: common.Details = False,
     json_: common.Json = False,
 ) -> None:
-    """Run a model on tasks and print the tables.
+    """Run a model on tasks, store its answers, and print the results.
 
-    A run of the same fingerprint (data, prompt, order of options, model, way of answering, decoding, seed, limit) is
-    resumed where it stopped.
+    A run with the same fingerprint (data, prompt, option order, model, answer mode, decoding, seed, limit) is resumed.
     """
     values = dict(locals())
     for name in ("model", "config", "dry_run", "json_", "details"):

@@ -17,7 +17,7 @@ def score(
     solvable_by: common.SolvableBy = None,
     metrics: Annotated[
         str | None,
-        typer.Option(metavar="M[,M]|all", help="Score sentences by these instead; by those of the run where none."),
+        typer.Option(metavar="M[,M]|all", help="Metrics for sentences. [default: those of the run]"),
     ] = None,
     answer_tag: common.AnswerTag = None,
     out: common.Out = common.RUNS,
@@ -26,7 +26,7 @@ def score(
 ) -> None:
     """Parse and score the stored text of runs again; no model is loaded.
 
-    Where a newer parser reads it, one line says how many items changed, with the accuracy before and after.
+    If the parser has changed, one line reports how many items changed and the accuracy before and after.
     """
     from alm_bench.cli.progress import Bars
     from alm_bench.evaluation import rescore_run

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def show(
     run: common.RunArgument,
-    wrong: Annotated[bool, typer.Option("--wrong", help="Only items that were answered wrong.")] = False,
-    status: Annotated[str | None, typer.Option(help="Only items of one status.")] = None,
+    wrong: Annotated[bool, typer.Option("--wrong", help="Only wrong answers.")] = False,
+    status: Annotated[str | None, typer.Option(help="Only items with this status.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Only this item.")] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 10,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of items.")] = 10,
     out: common.Out = common.RUNS,
     json_: common.Json = False,
 ) -> None:

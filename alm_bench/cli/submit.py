@@ -13,13 +13,13 @@ from alm_bench.core.protocols import Submits
 
 def submit(
     task: Annotated[
-        str, typer.Argument(metavar="TASK[,TASK]", help="The task of the run, or a list or collection with it.")
+        str, typer.Argument(metavar="TASK[,TASK]", help="Task of the run, or a list or collection that contains it.")
     ],
     run: common.RunArgument,
     to: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="submission.json in the run's folder where none.")
+        Path | None, typer.Option(metavar="FILE", help="File to write. [default: submission.json in the run's folder]")
     ] = None,
-    annotations: Annotated[Path | None, typer.Option(help="The task's question file, where it has moved.")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="Path of the task's question file, if it has moved.")] = None,
     out: common.Out = common.RUNS,
     json_: common.Json = False,
 ) -> None:

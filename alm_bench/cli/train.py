@@ -15,20 +15,23 @@ app = typer.Typer()
 def train(
     context: typer.Context,
     config: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="A shipped config's name, or a .toml file.")
+        str | None, typer.Option(metavar="NAME|FILE", help="Name of a shipped recipe, or a .toml file.")
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="K=V", help="Change a key: stage.0.steps=10 (repeatable).")
+        list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key: stage.0.steps=10 (repeatable).")
     ] = None,
-    init: Annotated[str | None, typer.Option(help="Start from these weights (v0, a file, a folder).")] = None,
-    missing_audio: Annotated[str | None, typer.Option(metavar="error|skip")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="The folder for the run's folder.")] = None,
+    init: Annotated[str | None, typer.Option(help="Initial weights: v0, a file or a folder.")] = None,
+    missing_audio: Annotated[
+        str | None,
+        typer.Option(metavar="error|skip", help="How to treat rows whose clip is missing. [default: the recipe's]"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run folders.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
     json_: common.Json = False,
 ) -> None:
-    """Train a Mellow. The same command resumes where it stopped; several processes by `accelerate launch`.
+    """Train a Mellow network. The same command resumes; for several processes use `accelerate launch`.
 
-    `train export RUN` writes the weights of a run that was interrupted.
+    `train export RUN` writes the weights of an interrupted run.
     """
     if context.invoked_subcommand is not None:
         if config is not None:
@@ -74,13 +77,13 @@ def train(
 
 @app.command()
 def export(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A training run's folder, or its name.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or name of a training run.")],
     to: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder to write. [default: `exported` in the run's folder]")
+        Path | None, typer.Option(metavar="DIR", help="Folder to write. [default: `exported` in the run's folder]")
     ] = None,
     json_: common.Json = False,
 ) -> None:
-    """Write usable weights from a run's last saved state, whether or not the run was finished."""
+    """Write weights from the last saved state of a run, finished or not."""
     from alm_bench.train.export import export_weights, find_training
 
     folder, position = export_weights(find_training(run), to)

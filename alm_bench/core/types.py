@@ -1,4 +1,4 @@
-"""The nouns that every part speaks: samples, requests, outputs, readings, scores and cards."""
+"""Data types shared by all packages: samples, requests, outputs, parsed answers, scores and cards."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,61 +17,70 @@ else:
 """Mono float32 samples in -1..1, shape (samples,)."""
 
 Status = Literal["ok", "unparsed", "refused", "truncated", "error", "skipped"]
-"""How one item of a run ended. Every item ends in exactly one."""
+"""Outcome of one item of a run. Every item has exactly one."""
 
 AnswerBy = Literal["generate", "likelihood", "both"]
-"""What an answer is: the text that a model writes, the option that it finds likeliest, or both side by side."""
+"""Answer mode: the generated text, the option with the highest log-likelihood, or both."""
 
 Strategy = Literal["plain", "caption-first"]
-"""How a model is led to its answer: asked at once, or to describe first what it hears."""
+"""Ask the question directly (`plain`), or after a description of the clips by the model (describe-then-answer)."""
 
 OptionOrder = Literal["given", "shuffled", "circular"]
-"""In which order options are shown: the file's, seeded shuffles, or every rotation."""
+"""Option order: that of the file, seeded shuffles, or every rotation (CircularEval)."""
 
 STATUSES: tuple[Status, ...] = ("ok", "unparsed", "refused", "truncated", "error", "skipped")
 
 ParseStatus = Literal["ok", "unparsed", "refused", "ambiguous", "truncated", "empty"]
-"""What reading a text gave. `ambiguous` and `empty` are kinds of the item status `unparsed`."""
+"""Outcome of parsing a text. `ambiguous` and `empty` become the item status `unparsed`."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioRef:
-    """Where one clip is.
-
-    `id` is stable across machines (a path below the data root) and seeds random crops and second clips.
-    `read`, when set, returns the encoded bytes (a cell of a parquet file, a synthesised demo clip);
-    otherwise the bytes are those of `path`.
-    `content` tells clips of one id and path apart whose bytes are made: equal texts stand for equal bytes.
-    """
+    """Reference to one clip, not yet read."""
 
     id: str
+    """Name that is stable across machines (a path below the data root); it seeds random crops and second clips."""
+
     path: Path
+    """File that holds the clip."""
+
     read: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
+    """Returns the encoded bytes (a cell of a parquet file, a synthesised clip); None: the bytes are those of `path`."""
+
     content: str | None = field(default=None, compare=False, repr=False)
+    """Key of synthesised bytes, which distinguishes clips of equal id and path: equal keys mean equal bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioPolicy:
-    """What an adapter wants done to a clip before it sees it.
-
-    `rate` is in Hz. `seconds` is a fixed length, or None for the whole clip; then `crop` and `short` do not apply.
-    `channels`: average all, average the first two, take the first, or lay them end to end.
-    `short`: what fills a clip below `seconds`. Clips below `min_seconds` are refused, and those beyond `max_seconds`,
-    where there is no fixed length, are cropped to it.
-    `spare`: an item with fewer than two clips also gets `Request.spare`, a random other clip of the task.
-    """
+    """Preprocessing of a clip before an adapter gets it."""
 
     rate: int = 16_000
+    """Sample rate in Hz."""
+
     seconds: float | None = None
+    """Fixed length in seconds; None for the whole clip (`crop` and `short` do not apply then)."""
+
     crop: Literal["first", "centre", "random"] = "first"
+    """Part of a clip above `seconds` that is used."""
+
     short: Literal["keep", "repeat", "zeros"] = "keep"
+    """Padding of a clip below `seconds`."""
+
     channels: Literal["mean", "mean_first_two", "first", "end_to_end"] = "mean"
+    """Average all channels, average the first two, take the first, or concatenate them in time."""
+
     min_seconds: float = 0.025
+    """Shortest clip in seconds; shorter ones are refused."""
+
     max_seconds: float | None = None
+    """Longest clip in seconds where `seconds` is None; longer ones are cropped to their beginning."""
+
     spare: bool = False
+    """Give items with fewer than two clips a random other clip of the task as `Request.spare`."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError: an adapter's author meets a misspelt policy when the class is read, not clip by clip."""
+        """Raise UsageError for an invalid policy, when the adapter's class is defined rather than for every clip."""
         for name, kind in get_type_hints(AudioPolicy).items():
             value = getattr(self, name)
             if get_origin(kind) is Literal and value not in get_args(kind):
@@ -83,129 +92,173 @@ class AudioPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """All that an adapter sees of an item: never the target.
-
-    `waves` holds the decoded clips, in the order of `audio` and then `spare`, when the adapter has an `AudioPolicy`.
-    They are shared by all requests about a clip, and read-only. `features` is what the adapter's `prepare` made of each
-    of them, empty where nobody called it.
-    """
+    """Everything that an adapter gets of an item; the reference is not part of it."""
 
     id: str
+    """Id of the item."""
+
     prompt: str
+    """Rendered question."""
+
     audio: tuple[AudioRef, ...] = ()
+    """Clips of the item, none to two."""
+
     choices: tuple[str, ...] = ()
+    """Texts of the options, in the order in which the prompt shows them."""
+
     spare: AudioRef | None = None
+    """Another clip of the task, for adapters whose policy asks for one."""
+
     waves: tuple[Wave, ...] = field(default=(), compare=False, repr=False)
+    """Decoded clips: those of `audio`, then `spare`. Read-only, since requests about a clip share them; empty for an
+    adapter without `AudioPolicy`."""
+
     features: tuple[Any, ...] = field(default=(), compare=False, repr=False)
+    """Result of the adapter's `prepare` for each of `waves`; empty if it was not called."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How text is drawn from the model. `seed` makes nucleus sampling reproducible."""
+    """Decoding settings of a run."""
 
     method: Literal["greedy", "nucleus"] = "greedy"
+    """Decoding method."""
+
     max_new_tokens: int = 64
+    """Token limit of an answer."""
+
     top_p: float = 0.8
+    """Probability mass of nucleus sampling, 0..1."""
+
     temperature: float = 1.0
+    """Temperature of nucleus sampling."""
+
     seed: int = 0
+    """Seed of nucleus sampling."""
 
 
 Likelihoods = Mapping[str, Sequence[tuple[float, int]]]
-"""How likely a model finds each option, by the form in which it is put before it (`text`, `letter`): the sum of its
-tokens' log-probabilities (nats), and how many tokens those are."""
+"""By form of the options (`text`, `letter`), one pair per option: the summed log-probability of its tokens (nats), and
+their number."""
 
 
 @dataclass(frozen=True, slots=True)
 class OptionScores:
-    """What an adapter that scores options gives back for one request: every form has one entry an option, in order.
-
-    A failed call has `error` set and no forms.
-    """
+    """Log-likelihoods of one request's options."""
 
     forms: Likelihoods = field(default_factory=dict)
+    """One entry per option in every form, in order; empty after a failed call."""
+
     error: str | None = None
+    """Reason of a failed call."""
 
 
 NOTHING: dict[str, Any] = {}
-"""For mappings that are empty in most of very many items: one that all share, and nobody writes to."""
+"""Shared empty mapping, never written to: most of very many items have nothing to store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What an adapter gives back for one request.
-
-    A failed call has `error` set and no text. `refusal` is why whoever runs the model did not let it answer (a content
-    filter): no failure, not tried again, no text. `truncated` says that the token limit ended the text.
-    `extra` is stored with the item (token counts, a reasoning block, a cost). `likelihood` is filled by the runner,
-    where options are scored.
-    """
+    """Result of an adapter for one request."""
 
     text: str | None
+    """Generated text; None after a failed or refused call."""
+
     truncated: bool = False
+    """True if the token limit ended the text."""
+
     error: str | None = None
+    """Reason of a failed call, which is tried again when the run is resumed."""
+
     refusal: str | None = None
+    """Reason why the model's provider did not let it answer (a content filter); such calls are not tried again."""
+
     extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    """JSON values that are stored with the item (token counts, reasoning, `cost` in US dollars)."""
+
     likelihood: Likelihoods = field(default_factory=lambda: NOTHING)
+    """Log-likelihoods of the options, set by the runner where they are scored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """How a text was read.
-
-    `index` is the option chosen (0-based) and `value` its text or another value read, both None unless `status` is ok.
-    `rule` names the rule that decided, `span` the characters of the text that it read. `indices` are the options chosen
-    where a question may have several right ones, ascending; `index` is None then.
-    """
+    """Result of parsing a text."""
 
     status: ParseStatus
+    """Outcome; all other fields but `rule` and `span` are None unless it is `ok`."""
+
     rule: str
+    """Name of the rule that decided."""
+
     index: int | None = None
+    """Selected option, from 0."""
+
     value: str | None = None
+    """Text of the selected option, or another parsed value (a label, a number)."""
+
     span: tuple[int, int] | None = None
+    """First character that decided, and the one after the last."""
+
     indices: tuple[int, ...] | None = None
+    """Selected options, ascending, of a question that may have several correct ones; `index` is None then."""
 
     @property
     def selects(self) -> bool:
-        """Whether the text selects an option, or several."""
+        """True if the text selects at least one option."""
         return self.index is not None or bool(self.indices)
 
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """How an item's options were moved: the one that now stands at `i` stands at `order[i]` in the file.
-
-    The item is the `number`-th (from 0) of `count` arrangements of the question with the id `question`.
-    """
+    """Option order of an item that asks a question of the file in another order."""
 
     question: str
+    """Id of the question in the file."""
+
     number: int
+    """Index of this item among the orders of the question, from 0."""
+
     count: int
+    """Number of orders in which the question is asked."""
+
     order: tuple[int, ...]
+    """Position in the file of the option that is now at position i."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One item of a task, before a prompt set turns it into a `Request`.
-
-    `fields` fills the prompt template (`question`, `hypothesis`). `target` is the option's index for multiple choice,
-    the references for captions, or None where answers are withheld. `targets` are the indices of all right options of a
-    question that may have several; `target` is None then. `gold` is the answer as the source file writes it,
-    for official rules that compare text. `groups` are the keys of the breakdowns, and `clip` where clips repeat.
-    `skip` says why the item is outside our denominator (its gold is not among its options); it is answered all the
-    same, since official columns count it. `arranged` says how options were moved, where they were: `choices`,
-    `target` and `targets` are in the order that the model is shown.
-    """
+    """One item of a task, before a prompt set turns it into a `Request`."""
 
     id: str
+    """Unique id of the item."""
+
     fields: Mapping[str, str]
+    """Values for the prompt template (`question`, `hypothesis`)."""
+
     audio: tuple[AudioRef, ...] = ()
+    """Clips of the item, none to two."""
+
     choices: tuple[str, ...] = ()
+    """Texts of the options, in the order in which the model gets them."""
+
     target: Any = None
+    """Index of the correct option, the references of a caption, or None where answers are withheld."""
+
     gold: str | None = None
+    """Answer as the source file has it, for official rules that compare text."""
+
     groups: Mapping[str, str] = field(default_factory=dict)
+    """Key of each breakdown, and `clip` where clips repeat."""
+
     skip: str | None = None
+    """Reason why the item is excluded from our denominator (its answer is not among its options). It is asked all the
+    same, since official columns include it."""
+
     arranged: Arrangement | None = None
+    """Option order, if it is not that of the file; `choices`, `target` and `targets` are in this order."""
+
     targets: tuple[int, ...] | None = None
+    """Indices of all correct options of a question that may have several; `target` is None then."""
 
     def __post_init__(self) -> None:
         """Put `targets` into ascending order. Raises ValueError for targets that are not a set of options."""
@@ -221,42 +274,60 @@ class Sample:
 
     @property
     def has_reference(self) -> bool:
-        """Whether its right answer is known."""
+        """True if the correct answer is known."""
         return self.target is not None or self.targets is not None
 
     @property
     def question(self) -> str:
-        """The id in the file: arrangements of one question share it."""
+        """Id of the question in the file, which all its option orders share."""
         return self.id if self.arranged is None else self.arranged.question
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A stored item as scoring sees it: the sample, the text, its reading and its per-item scores (0..1)."""
+    """A stored item, as scoring gets it."""
 
     sample: Sample
+    """Item with its references."""
+
     status: Status
+    """Outcome of the item."""
+
     text: str | None
+    """Generated text."""
+
     parsed: Parsed | None
+    """Parsed answer; None if there is no text."""
+
     scores: Mapping[str, float]
+    """Scores of the item by metric, 0..1."""
+
     blind: Mapping[str, int | None] = field(default_factory=dict)
+    """Option selected by each text-only baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure with its 95 % interval and the number of items behind it. Fractions, not percent.
-
-    A figure that could not be had has value None and a reason.
-    """
+    """A value with its 95 % interval. Rates are fractions, not percent."""
 
     value: float | None
+    """The value; None if it could not be computed."""
+
     low: float | None = None
+    """Lower end of the interval; None without one."""
+
     high: float | None = None
+    """Upper end of the interval; None without one."""
+
     n: int = 0
+    """Number of items."""
+
     reason: str | None = None
+    """Reason why the value could not be computed."""
 
     @staticmethod
     def missing(reason: str) -> "Metric":
+        """Return a metric that could not be computed."""
         return Metric(None, reason=reason)
 
 
@@ -265,37 +336,51 @@ Metrics = dict[str, Metric]
 
 @dataclass(frozen=True, slots=True)
 class TaskScore:
-    """Corpus-level result: overall, by grouping and key, and the blind rows. `tables` holds extra ones (confusion)."""
+    """Result of scoring all items of a run."""
 
     metrics: Metrics
+    """Metrics over all items."""
+
     groups: dict[str, dict[str, Metrics]] = field(default_factory=dict)
+    """Metrics by grouping and key."""
+
     blind: dict[str, Metrics] = field(default_factory=dict)
+    """Metrics of each text-only baseline."""
+
     tables: dict[str, Any] = field(default_factory=dict)
+    """Further tables by name (`confusion`), as JSON values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Where something can be fetched from, and its place `to` below the data root.
-
-    Either `url` names a file, or `hub` a data set of the Hugging Face hub, whose parquet files go below `to`. `members`
-    makes the file an archive: its members whose base names fit the pattern are unpacked into the folder `to`.
-    `checksum` is what the file's makers publish (`md5:...` or `sha256:...`), as is `size` in bytes; Zenodo is asked for
-    its own checksum. An
-    `alternative` stands for another file of the task: it is fetched where it is asked for. `split` is the one
-    whose clips an archive holds, where it does not hold all of a task's.
-    """
+    """Source of a download: either `url` or `hub`."""
 
     to: str
+    """Path below the data root: of the file, or of the folder for an archive's members or a hub data set."""
+
     url: str | None = None
+    """Address of a file."""
+
     hub: str | None = None
+    """Hugging Face data set, whose parquet files are downloaded below `to`."""
+
     members: str | None = None
+    """Pattern of base names; the file is an archive whose matching members are unpacked into `to`."""
+
     checksum: str | None = None
+    """Published checksum, `md5:...` or `sha256:...`. Zenodo's own checksums are requested from it."""
+
     alternative: bool = False
+    """True for an equivalent of another file, which is downloaded only on request."""
+
     split: str | None = None
+    """Split whose clips an archive contains, if it does not contain all of the task's."""
+
     size: int | None = None
+    """Published size in bytes."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a place that is none, or lies outside the data root."""
+        """Raise ValueError for an invalid path, or one outside the data root."""
         if (self.url is None) == (self.hub is None):
             raise ValueError("fetch takes either a url or a hub data set")
         parts = PurePosixPath(self.to).parts
@@ -305,92 +390,175 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file that a task reads, as its card declares it.
-
-    `names` are glob patterns below the data root, best first. `revisions` maps sha256, of
-    the file or of its questions (`data.questions_digest`), to the name of a known revision.
-    An `optional` file adds something (a blind row) when it is there.
-    """
+    """A file that a task reads, as its card declares it."""
 
     role: str
+    """Name by which the task refers to the file (`annotations`)."""
+
     names: tuple[str, ...]
+    """Glob patterns below the data root, preferred one first."""
+
     source: str
+    """Where to get the file, in words."""
+
     split: str | None = None
+    """Split that the file belongs to; None for all."""
+
     revisions: Mapping[str, str] = field(default_factory=dict)
+    """Name of each known revision, by sha256 of the file or of its questions (`data.questions_digest`)."""
+
     optional: bool = False
+    """True if the task works without the file (it adds a text-only baseline)."""
+
     fetch: Fetch | None = None
+    """Source for `alm-bench data get`."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskCard:
-    """What a task is, read from its `task.toml` without importing its code.
-
-    `audio` are the places of its clips below the data root; `audio_source` says where they come from when that is not
-    `source`, and `audio_fetch` where they can be fetched. `prompts` is the file of its prompt sets, in the card's
-    folder. `fit_split` is the development split that adapters may be fitted on: its own, or that of
-    `fit_task`.
-    """
+    """Description of a task, read from its `task.toml` without importing its code."""
 
     name: str
+    """Name in `--tasks`."""
+
     family: str
+    """Folder of the task, which several tasks may share."""
+
     version: int
+    """Version of the task's prompts, parsing and scoring; part of the fingerprint."""
+
     kind: str
+    """Kind of answers (`multiple_choice`), as `ls tasks` prints it."""
+
     title: str
+    """Title in one line."""
+
     summary: str
+    """Description in one sentence."""
+
     paper: str
+    """Reference of the paper."""
+
     source: str
+    """Where to get the data, in words."""
+
     licence: str
+    """Licence of the data."""
+
     splits: tuple[str, ...]
+    """Names of the splits, the default one first."""
+
     metrics: tuple[str, ...]
+    """Names of the metrics, in the order of columns."""
+
     groups: tuple[str, ...]
+    """Names of the breakdowns."""
+
     files: tuple[DataFile, ...]
+    """Files that the task reads."""
+
     audio: tuple[str, ...]
+    """Paths of the clips below the data root, as patterns."""
+
     folder: Path
+    """Folder of the card."""
+
     max_new_tokens: int = 64
+    """Default token limit of an answer."""
+
     clips: int = 1
-    hub: Mapping[str, str] = field(default_factory=dict)  # split -> HF dataset id
+    """Number of clips per item."""
+
+    hub: Mapping[str, str] = field(default_factory=dict)
+    """Hugging Face data set of each split."""
+
     audio_source: str | None = None
+    """Where to get the clips, in words, if not from `source`."""
+
     audio_fetch: Fetch | None = None
-    collection: str | None = None  # a name that stands for several tasks
+    """Source of the clips for `alm-bench data get`."""
+
+    collection: str | None = None
+    """Name that stands for several tasks in `--tasks`."""
+
     prompts: str = "prompts.toml"
+    """File of the prompt sets, in the card's folder."""
+
     fit_split: str | None = None
+    """Development split on which adapters may be fitted."""
+
     fit_task: str | None = None
-    answer_tags: tuple[str, ...] = ()  # names of tags that hold the answer, besides those that the parser knows
+    """Task that `fit_split` belongs to, if it is another one."""
+
+    answer_tags: tuple[str, ...] = ()
+    """Names of tags that contain the answer, in addition to those of the parser."""
 
     @property
     def default_split(self) -> str:
+        """First split."""
         return self.splits[0]
 
 
 @dataclass(frozen=True, slots=True)
 class AblationCard:
-    """Other tasks' questions under other conditions: a `task.toml` of kind `ablation`, which has no code."""
+    """Description of an ablation: a `task.toml` of kind `ablation`, which asks other tasks' questions under changed
+    conditions and has no code."""
 
     name: str
+    """Name of the ablation."""
+
     family: str
+    """Folder of the card."""
+
     version: int
+    """Version of the card."""
+
     title: str
+    """Title in one line."""
+
     summary: str
+    """Description in one sentence."""
+
     paper: str
+    """Reference of the paper."""
+
     bases: tuple[str, ...]
+    """Tasks whose questions are asked."""
+
     conditions: tuple[str, ...]
+    """Names of the conditions."""
+
     folder: Path
+    """Path of the card's folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterIdentity:
-    """Which model answered, precisely enough to tell two runs apart.
-
-    `label` is what tables print. `weights` is a sha256 or a hub revision; `settings` are the choices that change
-    answers (protocol, crop). `parameters` counts trained weights; `trained_on` names the domains heard in training.
-    """
+    """Identity of a model, part of the fingerprint: everything that changes answers."""
 
     label: str
+    """Name in tables."""
+
     family: str
+    """Name of the adapter."""
+
     weights: str | None = None
+    """Sha256 of the weights, or a hub revision."""
+
     dtype: str | None = None
+    """Precision of the computation."""
+
     device: str | None = None
+    """Device of the computation."""
+
     parameters: int | None = None
+    """Number of trained weights."""
+
     trained_on: tuple[str, ...] = ()
+    """Audio domains of the training data (sound, music, speech)."""
+
     settings: Mapping[str, str] = field(default_factory=dict)
+    """Choices that change answers (protocol, crop)."""
+
     note: str | None = None
+    """Remark for readers of the run."""

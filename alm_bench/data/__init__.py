@@ -1,8 +1,8 @@
-"""Where a task's files are, how they are read, and which data a run saw."""
+"""Paths of a task's files, file readers, and hashes of the data that a run used."""
 
 from alm_bench.data.corenlp import Jar, fetch_corenlp
 from alm_bench.data.fetch import Fetcher, environment_mirrors
-from alm_bench.data.get import Getting, Got, alone
+from alm_bench.data.get import Downloader, FetchResult, alone
 from alm_bench.data.hub import hub_root, local_root
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.data.outputs import (
@@ -39,11 +39,11 @@ __all__ = [
     "ClipReport",
     "Columns",
     "DataReport",
+    "Downloader",
     "Duplicates",
+    "FetchResult",
     "Fetcher",
     "FileReport",
-    "Getting",
-    "Got",
     "Jar",
     "LocalRoot",
     "Match",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alm_bench.core import FetchError
 from alm_bench.core.files import report_full_disk, sha256
-from alm_bench.data.fetch import OPTION, Fetcher, drop_archive, enough_space, fetch_archive
+from alm_bench.data.fetch import OPTION, Fetcher, check_free_space, drop_archive, fetch_archive
 from alm_bench.data.unpack import unpack
 
 URL = "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip"
@@ -87,7 +87,7 @@ def _placed(jar: Path, place: Path, cut: bool) -> Jar:
 def _cut(jar: zipfile.ZipFile, place: Path) -> None:
     """Write what SPICE loads; reading a member to its end checks it."""
     part = place.with_name(f"{place.name}.part")
-    enough_space(place.parent, sum(jar.getinfo(name).compress_size for name in RESOURCES))
+    check_free_space(place.parent, sum(jar.getinfo(name).compress_size for name in RESOURCES))
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as target:
         for name in RESOURCES:
             entry = zipfile.ZipInfo(name, jar.getinfo(name).date_time)

@@ -1,4 +1,4 @@
-"""Files from the web: resumed where they broke off, tried again, checked against what their makers publish."""
+"""Downloads: resumed, retried, and checked against published checksums."""
 
 import hashlib
 import json
@@ -55,7 +55,7 @@ class _TemporaryError(Exception):
 
 @dataclass
 class _Part:
-    """A file on its way: its bytes so far, and a note of what they are the beginning of."""
+    """A partial download: its bytes so far, and a note of the file that they belong to."""
 
     path: Path
     note: Path
@@ -89,7 +89,7 @@ class _Part:
 
 @dataclass
 class Fetcher:
-    """Fetches files one after the other. `mirrors` maps the beginnings of addresses to what stands for them."""
+    """Downloads files one after the other. `mirrors` maps beginnings of addresses to replacements."""
 
     mirrors: Mapping[str, str] = field(default_factory=dict)
     tell: Tell = lambda name, done, total: None
@@ -128,7 +128,7 @@ class Fetcher:
             part.note.unlink(missing_ok=True)
 
     def published(self, source: Fetch) -> str | None:
-        """The checksum that a file's makers publish: Zenodo's of its record, else the card's."""
+        """Return the published checksum of a file: that of its Zenodo record, else the card's."""
         match = _ZENODO.match(source.url or "")
         if match is None:
             return source.checksum
@@ -138,7 +138,7 @@ class Fetcher:
         return self._records[record].get(unquote(name), source.checksum)
 
     def _record(self, url: str) -> dict[str, str]:
-        """The checksums of a Zenodo record by file name; none where the list cannot be had."""
+        """Return the checksums of a Zenodo record by file name; empty if the list is unavailable."""
         tries = 0
         while True:
             try:
@@ -200,7 +200,7 @@ class Fetcher:
             if size is not None and mark["total"] not in (None, size):
                 raise FetchError(f"{url}: the server has {mark['total']:,} bytes there, its makers publish {size:,}")
             longest = mark["total"] or size or LONGEST_UNKNOWN
-            enough_space(part.path.parent, (mark["total"] or size or start) - start)
+            check_free_space(part.path.parent, (mark["total"] or size or start) - start)
             atomic_write(part.note, json.dumps(mark), OPTION)
             with part.path.open("ab" if start else "wb") as file:
                 done = start
@@ -277,7 +277,7 @@ def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
 
 
 def _short_body(response: "requests.Response") -> bytes:
-    """Raises ValueError for a body that no list of files has."""
+    """Return the body of a list of files. Raises ValueError if it is too long for one."""
     body = bytearray()
     for piece in _pieces(response):
         body += piece
@@ -298,14 +298,14 @@ def _check_status(url: str, response: "requests.Response") -> None:
 
 
 def _continues(response: "requests.Response", start: int, note: Mapping[str, Any], mark: Mapping[str, Any]) -> bool:
-    """Whether a partial answer begins where the part ends, and is of the file that the part is of."""
+    """Check that a partial response begins where the part ends, and belongs to the same file."""
     begins = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
     same = all(not note.get(key) or not mark[key] or note[key] == mark[key] for key in ("etag", "modified", "total"))
     return response.status_code == 206 and begins and same
 
 
 def _mark(url: str, response: "requests.Response") -> dict[str, Any]:
-    """What tells one version of a file from another. `total` is None where the server does not tell it."""
+    """Return the marks of a file's version. `total` is None if the server does not report it."""
     headers = response.headers
     length = headers.get("Content-Length", "")
     if response.status_code == 206:
@@ -324,7 +324,7 @@ def _pieces(response: "requests.Response") -> Iterator[bytes]:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Seconds, given as such or as a date; None where it is neither."""
+    """Parse Retry-After, in seconds or as a date, into seconds; None if it is neither."""
     if not value:
         return None
     if (seconds := whole_number(value)) is not None:
@@ -336,7 +336,7 @@ def _retry_after(value: str | None) -> float | None:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """The reason of all: the outer ones repeat the address."""
+    """Return the innermost cause: outer ones repeat the address."""
     while (inner := error.__cause__ or error.__context__ or next(iter(error.args), None)) is not None:
         inner = getattr(inner, "reason", inner)
         if not isinstance(inner, BaseException) or inner is error:
@@ -346,13 +346,13 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _cause(error: BaseException) -> str:
-    """In one line."""
+    """Describe an error in one line."""
     error = _innermost(error)
     return (" ".join(str(error).split()) or type(error).__name__).rpartition(">: ")[2]
 
 
 def _nameless(error: BaseException) -> bool:
-    """Whether it was the host's name that could not be resolved: no other try in a minute helps."""
+    """True if the host's name could not be resolved, so that retrying does not help."""
     return isinstance(_innermost(error), socket.gaierror)
 
 
@@ -366,15 +366,15 @@ def digest(path: Path, kind: str) -> str:
 
 
 def fits(path: Path, checksum: str) -> bool:
-    """Whether a file has a checksum of the form `md5:...`. Raises DataError for a kind that is not known."""
+    """Check a file against a checksum such as `md5:...`. Raises DataError for an unknown kind."""
     kind, _, value = checksum.partition(":")
     if kind not in hashlib.algorithms_available:
         raise DataError(f"the checksum {checksum!r} is of no known kind: expected md5:... or sha256:...")
     return digest(path, kind) == value.lower()
 
 
-def enough_space(folder: Path, needed: int) -> None:
-    """Raises StoreError before a disk is filled up."""
+def check_free_space(folder: Path, needed: int) -> None:
+    """Check the free disk space. Raises StoreError if it does not suffice."""
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StoreError(

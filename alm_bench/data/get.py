@@ -1,4 +1,4 @@
-"""What of a task's data can be fetched, brought into the layout that its card describes."""
+"""Download of a task's public data into the layout that its card describes."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -20,8 +20,8 @@ LOCK = ".alm-bench-get.lock"
 
 
 @dataclass(frozen=True, slots=True)
-class Got:
-    """What became of one file, or of a task's clips (role `clips`).
+class FetchResult:
+    """Result for one file, or for a task's clips (role `clips`).
 
     `there`: it was before. `elsewhere`: its makers do not offer it, `note` says what to do. `failed`: `note` says why.
     """
@@ -35,8 +35,8 @@ class Got:
 
 
 @dataclass(frozen=True)
-class Getting:
-    """Where to, and how. `missing` counts a task's clips that are not there, None where that cannot be told yet."""
+class Downloader:
+    """Settings of a download. `missing` counts a task's absent clips, None while that is unknown."""
 
     folder: Path
     fetcher: Fetcher
@@ -44,7 +44,7 @@ class Getting:
     alternatives: bool = False
     keep_archives: bool = False
 
-    def task(self, card: TaskCard, split: str) -> Iterator[Got]:
+    def task(self, card: TaskCard, split: str) -> Iterator[FetchResult]:
         """Fetch a task's files and clips, one after the other. What cannot be had is among the results, and stops
         nothing. Raises StoreError where nothing more can be written."""
         files = [file for file in card.files if file.split in (None, split)]
@@ -54,7 +54,7 @@ class Getting:
         if card.audio and not any(file.fetch is not None and file.fetch.hub is not None for file in files):
             yield replace(self._clips(card, split), task=card.name)
 
-    def _file(self, file: DataFile) -> Got:
+    def _file(self, file: DataFile) -> FetchResult:
         source, root = file.fetch, LocalRoot(self.folder)
         place = file.names[0] if source is None else source.to
         try:
@@ -62,51 +62,51 @@ class Getting:
                 return self._hub(file, source, source.hub)
             if root.has(file):
                 path = root.locate(file)
-                return Got("", file.role, place, "there", _revision(file, path), path)
+                return FetchResult("", file.role, place, "there", _revision(file, path), path)
             if source is None or source.url is None:
-                return Got("", file.role, place, "elsewhere", f"get it from {file.source}")
+                return FetchResult("", file.role, place, "elsewhere", f"get it from {file.source}")
             checksum = self.fetcher.published(source)
             path = self.folder / source.to
             self.fetcher.fetch(source.url, path, checksum, source.size)
-            return Got("", file.role, place, "fetched", _checked(file, path, checksum), path)
+            return FetchResult("", file.role, place, "fetched", _checked(file, path, checksum), path)
         except FetchError as error:
-            return Got("", file.role, place, "failed", f"{error}; its source: {file.source}")
+            return FetchResult("", file.role, place, "failed", f"{error}; its source: {file.source}")
 
-    def _hub(self, file: DataFile, source: Fetch, dataset: str) -> Got:
+    def _hub(self, file: DataFile, source: Fetch, dataset: str) -> FetchResult:
         folder = self.folder / source.to
         copy = HubCopy.read(folder, dataset)
         there = copy is not None and copy.whole
         if copy is None and LocalRoot(self.folder).has(file):
-            return Got("", file.role, source.to, "there", "a copy that was not fetched by this command", folder)
+            return FetchResult("", file.role, source.to, "there", "a copy that was not fetched by this command", folder)
         if copy is None or not copy.whole:
             endpoint = self.fetcher.mirrored(HUB)
             copy = hub_copy(dataset, folder, None if endpoint == HUB else endpoint, OPTION)
         note = f"{len(copy.files)} files of {dataset} at {copy.revision[:12]}"
-        return Got("", file.role, source.to, "there" if there else "fetched", note, folder)
+        return FetchResult("", file.role, source.to, "there" if there else "fetched", note, folder)
 
-    def _clips(self, card: TaskCard, split: str) -> Got:
+    def _clips(self, card: TaskCard, split: str) -> FetchResult:
         source = card.audio_fetch
         missing = self.missing()
         if source is None or source.url is None or source.split not in (None, split):
             place = card.audio[0].replace("<split>", split)
             if missing == 0:
-                return Got("", "clips", place, "there")
+                return FetchResult("", "clips", place, "there")
             said = "the clips" if missing is None else f"{missing:,} clips"
             note = f"get {said} from {card.audio_source or card.source}; put them below {self.folder} as {place}"
-            return Got("", "clips", place, "elsewhere", note)
+            return FetchResult("", "clips", place, "elsewhere", note)
         folder = self.folder / source.to
         if missing == 0:
-            return Got("", "clips", source.to, "there", path=folder)
+            return FetchResult("", "clips", source.to, "there", path=folder)
         if (count := _unpacked(folder, source)) is not None:
             lack = f"; {missing:,} of the task's clips are not among them" if missing else ""
-            return Got("", "clips", source.to, "there", f"all {count:,} files of the archive{lack}", folder)
+            return FetchResult("", "clips", source.to, "there", f"all {count:,} files of the archive{lack}", folder)
         try:
             put = self._archive(source, source.url)
         except FetchError as error:
-            return Got("", "clips", source.to, "failed", str(error))
+            return FetchResult("", "clips", source.to, "failed", str(error))
         missing = self.missing()
         lack = f"; {missing:,} of the task's clips are not among them" if missing else ""
-        return Got("", "clips", source.to, "fetched", f"{put:,} files{lack}", folder)
+        return FetchResult("", "clips", source.to, "fetched", f"{put:,} files{lack}", folder)
 
     def _archive(self, source: Fetch, url: str) -> int:
         """Fetch an archive beside the folder that its members go to, and unpack it."""
@@ -144,12 +144,12 @@ def _name(url: str) -> str:
 
 
 def _marker(folder: Path, url: str) -> Path:
-    """What was unpacked: an archive is removed, and its clips are as many as there are questions about, or more."""
+    """Return the path of the note of what was unpacked, since an unpacked archive is removed."""
     return folder / f".{_name(url)}.json"
 
 
 def _unpacked(folder: Path, source: Fetch) -> int | None:
-    """How many files of an archive were unpacked, where all of them are still there."""
+    """Return the number of files unpacked from an archive, if all of them still exist."""
     try:
         marker = json.loads(_marker(folder, source.url or "").read_text(encoding="utf-8"))
         sizes = {folder / name: size for name, size in marker["files"].items()}

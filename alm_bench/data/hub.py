@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alm_bench.core import DataError, FetchError
 from alm_bench.core.files import atomic_write, report_full_disk
-from alm_bench.data.fetch import digest, enough_space
+from alm_bench.data.fetch import check_free_space, digest
 from alm_bench.data.root import LocalRoot
 
 ADVICE = "check the name and the connection, run `hf auth login` if it is gated"
@@ -46,7 +46,7 @@ class HubCopy:
 
     @staticmethod
     def read(folder: Path, dataset: str) -> "HubCopy | None":
-        """What the note tells, if there is one; `whole` only while the files are there."""
+        """Read the note, if there is one; `whole` only while the files exist."""
         try:
             found = HubCopy(**json.loads(_note(folder, dataset).read_text(encoding="utf-8")))
             sizes = {folder / name: size for name, size in found.files.items()}
@@ -57,7 +57,7 @@ class HubCopy:
 
 
 def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: str = "--to") -> HubCopy:
-    """Fetch the data set's parquet files into `folder`. An interrupted call is gone on with, at its revision.
+    """Fetch the data set's parquet files into `folder`. An interrupted download resumes at the same revision.
 
     Raises FetchError where the hub refuses or sends another content than it lists, StoreError.
     """
@@ -76,7 +76,7 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
             raise FetchError(f"hub data set {dataset}: the hub tells no size of {unknown[0]}, expected one")
         copy = HubCopy(dataset, info.sha, {name: each.size or 0 for name, each in listed.items()})
         copy.write(folder, option)
-        enough_space(folder, sum(size for name, size in copy.files.items() if not (folder / name).is_file()))
+        check_free_space(folder, sum(size for name, size in copy.files.items() if not (folder / name).is_file()))
         snapshot_download(
             dataset,
             repo_type="dataset",

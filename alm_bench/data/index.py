@@ -30,17 +30,17 @@ class AudioIndex:
         )
 
     def by_name(self, name: str) -> list[PurePosixPath]:
-        """Files called `name`, in which `*` stands for any characters."""
+        """Return files called `name`, in which `*` stands for any characters."""
         return _find(self.names, name)
 
     def by_stem(self, name: str) -> list[PurePosixPath]:
-        """Files called `name` but for the audio suffix."""
+        """Return files called `name` except for the audio suffix."""
         stem, suffix = os.path.splitext(name)  # noqa: PTH122  (of a name, not a path)
         return _find(self.stems, stem if suffix.lower() in AUDIO_SUFFIXES else name)
 
 
 def shared_suffix(wanted: PurePosixPath, path: PurePosixPath) -> int:
-    """How many trailing folders two paths have in common."""
+    """Return the number of trailing folders that two paths share."""
     count = 0
     for a, b in zip(reversed(wanted.parent.parts), reversed(path.parent.parts), strict=False):
         if _key(a) != _key(b):

@@ -44,7 +44,7 @@ def split_choice(asked: str, answer: str | None) -> Choice:
         longest_ones = [one for one in found if len(one.choices) == most]
         return longest_ones[0] if len(longest_ones) == 1 else Choice(asked.strip(), (), skip=UNREADABLE)
     for length in sorted({len(one.choices) for one in found}, reverse=True):
-        placed = [(one, place_of(answer, one.choices)) for one in found if len(one.choices) == length]
+        placed = [(one, find_answer_index(answer, one.choices)) for one in found if len(one.choices) == length]
         fits = [Choice(one.question, one.choices, place) for one, place in placed if place is not None]
         if len(fits) > 1:
             return Choice(asked.strip(), (), skip=SEVERAL)
@@ -56,8 +56,8 @@ def split_choice(asked: str, answer: str | None) -> Choice:
     return Choice(longest.question, longest.choices, skip=NO_GOLD)
 
 
-def place_of(answer: str, choices: Sequence[str]) -> int | None:
-    """Where the answer stands: `b) dog`, `dog`, or `b` alone. A letter with the text of another option is none."""
+def find_answer_index(answer: str, choices: Sequence[str]) -> int | None:
+    """Return the index of the answer `b) dog`, `dog` or `b`. A letter with the text of another option has none."""
     texts = [fold_option(choice) for choice in choices]
     if fold_option(answer) in texts:
         return texts.index(fold_option(answer))
@@ -123,7 +123,7 @@ def _read(asked: str, chain: tuple[re.Match[str], ...]) -> Choice:
 
 
 def _end_of_list(asked: str, chain: tuple[re.Match[str], ...]) -> int:
-    """Where the last option ends: with its line in a list of a line an option, else with the text."""
+    """Return the end of the last option: of its line in a list with one option per line, else of the text."""
     a_line_each = all(not asked[: mark.start()].rpartition("\n")[2].strip() for mark in chain)
     end = asked.find("\n", chain[-1].end())
     single = all("\n" not in asked[one.end() : other.start()].strip() for one, other in pairwise(chain))

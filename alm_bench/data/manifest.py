@@ -1,4 +1,4 @@
-"""Which data a run saw, as one hash that does not depend on where the data lies."""
+"""Hash of the data that a run uses, independent of their path."""
 
 import hashlib
 import json
@@ -37,8 +37,8 @@ def manifest_hash(files: Mapping[str, Path], version: str | None) -> str:
 
 
 def clip_size(ref: AudioRef) -> int | None:
-    """Bytes of the clip's file; None where it is missing, or comes from `AudioRef.read` (its file is an annotation
-    file then, or `DataRoot.version` stands for it)."""
+    """Return the size in bytes of the clip's file; None where it is missing, or comes from `AudioRef.read` (its file
+    is an annotation file then, or `DataRoot.version` stands for it)."""
     if ref.read is not None:
         return None
     try:

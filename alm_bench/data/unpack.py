@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from alm_bench.core import FetchError
 from alm_bench.core.files import report_full_disk
-from alm_bench.data.fetch import OPTION, Tell, enough_space
+from alm_bench.data.fetch import OPTION, Tell, check_free_space
 
 PIECE = 1 << 20
 
@@ -28,7 +28,7 @@ class Member:
 
 
 def can_unpack(name: str) -> None:
-    """Raises FetchError for an archive that this installation cannot open: before gigabytes of it are fetched."""
+    """Check that this installation can open an archive, before it is downloaded. Raises FetchError."""
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in (".zip", ".7z"):
         raise FetchError(f"{name}: archives are .zip or .7z")
@@ -118,7 +118,7 @@ def _todo(wanted: Sequence[Member], folder: Path, progress: _Progress) -> list[M
             progress.add(member.size)
         else:
             todo.append(member)
-    enough_space(folder, sum(member.size for member in todo))
+    check_free_space(folder, sum(member.size for member in todo))
     return todo
 
 

@@ -1,4 +1,4 @@
-"""What of a task's data is there: the reports behind `alm-bench data info` and `alm-bench data verify`."""
+"""Presence of a task's data: the reports behind `alm-bench data info` and `alm-bench data verify`."""
 
 import io
 from collections.abc import Iterable
@@ -50,7 +50,7 @@ class DataReport:
 
     @property
     def complete(self) -> bool:
-        """Whether a run would find every file that it needs and every clip."""
+        """True if every required file and every clip exists."""
         needed = all(report.path is not None or report.file.optional for report in self.files)
         return needed and not self.clips.missing and not self.clips.unreadable
 
@@ -91,7 +91,7 @@ def inspect_clips(clips: Iterable[AudioRef], headers: bool = False) -> ClipRepor
 
 
 def _unreadable(clip: AudioRef) -> str | None:
-    """Why the clip's header cannot be decoded, or None when it can."""
+    """Return the reason why the clip's header cannot be decoded, or None."""
     import soundfile  # here, so that listing tasks does not load it
 
     try:

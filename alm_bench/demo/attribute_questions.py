@@ -1,4 +1,4 @@
-"""What a listener notices of single sounds before comparing any: training rows in small steps.
+"""Training questions on attributes of single sounds, before any comparison.
 
 A small model that is only asked which of two sounds is higher, or came first, stays at chance for long. Asked
 beforehand how high and how fast a sound is, when it is heard and how often, it learns the comparisons in minutes.
@@ -57,7 +57,7 @@ def transcript(scene: Scene) -> str:
 
 
 def _guesses(scene: Scene, rng: random.Random) -> list[Note]:
-    """What an unclear sound could be, and what nothing here could be."""
+    """Return plausible sources of an unclear sound, and impossible ones."""
     unclear = {family_of(tag) for tag in scene.types if is_ambiguous(tag)}
     if not unclear:
         return []
@@ -70,7 +70,7 @@ def _guesses(scene: Scene, rng: random.Random) -> list[Note]:
 
 
 def notes(scene: Scene, rng: random.Random) -> list[Note]:
-    """What can be asked about single sounds of the scene."""
+    """Return the questions on single sounds of the scene."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     found = _guesses(scene, rng)
     for place, event in (("first", ordered[0]), ("last", ordered[-1])):

@@ -1,4 +1,4 @@
-"""What every question maker hands back."""
+"""Result type of all question generators."""
 
 from dataclasses import dataclass, field
 from typing import Any

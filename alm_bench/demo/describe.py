@@ -56,7 +56,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _profile(scene: Scene) -> str:
-    """How a scene goes in time and how full it is."""
+    """Describe a scene's course in time and its density."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     names = _names(scene)
     course = f"It opens with {names[0]}" + (f" and ends with {_name(ordered[-1].type)}" if len(names) > 1 else "")
@@ -73,7 +73,7 @@ def _kinds(scene: Scene) -> str:
 
 
 def difference(first: Scene, second: Scene, tier: Tier) -> str:
-    """What sets two clips apart, as the answers of the difference tiers say it."""
+    """Describe the difference of two clips, for each tier of the difference tasks."""
     a, b = _listed(_names(first)), _listed(_names(second))
     if tier == "fewwords":
         return f"Audio 1 has {a}, while Audio 2 has {b}."

@@ -29,7 +29,7 @@ _CLOTHO, _CAPS = "ClothoV21/evaluation", "AudioCapsLarger/test"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is written: questions, clips, pairs a difference tier, rows."""
+    """Number of questions, clips, pairs per difference tier, and rows to write."""
 
     mmau: int = 960
     cle: int = 200

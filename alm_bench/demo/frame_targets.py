@@ -1,4 +1,4 @@
-"""What a listener could write down frame by frame: which event, how many units, how loud, how high, how fast.
+"""Targets per frame: event, number of units, loudness, pitch and tempo.
 
 Targets for training an encoder before any question is asked: without them a small model stays at chance for long.
 """

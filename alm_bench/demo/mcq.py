@@ -16,7 +16,7 @@ from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES, EventType, of_domain
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What a difficulty means: `others` bystanders, events that overlap, background noise in dB re full scale,
+    """Parameters of a difficulty: `others` further events, events that overlap, background noise in dB re full scale,
     and the distance in loudness (dB), pitch and tempo (ratios) between what is compared."""
 
     others: int
@@ -151,7 +151,7 @@ def _twice(rng: random.Random, kind: EventType, level: Level, factors: tuple[flo
 
 
 def _compare(rng: random.Random, kind: EventType, level: Level, of: str, ratio: float, words: tuple[str, str]) -> Group:
-    """Which of two is more (or less) of something. `words` are the question's for more and for less."""
+    """Compare two sounds in one attribute. `words` are the question's for more and for less."""
     middle = vary(rng, 0.93, 1.07)
     low, high = round(middle * ratio**-0.5, 3), round(middle * ratio**0.5, 3)
     less = rng.random() < 0.5
@@ -206,7 +206,7 @@ BLOCK = len(SKILLS) * len(DOMAINS) * 4
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question on one scene, before it is written as a row. `gold` is the index of the right choice."""
+    """One question on one scene, before it is written as a row. `gold` is the index of the correct option."""
 
     id: str
     skill: str
@@ -220,7 +220,8 @@ class Question:
 
 
 def questions(split: str, seed: int = 0) -> Iterator[Question]:
-    """Endless. Of every 24 in a row each skill of each domain has one; of every `BLOCK` each option is gold alike."""
+    """Yield questions without end. Of every 24 in a row each skill of each domain has one; of every `BLOCK` each
+    option is correct equally often."""
     cells = [(skill, domain) for skill in SKILLS for domain in DOMAINS]
     groups: dict[tuple[str, str], Group] = {}
     turn = 0

@@ -99,7 +99,7 @@ class DemoRoot(LocalRoot):
 
 
 def _content(scene: Scene) -> str:
-    """What a scene's sound is made from, as 64 hex digits: names of training clips repeat with other scenes."""
+    """Return a hash of a scene's parameters, as 64 hex digits: names of training clips repeat with other scenes."""
     return hashlib.sha256(f"{WORLD} {scene!r}".encode()).hexdigest()
 
 
@@ -132,7 +132,7 @@ def _whole(path: Path) -> bool:
 
 
 def _write(path: Path, sizes: files.Sizes) -> None:
-    """What of the world is not there yet."""
+    """Write the missing files of the demo data."""
     path.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path / ".lock"):
         if not (path / files.HELD_OUT_SCENES).is_file():

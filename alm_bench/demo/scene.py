@@ -137,7 +137,7 @@ def scene(split: str, index: int) -> Scene:
 
 
 def frame_tags(scene: Scene, frames: int) -> npt.NDArray[np.float32]:
-    """Which tag sounds when: shape (frames, len(TAGS)), 1.0 where an event is on, for tag pre-training."""
+    """Return the active tags: shape (frames, len(TAGS)), 1.0 where an event is on, for pre-training."""
     target = np.zeros((frames, len(TAGS)), np.float32)
     for item in scene.events:
         start = int(item.onset / SECONDS * frames)

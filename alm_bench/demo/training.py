@@ -83,7 +83,7 @@ def _other_way(item: Question) -> Question | None:
 
 
 def _order(item: Question, rng: random.Random) -> Question | None:
-    """Which of two sounds of a scene made for another question is heard first."""
+    """Ask which of two sounds of an existing scene is heard first."""
     starts = {event.type: event.onset for event in item.scene.events}
     if len(starts) < 2 or len(starts) < len(item.scene.events):
         return None
@@ -156,7 +156,7 @@ def _aqa_rows(made: DatasetRows, split: str, clips: int, seed: int) -> None:
 
 
 def _heard_rows(made: DatasetRows, split: str, n: int, seed: int, folder: str) -> None:
-    """Whether a sound can be heard, asked about the clips that lie in `folder` already: half yes, half no."""
+    """Ask about existing clips in `folder` whether a sound can be heard: half yes, half no."""
     rng = stream("heard", split, seed)
     names = sorted(path for path in made.scenes if path.startswith(folder))
     for i in range(n):

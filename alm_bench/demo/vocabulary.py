@@ -194,5 +194,5 @@ def rate_of(tag: str) -> float:
 
 
 def describe_event(tag: str) -> str:
-    """How a caption speaks of an event."""
+    """Return the phrase for an event in a caption."""
     return f"{FAMILIES[family_of(tag)].ambiguous} is heard" if is_ambiguous(tag) else EVENT_TYPES[tag].caption

@@ -157,7 +157,7 @@ def load_encoder(path: Path, encoder: Encoder, kind: str) -> None:
 
 
 def read_torch_file(path: Path) -> Any:
-    """What torch.save wrote: tensors and plain values. Raises CheckpointError; no code of the file is run."""
+    """Read tensors and plain values that torch.save wrote; no code of the file is run. Raises CheckpointError."""
     try:
         with warnings.catch_warnings():
             # What torch warns of here (an unusual pickle protocol) ends in the one line below.
@@ -184,7 +184,7 @@ def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:
 
 
 def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
-    """Raises CheckpointError; what config.json asks for is compared with the weights before it gets any memory."""
+    """Load a network after comparing config.json with the weights' shapes. Raises CheckpointError."""
     config, path = _read_config(folder), _existing(folder / WEIGHTS)
     expected = _shapes(_untied(_outline(config)))
     try:
@@ -238,7 +238,7 @@ def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.
 
 
 def _check_replaceable(folder: Path) -> None:
-    """Raises UsageError where the folder has files of these names that are not a Mellow network's."""
+    """Check that files of these names are those of a Mellow network. Raises UsageError otherwise."""
     there = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if (folder / name).exists()]
     try:
         if there:

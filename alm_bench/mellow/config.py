@@ -108,7 +108,7 @@ class EncoderConfig(FrontConfig):
 
     @property
     def stretch(self) -> int:
-        """How many stretches of time lie above one another in the image."""
+        """Number of time segments stacked in the image."""
         return self.image // self.mels
 
     @property
@@ -165,7 +165,7 @@ ENCODERS: dict[str, type[EncoderConfig] | type[CNN14Config]] = {"htsat": Encoder
 
 @dataclass(frozen=True, slots=True)
 class MapperConfig:
-    """From encoder features to language model tokens. `pool` framewise tokens are averaged into one.
+    """Map from encoder features to language model tokens. `pool` framewise tokens are averaged into one.
 
     `projection`: `nonlinear` (published), `linear` (which has no dropout) or `transformer`. `positions` adds a learned
     vector to each token, by which a small model tells early from late much sooner; the published network has none.
@@ -246,7 +246,7 @@ class MellowConfig:
 
     @staticmethod
     def from_json(text: str, source: Path | str) -> "MellowConfig":
-        """Raises CheckpointError for anything but a configuration that this version can build."""
+        """Read a configuration. Raises CheckpointError if this version cannot build it."""
         try:
             data = parse_json(text)
         except ValueError as error:
@@ -300,7 +300,7 @@ def _value(value: Any, kind: Any, name: str, where: str) -> Any:
 
 
 def _within(value: float, name: str, where: str) -> float:
-    """Raises CheckpointError for a number outside its range, NaN included."""
+    """Check the range of a number. Raises CheckpointError, for NaN, too."""
     least, most = RANGES.get(name, (0, 10**5))
     if not least <= value <= most:
         raise CheckpointError(f"{where} must be from {least:g} to {most:,}, found {value!r:.40}")

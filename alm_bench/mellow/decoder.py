@@ -61,7 +61,7 @@ class KVCache:
 
 
 class Layer(ABC):
-    """What of a transformer layer is not attention."""
+    """A transformer layer without its attention."""
 
     @abstractmethod
     def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What every audio encoder gives and takes, whatever its network."""
+"""Interface of the audio encoders."""
 
 from abc import abstractmethod
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from alm_bench.mellow.logmel import LogMel
 
 
 class Encoded(NamedTuple):
-    """What the network itself gives: `classes` (B, classes, steps), scores before the sigmoid.
+    """Output of the network itself: `classes` (B, classes, steps), scores before the sigmoid.
 
     `latent` is (B, width) where it is of the whole clip, (B, frames, width) where it is of its frames.
     """
@@ -21,7 +21,7 @@ class Encoded(NamedTuple):
 
 
 class EncodedClip(NamedTuple):
-    """What an encoder gives: `latent` as in Encoded, `clipwise` (B, classes), `framewise` (B, frames, classes).
+    """Output of an encoder: `latent` as in Encoded, `clipwise` (B, classes), `framewise` (B, frames, classes).
 
     `clipwise` and `framewise` are probabilities of sound classes (the event presence map). An encoder that knows them
     of the whole clip only has one frame of them.
@@ -50,7 +50,7 @@ class Encoder(nn.Module):
 
     @abstractmethod
     def encode(self, logmel: Tensor) -> Encoded:
-        """From log-mels (B, frames, mels), float32: what training and caches work on."""
+        """Encode log-mels (B, frames, mels), float32, for training and caches."""
 
     @abstractmethod
     def heard(self, encoded: Encoded) -> EncodedClip:

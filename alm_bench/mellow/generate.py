@@ -67,7 +67,8 @@ class Likelihood:
 
 @dataclass(slots=True)
 class Row:
-    """One answer in the making. `dice` belongs to the item alone, so its company in a batch changes nothing."""
+    """One answer in the making. `dice` is the item's own random generator, so that results do not depend on the
+    batch."""
 
     dice: np.random.Generator
     length: int
@@ -99,7 +100,7 @@ class Engine:
 
     @torch.inference_mode()
     def prefixes(self, sequences: Sequence[Tensor]) -> list[KVCache]:
-        """Keys and values of embedded sequences (n, D), to be gone on from: one row each."""
+        """Compute keys and values of embedded sequences (n, D), one row each, to continue from."""
         found: dict[int, KVCache] = {}
         for part in self._parts([len(sequence) for sequence in sequences]):
             x = self._padded([sequences[i] for i in part])
@@ -201,7 +202,7 @@ class Engine:
         return order, cache, torch.cat(hidden)
 
     def _cache(self, rows: int, columns: int) -> KVCache:
-        """In the memory of the batch before, where that is enough: new memory has to be cleared first."""
+        """Allocate a cache, reusing the previous batch's memory if it is large enough."""
         needed = self.decoder.elements(rows, columns)
         if self._memory.numel() < needed:
             self._memory = self.decoder.memory(0, 0)  # given back before more is taken
@@ -214,7 +215,7 @@ class Engine:
         return max(lengths) + 1 if self.decoder.embeddings.device.type == "cpu" else None
 
     def _next(self, tokens: Tensor, cache: KVCache, lengths: Sequence[int]) -> Tensor:
-        """What follows one more token in every row, (B, D)."""
+        """Compute the logits after one more token in every row, (B, D)."""
         x = self.decoder.embeddings[tokens][:, None]
         # Numbers would be compiled anew one by one.
         starts = torch.tensor(lengths, device=x.device) if self._compiled else self._places(lengths)

@@ -1,4 +1,4 @@
-"""From questions about decoded clips to texts: what the adapter and other callers of a loaded network use."""
+"""Inference with a loaded network: from questions about decoded clips to texts."""
 
 import copy
 import os
@@ -91,7 +91,7 @@ class Answerer:
         self._kept: LRUCache[Hashable, Tensor | KVCache] = LRUCache(cache_mb * 1_000_000, lambda value: value.nbytes)
 
     def listen(self, wave: Wave) -> Clip:
-        """What is computed of a clip before the network proper: on any thread, beside the network's own work."""
+        """Preprocess a clip, on any thread, in parallel to the network."""
         with one_thread(self._threads), torch.inference_mode():
             logmel = self._logmel(torch.from_numpy(np.array(wave))[None])[0]
         return Clip(content([logmel.numpy()]), logmel)
@@ -110,7 +110,7 @@ class Answerer:
         return self.engine.generate(self._contexts(questions), [question.id for question in questions], decoding)
 
     def likelihoods(self, questions: Sequence[Question], answers: Sequence[Sequence[str]]) -> list[list[Likelihood]]:
-        """Of each of the `answers` that are given for a question, in order."""
+        """Compute the log-likelihood of each of the `answers` to a question, in order."""
         if not questions:
             return []
         ids = [[self.tokenizer.encode(text, add_special_tokens=False).ids for text in texts] for texts in answers]
@@ -118,7 +118,7 @@ class Answerer:
 
     @torch.inference_mode()
     def _contexts(self, questions: Sequence[Question]) -> list[Context]:
-        """What the answer to each question follows."""
+        """Build the context that precedes the answer to each question."""
         pairs = []
         for number, question in enumerate(questions):
             pair = [self._clip(clip) for clip in (question.first, question.second) if clip is not None]

@@ -1,4 +1,4 @@
-"""From what an encoder heard to tokens of the language model's width."""
+"""Mapping from encoder outputs to tokens of the language model's width."""
 
 from collections.abc import Callable
 

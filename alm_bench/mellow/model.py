@@ -52,7 +52,8 @@ class Mellow(nn.Module):
     def sequences(
         self, first: Tensor, second: Sequence[Tensor | None], prompts: Sequence[Sequence[int]]
     ) -> list[Tensor]:
-        """What each answer follows, (n, D) a row: heard clips (A, D), those of `second` None where there is none."""
+        """Build the sequence that precedes each answer, (n, D) per row: encoded clips (A, D), those of `second` None
+        where there is none."""
         separator = self.config.prompt.separator
         asked = [self.embed(torch.tensor([separator, *ids], device=first.device)) for ids in prompts]
         return [torch.cat([self.audio(*clips), ids]) for *clips, ids in zip(first, second, asked, strict=True)]

@@ -25,7 +25,7 @@ ONEDNN: dict[Activation, tuple[str, str]] = {
 
 
 def packs(weight: Tensor) -> bool:
-    """Whether oneDNN can take over products with `weight`."""
+    """True if oneDNN can compute products with `weight`."""
     if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
         return False
     if weight.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():

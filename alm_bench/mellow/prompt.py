@@ -1,4 +1,4 @@
-"""How a question and its clips are put before the network: the two protocols of the published Mellow.
+"""Prompt layout of a question and its clips: the two protocols of the published Mellow.
 
 `paper` is what the authors' training and evaluation code does, `wrapper` what their public inference wrapper does with
 the same weights. They differ in the prompt, in short clips, in channels and in the second clip. `compact` is the

@@ -1,4 +1,4 @@
-"""What sounds in a clip, as targets for an encoder: AudioSet's files, and files in their layouts.
+"""AudioSet labels as targets for an encoder: AudioSet's files, and files in their layouts.
 
 Weak labels (`unbalanced_train_segments.csv`) say what a clip holds: lines `id, start, end, "label,label"`, those with
 `#` before them left out. Strong labels (`audioset_train_strong.tsv`) say when: a header, then `segment_id`,
@@ -55,7 +55,7 @@ class Tagged:
 
 
 def read_tags(path: Path, root: DataRoot, classes: Path | None) -> Tagged:
-    """Raises DataError, with the line, for a file in neither layout and for labels that `classes` does not name.
+    """Read a file of labels. Raises DataError, with the line, for another layout or labels outside `classes`.
 
     `classes` is a file like AudioSet's `class_labels_indices.csv`; without one, the labels by name.
     """
@@ -104,7 +104,7 @@ def _strong(path: Path) -> list[tuple[str, list[Label]]]:
 
 
 def _names(name: str) -> tuple[str, ...]:
-    """How downloads of AudioSet name a segment: by its id, with Y before it, or with the start after it."""
+    """Return the usual file names of a segment: its id, with a leading Y, or followed by the start."""
     if name.endswith((".wav", ".flac", ".mp3", ".ogg")):
         return (name,)
     return (f"{name}.wav", f"Y{name}.wav", f"{name}_*.wav", f"{name}.flac")

@@ -92,7 +92,7 @@ class Folder:
             yield
 
     def _check(self, config: TrainConfig, fresh: bool) -> None:
-        """Raises UsageError where `config` may not train, or not start over, in this folder."""
+        """Check that `config` may train, or start over, in this folder. Raises UsageError."""
         with report_full_disk(self.path):
             there = {entry.name for entry in self.path.iterdir()} - {LOCK, PID} if self.path.is_dir() else set()
         theirs = read_config_table(self.path) if CONFIG in there else None
@@ -288,7 +288,7 @@ def _with_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _read_state(state: Path) -> tuple[Position, dict[str, Any]]:
-    """Raises StoreError, and FileNotFoundError where the tensors' file is not there."""
+    """Read a saved state. Raises StoreError, and FileNotFoundError if the tensors' file is missing."""
     entry = _read_object(state / VALUES)
     try:
         position = Position(**entry["position"])

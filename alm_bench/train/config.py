@@ -44,7 +44,8 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Where the network starts. `init`: a checkpoint as `--model-arg checkpoint` takes it, or none for a new network.
+    """The network and its initial weights. `init`: a checkpoint as `--model-arg checkpoint` takes it, or none for a
+    new network.
 
     `network` is `published`, `mini`, or a folder with the shape (config.json) and tokenizer of a new network; `config`
     changes the shape (an encoder of another kind starts from that kind's defaults); `lm` and `encoder`, the latter an
@@ -137,7 +138,7 @@ class TrainConfig:
     trained_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a name that is no folder's name below `out`."""
+        """Check the run's name. Raises UsageError if it cannot name a folder below `out`."""
         if not NAME.fullmatch(self.name):
             raise UsageError(
                 f"a training run cannot be named {self.name!r}: expected up to 100 ASCII letters, digits and . - _, "

@@ -83,7 +83,8 @@ def logmel_of(ref: AudioRef, front: LogMel, policy: AudioPolicy) -> Tensor:
 
 
 def _halves(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> Iterator[npt.NDArray[np.float16]]:
-    """In order, a bounded number ahead: decoding, synthesis and the transform release the interpreter's lock."""
+    """Yield features in order, prefetching a bounded number: decoding, synthesis and the transform release the
+    interpreter's lock."""
 
     def one(ref: AudioRef) -> npt.NDArray[np.float16]:
         half: npt.NDArray[np.float16] = logmel_of(ref, front, policy).numpy().astype(np.float16)

@@ -43,7 +43,7 @@ def make_tokenizer(texts: Iterable[str]) -> Tokenizer:
 
 
 def demo_texts(rows: int = 6000) -> list[str]:
-    """What the demo world's training rows ask and answer, in lower case as the network reads it."""
+    """Return the questions and answers of the demo data's training rows, in lower case as in prompts."""
     made = training_rows(rows)
     return [row[key].lower() for row in made.rows for key in ("input", "answer")]
 

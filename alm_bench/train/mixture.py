@@ -1,4 +1,4 @@
-"""Which rows a stage draws, how often, and in what order of difficulty."""
+"""Sampling weights and difficulty order of a stage's rows."""
 
 import fnmatch
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How ReasonAQA's keys become what the model reads: six `input` keys are rewritten, each time in other words."""
+"""Prompt paraphrases: six `input` keys of ReasonAQA are rewritten, each time in other words."""
 
 import random
 import tomllib

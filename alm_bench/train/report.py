@@ -1,4 +1,4 @@
-"""What a training run leaves for people: the curve as a picture, the model card, TensorBoard's files."""
+"""Reports of a training run: loss plot, model card, TensorBoard files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""Which rows make up which step: a function of seed, epoch and step alone, so that a resumed run sees the same."""
+"""Rows of each step: a function of seed, epoch and step alone, so that a resumed run gets the same ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -22,7 +22,7 @@ DIFFICULTIES = ("easy", "medium", "hard")
 
 
 def clip_key(ref: AudioRef) -> ClipKey:
-    """What tells the clips of all sources apart: two roots may both have a `train/a.wav`."""
+    """Return a key that is unique over all sources: two roots may both have a `train/a.wav`."""
     return ref.id, ref.path, ref.content
 
 

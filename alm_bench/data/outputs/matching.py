@@ -1,11 +1,11 @@
-"""Whether a file of outputs answers the questions that it is to be scored by."""
+"""Comparison of a file of outputs with the questions that it is to be scored against."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import DataError, Sample
-from alm_bench.data.inline_options import NO_GOLD, fold_option, place_of, strip_letters
+from alm_bench.data.inline_options import NO_GOLD, find_answer_index, fold_option, strip_letters
 from alm_bench.data.outputs.row import Described
 from alm_bench.data.outputs.stored import Columns, StoredOutput, StoredOutputs, read_questions, read_stored
 
@@ -32,12 +32,13 @@ class Match:
 
     @property
     def exact(self) -> bool:
-        """Whether every output is one to a question of the other side, as far as can be told."""
+        """True if every output belongs to a known question, as far as can be determined."""
         return self.common > 0 and not self.differing and not self.unknown
 
     @property
     def alike(self) -> int:
-        """Items whose ids, options and golds agree: of two revisions, the one with more of them is nearer."""
+        """Number of items whose ids, options and references agree: of two revisions, the one with more of them is
+        nearer."""
         return self.common - len(self.differing)
 
     @property
@@ -46,7 +47,7 @@ class Match:
         return off > max(FEW, MOST_UNKNOWN * (self.common + off))
 
     def problem(self, first: str) -> str:
-        """What does not fit, of the file whose first id is `first`."""
+        """Describe the mismatch, for the file whose first id is `first`."""
         total = self.common + len(self.unknown)
         if not self.common:
             return f"none of its {total:,} ids (as {first!r}) is among these questions"
@@ -80,7 +81,7 @@ def _differs(asked: Described, sample: Sample) -> bool:
         return True
     if asked.gold is None or sample.gold is None:
         return False
-    gold = place_of(asked.gold, theirs)
+    gold = find_answer_index(asked.gold, theirs)
     if gold is None or sample.target is None:
         return bool(asked.choices) and fold_option(asked.gold) != fold_option(sample.gold)
     return bool(theirs[gold] != theirs[sample.target])
@@ -111,7 +112,7 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
 
 
 def check_golds(samples: Sequence[Sample], path: Path) -> None:
-    """Raises DataError where no gold is an option: a table of them would be a page of 0.0."""
+    """Check that some reference is an option. Raises DataError otherwise, rather than print a table of 0.0."""
     if samples and all(sample.target is None for sample in samples):
         first = samples[0]
         raise DataError(

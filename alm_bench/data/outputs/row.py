@@ -1,4 +1,4 @@
-"""One row of a file of outputs: where its parts are, and what counts as text, as options, as a gold and as an id."""
+"""One row of a file of outputs: its id, text, question, options and reference."""
 
 import ast
 import json
@@ -10,7 +10,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from alm_bench.core.foreign import parse_json
-from alm_bench.data.inline_options import fold_option, place_of, split_choice, strip_letters
+from alm_bench.data.inline_options import find_answer_index, fold_option, split_choice, strip_letters
 
 RawRow = Mapping[str, Any]
 """A row as the file has it."""
@@ -72,7 +72,7 @@ class Described:
 
     @property
     def complete(self) -> bool:
-        """Whether the output can be scored by it."""
+        """True if the output can be scored against it."""
         return len(self.choices) > 1 and self.gold is not None
 
 
@@ -176,7 +176,7 @@ def describe(row: Row) -> Described:
 
 
 def _find_gold(gold: str, choices: Sequence[str]) -> int | None:
-    return choices.index(gold) if gold in choices else place_of(gold, choices)
+    return choices.index(gold) if gold in choices else find_answer_index(gold, choices)
 
 
 def _read_gold(value: Any) -> str | None:
@@ -190,7 +190,7 @@ def _read_gold(value: Any) -> str | None:
 
 
 def _read_choices(value: Any) -> tuple[str, ...]:
-    """Of a list, a list written as text (JSON or Python), a mapping from letters, or lettered text."""
+    """Read options from a list, a list written as text (JSON or Python), a mapping from letters, or lettered text."""
     if isinstance(value, str):
         listed = read_written_list(value)
         value = listed if isinstance(listed, (list, dict)) else list(split_choice(f"? {value}", None).choices)

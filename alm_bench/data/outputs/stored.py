@@ -41,7 +41,7 @@ PLAIN = "rows"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where the text and the id are, as keys or dotted paths; found by the file's format where None."""
+    """Keys or dotted paths of the text and the id; None: those of the file's format."""
 
     text: str | None = None
     id: str | None = None
@@ -104,7 +104,7 @@ class StoredOutputs:
 
 
 def questions_digest(samples: Sequence[tuple[str, Sequence[str], str | None]]) -> str:
-    """A sha256 over ids, options and golds, in the order of ids: equal for the same questions in any file."""
+    """Return a sha256 over ids, options and references, sorted by id: equal for the same questions in any file."""
     rows = sorted((name, list(map(fold_option, choices)), fold_option(gold or "")) for name, choices, gold in samples)
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 

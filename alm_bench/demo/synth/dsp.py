@@ -137,7 +137,7 @@ def wobble(take: Take, n: int, rate: float) -> Wave:
 
 
 def smear(wave: Wave, rng: np.random.Generator, constant: float) -> Wave:
-    """What a wall and a long room leave: the wave convolved with noise that decays by 1/e every `constant` seconds."""
+    """Reverberate and muffle a wave: convolve it with noise that decays by 1/e every `constant` seconds."""
     length = seconds(3 * constant)
     tail = noise(rng, length) * decay(length, constant)
     size = fft.next_fast_len(len(wave) + length, real=True)

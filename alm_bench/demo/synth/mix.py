@@ -1,4 +1,4 @@
-"""From a scene to samples."""
+"""Rendering of a scene to samples."""
 
 from collections.abc import Callable
 
