@@ -1,17 +1,22 @@
 """What commands print on real terminals (ptys): nothing is wider, no figure is broken, the headline comes first."""
 
+import io
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from rich.cells import cell_len
 from small_world import alm, mmau, model, questions
 from terminal import Screenful, on_terminal
+
+from alm_bench.core.escape import print_notice
 
 WIDTHS = (80, 100, 120)
 FIRST_SCREEN = 24
@@ -201,3 +206,19 @@ def test_the_command_on_a_terminal_of_its_own(runs: dict[str, str]) -> None:
     assert done.returncode == 0, text
     assert [line for line in lines if cell_len(line) > 80] == []
     assert any(line.startswith("accuracy ") for line in lines)
+
+
+def test_a_notice_is_broken_between_words_on_a_terminal_alone() -> None:
+    text = "mmau: no real data found, running on the built-in demo world " * 3 + "/a/path/" + "x" * 90
+    leader, follower = pty.openpty()
+    with mock.patch.dict(os.environ, {"COLUMNS": "80"}), os.fdopen(follower, "w") as terminal:
+        print_notice(text, terminal)
+        terminal.flush()
+        *lines, path = os.read(leader, 65536).decode().replace("\r\n", "\n").rstrip("\n").split("\n")
+    os.close(leader)
+    assert all(len(line) <= 80 for line in lines)
+    assert path == "/a/path/" + "x" * 90, "a path stays whole, to be copied"
+    assert " ".join([*lines, path]) == text
+    pipe = io.StringIO()
+    print_notice(text, pipe)
+    assert pipe.getvalue() == text + "\n"

@@ -57,7 +57,7 @@ PLUGIN = """
 from alm_bench.core import NoOptions, Sample, TaskScore
 from alm_bench.data import read_jsonl
 from alm_bench.parsing import PARSER, parse_choices
-from alm_bench.scoring.blind import accuracies, golden
+from alm_bench.scoring.blind import accuracies, with_reference
 from alm_bench.scoring.multiple_choice import by_group
 from alm_bench.scoring.multi_select import corpus, grade_set, multi_select_baselines, multi_select_metrics
 
@@ -87,7 +87,7 @@ class Weather:
         return grade_set(sample, parsed)
 
     def score(self, rows):
-        kept = golden(rows)
+        kept = with_reference(rows)
         return TaskScore(multi_select_metrics(rows), by_group(rows, self.card.groups, multi_select_metrics),
                          accuracies(kept, multi_select_baselines(kept)))
 
@@ -161,7 +161,7 @@ def test_it_is_scored_again_and_shown(weather: str) -> None:
     assert ["Hail", "2", "0", "0.0", "0.0", "0.0"] in cells
     assert "No option selected: 1 of 4 (25.0 %" in tables
     screen = alm("show", folder, "--id", "q0").out
-    assert screen.count("← gold ← answer") == 2
+    assert screen.count("← reference ← answer") == 2
     assert alm("show", folder, "--wrong", "--json").json["matching"] == 2
 
 

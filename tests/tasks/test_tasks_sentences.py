@@ -188,7 +188,7 @@ def test_a_collection_stands_for_its_tasks() -> None:
     ran = alm("run", "--model", "echo", "--tasks", "cld", "--data", "data", *options)
     assert ran.status == 0, ran.err
     assert [f"| cld-{tier} " in ran.out for tier in INPUTS] == [True] * 3
-    assert "| main figure" in ran.out
+    assert "| main metric" in ran.out
 
 
 def test_the_blind_row_shares_no_clip_with_its_item() -> None:
@@ -372,7 +372,7 @@ def test_runs_whose_words_were_split_otherwise_are_not_comparable(monkeypatch: p
     monkeypatch.setattr("alm_bench.scoring.java.shutil.which", lambda name: None)
     monkeypatch.delenv("JAVA_HOME", raising=False)
     by_nltk = of_differences("nltk", 4)
-    assert "differ in tokenizer (CoreNLP 3.4.1, NLTK)" in refusal(alm("compare", by_java, by_nltk))
+    assert "used different tokenizers (CoreNLP 3.4.1, NLTK)" in refusal(alm("compare", by_java, by_nltk))
     shutil.copytree(by_nltk, Path("java") / Path(by_nltk).name)
     ran = alm("leaderboard", "--out", "java", "--to", "board")
     assert ran.status == 0, ran.err
