@@ -78,9 +78,9 @@ def test_a_suite_that_was_killed_goes_on_and_gives_the_figures_of_single_runs(su
         ("blind[longest]", "mmau", 6),
         ("blind[longest]", "cle", 3),
         ("blind[longest]", "audiocaps-mcq", 6),
+        ("Model", "mmau", 6),
         ("Model", "cle", 3),
         ("Model", "audiocaps-mcq", 6),
-        ("Model", "mmau", 6),
     ]
     assert all((folder / "samples.jsonl").read_bytes() == before for folder, before in finished.items())
     single = []
@@ -89,9 +89,9 @@ def test_a_suite_that_was_killed_goes_on_and_gives_the_figures_of_single_runs(su
         ("blind", "--model-arg", "strategy=longest", "--limit", 6, "--tasks", "mmau"),
         ("blind", "--model-arg", "strategy=longest", "--limit", 3, "--tasks", "cle"),
         ("blind", "--model-arg", "strategy=longest", "--limit", 6, "--tasks", "audiocaps-mcq"),
+        (f"{suite.parent / 'letters.py'}:Model", "--limit", 6, "--seed", 1, "--tasks", "mmau"),
         (f"{suite.parent / 'letters.py'}:Model", "--limit", 3, "--tasks", "cle"),
         (f"{suite.parent / 'letters.py'}:Model", "--limit", 6, "--tasks", "audiocaps-mcq"),
-        (f"{suite.parent / 'letters.py'}:Model", "--limit", 6, "--seed", 1, "--tasks", "mmau"),
     ):
         single += figures(alm("run", *named, *more).json)
     assert figures(whole.json) == single
