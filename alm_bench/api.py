@@ -171,7 +171,7 @@ def load_run(name: str | Path, *, out: str | Path = RUNS) -> Results:
 
 
 def rescore(
-    runs: Names | Results,
+    runs: Names | Path | Results,
     *,
     solvable_by: str | None = None,
     metrics: Names | None = None,
@@ -190,10 +190,10 @@ def rescore(
     return Results(tuple(rescore_run(one, solver, chosen, tags, _Caller(progress))[0] for one in folders))
 
 
-def _folders(runs: Names | Results, out: Path) -> list[Path]:
+def _folders(runs: Names | Path | Results, out: Path) -> list[Path]:
     if isinstance(runs, Results):
         return [run.folder for run in runs]
-    return [find_run(name, out) for name in _names(runs)]
+    return [find_run(name, out) for name in ([str(runs)] if isinstance(runs, Path) else map(str, _names(runs)))]
 
 
 def compare(*runs: str | Path | Results, different: bool = False, out: str | Path = RUNS) -> Comparison:

@@ -1,9 +1,13 @@
 """Models that are given as Python objects: an adapter that is made already, or a plain function."""
 
+import functools
 import hashlib
 import inspect
+import json
 import re
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any, cast
 
 from alm_bench.core import Adapter, AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime, UsageError
@@ -15,8 +19,8 @@ Model = str | Adapter | Callable[[Request], str]
 class FunctionAdapter(BaseAdapter):
     """A plain function as a model. Clips come decoded in `request.waves`, at 16 kHz, mono.
 
-    Its identity is its name and the sha256 of its source; a function without source text (built in, typed into a
-    console that keeps none) is known by its name alone, which its note says.
+    Its identity is its name and a hash of its source and of the plain values that it is bound to (see `hash_function`).
+    A function that depends on anything else is another model in every process: its runs are resumed by none.
     """
 
     summary = "a plain function"
@@ -24,22 +28,53 @@ class FunctionAdapter(BaseAdapter):
     def __init__(self, function: Callable[[Request], str]) -> None:
         super().__init__(NoOptions(), Runtime())
         self._function = function
-        name = getattr(function, "__name__", type(function).__name__).strip("<>")
-        source = hash_source(function)
-        note = None if source else "known by its name alone: runs of another function of this name are the same runs"
-        self.identity = AdapterIdentity(label=name, family="function", weights=source, note=note)
+        inner = function.func if isinstance(function, functools.partial) else function
+        name = getattr(inner, "__name__", type(inner).__name__).strip("<>")
+        known = hash_function(function)
+        note = None if known else "a function that depends on objects: its runs cannot be resumed"
+        self.identity = AdapterIdentity(label=name, family="function", weights=known or uuid.uuid4().hex, note=note)
 
     def answer(self, request: Request) -> str:
         return self._function(request)
 
 
-def hash_source(function: Callable[..., Any]) -> str | None:
-    """The sha256 of the source text of a function, or of the class of a callable object; None where there is none."""
-    try:
-        text = inspect.getsource(function if inspect.isroutine(function) else type(function))
-    except (OSError, TypeError):
-        return None
-    return hashlib.sha256(inspect.cleandoc(text).encode()).hexdigest()
+def hash_function(function: Callable[..., Any]) -> str | None:
+    """Hash the source of a function and the values that it is bound to.
+
+    Those are its defaults, its closure's cells, the arguments of a `functools.partial`, and the attributes of a
+    callable object or of a method's object. None where there is no source, or where one of them is no plain value
+    (text, number, path, None, or a list, tuple or mapping of such): objects cannot be told apart by what they print.
+    """
+    parts = _describe_function(function)
+    return (
+        None if parts is None else hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    )
+
+
+def _describe_function(function: Any) -> list[Any] | None:
+    if isinstance(function, functools.partial):
+        inner = _describe_function(function.func)
+        bound: list[Any] = [list(function.args), dict(function.keywords)]
+    else:
+        routine = inspect.isroutine(function)
+        owner = getattr(function, "__self__", None) if routine else function
+        try:
+            inner = [inspect.cleandoc(inspect.getsource(function if routine else type(function)))]
+            cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+        except (OSError, TypeError, ValueError):  # no source; a cell that is still empty
+            return None
+        state = {} if owner is None else getattr(owner, "__dict__", None)
+        defaults = [getattr(function, "__defaults__", None), getattr(function, "__kwdefaults__", None)]
+        bound = [cells, state, defaults]
+    return None if inner is None or not _is_plain(bound) else [inner, bound]
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | int | float | bool | PurePath)
 
 
 def take_model(model: Model) -> tuple[str, Adapter | None]:

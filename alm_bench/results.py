@@ -82,13 +82,17 @@ class _Shown:
 
         return render(self._blocks("terminal"), "terminal", find_screen(sys.stdout).width or WIDTH).rstrip("\n")
 
+    def to_markdown(self) -> str:
+        """Return what `alm-bench` writes into pipes and files."""
+        from alm_bench.reports import render
+
+        return render(self._blocks("markdown"), "markdown")
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
     def _repr_html_(self) -> str:
-        from alm_bench.reports import render
-
-        return markdown_to_html(render(self._blocks("markdown"), "markdown"))
+        return markdown_to_html(self.to_markdown())
 
 
 def markdown_to_html(text: str) -> str:
@@ -325,7 +329,9 @@ class Leaderboard(_Shown):
 
         from alm_bench.reports.leaderboard import as_csv
 
-        return pandas.read_csv(io.StringIO(as_csv(self.runs)))
+        texts = dict.fromkeys(("task", "model", "grouping", "key", "metric", "reason"), str)
+        missing = dict.fromkeys(("value", "low", "high", "parameters"), "")  # a model may be called NA
+        return pandas.read_csv(io.StringIO(as_csv(self.runs)), dtype=texts, keep_default_na=False, na_values=missing)
 
 
 @dataclass(frozen=True, repr=False)

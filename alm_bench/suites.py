@@ -37,6 +37,9 @@ class _Tables:
 class _Faults(list[str]):
     """Everything that is wrong with a suite, a line each; a line once."""
 
+    fatal = False
+    """Whether a fault leaves open which runs the suite has."""
+
     def add(self, fault: str) -> None:
         if fault not in self:
             self.append(fault)
@@ -51,8 +54,11 @@ def read_suite(path: Path, out: Path, fresh: bool = False) -> list[RunOptions]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
     faults = _Faults()
-    members = _expand(_read_tables(document, faults), out, fresh, faults)
-    if not faults:
+    tables = _read_tables(document, faults)
+    members = [] if faults.fatal else _expand(tables, out, fresh, faults)
+    if faults:
+        _check_names(tables, faults)
+    else:
         _check_members(members, faults)
     if faults:
         count = f"{len(faults)} errors" if len(faults) > 1 else "1 error"
@@ -96,10 +102,20 @@ def _check_keys(tables: _Tables, faults: _Faults) -> None:
         for key in table:
             if key.replace("-", "_") not in takes:
                 faults.add(f"{place}: unknown key {key!r}, known: {known_first(key, takes, limit=4)}")
+    for place, table, _ in places:
+        seeds = _several(table.get("seeds", [0]))
+        whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
+        if not seeds or not whole or len(set(seeds)) < len(seeds):
+            faults.fatal = True
+            faults.add(f"{place}: seeds takes different whole numbers, one or more, found {table['seeds']!r:.60}")
+        key = place.partition("s.")[0]
+        if key in ("model", "task") and not isinstance(table.get(key, ""), str):
+            faults.fatal = True
+            faults.add(f"{place}: {key} takes a name, found {table[key]!r:.60}")
     for number, one in enumerate(tables.overrides, 1):
         for key, names in (("model", tables.models), ("task", tables.tasks)):
             for name in _several(one.get(key, [])):
-                if name not in names:
+                if not isinstance(name, str) or name not in names:
                     known = known_first(str(name), names)
                     faults.add(f"overrides[{number}]: {key} {name!r} is not in the suite, known: {known}")
 
@@ -183,6 +199,17 @@ def _check_members(members: Sequence[RunOptions], faults: _Faults) -> None:
             resolve_jobs(member)
         except AlmBenchError as error:
             faults.add(str(error))
+
+
+def _check_names(tables: _Tables, faults: _Faults) -> None:
+    """Report unknown models and tasks of a suite whose keys are wrong, so that they are not met one after the other."""
+    for kind, table, find in (("model", tables.models, catalogue().adapter), ("task", tables.tasks, catalogue().task)):
+        for name, own in table.items():
+            try:
+                for each in [own.get(kind, name)] if kind == "model" else catalogue().expand([own.get(kind, name)]):
+                    find(each)
+            except (UsageError, TypeError) as error:
+                faults.add(str(error))
 
 
 def _known_models(members: Sequence[RunOptions], faults: _Faults) -> Iterator[str]:

@@ -26,9 +26,7 @@ def run(
     tasks: Annotated[str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated.")] = None,
     config: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Suite of models and tasks (docs/suites.md)."
-        ),
+        typer.Option(metavar="FILE", help="Suite of models and tasks (docs/suites.md)."),
     ] = None,
     data: common.DataChoice = "auto",
     split: Annotated[str | None, typer.Option(help="Split. [default: the task's first]")] = None,

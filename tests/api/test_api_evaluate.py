@@ -1,5 +1,6 @@
 """`import alm_bench`: the functions give what the commands print and store, and end as the commands do."""
 
+import functools
 import json
 import os
 import signal
@@ -7,12 +8,14 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_world import alm, mmau, model, only_run, stored
 
 import alm_bench as ab
 from alm_bench.core import AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime
+from alm_bench.models import FunctionAdapter, hash_function
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +31,7 @@ def test_evaluate_gives_the_runs_and_the_tables_of_the_command() -> None:
     command = alm("run", "--model", "mellow", "--tasks", "mmau,cle", "--data", "demo", "--limit", 6, "--out", "command")
     results = ab.evaluate("mellow", ["mmau", "cle"], data="demo", limit=6, out="python")
     assert command.status == 0
-    assert str(results) == command.out.rstrip("\n")
+    assert results.to_markdown() == command.out.rstrip("\n")
     for run in results:
         theirs = json.loads((Path("command") / run.folder.name / "summary.json").read_text())
         assert json.loads((run.folder / "summary.json").read_text())["runs"] == theirs["runs"]
@@ -123,12 +126,12 @@ def test_runs_are_compared_ranked_scored_again_and_found() -> None:
     first = ab.evaluate("blind", "mmau", data="demo", limit=12)
     second = ab.evaluate(pick_second, "mmau", data="demo", limit=12)
     names = [results.runs[0].folder.name for results in (first, second)]
-    assert str(ab.compare(first, second)) == alm("compare", *names).out.rstrip("\n")
+    assert ab.compare(first, second).to_markdown() == alm("compare", *names).out.rstrip("\n")
     assert len(ab.compare(*names).to_pandas()) > 1
     board = alm("leaderboard")
-    assert str(ab.leaderboard()) == board.out.rstrip("\n")
+    assert ab.leaderboard().to_markdown() == board.out.rstrip("\n")
     assert set(ab.leaderboard().to_pandas()["model"]) == {"blind[first]", "pick_second"}
-    assert str(ab.rescore(second)) in alm("score", "latest").out + "\n" + str(second)
+    assert alm("score", "latest").out.rstrip("\n") in ab.rescore(second).to_markdown()
     assert ab.load_run("pick-sec").runs[0].folder.name == names[1]
     assert ab.load_run("latest").runs[0].folder.name == names[1]
     assert alm("show", "pick-sec").out == alm("show", "latest").out == alm("show", names[1]).out
@@ -199,11 +202,15 @@ def test_a_model_that_raises_fails_the_call_and_keeps_its_results(tmp_path: Path
 
 
 def test_ctrl_c_keeps_what_is_done() -> None:
-    asked: list[str] = []
+    log = Path("asked")  # on disk: what a function is bound to is part of its identity
+
+    def asked() -> list[str]:
+        return log.read_text().split() if log.exists() else []
 
     def interrupted(request: Request) -> str:
-        asked.append(request.id)
-        if len(asked) == 4:
+        with Path("asked").open("a") as file:
+            file.write(f"{request.id}\n")
+        if len(Path("asked").read_text().split()) == 4:
             os.kill(os.getpid(), signal.SIGINT)
         return "(a)"
 
@@ -212,9 +219,9 @@ def test_ctrl_c_keeps_what_is_done() -> None:
     assert isinstance(caught.value, ab.RunInterrupted)
     kept = len(caught.value.results.items)
     assert 0 < kept < 8
-    before = len(asked)
+    before = len(asked())
     assert len(ab.evaluate(interrupted, "mmau", data="demo", limit=8, batch_size=1).items) == 8
-    assert len(asked) - before == 8 - kept, "only what was left is asked"
+    assert len(asked()) - before == 8 - kept, "only what was left is asked"
 
 
 def test_progress_tells_of_every_batch() -> None:
@@ -277,3 +284,31 @@ def test_what_needs_no_model_works_without_torch_and_transformers(tmp_path: Path
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_functions_of_other_bound_values_are_other_models() -> None:
+    def bound(letter: str) -> Any:
+        return lambda request: letter
+
+    class Caller:
+        def __init__(self, letter: Any) -> None:
+            self.letter = letter
+
+        def __call__(self, request: Any) -> str:
+            return str(self.letter)
+
+    plain = [
+        bound("a"),
+        bound("b"),
+        Caller("a"),
+        Caller("b"),
+        functools.partial(max, "a"),
+        functools.partial(bound, "a"),
+    ]
+    known = [hash_function(function) for function in plain]
+    assert known[0] == hash_function(bound("a")) != known[1]
+    assert known[2] == hash_function(Caller("a")) != known[3]
+    assert known[4] is None, "a builtin has no source"
+    assert known[5] != hash_function(functools.partial(bound, "b"))
+    assert hash_function(Caller(object())) is None
+    assert FunctionAdapter(Caller(object())).identity.weights != FunctionAdapter(Caller(object())).identity.weights

@@ -161,3 +161,15 @@ def test_several_models_are_run_one_after_the_other(tmp_path: Path, monkeypatch:
     assert "unknown model 'eccho'" in wrong
     assert json.loads((Path("results/runs") / both.json["runs"][0]["run"] / "summary.json").read_text())["runs"]
     assert len(stored(Path("results/runs") / both.json["runs"][1]["run"])) == 2
+
+
+@pytest.mark.parametrize("seeds", ["[]", "[1, 1]", '["a"]', "[[1]]"])
+def test_seeds_are_different_whole_numbers(suite: Path, seeds: str) -> None:
+    suite.write_text(
+        f'[defaults]\ndata = "demo"\nseeds = {seeds}\nlimti = 2\n[models.blnd]\nmodel = ["x"]\n[tasks.mmua]\n'
+    )
+    line = refusal(alm("run", "--config", suite))
+    assert "seeds takes different whole numbers" in line
+    assert "model takes a name, found ['x']" in line
+    assert "unknown key 'limti'" in line
+    assert "unknown task 'mmua'" in line, "all at once"

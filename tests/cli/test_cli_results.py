@@ -15,7 +15,20 @@ from small_world import RATE, Ran, alm, cle, mmau, model, only_run, outputs, que
 METRIC = {"value", "low", "high", "n"}
 RUN_KEYS = {
     *("task", "model", "data", "revision", "split", "n", "skipped", "status", "metrics", "groups", "blind", "tables"),
-    *("partial", "run", "fingerprint", "prompt", "parser", "decoding", "identity", "fit", "items", "limit", "touched"),
+    *(
+        "partial",
+        "run",
+        "fingerprint",
+        "prompt",
+        "parser",
+        "decoding",
+        "identity",
+        "fit",
+        "items",
+        "limit",
+        "sample",
+        "touched",
+    ),
     *("reasons", "over_blind", "options", "answer_by", "solver", "questions", "main", "condition", "usage", "delivery"),
     "task_version",
 }
@@ -169,8 +182,8 @@ def test_show_filters() -> None:
     assert shown("--status", "unparsed", "--wrong") == ["item-001"]
     assert shown("--status", "skipped") == ["item-006"]
     assert shown("--id", "item-004") == ["item-004"]
-    screen = alm("show", "mmau-replay-said", "--out", "results/runs").err
-    assert "no run 'mmau-replay-said'" in screen, "a name is given in full, or by its end"
+    assert alm("show", "mmau-replay-said", "--out", "results/runs").status == 0, "any part of a name that one run has"
+    assert "no run 'mmau-replayed'" in alm("show", "mmau-replayed", "--out", "results/runs").err
     screen = alm("show", only_run(Path("results/runs")), "--wrong", "--limit", 2).out
     assert "── item-002 · ok" in screen
     assert re.search(r"\(c\) +Bird ← reference\n", screen)
@@ -188,12 +201,15 @@ def test_without_golds_no_answer_is_wrong() -> None:
     assert len(shown()) == 3
 
 
-def test_runs_are_found_by_the_end_of_their_name() -> None:
+def test_runs_are_found_by_any_part_of_their_name_and_as_the_latest() -> None:
     alm("run", "--model", "blind", "--tasks", "mmau,cle")
     names = sorted(path.parent.name for path in Path("results/runs").glob("*/run.json"))
     assert alm("show", names[1][-6:]).status == 0
+    assert (
+        alm("show", "mmau-blind").out == alm("show", "mmau").out != alm("show", "cle").out == alm("show", "latest").out
+    )
     assert "fits 2 runs" in refusal(alm("show", ""))
-    line = refusal(alm("show", "mmau-blind"))
+    line = refusal(alm("show", "mmau-blint"))
     assert line.partition("runs in results/runs: ")[2].startswith("mmau-blind-first-")
 
 

@@ -192,7 +192,7 @@ def test_twenty_lines_of_ones_own_give_tables_and_a_leaderboard_row(
     assert ran.status == 0
     assert "## mmau · MyAdapter" in ran.out
     assert "mmau/native@1" in ran.out
-    assert alm("leaderboard").out.count("| MyAdapter ") == 1
+    assert alm("leaderboard").out.count("| MyAdapter ") == 2, "in the overview and in its section"
     first = alm(*command, "--json").run["fingerprint"]
     assert alm(*command, "--model-arg", "letter=b", "--json").run["fingerprint"] != first, "an option is another run"
     Path("my_model.py").write_text(MINE.replace('f"(', 'f" ('))

@@ -130,7 +130,9 @@ def test_a_metric_of_another_package_is_shown_and_ranked_by_its_direction(site: 
         baseline = run["blind"]["another item's reference"]["wer"]["value"]
         assert run["metrics"]["wer"]["value"] < baseline, "it errs less than a sentence about another clip"
         over = run["over_blind"]["all"]["all"]["lead"]["value"]
-        assert over == pytest.approx(baseline - run["metrics"]["wer"]["value"]), "less error is a positive margin"
+        assert over == pytest.approx(run["metrics"]["wer"]["value"] - baseline), (
+            "a margin is the score less the baseline"
+        )
     text = alm("leaderboard").out
     assert "WER" in text
     assert text.index("| better ") < text.index("| worse ")

@@ -61,7 +61,7 @@ class ErrorTask:
 @pytest.fixture(autouse=True)
 def spec(monkeypatch: pytest.MonkeyPatch) -> None:
     known = MetricSpec(name=NAME, title="errors", scale="number", decimals=2, higher_is_better=False, rank=3)
-    monkeypatch.setitem(metrics._registry()[0], NAME, known)
+    monkeypatch.setitem(metrics._registry().entries, NAME, known)
 
 
 @pytest.fixture
