@@ -65,9 +65,9 @@ spice-engine: $(VENV)/.installed
 
 # PYTEST_ARGS chooses among the tests: make test PYTEST_ARGS=tests/cli
 # Files stay in order: sorted by their number of tests, those with few and long ones would end on one processor alone.
-# One worker more than processors, since tests of servers and child processes wait; at most 4.
+# A worker a processor, at most 4.
 PYTEST_ARGS ?=
-WORKERS ?= $(shell n=$$(nproc); echo $$((n < 3 ? n + 1 : 4)))
+WORKERS ?= $(shell n=$$(nproc); echo $$((n < 4 ? n : 4)))
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 

@@ -201,7 +201,9 @@ def test_a_model_that_raises_fails_the_call_and_keeps_its_results(tmp_path: Path
     assert len(ab.evaluate(broken, "mmau", data="demo", limit=3, max_failures="100%").items) == 3
 
 
-def test_ctrl_c_keeps_what_is_done() -> None:
+def test_ctrl_c_keeps_what_is_done(request: pytest.FixtureRequest) -> None:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job ignores it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, handler))
     log = Path("asked")  # on disk: what a function is bound to is part of its identity
 
     def asked() -> list[str]:
