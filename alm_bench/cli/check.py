@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
-from alm_bench.cli.output import print_blocks
+from alm_bench.cli.output import print_blocks, print_text
 
 
 def check(
@@ -31,6 +31,7 @@ def check(
     if json_:
         common.print_json({"model": adapter.identity.label, "question": question(adapter), **found.as_json()})
     else:
-        print_blocks(build_audio_check(adapter.identity.label, question(adapter), found.as_json()))
+        show = print_blocks if found.said else print_text  # a verdict alone is a line of plain text, in pipes too
+        show(build_audio_check(adapter.identity.label, question(adapter), found.as_json()))
     if found.verdict == "audio_not_delivered":
         raise typer.Exit(1)
