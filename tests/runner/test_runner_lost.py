@@ -35,7 +35,8 @@ STREAMED = (
 )
 FOLDER = "import pathlib, shutil; (folder,) = pathlib.Path({runs!r}).iterdir(); "
 HARMS = {
-    "the folder was removed": "shutil.rmtree(folder)",
+    # In one step: while a folder is emptied, a file in it is missed before the folder is.
+    "the folder was removed": "shutil.rmtree(folder.rename(folder.parents[1] / 'gone'))",
     "samples.jsonl was removed": "(folder / 'samples.jsonl').unlink()",
     "run.json was removed": "(folder / 'run.json').unlink()",
 }
