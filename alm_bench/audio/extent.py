@@ -18,16 +18,22 @@ _W64 = bytes.fromhex("2E91CF11A5D628DB04C10000")  # ends the identifier of a W64
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """`start`: offset of the sound in the file, in bytes. `declared`: bytes of sound, None where the header leaves it
-    open. `unterminated`: an Ogg stream without its last page, which a recorder that was stopped leaves, too.
-    `slack`: bytes that may be missing all the same. `size_at`: offset of a 32-bit size of zero that stands for an
-    unknown one; libsndfile takes it for an empty clip."""
+    """Range of a file that holds sound, as its header declares it."""
 
     start: int
+    """Offset of the sound in the file, in bytes."""
+
     declared: int | None
+    """Number of bytes of sound, None if the header leaves it open."""
+
     unterminated: bool = False
+    """True for an Ogg stream without its last page, as a stopped recorder leaves it."""
+
     slack: int = 0
+    """Number of bytes that may be missing nevertheless."""
+
     size_at: int | None = None
+    """Offset of a 32-bit size of zero that stands for an unknown one; libsndfile takes it for an empty clip."""
 
 
 def find_extent(file: BinaryIO, size: int) -> Extent | None:

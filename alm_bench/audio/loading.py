@@ -26,11 +26,16 @@ _GUARD_SECONDS = 1.0  # decoded beyond a crop from the start, so that the resamp
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
-    """`wave` is contiguous; `touched` is in the order of the steps; `seconds` is the clip's own duration."""
+    """Audio as an adapter receives it."""
 
     wave: Wave
+    """Samples, contiguous."""
+
     touched: tuple[Touch, ...]
+    """Preprocessing steps that changed the audio, in the order in which they were applied."""
+
     seconds: float
+    """Duration of the clip itself, before cropping or padding."""
 
 
 def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | None = None) -> Loaded:

@@ -52,18 +52,26 @@ ENCODER_FILES = {"htsat": ("state_dict", "sed_model."), "cnn14": ("model", "")}
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A network ready to answer. `name` is for labels; `sha256` is of the weights."""
+    """A network with its tokenizer, in evaluation mode."""
 
     model: Mellow
+    """The network."""
+
     tokenizer: Tokenizer
+    """Tokenizer of its language model."""
+
     name: str
+    """Label for tables: the checkpoint's name and the first digits of its hash."""
+
     sha256: str
+    """Hash of the weights file."""
 
 
 def load(checkpoint: str | None) -> Loaded:
-    """`v0` or `v0_s` (hub), a file in their layout, a folder of ours, a bundled network, or None for `mini`.
+    """Load a network: `v0` or `v0_s` (hub), a file in their layout, a folder of ours, a bundled network, or `mini` for
+    None.
 
-    Raises CheckpointError, one line, for anything that cannot be used.
+    Raises CheckpointError, in one line, if the checkpoint cannot be used.
     """
     if checkpoint is None or checkpoint in SHIPPED:
         name = checkpoint or "mini"
@@ -302,7 +310,7 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 
 def _untied(model: Mellow) -> dict[str, Tensor]:
-    """The state without the output layer that repeats the embeddings."""
+    """Return the state dict without the output layer, which repeats the embeddings."""
     return {name: value for name, value in model.state_dict().items() if name != TIED}
 
 

@@ -89,8 +89,8 @@ class Decoder(ABC):
 
     @abstractmethod
     def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
-        """What the first layer gets of embedded tokens x (B, n, D) at `places` (1 or B, n), and what every layer is
-        told of the places."""
+        """Return the first layer's input for embedded tokens x (B, n, D) at `places` (1 or B, n), and the position
+        encoding that every layer gets."""
 
     @abstractmethod
     def leave(self, x: Tensor) -> Tensor:

@@ -11,9 +11,10 @@ from alm_bench.mellow.logmel import LogMel
 
 
 class Encoded(NamedTuple):
-    """Output of the network itself: `classes` (B, classes, steps), scores before the sigmoid.
+    """Raw output of the encoder network: `classes` (B, classes, steps), scores before the sigmoid.
 
-    `latent` is (B, width) where it is of the whole clip, (B, frames, width) where it is of its frames.
+    `latent` is (B, width) for an encoder that describes the whole clip, (B, frames, width) for one that describes
+    frames.
     """
 
     latent: Tensor
@@ -54,7 +55,7 @@ class Encoder(nn.Module):
 
     @abstractmethod
     def heard(self, encoded: Encoded) -> EncodedClip:
-        """Probabilities from class scores."""
+        """Convert class scores to probabilities."""
 
     def forward(self, waves: Tensor) -> EncodedClip:
         """`waves` (B, config.samples), float32."""

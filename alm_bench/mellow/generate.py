@@ -29,11 +29,13 @@ LIKELY = (64, 512, 4096)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an answer follows: the keys and values of what was read before, if anything was, and then embedded tokens,
-    (n, D) with n > 0."""
+    """Sequence that an answer follows."""
 
     prefix: KVCache | None
+    """Keys and values of tokens processed before, None if there are none."""
+
     prompt: Tensor
+    """Embedded tokens after them, (n, D) with n > 0."""
 
     @property
     def start(self) -> int:
@@ -46,18 +48,24 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """One answer: its tokens before the stop token, and whether the token limit ended it instead."""
+    """Tokens of one answer."""
 
     tokens: tuple[int, ...]
+    """Token ids before the stop token."""
+
     truncated: bool
+    """True if the token limit ended the answer instead of the stop token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """Natural logarithm of an answer's probability, a sum over its `tokens`."""
+    """Log-likelihood of an answer."""
 
     total: float
+    """Sum of the natural logarithms of its tokens' probabilities."""
+
     tokens: int
+    """Number of tokens in the sum."""
 
     @property
     def mean(self) -> float:
@@ -67,13 +75,19 @@ class Likelihood:
 
 @dataclass(slots=True)
 class Row:
-    """One answer in the making. `dice` is the item's own random generator, so that results do not depend on the
-    batch."""
+    """State of an answer that is being generated."""
 
     dice: np.random.Generator
+    """The item's own random generator, so that results do not depend on the composition of the batch."""
+
     length: int
+    """Number of columns of the sequence so far."""
+
     tokens: list[int]
+    """Token ids generated so far."""
+
     stopped: bool = False
+    """True once the stop token was drawn."""
 
 
 class Engine:
@@ -141,10 +155,10 @@ class Engine:
     def log_likelihoods(
         self, contexts: Sequence[Context], answers: Sequence[Sequence[Sequence[int]]]
     ) -> list[list[Likelihood]]:
-        """Of each of the `answers` (token ids) that are given after a context, in order.
+        """Compute the log-likelihood of each of the `answers` (token ids) to each context, in order.
 
-        A context is read once; all its answers are one batch that goes on from it. Raises UsageError for an empty one
-        or one beyond the last position, AdapterError where numbers are not finite.
+        A context is processed once; all answers to it form one batch that continues from its keys and values. Raises
+        UsageError for an empty answer or one beyond the last position, AdapterError if a value is not finite.
         """
         for context, given in zip(contexts, answers, strict=True):
             if not given or not all(given):
@@ -161,7 +175,7 @@ class Engine:
         return [found[i] for i in range(len(contexts))]
 
     def _scored(self, read: KVCache, first: Tensor, answers: Sequence[Sequence[int]]) -> list[Likelihood]:
-        """Answers after one context: `read` is what it left, `first` (vocabulary,) the logits after it."""
+        """Score answers to a context: `read` holds its keys and values, `first` (vocabulary,) the logits after it."""
         logits = first.expand(len(answers), 1, -1)
         longest = max(map(len, answers))
         if longest > 1:
@@ -181,8 +195,8 @@ class Engine:
         ]
 
     def _read(self, contexts: Sequence[Context], more: int) -> tuple[list[int], KVCache, Tensor]:
-        """Read every context: their order in the batch, its keys and values with room for at least `more` columns, and
-        what follows the last token of each, (B, D)."""
+        """Process every context. Return their order in the batch, keys and values with room for at least `more`
+        columns, and the hidden state after the last token of each, (B, D)."""
         parts = list(self._parts([len(context.prompt) for context in contexts]))
         widest = max(context.start for context in contexts) + max(len(context.prompt) for context in contexts)
         order = [i for part in parts for i in part]
@@ -222,8 +236,8 @@ class Engine:
         return self._finite(self._step(x, cache, starts, torch.zeros_like(tokens)[:, None]))[:, 0]
 
     def _finite(self, after: Tensor | None) -> Tensor:
-        """What follows some tokens. Raises AdapterError where it is no number: one item's NaN would pass for an answer,
-        and those that it left in the keys and values would reach the batches after it."""
+        """Return hidden states or logits unchanged if they are finite. Raises AdapterError otherwise: one item's NaN
+        would be taken for an answer, and NaNs left in the keys and values would reach later batches."""
         assert after is not None
         if not after.isfinite().all():
             self._memory = self.decoder.memory(0, 0)
@@ -234,7 +248,7 @@ class Engine:
         return after
 
     def _places(self, starts: Sequence[int]) -> Tensor | int:
-        """One number where all rows have the same: their columns are then written as one block."""
+        """Return one number if all rows start at the same column: their columns are then written as one block."""
         return starts[0] if len(set(starts)) == 1 else torch.tensor(starts, device=self.decoder.embeddings.device)
 
     def _grown(self, cache: KVCache, rows: int) -> KVCache:
@@ -253,7 +267,7 @@ class Engine:
         yield part
 
     def _padded(self, rows: Sequence[Tensor]) -> Tensor:
-        """(B, longest, D), padded on the right."""
+        """Stack rows into (B, longest, D), padded on the right."""
         return pad_sequence(list(rows), batch_first=True).to(self.decoder.embeddings)
 
     def _check(self, decoding: Decoding, longest: int) -> None:

@@ -181,7 +181,7 @@ class HTSAT(Encoder):
         return Encoded(latent=x.mean(dim=(2, 3)), classes=self.tscam_conv(x)[:, :, 0])
 
     def heard(self, encoded: Encoded) -> EncodedClip:
-        """Each step is repeated to the number of frames, as published."""
+        """Return probabilities and latent; each step is repeated to the number of frames, as published."""
         latent, classes = encoded
         frames = classes.sigmoid().transpose(1, 2)
         return EncodedClip(

@@ -9,7 +9,7 @@ from alm_bench.core.errors import CheckpointError
 
 
 def cached(repo: str, file: str) -> Path | None:
-    """The file in the local hub cache (HF_HUB_CACHE), if it is there."""
+    """Return the path of the file in the local hub cache (HF_HUB_CACHE), or None."""
     path = try_to_load_from_cache(repo, file)
     return Path(path) if isinstance(path, str) else None
 

@@ -31,30 +31,44 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A decoded clip as the network begins with it: its log-mel (frames, mels), and a key that tells this from all
-    others: the same clip under another crop, or with noise on it, is another."""
+    """Log-mel of a decoded clip."""
 
     key: str
+    """Identifies the clip's content: another crop of the same clip, or noise added to it, gives another key."""
+
     logmel: Tensor
+    """Shape (frames, mels)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`id` seeds sampling. Clips, decoded or listened to, have exactly the encoder's number of samples."""
+    """One question on one or two clips, which have exactly the encoder's number of samples."""
 
     id: str
+    """Id of the item; seeds sampling."""
+
     prompt: str
+    """Text of the question."""
+
     first: Wave | Clip
+    """First clip, as samples or as its log-mel."""
+
     second: Wave | Clip | None
+    """Second clip, None if the question has one clip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text` as written, up to the stop token; `tokens` counts it without that; `truncated` by the token limit."""
+    """One answer."""
 
     text: str
+    """Decoded text up to the stop token."""
+
     tokens: int
+    """Number of its tokens, without the stop token."""
+
     truncated: bool
+    """True if the token limit ended the answer."""
 
 
 class Answerer:
@@ -97,14 +111,14 @@ class Answerer:
         return Clip(content([logmel.numpy()]), logmel)
 
     def answer(self, questions: Sequence[Question], decoding: Decoding) -> list[Answer]:
-        """One answer a question, in order."""
+        """Return one answer per question, in order."""
         return [
             Answer(self.tokenizer.decode(row.tokens, skip_special_tokens=False), len(row.tokens), row.truncated)
             for row in self.written(questions, decoding)
         ]
 
     def written(self, questions: Sequence[Question], decoding: Decoding) -> list[Generated]:
-        """The tokens of one answer a question, in order."""
+        """Return the tokens of one answer per question, in order."""
         if not questions:
             return []
         return self.engine.generate(self._contexts(questions), [question.id for question in questions], decoding)
@@ -161,7 +175,8 @@ class Answerer:
         return rows
 
     def _had(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
-        """By key what is kept of it, or else what `make` makes of it, which is kept from now on."""
+        """Return values by key: cached ones, and those that `make` computes for the other keys, which are cached from
+        now on."""
         kept: Any = self._kept  # of both kinds, each under keys of its own
         had: dict[Hashable, V] = {key: kept[key] for key in wanted if key in kept}
         missing = [key for key in wanted if key not in had]
