@@ -38,12 +38,19 @@ RESOURCES = tuple(f"{_MODELS}{folder}/{name}" for folder, names in _PARTS.items(
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """A jar that was fetched: the sha256 that it came with, what is known of that, and what was done to it."""
+    """A jar taken from the release archive."""
 
     path: Path
+    """Where it was written."""
+
     sha256: str
+    """Hash of the jar as it was in the archive."""
+
     known: str | None
+    """What that hash is known to be, None for an unknown build."""
+
     cut: bool
+    """True if only the members that SPICE loads were kept."""
 
 
 def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_archive: bool = False) -> list[Jar]:
@@ -85,7 +92,7 @@ def _placed(jar: Path, place: Path, cut: bool) -> Jar:
 
 
 def _cut(jar: zipfile.ZipFile, place: Path) -> None:
-    """Write what SPICE loads; reading a member to its end checks it."""
+    """Write only the members that SPICE loads; reading each to its end verifies its checksum."""
     part = place.with_name(f"{place.name}.part")
     check_free_space(place.parent, sum(jar.getinfo(name).compress_size for name in RESOURCES))
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as target:

@@ -89,11 +89,17 @@ class _Part:
 
 @dataclass
 class Fetcher:
-    """Downloads files one after the other. `mirrors` maps beginnings of addresses to replacements."""
+    """Downloads files one after the other."""
 
     mirrors: Mapping[str, str] = field(default_factory=dict)
+    """Replacements for beginnings of addresses."""
+
     tell: Tell = lambda name, done, total: None
+    """Called with the progress of a download."""
+
     pause: Callable[[float], None] = time.sleep
+    """Waits for so many seconds before another try."""
+
     _unreachable: dict[str, str] = field(default_factory=dict, init=False)
     _records: dict[str, dict[str, str]] = field(default_factory=dict, init=False)
 

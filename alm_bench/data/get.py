@@ -21,28 +21,45 @@ LOCK = ".alm-bench-get.lock"
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """Result for one file, or for a task's clips (role `clips`).
-
-    `there`: it was before. `elsewhere`: its makers do not offer it, `note` says what to do. `failed`: `note` says why.
-    """
+    """Result for one file, or for a task's clips (role `clips`)."""
 
     task: str
+    """Name of the task."""
+
     role: str
+    """Role of the file on the task's card, or `clips`."""
+
     place: str
+    """File name or pattern on the card."""
+
     state: Literal["fetched", "there", "elsewhere", "failed"]
+    """`fetched`; `there`: it already existed; `elsewhere`: its makers do not offer it for download; `failed`."""
+
     note: str = ""
+    """Reason of a failure, or what to do about a file that is not offered."""
+
     path: Path | None = None
+    """Where the file is, None if it is missing."""
 
 
 @dataclass(frozen=True)
 class Downloader:
-    """Settings of a download. `missing` counts a task's absent clips, None while that is unknown."""
+    """Settings of a download."""
 
     folder: Path
+    """Folder that the files are written to."""
+
     fetcher: Fetcher
+    """Downloads single files."""
+
     missing: Callable[[], int | None] = lambda: None
+    """Counts a task's missing clips; returns None while that is unknown."""
+
     alternatives: bool = False
+    """Also fetch sources that the card marks as alternatives."""
+
     keep_archives: bool = False
+    """Keep archives after unpacking them."""
 
     def task(self, card: TaskCard, split: str) -> Iterator[FetchResult]:
         """Fetch a task's files and clips, one after the other. What cannot be had is among the results, and stops

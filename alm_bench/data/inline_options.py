@@ -23,12 +23,19 @@ NO_GOLD = "gold not among the options"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A question without its options. `target` is the answer's place among them, None with the reason in `skip`."""
+    """A multiple-choice question parsed from a text that holds its options."""
 
     question: str
+    """The text without the options."""
+
     choices: tuple[str, ...]
+    """Texts of the options."""
+
     target: int | None = None
+    """Index of the correct option, None if it cannot be determined."""
+
     skip: str | None = None
+    """Why it cannot, None otherwise."""
 
 
 def split_choice(asked: str, answer: str | None) -> Choice:

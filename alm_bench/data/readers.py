@@ -53,7 +53,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """One object a line; blank lines are passed over."""
+    """Read one object per line; blank lines are skipped."""
     import jsonlines
 
     with _reading(path), path.open(encoding="utf-8-sig") as file:

@@ -18,7 +18,11 @@ class LocalRoot:
     """A folder given with `--data`: the common root of several tasks' folders, or one task's folder itself."""
 
     path: Path
+    """The folder."""
+
     kind: str = "real"
+    """Kind of data that a run records: real or demo."""
+
     _index: AudioIndex | None = field(default=None, init=False, repr=False, compare=False)
 
     def locate(self, file: DataFile) -> Path:
@@ -71,7 +75,7 @@ class LocalRoot:
         return AudioRef(clip, self.path / wanted[0])
 
     def version(self) -> str | None:
-        """None: the files of a local folder tell by themselves."""
+        """Return None: local files are identified by their content."""
         return None
 
     def _first_matches(self, file: DataFile) -> tuple[Path, ...]:
@@ -104,7 +108,7 @@ class LocalRoot:
 
 
 def _shortened(patterns: Iterable[str]) -> list[str]:
-    """Every pattern as it is, then every pattern without its first folder, and so on down to the bare name."""
+    """List every pattern as it is, then every pattern without its first folder, and so on down to the bare name."""
     parts = [PurePosixPath(pattern).parts for pattern in patterns]
     depth = max(map(len, parts), default=0)
     shortened = ["/".join(part[cut:]) for cut in range(depth) for part in parts if len(part) > cut]
@@ -119,6 +123,6 @@ def _newest(matches: tuple[Path, ...], revisions: Mapping[str, str]) -> Path:
 
 
 def _normal(name: str) -> PurePosixPath:
-    """A clip's name as it stands in its id: forward slashes, no leading `./` or `/`, no `..`."""
+    """Normalise a clip's name as in its id: forward slashes, no leading `./` or `/`, no `..`."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     return PurePosixPath(*parts)

@@ -1,4 +1,4 @@
-"""A file of captions beside what they are compared with."""
+"""Reader of files with candidate captions and their references."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,17 +13,22 @@ from alm_bench.data.readers import check_unique_ids
 
 @dataclass(frozen=True, slots=True)
 class Captioned:
-    """A candidate caption and what it is compared with. `id` is the item's number where the file has none."""
+    """A candidate caption with its references."""
 
     id: str
+    """Id of the item, or its number (from 1) in a file without ids."""
+
     candidate: str
+    """Caption to be scored."""
+
     references: tuple[str, ...]
+    """One or more reference captions."""
 
 
 def read_captions(path: Path) -> list[Captioned]:
-    """Items with `candidate`, `references` and, where there is one, `id`: rows of JSON, JSONL, CSV or TSV.
+    """Read items with `candidate`, `references` and optionally `id` from JSON, JSONL, CSV or TSV.
 
-    References are a list of texts; in a CSV's cell a JSON list, or one text. Raises DataError naming file and item.
+    References are a list of texts; in a CSV cell a JSON list, or one text. Raises DataError naming file and item.
     """
     rows = read_rows(path, lambda row: "candidate" in row)
     if not rows:

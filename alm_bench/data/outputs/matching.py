@@ -18,13 +18,19 @@ FEW = 3
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What outputs have in common with questions: `common` ids, `unknown` ids that no question has, `unanswered`
-    questions. `differing` are common ids whose options or golds differ, as far as both sides have them."""
+    """Agreement of a file of outputs with a task's questions."""
 
     common: int
+    """Number of ids that both have."""
+
     unknown: tuple[str, ...]
+    """Ids of outputs that no question has."""
+
     unanswered: int
+    """Number of questions without an output."""
+
     differing: tuple[str, ...]
+    """Common ids whose options or references differ, where both sides have them."""
 
     @property
     def fits(self) -> bool:

@@ -28,7 +28,8 @@ def _read(row: RawRow, number: int) -> Row:
 
 
 def _attached(text: Any, attachments: Any) -> Any:
-    """Long texts lie apart from their place, under a hash. One that is not there cannot be taken for the text."""
+    """Resolve a long text that is stored separately under a hash. A missing attachment is not replaced by its
+    reference."""
     if not isinstance(text, str) or not text.startswith(_MARK):
         return text
     found = attachments.get(text.removeprefix(_MARK)) if isinstance(attachments, Mapping) else None
