@@ -22,11 +22,16 @@ MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A question about one sound. `about` is pitch, tempo, time, number or guess."""
+    """A question about one sound."""
 
     about: str
+    """Attribute: pitch, tempo, time, number or guess."""
+
     asked: str
+    """Text of the question."""
+
     answer: str
+    """Its answer."""
 
 
 def _extreme(factor: float, low: str, high: str) -> str:

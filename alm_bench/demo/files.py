@@ -29,16 +29,31 @@ _CLOTHO, _CAPS = "ClothoV21/evaluation", "AudioCapsLarger/test"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Number of questions, clips, pairs per difference tier, and rows to write."""
+    """Sizes of the demo data sets."""
 
     mmau: int = 960
+    """Questions of MMAU."""
+
     cle: int = 200
+    """Clips of CLE."""
+
     ace: int = 60
+    """Clips of ACE."""
+
     captioned: int = 150
+    """Captioned clips."""
+
     pairs: int = 200
+    """Pairs per tier of the difference tasks."""
+
     aqa: int = 100
+    """Clips of ClothoAQA."""
+
     train: int = 20_000
+    """Rows for training."""
+
     val: int = 1_200
+    """Rows for validation."""
 
 
 @cache
@@ -64,7 +79,7 @@ def _csv(path: Path, rows: Sequence[Row]) -> None:
 
 
 def _captioned(ace: DatasetRows, clips: int) -> DatasetRows:
-    """AudioCaps' file: five rows a clip, of the ACE clips first and then of free scenes."""
+    """Build AudioCaps' file: five rows per clip, first of the ACE clips and then of further scenes."""
     made = DatasetRows()
     for path, known in ace.scenes.items():
         made.scenes[path] = known

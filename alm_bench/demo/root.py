@@ -55,11 +55,18 @@ def _read(path: Path, scene: Scene, keep: bool) -> bytes:
 
 @dataclass
 class DemoRoot(LocalRoot):
-    """Evaluation clips stay on disk once read; training clips do not (there are thousands, and one takes 10 ms)."""
+    """The demo world as a data folder: annotations are written once, clips are synthesised when they are first used."""
 
     kind: str = "demo"
+    """Kind of data that a run records."""
+
     sizes: files.Sizes = field(default_factory=files.Sizes)
+    """Sizes of the data sets."""
+
     keep_training: bool = False
+    """Store synthesised training clips; by default they are made anew (there are thousands, and one takes 10 ms), while
+    evaluation clips are always stored."""
+
     _scenes: dict[str, dict[str, Scene]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def version(self) -> str:

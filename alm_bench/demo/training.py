@@ -129,7 +129,7 @@ def _question_rows(made: DatasetRows, split: str, choice: int, opened: int, seed
 
 
 def _drawn(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
-    """`count` of them, none twice before all were drawn once."""
+    """Draw `count` items; none is drawn a second time before all were drawn once."""
     drawn: list[T] = []
     while len(drawn) < count:
         drawn += rng.sample(items, min(len(items), count - len(drawn)))

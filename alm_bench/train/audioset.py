@@ -24,19 +24,27 @@ SUFFIXES = (".csv", ".tsv")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class that is heard from `start` to `stop` (seconds in the clip), or somewhere in it where they are None."""
+    """A sound event class of a clip; without times, it occurs somewhere in the clip."""
 
     name: str
+    """Name of the class."""
+
     start: float | None = None
+    """Start in seconds."""
+
     stop: float | None = None
+    """End in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A tag file: every clip with its labels, and the classes in the order of the encoder's outputs."""
+    """Content of a tag file."""
 
     clips: Mapping[AudioRef, Sequence[Label]]
+    """Labels of every clip."""
+
     classes: Sequence[str]
+    """Names of the classes, in the order of the encoder's outputs."""
 
     def targets(self, steps: int, seconds: float) -> Tensor:
         """uint8, (clips, steps, classes) of strong labels, (clips, classes) of weak ones."""

@@ -28,10 +28,13 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class LogMels:
-    """float16 (clips, frames, mels), memory-mapped. `silent` is what a clip of zeros gives, (frames, mels)."""
+    """Log-mels of all clips."""
 
     values: npt.NDArray[np.float16]
+    """Shape (clips, frames, mels), memory-mapped."""
+
     silent: Tensor
+    """Log-mel of a clip of zeros, (frames, mels)."""
 
     def __getitem__(self, places: Sequence[int]) -> Tensor:
         """(len(places), frames, mels) float32."""
@@ -39,8 +42,8 @@ class LogMels:
 
 
 def clip_content(ref: AudioRef) -> list[str | int]:
-    """What tells a clip's audio from any other's without reading it: of a file its path, size and time of change, of a
-    clip that is made what it is made from. With its id, which a random crop depends on. Raises AudioError."""
+    """Return a key of a clip's audio without reading it: path, size and modification time of a file, or the parameters
+    of a synthesised clip; with its id, which a random crop depends on. Raises AudioError."""
     if ref.content is not None:
         return [ref.id, ref.content]
     try:

@@ -13,9 +13,10 @@ CAPTION_KEYS = ("caption the audio", "caption first audio", "caption second audi
 
 @dataclass(frozen=True, slots=True)
 class Phrasing:
-    """`prompts` maps an `input` key to the ways in which it may be asked; the first is the one of evaluation."""
+    """Paraphrases of prompts."""
 
     prompts: Mapping[str, tuple[str, ...]]
+    """Paraphrases by `input` key; the first is the one used in evaluation."""
 
     @staticmethod
     @cache

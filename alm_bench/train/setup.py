@@ -30,18 +30,30 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class Prepared:
-    """`lengths` (rows,) order rows into batches of like length."""
+    """Everything that a trainer needs before its first step."""
 
     model: Mellow
+    """Network with its initial weights."""
+
     tokenizer: Tokenizer
+    """Tokenizer of its language model."""
+
     protocol: Protocol
+    """How prompts and clips are prepared."""
+
     corpus: Corpus
+    """Training rows and clips."""
+
     lengths: npt.NDArray[np.int64]
+    """Characters of prompt and answer per row, (rows,), by which rows are sorted into batches."""
+
     validation: Corpus | None = None
+    """Validation rows and clips."""
 
 
 def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
-    """Raises DataError, CheckpointError, UsageError: everything that can be wrong is found before training starts."""
+    """Load data and network, and check everything before training starts. Raises DataError, CheckpointError,
+    UsageError."""
     check_objectives(config)
     sources = [read_source(part, config.missing_audio) for part in config.data]
     held_out = [read_source(part, config.missing_audio) for part in config.validation]
@@ -56,7 +68,8 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
 
 
 def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> tuple[Mellow, Tokenizer]:
-    """A checkpoint to go on from, or a new network; its language model and encoder may start from their own weights."""
+    """Load a checkpoint to continue from, or build a new network, whose language model and encoder may have weights of
+    their own."""
     if config.init is not None:
         loaded = load(config.init)
         return loaded.model, loaded.tokenizer

@@ -28,27 +28,42 @@ def clip_key(ref: AudioRef) -> ClipKey:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One example: `prompt` and `answer` as ReasonAQA has them, one or two clips, the part it belongs to.
-
-    `difficulty` is easy, medium or hard; rows that say nothing are easy.
-    """
+    """One training example."""
 
     prompt: str
+    """Prompt, as in ReasonAQA."""
+
     answer: str
+    """Answer, as in ReasonAQA."""
+
     clips: tuple[AudioRef, ...]
+    """One or two clips."""
+
     subtype: str = ""
+    """Part of the data that it belongs to."""
+
     difficulty: str = "easy"
+    """easy, medium or hard; easy if the data does not say."""
 
 
 @dataclass(slots=True)
 class Source:
-    """The rows of one `[[data]]` table, or its tagged clips, and the clips left out because they are missing."""
+    """Rows or tagged clips of one `[[data]]` table."""
 
     config: DataConfig
+    """The table."""
+
     rows: list[Row]
+    """Its rows."""
+
     root: DataRoot
+    """Folder of the clips."""
+
     missing: list[str] = field(default_factory=list)
+    """Clips that were left out because their files are missing."""
+
     tagged: Tagged | None = None
+    """Content of a tag file, None for other sources."""
 
     @property
     def clips(self) -> list[AudioRef]:
@@ -58,7 +73,7 @@ class Source:
         return list(found.values())
 
     def phrased(self, index: int, seed: int) -> tuple[str, str]:
-        """Prompt and answer of row `index` as training sees them: the rewritten keys drawn anew for each `seed`."""
+        """Return prompt and answer of row `index` with paraphrases drawn for this `seed`."""
         row = self.rows[index]
         return Phrasing.shipped().rewrite(row.prompt, row.answer, random.Random(f"{seed}/{index}"))
 
