@@ -12,7 +12,10 @@ from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Reque
 
 @dataclass(frozen=True, slots=True)
 class BlindOptions:
+    """Options of the model blind."""
+
     strategy: Literal["first", "longest", "random"] = "first"
+    """Option to choose: the first, the longest, or a random one seeded by the item."""
 
 
 class BlindAdapter:
@@ -48,7 +51,7 @@ class BlindAdapter:
 
 
 def _drawn(request: Request, seed: int) -> int:
-    """Seeded by the item, so that order and batches change nothing."""
+    """Draw an option's index, seeded by the item, so that the order of items and batches changes nothing."""
     return int(np.random.default_rng([seed, zlib.crc32(request.id.encode())]).integers(len(request.choices)))
 
 

@@ -21,10 +21,13 @@ SURE = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class MellowProbeOptions:
-    """`checkpoint`: whose encoder, as for the model mellow. `hears=text` is the same probe without a clip."""
+    """Options of the model mellow-probe."""
 
     checkpoint: str | None = None
+    """Checkpoint whose encoder is used, as for the model mellow."""
+
     hears: Hears = "audio+text"
+    """`audio+text`, or `text` for the same probe without clips (text-only baseline)."""
 
 
 class MellowProbe(ProbeAdapter):
@@ -82,7 +85,7 @@ def _presence(encoder: Any, wave: Wave, device: Any) -> Vector:
 
 
 def learned(clips: Sequence[Vector], texts: Sequence[str]) -> Features:
-    """Reductions fitted on the development rows, none of which knows an answer."""
+    """Fit dimension reductions on the development rows; they use no answers."""
     import numpy as np
     from sklearn.decomposition import PCA, TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer

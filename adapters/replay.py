@@ -11,15 +11,22 @@ from alm_bench.data import Columns, Duplicates, file_sha256, read_stored
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """`outputs`: a file in any of the shapes of docs/replay.md. `column` and `id` name where its texts and ids are, as
-    a key or a dotted path; `duplicates` says which output counts of an id that repeats. `label` is the model's name in
-    tables."""
+    """Options of the model replay."""
 
     outputs: Path
+    """File of outputs in any of the formats of docs/replay.md."""
+
     column: str | None = None
+    """Key or dotted path of the outputs' texts."""
+
     id: str | None = None
+    """Key or dotted path of the items' ids."""
+
     duplicates: Duplicates = "error"
+    """Which output counts if an id repeats."""
+
     label: str | None = None
+    """Name of the model in tables."""
 
 
 class ReplayAdapter:

@@ -34,15 +34,19 @@ TWIN = "text-only probe"
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Standardised features and an L2-penalised multinomial logistic regression over the texts of the options.
-
-    `c` is the strength that is best in cross-validation, whose accuracy `validated` is; folds never part a clip.
-    """
+    """Standardised features and an L2-penalised multinomial logistic regression over the texts of the options."""
 
     labels: tuple[str, ...]
+    """Texts of the options that it was fitted on."""
+
     pipeline: Any
+    """The fitted scikit-learn pipeline."""
+
     c: float
+    """Inverse regularisation strength, the best in cross-validation."""
+
     validated: float
+    """Accuracy in cross-validation; all rows of a clip are in the same fold."""
 
     @classmethod
     def fit(cls, features: Matrix, answers: Sequence[str], clips: Sequence[str]) -> "Probe":
@@ -102,19 +106,24 @@ def _fit(features: Matrix, said: Any, c: float) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Features of a probe's rows: `related` from clips' vectors and texts, `read` from texts alone."""
+    """Functions that turn rows into features."""
 
     related: Callable[[Sequence[Any], Sequence[str]], Matrix]
+    """Features of clips' vectors with texts."""
+
     read: Callable[[Sequence[str]], Matrix]
+    """Features of texts alone, for the text-only baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The network under a probe. `embed` gives a wave's vector, `features` learns from the development rows' clips
-    (none for a probe that only reads) and texts what to tell of them."""
+    """The network under a probe."""
 
     embed: Callable[[Wave], Any]
+    """Returns the vector of a waveform."""
+
     features: Callable[[Sequence[Any], Sequence[str]], Features]
+    """Fits the features on the clips' vectors (empty for a text-only probe) and texts of the development rows."""
 
 
 class ProbeAdapter:

@@ -33,27 +33,39 @@ PROMPTS = Path(__file__).with_name("prompts.toml")
 
 @dataclass(frozen=True, slots=True)
 class CascadeOptions:
-    """`captioner`: a model that listens, its options as `captioner.KEY=VALUE`. `llm`: one that reads, its as `llm.KEY`.
-
-    `prompt`: strong tells the language model how to use captions and to answer with an option, weak does not.
-    `caption_prompt`: what the captioner is asked in place of its set's prompt. `cache`: keep captions on disk.
-    """
+    """Options of the model cascade."""
 
     captioner: Named = field(default_factory=lambda: Named("mellow"))
+    """Model that describes the clips; its options are `captioner.KEY=VALUE`."""
+
     llm: Named = field(default_factory=lambda: Named("text"))
+    """Language model that answers from the captions; its options are `llm.KEY=VALUE`."""
+
     prompt: Literal["weak", "strong"] = "strong"
+    """`strong` tells the language model how to use captions and to answer with an option, `weak` does not."""
+
     caption_prompt: str | None = None
+    """Prompt for the captioner in place of the default one."""
+
     cache: bool = True
+    """Keep captions on disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerPrompt:
-    """Text around a question: `one` or `two` captions, and a sentence for questions with options."""
+    """Texts of the language model's prompt."""
 
     version: int
+    """Version of these texts."""
+
     one: str
+    """Template for one caption."""
+
     two: str
+    """Template for two captions."""
+
     options: str
+    """Sentence added to questions with options."""
 
     @property
     def hash(self) -> str:
@@ -135,7 +147,7 @@ def _with(output: Output, captions: Sequence[str]) -> Output:
 
 
 def _made(part: str, named: Named, runtime: Runtime) -> Adapter:
-    """One of the two models. Raises UsageError for one that is none of its own."""
+    """Build one of the two models. Raises UsageError if it is a cascade itself."""
     entry = catalogue().adapter(named.name)
     if issubclass(entry.cls, CascadeAdapter):
         raise UsageError(f"{part}={named.name}: a cascade is made of two other models")
@@ -176,7 +188,7 @@ def _identity(
 
 
 def _joined(values: Any) -> str | None:
-    """The one that both have, or theirs in order."""
+    """Return the value that both models share, or their values joined by `+`."""
     found = dict.fromkeys(str(value) for value in values if value is not None)
     return "+".join(found) or None
 

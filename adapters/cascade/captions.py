@@ -17,12 +17,19 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class CaptionPrompt:
-    """`openings` are what a model was trained to begin a caption with: no part of it."""
+    """How a captioner is asked."""
 
     version: int
+    """Version of this prompt."""
+
     prompt: str
+    """Text of the prompt."""
+
     openings: tuple[str, ...]
+    """Phrases with which a model was trained to begin a caption; they are removed."""
+
     max_new_tokens: int
+    """Token limit of a caption."""
 
     @property
     def hash(self) -> str:
@@ -82,7 +89,8 @@ class Captions:
         return failed
 
     def _requests(self, request: Request) -> list[Request]:
-        """One for each clip. A captioner that always takes two gets the item's spare one, or its other clip."""
+        """Build one request per clip. A captioner that always takes two clips gets the item's spare one, or its other
+        clip."""
         spares = self._captioner.audio is not None and self._captioner.audio.spare
         heard = [*request.audio, *(() if request.spare is None else (request.spare,))]
         found = []
@@ -130,7 +138,7 @@ def _file(folder: Path, key: str) -> Path:
 
 
 def _stored(file: Path) -> str | None:
-    """The caption of a file, None where there is none or no whole one."""
+    """Read the caption of a file; None if it is missing or incomplete."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))["caption"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -36,23 +36,30 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True, slots=True)
 class ClapOptions:
-    """`path`: a hub id or a folder in transformers' layout. `revision`: a branch, tag or commit of the hub's.
-
-    `template`: what an option is put in before it is compared, from {option} and {question}.
-    """
+    """Options of the model clap."""
 
     path: str = DEFAULT
+    """Hub id, or folder in transformers' layout."""
+
     revision: str | None = None
+    """Branch, tag or commit on the hub."""
+
     template: str = "{option}"
+    """Text that is compared with the clip, from {option} and {question}."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClapProbeOptions:
-    """`path` and `revision` as for clap. `hears=text` is the same probe without a clip."""
+    """Options of the model clap-probe."""
 
     path: str = DEFAULT
+    """Hub id, or folder in transformers' layout."""
+
     revision: str | None = None
+    """Branch, tag or commit on the hub."""
+
     hears: Hears = "audio+text"
+    """`audio+text`, or `text` for the same probe without clips (text-only baseline)."""
 
 
 class Clap:
@@ -146,7 +153,7 @@ def _unit(output: Any) -> Vector:
 
 @contextmanager
 def _seeded(wave: Wave) -> Iterator[None]:
-    """numpy's global generator, which the extractor draws the parts of a long clip from, seeded by the clip."""
+    """Seed numpy's global generator by the clip: the feature extractor draws the parts of a long clip from it."""
     import numpy as np
 
     state = np.random.get_state()  # noqa: NPY002

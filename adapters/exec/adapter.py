@@ -33,23 +33,32 @@ LOG = "worker.log"
 
 @dataclass(frozen=True, slots=True)
 class ExecOptions:
-    """`command`: split as a shell would (quotes count), run without one. `env`: more variables, `A=1 B='two words'`; a
-    name alone (`HF_TOKEN`) is one that the environment must have. Secrets among them are stored as `[set]`.
-
-    `timeout`: seconds without a reply, while there are requests, after which the worker is taken for hung;
-    `start_timeout`: until its first line. `restarts`: how often in a row, no answer between, it is started again.
-    `audio`: clips as files that are removed after the reply, or inside the line; `samples`: how they are written.
-    `batch`: requests sent before the first of them is answered; the worker's own number where none is given.
-    """
+    """Options of the model exec."""
 
     command: str
+    """Command of the worker, split as a shell would (quotes count), run without a shell."""
+
     timeout: float = 600.0
+    """Seconds without a reply, while requests are pending, after which the worker is considered hung."""
+
     start_timeout: float = 900.0
+    """Seconds until the worker's first line."""
+
     restarts: int = 20
+    """Number of restarts in a row without an answer in between."""
+
     audio: Literal["paths", "base64"] = "paths"
+    """Send clips as paths of temporary files, removed after the reply, or as base64 within the line."""
+
     samples: Encoding = "float32"
+    """Encoding of the samples."""
+
     batch: int | None = None
+    """Number of requests sent before the first reply; None: the worker's own number."""
+
     env: str = ""
+    """Additional variables, `A=1 B='two words'`; a name alone (`HF_TOKEN`) must be set in the environment. Secrets are
+    stored as `[set]`."""
 
     def __post_init__(self) -> None:
         for name, least in (("timeout", 0.001), ("start_timeout", 0.001), ("restarts", 0), ("batch", 1)):
@@ -165,8 +174,8 @@ class ExecAdapter:
     def _blamed(
         self, fault: Fault, opened: dict[str, Request], doubtful: deque[Request]
     ) -> Iterator[tuple[Request, Output]]:
-        """The request that was alone with the fault, failed; several, or one that may have met what an answer before
-        it left behind, are to be asked again."""
+        """Fail the request that was alone with the fault. Several requests, or one that may have been affected by an
+        earlier one, are queued to be sent again."""
         self._process.stop()
         self._reason = replace_secrets(
             str(fault), self._secrets
@@ -249,7 +258,7 @@ def _split(text: str, option: str) -> list[str]:
 
 
 def _variables(text: str) -> dict[str, str]:
-    """By name; a name without a value is looked up in the environment. Raises UsageError."""
+    """Parse variables; a name without a value is looked up in the environment. Raises UsageError."""
     variables = {}
     for part in _split(text, "env"):
         key, equals, value = part.partition("=")

@@ -96,7 +96,7 @@ class Log:
         return next((" ".join(line.split())[:300] for line in reversed(lines) if line.strip()), "")
 
     def kept(self) -> Path | None:
-        """The file that holds it, made where there is none yet; None where nothing was written."""
+        """Return the file that holds the log, creating it if needed; None if nothing was written."""
         if self._path is None and self._unfiled:
             handle, name = tempfile.mkstemp(prefix="alm-bench-worker-", suffix=".log")
             os.close(handle)
@@ -105,9 +105,9 @@ class Log:
 
 
 class Process:
-    """One child in a process group of its own, which ends with this object or with the interpreter at the latest.
+    """Child process in a process group of its own, which ends at the latest with this object or with the interpreter.
 
-    Its standard input ends when this process does, whatever ended that.
+    Its standard input is closed when this process ends, for any reason.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Log) -> None:

@@ -44,13 +44,19 @@ _REPLY: Mapping[str, type] = {
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """A worker's first line: who answers, what is done to its clips, how many requests it likes to have at once, and
-    whether it puts clips into its model itself (see `core.Adapter`)."""
+    """First line of a worker."""
 
     identity: AdapterIdentity
+    """Identity of its model."""
+
     audio: AudioPolicy | None
+    """Its audio policy, None for a model without audio."""
+
     batch: int
+    """Number of requests that it prefers to have at once."""
+
     delivery: Delivery
+    """How clips reach the model (see `core.Adapter`)."""
 
 
 def read_hello(line: bytes) -> Hello:

@@ -34,25 +34,37 @@ _ANSWER = re.compile(r"\s*<answer>(.*?)</answer>\s*", re.DOTALL | re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class HFOptions:
-    """`path`: ORG/NAME on the hub, or a folder; a short name's own where none is given. `revision`: a branch, tag or
-    commit.
-
-    `dtype`: float32, bfloat16 or float16; the checkpoint's own on a GPU and float32 on a CPU where none is given.
-    `device_map`, `attn`: as transformers takes them. `lora`: a folder or repository of a LoRA. `quantization`: by
-    bitsandbytes. `content`: clips as parts of a message, or their placeholders written into its text; the family's own
-    where none is given. `system`: a system message. `trust_remote_code`: run the checkpoint's own code.
-    """
+    """Options of Hugging Face models."""
 
     path: str | None = None
+    """ORG/NAME on the hub, or a folder; None: the short name's own checkpoint."""
+
     revision: str | None = None
+    """Branch, tag or commit."""
+
     dtype: str | None = None
+    """float32, bfloat16 or float16; None: the checkpoint's own on a GPU, float32 on a CPU."""
+
     device_map: str | None = None
+    """As in transformers."""
+
     attn: Literal["sdpa", "eager", "flash_attention_2"] | None = None
+    """Attention implementation, as in transformers."""
+
     lora: str | None = None
+    """Folder or repository of a LoRA."""
+
     quantization: Literal["4bit", "8bit"] | None = None
+    """Number of bits, by bitsandbytes."""
+
     content: Literal["parts", "string"] | None = None
+    """Clips as `parts` of a message, or as placeholders in its text (`string`); None: as the model family expects."""
+
     system: str | None = None
+    """System message."""
+
     trust_remote_code: bool = False
+    """Run the checkpoint's own code."""
 
 
 class HFAdapter:

@@ -20,15 +20,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """One answer: its tokens before the stop token, and whether the token limit ended it instead."""
+    """Tokens of one answer."""
 
     tokens: tuple[int, ...]
+    """Token ids before the stop token."""
+
     truncated: bool
+    """True if the token limit ended the answer instead of the stop token."""
 
 
 @torch.inference_mode()
 def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[GeneratedText]:
-    """One answer a row. Greedy decoding takes the likeliest token, without any of a checkpoint's own penalties."""
+    """Generate one answer per row. Greedy decoding ignores penalties that a checkpoint's configuration sets."""
     drawn = LogitsProcessorList()
     if decoding.method == "nucleus":
         drawn.append(NucleusSampling([row.request.id for row in encoded.rows], decoding))
@@ -40,21 +43,24 @@ def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[Generate
 
 
 def _cut(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:
-    """Up to the first stop token; what follows it is padding."""
+    """Keep tokens up to the first stop token; padding follows it."""
     end = next((place for place, token in enumerate(tokens) if token in stops), None)
     return GeneratedText(tuple(tokens[:end]), end is None)
 
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """Which sequences are to be computed behind a prompt, so that every answer's tokens are predicted in one of them.
+    """Token sequences to compute after a prompt so that each answer's tokens are predicted in one of them.
 
-    `rows[i]` is fed behind a copy of the prompt; answer `j` is predicted along `rows[owner[j]]`. An answer whose tokens
-    but the last begin another's costs nothing: letters ride along with the written options.
+    An answer that, without its last token, is the beginning of another costs nothing: letters share the sequence of the
+    option's text.
     """
 
     rows: tuple[tuple[int, ...], ...]
+    """Sequences; each is computed after a copy of the prompt."""
+
     owner: tuple[int, ...]
+    """Answer `j` is predicted along `rows[owner[j]]`."""
 
 
 def feeds(answers: Sequence[Sequence[int]]) -> Feeds:

@@ -29,26 +29,45 @@ _BUILT = {"torchaudio", "torchvision"}
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """Settings for loading a network. `device` auto, cpu or cuda; `dtype` a name, or None for the checkpoint's own on a
-    GPU and float32 on a CPU."""
+    """Settings for loading a network."""
 
     device: str = "auto"
+    """auto, cpu or cuda."""
+
     dtype: str | None = None
+    """Name of a torch dtype; None: the checkpoint's own on a GPU, float32 on a CPU."""
+
     device_map: str | None = None
+    """As in transformers."""
+
     attn: str | None = None
+    """Attention implementation, as in transformers."""
+
     quantization: str | None = None
+    """4bit or 8bit."""
+
     remote_code: bool = False
+    """Run the checkpoint's own code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """`stops` are the ids of the tokens that end an answer."""
+    """A loaded checkpoint."""
 
     family: Family
+    """Settings of its model type."""
+
     processor: Any
+    """Its processor."""
+
     model: Any
+    """Its network."""
+
     stops: tuple[int, ...]
+    """Ids of the tokens that end an answer."""
+
     lora: Source | None = None
+    """Source of the LoRA, if there is one."""
 
     @property
     def tokenizer(self) -> Any:

@@ -17,29 +17,42 @@ from alm_bench.core import Request, Wave
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request as the network gets it, at `place` in its batch.
-
-    `text` is the rendered prompt, with a placeholder for each of `waves`; `joined` where two clips became one. A row
-    with a `problem` is not asked.
-    """
+    """One request of a batch."""
 
     place: int
+    """Index in the batch."""
+
     request: Request
+    """The request."""
+
     text: str = ""
+    """Rendered prompt, with a placeholder for each waveform."""
+
     waves: tuple[Wave, ...] = ()
+    """Waveforms."""
+
     joined: bool = False
+    """True if two clips were concatenated."""
+
     problem: str | None = None
+    """Why the request cannot be sent, None otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Rows of one batch: `inputs` for the network, left padded, and how many tokens of each row are no padding, and how
-    many are audio."""
+    """Encoded rows of one batch."""
 
     rows: tuple[Row, ...]
+    """The rows."""
+
     inputs: Any
+    """Inputs of the network, padded on the left."""
+
     prompt_tokens: tuple[int, ...]
+    """Number of tokens of each row, without padding."""
+
     audio_tokens: tuple[int, ...]
+    """Number of those that are audio."""
 
 
 class Encoder:

@@ -11,15 +11,19 @@ from alm_bench.core.foreign import parse_json
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`name` as it was asked for; `commit` of a repository, None for a folder; `config` is the file's content.
-
-    `subfolder` is where in it the files are ("" at its top).
-    """
+    """Where a checkpoint's files come from."""
 
     name: str
+    """Name as given by the user."""
+
     commit: str | None
+    """Commit of a repository, None for a folder."""
+
     config: dict[str, Any]
+    """Content of its configuration file."""
+
     subfolder: str = ""
+    """Folder within it that holds the files, "" for the top."""
 
     @property
     def label(self) -> str:

@@ -103,8 +103,8 @@ class Calls:
         return scrub(value, self._options, self._key)
 
     async def _asked(self, body: Mapping[str, Any], estimate: float | None) -> Output:
-        """The client retries what a network and a busy server do, this what it takes for an answer, both together no
-        more often than `retries` says."""
+        """Send a request until a usable reply comes. The client retries network errors and busy servers, this function
+        unusable replies; `retries` bounds both together."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         left = self._options.retries
@@ -131,7 +131,7 @@ class Calls:
                 left -= 1
 
     async def _sent(self, body: Mapping[str, Any], retries: int) -> tuple[str, str | None, int]:
-        """The text of a reply with status 200, why it was not read, and how often the client tried again."""
+        """Return the text of a reply with status 200, why it was not read, and the number of the client's retries."""
         from alm_bench.adapters.openai.client import REFUSED
 
         client = self._client.with_options(max_retries=retries)

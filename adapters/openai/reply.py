@@ -36,7 +36,7 @@ class UsageFieldError(Exception):
 
 
 def read(text: str, options: OpenAIOptions, estimate: float | None = None) -> Output:
-    """The output of a reply with status 200; its `usage` becomes `extra`, see `usage`. Raises NoReplyError."""
+    """Parse a reply with status 200; its `usage` becomes `extra`, see `usage`. Raises NoReplyError."""
     try:
         reply = parse_json(text)
     except ValueError as error:
@@ -153,7 +153,7 @@ def _money(found: object) -> float:
 
 
 def _shown(found: object) -> str:
-    """A foreign value for an error line: whole where it is short."""
+    """Format a foreign value for an error line, shortened if it is long."""
     if isinstance(found, int) and abs(found) > MOST_TOKENS:
         return f"of about {found.bit_length() * math.log10(2):.0f} digits"
     return f"{found!r:.40}"

@@ -22,11 +22,16 @@ HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`home` is a folder or a hub repository; `gguf` a file of that folder. `name` is for labels."""
+    """Where a language model's files are."""
 
     name: str
+    """Label."""
+
     home: str
+    """Folder or hub repository."""
+
     gguf: str | None = None
+    """Name of a GGUF file in that folder."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -69,23 +74,36 @@ def place(path: str) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """Settings for loading a model: `dtype` a torch name or `auto` (the checkpoint's); `device_map` as in
-    accelerate."""
+    """Settings for loading a language model."""
 
     place: Place
+    """Where its files are."""
+
     revision: str | None
+    """Branch, tag or commit on the hub."""
+
     dtype: str
+    """Name of a torch dtype, or `auto` for the checkpoint's own."""
+
     device: torch.device
+    """Device to load it to."""
+
     device_map: str | None
+    """As in accelerate."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """`tokens` counts the text's, without the one that ends it; `truncated` says that there was none."""
+    """One answer."""
 
     text: str
+    """Decoded text."""
+
     tokens: int
+    """Number of its tokens, without the stop token."""
+
     truncated: bool
+    """True if the token limit ended the answer."""
 
 
 def load(wanted: LoadSettings) -> "Causal":
