@@ -14,17 +14,20 @@ from alm_bench.core.errors import UsageError, known_first
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The value of an option that names another plug-in: `llm=text`, and that one's own options, `llm.path=FILE`."""
+    """Value of an option that names another plug-in, such as `llm=text` with `llm.path=FILE`."""
 
     name: str
+    """Name of the plug-in."""
+
     options: Mapping[str, str] = field(default_factory=dict)
+    """Its own options."""
 
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 def _convert(text: str, kind: Any) -> Any:
-    """Raises ValueError with the expectation as its message."""
+    """Convert a text to the type of an option. Raises ValueError with the expectation as its message."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         if text.lower() == "none" and type(None) in arguments:

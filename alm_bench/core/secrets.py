@@ -91,7 +91,7 @@ def _hidden(found: "re.Match[str]", between: str) -> str:
 
 
 def find_secrets(value: Any, name: str = "") -> set[str]:
-    """The secret texts of a value, as `hide` replaces them, that are long enough to be looked for elsewhere."""
+    """Collect the secret texts of a value, as `hide` replaces them, that are long enough to search for."""
     return {text for text in _secrets(value, name) if len(text) >= SHORTEST_SECRET}
 
 
@@ -124,7 +124,7 @@ def _unquoted(word: str) -> str:
 
 
 def replace_secrets(value: Any, secrets: Iterable[str], by: str = HIDDEN) -> Any:
-    """`value` without the texts `secrets`, in lists and mappings too."""
+    """Remove the texts `secrets` from `value`, including lists and mappings."""
     ordered = sorted(secrets, key=len, reverse=True)  # of two that begin alike the longer first
     return _replaced(value, lambda text: _without(text, ordered, by)) if ordered else value
 
@@ -144,7 +144,7 @@ def _without(text: str, secrets: Iterable[str], by: str) -> str:
 
 
 def _parsed(text: str) -> Any:
-    """The list or object that a text is the JSON of; None for other texts."""
+    """Parse a text as a JSON list or object; None for other texts."""
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
