@@ -25,7 +25,7 @@ from alm_bench.core import (
     Wave,
 )
 from alm_bench.core.files import cache_folder
-from alm_bench.core.options import Named
+from alm_bench.core.options import PluginOption
 from alm_bench.plugins import catalogue
 
 PROMPTS = Path(__file__).with_name("prompts.toml")
@@ -35,10 +35,10 @@ PROMPTS = Path(__file__).with_name("prompts.toml")
 class CascadeOptions:
     """Options of the model cascade."""
 
-    captioner: Named = field(default_factory=lambda: Named("mellow"))
+    captioner: PluginOption = field(default_factory=lambda: PluginOption("mellow"))
     """Model that describes the clips; its options are `captioner.KEY=VALUE`."""
 
-    llm: Named = field(default_factory=lambda: Named("text"))
+    llm: PluginOption = field(default_factory=lambda: PluginOption("text"))
     """Language model that answers from the captions; its options are `llm.KEY=VALUE`."""
 
     prompt: Literal["weak", "strong"] = "strong"
@@ -146,7 +146,7 @@ def _with(output: Output, captions: Sequence[str]) -> Output:
     return replace(output, extra={**output.extra, "captions": list(captions)})
 
 
-def _made(part: str, named: Named, runtime: Runtime) -> Adapter:
+def _made(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
     """Build one of the two models. Raises UsageError if it is a cascade itself."""
     entry = catalogue().adapter(named.name)
     if issubclass(entry.cls, CascadeAdapter):

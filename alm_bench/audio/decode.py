@@ -52,7 +52,7 @@ class Sound:
         return int(self.file.samplerate)
 
     @property
-    def estimated(self) -> bool:
+    def is_estimated(self) -> bool:
         """True if `frames` may exceed the actual number: FLAC declares it, an MP3 or Ogg file need not."""
         return str(self.file.format) != "FLAC"
 
@@ -71,13 +71,13 @@ class Sound:
             try:
                 block: Samples = self.file.read(min(size, limit - done), dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
-                raise OSError(f"{self._shortage(done)} (libsndfile says {_said(error)!r})") from error
+                raise OSError(f"{self._shortage(done)} (libsndfile says {_format_error(error)!r})") from error
             if not len(block):
                 break
             done += len(block)
             expect(bool(np.isfinite(block).all()), "holds values that are not finite (NaN or infinity)")
             yield block
-        expect(done == limit or self.estimated, self._shortage(done))
+        expect(done == limit or self.is_estimated, self._shortage(done))
 
     def read(self, limit: int) -> Samples:
         """Return the first `limit` frames as one array; raises OSError as `blocks` does, and if there are none."""
@@ -87,13 +87,13 @@ class Sound:
 
     def check_end(self) -> None:
         """Raise OSError if the last sample of a FLAC file is missing, which its header does not show."""
-        if self.estimated or not 0 < self.frames < _UNKNOWN:
+        if self.is_estimated or not 0 < self.frames < _UNKNOWN:
             return
         try:
             self.file.seek(self.frames - 1)
             found = len(self.file.read(1))
         except soundfile.LibsndfileError as error:
-            raise OSError(f"{self._shortage(None)} (libsndfile says {_said(error)!r})") from error
+            raise OSError(f"{self._shortage(None)} (libsndfile says {_format_error(error)!r})") from error
         expect(found == 1, self._shortage(None))
 
     def _shortage(self, done: int | None) -> str:
@@ -140,7 +140,7 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
         raise AudioError(f"clip {ref.id}: {_reason(error)} ({ref.path})") from error
     except soundfile.LibsndfileError as error:
         raise AudioError(
-            f"clip {ref.id}: cannot be decoded, libsndfile says {_said(error)!r}; "
+            f"clip {ref.id}: cannot be decoded, libsndfile says {_format_error(error)!r}; "
             f"expected wav, flac, ogg, mp3 or another format that it reads ({ref.path})"
         ) from error
 
@@ -201,7 +201,7 @@ def expect(holds: bool, otherwise: str) -> None:
         raise OSError(otherwise)
 
 
-def _said(error: soundfile.LibsndfileError) -> str:
+def _format_error(error: soundfile.LibsndfileError) -> str:
     return str(error.error_string).rstrip(".")
 
 

@@ -36,12 +36,12 @@ class KVCache:
         """A view of some rows, and of their first columns."""
         return KVCache(self.keys[:, first:last, :, :columns], self.values[:, first:last, :, :columns])
 
-    def copied(self) -> "KVCache":
+    def copy(self) -> "KVCache":
         # keys in the order in which they lie: copying them back is then no rearrangement
         keys = self.keys.transpose(3, 4).clone(memory_format=torch.contiguous_format).transpose(3, 4)
         return KVCache(keys, self.values.clone())
 
-    def put(self, first: int, other: "KVCache") -> None:
+    def write_rows(self, first: int, other: "KVCache") -> None:
         """Write `other` over the first columns of as many rows, from row `first` on."""
         last, columns = first + other.keys.shape[1], other.columns
         self.keys[:, first:last, :, :columns] = other.keys
@@ -64,7 +64,7 @@ class Layer(ABC):
     """A transformer layer without its attention."""
 
     @abstractmethod
-    def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def project_qkv(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, heads, n, width), scaled, and keys and values (B, key-value heads, n, width) of x (B, n, D)."""
 
     @abstractmethod
@@ -130,7 +130,7 @@ class Decoder(ABC):
         mask = None if sees_all or causal else self._mask(places, cache.columns, x.dtype)
         x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may stand beyond the last position
         for number, layer in enumerate(self.layers):
-            queries, keys, values = layer.asked(x, told)
+            queries, keys, values = layer.project_qkv(x, told)
             cache.write(number, start, keys, values)
             if number == len(self.layers) - 1:
                 if last is None:
@@ -223,7 +223,7 @@ class LlamaLayer(Layer):
         )
         self.eps = layer.input_layernorm.variance_epsilon
 
-    def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def project_qkv(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
         normed = functional.rms_norm(x, self.before.shape, self.before, self.eps)
         rows = self.qkv(normed).view(*x.shape[:2], -1, place.shape[-1])
         turned = rows[:, :, : self.turned]
@@ -264,7 +264,7 @@ class GPT2Layer(Layer):
         parts = (layer.attn.c_attn, layer.attn.c_proj, layer.mlp.c_fc, layer.mlp.c_proj)
         self.qkv, self.out, self.wide, self.narrow = (PackedLinear(part.weight.T, part.bias) for part in parts)
 
-    def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def project_qkv(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
         queries, keys, values = self.qkv(self.before(x)).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return queries * queries.shape[-1] ** -0.5, keys, values
 

@@ -16,10 +16,10 @@ from alm_bench.audio import content
 from alm_bench.core.errors import UsageError
 from alm_bench.core.protocols import CACHE_MB
 from alm_bench.core.types import Decoding, Wave
-from alm_bench.mellow.checkpoint import Loaded
+from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.config import EncoderConfig, MellowConfig
 from alm_bench.mellow.decoder import KVCache
-from alm_bench.mellow.generate import Context, Engine, Generated, Likelihood
+from alm_bench.mellow.generate import Context, Engine, GeneratedTokens, Likelihood
 from alm_bench.mellow.packed_linear import pack_layers
 from alm_bench.mellow.prompt import Protocol
 
@@ -81,7 +81,7 @@ class Answerer:
 
     def __init__(
         self,
-        loaded: Loaded,
+        loaded: LoadedNetwork,
         protocol: Protocol,
         device: torch.device,
         dtype: torch.dtype,
@@ -114,10 +114,10 @@ class Answerer:
         """Return one answer per question, in order."""
         return [
             Answer(self.tokenizer.decode(row.tokens, skip_special_tokens=False), len(row.tokens), row.truncated)
-            for row in self.written(questions, decoding)
+            for row in self.generate_tokens(questions, decoding)
         ]
 
-    def written(self, questions: Sequence[Question], decoding: Decoding) -> list[Generated]:
+    def generate_tokens(self, questions: Sequence[Question], decoding: Decoding) -> list[GeneratedTokens]:
         """Return the tokens of one answer per question, in order."""
         if not questions:
             return []
@@ -148,7 +148,7 @@ class Answerer:
                 for audio, prompt in zip(self._embed_clips(pairs), prompts, strict=True)
             ]
         keys = [tuple(clip.key for clip in pair) for pair in pairs]
-        prefixes = self._had(dict(zip(keys, pairs, strict=True)), self._prefixes)
+        prefixes = self._get_or_make(dict(zip(keys, pairs, strict=True)), self._prefixes)
         return [Context(prefixes[key], prompt) for key, prompt in zip(keys, prompts, strict=True)]
 
     def _clip(self, clip: Wave | Clip) -> Clip:
@@ -159,7 +159,7 @@ class Answerer:
 
     def _embed_clips(self, pairs: Sequence[Sequence[Clip]]) -> list[Tensor]:
         """The audio tokens of each pair, (A, D)."""
-        heard = self._had({clip.key: clip for pair in pairs for clip in pair}, self._hear)
+        heard = self._get_or_make({clip.key: clip for pair in pairs for clip in pair}, self._hear)
         return [self.model.audio(*(heard[clip.key] for clip in pair)) for pair in pairs]
 
     def _hear(self, clips: Sequence[Clip]) -> list[Tensor]:
@@ -170,11 +170,11 @@ class Answerer:
             if self.device.type == "cuda":
                 logmel = logmel.pin_memory().to(self.device, non_blocking=True)
             encoder = self.model.encoder
-            heard = self.model.mapper(encoder.heard(encoder.encode(logmel)), encoder.repeats)
+            heard = self.model.mapper(encoder.to_probabilities(encoder.encode(logmel)), encoder.repeats)
             rows += [row.clone() for row in heard]  # a view that is kept would keep all of them
         return rows
 
-    def _had(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
+    def _get_or_make(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
         """Return values by key: cached ones, and those that `make` computes for the other keys, which are cached from
         now on."""
         kept: Any = self._kept  # of both kinds, each under keys of its own

@@ -86,7 +86,7 @@ class Mellow(nn.Module):
 
 
 @torch.no_grad()
-def seeded(config: MellowConfig, seed: int = 0) -> Mellow:
+def build_untrained(config: MellowConfig, seed: int = 0) -> Mellow:
     """Build an untrained network whose weights are the same on every machine and with every version of torch.
 
     Matrices are normal with variance 1 / inputs (embeddings 0.02 standard deviation, position vectors of audio tokens

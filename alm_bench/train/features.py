@@ -17,7 +17,7 @@ from alm_bench.audio import load
 from alm_bench.core import AudioError, AudioPolicy, AudioRef
 from alm_bench.core.files import report_full_disk
 from alm_bench.mellow.config import FrontConfig
-from alm_bench.mellow.encoder import Encoded, Encoder
+from alm_bench.mellow.encoder import Encoder, EncoderOutput
 from alm_bench.mellow.logmel import LogMel
 
 FRONT = ("rate", "seconds", "n_fft", "hop", "mels", "low_hz", "high_hz")
@@ -101,7 +101,7 @@ def _halves(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> Ite
 @torch.inference_mode()
 def encode_all(
     encoder: Encoder, logmels: LogMels, count: int, batch: int, autocast: torch.autocast, silent: bool = False
-) -> Encoded:
+) -> EncoderOutput:
     """The outputs of a frozen encoder for every clip.
 
     `silent` gives every clip what silence gives.
@@ -114,10 +114,10 @@ def encode_all(
         with autocast:
             alone = encoder.encode(logmels.silent[None].to(device))
         encoder.train(was_training)
-        return Encoded(*(part.float().cpu().expand(count, *part.shape[1:]) for part in alone))
+        return EncoderOutput(*(part.float().cpu().expand(count, *part.shape[1:]) for part in alone))
     for start in range(0, count, batch):
         with autocast:
             encoded = encoder.encode(logmels[range(start, min(start + batch, count))].to(device))
         parts.append((encoded.latent.float().cpu(), encoded.classes.float().cpu()))
     encoder.train(was_training)
-    return Encoded(torch.cat([latent for latent, _ in parts]), torch.cat([classes for _, classes in parts]))
+    return EncoderOutput(torch.cat([latent for latent, _ in parts]), torch.cat([classes for _, classes in parts]))

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from alm_bench.core import AlmBenchError, UsageError
 from alm_bench.mellow.checkpoint import save_folder
-from alm_bench.mellow.encoder import Encoded
+from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.checkpoint import BEST, LAST, Folder, Position, fitting, random_state, restore_random
@@ -106,7 +106,7 @@ class Trainer:
         if config.gradient_checkpointing:
             self.model.lm.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]
         self.position = Position()
-        self._encoded: dict[bool, Encoded] = {}
+        self._encoded: dict[bool, EncoderOutput] = {}
 
     def run(self) -> Path:
         """Train all stages; returns the folder of the last weights. Resumes where a run of the same config stopped."""
@@ -207,7 +207,7 @@ class Trainer:
         clipping = Clipping(config.clip)
         return Stage(number, config, total, steps, data, kind, objective, optimizer, parameters, clipping, average)
 
-    def _outputs(self, config: StageConfig, kind: type[Objective]) -> Encoded | None:
+    def _outputs(self, config: StageConfig, kind: type[Objective]) -> EncoderOutput | None:
         """What a frozen encoder makes of every clip, where clips stay as they are; kept for the stages to come."""
         if not _frozen_encoder(config):
             self._encoded.clear()

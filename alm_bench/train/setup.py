@@ -15,7 +15,7 @@ from alm_bench.core import CheckpointError, UsageError
 from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load, load_encoder
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.lm import PRETRAINED, TOKENIZERS
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.prompt import Protocol, protocol_for
 from alm_bench.train.batches import Corpus, clips_of
 from alm_bench.train.config import ModelConfig, TrainConfig
@@ -78,7 +78,7 @@ def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> 
         tokenizer = TOKENIZERS[shape.lm.kind]()
     else:
         tokenizer = Tokenizer.from_file(str(_folder(config.network) / TOKENIZER))
-    model = seeded(shape, seed)
+    model = build_untrained(shape, seed)
     if config.lm != "random":
         lm, origin = PRETRAINED[config.lm]()
         if _shapes(lm) != _shapes(model.lm):

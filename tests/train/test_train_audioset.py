@@ -106,7 +106,7 @@ def test_an_encoder_learns_from_a_tag_file(recipe: Callable[..., TrainConfig], r
     prepared.model.eval()
     with torch.inference_mode():
         encoded = prepared.model.encoder.encode(prepared.corpus.logmels[range(4)])
-    assert prepared.model.encoder.heard(encoded).clipwise.argmax(dim=1).tolist() == [0, 1, 2, 3]
+    assert prepared.model.encoder.to_probabilities(encoded).clipwise.argmax(dim=1).tolist() == [0, 1, 2, 3]
 
 
 def test_tags_alone_are_nothing_to_answer(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:
