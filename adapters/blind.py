@@ -30,7 +30,7 @@ class BlindAdapter:
             "first": lambda request: 0,
             # the first of the longest, in characters
             "longest": lambda request: max(range(len(request.choices)), key=lambda i: len(request.choices[i])),
-            "random": lambda request: _drawn(request, runtime.seed),
+            "random": lambda request: _draw_option(request, runtime.seed),
         }
         self._pick = picks[options.strategy]
         seeded = {"seed": str(runtime.seed)} if options.strategy == "random" else {}
@@ -50,7 +50,7 @@ class BlindAdapter:
         ]
 
 
-def _drawn(request: Request, seed: int) -> int:
+def _draw_option(request: Request, seed: int) -> int:
     """Draw an option's index, seeded by the item, so that the order of items and batches changes nothing."""
     return int(np.random.default_rng([seed, zlib.crc32(request.id.encode())]).integers(len(request.choices)))
 

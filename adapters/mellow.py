@@ -106,7 +106,7 @@ class MellowAdapter:
         """Options as the model writes them, `b) dog` (`text`), and their letters alone, `b)` (`letter`)."""
         problems = [self._problem(request) for request in batch]
         told = [request for request, problem in zip(batch, problems, strict=True) if problem is None]
-        texts = [[*_written(request.choices), *_lettered(request.choices)] for request in told]
+        texts = [[*_format_answers(request.choices), *_format_letters(request.choices)] for request in told]
         found = iter(self.answerer.likelihoods(self._questions(batch, problems), texts))
         return [_by_form(next(found)) if problem is None else OptionScores(error=problem) for problem in problems]
 
@@ -143,12 +143,12 @@ def _clips(request: Request) -> tuple[str, ...]:
     return tuple(ref.id for ref in (*request.audio, request.spare) if ref is not None)
 
 
-def _written(choices: Sequence[str]) -> list[str]:
+def _format_answers(choices: Sequence[str]) -> list[str]:
     """Format options as Mellow answers: lower case, preceded by the letter."""
-    return [f"{letter} {text.lower()}" for letter, text in zip(_lettered(choices), choices, strict=True)]
+    return [f"{letter} {text.lower()}" for letter, text in zip(_format_letters(choices), choices, strict=True)]
 
 
-def _lettered(choices: Sequence[str]) -> list[str]:
+def _format_letters(choices: Sequence[str]) -> list[str]:
     return [f"{letter})" for letter in ascii_lowercase[: len(choices)]]
 
 

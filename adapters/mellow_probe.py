@@ -69,7 +69,7 @@ class MellowProbe(ProbeAdapter):
             settings={"features": f"presence x tf-idf, {RELATED}"},
         )
         policy = replace(protocol.policy(config.encoder, None), spare=False)
-        super().__init__(Network(embed, learned), options.hears, policy, identity)
+        super().__init__(Network(embed, fit_features), options.hears, policy, identity)
 
 
 def _presence(encoder: Any, wave: Wave, device: Any) -> Vector:
@@ -84,7 +84,7 @@ def _presence(encoder: Any, wave: Wave, device: Any) -> Vector:
     return odds
 
 
-def learned(clips: Sequence[Vector], texts: Sequence[str]) -> Features:
+def fit_features(clips: Sequence[Vector], texts: Sequence[str]) -> Features:
     """Fit dimension reductions on the development rows; they use no answers."""
     import numpy as np
     from sklearn.decomposition import PCA, TruncatedSVD

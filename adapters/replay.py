@@ -48,13 +48,13 @@ class ReplayAdapter:
             family="replay",
             weights=file_sha256(self._file),
             settings={"column": options.column or "auto", **{key: told for key, told in found_by.items() if told}},
-            note=f"outputs read from {self.outputs.called}, not produced here",
+            note=f"outputs read from {self.outputs.label}, not produced here",
         )
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        return [self._replayed(request.id) for request in batch]
+        return [self._find_output(request.id) for request in batch]
 
-    def _replayed(self, item: str) -> Output:
+    def _find_output(self, item: str) -> Output:
         if item not in self.outputs.items:
             return Output(None, error=f"{self._file.name} has no output for this id")
         text = self.outputs.items[item].text

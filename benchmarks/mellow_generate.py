@@ -134,7 +134,7 @@ def transformers_cached(
 def engine_cached(answerer: Answerer, questions: Sequence[Question], count: int) -> tuple[list[float], list[list[int]]]:
     """Seconds of the stages and the tokens of Mellow's own engine."""
     stages, engine = Stages(), answerer.engine
-    read, head = engine._read, engine.decoder.head
+    read, head = engine._process_contexts, engine.decoder.head
 
     def after_encoding(contexts: Sequence[Context], more: int) -> Any:
         stages.encoded()
@@ -145,7 +145,10 @@ def engine_cached(answerer: Answerer, questions: Sequence[Question], count: int)
         stages.prefilled()
         return logits
 
-    with mock.patch.object(engine, "_read", after_encoding), mock.patch.object(engine.decoder, "head", noted):
+    with (
+        mock.patch.object(engine, "_process_contexts", after_encoding),
+        mock.patch.object(engine.decoder, "head", noted),
+    ):
         stages.begin()
         rows = [list(row.tokens) for row in answerer.generate_tokens(questions, Decoding(max_new_tokens=count))]
         taken = stages.end()

@@ -5,7 +5,7 @@ from string import ascii_lowercase, ascii_uppercase
 from alm_bench.core import Request
 
 
-def lettered(request: Request) -> tuple[list[str], list[str]]:
+def format_options(request: Request) -> tuple[list[str], list[str]]:
     """Return the letters of a request's options, and the options with their letters, as the prompt shows them: `(B)`
     and `(B) Dog`, or `b)` and `b) dog`. Returns `B` and `Dog` if it shows them in neither form."""
     choices = request.choices

@@ -152,7 +152,7 @@ class ProbeAdapter:
                 raise UsageError(f"development row {request.id}: {problem}")
             options.add(frozenset(request.choices))
             clip = request.audio[0].id if request.audio else request.id
-            taken.append((self._heard(request), request.prompt, request.choices[row.target], clip))
+            taken.append((self._embed_clip(request), request.prompt, request.choices[row.target], clip))
         name = self.identity.label
         if not taken:
             raise UsageError(f"{name} is fitted on a task's development split, and this task has none (cle and ace do)")
@@ -164,9 +164,9 @@ class ProbeAdapter:
         twin = Probe.fit(features.read(texts), answers, groups)
         fitted._twin = twin if self.audio is not None else None
         fitted._probe = twin if self.audio is None else Probe.fit(features.related(clips, texts), answers, groups)
-        settings = {**self.identity.settings, **_told("", fitted._probe)}
+        settings = {**self.identity.settings, **_describe_probe("", fitted._probe)}
         if self.audio is not None:
-            settings |= _told("text-only ", twin)
+            settings |= _describe_probe("text-only ", twin)
         fitted.identity = replace(self.identity, settings=settings)
         return fitted
 
@@ -188,14 +188,14 @@ class ProbeAdapter:
             return Output(None, error=problem)
         texts = [request.prompt]
         alone = self.audio is None
-        told = self._features.read(texts) if alone else self._features.related([self._heard(request)], texts)
+        told = self._features.read(texts) if alone else self._features.related([self._embed_clip(request)], texts)
         place = self._probe.pick(told, request.choices)
         if place is None:
             known = ", ".join(self._probe.labels)
             return Output(None, error=f"{self.identity.label} knows none of these options; it was fitted on: {known}")
         return Output(request.choices[place], extra={"probabilities": self._probe.likelihoods(told)})
 
-    def _heard(self, request: Request) -> Any:
+    def _embed_clip(self, request: Request) -> Any:
         return None if self.audio is None else self.network.embed(request.waves[0])
 
     def _problem(self, request: Request) -> str | None:
@@ -206,5 +206,5 @@ class ProbeAdapter:
         return None
 
 
-def _told(of: str, probe: Probe) -> dict[str, str]:
+def _describe_probe(of: str, probe: Probe) -> dict[str, str]:
     return {f"{of}C": f"{probe.c:g}", f"{of}validated": f"{probe.validated:.4f}", f"{of}coefficients": probe.digest}

@@ -86,10 +86,10 @@ class CascadeAdapter:
     prepare: Callable[[Wave], Any]  # where the captioner makes something of a clip ahead of its turn
 
     def __init__(self, options: CascadeOptions, runtime: Runtime) -> None:
-        captioner = _made("captioner", options.captioner, runtime)
+        captioner = _build_part("captioner", options.captioner, runtime)
         if captioner.audio is None:
             raise UsageError(f"captioner={options.captioner.name} hears nothing: name a model that listens")
-        self._llm = _made("llm", options.llm, runtime)
+        self._llm = _build_part("llm", options.llm, runtime)
         if self._llm.audio is not None:
             raise UsageError(
                 f"llm={options.llm.name} listens itself: name one that reads (text; openai with llm.audio=none)"
@@ -107,7 +107,7 @@ class CascadeAdapter:
         self._logs = [part for part in parts.values() if isinstance(part, Logs)]
         self.pace = tuple(f"{name}.{key}" for name, part in parts.items() for key in getattr(part, "pace", ()))
         if isinstance(self._llm, Scores):
-            self.loglikelihood = self._scored
+            self.loglikelihood = self._score_options
         told = {
             "prompt": f"{options.prompt}@{self._prompt.version} {self._prompt.hash}",
             "caption_prompt": f"{wanted.prompt}@{wanted.version} {wanted.hash}",
@@ -120,25 +120,33 @@ class CascadeAdapter:
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         captions = self._captions.of(batch)
-        asked = [self._asked(request, told) for request, told in zip(batch, captions, strict=True) if _had(told)]
+        asked = [
+            self._build_request(request, told)
+            for request, told in zip(batch, captions, strict=True)
+            if _has_captions(told)
+        ]
         answers = iter(self._llm.generate(asked, decoding) if asked else ())
         return [
             _with(next(answers), told) if not isinstance(told, str) else Output(None, error=told) for told in captions
         ]
 
-    def _scored(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
+    def _score_options(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         assert isinstance(self._llm, Scores), "looked at when this ability was given"
         captions = self._captions.of(batch)
-        asked = [self._asked(request, told) for request, told in zip(batch, captions, strict=True) if _had(told)]
+        asked = [
+            self._build_request(request, told)
+            for request, told in zip(batch, captions, strict=True)
+            if _has_captions(told)
+        ]
         found = iter(self._llm.loglikelihood(asked) if asked else ())
         return [next(found) if not isinstance(told, str) else OptionScores(error=told) for told in captions]
 
-    def _asked(self, request: Request, captions: Sequence[str]) -> Request:
+    def _build_request(self, request: Request, captions: Sequence[str]) -> Request:
         """Build the language model's request, without clips."""
         return Request(request.id, self._prompt.render(request, captions), choices=request.choices)
 
 
-def _had(captions: tuple[str, ...] | str) -> bool:
+def _has_captions(captions: tuple[str, ...] | str) -> bool:
     return not isinstance(captions, str)
 
 
@@ -146,7 +154,7 @@ def _with(output: Output, captions: Sequence[str]) -> Output:
     return replace(output, extra={**output.extra, "captions": list(captions)})
 
 
-def _made(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
+def _build_part(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
     """Build one of the two models. Raises UsageError if it is a cascade itself."""
     entry = catalogue().adapter(named.name)
     if issubclass(entry.cls, CascadeAdapter):
@@ -174,8 +182,8 @@ def _identity(
         label=f"cascade[{captioner.label}+{llm.label},{prompt}]",
         family="cascade",
         weights=hashlib.sha256(json.dumps(weights).encode()).hexdigest() if any(weights) else None,
-        dtype=_joined(part.dtype for _, part in both),
-        device=_joined(part.device for _, part in both),
+        dtype=_join_values(part.dtype for _, part in both),
+        device=_join_values(part.device for _, part in both),
         parameters=None if None in sizes else sum(size for size in sizes if size is not None),
         trained_on=captioner.trained_on,
         settings={
@@ -187,7 +195,7 @@ def _identity(
     )
 
 
-def _joined(values: Any) -> str | None:
+def _join_values(values: Any) -> str | None:
     """Return the value that both models share, or their values joined by `+`."""
     found = dict.fromkeys(str(value) for value in values if value is not None)
     return "+".join(found) or None

@@ -69,11 +69,11 @@ class Captions:
         fresh = {key: one for row in asked for key, one in row if not self._is_known(key)}
         failed = self._ask(fresh) if fresh else {}
         return [
-            problem or next((failed[key] for key, _ in row if key in failed), None) or self._told(row)
+            problem or next((failed[key] for key, _ in row if key in failed), None) or self._get_captions(row)
             for row, problem in zip(asked, problems, strict=True)
         ]
 
-    def _told(self, row: Sequence[tuple[str, Request]]) -> tuple[str, ...]:
+    def _get_captions(self, row: Sequence[tuple[str, Request]]) -> tuple[str, ...]:
         return tuple(self._known[key] for key, _ in row)
 
     def _ask(self, fresh: Mapping[str, Request]) -> dict[str, str]:
@@ -116,7 +116,7 @@ class Captions:
 
     def _is_known(self, key: str) -> bool:
         if key not in self._known and self._folder is not None:
-            found = _stored(_file(self._folder, key))
+            found = _read_caption(_file(self._folder, key))
             if found is not None:
                 self._known[key] = found
         return key in self._known
@@ -137,7 +137,7 @@ def _file(folder: Path, key: str) -> Path:
     return folder / key[:2] / f"{key}.json"
 
 
-def _stored(file: Path) -> str | None:
+def _read_caption(file: Path) -> str | None:
     """Read the caption of a file; None if it is missing or incomplete."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))["caption"]

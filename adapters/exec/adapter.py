@@ -127,7 +127,7 @@ class ExecAdapter:
                 try:
                     item, output = self._reply(opened)
                 except Fault as fault:
-                    yield from self._blamed(fault, opened, doubtful)
+                    yield from self._assign_fault(fault, opened, doubtful)
                     continue
                 request = opened.pop(item)
                 self._forget(request)
@@ -153,8 +153,8 @@ class ExecAdapter:
         return bool(opened)
 
     def _ask(self, request: Request, decoding: Decoding, opened: dict[str, Request]) -> None:
-        if not opened and self._process.ended():
-            if not self._process.stopped:
+        if not opened and self._process.has_ended():
+            if not self._process.is_stopped:
                 self._reason = self._process.farewell()
             self._restart()
         opened[request.id] = request
@@ -171,7 +171,7 @@ class ExecAdapter:
         self._failures = 0
         return item, output
 
-    def _blamed(
+    def _assign_fault(
         self, fault: Fault, opened: dict[str, Request], doubtful: deque[Request]
     ) -> Iterator[tuple[Request, Output]]:
         """Fail the request that was alone with the fault. Several requests, or one that may have been affected by an
@@ -213,7 +213,7 @@ class ExecAdapter:
             return process, read_hello(process.line(self._options.start_timeout))
         except Fault as fault:
             process.stop()
-            log = self._log.kept()
+            log = self._log.get_file()
             kept = f"; its standard error is in {log}" if log else ""
             why = replace_secrets(str(fault), self._secrets)
             raise AdapterError(f"model exec: the worker did not start: it {why}{kept}") from fault

@@ -139,7 +139,7 @@ def read_reply(line: bytes) -> tuple[str, Output]:
     """The id and the output, which is an error where the reply is no answer. Raises Fault for what is no reply."""
     said = _object(line, "one JSON object a reply and nothing else there")
     if not isinstance(said.get("id"), str):
-        raise Fault(f"wrote {_shown(line)} on its standard output, a reply without the id of its request")
+        raise Fault(f"wrote {_quote_line(line)} on its standard output, a reply without the id of its request")
     return said["id"], _output(said)
 
 
@@ -167,8 +167,8 @@ def _object(line: bytes, expected: str) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise Fault(
-            f"wrote {_shown(line)} on its standard output, expected {expected} (a library that prints? see the worker "
-            "of alm-bench new worker)"
+            f"wrote {_quote_line(line)} on its standard output, expected {expected} (a library that prints? see the "
+            "worker of alm-bench new worker)"
         )
     return value
 
@@ -177,7 +177,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _shown(line: bytes) -> str:
+def _quote_line(line: bytes) -> str:
     text = " ".join(line[:400].decode(errors="replace").split())
     return f"{text[:80]!r}..." if len(text) > 80 else repr(text)
 

@@ -11,8 +11,8 @@ from transformers import LogitsProcessorList
 
 from alm_bench.adapters._shared.loading import one_line
 from alm_bench.adapters._shared.sampling import NucleusSampling
-from alm_bench.adapters.hf.load import Loaded
-from alm_bench.adapters.hf.prompt import Encoded
+from alm_bench.adapters.hf.load import LoadedCheckpoint
+from alm_bench.adapters.hf.prompt import EncodedBatch
 from alm_bench.core import AdapterError, Decoding
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class GeneratedText:
 
 
 @torch.inference_mode()
-def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[GeneratedText]:
+def write(loaded: LoadedCheckpoint, encoded: EncodedBatch, decoding: Decoding) -> list[GeneratedText]:
     """Generate one answer per row. Greedy decoding ignores penalties that a checkpoint's configuration sets."""
     drawn = LogitsProcessorList()
     if decoding.method == "nucleus":
@@ -39,10 +39,10 @@ def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[Generate
     sequences = loaded.model.generate(
         **encoded.inputs, max_new_tokens=decoding.max_new_tokens, do_sample=False, logits_processor=drawn
     )
-    return [_cut(tokens, loaded.stops) for tokens in sequences[:, length:].tolist()]
+    return [_cut_at_stop(tokens, loaded.stops) for tokens in sequences[:, length:].tolist()]
 
 
-def _cut(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:
+def _cut_at_stop(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:
     """Keep tokens up to the first stop token; padding follows it."""
     end = next((place for place, token in enumerate(tokens) if token in stops), None)
     return GeneratedText(tuple(tokens[:end]), end is None)
@@ -73,7 +73,9 @@ def feeds(answers: Sequence[Sequence[int]]) -> Feeds:
 
 
 @torch.inference_mode()
-def compute_next_token_log_probs(loaded: Loaded, encoded: Encoded, rows: Sequence[Sequence[int]]) -> list[Tensor]:
+def compute_next_token_log_probs(
+    loaded: LoadedCheckpoint, encoded: EncodedBatch, rows: Sequence[Sequence[int]]
+) -> list[Tensor]:
     """Log-probabilities (len(row) + 1, vocabulary) of what follows the prompt, and then each token of `rows[i]`.
 
     `encoded` holds one copy of the prompt a row. What is fed is padded at its end, where causal attention never looks.

@@ -51,7 +51,7 @@ class LoadSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedCheckpoint:
     """A loaded checkpoint."""
 
     family: Family
@@ -139,7 +139,7 @@ def _audio_part(processor: Any) -> Any:
     return next((part for part in parts if part is not None), None)
 
 
-def load(source: Source, wanted: LoadSettings, lora: Source | None) -> Loaded:
+def load(source: Source, wanted: LoadSettings, lora: Source | None) -> LoadedCheckpoint:
     """Load processor and network. Raises CheckpointError or UsageError, one line."""
     found = known_family(source, wanted.remote_code)
     device_map = _device_map(wanted)
@@ -169,7 +169,7 @@ def load(source: Source, wanted: LoadSettings, lora: Source | None) -> Loaded:
     model.generation_config = library.GenerationConfig(
         eos_token_id=list(stops), pad_token_id=_pad(processor.tokenizer, stops), do_sample=False
     )
-    return Loaded(found, processor, model, stops, lora)
+    return LoadedCheckpoint(found, processor, model, stops, lora)
 
 
 @contextlib.contextmanager

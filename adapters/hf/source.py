@@ -43,7 +43,7 @@ def find(name: str, revision: str | None, file: str = "config.json", subfolder: 
         return Source(str(folder), None, _read_json(folder / subfolder / file), subfolder)
     if name.startswith(("/", "./", "../", "~")) or name.count("/") != 1:
         raise CheckpointError(f"{name}: no such folder, and no repository of the hub (expected ORG/NAME)")
-    path = _downloaded(name, revision, f"{subfolder}/{file}" if subfolder else file)
+    path = _download(name, revision, f"{subfolder}/{file}" if subfolder else file)
     # A snapshot's folder is named by its commit: everything else is loaded from the same one.
     commit = path.parents[1 if subfolder else 0].name
     return Source(name, commit, _read_json(path), subfolder)
@@ -63,7 +63,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _downloaded(repository: str, revision: str | None, file: str) -> Path:
+def _download(repository: str, revision: str | None, file: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,

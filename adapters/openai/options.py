@@ -126,13 +126,13 @@ class OpenAIOptions:
         return value
 
     @property
-    def hosted(self) -> bool:
+    def is_hosted(self) -> bool:
         """True if the server is OpenAI's own."""
         return urlsplit(self.base_url).hostname == urlsplit(HOSTED).hostname
 
     def key(self) -> str | None:
         """The key of the environment, None where the server is sent none. Raises UsageError."""
-        name = self.api_key_env or ("OPENAI_API_KEY" if self.hosted else None)
+        name = self.api_key_env or ("OPENAI_API_KEY" if self.is_hosted else None)
         if name is None:
             return None
         key = os.environ.get(name, "").strip()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from alm_bench.adapters._shared.answer_format import lettered
+from alm_bench.adapters._shared.answer_format import format_options
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Runtime
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class TextAdapter:
         return [self._scores(request) for request in batch]
 
     def _scores(self, request: Request) -> OptionScores:
-        letters, texts = lettered(request)
+        letters, texts = format_options(request)
         blank = "" if self._chats else " "
         answers = [self._lm.ids(blank + text) for text in (*texts, *letters)]
         prompt = self._ids(request)

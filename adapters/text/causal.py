@@ -195,9 +195,9 @@ class Causal:
             max_new_tokens=decoding.max_new_tokens,
             do_sample=False,
         )
-        return [self._written(row[length:].tolist(), decoding.max_new_tokens) for row in found]
+        return [self._build_text(row[length:].tolist(), decoding.max_new_tokens) for row in found]
 
-    def _written(self, tokens: list[int], limit: int) -> GeneratedText:
+    def _build_text(self, tokens: list[int], limit: int) -> GeneratedText:
         end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
         kept = tokens if end is None else tokens[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)

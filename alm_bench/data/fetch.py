@@ -67,7 +67,7 @@ class _Part:
     def size(self) -> int:
         return self.path.stat().st_size if self.path.is_file() else 0
 
-    def noted(self) -> dict[str, Any]:
+    def read_note(self) -> dict[str, Any]:
         try:
             found = parse_json(self.note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -77,7 +77,7 @@ class _Part:
     def resumable(self, url: str, checked: bool) -> dict[str, Any]:
         """The note, where it is about `url` and what was fetched can be told to belong to what will be: by the server's
         marks of the content, or by a checksum in the end (`checked`)."""
-        note = self.noted()
+        note = self.read_note()
         marked = note.get("etag") or note.get("modified") or checked
         known = note.get("url") == url and isinstance(note.get("total"), int)
         return note if known and marked and 0 < self.size() <= note["total"] else {}
@@ -103,7 +103,7 @@ class Fetcher:
     _unreachable: dict[str, str] = field(default_factory=dict, init=False)
     _records: dict[str, dict[str, str]] = field(default_factory=dict, init=False)
 
-    def mirrored(self, url: str) -> str:
+    def apply_mirrors(self, url: str) -> str:
         for prefix in sorted(self.mirrors, key=len, reverse=True):
             if url.startswith(prefix):
                 return self.mirrors[prefix] + url[len(prefix) :]
@@ -133,7 +133,7 @@ class Fetcher:
             part.path.replace(path)
             part.note.unlink(missing_ok=True)
 
-    def published(self, source: Fetch) -> str | None:
+    def find_checksum(self, source: Fetch) -> str | None:
         """Return the published checksum of a file: that of its Zenodo record, else the card's."""
         match = _ZENODO.match(source.url or "")
         if match is None:
@@ -231,7 +231,7 @@ class Fetcher:
         """An answer with a plain body that fits the question (200, 206, or 416). Raises _TemporaryError, FetchError."""
         import requests
 
-        where = self.mirrored(url)
+        where = self.apply_mirrors(url)
         host = urlsplit(where).netloc
         if host in self._unreachable:
             raise FetchError(f"{url}: {self._unreachable[host]}")
@@ -403,17 +403,17 @@ def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | Non
     if not archive.is_file():
         fetcher.fetch(url, archive, checksum, size)
         with report_full_disk(archive, OPTION):
-            _fetched(archive).touch()
+            _marker_path(archive).touch()
 
 
 def drop_archive(archive: Path, keep: bool) -> None:
     """Remove an unpacked archive that `fetch_archive` fetched, unless it is to be kept. A user's own stays."""
     with report_full_disk(archive, OPTION):
-        if _fetched(archive).is_file():
+        if _marker_path(archive).is_file():
             if not keep:
                 archive.unlink(missing_ok=True)
-            _fetched(archive).unlink()
+            _marker_path(archive).unlink()
 
 
-def _fetched(archive: Path) -> Path:
+def _marker_path(archive: Path) -> Path:
     return archive.with_name(f".{archive.name}.fetched")

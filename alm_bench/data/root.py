@@ -46,7 +46,7 @@ class LocalRoot:
 
     def all_matches(self, file: DataFile) -> tuple[Path, ...]:
         """Every match of any pattern, sorted by path; none where nothing matches."""
-        matched = {path for pattern in _shortened(file.names) for path in self._matches(pattern)}
+        matched = {path for pattern in _shorten_patterns(file.names) for path in self._matches(pattern)}
         return tuple(sorted(matched))
 
     def has(self, file: DataFile) -> bool:
@@ -66,7 +66,7 @@ class LocalRoot:
             for path in (self.path / given, self.path / name):
                 if is_file(path):
                     return AudioRef(clip, path)
-        index = self._indexed()
+        index = self._get_index()
         for find in (index.by_name, index.by_stem):
             for name in wanted:
                 found = find(name.name)
@@ -79,7 +79,7 @@ class LocalRoot:
         return None
 
     def _first_matches(self, file: DataFile) -> tuple[Path, ...]:
-        for pattern in _shortened(file.names):
+        for pattern in _shorten_patterns(file.names):
             if matches := self._matches(pattern):
                 return tuple(matches)
         return ()
@@ -88,7 +88,7 @@ class LocalRoot:
         paths = (path for path in self.path.glob(pattern) if is_file(path))
         return sorted(path for path in paths if not path.name.startswith("._"))  # macOS' shadows of files
 
-    def _indexed(self) -> AudioIndex:
+    def _get_index(self) -> AudioIndex:
         with _indexing:
             if self._index is None:
                 self._index = AudioIndex.of(self.path)
@@ -107,7 +107,7 @@ class LocalRoot:
         return best[0]
 
 
-def _shortened(patterns: Iterable[str]) -> list[str]:
+def _shorten_patterns(patterns: Iterable[str]) -> list[str]:
     """List every pattern as it is, then every pattern without its first folder, and so on down to the bare name."""
     parts = [PurePosixPath(pattern).parts for pattern in patterns]
     depth = max(map(len, parts), default=0)

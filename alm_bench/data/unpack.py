@@ -88,7 +88,7 @@ def _reading(archive: Path) -> Iterator[None]:
         ) from error
 
 
-def _wanted(archive: Path, found: Sequence[Member], pattern: str) -> list[Member]:
+def _select_members(archive: Path, found: Sequence[Member], pattern: str) -> list[Member]:
     wanted: dict[str, Member] = {}
     for member in found:
         if not fnmatch.fnmatchcase(member.base.lower(), pattern.lower()) or member.base.startswith("."):
@@ -131,7 +131,7 @@ def _unzip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, i
     with zipfile.ZipFile(archive) as file:
         infos = [info for info in file.infolist() if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)]
         found = [Member(info.filename, _base(info.filename), info.file_size) for info in infos]
-        wanted = _wanted(archive, found, pattern)
+        wanted = _select_members(archive, found, pattern)
         progress = _Progress(archive.name, sum(member.size for member in wanted), tell)
         for member in _todo(wanted, folder, progress):
             with file.open(member.name) as source:
@@ -197,7 +197,7 @@ def _unseven(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str,
     with archive.open("rb") as opened, py7zr.SevenZipFile(opened) as file:
         infos = [info for info in file.list() if info.is_file and not info.is_symlink]
         found = [Member(info.filename, _base(info.filename), info.uncompressed) for info in infos]
-        wanted = _wanted(archive, found, pattern)
+        wanted = _select_members(archive, found, pattern)
         progress = _Progress(archive.name, sum(member.size for member in wanted), tell)
         todo = _todo(wanted, folder, progress)
         writers = _writers(folder, progress)

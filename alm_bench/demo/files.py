@@ -78,7 +78,7 @@ def _csv(path: Path, rows: Sequence[Row]) -> None:
     atomic_write(path, text.getvalue())
 
 
-def _captioned(ace: DatasetRows, clips: int) -> DatasetRows:
+def _build_captions(ace: DatasetRows, clips: int) -> DatasetRows:
     """Build AudioCaps' file: five rows per clip, first of the ACE clips and then of further scenes."""
     made = DatasetRows()
     for path, known in ace.scenes.items():
@@ -132,7 +132,7 @@ def write_evaluation(root: Path, sizes: Sizes) -> None:
     _csv(root / "entailment/clotho_entailment_evaluation.csv", cle.rows)
     _csv(root / "entailment/clotho_entailment_validation.csv", development.rows)
     _csv(root / "entailment/audiocaps_entailment_test.csv", ace.rows)
-    captioned = _captioned(ace, sizes.captioned)
+    captioned = _build_captions(ace, sizes.captioned)
     _csv(root / "captions/audiocaps_test.csv", captioned.rows)
     _differences(root, "cld_evaluation", "clothov21", cle.scenes, sizes.pairs)
     _differences(root, "acd_test", "audiocaps", captioned.scenes, sizes.pairs)

@@ -37,7 +37,7 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
+class TagFile:
     """Content of a tag file."""
 
     clips: Mapping[AudioRef, Sequence[Label]]
@@ -62,7 +62,7 @@ class Tagged:
         return target
 
 
-def read_tags(path: Path, root: DataRoot, classes: Path | None) -> Tagged:
+def read_tags(path: Path, root: DataRoot, classes: Path | None) -> TagFile:
     """Read a file of labels. Raises DataError, with the line, for another layout or labels outside `classes`.
 
     `classes` is a file like AudioSet's `class_labels_indices.csv`; without one, the labels by name.
@@ -72,7 +72,7 @@ def read_tags(path: Path, root: DataRoot, classes: Path | None) -> Tagged:
     known = read_classes(classes) if classes is not None else sorted(named)
     if unknown := sorted(named.difference(known)):
         raise DataError(f"{path}: label {unknown[0]!r} is not in {classes}; known: {known_first(unknown[0], known)}")
-    return Tagged({root.audio(*_names(name)): labels for name, labels in found}, known)
+    return TagFile({root.audio(*_names(name)): labels for name, labels in found}, known)
 
 
 def read_classes(path: Path) -> list[str]:

@@ -223,10 +223,10 @@ class TrainConfig:
 def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainConfig:
     """A config by file, or by the name of one that ships. Raises UsageError, one line, for anything it cannot mean."""
     path = _file(name)
-    table = _read(path)
+    table = _read_table(path)
     table.setdefault("name", path.stem)
     for key, text in (changes or {}).items():
-        _set(table, key, text)
+        _apply_override(table, key, text)
     config: TrainConfig = _build(TrainConfig, table, str(path))
     for key in ("stage", "data"):
         if not getattr(config, key):
@@ -266,7 +266,7 @@ def _file(name: str) -> Path:
     return path
 
 
-def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+def _read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Read a file's table, merged over that of its `base` (a shipped config or a file), if it names one."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -278,20 +278,20 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     file = _file(str(base))
     if file in (*above, path):
         raise UsageError(f"{path}: its base {base!r} is based on it in turn")
-    under = _read(file, (*above, path))
+    under = _read_table(file, (*above, path))
     under.pop("name", None)
-    return _merged(under, table)
+    return _merge_tables(under, table)
 
 
-def _merged(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def _merge_tables(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Merge `own` into `base`: tables are merged, lists of tables item by item, everything else is replaced."""
     merged = dict(base)
     for key, value in own.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
-            merged[key] = _merged(old, value)
+            merged[key] = _merge_tables(old, value)
         elif _tables(old) and _tables(value) and len(value) == len(merged[key]):
-            merged[key] = [_merged(a, b) for a, b in zip(merged[key], value, strict=True)]
+            merged[key] = [_merge_tables(a, b) for a, b in zip(merged[key], value, strict=True)]
         else:
             merged[key] = value
     return merged
@@ -301,7 +301,7 @@ def _tables(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
-def _set(table: dict[str, Any], key: str, text: str) -> None:
+def _apply_override(table: dict[str, Any], key: str, text: str) -> None:
     """Apply an override such as `stage.0.steps=10`: list items by number; the value is parsed as TOML, else taken as
     text."""
     try:

@@ -29,7 +29,7 @@ from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import Board, write_report
 from alm_bench.train.sampler import Curriculum, Steps
 from alm_bench.train.schedule import Clipping, rate
-from alm_bench.train.setup import Prepared
+from alm_bench.train.setup import TrainingSetup
 
 Observer = Callable[[dict[str, Any]], None]
 
@@ -88,7 +88,7 @@ class Stage:
 
 
 class Trainer:
-    def __init__(self, config: TrainConfig, prepared: Prepared, observe: Observer, fresh: bool = False) -> None:
+    def __init__(self, config: TrainConfig, prepared: TrainingSetup, observe: Observer, fresh: bool = False) -> None:
         """`fresh` starts over where there is a run of this name, which is resumed otherwise."""
         self.folder, self.fresh = Folder(config.out / config.name), fresh
         config = replace(config, precision=pick_precision(config, None if fresh else self.folder.precision()))

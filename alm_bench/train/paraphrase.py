@@ -12,7 +12,7 @@ CAPTION_KEYS = ("caption the audio", "caption first audio", "caption second audi
 
 
 @dataclass(frozen=True, slots=True)
-class Phrasing:
+class Paraphrases:
     """Paraphrases of prompts."""
 
     prompts: Mapping[str, tuple[str, ...]]
@@ -20,9 +20,9 @@ class Phrasing:
 
     @staticmethod
     @cache
-    def shipped() -> "Phrasing":
+    def load_shipped() -> "Paraphrases":
         table = tomllib.loads(PARAPHRASES.read_text(encoding="utf-8"))
-        return Phrasing({key: tuple(ways) for key, ways in table.items()})
+        return Paraphrases({key: tuple(ways) for key, ways in table.items()})
 
     def rewrite(self, prompt: str, answer: str, draw: random.Random) -> tuple[str, str]:
         """All in lower case; captions answered as `the audio 1 is <caption>.`, as published."""

@@ -29,7 +29,7 @@ Report = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)
-class Prepared:
+class TrainingSetup:
     """Everything that a trainer needs before its first step."""
 
     model: Mellow
@@ -51,7 +51,7 @@ class Prepared:
     """Validation rows and clips."""
 
 
-def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
+def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
     """Load data and network, and check everything before training starts. Raises DataError, CheckpointError,
     UsageError."""
     check_objectives(config)
@@ -64,7 +64,7 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
     corpus = _corpus(sources, model.config, protocol, cache, report)
     validation = _corpus(held_out, model.config, protocol, cache, report) if held_out else None
     lengths = [len(row.prompt) + len(row.answer) for source in sources for row in source.rows]
-    return Prepared(model, tokenizer, protocol, corpus, np.array(lengths), validation)
+    return TrainingSetup(model, tokenizer, protocol, corpus, np.array(lengths), validation)
 
 
 def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> tuple[Mellow, Tokenizer]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot
 from alm_bench.data import LocalRoot, read_json
-from alm_bench.train.audioset import SUFFIXES, Tagged, read_tags
+from alm_bench.train.audioset import SUFFIXES, TagFile, read_tags
 from alm_bench.train.config import DataConfig
-from alm_bench.train.paraphrase import Phrasing
+from alm_bench.train.paraphrase import Paraphrases
 
 ClipKey = tuple[str, Path, str | None]
 
@@ -62,7 +62,7 @@ class Source:
     missing: list[str] = field(default_factory=list)
     """Clips that were left out because their files are missing."""
 
-    tagged: Tagged | None = None
+    tagged: TagFile | None = None
     """Content of a tag file, None for other sources."""
 
     @property
@@ -72,10 +72,10 @@ class Source:
         found = {clip_key(ref): ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
         return list(found.values())
 
-    def phrased(self, index: int, seed: int) -> tuple[str, str]:
+    def paraphrase(self, index: int, seed: int) -> tuple[str, str]:
         """Return prompt and answer of row `index` with paraphrases drawn for this `seed`."""
         row = self.rows[index]
-        return Phrasing.shipped().rewrite(row.prompt, row.answer, random.Random(f"{seed}/{index}"))
+        return Paraphrases.load_shipped().rewrite(row.prompt, row.answer, random.Random(f"{seed}/{index}"))
 
 
 def read_source(config: DataConfig, missing_audio: str) -> Source:
@@ -97,7 +97,7 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
         source.rows = [row for row in source.rows if not any(ref.id in absent for ref in row.clips)]
         if source.tagged is not None:
             heard = {ref: labels for ref, labels in source.tagged.clips.items() if ref.id not in absent}
-            source.tagged = Tagged(heard, source.tagged.classes)
+            source.tagged = TagFile(heard, source.tagged.classes)
         if not source.clips:
             raise DataError(f"training data {config.file}: no clip of its rows is below {source.root.path}")
     return source

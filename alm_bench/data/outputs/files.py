@@ -45,9 +45,9 @@ def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
         return read_csv(path, [], "\t" if kind == "tsv" else ",")
     document = read_jsonl(path) if kind == "jsonl" else read_json(path)
     if isinstance(document, list) and len(document) == 1 and kind == "jsonl":  # an object on one line
-        document = document if is_row(document[0]) else _unnested(path, document[0], is_row, document)
+        document = document if is_row(document[0]) else _find_rows(path, document[0], is_row, document)
     if isinstance(document, Mapping):
-        document = _unnested(path, document, is_row)
+        document = _find_rows(path, document, is_row)
     if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
         found = "a list with other things in it" if isinstance(document, list) else f"a {type(document).__name__}"
         raise DataError(f"{path}: found {found}, expected a JSON list of objects, one an item")
@@ -75,7 +75,7 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _unnested(path: Path, document: Mapping[str, Any], is_row: IsRow, otherwise: Any = None) -> Any:
+def _find_rows(path: Path, document: Mapping[str, Any], is_row: IsRow, otherwise: Any = None) -> Any:
     """Return the rows inside an object; without any, `otherwise`. Raises DataError if that is None."""
     for level in _levels(document):
         found = {name: rows for name, value in level.items() if (rows := _rows_in(value, is_row)) is not None}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alm_bench.core import DataError, Sample
 from alm_bench.data.inline_options import NO_GOLD, find_answer_index, fold_option, strip_letters
-from alm_bench.data.outputs.row import Described
+from alm_bench.data.outputs.row import QuestionInfo
 from alm_bench.data.outputs.stored import Columns, StoredOutput, StoredOutputs, read_questions, read_stored
 
 MOST_UNKNOWN = 0.05
@@ -79,7 +79,7 @@ def match(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
     )
 
 
-def _differs(asked: Described, sample: Sample) -> bool:
+def _differs(asked: QuestionInfo, sample: Sample) -> bool:
     if not sample.choices:
         return False
     theirs = [fold_option(text) for text in strip_letters(sample.choices)]
@@ -113,8 +113,8 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
         if found.differing or not found.common:
             own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
             problem = found.problem(next(iter(stored.items)))
-            raise DataError(f"{stored.called}: {problem} ({annotations}){own}")
-    return [_answered(item, asked, annotations or stored.path) for item in stored.items.values()]
+            raise DataError(f"{stored.label}: {problem} ({annotations}){own}")
+    return [_pair_item(item, asked, annotations or stored.path) for item in stored.items.values()]
 
 
 def check_golds(samples: Sequence[Sample], path: Path) -> None:
@@ -127,7 +127,7 @@ def check_golds(samples: Sequence[Sample], path: Path) -> None:
         )
 
 
-def _answered(item: StoredOutput, asked: Mapping[str, Described], where: Path) -> tuple[Sample, str]:
+def _pair_item(item: StoredOutput, asked: Mapping[str, QuestionInfo], where: Path) -> tuple[Sample, str]:
     question = asked.get(item.in_file)
     if question is None or not question.complete:
         raise DataError(
@@ -136,7 +136,7 @@ def _answered(item: StoredOutput, asked: Mapping[str, Described], where: Path) -
     return _sample(item.id, question), item.text or ""
 
 
-def _sample(name: str, question: Described) -> Sample:
+def _sample(name: str, question: QuestionInfo) -> Sample:
     skip = None if question.target is not None else NO_GOLD
     fields = {"question": question.question or ""}
     return Sample(name, fields, choices=question.choices, target=question.target, gold=question.gold, skip=skip)

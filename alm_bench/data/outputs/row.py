@@ -77,7 +77,7 @@ class Format:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class QuestionInfo:
     """Question of a row, as far as the file gives it."""
 
     question: str | None
@@ -179,7 +179,7 @@ def own_id(row: RawRow) -> str | None:
     return next((name for name in found if name), None)
 
 
-def describe(row: Row) -> Described:
+def describe(row: Row) -> QuestionInfo:
     """The question of a row, its options without letters, and which of them is the gold.
 
     Options that the row does not list are cut out of its question, where that has a lettered list; a question that
@@ -194,7 +194,7 @@ def describe(row: Row) -> Described:
         if cut.choices and (same or not choices):
             question, choices = cut.question, choices or cut.choices
     target = None if gold is None else _find_gold(gold, choices)
-    return Described(question, choices, gold if target is None else choices[target], target)
+    return QuestionInfo(question, choices, gold if target is None else choices[target], target)
 
 
 def _find_gold(gold: str, choices: Sequence[str]) -> int | None:

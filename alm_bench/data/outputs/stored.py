@@ -20,8 +20,8 @@ from alm_bench.data.outputs.row import (
     MISSING,
     QUESTION_COLUMNS,
     TEXT_COLUMNS,
-    Described,
     Format,
+    QuestionInfo,
     RawRow,
     Row,
     describe,
@@ -67,7 +67,7 @@ class StoredOutput:
     text: str | None
     """Model output, None if the file has none for this item."""
 
-    question: Described
+    question: QuestionInfo
     """The item's question, as far as the file gives it."""
 
     fields: RawRow
@@ -116,7 +116,7 @@ class StoredOutputs:
         return all(question.complete for question in asked) and any(question.target is not None for question in asked)
 
     @property
-    def called(self) -> str:
+    def label(self) -> str:
         """Label for messages: the file's name, and its format if another program's."""
         return self.path.name if self.format == PLAIN else f"{self.path.name} ({self.format})"
 
@@ -246,10 +246,10 @@ def _number_repeats(path: Path, items: Sequence[StoredOutput]) -> dict[str, Stor
     return found
 
 
-def read_questions(path: Path) -> dict[str, Described]:
+def read_questions(path: Path) -> dict[str, QuestionInfo]:
     """Read the questions of an annotation file, by id. Raises DataError."""
     rows = read_rows(path, lambda row: own_id(row) is not None)
-    found: dict[str, Described] = {}
+    found: dict[str, QuestionInfo] = {}
     for number, row in enumerate(rows):
         read: Any = next((one.read for one in known_formats() if one.fits(row)), _read_plain)
         plain = read(row, number)

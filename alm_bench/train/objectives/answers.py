@@ -75,7 +75,7 @@ class Answers(Objective):
         for number in rows:
             source, index = corpus.row(int(number))
             row = source.rows[index]
-            prompt, answer = source.phrased(index, step)
+            prompt, answer = source.paraphrase(index, step)
             first.append(corpus.place[clip_key(row.clips[0])])
             second.append(_second_clip(data, row.clips, step, index))
             prompts.append(data.protocol.prompt_ids(prompt, data.tokenizer, data.config.prompt))

@@ -25,7 +25,7 @@ def _fits(row: RawRow) -> bool:
 def _read(row: RawRow, number: int) -> Row:
     """Read `resps`, the raw model output; a filter's result (`filtered_resps`) is used only if that is missing."""
     doc = row["doc"] if isinstance(row.get("doc"), Mapping) else {}
-    choices = _labelled(first_of(doc, CHOICE_COLUMNS))
+    choices = _unwrap_options(first_of(doc, CHOICE_COLUMNS))
     gold = first_of(doc, GOLD_COLUMNS)
     gold = row.get("target", MISSING) if gold is MISSING else gold
     question = first_of(doc, QUESTION_COLUMNS)
@@ -39,7 +39,7 @@ def _read(row: RawRow, number: int) -> Row:
     )
 
 
-def _labelled(choices: Any) -> Any:
+def _unwrap_options(choices: Any) -> Any:
     """Return the texts of options stored as `{"text": [...], "label": [...]}`."""
     return choices["text"] if isinstance(choices, Mapping) and "text" in choices else choices
 
