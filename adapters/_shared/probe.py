@@ -29,7 +29,7 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FOLDS, STEPS = 5, 300
 
 TWIN = "text-only probe"
-"""The blind row that every probe with ears brings with it."""
+"""Name of the text-only baseline of every probe with audio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ class ProbeAdapter:
         return {TWIN: [self._twin.pick(said[request.prompt], request.choices) for request in requests]}
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        """Row by row: what stands beside an item in its batch changes nothing."""
+        """Answer row by row, so that answers do not depend on the other items of the batch."""
         return [self._answer(request) for request in batch]
 
     def _answer(self, request: Request) -> Output:

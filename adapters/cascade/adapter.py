@@ -88,7 +88,7 @@ class CascadeAdapter:
     def __init__(self, options: CascadeOptions, runtime: Runtime) -> None:
         captioner = _build_part("captioner", options.captioner, runtime)
         if captioner.audio is None:
-            raise UsageError(f"captioner={options.captioner.name} hears nothing: name a model that listens")
+            raise UsageError(f"captioner={options.captioner.name} takes no audio: name a model that does")
         self._llm = _build_part("llm", options.llm, runtime)
         if self._llm.audio is not None:
             raise UsageError(

@@ -17,7 +17,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class CaptionPrompt:
-    """How a captioner is asked."""
+    """Prompt for captions."""
 
     version: int
     """Version of this prompt."""
@@ -60,7 +60,7 @@ class Captions:
         self._owner = json.dumps(told, sort_keys=True, default=str)
 
     def of(self, batch: Sequence[Request]) -> list[tuple[str, ...] | str]:
-        """The captions of each request's clips, in order, or why they cannot be had."""
+        """Return the captions of each request's clips, in order, or the reason why there are none."""
         problems = [_problem(request) for request in batch]
         asked = [
             [] if problem else [(self._key(one), one) for one in self._requests(request)]

@@ -217,7 +217,7 @@ class ClapAdapter:
         return fitted
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        """Clip by clip: what stands beside an item in its batch changes nothing."""
+        """Answer clip by clip, so that answers do not depend on the other items of the batch."""
         return [self._answer(request) for request in batch]
 
     def _answer(self, request: Request) -> Output:

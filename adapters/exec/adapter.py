@@ -227,7 +227,7 @@ class ExecAdapter:
         if self._failures > self._options.restarts:
             raise AdapterError(
                 f"model exec: the worker failed {self._failures} times in a row, the last time it {self._reason}; "
-                "finished items are kept, and the same command goes on from them"
+                "finished items are kept, and the same command resumes the run"
             )
         self._log.write(f"--- alm-bench: the worker {self._reason}; it is started again\n".encode(), own=True)
         self._process, hello = self._start()

@@ -56,7 +56,7 @@ class Hello:
     """Number of requests that it prefers to have at once."""
 
     delivery: Delivery
-    """How clips reach the model (see `core.Adapter`)."""
+    """Way in which clips reach the model (see `core.Adapter`)."""
 
 
 def read_hello(line: bytes) -> Hello:
@@ -96,7 +96,7 @@ def read_hello(line: bytes) -> Hello:
 
 _WANTED = {
     "name": "expected what tables are to call the model",
-    "audio": 'expected {"rate": ..., "seconds": ...}, or null for a model that hears nothing',
+    "audio": 'expected {"rate": ..., "seconds": ...}, or null for a model without audio',
 }
 _KINDS: Mapping[type, str] = {
     str: "a text",

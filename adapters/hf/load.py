@@ -268,7 +268,8 @@ def find_lora(path: str, base: Source, also: str | None) -> Source:
 
 
 def _is_base(trained_on: str, base: Source, also: str | None) -> bool:
-    """A folder of another machine and a copy of a repository are told by their last name alone."""
+    """Tell whether a LoRA's base is this checkpoint. Only last path components are compared, since folders of other
+    machines and copies of repositories differ in the rest."""
     if trained_on in (base.name, also):
         return True
     here, there = Path(base.name).resolve(), Path(trained_on)

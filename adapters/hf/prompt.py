@@ -151,7 +151,7 @@ class Encoder:
         if bos and rows[0].text.startswith(bos):
             text_kwargs["add_special_tokens"] = False  # the template wrote it
         waves = [wave for row in rows for wave in row.waves]
-        # Paddings of text and clips are told apart: a flat padding=True reaches the audio extractor too.
+        # Paddings of text and clips are separate: a flat padding=True reaches the audio extractor too.
         audio = {"audio": waves, "audio_kwargs": {"sampling_rate": self.rate}} if waves else {}
         inputs = self.processor(text=[row.text for row in rows], return_tensors="pt", text_kwargs=text_kwargs, **audio)
         return self.count_tokens(rows, inputs)

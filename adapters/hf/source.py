@@ -11,7 +11,7 @@ from alm_bench.core.foreign import parse_json
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a checkpoint's files come from."""
+    """Origin of a checkpoint's files."""
 
     name: str
     """Name as given by the user."""
@@ -78,7 +78,7 @@ def _download(repository: str, revision: str | None, file: str) -> Path:
 
     logging: Any = hub_logging  # without types
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # its retries are told line by line
+    logging.set_verbosity_error()  # it reports each retry in a line
     try:
         return Path(hf_hub_download(repository, file, revision=revision))
     except GatedRepoError as error:  # before RepositoryNotFoundError, of which it is one

@@ -22,7 +22,7 @@ POLICY = frozenset(
 """Codes by which servers say that a content policy, and no fault, kept the model from answering."""
 
 LONGEST_REASON = 300
-"""Characters of a server's error that are told: some answer with a whole page."""
+"""Characters of a server's error that are shown: some answer with a whole page."""
 
 _VERSION = re.compile(r"[-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|main|latest)$")
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 PLAIN = "{}\nAnswer:"
-"""What a model without a chat template goes on from."""
+"""Prompt of a model without a chat template, which it continues."""
 
 
 @dataclass(frozen=True, slots=True)

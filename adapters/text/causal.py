@@ -22,7 +22,7 @@ HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a language model's files are."""
+    """Origin of a language model's files."""
 
     name: str
     """Label."""
@@ -205,9 +205,9 @@ class Causal:
 
     @torch.inference_mode()
     def likelihoods(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[tuple[float, int]]:
-        """Log-probability (nats, a sum) and number of tokens of each of `answers` after `prompt`.
+        """Compute log-probability (nats, a sum) and number of tokens of each of `answers` after `prompt`.
 
-        The prompt is computed once; the answers are one batch that goes on from it.
+        The prompt is processed once; the answers form one batch that continues from its keys and values.
         """
         device = self.model.device
         first = self.model(input_ids=torch.tensor([list(prompt)], device=device), use_cache=True, logits_to_keep=1)

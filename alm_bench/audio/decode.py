@@ -104,9 +104,8 @@ class Sound:
 def decode(ref: AudioRef) -> tuple[Samples, int]:
     """Return all samples, shape (frames, channels), and the rate in Hz.
 
-    Whatever libsndfile reads: the format is told from the content, never from the file's suffix.
-    Raises AudioError for a clip that is missing, unreadable, cut off, empty, larger than `MOST_SAMPLES` or that holds
-    values that are not finite.
+    Reads every format of libsndfile, detected by content, never by the file's suffix. Raises AudioError for a clip that
+    is missing, unreadable, cut off, empty, larger than `MOST_SAMPLES` or that holds values that are not finite.
     """
     with open_sound(ref) as sound:
         sound.check_length()

@@ -263,7 +263,7 @@ CACHE_MB = 256
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Where and how an adapter runs."""
+    """Settings of an adapter's execution."""
 
     device: str = "auto"
     """auto, cpu or cuda."""

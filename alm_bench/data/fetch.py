@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import requests
 
 Tell = Callable[[str, int, int | None], None]
-"""Told the name of what comes, how many bytes of it are there, and of how many (None: not known)."""
+"""Called with the name of a download, the bytes received, and the total (None: unknown)."""
 
 TRIES = 5
 """In a row, without a byte more than before."""
@@ -75,8 +75,8 @@ class _Part:
         return found if isinstance(found, dict) else {}
 
     def resumable(self, url: str, checked: bool) -> dict[str, Any]:
-        """The note, where it is about `url` and what was fetched can be told to belong to what will be: by the server's
-        marks of the content, or by a checksum in the end (`checked`)."""
+        """Return the note if the download can be resumed: it is about `url`, and the server's marks of the content, or
+        a checksum in the end (`checked`), ensure that both parts belong to the same file. Empty otherwise."""
         note = self.read_note()
         marked = note.get("etag") or note.get("modified") or checked
         known = note.get("url") == url and isinstance(note.get("total"), int)
@@ -110,11 +110,11 @@ class Fetcher:
         return url
 
     def fetch(self, url: str, path: Path, checksum: str | None = None, size: int | None = None) -> None:
-        """Put what is at `url` at `path`, which is there whole and checked or not at all. `size` is its number of bytes
-        where its makers publish that.
+        """Download `url` to `path`, which afterwards exists complete and verified, or not at all. `size` is the
+        published number of bytes, if there is one.
 
-        What an interrupted call left beside it (`.part`) is gone on with where the server still has the same file.
-        Raises FetchError, and StoreError where it cannot be written.
+        A partial file (`.part`) of an interrupted call is resumed if the server still has the same file. Raises
+        FetchError, and StoreError if the file cannot be written.
         """
         part = _Part.of(path)
         with report_full_disk(path, OPTION):
@@ -257,10 +257,11 @@ class Fetcher:
 
 
 def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
-    """The answer at an address or at what it redirects to, its body unread. Raises what requests raises, FetchError.
+    """Return the response at an address, after redirects, its body unread. Raises exceptions of requests, and
+    FetchError.
 
-    Redirects are followed here, for requests reads their bodies to the end, whatever their length, even where it is
-    told not to follow them.
+    Redirects are followed here because requests reads their bodies to the end, whatever their length, even if told not
+    to follow them.
     """
     import requests
 

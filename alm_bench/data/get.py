@@ -62,8 +62,8 @@ class Downloader:
     """Keep archives after unpacking them."""
 
     def task(self, card: TaskCard, split: str) -> Iterator[FetchResult]:
-        """Fetch a task's files and clips, one after the other. What cannot be had is among the results, and stops
-        nothing. Raises StoreError where nothing more can be written."""
+        """Fetch a task's files and clips, one after the other. Files that are not available are reported among the
+        results and stop nothing. Raises StoreError if nothing more can be written."""
         files = [file for file in card.files if file.split in (None, split)]
         for file in files:
             if file.fetch is None or not file.fetch.alternative or self.alternatives:

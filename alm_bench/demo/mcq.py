@@ -252,8 +252,8 @@ class Question:
 
 
 def questions(split: str, seed: int = 0) -> Iterator[Question]:
-    """Yield questions without end. Of every 24 in a row each skill of each domain has one; of every `BLOCK` each
-    option is correct equally often."""
+    """Yield questions endlessly. Each 24 consecutive ones contain every skill of every domain once; within each
+    `BLOCK`, each option is correct equally often."""
     cells = [(skill, domain) for skill in SKILLS for domain in DOMAINS]
     groups: dict[tuple[str, str], Group] = {}
     turn = 0

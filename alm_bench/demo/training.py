@@ -122,7 +122,7 @@ def _question_rows(made: DatasetRows, split: str, choice: int, opened: int, seed
     items = list(islice(questions(split, seed), choice - choice // 5))
     made.scenes |= {_path(item, folder): item.scene for item in items}
     further = _draw_items(_further(items, rng), choice // 5, rng)
-    # Which of these sounds can be heard asks nothing where none are named.
+    # "Which of these sounds can be heard?" is no question if the prompt names no sounds.
     answerable = [item for item in [*items, *further] if item.skill != "Event Presence"]
     made.rows += [choice_row(made, item, _path(item, folder)) for item in [*items, *further]]
     made.rows += [_open_row(made, item, _path(item, folder)) for item in _draw_items(answerable, opened, rng)]

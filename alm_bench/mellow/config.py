@@ -155,7 +155,7 @@ class EncoderConfig(FrontConfig):
 
     @property
     def steps(self) -> int:
-        """Steps in time that classes are told apart in."""
+        """Number of time steps of the class scores."""
         return self.grid * self.stretch
 
     @property
@@ -189,7 +189,7 @@ class CNN14Config(FrontConfig):
 
     @property
     def steps(self) -> int:
-        """Steps in time that classes are told apart in: they are of the whole clip."""
+        """Number of time steps of the class scores: they describe the whole clip."""
         return 1
 
     @property

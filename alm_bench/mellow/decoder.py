@@ -48,7 +48,7 @@ class KVCache:
         self.values[:, first:last, :, :columns] = other.values
 
     def write(self, layer: int, start: Tensor | int, keys: Tensor, values: Tensor) -> None:
-        """Put (B, heads, n, width) of all rows into the columns from `start` on, one number or one a row (B,)."""
+        """Write (B, heads, n, width) of all rows into the columns from `start`, one number or one per row (B,)."""
         count = keys.shape[2]
         if isinstance(start, int):
             self.keys[layer, :, :, start : start + count] = keys
@@ -105,7 +105,7 @@ class Decoder(ABC):
         return self.embeddings.new_zeros(self.elements(rows, columns))
 
     def cache(self, rows: int, columns: int, memory: Tensor | None = None) -> KVCache:
-        """In `memory`, of as many elements and with finite numbers in it; in new one where none."""
+        """Create a cache in `memory`, which has as many elements, all of them finite; default: in new memory."""
         shape = (len(self.layers), rows, self.kv_heads, columns, self.head_width)
         flat_keys, flat_values = (self.memory(rows, columns) if memory is None else memory).chunk(2)
         values = flat_values.view(shape)
@@ -115,12 +115,12 @@ class Decoder(ABC):
         return KVCache(flat_keys.view(*shape[:3], shape[4], shape[3]).transpose(3, 4), values)
 
     def extend(self, x: Tensor, cache: KVCache, start: Tensor | int, last: Tensor | None) -> Tensor | None:
-        """Go on with embedded tokens x (B, n, D) after the first `start` columns, one number or one a row, of `cache`.
+        """Process embedded tokens x (B, n, D) after the first `start` columns, one number or one per row, of `cache`.
 
-        All columns of `cache` are read, those behind a token masked: a view of no more columns than are needed takes
-        less time, and where it ends with the one new token of every row no mask is needed. Returns what follows the
-        places `last` (B, m) of 0..n-1, (B, m, D); None where that is None: then only keys and values are wanted, which
-        the last layer has without finishing.
+        All columns of `cache` are read, those after a token masked: a view of no more columns than needed takes less
+        time, and if it ends with the one new token of every row no mask is needed. Returns the hidden states at the
+        positions `last` (B, m) of 0..n-1, as (B, m, D). Returns None if that is None: then only keys and values are
+        computed, which the last layer provides without its remaining steps.
         """
         count = x.shape[1]
         first = start if isinstance(start, Tensor) else torch.tensor([start], device=x.device)

@@ -22,7 +22,7 @@ ProtocolName = Literal["paper", "wrapper", "compact"]
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How a question and its clips are prepared for the network."""
+    """Preparation of a question and its clips for the network."""
 
     name: ProtocolName
     """Name of the protocol."""

@@ -16,7 +16,7 @@ from alm_bench.core.errors import known_first
 CONFIGS = Path(__file__).parent / "configs"
 
 OUT = Path("results/training")
-"""The folder of runs' folders, where none is named."""
+"""Default folder of the runs' folders."""
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 """A run's name, which is that of its folder."""

@@ -25,7 +25,7 @@ from alm_bench.train.objectives import check_objectives
 from alm_bench.train.sources import Source, clip_key, read_source
 
 Report = Callable[[str, int, int], None]
-"""Told what is being prepared, how much of it is done, and how much there is."""
+"""Called with the name of a preparation step, the amount done, and the total."""
 
 
 @dataclass(slots=True)

@@ -66,7 +66,7 @@ class Match:
 
 
 def match(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
-    """Compare the outputs with questions, by id, and where both sides have options or golds by these."""
+    """Compare outputs with questions by id, and by options and references where both sides have them."""
     by_id = {sample.id: sample for sample in samples}
     known = [(item, by_id[item.in_file]) for item in stored.items.values() if item.in_file in by_id]
     unknown = [item.in_file for item in stored.items.values() if item.in_file not in by_id]
@@ -101,10 +101,10 @@ def read_answered(
 
 
 def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list[tuple[Sample, str]]:
-    """A file's items with their texts: options and golds are its own, or those of `annotations`.
+    """Return a file's items with their texts; options and references come from the file, or from `annotations`.
 
-    An item without text has the empty one; a gold that is no option has no target. Raises DataError for items that
-    nothing describes, and for annotations that are not those of the file's own questions.
+    An item without text gets an empty one; a reference that is no option gives no target. Raises DataError for items
+    without a question, and for annotations that do not belong to the file's own questions.
     """
     asked = {item.in_file: item.question for item in stored.items.values()}
     if annotations is not None:
