@@ -12,7 +12,10 @@ from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Reque
 
 @dataclass(frozen=True, slots=True)
 class BlindOptions:
+    """Options of the model blind."""
+
     strategy: Literal["first", "longest", "random"] = "first"
+    """Option to choose: the first, the longest, or a random one seeded by the item."""
 
 
 class BlindAdapter:
@@ -27,7 +30,7 @@ class BlindAdapter:
             "first": lambda request: 0,
             # the first of the longest, in characters
             "longest": lambda request: max(range(len(request.choices)), key=lambda i: len(request.choices[i])),
-            "random": lambda request: _drawn(request, runtime.seed),
+            "random": lambda request: _draw_option(request, runtime.seed),
         }
         self._pick = picks[options.strategy]
         seeded = {"seed": str(runtime.seed)} if options.strategy == "random" else {}
@@ -47,8 +50,8 @@ class BlindAdapter:
         ]
 
 
-def _drawn(request: Request, seed: int) -> int:
-    """Seeded by the item, so that order and batches change nothing."""
+def _draw_option(request: Request, seed: int) -> int:
+    """Draw an option's index, seeded by the item, so that the order of items and batches changes nothing."""
     return int(np.random.default_rng([seed, zlib.crc32(request.id.encode())]).integers(len(request.choices)))
 
 

@@ -8,10 +8,13 @@ from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Reque
 
 @dataclass(frozen=True, slots=True)
 class EchoOptions:
-    """`rate` in Hz to decode to; `seconds` of audio wanted (whole clips where none)."""
+    """Options of the model echo."""
 
     rate: int = 16_000
+    """Sample rate to decode to, in Hz."""
+
     seconds: float | None = 10.0
+    """Length of audio to decode; None for whole clips."""
 
 
 class EchoAdapter:

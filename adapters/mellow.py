@@ -16,21 +16,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MellowOptions:
-    """`checkpoint`: mini (bundled, the default), mini-text-only (bundled, trained on silence), v0 or v0_s (hub), a
-    file in their layout, or a folder.
-
-    `protocol`: how questions and clips are put before it, as the paper's code does (the default) or as its public
-    wrapper does; networks of the compact layout, as the bundled one, have the protocol of that name only.
-    `crop`: which 10 s of a longer clip; the protocol's own (random, seeded by the clip) where none is given.
-    `compile`: put writing through torch.compile, for long runs on a GPU. `deterministic`: only algorithms that give
-    the same bits from run to run; on CPUs all do.
-    """
+    """Options of the model mellow."""
 
     checkpoint: str | None = None
+    """mini (bundled, the default), mini-text-only (bundled, trained on silence), v0 or v0_s (hub), a file in their
+    layout, or a folder."""
+
     protocol: Literal["paper", "wrapper", "compact"] | None = None
+    """How questions and clips are prepared: as in the paper's code (default) or as in its public wrapper; networks of
+    the compact layout, such as the bundled one, have only the protocol of that name."""
+
     crop: Literal["first", "centre", "random"] | None = None
+    """Which 10 s of a longer clip are used; None: as the protocol says (random, seeded by the clip)."""
+
     compile: bool = False
+    """Use torch.compile for generation, worthwhile in long runs on a GPU."""
+
     deterministic: bool = False
+    """Use only algorithms that give the same bits in every run; on CPUs all do."""
 
 
 class MellowAdapter:
@@ -103,7 +106,7 @@ class MellowAdapter:
         """Options as the model writes them, `b) dog` (`text`), and their letters alone, `b)` (`letter`)."""
         problems = [self._problem(request) for request in batch]
         told = [request for request, problem in zip(batch, problems, strict=True) if problem is None]
-        texts = [[*_written(request.choices), *_lettered(request.choices)] for request in told]
+        texts = [[*_format_answers(request.choices), *_format_letters(request.choices)] for request in told]
         found = iter(self.answerer.likelihoods(self._questions(batch, problems), texts))
         return [_by_form(next(found)) if problem is None else OptionScores(error=problem) for problem in problems]
 
@@ -140,12 +143,12 @@ def _clips(request: Request) -> tuple[str, ...]:
     return tuple(ref.id for ref in (*request.audio, request.spare) if ref is not None)
 
 
-def _written(choices: Sequence[str]) -> list[str]:
-    """Format options as Mellow answers: lower case, with the letter before."""
-    return [f"{letter} {text.lower()}" for letter, text in zip(_lettered(choices), choices, strict=True)]
+def _format_answers(choices: Sequence[str]) -> list[str]:
+    """Format options as Mellow answers: lower case, preceded by the letter."""
+    return [f"{letter} {text.lower()}" for letter, text in zip(_format_letters(choices), choices, strict=True)]
 
 
-def _lettered(choices: Sequence[str]) -> list[str]:
+def _format_letters(choices: Sequence[str]) -> list[str]:
     return [f"{letter})" for letter in ascii_lowercase[: len(choices)]]
 
 

@@ -21,10 +21,13 @@ SURE = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class MellowProbeOptions:
-    """`checkpoint`: whose encoder, as for the model mellow. `hears=text` is the same probe without a clip."""
+    """Options of the model mellow-probe."""
 
     checkpoint: str | None = None
+    """Checkpoint whose encoder is used, as for the model mellow."""
+
     hears: Hears = "audio+text"
+    """`audio+text`, or `text` for the same probe without clips (text-only baseline)."""
 
 
 class MellowProbe(ProbeAdapter):
@@ -66,7 +69,7 @@ class MellowProbe(ProbeAdapter):
             settings={"features": f"presence x tf-idf, {RELATED}"},
         )
         policy = replace(protocol.policy(config.encoder, None), spare=False)
-        super().__init__(Network(embed, learned), options.hears, policy, identity)
+        super().__init__(Network(embed, fit_features), options.hears, policy, identity)
 
 
 def _presence(encoder: Any, wave: Wave, device: Any) -> Vector:
@@ -81,8 +84,8 @@ def _presence(encoder: Any, wave: Wave, device: Any) -> Vector:
     return odds
 
 
-def learned(clips: Sequence[Vector], texts: Sequence[str]) -> Features:
-    """Reductions fitted on the development rows, none of which knows an answer."""
+def fit_features(clips: Sequence[Vector], texts: Sequence[str]) -> Features:
+    """Fit dimension reductions on the development rows; they use no answers."""
     import numpy as np
     from sklearn.decomposition import PCA, TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer

@@ -11,15 +11,22 @@ from alm_bench.data import Columns, Duplicates, file_sha256, read_stored
 
 @dataclass(frozen=True, slots=True)
 class ReplayOptions:
-    """`outputs`: a file in any of the shapes of docs/replay.md. `column` and `id` name where its texts and ids are, as
-    a key or a dotted path; `duplicates` says which output counts of an id that repeats. `label` is the model's name in
-    tables."""
+    """Options of the model replay."""
 
     outputs: Path
+    """File of outputs in any of the formats of docs/replay.md."""
+
     column: str | None = None
+    """Key or dotted path of the outputs' texts."""
+
     id: str | None = None
+    """Key or dotted path of the items' ids."""
+
     duplicates: Duplicates = "error"
+    """Which output counts if an id repeats."""
+
     label: str | None = None
+    """Name of the model in tables."""
 
 
 class ReplayAdapter:
@@ -41,13 +48,13 @@ class ReplayAdapter:
             family="replay",
             weights=file_sha256(self._file),
             settings={"column": options.column or "auto", **{key: told for key, told in found_by.items() if told}},
-            note=f"outputs read from {self.outputs.called}, not produced here",
+            note=f"outputs read from {self.outputs.label}, not produced here",
         )
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        return [self._replayed(request.id) for request in batch]
+        return [self._find_output(request.id) for request in batch]
 
-    def _replayed(self, item: str) -> Output:
+    def _find_output(self, item: str) -> Output:
         if item not in self.outputs.items:
             return Output(None, error=f"{self._file.name} has no output for this id")
         text = self.outputs.items[item].text

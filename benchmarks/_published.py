@@ -5,10 +5,10 @@ import sys
 import numpy as np
 
 from alm_bench.core import CheckpointError, Wave
-from alm_bench.mellow.checkpoint import Loaded
+from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.config import PUBLISHED
 from alm_bench.mellow.lm import smollm2, smollm2_tokenizer
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.model import Mellow, build_untrained
 
 TEXTS = (
     "the recording was made at the edge of a small town early in the morning, before the shops had opened and "
@@ -31,15 +31,15 @@ TEXTS = (
 """Long enough to fill the prompt's 129 tokens when told twice: what is padded makes every answer the same."""
 
 
-def network() -> Loaded:
+def network() -> LoadedNetwork:
     """Of random but fixed weights where SmolLM2 has none; in float32. Ends the program where SmolLM2 cannot be had."""
-    model = seeded(PUBLISHED)
+    model = build_untrained(PUBLISHED)
     try:
         model.lm, origin = smollm2()
         tokenizer = smollm2_tokenizer()
     except CheckpointError as error:
         sys.exit(f"SmolLM2's weights are needed: {error}")
-    return Loaded(Mellow.eval(model), tokenizer, origin, "")
+    return LoadedNetwork(Mellow.eval(model), tokenizer, origin, "")
 
 
 def prompt(number: int) -> str:

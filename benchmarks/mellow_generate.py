@@ -41,7 +41,7 @@ from torch import Tensor
 from alm_bench.core import Decoding, Runtime
 from alm_bench.core.prompt import pick_prompt
 from alm_bench.demo import demo_root
-from alm_bench.mellow.checkpoint import Loaded
+from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.generate import Context
 from alm_bench.mellow.inference import Answerer, Question
 from alm_bench.mellow.model import Mellow
@@ -58,7 +58,7 @@ NEVER = 49_151
 """A token that no answer has, in place of the stop token: every item writes as many as it may."""
 
 
-def loaded(batch: int) -> tuple[Loaded, list[Question]]:
+def loaded(batch: int) -> tuple[LoadedNetwork, list[Question]]:
     found = network()
     found.model.config = replace(found.model.config, prompt=replace(found.model.config.prompt, stop=NEVER))
     return found, [Question(str(i), prompt(i), clip(2 * i), clip(2 * i + 1)) for i in range(batch)]
@@ -134,7 +134,7 @@ def transformers_cached(
 def engine_cached(answerer: Answerer, questions: Sequence[Question], count: int) -> tuple[list[float], list[list[int]]]:
     """Seconds of the stages and the tokens of Mellow's own engine."""
     stages, engine = Stages(), answerer.engine
-    read, head = engine._read, engine.decoder.head
+    read, head = engine._process_contexts, engine.decoder.head
 
     def after_encoding(contexts: Sequence[Context], more: int) -> Any:
         stages.encoded()
@@ -145,14 +145,17 @@ def engine_cached(answerer: Answerer, questions: Sequence[Question], count: int)
         stages.prefilled()
         return logits
 
-    with mock.patch.object(engine, "_read", after_encoding), mock.patch.object(engine.decoder, "head", noted):
+    with (
+        mock.patch.object(engine, "_process_contexts", after_encoding),
+        mock.patch.object(engine.decoder, "head", noted),
+    ):
         stages.begin()
-        rows = [list(row.tokens) for row in answerer.written(questions, Decoding(max_new_tokens=count))]
+        rows = [list(row.tokens) for row in answerer.generate_tokens(questions, Decoding(max_new_tokens=count))]
         taken = stages.end()
     return taken, rows
 
 
-def cached(found: Loaded, fresh: Loaded, questions: Sequence[Question], count: int, rounds: int) -> None:
+def cached(found: LoadedNetwork, fresh: LoadedNetwork, questions: Sequence[Question], count: int, rounds: int) -> None:
     """`fresh` is the same network again: an Answerer changes the modules of its own."""
     answerer = Answerer(fresh, PROTOCOLS["paper"], CPU, torch.float32, cache_mb=0)
 
@@ -191,7 +194,7 @@ def ratio(batch: int, count: int, rounds: int) -> None:
     def ours(dtype: torch.dtype) -> Callable[[], list[list[int]]]:
         fresh, _ = loaded(batch)
         answerer = Answerer(fresh, PROTOCOLS["paper"], CPU, dtype, cache_mb=0)
-        return lambda: [list(row.tokens) for row in answerer.written(questions, decoding)]
+        return lambda: [list(row.tokens) for row in answerer.generate_tokens(questions, decoding)]
 
     works = {"float32": ours(torch.float32), "bfloat16": ours(torch.bfloat16)}
     times: dict[str, list[float]] = {name: [] for name in works}

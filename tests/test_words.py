@@ -3,6 +3,7 @@
 The glossary is in CONTRIBUTING.md. docs/changes.md, which maps old names to new ones, may use them.
 """
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,3 +78,86 @@ def test_documentation_uses_terms_of_the_field(page: str) -> None:
 def test_old_words_are_reported_across_lines_and_not_within_words() -> None:
     assert find_old_words("The best blind\nrow, a twin with dice") == ["blind\nrow", "twin", "dice"]
     assert find_old_words("intertwined, indices, blindly, rows") == []
+
+
+PLAIN = ("adapters", *(f"alm_bench/{name}" for name in ("audio", "core", "data", "demo", "mellow", "train")))
+"""Packages whose names and docstrings these tests hold."""
+NOT_YET = ("alm_bench/train/loop.py", "alm_bench/train/batches.py", "alm_bench/train/objectives")
+SOURCES = [
+    path.relative_to(ROOT).as_posix()
+    for package in PLAIN
+    for path in sorted((ROOT / package).rglob("*.py"))
+    if not path.relative_to(ROOT).as_posix().startswith(NOT_YET)
+]
+
+SUBORDINATE = re.compile(r"(?:What|Whether|Of|How|Where|Which|Who|With|By)\b(?! default\b)")
+"""Beginnings of a docstring that neither command nor name a thing."""
+
+PARTICIPLES = frozenset(
+    [
+        "asked",
+        "found",
+        "had",
+        "heard",
+        "kept",
+        "learned",
+        "lettered",
+        "made",
+        "noted",
+        "said",
+        "scored",
+        "shipped",
+        "shown",
+        "told",
+    ]
+)
+"""Words that, alone, are no name of a function."""
+
+Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def find_definitions(source: str) -> Iterator[Defined]:
+    yield from (node for node in ast.walk(ast.parse(source)) if isinstance(node, Defined))
+
+
+def find_subordinate_docstrings(source: str) -> list[str]:
+    nodes = [ast.parse(source), *find_definitions(source)]
+    return [text for node in nodes if (text := ast.get_docstring(node)) and SUBORDINATE.match(text)]
+
+
+def find_participles(source: str) -> list[str]:
+    functions = (node for node in find_definitions(source) if not isinstance(node, ast.ClassDef))
+    return [node.name for node in functions if node.name.strip("_") in PARTICIPLES]
+
+
+def find_undocumented_fields(source: str) -> list[str]:
+    """Return the public fields of public dataclasses that have no docstring below them."""
+    missing = []
+    for node in find_definitions(source):
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+            continue
+        if not any("dataclass" in ast.dump(decorator) for decorator in node.decorator_list):
+            continue
+        for field, below in zip(node.body, [*node.body[1:], None], strict=True):
+            if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+                continue
+            if not field.target.id.startswith("_") and not isinstance(below, ast.Expr):
+                missing.append(f"{node.name}.{field.target.id}")
+    return missing
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_docstrings_and_names_are_plain(path: str) -> None:
+    source = (ROOT / path).read_text(encoding="utf-8")
+    assert not find_subordinate_docstrings(source)
+    assert not find_participles(source)
+    assert not find_undocumented_fields(source)
+
+
+def test_subordinate_docstrings_participles_and_bare_fields_are_reported() -> None:
+    source = '"""What it is."""\n'
+    source += '@dataclass\nclass A:\n    """A."""\n    x: int\n    """Number."""\n    y: int\n    _z: int\n'
+    source += 'def _told() -> None:\n    """Whether it was."""\ndef tell() -> None:\n    """Whatever."""\n'
+    assert find_subordinate_docstrings(source) == ["What it is.", "Whether it was."]
+    assert find_participles(source) == ["_told"]
+    assert find_undocumented_fields(source) == ["A.y"]

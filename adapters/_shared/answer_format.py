@@ -5,10 +5,9 @@ from string import ascii_lowercase, ascii_uppercase
 from alm_bench.core import Request
 
 
-def lettered(request: Request) -> tuple[list[str], list[str]]:
-    """The letters of a request's options, and the options behind them, as its prompt shows them: `(B)` and `(B) Dog`,
-    or `b)` and `b) dog`. `B` and `Dog` where it shows them in neither way.
-    """
+def format_options(request: Request) -> tuple[list[str], list[str]]:
+    """Return the letters of a request's options, and the options with their letters, as the prompt shows them: `(B)`
+    and `(B) Dog`, or `b)` and `b) dog`. Returns `B` and `Dog` if it shows them in neither form."""
     choices = request.choices
     upper, lower = ([form.format(letter) for letter in letters] for form, letters in _FORMS)
     for letters, texts in ((upper, list(choices)), (lower, [text.lower() for text in choices])):

@@ -39,14 +39,14 @@ class Vectors:
         """The vector of `content`, made where it is not known. `kind` keeps a clip apart from a text."""
         key = f"{kind}:{hashlib.sha256(content).hexdigest()}"
         if key not in self._known:
-            vector = self._read(key)
+            vector = self._read_vector(key)
             if vector is None:
                 vector = make()
                 self._write(key, vector)
             self._known[key] = vector
         return self._known[key]
 
-    def _read(self, key: str) -> Vector | None:
+    def _read_vector(self, key: str) -> Vector | None:
         import numpy as np
 
         if not self.path.is_file():

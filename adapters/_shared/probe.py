@@ -29,20 +29,24 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 FOLDS, STEPS = 5, 300
 
 TWIN = "text-only probe"
-"""The blind row that every probe with ears brings with it."""
+"""Name of the text-only baseline of every probe with audio."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Standardised features and an L2-penalised multinomial logistic regression over the texts of the options.
-
-    `c` is the strength that is best in cross-validation, whose accuracy `validated` is; folds never part a clip.
-    """
+    """Standardised features and an L2-penalised multinomial logistic regression over the texts of the options."""
 
     labels: tuple[str, ...]
+    """Texts of the options that it was fitted on."""
+
     pipeline: Any
+    """The fitted scikit-learn pipeline."""
+
     c: float
+    """Inverse regularisation strength, the best in cross-validation."""
+
     validated: float
+    """Accuracy in cross-validation; all rows of a clip are in the same fold."""
 
     @classmethod
     def fit(cls, features: Matrix, answers: Sequence[str], clips: Sequence[str]) -> "Probe":
@@ -102,19 +106,24 @@ def _fit(features: Matrix, said: Any, c: float) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Features of a probe's rows: `related` from clips' vectors and texts, `read` from texts alone."""
+    """Functions that turn rows into features."""
 
     related: Callable[[Sequence[Any], Sequence[str]], Matrix]
+    """Features of clips' vectors with texts."""
+
     read: Callable[[Sequence[str]], Matrix]
+    """Features of texts alone, for the text-only baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The network under a probe. `embed` gives a wave's vector, `features` learns from the development rows' clips
-    (none for a probe that only reads) and texts what to tell of them."""
+    """The network under a probe."""
 
     embed: Callable[[Wave], Any]
+    """Returns the vector of a waveform."""
+
     features: Callable[[Sequence[Any], Sequence[str]], Features]
+    """Fits the features on the clips' vectors (empty for a text-only probe) and texts of the development rows."""
 
 
 class ProbeAdapter:
@@ -143,7 +152,7 @@ class ProbeAdapter:
                 raise UsageError(f"development row {request.id}: {problem}")
             options.add(frozenset(request.choices))
             clip = request.audio[0].id if request.audio else request.id
-            taken.append((self._heard(request), request.prompt, request.choices[row.target], clip))
+            taken.append((self._embed_clip(request), request.prompt, request.choices[row.target], clip))
         name = self.identity.label
         if not taken:
             raise UsageError(f"{name} is fitted on a task's development split, and this task has none (cle and ace do)")
@@ -155,9 +164,9 @@ class ProbeAdapter:
         twin = Probe.fit(features.read(texts), answers, groups)
         fitted._twin = twin if self.audio is not None else None
         fitted._probe = twin if self.audio is None else Probe.fit(features.related(clips, texts), answers, groups)
-        settings = {**self.identity.settings, **_told("", fitted._probe)}
+        settings = {**self.identity.settings, **_describe_probe("", fitted._probe)}
         if self.audio is not None:
-            settings |= _told("text-only ", twin)
+            settings |= _describe_probe("text-only ", twin)
         fitted.identity = replace(self.identity, settings=settings)
         return fitted
 
@@ -169,7 +178,7 @@ class ProbeAdapter:
         return {TWIN: [self._twin.pick(said[request.prompt], request.choices) for request in requests]}
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        """Row by row: what stands beside an item in its batch changes nothing."""
+        """Answer row by row, so that answers do not depend on the other items of the batch."""
         return [self._answer(request) for request in batch]
 
     def _answer(self, request: Request) -> Output:
@@ -179,14 +188,14 @@ class ProbeAdapter:
             return Output(None, error=problem)
         texts = [request.prompt]
         alone = self.audio is None
-        told = self._features.read(texts) if alone else self._features.related([self._heard(request)], texts)
+        told = self._features.read(texts) if alone else self._features.related([self._embed_clip(request)], texts)
         place = self._probe.pick(told, request.choices)
         if place is None:
             known = ", ".join(self._probe.labels)
             return Output(None, error=f"{self.identity.label} knows none of these options; it was fitted on: {known}")
         return Output(request.choices[place], extra={"probabilities": self._probe.likelihoods(told)})
 
-    def _heard(self, request: Request) -> Any:
+    def _embed_clip(self, request: Request) -> Any:
         return None if self.audio is None else self.network.embed(request.waves[0])
 
     def _problem(self, request: Request) -> str | None:
@@ -197,5 +206,5 @@ class ProbeAdapter:
         return None
 
 
-def _told(of: str, probe: Probe) -> dict[str, str]:
+def _describe_probe(of: str, probe: Probe) -> dict[str, str]:
     return {f"{of}C": f"{probe.c:g}", f"{of}validated": f"{probe.validated:.4f}", f"{of}coefficients": probe.digest}

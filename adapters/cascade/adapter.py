@@ -25,7 +25,7 @@ from alm_bench.core import (
     Wave,
 )
 from alm_bench.core.files import cache_folder
-from alm_bench.core.options import Named
+from alm_bench.core.options import PluginOption
 from alm_bench.plugins import catalogue
 
 PROMPTS = Path(__file__).with_name("prompts.toml")
@@ -33,27 +33,39 @@ PROMPTS = Path(__file__).with_name("prompts.toml")
 
 @dataclass(frozen=True, slots=True)
 class CascadeOptions:
-    """`captioner`: a model that listens, its options as `captioner.KEY=VALUE`. `llm`: one that reads, its as `llm.KEY`.
+    """Options of the model cascade."""
 
-    `prompt`: strong tells the language model how to use captions and to answer with an option, weak does not.
-    `caption_prompt`: what the captioner is asked in place of its set's prompt. `cache`: keep captions on disk.
-    """
+    captioner: PluginOption = field(default_factory=lambda: PluginOption("mellow"))
+    """Model that describes the clips; its options are `captioner.KEY=VALUE`."""
 
-    captioner: Named = field(default_factory=lambda: Named("mellow"))
-    llm: Named = field(default_factory=lambda: Named("text"))
+    llm: PluginOption = field(default_factory=lambda: PluginOption("text"))
+    """Language model that answers from the captions; its options are `llm.KEY=VALUE`."""
+
     prompt: Literal["weak", "strong"] = "strong"
+    """`strong` tells the language model how to use captions and to answer with an option, `weak` does not."""
+
     caption_prompt: str | None = None
+    """Prompt for the captioner in place of the default one."""
+
     cache: bool = True
+    """Keep captions on disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerPrompt:
-    """Text around a question: `one` or `two` captions, and a sentence for questions with options."""
+    """Texts of the language model's prompt."""
 
     version: int
+    """Version of these texts."""
+
     one: str
+    """Template for one caption."""
+
     two: str
+    """Template for two captions."""
+
     options: str
+    """Sentence added to questions with options."""
 
     @property
     def hash(self) -> str:
@@ -74,10 +86,10 @@ class CascadeAdapter:
     prepare: Callable[[Wave], Any]  # where the captioner makes something of a clip ahead of its turn
 
     def __init__(self, options: CascadeOptions, runtime: Runtime) -> None:
-        captioner = _made("captioner", options.captioner, runtime)
+        captioner = _build_part("captioner", options.captioner, runtime)
         if captioner.audio is None:
-            raise UsageError(f"captioner={options.captioner.name} hears nothing: name a model that listens")
-        self._llm = _made("llm", options.llm, runtime)
+            raise UsageError(f"captioner={options.captioner.name} takes no audio: name a model that does")
+        self._llm = _build_part("llm", options.llm, runtime)
         if self._llm.audio is not None:
             raise UsageError(
                 f"llm={options.llm.name} listens itself: name one that reads (text; openai with llm.audio=none)"
@@ -95,7 +107,7 @@ class CascadeAdapter:
         self._logs = [part for part in parts.values() if isinstance(part, Logs)]
         self.pace = tuple(f"{name}.{key}" for name, part in parts.items() for key in getattr(part, "pace", ()))
         if isinstance(self._llm, Scores):
-            self.loglikelihood = self._scored
+            self.loglikelihood = self._score_options
         told = {
             "prompt": f"{options.prompt}@{self._prompt.version} {self._prompt.hash}",
             "caption_prompt": f"{wanted.prompt}@{wanted.version} {wanted.hash}",
@@ -108,25 +120,33 @@ class CascadeAdapter:
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         captions = self._captions.of(batch)
-        asked = [self._asked(request, told) for request, told in zip(batch, captions, strict=True) if _had(told)]
+        asked = [
+            self._build_request(request, told)
+            for request, told in zip(batch, captions, strict=True)
+            if _has_captions(told)
+        ]
         answers = iter(self._llm.generate(asked, decoding) if asked else ())
         return [
             _with(next(answers), told) if not isinstance(told, str) else Output(None, error=told) for told in captions
         ]
 
-    def _scored(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
+    def _score_options(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         assert isinstance(self._llm, Scores), "looked at when this ability was given"
         captions = self._captions.of(batch)
-        asked = [self._asked(request, told) for request, told in zip(batch, captions, strict=True) if _had(told)]
+        asked = [
+            self._build_request(request, told)
+            for request, told in zip(batch, captions, strict=True)
+            if _has_captions(told)
+        ]
         found = iter(self._llm.loglikelihood(asked) if asked else ())
         return [next(found) if not isinstance(told, str) else OptionScores(error=told) for told in captions]
 
-    def _asked(self, request: Request, captions: Sequence[str]) -> Request:
+    def _build_request(self, request: Request, captions: Sequence[str]) -> Request:
         """Build the language model's request, without clips."""
         return Request(request.id, self._prompt.render(request, captions), choices=request.choices)
 
 
-def _had(captions: tuple[str, ...] | str) -> bool:
+def _has_captions(captions: tuple[str, ...] | str) -> bool:
     return not isinstance(captions, str)
 
 
@@ -134,8 +154,8 @@ def _with(output: Output, captions: Sequence[str]) -> Output:
     return replace(output, extra={**output.extra, "captions": list(captions)})
 
 
-def _made(part: str, named: Named, runtime: Runtime) -> Adapter:
-    """One of the two models. Raises UsageError for one that is none of its own."""
+def _build_part(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
+    """Build one of the two models. Raises UsageError if it is a cascade itself."""
     entry = catalogue().adapter(named.name)
     if issubclass(entry.cls, CascadeAdapter):
         raise UsageError(f"{part}={named.name}: a cascade is made of two other models")
@@ -162,8 +182,8 @@ def _identity(
         label=f"cascade[{captioner.label}+{llm.label},{prompt}]",
         family="cascade",
         weights=hashlib.sha256(json.dumps(weights).encode()).hexdigest() if any(weights) else None,
-        dtype=_joined(part.dtype for _, part in both),
-        device=_joined(part.device for _, part in both),
+        dtype=_join_values(part.dtype for _, part in both),
+        device=_join_values(part.device for _, part in both),
         parameters=None if None in sizes else sum(size for size in sizes if size is not None),
         trained_on=captioner.trained_on,
         settings={
@@ -175,8 +195,8 @@ def _identity(
     )
 
 
-def _joined(values: Any) -> str | None:
-    """The one that both have, or theirs in order."""
+def _join_values(values: Any) -> str | None:
+    """Return the value that both models share, or their values joined by `+`."""
     found = dict.fromkeys(str(value) for value in values if value is not None)
     return "+".join(found) or None
 

@@ -17,12 +17,19 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class CaptionPrompt:
-    """`openings` are what a model was trained to begin a caption with: no part of it."""
+    """Prompt for captions."""
 
     version: int
+    """Version of this prompt."""
+
     prompt: str
+    """Text of the prompt."""
+
     openings: tuple[str, ...]
+    """Phrases with which a model was trained to begin a caption; they are removed."""
+
     max_new_tokens: int
+    """Token limit of a caption."""
 
     @property
     def hash(self) -> str:
@@ -53,7 +60,7 @@ class Captions:
         self._owner = json.dumps(told, sort_keys=True, default=str)
 
     def of(self, batch: Sequence[Request]) -> list[tuple[str, ...] | str]:
-        """The captions of each request's clips, in order, or why they cannot be had."""
+        """Return the captions of each request's clips, in order, or the reason why there are none."""
         problems = [_problem(request) for request in batch]
         asked = [
             [] if problem else [(self._key(one), one) for one in self._requests(request)]
@@ -62,11 +69,11 @@ class Captions:
         fresh = {key: one for row in asked for key, one in row if not self._is_known(key)}
         failed = self._ask(fresh) if fresh else {}
         return [
-            problem or next((failed[key] for key, _ in row if key in failed), None) or self._told(row)
+            problem or next((failed[key] for key, _ in row if key in failed), None) or self._get_captions(row)
             for row, problem in zip(asked, problems, strict=True)
         ]
 
-    def _told(self, row: Sequence[tuple[str, Request]]) -> tuple[str, ...]:
+    def _get_captions(self, row: Sequence[tuple[str, Request]]) -> tuple[str, ...]:
         return tuple(self._known[key] for key, _ in row)
 
     def _ask(self, fresh: Mapping[str, Request]) -> dict[str, str]:
@@ -82,7 +89,8 @@ class Captions:
         return failed
 
     def _requests(self, request: Request) -> list[Request]:
-        """One for each clip. A captioner that always takes two gets the item's spare one, or its other clip."""
+        """Build one request per clip. A captioner that always takes two clips gets the item's spare one, or its other
+        clip."""
         spares = self._captioner.audio is not None and self._captioner.audio.spare
         heard = [*request.audio, *(() if request.spare is None else (request.spare,))]
         found = []
@@ -108,7 +116,7 @@ class Captions:
 
     def _is_known(self, key: str) -> bool:
         if key not in self._known and self._folder is not None:
-            found = _stored(_file(self._folder, key))
+            found = _read_caption(_file(self._folder, key))
             if found is not None:
                 self._known[key] = found
         return key in self._known
@@ -129,8 +137,8 @@ def _file(folder: Path, key: str) -> Path:
     return folder / key[:2] / f"{key}.json"
 
 
-def _stored(file: Path) -> str | None:
-    """The caption of a file, None where there is none or no whole one."""
+def _read_caption(file: Path) -> str | None:
+    """Read the caption of a file; None if it is missing or incomplete."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))["caption"]
     except (OSError, ValueError, KeyError, TypeError):

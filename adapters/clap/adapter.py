@@ -36,23 +36,30 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True, slots=True)
 class ClapOptions:
-    """`path`: a hub id or a folder in transformers' layout. `revision`: a branch, tag or commit of the hub's.
-
-    `template`: what an option is put in before it is compared, from {option} and {question}.
-    """
+    """Options of the model clap."""
 
     path: str = DEFAULT
+    """Hub id, or folder in transformers' layout."""
+
     revision: str | None = None
+    """Branch, tag or commit on the hub."""
+
     template: str = "{option}"
+    """Text that is compared with the clip, from {option} and {question}."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClapProbeOptions:
-    """`path` and `revision` as for clap. `hears=text` is the same probe without a clip."""
+    """Options of the model clap-probe."""
 
     path: str = DEFAULT
+    """Hub id, or folder in transformers' layout."""
+
     revision: str | None = None
+    """Branch, tag or commit on the hub."""
+
     hears: Hears = "audio+text"
+    """`audio+text`, or `text` for the same probe without clips (text-only baseline)."""
 
 
 class Clap:
@@ -107,15 +114,15 @@ class Clap:
         )
 
     def clip(self, wave: Wave) -> Vector:
-        return self._vectors.of("clip", wave.tobytes(), lambda: self._heard(wave))
+        return self._vectors.of("clip", wave.tobytes(), lambda: self._embed_audio(wave))
 
     def text(self, text: str) -> Vector:
-        return self._vectors.of("text", text.encode(), lambda: self._read(text))
+        return self._vectors.of("text", text.encode(), lambda: self._embed_text(text))
 
-    def _heard(self, wave: Wave) -> Vector:
+    def _embed_audio(self, wave: Wave) -> Vector:
         import torch
 
-        with _seeded(wave):
+        with _seed_numpy(wave):
             found = self.extractor([wave], sampling_rate=self.rate, return_tensors="pt")
         mels = found["input_features"]
         # Of clips that are all short the extractor calls one long. A short one's four mels are all alike.
@@ -127,7 +134,7 @@ class Clap:
             )
         return _unit(heard)
 
-    def _read(self, text: str) -> Vector:
+    def _embed_text(self, text: str) -> Vector:
         import torch
 
         found = self.tokenizer([text], truncation=True, max_length=self.tokens, return_tensors="pt").to(self.device)
@@ -145,8 +152,8 @@ def _unit(output: Any) -> Vector:
 
 
 @contextmanager
-def _seeded(wave: Wave) -> Iterator[None]:
-    """numpy's global generator, which the extractor draws the parts of a long clip from, seeded by the clip."""
+def _seed_numpy(wave: Wave) -> Iterator[None]:
+    """Seed numpy's global generator by the clip: the feature extractor draws the parts of a long clip from it."""
     import numpy as np
 
     state = np.random.get_state()  # noqa: NPY002
@@ -210,7 +217,7 @@ class ClapAdapter:
         return fitted
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        """Clip by clip: what stands beside an item in its batch changes nothing."""
+        """Answer clip by clip, so that answers do not depend on the other items of the batch."""
         return [self._answer(request) for request in batch]
 
     def _answer(self, request: Request) -> Output:
@@ -220,12 +227,12 @@ class ClapAdapter:
         if thresholds is not None and set(request.choices) & set(thresholds.labels):
             near = self._near(request, request.prompt)
             return Output(thresholds.pick(near, request.choices), extra={"similarity": round(near, 6)})
-        texts = [self._put(choice, request.prompt) for choice in request.choices]
+        texts = [self._fill_template(choice, request.prompt) for choice in request.choices]
         nearness = [self._near(request, text) for text in texts]
         best = max(range(len(texts)), key=lambda place: nearness[place])
         return Output(request.choices[best], extra={"similarities": [round(near, 6) for near in nearness]})
 
-    def _put(self, option: str, question: str) -> str:
+    def _fill_template(self, option: str, question: str) -> str:
         return self.template.replace("{question}", question).replace("{option}", option)
 
     def _near(self, request: Request, text: str) -> float:

@@ -8,11 +8,16 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """`labels` from the lowest values to the highest, and the borders between them."""
+    """Labels for ranges of one number."""
 
     labels: tuple[str, ...]
+    """Labels from the lowest values to the highest."""
+
     borders: tuple[float, ...]
+    """Borders between their ranges."""
+
     accuracy: float
+    """Accuracy on the values that they were fitted to."""
 
     @classmethod
     def fit(cls, values: Sequence[float], answers: Sequence[str]) -> "Thresholds":

@@ -33,23 +33,32 @@ LOG = "worker.log"
 
 @dataclass(frozen=True, slots=True)
 class ExecOptions:
-    """`command`: split as a shell would (quotes count), run without one. `env`: more variables, `A=1 B='two words'`; a
-    name alone (`HF_TOKEN`) is one that the environment must have. Secrets among them are stored as `[set]`.
-
-    `timeout`: seconds without a reply, while there are requests, after which the worker is taken for hung;
-    `start_timeout`: until its first line. `restarts`: how often in a row, no answer between, it is started again.
-    `audio`: clips as files that are removed after the reply, or inside the line; `samples`: how they are written.
-    `batch`: requests sent before the first of them is answered; the worker's own number where none is given.
-    """
+    """Options of the model exec."""
 
     command: str
+    """Command of the worker, split as a shell would (quotes count), run without a shell."""
+
     timeout: float = 600.0
+    """Seconds without a reply, while requests are pending, after which the worker is considered hung."""
+
     start_timeout: float = 900.0
+    """Seconds until the worker's first line."""
+
     restarts: int = 20
+    """Number of restarts in a row without an answer in between."""
+
     audio: Literal["paths", "base64"] = "paths"
+    """Send clips as paths of temporary files, removed after the reply, or as base64 within the line."""
+
     samples: Encoding = "float32"
+    """Encoding of the samples."""
+
     batch: int | None = None
+    """Number of requests sent before the first reply; None: the worker's own number."""
+
     env: str = ""
+    """Additional variables, `A=1 B='two words'`; a name alone (`HF_TOKEN`) must be set in the environment. Secrets are
+    stored as `[set]`."""
 
     def __post_init__(self) -> None:
         for name, least in (("timeout", 0.001), ("start_timeout", 0.001), ("restarts", 0), ("batch", 1)):
@@ -118,7 +127,7 @@ class ExecAdapter:
                 try:
                     item, output = self._reply(opened)
                 except Fault as fault:
-                    yield from self._blamed(fault, opened, doubtful)
+                    yield from self._assign_fault(fault, opened, doubtful)
                     continue
                 request = opened.pop(item)
                 self._forget(request)
@@ -144,8 +153,8 @@ class ExecAdapter:
         return bool(opened)
 
     def _ask(self, request: Request, decoding: Decoding, opened: dict[str, Request]) -> None:
-        if not opened and self._process.ended():
-            if not self._process.stopped:
+        if not opened and self._process.has_ended():
+            if not self._process.is_stopped:
                 self._reason = self._process.farewell()
             self._restart()
         opened[request.id] = request
@@ -162,11 +171,11 @@ class ExecAdapter:
         self._failures = 0
         return item, output
 
-    def _blamed(
+    def _assign_fault(
         self, fault: Fault, opened: dict[str, Request], doubtful: deque[Request]
     ) -> Iterator[tuple[Request, Output]]:
-        """The request that was alone with the fault, failed; several, or one that may have met what an answer before
-        it left behind, are to be asked again."""
+        """Fail the request that was alone with the fault. Several requests, or one that may have been affected by an
+        earlier one, are queued to be sent again."""
         self._process.stop()
         self._reason = replace_secrets(
             str(fault), self._secrets
@@ -204,7 +213,7 @@ class ExecAdapter:
             return process, read_hello(process.line(self._options.start_timeout))
         except Fault as fault:
             process.stop()
-            log = self._log.kept()
+            log = self._log.get_file()
             kept = f"; its standard error is in {log}" if log else ""
             why = replace_secrets(str(fault), self._secrets)
             raise AdapterError(f"model exec: the worker did not start: it {why}{kept}") from fault
@@ -218,7 +227,7 @@ class ExecAdapter:
         if self._failures > self._options.restarts:
             raise AdapterError(
                 f"model exec: the worker failed {self._failures} times in a row, the last time it {self._reason}; "
-                "finished items are kept, and the same command goes on from them"
+                "finished items are kept, and the same command resumes the run"
             )
         self._log.write(f"--- alm-bench: the worker {self._reason}; it is started again\n".encode(), own=True)
         self._process, hello = self._start()
@@ -249,7 +258,7 @@ def _split(text: str, option: str) -> list[str]:
 
 
 def _variables(text: str) -> dict[str, str]:
-    """By name; a name without a value is looked up in the environment. Raises UsageError."""
+    """Parse variables; a name without a value is looked up in the environment. Raises UsageError."""
     variables = {}
     for part in _split(text, "env"):
         key, equals, value = part.partition("=")

@@ -95,8 +95,8 @@ class Log:
             lines = self._tail.decode(errors="replace").split("\n")
         return next((" ".join(line.split())[:300] for line in reversed(lines) if line.strip()), "")
 
-    def kept(self) -> Path | None:
-        """The file that holds it, made where there is none yet; None where nothing was written."""
+    def get_file(self) -> Path | None:
+        """Return the file that holds the log, creating it if needed; None if nothing was written."""
         if self._path is None and self._unfiled:
             handle, name = tempfile.mkstemp(prefix="alm-bench-worker-", suffix=".log")
             os.close(handle)
@@ -105,9 +105,9 @@ class Log:
 
 
 class Process:
-    """One child in a process group of its own, which ends with this object or with the interpreter at the latest.
+    """Child process in a process group of its own, which ends at the latest with this object or with the interpreter.
 
-    Its standard input ends when this process does, whatever ended that.
+    Its standard input is closed when this process ends, for any reason.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Log) -> None:
@@ -153,7 +153,7 @@ class Process:
                     raise Fault(f"gave no reply for {seconds:g} s", hung=True)
                 for key, _ in ready:
                     if key.fileobj is self._output:
-                        self._read()
+                        self._read_chunk()
                     elif not self._write():
                         watched.unregister(self._input)
         line = bytes(self._unread[:end])
@@ -161,11 +161,11 @@ class Process:
         return line
 
     @property
-    def stopped(self) -> bool:
+    def is_stopped(self) -> bool:
         return not self._finish.alive
 
-    def ended(self) -> bool:
-        return self.stopped or _over(self._child)
+    def has_ended(self) -> bool:
+        return self.is_stopped or _over(self._child)
 
     def stop(self, grace: float = 0.0) -> None:
         """End it, its own children included; at once, or after so many seconds in which it may end by itself."""
@@ -186,7 +186,7 @@ class Process:
         last = self._log.last()
         return f"{told} ({last})" if last else told
 
-    def _read(self) -> None:
+    def _read_chunk(self) -> None:
         data = os.read(self._output.fileno(), _CHUNK)
         if not data:
             raise Fault(self.farewell())

@@ -44,13 +44,19 @@ _REPLY: Mapping[str, type] = {
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """A worker's first line: who answers, what is done to its clips, how many requests it likes to have at once, and
-    whether it puts clips into its model itself (see `core.Adapter`)."""
+    """First line of a worker."""
 
     identity: AdapterIdentity
+    """Identity of its model."""
+
     audio: AudioPolicy | None
+    """Its audio policy, None for a model without audio."""
+
     batch: int
+    """Number of requests that it prefers to have at once."""
+
     delivery: Delivery
+    """Way in which clips reach the model (see `core.Adapter`)."""
 
 
 def read_hello(line: bytes) -> Hello:
@@ -90,7 +96,7 @@ def read_hello(line: bytes) -> Hello:
 
 _WANTED = {
     "name": "expected what tables are to call the model",
-    "audio": 'expected {"rate": ..., "seconds": ...}, or null for a model that hears nothing',
+    "audio": 'expected {"rate": ..., "seconds": ...}, or null for a model without audio',
 }
 _KINDS: Mapping[type, str] = {
     str: "a text",
@@ -133,7 +139,7 @@ def read_reply(line: bytes) -> tuple[str, Output]:
     """The id and the output, which is an error where the reply is no answer. Raises Fault for what is no reply."""
     said = _object(line, "one JSON object a reply and nothing else there")
     if not isinstance(said.get("id"), str):
-        raise Fault(f"wrote {_shown(line)} on its standard output, a reply without the id of its request")
+        raise Fault(f"wrote {_quote_line(line)} on its standard output, a reply without the id of its request")
     return said["id"], _output(said)
 
 
@@ -161,8 +167,8 @@ def _object(line: bytes, expected: str) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise Fault(
-            f"wrote {_shown(line)} on its standard output, expected {expected} (a library that prints? see the worker "
-            "of alm-bench new worker)"
+            f"wrote {_quote_line(line)} on its standard output, expected {expected} (a library that prints? see the "
+            "worker of alm-bench new worker)"
         )
     return value
 
@@ -171,7 +177,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _shown(line: bytes) -> str:
+def _quote_line(line: bytes) -> str:
     text = " ".join(line[:400].decode(errors="replace").split())
     return f"{text[:80]!r}..." if len(text) > 80 else repr(text)
 

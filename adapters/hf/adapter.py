@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from alm_bench.adapters._shared.answer_format import lettered
+from alm_bench.adapters._shared.answer_format import format_options
 from alm_bench.adapters.hf.families import JOIN_SECONDS, Checkpoint, checkpoint_at, checkpoints
 from alm_bench.core import (
     AdapterIdentity,
@@ -25,7 +25,7 @@ from alm_bench.core import (
 if TYPE_CHECKING:
     from alm_bench.adapters.hf.generate import GeneratedText
     from alm_bench.adapters.hf.load import LoadSettings
-    from alm_bench.adapters.hf.prompt import Encoded, Row
+    from alm_bench.adapters.hf.prompt import EncodedBatch, Row
     from alm_bench.adapters.hf.source import Source
 
 _THOUGHT = re.compile(r"\s*(?:<think(?:ing)?>)?(.*?)</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
@@ -34,25 +34,37 @@ _ANSWER = re.compile(r"\s*<answer>(.*?)</answer>\s*", re.DOTALL | re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class HFOptions:
-    """`path`: ORG/NAME on the hub, or a folder; a short name's own where none is given. `revision`: a branch, tag or
-    commit.
-
-    `dtype`: float32, bfloat16 or float16; the checkpoint's own on a GPU and float32 on a CPU where none is given.
-    `device_map`, `attn`: as transformers takes them. `lora`: a folder or repository of a LoRA. `quantization`: by
-    bitsandbytes. `content`: clips as parts of a message, or their placeholders written into its text; the family's own
-    where none is given. `system`: a system message. `trust_remote_code`: run the checkpoint's own code.
-    """
+    """Options of Hugging Face models."""
 
     path: str | None = None
+    """ORG/NAME on the hub, or a folder; None: the short name's own checkpoint."""
+
     revision: str | None = None
+    """Branch, tag or commit."""
+
     dtype: str | None = None
+    """float32, bfloat16 or float16; None: the checkpoint's own on a GPU, float32 on a CPU."""
+
     device_map: str | None = None
+    """As in transformers."""
+
     attn: Literal["sdpa", "eager", "flash_attention_2"] | None = None
+    """Attention implementation, as in transformers."""
+
     lora: str | None = None
+    """Folder or repository of a LoRA."""
+
     quantization: Literal["4bit", "8bit"] | None = None
+    """Number of bits, by bitsandbytes."""
+
     content: Literal["parts", "string"] | None = None
+    """Clips as `parts` of a message, or as placeholders in its text (`string`); None: as the model family expects."""
+
     system: str | None = None
+    """System message."""
+
     trust_remote_code: bool = False
+    """Run the checkpoint's own code."""
 
 
 class HFAdapter:
@@ -72,7 +84,7 @@ class HFAdapter:
         if path is None:
             raise UsageError("model hf needs the option path=ORG/NAME (a repository of the hub) or path=FOLDER")
         revision = options.revision or (known.revision if known and path == known.path else None)
-        wanted = _wanted(options, runtime)
+        wanted = _build_settings(options, runtime)
 
         from alm_bench.adapters.hf.load import find_lora, load
         from alm_bench.adapters.hf.prompt import encoder
@@ -109,7 +121,7 @@ class HFAdapter:
         """Options as the prompt shows them, `(B) Dog` (`text`), and their letters alone, `(B)` (`letter`)."""
         from alm_bench.adapters.hf.generate import free_memory_on_error
 
-        return free_memory_on_error(lambda: [self._scored(row, len(batch)) for row in self.encoder.rows(batch)])
+        return free_memory_on_error(lambda: [self._score_row(row, len(batch)) for row in self.encoder.rows(batch)])
 
     def _answers(self, batch: Sequence[Request], decoding: Decoding) -> list[Output]:
         from alm_bench.adapters.hf.generate import write
@@ -125,13 +137,13 @@ class HFAdapter:
                     outputs[encoded.rows[place].place] = self._output(encoded, place, written)
         return [outputs[place] for place in range(len(batch))]
 
-    def _scored(self, row: "Row", width: int) -> OptionScores:
+    def _score_row(self, row: "Row", width: int) -> OptionScores:
         """`width`: copies of the prompt in a batch."""
         from alm_bench.adapters.hf.generate import compute_next_token_log_probs, feeds
 
         if row.problem is not None:
             return OptionScores(error=row.problem)
-        letters, texts = lettered(row.request)
+        letters, texts = format_options(row.request)
         answers = [self._ids(text) for text in (*texts, *letters)]
         if not all(answers):
             return OptionScores(error=f"an option without tokens: {list(row.request.choices)!r:.120}")
@@ -153,7 +165,7 @@ class HFAdapter:
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.loaded.tokenizer.encode(text, add_special_tokens=False))
 
-    def _output(self, encoded: "Encoded", place: int, written: "GeneratedText") -> Output:
+    def _output(self, encoded: "EncodedBatch", place: int, written: "GeneratedText") -> Output:
         text = self.loaded.tokenizer.decode(list(written.tokens), skip_special_tokens=True)
         answer, reasoning = split_reasoning(text)
         extra: dict[str, Any] = {
@@ -169,7 +181,7 @@ class HFAdapter:
             extra["written"] = text
         return Output(answer, truncated=written.truncated, extra=extra)
 
-    def _check_room(self, encoded: "Encoded", new: int) -> None:
+    def _check_room(self, encoded: "EncodedBatch", new: int) -> None:
         """Check the language model's number of positions, which it would exceed silently. Raises UsageError."""
         config = self.loaded.model.config.get_text_config(decoder=True)
         positions = getattr(config, "max_position_embeddings", None)
@@ -217,7 +229,7 @@ def split_reasoning(text: str) -> tuple[str, str | None]:
     return (answer[1].strip() if answer else rest), (thought[1].strip() if thought else None)
 
 
-def _wanted(options: HFOptions, runtime: Runtime) -> "LoadSettings":
+def _build_settings(options: HFOptions, runtime: Runtime) -> "LoadSettings":
     from alm_bench.adapters.hf.load import LoadSettings
 
     if options.dtype and runtime.dtype and options.dtype != runtime.dtype:
@@ -238,12 +250,12 @@ def _label(name: str, options: HFOptions) -> str:
     return f"{name}[{','.join(more)}]" if more else name
 
 
-def _named(known: Checkpoint) -> type[HFAdapter]:
+def _build_class(known: Checkpoint) -> type[HFAdapter]:
     """The adapter class of a short name."""
     return type("HFAdapter", (HFAdapter,), {"known": known, "prompts": known.prompts, "summary": known.summary})
 
 
 ADAPTERS: dict[str, type[HFAdapter]] = {
     "hf": HFAdapter,
-    **{name: _named(known) for name, known in checkpoints().items()},
+    **{name: _build_class(known) for name, known in checkpoints().items()},
 }

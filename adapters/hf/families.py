@@ -13,49 +13,87 @@ JOIN_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Settings for checkpoints of one model type (`name`) that differ from the defaults.
-
-    `clips`: the most that a prompt holds, where there is such a number. `max_seconds` of a clip are heard, or what the
-    attribute `limit` of the processor says. `equal_lengths`: padding of one clip changes the answer to another, so that
-    only clips of one length share a batch. `content`: clips and question as the parts of a message, or the placeholder
-    written into its text, for templates that know text alone. `template`: whose chat template is taken. `system`: a
-    message of its own, or put before the question. `text_first`: the question stands before the clips. `part`: the part
-    of the configuration that is loaded. `encoder`: who turns messages into tokens. `needs`: packages (their names for
-    pip) beside torch and transformers.
-    """
+    """Settings for checkpoints of one model type that differ from the defaults."""
 
     name: str
+    """Model type in transformers' configuration."""
+
     clips: int | None = None
+    """Largest number of clips in a prompt, None for no limit."""
+
     min_seconds: float = 0.1
+    """Shortest clip."""
+
     max_seconds: float | None = None
+    """Longest clip; None: see `limit`."""
+
     limit: str | None = None
+    """Attribute of the processor that holds the longest clip's length."""
+
     equal_lengths: bool = False
+    """Padding of one clip changes the answers to others, so only clips of equal length share a batch."""
+
     content: Literal["parts", "string"] = "parts"
+    """Clips and question as `parts` of a message, or as placeholders in its text, for templates that take only text."""
+
     template: Literal["processor", "tokenizer"] = "processor"
+    """Whose chat template is used."""
+
     system: Literal["role", "fold"] = "role"
+    """System message with a role of its own, or prepended to the question (`fold`)."""
+
     text_first: bool = False
+    """The question precedes the clips."""
+
     part: str | None = None
+    """Part of the configuration that is loaded."""
+
     encoder: Literal["processor", "mistral"] = "processor"
+    """Library that turns messages into tokens."""
+
     needs: tuple[str, ...] = ()
+    """Required packages (pip names) besides torch and transformers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint with a short name. `parameters` in billions; `suffix` ends each prompt, as it was trained to be
-    asked; `lora_folder` is a folder of the repository that holds a LoRA without which it does not hear."""
+    """A checkpoint with a short name."""
 
     name: str
+    """Short name."""
+
     path: str
+    """Repository on the hub."""
+
     family: str
+    """Model type."""
+
     title: str
+    """Name for tables."""
+
     parameters: float
+    """Number of parameters in billions."""
+
     licence: str
+    """Licence of the weights."""
+
     trained_on: tuple[str, ...]
+    """Training data, as far as published."""
+
     prompts: str = "letters"
+    """Default prompt set."""
+
     revision: str | None = None
+    """Commit, None for the newest."""
+
     suffix: str = ""
+    """Text appended to each prompt, as in training."""
+
     system: str = ""
+    """System message."""
+
     lora_folder: str | None = None
+    """Folder of the repository with a LoRA that the model needs for audio."""
 
     @property
     def summary(self) -> str:

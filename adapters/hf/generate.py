@@ -11,8 +11,8 @@ from transformers import LogitsProcessorList
 
 from alm_bench.adapters._shared.loading import one_line
 from alm_bench.adapters._shared.sampling import NucleusSampling
-from alm_bench.adapters.hf.load import Loaded
-from alm_bench.adapters.hf.prompt import Encoded
+from alm_bench.adapters.hf.load import LoadedCheckpoint
+from alm_bench.adapters.hf.prompt import EncodedBatch
 from alm_bench.core import AdapterError, Decoding
 
 T = TypeVar("T")
@@ -20,15 +20,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """One answer: its tokens before the stop token, and whether the token limit ended it instead."""
+    """Tokens of one answer."""
 
     tokens: tuple[int, ...]
+    """Token ids before the stop token."""
+
     truncated: bool
+    """True if the token limit ended the answer instead of the stop token."""
 
 
 @torch.inference_mode()
-def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[GeneratedText]:
-    """One answer a row. Greedy decoding takes the likeliest token, without any of a checkpoint's own penalties."""
+def write(loaded: LoadedCheckpoint, encoded: EncodedBatch, decoding: Decoding) -> list[GeneratedText]:
+    """Generate one answer per row. Greedy decoding ignores penalties that a checkpoint's configuration sets."""
     drawn = LogitsProcessorList()
     if decoding.method == "nucleus":
         drawn.append(NucleusSampling([row.request.id for row in encoded.rows], decoding))
@@ -36,25 +39,28 @@ def write(loaded: Loaded, encoded: Encoded, decoding: Decoding) -> list[Generate
     sequences = loaded.model.generate(
         **encoded.inputs, max_new_tokens=decoding.max_new_tokens, do_sample=False, logits_processor=drawn
     )
-    return [_cut(tokens, loaded.stops) for tokens in sequences[:, length:].tolist()]
+    return [_cut_at_stop(tokens, loaded.stops) for tokens in sequences[:, length:].tolist()]
 
 
-def _cut(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:
-    """Up to the first stop token; what follows it is padding."""
+def _cut_at_stop(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:
+    """Keep tokens up to the first stop token; padding follows it."""
     end = next((place for place, token in enumerate(tokens) if token in stops), None)
     return GeneratedText(tuple(tokens[:end]), end is None)
 
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """Which sequences are to be computed behind a prompt, so that every answer's tokens are predicted in one of them.
+    """Token sequences to compute after a prompt so that each answer's tokens are predicted in one of them.
 
-    `rows[i]` is fed behind a copy of the prompt; answer `j` is predicted along `rows[owner[j]]`. An answer whose tokens
-    but the last begin another's costs nothing: letters ride along with the written options.
+    An answer that, without its last token, is the beginning of another costs nothing: letters share the sequence of the
+    option's text.
     """
 
     rows: tuple[tuple[int, ...], ...]
+    """Sequences; each is computed after a copy of the prompt."""
+
     owner: tuple[int, ...]
+    """Answer `j` is predicted along `rows[owner[j]]`."""
 
 
 def feeds(answers: Sequence[Sequence[int]]) -> Feeds:
@@ -67,7 +73,9 @@ def feeds(answers: Sequence[Sequence[int]]) -> Feeds:
 
 
 @torch.inference_mode()
-def compute_next_token_log_probs(loaded: Loaded, encoded: Encoded, rows: Sequence[Sequence[int]]) -> list[Tensor]:
+def compute_next_token_log_probs(
+    loaded: LoadedCheckpoint, encoded: EncodedBatch, rows: Sequence[Sequence[int]]
+) -> list[Tensor]:
     """Log-probabilities (len(row) + 1, vocabulary) of what follows the prompt, and then each token of `rows[i]`.
 
     `encoded` holds one copy of the prompt a row. What is fed is padded at its end, where causal attention never looks.

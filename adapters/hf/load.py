@@ -29,26 +29,45 @@ _BUILT = {"torchaudio", "torchvision"}
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """Settings for loading a network. `device` auto, cpu or cuda; `dtype` a name, or None for the checkpoint's own on a
-    GPU and float32 on a CPU."""
+    """Settings for loading a network."""
 
     device: str = "auto"
+    """auto, cpu or cuda."""
+
     dtype: str | None = None
+    """Name of a torch dtype; None: the checkpoint's own on a GPU, float32 on a CPU."""
+
     device_map: str | None = None
+    """As in transformers."""
+
     attn: str | None = None
+    """Attention implementation, as in transformers."""
+
     quantization: str | None = None
+    """4bit or 8bit."""
+
     remote_code: bool = False
+    """Run the checkpoint's own code."""
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """`stops` are the ids of the tokens that end an answer."""
+class LoadedCheckpoint:
+    """A loaded checkpoint."""
 
     family: Family
+    """Settings of its model type."""
+
     processor: Any
+    """Its processor."""
+
     model: Any
+    """Its network."""
+
     stops: tuple[int, ...]
+    """Ids of the tokens that end an answer."""
+
     lora: Source | None = None
+    """Source of the LoRA, if there is one."""
 
     @property
     def tokenizer(self) -> Any:
@@ -120,7 +139,7 @@ def _audio_part(processor: Any) -> Any:
     return next((part for part in parts if part is not None), None)
 
 
-def load(source: Source, wanted: LoadSettings, lora: Source | None) -> Loaded:
+def load(source: Source, wanted: LoadSettings, lora: Source | None) -> LoadedCheckpoint:
     """Load processor and network. Raises CheckpointError or UsageError, one line."""
     found = known_family(source, wanted.remote_code)
     device_map = _device_map(wanted)
@@ -150,7 +169,7 @@ def load(source: Source, wanted: LoadSettings, lora: Source | None) -> Loaded:
     model.generation_config = library.GenerationConfig(
         eos_token_id=list(stops), pad_token_id=_pad(processor.tokenizer, stops), do_sample=False
     )
-    return Loaded(found, processor, model, stops, lora)
+    return LoadedCheckpoint(found, processor, model, stops, lora)
 
 
 @contextlib.contextmanager
@@ -249,7 +268,8 @@ def find_lora(path: str, base: Source, also: str | None) -> Source:
 
 
 def _is_base(trained_on: str, base: Source, also: str | None) -> bool:
-    """A folder of another machine and a copy of a repository are told by their last name alone."""
+    """Tell whether a LoRA's base is this checkpoint. Only last path components are compared, since folders of other
+    machines and copies of repositories differ in the rest."""
     if trained_on in (base.name, also):
         return True
     here, there = Path(base.name).resolve(), Path(trained_on)

@@ -11,41 +11,54 @@ import numpy as np
 import soundfile
 
 from alm_bench.adapters.hf.families import JOIN_SECONDS, Family
-from alm_bench.adapters.hf.load import Loaded
+from alm_bench.adapters.hf.load import LoadedCheckpoint
 from alm_bench.core import Request, Wave
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request as the network gets it, at `place` in its batch.
-
-    `text` is the rendered prompt, with a placeholder for each of `waves`; `joined` where two clips became one. A row
-    with a `problem` is not asked.
-    """
+    """One request of a batch."""
 
     place: int
+    """Index in the batch."""
+
     request: Request
+    """The request."""
+
     text: str = ""
+    """Rendered prompt, with a placeholder for each waveform."""
+
     waves: tuple[Wave, ...] = ()
+    """Waveforms."""
+
     joined: bool = False
+    """True if two clips were concatenated."""
+
     problem: str | None = None
+    """Why the request cannot be sent, None otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """Rows of one batch: `inputs` for the network, left padded, and how many tokens of each row are no padding, and how
-    many are audio."""
+class EncodedBatch:
+    """Encoded rows of one batch."""
 
     rows: tuple[Row, ...]
+    """The rows."""
+
     inputs: Any
+    """Inputs of the network, padded on the left."""
+
     prompt_tokens: tuple[int, ...]
+    """Number of tokens of each row, without padding."""
+
     audio_tokens: tuple[int, ...]
+    """Number of those that are audio."""
 
 
 class Encoder:
     """Messages through the processor's chat template. `family` may differ from the loaded one in its `content`."""
 
-    def __init__(self, loaded: Loaded, family: Family, system: str, suffix: str) -> None:
+    def __init__(self, loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> None:
         self.processor, self.tokenizer, self.family = loaded.processor, loaded.tokenizer, family
         self.rate, self.max_seconds = loaded.rate, loaded.max_seconds
         self.system, self.suffix = system, suffix
@@ -67,11 +80,11 @@ class Encoder:
                 groups.setdefault(lengths if row.waves else "text", []).append(row)
         return list(groups.values())
 
-    def encode(self, rows: Sequence[Row]) -> tuple[Encoded | None, list[Row]]:
+    def encode(self, rows: Sequence[Row]) -> tuple[EncodedBatch | None, list[Row]]:
         """The rows that kept their clips as one batch (None if none did), and those that did not with their problem."""
-        encoded = self._encoded(rows)
+        encoded = self._encode_rows(rows)
         lost = [
-            replace(row, problem=_lost(count, len(row.waves)))
+            replace(row, problem=_format_lost_clip(count, len(row.waves)))
             for row, count in zip(rows, encoded.audio_tokens, strict=True)
             if (count < len(row.waves) if row.waves else count > 0)
         ]
@@ -79,20 +92,20 @@ class Encoder:
             return encoded, []
         places = {row.place for row in lost}
         kept = [row for row in rows if row.place not in places]
-        return (self._encoded(kept) if kept else None), lost
+        return (self._encode_rows(kept) if kept else None), lost
 
     def _row(self, place: int, request: Request) -> Row:
         row = Row(place, request, waves=request.waves)
         if len(request.waves) != len(request.audio):
             return replace(row, problem=f"{len(request.audio)} clips but {len(request.waves)} decoded waves")
         if self.family.clips == 1 and len(row.waves) > 1:
-            row = replace(row, waves=(self._joined(row.waves),), joined=True)
+            row = replace(row, waves=(self._join_clips(row.waves),), joined=True)
         longest = max(map(len, row.waves), default=0) / self.rate
         if self.max_seconds is not None and longest > self.max_seconds:
             return replace(row, problem=f"{longest:.1f} s of audio, this model hears {self.max_seconds:g} s at once")
-        return self._rendered(row)
+        return self._render(row)
 
-    def _joined(self, waves: Sequence[Wave]) -> Wave:
+    def _join_clips(self, waves: Sequence[Wave]) -> Wave:
         silence = np.zeros(round(JOIN_SECONDS * self.rate), dtype=np.float32)
         parts = [part for wave in waves for part in (silence, wave)][1:]
         return np.concatenate(parts)
@@ -113,7 +126,7 @@ class Encoder:
         system = self.system if self.family.content == "string" else [{"type": "text", "text": self.system}]
         return [{"role": "system", "content": system}, user]
 
-    def _rendered(self, row: Row) -> Row:
+    def _render(self, row: Row) -> Row:
         # A template looks at a part's kind alone: an array would be written out by one that does not know parts.
         messages = self.messages(row, [{"type": "audio", "audio": "clip"} for _ in row.waves])
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
@@ -132,20 +145,20 @@ class Encoder:
             )
         return replace(row, text=text)
 
-    def _encoded(self, rows: Sequence[Row]) -> Encoded:
+    def _encode_rows(self, rows: Sequence[Row]) -> EncodedBatch:
         text_kwargs: dict[str, Any] = {"padding": True, "padding_side": "left"}
         bos = getattr(self.tokenizer, "bos_token", None)
         if bos and rows[0].text.startswith(bos):
             text_kwargs["add_special_tokens"] = False  # the template wrote it
         waves = [wave for row in rows for wave in row.waves]
-        # Paddings of text and clips are told apart: a flat padding=True reaches the audio extractor too.
+        # Paddings of text and clips are separate: a flat padding=True reaches the audio extractor too.
         audio = {"audio": waves, "audio_kwargs": {"sampling_rate": self.rate}} if waves else {}
         inputs = self.processor(text=[row.text for row in rows], return_tensors="pt", text_kwargs=text_kwargs, **audio)
-        return self.counted(rows, inputs)
+        return self.count_tokens(rows, inputs)
 
-    def counted(self, rows: Sequence[Row], inputs: Any) -> Encoded:
+    def count_tokens(self, rows: Sequence[Row], inputs: Any) -> EncodedBatch:
         ids, mask = inputs["input_ids"], inputs["attention_mask"]
-        return Encoded(
+        return EncodedBatch(
             rows=tuple(rows),
             inputs=inputs.to(self.device, dtype=self.dtype),
             prompt_tokens=tuple(mask.sum(dim=1).tolist()),
@@ -156,12 +169,12 @@ class Encoder:
 class MistralEncoder(Encoder):
     """Messages through mistral-common, which takes clips as base64 and writes tokens at once."""
 
-    def _rendered(self, row: Row) -> Row:
+    def _render(self, row: Row) -> Row:
         return row
 
-    def _encoded(self, rows: Sequence[Row]) -> Encoded:
+    def _encode_rows(self, rows: Sequence[Row]) -> EncodedBatch:
         conversations = [self.messages(row, [self._clip(wave) for wave in row.waves]) for row in rows]
-        return self.counted(rows, self.processor.apply_chat_template(conversations))
+        return self.count_tokens(rows, self.processor.apply_chat_template(conversations))
 
     def _clip(self, wave: Wave) -> dict[str, str]:
         file = io.BytesIO()
@@ -169,10 +182,10 @@ class MistralEncoder(Encoder):
         return {"type": "audio", "base64": base64.b64encode(file.getvalue()).decode()}
 
 
-def _lost(tokens: int, clips: int) -> str:
+def _format_lost_clip(tokens: int, clips: int) -> str:
     return f"{tokens} audio tokens for {clips} clips: a clip was lost on its way to the model"
 
 
-def encoder(loaded: Loaded, family: Family, system: str, suffix: str) -> Encoder:
+def encoder(loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> Encoder:
     kinds = {"processor": Encoder, "mistral": MistralEncoder}
     return kinds[family.encoder](loaded, family, system, suffix)

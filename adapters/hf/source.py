@@ -11,15 +11,19 @@ from alm_bench.core.foreign import parse_json
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`name` as it was asked for; `commit` of a repository, None for a folder; `config` is the file's content.
-
-    `subfolder` is where in it the files are ("" at its top).
-    """
+    """Origin of a checkpoint's files."""
 
     name: str
+    """Name as given by the user."""
+
     commit: str | None
+    """Commit of a repository, None for a folder."""
+
     config: dict[str, Any]
+    """Content of its configuration file."""
+
     subfolder: str = ""
+    """Folder within it that holds the files, "" for the top."""
 
     @property
     def label(self) -> str:
@@ -39,7 +43,7 @@ def find(name: str, revision: str | None, file: str = "config.json", subfolder: 
         return Source(str(folder), None, _read_json(folder / subfolder / file), subfolder)
     if name.startswith(("/", "./", "../", "~")) or name.count("/") != 1:
         raise CheckpointError(f"{name}: no such folder, and no repository of the hub (expected ORG/NAME)")
-    path = _downloaded(name, revision, f"{subfolder}/{file}" if subfolder else file)
+    path = _download(name, revision, f"{subfolder}/{file}" if subfolder else file)
     # A snapshot's folder is named by its commit: everything else is loaded from the same one.
     commit = path.parents[1 if subfolder else 0].name
     return Source(name, commit, _read_json(path), subfolder)
@@ -59,7 +63,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def _downloaded(repository: str, revision: str | None, file: str) -> Path:
+def _download(repository: str, revision: str | None, file: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -74,7 +78,7 @@ def _downloaded(repository: str, revision: str | None, file: str) -> Path:
 
     logging: Any = hub_logging  # without types
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # its retries are told line by line
+    logging.set_verbosity_error()  # it reports each retry in a line
     try:
         return Path(hf_hub_download(repository, file, revision=revision))
     except GatedRepoError as error:  # before RepositoryNotFoundError, of which it is one

@@ -115,7 +115,7 @@ class OpenAIAdapter:
 def _gave_up(last: str) -> str:
     return (
         f"the last {GIVE_UP} calls all failed, the last one as: {last}; what is answered is kept, and the same command "
-        "goes on from it"
+        "resumes the run"
     )
 
 

@@ -23,7 +23,7 @@ def body(request: Request, decoding: Decoding, options: OpenAIOptions) -> dict[s
         "model": options.model,
         "messages": [*system, {"role": "user", "content": content}],
         # OpenAI's own newer models refuse the older name, and some other servers do not know the newer one
-        "max_completion_tokens" if options.hosted else "max_tokens": decoding.max_new_tokens,
+        "max_completion_tokens" if options.is_hosted else "max_tokens": decoding.max_new_tokens,
         **_drawing(decoding),
         **options.body,
     }

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from alm_bench.adapters.openai.options import OpenAIOptions, scrub
-from alm_bench.adapters.openai.reply import NoReplyError, failure, read, usage
+from alm_bench.adapters.openai.reply import NoReplyError, failure, parse_reply, usage
 from alm_bench.core import Output, UnreachableError
 from alm_bench.core.secrets import hide
 
@@ -64,7 +64,7 @@ class Calls:
     def start(self, body: Mapping[str, Any], estimate: float | None = None) -> "Future[Output]":
         """Start a call; its output, once it is there. `estimate` (US dollars) is charged where the server does not tell
         how many tokens it counted. Raises UnreachableError, in the future, where no call can succeed."""
-        return asyncio.run_coroutine_threadsafe(self._answered(body, estimate), self._loop)
+        return asyncio.run_coroutine_threadsafe(self._answer_within_deadline(body, estimate), self._loop)
 
     def meet(self) -> None:
         """Check that a server listens at the address, whatever it replies. Raises UnreachableError."""
@@ -85,11 +85,11 @@ class Calls:
         except APIStatusError:
             return
 
-    async def _answered(self, body: Mapping[str, Any], estimate: float | None) -> Output:
+    async def _answer_within_deadline(self, body: Mapping[str, Any], estimate: float | None) -> Output:
         deadline = self._options.deadline
         try:
             async with asyncio.timeout(deadline):
-                output = await self._asked(body, estimate)
+                output = await self._call_with_retries(body, estimate)
         except TimeoutError:
             return Output(None, error=f"no answer within deadline={deadline:g} seconds, retries included")
         except UnreachableError:
@@ -102,27 +102,27 @@ class Calls:
     def _scrub(self, value: Any) -> Any:
         return scrub(value, self._options, self._key)
 
-    async def _asked(self, body: Mapping[str, Any], estimate: float | None) -> Output:
-        """The client retries what a network and a busy server do, this what it takes for an answer, both together no
-        more often than `retries` says."""
+    async def _call_with_retries(self, body: Mapping[str, Any], estimate: float | None) -> Output:
+        """Send a request until a usable reply comes. The client retries network errors and busy servers, this function
+        unusable replies; `retries` bounds both together."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         left = self._options.retries
         while True:
             try:
-                text, refused, retried = await self._sent(body, left)
+                text, refused, retried = await self._send(body, left)
             except APITimeoutError:
                 return Output(None, error=f"no answer within timeout={self._options.timeout:g} seconds{self._after()}")
             except APIConnectionError as error:
                 why = str(error.__cause__ or "") or type(error.__cause__ or error).__name__
                 return Output(None, error=f"the connection failed{self._after()}: {why}")
             except APIStatusError as error:
-                return self._failed(error)
+                return self._build_failure(error)
             left -= retried
             if refused is not None:  # and not asked again: it would be paid for again
                 return Output(None, error=refused, extra=usage(None, self._options, estimate))
             try:
-                return read(text, self._options, estimate)
+                return parse_reply(text, self._options, estimate)
             except NoReplyError as none:
                 if left <= 0:
                     return Output(None, error=f"{none}{self._after()}", extra=usage(None, self._options, estimate))
@@ -130,8 +130,8 @@ class Calls:
                 await asyncio.sleep(wait * (1 - random() / 4))
                 left -= 1
 
-    async def _sent(self, body: Mapping[str, Any], retries: int) -> tuple[str, str | None, int]:
-        """The text of a reply with status 200, why it was not read, and how often the client tried again."""
+    async def _send(self, body: Mapping[str, Any], retries: int) -> tuple[str, str | None, int]:
+        """Return the text of a reply with status 200, why it was not read, and the number of the client's retries."""
         from alm_bench.adapters.openai.client import REFUSED
 
         client = self._client.with_options(max_retries=retries)
@@ -144,13 +144,13 @@ class Calls:
     def _after(self) -> str:
         return f" (asked {self._options.retries + 1} times)" if self._options.retries else ""
 
-    def _failed(self, error: "APIStatusError") -> Output:
+    def _build_failure(self, error: "APIStatusError") -> Output:
         """Return the output of a failed call. Raises UnreachableError if every call would fail: unknown model, wrong
         key."""
         told = failure(error.status_code, error.response.text)
         reason = self._scrub(told.error or "")
         if error.status_code == 401:
-            variable = self._options.api_key_env or ("OPENAI_API_KEY" if self._options.hosted else None)
+            variable = self._options.api_key_env or ("OPENAI_API_KEY" if self._options.is_hosted else None)
             sent = f"the key is that of {variable}" if variable else "no key was sent, name one with api_key_env="
             raise UnreachableError(f"model openai: {reason} ({sent})")
         if 300 <= error.status_code < 400:

@@ -22,37 +22,64 @@ OWN = ("model", "messages", "stream", "n")
 
 @dataclass(frozen=True, slots=True)
 class OpenAIOptions:
-    """`model` is the name under which the server knows it, `answers_as` another that its replies may bear.
-
-    `api_key_env` names the environment variable with the key; OPENAI_API_KEY where `base_url` is OpenAI's own, and no
-    key is sent to other servers unless it is named. `audio` is the kind of content part; none sends text alone.
-    `rate` (Hz) and `max_seconds` are of the audio sent. `join` sends two clips as one, so many seconds of silence
-    between them. `extra_body` is a JSON object over the call's body, in which null takes a field away.
-    `timeout` is of one attempt and `deadline` of one item, its retries included, in seconds; `retries` is a number of
-    attempts beyond the first. A reply of more than `max_reply_mb` MB, unpacked, is not read. Prices are US dollars per
-    million tokens, `price_audio_in` that of audio tokens where it differs. `audio_tokens_per_second` is for estimates
-    alone.
-    """
+    """Options of models behind OpenAI-compatible servers."""
 
     model: str
+    """Name of the model on the server."""
+
     base_url: str = HOSTED
+    """Address of the server."""
+
     api_key_env: str | None = None
+    """Environment variable with the key; default: OPENAI_API_KEY if `base_url` is OpenAI's, else no key is sent."""
+
     audio: Literal["input_audio", "audio_url", "none"] = "input_audio"
+    """Kind of content part for clips; `none` sends only text."""
+
     rate: int = 16_000
+    """Sample rate of the audio sent, in Hz."""
+
     max_seconds: float | None = None
+    """Longest audio sent, in seconds."""
+
     join: float | None = None
+    """Send two clips as one, with so many seconds of silence between them."""
+
     system: str | None = None
+    """System message."""
+
     extra_body: str | None = None
+    """JSON object merged into the body of each call; null removes a field."""
+
     answers_as: str | None = None
+    """Another model name that replies may carry."""
+
     concurrency: int = 8
+    """Largest number of calls at the same time."""
+
     timeout: float = 120.0
+    """Seconds for one attempt."""
+
     deadline: float = 600.0
+    """Seconds for one item, including retries."""
+
     retries: int = 5
+    """Number of attempts beyond the first."""
+
     max_reply_mb: float = 4.0
+    """Largest size of a reply, uncompressed, in MB."""
+
     price_in: float | None = None
+    """US dollars per million input tokens."""
+
     price_out: float | None = None
+    """US dollars per million output tokens."""
+
     price_audio_in: float | None = None
+    """US dollars per million audio tokens; default: `price_in`."""
+
     audio_tokens_per_second: float = 25.0
+    """Only for estimates."""
 
     def __post_init__(self) -> None:
         """Raise UsageError for invalid values."""
@@ -99,13 +126,13 @@ class OpenAIOptions:
         return value
 
     @property
-    def hosted(self) -> bool:
+    def is_hosted(self) -> bool:
         """True if the server is OpenAI's own."""
         return urlsplit(self.base_url).hostname == urlsplit(HOSTED).hostname
 
     def key(self) -> str | None:
         """The key of the environment, None where the server is sent none. Raises UsageError."""
-        name = self.api_key_env or ("OPENAI_API_KEY" if self.hosted else None)
+        name = self.api_key_env or ("OPENAI_API_KEY" if self.is_hosted else None)
         if name is None:
             return None
         key = os.environ.get(name, "").strip()

@@ -22,7 +22,7 @@ POLICY = frozenset(
 """Codes by which servers say that a content policy, and no fault, kept the model from answering."""
 
 LONGEST_REASON = 300
-"""Characters of a server's error that are told: some answer with a whole page."""
+"""Characters of a server's error that are shown: some answer with a whole page."""
 
 _VERSION = re.compile(r"[-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|main|latest)$")
 
@@ -35,8 +35,8 @@ class UsageFieldError(Exception):
     """A reply's `usage` holds what is no number of tokens or no sum of money: asking again would not help."""
 
 
-def read(text: str, options: OpenAIOptions, estimate: float | None = None) -> Output:
-    """The output of a reply with status 200; its `usage` becomes `extra`, see `usage`. Raises NoReplyError."""
+def parse_reply(text: str, options: OpenAIOptions, estimate: float | None = None) -> Output:
+    """Parse a reply with status 200; its `usage` becomes `extra`, see `usage`. Raises NoReplyError."""
     try:
         reply = parse_json(text)
     except ValueError as error:
@@ -64,10 +64,10 @@ def read(text: str, options: OpenAIOptions, estimate: float | None = None) -> Ou
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
         raise NoReplyError("the reply holds no choices")
-    return _chosen(choice, choice["message"], extra)
+    return _build_output(choice, choice["message"], extra)
 
 
-def _chosen(choice: Mapping[str, Any], message: Mapping[str, Any], extra: dict[str, Any]) -> Output:
+def _build_output(choice: Mapping[str, Any], message: Mapping[str, Any], extra: dict[str, Any]) -> Output:
     reasoning = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(reasoning, str):
         extra = {**extra, "reasoning": reasoning}
@@ -141,19 +141,19 @@ def _count(name: str, found: object) -> int:
     """Raises UsageFieldError."""
     whole = isinstance(found, int) or (isinstance(found, float) and found.is_integer())
     if isinstance(found, bool) or not whole or not 0 <= found <= MOST_TOKENS:  # type: ignore[operator]
-        raise UsageFieldError(f"{name} {_shown(found)}, expected a whole number from 0 to 10^12")
+        raise UsageFieldError(f"{name} {_quote_value(found)}, expected a whole number from 0 to 10^12")
     return int(found)  # type: ignore[call-overload, no-any-return]
 
 
 def _money(found: object) -> float:
     """Raises UsageFieldError."""
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1e6:  # NaN is in no range
-        raise UsageFieldError(f"cost {_shown(found)}, expected US dollars from 0 to 1,000,000")
+        raise UsageFieldError(f"cost {_quote_value(found)}, expected US dollars from 0 to 1,000,000")
     return float(found)
 
 
-def _shown(found: object) -> str:
-    """A foreign value for an error line: whole where it is short."""
+def _quote_value(found: object) -> str:
+    """Format a foreign value for an error line, shortened if it is long."""
     if isinstance(found, int) and abs(found) > MOST_TOKENS:
         return f"of about {found.bit_length() * math.log10(2):.0f} digits"
     return f"{found!r:.40}"

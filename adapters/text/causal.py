@@ -22,11 +22,16 @@ HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`home` is a folder or a hub repository; `gguf` a file of that folder. `name` is for labels."""
+    """Origin of a language model's files."""
 
     name: str
+    """Label."""
+
     home: str
+    """Folder or hub repository."""
+
     gguf: str | None = None
+    """Name of a GGUF file in that folder."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -69,23 +74,36 @@ def place(path: str) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """Settings for loading a model: `dtype` a torch name or `auto` (the checkpoint's); `device_map` as in
-    accelerate."""
+    """Settings for loading a language model."""
 
     place: Place
+    """Where its files are."""
+
     revision: str | None
+    """Branch, tag or commit on the hub."""
+
     dtype: str
+    """Name of a torch dtype, or `auto` for the checkpoint's own."""
+
     device: torch.device
+    """Device to load it to."""
+
     device_map: str | None
+    """As in accelerate."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """`tokens` counts the text's, without the one that ends it; `truncated` says that there was none."""
+    """One answer."""
 
     text: str
+    """Decoded text."""
+
     tokens: int
+    """Number of its tokens, without the stop token."""
+
     truncated: bool
+    """True if the token limit ended the answer."""
 
 
 def load(wanted: LoadSettings) -> "Causal":
@@ -177,9 +195,9 @@ class Causal:
             max_new_tokens=decoding.max_new_tokens,
             do_sample=False,
         )
-        return [self._written(row[length:].tolist(), decoding.max_new_tokens) for row in found]
+        return [self._build_text(row[length:].tolist(), decoding.max_new_tokens) for row in found]
 
-    def _written(self, tokens: list[int], limit: int) -> GeneratedText:
+    def _build_text(self, tokens: list[int], limit: int) -> GeneratedText:
         end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
         kept = tokens if end is None else tokens[:end]
         text = self.tokenizer.decode(kept, skip_special_tokens=True)
@@ -187,9 +205,9 @@ class Causal:
 
     @torch.inference_mode()
     def likelihoods(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[tuple[float, int]]:
-        """Log-probability (nats, a sum) and number of tokens of each of `answers` after `prompt`.
+        """Compute log-probability (nats, a sum) and number of tokens of each of `answers` after `prompt`.
 
-        The prompt is computed once; the answers are one batch that goes on from it.
+        The prompt is processed once; the answers form one batch that continues from its keys and values.
         """
         device = self.model.device
         first = self.model(input_ids=torch.tensor([list(prompt)], device=device), use_cache=True, logits_to_keep=1)

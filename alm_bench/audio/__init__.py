@@ -1,12 +1,12 @@
 """Loading of clips as an adapter's policy asks for, and the sounds of noise ablations."""
 
 from alm_bench.audio.decode import MOST_SAMPLES, decode
-from alm_bench.audio.loading import Loaded, Touch, load, seconds_heard
+from alm_bench.audio.loading import LoadedAudio, Touch, load, seconds_heard
 from alm_bench.audio.ops import content, generator, mix_at_snr, noise_like, rms, silence_like, stable_int
 
 __all__ = [
     "MOST_SAMPLES",
-    "Loaded",
+    "LoadedAudio",
     "Touch",
     "content",
     "decode",

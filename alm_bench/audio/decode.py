@@ -29,13 +29,17 @@ _UNKNOWN = 1 << 62  # libsndfile gives a FLAC file that declares no length more 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
-    """An open clip. `frames` is what its header declares; `unterminated`: an Ogg stream that lacks its last page."""
+    """An open clip."""
 
     file: Any  # a soundfile.SoundFile
+    """The open `soundfile.SoundFile`."""
+
     unterminated: bool
+    """True for an Ogg stream without its last page."""
 
     @property
     def frames(self) -> int:
+        """Number of samples per channel that the header declares."""
         return int(self.file.frames)
 
     @property
@@ -48,48 +52,48 @@ class Sound:
         return int(self.file.samplerate)
 
     @property
-    def estimated(self) -> bool:
+    def is_estimated(self) -> bool:
         """True if `frames` may exceed the actual number: FLAC declares it, an MP3 or Ogg file need not."""
         return str(self.file.format) != "FLAC"
 
     def check_length(self) -> None:
-        """Raise OSError where a FLAC file declares no length, as one that was written to a pipe."""
+        """Raise OSError if a FLAC file declares no length, as one written to a pipe does."""
         expect(self.frames < _UNKNOWN, "its header declares no number of samples; encode the file once more")
 
     def blocks(self, limit: int, growth: float = 1.0) -> Iterator[Samples]:
-        """Yield the first `limit` frames, in order. A header that announces more than there is decides over no memory.
+        """Yield the first `limit` frames, in order. Memory does not depend on the length that the header declares.
 
-        `growth`: how much larger than a block is what the caller makes of it.
-        Raises OSError where samples are missing, damaged or not finite.
+        `growth`: factor by which the caller's result is larger than a block. Raises OSError if samples are missing,
+        damaged or not finite.
         """
         size, done = max(1, int(_BLOCK / self.channels / max(1.0, growth))), 0
         while done < limit:
             try:
                 block: Samples = self.file.read(min(size, limit - done), dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
-                raise OSError(f"{self._shortage(done)} (libsndfile says {_said(error)!r})") from error
+                raise OSError(f"{self._shortage(done)} (libsndfile says {_format_error(error)!r})") from error
             if not len(block):
                 break
             done += len(block)
             expect(bool(np.isfinite(block).all()), "holds values that are not finite (NaN or infinity)")
             yield block
-        expect(done == limit or self.estimated, self._shortage(done))
+        expect(done == limit or self.is_estimated, self._shortage(done))
 
     def read(self, limit: int) -> Samples:
-        """Return the first `limit` frames at once; raises OSError as `blocks` does, and where there is none."""
+        """Return the first `limit` frames as one array; raises OSError as `blocks` does, and if there are none."""
         blocks = list(self.blocks(limit))
         expect(bool(blocks), "holds no samples")
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def check_end(self) -> None:
-        """Raise OSError where the last sample of a FLAC file is not there, which its header does not tell."""
-        if self.estimated or not 0 < self.frames < _UNKNOWN:
+        """Raise OSError if the last sample of a FLAC file is missing, which its header does not show."""
+        if self.is_estimated or not 0 < self.frames < _UNKNOWN:
             return
         try:
             self.file.seek(self.frames - 1)
             found = len(self.file.read(1))
         except soundfile.LibsndfileError as error:
-            raise OSError(f"{self._shortage(None)} (libsndfile says {_said(error)!r})") from error
+            raise OSError(f"{self._shortage(None)} (libsndfile says {_format_error(error)!r})") from error
         expect(found == 1, self._shortage(None))
 
     def _shortage(self, done: int | None) -> str:
@@ -100,9 +104,8 @@ class Sound:
 def decode(ref: AudioRef) -> tuple[Samples, int]:
     """Return all samples, shape (frames, channels), and the rate in Hz.
 
-    Whatever libsndfile reads: the format is told from the content, never from the file's suffix.
-    Raises AudioError for a clip that is missing, unreadable, cut off, empty, larger than `MOST_SAMPLES` or that holds
-    values that are not finite.
+    Reads every format of libsndfile, detected by content, never by the file's suffix. Raises AudioError for a clip that
+    is missing, unreadable, cut off, empty, larger than `MOST_SAMPLES` or that holds values that are not finite.
     """
     with open_sound(ref) as sound:
         sound.check_length()
@@ -115,8 +118,8 @@ def decode(ref: AudioRef) -> tuple[Samples, int]:
 
 @contextmanager
 def open_sound(ref: AudioRef) -> Iterator[Sound]:
-    """A clip to be decoded. Raises AudioError, in one line, for whatever the system and libsndfile say, then or while
-    the clip is open."""
+    """Open a clip for decoding. Raises AudioError, in one line, for every error of the system and of libsndfile, now or
+    while the clip is open."""
     try:
         with _open(ref) as (file, size):
             extent = find_extent(file, size)
@@ -136,7 +139,7 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
         raise AudioError(f"clip {ref.id}: {_reason(error)} ({ref.path})") from error
     except soundfile.LibsndfileError as error:
         raise AudioError(
-            f"clip {ref.id}: cannot be decoded, libsndfile says {_said(error)!r}; "
+            f"clip {ref.id}: cannot be decoded, libsndfile says {_format_error(error)!r}; "
             f"expected wav, flac, ogg, mp3 or another format that it reads ({ref.path})"
         ) from error
 
@@ -179,8 +182,8 @@ def _sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
 
 @contextmanager
 def _in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
-    """What libsndfile reads `data` from: on Linux a file without a name, which it reads by itself; elsewhere an object
-    that it calls back for every block, where the threads that decode wait for one another."""
+    """Open `data` as a file for libsndfile: on Linux an anonymous file, which it reads without Python; elsewhere an
+    object that it calls back for every block, where decoding threads wait for one another."""
     if not hasattr(os, "memfd_create"):
         yield io.BytesIO(data)
         return
@@ -192,12 +195,12 @@ def _in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
 
 
 def expect(holds: bool, otherwise: str) -> None:
-    """Raise an OSError, of which `opened` makes an AudioError with the clip's name."""
+    """Raise an OSError unless `holds`; `open_sound` turns it into an AudioError with the clip's name."""
     if not holds:
         raise OSError(otherwise)
 
 
-def _said(error: soundfile.LibsndfileError) -> str:
+def _format_error(error: soundfile.LibsndfileError) -> str:
     return str(error.error_string).rstrip(".")
 
 

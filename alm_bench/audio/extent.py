@@ -18,21 +18,27 @@ _W64 = bytes.fromhex("2E91CF11A5D628DB04C10000")  # ends the identifier of a W64
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """`start`: offset of the sound in the file, in bytes. `declared`: bytes of sound, None where the header leaves it
-    open. `unterminated`: an Ogg stream without its last page, which a recorder that was stopped leaves, too.
-    `slack`: bytes that may be missing all the same. `size_at`: offset of a 32-bit size of zero that stands for an
-    unknown one; libsndfile takes it for an empty clip."""
+    """Range of a file that holds sound, as its header declares it."""
 
     start: int
+    """Offset of the sound in the file, in bytes."""
+
     declared: int | None
+    """Number of bytes of sound, None if the header leaves it open."""
+
     unterminated: bool = False
+    """True for an Ogg stream without its last page, as a stopped recorder leaves it."""
+
     slack: int = 0
+    """Number of bytes that may be missing nevertheless."""
+
     size_at: int | None = None
+    """Offset of a 32-bit size of zero that stands for an unknown one; libsndfile takes it for an empty clip."""
 
 
 def find_extent(file: BinaryIO, size: int) -> Extent | None:
     """Return the extent that the header of `file` (`size` bytes) declares; None for formats that declare none."""
-    head = _read(file, 0, 64)
+    head = _read_bytes(file, 0, 64)
     match head[:4]:
         case b"RIFF" | b"RF64" | b"BW64":
             return _find_riff(file, size, "<")
@@ -46,7 +52,7 @@ def find_extent(file: BinaryIO, size: int) -> Extent | None:
             return _find_chunk(file, size, 8, ">4sQ", (b"data",), pad=1)
         case b".snd" if len(head) >= 12:
             start, declared = struct.unpack(">II", head[4:12])
-            return Extent(start, _known(declared, _UNKNOWN_32))
+            return Extent(start, _parse_size(declared, _UNKNOWN_32))
         case b"NIST":
             return _find_nist(file)
         case b"OggS":
@@ -54,12 +60,12 @@ def find_extent(file: BinaryIO, size: int) -> Extent | None:
     return _find_mpeg(file)
 
 
-def _read(file: BinaryIO, offset: int, count: int) -> bytes:
+def _read_bytes(file: BinaryIO, offset: int, count: int) -> bytes:
     file.seek(offset)
     return file.read(count)
 
 
-def _known(declared: int, unknown: int) -> int | None:
+def _parse_size(declared: int, unknown: int) -> int | None:
     return declared if 0 < declared < unknown else None
 
 
@@ -68,11 +74,11 @@ def _find_riff(file: BinaryIO, size: int, order: str) -> Extent | None:
     if found is None or found.declared is not None:
         return found
     sizes = _find_chunk(file, size, 12, f"{order}4sI", (b"ds64",))  # 64-bit sizes: of the file, then of the sound
-    raw = b"" if sizes is None else _read(file, sizes.start + 8, 8)
+    raw = b"" if sizes is None else _read_bytes(file, sizes.start + 8, 8)
     if len(raw) == 8:
-        return Extent(found.start, _known(struct.unpack(f"{order}Q", raw)[0], _UNKNOWN_64))
+        return Extent(found.start, _parse_size(struct.unpack(f"{order}Q", raw)[0], _UNKNOWN_64))
     # What was written to a pipe declares no size of the whole file either; an empty clip does, whatever follows it.
-    whole, own = _read(file, 4, 4), _read(file, found.start - 4, 4)
+    whole, own = _read_bytes(file, 4, 4), _read_bytes(file, found.start - 4, 4)
     streamed = own == bytes(4) and found.start < size and struct.unpack(f"{order}I", whole)[0] + 8 != size
     return Extent(found.start, None, size_at=found.start - 4) if streamed else found
 
@@ -83,13 +89,13 @@ def _find_chunk(
     """Return the first chunk of one of `names`, in a list of chunks that begins at `offset`."""
     length = struct.calcsize(header)
     for _ in range(_MOST_CHUNKS):
-        raw = _read(file, offset, length) if offset < size else b""
+        raw = _read_bytes(file, offset, length) if offset < size else b""
         if len(raw) < length:
             return None
         name, declared = struct.unpack(header, raw)
         start: int = offset + length
         if name in names:
-            return Extent(start, _known(declared, _UNKNOWN_32 if length == 8 else _UNKNOWN_64))
+            return Extent(start, _parse_size(declared, _UNKNOWN_32 if length == 8 else _UNKNOWN_64))
         offset = start + -(-declared // pad) * pad
     return None
 
@@ -99,12 +105,12 @@ def _find_w64(file: BinaryIO, size: int) -> Extent | None:
     eight."""
     offset = 40
     for _ in range(_MOST_CHUNKS):
-        raw = _read(file, offset, 24) if offset < size else b""
+        raw = _read_bytes(file, offset, 24) if offset < size else b""
         if len(raw) < 24:
             return None
         declared: int = struct.unpack("<Q", raw[16:])[0]
         if raw[:4] == b"data":
-            return Extent(offset + 24, _known(declared - 24, _UNKNOWN_64))
+            return Extent(offset + 24, _parse_size(declared - 24, _UNKNOWN_64))
         if declared < 24:
             return None
         offset += -(-declared // 8) * 8
@@ -113,19 +119,19 @@ def _find_w64(file: BinaryIO, size: int) -> Extent | None:
 
 def _find_nist(file: BinaryIO) -> Extent | None:
     """Read a NIST SPHERE header: text of fixed length, with the number of samples and their size."""
-    head = _read(file, 0, 1_024)
+    head = _read_bytes(file, 0, 1_024)
     values = {name: int(value) for name, value in re.findall(rb"^(\w+) -i (\d{1,15})\s*$", head, re.MULTILINE)}
     lines = head.split(b"\n", 2)
     if b"sample_count" not in values or len(lines) < 3 or not lines[1].strip().isdigit():
         return None
     width = values.get(b"channel_count", 1) * values.get(b"sample_n_bytes", 2)
-    return Extent(int(lines[1]), _known(values[b"sample_count"] * width, _UNKNOWN_64))
+    return Extent(int(lines[1]), _parse_size(values[b"sample_count"] * width, _UNKNOWN_64))
 
 
 def _find_last_page(file: BinaryIO, size: int) -> Extent | None:
     """Find the last page of an Ogg file: its lengths declare where it ends, and a flag that it is the last one."""
     offset = max(0, size - _OGG_PAGE)
-    tail = _read(file, offset, _OGG_PAGE)
+    tail = _read_bytes(file, offset, _OGG_PAGE)
     page = tail.rfind(b"OggS\0")
     if page < 0:
         return None
@@ -138,10 +144,10 @@ def _find_last_page(file: BinaryIO, size: int) -> Extent | None:
 
 def _find_mpeg(file: BinaryIO) -> Extent | None:
     """Read the header that encoders put into the first frame of an MP3 (Xing, Info): bytes of all frames."""
-    head = _read(file, 0, 10)
+    head = _read_bytes(file, 0, 10)
     tag = b"".join(f"{byte:07b}".encode() for byte in head[6:10])
     start = 10 + int(tag, 2) if head[:3] == b"ID3" and len(head) == 10 and max(head[6:10]) < 128 else 0
-    frame = _read(file, start, 64)
+    frame = _read_bytes(file, start, 64)
     if len(frame) < 64 or frame[0] != 0xFF or frame[1] & 0xE6 != 0xE2:  # layer III
         return None
     mono, mpeg_1 = frame[3] >> 6 == 3, frame[1] & 0x18 == 0x18
@@ -154,4 +160,4 @@ def _find_mpeg(file: BinaryIO) -> Extent | None:
     position = place + 8 + (4 if flags & 1 else 0)
     declared: int = struct.unpack(">I", frame[position : position + 4])[0]
     # Some encoders count the frame of this header, some do not, and editors append or drop a frame.
-    return Extent(start, _known(declared, _UNKNOWN_32), slack=2 * _MPEG_FRAME)
+    return Extent(start, _parse_size(declared, _UNKNOWN_32), slack=2 * _MPEG_FRAME)

@@ -25,15 +25,20 @@ _GUARD_SECONDS = 1.0  # decoded beyond a crop from the start, so that the resamp
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Loaded:
-    """`wave` is contiguous; `touched` is in the order of the steps; `seconds` is the clip's own duration."""
+class LoadedAudio:
+    """Audio as an adapter receives it."""
 
     wave: Wave
+    """Samples, contiguous."""
+
     touched: tuple[Touch, ...]
+    """Preprocessing steps that changed the audio, in the order in which they were applied."""
+
     seconds: float
+    """Duration of the clip itself, before cropping or padding."""
 
 
-def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | None = None) -> Loaded:
+def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | None = None) -> LoadedAudio:
     """Load a clip as `policy` specifies: channels, then rate, then exactly `seconds` (where the policy names a length).
 
     `change` is done to the clip before it is brought to that length; to the part that is heard alone where the whole
@@ -46,7 +51,7 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
     with open_sound(ref) as sound:
         _check_heard(ref, sound, policy)
         limit = _frames_needed(sound, policy)
-        large = max(limit, _resampled(limit, sound.rate, policy.rate)) * sound.channels > AT_ONCE
+        large = max(limit, _count_resampled(limit, sound.rate, policy.rate)) * sound.channels > AT_ONCE
         return _load_parts(ref, sound, policy, change) if large else _load_whole(ref, sound, limit, policy, change)
 
 
@@ -74,7 +79,7 @@ def _lanes(sound: Sound, policy: AudioPolicy) -> int:
 def _check_heard(ref: AudioRef, sound: Sound, policy: AudioPolicy) -> None:
     if _frames_needed(sound, policy) == sound.frames:
         sound.check_length()
-    own = _resampled(sound.frames, sound.rate, policy.rate) * _lanes(sound, policy)
+    own = _count_resampled(sound.frames, sound.rate, policy.rate) * _lanes(sound, policy)
     longest = _longest(policy)
     if min(own, own if longest is None else longest) > MOST_SAMPLES:
         raise AudioError(
@@ -90,14 +95,14 @@ def _frames_needed(sound: Sound, policy: AudioPolicy) -> int:
     return min(sound.frames, int((policy.seconds + _GUARD_SECONDS) * sound.rate))
 
 
-def _resampled(frames: int, source: int, target: int) -> int:
+def _count_resampled(frames: int, source: int, target: int) -> int:
     """Return the number of samples that soxr makes of `frames`."""
     return (2 * frames * target + source) // (2 * source)
 
 
 def _load_whole(
     ref: AudioRef, sound: Sound, limit: int, policy: AudioPolicy, change: Callable[[Wave], Wave] | None
-) -> Loaded:
+) -> LoadedAudio:
     decoded = sound.read(limit)
     if limit < sound.frames:
         sound.check_end()
@@ -112,10 +117,10 @@ def _load_whole(
     wave = np.ascontiguousarray(samples.T).reshape(-1)  # one channel, or several laid end to end
     if change is not None:
         wave = change(wave)
-    return Loaded(_fit(wave, policy, ref.id, touched), tuple(touched), seconds)
+    return LoadedAudio(_fit(wave, policy, ref.id, touched), tuple(touched), seconds)
 
 
-def _load_parts(ref: AudioRef, sound: Sound, policy: AudioPolicy, change: Callable[[Wave], Wave] | None) -> Loaded:
+def _load_parts(ref: AudioRef, sound: Sound, policy: AudioPolicy, change: Callable[[Wave], Wave] | None) -> LoadedAudio:
     """Return the same as `_load_whole`, with no more in memory than a block and the result."""
     frames = sound.frames
     found = _read_part(ref, sound, policy, frames)
@@ -128,7 +133,7 @@ def _load_parts(ref: AudioRef, sound: Sound, policy: AudioPolicy, change: Callab
     touched: list[Touch] = ["ends_early"] if frames < sound.frames or sound.unterminated else []
     touched += found.touched
     wave = found.wave if change is None else change(found.wave)
-    return Loaded(_fit(wave, policy, ref.id, touched), tuple(touched), seconds)
+    return LoadedAudio(_fit(wave, policy, ref.id, touched), tuple(touched), seconds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +147,7 @@ class _Part:
 
 def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) -> _Part:
     """Return the samples that the policy keeps of a clip of `frames`."""
-    lanes, own = _lanes(sound, policy), _resampled(frames, sound.rate, policy.rate)
+    lanes, own = _lanes(sound, policy), _count_resampled(frames, sound.rate, policy.rate)
     longest = _longest(policy)
     spare = 0 if longest is None else max(0, lanes * own - longest)
     start = _crop_start(spare, policy, ref.id)
@@ -162,7 +167,7 @@ def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) ->
             wave[first : first + piece.size] = piece
         made += len(samples)
         # A centre or random part depends on the length, of which an estimate is known to hold at the end only.
-        if made >= last and read < frames and (policy.crop == "first" or not sound.estimated):
+        if made >= last and read < frames and (policy.crop == "first" or not sound.is_estimated):
             sound.check_end()
             read = frames
             break

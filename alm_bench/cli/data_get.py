@@ -65,7 +65,7 @@ def get(
 def _tasks(
     named: str, folder: Path, split: str | None, fetcher: "Fetcher", settings: dict[str, bool]
 ) -> "Iterator[FetchResult]":
-    from alm_bench.data import Downloader, alone
+    from alm_bench.data import Downloader, lock_folder
     from alm_bench.plugins import catalogue
 
     names = [name.strip() for name in named.split(",") if name.strip()]
@@ -81,7 +81,7 @@ def _tasks(
     else:
         entries = common.task_entries(named, "data get")
     splits = [common.pick_split(entry, split) for entry in entries]
-    with alone(folder):
+    with lock_folder(folder):
         for entry, chosen in zip(entries, splits, strict=True):
             missing = _Missing(entry, folder, chosen)
             yield from Downloader(folder, fetcher, missing, **settings).task(entry.card, chosen)
@@ -107,7 +107,7 @@ def _spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tuple[Pat
     """CoreNLP's jars: where SPICE looks for them, or in `to`."""
     from alm_bench.core import MetricError
     from alm_bench.core.files import cache_folder
-    from alm_bench.data import alone, fetch_corenlp
+    from alm_bench.data import fetch_corenlp, lock_folder
     from alm_bench.scoring.spice import CORENLP, spice_folder
 
     folder = to or cache_folder("spice")
@@ -118,7 +118,7 @@ def _spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tuple[Pat
         there = None
     if there is not None:
         return there, [_jar(there / jar, "there", "") for jar in CORENLP]
-    with alone(folder):
+    with lock_folder(folder):
         rows = []
         for jar in fetch_corenlp(fetcher, folder, CORENLP, keep_archive):
             known = jar.known or "a build that is not known here, whole and with all that SPICE loads"

@@ -49,4 +49,4 @@ def rescore_matrix(
         common.print_json({"model": model, "format": stored.format, "rules": found})
         return
     questions = f"the questions of {annotations.name}" if annotations else "the questions that it holds"
-    print_blocks(build_rescore_matrix(model, len(stored.items), stored.called, questions, rows))
+    print_blocks(build_rescore_matrix(model, len(stored.items), stored.label, questions, rows))

@@ -1,4 +1,4 @@
-"""What everything speaks. Imports no other part of the package, and no torch."""
+"""Types, protocols and errors that all packages share. Imports no other part of the package, and no torch."""
 
 from alm_bench.core.errors import (
     AdapterError,

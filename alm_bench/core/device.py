@@ -21,10 +21,13 @@ FASTER = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Bfloat16Speed:
-    """Measured speed of a matrix product in bfloat16 on `device` (`cpu` or `cuda`), as a multiple of float32's."""
+    """Measured speed of a matrix product in bfloat16."""
 
     device: str
+    """`cpu` or `cuda`."""
+
     speedup: float
+    """Speed as a multiple of float32's."""
 
     @property
     def fast(self) -> bool:

@@ -29,7 +29,7 @@ class FetchError(AlmBenchError):
 
 
 class AudioError(AlmBenchError):
-    """One clip cannot be used (missing, unreadable, empty, too short, not finite).
+    """A clip that cannot be used (missing, unreadable, empty, too short, not finite).
 
     The runner turns it into the item's status; it never stops a run.
     """

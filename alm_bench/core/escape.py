@@ -55,7 +55,8 @@ def escape_lines(text: str) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    """One line in which nothing is markup or HTML: no link, image, emphasis, code or tag. Pipes are `escape_cell`'s."""
+    """Escape markup and HTML in one line: no link, image, emphasis, code or tag remains. Pipes are left to
+    `escape_cell`."""
     shown = _ENTITY.sub("&amp;", escape_terminal(text)).translate(_MARKDOWN)
     return _LINK.sub(r"\\]", _EMPHASIS.sub(r"\\_", shown))
 

@@ -13,18 +13,21 @@ from alm_bench.core.errors import UsageError, known_first
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """The value of an option that names another plug-in: `llm=text`, and that one's own options, `llm.path=FILE`."""
+class PluginOption:
+    """Value of an option that names another plug-in, such as `llm=text` with `llm.path=FILE`."""
 
     name: str
+    """Name of the plug-in."""
+
     options: Mapping[str, str] = field(default_factory=dict)
+    """Its own options."""
 
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 def _convert(text: str, kind: Any) -> Any:
-    """Raises ValueError with the expectation as its message."""
+    """Convert a text to the type of an option. Raises ValueError with the expectation as its message."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         if text.lower() == "none" and type(None) in arguments:
@@ -40,8 +43,8 @@ def _convert(text: str, kind: Any) -> Any:
         return text.lower() in _TRUE
     if kind is Path:
         return Path(text).expanduser()
-    if kind is Named:
-        return Named(text)
+    if kind is PluginOption:
+        return PluginOption(text)
     if kind in (int, float):
         try:
             return kind(text)
@@ -60,7 +63,7 @@ def split_pair(pair: str, flag: str) -> tuple[str, str]:
 def fill_options(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
     """Build the options dataclass `cls`. Raises UsageError for an unknown key, a bad value or a missing one.
 
-    `key.rest=value` is an option of the plug-in that the field `key`, a `Named`, names; its name may be the default's.
+    `key.rest=value` is an option of the plug-in that the field `key`, a `PluginOption`, names, if only by its default.
     """
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
@@ -68,7 +71,7 @@ def fill_options(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
     nested: dict[str, dict[str, str]] = {}
     for key, text in pairs.items():
         head, dot, rest = key.partition(".")
-        if dot and rest and hints.get(head) is Named:
+        if dot and rest and hints.get(head) is PluginOption:
             nested.setdefault(head, {})[rest] = text
             continue
         if key not in fields:

@@ -14,18 +14,25 @@ from alm_bench.core.types import Request, Sample
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplate:
-    """`template` holds {field} names of the sample and, for multiple choice, {options}.
-
-    `option` renders one option from {letter}, {LETTER} and {text}; `join` stands between options.
-    `lowercase` lowers the whole prompt, as Mellow was trained.
-    """
+    """A versioned prompt."""
 
     id: str
+    """Task and name of the prompt set."""
+
     version: int
+    """Version, raised with every change of the text."""
+
     template: str
+    """Text with {field} names of the sample and, for multiple choice, {options}."""
+
     option: str = "{letter}) {text}"
+    """Format of one option, from {letter}, {LETTER} and {text}."""
+
     join: str = " "
+    """Text between options."""
+
     lowercase: bool = False
+    """Convert the whole prompt to lower case, as Mellow was trained."""
 
     @property
     def hash(self) -> str:
@@ -57,7 +64,7 @@ def pick_prompt(prompts: Mapping[str, PromptTemplate], name: str, task: str) -> 
 
 
 def render(sample: Sample, template: PromptTemplate) -> Request:
-    """The request of a sample under a prompt set: everything but the target."""
+    """Render a sample as a request: everything but the reference."""
     return Request(
         id=sample.id,
         prompt=template.render(sample.fields, sample.choices),

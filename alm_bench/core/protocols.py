@@ -1,4 +1,4 @@
-"""What a task and an adapter must be able to do, and the optional abilities found by isinstance."""
+"""Protocols of tasks and adapters, and optional abilities, which are recognised by isinstance."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,24 +24,27 @@ from alm_bench.core.types import (
 
 
 class DataRoot(Protocol):
-    """Where a task's files are: a local folder, a hub copy, or the demo world."""
+    """Source of a task's files: a local folder, a hub copy, or the demo world."""
 
     kind: str  # "real" or "demo"
     path: Path
 
     def locate(self, file: DataFile) -> Path:
-        """The newest file that matches. Raises DataError naming what was looked for and where it comes from."""
+        """Return the newest file that matches. Raises DataError naming what was searched for and where it can be
+        obtained."""
 
     def locate_all(self, file: DataFile) -> Sequence[Path]:
-        """All files of the first pattern that has any, sorted (the shards of a parquet). Raises DataError."""
+        """Return all files of the first pattern that matches any, sorted (shards of a parquet). Raises DataError."""
 
     def has(self, file: DataFile) -> bool: ...
 
     def audio(self, *names: str) -> AudioRef:
-        """The clip under the first of `names` (glob patterns) that exists; a missing one is met when it is decoded."""
+        """Return the clip under the first of `names` (glob patterns) that exists. A missing clip causes an error only
+        when it is decoded."""
 
     def version(self) -> str | None:
-        """What stands for the audio's revision in a run's fingerprint, where files alone do not tell (demo)."""
+        """Return a revision of the audio for a run's fingerprint, if files alone do not determine it (demo world), else
+        None."""
 
 
 class Task(Protocol):
@@ -50,215 +53,229 @@ class Task(Protocol):
 
     @property
     def parser(self) -> str:
-        """Name and version of the rules that read its answers."""
+        """Name and version of the rules that parse its answers."""
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
-        """Items in file order. Raises DataError for a malformed file or duplicate ids."""
+        """Yield items in file order. Raises DataError for a malformed file or duplicate ids."""
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
-        """The files that `samples` and blind rows read, by role."""
+        """Return the files that `samples` and text-only baselines use, by role."""
 
     def parse(self, sample: Sample, text: str) -> Parsed:
-        """Read an answer. Pure."""
+        """Parse an answer. Pure."""
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        """Per-item scores in 0..1, by metric name. Pure."""
+        """Return scores of one item in 0..1, by metric name. Pure."""
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        """Corpus level, broken down by `card.groups`. Pure."""
+        """Compute metrics over all rows and by the groups of `card.groups`. Pure."""
 
 
 @runtime_checkable
 class FitsBlind(Protocol):
-    """A task with a blind row that is fitted on development data when the run starts."""
+    """A task with a text-only baseline that is fitted on development data at the start of a run."""
 
     def blind_predictions(self, data: DataRoot, samples: Sequence[Sample]) -> Mapping[str, Mapping[str, int] | str]:
-        """Row name -> {item id: option index}, or -> the reason why the row cannot be had."""
+        """Return option indices by item id for each baseline, or the reason why it is not available."""
 
 
 @runtime_checkable
 class KnowsBlind(Protocol):
-    """A task whose tables have rows that hear nothing, item by item: every score is set against the best of them."""
+    """A task with text-only baselines that are computed per item; the margin over the best of them is reported."""
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Row name -> the expected score of each of `rows`, all of which have a target. Pure.
+        """Return the expected score of each of `rows`, all of which have a target, for each baseline. Pure.
 
-        The score is that of `item_scores`, and raises what that raises, where the task is a `ScoresItems`; else it is
-        accuracy, or the first metric of a card without that, and `rows` are those that `grade` gives it to.
+        The score is that of `item_scores`, with the same exceptions, for a `ScoresItems`; else accuracy, or the first
+        metric of a card without accuracy, and `rows` are those to which `grade` gives it.
         """
 
 
 @runtime_checkable
 class ScoresItems(Protocol):
-    """A task whose main figure is no per-item score of `grade`, and which can say what each item earns all the same."""
+    """A task whose main metric is not a score of `grade`, but still a mean over items."""
 
     def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
-        """The score's name, and that of each row, in order. Raises MetricError where it cannot be had."""
+        """Return the score's name, and one value per row, in order. Raises MetricError if it is not available."""
 
     def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-        """By name what each row earns, of the figures that are means of items and can be had."""
+        """Return one score per row for each of the named metrics that is a mean over items and available."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Figures that are no means of items: `statistic` maps sums of `counts` over items to one figure a name.
-
-    `counts` has shape (items, ...); `statistic` takes (..., *counts.shape[1:]) to (..., len(names)).
-    """
+    """Corpus metrics: metrics that are not means over items."""
 
     names: Sequence[str]
+    """Names of the metrics."""
+
     counts: Any
+    """Statistics per item, shape (items, ...)."""
+
     statistic: Callable[[Any], Any]
+    """Maps sums of `counts` over items, (..., *counts.shape[1:]), to the metrics' values (..., len(names))."""
 
 
 @runtime_checkable
 class HasCorpus(Protocol):
-    """A task with such figures (precision, F1), for intervals of their differences."""
+    """A task with corpus metrics (precision, F1), for confidence intervals of differences."""
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        """Raises ValueError where `rows` are none. Pure."""
+        """Return the statistics of `rows`. Raises ValueError if there are none. Pure."""
 
 
 @runtime_checkable
 class GroupsRows(Protocol):
-    """A task that can tell the groups of an item from a row that another program wrote about it."""
+    """A task that can determine the groups of an item from another program's row about it."""
 
     def row_groups(self, row: Mapping[str, Any]) -> Mapping[str, str]:
-        """The keys of `card.groups` that the row has. Pure."""
+        """Return the row's values for the keys of `card.groups` that it has. Pure."""
 
 
 @runtime_checkable
 class Submits(Protocol):
-    """A task with an official scoring space that takes a file."""
+    """A task with an official evaluation server that takes a file."""
 
     def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
-        """The JSON value to send in. Raises UsageError when outputs are missing."""
+        """Return the JSON value to submit. Raises UsageError if outputs are missing."""
 
 
 @runtime_checkable
 class Adapter(Protocol):
-    """A model. Where something that may drop a clip (a server, a chat template, a processor) stands between the
-    adapter and its model, `delivery = "to be shown"` makes every run begin with the proof; of a model made
-    of several it is that of its `listener`, the part that gets the clips."""
+    """A model. If a server, chat template or processor that may drop a clip stands between adapter and model, `delivery
+    = "to be shown"` makes every run begin with the audio-delivery check; a model made of several has the `delivery` of
+    its `listener`, the part that gets the clips."""
 
     identity: AdapterIdentity
     audio: AudioPolicy | None
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        """One output a request, in order."""
+        """Return one output per request, in order."""
 
 
 @runtime_checkable
 class Orders(Protocol):
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
-        """The order in which the adapter would like the requests (shared clips together)."""
+        """Return the indices of the requests in the adapter's preferred order (shared clips together)."""
 
 
 @runtime_checkable
 class Prepares(Protocol):
-    """An adapter whose first steps can be done while its model is at work (a log-mel, a key of the content)."""
+    """An adapter whose preprocessing (a log-mel, a hash of the content) can run while its model computes."""
 
     def prepare(self, wave: Wave) -> Any:
-        """What `Request.features` holds of one decoded clip. Called on decoding threads, several at a time, or
-        on the model's own where these have not come to it; once for neighbouring requests about the clip. What it
-        raises is the error of their items.
+        """Compute `Request.features` from one decoded clip. Called on decoding threads, several at a time, or on the
+        model's own thread if those have not reached the clip; once for neighbouring requests about the clip. An
+        exception becomes the error of their items.
 
-        Requests come without features, too (`ask`, `check`): they are answered alike.
+        Requests without features (`ask`, `check`) must give the same answers.
         """
 
 
 @runtime_checkable
 class Scores(Protocol):
-    """An adapter that says how likely its model finds each option, for `--answer-by likelihood`."""
+    """An adapter that computes the log-likelihood of each option, for `--answer-by likelihood`."""
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-        """One entry a request, in order; every request has choices."""
+        """Return one entry per request, in order; every request has choices."""
 
 
 @runtime_checkable
 class Streams(Protocol):
-    """An adapter whose calls end one by one (a server's): each answer is stored as soon as it is there."""
+    """An adapter whose calls end one by one (to a server): each answer is stored as soon as it arrives."""
 
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
-        """Each request with its output, in any order. Requests are taken as there is room for them, from the thread
-        that iterates; a failed call is an output's `error`."""
+        """Yield each request with its output, in any order. Requests are taken when there is capacity for them, from
+        the iterating thread; a failed call is an output's `error`."""
 
 
 @runtime_checkable
 class Logs(Protocol):
-    """An adapter whose model says things that are kept beside its answers (a process's standard error)."""
+    """An adapter whose model writes a log that is kept beside its answers (a process's standard error)."""
 
     def log_to(self, folder: Path) -> None:
-        """Told the folder of a run before the first request of it."""
+        """Set the folder for logs, before the first request of a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one call is expected to take.
-
-    `audio_tokens` are among `prompt_tokens`; `completion_tokens` are the most that it may write; `cost` is in US
-    dollars, None where no prices are known.
-    """
+    """Estimate of one call's size."""
 
     prompt_tokens: int
+    """Number of input tokens, including audio tokens."""
+
     completion_tokens: int
+    """Largest number of output tokens."""
+
     audio_tokens: int = 0
+    """Number of audio tokens."""
+
     cost: float | None = None
+    """US dollars, None if no prices are known."""
 
 
 @runtime_checkable
 class Estimates(Protocol):
-    """An adapter whose calls are paid for: it is asked before any money is spent (`--dry-run`, `--max-cost`).
+    """An adapter whose calls cost money: they are estimated before any is made (`--dry-run`, `--max-cost`).
 
-    What a call did cost stands in `Output.extra` as `cost`, with `prompt_tokens`, `audio_tokens`, `completion_tokens`.
+    The actual cost of a call is in `Output.extra` as `cost`, with `prompt_tokens`, `audio_tokens`, `completion_tokens`.
     """
 
     def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
-        """Of a request whose clips, as they are sent, are `seconds` long together. Opens no connection."""
+        """Estimate a request whose clips, as they are sent, have a total length of `seconds`. Opens no connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """An item of a development split with its answer: `target` is an option's index."""
+    """An item of a development split with its reference."""
 
     request: Request
+    """The request."""
+
     target: int
+    """Index of the correct option."""
 
 
 @runtime_checkable
 class Fits(Protocol):
-    """An adapter that is fitted before it answers (a probe, a threshold), never on the split that it is tested on."""
+    """An adapter that is fitted before it answers (a probe, a threshold), never on the evaluated split."""
 
     def fit(self, rows: Iterable[Labelled]) -> Adapter:
-        """The adapter that answers one task, fitted on its development rows; its identity tells what was fitted. This
-        one stays as it is, for other tasks.
+        """Return an adapter fitted on one task's development rows; its identity describes the fit. This one remains
+        unchanged, for other tasks.
 
-        `rows` is read once, its clips decoded as they are taken: together they may be larger than memory. It is empty
-        for a task without a development split. Raises UsageError for rows that nothing can be fitted on.
+        `rows` is iterated once, its clips decoded lazily: together they may be larger than memory. It is empty for a
+        task without a development split. Raises UsageError for rows that nothing can be fitted on.
         """
 
 
 @runtime_checkable
 class AnswersBlind(Protocol):
-    """An adapter with a twin that hears nothing, whose answers stand beside its own as blind rows, item by item."""
+    """An adapter with text-only variants, whose answers are reported as text-only baselines, item by item."""
 
     def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
-        """Row name -> the option (its place among the request's) that the twin picks, a request each."""
+        """Return the option index that each variant picks, one per request, by the baseline's name."""
 
 
 CACHE_MB = 256
-"""For the published Mellow, what some twenty pairs of clips leave."""
+"""Default cache size in MB: about twenty pairs of clips of the published Mellow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Where and how an adapter runs: `device` auto, cpu or cuda; `dtype` a torch name or None for the adapter's own;
-    `cache_mb` what it may keep, in MB, for questions that share something, as their clips: no answer depends on it."""
+    """Settings of an adapter's execution."""
 
     device: str = "auto"
+    """auto, cpu or cuda."""
+
     dtype: str | None = None
+    """Name of a torch dtype; None for the adapter's default."""
+
     seed: int = 0
+    """Seed of everything random."""
+
     cache_mb: int = CACHE_MB
+    """Size in MB of a cache for questions that share clips or prompts; answers do not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +284,9 @@ class NoOptions:
 
 
 class BaseAdapter:
-    """The short way to an adapter: set `audio`, write `answer`.
+    """Base class for adapters: set `audio`, write `answer`.
 
-    Subclasses may set `Options` (a frozen dataclass filled from `--model-arg`), `prompts` (their native prompt set),
+    Subclasses may set `Options` (a frozen dataclass filled from `--model-arg`), `prompts` (their default prompt set),
     `delivery` (see `Adapter`) and `summary`; heavy libraries are imported inside `__init__` or later, so that listing
     models stays fast.
     """
@@ -286,7 +303,7 @@ class BaseAdapter:
         self.identity = AdapterIdentity(label=type(self).__name__, family=type(self).__name__)
 
     def answer(self, request: Request) -> str:
-        """The model's raw text for one request."""
+        """Return the model's raw text for one request."""
         raise NotImplementedError(f"{type(self).__name__} defines neither answer() nor generate()")
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:

@@ -17,7 +17,7 @@ Check = Callable[[object], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Registry(Generic[T]):
-    """What is known of one kind of object."""
+    """Registry of one kind of object: built-in ones and those of installed packages."""
 
     kind: str
     """The kind's name in messages, such as `metric`."""

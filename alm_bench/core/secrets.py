@@ -75,7 +75,7 @@ def hide(value: Any, name: str = "") -> Any:
 
 def hide_in_text(text: str) -> str:
     """Replace the secrets of a text: JSON, addresses, `NAME=value`, `--name value`, headers."""
-    if (parsed := _parsed(text)) is not None:
+    if (parsed := _parse_structure(text)) is not None:
         hidden = hide(parsed)
         return text if hidden == parsed else dump_json(hidden)
     text = _USER.sub(rf"\1{HIDDEN}@", text)
@@ -91,7 +91,7 @@ def _hidden(found: "re.Match[str]", between: str) -> str:
 
 
 def find_secrets(value: Any, name: str = "") -> set[str]:
-    """The secret texts of a value, as `hide` replaces them, that are long enough to be looked for elsewhere."""
+    """Collect the secret texts of a value, as `hide` replaces them, that are long enough to search for."""
     return {text for text in _secrets(value, name) if len(text) >= SHORTEST_SECRET}
 
 
@@ -109,14 +109,14 @@ def _secrets(value: Any, name: str) -> Iterator[str]:
                 yield value.split(maxsplit=1)[1]
         elif _is_environment(name):
             yield from (text for key, text in _variables(value) or () if names_secret(key))
-        elif (parsed := _parsed(value)) is not None:
+        elif (parsed := _parse_structure(value)) is not None:
             yield from _secrets(parsed, "")
         else:
             pairs = [pair for pattern in (_QUERY, _PAIR, _FLAG) for pair in pattern.findall(value)]
-            yield from (_unquoted(text) for key, text in pairs if names_secret(key))
+            yield from (_unquote(text) for key, text in pairs if names_secret(key))
 
 
-def _unquoted(word: str) -> str:
+def _unquote(word: str) -> str:
     try:
         return "".join(shlex.split(word))
     except ValueError:
@@ -124,17 +124,17 @@ def _unquoted(word: str) -> str:
 
 
 def replace_secrets(value: Any, secrets: Iterable[str], by: str = HIDDEN) -> Any:
-    """`value` without the texts `secrets`, in lists and mappings too."""
+    """Remove the texts `secrets` from `value`, including lists and mappings."""
     ordered = sorted(secrets, key=len, reverse=True)  # of two that begin alike the longer first
-    return _replaced(value, lambda text: _without(text, ordered, by)) if ordered else value
+    return _replace_in(value, lambda text: _without(text, ordered, by)) if ordered else value
 
 
-def _replaced(value: Any, change: Callable[[str], str]) -> Any:
+def _replace_in(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {change(key) if isinstance(key, str) else key: _replaced(part, change) for key, part in value.items()}
-    return [_replaced(part, change) for part in value] if isinstance(value, list) else value
+        return {change(key) if isinstance(key, str) else key: _replace_in(part, change) for key, part in value.items()}
+    return [_replace_in(part, change) for part in value] if isinstance(value, list) else value
 
 
 def _without(text: str, secrets: Iterable[str], by: str) -> str:
@@ -143,8 +143,8 @@ def _without(text: str, secrets: Iterable[str], by: str) -> str:
     return text
 
 
-def _parsed(text: str) -> Any:
-    """The list or object that a text is the JSON of; None for other texts."""
+def _parse_structure(text: str) -> Any:
+    """Parse a text as a JSON list or object; None for other texts."""
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:

@@ -2,11 +2,11 @@
 
 from alm_bench.data.corenlp import Jar, fetch_corenlp
 from alm_bench.data.fetch import Fetcher, environment_mirrors
-from alm_bench.data.get import Downloader, FetchResult, alone
+from alm_bench.data.get import Downloader, FetchResult, lock_folder
 from alm_bench.data.hub import hub_root, local_root
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.data.outputs import (
-    Captioned,
+    CaptionedItem,
     Columns,
     Duplicates,
     Match,
@@ -35,7 +35,7 @@ from alm_bench.data.root import LocalRoot
 from alm_bench.data.verify import ClipReport, DataReport, FileReport, inspect, inspect_clips, inspect_file
 
 __all__ = [
-    "Captioned",
+    "CaptionedItem",
     "ClipReport",
     "Columns",
     "DataReport",
@@ -50,7 +50,6 @@ __all__ = [
     "ParquetRow",
     "StoredOutput",
     "StoredOutputs",
-    "alone",
     "check_golds",
     "check_unique_ids",
     "clip_size",
@@ -62,6 +61,7 @@ __all__ = [
     "inspect_clips",
     "inspect_file",
     "local_root",
+    "lock_folder",
     "manifest_hash",
     "match",
     "pair_outputs",

@@ -38,12 +38,19 @@ RESOURCES = tuple(f"{_MODELS}{folder}/{name}" for folder, names in _PARTS.items(
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """A jar that was fetched: the sha256 that it came with, what is known of that, and what was done to it."""
+    """A jar taken from the release archive."""
 
     path: Path
+    """Where it was written."""
+
     sha256: str
+    """Hash of the jar as it was in the archive."""
+
     known: str | None
+    """What that hash is known to be, None for an unknown build."""
+
     cut: bool
+    """True if only the members that SPICE loads were kept."""
 
 
 def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_archive: bool = False) -> list[Jar]:
@@ -59,7 +66,7 @@ def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_ar
     with report_full_disk(folder, OPTION):
         for name in jars:
             unpack(archive, whole, name, fetcher.tell)
-            found.append(_placed(whole / name, folder / name, cut=name == jars[1]))
+            found.append(_install_jar(whole / name, folder / name, cut=name == jars[1]))
             (whole / name).unlink(missing_ok=True)
         if not any(whole.iterdir()):
             whole.rmdir()
@@ -67,13 +74,13 @@ def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_ar
     return found
 
 
-def _placed(jar: Path, place: Path, cut: bool) -> Jar:
+def _install_jar(jar: Path, place: Path, cut: bool) -> Jar:
     digest = sha256(jar)
     try:
         with zipfile.ZipFile(jar) as opened:
             names = set(opened.namelist())
             if cut and names.issuperset(RESOURCES):
-                _cut(opened, place)
+                _write_subset(opened, place)
             else:
                 cut = False
                 if (bad := opened.testzip()) is not None:
@@ -84,8 +91,8 @@ def _placed(jar: Path, place: Path, cut: bool) -> Jar:
     return Jar(place, digest, KNOWN.get(digest), cut)
 
 
-def _cut(jar: zipfile.ZipFile, place: Path) -> None:
-    """Write what SPICE loads; reading a member to its end checks it."""
+def _write_subset(jar: zipfile.ZipFile, place: Path) -> None:
+    """Write only the members that SPICE loads; reading each to its end verifies its checksum."""
     part = place.with_name(f"{place.name}.part")
     check_free_space(place.parent, sum(jar.getinfo(name).compress_size for name in RESOURCES))
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as target:

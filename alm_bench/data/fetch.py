@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import requests
 
 Tell = Callable[[str, int, int | None], None]
-"""Told the name of what comes, how many bytes of it are there, and of how many (None: not known)."""
+"""Called with the name of a download, the bytes received, and the total (None: unknown)."""
 
 TRIES = 5
 """In a row, without a byte more than before."""
@@ -67,7 +67,7 @@ class _Part:
     def size(self) -> int:
         return self.path.stat().st_size if self.path.is_file() else 0
 
-    def noted(self) -> dict[str, Any]:
+    def read_note(self) -> dict[str, Any]:
         try:
             found = parse_json(self.note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -75,9 +75,9 @@ class _Part:
         return found if isinstance(found, dict) else {}
 
     def resumable(self, url: str, checked: bool) -> dict[str, Any]:
-        """The note, where it is about `url` and what was fetched can be told to belong to what will be: by the server's
-        marks of the content, or by a checksum in the end (`checked`)."""
-        note = self.noted()
+        """Return the note if the download can be resumed: it is about `url`, and the server's marks of the content, or
+        a checksum in the end (`checked`), ensure that both parts belong to the same file. Empty otherwise."""
+        note = self.read_note()
         marked = note.get("etag") or note.get("modified") or checked
         known = note.get("url") == url and isinstance(note.get("total"), int)
         return note if known and marked and 0 < self.size() <= note["total"] else {}
@@ -89,26 +89,32 @@ class _Part:
 
 @dataclass
 class Fetcher:
-    """Downloads files one after the other. `mirrors` maps beginnings of addresses to replacements."""
+    """Downloads files one after the other."""
 
     mirrors: Mapping[str, str] = field(default_factory=dict)
+    """Replacements for beginnings of addresses."""
+
     tell: Tell = lambda name, done, total: None
+    """Called with the progress of a download."""
+
     pause: Callable[[float], None] = time.sleep
+    """Waits for so many seconds before another try."""
+
     _unreachable: dict[str, str] = field(default_factory=dict, init=False)
     _records: dict[str, dict[str, str]] = field(default_factory=dict, init=False)
 
-    def mirrored(self, url: str) -> str:
+    def apply_mirrors(self, url: str) -> str:
         for prefix in sorted(self.mirrors, key=len, reverse=True):
             if url.startswith(prefix):
                 return self.mirrors[prefix] + url[len(prefix) :]
         return url
 
     def fetch(self, url: str, path: Path, checksum: str | None = None, size: int | None = None) -> None:
-        """Put what is at `url` at `path`, which is there whole and checked or not at all. `size` is its number of bytes
-        where its makers publish that.
+        """Download `url` to `path`, which afterwards exists complete and verified, or not at all. `size` is the
+        published number of bytes, if there is one.
 
-        What an interrupted call left beside it (`.part`) is gone on with where the server still has the same file.
-        Raises FetchError, and StoreError where it cannot be written.
+        A partial file (`.part`) of an interrupted call is resumed if the server still has the same file. Raises
+        FetchError, and StoreError if the file cannot be written.
         """
         part = _Part.of(path)
         with report_full_disk(path, OPTION):
@@ -127,7 +133,7 @@ class Fetcher:
             part.path.replace(path)
             part.note.unlink(missing_ok=True)
 
-    def published(self, source: Fetch) -> str | None:
+    def find_checksum(self, source: Fetch) -> str | None:
         """Return the published checksum of a file: that of its Zenodo record, else the card's."""
         match = _ZENODO.match(source.url or "")
         if match is None:
@@ -225,7 +231,7 @@ class Fetcher:
         """An answer with a plain body that fits the question (200, 206, or 416). Raises _TemporaryError, FetchError."""
         import requests
 
-        where = self.mirrored(url)
+        where = self.apply_mirrors(url)
         host = urlsplit(where).netloc
         if host in self._unreachable:
             raise FetchError(f"{url}: {self._unreachable[host]}")
@@ -251,10 +257,11 @@ class Fetcher:
 
 
 def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
-    """The answer at an address or at what it redirects to, its body unread. Raises what requests raises, FetchError.
+    """Return the response at an address, after redirects, its body unread. Raises exceptions of requests, and
+    FetchError.
 
-    Redirects are followed here, for requests reads their bodies to the end, whatever their length, even where it is
-    told not to follow them.
+    Redirects are followed here because requests reads their bodies to the end, whatever their length, even if told not
+    to follow them.
     """
     import requests
 
@@ -397,17 +404,17 @@ def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | Non
     if not archive.is_file():
         fetcher.fetch(url, archive, checksum, size)
         with report_full_disk(archive, OPTION):
-            _fetched(archive).touch()
+            _marker_path(archive).touch()
 
 
 def drop_archive(archive: Path, keep: bool) -> None:
     """Remove an unpacked archive that `fetch_archive` fetched, unless it is to be kept. A user's own stays."""
     with report_full_disk(archive, OPTION):
-        if _fetched(archive).is_file():
+        if _marker_path(archive).is_file():
             if not keep:
                 archive.unlink(missing_ok=True)
-            _fetched(archive).unlink()
+            _marker_path(archive).unlink()
 
 
-def _fetched(archive: Path) -> Path:
+def _marker_path(archive: Path) -> Path:
     return archive.with_name(f".{archive.name}.fetched")

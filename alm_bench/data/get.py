@@ -21,32 +21,49 @@ LOCK = ".alm-bench-get.lock"
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """Result for one file, or for a task's clips (role `clips`).
-
-    `there`: it was before. `elsewhere`: its makers do not offer it, `note` says what to do. `failed`: `note` says why.
-    """
+    """Result for one file, or for a task's clips (role `clips`)."""
 
     task: str
+    """Name of the task."""
+
     role: str
+    """Role of the file on the task's card, or `clips`."""
+
     place: str
+    """File name or pattern on the card."""
+
     state: Literal["fetched", "there", "elsewhere", "failed"]
+    """`fetched`; `there`: it already existed; `elsewhere`: its makers do not offer it for download; `failed`."""
+
     note: str = ""
+    """Reason of a failure, or what to do about a file that is not offered."""
+
     path: Path | None = None
+    """Where the file is, None if it is missing."""
 
 
 @dataclass(frozen=True)
 class Downloader:
-    """Settings of a download. `missing` counts a task's absent clips, None while that is unknown."""
+    """Settings of a download."""
 
     folder: Path
+    """Folder that the files are written to."""
+
     fetcher: Fetcher
+    """Downloads single files."""
+
     missing: Callable[[], int | None] = lambda: None
+    """Counts a task's missing clips; returns None while that is unknown."""
+
     alternatives: bool = False
+    """Also fetch sources that the card marks as alternatives."""
+
     keep_archives: bool = False
+    """Keep archives after unpacking them."""
 
     def task(self, card: TaskCard, split: str) -> Iterator[FetchResult]:
-        """Fetch a task's files and clips, one after the other. What cannot be had is among the results, and stops
-        nothing. Raises StoreError where nothing more can be written."""
+        """Fetch a task's files and clips, one after the other. Files that are not available are reported among the
+        results and stop nothing. Raises StoreError if nothing more can be written."""
         files = [file for file in card.files if file.split in (None, split)]
         for file in files:
             if file.fetch is None or not file.fetch.alternative or self.alternatives:
@@ -65,10 +82,10 @@ class Downloader:
                 return FetchResult("", file.role, place, "there", _revision(file, path), path)
             if source is None or source.url is None:
                 return FetchResult("", file.role, place, "elsewhere", f"get it from {file.source}")
-            checksum = self.fetcher.published(source)
+            checksum = self.fetcher.find_checksum(source)
             path = self.folder / source.to
             self.fetcher.fetch(source.url, path, checksum, source.size)
-            return FetchResult("", file.role, place, "fetched", _checked(file, path, checksum), path)
+            return FetchResult("", file.role, place, "fetched", _describe_check(file, path, checksum), path)
         except FetchError as error:
             return FetchResult("", file.role, place, "failed", f"{error}; its source: {file.source}")
 
@@ -79,7 +96,7 @@ class Downloader:
         if copy is None and LocalRoot(self.folder).has(file):
             return FetchResult("", file.role, source.to, "there", "a copy that was not fetched by this command", folder)
         if copy is None or not copy.whole:
-            endpoint = self.fetcher.mirrored(HUB)
+            endpoint = self.fetcher.apply_mirrors(HUB)
             copy = hub_copy(dataset, folder, None if endpoint == HUB else endpoint, OPTION)
         note = f"{len(copy.files)} files of {dataset} at {copy.revision[:12]}"
         return FetchResult("", file.role, source.to, "there" if there else "fetched", note, folder)
@@ -97,7 +114,7 @@ class Downloader:
         folder = self.folder / source.to
         if missing == 0:
             return FetchResult("", "clips", source.to, "there", path=folder)
-        if (count := _unpacked(folder, source)) is not None:
+        if (count := _count_unpacked(folder, source)) is not None:
             lack = f"; {missing:,} of the task's clips are not among them" if missing else ""
             return FetchResult("", "clips", source.to, "there", f"all {count:,} files of the archive{lack}", folder)
         try:
@@ -113,7 +130,7 @@ class Downloader:
         folder = self.folder / source.to
         archive = folder.parent / _name(url)
         can_unpack(archive.name)
-        fetch_archive(self.fetcher, url, archive, self.fetcher.published(source), source.size)
+        fetch_archive(self.fetcher, url, archive, self.fetcher.find_checksum(source), source.size)
         sizes = unpack(archive, folder, source.members or "*", self.fetcher.tell)
         atomic_write(_marker(folder, url), json.dumps({"url": url, "files": sizes}, ensure_ascii=False), OPTION)
         drop_archive(archive, self.keep_archives)
@@ -121,7 +138,7 @@ class Downloader:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Keep other processes from fetching into `folder` meanwhile. Raises StoreError where one does."""
     from filelock import FileLock, Timeout
 
@@ -148,7 +165,7 @@ def _marker(folder: Path, url: str) -> Path:
     return folder / f".{_name(url)}.json"
 
 
-def _unpacked(folder: Path, source: Fetch) -> int | None:
+def _count_unpacked(folder: Path, source: Fetch) -> int | None:
     """Return the number of files unpacked from an archive, if all of them still exist."""
     try:
         marker = json.loads(_marker(folder, source.url or "").read_text(encoding="utf-8"))
@@ -166,6 +183,6 @@ def _revision(file: DataFile, path: Path) -> str:
     return f"revision {known}" if known else "a revision that is not known here"
 
 
-def _checked(file: DataFile, path: Path, checksum: str | None) -> str:
+def _describe_check(file: DataFile, path: Path, checksum: str | None) -> str:
     by = f"{checksum.partition(':')[0]} as published" if checksum else "no published checksum"
     return "; ".join(filter(None, (_revision(file, path), by)))

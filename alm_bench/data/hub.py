@@ -33,13 +33,19 @@ def hub_root(dataset: str, revision: str | None = None, cache: Path | None = Non
 
 @dataclass(frozen=True, slots=True)
 class HubCopy:
-    """The parquet files of a data set at one revision: their sizes by their place below `folder`, and whether every one
-    of them is there and has the listed sha256. Kept in a note in the folder."""
+    """The parquet files of a data set at one revision, as recorded in a note in their folder."""
 
     dataset: str
+    """Name of the data set on the hub."""
+
     revision: str
+    """Commit."""
+
     files: dict[str, int]
+    """Sizes in bytes by path below the folder."""
+
     whole: bool = False
+    """True if every file exists and has the listed sha256."""
 
     def write(self, folder: Path, option: str) -> None:
         atomic_write(_note(folder, self.dataset), json.dumps(dataclasses.asdict(self)), option)

@@ -16,10 +16,13 @@ AUDIO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
 @dataclass(frozen=True, slots=True)
 class AudioIndex:
-    """Sorted (key, path below the folder) pairs; a key is a base name with and without its suffix."""
+    """Audio files below a folder, sorted by key for binary search."""
 
     names: tuple[tuple[str, PurePosixPath], ...]
+    """Pairs of base name and path below the folder."""
+
     stems: tuple[tuple[str, PurePosixPath], ...]
+    """Pairs of base name without suffix and path below the folder."""
 
     @staticmethod
     def of(folder: Path) -> "AudioIndex":

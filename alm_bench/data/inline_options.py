@@ -23,12 +23,19 @@ NO_GOLD = "gold not among the options"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A question without its options. `target` is the answer's place among them, None with the reason in `skip`."""
+    """A multiple-choice question parsed from a text that holds its options."""
 
     question: str
+    """The text without the options."""
+
     choices: tuple[str, ...]
+    """Texts of the options."""
+
     target: int | None = None
+    """Index of the correct option, None if it cannot be determined."""
+
     skip: str | None = None
+    """Why it cannot, None otherwise."""
 
 
 def split_choice(asked: str, answer: str | None) -> Choice:
@@ -90,7 +97,7 @@ def _readings(asked: str) -> list[Choice]:
         for mark in marks.finditer(asked):
             styles.setdefault((mark[0].startswith("("), _letter(mark).isupper()), []).append(mark)
         read = [
-            _read(asked, chain)
+            _parse_options(asked, chain)
             for same in styles.values()
             for chain in islice(_chains(same[:_MOST_MARKS]), _MOST_CHAINS)
         ]
@@ -114,7 +121,7 @@ def _chains(marks: list[re.Match[str]], begun: tuple[re.Match[str], ...] = ()) -
             yield from _chains(marks[place + 1 :], (*begun, mark))
 
 
-def _read(asked: str, chain: tuple[re.Match[str], ...]) -> Choice:
+def _parse_options(asked: str, chain: tuple[re.Match[str], ...]) -> Choice:
     ends = [(one.end(), other.start()) for one, other in pairwise(chain)] + [
         (chain[-1].end(), _end_of_list(asked, chain))
     ]

@@ -40,11 +40,16 @@ class _Cell:
 
 @dataclass(frozen=True, slots=True)
 class ParquetRow:
-    """`values` are the cells but for the clip; `name` is the file name that the clip's cell gives, if it does."""
+    """One row of a parquet file with an embedded clip."""
 
     values: Mapping[str, Any]
+    """Columns other than the clip."""
+
     name: str | None
+    """File name in the clip's cell, None if it gives none."""
+
     cell: _Cell
+    """Position of the clip's bytes in the file."""
 
     def audio(self, id: str) -> AudioRef:
         return AudioRef(id, self.cell.path, self.cell)
@@ -89,7 +94,7 @@ def _clips(path: Path, mtime_ns: int, column: str, group: int) -> Any:
 
 
 def _flat(file: Any, group: int, column: str, leaf: str) -> Any:
-    """One leaf of a struct column, without reading the others."""
+    """Read one leaf of a struct column, without the others."""
     import pyarrow.compute as pc
 
     return pc.struct_field(file.read_row_group(group, columns=[f"{column}.{leaf}"]).column(0), leaf)

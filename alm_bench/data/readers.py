@@ -53,7 +53,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """One object a line; blank lines are passed over."""
+    """Read one object per line; blank lines are skipped."""
     import jsonlines
 
     with _reading(path), path.open(encoding="utf-8-sig") as file:
@@ -66,7 +66,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 
 def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict[str, str]]:
-    """Rows by column name: `columns` and whatever others there are. Blank lines are passed over."""
+    """Read rows by column name: `columns` and any others. Blank lines are skipped."""
     csv.field_size_limit(_FIELD_LIMIT)
     with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)

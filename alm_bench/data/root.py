@@ -18,7 +18,11 @@ class LocalRoot:
     """A folder given with `--data`: the common root of several tasks' folders, or one task's folder itself."""
 
     path: Path
+    """The folder."""
+
     kind: str = "real"
+    """Kind of data that a run records: real or demo."""
+
     _index: AudioIndex | None = field(default=None, init=False, repr=False, compare=False)
 
     def locate(self, file: DataFile) -> Path:
@@ -42,7 +46,7 @@ class LocalRoot:
 
     def all_matches(self, file: DataFile) -> tuple[Path, ...]:
         """Every match of any pattern, sorted by path; none where nothing matches."""
-        matched = {path for pattern in _shortened(file.names) for path in self._matches(pattern)}
+        matched = {path for pattern in _shorten_patterns(file.names) for path in self._matches(pattern)}
         return tuple(sorted(matched))
 
     def has(self, file: DataFile) -> bool:
@@ -62,7 +66,7 @@ class LocalRoot:
             for path in (self.path / given, self.path / name):
                 if is_file(path):
                     return AudioRef(clip, path)
-        index = self._indexed()
+        index = self._get_index()
         for find in (index.by_name, index.by_stem):
             for name in wanted:
                 found = find(name.name)
@@ -71,11 +75,11 @@ class LocalRoot:
         return AudioRef(clip, self.path / wanted[0])
 
     def version(self) -> str | None:
-        """None: the files of a local folder tell by themselves."""
+        """Return None: local files are identified by their content."""
         return None
 
     def _first_matches(self, file: DataFile) -> tuple[Path, ...]:
-        for pattern in _shortened(file.names):
+        for pattern in _shorten_patterns(file.names):
             if matches := self._matches(pattern):
                 return tuple(matches)
         return ()
@@ -84,7 +88,7 @@ class LocalRoot:
         paths = (path for path in self.path.glob(pattern) if is_file(path))
         return sorted(path for path in paths if not path.name.startswith("._"))  # macOS' shadows of files
 
-    def _indexed(self) -> AudioIndex:
+    def _get_index(self) -> AudioIndex:
         with _indexing:
             if self._index is None:
                 self._index = AudioIndex.of(self.path)
@@ -103,8 +107,8 @@ class LocalRoot:
         return best[0]
 
 
-def _shortened(patterns: Iterable[str]) -> list[str]:
-    """Every pattern as it is, then every pattern without its first folder, and so on down to the bare name."""
+def _shorten_patterns(patterns: Iterable[str]) -> list[str]:
+    """List every pattern as it is, then every pattern without its first folder, and so on down to the bare name."""
     parts = [PurePosixPath(pattern).parts for pattern in patterns]
     depth = max(map(len, parts), default=0)
     shortened = ["/".join(part[cut:]) for cut in range(depth) for part in parts if len(part) > cut]
@@ -119,6 +123,6 @@ def _newest(matches: tuple[Path, ...], revisions: Mapping[str, str]) -> Path:
 
 
 def _normal(name: str) -> PurePosixPath:
-    """A clip's name as it stands in its id: forward slashes, no leading `./` or `/`, no `..`."""
+    """Normalise a clip's name as in its id: forward slashes, no leading `./` or `/`, no `..`."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     return PurePosixPath(*parts)

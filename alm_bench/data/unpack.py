@@ -1,4 +1,4 @@
-"""Archives: the members that are wanted, by their base names, into one folder."""
+"""Unpacking of archives: selected members, by base name, into one folder."""
 
 import fnmatch
 import lzma
@@ -20,11 +20,16 @@ PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file of an archive: `name` in it, `base` in the folder that it goes to."""
+    """A file in an archive."""
 
     name: str
+    """Path in the archive."""
+
     base: str
+    """File name in the target folder."""
+
     size: int
+    """Unpacked size in bytes."""
 
 
 def can_unpack(name: str) -> None:
@@ -40,10 +45,10 @@ def can_unpack(name: str) -> None:
 
 
 def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, int]:
-    """Put the members whose base names fit the pattern `members` into `folder`; their sizes by base name.
+    """Unpack the members whose base names match the pattern `members` into `folder`; return their sizes by base name.
 
-    Folders within the archive do not count. A file that is there in full is left alone, so that an interrupted call is
-    gone on with. Raises FetchError for an archive that is damaged or holds no such member, and StoreError.
+    Folders within the archive are ignored. A file that already exists in full is skipped, so that an interrupted call
+    resumes. Raises FetchError for an archive that is damaged or holds no such member, and StoreError.
     """
     can_unpack(archive.name)
     with report_full_disk(folder, OPTION):
@@ -54,7 +59,7 @@ def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, i
 
 
 def copy_stream(source: IO[bytes], place: Path, size: int, told: Callable[[int], None] = lambda count: None) -> None:
-    """Write `size` bytes at `place`, at once or not at all."""
+    """Write `size` bytes to `place`, all or none."""
     part = place.with_name(f"{place.name}.part")
     with part.open("wb") as file:
         while piece := source.read(PIECE):
@@ -66,7 +71,7 @@ def copy_stream(source: IO[bytes], place: Path, size: int, told: Callable[[int],
 
 @contextmanager
 def _reading(archive: Path) -> Iterator[None]:
-    """Whatever a damaged archive makes its reader raise, as one line."""
+    """Convert every error that a damaged archive causes in its reader into a FetchError of one line."""
     damaged: tuple[type[Exception], ...] = (
         zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
     )  # fmt: skip
@@ -83,7 +88,7 @@ def _reading(archive: Path) -> Iterator[None]:
         ) from error
 
 
-def _wanted(archive: Path, found: Sequence[Member], pattern: str) -> list[Member]:
+def _select_members(archive: Path, found: Sequence[Member], pattern: str) -> list[Member]:
     wanted: dict[str, Member] = {}
     for member in found:
         if not fnmatch.fnmatchcase(member.base.lower(), pattern.lower()) or member.base.startswith("."):
@@ -126,7 +131,7 @@ def _unzip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, i
     with zipfile.ZipFile(archive) as file:
         infos = [info for info in file.infolist() if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)]
         found = [Member(info.filename, _base(info.filename), info.file_size) for info in infos]
-        wanted = _wanted(archive, found, pattern)
+        wanted = _select_members(archive, found, pattern)
         progress = _Progress(archive.name, sum(member.size for member in wanted), tell)
         for member in _todo(wanted, folder, progress):
             with file.open(member.name) as source:
@@ -135,7 +140,7 @@ def _unzip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, i
 
 
 def _writers(folder: Path, progress: _Progress) -> Any:
-    """What py7zr writes members through. A member's checksum is known to fit once the next one begins."""
+    """Build the factory of py7zr's output files. A member's checksum is verified once the next member begins."""
     from py7zr.io import Py7zIO, WriterFactory
 
     class Writer(Py7zIO):  # type: ignore[misc,unused-ignore]  # of a library that need not be there
@@ -192,7 +197,7 @@ def _unseven(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str,
     with archive.open("rb") as opened, py7zr.SevenZipFile(opened) as file:
         infos = [info for info in file.list() if info.is_file and not info.is_symlink]
         found = [Member(info.filename, _base(info.filename), info.uncompressed) for info in infos]
-        wanted = _wanted(archive, found, pattern)
+        wanted = _select_members(archive, found, pattern)
         progress = _Progress(archive.name, sum(member.size for member in wanted), tell)
         todo = _todo(wanted, folder, progress)
         writers = _writers(folder, progress)

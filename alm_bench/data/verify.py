@@ -1,4 +1,4 @@
-"""Presence of a task's data: the reports behind `alm-bench data info` and `alm-bench data verify`."""
+"""Inspection of a task's data, for `alm-bench data info` and `alm-bench data verify`."""
 
 import io
 from collections.abc import Iterable
@@ -14,27 +14,39 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """One file that the card declares. Where it is missing, `path`, `size`, `sha256` and `revision` are None.
-
-    `revision` is the name of a known revision, "unknown" for another content, None where the card knows no revisions.
-    """
+    """State of a file that the card declares. `path`, `size`, `sha256` and `revision` are None if it is missing."""
 
     file: DataFile
+    """Its entry on the card."""
+
     path: Path | None = None
+    """Where it is."""
+
     size: int | None = None
+    """Size in bytes."""
+
     sha256: str | None = None
+    """Hash of the content."""
+
     revision: str | None = None
+    """Name of a known revision, "unknown" for other content, None if the card lists no revisions."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipReport:
-    """`missing` and `unreadable` hold clip ids in the order of the annotations; `unreadable` maps to the reason,
-    `missing_paths` are where the missing ones were expected."""
+    """State of a task's clips; ids are in the order of the annotations."""
 
     total: int
+    """Number of distinct clips."""
+
     missing: tuple[str, ...]
+    """Ids of missing clips."""
+
     unreadable: dict[str, str]
+    """Reasons by id of clips whose header cannot be decoded."""
+
     missing_paths: tuple[Path, ...] = ()
+    """Where the missing clips were expected."""
 
     @property
     def present(self) -> int:
@@ -43,10 +55,19 @@ class ClipReport:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
+    """State of a task's data."""
+
     task: str
+    """Name of the task."""
+
     root: Path
+    """Folder that was inspected."""
+
     files: tuple[FileReport, ...]
+    """State of each file."""
+
     clips: ClipReport
+    """State of the clips."""
 
     @property
     def complete(self) -> bool:
@@ -58,9 +79,9 @@ class DataReport:
 def inspect(
     card: TaskCard, root: DataRoot, clips: Iterable[AudioRef], split: str | None = None, headers: bool = False
 ) -> DataReport:
-    """Look at the files of `split` (all splits when None) and at every clip once, whatever order and repeats.
+    """Inspect the files of `split` (None: all splits) and every distinct clip.
 
-    With `headers`, each clip that is there is opened and its header decoded.
+    With `headers`, the header of each existing clip is decoded.
     """
     files = (file for file in card.files if split is None or file.split in (None, split))
     return DataReport(

@@ -22,11 +22,16 @@ MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A question about one sound. `about` is pitch, tempo, time, number or guess."""
+    """A question about one sound."""
 
     about: str
+    """Attribute: pitch, tempo, time, number or guess."""
+
     asked: str
+    """Text of the question."""
+
     answer: str
+    """Its answer."""
 
 
 def _extreme(factor: float, low: str, high: str) -> str:
@@ -39,21 +44,21 @@ def _qualities(event: Event, kind: EventType) -> list[str]:
     return [word for word in (pitch, tempo, "faint" if event.gain < FAINT else "") if word]
 
 
-def _counted(event: Event, kind: EventType) -> bool:
+def _is_countable(event: Event, kind: EventType) -> bool:
     return kind.countable and 1 <= event.repeats <= MOST
 
 
-def _noted(event: Event) -> str:
+def _describe_event(event: Event) -> str:
     if is_ambiguous(event.type):
         return FAMILIES[family_of(event.type)].ambiguous
     kind = EVENT_TYPES[event.type]
-    times = [f"{event.repeats} times"] if _counted(event, kind) else []
+    times = [f"{event.repeats} times"] if _is_countable(event, kind) else []
     return " ".join([*_qualities(event, kind), kind.label, *times])
 
 
 def transcript(scene: Scene) -> str:
     """Every sound in order, with its qualities: `low dog barking 3 times, then faint rain falling`."""
-    return ", then ".join(_noted(event) for event in sorted(scene.events, key=lambda event: event.onset))
+    return ", then ".join(_describe_event(event) for event in sorted(scene.events, key=lambda event: event.onset))
 
 
 def _guesses(scene: Scene, rng: random.Random) -> list[Note]:
@@ -88,6 +93,6 @@ def notes(scene: Scene, rng: random.Random) -> list[Note]:
         if abs(middle - 0.5) > 0.1:
             half = "the first half" if middle < 0.5 else "the second half"
             found.append(Note("time", f"is {kind.phrase} heard in the first or the second half?", half))
-        if _counted(event, kind):
+        if _is_countable(event, kind):
             found.append(Note("number", f"how many {kind.units} are heard?", str(event.repeats)))
     return found

@@ -34,7 +34,7 @@ def _pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tuple[str, bool
     return (sequence(rng, tags[0], noise=noise), sequence(rng, tags[1], noise=noise)), asked
 
 
-def _annotated(clip: str, question: str, answers: list[str], doubt: int | None) -> list[dict[str, str]]:
+def _build_rows(clip: str, question: str, answers: list[str], doubt: int | None) -> list[dict[str, str]]:
     return [
         {
             "file_name": clip,
@@ -68,10 +68,10 @@ def aqa_rows(split: str, clips: int, *, seed: int = 0) -> DatasetRows:
                 said = "yes" if true_of_first == (i == 0) else "no"
                 other = "no" if said == "yes" else "yes"
                 answers = [other if annotator == doubt else said for annotator in range(3)]
-                made.rows += _annotated(name, question, answers, doubt)
+                made.rows += _build_rows(name, question, answers, doubt)
             word, wrong = _word(scenes[i], last), _word(scenes[i], not last)
             answers = [wrong if annotator == dissents[2] else word for annotator in range(3)]
-            made.rows += _annotated(name, f"What makes the {'last' if last else 'first'} sound?", answers, dissents[2])
+            made.rows += _build_rows(name, f"What makes the {'last' if last else 'first'} sound?", answers, dissents[2])
     return made
 
 

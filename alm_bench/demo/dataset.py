@@ -11,7 +11,10 @@ Row = dict[str, Any]
 
 @dataclass
 class DatasetRows:
-    """Rows in a data set's own columns, and the scene behind every clip that they name (path below the root)."""
+    """Rows of a data set, with the scenes of their clips."""
 
     rows: list[Row] = field(default_factory=list)
+    """Rows with the data set's own columns."""
+
     scenes: dict[str, Scene] = field(default_factory=dict)
+    """Scene of every clip, by path below the root."""

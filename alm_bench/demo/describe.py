@@ -51,7 +51,7 @@ def _name(tag: str) -> str:
     return describe_event(tag).removesuffix(" is heard") if is_ambiguous(tag) else EVENT_TYPES[tag].label
 
 
-def _listed(parts: Sequence[str]) -> str:
+def _join_list(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
@@ -69,12 +69,12 @@ def _profile(scene: Scene) -> str:
 def _kinds(scene: Scene) -> str:
     domains = {"sound": "everyday sounds", "music": "music", "speech": "human voices"}
     heard = {FAMILIES[family_of(event.type)].domain for event in scene.events}
-    return _listed([text for domain, text in domains.items() if domain in heard])
+    return _join_list([text for domain, text in domains.items() if domain in heard])
 
 
 def difference(first: Scene, second: Scene, tier: Tier) -> str:
     """Describe the difference of two clips, for each tier of the difference tasks."""
-    a, b = _listed(_names(first)), _listed(_names(second))
+    a, b = _join_list(_names(first)), _join_list(_names(second))
     if tier == "fewwords":
         return f"Audio 1 has {a}, while Audio 2 has {b}."
     if tier == "sentence":
@@ -83,7 +83,7 @@ def difference(first: Scene, second: Scene, tier: Tier) -> str:
             f"whereas the second audio holds {_kinds(second)}, namely {b}."
         )
     shared = [name for name in _names(first) if name in _names(second)]
-    common = f"Both contain {_listed(shared)}" if shared else "They have no sound in common"
+    common = f"Both contain {_join_list(shared)}" if shared else "They have no sound in common"
     return (
         f"The first audio holds {_kinds(first)}: {a}. {_profile(first)}. "
         f"The second audio holds {_kinds(second)}: {b}. {_profile(second)}. {common}."

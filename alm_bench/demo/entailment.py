@@ -19,7 +19,7 @@ CAPTIONS = 5
 
 @dataclass(frozen=True, slots=True)
 class _Profile:
-    """What is true of one clip: its types (each of another family), and the sentences that say so."""
+    """True statements about one clip: its types, each of another family, and the sentences that name them."""
 
     kinds: tuple[EventType, ...]
     sentences: tuple[str, ...]

@@ -29,16 +29,31 @@ _CLOTHO, _CAPS = "ClothoV21/evaluation", "AudioCapsLarger/test"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Number of questions, clips, pairs per difference tier, and rows to write."""
+    """Sizes of the demo data sets."""
 
     mmau: int = 960
+    """Questions of MMAU."""
+
     cle: int = 200
+    """Clips of CLE."""
+
     ace: int = 60
+    """Clips of ACE."""
+
     captioned: int = 150
+    """Captioned clips."""
+
     pairs: int = 200
+    """Pairs per tier of the difference tasks."""
+
     aqa: int = 100
+    """Clips of ClothoAQA."""
+
     train: int = 20_000
+    """Rows for training."""
+
     val: int = 1_200
+    """Rows for validation."""
 
 
 @cache
@@ -63,8 +78,8 @@ def _csv(path: Path, rows: Sequence[Row]) -> None:
     atomic_write(path, text.getvalue())
 
 
-def _captioned(ace: DatasetRows, clips: int) -> DatasetRows:
-    """AudioCaps' file: five rows a clip, of the ACE clips first and then of free scenes."""
+def _build_captions(ace: DatasetRows, clips: int) -> DatasetRows:
+    """Build AudioCaps' file: five rows per clip, first of the ACE clips and then of further scenes."""
     made = DatasetRows()
     for path, known in ace.scenes.items():
         made.scenes[path] = known
@@ -117,7 +132,7 @@ def write_evaluation(root: Path, sizes: Sizes) -> None:
     _csv(root / "entailment/clotho_entailment_evaluation.csv", cle.rows)
     _csv(root / "entailment/clotho_entailment_validation.csv", development.rows)
     _csv(root / "entailment/audiocaps_entailment_test.csv", ace.rows)
-    captioned = _captioned(ace, sizes.captioned)
+    captioned = _build_captions(ace, sizes.captioned)
     _csv(root / "captions/audiocaps_test.csv", captioned.rows)
     _differences(root, "cld_evaluation", "clothov21", cle.scenes, sizes.pairs)
     _differences(root, "acd_test", "audiocaps", captioned.scenes, sizes.pairs)

@@ -44,7 +44,7 @@ def _cues(event: Event) -> list[int]:
 
 
 def _units(event: Event) -> list[float]:
-    """When each unit starts, in seconds, as far as they can be told apart."""
+    """Return the start of each distinguishable unit, in seconds."""
     pace = rate_of(event.type) * event.tempo
     return [event.onset + i / pace for i in range(event.repeats)] if 0 < pace <= FASTEST else []
 

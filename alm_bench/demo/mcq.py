@@ -16,15 +16,25 @@ from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES, EventType, of_domain
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Parameters of a difficulty: `others` further events, events that overlap, background noise in dB re full scale,
-    and the distance in loudness (dB), pitch and tempo (ratios) between what is compared."""
+    """Parameters of a difficulty."""
 
     others: int
+    """Number of distracting events."""
+
     overlap: bool
+    """Events may overlap."""
+
     noise: float
+    """Level of the background noise in dB re full scale."""
+
     gap: float
+    """Difference in loudness between compared events, in dB."""
+
     pitch: float
+    """Ratio of pitch between compared events."""
+
     tempo: float
+    """Ratio of tempo between compared events."""
 
 
 LEVELS: dict[str, Level] = {
@@ -36,11 +46,16 @@ LEVELS: dict[str, Level] = {
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`scenes[i]` makes `choices[i]` the right answer."""
+    """A question with one scene per option, so that each option is correct for one clip."""
 
     question: str
+    """Text of the question."""
+
     choices: tuple[str, ...]
+    """Texts of the options."""
+
     scenes: tuple[Scene, ...]
+    """`scenes[i]` makes `choices[i]` the correct answer."""
 
 
 Builder = Callable[[random.Random, str, Level], Group]
@@ -206,22 +221,39 @@ BLOCK = len(SKILLS) * len(DOMAINS) * 4
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question on one scene, before it is written as a row. `gold` is the index of the correct option."""
+    """A question about a scene, before it is written as a row."""
 
     id: str
+    """Id of the item."""
+
     skill: str
+    """Skill that it tests."""
+
     category: str
+    """Category of the skill."""
+
     domain: str
+    """Sound, music or speech."""
+
     difficulty: str
+    """Easy, medium or hard."""
+
     question: str
+    """Text of the question."""
+
     choices: tuple[str, ...]
+    """Texts of the options."""
+
     gold: int
+    """Index of the correct option."""
+
     scene: Scene
+    """Scene of the clip."""
 
 
 def questions(split: str, seed: int = 0) -> Iterator[Question]:
-    """Yield questions without end. Of every 24 in a row each skill of each domain has one; of every `BLOCK` each
-    option is correct equally often."""
+    """Yield questions endlessly. Each 24 consecutive ones contain every skill of every domain once; within each
+    `BLOCK`, each option is correct equally often."""
     cells = [(skill, domain) for skill in SKILLS for domain in DOMAINS]
     groups: dict[tuple[str, str], Group] = {}
     turn = 0

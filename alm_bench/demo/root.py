@@ -40,7 +40,7 @@ def encode_wav(scene: Scene) -> bytes:
     return buffer.getvalue()
 
 
-def _read(path: Path, scene: Scene, keep: bool) -> bytes:
+def _read_clip(path: Path, scene: Scene, keep: bool) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
@@ -55,11 +55,18 @@ def _read(path: Path, scene: Scene, keep: bool) -> bytes:
 
 @dataclass
 class DemoRoot(LocalRoot):
-    """Evaluation clips stay on disk once read; training clips do not (there are thousands, and one takes 10 ms)."""
+    """The demo world as a data folder: annotations are written once, clips are synthesised when they are first used."""
 
     kind: str = "demo"
+    """Kind of data that a run records."""
+
     sizes: files.Sizes = field(default_factory=files.Sizes)
+    """Sizes of the data sets."""
+
     keep_training: bool = False
+    """Store synthesised training clips; by default they are made anew (there are thousands, and one takes 10 ms), while
+    evaluation clips are always stored."""
+
     _scenes: dict[str, dict[str, Scene]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def version(self) -> str:
@@ -70,28 +77,28 @@ class DemoRoot(LocalRoot):
         for name in names:
             key = _key(name)
             for index in _SCENES:
-                scene = self._known(index).get(key)
+                scene = self._load_scenes(index).get(key)
                 if scene is not None:
                     keep = self.keep_training or index != files.TRAINING_SCENES
                     path = self.path / key
-                    return AudioRef(key, path, partial(_read, path, scene, keep), _content(scene))
+                    return AudioRef(key, path, partial(_read_clip, path, scene, keep), _content(scene))
         return super().audio(*names)
 
     def scene(self, name: str) -> Scene:
         """The description behind a clip. Raises DataError for a clip that is not of this world."""
         key = _key(name)
         for index in _SCENES:
-            if key in self._known(index):
-                return self._known(index)[key]
+            if key in self._load_scenes(index):
+                return self._load_scenes(index)[key]
         raise DataError(
             f"the demo world has no clip {name!r}; its clips are those that the files below {self.path} name"
         )
 
     def add(self, made: DatasetRows) -> None:
         """Make the clips of rows made on the fly (`training_rows`) readable through `audio`, in this process."""
-        self._known(files.TRAINING_SCENES).update(made.scenes)
+        self._load_scenes(files.TRAINING_SCENES).update(made.scenes)
 
-    def _known(self, index: str) -> dict[str, Scene]:
+    def _load_scenes(self, index: str) -> dict[str, Scene]:
         if index not in self._scenes:
             packed: dict[str, Any] = json.loads((self.path / index).read_text(encoding="utf-8"))
             self._scenes[index] = {name: Scene.unpack(value) for name, value in packed.items()}

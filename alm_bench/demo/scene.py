@@ -21,18 +21,28 @@ _SPREAD = (0.88, 1.14)  # pitch and tempo of events about which nothing is asked
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """`type` is an event type or an ambiguous tag; seconds, dB, and factors on the type's own pitch and pace.
-
-    `repeats` counts the units of a sound that consists of units, 0 for a continuous one.
-    """
+    """A sound in a scene."""
 
     type: str
+    """Event type, or the tag of an ambiguous sound."""
+
     onset: float
+    """Start in seconds."""
+
     duration: float
+    """Length in seconds."""
+
     gain: float = 0.0
+    """Level in dB relative to the type's own."""
+
     pitch: float = 1.0
+    """Factor on the type's own pitch."""
+
     tempo: float = 1.0
+    """Factor on the type's own tempo."""
+
     repeats: int = 0
+    """Number of units of a sound that consists of units, 0 for a continuous one."""
 
     @property
     def end(self) -> float:
@@ -41,11 +51,16 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Ten seconds. `noise` is the background's level in dB below full scale; `seed` draws every instance's details."""
+    """A clip of ten seconds, from which its samples are synthesised."""
 
     seed: int
+    """Seeds the details of every event."""
+
     events: tuple[Event, ...]
+    """The sounds."""
+
     noise: float = -62.0
+    """Level of the background in dB re full scale."""
 
     @property
     def types(self) -> frozenset[str]:

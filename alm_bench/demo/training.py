@@ -70,7 +70,7 @@ def caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
     return captions(scenes[path], path)[turn % 5]
 
 
-def _lettered(choices: Sequence[str], gold: int) -> str:
+def _format_option(choices: Sequence[str], gold: int) -> str:
     return MCQ.option.format(letter=ascii_lowercase[gold], text=choices[gold].lower())
 
 
@@ -106,7 +106,7 @@ def _path(item: Question, folder: str) -> str:
 
 def choice_row(made: DatasetRows, item: Question, path: str, subtype: str = "AudioCaps_MCQ.json") -> Row:
     asked = MCQ.render({"question": item.question}, item.choices)
-    answer = _lettered(item.choices, item.gold)
+    answer = _format_option(item.choices, item.gold)
     return row(subtype, [path], [caption(made.scenes, path)], asked, answer, item.difficulty)
 
 
@@ -121,15 +121,15 @@ def _question_rows(made: DatasetRows, split: str, choice: int, opened: int, seed
     rng = stream("training questions", split, seed)
     items = list(islice(questions(split, seed), choice - choice // 5))
     made.scenes |= {_path(item, folder): item.scene for item in items}
-    further = _drawn(_further(items, rng), choice // 5, rng)
-    # Which of these sounds can be heard asks nothing where none are named.
+    further = _draw_items(_further(items, rng), choice // 5, rng)
+    # "Which of these sounds can be heard?" is no question if the prompt names no sounds.
     answerable = [item for item in [*items, *further] if item.skill != "Event Presence"]
     made.rows += [choice_row(made, item, _path(item, folder)) for item in [*items, *further]]
-    made.rows += [_open_row(made, item, _path(item, folder)) for item in _drawn(answerable, opened, rng)]
+    made.rows += [_open_row(made, item, _path(item, folder)) for item in _draw_items(answerable, opened, rng)]
 
 
-def _drawn(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
-    """`count` of them, none twice before all were drawn once."""
+def _draw_items(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
+    """Draw `count` items; none is drawn a second time before all were drawn once."""
     drawn: list[T] = []
     while len(drawn) < count:
         drawn += rng.sample(items, min(len(items), count - len(drawn)))
@@ -143,7 +143,7 @@ def _entailment_rows(made: DatasetRows, split: str, clips: int, seed: int, folde
         path = f"{folder}/{entry['Audio file']}.wav"
         for column, gold in _GOLD_VERDICT.items():
             asked = ENTAILMENT.render({"hypothesis": entry[column]}, VERDICTS)
-            answer = _lettered(VERDICTS, gold)
+            answer = _format_option(VERDICTS, gold)
             made.rows.append(row("CLE.json", [path], [caption(made.scenes, path)], asked, answer))
 
 
@@ -181,13 +181,13 @@ def _noted_rows(made: DatasetRows, split: str, described: int, noted: int, seed:
             asked.setdefault(note.about, []).append((path, note))
     rows = [
         ("AudioCaps_Detail.json", path, DESCRIBE, transcript(made.scenes[path]))
-        for path in _drawn(sorted(made.scenes), described, rng)
+        for path in _draw_items(sorted(made.scenes), described, rng)
     ]
     for place, about in enumerate(sorted(asked)):
         count = noted // len(asked) + (place < noted % len(asked))
         rows += [
             (f"AudioCaps_{about.capitalize()}.json", path, note.asked, note.answer)
-            for path, note in _drawn(asked[about], count, rng)
+            for path, note in _draw_items(asked[about], count, rng)
         ]
     made.rows += [row(kind, [path], [caption(made.scenes, path)], said, answer) for kind, path, said, answer in rows]
 

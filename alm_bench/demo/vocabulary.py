@@ -11,28 +11,49 @@ DOMAINS: tuple[Domain, ...] = ("sound", "music", "speech")
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One kind of event.
-
-    `label` names it in options ("dog barking"), `phrase` with its article, `clause` and `caption` are its sentences,
-    `word` is a one-word answer, `source` what makes it, `place` where one meets it.
-    `units` is the plural of what can be counted in it, empty if nothing can. `rate` is units a second at tempo 1,
-    0 for a continuous sound. `pitched` and `paced` say whether pitch and tempo can be heard in it.
-    """
+    """One kind of event, with the texts that name it."""
 
     key: str
+    """Identifier."""
+
     domain: Domain
+    """Sound, music or speech."""
+
     family: str
+    """Key of its family."""
+
     label: str
+    """Name in options ("dog barking")."""
+
     phrase: str
+    """Noun phrase with its article."""
+
     clause: str
+    """Full clause."""
+
     caption: str
+    """Sentence for captions."""
+
     word: str
+    """One-word answer."""
+
     source: str
+    """What makes the sound."""
+
     place: str
+    """Typical surroundings."""
+
     units: str
+    """Plural of its countable units, empty if it has none."""
+
     rate: float
+    """Units per second at tempo 1, 0 for a continuous sound."""
+
     pitched: bool
+    """Pitch is audible in it."""
+
     paced: bool
+    """Tempo is audible in it."""
 
     @property
     def countable(self) -> bool:
@@ -50,13 +71,22 @@ class EventType:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Two to four types that one `ambiguous` sound could all be. `low` and `high` bound its band, in Hz."""
+    """Two to four types that one `ambiguous` sound could all be."""
 
     key: str
+    """Identifier."""
+
     domain: Domain
+    """Sound, music or speech."""
+
     ambiguous: str
+    """Label of the ambiguous sound."""
+
     low: float
+    """Lower edge of its band in Hz."""
+
     high: float
+    """Upper edge of its band in Hz."""
 
     @property
     def tag(self) -> str:

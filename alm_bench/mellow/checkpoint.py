@@ -51,30 +51,38 @@ ENCODER_FILES = {"htsat": ("state_dict", "sed_model."), "cnn14": ("model", "")}
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A network ready to answer. `name` is for labels; `sha256` is of the weights."""
+class LoadedNetwork:
+    """A network with its tokenizer, in evaluation mode."""
 
     model: Mellow
+    """The network."""
+
     tokenizer: Tokenizer
+    """Tokenizer of its language model."""
+
     name: str
+    """Label for tables: the checkpoint's name and the first digits of its hash."""
+
     sha256: str
+    """Hash of the weights file."""
 
 
-def load(checkpoint: str | None) -> Loaded:
-    """`v0` or `v0_s` (hub), a file in their layout, a folder of ours, a bundled network, or None for `mini`.
+def load(checkpoint: str | None) -> LoadedNetwork:
+    """Load a network: `v0` or `v0_s` (hub), a file in their layout, a folder of ours, a bundled network, or `mini` for
+    None.
 
-    Raises CheckpointError, one line, for anything that cannot be used.
+    Raises CheckpointError, in one line, if the checkpoint cannot be used.
     """
     if checkpoint is None or checkpoint in SHIPPED:
         name = checkpoint or "mini"
         model, tokenizer = load_folder(SHIPPED[name])
         digest = sha256(SHIPPED[name] / WEIGHTS)
-        return Loaded(model, tokenizer, f"{name}@{digest[:8]}", digest)
+        return LoadedNetwork(model, tokenizer, f"{name}@{digest[:8]}", digest)
     if checkpoint in HUB_FILES:
         file = HUB_FILES[checkpoint]
         advice = f"put {file} anywhere on this machine and name it: checkpoint=PATH"
         path = fetch(HUB, file, advice)
-        return Loaded(load_published(path), smollm2_tokenizer(), checkpoint, sha256(path))
+        return LoadedNetwork(load_published(path), smollm2_tokenizer(), checkpoint, sha256(path))
     path = Path(checkpoint).expanduser()
     if not path.exists():
         bundled = [name for name, folder in SHIPPED.items() if (folder / WEIGHTS).is_file()]
@@ -87,7 +95,7 @@ def load(checkpoint: str | None) -> Loaded:
         model, tokenizer = load_folder(path)
     else:
         digest, model, tokenizer = sha256(path), load_published(path), smollm2_tokenizer()
-    return Loaded(model, tokenizer, f"{path.resolve().stem}@{digest[:8]}", digest)
+    return LoadedNetwork(model, tokenizer, f"{path.resolve().stem}@{digest[:8]}", digest)
 
 
 # --- the published layout ---
@@ -186,7 +194,7 @@ def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:
 def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
     """Load a network after comparing config.json with the weights' shapes. Raises CheckpointError."""
     config, path = _read_config(folder), _existing(folder / WEIGHTS)
-    expected = _shapes(_untied(_outline(config)))
+    expected = _shapes(_drop_tied_output(_outline(config)))
     try:
         with safe_open(path, "pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -207,7 +215,7 @@ def blank_network(folder: Path, numbers: int) -> Mellow:
     Raises CheckpointError where it has more of them: a description alone is given no memory.
     """
     config = _read_config(folder)
-    described = sum(value.numel() for value in _untied(_outline(config)).values())
+    described = sum(value.numel() for value in _drop_tied_output(_outline(config)).values())
     if described > numbers:
         raise CheckpointError(f"{folder / CONFIG} describes a network of {described:,} numbers, saved are {numbers:,}")
     return _blank(config)
@@ -226,7 +234,7 @@ def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.
     and UsageError where files of another program would be overwritten.
     """
     _check_replaceable(folder)
-    weights = {name: _stored(value, dtype) for name, value in _untied(model).items()}
+    weights = {name: _convert_tensor(value, dtype) for name, value in _drop_tied_output(model).items()}
     described = {CONFIG: model.config.to_json(), TOKENIZER: tokenizer.to_str()}
     with replace_atomically(folder / WEIGHTS) as temporary:
         write_tensors(temporary, weights)
@@ -262,7 +270,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         raise StoreError(f"cannot write {path}: {error}; free some space and run the same command again") from error
 
 
-def _stored(value: Tensor, dtype: torch.dtype | None) -> Tensor:
+def _convert_tensor(value: Tensor, dtype: torch.dtype | None) -> Tensor:
     return (value.to(dtype) if dtype is not None and value.is_floating_point() else value).contiguous()
 
 
@@ -301,8 +309,8 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(value.shape) for name, value in state.items()}
 
 
-def _untied(model: Mellow) -> dict[str, Tensor]:
-    """The state without the output layer that repeats the embeddings."""
+def _drop_tied_output(model: Mellow) -> dict[str, Tensor]:
+    """Return the state dict without the output layer, which repeats the embeddings."""
     return {name: value for name, value in model.state_dict().items() if name != TIED}
 
 

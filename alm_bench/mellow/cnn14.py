@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from alm_bench.mellow.config import CNN14Config
-from alm_bench.mellow.encoder import Encoded, EncodedClip, Encoder
+from alm_bench.mellow.encoder import EncodedClip, Encoder, EncoderOutput
 
 
 class ConvBlock(nn.Module):
@@ -41,7 +41,7 @@ class CNN14(Encoder):
         for name in (*self.names, "fc1", "fc_audioset"):
             self.get_submodule(name).to(dtype)
 
-    def encode(self, logmel: Tensor) -> Encoded:
+    def encode(self, logmel: Tensor) -> EncoderOutput:
         """`latent` is (B, frames, width); the scores are of the whole clip, (B, classes, 1)."""
         x = self.bn0(logmel.transpose(1, 2)).transpose(1, 2)[:, None].to(self.fc1.weight.dtype)
         for name in self.names:
@@ -50,8 +50,8 @@ class CNN14(Encoder):
                 x = functional.avg_pool2d(x, kernel_size=2)
         frames = x.mean(dim=3).transpose(1, 2)
         clip = functional.relu(self.fc1(frames.amax(dim=1) + frames.mean(dim=1)))
-        return Encoded(latent=frames, classes=self.fc_audioset(clip)[:, :, None])
+        return EncoderOutput(latent=frames, classes=self.fc_audioset(clip)[:, :, None])
 
-    def heard(self, encoded: Encoded) -> EncodedClip:
+    def to_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
         tags = encoded.classes.sigmoid()
         return EncodedClip(latent=encoded.latent, clipwise=tags[:, :, 0], framewise=tags.transpose(1, 2))

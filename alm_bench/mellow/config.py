@@ -57,16 +57,31 @@ def _check(holds: bool, message: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class FrontConfig:
-    """The log-mel front end: the same for every encoder, as published."""
+    """Log-mel front end: the same for every encoder, as published."""
 
     kind: str
+    """Key of the encoder in `model.ENCODERS`."""
+
     rate: int = 32_000
+    """Sample rate in Hz."""
+
     seconds: float = 10.0
+    """Length of a clip."""
+
     n_fft: int = 1024
+    """Window length in samples."""
+
     hop: int = 320
+    """Step between frames in samples."""
+
     mels: int = 64
+    """Number of mel bands."""
+
     low_hz: float = 50.0
+    """Lower edge of the mel bands in Hz."""
+
     high_hz: float = 14_000.0
+    """Upper edge of the mel bands in Hz."""
 
     @property
     def samples(self) -> int:
@@ -79,14 +94,31 @@ class EncoderConfig(FrontConfig):
     """The published model's encoder, the Swin transformer HTSAT (arXiv 2202.00874)."""
 
     kind: str = "htsat"
+    """Key of the encoder."""
+
     image: int = 256
+    """Side of the square that the spectrogram is folded into, in pixels."""
+
     patch: int = 4
+    """Side of a patch in pixels."""
+
     embed: int = 96
+    """Width of the first stage; each later stage doubles it."""
+
     depths: tuple[int, ...] = (2, 2, 6, 2)
+    """Number of blocks per stage."""
+
     heads: tuple[int, ...] = (4, 8, 16, 32)
+    """Number of attention heads per stage."""
+
     window: int = 8
+    """Side of an attention window in patches."""
+
     mlp_ratio: float = 4.0
+    """Width of a block's MLP as a multiple of the stage's width."""
+
     classes: int = 527
+    """Number of AudioSet classes."""
 
     def __post_init__(self) -> None:
         _check(self.image % self.mels == 0, f"image {self.image} is not a multiple of mels {self.mels}")
@@ -123,7 +155,7 @@ class EncoderConfig(FrontConfig):
 
     @property
     def steps(self) -> int:
-        """Steps in time that classes are told apart in."""
+        """Number of time steps of the class scores."""
         return self.grid * self.stretch
 
     @property
@@ -137,8 +169,13 @@ class CNN14Config(FrontConfig):
     """PANNs' CNN14 (arXiv 1912.10211). All blocks but the last halve time and bands."""
 
     kind: str = "cnn14"
+    """Key of the encoder."""
+
     channels: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
+    """Output channels per block."""
+
     classes: int = 527
+    """Number of AudioSet classes."""
 
     def __post_init__(self) -> None:
         _check(bool(self.channels) and min(self.channels) > 0, "channels are above 0, one number a block")
@@ -152,7 +189,7 @@ class CNN14Config(FrontConfig):
 
     @property
     def steps(self) -> int:
-        """Steps in time that classes are told apart in: they are of the whole clip."""
+        """Number of time steps of the class scores: they describe the whole clip."""
         return 1
 
     @property
@@ -165,16 +202,20 @@ ENCODERS: dict[str, type[EncoderConfig] | type[CNN14Config]] = {"htsat": Encoder
 
 @dataclass(frozen=True, slots=True)
 class MapperConfig:
-    """Map from encoder features to language model tokens. `pool` framewise tokens are averaged into one.
-
-    `projection`: `nonlinear` (published), `linear` (which has no dropout) or `transformer`. `positions` adds a learned
-    vector to each token, by which a small model tells early from late much sooner; the published network has none.
-    """
+    """Map from encoder features to language model tokens."""
 
     projection: str = "nonlinear"
+    """`nonlinear` (published), `linear` (without dropout) or `transformer`."""
+
     dropout: float = 0.5
+    """Dropout probability in training."""
+
     pool: int = 8
+    """Number of framewise tokens that are averaged into one."""
+
     positions: bool = False
+    """Add a learned vector to each token, which lets a small model learn temporal order much sooner; the published
+    network has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +223,34 @@ class LanguageModelConfig:
     """A causal language model of transformers. `kv_heads`, `mlp` and `rope_theta` do not apply to GPT-2."""
 
     kind: str = "llama"
+    """`llama` or `gpt2`."""
+
     vocabulary: int = 49_152
+    """Number of rows of the embedding table."""
+
     width: int = 576
+    """Width of the residual stream."""
+
     layers: int = 30
+    """Number of layers."""
+
     heads: int = 9
+    """Number of attention heads."""
+
     kv_heads: int = 3
+    """Number of key-value heads (grouped-query attention)."""
+
     mlp: int = 1536
+    """Width of the MLP."""
+
     positions: int = 8192
+    """Largest number of positions."""
+
     rope_theta: float = 100_000.0
+    """Base of the rotary position embedding."""
+
     norm_eps: float = 1e-5
+    """Epsilon of the normalisation layers."""
 
     def __post_init__(self) -> None:
         _check(self.width % self.heads == 0, f"lm width {self.width} is not a multiple of its {self.heads} heads")
@@ -200,27 +260,44 @@ class LanguageModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class PromptConfig:
-    """What surrounds the audio: [audio 1, separator, audio 2, separator, prompt], then the answer.
-
-    `fixed`, the published layout: always two clips, and a prompt of exactly `tokens` tokens, cut, or padded on the
-    right with `pad`; the padding is seen. `compact`: no second clip where there is none, and a prompt of at most
-    `tokens` tokens; no padding is seen.
-    """
+    """Sequence layout: [audio 1, separator, audio 2, separator, prompt], then the answer."""
 
     layout: Literal["fixed", "compact"] = "fixed"
+    """`fixed`, the published one: always two clips, and a prompt of exactly `tokens` tokens, truncated, or padded on
+    the right with `pad`; attention covers the padding. `compact`: a second clip only if the question has one, and a
+    prompt of at most `tokens` tokens; padding is masked."""
+
     tokens: int = 129
+    """Length of the prompt in tokens."""
+
     pad: int = 17
+    """Id of the padding token."""
+
     separator: int = 0
+    """Id of the token between clips and before the prompt."""
+
     stop: int = 0
+    """Id of the token that ends an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class MellowConfig:
+    """Shape of a whole network, as stored in config.json."""
+
     encoder: EncoderConfig | CNN14Config = field(default_factory=EncoderConfig)
+    """Audio encoder."""
+
     mapper: MapperConfig = field(default_factory=MapperConfig)
+    """Map from its features to tokens."""
+
     lm: LanguageModelConfig = field(default_factory=LanguageModelConfig)
+    """Language model."""
+
     prompt: PromptConfig = field(default_factory=PromptConfig)
+    """Sequence layout."""
+
     trained_on: tuple[str, ...] = ()
+    """Domains of the training data, such as sound, music and speech."""
 
     def __post_init__(self) -> None:
         frames, pool = self.encoder.frames, self.mapper.pool

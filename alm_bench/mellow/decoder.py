@@ -36,19 +36,19 @@ class KVCache:
         """A view of some rows, and of their first columns."""
         return KVCache(self.keys[:, first:last, :, :columns], self.values[:, first:last, :, :columns])
 
-    def copied(self) -> "KVCache":
+    def copy(self) -> "KVCache":
         # keys in the order in which they lie: copying them back is then no rearrangement
         keys = self.keys.transpose(3, 4).clone(memory_format=torch.contiguous_format).transpose(3, 4)
         return KVCache(keys, self.values.clone())
 
-    def put(self, first: int, other: "KVCache") -> None:
+    def write_rows(self, first: int, other: "KVCache") -> None:
         """Write `other` over the first columns of as many rows, from row `first` on."""
         last, columns = first + other.keys.shape[1], other.columns
         self.keys[:, first:last, :, :columns] = other.keys
         self.values[:, first:last, :, :columns] = other.values
 
     def write(self, layer: int, start: Tensor | int, keys: Tensor, values: Tensor) -> None:
-        """Put (B, heads, n, width) of all rows into the columns from `start` on, one number or one a row (B,)."""
+        """Write (B, heads, n, width) of all rows into the columns from `start`, one number or one per row (B,)."""
         count = keys.shape[2]
         if isinstance(start, int):
             self.keys[layer, :, :, start : start + count] = keys
@@ -64,7 +64,7 @@ class Layer(ABC):
     """A transformer layer without its attention."""
 
     @abstractmethod
-    def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def project_qkv(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Queries (B, heads, n, width), scaled, and keys and values (B, key-value heads, n, width) of x (B, n, D)."""
 
     @abstractmethod
@@ -89,8 +89,8 @@ class Decoder(ABC):
 
     @abstractmethod
     def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
-        """What the first layer gets of embedded tokens x (B, n, D) at `places` (1 or B, n), and what every layer is
-        told of the places."""
+        """Return the first layer's input for embedded tokens x (B, n, D) at `places` (1 or B, n), and the position
+        encoding that every layer gets."""
 
     @abstractmethod
     def leave(self, x: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class Decoder(ABC):
         return self.embeddings.new_zeros(self.elements(rows, columns))
 
     def cache(self, rows: int, columns: int, memory: Tensor | None = None) -> KVCache:
-        """In `memory`, of as many elements and with finite numbers in it; in new one where none."""
+        """Create a cache in `memory`, which has as many elements, all of them finite; default: in new memory."""
         shape = (len(self.layers), rows, self.kv_heads, columns, self.head_width)
         flat_keys, flat_values = (self.memory(rows, columns) if memory is None else memory).chunk(2)
         values = flat_values.view(shape)
@@ -115,12 +115,12 @@ class Decoder(ABC):
         return KVCache(flat_keys.view(*shape[:3], shape[4], shape[3]).transpose(3, 4), values)
 
     def extend(self, x: Tensor, cache: KVCache, start: Tensor | int, last: Tensor | None) -> Tensor | None:
-        """Go on with embedded tokens x (B, n, D) after the first `start` columns, one number or one a row, of `cache`.
+        """Process embedded tokens x (B, n, D) after the first `start` columns, one number or one per row, of `cache`.
 
-        All columns of `cache` are read, those behind a token masked: a view of no more columns than are needed takes
-        less time, and where it ends with the one new token of every row no mask is needed. Returns what follows the
-        places `last` (B, m) of 0..n-1, (B, m, D); None where that is None: then only keys and values are wanted, which
-        the last layer has without finishing.
+        All columns of `cache` are read, those after a token masked: a view of no more columns than needed takes less
+        time, and if it ends with the one new token of every row no mask is needed. Returns the hidden states at the
+        positions `last` (B, m) of 0..n-1, as (B, m, D). Returns None if that is None: then only keys and values are
+        computed, which the last layer provides without its remaining steps.
         """
         count = x.shape[1]
         first = start if isinstance(start, Tensor) else torch.tensor([start], device=x.device)
@@ -130,7 +130,7 @@ class Decoder(ABC):
         mask = None if sees_all or causal else self._mask(places, cache.columns, x.dtype)
         x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may stand beyond the last position
         for number, layer in enumerate(self.layers):
-            queries, keys, values = layer.asked(x, told)
+            queries, keys, values = layer.project_qkv(x, told)
             cache.write(number, start, keys, values)
             if number == len(self.layers) - 1:
                 if last is None:
@@ -223,7 +223,7 @@ class LlamaLayer(Layer):
         )
         self.eps = layer.input_layernorm.variance_epsilon
 
-    def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def project_qkv(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
         normed = functional.rms_norm(x, self.before.shape, self.before, self.eps)
         rows = self.qkv(normed).view(*x.shape[:2], -1, place.shape[-1])
         turned = rows[:, :, : self.turned]
@@ -264,7 +264,7 @@ class GPT2Layer(Layer):
         parts = (layer.attn.c_attn, layer.attn.c_proj, layer.mlp.c_fc, layer.mlp.c_proj)
         self.qkv, self.out, self.wide, self.narrow = (PackedLinear(part.weight.T, part.bias) for part in parts)
 
-    def asked(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def project_qkv(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
         queries, keys, values = self.qkv(self.before(x)).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return queries * queries.shape[-1] ** -0.5, keys, values
 

@@ -10,10 +10,11 @@ from alm_bench.mellow.config import FrontConfig
 from alm_bench.mellow.logmel import LogMel
 
 
-class Encoded(NamedTuple):
-    """Output of the network itself: `classes` (B, classes, steps), scores before the sigmoid.
+class EncoderOutput(NamedTuple):
+    """Raw output of the encoder network: `classes` (B, classes, steps), scores before the sigmoid.
 
-    `latent` is (B, width) where it is of the whole clip, (B, frames, width) where it is of its frames.
+    `latent` is (B, width) for an encoder that describes the whole clip, (B, frames, width) for one that describes
+    frames.
     """
 
     latent: Tensor
@@ -21,7 +22,7 @@ class Encoded(NamedTuple):
 
 
 class EncodedClip(NamedTuple):
-    """Output of an encoder: `latent` as in Encoded, `clipwise` (B, classes), `framewise` (B, frames, classes).
+    """Output of an encoder: `latent` as in EncoderOutput, `clipwise` (B, classes), `framewise` (B, frames, classes).
 
     `clipwise` and `framewise` are probabilities of sound classes (the event presence map). An encoder that knows them
     of the whole clip only has one frame of them.
@@ -49,13 +50,13 @@ class Encoder(nn.Module):
         """Compute in `dtype`, but for the decibels and their normalisation, which need float32's precision."""
 
     @abstractmethod
-    def encode(self, logmel: Tensor) -> Encoded:
+    def encode(self, logmel: Tensor) -> EncoderOutput:
         """Encode log-mels (B, frames, mels), float32, for training and caches."""
 
     @abstractmethod
-    def heard(self, encoded: Encoded) -> EncodedClip:
-        """Probabilities from class scores."""
+    def to_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
+        """Convert class scores to probabilities."""
 
     def forward(self, waves: Tensor) -> EncodedClip:
         """`waves` (B, config.samples), float32."""
-        return self.heard(self.encode(self.logmel(waves)))
+        return self.to_probabilities(self.encode(self.logmel(waves)))

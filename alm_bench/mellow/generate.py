@@ -29,11 +29,13 @@ LIKELY = (64, 512, 4096)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an answer follows: the keys and values of what was read before, if anything was, and then embedded tokens,
-    (n, D) with n > 0."""
+    """Sequence that an answer follows."""
 
     prefix: KVCache | None
+    """Keys and values of tokens processed before, None if there are none."""
+
     prompt: Tensor
+    """Embedded tokens after them, (n, D) with n > 0."""
 
     @property
     def start(self) -> int:
@@ -45,19 +47,25 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Generated:
-    """One answer: its tokens before the stop token, and whether the token limit ended it instead."""
+class GeneratedTokens:
+    """Tokens of one answer."""
 
     tokens: tuple[int, ...]
+    """Token ids before the stop token."""
+
     truncated: bool
+    """True if the token limit ended the answer instead of the stop token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Likelihood:
-    """Natural logarithm of an answer's probability, a sum over its `tokens`."""
+    """Log-likelihood of an answer."""
 
     total: float
+    """Sum of the natural logarithms of its tokens' probabilities."""
+
     tokens: int
+    """Number of tokens in the sum."""
 
     @property
     def mean(self) -> float:
@@ -67,13 +75,19 @@ class Likelihood:
 
 @dataclass(slots=True)
 class Row:
-    """One answer in the making. `dice` is the item's own random generator, so that results do not depend on the
-    batch."""
+    """State of an answer that is being generated."""
 
-    dice: np.random.Generator
+    generator: np.random.Generator
+    """The item's own random generator, so that results do not depend on the composition of the batch."""
+
     length: int
+    """Number of columns of the sequence so far."""
+
     tokens: list[int]
+    """Token ids generated so far."""
+
     stopped: bool = False
+    """True once the stop token was drawn."""
 
 
 class Engine:
@@ -103,21 +117,21 @@ class Engine:
         """Compute keys and values of embedded sequences (n, D), one row each, to continue from."""
         found: dict[int, KVCache] = {}
         for part in self._parts([len(sequence) for sequence in sequences]):
-            x = self._padded([sequences[i] for i in part])
+            x = self._pad_rows([sequences[i] for i in part])
             cache = self.decoder.cache(*x.shape[:2])
             self.decoder.extend(x, cache, 0, None)
-            found |= {i: cache.rows(row, row + 1, len(sequences[i])).copied() for row, i in enumerate(part)}
+            found |= {i: cache.rows(row, row + 1, len(sequences[i])).copy() for row, i in enumerate(part)}
         return [found[i] for i in range(len(sequences))]
 
     @torch.inference_mode()
-    def generate(self, contexts: Sequence[Context], items: Sequence[str], decoding: Decoding) -> list[Generated]:
+    def generate(self, contexts: Sequence[Context], items: Sequence[str], decoding: Decoding) -> list[GeneratedTokens]:
         """Answer each context on its own: a row ends at its stop token and leaves the batch.
 
         `items` names the rows, for sampling. Raises UsageError for a decoding that is impossible, AdapterError where
         numbers are not finite.
         """
         self._check(decoding, max(context.length for context in contexts))
-        order, cache, hidden = self._read(contexts, min(decoding.max_new_tokens, GROWTH))
+        order, cache, hidden = self._process_contexts(contexts, min(decoding.max_new_tokens, GROWTH))
         rows = [Row(item_generator(decoding.seed, items[i]), contexts[i].length, []) for i in order]
         active = list(rows)
         while True:
@@ -134,17 +148,17 @@ class Engine:
             hidden = self._next(tokens, cache.rows(0, len(active), self._columns(lengths)), lengths)
             for row in active:
                 row.length += 1
-        written = {i: Generated(tuple(row.tokens), not row.stopped) for i, row in zip(order, rows, strict=True)}
+        written = {i: GeneratedTokens(tuple(row.tokens), not row.stopped) for i, row in zip(order, rows, strict=True)}
         return [written[i] for i in range(len(contexts))]
 
     @torch.inference_mode()
     def log_likelihoods(
         self, contexts: Sequence[Context], answers: Sequence[Sequence[Sequence[int]]]
     ) -> list[list[Likelihood]]:
-        """Of each of the `answers` (token ids) that are given after a context, in order.
+        """Compute the log-likelihood of each of the `answers` (token ids) to each context, in order.
 
-        A context is read once; all its answers are one batch that goes on from it. Raises UsageError for an empty one
-        or one beyond the last position, AdapterError where numbers are not finite.
+        A context is processed once; all answers to it form one batch that continues from its keys and values. Raises
+        UsageError for an empty answer or one beyond the last position, AdapterError if a value is not finite.
         """
         for context, given in zip(contexts, answers, strict=True):
             if not given or not all(given):
@@ -152,24 +166,24 @@ class Engine:
             left, longest = self.decoder.positions - context.length, max(map(len, given))
             if longest > left:
                 raise UsageError(f"the model has {left} positions left for an answer, found one of {longest} tokens")
-        order, cache, hidden = self._read(contexts, 0)
+        order, cache, hidden = self._process_contexts(contexts, 0)
         first = self.decoder.head(hidden)
         found = {
-            i: self._scored(cache.rows(row, row + 1, contexts[i].length), first[row], answers[i])
+            i: self._score_answers(cache.rows(row, row + 1, contexts[i].length), first[row], answers[i])
             for row, i in enumerate(order)
         }
         return [found[i] for i in range(len(contexts))]
 
-    def _scored(self, read: KVCache, first: Tensor, answers: Sequence[Sequence[int]]) -> list[Likelihood]:
-        """Answers after one context: `read` is what it left, `first` (vocabulary,) the logits after it."""
+    def _score_answers(self, read: KVCache, first: Tensor, answers: Sequence[Sequence[int]]) -> list[Likelihood]:
+        """Score answers to a context: `read` holds its keys and values, `first` (vocabulary,) the logits after it."""
         logits = first.expand(len(answers), 1, -1)
         longest = max(map(len, answers))
         if longest > 1:
             # What is padded stands behind the answer's end, where nothing looks.
-            x = self._padded([self.embed(answer[:-1]) for answer in answers])
+            x = self._pad_rows([self.embed(answer[:-1]) for answer in answers])
             cache = self.decoder.cache(len(answers), read.columns + x.shape[1])
             for row in range(len(answers)):
-                cache.put(row, read)
+                cache.write_rows(row, read)
             every = torch.arange(x.shape[1], device=x.device).expand(len(answers), -1)
             after = self._finite(self.decoder.extend(x, cache, read.columns, every))
             logits = torch.cat([logits, self.decoder.head(after)], dim=1)
@@ -180,20 +194,20 @@ class Engine:
             for row, answer in zip(scores, ids, strict=True)
         ]
 
-    def _read(self, contexts: Sequence[Context], more: int) -> tuple[list[int], KVCache, Tensor]:
-        """Read every context: their order in the batch, its keys and values with room for at least `more` columns, and
-        what follows the last token of each, (B, D)."""
+    def _process_contexts(self, contexts: Sequence[Context], more: int) -> tuple[list[int], KVCache, Tensor]:
+        """Process every context. Return their order in the batch, keys and values with room for at least `more`
+        columns, and the hidden state after the last token of each, (B, D)."""
         parts = list(self._parts([len(context.prompt) for context in contexts]))
         widest = max(context.start for context in contexts) + max(len(context.prompt) for context in contexts)
         order = [i for part in parts for i in part]
         cache = self._cache(len(order), widest + more)
         for row, i in enumerate(order):
             if (prefix := contexts[i].prefix) is not None:
-                cache.put(row, prefix)
+                cache.write_rows(row, prefix)
         hidden, row = [], 0
         for part in parts:
             asked = [contexts[i] for i in part]
-            x = self._padded([context.prompt for context in asked])
+            x = self._pad_rows([context.prompt for context in asked])
             starts = [context.start for context in asked]
             last = torch.tensor([[len(context.prompt) - 1] for context in asked], device=x.device)
             view = cache.rows(row, row + len(part), max(starts) + x.shape[1])
@@ -222,8 +236,8 @@ class Engine:
         return self._finite(self._step(x, cache, starts, torch.zeros_like(tokens)[:, None]))[:, 0]
 
     def _finite(self, after: Tensor | None) -> Tensor:
-        """What follows some tokens. Raises AdapterError where it is no number: one item's NaN would pass for an answer,
-        and those that it left in the keys and values would reach the batches after it."""
+        """Return hidden states or logits unchanged if they are finite. Raises AdapterError otherwise: one item's NaN
+        would be taken for an answer, and NaNs left in the keys and values would reach later batches."""
         assert after is not None
         if not after.isfinite().all():
             self._memory = self.decoder.memory(0, 0)
@@ -234,12 +248,12 @@ class Engine:
         return after
 
     def _places(self, starts: Sequence[int]) -> Tensor | int:
-        """One number where all rows have the same: their columns are then written as one block."""
+        """Return one number if all rows start at the same column: their columns are then written as one block."""
         return starts[0] if len(set(starts)) == 1 else torch.tensor(starts, device=self.decoder.embeddings.device)
 
     def _grown(self, cache: KVCache, rows: int) -> KVCache:
         larger = self.decoder.cache(rows, cache.columns + GROWTH)
-        larger.put(0, cache.rows(0, rows))
+        larger.write_rows(0, cache.rows(0, rows))
         return larger
 
     def _parts(self, lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -252,8 +266,8 @@ class Engine:
             part.append(i)
         yield part
 
-    def _padded(self, rows: Sequence[Tensor]) -> Tensor:
-        """(B, longest, D), padded on the right."""
+    def _pad_rows(self, rows: Sequence[Tensor]) -> Tensor:
+        """Stack rows into (B, longest, D), padded on the right."""
         return pad_sequence(list(rows), batch_first=True).to(self.decoder.embeddings)
 
     def _check(self, decoding: Decoding, longest: int) -> None:
@@ -274,7 +288,7 @@ class Engine:
 
 def generate(
     model: Mellow, sequences: Sequence[Tensor] | Tensor, items: Sequence[str], decoding: Decoding
-) -> list[Generated]:
+) -> list[GeneratedTokens]:
     """Answer what each of `sequences` (n, D) asks, with the network as it is now."""
     return Engine(model).generate([Context(None, sequence) for sequence in sequences], items, decoding)
 
@@ -287,7 +301,7 @@ def _without(active: list[Row], tokens: Tensor, cache: KVCache, limit: int) -> T
         if not active[place].stopped and len(active[place].tokens) < limit:
             continue
         if place < len(active) - 1:
-            cache.put(place, cache.rows(len(active) - 1, len(active), active[-1].length))
+            cache.write_rows(place, cache.rows(len(active) - 1, len(active), active[-1].length))
             active[place], places[place] = active[-1], places[-1]
         active.pop()
         places.pop()
@@ -303,7 +317,7 @@ def choose(logits: Tensor, rows: Sequence[Row], decoding: Decoding) -> Tensor:
     """The next token of each row, (B,)."""
     if decoding.method == "greedy":
         return logits.argmax(dim=-1)
-    waits = np.stack([row.dice.standard_exponential(logits.shape[1], dtype=np.float32) for row in rows])
+    waits = np.stack([row.generator.standard_exponential(logits.shape[1], dtype=np.float32) for row in rows])
     return nucleus(logits, torch.from_numpy(waits).to(logits.device), decoding.top_p, decoding.temperature)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from alm_bench.mellow.config import EncoderConfig
-from alm_bench.mellow.encoder import Encoded, EncodedClip, Encoder
+from alm_bench.mellow.encoder import EncodedClip, Encoder, EncoderOutput
 
 
 def windows(x: Tensor, size: int) -> Tensor:
@@ -171,17 +171,17 @@ class HTSAT(Encoder):
         image = image.view(-1, config.stretch, config.image, config.mels).transpose(2, 3)
         return image.reshape(-1, 1, config.image, config.image)
 
-    def encode(self, logmel: Tensor) -> Encoded:
+    def encode(self, logmel: Tensor) -> EncoderOutput:
         config = self.config
         image = self.fold(self.bn0(logmel.transpose(1, 2)).transpose(1, 2)).to(self.norm.weight.dtype)
         x = self.norm(self.layers(self.patch_embed(image)))
         # Undo the fold: (B, stretch, bands, time, width) -> (B, width, bands, stretch * time).
         bands = config.grid // config.stretch
         x = x.view(-1, config.stretch, bands, config.grid, config.width).permute(0, 4, 2, 1, 3).flatten(3)
-        return Encoded(latent=x.mean(dim=(2, 3)), classes=self.tscam_conv(x)[:, :, 0])
+        return EncoderOutput(latent=x.mean(dim=(2, 3)), classes=self.tscam_conv(x)[:, :, 0])
 
-    def heard(self, encoded: Encoded) -> EncodedClip:
-        """Each step is repeated to the number of frames, as published."""
+    def to_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
+        """Return probabilities and latent; each step is repeated to the number of frames, as published."""
         latent, classes = encoded
         frames = classes.sigmoid().transpose(1, 2)
         return EncodedClip(

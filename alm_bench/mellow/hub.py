@@ -8,15 +8,15 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from alm_bench.core.errors import CheckpointError
 
 
-def cached(repo: str, file: str) -> Path | None:
-    """The file in the local hub cache (HF_HUB_CACHE), if it is there."""
+def find_cached(repo: str, file: str) -> Path | None:
+    """Return the path of the file in the local hub cache (HF_HUB_CACHE), or None."""
     path = try_to_load_from_cache(repo, file)
     return Path(path) if isinstance(path, str) else None
 
 
 def fetch(repo: str, file: str, otherwise: str) -> Path:
     """The cached or downloaded file. `otherwise` ends the error's line: what to do without the hub."""
-    found = cached(repo, file)
+    found = find_cached(repo, file)
     if found is not None:
         return found
     try:

@@ -16,10 +16,10 @@ from alm_bench.audio import content
 from alm_bench.core.errors import UsageError
 from alm_bench.core.protocols import CACHE_MB
 from alm_bench.core.types import Decoding, Wave
-from alm_bench.mellow.checkpoint import Loaded
+from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.config import EncoderConfig, MellowConfig
 from alm_bench.mellow.decoder import KVCache
-from alm_bench.mellow.generate import Context, Engine, Generated, Likelihood
+from alm_bench.mellow.generate import Context, Engine, GeneratedTokens, Likelihood
 from alm_bench.mellow.packed_linear import pack_layers
 from alm_bench.mellow.prompt import Protocol
 
@@ -31,30 +31,44 @@ DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A decoded clip as the network begins with it: its log-mel (frames, mels), and a key that tells this from all
-    others: the same clip under another crop, or with noise on it, is another."""
+    """Log-mel of a decoded clip."""
 
     key: str
+    """Identifies the clip's content: another crop of the same clip, or noise added to it, gives another key."""
+
     logmel: Tensor
+    """Shape (frames, mels)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`id` seeds sampling. Clips, decoded or listened to, have exactly the encoder's number of samples."""
+    """One question on one or two clips, which have exactly the encoder's number of samples."""
 
     id: str
+    """Id of the item; seeds sampling."""
+
     prompt: str
+    """Text of the question."""
+
     first: Wave | Clip
+    """First clip, as samples or as its log-mel."""
+
     second: Wave | Clip | None
+    """Second clip, None if the question has one clip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`text` as written, up to the stop token; `tokens` counts it without that; `truncated` by the token limit."""
+    """One answer."""
 
     text: str
+    """Decoded text up to the stop token."""
+
     tokens: int
+    """Number of its tokens, without the stop token."""
+
     truncated: bool
+    """True if the token limit ended the answer."""
 
 
 class Answerer:
@@ -67,7 +81,7 @@ class Answerer:
 
     def __init__(
         self,
-        loaded: Loaded,
+        loaded: LoadedNetwork,
         protocol: Protocol,
         device: torch.device,
         dtype: torch.dtype,
@@ -97,14 +111,14 @@ class Answerer:
         return Clip(content([logmel.numpy()]), logmel)
 
     def answer(self, questions: Sequence[Question], decoding: Decoding) -> list[Answer]:
-        """One answer a question, in order."""
+        """Return one answer per question, in order."""
         return [
             Answer(self.tokenizer.decode(row.tokens, skip_special_tokens=False), len(row.tokens), row.truncated)
-            for row in self.written(questions, decoding)
+            for row in self.generate_tokens(questions, decoding)
         ]
 
-    def written(self, questions: Sequence[Question], decoding: Decoding) -> list[Generated]:
-        """The tokens of one answer a question, in order."""
+    def generate_tokens(self, questions: Sequence[Question], decoding: Decoding) -> list[GeneratedTokens]:
+        """Return the tokens of one answer per question, in order."""
         if not questions:
             return []
         return self.engine.generate(self._contexts(questions), [question.id for question in questions], decoding)
@@ -134,7 +148,7 @@ class Answerer:
                 for audio, prompt in zip(self._embed_clips(pairs), prompts, strict=True)
             ]
         keys = [tuple(clip.key for clip in pair) for pair in pairs]
-        prefixes = self._had(dict(zip(keys, pairs, strict=True)), self._prefixes)
+        prefixes = self._get_or_make(dict(zip(keys, pairs, strict=True)), self._prefixes)
         return [Context(prefixes[key], prompt) for key, prompt in zip(keys, prompts, strict=True)]
 
     def _clip(self, clip: Wave | Clip) -> Clip:
@@ -145,7 +159,7 @@ class Answerer:
 
     def _embed_clips(self, pairs: Sequence[Sequence[Clip]]) -> list[Tensor]:
         """The audio tokens of each pair, (A, D)."""
-        heard = self._had({clip.key: clip for pair in pairs for clip in pair}, self._hear)
+        heard = self._get_or_make({clip.key: clip for pair in pairs for clip in pair}, self._hear)
         return [self.model.audio(*(heard[clip.key] for clip in pair)) for pair in pairs]
 
     def _hear(self, clips: Sequence[Clip]) -> list[Tensor]:
@@ -156,12 +170,13 @@ class Answerer:
             if self.device.type == "cuda":
                 logmel = logmel.pin_memory().to(self.device, non_blocking=True)
             encoder = self.model.encoder
-            heard = self.model.mapper(encoder.heard(encoder.encode(logmel)), encoder.repeats)
+            heard = self.model.mapper(encoder.to_probabilities(encoder.encode(logmel)), encoder.repeats)
             rows += [row.clone() for row in heard]  # a view that is kept would keep all of them
         return rows
 
-    def _had(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
-        """By key what is kept of it, or else what `make` makes of it, which is kept from now on."""
+    def _get_or_make(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
+        """Return values by key: cached ones, and those that `make` computes for the other keys, which are cached from
+        now on."""
         kept: Any = self._kept  # of both kinds, each under keys of its own
         had: dict[Hashable, V] = {key: kept[key] for key in wanted if key in kept}
         missing = [key for key in wanted if key not in had]

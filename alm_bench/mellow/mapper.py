@@ -93,14 +93,15 @@ class Mapper(nn.Module):
         self.positions = nn.Parameter(places) if config.mapper.positions else None
 
     def project(self, heard: EncodedClip) -> Tensor:
-        """(B, 1 + frames, lm width): the token of the whole clip first, then one a frame."""
+        """Project to (B, 1 + frames, lm width): the token of the whole clip first, then one per frame."""
         return self.projection(self.tokens(heard, self.c2l))  # type: ignore[no-any-return]
 
     def forward(self, heard: EncodedClip, repeats: int = 1) -> Tensor:
-        """(B, config.audio_tokens, lm width): the first token kept, the frames averaged in blocks of `pool`.
+        """Return (B, config.audio_tokens, lm width): the first token unchanged, the frames averaged in blocks of
+        `pool`.
 
-        Where frames are known to be the same, `repeats` at a time, a projection that looks at one token after the
-        other takes each once; dropout would tell them apart.
+        If frames are known to be equal in groups of `repeats`, a projection that treats tokens separately computes each
+        group once; dropout would make them differ.
         """
         if repeats % self.pool or isinstance(self.projection, Transformer):
             repeats = 1

@@ -1,4 +1,4 @@
-"""Mellow (arXiv 2503.08540): hears one or two clips, reads a prompt, writes an answer."""
+"""Mellow (arXiv 2503.08540): a network that takes one or two clips and a prompt, and generates an answer."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -40,12 +40,12 @@ class Mellow(nn.Module):
         self.lm.to(dtype)  # type: ignore[arg-type]
 
     def hear(self, waves: Tensor) -> Tensor:
-        """(B, config.encoder.samples) float32 -> (B, A, D)."""
+        """Encode waves (B, config.encoder.samples), float32, as tokens (B, A, D)."""
         tokens: Tensor = self.mapper(self.encoder(waves))
         return tokens
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Token ids (B, n) -> (B, n, D)."""
+        """Embed token ids (B, n) as (B, n, D)."""
         embedded: Tensor = self.lm.get_input_embeddings()(ids)
         return embedded
 
@@ -59,8 +59,8 @@ class Mellow(nn.Module):
         return [torch.cat([self.audio(*clips), ids]) for *clips, ids in zip(first, second, asked, strict=True)]
 
     def audio(self, first: Tensor, second: Tensor | None = None) -> Tensor:
-        """Heard clips (A, D) with a separator between them, (n, D): what a sequence begins with. One more separator
-        and the prompt follow."""
+        """Join encoded clips (A, D) with a separator between them, (n, D): the beginning of a sequence. Another
+        separator and the prompt follow."""
         if second is None:
             return first
         separator = self.embed(torch.tensor([self.config.prompt.separator], device=first.device))
@@ -81,16 +81,16 @@ class Mellow(nn.Module):
         return functional.cross_entropy(logits.float(), torch.cat(targets), reduction="sum"), len(flat)
 
     def parameter_count(self) -> int:
-        """Distinct parameters: tied embeddings count once."""
+        """Count distinct parameters: tied embeddings count once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
 @torch.no_grad()
-def seeded(config: MellowConfig, seed: int = 0) -> Mellow:
-    """An untrained network whose weights are the same on every machine and with every version of torch.
+def build_untrained(config: MellowConfig, seed: int = 0) -> Mellow:
+    """Build an untrained network whose weights are the same on every machine and with every version of torch.
 
-    Matrices are normal with variance 1 / inputs (embeddings 0.02 standard deviation, the places of audio tokens 0.5,
-    which are added to values of 1), norms 1, biases 0.
+    Matrices are normal with variance 1 / inputs (embeddings 0.02 standard deviation, position vectors of audio tokens
+    0.5, which are added to values of 1), norms 1, biases 0.
     """
     model = Mellow(config)
     generator = np.random.default_rng(seed)

@@ -52,7 +52,7 @@ class PackedLinear:
         self.weight: Any = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()) if self.packed else weight
 
     def __call__(self, x: Tensor, activation: Activation = "none") -> Tensor:
-        """With an activation of the result."""
+        """Apply the map, and then the activation."""
         if self.packed:
             kind, variant = ONEDNN[activation]
             done: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, kind, [], variant)
@@ -60,11 +60,11 @@ class PackedLinear:
         return apply_activation(functional.linear(x, self.weight, self.bias), activation)
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """The result added to `other` (..., N)."""
+        """Add the result to `other` (..., N)."""
         return self._with(x, other, "add") if self.packed else functional.linear(x, self.weight, self.bias) + other
 
     def times(self, x: Tensor, other: Tensor) -> Tensor:
-        """The result multiplied by `other` (..., N), place by place."""
+        """Multiply the result by `other` (..., N), element by element."""
         return self._with(x, other, "mul") if self.packed else functional.linear(x, self.weight, self.bias) * other
 
     def _with(self, x: Tensor, other: Tensor, operation: str) -> Tensor:

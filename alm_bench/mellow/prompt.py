@@ -22,12 +22,19 @@ ProtocolName = Literal["paper", "wrapper", "compact"]
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """`suffix` is appended to the prompt. `audio`'s rate and seconds are set to the encoder's by `policy`."""
+    """Preparation of a question and its clips for the network."""
 
     name: ProtocolName
+    """Name of the protocol."""
+
     lowercase: bool
+    """Convert the prompt to lower case."""
+
     suffix: str
+    """Text appended to the prompt."""
+
     audio: AudioPolicy
+    """Audio policy; `policy` replaces its rate and length by those of the encoder."""
 
     def policy(self, encoder: FrontConfig, crop: Crop | None = None) -> AudioPolicy:
         policy = replace(self.audio, rate=encoder.rate, seconds=encoder.seconds)

@@ -34,14 +34,14 @@ def replayed_items(
     found = match(stored, theirs.samples)
     own = stored.complete and task.card.kind == OWN
     if own and not named and not found.exact:
-        tell(f"{spec.task}: {stored.called} is scored by the questions that it holds itself")
+        tell(f"{spec.task}: {stored.label} is scored by the questions that it holds itself")
         return _own_items(task, stored)
     better = _nearest(spec, task, data, stored, found)
     if better is not None or not found.fits:
         raise DataError(_advice(spec, task, data, stored, found, own, better))
     if found.unknown:
         first = found.unknown[0]
-        tell(f"{spec.task}: {len(found.unknown)} ids of {stored.called} are not among the questions, as {first!r}")
+        tell(f"{spec.task}: {len(found.unknown)} ids of {stored.label} are not among the questions, as {first!r}")
     if spec.data == "demo" and not named:
         tell(f"{spec.task}: no real data found, running on the built-in demo world (see `alm-bench data info`)")
     return replace(theirs, samples=_repeated(theirs.samples, stored))
@@ -122,7 +122,7 @@ def _advice(
     """One line: what does not fit, which revision has the most in common, and what to do."""
     files = task.files(data, spec.split)
     where = "the built-in demo world" if spec.data == "demo" else f"revision {revision_name(task, files)}"
-    told = [f"{stored.called} does not answer the questions of {spec.task} ({where}): "]
+    told = [f"{stored.label} does not answer the questions of {spec.task} ({where}): "]
     told.append(found.problem(next(iter(stored.items))))
     option = f"--task-arg {spec.task}.annotations="
     if better is not None:

@@ -24,19 +24,27 @@ SUFFIXES = (".csv", ".tsv")
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A class that is heard from `start` to `stop` (seconds in the clip), or somewhere in it where they are None."""
+    """A sound event class of a clip; without times, it occurs somewhere in the clip."""
 
     name: str
+    """Name of the class."""
+
     start: float | None = None
+    """Start in seconds."""
+
     stop: float | None = None
+    """End in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tagged:
-    """A tag file: every clip with its labels, and the classes in the order of the encoder's outputs."""
+class TagFile:
+    """Content of a tag file."""
 
     clips: Mapping[AudioRef, Sequence[Label]]
+    """Labels of every clip."""
+
     classes: Sequence[str]
+    """Names of the classes, in the order of the encoder's outputs."""
 
     def targets(self, steps: int, seconds: float) -> Tensor:
         """uint8, (clips, steps, classes) of strong labels, (clips, classes) of weak ones."""
@@ -54,7 +62,7 @@ class Tagged:
         return target
 
 
-def read_tags(path: Path, root: DataRoot, classes: Path | None) -> Tagged:
+def read_tags(path: Path, root: DataRoot, classes: Path | None) -> TagFile:
     """Read a file of labels. Raises DataError, with the line, for another layout or labels outside `classes`.
 
     `classes` is a file like AudioSet's `class_labels_indices.csv`; without one, the labels by name.
@@ -64,7 +72,7 @@ def read_tags(path: Path, root: DataRoot, classes: Path | None) -> Tagged:
     known = read_classes(classes) if classes is not None else sorted(named)
     if unknown := sorted(named.difference(known)):
         raise DataError(f"{path}: label {unknown[0]!r} is not in {classes}; known: {known_first(unknown[0], known)}")
-    return Tagged({root.audio(*_names(name)): labels for name, labels in found}, known)
+    return TagFile({root.audio(*_names(name)): labels for name, labels in found}, known)
 
 
 def read_classes(path: Path) -> list[str]:

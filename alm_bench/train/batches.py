@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from alm_bench.core import AudioRef
 from alm_bench.mellow.config import MellowConfig
-from alm_bench.mellow.encoder import Encoded
+from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.prompt import Protocol
 from alm_bench.train.config import StageConfig
@@ -61,7 +61,7 @@ class StageData:
         tokenizer: Tokenizer,
         protocol: Protocol,
         stage: StageConfig,
-        encoded: Encoded | None = None,
+        encoded: EncoderOutput | None = None,
     ) -> None:
         self.corpus, self.config, self.tokenizer = corpus, config, tokenizer
         self.protocol, self.stage, self.encoded = protocol, stage, encoded

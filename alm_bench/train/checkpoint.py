@@ -45,11 +45,16 @@ OWN_FILES: dict[str, tuple[str, ...]] = {
 
 @dataclass(slots=True)
 class Position:
-    """The next step to take: `stage` by number, `step` within it; `best` is the lowest validation loss so far."""
+    """Next step of a training run."""
 
     stage: int = 0
+    """Number of the stage."""
+
     step: int = 0
+    """Number of the step within the stage."""
+
     best: float | None = None
+    """Lowest validation loss so far."""
 
 
 def random_state() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from alm_bench.core.errors import known_first
 CONFIGS = Path(__file__).parent / "configs"
 
 OUT = Path("results/training")
-"""The folder of runs' folders, where none is named."""
+"""Default folder of the runs' folders."""
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 """A run's name, which is that of its folder."""
@@ -24,118 +24,192 @@ NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """One source of rows. `file` is ReasonAQA-format JSON, or `demo` for the demo world's rows of `split`.
-
-    A .csv or .tsv file in AudioSet's layout has tags of clips, for stages that train an encoder; `classes` is its
-    class file, in the order of the encoder's outputs. `root` is the folder that the rows' paths are below. `rows`
-    limits (file) or sets (demo) their number. `weight` is the source's share of the draws. `subtypes`, matched
-    case-folded, keeps only those parts; `without`, patterns like `*mcq*`, leaves parts out.
-    """
+    """One source of rows."""
 
     file: str
+    """ReasonAQA-format JSON, `demo` for the demo world, or a .csv or .tsv file in AudioSet's layout with tags of clips,
+    for stages that train an encoder."""
+
     root: Path | None = None
+    """Folder that the rows' paths are relative to."""
+
     classes: Path | None = None
+    """Class file of a tag file, in the order of the encoder's outputs."""
+
     split: str = "train"
+    """Split of the demo world."""
+
     rows: int | None = None
+    """Largest number of rows (file) or number of rows (demo)."""
+
     weight: float = 1.0
+    """Relative share of the source among the drawn rows."""
+
     subtypes: tuple[str, ...] = ()
+    """Parts to use, compared case-folded; empty for all."""
+
     without: tuple[str, ...] = ()
+    """Patterns such as `*mcq*` of parts to leave out."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """The network and its initial weights. `init`: a checkpoint as `--model-arg checkpoint` takes it, or none for a
-    new network.
-
-    `network` is `published`, `mini`, or a folder with the shape (config.json) and tokenizer of a new network; `config`
-    changes the shape (an encoder of another kind starts from that kind's defaults); `lm` and `encoder`, the latter an
-    AudioSet checkpoint, are weights for a new network's parts.
-    """
+    """The network and its initial weights."""
 
     init: str | None = None
+    """Checkpoint, as `--model-arg checkpoint` takes it; None for a new network."""
+
     network: str = "published"
+    """Shape of a new network: `published`, `mini`, or a folder with config.json and tokenizer."""
+
     lm: Literal["random", "smollm2", "gpt2"] = "random"
+    """Initial weights of a new network's language model."""
+
     encoder: Path | None = None
+    """AudioSet checkpoint with initial weights of a new network's encoder."""
+
     config: Mapping[str, Any] = field(default_factory=dict)
+    """Changes of the shape; an encoder of another kind starts from that kind's defaults."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
-    """One stage: which parts train on which objective (a name of `alm_bench.train.objectives`), and for how long.
-
-    `train` names parameters by prefix (`encoder`, `mapper`, `lm`, `encoder.tscam_conv`); the rest is frozen.
-    `steps` optimiser steps, or `epochs` passes over the rows. `mix` gives shares of the draws to parts of the data
-    (ReasonAQA's subtypes; patterns like `acd-*`); parts that it leaves out are not drawn; empty, every row is drawn
-    alike. `curriculum` is the share of the steps over which rows come from easy to hard, by their `difficulty`.
-    `clip` is a norm, or 0 for the published rule, which starts at 0.5 and follows the history of norms.
-    `spec_augment` masks bands of time and frequency; `random_crop` cuts clips that are too long anew each time, which
-    no cache can hold. `silent` trains the text-only ablation: every clip is zeros.
-    """
+    """One stage of training."""
 
     name: str
+    """Name for logs and files."""
+
     objective: str
+    """Name of an objective in `alm_bench.train.objectives`."""
+
     train: tuple[str, ...]
+    """Prefixes of the parameters to train (`encoder`, `mapper`, `lm`, `encoder.tscam_conv`); the rest is frozen."""
+
     lr: float
+    """Peak learning rate."""
+
     steps: int | None = None
+    """Number of optimiser steps; give this or `epochs`."""
+
     epochs: int | None = None
+    """Number of passes over the rows."""
+
     mix: Mapping[str, float] = field(default_factory=dict)
+    """Relative shares of parts of the data (ReasonAQA's subtypes; patterns such as `acd-*`); parts not named are not
+    drawn. Empty: every row is equally likely."""
+
     curriculum: float = 0.0
+    """Share of the steps during which rows progress from easy to hard, by their `difficulty`."""
+
     batch: int = 32
+    """Rows per optimiser step."""
+
     accumulate: int = 1
+    """Number of micro-batches that a step is split into."""
+
     optimizer: Literal["adam", "adamw"] = "adamw"
+    """Name of the optimiser."""
+
     weight_decay: float = 0.01
+    """Weight decay."""
+
     betas: tuple[float, ...] = (0.9, 0.98)
+    """Decay rates of Adam's moments."""
+
     schedule: Literal["cosine", "cosine_epoch", "constant"] = "cosine"
+    """Learning rate schedule."""
+
     warmup: float = 0.05
+    """Share of the steps during which the learning rate rises."""
+
     clip: float = 1.0
+    """Largest gradient norm; 0 for the published rule, which starts at 0.5 and follows the history of norms."""
+
     silent: bool = False
+    """Replace every clip by zeros, for the text-only ablation."""
+
     spec_augment: bool = False
+    """Mask bands of time and frequency."""
+
     random_crop: bool = False
+    """Crop long clips anew each time, which no cache can hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoraConfig:
-    """Low-rank adapters (arXiv 2106.09685) on the language model's modules named in `targets`.
-
-    The published code adapts queries and values; the paper says queries and keys.
-    """
+    """Low-rank adapters (arXiv 2106.09685) of the language model."""
 
     r: int
+    """Rank."""
+
     alpha: int
+    """Scale; the update is multiplied by alpha / r."""
+
     dropout: float = 0.1
+    """Dropout probability before the adapters."""
+
     targets: tuple[str, ...] = ("q_proj", "v_proj")
+    """Names of the adapted modules; the published code adapts queries and values, the paper says queries and keys."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """A whole recipe. With `lora`, stages on answers train its adapters beside what they name.
-
-    `ema` above 0 is the decay of a moving average of the weights, which is then what is validated and kept.
-    `gradient_checkpointing` computes the language model's activations twice instead of keeping them.
-    `precision` is that of mixed-precision products: `auto` takes bf16 where a short measurement at the start finds the
-    processor or GPU faster in it than in float32, else `no`, which is float32 throughout.
-    `answer_every` steps the network answers up to `answer_rows` validation rows; the share it answers word for word is
-    logged by part.
-    """
+    """A training recipe."""
 
     name: str
+    """Name of the run and its folder."""
+
     model: ModelConfig
+    """Network and initial weights."""
+
     data: tuple[DataConfig, ...]
+    """Training data."""
+
     stage: tuple[StageConfig, ...]
+    """Stages, in order."""
+
     validation: tuple[DataConfig, ...] = ()
+    """Validation data."""
+
     lora: LoraConfig | None = None
+    """LoRA adapters, trained in addition by stages whose objective trains them."""
+
     seed: int = 0
+    """Seeds everything that is random."""
+
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
+    """Mixed precision: `auto` selects bf16 if a short measurement at the start finds it faster than float32, else `no`,
+    which is float32 throughout."""
+
     missing_audio: Literal["error", "skip"] = "error"
+    """Stop at missing clips, or leave their rows out."""
+
     log_every: int = 10
+    """Steps between log entries."""
+
     validate_every: int = 0
+    """Steps between validations; 0: only at the end of a stage."""
+
     answer_every: int = 0
+    """Steps between generating answers to validation rows; the share of exact matches is logged per part."""
+
     answer_rows: int = 200
+    """Largest number of rows answered then."""
+
     save_every: int = 100
+    """Steps between saved states."""
+
     ema: float = 0.0
+    """Decay of a moving average of the weights, which is then validated and kept; 0 for none."""
+
     gradient_checkpointing: bool = False
+    """Recompute the language model's activations instead of storing them."""
+
     out: Path = OUT
+    """Folder of the runs' folders."""
+
     trained_on: tuple[str, ...] = ()
+    """Domains of the training data, recorded with the weights."""
 
     def __post_init__(self) -> None:
         """Check the run's name. Raises UsageError if it cannot name a folder below `out`."""
@@ -149,10 +223,10 @@ class TrainConfig:
 def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainConfig:
     """A config by file, or by the name of one that ships. Raises UsageError, one line, for anything it cannot mean."""
     path = _file(name)
-    table = _read(path)
+    table = _read_table(path)
     table.setdefault("name", path.stem)
     for key, text in (changes or {}).items():
-        _set(table, key, text)
+        _apply_override(table, key, text)
     config: TrainConfig = _build(TrainConfig, table, str(path))
     for key in ("stage", "data"):
         if not getattr(config, key):
@@ -192,8 +266,8 @@ def _file(name: str) -> Path:
     return path
 
 
-def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """A file's table over that of the shipped config or file it names as its `base`, which may have one itself."""
+def _read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Read a file's table, merged over that of its `base` (a shipped config or a file), if it names one."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -204,20 +278,20 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     file = _file(str(base))
     if file in (*above, path):
         raise UsageError(f"{path}: its base {base!r} is based on it in turn")
-    under = _read(file, (*above, path))
+    under = _read_table(file, (*above, path))
     under.pop("name", None)
-    return _merged(under, table)
+    return _merge_tables(under, table)
 
 
-def _merged(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`own` over `base`; tables merge, lists of tables merge item by item, everything else is replaced."""
+def _merge_tables(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge `own` into `base`: tables are merged, lists of tables item by item, everything else is replaced."""
     merged = dict(base)
     for key, value in own.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
-            merged[key] = _merged(old, value)
+            merged[key] = _merge_tables(old, value)
         elif _tables(old) and _tables(value) and len(value) == len(merged[key]):
-            merged[key] = [_merged(a, b) for a, b in zip(merged[key], value, strict=True)]
+            merged[key] = [_merge_tables(a, b) for a, b in zip(merged[key], value, strict=True)]
         else:
             merged[key] = value
     return merged
@@ -227,8 +301,9 @@ def _tables(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
-def _set(table: dict[str, Any], key: str, text: str) -> None:
-    """`stage.0.steps=10`: the path of a key, list items by number; the value as TOML reads it, else as text."""
+def _apply_override(table: dict[str, Any], key: str, text: str) -> None:
+    """Apply an override such as `stage.0.steps=10`: list items by number; the value is parsed as TOML, else taken as
+    text."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

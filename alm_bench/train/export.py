@@ -18,11 +18,11 @@ from alm_bench.train.setup import build_network
 
 
 def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None = None) -> tuple[Path, Position]:
-    """Write the weights of a run's saved state as a Mellow folder, `exported` in the run's folder where none is named.
+    """Write the weights of a run's saved state as a Mellow folder; default: `exported` in the run's folder.
 
-    They are the moving average where the recipe keeps one, with low-rank adapters merged: what the run would leave in
-    `last` if it ended there. Returns the folder and the position of the state. Raises UsageError where the folder has
-    no state, StoreError, CheckpointError.
+    They are the moving average if the recipe has one, with low-rank adapters merged: what `last` would hold if the run
+    ended there. Returns the folder and the position of the state. Raises UsageError if the folder has no state,
+    StoreError, CheckpointError.
     """
     table = read_config_table(run)
     if table is None:

@@ -17,7 +17,7 @@ from alm_bench.audio import load
 from alm_bench.core import AudioError, AudioPolicy, AudioRef
 from alm_bench.core.files import report_full_disk
 from alm_bench.mellow.config import FrontConfig
-from alm_bench.mellow.encoder import Encoded, Encoder
+from alm_bench.mellow.encoder import Encoder, EncoderOutput
 from alm_bench.mellow.logmel import LogMel
 
 FRONT = ("rate", "seconds", "n_fft", "hop", "mels", "low_hz", "high_hz")
@@ -28,10 +28,13 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class LogMels:
-    """float16 (clips, frames, mels), memory-mapped. `silent` is what a clip of zeros gives, (frames, mels)."""
+    """Log-mels of all clips."""
 
     values: npt.NDArray[np.float16]
+    """Shape (clips, frames, mels), memory-mapped."""
+
     silent: Tensor
+    """Log-mel of a clip of zeros, (frames, mels)."""
 
     def __getitem__(self, places: Sequence[int]) -> Tensor:
         """(len(places), frames, mels) float32."""
@@ -39,8 +42,8 @@ class LogMels:
 
 
 def clip_content(ref: AudioRef) -> list[str | int]:
-    """What tells a clip's audio from any other's without reading it: of a file its path, size and time of change, of a
-    clip that is made what it is made from. With its id, which a random crop depends on. Raises AudioError."""
+    """Return a key of a clip's audio without reading it: path, size and modification time of a file, or the parameters
+    of a synthesised clip; with its id, which a random crop depends on. Raises AudioError."""
     if ref.content is not None:
         return [ref.id, ref.content]
     try:
@@ -98,7 +101,7 @@ def _halves(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> Ite
 @torch.inference_mode()
 def encode_all(
     encoder: Encoder, logmels: LogMels, count: int, batch: int, autocast: torch.autocast, silent: bool = False
-) -> Encoded:
+) -> EncoderOutput:
     """The outputs of a frozen encoder for every clip.
 
     `silent` gives every clip what silence gives.
@@ -111,10 +114,10 @@ def encode_all(
         with autocast:
             alone = encoder.encode(logmels.silent[None].to(device))
         encoder.train(was_training)
-        return Encoded(*(part.float().cpu().expand(count, *part.shape[1:]) for part in alone))
+        return EncoderOutput(*(part.float().cpu().expand(count, *part.shape[1:]) for part in alone))
     for start in range(0, count, batch):
         with autocast:
             encoded = encoder.encode(logmels[range(start, min(start + batch, count))].to(device))
         parts.append((encoded.latent.float().cpu(), encoded.classes.float().cpu()))
     encoder.train(was_training)
-    return Encoded(torch.cat([latent for latent, _ in parts]), torch.cat([classes for _, classes in parts]))
+    return EncoderOutput(torch.cat([latent for latent, _ in parts]), torch.cat([classes for _, classes in parts]))

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from alm_bench.core import AlmBenchError, UsageError
 from alm_bench.mellow.checkpoint import save_folder
-from alm_bench.mellow.encoder import Encoded
+from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.checkpoint import BEST, LAST, Folder, Position, fitting, random_state, restore_random
@@ -29,7 +29,7 @@ from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import Board, write_report
 from alm_bench.train.sampler import Curriculum, Steps
 from alm_bench.train.schedule import Clipping, rate
-from alm_bench.train.setup import Prepared
+from alm_bench.train.setup import TrainingSetup
 
 Observer = Callable[[dict[str, Any]], None]
 
@@ -88,7 +88,7 @@ class Stage:
 
 
 class Trainer:
-    def __init__(self, config: TrainConfig, prepared: Prepared, observe: Observer, fresh: bool = False) -> None:
+    def __init__(self, config: TrainConfig, prepared: TrainingSetup, observe: Observer, fresh: bool = False) -> None:
         """`fresh` starts over where there is a run of this name, which is resumed otherwise."""
         self.folder, self.fresh = Folder(config.out / config.name), fresh
         config = replace(config, precision=pick_precision(config, None if fresh else self.folder.precision()))
@@ -106,7 +106,7 @@ class Trainer:
         if config.gradient_checkpointing:
             self.model.lm.gradient_checkpointing_enable()  # type: ignore[no-untyped-call]
         self.position = Position()
-        self._encoded: dict[bool, Encoded] = {}
+        self._encoded: dict[bool, EncoderOutput] = {}
 
     def run(self) -> Path:
         """Train all stages; returns the folder of the last weights. Resumes where a run of the same config stopped."""
@@ -207,7 +207,7 @@ class Trainer:
         clipping = Clipping(config.clip)
         return Stage(number, config, total, steps, data, kind, objective, optimizer, parameters, clipping, average)
 
-    def _outputs(self, config: StageConfig, kind: type[Objective]) -> Encoded | None:
+    def _outputs(self, config: StageConfig, kind: type[Objective]) -> EncoderOutput | None:
         """What a frozen encoder makes of every clip, where clips stay as they are; kept for the stages to come."""
         if not _frozen_encoder(config):
             self._encoded.clear()

@@ -12,16 +12,17 @@ CAPTION_KEYS = ("caption the audio", "caption first audio", "caption second audi
 
 
 @dataclass(frozen=True, slots=True)
-class Phrasing:
-    """`prompts` maps an `input` key to the ways in which it may be asked; the first is the one of evaluation."""
+class Paraphrases:
+    """Paraphrases of prompts."""
 
     prompts: Mapping[str, tuple[str, ...]]
+    """Paraphrases by `input` key; the first is the one used in evaluation."""
 
     @staticmethod
     @cache
-    def shipped() -> "Phrasing":
+    def load_shipped() -> "Paraphrases":
         table = tomllib.loads(PARAPHRASES.read_text(encoding="utf-8"))
-        return Phrasing({key: tuple(ways) for key, ways in table.items()})
+        return Paraphrases({key: tuple(ways) for key, ways in table.items()})
 
     def rewrite(self, prompt: str, answer: str, draw: random.Random) -> tuple[str, str]:
         """All in lower case; captions answered as `the audio 1 is <caption>.`, as published."""

@@ -18,7 +18,7 @@ def pick_precision(config: TrainConfig, begun: Precision | None) -> Precision:
     resume it exactly, else bf16 where it is measured to be faster than float32. All processes take the main one's."""
     if config.precision != "auto":
         return config.precision
-    # Without being told so, several processes on a machine without a GPU would not find each other.
+    # Without this setting, several processes on a machine without a GPU would not find each other.
     state = PartialState(cpu=not torch.cuda.is_available())
     chosen: list[Precision] = [_choose(state, begun) if state.is_main_process else "no"]
     if state.num_processes > 1:

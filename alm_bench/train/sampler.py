@@ -14,10 +14,13 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Row numbers that are drawn together, and their share of the draws (relative to the other groups' shares)."""
+    """Rows that share one sampling weight."""
 
     rows: Indices
+    """Row numbers."""
+
     share: float
+    """Share of the draws, relative to the other groups."""
 
 
 def epoch_rows(groups: Sequence[Group], seed: int, epoch: int) -> Indices:

@@ -28,10 +28,13 @@ def rate(stage: StageConfig, step: int, total: int, per_epoch: int) -> float:
 
 @dataclass(slots=True)
 class Clipping:
-    """The norm to clip to. With `fixed` 0 it starts at 0.5 and then is the mean of the last norms, as published."""
+    """Gradient norm to clip to."""
 
     fixed: float
+    """Constant norm; 0 for the published rule, which starts at 0.5 and then takes the mean of the last norms."""
+
     norms: list[float] = field(default_factory=list)
+    """Last gradient norms."""
 
     @property
     def limit(self) -> float:

@@ -15,7 +15,7 @@ from alm_bench.core import CheckpointError, UsageError
 from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load, load_encoder
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.lm import PRETRAINED, TOKENIZERS
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.prompt import Protocol, protocol_for
 from alm_bench.train.batches import Corpus, clips_of
 from alm_bench.train.config import ModelConfig, TrainConfig
@@ -25,23 +25,35 @@ from alm_bench.train.objectives import check_objectives
 from alm_bench.train.sources import Source, clip_key, read_source
 
 Report = Callable[[str, int, int], None]
-"""Told what is being prepared, how much of it is done, and how much there is."""
+"""Called with the name of a preparation step, the amount done, and the total."""
 
 
 @dataclass(slots=True)
-class Prepared:
-    """`lengths` (rows,) order rows into batches of like length."""
+class TrainingSetup:
+    """Everything that a trainer needs before its first step."""
 
     model: Mellow
+    """Network with its initial weights."""
+
     tokenizer: Tokenizer
+    """Tokenizer of its language model."""
+
     protocol: Protocol
+    """How prompts and clips are prepared."""
+
     corpus: Corpus
+    """Training rows and clips."""
+
     lengths: npt.NDArray[np.int64]
+    """Characters of prompt and answer per row, (rows,), by which rows are sorted into batches."""
+
     validation: Corpus | None = None
+    """Validation rows and clips."""
 
 
-def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
-    """Raises DataError, CheckpointError, UsageError: everything that can be wrong is found before training starts."""
+def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
+    """Load data and network, and check everything before training starts. Raises DataError, CheckpointError,
+    UsageError."""
     check_objectives(config)
     sources = [read_source(part, config.missing_audio) for part in config.data]
     held_out = [read_source(part, config.missing_audio) for part in config.validation]
@@ -52,11 +64,12 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> Prepared:
     corpus = _corpus(sources, model.config, protocol, cache, report)
     validation = _corpus(held_out, model.config, protocol, cache, report) if held_out else None
     lengths = [len(row.prompt) + len(row.answer) for source in sources for row in source.rows]
-    return Prepared(model, tokenizer, protocol, corpus, np.array(lengths), validation)
+    return TrainingSetup(model, tokenizer, protocol, corpus, np.array(lengths), validation)
 
 
 def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> tuple[Mellow, Tokenizer]:
-    """A checkpoint to go on from, or a new network; its language model and encoder may start from their own weights."""
+    """Load a checkpoint to continue from, or build a new network, whose language model and encoder may have weights of
+    their own."""
     if config.init is not None:
         loaded = load(config.init)
         return loaded.model, loaded.tokenizer
@@ -65,7 +78,7 @@ def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> 
         tokenizer = TOKENIZERS[shape.lm.kind]()
     else:
         tokenizer = Tokenizer.from_file(str(_folder(config.network) / TOKENIZER))
-    model = seeded(shape, seed)
+    model = build_untrained(shape, seed)
     if config.lm != "random":
         lm, origin = PRETRAINED[config.lm]()
         if _shapes(lm) != _shapes(model.lm):

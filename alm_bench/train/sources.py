@@ -11,9 +11,9 @@ from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot
 from alm_bench.data import LocalRoot, read_json
-from alm_bench.train.audioset import SUFFIXES, Tagged, read_tags
+from alm_bench.train.audioset import SUFFIXES, TagFile, read_tags
 from alm_bench.train.config import DataConfig
-from alm_bench.train.paraphrase import Phrasing
+from alm_bench.train.paraphrase import Paraphrases
 
 ClipKey = tuple[str, Path, str | None]
 
@@ -28,27 +28,42 @@ def clip_key(ref: AudioRef) -> ClipKey:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One example: `prompt` and `answer` as ReasonAQA has them, one or two clips, the part it belongs to.
-
-    `difficulty` is easy, medium or hard; rows that say nothing are easy.
-    """
+    """One training example."""
 
     prompt: str
+    """Prompt, as in ReasonAQA."""
+
     answer: str
+    """Answer, as in ReasonAQA."""
+
     clips: tuple[AudioRef, ...]
+    """One or two clips."""
+
     subtype: str = ""
+    """Part of the data that it belongs to."""
+
     difficulty: str = "easy"
+    """easy, medium or hard; easy if the data does not say."""
 
 
 @dataclass(slots=True)
 class Source:
-    """The rows of one `[[data]]` table, or its tagged clips, and the clips left out because they are missing."""
+    """Rows or tagged clips of one `[[data]]` table."""
 
     config: DataConfig
+    """The table."""
+
     rows: list[Row]
+    """Its rows."""
+
     root: DataRoot
+    """Folder of the clips."""
+
     missing: list[str] = field(default_factory=list)
-    tagged: Tagged | None = None
+    """Clips that were left out because their files are missing."""
+
+    tagged: TagFile | None = None
+    """Content of a tag file, None for other sources."""
 
     @property
     def clips(self) -> list[AudioRef]:
@@ -57,10 +72,10 @@ class Source:
         found = {clip_key(ref): ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
         return list(found.values())
 
-    def phrased(self, index: int, seed: int) -> tuple[str, str]:
-        """Prompt and answer of row `index` as training sees them: the rewritten keys drawn anew for each `seed`."""
+    def paraphrase(self, index: int, seed: int) -> tuple[str, str]:
+        """Return prompt and answer of row `index` with paraphrases drawn for this `seed`."""
         row = self.rows[index]
-        return Phrasing.shipped().rewrite(row.prompt, row.answer, random.Random(f"{seed}/{index}"))
+        return Paraphrases.load_shipped().rewrite(row.prompt, row.answer, random.Random(f"{seed}/{index}"))
 
 
 def read_source(config: DataConfig, missing_audio: str) -> Source:
@@ -82,7 +97,7 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
         source.rows = [row for row in source.rows if not any(ref.id in absent for ref in row.clips)]
         if source.tagged is not None:
             heard = {ref: labels for ref, labels in source.tagged.clips.items() if ref.id not in absent}
-            source.tagged = Tagged(heard, source.tagged.classes)
+            source.tagged = TagFile(heard, source.tagged.classes)
         if not source.clips:
             raise DataError(f"training data {config.file}: no clip of its rows is below {source.root.path}")
     return source

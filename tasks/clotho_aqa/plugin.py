@@ -125,7 +125,7 @@ def _figures(rows: Sequence[Scored]) -> Metrics:
 
 
 def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
-    """What those earn who always say the same; they know the golds, as the most frequent letter does."""
+    """Scores of constant answers, computed from the references, such as the most frequent letter's."""
     binary = [row for row in rows if is_binary(row.sample)]
     opened = [row for row in rows if not is_binary(row.sample)]
     table: dict[str, Metrics] = {}

@@ -1,7 +1,7 @@
-"""The blind row that matters for entailment: a classifier that reads the hypothesis and hears nothing.
+"""Text-only baseline of entailment: a classifier that sees only the hypothesis.
 
 Its score on CLE (88 %) and ACE (91 %) is level with the best published models, since the hypotheses were written by a
-language model: a score means little unless it beats this row.
+language model: a score means little unless it exceeds this baseline.
 """
 
 from collections.abc import Sequence

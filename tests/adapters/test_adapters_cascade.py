@@ -266,7 +266,7 @@ def test_who_it_is(parts: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"captioner": "blind"}, "captioner=blind hears nothing"),
+        ({"captioner": "blind"}, "captioner=blind takes no audio"),
         ({"llm": "echo"}, "llm=echo listens itself"),
         ({"llm": "replay", "llm.outputs": "x"}, "llm=replay gives stored answers"),
         ({"llm": "cascade"}, "llm=cascade: a cascade is made of two other models"),

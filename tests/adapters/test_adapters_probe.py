@@ -9,7 +9,7 @@ from small_world import alm, cle, refusal, stored, tone
 
 from alm_bench.adapters._shared.embeddings import Vectors
 from alm_bench.adapters._shared.probe import TWIN, Probe
-from alm_bench.adapters.mellow_probe import learned
+from alm_bench.adapters.mellow_probe import fit_features
 from alm_bench.core import Decoding, Runtime, UsageError
 from alm_bench.demo import Sizes, demo_root
 from alm_bench.plugins import catalogue
@@ -73,7 +73,7 @@ def test_clip_and_text_are_related_and_a_text_alone_is_not() -> None:
     clips = [(rng.standard_normal(6) + 3 * kind).astype(np.float32) for kind in kinds]
     texts = [("a dog is heard", "a bell is heard")[word] for word in words]
     answers = [("no", "yes")[int(kind == word)] for kind, word in zip(kinds, words, strict=True)]
-    features = learned(clips[:120], texts[:120])
+    features = fit_features(clips[:120], texts[:120])
     groups = [str(i) for i in range(120)]
     heard = Probe.fit(features.related(clips[:120], texts[:120]), answers[:120], groups)
     read = Probe.fit(features.read(texts[:120]), answers[:120], groups)

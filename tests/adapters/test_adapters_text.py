@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from alm_bench.adapters._shared import loading
-from alm_bench.adapters._shared.answer_format import lettered
+from alm_bench.adapters._shared.answer_format import format_options
 from alm_bench.adapters.text import causal
 from alm_bench.core import CheckpointError, Decoding, Request, Runtime
 from alm_bench.plugins import catalogue
@@ -271,5 +271,5 @@ def test_options_are_put_as_the_prompt_shows_them() -> None:
         "Which?\n(A) Dog": (["A", "B"], ["Dog", "A cat"]),
     }
     for prompt, wanted in shown.items():
-        assert lettered(Request("x", prompt, choices=("Dog", "A cat"))) == wanted
-    assert lettered(Request("x", "Which?")) == ([], [])
+        assert format_options(Request("x", prompt, choices=("Dog", "A cat"))) == wanted
+    assert format_options(Request("x", "Which?")) == ([], [])

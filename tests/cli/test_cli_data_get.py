@@ -291,9 +291,9 @@ def test_a_mirror_of_the_command_line_goes_before_the_environments(server: Serve
 
 
 def test_another_process_is_not_run_into(server: Server) -> None:
-    from alm_bench.data import alone
+    from alm_bench.data import lock_folder
 
-    with alone(Path("data")):
+    with lock_folder(Path("data")):
         ran = alm("data", "get", "cle")
     assert (ran.status, server.asked) == (1, [])
     assert "another process fetches into data" in ran.err

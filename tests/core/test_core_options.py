@@ -9,7 +9,7 @@ import pytest
 from alm_bench.core import NoOptions, UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.core.files import atomic_write, sha256
-from alm_bench.core.options import Named, fill_options, split_pair
+from alm_bench.core.options import PluginOption, fill_options, split_pair
 from alm_bench.core.prompt import PromptTemplate
 
 
@@ -78,17 +78,17 @@ def test_no_options_at_all() -> None:
 class Composed:
     """Options that name other plug-ins."""
 
-    first: Named
-    second: Named = field(default_factory=lambda: Named("text", {"path": "default"}))
+    first: PluginOption
+    second: PluginOption = field(default_factory=lambda: PluginOption("text", {"path": "default"}))
     plain: str = "x"
 
 
 def test_a_plug_in_that_is_named_has_options_of_its_own() -> None:
     pairs = {"first": "./file.py:Class", "first.a": "1", "first.inner.b": "x=y", "second.path": "other"}
     found = fill_options(Composed, pairs, "model m")
-    assert found.first == Named("./file.py:Class", {"a": "1", "inner.b": "x=y"})
-    assert found.second == Named("text", {"path": "other"}), "the default's name with options of one's own"
-    assert fill_options(Composed, {"first": "a", "second": "b"}, "model m").second == Named("b")
+    assert found.first == PluginOption("./file.py:Class", {"a": "1", "inner.b": "x=y"})
+    assert found.second == PluginOption("text", {"path": "other"}), "the default's name with options of one's own"
+    assert fill_options(Composed, {"first": "a", "second": "b"}, "model m").second == PluginOption("b")
 
 
 @pytest.mark.parametrize(

@@ -287,11 +287,11 @@ ZENODO = "https://zenodo.org/records/77/files/a%20b.csv?download=1"
 def test_zenodo_is_asked_for_its_checksums_once(world: World) -> None:
     world.server.record(77, {"a b.csv": "md5:abc", "c.csv": "md5:def"})
     fetcher = world.fetcher()
-    assert fetcher.published(Fetch("a", url=ZENODO)) == "md5:abc"
-    assert fetcher.published(Fetch("a", url=ZENODO, checksum="md5:card")) == "md5:abc"
-    assert fetcher.published(Fetch("c", url=ZENODO.replace("a%20b", "c"))) == "md5:def"
-    assert fetcher.published(Fetch("d", url=ZENODO.replace("a%20b", "d"), checksum="md5:card")) == "md5:card"
-    assert fetcher.published(Fetch("x", url=URL)) is None
+    assert fetcher.find_checksum(Fetch("a", url=ZENODO)) == "md5:abc"
+    assert fetcher.find_checksum(Fetch("a", url=ZENODO, checksum="md5:card")) == "md5:abc"
+    assert fetcher.find_checksum(Fetch("c", url=ZENODO.replace("a%20b", "c"))) == "md5:def"
+    assert fetcher.find_checksum(Fetch("d", url=ZENODO.replace("a%20b", "d"), checksum="md5:card")) == "md5:card"
+    assert fetcher.find_checksum(Fetch("x", url=URL)) is None
     assert world.server.count("/api/records/77") == 1
 
 
@@ -302,13 +302,13 @@ def test_without_its_list_the_cards_checksum_stands(world: World, answer: Any) -
     elif answer is not None:
         world.server.put("/api/records/77", answer)
     fetcher = world.fetcher()
-    assert fetcher.published(Fetch("a", url=ZENODO, checksum="md5:card")) == "md5:card"
-    assert fetcher.published(Fetch("a", url=ZENODO)) is None
+    assert fetcher.find_checksum(Fetch("a", url=ZENODO, checksum="md5:card")) == "md5:card"
+    assert fetcher.find_checksum(Fetch("a", url=ZENODO)) is None
     assert len(world.pauses) == (TRIES - 1 if answer == 503 else 0)
 
 
 def test_the_longest_mirror_wins() -> None:
     fetcher = Fetcher({"https://a.org": "http://x", "https://a.org/b": "http://y/z"})
-    assert fetcher.mirrored("https://a.org/b/c?d=1") == "http://y/z/c?d=1"
-    assert fetcher.mirrored("https://a.org/e") == "http://x/e"
-    assert fetcher.mirrored("https://other.org/e") == "https://other.org/e"
+    assert fetcher.apply_mirrors("https://a.org/b/c?d=1") == "http://y/z/c?d=1"
+    assert fetcher.apply_mirrors("https://a.org/e") == "http://x/e"
+    assert fetcher.apply_mirrors("https://other.org/e") == "https://other.org/e"

@@ -146,7 +146,7 @@ def test_a_list_of_checksums_without_end_is_not_read(tmp_path: Path, monkeypatch
     with answering(reply(), last=b"x" * 65536) as url:
         fetcher = Fetcher({"https://zenodo.org": url}, pause=lambda seconds: None)
         source = Fetch("a.zip", url="https://zenodo.org/records/1/files/a.zip", checksum="md5:0")
-        assert fetcher.published(source) == "md5:0", "the card's, where the record's cannot be had"
+        assert fetcher.find_checksum(source) == "md5:0", "the card's, where the record's cannot be had"
 
 
 DEEP = "[" * 100_000 + "]" * 100_000

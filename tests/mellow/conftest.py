@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from alm_bench.core.types import Wave
 from alm_bench.mellow.checkpoint import MINI, TOKENIZER
 from alm_bench.mellow.config import EncoderConfig, LanguageModelConfig, MellowConfig, PromptConfig
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.model import Mellow, build_untrained
 
 TINY = MellowConfig(
     encoder=EncoderConfig(embed=8, depths=(2, 1, 1, 1), heads=(1, 2, 2, 4), classes=12),
@@ -37,7 +37,7 @@ def tokenizer() -> Tokenizer:
 @pytest.fixture(scope="session")
 def tiny() -> Mellow:
     """Its language model's matrices are doubled: small ones repeat one token for ever."""
-    model = seeded(TINY, seed=3)
+    model = build_untrained(TINY, seed=3)
     with torch.no_grad():
         for name, parameter in model.lm.named_parameters():
             if ".layers." in name and parameter.ndim > 1:

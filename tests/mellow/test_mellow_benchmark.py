@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from alm_bench.core.types import Wave
-from alm_bench.mellow.checkpoint import Loaded
+from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.inference import Question
 from alm_bench.mellow.model import Mellow
 
@@ -26,7 +26,7 @@ def test_cached_reports_every_stage_and_equal_rows(
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     benchmark = importlib.import_module("mellow_generate")
-    found, fresh = (Loaded(deepcopy(tiny), tokenizer, "tiny", "") for _ in range(2))
+    found, fresh = (LoadedNetwork(deepcopy(tiny), tokenizer, "tiny", "") for _ in range(2))
     questions = [Question(str(i), f"which sound is number {i}?", waves[i], waves[i + 1]) for i in range(3)]
     benchmark.cached(found, fresh, questions, count=6, rounds=2)
     printed = capsys.readouterr().out
@@ -44,7 +44,7 @@ def test_cached_counts_rows_that_differ(
 ) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     benchmark = importlib.import_module("mellow_generate")
-    found, fresh = (Loaded(deepcopy(tiny), tokenizer, "tiny", "") for _ in range(2))
+    found, fresh = (LoadedNetwork(deepcopy(tiny), tokenizer, "tiny", "") for _ in range(2))
     with torch.no_grad():  # tied: the likeliest token becomes the least likely
         fresh.model.lm.get_input_embeddings().weight.neg_()
     questions = [Question(str(i), f"which sound is number {i}?", waves[i], waves[3]) for i in range(2)]

@@ -22,9 +22,9 @@ from alm_bench.mellow.checkpoint import (
     save_folder,
 )
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
-from alm_bench.mellow.hub import cached, fetch
+from alm_bench.mellow.hub import fetch, find_cached
 from alm_bench.mellow.lm import SMOLLM2, packaged_gguf, smollm2, smollm2_tokenizer
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.model import Mellow, build_untrained
 
 State = dict[str, Any]
 
@@ -148,7 +148,7 @@ def test_folder_round_trip(tiny: Mellow, tokenizer: Tokenizer, tmp_path: Path) -
 def test_saving_again_replaces_the_network_and_nothing_else(tiny: Mellow, tokenizer: Tokenizer, tmp_path: Path) -> None:
     save_folder(tmp_path / "mine", tiny, tokenizer)
     (tmp_path / "mine" / "notes.txt").write_text("a user's own")
-    other = seeded(tiny.config, seed=9)
+    other = build_untrained(tiny.config, seed=9)
     save_folder(tmp_path / "mine", other, tokenizer)
     assert same(load_folder(tmp_path / "mine")[0], other)
     assert {entry.name for entry in (tmp_path / "mine").iterdir()} == {CONFIG, WEIGHTS, TOKENIZER, "notes.txt"}
@@ -172,7 +172,7 @@ def test_weights_of_another_shape_are_never_mixed(
 ) -> None:
     """Stopped anywhere between its files, a save of a network of another shape leaves no folder that loads as one."""
     save_folder(tmp_path / "mine", tiny, tokenizer)
-    other = seeded(replace(tiny.config, trained_on=("music",)), seed=9)
+    other = build_untrained(replace(tiny.config, trained_on=("music",)), seed=9)
 
     def stopped(*_: object) -> None:
         raise OSError(5, "Input/output error")
@@ -197,7 +197,7 @@ def test_a_failed_save_leaves_the_older_folder(
 
     monkeypatch.setattr("alm_bench.mellow.checkpoint.save_file", full)
     with pytest.raises(StoreError, match="disk is full"):
-        save_folder(tmp_path / "mine", seeded(tiny.config, seed=9), tokenizer)
+        save_folder(tmp_path / "mine", build_untrained(tiny.config, seed=9), tokenizer)
     monkeypatch.undo()
     assert same(load_folder(tmp_path / "mine")[0], tiny)
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine"]
@@ -338,7 +338,7 @@ def test_offline_and_absent_says_what_to_do(offline: Path, name: str) -> None:
 def test_the_local_cache_is_used(offline: Path) -> None:
     put(offline, "soham97/mellow", "v0.ckpt", b"weights")
     assert fetch("soham97/mellow", "v0.ckpt", "").read_bytes() == b"weights"
-    assert cached("soham97/mellow", "v0_s.ckpt") is None
+    assert find_cached("soham97/mellow", "v0_s.ckpt") is None
 
 
 def test_a_cached_tokenizer_comes_before_the_package(offline: Path, tokenizer: Tokenizer) -> None:

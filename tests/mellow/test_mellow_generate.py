@@ -10,8 +10,8 @@ from alm_bench.core.errors import AdapterError, UsageError
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
 from alm_bench.mellow.decoder import KVCache
-from alm_bench.mellow.generate import TOKENS, Context, Engine, Generated, generate, nucleus
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.generate import TOKENS, Context, Engine, GeneratedTokens, generate, nucleus
+from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.packed_linear import packs
 
 GREEDY = Decoding(max_new_tokens=20)
@@ -112,7 +112,7 @@ def test_a_compiled_step_writes_the_same(tiny: Mellow, prefix: torch.Tensor, mon
 
 def test_gpt2_too(prefix: torch.Tensor) -> None:
     lm = LanguageModelConfig(kind="gpt2", vocabulary=300, width=48, layers=2, heads=4, positions=512)
-    model = seeded(MellowConfig(lm=lm), seed=1)
+    model = build_untrained(MellowConfig(lm=lm), seed=1)
     written = generate(model, prefix, ITEMS, GREEDY)
     assert [list(row.tokens) for row in written] == naive(model, prefix, 20)
 
@@ -120,7 +120,7 @@ def test_gpt2_too(prefix: torch.Tensor) -> None:
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_in_half_precision_tokens_still_differ_in_their_logits(tiny: Mellow, kind: Literal["llama", "gpt2"]) -> None:
     """In bfloat16 there are some 800 numbers between 0.1 and 10, and 1,536 tokens."""
-    model = seeded(MellowConfig(lm=replace(tiny.config.lm, kind=kind)))
+    model = build_untrained(MellowConfig(lm=replace(tiny.config.lm, kind=kind)))
     model.cast(torch.bfloat16)
     engine = Engine(model)
     hidden = torch.randn(4, 48, generator=torch.Generator().manual_seed(1)).bfloat16()
@@ -155,9 +155,9 @@ def test_each_row_stops_by_itself(tiny: Mellow, prefix: torch.Tensor) -> None:
     model = Mellow(replace(tiny.config, prompt=replace(tiny.config.prompt, stop=stop))).eval()
     model.load_state_dict(tiny.state_dict())
     expected = [
-        Generated(tokens[: tokens.index(stop)], truncated=False)
+        GeneratedTokens(tokens[: tokens.index(stop)], truncated=False)
         if stop in tokens
-        else Generated(tokens, truncated=True)
+        else GeneratedTokens(tokens, truncated=True)
         for tokens in free
     ]
     assert generate(model, prefix, ITEMS, GREEDY) == expected

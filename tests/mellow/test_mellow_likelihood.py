@@ -8,7 +8,7 @@ import torch
 from alm_bench.core.errors import UsageError
 from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
 from alm_bench.mellow.generate import Context, Engine, Likelihood
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.model import Mellow, build_untrained
 
 OPTIONS = ([5], [7, 8, 9], [7, 8, 10, 11, 12, 13], [200, 3])
 
@@ -28,7 +28,7 @@ def naive(model: Mellow, sequence: torch.Tensor, answer: list[int]) -> float:
 
 def test_they_are_the_sums_of_full_passes(tiny: Mellow, prefix: torch.Tensor) -> None:
     gpt2 = LanguageModelConfig(kind="gpt2", vocabulary=300, width=48, layers=2, heads=4, positions=512)
-    for model in (tiny, seeded(MellowConfig(lm=gpt2), seed=1)):
+    for model in (tiny, build_untrained(MellowConfig(lm=gpt2), seed=1)):
         for sequence in prefix:
             found = log_likelihoods(model, sequence, OPTIONS)
             assert [one.tokens for one in found] == [1, 3, 6, 2]

@@ -7,7 +7,7 @@ from alm_bench.mellow.encoder import EncodedClip
 from alm_bench.mellow.htsat import HTSAT, shift_mask, unwindows, windows
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.mapper import Mapper
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.model import Mellow, build_untrained
 
 CLAP_NAMES = (
     ("bn0", "batch_norm"),
@@ -125,16 +125,16 @@ def test_order_of_what_an_answer_follows(tiny: Mellow) -> None:
 
 def test_seeded_weights_are_the_same_every_time(tiny: Mellow) -> None:
     torch.manual_seed(1)
-    one = seeded(tiny.config, seed=3).state_dict()
+    one = build_untrained(tiny.config, seed=3).state_dict()
     torch.manual_seed(2)
-    two = seeded(tiny.config, seed=3).state_dict()
+    two = build_untrained(tiny.config, seed=3).state_dict()
     assert all(torch.equal(one[name], two[name]) for name in one)
-    other = seeded(tiny.config, seed=4).state_dict()
+    other = build_untrained(tiny.config, seed=4).state_dict()
     assert not torch.equal(one["mapper.c2l.weight"], other["mapper.c2l.weight"])
 
 
 def test_half_precision_keeps_the_decibels_in_float32(tiny: Mellow) -> None:
-    model = seeded(tiny.config, seed=3)
+    model = build_untrained(tiny.config, seed=3)
     waves = 0.1 * torch.randn(1, model.config.encoder.samples, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         full = model.hear(waves)

@@ -29,7 +29,7 @@ from alm_bench.mellow.generate import generate
 from alm_bench.mellow.htsat import HTSAT
 from alm_bench.mellow.lm import GPT2, gpt2, gpt2_tokenizer
 from alm_bench.mellow.mapper import Transformer
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.prompt import PROTOCOLS, protocol_for
 
 SMALL_CNN14 = CNN14Config(channels=(4, 4, 8, 8, 16, 16), classes=12)
@@ -47,7 +47,7 @@ def with_cnn14() -> Mellow:
         lm=LanguageModelConfig(vocabulary=1536, width=48, layers=1, heads=4, kv_heads=2, mlp=64, positions=512),
         prompt=PromptConfig(tokens=129, pad=1),
     )
-    return seeded(config, seed=1)
+    return build_untrained(config, seed=1)
 
 
 # --- CNN14 ---
@@ -69,7 +69,7 @@ def test_cnn14_hears_frames_in_order_and_classes_of_the_whole_clip(with_cnn14: M
     late[:, 900:] += 20
     with torch.inference_mode():
         quiet, loud = encoder.encode(logmel), encoder.encode(late)
-        heard = encoder.heard(loud)
+        heard = encoder.to_probabilities(loud)
     assert quiet.latent.shape == (1, 31, 16)
     assert quiet.classes.shape == (1, 12, 1)
     changed = (quiet.latent != loud.latent).any(dim=2)[0]
@@ -92,7 +92,7 @@ def test_a_clip_is_32_tokens_of_cnn14(with_cnn14: Mellow) -> None:
 
 
 def test_cnn14_keeps_its_normalisation_in_float32(with_cnn14: Mellow) -> None:
-    model = seeded(with_cnn14.config, seed=1)
+    model = build_untrained(with_cnn14.config, seed=1)
     waves = 0.1 * torch.randn(1, 320_000, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         full = model.hear(waves)
@@ -191,7 +191,7 @@ def test_an_absent_encoder_checkpoint_is_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("projection", ["linear", "nonlinear", "transformer"])
 def test_projections(projection: str, tiny: Mellow) -> None:
     config = replace(tiny.config, mapper=replace(tiny.config.mapper, projection=projection))
-    mapper = seeded(config).mapper
+    mapper = build_untrained(config).mapper
     heard = EncodedClip(torch.rand(2, 64), torch.rand(2, 12), torch.rand(2, 1024, 12))
     with torch.inference_mode():
         tokens = mapper(heard)
@@ -218,7 +218,7 @@ def test_the_transformer_is_of_the_size_that_the_paper_implies() -> None:
 
 @pytest.fixture
 def with_gpt2(tiny: Mellow) -> Mellow:
-    return seeded(replace(tiny.config, lm=SMALL_GPT2), seed=2)
+    return build_untrained(replace(tiny.config, lm=SMALL_GPT2), seed=2)
 
 
 def test_gpt2_answers_and_is_saved_and_read_back(with_gpt2: Mellow, tokenizer: Tokenizer, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_workers_that_only_die_end_the_run_in_one_line(tmp_path: Path, monkeypat
     assert (ran.status, ran.out) == (1, "")
     (line,) = [line for line in ran.err.splitlines() if line.startswith("alm-bench: ")]
     assert "3 workers in a row died before they answered anything" in line
-    assert line.endswith("finished items are kept, and the same command goes on from them")
+    assert line.endswith("finished items are kept, and the same command resumes the run")
     kept = stored(only_run(tmp_path / "there"))
     assert [row["id"] for row in kept] == ["item-000", "item-001", "item-002", "item-003"]
     flag.unlink()

@@ -20,7 +20,7 @@ from alm_bench.train import loop
 from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.loop import Trainer
 from alm_bench.train.report import Board
-from alm_bench.train.setup import Prepared, prepare
+from alm_bench.train.setup import TrainingSetup, prepare
 
 CALLS = ("replace", "rename", "unlink", "rmdir")
 FOLDERS = ("state", "best", "last")
@@ -76,7 +76,7 @@ def in_child(work: Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def train(config: TrainConfig, prepared: Prepared) -> None:
+def train(config: TrainConfig, prepared: TrainingSetup) -> None:
     Trainer(config, prepared, lambda entry: None).run()
 
 

@@ -16,7 +16,7 @@ from alm_bench.mellow.checkpoint import TOKENIZER, WEIGHTS, load_folder
 from alm_bench.mellow.config import PUBLISHED, LanguageModelConfig
 from alm_bench.mellow.generate import generate
 from alm_bench.mellow.lm import build_lm
-from alm_bench.mellow.model import Mellow, seeded
+from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.train.checkpoint import Folder
 from alm_bench.train.config import CONFIGS, LoraConfig, TrainConfig, load_config
 from alm_bench.train.loop import Trainer
@@ -206,7 +206,7 @@ def test_adapters_of_smollm2s_queries_and_values(r: int, added: int) -> None:
 
 def test_adapters_change_nothing_untrained_and_merge_to_the_same_logits(network: Path) -> None:
     shape = network_shape(replace(load_config("mellow-v0").model, network=str(network)))
-    model = seeded(shape)
+    model = build_untrained(shape)
     inputs = torch.randn(2, 9, shape.lm.width, generator=torch.Generator().manual_seed(0))
 
     def logits(which: Mellow) -> torch.Tensor:
@@ -225,7 +225,7 @@ def test_adapters_change_nothing_untrained_and_merge_to_the_same_logits(network:
     assert (trained - plain).abs().max() > 0.1
     whole = merge_lora(model)
     torch.testing.assert_close(logits(whole), trained, rtol=1e-4, atol=1e-4)
-    assert whole.state_dict().keys() == seeded(shape).state_dict().keys()
+    assert whole.state_dict().keys() == build_untrained(shape).state_dict().keys()
     assert torch.equal(logits(model), trained)
     assert adapters(model)
     sequences, items = list(inputs), ["a", "b"]
@@ -270,7 +270,7 @@ def test_a_run_of_an_older_version_is_resumed(shrink: Callable[[str], TrainConfi
 
 
 def test_adapters_of_modules_that_are_not_there_are_one_line(network: Path) -> None:
-    model = seeded(network_shape(replace(load_config("mellow-v0").model, network=str(network))))
+    model = build_untrained(network_shape(replace(load_config("mellow-v0").model, network=str(network))))
     with pytest.raises(UsageError, match=r"lora: .*nope") as caught:
         add_lora(model, LoraConfig(r=2, alpha=2, targets=("nope",)), 0)
     assert "\n" not in str(caught.value)

@@ -6,7 +6,7 @@ import torch
 
 from alm_bench.core import DataError, UsageError
 from alm_bench.data import LocalRoot
-from alm_bench.train.audioset import Tagged, read_tags
+from alm_bench.train.audioset import TagFile, read_tags
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.loop import Trainer
 from alm_bench.train.setup import prepare
@@ -24,8 +24,8 @@ CLASSES = 'index,mid,display_name\n0,/m/dog,"Dog"\n1,/m/cat,"Cat"\n2,/m/car,"Car
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[..., Tagged]:
-    def of(name: str, text: str, classes: str | None = CLASSES) -> Tagged:
+def read(tmp_path: Path) -> Callable[..., TagFile]:
+    def of(name: str, text: str, classes: str | None = CLASSES) -> TagFile:
         (tmp_path / name).write_text(text)
         if classes is not None:
             (tmp_path / "classes.csv").write_text(classes)
@@ -34,12 +34,12 @@ def read(tmp_path: Path) -> Callable[..., Tagged]:
     return of
 
 
-def test_weak_labels_are_of_the_whole_clip(read: Callable[..., Tagged]) -> None:
+def test_weak_labels_are_of_the_whole_clip(read: Callable[..., TagFile]) -> None:
     tagged = read("weak.csv", '# YTID, start, end, labels\na, 0.0, 10.0, "/m/cat,/m/dog"\nb, 30.0, 40.0, "/m/car"\n')
     assert tagged.targets(steps=8, seconds=10.0).tolist() == [[1, 1, 0], [0, 0, 1]]
 
 
-def test_strong_labels_are_placed_in_time(read: Callable[..., Tagged]) -> None:
+def test_strong_labels_are_placed_in_time(read: Callable[..., TagFile]) -> None:
     head = "segment_id\tstart_time_seconds\tend_time_seconds\tlabel\n"
     tagged = read("strong.tsv", head + "a\t0.0\t5.0\t/m/dog\na\t7.6\t7.7\t/m/cat\nb\t9.0\t10.0\t/m/car\n")
     target = tagged.targets(steps=10, seconds=10.0)
@@ -49,7 +49,7 @@ def test_strong_labels_are_placed_in_time(read: Callable[..., Tagged]) -> None:
     assert target[1].sum() == target[1, 9, 2] == 1
 
 
-def test_without_a_class_file_classes_are_in_order_of_name(read: Callable[..., Tagged]) -> None:
+def test_without_a_class_file_classes_are_in_order_of_name(read: Callable[..., TagFile]) -> None:
     assert read("weak.csv", 'a, 0, 10, "dog,cat"\n', classes=None).classes == ["cat", "dog"]
 
 
@@ -70,7 +70,7 @@ def test_without_a_class_file_classes_are_in_order_of_name(read: Callable[..., T
         ),
     ],
 )
-def test_malformed_tag_files_are_refused(read: Callable[..., Tagged], name: str, text: str, said: str) -> None:
+def test_malformed_tag_files_are_refused(read: Callable[..., TagFile], name: str, text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read(name, text)
 
@@ -82,7 +82,7 @@ def test_malformed_tag_files_are_refused(read: Callable[..., Tagged], name: str,
         ("mid,display_name\n/m/dog,Dog\n", r"classes\.csv: no column 'index'; found mid, display_name"),
     ],
 )
-def test_malformed_class_files_are_refused(read: Callable[..., Tagged], classes: str, said: str) -> None:
+def test_malformed_class_files_are_refused(read: Callable[..., TagFile], classes: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
         read("weak.csv", 'a, 0, 10, "/m/dog"\n', classes=classes)
 
@@ -106,7 +106,7 @@ def test_an_encoder_learns_from_a_tag_file(recipe: Callable[..., TrainConfig], r
     prepared.model.eval()
     with torch.inference_mode():
         encoded = prepared.model.encoder.encode(prepared.corpus.logmels[range(4)])
-    assert prepared.model.encoder.heard(encoded).clipwise.argmax(dim=1).tolist() == [0, 1, 2, 3]
+    assert prepared.model.encoder.to_probabilities(encoded).clipwise.argmax(dim=1).tolist() == [0, 1, 2, 3]
 
 
 def test_tags_alone_are_nothing_to_answer(recipe: Callable[..., TrainConfig], reasonaqa: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from alm_bench.core import AudioError, AudioRef
 from alm_bench.demo import demo_root, training_rows
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.features import LogMels, clip_content
-from alm_bench.train.setup import Prepared, prepare
+from alm_bench.train.setup import TrainingSetup, prepare
 from alm_bench.train.sources import clip_key
 
 Recipe = Callable[..., TrainConfig]
@@ -36,7 +36,7 @@ def table(file: Path, root: Path) -> str:
     return f'[[data]]\nfile = "{file}/train.json"\nroot = "{root}"\n'
 
 
-def prepared(config: TrainConfig, cache: Path) -> Prepared:
+def prepared(config: TrainConfig, cache: Path) -> TrainingSetup:
     return prepare(config, cache, lambda *_: None)
 
 

@@ -11,22 +11,22 @@ import pytest
 from alm_bench.core import UsageError
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.mixture import groups, sample_mixture
-from alm_bench.train.setup import Prepared, prepare
+from alm_bench.train.setup import TrainingSetup, prepare
 from alm_bench.train.sources import Row
 
 
-def drawn(prepared: Prepared, steps: Any, count: int) -> list[Row]:
+def drawn(prepared: TrainingSetup, steps: Any, count: int) -> list[Row]:
     numbers = np.concatenate([steps[step] for step in range(count)])
     return [prepared.corpus.row(int(number))[0].rows[prepared.corpus.row(int(number))[1]] for number in numbers]
 
 
 @pytest.fixture
-def prepared(recipe: Callable[..., TrainConfig], tmp_path: Path) -> Prepared:
+def prepared(recipe: Callable[..., TrainConfig], tmp_path: Path) -> TrainingSetup:
     """Twelve rows: two of part acd-1, ten of audiocaps_mcq."""
     return prepare(recipe(), tmp_path, lambda *_: None)
 
 
-def test_a_mix_gives_parts_their_shares(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
+def test_a_mix_gives_parts_their_shares(prepared: TrainingSetup, recipe: Callable[..., TrainConfig]) -> None:
     stage = replace(recipe().stage[0], mix={"acd-*": 3.0, "AudioCaps_MCQ": 1.0})
     parts = Counter(
         row.subtype for row in drawn(prepared, sample_mixture(prepared.corpus, stage, prepared.lengths, 0), 3)
@@ -34,25 +34,25 @@ def test_a_mix_gives_parts_their_shares(prepared: Prepared, recipe: Callable[...
     assert parts == {"acd-1": 9, "audiocaps_mcq": 3}
 
 
-def test_parts_that_a_mix_leaves_out_are_not_drawn(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
+def test_parts_that_a_mix_leaves_out_are_not_drawn(prepared: TrainingSetup, recipe: Callable[..., TrainConfig]) -> None:
     stage = replace(recipe().stage[0], mix={"acd-1": 1.0})
     assert {row.subtype for row in drawn(prepared, sample_mixture(prepared.corpus, stage, prepared.lengths, 0), 4)} == {
         "acd-1"
     }
 
 
-def test_without_a_mix_every_row_is_drawn_once(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
+def test_without_a_mix_every_row_is_drawn_once(prepared: TrainingSetup, recipe: Callable[..., TrainConfig]) -> None:
     steps = sample_mixture(prepared.corpus, recipe().stage[0], prepared.lengths, 0)
     assert sorted(np.concatenate([steps[step] for step in range(3)]).tolist()) == list(range(12))
 
 
-def test_weights_of_zero_leave_nothing_to_draw(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
+def test_weights_of_zero_leave_nothing_to_draw(prepared: TrainingSetup, recipe: Callable[..., TrainConfig]) -> None:
     source = replace(prepared.corpus.sources[0], config=replace(prepared.corpus.sources[0].config, weight=0.0))
     with pytest.raises(UsageError, match="no row would be drawn: every weight of"):
         groups(replace(prepared.corpus, sources=[source]), {})
 
 
-def test_a_mix_of_unknown_parts_names_the_known(prepared: Prepared, recipe: Callable[..., TrainConfig]) -> None:
+def test_a_mix_of_unknown_parts_names_the_known(prepared: TrainingSetup, recipe: Callable[..., TrainConfig]) -> None:
     stage = replace(recipe().stage[0], mix={"cle": 1.0})
     with pytest.raises(UsageError, match="mix names 'cle'; parts of the data: acd-1, audiocaps_mcq"):
         sample_mixture(prepared.corpus, stage, prepared.lengths, 0)

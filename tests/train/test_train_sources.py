@@ -6,7 +6,7 @@ import pytest
 
 from alm_bench.core import DataError
 from alm_bench.train.config import DataConfig
-from alm_bench.train.paraphrase import Phrasing
+from alm_bench.train.paraphrase import Paraphrases
 from alm_bench.train.sources import read_source
 
 Rows = list[dict[str, object]]
@@ -76,7 +76,7 @@ def test_an_unknown_part_names_the_known_ones(reasonaqa: Path) -> None:
 def test_keys_are_asked_in_other_words_and_captions_answered_as_published() -> None:
     import random
 
-    phrasing = Phrasing.shipped()
+    phrasing = Paraphrases.load_shipped()
     asked = {phrasing.rewrite("caption the audio", "A dog barks.", random.Random(seed)) for seed in range(40)}
     assert {answer for _, answer in asked} == {"the audio 1 is a dog barks."}
     assert len({prompt for prompt, _ in asked}) == len(phrasing.prompts["caption the audio"])

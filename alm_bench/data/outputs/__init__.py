@@ -1,6 +1,6 @@
 """Files of outputs that other programs wrote, in whatever shape they come."""
 
-from alm_bench.data.outputs.captions import Captioned, read_captions
+from alm_bench.data.outputs.captions import CaptionedItem, read_captions
 from alm_bench.data.outputs.formats import known_formats
 from alm_bench.data.outputs.matching import Match, check_golds, match, pair_outputs, read_answered
 from alm_bench.data.outputs.stored import (
@@ -14,7 +14,7 @@ from alm_bench.data.outputs.stored import (
 )
 
 __all__ = [
-    "Captioned",
+    "CaptionedItem",
     "Columns",
     "Duplicates",
     "Match",

@@ -1,4 +1,4 @@
-"""A file of captions beside what they are compared with."""
+"""Reader of files with candidate captions and their references."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,26 +12,31 @@ from alm_bench.data.readers import check_unique_ids
 
 
 @dataclass(frozen=True, slots=True)
-class Captioned:
-    """A candidate caption and what it is compared with. `id` is the item's number where the file has none."""
+class CaptionedItem:
+    """A candidate caption with its references."""
 
     id: str
+    """Id of the item, or its number (from 1) in a file without ids."""
+
     candidate: str
+    """Caption to be scored."""
+
     references: tuple[str, ...]
+    """One or more reference captions."""
 
 
-def read_captions(path: Path) -> list[Captioned]:
-    """Items with `candidate`, `references` and, where there is one, `id`: rows of JSON, JSONL, CSV or TSV.
+def read_captions(path: Path) -> list[CaptionedItem]:
+    """Read items with `candidate`, `references` and optionally `id` from JSON, JSONL, CSV or TSV.
 
-    References are a list of texts; in a CSV's cell a JSON list, or one text. Raises DataError naming file and item.
+    References are a list of texts; in a CSV cell a JSON list, or one text. Raises DataError naming file and item.
     """
     rows = read_rows(path, lambda row: "candidate" in row)
     if not rows:
         raise DataError(f"{path}: holds no captions")
-    return check_unique_ids((_captioned(path, number, row) for number, row in enumerate(rows, start=1)), path)
+    return check_unique_ids((_parse_item(path, number, row) for number, row in enumerate(rows, start=1)), path)
 
 
-def _captioned(path: Path, number: int, row: Mapping[str, Any]) -> Captioned:
+def _parse_item(path: Path, number: int, row: Mapping[str, Any]) -> CaptionedItem:
     where = f"{path}: item {number}"
     for key in ("candidate", "references"):
         if key not in row:
@@ -47,4 +52,4 @@ def _captioned(path: Path, number: int, row: Mapping[str, Any]) -> Captioned:
     if any(not text.strip() for text in references):
         raise DataError(f"{where}: a reference is empty, expected a text")
     name = number if row.get("id") in (None, "") else row["id"]
-    return Captioned(str(name), row["candidate"], tuple(references))
+    return CaptionedItem(str(name), row["candidate"], tuple(references))

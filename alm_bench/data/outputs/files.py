@@ -1,5 +1,5 @@
-"""A file of rows in whatever container it comes: JSON and what is nested in it, JSONL, CSV, TSV, xlsx, inspect_ai's
-.eval. Nothing in it is run, and no more of an archive is unpacked than `MOST_BYTES`."""
+"""Reader of rows from any container: JSON with nested lists, JSONL, CSV, TSV, xlsx, inspect_ai's .eval. Nothing in a
+file is executed, and at most `MOST_BYTES` of an archive are unpacked."""
 
 import json
 import re
@@ -32,8 +32,8 @@ IsRow = Callable[[RawRow], bool]
 
 
 def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
-    """The file's rows. In an object, these are the list (or the mapping from ids) of what `is_row` takes for a row,
-    the least deep one: `details`, `results`, `samples`.
+    """Read the file's rows. In an object, they are the least deeply nested list (or mapping from ids) whose elements
+    satisfy `is_row`: `details`, `results`, `samples`.
 
     `{"id": "text"}` gives rows with `id` and `model_output`. Raises DataError for a file without rows, or with several
     such lists.
@@ -45,9 +45,9 @@ def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
         return read_csv(path, [], "\t" if kind == "tsv" else ",")
     document = read_jsonl(path) if kind == "jsonl" else read_json(path)
     if isinstance(document, list) and len(document) == 1 and kind == "jsonl":  # an object on one line
-        document = document if is_row(document[0]) else _unnested(path, document[0], is_row, document)
+        document = document if is_row(document[0]) else _find_rows(path, document[0], is_row, document)
     if isinstance(document, Mapping):
-        document = _unnested(path, document, is_row)
+        document = _find_rows(path, document, is_row)
     if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
         found = "a list with other things in it" if isinstance(document, list) else f"a {type(document).__name__}"
         raise DataError(f"{path}: found {found}, expected a JSON list of objects, one an item")
@@ -55,7 +55,7 @@ def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
 
 
 def _kind(path: Path) -> str:
-    """By content first: JSONL under `.json` is common."""
+    """Detect the file type, by content before suffix: JSONL under `.json` is common."""
     text = read_text(path).lstrip()
     if text.startswith("["):
         return "json"
@@ -75,8 +75,8 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _unnested(path: Path, document: Mapping[str, Any], is_row: IsRow, otherwise: Any = None) -> Any:
-    """The rows inside an object; `otherwise`, or DataError, where it has none."""
+def _find_rows(path: Path, document: Mapping[str, Any], is_row: IsRow, otherwise: Any = None) -> Any:
+    """Return the rows inside an object; without any, `otherwise`. Raises DataError if that is None."""
     for level in _levels(document):
         found = {name: rows for name, value in level.items() if (rows := _rows_in(value, is_row)) is not None}
         if len(found) > 1:
@@ -97,7 +97,7 @@ def _unnested(path: Path, document: Mapping[str, Any], is_row: IsRow, otherwise:
 
 
 def _levels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The values of an object by dotted path: the object itself, then all of its first level, and so on."""
+    """Yield the values of an object by dotted path, level by level, beginning with the object itself."""
     level: dict[str, Any] = {"": document}
     for _ in range(DEEPEST + 1):
         if not level:
@@ -113,7 +113,7 @@ def _levels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _rows_in(value: Any, is_row: IsRow) -> list[RawRow] | None:
-    """A list of rows, or a mapping from ids to rows."""
+    """Return the rows of a list of objects, or of a mapping from ids to objects; None for other values."""
     if isinstance(value, list):
         return value if value and all(isinstance(row, dict) for row in value) and any(map(is_row, value)) else None
     if isinstance(value, Mapping) and value and all(isinstance(row, dict) for row in value.values()):
@@ -171,7 +171,7 @@ _LARGE = ("events", "messages", "store", "timelines", "events_data")
 
 
 def _check_size(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
-    """No member gives more bytes than it declares: its reader ends there."""
+    """Check the declared sizes of an archive's members; its reader never returns more of a member than it declares."""
     largest = max((member.file_size for member in members), default=0)
     total = sum(member.file_size for member in members)
     if largest > MOST_MEMBER_BYTES or total > MOST_BYTES:
@@ -195,7 +195,7 @@ def _read_sample(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) 
 
 
 def _read_workbook(path: Path) -> Sequence[RawRow]:
-    """The first sheet, its first row the header."""
+    """Read the first sheet, whose first row is the header."""
     try:
         import openpyxl
     except ImportError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alm_bench.core import DataError, Sample
 from alm_bench.data.inline_options import NO_GOLD, find_answer_index, fold_option, strip_letters
-from alm_bench.data.outputs.row import Described
+from alm_bench.data.outputs.row import QuestionInfo
 from alm_bench.data.outputs.stored import Columns, StoredOutput, StoredOutputs, read_questions, read_stored
 
 MOST_UNKNOWN = 0.05
@@ -18,13 +18,19 @@ FEW = 3
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What outputs have in common with questions: `common` ids, `unknown` ids that no question has, `unanswered`
-    questions. `differing` are common ids whose options or golds differ, as far as both sides have them."""
+    """Agreement of a file of outputs with a task's questions."""
 
     common: int
+    """Number of ids that both have."""
+
     unknown: tuple[str, ...]
+    """Ids of outputs that no question has."""
+
     unanswered: int
+    """Number of questions without an output."""
+
     differing: tuple[str, ...]
+    """Common ids whose options or references differ, where both sides have them."""
 
     @property
     def fits(self) -> bool:
@@ -60,7 +66,7 @@ class Match:
 
 
 def match(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
-    """Compare the outputs with questions, by id, and where both sides have options or golds by these."""
+    """Compare outputs with questions by id, and by options and references where both sides have them."""
     by_id = {sample.id: sample for sample in samples}
     known = [(item, by_id[item.in_file]) for item in stored.items.values() if item.in_file in by_id]
     unknown = [item.in_file for item in stored.items.values() if item.in_file not in by_id]
@@ -73,7 +79,7 @@ def match(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
     )
 
 
-def _differs(asked: Described, sample: Sample) -> bool:
+def _differs(asked: QuestionInfo, sample: Sample) -> bool:
     if not sample.choices:
         return False
     theirs = [fold_option(text) for text in strip_letters(sample.choices)]
@@ -95,10 +101,10 @@ def read_answered(
 
 
 def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list[tuple[Sample, str]]:
-    """A file's items with their texts: options and golds are its own, or those of `annotations`.
+    """Return a file's items with their texts; options and references come from the file, or from `annotations`.
 
-    An item without text has the empty one; a gold that is no option has no target. Raises DataError for items that
-    nothing describes, and for annotations that are not those of the file's own questions.
+    An item without text gets an empty one; a reference that is no option gives no target. Raises DataError for items
+    without a question, and for annotations that do not belong to the file's own questions.
     """
     asked = {item.in_file: item.question for item in stored.items.values()}
     if annotations is not None:
@@ -107,8 +113,8 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
         if found.differing or not found.common:
             own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
             problem = found.problem(next(iter(stored.items)))
-            raise DataError(f"{stored.called}: {problem} ({annotations}){own}")
-    return [_answered(item, asked, annotations or stored.path) for item in stored.items.values()]
+            raise DataError(f"{stored.label}: {problem} ({annotations}){own}")
+    return [_pair_item(item, asked, annotations or stored.path) for item in stored.items.values()]
 
 
 def check_golds(samples: Sequence[Sample], path: Path) -> None:
@@ -121,7 +127,7 @@ def check_golds(samples: Sequence[Sample], path: Path) -> None:
         )
 
 
-def _answered(item: StoredOutput, asked: Mapping[str, Described], where: Path) -> tuple[Sample, str]:
+def _pair_item(item: StoredOutput, asked: Mapping[str, QuestionInfo], where: Path) -> tuple[Sample, str]:
     question = asked.get(item.in_file)
     if question is None or not question.complete:
         raise DataError(
@@ -130,7 +136,7 @@ def _answered(item: StoredOutput, asked: Mapping[str, Described], where: Path) -
     return _sample(item.id, question), item.text or ""
 
 
-def _sample(name: str, question: Described) -> Sample:
+def _sample(name: str, question: QuestionInfo) -> Sample:
     skip = None if question.target is not None else NO_GOLD
     fields = {"question": question.question or ""}
     return Sample(name, fields, choices=question.choices, target=question.target, gold=question.gold, skip=skip)

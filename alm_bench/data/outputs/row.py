@@ -38,37 +38,59 @@ GOLD_COLUMNS = ("answer", "reference", "target", "gold", "correct_answer")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row as every format gives it. `text` is raw: a string, a list around one, null, or MISSING; `id`, `choices` and
-    `gold` are raw too. `fields` are the row's other parts, for the breakdowns of a task."""
+    """One row in the common form that every format is converted to."""
 
     text: Any = MISSING
+    """Raw model output: a string, a list with one string, null, or MISSING."""
+
     id: Any = MISSING
+    """Raw id."""
+
     question: Any = MISSING
+    """Text of the question."""
+
     choices: Any = MISSING
+    """Raw options."""
+
     gold: Any = MISSING
+    """Raw reference."""
+
     fields: RawRow = field(default_factory=dict)
+    """Other columns, for the breakdowns of a task."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """Another program's rows. `fits` tells them by their keys; `read` takes a row and its number (from 0). Rows that
-    differ in `view` are several views of one output: those of the file's first are taken."""
+    """File format of another program."""
 
     name: str
+    """Name for messages."""
+
     fits: Callable[[RawRow], bool]
+    """Recognises a row by its keys."""
+
     read: Callable[[RawRow, int], Row]
+    """Converts a row, given its number from 0."""
+
     view: str | None = None
+    """Column that tells several views of one output apart; only rows with the first row's value are used."""
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """What a row says of its question. `target` is the gold's index among `choices`, None where it is none of them or
-    not known."""
+class QuestionInfo:
+    """Question of a row, as far as the file gives it."""
 
     question: str | None
+    """Text of the question."""
+
     choices: tuple[str, ...]
+    """Texts of the options."""
+
     gold: str | None
+    """Text of the reference."""
+
     target: int | None
+    """Index of the reference among `choices`, None if it is unknown or none of them."""
 
     @property
     def complete(self) -> bool:
@@ -157,7 +179,7 @@ def own_id(row: RawRow) -> str | None:
     return next((name for name in found if name), None)
 
 
-def describe(row: Row) -> Described:
+def describe(row: Row) -> QuestionInfo:
     """The question of a row, its options without letters, and which of them is the gold.
 
     Options that the row does not list are cut out of its question, where that has a lettered list; a question that
@@ -172,7 +194,7 @@ def describe(row: Row) -> Described:
         if cut.choices and (same or not choices):
             question, choices = cut.question, choices or cut.choices
     target = None if gold is None else _find_gold(gold, choices)
-    return Described(question, choices, gold if target is None else choices[target], target)
+    return QuestionInfo(question, choices, gold if target is None else choices[target], target)
 
 
 def _find_gold(gold: str, choices: Sequence[str]) -> int | None:

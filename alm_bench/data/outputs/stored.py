@@ -20,8 +20,8 @@ from alm_bench.data.outputs.row import (
     MISSING,
     QUESTION_COLUMNS,
     TEXT_COLUMNS,
-    Described,
     Format,
+    QuestionInfo,
     RawRow,
     Row,
     describe,
@@ -41,11 +41,16 @@ PLAIN = "rows"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Keys or dotted paths of the text and the id; None: those of the file's format."""
+    """Columns of a file of outputs."""
 
     text: str | None = None
+    """Key or dotted path of the model output; None: that of the file's format."""
+
     id: str | None = None
+    """Key or dotted path of the id; None: that of the file's format."""
+
     duplicates: Duplicates = "error"
+    """How to treat ids that repeat."""
 
     def __post_init__(self) -> None:
         if self.duplicates not in get_args(Duplicates):
@@ -54,14 +59,22 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class StoredOutput:
-    """One item: `text` is None where the file has none for it. `repeats` is the id in the file of an item that got
-    another id, since that one repeats."""
+    """One item of a file of outputs."""
 
     id: str
+    """Unique id."""
+
     text: str | None
-    question: Described
+    """Model output, None if the file has none for this item."""
+
+    question: QuestionInfo
+    """The item's question, as far as the file gives it."""
+
     fields: RawRow
+    """Other columns."""
+
     repeats: str | None = None
+    """The id in the file, if it repeats and `id` is a numbered one."""
 
     @property
     def in_file(self) -> str:
@@ -84,22 +97,27 @@ class StoredOutput:
 
 @dataclass(frozen=True, slots=True)
 class StoredOutputs:
-    """The items of a file, by id, in its order."""
+    """A file of outputs."""
 
     path: Path
+    """The file."""
+
     format: str
+    """Name of its format."""
+
     items: Mapping[str, StoredOutput]
+    """Items by id, in the file's order."""
 
     @property
     def complete(self) -> bool:
-        """Whether the file holds its own questions: options and gold of every item. Golds of which none is an option
-        (indices, say) are no golds that it can be scored by."""
+        """True if the file contains its own questions: options and reference of every item. References of which none is
+        an option (indices, say) cannot be scored against and do not count."""
         asked = [item.question for item in self.items.values()]
         return all(question.complete for question in asked) and any(question.target is not None for question in asked)
 
     @property
-    def called(self) -> str:
-        """The file's name, and the format where that is another program's."""
+    def label(self) -> str:
+        """Label for messages: the file's name, and its format if another program's."""
         return self.path.name if self.format == PLAIN else f"{self.path.name} ({self.format})"
 
 
@@ -228,10 +246,10 @@ def _number_repeats(path: Path, items: Sequence[StoredOutput]) -> dict[str, Stor
     return found
 
 
-def read_questions(path: Path) -> dict[str, Described]:
-    """By id, the questions of a file of annotations. Raises DataError."""
+def read_questions(path: Path) -> dict[str, QuestionInfo]:
+    """Read the questions of an annotation file, by id. Raises DataError."""
     rows = read_rows(path, lambda row: own_id(row) is not None)
-    found: dict[str, Described] = {}
+    found: dict[str, QuestionInfo] = {}
     for number, row in enumerate(rows):
         read: Any = next((one.read for one in known_formats() if one.fits(row)), _read_plain)
         plain = read(row, number)

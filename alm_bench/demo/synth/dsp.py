@@ -18,17 +18,25 @@ _TABLE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """One performance of a sound: `n` samples, the instance's random draws, and factors on its own pitch and pace.
-
-    `starts` are the first samples of its units (none for a continuous sound), `gap` the samples between two of them.
-    """
+    """Parameters of one rendering of a sound."""
 
     n: int
+    """Number of samples."""
+
     rng: np.random.Generator
+    """Random generator of this rendering."""
+
     pitch: float
+    """Factor on the type's own pitch."""
+
     tempo: float
+    """Factor on the type's own tempo."""
+
     starts: tuple[int, ...]
+    """First samples of its units, empty for a continuous sound."""
+
     gap: int
+    """Samples between the starts of two units."""
 
     def around(self, value: float, spread: float = 0.06) -> float:
         """`value`, give or take the share `spread`."""

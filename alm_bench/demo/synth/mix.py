@@ -25,7 +25,7 @@ def _starts(rng: np.random.Generator, repeats: int, gap: int) -> tuple[int, ...]
 
 
 def _play(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
-    """One event type at its own loudness, before gain."""
+    """Render one event type at its own loudness, before gain."""
     rng = np.random.default_rng(seed)
     rate = rate_of(item.type) if rate_of(tag) else 0.0
     gap = seconds(1 / (rate * item.tempo)) if rate else n

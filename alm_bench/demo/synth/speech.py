@@ -72,7 +72,7 @@ def whisper(take: Take) -> Wave:
 
 
 def counting(take: Take) -> Wave:
-    """One long word of two vowels at a time, each said with the same fall, evenly spaced."""
+    """Synthesise evenly spaced two-vowel words, each with the same falling pitch."""
     base, size = take.around(155 * take.pitch), _throat(take, 1.03)
     units = []
     for _ in take.starts:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from alm_bench.core import AudioRef, Decoding, UsageError
-from alm_bench.mellow.encoder import Encoded
+from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.generate import generate
 from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.config import StageConfig
@@ -75,7 +75,7 @@ class Answers(Objective):
         for number in rows:
             source, index = corpus.row(int(number))
             row = source.rows[index]
-            prompt, answer = source.phrased(index, step)
+            prompt, answer = source.paraphrase(index, step)
             first.append(corpus.place[clip_key(row.clips[0])])
             second.append(_second_clip(data, row.clips, step, index))
             prompts.append(data.protocol.prompt_ids(prompt, data.tokenizer, data.config.prompt))
@@ -89,7 +89,7 @@ class Answers(Objective):
             answers=answers,
         )
         if data.encoded is not None:
-            batch.encoded = Encoded(*(part[used] for part in data.encoded))
+            batch.encoded = EncoderOutput(*(part[used] for part in data.encoded))
         else:
             batch.logmel = data.logmel(used, step)
         return batch
@@ -100,7 +100,7 @@ class Answers(Objective):
 
     def sequences(self, batch: AnswerBatch) -> list[Tensor]:
         """Return the embeddings that each answer of a batch follows, (length, width)."""
-        tokens = self.model.mapper(self.model.encoder.heard(batch.encode(self.model)))
+        tokens = self.model.mapper(self.model.encoder.to_probabilities(batch.encode(self.model)))
         second = [None if clip < 0 else tokens[clip] for clip in batch.second]
         return self.model.sequences(tokens[list(batch.first)], second, batch.prompts)
 

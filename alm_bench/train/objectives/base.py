@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from alm_bench.mellow.encoder import Encoded
+from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.batches import Corpus, StageData
 from alm_bench.train.config import StageConfig
@@ -37,7 +37,7 @@ class ClipBatch:
     logmel: Tensor | None = None
     """Log-mels (clips, frames, mels) float32; None if `encoded` is set."""
 
-    encoded: Encoded | None = None
+    encoded: EncoderOutput | None = None
     """Outputs of a frozen encoder for the clips, in place of log-mels."""
 
     def to(self, device: torch.device) -> Self:
@@ -46,16 +46,16 @@ class ClipBatch:
             value = getattr(self, field.name)
             if isinstance(value, Tensor):
                 moved[field.name] = value.to(device)
-            elif isinstance(value, Encoded):
-                moved[field.name] = Encoded(*(part.to(device) for part in value))
+            elif isinstance(value, EncoderOutput):
+                moved[field.name] = EncoderOutput(*(part.to(device) for part in value))
         return replace(self, **moved)
 
-    def encode(self, model: Mellow) -> Encoded:
+    def encode(self, model: Mellow) -> EncoderOutput:
         """Return the encoder's outputs for the clips."""
         if self.encoded is not None:
             return self.encoded
         assert self.logmel is not None, "a batch has log-mels or encoded clips"
-        encoded: Encoded = model.encoder.encode(self.logmel)
+        encoded: EncoderOutput = model.encoder.encode(self.logmel)
         return encoded
 
 

@@ -12,7 +12,7 @@ def _fits_openai(row: RawRow) -> bool:
 
 
 def _read_openai(row: RawRow, number: int) -> Row:
-    """A request that failed has no text; a refusal is what the model said."""
+    """Read a line; a failed request has no text, and a refusal counts as the model's text."""
     chat = look_up(row, "response.body.choices.0.message")
     if isinstance(chat, Mapping):
         return Row(text=chat.get("content") or chat.get("refusal") or chat.get("content"), id=row["custom_id"])
@@ -23,7 +23,7 @@ def _read_openai(row: RawRow, number: int) -> Row:
 
 
 def _last_message(output: Any) -> Any:
-    """Of the items that a response consists of: reasoning and calls of tools are no answers."""
+    """Return the content of a response's last message; reasoning and tool calls are not answers."""
     items = output if isinstance(output, list) else []
     messages = [item for item in items if isinstance(item, Mapping) and item.get("type") == "message"]
     return messages[-1].get("content") if messages else None

@@ -18,17 +18,20 @@ def _read(row: RawRow, number: int) -> Row:
         text = look_up(row, "output.completion")
     told = row.get("metadata")
     return Row(
-        text=None if text is MISSING else _attached(text, row.get("attachments")),  # a sample that failed has no output
+        text=None
+        if text is MISSING
+        else _resolve_attachment(text, row.get("attachments")),  # a sample that failed has no output
         id=row.get("id", MISSING),
-        question=_attached(message_text(row.get("input")), row.get("attachments")),
+        question=_resolve_attachment(message_text(row.get("input")), row.get("attachments")),
         choices=row.get("choices") or MISSING,
         gold=row["target"],
         fields=told if isinstance(told, Mapping) else {},
     )
 
 
-def _attached(text: Any, attachments: Any) -> Any:
-    """Long texts lie apart from their place, under a hash. One that is not there cannot be taken for the text."""
+def _resolve_attachment(text: Any, attachments: Any) -> Any:
+    """Resolve a long text that is stored separately under a hash. A missing attachment is not replaced by its
+    reference."""
     if not isinstance(text, str) or not text.startswith(_MARK):
         return text
     found = attachments.get(text.removeprefix(_MARK)) if isinstance(attachments, Mapping) else None

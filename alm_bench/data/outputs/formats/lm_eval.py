@@ -23,9 +23,9 @@ def _fits(row: RawRow) -> bool:
 
 
 def _read(row: RawRow, number: int) -> Row:
-    """`resps` is what the model wrote; what a filter left of it (`filtered_resps`) counts where that is missing."""
+    """Read `resps`, the raw model output; a filter's result (`filtered_resps`) is used only if that is missing."""
     doc = row["doc"] if isinstance(row.get("doc"), Mapping) else {}
-    choices = _labelled(first_of(doc, CHOICE_COLUMNS))
+    choices = _unwrap_options(first_of(doc, CHOICE_COLUMNS))
     gold = first_of(doc, GOLD_COLUMNS)
     gold = row.get("target", MISSING) if gold is MISSING else gold
     question = first_of(doc, QUESTION_COLUMNS)
@@ -39,13 +39,13 @@ def _read(row: RawRow, number: int) -> Row:
     )
 
 
-def _labelled(choices: Any) -> Any:
-    """The texts of options that are kept as `{"text": [...], "label": [...]}`."""
+def _unwrap_options(choices: Any) -> Any:
+    """Return the texts of options stored as `{"text": [...], "label": [...]}`."""
     return choices["text"] if isinstance(choices, Mapping) and "text" in choices else choices
 
 
 def _by_index(gold: Any, choices: Any) -> Any:
-    """Golds of multiple-choice tasks are indices, from 0."""
+    """Resolve references of multiple-choice tasks that are indices, from 0."""
     choices = read_written_list(choices) if isinstance(choices, str) else choices
     if isinstance(gold, int) and isinstance(choices, list) and 0 <= gold < len(choices) and gold not in choices:
         return choices[gold]
