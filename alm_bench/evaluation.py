@@ -258,13 +258,15 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
-    budget, models, found = members[0].budget(), _Models(), []
-    for asked, jobs in settled:
-        adapter = models.load(asked)
-        plans = plan_jobs(jobs, adapter, asked.solver)
+    budget, models = members[0].budget(), _Models()
+
+    def forecast(asked: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
+        # a function of its own: its names would keep one model alive while the next is loaded
+        plans = plan_jobs(jobs, models.load(asked), asked.solver)
         budget.check(plans)
-        found += [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
-    return found
+        return [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
+
+    return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 
 def stored_records(plan: "Plan", asked: RunOptions) -> "list[Record]":

@@ -110,8 +110,16 @@ class AdapterEntry:
 class Catalogue:
     tasks: dict[str, TaskEntry] = field(default_factory=dict)
     ablations: dict[str, AblationCard] = field(default_factory=dict)
-    adapters: dict[str, AdapterEntry] = field(default_factory=dict)
+    _adapters: dict[str, AdapterEntry] | None = None
     broken: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def adapters(self) -> dict[str, AdapterEntry]:
+        """Adapters by name. Their modules are imported when somebody first asks: lists of tasks need none of them."""
+        if self._adapters is None:
+            self._adapters = {}
+            _scan_adapters(self)
+        return self._adapters
 
     def task(self, name: str) -> TaskEntry:
         if name in self.ablations:
@@ -263,7 +271,6 @@ def catalogue() -> Catalogue:
     """Everything installed. Cached: plug-ins do not come and go within a process."""
     found = Catalogue()
     _scan_tasks(found)
-    _scan_adapters(found)
     return found
 
 

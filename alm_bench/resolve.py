@@ -99,6 +99,6 @@ def pick_split(entry: "TaskEntry", split: str | None) -> str:
     )
 
 
-def clips(entry: "TaskEntry", root: DataRoot, split: str) -> list[AudioRef]:
+def find_clips(entry: "TaskEntry", root: DataRoot, split: str) -> list[AudioRef]:
     """The clips of a split's questions, with repeats. Raises DataError where the questions are not there."""
     return [ref for sample in entry.create().samples(root, split) for ref in sample.audio]

@@ -118,7 +118,7 @@ class Results(_Shown):
         return f"<Results: {', '.join(run.folder.name for run in self.runs)}>"
 
     def _blocks(self, form: "Form") -> "list[Block]":
-        from alm_bench.reports import build_results
+        from alm_bench.reports.run_report import build_results
 
         out = self.runs[0].folder.parent if self.runs else None
         return build_results([run.summary for run in self.runs], form, out=out)
@@ -252,9 +252,9 @@ def _demo_clips(summary: Mapping[str, Any]) -> dict[str, AudioRef]:
         return {}
     from alm_bench.demo import demo_root
     from alm_bench.plugins import catalogue
-    from alm_bench.resolve import clips
+    from alm_bench.resolve import find_clips
 
-    return {ref.id: ref for ref in clips(catalogue().task(summary["task"]), demo_root(), summary["split"])}
+    return {ref.id: ref for ref in find_clips(catalogue().task(summary["task"]), demo_root(), summary["split"])}
 
 
 def _encoded(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:

@@ -7,7 +7,9 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.core import AlmBenchError, AudioRef, Decoding, Request, UsageError
+from alm_bench.core.device import make_runtime
 from alm_bench.core.escape import escape_lines, print_notice
+from alm_bench.core.options import pairs
 
 
 def ask(
@@ -30,9 +32,9 @@ def ask(
     clips = audio or []
     if len(clips) > 2:
         raise UsageError(f"ask takes at most two --audio, found {len(clips)}")
-    runtime = common.make_runtime(device, dtype)
+    runtime = make_runtime(device, dtype)
     with common.chatter_aside():
-        adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), runtime)
+        adapter = catalogue().adapter(model).create(pairs(model_arg, "--model-arg"), runtime)
     request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))
     ready = load_clips(0, request, adapter.audio)
     if ready.audio_error is not None:

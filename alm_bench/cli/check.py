@@ -6,6 +6,8 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks, print_text
+from alm_bench.core.device import make_runtime
+from alm_bench.core.options import pairs
 
 
 def check(
@@ -24,9 +26,9 @@ def check(
     from alm_bench.reports.audio_check import build_audio_check
     from alm_bench.runner.audio_check import check_audio, question
 
-    runtime = common.make_runtime(device, dtype)
+    runtime = make_runtime(device, dtype)
     with common.chatter_aside():
-        adapter = catalogue().adapter(model).create(common.pairs(model_arg, "--model-arg"), runtime)
+        adapter = catalogue().adapter(model).create(pairs(model_arg, "--model-arg"), runtime)
         found = check_audio(adapter, sounds=tuple(SOUNDS))
     if json_:
         common.print_json({"model": adapter.identity.label, "question": question(adapter), **found.as_json()})

@@ -1,4 +1,4 @@
-"""What several commands share: options of one meaning, printing; and the names that resolve.py gives them."""
+"""Options that several commands have, and printing."""
 
 import sys
 from collections.abc import Mapping
@@ -8,43 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alm_bench.core.device import check_device_and_dtype, make_runtime
 from alm_bench.core.escape import print_notice
-from alm_bench.core.options import answer_tags, one_of, pairs
-from alm_bench.records.find import RUNS, find_run
-from alm_bench.resolve import (
-    clips,
-    data_folders,
-    metrics_of,
-    named_folder,
-    pick_split,
-    resolve_data,
-    split_names,
-    task_entries,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from alm_bench.records.run import LeftOut
-
-__all__ = [
-    "RUNS",
-    "answer_tags",
-    "check_device_and_dtype",
-    "clips",
-    "data_folders",
-    "find_run",
-    "make_runtime",
-    "metrics_of",
-    "named_folder",
-    "one_of",
-    "pairs",
-    "pick_split",
-    "resolve_data",
-    "split_names",
-    "task_entries",
-]
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 Details = Annotated[

@@ -7,6 +7,7 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import UsageError
+from alm_bench.records.find import RUNS, find_run
 
 
 def compare(
@@ -19,7 +20,7 @@ def compare(
             help="Allow runs that differ in data revision, prompt, parser, option order or answer mode.",
         ),
     ] = False,
-    out: common.Out = common.RUNS,
+    out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
     """Compare runs with the first one, item by item: paired intervals, and p-values adjusted over all cells."""
@@ -29,7 +30,7 @@ def compare(
 
     if len(runs) < 2:
         raise UsageError(f"compare takes two runs or more, {len(runs)} was named")
-    found = [read_run(common.find_run(run, out)) for run in runs]
+    found = [read_run(find_run(run, out)) for run in runs]
     comparison.check(found, different)
     task = catalogue().task(found[0].summary["task"]).create()
     cells = comparison.compare(found, task)

@@ -7,6 +7,7 @@ import typer
 from alm_bench.cli import common, data_get
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import DataRoot
+from alm_bench.resolve import find_clips, named_folder, pick_split, resolve_data, task_entries
 
 if TYPE_CHECKING:
     from alm_bench.data import DataReport
@@ -26,7 +27,7 @@ def info(
     task: TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
 ) -> None:
     """Show the folder layout that a task expects, which files are present, and where to get the others."""
-    _print([_report(entry, data, split, headers=False) for entry in common.task_entries(task, "data info")], json_)
+    _print([_report(entry, data, split, headers=False) for entry in task_entries(task, "data info")], json_)
 
 
 @app.command()
@@ -34,7 +35,7 @@ def verify(
     task: TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
 ) -> None:
     """Like info, and open every clip. Exits 1 if something that a run needs is missing or unreadable."""
-    reports = [_report(entry, data, split, headers=True) for entry in common.task_entries(task, "data verify")]
+    reports = [_report(entry, data, split, headers=True) for entry in task_entries(task, "data verify")]
     _print(reports, json_)
     if not all(report["complete"] for report in reports):
         raise typer.Exit(1)
@@ -43,10 +44,10 @@ def verify(
 def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -> dict[str, Any]:
     from alm_bench.data import inspect
 
-    split = common.pick_split(entry, named)
-    root = common.resolve_data(entry, split, common.named_folder(choice), {})
+    split = pick_split(entry, named)
+    root = resolve_data(entry, split, named_folder(choice), {})
     needed = [file for file in entry.card.files if file.split == split]
-    clips = common.clips(entry, root, split) if any(root.has(file) for file in needed) else []
+    clips = find_clips(entry, root, split) if any(root.has(file) for file in needed) else []
     return _as_json(entry, split, root, inspect(entry.card, root, clips, split=split, headers=headers))
 
 

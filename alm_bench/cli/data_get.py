@@ -10,7 +10,8 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import DataError, UsageError
-from alm_bench.core.options import split_pair
+from alm_bench.core.options import one_of, split_pair
+from alm_bench.resolve import find_clips, pick_split, task_entries
 
 if TYPE_CHECKING:
     from alm_bench.data import Fetcher, FetchResult
@@ -77,10 +78,10 @@ def _tasks(
         every = [entry for _, entry in sorted(catalogue().tasks.items())]
         entries = [entry for entry in every if split is None or split in entry.card.splits]
         if not entries:
-            common.one_of(split or "", {name for entry in every for name in entry.card.splits}, "--split")
+            one_of(split or "", {name for entry in every for name in entry.card.splits}, "--split")
     else:
-        entries = common.task_entries(named, "data get")
-    splits = [common.pick_split(entry, split) for entry in entries]
+        entries = task_entries(named, "data get")
+    splits = [pick_split(entry, split) for entry in entries]
     with lock_folder(folder):
         for entry, chosen in zip(entries, splits, strict=True):
             missing = _Missing(entry, folder, chosen)
@@ -97,7 +98,7 @@ class _Missing:
         from alm_bench.data import LocalRoot, inspect_clips
 
         try:
-            clips = common.clips(self._entry, LocalRoot(self._folder), self._split)
+            clips = find_clips(self._entry, LocalRoot(self._folder), self._split)
         except DataError:
             return None
         return len(inspect_clips(clips).missing)

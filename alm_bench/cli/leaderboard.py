@@ -9,13 +9,14 @@ from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
+from alm_bench.records.find import RUNS
 
 
 def leaderboard(
     runs: Annotated[
         list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs. [default: all finished ones]")
     ] = None,
-    out: common.Out = common.RUNS,
+    out: common.Out = RUNS,
     to: Annotated[Path, typer.Option(metavar="DIR", help="Folder for leaderboard.md and leaderboard.csv.")] = Path(
         "results"
     ),

@@ -9,6 +9,9 @@ from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
+from alm_bench.core.options import one_of
+from alm_bench.records.find import RUNS
+from alm_bench.resolve import task_entries
 
 if TYPE_CHECKING:
     from alm_bench.records.run import LeftOut
@@ -19,16 +22,16 @@ def ls(
     tasks: Annotated[
         str | None, typer.Option(metavar="T[,T]", help="Only these tasks or collections, and their runs.")
     ] = None,
-    out: common.Out = common.RUNS,
+    out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
     """List tasks, models or runs."""
-    common.one_of(what, ("tasks", "models", "runs"), "ls")
+    one_of(what, ("tasks", "models", "runs"), "ls")
     rows, left_out = _runs(out) if what == "runs" else ({"tasks": _tasks, "models": _models}[what](), [])
     if tasks is not None:
         if what == "models":
             raise UsageError("--tasks goes with tasks and runs, found ls models")
-        names = {entry.card.name for entry in common.task_entries(tasks, "--tasks")}
+        names = {entry.card.name for entry in task_entries(tasks, "--tasks")}
         rows = [row for row in rows if row["task"].removesuffix(" (demo)") in names]
     common.report_left_out(left_out)
     if json_:

@@ -1,7 +1,7 @@
 """`alm-bench parse`: what is read in a text, and why."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +11,7 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.output import print_text
 from alm_bench.core import Parsed, UsageError
+from alm_bench.core.options import one_of
 
 if TYPE_CHECKING:
     from alm_bench.reports import Fields
@@ -40,12 +41,14 @@ def parse(
 
     Please quote the printed line when you report a parsing error.
     """
-    form = common.one_of(form, FORMS, "--form")
+    from alm_bench import api
+
+    kind: Any = one_of(form, FORMS, "--form")
     options = _choices(form, choices)
     if several and form != "choice":
         raise UsageError(f"--several goes with --form choice, found --form {form}")
     said = _text(text)
-    parsed = _parser(form, options, several, question, common.answer_tags(answer_tag))(said)
+    parsed = api.parse(said, options, form=kind, several=several, question=question, answer_tag=answer_tag or ())
     if json_:
         entry: dict[str, Any] = {"form": form, "text": said, **asdict(parsed)}
         common.print_json({**entry, "choices": options, "question": question})
@@ -85,23 +88,6 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _parser(
-    form: str, options: Sequence[str], several: bool, question: str | None, tags: tuple[str, ...]
-) -> Callable[[str], Parsed]:
-    from alm_bench.parsing import parse_choice, parse_label, parse_number, parse_yes_no
-    from alm_bench.parsing.plain import ENTAILMENT
-
-    if several:
-        from alm_bench.parsing import parse_choices
-
-        return lambda text: parse_choices(text, options, answer_tags=tags)
-    if form == "choice":
-        return lambda text: parse_choice(text, options, answer_tags=tags)
-    if form == "entailment":
-        return lambda text: parse_label(text, ENTAILMENT, tags)
-    return lambda text: (parse_yes_no if form == "yes_no" else parse_number)(text, question, tags)
 
 
 def _report(parsed: Parsed, text: str, options: Sequence[str]) -> "Fields":

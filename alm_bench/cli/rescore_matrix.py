@@ -8,6 +8,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks
+from alm_bench.core.options import answer_tags, one_of
 
 
 def rescore_matrix(
@@ -36,8 +37,8 @@ def rescore_matrix(
     from alm_bench.reports.rescoring import build_rescore_matrix
     from alm_bench.scoring.other_parsers import Answer, matrix
 
-    which: Any = "error" if duplicates is None else common.one_of(duplicates, ("first", "last", "each"), "--duplicates")
-    tags = common.answer_tags(answer_tag)
+    which: Any = "error" if duplicates is None else one_of(duplicates, ("first", "last", "each"), "--duplicates")
+    tags = answer_tags(answer_tag)
     stored = read_stored(outputs, Columns(column, id_, which))
     answers = [Answer(sample, text, tags) for sample, text in pair_outputs(stored, annotations)]
     check_golds([answer.sample for answer in answers], annotations or outputs)

@@ -11,6 +11,7 @@ from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import CACHE_MB, UsageError
 from alm_bench.core.escape import print_notice
+from alm_bench.records.find import RUNS
 
 if TYPE_CHECKING:
     from alm_bench.records.run import Run
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 def run(
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model name, Hugging Face ORG/NAME, ./file.py:Class, or package.module:Class (repeatable)."),
+        typer.Option(
+            metavar="M",
+            help="Model name, Hugging Face ORG/NAME, ./file.py:Class, or package.module:Class (repeatable).",
+        ),
     ] = None,
     tasks: Annotated[str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated.")] = None,
     config: Annotated[
@@ -111,7 +115,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Estimate calls, minutes of audio, tokens and cost; send no request.")
     ] = False,
-    out: common.Out = common.RUNS,
+    out: common.Out = RUNS,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
     details: common.Details = False,
     json_: common.Json = False,
@@ -163,7 +167,8 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
     from alm_bench.cli.progress import Bars
     from alm_bench.evaluation import forecast_all, run_all
     from alm_bench.records.summary import document
-    from alm_bench.reports import build_end, build_run, find_screen
+    from alm_bench.reports import find_screen
+    from alm_bench.reports.run_report import build_end, build_run
 
     out, folder = sys.stdout, members[0].out
     form = find_screen(out).form

@@ -8,6 +8,8 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks
 from alm_bench.core.escape import print_notice
+from alm_bench.core.options import answer_tags
+from alm_bench.records.find import RUNS, find_run
 
 
 def score(
@@ -20,7 +22,7 @@ def score(
         typer.Option(metavar="M[,M]|all", help="Metrics for sentences. [default: those of the run]"),
     ] = None,
     answer_tag: common.AnswerTag = None,
-    out: common.Out = common.RUNS,
+    out: common.Out = RUNS,
     details: common.Details = False,
     json_: common.Json = False,
 ) -> None:
@@ -31,11 +33,12 @@ def score(
     from alm_bench.cli.progress import Bars
     from alm_bench.evaluation import rescore_run
     from alm_bench.records.summary import document
-    from alm_bench.reports import build_run, find_screen
+    from alm_bench.reports import find_screen
+    from alm_bench.reports.run_report import build_run
 
-    folders = [common.find_run(run, out) for run in runs]  # a name that fits none is met before anything is written
-    solver = None if solvable_by is None else common.find_run(solvable_by, out)
-    tags = common.answer_tags(answer_tag)
+    folders = [find_run(run, out) for run in runs]  # a name that fits none is met before anything is written
+    solver = None if solvable_by is None else find_run(solvable_by, out)
+    tags = answer_tags(answer_tag)
     summaries = []
     for folder in folders:
         run, reparsed = rescore_run(folder, solver, metrics, tags, Bars())

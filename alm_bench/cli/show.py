@@ -7,6 +7,8 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.output import print_text
 from alm_bench.core import STATUSES, UsageError
+from alm_bench.core.options import one_of
+from alm_bench.records.find import RUNS, find_run
 
 if TYPE_CHECKING:
     from alm_bench.records.schema import Record
@@ -18,7 +20,7 @@ def show(
     status: Annotated[str | None, typer.Option(help="Only items with this status.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Only this item.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of items.")] = 10,
-    out: common.Out = common.RUNS,
+    out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
     """Show items of a run: question, options, raw text, parsed answer, reference, clip."""
@@ -27,8 +29,8 @@ def show(
     from alm_bench.reports.items import build_item
 
     if status is not None:
-        common.one_of(status, STATUSES, "--status")
-    folder = common.find_run(run, out)
+        one_of(status, STATUSES, "--status")
+    folder = find_run(run, out)
     records, _ = read_records(folder)
     records.sort(key=lambda record: record.index)
     chosen = [

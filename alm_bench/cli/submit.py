@@ -9,6 +9,8 @@ from alm_bench.cli import common
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.core.protocols import Submits
+from alm_bench.records.find import RUNS, find_run
+from alm_bench.resolve import task_entries
 
 
 def submit(
@@ -20,7 +22,7 @@ def submit(
         Path | None, typer.Option(metavar="FILE", help="File to write. [default: submission.json in the run's folder]")
     ] = None,
     annotations: Annotated[Path | None, typer.Option(help="Path of the task's question file, if it has moved.")] = None,
-    out: common.Out = common.RUNS,
+    out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
     """Write the official submission file of a run."""
@@ -28,11 +30,11 @@ def submit(
     from alm_bench.core.foreign import dump_json
     from alm_bench.records.store import read_header, read_records
 
-    named = common.task_entries(task, "submit")
+    named = task_entries(task, "submit")
     plugins = {entry.card.name: entry.create() for entry in named}
     if not any(isinstance(plugin, Submits) for plugin in plugins.values()):
         raise UsageError(f"task {', '.join(plugins)} has no official submission")
-    folder = common.find_run(run, out)
+    folder = find_run(run, out)
     header = read_header(folder)
     plugin = plugins.get(header["task"]["name"])
     if plugin is None:

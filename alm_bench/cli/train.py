@@ -7,6 +7,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.core import UsageError
+from alm_bench.core.options import pairs
 
 app = typer.Typer()
 
@@ -41,7 +42,7 @@ def train(
         raise UsageError("train takes --config NAME|FILE (alm-bench train --help), or `export RUN`")
     from alm_bench.train.config import load_config
 
-    changes = common.pairs(set_, "--set")
+    changes = pairs(set_, "--set")
     changes |= {"model.init": init} if init else {}
     changes |= {"missing_audio": missing_audio} if missing_audio else {}
     changes |= {"out": str(out)} if out else {}

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alm_bench.reports.blocks import Cell, Column, Table
-from alm_bench.reports.figures import metric_cell, title_of
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -44,6 +43,8 @@ def result_cell(summary: Mapping[str, Any] | None) -> Cell:
     """Return a finished run's main metric, named unless it is accuracy."""
     if summary is None:
         return Cell(("not finished",))
+    from alm_bench.reports.figures import metric_cell, title_of  # numpy, which lists of tasks and models do without
+
     name = summary["main"]
     cell = metric_cell(summary["metrics"].get(name), name)
     if name == "accuracy":

@@ -15,10 +15,11 @@ from alm_bench.plugins import catalogue
 from alm_bench.records.run import Run, read_run
 from alm_bench.records.schema import Record
 from alm_bench.records.summary import summarise
-from alm_bench.reports import build_run, render
+from alm_bench.reports import render
 from alm_bench.reports.comparison import build_comparison, compare, examples
 from alm_bench.reports.leaderboard import as_csv, build_leaderboard
 from alm_bench.reports.ranking import build_sections
+from alm_bench.reports.run_report import build_run
 from alm_bench.scoring import metrics
 from alm_bench.scoring.grounding import Pair, effects
 from alm_bench.scoring.metrics import MetricSpec
