@@ -375,8 +375,8 @@ class RunFailedError(AlmBenchError):
 
 
 class RunInterrupted(KeyboardInterrupt):  # as KeyboardInterrupt, it is no error of the program
-    """Ctrl-C ended a run; `results` has what was done, which is on disk: the same call goes on from there."""
+    """Ctrl-C ended a run; `results` has what was done, which is on disk: the same call resumes it."""
 
     def __init__(self, results: Results) -> None:
-        super().__init__("all finished items are kept: the same call goes on from here")
+        super().__init__("all finished items are kept: the same call resumes the run")
         self.results = results

@@ -84,7 +84,6 @@ def _models() -> list[dict[str, Any]]:
 
     from alm_bench.plugins import catalogue
 
-    _broken()
     rows = []
     for name, entry in sorted(catalogue().adapters.items()):
         options = getattr(entry.cls, "Options", None)
@@ -99,6 +98,7 @@ def _models() -> list[dict[str, Any]]:
                 "what": entry.summary,
             }
         )
+    _broken()  # after they were loaded: until then nobody knows which of them cannot be
     return rows
 
 

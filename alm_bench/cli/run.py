@@ -198,7 +198,7 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
 
 def describe_kept(fresh: bool) -> str:
     """Say what an interruption leaves."""
-    return f"all finished items are kept: the same command{' without --fresh' if fresh else ''} goes on from here"
+    return f"all finished items are kept: the same command{' without --fresh' if fresh else ''} resumes the run"
 
 
 def print_forecasts(forecasts: "Sequence[Forecast]", json_: bool) -> None:

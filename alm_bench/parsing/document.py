@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
-from alm_bench.parsing.languages import Cues, detect_cues
+from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.statements import Statement, find_statements
 from alm_bench.parsing.tags import Tag, find_tags
 from alm_bench.parsing.text import ENDS, Span, blank, fold, word_spans, words
@@ -18,14 +18,15 @@ from alm_bench.parsing.text import ENDS, Span, blank, fold, word_spans, words
 _MARKUP = re.compile(
     r"<\s*\|[^|<>]{0,30}\|\s*>|</?(?:s|eos|bos|pad|unk|b|i|u|em|strong|p|br|div|span|end_of_turn|start_of_turn|eot)\s*/?>"
     r"|```(?!json|xml|text|markdown|md)[a-z+#]+[^`]*(?:```|\Z)"
-    r"|```[a-z]*|\A\s*(?:assistant|user|system|model)\b(?:\s*:|(?=\s))|\\(?=[\"'])|\\[()\[\],;! ]"
+    r"|```[a-z]*|\\(?=[\"'])|\\[()\[\],;! ]"
     r"|\\(?:text|textbf|textit|mathrm|mathbf|mathit|mathsf|operatorname)\b|\*\*|__"
 )
+_SPEAKER = re.compile(r"\s*(?:assistant|user|system|model)\b(?:\s*:|(?=\s))")
 _EXAMPLE = re.compile(r"\(\s*e\.\s?g\.[^)\n]*(?:\)|$)", re.MULTILINE)
-_END = re.compile(
-    rf"[{re.escape(ENDS)}]++(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bmr\.)(?<!\bmrs\.)(?<!\bdr\.)"
-    r"(?<!\n\d\.)(?<!\n\d\d\.)"
-    r"(?=[\s\"')\]*_}<]|$|[^\x00-\x7f])|[。।؟]|\n|</"
+_END = re.compile(  # begins with a set of characters, for which the others are passed over at once
+    rf"[{re.escape(ENDS)}\n<](?:(?<=[{re.escape(ENDS)}])[{re.escape(ENDS)}]*+"
+    r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bmr\.)(?<!\bmrs\.)(?<!\bdr\.)(?<!\n\d\.)(?<!\n\d\d\.)"
+    r"(?=[\s\"')\]*_}<]|$|[^\x00-\x7f])|(?<=[。।؟\n])|(?<=<)/)"
 )
 _FINISHED = re.compile(rf"[{re.escape(ENDS)}>)\]}}*`）」$][\s\"'*_]*\Z|\w\"\s*\Z")
 _WORD = re.compile(r"\w")
@@ -38,7 +39,8 @@ LONGEST = 1000
 class Document:
     """One text. `original` is the text as it came, `plain` folded and as long, with markup and reasoning left blank.
 
-    `cut` is true where the text ends within reasoning that was never closed. `tags` are all tags of the table.
+    `words` are where the words of `plain` are (see `text.word_spans`), `cues` the phrases of the languages that it
+    shows. `cut` is true where the text ends within reasoning that was never closed. `tags` are all tags of the table.
     """
 
     def __init__(self, text: str, answer_tags: Sequence[str] = ()) -> None:
@@ -52,27 +54,19 @@ class Document:
         if hidden and not words(visible):  # nothing but reasoning
             visible = blank(self._shown, hidden[:-1]) if not self.cut else visible
         self.plain = visible
+        self.words = word_spans(visible)
+        self.cues = detect_cues(visible)
 
     def leave_blank(self, spans: Iterable[Span]) -> None:
         """Replace parts of the text, in order, by spaces."""
         self.plain = blank(self.plain, spans)
-        self.__dict__.pop("words", None)
-
-    @cached_property
-    def words(self) -> list[Span]:
-        """The words outside the reasoning, in order; see `text.word_spans`."""
-        return word_spans(self.plain)
+        self.words = word_spans(self.plain)
 
     def count_words(self, start: int, end: int) -> int:
         """Count the words between two positions; in scripts without blanks, a run of characters is one."""
         if not self.plain.isascii():
             return len(words(self.plain[start:end]))
         return bisect_left(self.words, (end,)) - bisect_left(self.words, (start,))
-
-    @cached_property
-    def cues(self) -> Cues:
-        """The phrases of the languages that the text shows."""
-        return detect_cues(self.plain)
 
     @cached_property
     def sentences(self) -> list[Span]:
@@ -190,6 +184,8 @@ def _reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]:
 def _markup(folded: str, tags: Sequence[Tag]) -> Iterator[Span]:
     for tag in tags:
         yield tag.span
+    if speaker := _SPEAKER.match(folded):
+        yield speaker.span()
     for pattern in (_MARKUP, _EXAMPLE):
         for match in pattern.finditer(folded):
             yield match.span()

@@ -118,7 +118,9 @@ def _same(telling: list[str], said: list[str], option: list[str]) -> bool:
 
 def _inside(telling: list[str], said: list[str], option: list[str]) -> bool:
     """All the option's words among others; a numeral is no such word."""
-    return not Counter(option) - Counter(said) and not set(option) <= _numerals() and len("".join(option)) > 1
+    words = set(option)
+    held = words.issubset(said) and (len(words) == len(option) or Counter(option) <= Counter(said))
+    return held and not words <= _numerals() and len("".join(option)) > 1
 
 
 def _fragment(telling: list[str], said: list[str], option: list[str]) -> bool:

@@ -27,7 +27,7 @@ _JOINED = re.compile(
 )
 _COMPLETED = r"(?:@predicates|@choosing|@links|:)\s+(?:@position_nouns\s+)?[\"'*(]*\Z"
 _NOUN_BEFORE = r"@position_nouns\s*[:#]?\s*[\"'*$(\[{]*\Z"
-_SINGLE = re.compile(r"(?<![\w'])(?:[a-z]|\d{1,2})" + LETTER_END)
+_SINGLE = re.compile(r"[a-z0-9](?![a-z])(?<![\w'].)(?:(?<=\d)\d)?" + LETTER_END)
 _BRACKETS = re.compile(r"[(\[{]\s*[\"'*$]*\Z")
 _CLOSING = re.compile(r"[\"'*$]*\s*[)\]}]")
 _SENTENCE_ENDS = re.compile(r"[\"'*)]*\s*(?:[.,;!?。]|\Z|\n)")
@@ -148,6 +148,8 @@ class Options:
         found: list[Mention] | None = document.memo.get(self)
         if found is None:
             found = document.memo[self] = self._all(document)
+        if not found or (start <= 0 and end >= len(document.plain)):
+            return found
         first = bisect_left(found, start, key=lambda mention: mention.span[0])
         return list(takewhile(lambda mention: mention.span[1] <= end, islice(found, first, None)))
 

@@ -23,7 +23,7 @@ _SAID = (
     rf"@answer_nouns{_DIRECT}(?:(?!\b(?:because|since|indicat|impl|suggest))(?:[^.\n:=?!<>\[\]。\s]|\s++)){{0,60}}?"
     r"(?:@links\s*:?|\s*(?:[:=]|[-=]+>|\s-\s))"
 )
-_LABEL = r"(?:^|(?<=[\n.!?;>,*#|。]))[\s>#*_\-]{0,12}+@labels[\s*_]*(?:[:=,]|\s-|[-=]+>|\s*\n)"
+_LABEL = r"(?<![^\n.!?;>,*#|。])[\s>#*_\-]{0,12}+@labels[\s*_]*(?:[:=,]|\s-|[-=]+>|\s*\n)"
 _CHOSEN = r"@choosing\s*:?"
 
 LONGEST = 600
@@ -97,7 +97,7 @@ def _boxes(plain: str) -> Iterator[Statement]:
 
 
 def _calls(plain: str) -> Iterator[Statement]:
-    for match in _CALL.finditer(plain) if "(" in plain else ():
+    for match in _CALL.finditer(plain) if "answer(" in plain else ():
         yield Statement("call", match.span(1))
 
 

@@ -26,11 +26,10 @@ LETTER_END = rf"(?!'?[^\W{SINGLES}]|#)"
 """Pattern of a single letter's end: no other letter follows, but a script without blanks may."""
 
 _MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"  # combining marks, which are no \w
-_LETTER = rf"(?:[^\W_{SINGLES}]|[{_MARKS}])"
-_TOKEN = re.compile(rf"[{SINGLES}]|{_LETTER}+#?(?:['.]{_LETTER}+#?)*")
+_LETTERS = rf"(?:[^\W_{SINGLES}]++|[{_MARKS}])+"
+_TOKEN = re.compile(rf"[{SINGLES}]|{_LETTERS}#?(?:['.]{_LETTERS}#?)*")
 _ASCII_TOKEN = re.compile(r"[a-z0-9]+#?(?:['.][a-z0-9]+#?)*")  # the same for ASCII, several times as fast
 _WORDS = re.compile(r"[^\W_]+#?(?:['.][^\W_]+#?)*")
-_ON_THE_LINE = re.compile(r"[^\n]")
 
 
 class Token(NamedTuple):
@@ -64,7 +63,7 @@ def blank(text: str, spans: Iterable[Span]) -> str:
     for start, end in spans:
         if end > done:
             start = max(start, done)
-            parts += [text[done:start], _ON_THE_LINE.sub(" ", text[start:end])]
+            parts += [text[done:start], "\n".join(" " * len(line) for line in text[start:end].split("\n"))]
             done = end
     return "".join([*parts, text[done:]])
 
@@ -81,7 +80,7 @@ def normalise(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    return _WORDS.findall(text)
+    return (_ASCII_TOKEN if text.isascii() and text.islower() else _WORDS).findall(text)
 
 
 def word_spans(plain: str) -> list[Span]:

@@ -57,7 +57,7 @@ class Budget:
         return (
             f"{plan.spec.task}: --max-cost {self.limit:g} is reached with {self.spent:.4f} USD spent{guess}, "
             f"{len(plan.pending) - answered} of {len(plan.pending)} items are not answered; all answers are kept, and "
-            "the same command with a higher --max-cost goes on from here"
+            "the same command with a higher --max-cost resumes the run"
         )
 
 

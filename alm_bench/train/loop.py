@@ -135,7 +135,7 @@ class Trainer:
                 raise AlmBenchError(
                     f"out of memory at step {self.position.step} of stage {self.config.stage[number].name}: lower its "
                     "batch, or raise accumulate (the same step in smaller parts), or set gradient_checkpointing; the "
-                    "run goes on from its last saved step"
+                    "run resumes from its last saved step"
                 ) from error
             tensors = None
         self._save_weights(LAST, self.model)

@@ -115,7 +115,7 @@ def test_ctrl_c_prints_what_there_is_and_how_to_go_on(tmp_path: Path, monkeypatc
     assert f"PARTIAL: {done} of {COUNT} items" in out
     assert re.search(rf"\| mmau \(partial\) +\| Model +\| +{done} +\|", out), out
     assert err.splitlines()[-2:] == [
-        "all finished items are kept: the same command goes on from here",
+        "all finished items are kept: the same command resumes the run",
         "alm-bench: interrupted",
     ]
     assert "Traceback" not in err
@@ -132,7 +132,7 @@ def test_a_fresh_run_goes_on_without_fresh(tmp_path: Path) -> None:
     where = ("--tasks", "mmau", "--data", tmp_path / "data", "--out", tmp_path / "runs", "--fresh")
     ran = alm("run", "--model", name, *where)
     assert ran.status == 130
-    assert "all finished items are kept: the same command without --fresh goes on from here" in ran.err
+    assert "all finished items are kept: the same command without --fresh resumes the run" in ran.err
 
 
 def test_what_is_shown_as_done_is_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 DEFAULT = "english"
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
+_ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")  # the same for folded ASCII, several times as fast
 _NEVER = "(?!)"
 _KEY = re.compile(r"@([a-z_]+)")
+_SIGN_FIRST = re.compile(r"(?:\(\?:)*+(?:[^\w(\\]|\\[^w])")
 _FLAGS = ("name", "script", "signs", "spaced", "stemmer", "articles", "numbers", "synonyms", "answers", "numerals")
 
 
@@ -79,7 +81,7 @@ def detect_cues(plain: str) -> "Cues":
     """Return the phrases of English and of the languages that a folded text shows by its script or its words."""
     keys = {DEFAULT}
     signs = _signs()
-    for word in set(_WORD.findall(plain)).intersection(signs):
+    for word in set((_ASCII_WORD if plain.isascii() else _WORD).findall(plain)).intersection(signs):
         keys.update(signs[word])
     if not plain.isascii():
         keys.update(key for key, script in _scripts() if script.search(plain))
@@ -105,7 +107,11 @@ class Cues:
         for language in self.languages:
             if phrases := language.articles if key == "articles" else language.phrases.get(key):
                 joined = "|".join(phrase.replace(" ", r"\s+") for phrase in phrases)
-                parts.append(rf"(?<!\w)(?:{joined})(?!\w)" if language.spaced else f"(?:{joined})")
+                if not language.spaced:
+                    parts.append(f"(?:{joined})")
+                else:  # \b is several times as fast as the lookbehind, and the same before what begins with a letter
+                    edge = r"(?<!\w)" if any(map(_SIGN_FIRST.match, phrases)) else r"\b"
+                    parts.append(rf"{edge}(?:{joined})(?!\w)")
         return f"(?:{'|'.join(parts)})" if parts else _NEVER
 
     def pattern(self, template: str) -> re.Pattern[str]:

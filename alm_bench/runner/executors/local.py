@@ -69,7 +69,7 @@ def _calls(adapter: Streams, requests: Iterator[Request], decoding: Decoding) ->
     except Exception as error:  # whatever a model's code raises ends its stream
         raise AdapterError(
             f"the adapter's stream() broke: {type(error).__name__}: {error}; finished items are kept, and the same "
-            "command goes on from them"
+            "command resumes the run"
         ) from error
 
 

@@ -26,7 +26,7 @@ from alm_bench.runner.plan import Plan
 
 DEATHS_A_WORKER = 3
 NOTICE_SECONDS = 60.0
-GOES_ON = "finished items are kept, and the same command goes on from them"
+RESUMES = "finished items are kept, and the same command resumes the run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class OnRay:
             self._ray.kill(call.worker)  # one that cannot be reached may be alive
             return BatchResult(self._lost(call.batch, _line(error), queue))
         except errors.RayError as error:
-            raise AdapterError(f"--executor ray: {_line(error)}; {GOES_ON}") from error
+            raise AdapterError(f"--executor ray: {_line(error)}; {RESUMES}") from error
         if call.batch is None:
             self._same(found)
         self._idle.append(call.worker)
@@ -191,7 +191,7 @@ class OnRay:
         if self._deaths > DEATHS_A_WORKER * self._cluster.replicas + size.bit_length():
             raise AdapterError(
                 f"--executor ray: {self._deaths} workers in a row died before they answered anything, the last one: "
-                f"{reason}; {GOES_ON}"
+                f"{reason}; {RESUMES}"
             )
         if batch is None:
             return []
@@ -231,7 +231,7 @@ def _told(error: Any) -> AlmBenchError:
     cause = error.cause
     if isinstance(cause, AlmBenchError):
         return cause
-    return AdapterError(f"--executor ray: a worker failed: {type(cause).__name__}: {_line(cause)}; {GOES_ON}")
+    return AdapterError(f"--executor ray: a worker failed: {type(cause).__name__}: {_line(cause)}; {RESUMES}")
 
 
 def _line(error: BaseException) -> str:
