@@ -197,7 +197,7 @@ def _folders(runs: Names | Path | Results, out: Path) -> list[Path]:
 
 
 def compare(*runs: str | Path | Results, different: bool = False, out: str | Path = RUNS) -> Comparison:
-    """Compare runs of one task with the first, item by item: paired intervals, p-values adjusted over all cells.
+    """Compare runs of one task with the first, item by item: paired intervals and tests.
 
     `runs` are names, folders or results. `different` also compares runs on other revisions, prompts, parsers, orders
     or kinds of answers. Raises UsageError, StoreError.

@@ -270,10 +270,18 @@ def _encoded(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] |
 
 @dataclass(frozen=True, repr=False)
 class Comparison(_Shown):
-    """Runs against the first of them, by item. `cells` are scores by part of the items, p-values adjusted over all."""
+    """Runs against the first of them, by item. `cells` are metrics by part of the items; the p-values of groups are
+    adjusted (Holm) over the groups of a metric."""
 
     runs: "Sequence[Run]"
     cells: "Sequence[Compared]"
+
+    @property
+    def conclusions(self) -> "list[str | None]":
+        """A sentence for each later run: whether it differs from the first by the main metric over all items."""
+        from alm_bench.reports.comparison import conclusion
+
+        return [conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
 
     def _blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.reports.comparison import build_comparison

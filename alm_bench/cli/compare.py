@@ -23,7 +23,7 @@ def compare(
     out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
-    """Compare runs with the first one, item by item: paired intervals, and p-values adjusted over all cells."""
+    """Compare runs with the first one, item by item, by paired tests."""
     from alm_bench.plugins import catalogue
     from alm_bench.records.run import read_run
     from alm_bench.reports import comparison
@@ -39,6 +39,7 @@ def compare(
         return
     print_blocks(comparison.build_comparison(found, cells), end="\n\n" if examples else "\n")
     for run in found[1:] if examples else ():
+        names = comparison.name_models(found[0], run)
         for side, pairs in comparison.examples(found[0], run, task, examples).items():
             for ours, theirs in pairs:
-                print_text(comparison.build_examples(side, ours, theirs), end="\n\n")
+                print_text(comparison.build_examples(side, ours, theirs, names), end="\n\n")

@@ -13,7 +13,7 @@ from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks
 from alm_bench.cli.run import describe_kept, print_forecasts, run
 from alm_bench.core import UsageError
-from alm_bench.core.escape import escape_terminal, print_notice
+from alm_bench.core.escape import print_notice
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
@@ -49,11 +49,12 @@ def noise_ablation(
     """
     from alm_bench.cli.progress import Bars
     from alm_bench.grounding import measure_all, settle_ablations
+    from alm_bench.reports.ablation_plot import FORMATS
     from alm_bench.runner.options import RunOptions
 
     dry_run, json_, details = (options.pop(name) for name in ("dry_run", "json_", "details"))
-    if plot is not None and plot.suffix.lower() not in FIGURES:
-        raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FIGURES)}")
+    if plot is not None and plot.suffix.lower() not in FORMATS:
+        raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
     asked = RunOptions(model=model, tasks=tasks or "", **options)
     with common.chatter_aside():
         settled = settle_ablations(asked, conditions, repeats)
@@ -75,9 +76,6 @@ def noise_ablation(
         raise typer.Exit(1)
 
 
-FIGURES = (".png", ".pdf", ".svg")
-
-
 def _show(
     jobs: "Sequence[Job]", measured: "Sequence[Measured]", adapter: "Adapter", json_: bool, details: bool
 ) -> None:
@@ -97,44 +95,15 @@ def _show(
 
 
 def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
-    """Score against the ratio of clip to noise: clean, decibels, noise alone."""
     from alm_bench.core.files import report_full_disk
+    from alm_bench.reports.ablation_plot import plot_ablation
     from alm_bench.runner.conditions import read_condition
 
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for found in measured:
-        for condition, groups in found.effects.items():
-            effect = groups["all"]["all"]
-            if effect.noise.value is None or effect.clean.value is None:
-                continue
-            if (level := read_condition(condition).level) is not None:
-                curve = curves.setdefault(found.task, [(float("inf"), effect.clean.value)])
-                curve.append((level, effect.noise.value))
-    if not curves:
-        print_notice("no figure: it shows noise levels (gaussian, snr:20), none of which was measured")
-        return
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    levels = sorted({level for curve in curves.values() for level, _ in curve})
-    names = {float("-inf"): "noise alone", float("inf"): "clean"}
-    figure, axes = pyplot.subplots(figsize=(6, 4))
-    for task, curve in curves.items():
-        points = sorted(curve)
-        axes.plot([levels.index(level) for level, _ in points], [100 * v for _, v in points], marker="o", label=task)
-    axes.set_xticks(range(len(levels)), [names.get(level, f"{level:g} dB") for level in levels])
-    axes.set_xlabel("clip to noise")
-    axes.set_ylabel("score, %")
-    axes.set_ylim(bottom=0)
-    axes.set_title(escape_terminal(model), parse_math=False)  # a name is no formula
-    axes.legend()
+    effects = {found.task: {name: groups["all"]["all"] for name, groups in found.effects.items()} for found in measured}
+    levels = {name: read_condition(name).level for found in effects.values() for name in found}
     with report_full_disk(file, "--plot"):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(file, dpi=120, bbox_inches="tight")
-    pyplot.close(figure)
-    print_notice(f"written to {file}")
+        written = plot_ablation(effects, levels, model, file)
+    print_notice(f"written to {file}" if written else "no figure: no condition has a score")
 
 
 def _with_options_of_run(command: Any) -> None:

@@ -7,16 +7,19 @@ from alm_bench.core import Metric
 from alm_bench.records.schema import metric_json
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, Text
 from alm_bench.reports.breakdowns import heading_of
-from alm_bench.reports.figures import SHARE, difference_cell, metric_cell, sort_keys
+from alm_bench.reports.figures import SHARE, difference_cell, format_value, metric_cell, sort_keys
 from alm_bench.scoring.grounding import Effect
+from alm_bench.scoring.verdicts import LEAST_ITEMS
 
 Effects = Mapping[str, Mapping[str, Mapping[str, Effect]]]
 """Effects by condition, grouping and key; of all items under `all`."""
 
 NOTE = (
-    "grounded: the drop is significantly above 0, and the score on changed clips is not significantly above the best "
-    "text-only baseline; partly: only the former; not listening: otherwise. 95 % intervals, paired by item. --json has "
-    "the breakdowns of every condition."
+    "Audio removed: grounded: the clean score beats the best text-only baseline and drops to it; partly: it drops, and "
+    "still beats it; not listening: the answers or at least 90 % of the score stay. Audio degraded: "
+    "robust: at least 90 % of the score stay; sensitive: it drops; no effect: neither is shown. Cannot tell: "
+    f"for the reason given. No verdict below {LEAST_ITEMS} items. 95 % intervals, paired by item. --json has the "
+    "breakdowns of every condition."
 )
 
 
@@ -29,6 +32,7 @@ def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str,
     listened = [(name, groups["all"]["all"]) for name, groups in effects.items() if name not in picked]
     if listened:
         blocks.append(_build_table("condition", listened))
+        blocks += _explain(listened)
     for name, metric in picked.items():
         share = metric_cell(metric_json(metric), SHARE.name).text
         blocks.append(Text(f"{name}: an option is picked all the same in {share} % of the items."))
@@ -37,6 +41,20 @@ def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str,
         if grouping != "all" and keys:
             blocks.append(_build_table(f"{first}: {grouping}", [(key, keys[key]) for key in sort_keys(keys)]))
     return blocks
+
+
+def _explain(effects: Sequence[tuple[str, Effect]]) -> list[Block]:
+    """Return the text-only baseline that verdicts compare with, and why some of them cannot tell, a line a reason."""
+    lines = []
+    if baseline := next((effect for _, effect in effects if effect.baseline is not None), None):
+        name, value = baseline.baseline or ("", 0.0)
+        lines.append(f"Best text-only baseline: {name}, {format_value(value, baseline.score)}.")
+    reasons: dict[str, list[str]] = {}
+    for condition, effect in effects:
+        if effect.verdict is not None and effect.reason is not None:
+            reasons.setdefault(effect.reason, []).append(condition)
+    lines += [f"{', '.join(conditions)}: {reason}." for reason, conditions in reasons.items()]
+    return [Text(line) for line in lines]
 
 
 def _build_table(title: str, rows: Sequence[tuple[str, Effect]]) -> Table:
@@ -63,7 +81,7 @@ def _row(name: str, effect: Effect) -> Row:
     clean, noise = (metric_cell(metric_json(metric), effect.score) for metric in (effect.clean, effect.noise))
     rest = [metric_cell(metric_json(metric), SHARE.name) for metric in (effect.retention, effect.changed)]
     drop = difference_cell(metric_json(effect.drop), effect.score)
-    verdict = effect.verdict or str(effect.reason)
+    verdict = Cell((effect.verdict,)) if effect.verdict else Cell((f"n/a: {effect.reason}", "n/a"), note=effect.reason)
     return [name, effect.clean.n, clean, noise, drop, *rest, verdict]
 
 
@@ -72,6 +90,10 @@ def ablation_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
     names = ("clean", "noise", "drop", "retention", "changed")
     entry = {name: metric_json(getattr(effect, name)) for name in names}
     document = {"task": task, "condition": condition, "score": effect.score, **entry, "verdict": effect.verdict}
+    if effect.baseline is not None:
+        document["text_only_baseline"] = {"name": effect.baseline[0], "value": effect.baseline[1]}
+    if effect.chance is not None:
+        document["chance"] = effect.chance
     return document if effect.reason is None else {**document, "reason": effect.reason}
 
 

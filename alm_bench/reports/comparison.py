@@ -7,14 +7,14 @@ from typing import Any
 from alm_bench.core import HasCorpus, Scored, ScoresItems, Task, UsageError
 from alm_bench.records.run import Run
 from alm_bench.records.schema import Record, metric_json
-from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table
+from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table, Text
 from alm_bench.reports.breakdowns import heading_of
 from alm_bench.reports.figures import difference_cell, format_value, sort_keys
 from alm_bench.reports.provenance import prompt_name
 from alm_bench.scoring.main_score import score_item
 from alm_bench.scoring.metrics import metric_spec
 from alm_bench.scoring.multiple_choice import clips, counts, weights
-from alm_bench.scoring.paired import Difference, corpus_difference, holm, paired_tests
+from alm_bench.scoring.paired import POWER, Difference, corpus_difference, holm, paired_tests
 
 OVERALL = "all"
 SIGNIFICANT = 0.05
@@ -22,14 +22,25 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One score of one part of the items, in the first run and in `second`; `p` is adjusted over all cells."""
+    """One metric of one part of the items, in the first run and in a later one."""
 
     second: str
+    """Folder name of the later run."""
+
     score: str
+    """Name of the metric."""
+
     grouping: str
+    """`all`, or a grouping of the card such as `difficulty`."""
+
     key: str
+    """Value of the grouping."""
+
     difference: Difference
+
     p: float
+    """Over all items the p-value of the difference as it is; of a group adjusted (Holm) over the groups of its metric
+    and pair of runs."""
 
 
 def check(runs: Sequence[Run], different: bool = False) -> None:
@@ -109,9 +120,9 @@ def earned(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task
 
 
 def compare(runs: Sequence[Run], task: Task) -> list[Compared]:
-    """Every later run against the first: each score, over all items and each key of each grouping.
+    """Compare every later run with the first: each metric, over all items and each key of each grouping.
 
-    Raises UsageError for runs without a common score.
+    The difference over all items is the primary test. Raises UsageError for runs without a common metric.
     """
     cells = []
     for run in runs[1:]:
@@ -120,8 +131,45 @@ def compare(runs: Sequence[Run], task: Task) -> list[Compared]:
             names = f"{runs[0].folder.name} and {run.folder.name}"
             raise UsageError(f"{names} have no score in common (answers that are withheld have none)")
         cells += found
-    adjusted = holm([cell.p for cell in cells])
-    return [replace(cell, p=p) for cell, p in zip(cells, adjusted, strict=True)]
+    families: dict[tuple[str, str], list[int]] = {}
+    for index, cell in enumerate(cells):
+        if cell.grouping != OVERALL:
+            families.setdefault((cell.second, cell.score), []).append(index)
+    for family in families.values():
+        for index, p in zip(family, holm([cells[index].p for index in family]), strict=True):
+            cells[index] = replace(cells[index], p=p)
+    return cells
+
+
+def conclusion(runs: Sequence[Run], cells: Sequence[Compared], second: Run) -> str | None:
+    """Return in one sentence what the main metric over all items says; None if that is no common metric."""
+    main = runs[0].summary["main"]
+    cell = next(
+        (cell for cell in cells if (cell.second, cell.score, cell.grouping) == (second.folder.name, main, OVERALL)),
+        None,
+    )
+    if cell is None:
+        return None
+    found = cell.difference
+    figures = (
+        f"{format_value(found.first, main)} vs {format_value(found.second, main)}, "
+        f"{difference_cell(metric_json(found.difference), main).text}, p = {found.p:.2g}"
+    )
+    if found.won is not None:
+        figures += f", {found.won} gained, {found.lost} lost"
+    if cell.p < SIGNIFICANT:
+        second_is_better = ((found.difference.value or 0.0) > 0) == metric_spec(main).higher_is_better
+        return f"{name_models(runs[0], second)[int(second_is_better)]} is better: {figures}."
+    if found.detectable is not None:
+        detectable = format_value(found.detectable, main)
+        figures += f"; a difference of {detectable} would have been detected with {100 * POWER:.0f} % power"
+    return f"No reliable difference: {figures}."
+
+
+def name_models(first: Run, second: Run) -> tuple[str, str]:
+    """Return how to call two runs: by model, or where that is the same by run."""
+    names = str(first.summary["model"]), str(second.summary["model"])
+    return names if names[0] != names[1] else (first.folder.name, second.folder.name)
 
 
 def shared(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
@@ -203,11 +251,11 @@ def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[
 
 
 def build_comparison(runs: Sequence[Run], cells: Sequence[Compared]) -> list[Block]:
-    """Return a table for each later run; a star where the adjusted p-value is below 0.05."""
+    """Return the conclusion and a table for each later run; a star where the p-value is below 0.05."""
     blocks: list[Block] = []
-    base = runs[0].summary["model"]
     for run in runs[1:]:
-        name = run.summary["model"]
+        base, name = name_models(runs[0], run)
+        said = conclusion(runs, cells, run)
         rows = [_row(cell) for cell in cells if cell.second == run.folder.name]
         columns = [
             Column("metric", overflow="end", least=14),
@@ -216,11 +264,16 @@ def build_comparison(runs: Sequence[Run], cells: Sequence[Compared]) -> list[Blo
             Column(base, is_name=True),
             Column(name, is_name=True),
             Column("difference"),
-            Column("won / lost", 3),
-            Column("p (Holm)"),
+            Column("gained / lost", 3),
+            Column("p"),
         ]
-        note = "difference: second minus first, 95 % interval, paired by item; *: p < 0.05 after Holm's correction."
-        blocks += [Heading(f"{name} against {base}", name=max(name, base, key=len)), Table(columns, rows, [note])]
+        note = (
+            "difference: second minus first, 95 % interval, paired by item; *: p < 0.05. The p-value over all items is "
+            "uncorrected; those of groups are corrected (Holm) over the groups of their metric."
+        )
+        blocks.append(Heading(f"{name} against {base}", name=max(name, base, key=len)))
+        blocks += [Text(said)] if said else []
+        blocks.append(Table(columns, rows, [note]))
     return blocks
 
 
@@ -238,14 +291,15 @@ def _row(cell: Compared) -> Row:
     ]
 
 
-def build_examples(side: str, ours: Record, theirs: Record) -> list[Block]:
-    """Return one item that the second run won or lost, with both answers."""
+def build_examples(side: str, ours: Record, theirs: Record, names: tuple[str, str]) -> list[Block]:
+    """Return one item that the second run won or lost, with both answers; `names` are the two runs'."""
     sample = ours.sample
     reference = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
     if sample.targets is not None:
         reference = " + ".join(sample.choices[index] for index in sample.targets)
-    lines = [f"reference: {reference}", f"first: {_answer(ours)}", f"second: {_answer(theirs)}"]
-    return [Fields([("", line) for line in lines], title=f"{side}: {sample.id}: {ours.prompt}")]
+    answers = [f"{name}: {_answer(record)}" for name, record in zip(names, (ours, theirs), strict=True)]
+    lines = [f"reference: {reference}", *answers]
+    return [Fields([("", line) for line in lines], title=f"{side} by {names[1]}: {sample.id}: {ours.prompt}")]
 
 
 def _answer(record: Record) -> str:
@@ -256,4 +310,8 @@ def _answer(record: Record) -> str:
 
 
 def as_json(runs: Sequence[Run], cells: Sequence[Compared]) -> dict[str, Any]:
-    return {"runs": [run.folder.name for run in runs], "cells": [asdict(cell) for cell in cells]}
+    return {
+        "runs": [run.folder.name for run in runs],
+        "conclusions": [conclusion(runs, cells, run) for run in runs[1:]],
+        "cells": [asdict(cell) for cell in cells],
+    }

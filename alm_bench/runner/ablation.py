@@ -90,7 +90,7 @@ def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
             rows = [record.scored() for run in runs for record in run if record.status != "skipped"]
             found.picked[name] = picked_share(rows)
         else:
-            found.effects[name] = effects(ablation.task, pair_items(clean, runs))
+            found.effects[name] = effects(ablation.task, pair_items(clean, runs), condition.keeps_evidence)
     return found
 
 

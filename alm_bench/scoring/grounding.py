@@ -1,20 +1,19 @@
 """What is left of a model's score when its clips say nothing: paired with the clean run, item by item."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, ScoresItems, Task
-from alm_bench.scoring.blind import margin, with_reference
+from alm_bench.scoring.blind import UNIFORM, margin, with_reference
 from alm_bench.scoring.intervals import clustered_interval, mean_interval, share
 from alm_bench.scoring.main_score import has_main_score, main_scores
 from alm_bench.scoring.metrics import metric_spec
 from alm_bench.scoring.multiple_choice import chosen_options, clips, split, weights
-from alm_bench.scoring.paired import difference
-
-Verdict = Literal["grounded", "partly", "not listening"]
+from alm_bench.scoring.paired import paired_tests
+from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,8 @@ class Effect:
     """One part of the items: the score on clean and on changed clips, `drop` = clean - noise (noise - clean where lower
     is better), `retention` = noise / clean, `changed` = the share of items that are answered otherwise.
 
-    `verdict` is None, with a reason, where a figure could not be had. `score` names what an item earns.
+    `verdict` is None, with a reason, where a figure could not be had; "cannot tell" has a reason too. `score` names the
+    metric of an item. `baseline` is the best text-only baseline and its score, `chance` what a uniform guess earns.
     """
 
     clean: Metric
@@ -33,6 +33,8 @@ class Effect:
     verdict: Verdict | None
     reason: str | None = None
     score: str = "accuracy"
+    baseline: tuple[str, float] | None = None
+    chance: float | None = None
 
 
 def missing(reason: str) -> Effect:
@@ -48,13 +50,16 @@ class Pair:
     noisy: Sequence[Scored]
 
 
-def effects(task: Task, found: Sequence[Pair]) -> dict[str, dict[str, Effect]]:
-    """Over all items ("all"), and by the key of each grouping."""
+def effects(task: Task, found: Sequence[Pair], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
+    """Return the effects over all items ("all"), and by the key of each grouping.
+
+    `keeps_evidence`: whether the changed clips may still hold what the answer needs (see `verdicts.judge`).
+    """
     kept = [pair for pair in found if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
     if not kept:
         return {"all": {"all": missing("the items have no answers to be scored by")}}
     try:
-        scored = _Scores.of(task, kept)
+        scored = _Scores.of(task, kept, keeps_evidence)
     except MetricError as error:
         return {"all": {"all": missing(str(error))}}
     place = {id(pair.clean): number for number, pair in enumerate(kept)}
@@ -76,9 +81,10 @@ class _Scores:
     changed: Sequence[float]
     blind: Mapping[str, Sequence[float]]
     bounded: bool
+    keeps_evidence: bool
 
     @staticmethod
-    def of(task: Task, kept: Sequence[Pair]) -> "_Scores":
+    def of(task: Task, kept: Sequence[Pair], keeps_evidence: bool) -> "_Scores":
         name, clean = main_scores(task, [pair.clean for pair in kept])
         repeats = [main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
@@ -86,34 +92,49 @@ class _Scores:
         rows = [pair.clean for pair in kept]
         known = isinstance(task, KnowsBlind) and len(with_reference(rows)) == len(rows)
         blind = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
-        return _Scores(name, kept, clean, noise, changed, blind, bounded=not isinstance(task, ScoresItems))
+        bounded = not isinstance(task, ScoresItems)
+        return _Scores(name, kept, clean, noise, changed, blind, bounded, keeps_evidence)
 
     def effect(self, places: Sequence[int]) -> Effect:
         rows = [self.pairs[place].clean for place in places]
         clean, noise, changed = ([values[p] for p in places] for values in (self.clean, self.noise, self.changed))
         where, each = clips(rows), weights(rows)
         level = share if self.bounded else mean_interval
-        worse = (noise, clean) if metric_spec(self.name).higher_is_better else (clean, noise)
-        drop = difference(*worse, where, each)
-        blind = margin(
-            rows, {name: [values[p] for p in places] for name, values in self.blind.items()}, noise, self.name
-        )
-        if drop.low is None:
-            verdict, reason = None, "one clip says nothing of others"
-        elif blind is None:
-            verdict, reason = None, "no text-only baseline is known item by item"
-        else:
-            verdict, reason = _verdict(drop, blind.beaten), None
-        return Effect(
+        effect = Effect(
             level(clean, where, each),
             level(noise, where, each),
-            drop,
+            paired_tests(*self._worse_first(clean, noise), where, each).difference,
             _retention(clean, noise, where, each),
             share(changed, where, each),
-            verdict,
-            reason,
-            self.name,
+            None,
+            score=self.name,
         )
+        values = {name: [scores[p] for p in places] for name, scores in self.blind.items()}
+        margins = [margin(rows, values, scores, self.name) for scores in (clean, noise)]
+        if margins[0] is not None:
+            guess = float(np.average(values[UNIFORM], weights=each)) if UNIFORM in values else None
+            effect = replace(effect, baseline=(margins[0].row, margins[0].value), chance=guess)
+        if len(set(where)) == 1:
+            return replace(effect, reason="all items are about one clip")
+        if len(rows) < LEAST_ITEMS or effect.drop.low is None:
+            return replace(effect, reason=f"fewer than {LEAST_ITEMS} items")
+        if margins[0] is None or margins[1] is None:
+            return replace(effect, reason="no text-only baseline is known item by item")
+        evidence = Evidence(
+            effect.drop, self._kept(effect.retention), effect.changed.value or 0.0, margins[0], margins[1]
+        )
+        verdict, reason = judge(evidence, self.keeps_evidence)
+        return replace(effect, verdict=verdict, reason=reason)
+
+    def _worse_first(self, clean: Sequence[float], noise: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+        """The scores in the order in which a second one that is better makes a positive difference."""
+        return (noise, clean) if metric_spec(self.name).higher_is_better else (clean, noise)
+
+    def _kept(self, retention: Metric) -> float | None:
+        """The lower end of what is kept; where lower is better, the clean score over the changed one's upper end."""
+        if metric_spec(self.name).higher_is_better:
+            return retention.low
+        return 1 / retention.high if retention.high else None
 
 
 def picked_share(rows: Sequence[Scored]) -> Metric:
@@ -147,11 +168,3 @@ def _retention(clean: Sequence[float], noise: Sequence[float], where: Sequence[s
     if len(set(where)) == 1:
         return Metric(float(value[0]), n=len(clean))
     return Metric(float(value[0]), float(low[0]), float(high[0]), len(clean))
-
-
-def _verdict(drop: Metric, beats_blind: bool) -> Verdict:
-    """`grounded`: the drop's interval lies above 0 and the score in noise does not beat the best text-only baseline;
-    `partly`: the former alone."""
-    if (drop.low or 0.0) <= 0:
-        return "not listening"
-    return "partly" if beats_blind else "grounded"

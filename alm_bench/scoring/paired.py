@@ -1,33 +1,61 @@
 """Two systems on the same items: by how much they differ, and whether chance explains it."""
 
+import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 
 from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metric
-from alm_bench.scoring.intervals import Array, clustered_interval, sum_by_cluster, weighted_mean, wilson_interval
+from alm_bench.scoring.intervals import (
+    CONFIDENCE,
+    Array,
+    clustered_interval,
+    sum_by_cluster,
+    weighted_mean,
+    wilson_interval,
+)
 
 RESAMPLES = 9999
 """Sign flips of the test where items share clips."""
 
+CHUNK = 1111
+"""Sign patterns that are drawn at once."""
+
+BISECTIONS = 24
+
+POWER = 0.8
+"""Probability of finding the difference that is called detectable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The second system's mean score minus the first's, on the same items, with its paired 95 % interval.
-
-    `won` items score higher in the second system, `lost` lower (None for figures that no item has alone). `p` is
-    two-sided: McNemar's exact one where items are independent and right or wrong; where clips repeat, or scores lie
-    between, of flipping whole clips' signs.
-    """
+    """The second system's mean score minus the first's, on the same items."""
 
     first: float
+    """Mean score of the first system."""
+
     second: float
+    """Mean score of the second system."""
+
     difference: Metric
+    """The difference with its paired 95 % interval, which excludes 0 exactly where `p` is below 0.05; for metrics of
+    a whole corpus it is a bootstrap's, which may differ from the test at the border."""
+
     won: int | None
+    """Items that score higher in the second system; None for metrics that no item has alone."""
+
     lost: int | None
+    """Items that score lower in the second system."""
+
     p: float
+    """Two-sided p-value: McNemar's exact test for independent items that are right or wrong, else of flipping the signs
+    of whole clips' differences."""
+
+    detectable: float | None = None
+    """The smallest true difference that the test would have found with 80 % power; None if no item differs."""
 
 
 def difference(
@@ -67,17 +95,59 @@ def paired_tests(
     weights: Sequence[float] | None = None,
     seed: int = 0,
 ) -> Difference:
-    """Scores (0 to 1) of the same items in the same order. Raises ValueError for none, or for unequal counts."""
+    """Compare scores of the same items in the same order. Raises ValueError for none, or for unequal counts."""
     if not first or not len(first) == len(second) == len(clusters):
         raise ValueError(f"{len(first)} and {len(second)} scores of {len(clusters)} items: expected as many, and some")
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     counts = np.ones(len(a)) if weights is None else np.asarray(weights)
     gain = b - a
     won, lost = int((gain > 0).sum()), int((gain < 0).sum())
-    independent = len(set(clusters)) == len(gain) and set(np.unique(gain)) <= {-1.0, 0.0, 1.0}
-    p = mcnemar(won, lost) if independent else sign_flips(sum_by_cluster(clusters, counts * gain), seed)
     ours, theirs = (float(np.average(side, weights=counts)) for side in (a, b))
-    return Difference(ours, theirs, difference(first, second, clusters, weights, seed), won, lost, p)
+    metric = Metric(theirs - ours, n=len(gain))
+    sums = sum_by_cluster(clusters, np.stack([counts * gain, counts], axis=1))
+    if not gain.any():
+        alone = len(sums) == 1
+        metric, p = (metric if alone else replace(metric, low=0.0, high=0.0)), 1.0
+    elif len(sums) == len(gain) and np.ptp(counts) == 0 and set(np.unique(gain)) <= {-1.0, 0.0, 1.0}:
+        p = mcnemar(won, lost)
+        low, high = discordant_interval(won, lost, len(gain))
+        metric = replace(metric, low=low, high=high)
+    else:
+        test = SignFlips(sums[:, 0], sums[:, 1], seed)
+        p = test.p_value(0.0)
+        if (bounds := test.interval(p)) is not None:
+            metric = replace(metric, low=bounds[0], high=bounds[1])
+    return Difference(ours, theirs, metric, won, lost, p, _detectable(sums))
+
+
+def discordant_interval(won: int, lost: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of (won - lost) / n that agrees with McNemar's exact test; some items differ.
+
+    The difference is the share of discordant items times the balance among them, (won - lost) / (won + lost). The test
+    is one of the balance alone, so the bound towards 0 is that of the balance (Clopper and Pearson 1934) at the share
+    that was seen; the bound away from 0 adds the share's uncertainty (Wilson; combined as in Zou and Donner, Statistics
+    in Medicine 2008).
+    """
+    from scipy.stats import binomtest
+
+    discordant = won + lost
+    if won < lost:
+        low, high = discordant_interval(lost, won, n)
+        return -high, -low
+    exact = binomtest(won, discordant).proportion_ci(CONFIDENCE, method="exact")
+    lower, upper = 2 * float(exact.low) - 1, 2 * float(exact.high) - 1
+    share, balance = discordant / n, (won - lost) / discordant
+    most = wilson_interval(discordant, n).high or share
+    reach = math.hypot(share * (upper - balance), balance * (most - share))
+    return share * lower, share * balance + reach
+
+
+def _detectable(sums: Array) -> float | None:
+    """From (clusters, 2) sums of differences and weights: the true difference that is found with 80 % power, by the
+    normal approximation at the observed scatter (Lachin 1992 for McNemar's test)."""
+    scatter = float(np.sqrt((sums[:, 0] ** 2).sum())) / float(sums[:, 1].sum())
+    quantiles = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) + NormalDist().inv_cdf(POWER)
+    return quantiles * scatter or None
 
 
 def corpus_difference(
@@ -131,22 +201,61 @@ def mcnemar(won: int, lost: int) -> float:
 
 
 def sign_flips(gains: Array, seed: int = 0) -> float:
-    """The permutation test of a sum of paired differences, by scipy: under no difference each sign is a coin's toss."""
-    from scipy.stats import permutation_test
+    """The two-sided p-value of a sum of paired differences: under no difference each sign is a coin's toss."""
+    return SignFlips(gains, np.ones(len(gains)), seed).p_value(0.0)
 
-    moved = gains[gains != 0]  # the others add nothing, whatever their sign
-    if len(moved) < 2:  # one clip alone is as likely to go the other way
-        return 1.0
-    result = permutation_test(
-        (moved,),
-        np.sum,
-        permutation_type="samples",
-        vectorized=True,
-        n_resamples=RESAMPLES,
-        batch=256,
-        rng=np.random.default_rng(seed),
-    )
-    return float(result.pvalue)
+
+class SignFlips:
+    """The permutation test of paired differences by cluster, and the interval of all differences that it does not
+    reject (Garthwaite, Biometrics 1996), from the same tosses, so that the two agree.
+
+    All sign patterns are taken where there are at most RESAMPLES, else as many random ones.
+    """
+
+    def __init__(self, gains: Array, weights: Array, seed: int = 0) -> None:
+        """`gains` and `weights`: the sum of a cluster's weighted differences and of its weights, (clusters,) each."""
+        self._total = np.array([gains.sum(), weights.sum()])
+        self._exact = 2 ** len(gains) <= RESAMPLES
+        self._clusters = len(gains)
+        both = np.stack([gains, weights], axis=1)
+        if self._exact:
+            signs = 2.0 * ((np.arange(2 ** len(gains))[:, None] >> np.arange(len(gains))) & 1) - 1
+            self._flipped = signs @ both
+        else:
+            generator = np.random.default_rng(seed)
+            parts = [
+                (2.0 * generator.integers(0, 2, (count, len(gains)), dtype=np.int8) - 1) @ both  # all take much memory
+                for count in [CHUNK] * (RESAMPLES // CHUNK) + [RESAMPLES % CHUNK]
+            ]
+            self._flipped = np.concatenate(parts)
+
+    def p_value(self, difference: float) -> float:
+        """Return the p-value of a mean difference of `difference`."""
+        observed = abs(self._total[0] - difference * self._total[1])
+        flipped = np.abs(self._flipped[:, 0] - difference * self._flipped[:, 1])
+        as_large = int((flipped >= observed * (1 - 1e-9) - 1e-12).sum())
+        return as_large / len(flipped) if self._exact else (as_large + 1) / (len(flipped) + 1)
+
+    def interval(self, p: float) -> tuple[float, float] | None:
+        """Return the 95 % interval, None if so few clusters can reject nothing. `p` is the p-value of 0."""
+        level = 1 - CONFIDENCE
+        if 2 ** (1 - self._clusters) >= level:
+            return None
+        value = float(self._total[0] / self._total[1])
+        bounds = []
+        for direction in (-1.0, 1.0):
+            inside, step = value, max(abs(value), 1e-6)
+            if direction * value <= 0 and p >= level:
+                inside = 0.0  # 0 is not rejected, so that it lies within
+            outside = 0.0 if direction * value < 0 and p < level else inside + direction * step
+            while self.p_value(outside) >= level:
+                inside, step = outside, 2 * step
+                outside = inside + direction * step
+            for _ in range(BISECTIONS):
+                middle = (inside + outside) / 2
+                inside, outside = (middle, outside) if self.p_value(middle) >= level else (inside, middle)
+            bounds.append(inside)
+        return bounds[0], bounds[1]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -1,9 +1,12 @@
 """`compare`: two finished runs item by item."""
 
+import re
 from pathlib import Path
 
 import pytest
 from small_world import alm, mmau, outputs, questions, refusal, replay
+
+from alm_bench.scoring.paired import holm
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +23,7 @@ def answered(name: str, right: int) -> str:
         for i, row in enumerate(rows)
     }
     file = outputs(Path(f"{name}.json"), texts)
-    ran = alm("run", *replay(file), "--tasks", "mmau", "--out", name)
+    ran = alm("run", *replay(file), "--label", name, "--tasks", "mmau", "--out", name)
     assert ran.status == 0, ran.err
     return str(next(Path(name).glob("*/run.json")).parent)
 
@@ -43,16 +46,50 @@ def test_a_better_run_is_found_better_in_every_part() -> None:
     ran = alm("compare", weak, strong, "--examples", "2")
     assert ran.status == 0
     assert "+75.0 [" in ran.out
-    assert ran.out.count("won: ") == 2
-    assert "lost: " not in ran.out
+    assert ran.out.count("won by strong: ") == 2
+    assert "lost by " not in ran.out
+    row = questions(40)[5]
+    example = ran.out.split("won by strong: ")[1]
+    assert example.startswith(row["id"])
+    assert f"strong: {row['answer']!r}" in example
+    assert re.search(r"weak: '\w+'", example)
 
 
-def test_p_values_are_adjusted_over_all_runs() -> None:
-    runs = [answered(name, right) for name, right in (("a", 10), ("b", 15), ("c", 20))]
+def test_the_conclusion_stands_first_and_names_the_better_model() -> None:
+    weak, strong = answered("weak", 5), answered("strong", 35)
+    heading, said = alm("compare", weak, strong).out.split("\n\n")[:2]
+    assert heading == "## strong against weak"
+    assert said.startswith("strong is better: 12.5 vs 87.5, +75.0 [")
+    assert "p = 1.9e-09, 30 gained, 0 lost." in said
+    other = alm("compare", strong, weak, "--json").json["conclusions"]
+    assert other[0].startswith("strong is better: 87.5 vs 12.5, -75.0 [")
+
+
+def test_no_reliable_difference_says_what_would_have_been_found() -> None:
+    first, second = answered("first", 20), answered("second", 23)
+    said = alm("compare", first, second).out.split("\n\n")[1]
+    assert said.startswith("No reliable difference: 50.0 vs 57.5, +7.5 [")
+    assert "p = 0.25, 3 gained, 0 lost; a difference of 12.1 would have been detected with 80 % power." in said
+
+
+def test_runs_of_one_model_are_named_by_their_folders() -> None:
+    run = answered("a", 20)
+    assert Path(run).name in alm("compare", run, run).out.splitlines()[0]
+
+
+def test_only_groups_are_adjusted_each_metric_and_run_for_itself() -> None:
+    runs = [answered(name, right) for name, right in (("a", 10), ("b", 18), ("c", 26))]
     two = alm("compare", *runs[:2], "--json").json["cells"]
     three = alm("compare", *runs, "--json").json["cells"]
     assert len(three) == 2 * len(two)
-    assert three[0]["p"] >= two[0]["p"] >= two[0]["difference"]["p"]
+    assert three[: len(two)] == two, "another run beside them changes nothing"
+    for cell in two:
+        if cell["grouping"] == "all":
+            assert cell["p"] == cell["difference"]["p"]
+    for score in {cell["score"] for cell in two}:
+        groups = [cell for cell in two if cell["score"] == score and cell["grouping"] != "all"]
+        assert [cell["p"] for cell in groups] == pytest.approx(holm([cell["difference"]["p"] for cell in groups]))
+    assert any(cell["p"] > cell["difference"]["p"] for cell in two)
 
 
 def test_runs_on_other_data_are_refused_unless_told() -> None:

@@ -190,15 +190,15 @@ def test_one_clip_and_tasks_without_blind_rows_have_no_verdict() -> None:
     listener = model(Path("m.py"), LISTENS, audio=POLICY)
     asked = ("noise-ablation", "--model", listener, "--json", "--conditions", "gaussian,swap")
     noise, swap = alm(*asked, "--tasks", "mmau", "--data", "one").json["runs"]
-    assert (noise["verdict"], noise["reason"]) == (None, "one clip says nothing of others")
+    assert (noise["verdict"], noise["reason"]) == (None, "all items are about one clip")
     assert "swap takes another clip" in swap["reason"]
-    demo = ("--tasks", "clotho_aqa", "--data", "demo", "--limit", "30")
+    demo = ("--tasks", "clotho_aqa", "--data", "demo", "--limit", "80")
     ran = alm("noise-ablation", "--model", "echo", *demo, "--conditions", "gaussian", "--json")
     (aqa,) = ran.json["runs"]
     assert aqa["verdict"] == "not listening"
     assert aqa["score"] == "binary_accuracy"
-    assert aqa["clean"]["n"] < 30, "open questions are not yes or no"
-    rows = [Scored(Sample(f"q{n}", {}, target=0), "ok", "", None, {"accuracy": n % 2}) for n in range(20)]
+    assert 30 <= aqa["clean"]["n"] < 80, "open questions are not yes or no"
+    rows = [Scored(Sample(f"q{n}", {}, target=0), "ok", "", None, {"accuracy": n % 2}) for n in range(40)]
     effect = effects(cast(Task, Unblind()), [Pair(row, [row]) for row in rows])["all"]["all"]
     assert (effect.verdict, effect.reason) == (None, "no text-only baseline is known item by item")
 

@@ -2,11 +2,20 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest, permutation_test
+from scipy.stats import beta, binomtest, permutation_test
 from sklearn.metrics import f1_score
 
 from alm_bench.scoring.classification import corpus
-from alm_bench.scoring.paired import corpus_difference, holm, mcnemar, paired_tests, sign_flips
+from alm_bench.scoring.intervals import wilson_interval
+from alm_bench.scoring.paired import (
+    SignFlips,
+    corpus_difference,
+    discordant_interval,
+    holm,
+    mcnemar,
+    paired_tests,
+    sign_flips,
+)
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
@@ -63,6 +72,76 @@ def test_sign_flips_are_scipys() -> None:
     expected = permutation_test((gains,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
     assert sign_flips(gains) == pytest.approx(expected, abs=0.01)
     assert sign_flips(np.zeros(5)) == 1.0
+
+
+@pytest.mark.parametrize("kind", ["right or wrong", "several questions a clip", "graded"])
+def test_the_interval_excludes_zero_exactly_where_the_test_rejects(kind: str) -> None:
+    draw = np.random.default_rng(7)
+    rejected = 0
+    for _ in range(60):
+        n, gain = int(draw.integers(14, 90)), draw.uniform(0, 0.35)
+        first = (draw.random(n) < 0.5).astype(float)
+        second = np.where(draw.random(n) < gain, 1.0, np.where(draw.random(n) < 0.1, 0.0, first))
+        clips = list(range(n))
+        if kind == "several questions a clip":
+            clips = [number // 2 for number in clips]
+        elif kind == "graded":
+            first, second = first + draw.normal(0, 0.1, n), second + draw.normal(0, 0.1, n)
+        found = paired_tests(first.tolist(), second.tolist(), clips)
+        low, high = found.difference.low, found.difference.high
+        if low is None or high is None:
+            assert found.p >= 0.05, "so few differ that no difference could be rejected"
+            continue
+        assert low <= float(found.difference.value or 0) <= high
+        assert (low > 0 or high < 0) == (found.p < 0.05), found
+        rejected += found.p < 0.05
+    assert 5 < rejected < 50, "both cases came up"
+
+
+def test_discordant_items_make_the_interval() -> None:
+    """151 won and 139 lost of 1,000: mostly Clopper and Pearson's interval of 151 of 290, as a difference."""
+    low, high = discordant_interval(151, 139, 1000)
+    bounds = beta.ppf([0.025, 0.975], [151, 152], [140, 139])
+    assert (low, high) == pytest.approx(tuple((2 * bounds - 1) * 0.29), abs=1e-4)
+    assert discordant_interval(139, 151, 1000) == pytest.approx((-high, -low))
+    low, high = discordant_interval(30, 0, 40)
+    assert high == pytest.approx(wilson_interval(30, 40).high), "no item was lost: what is uncertain is how many differ"
+    assert 0.5 < low < 0.75
+
+
+@pytest.mark.parametrize("rates", [(0.1, 0.1), (0.25, 0.05), (0.02, 0.0), (0.6, 0.1)])
+def test_intervals_hold_the_true_difference(rates: tuple[float, float]) -> None:
+    draw = np.random.default_rng(6)
+    held = 0
+    for won, lost, _ in draw.multinomial(120, [*rates, 1 - sum(rates)], size=300):
+        low, high = discordant_interval(int(won), int(lost), 120) if won + lost else (0.0, 1.0)
+        held += low <= rates[0] - rates[1] <= high
+    assert held >= 275, "of 300 intervals of 95 %"
+
+
+def test_intervals_of_flipped_signs_hold_the_true_difference() -> None:
+    draw = np.random.default_rng(2)
+    held = 0
+    for _ in range(200):
+        gains = draw.normal(0.3, 1, 40)
+        test = SignFlips(gains, np.ones(40))
+        low, high = test.interval(test.p_value(0.0)) or (0.0, 0.0)
+        held += low <= 0.3 <= high
+    assert 180 <= held <= 199, "of 200 intervals of 95 %"
+
+
+def test_a_detectable_difference_is_found_four_times_of_five() -> None:
+    draw = np.random.default_rng(4)
+    first = [0.0, 1.0] * 100
+    second = np.where(draw.random(200) < 0.2, 1 - np.array(first), first).tolist()
+    found = paired_tests(first, second, list(range(200)))
+    assert found.detectable == pytest.approx(2.8016 * np.sqrt((found.won or 0) + (found.lost or 0)) / 200, rel=1e-4)
+    assert paired_tests(first, first, list(range(200))).detectable is None
+    hits = 0
+    for _ in range(300):
+        gains = draw.normal(found.detectable, np.sqrt(((found.won or 0) + (found.lost or 0)) / 200), 200)
+        hits += abs(gains.mean()) > 1.96 * gains.std(ddof=1) / np.sqrt(200)
+    assert 210 <= hits <= 270
 
 
 def test_holm() -> None:

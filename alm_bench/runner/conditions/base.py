@@ -44,6 +44,10 @@ class Condition:
     silent: ClassVar[bool] = False
     """Whether no evidence is left in the audio: nothing can be heard in any clip."""
 
+    keeps_evidence: ClassVar[bool] = True
+    """Whether what the answer needs may still be in the clips. Only where nothing of them is left can an unchanged
+    score show that a model does not listen."""
+
     without_clips: ClassVar[bool] = False
     """Whether requests have no clip at all, which some models cannot answer."""
 

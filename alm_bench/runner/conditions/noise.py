@@ -13,6 +13,7 @@ class Gaussian(Condition):
     kind: ClassVar = "gaussian"
     title: ClassVar = "Gaussian noise of each clip's RMS in its place."
     random: ClassVar = True
+    keeps_evidence: ClassVar = False
 
     @property
     def level(self) -> float:

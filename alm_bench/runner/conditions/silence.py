@@ -15,6 +15,7 @@ class Silence(Condition):
     kind: ClassVar = "silence"
     title: ClassVar = "Silence in each clip's place."
     silent: ClassVar = True
+    keeps_evidence: ClassVar = False
 
     def change(self, clip: str) -> Change:
         return silence_like
@@ -26,6 +27,7 @@ class NoClip(Condition):
     kind: ClassVar = "none"
     title: ClassVar = "No clip at all."
     silent: ClassVar = True
+    keeps_evidence: ClassVar = False
     without_clips: ClassVar = True
 
     def requests(self, requests: Sequence[Request]) -> list[Request]:

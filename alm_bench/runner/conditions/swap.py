@@ -14,6 +14,7 @@ class Swap(Condition):
     kind: ClassVar = "swap"
     title: ClassVar = "Another clip of the task in each clip's place."
     random: ClassVar = True
+    keeps_evidence: ClassVar = False
 
     def requests(self, requests: Sequence[Request]) -> list[Request]:
         clips = {ref.id: ref for request in requests for ref in request.audio}
