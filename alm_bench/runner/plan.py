@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,7 @@ from alm_bench.runner.items import Items, load_task_items, revision_name
 from alm_bench.runner.loader import clips
 from alm_bench.runner.option_order import order_options, predicted
 from alm_bench.runner.replayed import NOT_KNOWN
+from alm_bench.runner.sampling import draw_items
 from alm_bench.runner.spec import RunSpec, fingerprint
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfile", "soxr")
@@ -87,7 +87,9 @@ def prepare(
     is_replay = getattr(adapter, "stored", False)
     items = load_task_items(spec, task, data) if items is None else items
     spec, everything = replace(spec, data=items.kind), list(items.samples)
-    questions = list(islice(_draw(everything, spec), spec.limit))
+    questions = everything[: spec.limit]
+    if spec.sample is not None:
+        questions = draw_items(everything, spec.sample, spec.seed, task.card.groups)
     _check(spec, adapter, questions)
     fit = fit or fit_adapter(spec, task, prompt, data, adapter, everything)
     adapter = adapter if fit is None else fit.adapter
@@ -152,15 +154,6 @@ def prepare(
         "environment": _environment(),
     }
     return Plan(spec, task, adapter, requests, pending, header, fit)
-
-
-def _draw(samples: Sequence[Sample], spec: RunSpec) -> Sequence[Sample]:
-    """The items that `--sample` draws, in their order; all where it draws none. The draw depends on the seed and on
-    the number of items alone, and a larger one holds every smaller one."""
-    if spec.sample is None:
-        return samples
-    generator = np.random.default_rng(spec.seed)
-    return [samples[int(place)] for place in sorted(generator.permutation(len(samples))[: spec.sample])]
 
 
 def _binding(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpec:
