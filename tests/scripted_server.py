@@ -134,7 +134,7 @@ class Handler(BaseHTTPRequestHandler):
             else "a dog barks in the rain"
         )
         choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
-        usage = {"prompt_tokens": 20 + 60 * len(kept), "completion_tokens": 10}
+        usage = {"prompt_tokens": 20 + sum(len(json.dumps(clip)) // 1000 for clip in kept), "completion_tokens": 10}
         told = {} if hearing.endswith("counts nothing") else {"usage": usage}
         return {"id": "chatcmpl-probe", "model": body["model"], "choices": [choice], **told}
 

@@ -1,7 +1,7 @@
 """Four clearly different sounds for the audio-delivery check."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +43,15 @@ SOUNDS: Mapping[str, Callable[[Wave], Wave]] = {
 
 def probe(name: str) -> AudioRef:
     """Return one of `SOUNDS` as a clip: 3 s, mono, 16 kHz."""
-    time = np.arange(round(SECONDS * RATE), dtype=np.float32) / np.float32(RATE)
-    wave = np.float32(LEVEL) * SOUNDS[name](time)
+    return probe_sequence(name, ((name, SECONDS),))
+
+
+def probe_sequence(name: str, parts: Sequence[tuple[str, float]]) -> AudioRef:
+    """Return some of `SOUNDS` one after the other, each with its seconds, as one clip: mono, 16 kHz."""
+    times = [np.arange(round(seconds * RATE), dtype=np.float32) / np.float32(RATE) for _, seconds in parts]
+    wave = np.float32(LEVEL) * np.concatenate(
+        [SOUNDS[sound](time) for (sound, _), time in zip(parts, times, strict=True)]
+    )
     encoded = io.BytesIO()
     soundfile.write(encoded, wave, RATE, format="WAV", subtype="PCM_16")
     return AudioRef(f"probe-{name}.wav", Path(f"probe-{name}.wav"), encoded.getvalue)

@@ -20,4 +20,15 @@ def build_audio_check(model: str, question: str, check: Mapping[str, Any]) -> li
             Text(question),
             Table([Column("sound"), *counts, Column("answer", overflow="wrap")], rows),
         ]
-    return [*blocks, Text(f"{model}: {check['verdict'].replace('_', ' ')} ({check['reason']})")]
+    blocks.append(Text(f"{model}: {check['verdict'].replace('_', ' ')} ({check['reason']})"))
+    if length := check.get("length"):
+        blocks.append(Text(f"{LENGTHS[length['verdict']]} ({length['reason']})"))
+    return blocks
+
+
+LENGTHS = {
+    "whole": "Long clips: heard beyond 30 s",
+    "cut": "Long clips: cut silently at 30 s or before",
+    "not known": "Long clips: not known whether they are heard beyond 30 s",
+}
+"""What is said of a clip of 45 s, by verdict."""

@@ -1,13 +1,15 @@
 """Does the audio reach the model at all? Servers, templates and processors drop it silently, and the model answers
 fluently all the same (ollama#17730, vllm#41284, llama.cpp#14963)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from alm_bench.audio.probes import SOUNDS, probe
-from alm_bench.core import Adapter, AdapterError, Decoding, OptionScores, Output, Request, Scores
+from alm_bench.audio.probes import SOUNDS, probe, probe_sequence
+from alm_bench.core import Adapter, AdapterError, AudioRef, Decoding, OptionScores, Output, Request, Scores
 from alm_bench.runner.inference import asking, predict_bisecting
+from alm_bench.runner.length_check import LONG, SHORT, LengthCheck, applies, judge_length
+from alm_bench.runner.length_check import SECONDS as LENGTHS
 from alm_bench.runner.loader import load_clips
 
 Verdict = Literal["delivered", "no reaction", "audio_not_delivered", "not checked"]
@@ -16,10 +18,14 @@ QUESTION = "Describe the sound in a few words."
 NATIVE = "caption the audio"
 """What adapters of native prompts are asked: a model that was trained on few prompts answers no others."""
 
-CLIP, OTHER, NONE = "tone", "noise", "no clip"
+CLIP, OTHER, SILENCE, NONE = "tone", "noise", "silence", "no clip"
 AGAIN = "tone, again"
 TOKENS = ("prompt_tokens", "audio_tokens")
 MAX_NEW_TOKENS = 32
+
+PLACEHOLDER = 10
+"""Prompt tokens up to which a clip of 3 s may be a mere placeholder in the text, such as `<audio>`. Encoders make 3
+tokens a second at the least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +42,15 @@ class ProbeAnswer:
 class AudioCheck:
     """`delivered`: the model's token counts differ with and without a clip, its answers or likelihoods react to which
     clip it is, or its waves are put into it by construction. `no reaction`: delivered, but nothing reacts.
-    `audio_not_delivered`: neither. `not checked`: the question could not be asked.
+    `audio_not_delivered`: neither. `not checked`: the question could not be asked, or not without a clip.
     """
 
     verdict: Verdict
     reason: str
     said: Sequence[ProbeAnswer] = ()
+
+    length: LengthCheck | None = None
+    """Whether a clip of 45 s is heard to its end; None where the adapter itself crops, or the check ended before."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -69,7 +78,8 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
     tone and the noise.
 
     The tone is put twice: a model that answers the same prompt in two ways reacts to nothing by answering in two ways.
-    Raises UnreachableError where no call can succeed.
+    A model that refuses the question without a clip is asked about silence. Two long clips show whether the end of a
+    clip is heard. Raises UnreachableError where no call can succeed.
     """
     adapter = find_listener(adapter)
     if adapter.audio is None:
@@ -79,9 +89,15 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
     requests[AGAIN] = _request(adapter, prompt, AGAIN, CLIP)
     requests[NONE] = Request(f"probe-{NONE}", prompt)
     outputs = _outputs(adapter, requests)
-    said = [_said(name, output) for name, output in outputs.items()]
+    if NONE in outputs and outputs[NONE].text is None and SILENCE not in outputs:
+        outputs |= _outputs(adapter, {SILENCE: _request(adapter, prompt, SILENCE, SILENCE)})
     verdict, reason = _verdict(adapter, outputs, prompt)
-    return AudioCheck(verdict, reason, said)
+    length = None
+    if verdict == "delivered" and applies(adapter):
+        long = {name: _load(adapter, prompt, name, probe_sequence(name, parts)) for name, parts in LENGTHS.items()}
+        outputs |= _outputs(adapter, long)
+        length = judge_length(outputs[SHORT], outputs[LONG], _counted(outputs[CLIP], outputs[NONE]) is not None)
+    return AudioCheck(verdict, reason, [_said(name, output) for name, output in outputs.items()], length)
 
 
 def require_audio(adapter: Adapter, prompts: str | None = None) -> AudioCheck:
@@ -95,9 +111,13 @@ def require_audio(adapter: Adapter, prompts: str | None = None) -> AudioCheck:
 
 
 def _request(adapter: Adapter, prompt: str, name: str, sound: str) -> Request:
+    return _load(adapter, prompt, name, probe(sound))
+
+
+def _load(adapter: Adapter, prompt: str, name: str, clip: AudioRef) -> Request:
     assert adapter.audio is not None
     spare = probe("clicks") if adapter.audio.spare else None
-    request = Request(f"probe-{name}", prompt, (probe(sound),), spare=spare)
+    request = Request(f"probe-{name}", prompt, (clip,), spare=spare)
     return load_clips(0, request, adapter.audio).request
 
 
@@ -138,6 +158,11 @@ def _verdict(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tu
     if failed is not None:
         why = outputs[failed].error or outputs[failed].refusal or "no text"
         return "not checked", f"the question about {failed} could not be asked: {why}"
+    if outputs[NONE].text is None:  # refused: that tokens and answers are alike with and without a clip is not shown
+        why = outputs[NONE].error or outputs[NONE].refusal or "no text"
+        return "not checked", f"the question without a clip was refused ({why}), and {unmoved}"
+    if (few := _placeholder(first, outputs[NONE])) is not None:
+        return "audio_not_delivered", f"{few}, and {unmoved}"
     told = any(isinstance(first.extra.get(name), int) for name in TOKENS)
     same = "counts as many prompt tokens with a clip as without" if told else "tells no prompt tokens"
     return "audio_not_delivered", f"{same}, and {unmoved}"
@@ -148,17 +173,34 @@ def _unmoved(outputs: Mapping[str, Output]) -> str:
     if outputs[CLIP].text != outputs[AGAIN].text:
         return "its two answers to one tone differ, so that others that differ show nothing"
     if outputs[NONE].text is None:
-        return "the answers to a tone and to noise are the same"
+        heard = "a tone, to noise and to silence" if SILENCE in outputs else "a tone and to noise"
+        return f"the answers to {heard} are the same"
     return "the answers to a tone, to noise and to no clip are the same"
 
 
 def _counted(clip: Output, none: Output) -> str | None:
-    """How the token counts tell a prompt with a clip from one without."""
-    for name in TOKENS:
-        ours, theirs = clip.extra.get(name), none.extra.get(name, 0 if name == "audio_tokens" else None)
-        if isinstance(ours, int) and isinstance(theirs, int) and ours != theirs:
+    """How the token counts tell a prompt with a clip from one without; a placeholder's tokens tell nothing."""
+    for name, ours, theirs in _counts(clip, none):
+        if abs(ours - theirs) > PLACEHOLDER:
             return f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
     return None
+
+
+def _placeholder(clip: Output, none: Output) -> str | None:
+    """How the token counts differ by so little that the clip may be a placeholder in the text."""
+    for name, ours, theirs in _counts(clip, none):
+        if ours != theirs:
+            counts = f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
+            return f"a clip of 3 s counts as {abs(ours - theirs)} tokens, as a placeholder does ({counts})"
+    return None
+
+
+def _counts(clip: Output, none: Output) -> Iterator[tuple[str, int, int]]:
+    """Yield the names of token counts that both outputs have, and the counts with and without a clip."""
+    for name in TOKENS:
+        ours, theirs = clip.extra.get(name), none.extra.get(name, 0 if name == "audio_tokens" else None)
+        if isinstance(ours, int) and isinstance(theirs, int):
+            yield name, ours, theirs
 
 
 def _reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> str | None:
@@ -168,6 +210,9 @@ def _reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> s
             return "answers to a tone and to noise differ"
         if none is not None and none != clip:
             return "answers with and without a clip differ"
+        silence = outputs[SILENCE].text if SILENCE in outputs else None
+        if silence is not None and silence != clip:
+            return "answers to a tone and to silence differ"
     if isinstance(adapter, Scores):
         return _preference(adapter, prompt)
     return None

@@ -333,7 +333,7 @@ def test_its_standard_error_is_kept_with_the_run(tmp_path: Path) -> None:
 def test_a_worker_within_another_model_is_proven_and_heard(tmp_path: Path, within: str) -> None:
     """The proof is of the worker itself, and its standard error is kept with the run."""
     mmau(tmp_path / "data")
-    said = "say(id=item, text='x', extra={'prompt_tokens': 9 + len(clips)}); continue"
+    said = f"say(id=item, text='x', extra={COUNTED}); continue"
     body = "print('loading', file=sys.stderr)\n" + listening(said)
     options = worker(tmp_path, body)
     if within == "cascade":
@@ -419,6 +419,10 @@ def test_a_worker_that_is_written_for_users_survives_a_bad_item(tmp_path: Path) 
     assert "noise" in (only_run(tmp_path / "runs") / "worker.log").read_text()
 
 
+COUNTED = "{'prompt_tokens': 9 + 75 * len(clips)}"
+"""What a worker tells of a prompt: a clip counts as 75 tokens."""
+
+
 def listening(trouble: str = "pass", answer: str = "'a dog'", **hello: Any) -> str:
     """A worker with ears: right answers, and `answer` to the probe questions, before which it does `trouble`."""
     return f"""
@@ -437,14 +441,14 @@ for line in sys.stdin:
 @pytest.mark.parametrize(
     ("body", "verdict", "probed", "started"),
     [
-        (listening(answer="str(sum(clips[0])) if clips else 'nothing'"), "delivered", 4, 1),
-        (listening("say(id=item, text='x', extra={'prompt_tokens': 9 + len(clips)}); continue"), "no reaction", 4, 1),
+        (listening(answer="str(sum(clips[0])) if clips else 'nothing'"), "delivered", 6, 1),
+        (listening(f"say(id=item, text='x', extra={COUNTED}); continue"), "no reaction", 4, 1),
         (listening(delivery="by construction"), None, 0, 1),
         (listening("say(id=item, error='no such prompt'); continue"), "not checked", 1, 1),
         (listening("os._exit(3)"), "not checked", 1, 2),
         (listening("time.sleep(600)"), "not checked", 1, 2),
-        # asked twice: it had answered before
-        (listening("if 'no clip' in item: os._exit(3)", answer="str(sum(clips[0]))"), "delivered", 5, 3),
+        # without a clip asked twice, since it had answered before; then about silence, and about two long clips
+        (listening("if 'no clip' in item: os._exit(3)", answer="str(sum(clips[0]))"), "delivered", 8, 3),
     ],
 )
 def test_a_run_begins_with_the_question_whether_clips_arrive(

@@ -1,6 +1,6 @@
 """Whether the audio reaches the model: told by token counts, by answers, by likelihoods, or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from alm_bench.audio import decode
 from alm_bench.audio.probes import SOUNDS, probe
 from alm_bench.core import AdapterError, AudioPolicy, BaseAdapter, Decoding, OptionScores, Output, Request, Runtime
 from alm_bench.runner.audio_check import check_audio, require_audio
+from alm_bench.runner.length_check import SECONDS
 
 
 class Behind(BaseAdapter):
@@ -28,7 +29,7 @@ class Behind(BaseAdapter):
         return [Output(self.say(r), extra={"prompt_tokens": self.tokens(r)} if self.counts else {}) for r in batch]
 
     def tokens(self, request: Request) -> int:
-        return 12 + 75 * len(request.waves)
+        return 12 + sum(round(25 * wave.size / 8_000) for wave in request.waves)
 
 
 class Dropping(Behind):
@@ -72,7 +73,8 @@ def test_the_sounds_are_plainly_different() -> None:
 def test_verdicts(adapter: Behind, verdict: str, told: str) -> None:
     found = check_audio(adapter)
     assert (found.verdict, told in found.reason) == (verdict, True), found.reason
-    assert [said.sound for said in found.said] == ["tone", "noise", "tone, again", "no clip"]
+    long = [*SECONDS] if verdict == "delivered" else []
+    assert [said.sound for said in found.said] == ["tone", "noise", "tone, again", "no clip", *long]
 
 
 def test_a_model_that_answers_anyhow_does_not_react() -> None:
@@ -172,8 +174,87 @@ def test_one_that_needs_a_clip_is_judged_by_the_others() -> None:
         return "A dog." if request.waves[0].size else ""
 
     found = check_audio(Behind(needs_one, counts=False))
+    assert found.verdict == "not checked"
+    assert "the question without a clip was refused (IndexError" in found.reason
+    assert found.reason.endswith("and the answers to a tone, to noise and to silence are the same")
+
+
+def needs_a_clip(say: Callable[[Request], str]) -> Callable[[Request], str]:
+    def answer(request: Request) -> str:
+        if not request.waves:
+            raise ValueError("content: an audio part is required")
+        return say(request)
+
+    return answer
+
+
+def test_silence_stands_in_for_no_clip_where_that_is_refused() -> None:
+    """It tells silence from sounds, which it calls one another's name."""
+    found = check_audio(Behind(needs_a_clip(lambda r: "a sound" if level(r) else "silence"), counts=False))
+    assert (found.verdict, found.reason) == ("delivered", "answers to a tone and to silence differ")
+    assert "silence" in [said.sound for said in found.said]
+    same = check_audio(Behind(needs_a_clip(lambda r: "a sound"), counts=False))
+    assert same.verdict == "not checked", "whether it would say the same of no clip is not known"
+    assert require_audio(Behind(needs_a_clip(lambda r: "a sound"), counts=False)).verdict == "not checked"
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 10])
+def test_a_placeholder_in_the_prompt_is_no_audio(tokens: int) -> None:
+    class Template(Behind):
+        def tokens(self, request: Request) -> int:
+            return 12 + tokens * len(request.waves)
+
+    found = check_audio(Template(lambda r: "rain"))
     assert found.verdict == "audio_not_delivered"
-    assert found.reason == "tells no prompt tokens, and the answers to a tone and to noise are the same"
+    assert f"a clip of 3 s counts as {tokens} tokens, as a placeholder does" in found.reason
+    with pytest.raises(AdapterError, match="as a placeholder does"):
+        require_audio(Template(lambda r: "rain"))
+    assert check_audio(Template(loud)).verdict == "delivered", "its answers show that it hears"
+
+
+class Cutting(Behind):
+    """A server that hears the first 30 s."""
+
+    def tokens(self, request: Request) -> int:
+        return 12 + sum(round(25 * min(30, wave.size / 8_000)) for wave in request.waves)
+
+
+def ends(request: Request) -> str:
+    return f"{float(np.abs(request.waves[0][-8_000:]).mean()):.3f}" if request.waves else "nothing"
+
+
+def test_two_long_clips_show_whether_the_end_is_heard() -> None:
+    def length(adapter: Behind) -> tuple[str, str]:
+        found = check_audio(adapter).length
+        assert found is not None
+        return found.verdict, found.reason
+
+    assert length(Behind(loud)) == ("whole", "prompt tokens: 762 for 30 s, 1137 for 45 s")
+    assert length(Cutting(loud)) == ("cut", "prompt tokens: 762 for 30 s, 762 for 45 s")
+    assert length(Behind(ends, counts=False)) == ("whole", "the answers to 30 s and to 45 s differ")
+    beginning = Behind(lambda r: f"{np.abs(r.waves[0][:8_000]).mean():.3f}" if r.waves else "nothing", counts=False)
+    assert length(beginning) == ("not known", "the answers to 30 s and to 45 s are the same")
+
+    def short_only(request: Request) -> str:
+        if request.waves and request.waves[0].size > 31 * 8_000:
+            raise ValueError("clip too long")
+        return loud(request)
+
+    assert length(Behind(short_only)) == ("not known", "30 s of a tone, then 15 s of noise: ValueError: clip too long")
+
+
+@pytest.mark.parametrize("policy", [AudioPolicy(rate=8_000, seconds=10.0), AudioPolicy(rate=8_000, max_seconds=30.0)])
+def test_what_the_adapter_crops_itself_is_not_asked(policy: AudioPolicy) -> None:
+    adapter = Behind(loud)
+    adapter.audio = policy
+    assert check_audio(adapter).length is None
+
+
+def test_the_command_prints_what_becomes_of_long_clips(tmp_path: Path) -> None:
+    adapter = model(tmp_path / "server.py", BODY.format(calls=str(tmp_path / "calls"), answer=HEARS))
+    ran = alm("check", adapter)
+    assert ran.status == 0, ran.err
+    assert "Long clips: heard beyond 30 s (the answers to 30 s and to 45 s differ)" in ran.out
 
 
 def test_the_bundled_model_gets_its_audio() -> None:
