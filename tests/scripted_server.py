@@ -54,6 +54,8 @@ class Server(ThreadingHTTPServer):
         self.golds = [row["answer"] for row in questions(count)]
         self.reply: dict[str, Any] = {}  # what its answers have beside or instead of the usual
         self.raw: tuple[int, dict[str, str], bytes] | None = None  # the whole of a "raw" reply: status, headers, body
+        self.probe_reply: tuple[int, dict[str, str], bytes] | None = None  # of the question whether audio arrives
+        self.probes = 0
         self.hold: Callable[[Server], None] = lambda server: None
         """Called after a question is counted and before its answer is sent, in the call's own thread."""
         self.hearing: Hearing = "hears"
@@ -81,7 +83,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         if text_of(body) == QUESTION:
-            self._send(200, self.heard(body))
+            self.server.probes += 1
+            if self.server.probe_reply is not None:
+                status, headers, data = self.server.probe_reply
+                self._send(status, data, headers)
+            else:
+                self._complete(self.heard(body), body)
             return
         found = re.search(r"clip (\d+)\?", text_of(body))
         item = int(found[1]) if found else 0
@@ -139,7 +146,24 @@ class Handler(BaseHTTPRequestHandler):
         return {"id": "chatcmpl-probe", "model": body["model"], "choices": [choice], **told}
 
     def ok(self, item: int, body: dict[str, Any]) -> None:
-        self._send(200, self.completion(item, body))
+        self._complete(self.completion(item, body), body)
+
+    def _complete(self, reply: dict[str, Any], body: dict[str, Any]) -> None:
+        """In one piece or, if that was asked for, in events of three characters each."""
+        if not body.get("stream"):
+            self._send(200, reply)
+            return
+        common = {"id": reply["id"], "model": reply["model"], "object": "chat.completion.chunk"}
+        text = reply["choices"][0]["message"]["content"]
+        pieces = [{"delta": {"role": "assistant", "content": ""}}]
+        pieces += [{"delta": {"content": text[at : at + 3]}} for at in range(0, len(text), 3)]
+        pieces.append({"delta": {}, "finish_reason": reply["choices"][0]["finish_reason"]})
+        events = [{**common, "choices": [{"index": 0, **piece}]} for piece in pieces]
+        if body.get("stream_options", {}).get("include_usage") and "usage" in reply:
+            events.append({**common, "choices": [], "usage": reply["usage"]})
+        lines = [f"data: {json.dumps(event)}\n\n" for event in events]
+        data = "".join([": ping\n\n", *lines, "data: [DONE]\n\n"]).encode()
+        self._send(200, data, {"content-type": "text/event-stream"})
 
     def error(self, status: int, **headers: str) -> None:
         told = {"error": {"message": f"scripted {status} for {self.headers.get('authorization')}", "code": None}}

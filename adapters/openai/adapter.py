@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 from alm_bench.adapters.openai.options import PACE, PRICES, OpenAIOptions
+from alm_bench.adapters.openai.session import Session
 from alm_bench.core import (
     AdapterError,
     AdapterIdentity,
@@ -34,7 +35,7 @@ class OpenAIAdapter:
         if importlib.util.find_spec("openai") is None:
             raise UsageError("model openai needs the package openai: pip install 'alm-bench[openai]'")
         self._options, self._key = options, options.key()
-        self._met = False
+        self._session = Session()
         hears = options.audio != "none"
         self.audio: AudioPolicy | None = (
             AudioPolicy(rate=options.rate, max_seconds=options.max_seconds) if hears else None
@@ -46,6 +47,7 @@ class OpenAIAdapter:
             "audio": options.audio,
             "system": options.system,
             "clips": joined,
+            "order": None if options.order == "clip-first" or not hears else options.order,
             "extra_body": options.extra_body,
         }
         self.identity = AdapterIdentity(
@@ -65,10 +67,9 @@ class OpenAIAdapter:
         from alm_bench.adapters.openai.body import body
         from alm_bench.adapters.openai.calls import Calls
 
-        with Calls(self._options, self._key) as calls:
-            if not self._met:
+        with Calls(self._options, self._key, self._session) as calls:
+            if not self._session.met:
                 calls.meet()
-                self._met = True
             open_: dict[Future[Output], Request] = {}
             failed, last, more = 0, "", True
 

@@ -13,11 +13,11 @@ from alm_bench.core.foreign import storable
 
 
 def body(request: Request, decoding: Decoding, options: OpenAIOptions) -> dict[str, Any]:
-    """`model`, `messages` and how text is drawn. Clips stand before the text, as in the models' own examples; a message
-    without clips is plain text, which every server takes."""
+    """Make `model`, `messages` and how text is drawn. A message without clips is plain text: all servers take that."""
     parts = [] if options.audio == "none" else [_part(wave, options) for wave in _clips(request, options)]
     prompt = storable(request.prompt)  # of a data file, or with another model's words in it
-    content: Any = [*parts, {"type": "text", "text": prompt}] if parts else prompt
+    text = [{"type": "text", "text": prompt}]
+    content: Any = ([*parts, *text] if options.order == "clip-first" else [*text, *parts]) if parts else prompt
     system = [{"role": "system", "content": storable(options.system)}] if options.system else []
     fields = {
         "model": options.model,
@@ -25,6 +25,7 @@ def body(request: Request, decoding: Decoding, options: OpenAIOptions) -> dict[s
         # OpenAI's own newer models refuse the older name, and some other servers do not know the newer one
         "max_completion_tokens" if options.is_hosted else "max_tokens": decoding.max_new_tokens,
         **_drawing(decoding),
+        **({"stream": True, "stream_options": {"include_usage": True}} if options.stream else {}),
         **options.body,
     }
     return {name: value for name, value in fields.items() if value is not None}
@@ -51,4 +52,6 @@ def _part(wave: Wave, options: OpenAIOptions) -> dict[str, Any]:
     data = base64.b64encode(buffer.getvalue()).decode()
     if options.audio == "audio_url":
         return {"type": "audio_url", "audio_url": {"url": f"data:audio/wav;base64,{data}"}}
+    if options.audio == "input_audio_url":
+        data = f"data:audio/wav;base64,{data}"
     return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from alm_bench.adapters.openai.options import OpenAIOptions, scrub
-from alm_bench.adapters.openai.reply import NoReplyError, failure, parse_reply, usage
+from alm_bench.adapters.openai.reply import NoReplyError, error_codes, failure, parse_reply, usage
+from alm_bench.adapters.openai.session import QUOTA, Session, advice
 from alm_bench.core import Output, UnreachableError
 from alm_bench.core.secrets import hide
 
@@ -27,12 +28,12 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds, doubled in between, as the cli
 class Calls:
     """An event loop in a thread of its own, which works while the caller decodes clips and stores answers."""
 
-    def __init__(self, options: OpenAIOptions, key: str | None) -> None:
+    def __init__(self, options: OpenAIOptions, key: str | None, session: Session) -> None:
         from openai import AsyncOpenAI
 
         from alm_bench.adapters.openai.client import BoundedClient
 
-        self._options, self._key = options, key
+        self._options, self._key, self._session = options, key, session
         self._client = AsyncOpenAI(
             api_key=key or NO_KEY,
             base_url=options.base_url,
@@ -69,6 +70,7 @@ class Calls:
     def meet(self) -> None:
         """Check that a server listens at the address, whatever it replies. Raises UnreachableError."""
         asyncio.run_coroutine_threadsafe(self._meet(), self._loop).result()
+        self._session.met = True
 
     async def _meet(self) -> None:
         from openai import APIConnectionError, APIStatusError
@@ -122,7 +124,9 @@ class Calls:
             if refused is not None:  # and not asked again: it would be paid for again
                 return Output(None, error=refused, extra=usage(None, self._options, estimate))
             try:
-                return parse_reply(text, self._options, estimate)
+                output = parse_reply(text, self._options, estimate)
+                self._session.answered = self._session.answered or output.error is None
+                return output
             except NoReplyError as none:
                 if left <= 0:
                     return Output(None, error=f"{none}{self._after()}", extra=usage(None, self._options, estimate))
@@ -145,8 +149,8 @@ class Calls:
         return f" (asked {self._options.retries + 1} times)" if self._options.retries else ""
 
     def _build_failure(self, error: "APIStatusError") -> Output:
-        """Return the output of a failed call. Raises UnreachableError if every call would fail: unknown model, wrong
-        key."""
+        """Return the output of a failed call. Raises UnreachableError if every call would fail: wrong key, used up
+        quota; and where no call has succeeded before, unknown model, no permission, no audio."""
         told = failure(error.status_code, error.response.text)
         reason = self._scrub(told.error or "")
         if error.status_code == 401:
@@ -163,6 +167,10 @@ class Calls:
                 f"model openai: {reason} (asked was the model {self._options.model!r} at {self._options.base_url}: is "
                 "that its name, and is the address whole, /v1 included?)"
             )
+        codes = error_codes(error.response.text)
+        hopeless = advice(error.status_code, codes, told.error or "", self._options.audio)
+        if hopeless is not None and told.refusal is None and (not self._session.answered or codes & QUOTA):
+            raise UnreachableError(f"model openai: {reason} ({hopeless})")
         return told
 
 

@@ -5,6 +5,9 @@ from typing import Any
 
 from openai import DefaultAsyncHttpxClient
 
+from alm_bench.adapters.openai.reply import error_codes
+from alm_bench.adapters.openai.session import QUOTA
+
 REFUSED = "alm_bench.refused"
 """Key of a response's `extensions`: why its body was not read. Such a response has an empty body."""
 
@@ -27,6 +30,8 @@ class BoundedClient(DefaultAsyncHttpxClient):
         finally:
             await response.aclose()
         kept = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in _OF_TRANSFER]
+        if response.status_code == 429 and error_codes(body.decode("utf-8", "replace")) & QUOTA:
+            kept.append(("x-should-retry", "false"))  # what is used up is not there a second later
         extensions = {**response.extensions, **({} if refused is None else {REFUSED: refused})}
         return type(response)(response.status_code, headers=kept, content=body, request=request, extensions=extensions)
 

@@ -12,7 +12,7 @@ from alm_bench.core.secrets import SHORTEST_SECRET, find_secrets, replace_secret
 
 HOSTED = "https://api.openai.com/v1"
 PACE = (
-    *("concurrency", "timeout", "deadline", "retries", "max_reply_mb"),
+    *("concurrency", "timeout", "deadline", "retries", "max_reply_mb", "stream"),
     *("api_key_env", "answers_as", "audio_tokens_per_second"),
 )
 PRICES = ("price_in", "price_out", "price_audio_in")
@@ -33,8 +33,16 @@ class OpenAIOptions:
     api_key_env: str | None = None
     """Environment variable with the key; default: OPENAI_API_KEY if `base_url` is OpenAI's, else no key is sent."""
 
-    audio: Literal["input_audio", "audio_url", "none"] = "input_audio"
-    """Kind of content part for clips; `none` sends only text."""
+    audio: Literal["input_audio", "audio_url", "input_audio_url", "none"] = "input_audio"
+    """Kind of content part for clips: OpenAI's, vLLM's, or OpenAI's with a data URL (DashScope); `none` sends only
+    text."""
+
+    order: Literal["clip-first", "text-first"] = "clip-first"
+    """Whether clips stand before or after the text of a message; a checkpoint answers best in the order that it was
+    trained on."""
+
+    stream: bool = False
+    """Let the server send the answer in pieces, which keeps connections open that would else time out."""
 
     rate: int = 16_000
     """Sample rate of the audio sent, in Hz."""

@@ -1,11 +1,13 @@
 """Conversion of a server's reply to an output."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from alm_bench.adapters.openai.options import OpenAIOptions
+from alm_bench.adapters.openai.streamed import NoReplyError, assemble, is_stream
 from alm_bench.core import Output
 from alm_bench.core.foreign import parse_json
 
@@ -27,24 +29,27 @@ LONGEST_REASON = 300
 _VERSION = re.compile(r"[-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|main|latest)$")
 
 
-class NoReplyError(Exception):
-    """A body that is no chat completion (cut off, without choices): worth asking again."""
-
-
 class UsageFieldError(Exception):
     """A reply's `usage` holds what is no number of tokens or no sum of money: asking again would not help."""
 
 
 def parse_reply(text: str, options: OpenAIOptions, estimate: float | None = None) -> Output:
-    """Parse a reply with status 200; its `usage` becomes `extra`, see `usage`. Raises NoReplyError."""
+    """Parse a reply with status 200, in one piece or streamed; its `usage` becomes `extra`, see `usage`. Raises
+    NoReplyError."""
+    if is_stream(text):
+        return _parse_object(assemble(text), text, options, estimate)
     try:
         reply = parse_json(text)
     except ValueError as error:
         raise NoReplyError(f"the reply is no JSON ({len(text)} characters, {error})") from error
     if not isinstance(reply, dict):
         raise NoReplyError(f"the reply is no JSON object, found {type(reply).__name__}")
+    return _parse_object(reply, text, options, estimate)
+
+
+def _parse_object(reply: Mapping[str, Any], text: str, options: OpenAIOptions, estimate: float | None) -> Output:
     if reply.get("error"):
-        failed = failure(200, text)
+        failed = failure(200, json.dumps(reply) if is_stream(text) else text)
         if failed.refusal is not None:
             return failed
         raise NoReplyError(failed.error)
@@ -78,8 +83,11 @@ def _build_output(choice: Mapping[str, Any], message: Mapping[str, Any], extra: 
         return Output(None, refusal=f"refused: {message['refusal']}", extra=extra)
     if finished == "content_filter":
         return Output(None, refusal="content filter (finish_reason content_filter)", extra=extra)
+    content = message.get("content")
+    if content is None and isinstance(spoken := message.get("audio"), dict):  # a model that speaks its answer
+        content = spoken.get("transcript")
     # A model that spent its tokens on reasoning has null there: it wrote nothing, which is read as such.
-    return Output(_text(message.get("content")), truncated=finished == "length", extra=extra)
+    return Output(_text(content), truncated=finished == "length", extra=extra)
 
 
 def _text(content: object) -> str:
@@ -173,13 +181,19 @@ def cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> fl
 def failure(status: int, text: str) -> Output:
     """Return the output of an error reply: a refusal if its code is that of a content policy."""
     error = _error(text)
-    inner = error.get("innererror")
-    codes = [error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None]
     message = " ".join(str(error.get("message") or text).split())[:LONGEST_REASON] or "no reason given"
-    policy = next((code for code in codes if isinstance(code, str) and code.lower() in POLICY), None)
+    policy = next(iter(sorted(error_codes(text) & POLICY)), None)
     if policy is not None:
         return Output(None, refusal=f"content policy ({policy}): {message}")
     return Output(None, error=f"the server answered {status}: {message}")
+
+
+def error_codes(text: str) -> frozenset[str]:
+    """Return the code and the type of an error reply, lower case."""
+    error = _error(text)
+    inner = error.get("innererror")
+    codes = (error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None)
+    return frozenset(code.lower() for code in codes if isinstance(code, str))
 
 
 def _error(text: str) -> Mapping[str, Any]:

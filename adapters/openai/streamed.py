@@ -1,0 +1,81 @@
+"""A streamed reply (server-sent events of `chat.completion.chunk`) as the chat completion that it stands for."""
+
+import re
+from typing import Any
+
+from alm_bench.core.foreign import parse_json
+
+TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+"""Fields of a piece whose texts are joined."""
+
+
+_LINE_END = re.compile(r"\r\n|\r|\n")  # no others: a text may hold U+2028 as it is
+
+
+class NoReplyError(Exception):
+    """A body that is no chat completion (cut off, without choices): worth asking again."""
+
+
+def is_stream(text: str) -> bool:
+    """Whether a body is a stream of events; some servers stream though they were not asked to."""
+    return text.lstrip().startswith(("data:", "event:", ":"))
+
+
+def assemble(text: str) -> dict[str, Any]:
+    """Join the pieces of the first choice; `usage` and `model` are those of the last piece that has them.
+
+    An error that the stream holds is returned as `{"error": ...}`. Raises NoReplyError where the stream breaks off: it
+    has neither a `finish_reason` nor the closing `[DONE]`.
+    """
+    reply: dict[str, Any] = {}
+    message: dict[str, Any] = {"content": None}
+    spoken: list[str] = []
+    finished: Any = None
+    done = False
+    for data in _events(text):
+        if data == "[DONE]":
+            done = True
+            break
+        try:
+            piece = parse_json(data)
+        except ValueError as error:
+            raise NoReplyError(f"a piece of the streamed reply is no JSON ({error})") from error
+        if not isinstance(piece, dict):
+            raise NoReplyError(f"a piece of the streamed reply is no JSON object, found {type(piece).__name__}")
+        if piece.get("error"):
+            return {"error": piece["error"]}
+        reply |= {name: piece[name] for name in ("id", "model", "usage") if piece.get(name) is not None}
+        choices = piece.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict):
+            continue
+        finished = choice.get("finish_reason") or finished
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            _join(message, delta)
+            if isinstance(audio := delta.get("audio"), dict) and isinstance(audio.get("transcript"), str):
+                spoken.append(audio["transcript"])
+    if finished is None and not done:
+        raise NoReplyError("the streamed reply breaks off")
+    if spoken:
+        message["audio"] = {"transcript": "".join(spoken)}
+    return {**reply, "choices": [{"index": 0, "message": message, "finish_reason": finished}]}
+
+
+def _join(message: dict[str, Any], delta: dict[str, Any]) -> None:
+    for name in TEXTS:
+        if isinstance(delta.get(name), str):
+            message[name] = (message.get(name) or "") + delta[name]
+
+
+def _events(text: str) -> list[str]:
+    """Return the data of each event: its `data:` lines joined (WHATWG, server-sent events)."""
+    events: list[str] = []
+    lines: list[str] = []
+    for line in [*_LINE_END.split(text), ""]:
+        if line.startswith("data:"):
+            lines.append(line[5:].removeprefix(" "))
+        elif not line and lines:
+            events.append("\n".join(lines))
+            lines = []
+    return events
