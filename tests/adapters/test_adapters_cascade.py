@@ -234,6 +234,20 @@ def test_a_failed_caption_is_its_items_error(parts: Path) -> None:
     assert len(listener(model).asked) == 2
 
 
+def test_what_captions_took_is_counted_with_the_first_item_that_needed_them(parts: Path) -> None:
+    parts.write_text(
+        PARTS.replace(' at {level:.2f}."', ' at {level:.2f}.", extra={"prompt_tokens": 100, "cost": 1.0}')
+        .replace('error="loud"', 'error="loud", extra={"cost": 0.5}')
+        .replace('extra={"tokens": 1}', 'extra={"prompt_tokens": 5, "cost": 0.25}')
+    )
+    model = cascade(parts, cache="false")
+    batch = [request("one", 0.25, 0.5), request("two", 0.25), request("loud", 2.0)]
+    one, two, loud = model.generate(batch, Decoding())
+    assert (one.extra["prompt_tokens"], one.extra["cost"]) == (205, 2.25)
+    assert (two.extra["prompt_tokens"], two.extra["cost"]) == (5, 0.25)
+    assert (loud.error, loud.extra) == ("captioner, on 2.0.wav: loud", {"cost": 0.5})
+
+
 def test_options_are_scored_where_the_language_model_scores(parts: Path) -> None:
     model = cascade(parts, llm="Scorer")
     good, loud = model.loglikelihood([request("good", 0.25), request("loud", 2.0)])
