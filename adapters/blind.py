@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, Runtime
+from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, Output, Request, Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +18,10 @@ class BlindOptions:
     """Option to choose: the first, the longest, or a random one seeded by the item."""
 
 
-class BlindAdapter:
+class BlindAdapter(BaseAdapter):
     """picks an option without listening: strategy=first|longest|random"""
 
     Options = BlindOptions
-    prompts = "letters"
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: BlindOptions, runtime: Runtime) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, Runtime
+from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, Output, Request, Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +17,10 @@ class EchoOptions:
     """Length of audio to decode; None for whole clips."""
 
 
-class EchoAdapter:
+class EchoAdapter(BaseAdapter):
     """decodes every clip and answers with the start of its prompt (no model: tests a set-up)"""
 
     Options = EchoOptions
-    prompts = "letters"
 
     def __init__(self, options: EchoOptions, runtime: Runtime) -> None:
         self.audio: AudioPolicy | None = AudioPolicy(rate=options.rate, seconds=options.seconds, short="zeros")

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import TYPE_CHECKING, Literal
 
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Runtime, Wave
+from alm_bench.core import (
+    Abilities,
+    AdapterIdentity,
+    AudioPolicy,
+    BaseAdapter,
+    Decoding,
+    OptionScores,
+    Output,
+    Request,
+    Runtime,
+    Wave,
+)
 
 if TYPE_CHECKING:
     from alm_bench.mellow.generate import Likelihood
@@ -36,11 +47,12 @@ class MellowOptions:
     """Use only algorithms that give the same bits in every run; on CPUs all do."""
 
 
-class MellowAdapter:
+class MellowAdapter(BaseAdapter):
     """the bundled small audio-language model, under the paper's protocol or its public wrapper's"""
 
     Options = MellowOptions
     prompts = "native"
+    abilities = Abilities(max_clips=2)
 
     def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
         from alm_bench.mellow.checkpoint import load

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, Runtime
+from alm_bench.core import Abilities, AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, Output, Request, Runtime
 from alm_bench.core.errors import DataError
 from alm_bench.data import Columns, Duplicates, file_sha256, read_stored
 
@@ -29,12 +29,11 @@ class ReplayOptions:
     """Name of the model in tables."""
 
 
-class ReplayAdapter:
+class ReplayAdapter(BaseAdapter):
     """answers that another run produced: outputs=FILE (JSON, JSONL, CSV, TSV, xlsx, .eval; matched by id)"""
 
     Options = ReplayOptions
-    prompts = "letters"
-    stored = True  # its answers are to the options in the order of the file
+    abilities = Abilities(is_replay=True)  # its answers are to the options in the order of the file
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: ReplayOptions, runtime: Runtime) -> None:

@@ -2,12 +2,12 @@
 suites call it; how progress is shown is the caller's."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from alm_bench.core import Fits, UsageError
+from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.core.options import answer_tags, pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt
@@ -84,7 +84,7 @@ def resolve_jobs(asked: RunOptions) -> list[Job]:
     asked.check()
     names = split_names(asked.tasks, "--tasks")
     entry = asked.entry
-    if asked.label is not None and not entry.is_replay:
+    if asked.label is not None and not entry.abilities.is_replay:
         raise UsageError(f"--label {asked.label} names the model of a replay, found --model {asked.model}")
     _check_picks(entry, names, asked)
     options = _task_options(names, asked)
@@ -97,7 +97,7 @@ def resolve_jobs(asked: RunOptions) -> list[Job]:
 
 def _check_picks(model: "AdapterEntry", names: Sequence[str], asked: RunOptions) -> None:
     """Raises UsageError for a model that only picks among options and a task that has no prompts for such a one."""
-    if not model.picks or asked.prompt is not None:
+    if not model.abilities.choices_only or asked.prompt is not None:
         return
     for name in names:
         if model.prompts not in catalogue().task(name).prompts():
@@ -137,7 +137,7 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
 def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
     """Print a line for each task that runs on the demo world because no real data was found. A replay's file may hold
     its own questions."""
-    jobs = [job for asked, jobs in members if not asked.entry.is_replay for job in jobs]
+    jobs = [job for asked, jobs in members if not asked.entry.abilities.is_replay for job in jobs]
     for name in dict.fromkeys(job.spec.task for job in jobs if job.data.kind == "demo" and not job.data_named):
         print_notice(f"{name}: no real data found, running on the built-in demo world (see `alm-bench data info`)")
 
@@ -156,7 +156,7 @@ def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit
     from alm_bench.runner.replayed import replayed_items, stored_outputs
 
     card = job.task.card
-    if isinstance(adapter, Fits) and fit is None and card.fit_split is not None:
+    if adapter.abilities.fit and fit is None and card.fit_split is not None:
         source = f"split {card.fit_split} of {card.fit_task or card.name}"
         print_notice(f"{card.name}: fitting {adapter.identity.label} on {source}")
     items = None
@@ -179,7 +179,8 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
 
 
 class _Models:
-    """Loads a model once for evaluations in a row that ask for the same, and lets go of it before the next."""
+    """Loads a model once for evaluations in a row that ask for the same, and closes it before the next and at the
+    end. A model that was given as an object stays open: it is the caller's."""
 
     def __init__(self) -> None:
         self._recipe: Recipe | None = None
@@ -190,9 +191,14 @@ class _Models:
             return asked.load_model()
         recipe = asked.recipe()
         if self._adapter is None or recipe != self._recipe:
-            self._adapter = None  # two large models do not fit beside one another
+            self.close()  # two large models do not fit beside one another
             self._recipe, self._adapter = recipe, recipe.make()
         return self._adapter
+
+    def close(self) -> None:
+        if self._adapter is not None:
+            self._adapter.close()
+            self._adapter = None
 
 
 def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
@@ -203,10 +209,11 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
     """
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
-    outcome, budget, models = Outcome(), members[0].budget(), _Models()
-    for asked, jobs in settled:
-        if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
-            return outcome
+    outcome, budget = Outcome(), members[0].budget()
+    with closing(_Models()) as models:
+        for asked, jobs in settled:
+            if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
+                return outcome
     outcome.failure = _too_many_failures(members, outcome)
     return outcome
 
@@ -258,7 +265,7 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
-    budget, models = members[0].budget(), _Models()
+    budget = members[0].budget()
 
     def forecast(asked: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
         # a function of its own: its names would keep one model alive while the next is loaded
@@ -266,7 +273,8 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
         budget.check(plans)
         return [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
 
-    return [one for asked, jobs in settled for one in forecast(asked, jobs)]
+    with closing(_Models()) as models:
+        return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 
 def stored_records(plan: "Plan", asked: RunOptions) -> "list[Record]":

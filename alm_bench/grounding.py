@@ -54,7 +54,7 @@ def settle_ablations(asked: RunOptions, conditions: str | None, repeats: int) ->
     if asked.solvable_by is not None:
         raise UsageError("--solvable-by belongs to run and score, expected none here")
     jobs, adapter = settle(asked)
-    if getattr(adapter, "stored", False):
+    if adapter.abilities.is_replay:
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
     tasks = [_settle_job(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
     budget = asked.budget()

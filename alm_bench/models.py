@@ -8,9 +8,10 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import Any, cast
+from typing import Any
 
 from alm_bench.core import Adapter, AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime, UsageError
+from alm_bench.core.adapter import adopt, find_missing
 
 Model = str | Adapter | Callable[[Request], str]
 """A name that the catalogue knows, an adapter, or a function from a request to the model's raw text."""
@@ -84,10 +85,9 @@ def take_model(model: Model) -> tuple[str, Adapter | None]:
     if isinstance(model, type):
         raise UsageError(f"a model is a name, an adapter or a function, found the class {model.__name__}: make one")
     if hasattr(model, "generate"):
-        for name in ("identity", "audio"):
-            if not hasattr(model, name):
-                raise UsageError(f"{type(model).__name__} has generate() and no {name}: derive it from BaseAdapter")
-        made = cast(Adapter, model)
+        if (missing := find_missing(model)) is not None:
+            raise UsageError(f"{type(model).__name__} has generate() and no {missing}: derive it from BaseAdapter")
+        made = adopt(model)
         return _name(made.identity.label), made
     if callable(model):
         adapter = FunctionAdapter(model)

@@ -19,10 +19,20 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from alm_bench.core.adapter import (
+    Abilities,
+    Adapter,
+    BaseAdapter,
+    NoOptions,
+    Runtime,
+    adopt,
+    find_missing,
+    read_abilities,
+)
 from alm_bench.core.errors import UsageError, known_first
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
-from alm_bench.core.protocols import Adapter, NoOptions, Runtime, Task
+from alm_bench.core.protocols import Task
 from alm_bench.core.types import AblationCard, DataFile, Fetch, TaskCard
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/(?!.*\.py$)[A-Za-z0-9][\w.-]*")
@@ -60,13 +70,28 @@ class TaskEntry:
 
 @dataclass(frozen=True, slots=True)
 class AdapterEntry:
-    """An adapter class as the catalogue knows it. `source` is the sha256 of the file it was loaded from by path;
-    `preset` are options that the name stands for, such as the repository of a hub id."""
+    """An adapter class as the catalogue knows it; it may be of others, and no `BaseAdapter`."""
 
     name: str
+    """Name in the catalogue, or of the class."""
+
     cls: type[Any]
+    """The class."""
+
     source: str | None = None
+    """sha256 of the file that it was loaded from by path."""
+
     preset: Mapping[str, str] = field(default_factory=dict)
+    """Options that the name stands for, such as the repository of a hub id."""
+
+    made: Adapter | None = None
+    """The adapter, if it was given as an object."""
+
+    @property
+    def options(self) -> type[Any]:
+        """The dataclass of its options."""
+        options: type[Any] = getattr(self.cls, "Options", NoOptions)
+        return options
 
     @property
     def summary(self) -> str:
@@ -74,17 +99,12 @@ class AdapterEntry:
 
     @property
     def prompts(self) -> str:
-        return str(getattr(self.cls, "prompts", "letters"))
+        return str(getattr(self.cls, "prompts", BaseAdapter.prompts)) if self.made is None else self.made.prompts
 
     @property
-    def picks(self) -> bool:
-        """Whether it picks among options and does nothing else: it writes no sentences."""
-        return bool(getattr(self.cls, "picks", False))
-
-    @property
-    def is_replay(self) -> bool:
-        """Whether it gives answers that were stored elsewhere."""
-        return bool(getattr(self.cls, "stored", False))
+    def abilities(self) -> Abilities:
+        """Abilities that its objects may have; those of the object if it was given."""
+        return read_abilities(self.cls) if self.made is None else self.made.abilities
 
     def complete(self, options: Mapping[str, str]) -> dict[str, str]:
         """The options with those that the name stands for. Raises UsageError for another value of one of these."""
@@ -94,13 +114,11 @@ class AdapterEntry:
         return {**self.preset, **options}
 
     def create(self, options: Mapping[str, str], runtime: Runtime) -> Adapter:
-        parsed = fill_options(getattr(self.cls, "Options", NoOptions), self.complete(options), f"model {self.name}")
-        adapter: Adapter = self.cls(parsed, runtime)
-        for name in ("identity", "audio"):
-            if not hasattr(adapter, name):
-                raise UsageError(
-                    f"model {self.name} has no {name}: call super().__init__(options, runtime) in __init__"
-                )
+        parsed = fill_options(self.options, self.complete(options), f"model {self.name}")
+        made = self.cls(parsed, runtime)
+        if (missing := find_missing(made)) is not None:
+            raise UsageError(f"model {self.name} has no {missing}: call super().__init__(options, runtime) in __init__")
+        adapter = adopt(made)
         if self.source is not None and adapter.identity.weights is None:
             adapter.identity = replace(adapter.identity, weights=self.source)
         return adapter
@@ -153,8 +171,10 @@ class Catalogue:
 
     def _hub_adapter(self) -> tuple[AdapterEntry, str] | None:
         """The adapter that runs any repository of the hub, and its option that takes the repository."""
-        named = ((entry, vars(entry.cls).get("hub_option")) for entry in self.adapters.values())
-        return next(((entry, str(option)) for entry, option in named if option is not None), None)
+        for entry in self.adapters.values():
+            if issubclass(entry.cls, BaseAdapter) and entry.cls.hub_option is not None:
+                return entry, entry.cls.hub_option
+        return None
 
     def _why(self, name: str) -> str:
         return f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""

@@ -32,9 +32,8 @@ from typing import Any
 
 from alm_bench.audio import load
 from alm_bench.cli.progress import Progress
-from alm_bench.core import Adapter, AudioRef, Decoding, Orders, Prepares, Request, Runtime, Wave
+from alm_bench.core import CACHE_MB, Adapter, AudioRef, Decoding, Request, Runtime, Wave
 from alm_bench.core.prompt import pick_prompt
-from alm_bench.core.protocols import CACHE_MB
 from alm_bench.demo import DemoRoot, demo_root
 from alm_bench.plugins import catalogue
 from alm_bench.records.schema import Record
@@ -96,7 +95,7 @@ def bare(plans: Sequence[Plan]) -> Iterator[list[str | None]]:
     for plan in plans:
         adapter, size = plan.adapter, plan.spec.batch_size
         assert isinstance(size, int)
-        order = adapter.order(plan.requests) if isinstance(adapter, Orders) else range(len(plan.requests))
+        order = adapter.order(plan.requests)
         for start in range(0, len(order), size):
             batch = heard(adapter, [plan.requests[place] for place in order[start : start + size]])
             yield [output.text for output in adapter.generate(batch, plan.spec.decoding)]
@@ -105,7 +104,7 @@ def bare(plans: Sequence[Plan]) -> Iterator[list[str | None]]:
 def heard(adapter: Adapter, batch: Sequence[Request]) -> list[Request]:
     policy = adapter.audio
     assert policy is not None
-    assert isinstance(adapter, Prepares)
+    assert adapter.abilities.prepare
     waves: dict[AudioRef, Wave] = {}
     features: dict[AudioRef, Any] = {}
     for ref in (ref for request in batch for ref in clips(request)):

@@ -11,7 +11,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Labelled, Output, Request, UsageError, Wave
+from alm_bench.core import (
+    Abilities,
+    AdapterIdentity,
+    AudioPolicy,
+    BaseAdapter,
+    Decoding,
+    Labelled,
+    Output,
+    Request,
+    UsageError,
+    Wave,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,15 +137,17 @@ class Network:
     """Fits the features on the clips' vectors (empty for a text-only probe) and texts of the development rows."""
 
 
-class ProbeAdapter:
+class ProbeAdapter(BaseAdapter):
     """An adapter of a network and a probe over it. Subclasses build the network and name themselves."""
 
     prompts = "bare"
-    picks = True
+    abilities = Abilities(choices_only=True)
 
     def __init__(self, network: Network, hears: Hears, audio: AudioPolicy, identity: AdapterIdentity) -> None:
         self.network, self.hears = network, hears
         self.audio: AudioPolicy | None = audio if hears == "audio+text" else None
+        if self.audio is not None:
+            self.abilities = replace(self.abilities, max_clips=1)
         label = identity.label if hears == "audio+text" else f"{identity.label[:-1]},text only]"
         self.identity = replace(identity, label=label, settings={**identity.settings, "hears": hears})
         self._features: Features | None = None

@@ -1,30 +1,15 @@
 """A cascade: one model describes the clips, another reads the descriptions and answers (arXiv 2503.08540, table 2)."""
 
-import hashlib
-import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from alm_bench.adapters.cascade.captions import CaptionPrompt, Captions
-from alm_bench.core import (
-    Adapter,
-    AdapterIdentity,
-    AudioPolicy,
-    Decoding,
-    Logs,
-    OptionScores,
-    Output,
-    Prepares,
-    Request,
-    Runtime,
-    Scores,
-    UsageError,
-    Wave,
-)
-from alm_bench.core.files import cache_folder
+from alm_bench.audio.describe import DescribingAdapter
+from alm_bench.core import Adapter, AdapterIdentity, Output, Request, Runtime, UsageError
+from alm_bench.core.disk_cache import DiskCache
+from alm_bench.core.files import cache_folder, hash_json
 from alm_bench.core.options import PluginOption
 from alm_bench.plugins import catalogue
 
@@ -69,7 +54,7 @@ class AnswerPrompt:
 
     @property
     def hash(self) -> str:
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return hash_json(asdict(self))[:12]
 
     def render(self, request: Request, captions: Sequence[str]) -> str:
         options = self.options.format(count=len(request.choices)) if request.choices else ""
@@ -77,81 +62,104 @@ class AnswerPrompt:
         return self.one.format(**fields) if len(captions) == 1 else self.two.format(**fields, second=captions[1])
 
 
-class CascadeAdapter:
+@dataclass(frozen=True, slots=True)
+class CaptionPrompt:
+    """Prompt for captions."""
+
+    version: int
+    """Version of this prompt."""
+
+    prompt: str
+    """Text of the prompt."""
+
+    openings: tuple[str, ...]
+    """Phrases with which a model was trained to begin a caption; they are removed."""
+
+    max_new_tokens: int
+    """Token limit of a caption."""
+
+    @property
+    def hash(self) -> str:
+        return hash_json(asdict(self))[:12]
+
+
+class CascadeAdapter(DescribingAdapter):
     """a captioning model and a language model that reads its captions: captioner=mellow llm=text"""
 
     Options = CascadeOptions
-    prompts = "letters"
-    loglikelihood: Callable[[Sequence[Request]], Sequence[OptionScores]]  # where the language model scores options
-    prepare: Callable[[Wave], Any]  # where the captioner makes something of a clip ahead of its turn
 
     def __init__(self, options: CascadeOptions, runtime: Runtime) -> None:
         captioner = _build_part("captioner", options.captioner, runtime)
         if captioner.audio is None:
             raise UsageError(f"captioner={options.captioner.name} takes no audio: name a model that does")
-        self._llm = _build_part("llm", options.llm, runtime)
-        if self._llm.audio is not None:
+        llm = _build_part("llm", options.llm, runtime)
+        if llm.audio is not None:
             raise UsageError(
                 f"llm={options.llm.name} listens itself: name one that reads (text; openai with llm.audio=none)"
             )
         sets = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
-        wanted = _caption_prompt(sets["caption"], options)
+        self._asked = asked = _caption_prompt(sets["caption"], options)
         self._prompt = AnswerPrompt(**sets["answer"][options.prompt])
-        self._captions = Captions(captioner, wanted, cache_folder("captions") if options.cache else None)
-        self.audio: AudioPolicy | None = captioner.audio
-        self.delivery = getattr(captioner, "delivery", "by construction")
-        self.listener = captioner
-        parts = {"captioner": captioner, "llm": self._llm}
-        if isinstance(captioner, Prepares):
-            self.prepare = captioner.prepare
-        self._logs = [part for part in parts.values() if isinstance(part, Logs)]
-        self.pace = tuple(f"{name}.{key}" for name, part in parts.items() for key in getattr(part, "pace", ()))
-        if isinstance(self._llm, Scores):
-            self.loglikelihood = self._score_options
-        told = {
+        cache = DiskCache(cache_folder("captions") / "captions.sqlite") if options.cache else None
+        super().__init__(captioner, llm, asked.hash, asked.max_new_tokens, cache)
+        self.prompts = "letters"
+        parts = {"captioner": captioner, "llm": llm}
+        runtime_options = (f"{name}.{key}" for name, part in parts.items() for key in part.abilities.runtime_options)
+        self.abilities = replace(self.abilities, max_clips=2, runtime_options=tuple(runtime_options))
+        settings = {
             "prompt": f"{options.prompt}@{self._prompt.version} {self._prompt.hash}",
-            "caption_prompt": f"{wanted.prompt}@{wanted.version} {wanted.hash}",
+            "caption_prompt": f"{asked.prompt}@{asked.version} {asked.hash}",
         }
-        self.identity = _identity(captioner.identity, self._llm.identity, options.prompt, told)
+        self.identity = _identity(captioner.identity, llm.identity, options.prompt, settings)
 
-    def log_to(self, folder: Path) -> None:
-        for part in self._logs:
-            part.log_to(folder)
+    def find_problem(self, request: Request) -> str | None:
+        if 1 <= len(request.audio) <= 2:
+            return None
+        return f"a cascade describes the one or two clips of an item, this one has {len(request.audio) or 'none'}"
 
-    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        captions = self._captions.of(batch)
-        asked = [
-            self._build_request(request, told)
-            for request, told in zip(batch, captions, strict=True)
-            if _has_captions(told)
-        ]
-        answers = iter(self._llm.generate(asked, decoding) if asked else ())
-        return [
-            _with(next(answers), told) if not isinstance(told, str) else Output(None, error=told) for told in captions
-        ]
+    def describing(self, request: Request) -> Sequence[Request]:
+        """Build one request per clip. A captioner that always takes two clips gets the item's spare one, or its other
+        clip."""
+        spares = self.audio is not None and self.audio.spare
+        clips = [*request.audio, *(() if request.spare is None else (request.spare,))]
+        asked = []
+        for first, ref in enumerate(request.audio):
+            second: int | None = None
+            if spares and request.spare is not None:
+                second = len(request.audio)
+            elif spares and len(request.audio) > 1:
+                second = 1 - first
+            taken = [first] if second is None else [first, second]
+            asked.append(
+                Request(
+                    ref.id,
+                    self._asked.prompt,
+                    (ref,),
+                    spare=None if second is None else clips[second],
+                    waves=tuple(request.waves[index] for index in taken) if request.waves else (),
+                    features=tuple(request.features[index] for index in taken) if request.features else (),
+                )
+            )
+        return asked
 
-    def _score_options(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-        assert isinstance(self._llm, Scores), "looked at when this ability was given"
-        captions = self._captions.of(batch)
-        asked = [
-            self._build_request(request, told)
-            for request, told in zip(batch, captions, strict=True)
-            if _has_captions(told)
-        ]
-        found = iter(self._llm.loglikelihood(asked) if asked else ())
-        return [next(found) if not isinstance(told, str) else OptionScores(error=told) for told in captions]
+    def answering(self, request: Request, texts: Sequence[str]) -> Request:
+        return Request(request.id, self._prompt.render(request, texts), choices=request.choices)
 
-    def _build_request(self, request: Request, captions: Sequence[str]) -> Request:
-        """Build the language model's request, without clips."""
-        return Request(request.id, self._prompt.render(request, captions), choices=request.choices)
+    def clean(self, text: str) -> str:
+        caption = text.strip()
+        for opening in self._asked.openings:
+            if caption.lower().startswith(opening):
+                return caption[len(opening) :].strip()
+        return caption
 
+    def extra(self, texts: Sequence[str]) -> Mapping[str, list[str]]:
+        return {"captions": list(texts)}
 
-def _has_captions(captions: tuple[str, ...] | str) -> bool:
-    return not isinstance(captions, str)
-
-
-def _with(output: Output, captions: Sequence[str]) -> Output:
-    return replace(output, extra={**output.extra, "captions": list(captions)})
+    def describe_failure(self, asked: Request, output: Output) -> Output:
+        refused = None if output.refusal is None else f"refused: {output.refusal}"
+        return Output(
+            None, error=f"captioner, on {asked.audio[0].id}: {output.error or refused or 'it wrote no caption'}"
+        )
 
 
 def _build_part(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
@@ -159,7 +167,7 @@ def _build_part(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
     entry = catalogue().adapter(named.name)
     if issubclass(entry.cls, CascadeAdapter):
         raise UsageError(f"{part}={named.name}: a cascade is made of two other models")
-    if getattr(entry.cls, "stored", False):
+    if entry.abilities.is_replay:
         raise UsageError(f"{part}={named.name} gives stored answers, expected a model")
     return entry.create(named.options, runtime)
 
@@ -171,9 +179,7 @@ def _caption_prompt(sets: Mapping[str, Mapping[str, Any]], options: CascadeOptio
     return found if options.caption_prompt is None else replace(found, prompt=options.caption_prompt)
 
 
-def _identity(
-    captioner: AdapterIdentity, llm: AdapterIdentity, prompt: str, told: Mapping[str, str]
-) -> AdapterIdentity:
+def _identity(captioner: AdapterIdentity, llm: AdapterIdentity, prompt: str, own: Mapping[str, str]) -> AdapterIdentity:
     both = (("captioner", captioner), ("llm", llm))
     weights = [part.weights for _, part in both]
     sizes = [part.parameters for _, part in both]
@@ -181,13 +187,13 @@ def _identity(
     return AdapterIdentity(
         label=f"cascade[{captioner.label}+{llm.label},{prompt}]",
         family="cascade",
-        weights=hashlib.sha256(json.dumps(weights).encode()).hexdigest() if any(weights) else None,
+        weights=hash_json(weights) if any(weights) else None,
         dtype=_join_values(part.dtype for _, part in both),
         device=_join_values(part.device for _, part in both),
         parameters=None if None in sizes else sum(size for size in sizes if size is not None),
         trained_on=captioner.trained_on,
         settings={
-            **told,
+            **own,
             **{f"{name}.family": part.family for name, part in both},
             **{f"{name}.{key}": value for name, part in both for key, value in part.settings.items()},
         },

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from alm_bench.adapters._shared.embeddings import Vector, Vectors
 from alm_bench.adapters._shared.probe import Features, Hears, Network, ProbeAdapter
 from alm_bench.core import (
+    Abilities,
     AdapterIdentity,
     AudioPolicy,
+    BaseAdapter,
     CheckpointError,
     Decoding,
     Labelled,
@@ -169,7 +171,7 @@ def _policy(network: Clap) -> AudioPolicy:
     return AudioPolicy(rate=network.rate)
 
 
-class ClapAdapter:
+class ClapAdapter(BaseAdapter):
     """zero-shot: the option nearest to the clip, or thresholds on how near a hypothesis is: path=, revision=, template=
 
     Where all items have the same options, these are verdicts on a statement (entailment): how near clip and statement
@@ -179,7 +181,7 @@ class ClapAdapter:
 
     Options = ClapOptions
     prompts = "bare"
-    picks = True
+    abilities = Abilities(choices_only=True, max_clips=1)
 
     def __init__(self, options: ClapOptions, runtime: Runtime) -> None:
         self.network = Clap(options.path, options.revision, runtime)

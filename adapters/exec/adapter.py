@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from alm_bench.adapters.exec.process import Fault, Log, Process
+from alm_bench.adapters.exec.process import GRACE, Fault, Log, Process
 from alm_bench.adapters.exec.wire import Encoding, Hello, read_hello, read_reply, request_line, wav
 from alm_bench.core import (
     AdapterError,
     AdapterIdentity,
     AudioPolicy,
+    BaseAdapter,
     Decoding,
     Output,
     Request,
@@ -67,11 +68,10 @@ class ExecOptions:
                 raise UsageError(f"model exec: {name} takes a number from {least} to {10**7}, found {value}")
 
 
-class ExecAdapter:
+class ExecAdapter(BaseAdapter):
     """a model in its own environment: command="/envs/NAME/bin/python worker.py" (alm-bench new worker)"""
 
     Options = ExecOptions
-    prompts = "letters"
 
     def __init__(self, options: ExecOptions, runtime: Runtime) -> None:
         self._options = options
@@ -96,13 +96,18 @@ class ExecAdapter:
         self._failures = 0  # starts since the last answer
         self._reason = ""  # of the last failure
         self.audio: AudioPolicy | None = self._hello.audio
-        self.delivery = self._hello.delivery
+        self.abilities = replace(self.abilities, delivery=self._hello.delivery)
         self.identity: AdapterIdentity = self._identity()
         self._batch = options.batch or self._hello.batch
 
     def log_to(self, folder: Path) -> None:
         """The worker's standard error goes to `worker.log` in the run's folder from now on, its start included."""
         self._log.to(folder / LOG)
+
+    def close(self) -> None:
+        """End the worker, which may end by itself."""
+        self._process.stop(GRACE)
+        self._folder.cleanup()
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         named: dict[str, Request] = {}

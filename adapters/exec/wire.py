@@ -11,6 +11,7 @@ import numpy as np
 
 from alm_bench.adapters.exec.process import Fault
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, UsageError, Wave
+from alm_bench.core.adapter import Delivery
 from alm_bench.core.errors import known_first
 from alm_bench.core.foreign import storable
 from alm_bench.core.options import fill_options
@@ -19,7 +20,6 @@ VERSION = 1
 MOST_PARAMETERS = 10**15
 MOST_OPEN = 10**6
 Encoding = Literal["float32", "int16"]
-Delivery = Literal["by construction", "to be shown"]
 
 _IDENTITY: Mapping[str, type] = {
     "name": str,

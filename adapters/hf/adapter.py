@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from alm_bench.adapters._shared.answer_format import format_options
 from alm_bench.adapters.hf.families import JOIN_SECONDS, Checkpoint, checkpoint_at, checkpoints
 from alm_bench.core import (
+    Abilities,
     AdapterIdentity,
     AudioPolicy,
+    BaseAdapter,
     Decoding,
     OptionScores,
     Output,
@@ -67,14 +69,12 @@ class HFOptions:
     """Run the checkpoint's own code."""
 
 
-class HFAdapter:
+class HFAdapter(BaseAdapter):
     """any audio-language checkpoint that transformers knows: path=ORG/NAME or a folder"""
 
     Options = HFOptions
-    prompts = "letters"
-    delivery = "to be shown"
-    hub_option: ClassVar[str] = "path"
-    """The option that takes a repository of the hub: `--model ORG/NAME` means this adapter with it."""
+    abilities = Abilities(delivery="to be shown")
+    hub_option = "path"
     known: ClassVar[Checkpoint | None] = None
     """The checkpoint of a short name."""
 
@@ -252,7 +252,8 @@ def _label(name: str, options: HFOptions) -> str:
 
 def _build_class(known: Checkpoint) -> type[HFAdapter]:
     """The adapter class of a short name."""
-    return type("HFAdapter", (HFAdapter,), {"known": known, "prompts": known.prompts, "summary": known.summary})
+    named = {"known": known, "prompts": known.prompts, "summary": known.summary, "hub_option": None}
+    return type("HFAdapter", (HFAdapter,), named)
 
 
 ADAPTERS: dict[str, type[HFAdapter]] = {

@@ -8,9 +8,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from alm_bench.adapters.openai.options import PACE, PRICES, OpenAIOptions
 from alm_bench.adapters.openai.session import Session
 from alm_bench.core import (
+    Abilities,
     AdapterError,
     AdapterIdentity,
     AudioPolicy,
+    BaseAdapter,
     Decoding,
     Estimate,
     Output,
@@ -23,13 +25,11 @@ GIVE_UP = 20
 """Calls that fail one after the other before the run is ended: each may cost money, or a deadline's wait."""
 
 
-class OpenAIAdapter:
+class OpenAIAdapter(BaseAdapter):
     """a model behind an OpenAI-compatible server: base_url=http://HOST:PORT/v1, model=NAME"""
 
     Options = OpenAIOptions
-    prompts = "letters"
-    delivery = "to be shown"
-    pace = (*PACE, *PRICES)
+    abilities = Abilities(delivery="to be shown", runtime_options=(*PACE, *PRICES))
 
     def __init__(self, options: OpenAIOptions, runtime: Runtime) -> None:
         if importlib.util.find_spec("openai") is None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from alm_bench.adapters._shared.answer_format import format_options
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Runtime
+from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, OptionScores, Output, Request, Runtime
 
 if TYPE_CHECKING:
     import torch
@@ -35,11 +35,10 @@ class TextOptions:
     """Use the tokenizer's chat template if it has one (`auto`), or never."""
 
 
-class TextAdapter:
+class TextAdapter(BaseAdapter):
     """a text-only language model from the hub, a folder or a GGUF file"""
 
     Options = TextOptions
-    prompts = "letters"
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: TextOptions, runtime: Runtime) -> None:

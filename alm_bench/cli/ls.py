@@ -86,9 +86,8 @@ def _models() -> list[dict[str, Any]]:
 
     rows = []
     for name, entry in sorted(catalogue().adapters.items()):
-        options = getattr(entry.cls, "Options", None)
-        known = [field.name for field in dataclasses.fields(options)] if options is not None else []
-        scores = "yes" if hasattr(entry.cls, "loglikelihood") else "no"
+        known = [field.name for field in dataclasses.fields(entry.options)]
+        scores = "yes" if entry.abilities.loglikelihood else "no"
         rows.append(
             {
                 "model": name,

@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass
 from functools import cache
 
+from alm_bench.core.adapter import CACHE_MB, Runtime
 from alm_bench.core.options import one_of
-from alm_bench.core.protocols import CACHE_MB, Runtime
 
 SIZE = 512
 """Rows and columns of the measured product: large enough for the arithmetic to count, small enough that a processor

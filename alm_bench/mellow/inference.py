@@ -13,8 +13,8 @@ from cachetools import LRUCache
 from torch import Tensor
 
 from alm_bench.audio import content
+from alm_bench.core.adapter import CACHE_MB
 from alm_bench.core.errors import UsageError
-from alm_bench.core.protocols import CACHE_MB
 from alm_bench.core.types import Decoding, Wave
 from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.config import EncoderConfig, MellowConfig

@@ -5,22 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alm_bench.core.foreign import dump_json
-
-COUNTS = ("prompt_tokens", "audio_tokens", "completion_tokens", "estimated_calls")
-COST = "cost"
-MOST = 10**15
-"""A greater count is none; sums of smaller ones are exact."""
-
-
-def count(value: object) -> int | None:
-    """A number of tokens or calls; None for what is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else None
-
-
-def money(value: object) -> float | None:
-    """US dollars; None for what are none (NaN, a text, a number below 0)."""
-    sound = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
-    return float(value) if sound else None  # type: ignore[arg-type]
+from alm_bench.core.usage import COST, COUNTS, MOST, count, money
 
 
 def find_fault(extra: Mapping[str, Any]) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from alm_bench.records.extra import COST, COUNTS, count, money
+from alm_bench.core.usage import COST, COUNTS, count, money
 from alm_bench.records.schema import Record
 
 

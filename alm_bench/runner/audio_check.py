@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from alm_bench.audio.probes import SOUNDS, probe, probe_sequence
-from alm_bench.core import Adapter, AdapterError, AudioRef, Decoding, OptionScores, Output, Request, Scores
+from alm_bench.core import Adapter, AdapterError, AudioRef, Decoding, OptionScores, Output, Request
 from alm_bench.runner.inference import asking, predict_bisecting
 from alm_bench.runner.length_check import LONG, SHORT, LengthCheck, applies, judge_length
 from alm_bench.runner.length_check import SECONDS as LENGTHS
@@ -58,19 +58,18 @@ class AudioCheck:
 
 def needs_audio_check(adapter: Adapter) -> bool:
     """Whether something that may drop a clip stands between the adapter and its model (`delivery = "to be shown"`)."""
-    return adapter.audio is not None and getattr(adapter, "delivery", "by construction") == "to be shown"
+    return adapter.audio is not None and adapter.abilities.delivery == "to be shown"
 
 
 def find_listener(adapter: Adapter) -> Adapter:
     """The part of a model of several that gets the clips (its `listener`), else the adapter itself. What stands around
     it, or keeps what was heard once, would answer in its place."""
-    found: Adapter = getattr(adapter, "listener", adapter)
-    return adapter if found is adapter else find_listener(found)
+    return adapter if adapter.listener is None else find_listener(adapter.listener)
 
 
 def question(adapter: Adapter, prompts: str | None = None) -> str:
     """In the prompt set `prompts`, the adapter's own where none is named."""
-    return NATIVE if (prompts or getattr(adapter, "prompts", None)) == "native" else QUESTION
+    return NATIVE if (prompts or adapter.prompts) == "native" else QUESTION
 
 
 def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> AudioCheck:
@@ -213,14 +212,13 @@ def _reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> s
         silence = outputs[SILENCE].text if SILENCE in outputs else None
         if silence is not None and silence != clip:
             return "answers to a tone and to silence differ"
-    if isinstance(adapter, Scores):
+    if adapter.abilities.loglikelihood:
         return _preference(adapter, prompt)
     return None
 
 
-def _preference(adapter: Scores, prompt: str) -> str | None:
+def _preference(adapter: Adapter, prompt: str) -> str | None:
     """Whether the likelihoods of the sounds' names move by more than they do for the same clip."""
-    assert isinstance(adapter, Adapter)
     choices = tuple(SOUNDS)
     scores = []
     for name, sound in ((CLIP, CLIP), (AGAIN, CLIP), (OTHER, OTHER)):

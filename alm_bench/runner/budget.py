@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from alm_bench.core import Estimates, UsageError
+from alm_bench.core import UsageError
 from alm_bench.records.schema import Record
 from alm_bench.records.usage import estimated_calls, record_cost
 from alm_bench.runner.plan import Plan
@@ -45,7 +45,7 @@ class Budget:
             return
         for plan in plans:
             adapter, first = plan.adapter, plan.requests[0]
-            if not isinstance(adapter, Estimates) or adapter.estimate(first, 0.0, plan.spec.decoding).cost is None:
+            if adapter.estimate(first, 0.0, plan.spec.decoding).cost is None:
                 raise UsageError(
                     f"--max-cost: what a call of {adapter.identity.label} costs is not known; expected a model with "
                     "prices (--model openai takes --model-arg price_in=USD and price_out=USD, per million tokens)"

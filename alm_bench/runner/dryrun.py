@@ -1,19 +1,15 @@
 """What a run would take, told before any model is asked: calls, minutes of audio, tokens, money."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from alm_bench.audio import seconds_heard
-from alm_bench.core import AudioError, Decoding, Estimate, Estimates, Request
+from alm_bench.core import AudioError, Estimate, Request
 from alm_bench.records.schema import Record
 from alm_bench.runner.execute import drop_changed_clips
 from alm_bench.runner.loader import clips
 from alm_bench.runner.plan import Plan
-
-CHARACTERS_A_TOKEN = 4
-"""Of English text, roughly, where the model does not count itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
         if seconds is None:
             unusable += 1
             continue
-        calls.append((seconds, _estimate(plan, request, seconds)))
+        calls.append((seconds, plan.adapter.estimate(request, seconds, plan.spec.decoding)))
     costs = [estimate.cost for _, estimate in calls if estimate.cost is not None]
     return Forecast(
         task=plan.spec.task,
@@ -94,13 +90,6 @@ class _Lengths:
         if any(self._known[ref.id] is None for ref in request.audio):
             return None
         return sum(self._known[ref.id] or 0.0 for ref in clips(request))
-
-
-def _estimate(plan: Plan, request: Request, seconds: float) -> Estimate:
-    decoding: Decoding = plan.spec.decoding
-    if isinstance(plan.adapter, Estimates):
-        return plan.adapter.estimate(request, seconds, decoding)
-    return Estimate(math.ceil(len(request.prompt) / CHARACTERS_A_TOKEN), decoding.max_new_tokens)
 
 
 def total(forecasts: Sequence[Forecast]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
-from alm_bench.core import Logs, Orders, Request, Streams, UsageError
+from alm_bench.core import Adapter, Request, UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
@@ -41,10 +41,9 @@ def execute(
     budget.add(same)
     observe(same)
     todo = [i for i, record in enumerate(plan.pending) if record.sample.id not in kept]
-    if isinstance(plan.adapter, Orders) and todo:
+    if todo:
         todo = _ordered(plan.adapter, plan.requests, todo)
-    if isinstance(plan.adapter, Logs):
-        plan.adapter.log_to(store.folder)
+    plan.adapter.log_to(store.folder)
     if todo and not plan.condition.silent and needs_audio_check(plan.adapter):
         # also where a run goes on: what stands in between may have been started anew without its audio
         prompts = plan.header["prompt"]["id"].rpartition("/")[2]
@@ -54,7 +53,7 @@ def execute(
         try:
             made = _checked((executor or Local()).answered(plan, todo, budget, sizer), budget, store)
             # Of calls that end one by one each is shown at once, not with the next.
-            write = _stored if isinstance(plan.adapter, Streams) else _written
+            write = _stored if plan.adapter.abilities.stream else _written
             with closing(write(made, store)) as written:
                 for records in written:
                     observe(records)
@@ -106,7 +105,7 @@ def drop_changed_clips(plan: Plan, stored: Sequence[Record]) -> list[Record]:
     return [record for record in stored if record.heard == heard.get(record.sample.id)]
 
 
-def _ordered(adapter: Orders, requests: Sequence[Request], todo: Sequence[int]) -> list[int]:
+def _ordered(adapter: Adapter, requests: Sequence[Request], todo: Sequence[int]) -> list[int]:
     """`todo` in the adapter's order. Raises UsageError unless that holds every place once: an item left out would
     never be answered, and the run would end as finished without it."""
     advised = list(adapter.order([requests[i] for i in todo]))

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from alm_bench.core import Adapter, DataRoot, Fits, Labelled, Request, Sample, Task, UsageError
+from alm_bench.core import Adapter, DataRoot, Labelled, Request, Sample, Task, UsageError
+from alm_bench.core.adapter import adopt
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.data.manifest import clip_size, file_sha256
 from alm_bench.plugins import catalogue
@@ -38,12 +39,12 @@ def fit_adapter(
     Raises UsageError for the split itself, for one that shares clips with the `tested` samples, for a clip that cannot
     be used (unless such are skipped), and where the adapter can do nothing with the rows; DataError for missing files.
     """
-    if not isinstance(adapter, Fits):
+    if not adapter.abilities.fit:
         return None
     split = task.card.fit_split
     if split is None:
         try:
-            return Fit(adapter.fit(iter(())), None)
+            return Fit(adopt(adapter.fit(iter(()))), None)
         except UsageError as error:
             raise UsageError(f"{spec.task}: {error}") from error
     source, template = _source(task, prompt)
@@ -55,7 +56,7 @@ def fit_adapter(
     samples = [one for one in source.samples(data, split) if one.skip is None and isinstance(one.target, int)]
     _keep_apart(samples, tested, owner, split)
     taken = _Taken([render(sample, template) for sample in samples], [sample.target for sample in samples])
-    done = adapter.fit(taken.rows(replace(AudioPipeline.of(adapter), prepare=None), spec))
+    done = adopt(adapter.fit(taken.rows(replace(AudioPipeline.of(adapter), prepare=None), spec)))
     digest = hashlib.sha256(json.dumps(taken.known_by).encode()).hexdigest()
     annotations = source.files(data, split)["annotations"]
     told = {"task": owner, "split": split, "annotations": file_sha256(annotations), "ids": digest[:16]}

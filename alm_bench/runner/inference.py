@@ -13,7 +13,6 @@ from alm_bench.core import (
     OptionScores,
     Output,
     Request,
-    Scores,
     UnreachableError,
 )
 
@@ -50,7 +49,6 @@ def asking(
         return outputs
 
     def score(batch: Sequence[Request]) -> list[Output]:
-        assert isinstance(adapter, Scores), "looked at when the run was planned"
         scores = list(adapter.loglikelihood(batch))
         if len(scores) != len(batch):
             raise ValueError(f"the adapter returned {len(scores)} option scores for {len(batch)} requests")

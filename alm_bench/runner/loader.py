@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from alm_bench.audio import load
-from alm_bench.core import Adapter, AudioError, AudioPolicy, AudioRef, Prepares, Request, Wave
+from alm_bench.core import Adapter, AudioError, AudioPolicy, AudioRef, Request, Wave
 from alm_bench.runner.conditions import Condition
 from alm_bench.runner.inference import Failure, capture_failure
 
@@ -57,7 +57,7 @@ class AudioPipeline:
 
     @staticmethod
     def of(adapter: Adapter, condition: Condition | None = None) -> "AudioPipeline":
-        prepare = adapter.prepare if isinstance(adapter, Prepares) else None
+        prepare = adapter.prepare if adapter.abilities.prepare else None
         # A model on the processor works on all of its cores, in threads that wait for one another: what takes one from
         # them holds up all, and costs more than it saves.
         return AudioPipeline(adapter.audio, condition, prepare, beside=adapter.identity.device != "cpu")

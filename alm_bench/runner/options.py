@@ -118,7 +118,7 @@ class RunOptions:
     def entry(self) -> AdapterEntry:
         """The model as the catalogue knows it. Raises UsageError for an unknown name."""
         if self.adapter is not None:
-            return AdapterEntry(self.model, type(self.adapter))
+            return AdapterEntry(self.model, type(self.adapter), made=self.adapter)
         return catalogue().adapter(self.model)
 
     @property

@@ -17,14 +17,12 @@ from alm_bench import __version__
 from alm_bench.core import (
     Adapter,
     AdapterError,
-    AnswersBlind,
     AudioRef,
     DataError,
     DataRoot,
     FitsBlind,
     Request,
     Sample,
-    Scores,
     Task,
     UsageError,
 )
@@ -84,7 +82,7 @@ def prepare(
     Raises DataError when the data is missing, malformed or empty, UsageError when the adapter or the task cannot do
     what is asked.
     """
-    is_replay = getattr(adapter, "stored", False)
+    is_replay = adapter.abilities.is_replay
     items = load_task_items(spec, task, data) if items is None else items
     spec, everything = replace(spec, data=items.kind), list(items.samples)
     questions = everything[: spec.limit]
@@ -157,20 +155,27 @@ def prepare(
 
 
 def _binding(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpec:
-    """Without the options that no answer depends on (a model's `pace`, a task's `scoring`): a run goes on under
-    others."""
-    pace, scoring = getattr(adapter, "pace", ()), getattr(task, "scoring", ())
+    """Return the spec without options that no answer depends on (a model's `runtime_options`, a task's `scoring`): a
+    run resumes under others."""
+    runtime_only, scoring = adapter.abilities.runtime_options, getattr(task, "scoring", ())
     return replace(
         spec,
         task_options={key: value for key, value in spec.task_options.items() if key not in scoring},
-        model_options={key: value for key, value in spec.model_options.items() if key not in pace},
+        model_options={key: value for key, value in spec.model_options.items() if key not in runtime_only},
     )
 
 
 def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
-    """Raises UsageError where options are to be scored or moved that cannot be."""
+    """Raises UsageError where options are to be scored or moved that cannot be, and for items of too many clips."""
+    most = adapter.abilities.max_clips
+    if most is not None and all(len(sample.audio) > most for sample in samples):
+        clips_found = min(len(sample.audio) for sample in samples)
+        raise UsageError(
+            f"{adapter.identity.label} takes at most {most} clip{'s' if most > 1 else ''} of an item, those of "
+            f"{spec.task} have {clips_found}: expected another model"
+        )
     moved, scored = spec.options != "given", spec.answer_by != "generate"
-    if spec.condition != CLEAN and getattr(adapter, "stored", False):
+    if spec.condition != CLEAN and adapter.abilities.is_replay:
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others")
     asked = f"--options {spec.options}" if moved else f"--answer-by {spec.answer_by}"
     if (moved or scored) and not any(sample.choices for sample in samples):
@@ -180,12 +185,12 @@ def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
             f"{asked}: questions of {spec.task} may have several right options, and the likeliest is one; expected "
             "--answer-by generate"
         )
-    if scored and not isinstance(adapter, Scores):
+    if scored and not adapter.abilities.loglikelihood:
         raise UsageError(
             f"--answer-by {spec.answer_by}: {adapter.identity.label} does not score options (it has no "
             "loglikelihood()), expected --answer-by generate"
         )
-    if moved and getattr(adapter, "stored", False):
+    if moved and adapter.abilities.is_replay:
         raise UsageError(f"{asked}: {adapter.identity.label} answered the given order, expected --options given")
 
 
@@ -236,7 +241,7 @@ def _blind(
 
 def _blind_answers(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
     """Of the adapter's twin that hears nothing. Raises AdapterError unless a row answers every request."""
-    rows = adapter.blind_answers(requests) if isinstance(adapter, AnswersBlind) else {}
+    rows = adapter.blind_answers(requests)
     for name, places in rows.items():
         if len(places) != len(requests):
             raise AdapterError(f"the adapter's blind row {name!r} has {len(places)} answers to {len(requests)} items")

@@ -20,8 +20,8 @@ OWN = "multiple_choice"
 
 def stored_outputs(adapter: Adapter) -> StoredOutputs | None:
     """The outputs that an adapter replays, None where it answers itself."""
-    outputs = getattr(adapter, "outputs", None)
-    return outputs if getattr(adapter, "stored", False) and isinstance(outputs, StoredOutputs) else None
+    outputs = adapter.outputs
+    return outputs if adapter.abilities.is_replay and isinstance(outputs, StoredOutputs) else None
 
 
 def replayed_items(

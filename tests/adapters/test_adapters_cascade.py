@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small_world import alm, mmau, only_run, questions, stored
 
-from alm_bench.core import AudioPolicy, AudioRef, Decoding, Prepares, Request, Runtime, UsageError
+from alm_bench.core import AudioPolicy, AudioRef, Decoding, Request, Runtime, UsageError
 from alm_bench.plugins import catalogue
 
 PARTS = '''
@@ -117,7 +117,7 @@ def request(
 
 
 def listener(model: Any) -> Any:
-    return model._captions._captioner
+    return model.listener
 
 
 def test_what_the_captioner_prepares_reaches_it_clip_by_clip(parts: Path) -> None:
@@ -125,14 +125,14 @@ def test_what_the_captioner_prepares_reaches_it_clip_by_clip(parts: Path) -> Non
         PARTS + "\n\nclass Prepared(Spared):\n    def prepare(self, wave):\n        return float(wave[0])\n"
     )
     model = cascade(parts, captioner="Prepared", cache="false")
-    assert isinstance(model, Prepares)
+    assert model.abilities.prepare
     asked = [request("one", 0.25, spare=0.75), request("two", 0.125, 0.5)]
     asked = [dataclasses.replace(one, features=tuple(map(model.prepare, one.waves))) for one in asked]
     model.generate(asked, Decoding())
     (heard,) = listener(model).asked
     assert [one.features for one in heard] == [(0.25, 0.75), (0.125, 0.5), (0.5, 0.125)]
-    assert model._llm.asked[0][0].features == ()
-    assert not isinstance(cascade(parts), Prepares), "its captioner prepares nothing"
+    assert model.answerer.asked[0][0].features == ()
+    assert not cascade(parts).abilities.prepare, "its captioner prepares nothing"
 
 
 def test_captions_stand_before_the_question_and_in_the_record(parts: Path) -> None:
@@ -140,7 +140,7 @@ def test_captions_stand_before_the_question_and_in_the_record(parts: Path) -> No
     first, second = model.generate([request("one", 0.25), request("two", 0.25, 0.5)], Decoding())
     assert (first.text, first.extra) == ("Cat", {"tokens": 1, "captions": ["a tone at 0.25."]})
     assert second.extra["captions"] == ["a tone at 0.25.", "a tone at 0.50."]
-    ((one, two),) = model._llm.asked
+    ((one, two),) = model.answerer.asked
     assert one == Request(
         "one", "Caption of the audio clip: a tone at 0.25.\n\nWhat is one?", choices=("Dog", "Cat")
     ), "the language model gets no clip"
@@ -155,7 +155,7 @@ def test_captions_stand_before_the_question_and_in_the_record(parts: Path) -> No
 def test_the_strong_prompt_says_what_to_do_with_options(parts: Path) -> None:
     model = cascade(parts)
     model.generate([request("one", 0.25, choices=("a", "b", "c")), request("two", 0.5, 0.25, choices=())], Decoding())
-    one, two = model._llm.asked[0]
+    one, two = model.answerer.asked[0]
     assert "\n\na tone at 0.25.\n\nRely on this description." in one.prompt
     assert "The question has 3 options" in one.prompt
     assert one.prompt.endswith("\n\nWhat is one?")
@@ -185,12 +185,8 @@ def test_captions_are_kept_between_runs(parts: Path, tmp_path: Path, monkeypatch
     assert [asked(), asked(), asked(prompt="weak")] == [1, 0, 0]
     assert asked(caption_prompt="list all sounds") == 1, "another prompt"
     assert asked(captioner__words="a bird") == 1, "another captioner"
-    files = sorted((tmp_path / "cache/captions").glob("*/*.json"))
-    assert len(files) == 3
-    assert {json.loads(file.read_text())["captioner"] for file in files} == {"listener"}
-    for file in files:
-        file.write_text("{torn")
-    assert [asked(), asked()] == [1, 0], "a torn file is asked for again"
+    (tmp_path / "cache/captions/captions.sqlite").write_bytes(b"{torn")
+    assert [asked(), asked()] == [1, 0], "a torn file is begun anew"
 
 
 def test_without_a_cache_folder_a_run_goes_on(
@@ -233,9 +229,23 @@ def test_a_failed_caption_is_its_items_error(parts: Path) -> None:
     assert mute.error == "captioner, on 0.0.wav: it wrote no caption"
     assert none.error == "a cascade describes the one or two clips of an item, this one has none"
     assert good.text == "Cat"
-    assert [r.id for r in model._llm.asked[0]] == ["good"]
+    assert [r.id for r in model.answerer.asked[0]] == ["good"]
     assert model.generate(batch[:1], Decoding())[0].text is None, "a failure is not kept"
     assert len(listener(model).asked) == 2
+
+
+def test_what_captions_took_is_counted_with_the_first_item_that_needed_them(parts: Path) -> None:
+    parts.write_text(
+        PARTS.replace(' at {level:.2f}."', ' at {level:.2f}.", extra={"prompt_tokens": 100, "cost": 1.0}')
+        .replace('error="loud"', 'error="loud", extra={"cost": 0.5}')
+        .replace('extra={"tokens": 1}', 'extra={"prompt_tokens": 5, "cost": 0.25}')
+    )
+    model = cascade(parts, cache="false")
+    batch = [request("one", 0.25, 0.5), request("two", 0.25), request("loud", 2.0)]
+    one, two, loud = model.generate(batch, Decoding())
+    assert (one.extra["prompt_tokens"], one.extra["cost"]) == (205, 2.25)
+    assert (two.extra["prompt_tokens"], two.extra["cost"]) == (5, 0.25)
+    assert (loud.error, loud.extra) == ("captioner, on 2.0.wav: loud", {"cost": 0.5})
 
 
 def test_options_are_scored_where_the_language_model_scores(parts: Path) -> None:
@@ -243,8 +253,8 @@ def test_options_are_scored_where_the_language_model_scores(parts: Path) -> None
     good, loud = model.loglikelihood([request("good", 0.25), request("loud", 2.0)])
     assert good.forms == {"text": [(-1.0, 1), (-2.0, 1)]}
     assert loud.error == "captioner, on 2.0.wav: loud"
-    assert "a tone at 0.25." in model._llm.asked[0][0].prompt
-    assert not hasattr(cascade(parts), "loglikelihood")
+    assert "a tone at 0.25." in model.answerer.asked[0][0].prompt
+    assert not cascade(parts).abilities.loglikelihood
 
 
 def test_who_it_is(parts: Path) -> None:
@@ -304,7 +314,7 @@ def test_how_fast_a_part_is_asked_is_no_part_of_a_run(parts: Path) -> None:
     server = {"llm": "openai", "llm.model": "m", "llm.base_url": "http://127.0.0.1:1/v1", "llm.audio": "none"}
     made = catalogue().adapter("cascade").create
     model = made({"captioner": f"{parts}:Listener", **server}, Runtime())
-    assert {"llm.concurrency", "llm.price_in"} < set(model.pace)
+    assert {"llm.concurrency", "llm.price_in"} < set(model.abilities.runtime_options)
     body = '{"temperature": 1}'
     warm = made({"captioner": f"{parts}:Listener", **server, "llm.extra_body": body}, Runtime())
     assert warm.identity != model.identity, "it changes what the part writes"

@@ -12,11 +12,11 @@ import torch
 from tokenizers import Tokenizer
 
 from alm_bench.adapters.mellow import ADAPTERS, MellowAdapter, MellowOptions
+from alm_bench.core import Abilities, Adapter, Runtime
 from alm_bench.core.errors import UsageError
 from alm_bench.core.files import sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import render
-from alm_bench.core.protocols import Adapter, Orders, Runtime, Scores
 from alm_bench.core.types import AudioRef, Decoding, Request, Wave
 from alm_bench.demo import demo_root
 from alm_bench.mellow.checkpoint import MINI, published_name, save_folder
@@ -73,8 +73,7 @@ def test_it_is_in_the_catalogue_under_its_name(paper: MellowAdapter) -> None:
     assert {"mellow": MellowAdapter} == ADAPTERS
     assert MellowAdapter.prompts == "native"
     adapter: Adapter = paper
-    assert isinstance(adapter, Orders)
-    assert isinstance(adapter, Scores)
+    assert adapter.abilities == Abilities(loglikelihood=True, prepare=True, max_clips=2)
 
 
 def test_importing_it_is_light() -> None:

@@ -94,6 +94,40 @@ def test_a_description_that_failed_is_paid_for_once() -> None:
     assert ran.run["usage"]["cost"] == pytest.approx(1.0)
 
 
+def test_a_description_is_paid_for_where_the_batch_that_needed_it_failed() -> None:
+    """A batch that fails is asked again in halves, with descriptions that are known by then."""
+    cle(Path("data"), 2)  # two clips, three questions each
+    costing = BODY.replace(
+        "                outputs.append(Output(r.choices[0], extra={",
+        '                if len(batch) > 2:\n                    raise RuntimeError("too many")\n'
+        '                outputs.append(Output(r.choices[0], extra={"prompt_tokens": 5, "cost": 0.25, ',
+    ).replace(
+        '{[len(w) for w in r.waves]}\\n")', '{[len(w) for w in r.waves]}", extra={"prompt_tokens": 100, "cost": 1.0})'
+    )
+    ran = run(costing, *FIRST, "--batch-size", 6, "--json", tasks="cle")
+    assert ran.status == 0, ran.err
+    assert ran.run["usage"]["cost"] == pytest.approx(2 * 1.0 + 6 * 0.25)
+
+
+def test_both_calls_of_an_item_are_estimated() -> None:
+    mmau(Path("data"), 3)
+    priced = (
+        BODY
+        + """
+    def estimate(self, request, seconds, decoding):
+        from alm_bench.core import Estimate
+        cost = 1.0 if request.choices else 0.5
+        return Estimate(10, decoding.max_new_tokens, cost=cost)
+"""
+    )
+    ran = run(priced, *FIRST, "--dry-run", "--json")
+    assert ran.status == 0, ran.err
+    (one,) = ran.json["runs"]
+    assert one["cost"] == pytest.approx(3 * 1.5)
+    assert (one["completion_tokens"], one["prompt_tokens"]) == (3 * (128 + 64), 3 * 20)
+    assert run(priced, *FIRST, "--max-cost", 9).status == 0
+
+
 def test_the_native_set_has_words_of_its_own() -> None:
     mmau(Path("data"), 1)
     assert run(BODY, *FIRST, prompts="'native'").status == 0

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from alm_bench.core import AdapterError, AlmBenchError, Decoding, Output, Request, Streams
+from alm_bench.core import Adapter, AdapterError, AlmBenchError, Decoding, Output, Request
 from alm_bench.records.schema import Record
 from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget, within
@@ -22,7 +22,7 @@ class Local:
         spec, asked = plan.spec, InferenceSettings.of(plan)
         hearing = AudioPipeline.of(plan.adapter, plan.condition)
         ahead = load_batches(plan.requests, todo, hearing, sizer.size, spec.workers)
-        if isinstance(plan.adapter, Streams) and spec.answer_by == "generate":
+        if plan.adapter.abilities.stream and spec.answer_by == "generate":
             yield from _streamed(plan, plan.adapter, ahead, budget)
             return
         for batch in within(budget, ahead):
@@ -33,7 +33,7 @@ class Local:
 
 
 def _streamed(
-    plan: Plan, adapter: Streams, ahead: Iterable[Sequence[LoadedRequest]], budget: Budget
+    plan: Plan, adapter: Adapter, ahead: Iterable[Sequence[LoadedRequest]], budget: Budget
 ) -> Iterator[list[Record]]:
     """One record at a time, as the adapter's calls end. Raises AdapterError unless every request gets one output."""
     waiting: dict[str, tuple[LoadedRequest, float]] = {}
@@ -59,7 +59,7 @@ def _streamed(
     yield _taken(deaf)
 
 
-def _calls(adapter: Streams, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+def _calls(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
     try:
         for request, output in adapter.stream(requests, decoding):
             check([output], 1)

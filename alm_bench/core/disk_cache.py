@@ -1,0 +1,68 @@
+"""Results that took long to compute, kept on disk by the hash of what they were computed from."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alm_bench.core.errors import StoreError
+
+Value = bytes | str | float
+
+SECONDS = 60.0
+"""How long another process's write is waited for."""
+
+
+class DiskCache:
+    """Values by key in one SQLite file, which processes share. It is created by the first value.
+
+    A damaged file is begun anew. It holds no open connection, so that objects with a cache can be pickled and copied.
+    """
+
+    def __init__(self, path: Path, table: str = "entries") -> None:
+        self.path, self._table = path, table
+
+    def get(self, key: str) -> Value | None:
+        """Return the value of a key; None if there is none. Raises StoreError if the file cannot be read."""
+        if not self.path.is_file():
+            return None
+        with self._connection() as connection:
+            row = connection.execute(f"SELECT value FROM {self._table} WHERE key = ?", (key,)).fetchone()
+        return None if row is None else row[0]
+
+    def put(self, key: str, value: Value) -> None:
+        """Store a value. Raises StoreError if it cannot be stored."""
+        with self._connection() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?)", (key, value))
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                connection = self._open()
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError:  # no database, or one that a crash of the machine left torn
+                self.path.unlink(missing_ok=True)
+                connection = self._open()
+            try:
+                with connection:
+                    yield connection
+            finally:
+                connection.close()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                f"the cache {self.path} cannot be used ({error}): name another folder with ALM_BENCH_CACHE"
+            ) from error
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=SECONDS)
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {self._table} (key TEXT PRIMARY KEY, value NOT NULL)")
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+        return connection

@@ -1,0 +1,58 @@
+"""Adapters around other adapters: what such a one does not do itself is done by its parts."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from alm_bench.core.adapter import Adapter, BaseAdapter, Estimate, Labelled
+from alm_bench.core.types import Decoding, OptionScores, Output, Request, Wave
+
+
+class ForwardingAdapter(BaseAdapter):
+    """Base class of adapters around one or two others. Whatever a subclass does not define is its parts': clips are the
+    listener's, answers the answerer's."""
+
+    def __init__(self, listener: Adapter, answerer: Adapter | None = None) -> None:
+        """`listener` gets the clips; `answerer` answers. [default: the listener]"""
+        self.listener: Adapter = listener
+        self.answerer = listener if answerer is None else answerer
+        self.parts: Sequence[Adapter] = (listener,) if self.answerer is listener else (listener, self.answerer)
+        self.identity, self.outputs, self.prompts = self.answerer.identity, self.answerer.outputs, self.answerer.prompts
+        self.audio = listener.audio
+        heard = listener.abilities
+        self.abilities = replace(
+            self.answerer.abilities, prepare=heard.prepare, delivery=heard.delivery, max_clips=heard.max_clips
+        )
+
+    def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
+        return self.answerer.generate(batch, decoding)
+
+    def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
+        return self.answerer.loglikelihood(batch)
+
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+        return self.answerer.stream(requests, decoding)
+
+    def fit(self, rows: Iterable[Labelled]) -> Adapter:
+        return self.answerer.fit(rows)
+
+    def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
+        return self.answerer.blind_answers(requests)
+
+    def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
+        return self.answerer.estimate(request, seconds, decoding)
+
+    def order(self, requests: Sequence[Request]) -> Sequence[int]:
+        return self.listener.order(requests)
+
+    def prepare(self, wave: Wave) -> Any:
+        return self.listener.prepare(wave)
+
+    def log_to(self, folder: Path) -> None:
+        for part in self.parts:
+            part.log_to(folder)
+
+    def close(self) -> None:
+        for part in self.parts:
+            part.close()
