@@ -39,7 +39,8 @@ class Calls:
             base_url=options.base_url,
             timeout=options.timeout,
             max_retries=options.retries,
-            http_client=BoundedClient(round(options.max_reply_mb * 1e6)),
+            # a proxy of the environment does not reach this machine's own addresses
+            http_client=BoundedClient(round(options.max_reply_mb * 1e6), trust_env=not options.is_loopback),
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="openai", daemon=True)

@@ -138,6 +138,12 @@ class OpenAIOptions:
         """True if the server is OpenAI's own."""
         return urlsplit(self.base_url).hostname == urlsplit(HOSTED).hostname
 
+    @property
+    def is_loopback(self) -> bool:
+        """True if the server is on this machine."""
+        host = urlsplit(self.base_url).hostname or ""
+        return host in ("localhost", "::1") or host.startswith("127.")
+
     def key(self) -> str | None:
         """The key of the environment, None where the server is sent none. Raises UsageError."""
         name = self.api_key_env or ("OPENAI_API_KEY" if self.is_hosted else None)

@@ -1,0 +1,72 @@
+"""Options of the model `serve`: how its server is started, and all of `openai` but the address."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal
+
+from alm_bench.adapters.openai.options import OpenAIOptions
+from alm_bench.core import UsageError
+
+LOOPBACK = "http://127.0.0.1/v1"
+PRESETS: Mapping[str, str] = {
+    "vllm": "vllm serve {model} --host 127.0.0.1 --port {port}",
+    "transformers": "transformers serve {model} --host 127.0.0.1 --port {port}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions(OpenAIOptions):
+    """Options of models behind a server that is started for the run."""
+
+    base_url: str = LOOPBACK
+    """The address is chosen when the server is started."""
+
+    command: str | None = None
+    """Command that starts the server in the foreground on 127.0.0.1; `{port}` and `{model}` are filled in."""
+
+    preset: Literal["vllm", "transformers"] | None = None
+    """A known command."""
+
+    start_timeout: float = 1800.0
+    """Seconds until the server must be healthy, the loading of its model included."""
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for invalid values."""
+        OpenAIOptions.__post_init__(self)
+        if self.base_url != LOOPBACK:
+            raise UsageError(
+                "model serve: the address is chosen when the server is started, found base_url=; for a server that "
+                "runs already use --model openai"
+            )
+        if (self.command is None) == (self.preset is None):
+            both = "neither" if self.command is None else "both"
+            raise UsageError(f"model serve takes command= or preset={'|'.join(PRESETS)}, found {both}")
+        if "{port}" not in self.template:
+            raise UsageError(f"model serve: command must hold {{port}}, found {self.command!r}")
+        if not self.start_timeout > 0:
+            raise UsageError(f"model serve: option start_timeout takes a number above 0, found {self.start_timeout}")
+        self.arguments(0)
+
+    @property
+    def template(self) -> str:
+        """The command as it was given or as the preset has it."""
+        return self.command if self.command is not None else PRESETS[str(self.preset)]
+
+    def at(self, port: int) -> OpenAIOptions:
+        """Return the options of calls to a server on this port."""
+        calls = {field.name: getattr(self, field.name) for field in fields(OpenAIOptions)}
+        return OpenAIOptions(**{**calls, "base_url": f"http://127.0.0.1:{port}/v1"})
+
+    def arguments(self, port: int) -> Sequence[str]:
+        """Return the command's words. Raises UsageError for a command that cannot be split into words."""
+        try:
+            words = shlex.split(self.template)
+        except ValueError as error:
+            raise UsageError(f"model serve: command cannot be split into words: {error}") from error
+        words = [word.replace("{port}", str(port)).replace("{model}", self.model) for word in words]
+        # a preset's program is looked for in this environment first, which may not be the active one
+        beside = Path(sys.executable).with_name(words[0]) if self.preset is not None else None
+        return [str(beside) if beside is not None and beside.is_file() else words[0], *words[1:]]

@@ -1,0 +1,165 @@
+"""A server process: started on a free port, watched until it is healthy, and ended with everything that it started.
+
+A process that was killed cannot end its server. Each running server is therefore noted in the cache folder, and what
+others left behind is ended before the next one starts.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from alm_bench.core import AdapterError, UsageError
+from alm_bench.core.escape import print_notice
+from alm_bench.core.files import atomic_write, cache_folder
+
+TOKEN = "ALM_BENCH_SERVER"
+"""Environment variable by which the processes of a server are known, whatever group or session they are in."""
+
+GRACE = 10.0
+"""Seconds that processes have to end by themselves."""
+
+POLL = 0.2
+SHOWN = 15
+"""Lines of the log that are shown where a server does not start."""
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A running server. It ends with `stop`, with this object, or with the interpreter."""
+
+    def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
+        """Start the command in a session of its own. Raises UsageError if there is no such command."""
+        self.port, self.log = port, log
+        reap()
+        token = uuid.uuid4().hex
+        note = _folder() / f"{token}.json"
+        owner = psutil.Process()
+        note.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(note, json.dumps({"owner": owner.pid, "owner_started": owner.create_time()}))
+        log.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with log.open("ab") as file:
+                self._child = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, TOKEN: token, "PYTHONUNBUFFERED": "1"},
+                    start_new_session=True,  # Ctrl-C is ours; the server is ended after what it still answers
+                )
+        except OSError as error:
+            note.unlink(missing_ok=True)
+            raise UsageError(f"model serve: cannot start {command[0]}: {error.strerror or error}") from error
+        self._finish = weakref.finalize(self, _stop, self._child, token, note)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the server is healthy. If it ends or takes longer, print its log's end and raise AdapterError."""
+        until = time.monotonic() + seconds
+        while not self._is_healthy():
+            status = self._child.poll()
+            if status is None and time.monotonic() < until:
+                time.sleep(POLL)
+                continue
+            for line in self.tail():
+                print_notice(f"server: {line}")
+            self.stop()
+            told = f"did not become healthy within start_timeout={seconds:g} seconds"
+            if status is not None:
+                told = f"ended with status {status} before it was healthy"
+            raise AdapterError(f"model serve: the server {told}; its log is {self.log}")
+
+    def tail(self) -> list[str]:
+        """Return the last lines of the log."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line for line in lines if line.strip()][-SHOWN:]
+
+    def _is_healthy(self) -> bool:
+        """Whether it answers /health, or lists its models, where it knows the former."""
+        import requests
+
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy of the environment does not reach this machine's own addresses
+            try:
+                for path in ("/health", "/v1/models"):
+                    status = session.get(f"http://127.0.0.1:{self.port}{path}", timeout=5).status_code
+                    if status != 404:
+                        return status < 400
+            except requests.RequestException:
+                return False
+        return False
+
+    @property
+    def has_ended(self) -> bool:
+        return self._child.poll() is not None
+
+    def stop(self) -> None:
+        """End the server and every process that it started."""
+        self._finish()
+
+
+def reap() -> None:
+    """End the servers of processes that are gone."""
+    for note in sorted(_folder().glob("*.json")):
+        try:
+            found = json.loads(note.read_text(encoding="utf-8"))
+            owner, started = int(found["owner"]), float(found["owner_started"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # just being written or removed by another process
+        if not _runs(owner, started):
+            end_processes(note.stem)
+            note.unlink(missing_ok=True)
+
+
+def _folder() -> Path:
+    return cache_folder("servers")
+
+
+def _runs(pid: int, started: float) -> bool:
+    try:
+        return abs(psutil.Process(pid).create_time() - started) < 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _stop(child: "subprocess.Popen[bytes]", token: str, note: Path) -> None:
+    end_processes(token)
+    child.wait()
+    note.unlink(missing_ok=True)
+
+
+def end_processes(token: str) -> None:
+    """End all processes with this token: asked first, killed after `GRACE` seconds."""
+    ask: Sequence[Callable[[psutil.Process], None]] = (psutil.Process.terminate, psutil.Process.kill)
+    for way in ask:
+        found = _processes(token)
+        for process in found:
+            try:
+                way(process)
+            except psutil.NoSuchProcess:
+                continue
+        if not psutil.wait_procs(found, timeout=GRACE)[1] and not _processes(token):
+            return
+
+
+def _processes(token: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(TOKEN) == token:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
+            continue  # ended meanwhile, or somebody else's
+    return found
