@@ -1,4 +1,4 @@
-"""What is known of a server so far, and which errors mean that no call will succeed."""
+"""State of a server as seen by its client, and the errors that mean that no call will succeed."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _AUDIO = re.compile(
 
 @dataclass(slots=True)
 class Session:
-    """What an adapter knows of its server."""
+    """State of a server as an adapter has seen it."""
 
     met: bool = False
     """Whether somebody listened at the address."""

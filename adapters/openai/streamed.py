@@ -1,4 +1,4 @@
-"""A streamed reply (server-sent events of `chat.completion.chunk`) as the chat completion that it stands for."""
+"""Assembles a streamed reply (server-sent events of `chat.completion.chunk`) into one chat completion."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ class NoReplyError(Exception):
 
 
 def is_stream(text: str) -> bool:
-    """Whether a body is a stream of events; some servers stream though they were not asked to."""
+    """Return True for a body that is a stream of events; some servers stream without being asked to."""
     return text.lstrip().startswith(("data:", "event:", ":"))
 
 

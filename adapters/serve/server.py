@@ -87,7 +87,7 @@ class Server:
         return [line for line in lines if line.strip()][-SHOWN:]
 
     def _is_healthy(self) -> bool:
-        """Whether it answers /health, or lists its models, where it knows the former."""
+        """Return True if it answers /health or, without that, lists its models."""
         import requests
 
         with requests.Session() as session:
