@@ -6,7 +6,7 @@ from typing import Any
 
 from alm_bench.core import HasCorpus, Scored, ScoresItems, Task, UsageError
 from alm_bench.records.run import Run
-from alm_bench.records.schema import Record, metric_json
+from alm_bench.records.schema import Record
 from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table
 from alm_bench.reports.breakdowns import heading_of
 from alm_bench.reports.figures import difference_cell, format_value, sort_keys
@@ -63,16 +63,16 @@ COMPARED = {
 
 def _setting(run: Run, what: str) -> str:
     summary = run.summary
-    by = "likelihood" if summary["answer_by"] == "likelihood" else "text"  # scored beside or not, text is parsed
+    by = "likelihood" if summary.answer_by == "likelihood" else "text"  # scored beside or not, text is parsed
     settings = {
-        "task": summary["task"],
-        "data revision": summary["revision"],
-        "prompt": " ".join(filter(None, (prompt_name(summary["prompt"]), summary["prompt"]["hash"]))),
-        "parser": summary["parser"],
-        "condition": summary["condition"],
-        "option order": summary["options"],
+        "task": summary.task,
+        "data revision": summary.revision,
+        "prompt": " ".join(filter(None, (prompt_name(summary.prompt), summary.prompt.hash))),
+        "parser": summary.parser,
+        "condition": summary.condition,
+        "option order": summary.options,
         "answer mode": by,
-        "tokenizer": summary.get("tables", {}).get("tokenizer"),
+        "tokenizer": summary.tables.get("tokenizer"),
     }
     return str(settings[what])
 
@@ -80,8 +80,7 @@ def _setting(run: Run, what: str) -> str:
 def _figures(first: Run, second: Run) -> list[str]:
     """The figures that both runs have: what one was not asked for is no 0."""
     had = [
-        {name for name, metric in run.summary["metrics"].items() if metric["value"] is not None}
-        for run in (first, second)
+        {name for name, metric in run.summary.metrics.items() if metric.value is not None} for run in (first, second)
     ]
     return sorted(had[0] & had[1])
 
@@ -191,7 +190,7 @@ def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[
     """Items that the second run wins and loses by the task's main score, the first `count` of each."""
     pairs = shared(first, second)
     values = earned(first, second, pairs, task)
-    main = first.summary["main"] if first.summary["main"] in values else next(iter(values))
+    main = first.summary.main if first.summary.main in values else next(iter(values))
     higher = metric_spec(main).higher_is_better
     found: dict[str, list[tuple[Record, Record]]] = {"won": [], "lost": []}
     for place, (a, b) in values[main].items():
@@ -205,9 +204,9 @@ def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[
 def build_comparison(runs: Sequence[Run], cells: Sequence[Compared]) -> list[Block]:
     """Return a table for each later run; a star where the adjusted p-value is below 0.05."""
     blocks: list[Block] = []
-    base = runs[0].summary["model"]
+    base = runs[0].summary.model
     for run in runs[1:]:
-        name = run.summary["model"]
+        name = run.summary.model
         rows = [_row(cell) for cell in cells if cell.second == run.folder.name]
         columns = [
             Column("metric", overflow="end", least=14),
@@ -232,7 +231,7 @@ def _row(cell: Compared) -> Row:
         found.difference.n,
         format_value(found.first, score),
         format_value(found.second, score),
-        difference_cell(metric_json(found.difference), score),
+        difference_cell(found.difference, score),
         "-" if found.won is None else f"{found.won} / {found.lost}",
         f"{cell.p:.3g}" + (" *" if cell.p < SIGNIFICANT else ""),
     ]

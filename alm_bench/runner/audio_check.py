@@ -41,7 +41,7 @@ class AudioCheck:
 
     verdict: Verdict
     reason: str
-    said: Sequence[ProbeAnswer] = ()
+    answers: Sequence[ProbeAnswer] = ()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

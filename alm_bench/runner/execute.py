@@ -40,15 +40,14 @@ def execute(
     kept = {record.sample.id: record for record in same}
     budget.add(same)
     observe(same)
-    todo = [i for i, record in enumerate(plan.pending) if record.sample.id not in kept]
+    todo = [i for i, item in enumerate(plan.items) if item.sample.id not in kept]
     if isinstance(plan.adapter, Orders) and todo:
         todo = _ordered(plan.adapter, plan.requests, todo)
     if isinstance(plan.adapter, Logs):
         plan.adapter.log_to(store.folder)
     if todo and not plan.condition.silent and needs_audio_check(plan.adapter):
         # also where a run goes on: what stands in between may have been started anew without its audio
-        prompts = plan.header["prompt"]["id"].rpartition("/")[2]
-        store.note("delivery", require_audio(plan.adapter, prompts).as_json())
+        store.note(audio_check=require_audio(plan.adapter, plan.header.prompt.name).as_json())
     if todo:
         sizer = BatchSizer(plan.spec.batch_size, lambda line: print_notice(f"{plan.spec.task}: {line}"))
         try:
@@ -60,7 +59,7 @@ def execute(
                     observe(records)
                     kept.update({record.sample.id: record for record in records})
         finally:
-            store.note("batch_size", sizer.as_json())
+            store.note(batch_size=sizer.as_json())
     return sorted(kept.values(), key=lambda record: record.index)
 
 
@@ -101,9 +100,9 @@ def _written(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Re
 
 
 def drop_changed_clips(plan: Plan, stored: Sequence[Record]) -> list[Record]:
-    """The stored records whose clips are those of today."""
-    heard = {record.sample.id: record.heard for record in plan.pending}
-    return [record for record in stored if record.heard == heard.get(record.sample.id)]
+    """Return the stored records whose clips are those of today."""
+    sizes = {item.sample.id: item.clip_sizes for item in plan.items}
+    return [record for record in stored if record.clip_sizes == sizes.get(record.sample.id)]
 
 
 def _ordered(adapter: Orders, requests: Sequence[Request], todo: Sequence[int]) -> list[int]:

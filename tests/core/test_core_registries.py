@@ -127,9 +127,9 @@ def test_a_metric_of_another_package_is_shown_and_ranked_by_its_direction(site: 
         assert ran.status == 0, ran.err
         run = ran.run
         assert run["main"] == "wer"
-        baseline = run["blind"]["another item's reference"]["wer"]["value"]
+        baseline = run["baselines"]["another item's reference"]["wer"]["value"]
         assert run["metrics"]["wer"]["value"] < baseline, "it errs less than a sentence about another clip"
-        over = run["over_blind"]["all"]["all"]["lead"]["value"]
+        over = run["margins"]["all"]["all"]["margin"]["value"]
         assert over == pytest.approx(run["metrics"]["wer"]["value"] - baseline), (
             "a margin is the score less the baseline"
         )
