@@ -225,6 +225,9 @@ class RunHeader(Struct, frozen=True, kw_only=True):
     fit: FitRows | None = None
     """Development rows that the model was fitted on; None for a model that is not."""
 
+    condition_version: str | None = None
+    """Version of the condition, if an installed package defines it."""
+
     environment: dict[str, Any] = field(default_factory=dict)
     """Packages, commit and machine."""
 
@@ -350,6 +353,9 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     condition: str
     """Condition of the clips or options; `clean` for ordinary runs."""
+
+    condition_version: str | None = None
+    """Version of the condition, if an installed package defines it."""
 
     options: str
     """Option order, with its seed and the number of orders if it is shuffled."""

@@ -11,6 +11,7 @@ from alm_bench.records.schema import Record
 from alm_bench.records.usage import sum_usage
 from alm_bench.scoring.blind import Values, margin, with_reference
 from alm_bench.scoring.main_score import has_main_score, main_scores
+from alm_bench.scoring.metrics import metric_versions
 from alm_bench.scoring.multi_select import option_table
 from alm_bench.scoring.multiple_choice import counted_rows, split, text_solver
 from alm_bench.scoring.no_option import no_option_outputs
@@ -57,6 +58,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         prompt=header.prompt,
         parser=task.parser,
         condition=spec.condition,
+        condition_version=header.condition_version,
         options=_describe_order(spec),
         questions=len({row.sample.question for row in counted_rows(rows)}),
         answer_by=spec.answer_by,
@@ -71,7 +73,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         reasons=dict(Counter(_cause(record) for record in records if record.reason).most_common(20)),
         usage=sum_usage(records),
         audio_check=header.audio_check,
-        metric_versions={},
+        metric_versions=metric_versions(score.metrics),
     )
 
 

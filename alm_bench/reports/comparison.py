@@ -44,8 +44,21 @@ def check(runs: Sequence[Run], different: bool = False) -> None:
                 pairs = what != "task" and first.records.keys() & run.records.keys()
                 advice = "pass --different to compare anyway" if pairs else f"expected runs of one {what}"
                 raise UsageError(f"{names} used different {plural} ({ours}, {theirs}); {advice}")
+        if not different:
+            _check_metric_versions(first, run)
         if not any(shared(first, run)):
             raise UsageError(f"{names} have no item in common")
+
+
+def _check_metric_versions(first: Run, second: Run) -> None:
+    """Raises UsageError for runs whose common metrics are of different versions."""
+    ours, theirs = first.summary.metric_versions, second.summary.metric_versions
+    for name in sorted(ours.keys() & theirs.keys()):
+        if ours[name] != theirs[name]:
+            raise UsageError(
+                f"{first.folder.name} and {second.folder.name} used different versions of {name} ({ours[name]}, "
+                f"{theirs[name]}); score both again, or pass --different to compare anyway"
+            )
 
 
 COMPARED = {
@@ -69,7 +82,7 @@ def _setting(run: Run, what: str) -> str:
         "data revision": summary.revision,
         "prompt": " ".join(filter(None, (prompt_name(summary.prompt), summary.prompt.hash))),
         "parser": summary.parser,
-        "condition": summary.condition,
+        "condition": " ".join(filter(None, (summary.condition, summary.condition_version))),
         "option order": summary.options,
         "answer mode": by,
         "tokenizer": summary.tables.get("tokenizer"),

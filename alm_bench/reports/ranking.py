@@ -1,7 +1,8 @@
 """Ranked runs: one section for each set of comparable runs, each run beside the best and the text-only baselines."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alm_bench.core import KnowsBlind, ScoresItems, Task
@@ -29,7 +30,8 @@ def comparison_key(run: Run) -> tuple[Any, ...]:
     """Runs are comparable on the same items: a demo run never stands beside a real one."""
     told = run.summary
     items = (told.task, told.revision, told.split, told.items, told.condition, told.options)
-    rules = (told.task_version, str(told.tables.get("tokenizer")))
+    versions = (told.condition_version, told.metric_versions.get(told.main))
+    rules = (told.task_version, str(told.tables.get("tokenizer")), *versions)
     return (told.data == "demo", *items, told.answer_by == "likelihood", *rules)
 
 
@@ -186,7 +188,19 @@ class Section:
 
 
 def build_sections(runs: Sequence[Run], task_of: TaskOf) -> list[Section]:
-    return [_build_section(members, task_of(members[0].summary.task)) for members in group_runs(runs)]
+    sections = [_build_section(members, task_of(members[0].summary.task)) for members in group_runs(runs)]
+    titles = Counter(section.title for section in sections)
+    return [
+        replace(section, parts=[*section.parts, *_version_parts(section)]) if titles[section.title] > 1 else section
+        for section in sections
+    ]
+
+
+def _version_parts(section: Section) -> list[str]:
+    """Return the versions of a third party's condition and metric, for titles that nothing else tells apart."""
+    told = (section.members or section.not_ranked)[0].summary
+    versions = {"condition": told.condition_version, title_of(told.main): told.metric_versions.get(told.main)}
+    return [f"{name} version {version}" for name, version in versions.items() if version is not None]
 
 
 def _build_section(everyone: list[Run], task: Task | None) -> Section:

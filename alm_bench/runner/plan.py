@@ -47,7 +47,7 @@ from alm_bench.records.models import (
     to_json,
 )
 from alm_bench.records.schema import Baseline, Baselines, PlannedItem
-from alm_bench.runner.conditions import CLEAN, Condition, read_condition
+from alm_bench.runner.conditions import CLEAN, Condition, condition_version, read_condition
 from alm_bench.runner.fitting import Fit, fit_adapter
 from alm_bench.runner.items import Items, load_task_items, revision_name
 from alm_bench.runner.loader import clips
@@ -165,6 +165,7 @@ def prepare(
         identity=from_json(to_json(hide(asdict(adapter.identity))), StoredIdentity),
         fit=None if on is None else from_json(dict(on), FitRows),
         items=len(samples),
+        condition_version=condition_version(spec.condition),
         baselines_missing=blind_missing,
         environment=dict(_environment()),
     )

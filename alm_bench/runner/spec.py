@@ -9,7 +9,7 @@ from alm_bench.core.hashing import hash_json
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.core.secrets import hide
 from alm_bench.runner.batch_size import BatchSize
-from alm_bench.runner.conditions import CLEAN
+from alm_bench.runner.conditions import CLEAN, condition_version
 
 FINGERPRINT_VERSION = 1
 """Raised when the parts of a fingerprint change their meaning: no run is resumed from before then."""
@@ -77,6 +77,8 @@ def fingerprint(
         # an adapter's identity and the manifest may leave out an option that changes answers
         "options": [hide(dict(spec.task_options)), hide(dict(spec.model_options))],
     }
+    if (version := condition_version(spec.condition)) is not None:
+        parts["condition_version"] = version
     if spec.sample is not None:
         parts["sample"] = spec.sample
     if spec.strategy != "plain":
