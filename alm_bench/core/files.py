@@ -2,11 +2,13 @@
 
 import errno
 import hashlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alm_bench.core.errors import StoreError
 
@@ -116,3 +118,9 @@ def cache_folder(name: str) -> Path:
 def sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_json(value: Any) -> str:
+    """Return the sha256 of a value's JSON, whose keys are sorted: equal for equal values in every process. What JSON
+    does not know counts as its text."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

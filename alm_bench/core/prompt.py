@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from alm_bench.core.errors import UsageError, known_first
-from alm_bench.core.hashing import SHORT, hash_json
+from alm_bench.core.files import hash_json
 from alm_bench.core.types import Request, Sample
 
 
@@ -41,7 +41,7 @@ class PromptTemplate:
         """First 12 hex digits of the sha256 over everything that changes a rendered prompt."""
         parts = asdict(self)
         del parts["name"]
-        return hash_json(parts)[:SHORT]
+        return hash_json(parts)[:12]
 
     def options(self, choices: Sequence[str]) -> str:
         letters = string.ascii_lowercase

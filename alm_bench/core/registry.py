@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from alm_bench.core.errors import UsageError, known_first
-from alm_bench.core.hashing import SHORT, hash_file, hash_json
+from alm_bench.core.files import hash_json, sha256
 
 T = TypeVar("T")
 
@@ -103,9 +103,9 @@ def _hash_source(entry: object, point: EntryPoint) -> str:
     names = {point.module, *(cls.__module__ for cls in classes if cls.__module__.partition(".")[0] != own)}
     modules = (sys.modules.get(name) for name in sorted(names - {"builtins", "abc", "typing"}))
     files = [Path(file) for module in modules if (file := getattr(module, "__file__", None)) is not None]
-    hashes = [hash_file(file) for file in files if file.suffix == ".py" and file.is_file()]
+    hashes = [sha256(file) for file in files if file.suffix == ".py" and file.is_file()]
     package = point.dist.version if point.dist is not None else "unknown"
-    return hash_json(hashes)[:SHORT] if hashes else package
+    return hash_json(hashes)[:12] if hashes else package
 
 
 def check_subclass(base: type) -> Check:

@@ -1,5 +1,6 @@
 """A run's folder: written by one process at a time, durable line by line, resumed after any crash."""
 
+import hashlib
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,6 @@ from typing import Any
 from alm_bench.core import StoreError, StoreLostError
 from alm_bench.core.files import atomic_write, lock_folder, report_full_disk
 from alm_bench.core.foreign import dump_json
-from alm_bench.core.hashing import hash_bytes
 from alm_bench.records import version_1
 from alm_bench.records.files import find_version, read_bytes, read_object, read_run_file, read_summary_file
 from alm_bench.records.models import SCHEMA_VERSION, ItemScores, RunHeader, RunSummary, Stamp, runs_json, to_json
@@ -248,4 +248,4 @@ def stamp_of(summary: bytes, folder: Path) -> Stamp:
     """Return what item scores belong to: these bytes of `summary.json`, and the size of `samples.jsonl`."""
     samples = folder / SAMPLES
     size = samples.stat().st_size if samples.is_file() else None
-    return Stamp(summary_sha256=hash_bytes(summary), samples_bytes=size)
+    return Stamp(summary_sha256=hashlib.sha256(summary).hexdigest(), samples_bytes=size)

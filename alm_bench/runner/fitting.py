@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alm_bench.core import Adapter, DataRoot, Fits, Labelled, Request, Sample, Task, UsageError
-from alm_bench.core.hashing import hash_json
+from alm_bench.core.files import hash_json
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.data.manifest import clip_size, file_sha256
 from alm_bench.plugins import catalogue

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, OptionOrder, Strategy, TaskCard
-from alm_bench.core.hashing import hash_json
+from alm_bench.core.files import hash_json
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.core.secrets import hide
 from alm_bench.runner.batch_size import BatchSize
