@@ -122,8 +122,12 @@ class Record:
 
     def line(self) -> str:
         """Return the line of `samples.jsonl`, with its newline."""
+        return dump_json(self.as_json()) + "\n"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record as `samples.jsonl` and `show --json` have it."""
         sample = self.sample
-        entry = {
+        return {
             "id": sample.id,
             "index": self.index,
             "status": self.status,
@@ -149,7 +153,6 @@ class Record:
             "extra": dict(self.extra),
             "likelihood": {form: list(options) for form, options in self.likelihood.items()},
         }
-        return dump_json(entry) + "\n"
 
     @staticmethod
     def read(line: str | bytes, where: str) -> "Record":

@@ -1,6 +1,7 @@
 """The run folder after crashes of every kind: what was stored is kept, what is torn is dropped, nobody writes twice."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import small_world
+from msgspec.structs import replace
 from small_world import run_header
 
 from alm_bench.core import STATUSES, Sample, StoreError
@@ -56,6 +58,39 @@ def test_what_was_appended_is_kept(tmp_path: Path) -> None:
         store.append([record("2")])
     assert ids(read_records(tmp_path / "run")[0]) == ["0", "1", "2"]
     assert read_header(tmp_path / "run") == HEADER
+
+
+def test_keys_that_are_not_known_are_read_over_and_kept(tmp_path: Path) -> None:
+    """A program of the same schema version may store more than this one reads."""
+    fill(tmp_path / "run", record("0"))
+    path = tmp_path / "run/run.json"
+    more = {**json.loads(path.read_text()), "colour": "blue"}
+    more["identity"]["mood"] = 3
+    path.write_text(json.dumps(more))
+    assert read_header(tmp_path / "run") == HEADER
+    with RunStore(tmp_path / "run", HEADER) as store:
+        store.finish(SUMMARY)
+        store.note(parser="mcq@9")
+    after = json.loads(path.read_text())
+    assert (after["colour"], after["identity"]["mood"], after["parser"]) == ("blue", 3, "mcq@9")
+    path = tmp_path / "run/summary.json"
+    summary = json.loads(path.read_text())
+    summary["runs"][0]["colour"] = "blue"
+    path.write_text(json.dumps({**summary, "colour": "blue"}))
+    assert read_summary(tmp_path / "run")[0] == SUMMARY
+    lines = (tmp_path / "run/samples.jsonl").read_text()
+    (tmp_path / "run/samples.jsonl").write_text(lines.replace('{"id"', '{"colour": "blue", "id"'))
+    assert read_records(tmp_path / "run")[0] == [record("0")]
+
+
+def test_half_a_surrogate_pair_in_a_name_is_read_again(tmp_path: Path) -> None:
+    """Paths that are no UTF-8 have such, and msgspec does not read them."""
+    header = replace(HEADER, identity=replace(HEADER.identity, label="model \udcff"))
+    with RunStore(tmp_path / "run", header) as store:
+        store.append([record("0")])
+        store.finish(replace(SUMMARY, model="model \udcff"))
+    assert read_header(tmp_path / "run") == header
+    assert read_summary(tmp_path / "run")[0].model == "model \udcff"
 
 
 @pytest.mark.parametrize("left", [1, 20, -1])
