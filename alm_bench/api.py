@@ -215,7 +215,7 @@ def compare(*runs: str | Path | Results, different: bool = False, out: str | Pat
         raise UsageError(f"compare takes two runs or more, {len(folders)} was named")
     found = [read_run(folder) for folder in folders]
     comparison.check(found, different)
-    return Comparison(found, comparison.compare(found, catalogue().task(found[0].summary["task"]).create()))
+    return Comparison(found, comparison.compare(found, catalogue().task(found[0].summary.task).create()))
 
 
 def leaderboard(runs: Names | Results | None = None, *, out: str | Path = RUNS) -> Leaderboard:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
@@ -20,6 +20,7 @@ from alm_bench.runner.spec import RunSpec
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
     from alm_bench.plugins import AdapterEntry
+    from alm_bench.records.models import RunSummary
     from alm_bench.records.reparse import Reparsed
     from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
@@ -74,8 +75,9 @@ class Outcome:
     failure: str | None = None
 
     @property
-    def summaries(self) -> list[dict[str, Any]]:
-        return [dict(run.summary) for run in self.runs]
+    def summaries(self) -> "list[RunSummary]":
+        """Summaries of the runs."""
+        return [run.summary for run in self.runs]
 
 
 def resolve_jobs(asked: RunOptions) -> list[Job]:
@@ -164,7 +166,7 @@ def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit
         items = replayed_items(job.spec, job.task, job.data, stored, job.data_named, print_notice)
     plan = prepare(job.spec, job.task, job.prompt, job.data, adapter, fit, items)
     if solver is not None:
-        solved_by(solver, plan.pending, plan.header)
+        solved_by(solver, plan.items, plan.header)
     return plan
 
 
@@ -238,8 +240,8 @@ def _run_member(
             folder = asked.out / plan.run_id
             outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
             report(outcome.runs[-1])
-            if summary["partial"] and not outcome.interrupted:
-                outcome.failure = budget.told(plan, sum(summary["status"].values()))
+            if summary.partial and not outcome.interrupted:
+                outcome.failure = budget.told(plan, summary.answered_items)
             if outcome.interrupted or outcome.failure is not None:
                 return False
     return True
@@ -248,13 +250,12 @@ def _run_member(
 def _too_many_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
     """One line on the runs with more failed items than `--max-failures` allows, None where there is none."""
     tolerance = Tolerance.read(members[0].max_failures)
-    failed = [s for s in outcome.summaries if tolerance.exceeded(s["status"]["error"], s["items"])]
+    failed = [s for s in outcome.summaries if tolerance.exceeded(s.status["error"], s.items)]
     if not failed:
         return None
     several = len({asked.model for asked in members}) > 1
     counts = ", ".join(
-        f"{s['status']['error']} of {s['items']} on {s['task']}" + (f" by {s['model']}" if several else "")
-        for s in failed
+        f"{s.status['error']} of {s.items} on {s.task}" + (f" by {s.model}" if several else "") for s in failed
     )
     return f"items failed: {counts} (see `alm-bench show RUN --status error`)"
 
@@ -287,7 +288,7 @@ def stored_records(plan: "Plan", asked: RunOptions) -> "list[Record]":
 
 def run_plan(
     plan: "Plan", asked: RunOptions, budget: "Budget", executor: "Executor", watch: Watch
-) -> tuple[dict[str, Any], bool]:
+) -> "tuple[RunSummary, bool]":
     """Execute one run; return its summary and whether Ctrl-C ended it. What is stored is summarised in any case, and
     finished unless items were left open by an interruption or by the budget."""
     from alm_bench.records.reparse import reparse_older
@@ -299,12 +300,12 @@ def run_plan(
     from alm_bench.scoring.spice import report_progress_to
 
     folder, solver = asked.out / plan.run_id, asked.solver
-    with RunStore(folder, dict(plan.header), asked.fresh) as store:
+    with RunStore(folder, plan.header, asked.fresh) as store:
         interrupted = False
         if (reparsed := reparse_older(store, plan.task)) is not None:
             print_notice(f"{plan.spec.task}: {reparsed.line()}")
         title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
-        with watch.count_items(title, len(plan.pending)) as progress:  # a model's label leaves no room for figures
+        with watch.count_items(title, len(plan.items)) as progress:  # a model's label leaves no room for figures
             try:
                 records = execute(plan, store, progress.update, budget, executor)
             except KeyboardInterrupt:
@@ -317,11 +318,11 @@ def run_plan(
             print_notice(f"{plan.spec.task}: {line}")
         with watch.count_captions() as counting, report_progress_to(counting.update):
             summary = summarise(store.header, plan.task, records, folder.name)
-        if not summary["partial"]:
-            store.note("spec", plan.header["spec"])  # what no answer depends on may be another than before
+        if not summary.partial:
+            store.note(spec=plan.header.spec)  # what no answer depends on may be another than before
             finish_run(store, plan.task, summary, records)
-    if (delivery := summary["delivery"]) is not None and delivery["verdict"] != "delivered":
-        print_notice(f"{plan.spec.task}: audio: {delivery['verdict']}: {delivery['reason']}")
+    if (check := summary.audio_check) is not None and check.verdict != "delivered":
+        print_notice(f"{plan.spec.task}: audio: {check.verdict}: {check.reason}")
     return summary, interrupted
 
 
@@ -330,6 +331,8 @@ def rescore_run(
 ) -> "tuple[Run, Reparsed]":
     """Parse and score the stored text of a run again and store that; return it and what changed. Without `tags`, the
     run's own answer tags hold, without `metrics` its own metrics. Raises StoreError, UsageError."""
+    from msgspec.structs import replace as replace_fields
+
     from alm_bench.records.reparse import parser_of, reparse
     from alm_bench.records.run import Run, StoredRecords, finish_run
     from alm_bench.records.store import RunStore, read_header
@@ -338,12 +341,13 @@ def rescore_run(
     from alm_bench.scoring.spice import report_progress_to
 
     header = read_header(folder)
-    name = header["task"]["name"]
+    name, spec = header.task.name, header.spec
+    options = dict(spec.task_options)
     if metrics is not None:
-        header["spec"]["task_options"]["metrics"] = metrics_of([name], metrics)[name]
-    tags = tags or tuple(header["spec"].get("answer_tags", ()))
-    header["spec"]["answer_tags"] = list(tags)
-    task = catalogue().task(name).create(header["spec"]["task_options"], tags)
+        options["metrics"] = metrics_of([name], metrics)[name]
+    spec = replace_fields(spec, task_options=options, answer_tags=tags or spec.answer_tags)
+    header = replace_fields(header, spec=spec)
+    task = catalogue().task(name).create(options, spec.answer_tags)
     parser = parser_of(header, folder)
     with RunStore(folder, header, keep_failures=True) as store:
         records, reparsed = reparse(store.kept, task, parser)
@@ -352,8 +356,8 @@ def rescore_run(
         with watch.count_captions() as counting, report_progress_to(counting.update):
             summary = summarise(header, task, records, folder.name)
         store.rewrite(records)
-        store.note("parser", task.parser)
-        if not summary["partial"]:
-            store.note("spec", header["spec"])  # with the metrics and tags of this call
+        store.note(parser=task.parser)
+        if not summary.partial:
+            store.note(spec=spec)  # with the metrics and tags of this call
             finish_run(store, task, summary, records)
     return Run(folder, summary, StoredRecords(folder)), reparsed

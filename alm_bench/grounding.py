@@ -93,6 +93,6 @@ def _answer(plan: "Plan", settled: Settled, executor: "Executor", watch: Watch) 
     summary, interrupted = run_plan(plan, asked, budget, executor, watch)
     if interrupted:
         raise KeyboardInterrupt
-    if summary["partial"]:
-        raise AlmBenchError(budget.told(plan, sum(summary["status"].values())))
+    if summary.partial:
+        raise AlmBenchError(budget.told(plan, summary.answered_items))
     return read_records(asked.out / plan.run_id)[0]

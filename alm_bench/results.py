@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pandas
     from datasets import Dataset
 
+    from alm_bench.records.models import RunSummary
     from alm_bench.records.run import LeftOut, Run
     from alm_bench.records.schema import Record
     from alm_bench.reports import Block, Form
@@ -178,35 +179,35 @@ ITEM_COLUMNS = [name for name in Item.__dataclass_fields__ if name not in ("scor
 """Columns that every table of items has; `score_METRIC` and `group_GROUPING` follow them."""
 
 
-def _figures(summary: Mapping[str, Any]) -> Iterator[Figure]:
-    parts = {"all": {"all": summary["metrics"]}, **summary["groups"]}
+def _figures(summary: "RunSummary") -> Iterator[Figure]:
+    parts = {"all": {"all": summary.metrics}, **summary.groups}
     for grouping, keys in parts.items():
         for key, metrics in keys.items():
             for name, metric in metrics.items():
                 yield Figure(
-                    summary["run"],
-                    summary["task"],
-                    summary["model"],
-                    summary["condition"],
+                    summary.run,
+                    summary.task,
+                    summary.model,
+                    summary.condition,
                     grouping,
                     key,
                     name,
-                    metric["value"],
-                    metric["low"],
-                    metric["high"],
-                    metric["n"],
-                    name == summary["main"],
-                    metric.get("reason"),
+                    metric.value,
+                    metric.low,
+                    metric.high,
+                    metric.n,
+                    name == summary.main,
+                    metric.reason,
                 )
 
 
-def _item(summary: Mapping[str, Any], record: "Record") -> Item:
+def _item(summary: "RunSummary", record: "Record") -> Item:
     sample = record.sample
     return Item(
-        run=summary["run"],
-        task=summary["task"],
-        model=summary["model"],
-        condition=summary["condition"],
+        run=summary.run,
+        task=summary.task,
+        model=summary.model,
+        condition=summary.condition,
         id=sample.id,
         status=record.status,
         reason=record.reason,
@@ -246,15 +247,15 @@ def _flat(item: Item) -> dict[str, Any]:
     return entry | {f"group_{name}": value for name, value in item.groups.items()}
 
 
-def _demo_clips(summary: Mapping[str, Any]) -> dict[str, AudioRef]:
+def _demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
     """The clips of a run on the demo world, which are no files: they are made again. By id; none of other runs."""
-    if summary["data"] != "demo":
+    if summary.data != "demo":
         return {}
     from alm_bench.demo import demo_root
     from alm_bench.plugins import catalogue
     from alm_bench.resolve import find_clips
 
-    return {ref.id: ref for ref in find_clips(catalogue().task(summary["task"]), demo_root(), summary["split"])}
+    return {ref.id: ref for ref in find_clips(catalogue().task(summary.task), demo_root(), summary.split)}
 
 
 def _encoded(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:

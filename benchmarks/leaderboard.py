@@ -17,12 +17,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from alm_bench.core import Decoding, Output, Runtime
 from alm_bench.core.prompt import pick_prompt
 from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
+from alm_bench.records.grading import complete_record
 from alm_bench.records.run import finish_run
-from alm_bench.records.schema import Record, complete_record
+from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
 from alm_bench.records.summary import summarise
 from alm_bench.reports.renderers.markdown import pipe_table
@@ -39,15 +42,15 @@ def plan_items(items: int) -> Plan:
 
 def answer_at_random(plan: Plan, seed: int) -> Iterator[Record]:
     draw = random.Random(seed)
-    for record in plan.pending:
-        letter = chr(ord("a") + draw.randrange(len(record.sample.choices)))
-        yield complete_record(record, Output(f"({letter})"), plan.task)
+    for item in plan.items:
+        letter = chr(ord("a") + draw.randrange(len(item.sample.choices)))
+        yield complete_record(item, Output(f"({letter})"), plan.task)
 
 
 def make_runs(plan: Plan, runs: int, out: Path) -> None:
     for number in range(runs):
-        identity = {**plan.header["identity"], "label": f"model {number}"}
-        header = {**plan.header, "identity": identity, "fingerprint": f"{number:012x}"}
+        identity = replace(plan.header.identity, label=f"model {number}")
+        header = replace(plan.header, identity=identity, fingerprint=f"{number:012x}")
         folder = out / f"mmau-model-{number}-demo-{number:012x}"
         records = list(answer_at_random(plan, number))
         with RunStore(folder, header) as store:

@@ -230,7 +230,7 @@ def answers(dtype: str, task: str, limit: int | None) -> tuple[list[str | None],
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec(task, "mellow", entry.card.splits[0], "demo", decoding, limit=limit, batch_size=16)
     plan = prepare(spec, entry.create(), pick_prompt(entry.prompts(), model.prompts, task), demo_root(), adapter)
-    with tempfile.TemporaryDirectory() as folder, RunStore(Path(folder) / "run", dict(plan.header)) as store:
+    with tempfile.TemporaryDirectory() as folder, RunStore(Path(folder) / "run", plan.header) as store:
         records = execute(plan, store, lambda _: None)
     # accuracy, or what stands for it where some answers are sentences (yes or no, in ClothoAQA)
     right = [next(iter(record.scores.values())) for record in records if record.scores]

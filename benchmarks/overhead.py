@@ -55,7 +55,7 @@ def planned(adapter: Adapter, prompts: str, items: int, size: int, root: DemoRoo
     """So many items over both tasks."""
     plans: list[Plan] = []
     for name, split in SPLITS.items():
-        left = items - sum(len(plan.pending) for plan in plans)
+        left = items - sum(len(plan.items) for plan in plans)
         if not left:
             break
         entry = catalogue().task(name)
@@ -70,8 +70,8 @@ def executed(plans: Sequence[Plan], runs: Path, between: Callable[[], None] = la
     found: list[Record] = []
     folder = Path(tempfile.mkdtemp(dir=runs))
     for plan in plans:
-        store = RunStore(folder / plan.run_id, dict(plan.header))
-        with store, Progress(plan.spec.task, len(plan.pending)) as progress:
+        store = RunStore(folder / plan.run_id, plan.header)
+        with store, Progress(plan.spec.task, len(plan.items)) as progress:
 
             def observe(records: Sequence[Record], progress: Progress = progress) -> None:
                 progress.update(records)
@@ -85,7 +85,7 @@ def unrecorded(plans: Sequence[Plan]) -> list[Record]:
     found: list[Record] = []
     for plan in plans:
         sizer = BatchSizer(plan.spec.batch_size, print)
-        for records in Local().answered(plan, range(len(plan.pending)), Budget(), sizer):
+        for records in Local().answered(plan, range(len(plan.items)), Budget(), sizer):
             found += records
     return found
 

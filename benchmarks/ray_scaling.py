@@ -111,15 +111,15 @@ def main() -> None:
     with OnRay(Cluster(1), recipe, own) as one, OnRay(Cluster(2), recipe, own) as two:
         crews = {1: one, 2: two}
         for crew in crews.values():
-            seconds(crew, plan, range(len(plan.pending)))
+            seconds(crew, plan, range(len(plan.items)))
         for _ in range(asked.rounds):
             for workers, crew in crews.items():
-                taken[workers].append(seconds(crew, plan, range(len(plan.pending))))
+                taken[workers].append(seconds(crew, plan, range(len(plan.items))))
     ray.shutdown()
     alone, together = (bare(recipe, plan.requests, processes) for processes in (1, 2))
-    single, double = (len(plan.pending) / statistics.median(taken[workers]) for workers in (1, 2))
+    single, double = (len(plan.items) / statistics.median(taken[workers]) for workers in (1, 2))
     print("| items | one worker, items/s | two workers, items/s | ratio | two bare processes |\n|---|---|---|---|---|")
-    print(f"| {len(plan.pending)} | {single:.1f} | {double:.1f} | {double / single:.2f} | {alone / together:.2f} |")
+    print(f"| {len(plan.items)} | {single:.1f} | {double:.1f} | {double / single:.2f} | {alone / together:.2f} |")
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from alm_bench.core import Sample, Scored
 from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
-from alm_bench.records.summary import choice_tables, over_blind
+from alm_bench.records.summary import choice_tables, text_margins
 
 FORMS = (
     "{text}",
@@ -61,7 +61,7 @@ def main() -> None:
     ]
     graded = time.process_time()
     score = task.score(rows)
-    leads, tables = over_blind(task, rows), choice_tables(rows)
+    leads, tables = text_margins(task, rows), choice_tables(rows)
     scored = time.process_time()
 
     print("| items | read, s | graded, s | scored, s | together, s | accuracy |\n|---|---|---|---|---|---|")
@@ -69,7 +69,7 @@ def main() -> None:
         f"{b - a:.2f}" for a, b in ((started, read), (read, graded), (graded, scored), (started, scored))
     )
     assert set(leads) == {"all", *score.groups}, "every breakdown has its leads"
-    assert set(tables) == {"positions", "unpicked"}
+    assert set(tables) == {"positions", "no_option"}
     value = score.metrics["accuracy"].value or 0.0
     print(f"| {asked.items:,} | {seconds} | {100 * value:.1f} % |")
 

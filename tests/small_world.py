@@ -16,6 +16,15 @@ import numpy as np
 import soundfile
 
 from alm_bench.cli.app import main
+from alm_bench.records.models import (
+    RunHeader,
+    StoredData,
+    StoredDecoding,
+    StoredIdentity,
+    StoredPrompt,
+    StoredSpec,
+    StoredTask,
+)
 
 RATE = 8_000
 HEADER = ["Dataset", "Audio file", "Caption", "Entailment", "Neutral", "Contradiction"]
@@ -157,6 +166,20 @@ def model(path: Path, body: str, name: str = "Model", **settings: str) -> str:
         encoding="utf-8",
     )
     return f"{path}:{name}"
+
+
+def run_header(fingerprint: str = "abc", items: int = 12) -> RunHeader:
+    """What is written of a run before its first item."""
+    return RunHeader(
+        fingerprint=fingerprint,
+        spec=StoredSpec(split="test-mini", decoding=StoredDecoding(method="greedy", max_new_tokens=64)),
+        task=StoredTask(name="mmau", version=1),
+        data=StoredData(kind="real", revision="of a test"),
+        prompt=StoredPrompt(id="mmau/letters", version=1, hash="0123456789ab", name="letters"),
+        identity=StoredIdentity(label="somebody", parameters=None, trained_on=()),
+        items=items,
+        baselines_missing={},
+    )
 
 
 def only_run(out: Path) -> Path:

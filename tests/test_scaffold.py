@@ -71,7 +71,12 @@ def test_what_is_written_passes_its_tests_installs_and_runs(tmp_path: Path) -> N
     blind = done(begun(tmp_path, "alm_bench", "run", "--model", "blind", "--tasks", "bird_song", *data))
     (run,) = json.loads(blind)["runs"]
     assert (run["n"], run["revision"], run["metrics"]["accuracy"]["value"]) == (8, "demo", 0.375)
-    assert set(run["blind"]) == {"uniform guess (expected)", "first option", "longest option", "most frequent letter"}
+    assert set(run["baselines"]) == {
+        "uniform guess (expected)",
+        "first option",
+        "longest option",
+        "most frequent letter",
+    }
 
 
 def test_the_worker_is_the_template(tmp_path: Path) -> None:

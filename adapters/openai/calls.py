@@ -11,8 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from alm_bench.adapters.openai.options import OpenAIOptions, scrub
-from alm_bench.adapters.openai.reply import NoReplyError, error_codes, failure, parse_reply, usage
+from alm_bench.adapters.openai.reply import error_codes, failure, parse_reply, usage
 from alm_bench.adapters.openai.session import QUOTA, Session, advice
+from alm_bench.adapters.openai.streamed import NoReplyError
 from alm_bench.core import Output, UnreachableError
 from alm_bench.core.secrets import hide
 

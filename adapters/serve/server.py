@@ -96,7 +96,7 @@ class Server:
                 for path in ("/health", "/v1/models"):
                     status = session.get(f"http://127.0.0.1:{self.port}{path}", timeout=5).status_code
                     if status != 404:
-                        return status < 400
+                        return bool(status < 400)
             except requests.RequestException:
                 return False
         return False
@@ -129,7 +129,7 @@ def _folder() -> Path:
 
 def _runs(pid: int, started: float) -> bool:
     try:
-        return abs(psutil.Process(pid).create_time() - started) < 1
+        return bool(abs(psutil.Process(pid).create_time() - started) < 1)
     except psutil.NoSuchProcess:
         return False
 

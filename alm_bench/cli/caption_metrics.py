@@ -20,7 +20,7 @@ def caption_metrics(
     """Score captions against their references: BLEU, METEOR, ROUGE-L, CIDEr, SPICE, SPIDEr. No model is loaded."""
     from alm_bench.cli.progress import Counting
     from alm_bench.data import read_captions
-    from alm_bench.records.schema import metric_json
+    from alm_bench.records.models import to_json
     from alm_bench.reports.captions import build_caption_metrics
     from alm_bench.scoring.captions import caption_scores
     from alm_bench.scoring.metrics import default_metrics
@@ -40,7 +40,7 @@ def caption_metrics(
             names=[item.id for item in items],
         )
     if json_:
-        corpus = {name: metric_json(metric) for name, metric in found.corpus.items()}
+        corpus = to_json(found.corpus)
         each = [
             {"id": item.id, **{name: values[number] for name, values in found.items.items()}}
             for number, item in enumerate(items)

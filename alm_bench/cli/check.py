@@ -33,7 +33,7 @@ def check(
     if json_:
         common.print_json({"model": adapter.identity.label, "question": question(adapter), **found.as_json()})
     else:
-        show = print_blocks if found.said else print_text  # a verdict alone is a line of plain text, in pipes too
+        show = print_blocks if found.answers else print_text  # a verdict alone is a line of plain text, in pipes too
         show(build_audio_check(adapter.identity.label, question(adapter), found.as_json()))
     if found.verdict == "audio_not_delivered":
         raise typer.Exit(1)

@@ -32,7 +32,7 @@ def compare(
         raise UsageError(f"compare takes two runs or more, {len(runs)} was named")
     found = [read_run(find_run(run, out)) for run in runs]
     comparison.check(found, different)
-    task = catalogue().task(found[0].summary["task"]).create()
+    task = catalogue().task(found[0].summary.task).create()
     cells = comparison.compare(found, task)
     if json_:
         common.print_json(comparison.as_json(found, cells))

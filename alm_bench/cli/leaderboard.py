@@ -35,7 +35,7 @@ def leaderboard(
     from alm_bench.core.files import atomic_write
     from alm_bench.plugins import catalogue
     from alm_bench.records.find import read_finished_runs
-    from alm_bench.records.summary import document
+    from alm_bench.records.models import runs_json
     from alm_bench.reports import render
     from alm_bench.reports.leaderboard import as_csv, build_leaderboard
     from alm_bench.reports.ranking import split_ranked
@@ -55,7 +55,7 @@ def leaderboard(
     if json_:
         _, unranked = split_ranked(found)
         listed = {"left_out": [one.as_json() for one in left_out], "not_ranked": [run.folder.name for run in unranked]}
-        common.print_json({**document([run.summary for run in found]), **listed})
+        common.print_json({**runs_json([run.summary for run in found]), **listed})
     else:
         print_blocks(board, end="\n\n")
         print_notice(f"written to {to / 'leaderboard.md'} and {to / 'leaderboard.csv'}")

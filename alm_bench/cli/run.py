@@ -166,7 +166,7 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
     """Make the runs and print their tables, or print what they would take."""
     from alm_bench.cli.progress import Bars
     from alm_bench.evaluation import forecast_all, run_all
-    from alm_bench.records.summary import document
+    from alm_bench.records.models import runs_json
     from alm_bench.reports import find_screen
     from alm_bench.reports.run_report import build_end, build_run
 
@@ -185,7 +185,7 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
     if outcome is None:
         return
     if json_:
-        common.print_json(document(outcome.summaries))
+        common.print_json(runs_json(outcome.summaries))
     else:
         print_blocks(build_end(outcome.summaries, form, out=folder))
     if outcome.interrupted:
@@ -203,12 +203,12 @@ def describe_kept(fresh: bool) -> str:
 
 def print_forecasts(forecasts: "Sequence[Forecast]", json_: bool) -> None:
     """Print what the runs would take."""
-    from alm_bench.records.summary import document
+    from alm_bench.records.models import runs_json
     from alm_bench.runner import dryrun
 
     if json_:
         runs: list[Any] = [one.entry() for one in forecasts]
-        common.print_json({**document(runs), "dry_run": True, "total": dryrun.total(forecasts)})
+        common.print_json({**runs_json(runs), "dry_run": True, "total": dryrun.total(forecasts)})
     else:
         from alm_bench.reports.forecast import build_forecast
 

@@ -32,7 +32,7 @@ def score(
     """
     from alm_bench.cli.progress import Bars
     from alm_bench.evaluation import rescore_run
-    from alm_bench.records.summary import document
+    from alm_bench.records.models import runs_json
     from alm_bench.reports import find_screen
     from alm_bench.reports.run_report import build_run
 
@@ -44,9 +44,9 @@ def score(
         run, reparsed = rescore_run(folder, solver, metrics, tags, Bars())
         if reparsed.is_news:
             print_notice(f"{folder.name}: {reparsed.line()}")
-        summaries.append(dict(run.summary))
+        summaries.append(run.summary)
         if not json_:
             blocks = build_run(summaries[-1], find_screen(sys.stdout).form, details=details, out=folder.parent)
             print_blocks(blocks, end="\n\n" if folder != folders[-1] else "\n")
     if json_:
-        common.print_json(document(summaries))
+        common.print_json(runs_json(summaries))

@@ -48,9 +48,8 @@ def show(
         )
     shown = chosen[:limit]
     if json_:
-        import json
-
-        common.print_json({"run": folder.name, "matching": len(chosen), "items": [json.loads(r.line()) for r in shown]})
+        items = [record.as_json() for record in shown]
+        common.print_json({"run": folder.name, "matching": len(chosen), "items": items})
         return
     for record in shown:
         print_text([build_item(record)], end="\n\n")

@@ -36,15 +36,17 @@ def submit(
         raise UsageError(f"task {', '.join(plugins)} has no official submission")
     folder = find_run(run, out)
     header = read_header(folder)
-    plugin = plugins.get(header["task"]["name"])
+    plugin = plugins.get(header.task.name)
     if plugin is None:
-        raise UsageError(f"{folder.name} is a run of {header['task']['name']}, not of {task}")
+        raise UsageError(f"{folder.name} is a run of {header.task.name}, not of {task}")
     if not isinstance(plugin, Submits):
-        raise UsageError(f"task {header['task']['name']} has no official submission")
-    if (order := header["spec"].get("options", "given")) != "given":
+        raise UsageError(f"task {header.task.name} has no official submission")
+    if (order := header.spec.options) != "given":
         raise UsageError(f"{folder.name} was asked with {order} options, expected a run with --options given")
     records, _ = read_records(folder)
-    source = annotations or Path(header["data"]["annotations"])
+    if annotations is None and header.data.annotations is None:
+        raise UsageError(f"{folder.name} does not name its file of questions, expected --annotations FILE")
+    source = annotations or Path(header.data.annotations or "")
     value = plugin.submission([record.scored() for record in records], source)
     target = to or folder / "submission.json"
     atomic_write(target, dump_json(value, indent=1) + "\n", "--to")

@@ -1,7 +1,5 @@
 """Prompt templates: versioned data of a task, rendered the same way for evaluation and for training."""
 
-import hashlib
-import json
 import string
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from alm_bench.core.errors import UsageError, known_first
+from alm_bench.core.files import hash_json
 from alm_bench.core.types import Request, Sample
 
 
@@ -34,10 +33,15 @@ class PromptTemplate:
     lowercase: bool = False
     """Convert the whole prompt to lower case, as Mellow was trained."""
 
+    name: str = ""
+    """Name of the prompt set alone; no part of the hash."""
+
     @property
     def hash(self) -> str:
         """First 12 hex digits of the sha256 over everything that changes a rendered prompt."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        parts = asdict(self)
+        del parts["name"]
+        return hash_json(parts)[:12]
 
     def options(self, choices: Sequence[str]) -> str:
         letters = string.ascii_lowercase
@@ -54,7 +58,7 @@ class PromptTemplate:
 def load_prompts(path: Path, task: str) -> dict[str, PromptTemplate]:
     """Read a task's `prompts.toml`: one table a prompt set."""
     sets = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {name: PromptTemplate(id=f"{task}/{name}", **table) for name, table in sets.items()}
+    return {name: PromptTemplate(id=f"{task}/{name}", name=name, **table) for name, table in sets.items()}
 
 
 def pick_prompt(prompts: Mapping[str, PromptTemplate], name: str, task: str) -> PromptTemplate:

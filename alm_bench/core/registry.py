@@ -2,12 +2,15 @@
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from alm_bench.core.errors import UsageError, known_first
+from alm_bench.core.files import hash_json, sha256
 
 T = TypeVar("T")
 
@@ -27,6 +30,10 @@ class Registry(Generic[T]):
 
     broken: Mapping[str, str]
     """Reasons by name of the entry points that gave no such object."""
+
+    versions: Mapping[str, str]
+    """Versions by name of the objects of entry points, and of built-in ones that declare a `version`: a result that an
+    object of another version gave is another result."""
 
     def get(self, name: str) -> T:
         """Return an object by its name. Raises UsageError for an unknown one, with the known names."""
@@ -55,17 +62,20 @@ def load_registry(
     """
     entries: dict[str, T] = {}
     broken: dict[str, str] = {}
+    versions: dict[str, str] = {}
 
-    def add(entry: T, where: str) -> None:
+    def add(entry: T, where: str, version: str | None) -> None:
         name = name_of(entry)
         if name in entries:
             raise UsageError(f"{kind} {name!r} is defined twice, the second time by {where}: uninstall one")
         entries[name] = entry
+        if version is not None:
+            versions[name] = version
 
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         path = f"{package}.{module.name}"
         for entry in getattr(importlib.import_module(path), attribute, ()):
-            add(entry, path)
+            add(entry, path, _declared_version(entry))
     for point in entry_points(group=group):
         try:
             loaded = point.load()
@@ -73,10 +83,29 @@ def load_registry(
             broken[point.name] = f"{type(error).__name__}: {error}"
             continue
         if (expected := check(loaded)) is None:
-            add(loaded, point.value)
+            add(loaded, point.value, _declared_version(loaded) or _hash_source(loaded, point))
         else:
             broken[point.name] = f"{point.value} is {_describe(loaded)}, expected {expected}"
-    return Registry(kind, entries, broken)
+    return Registry(kind, entries, broken, versions)
+
+
+def _declared_version(entry: object) -> str | None:
+    """Return the `version` of a class or of an object; None without one."""
+    version = getattr(entry, "version", None)
+    return None if version is None else str(version)
+
+
+def _hash_source(entry: object, point: EntryPoint) -> str:
+    """Return a hash of the modules that define an object: that of the entry point, and those of the classes that its
+    class is made from. Without source files it is the version of the package."""
+    own = __name__.partition(".")[0]
+    classes = entry.__mro__ if isinstance(entry, type) else ()
+    names = {point.module, *(cls.__module__ for cls in classes if cls.__module__.partition(".")[0] != own)}
+    modules = (sys.modules.get(name) for name in sorted(names - {"builtins", "abc", "typing"}))
+    files = [Path(file) for module in modules if (file := getattr(module, "__file__", None)) is not None]
+    hashes = [sha256(file) for file in files if file.suffix == ".py" and file.is_file()]
+    package = point.dist.version if point.dist is not None else "unknown"
+    return hash_json(hashes)[:12] if hashes else package
 
 
 def check_subclass(base: type) -> Check:

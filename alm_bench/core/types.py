@@ -305,6 +305,9 @@ class Scored:
     blind: Mapping[str, int | None] = field(default_factory=dict)
     """Option selected by each text-only baseline."""
 
+    text_solvers: tuple[str, ...] = ()
+    """Names of the baselines in `blind` that can be the text-only solver, preferred one first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:

@@ -1,15 +1,16 @@
 """Parse stored texts again: what a newer parser changes in a run that an older one read."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core import ScoresItems, Task
+from alm_bench.core import ScoresItems, StoreError, Task
 from alm_bench.core.types import Metric
-from alm_bench.records.schema import Record, grade_record
-from alm_bench.records.store import SUMMARY, RunStore
+from alm_bench.records.grading import grade_record
+from alm_bench.records.models import RunHeader
+from alm_bench.records.schema import Record
+from alm_bench.records.store import RunStore, read_summary
 from alm_bench.scoring.blind import with_reference
 from alm_bench.scoring.main_score import has_main_score, main_scores
 from alm_bench.scoring.multiple_choice import mean
@@ -65,18 +66,17 @@ def reparse_older(store: RunStore, task: Task) -> Reparsed | None:
         return None
     store.kept, found = reparse(store.kept, task, before)
     store.rewrite(store.kept)
-    store.note("parser", task.parser)
+    store.note(parser=task.parser)
     return found
 
 
-def parser_of(header: dict[str, Any], folder: Path) -> str | None:
-    """Name the parser that read a run: as its header says, else its summary; None where neither does."""
-    if (named := header.get("parser")) is not None:
-        return str(named)
+def parser_of(header: RunHeader, folder: Path) -> str | None:
+    """Return the parser that read a run: as its header says, else its summary; None if neither does."""
+    if header.parser is not None:
+        return header.parser
     try:
-        runs = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))["runs"]
-        return str(runs[0]["parser"])
-    except (OSError, ValueError, LookupError, TypeError):  # no summary, or not a whole one
+        return read_summary(folder)[0].parser
+    except StoreError:  # no summary, or not a whole one
         return None
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from alm_bench.core import StoreError, Task
-from alm_bench.records.item_scores import ItemScores, collect_item_scores, read_item_scores
+from alm_bench.records.item_scores import collect_item_scores, read_item_scores
+from alm_bench.records.models import ItemScores, RunSummary
 from alm_bench.records.schema import Record
 from alm_bench.records.store import HEADER, SUMMARY, RunStore, read_header, read_records, read_summary
-from alm_bench.records.summary import document
 
 Read = TypeVar("Read")
 
@@ -39,13 +39,19 @@ class StoredRecords(Mapping[str, Record]):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run of one task: its summary row, its items by id (skipped ones left out), and what its items score
-    where that was stored beside the summary."""
+    """A finished run of one task."""
 
     folder: Path
-    summary: Mapping[str, Any]
+    """Folder of the run."""
+
+    summary: RunSummary
+    """Figures of the run, and where they come from."""
+
     records: Mapping[str, Record]
+    """Items by id, skipped ones left out."""
+
     scores: ItemScores | None = None
+    """Scores of the items, if they are stored beside the summary."""
 
 
 def finished(folder: Path) -> bool:
@@ -60,18 +66,17 @@ def read_run(folder: Path) -> Run:
     read_header(folder)
     if not finished(folder):
         raise StoreError(f"{folder} holds no finished run: run its command again, it goes on where it stopped")
-    runs, data = read_summary(folder)
+    summary, data = read_summary(folder)
     records = StoredRecords(folder)
     scores = None
-    if "accuracy" in runs[0]["metrics"] and (scores := read_item_scores(folder, data)) is None:
+    if "accuracy" in summary.metrics and (scores := read_item_scores(folder, data)) is None:
         records.load()
-    return Run(folder, runs[0], records, scores)
+    return Run(folder, summary, records, scores)
 
 
-def finish_run(store: RunStore, task: Task, summary: Mapping[str, Any], records: Sequence[Record]) -> None:
+def finish_run(store: RunStore, task: Task, summary: RunSummary, records: Sequence[Record]) -> None:
     """Write the summary of a run that is finished, and the scores of its items."""
-    scores = collect_item_scores(task, records).as_json() if "accuracy" in summary["metrics"] else None
-    store.finish(document([summary]), scores)
+    store.finish(summary, collect_item_scores(task, records) if "accuracy" in summary.metrics else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,86 +1,142 @@
-"""The line of `samples.jsonl`: one item of a run, with everything that scoring it again needs."""
+"""Items of a run: planned ones, and the records of answered ones, each a line of `samples.jsonl`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core import (
-    NOTHING,
-    STATUSES,
-    Arrangement,
-    AudioRef,
-    Likelihoods,
-    Metric,
-    Output,
-    Parsed,
-    Sample,
-    Scored,
-    Status,
-    StoreError,
-    Task,
-)
-from alm_bench.core.foreign import dump_json, parse_json, storable
-from alm_bench.records.extra import find_fault
-from alm_bench.scoring.blind import Margin
-from alm_bench.scoring.likelihood import MAIN, choices
-from alm_bench.scoring.multiple_choice import BY
+import msgspec
 
-SCHEMA_VERSION = 1
-"""Version of run.json, samples.jsonl and summary.json. Readers refuse versions that they do not know."""
+from alm_bench.core import NOTHING, Arrangement, AudioRef, Likelihoods, Parsed, Sample, Scored, Status, StoreError
+from alm_bench.core.foreign import dump_json, parse_json
+from alm_bench.records import version_1
+from alm_bench.records.models import SCHEMA_VERSION, from_json
 
 RETRIED: tuple[Status, ...] = ("error",)
-"""Statuses that a resumed run tries again. Items whose clip was skipped are tried again too: it may be there now."""
-
-AUDIO_SKIPPED = "audio: "
-"""What the reason of an item begins with that was skipped for its clip."""
-
+"""Statuses that a resumed run tries again. Items skipped for an unusable clip are tried again too: it may be there
+now."""
 
 _PARSED = tuple(field.name for field in fields(Parsed))
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """`index` is the item's place in the task. `prompt` is the text as the model got it; `text` the raw answer, None
-    where the call failed or options were scored instead (`likelihood`).
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of a text-only baseline to one item."""
 
-    `heard` maps the clips that the model gets, a spare one included, to their size in bytes (None where no file tells):
-    an answer is kept on resume as long as its clips are the same.
-    """
+    name: str
+    """Name of the baseline in tables."""
+
+    option: int | None
+    """Index of the option that it selects; None if it selects none."""
+
+    is_run: bool = False
+    """Whether the baseline is another run (`--solvable-by`)."""
+
+
+Baselines = tuple[Baseline, ...]
+"""Text-only baselines whose answers are stored with an item; the first is preferred as the text-only solver."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedItem:
+    """One item of a run before it is asked."""
 
     index: int
+    """Position in the task, from 0."""
+
     sample: Sample
+    """Item with its references."""
+
     prompt: str
+    """Text as the model gets it."""
+
+    baselines: Baselines = ()
+    """Answers of text-only baselines."""
+
+    clip_sizes: Mapping[str, int | None] = field(default_factory=lambda: NOTHING)
+    """Size in bytes of each clip that the model gets, a spare one included; None if there is no such file."""
+
+    def record(self, status: Status, **outcome: Any) -> "Record":
+        """Return the record of the item, with what became of it."""
+        return Record(self.index, self.sample, self.prompt, status, self.baselines, self.clip_sizes, **outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One item of a run with everything that scoring it again needs."""
+
+    index: int
+    """Position in the task, from 0."""
+
+    sample: Sample
+    """Item with its references."""
+
+    prompt: str
+    """Text as the model got it."""
+
     status: Status
+    """Outcome."""
+
+    baselines: Baselines = ()
+    """Answers of text-only baselines."""
+
+    clip_sizes: Mapping[str, int | None] = field(default_factory=lambda: NOTHING)
+    """Size in bytes of each clip that the model got; an answer is kept on resume as long as the sizes are the same."""
+
     reason: str | None = None
+    """Reason of an outcome other than ok, for people to read."""
+
+    unusable_clip: bool = False
+    """Whether the item was not asked because one of its clips could not be used."""
+
     text: str | None = None
+    """Raw answer; None if the call failed or options were scored instead."""
+
     parsed: Parsed | None = None
+    """Parsed answer."""
+
     scores: Mapping[str, float] = field(default_factory=lambda: NOTHING)
-    blind: Mapping[str, int | None] = field(default_factory=lambda: NOTHING)
-    heard: Mapping[str, int | None] = field(default_factory=lambda: NOTHING)
-    touched: tuple[str, ...] = ()
+    """Scores by metric."""
+
+    preprocessing: tuple[str, ...] = ()
+    """Audio preprocessing that changed a clip."""
+
     seconds: float | None = None
+    """Seconds that the answer took."""
+
     extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    """JSON values of the adapter."""
+
     likelihood: Likelihoods = field(default_factory=lambda: NOTHING)
+    """Log-likelihoods of the options."""
 
     @property
     def retried(self) -> bool:
-        return self.status in RETRIED or (self.status == "skipped" and (self.reason or "").startswith(AUDIO_SKIPPED))
+        """Whether a resumed run tries the item again."""
+        return self.status in RETRIED or (self.status == "skipped" and self.unusable_clip)
 
     def scored(self) -> Scored:
-        return Scored(self.sample, self.status, self.text, self.parsed, self.scores, self.blind)
+        """Return the item as scoring gets it."""
+        predictions = {baseline.name: baseline.option for baseline in reversed(self.baselines)}
+        solvers = tuple(baseline.name for baseline in self.baselines)
+        return Scored(self.sample, self.status, self.text, self.parsed, self.scores, predictions, solvers)
 
     def line(self) -> str:
+        """Return the line of `samples.jsonl`, with its newline."""
+        return dump_json(self.as_json()) + "\n"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the record as `samples.jsonl` and `show --json` have it."""
         sample = self.sample
-        entry = {
+        return {
             "id": sample.id,
             "index": self.index,
             "status": self.status,
             "reason": self.reason,
+            "unusable_clip": self.unusable_clip,
             "text": self.text,
             "parsed": None if self.parsed is None else _parsed_entry(self.parsed),
             "scores": dict(self.scores),
-            "blind": dict(self.blind),
+            "baselines": [msgspec.structs.asdict(baseline) for baseline in self.baselines],
             "prompt": self.prompt,
             "fields": dict(sample.fields),
             "choices": list(sample.choices),
@@ -88,145 +144,106 @@ class Record:
             "gold": sample.gold,
             "groups": dict(sample.groups),
             "skip": sample.skip,
-            "arranged": None if sample.arranged is None else asdict(sample.arranged),
+            "option_order": None if sample.arranged is None else asdict(sample.arranged),
             **({} if sample.targets is None else {"targets": list(sample.targets)}),
             "audio": [{"id": ref.id, "path": str(ref.path)} for ref in sample.audio],
-            "heard": dict(self.heard),
-            "touched": list(self.touched),
+            "clip_sizes": dict(self.clip_sizes),
+            "preprocessing": list(self.preprocessing),
             "seconds": self.seconds,
             "extra": dict(self.extra),
             "likelihood": {form: list(options) for form, options in self.likelihood.items()},
         }
-        return dump_json(entry) + "\n"
 
     @staticmethod
-    def read(line: str, where: str) -> "Record":
-        """Raises StoreError naming `where` for a line of another shape."""
+    def read(line: str | bytes, where: str) -> "Record":
+        """Read a line. Raises StoreError naming `where` for a line of another shape."""
         try:
-            entry = parse_json(line)
-            if entry["status"] not in STATUSES:
-                raise ValueError(f"status {entry['status']!r}")
-            parsed = entry["parsed"]
-            sample = Sample(
-                id=entry["id"],
-                fields=dict(entry["fields"]),
-                audio=tuple(AudioRef(clip["id"], Path(clip["path"])) for clip in entry["audio"]),
-                choices=tuple(entry["choices"]),
-                target=entry["target"],
-                gold=entry["gold"],
-                groups=dict(entry["groups"]),
-                skip=entry["skip"],
-                arranged=_arrangement(entry.get("arranged")),
-                targets=None if entry.get("targets") is None else tuple(entry["targets"]),
-            )
-            return Record(
-                index=entry["index"],
-                sample=sample,
-                prompt=entry["prompt"],
-                status=entry["status"],
-                reason=entry["reason"],
-                text=entry["text"],
-                parsed=None if parsed is None else _read_parsed(parsed),
-                scores=dict(entry["scores"]),
-                blind=dict(entry["blind"]),
-                heard=dict(entry["heard"]),
-                touched=tuple(entry["touched"]),
-                seconds=entry["seconds"],
-                extra=dict(entry["extra"]),
-                likelihood={
-                    form: [(total, tokens) for total, tokens in options]
-                    for form, options in entry.get("likelihood", {}).items()
-                },
-            )
-        except (ValueError, LookupError, TypeError) as error:
-            raise StoreError(f"{where}: not a record of schema {SCHEMA_VERSION}: {error!r}") from error
+            return _decode_line(line).record()
+        except (ValueError, RecursionError) as error:
+            raise StoreError(f"{where}: not a record of schema 1 to {SCHEMA_VERSION}: {error}") from error
+
+
+class _Clip(msgspec.Struct):
+    id: str
+    path: str
+
+
+class _Line(msgspec.Struct):
+    """Line of `samples.jsonl` as it is decoded. What the task's data holds is taken as it comes."""
+
+    id: str
+    index: int
+    status: Status
+    reason: str | None
+    text: str | None
+    parsed: Parsed | None
+    scores: dict[str, float]
+    baselines: Baselines
+    prompt: str
+    fields: dict[str, Any]
+    choices: tuple[Any, ...]
+    target: Any
+    gold: Any
+    groups: dict[str, Any]
+    skip: str | None
+    audio: tuple[_Clip, ...]
+    clip_sizes: dict[str, int | None]
+    preprocessing: tuple[str, ...]
+    seconds: float | None
+    extra: dict[str, Any]
+    unusable_clip: bool
+    option_order: Arrangement | None = None
+    targets: tuple[int, ...] | None = None
+    likelihood: dict[str, list[tuple[float, int]]] = {}
+
+    def record(self) -> Record:
+        """Return the record of the line. Raises ValueError for impossible targets."""
+        sample = Sample(
+            id=self.id,
+            fields=self.fields,
+            audio=tuple(AudioRef(clip.id, Path(clip.path)) for clip in self.audio),
+            choices=self.choices,
+            target=self.target,
+            gold=self.gold,
+            groups=self.groups,
+            skip=self.skip,
+            arranged=self.option_order,
+            targets=self.targets,
+        )
+        return Record(
+            index=self.index,
+            sample=sample,
+            prompt=self.prompt,
+            status=self.status,
+            baselines=self.baselines,
+            clip_sizes=self.clip_sizes,
+            reason=self.reason,
+            unusable_clip=self.unusable_clip,
+            text=self.text,
+            parsed=self.parsed,
+            scores=self.scores,
+            preprocessing=self.preprocessing,
+            seconds=self.seconds,
+            extra=self.extra,
+            likelihood=self.likelihood,
+        )
+
+
+_DECODER = msgspec.json.Decoder(_Line)
+
+
+def _decode_line(line: str | bytes) -> _Line:
+    """Decode a line of this schema version or of version 1. Raises ValueError."""
+    try:
+        return _DECODER.decode(line)
+    except (msgspec.DecodeError, RecursionError):  # of version 1, or with half a surrogate pair, or no record
+        value = parse_json(line.decode("utf-8", "replace") if isinstance(line, bytes) else line)
+    return from_json(version_1.upgrade_record(value) if version_1.is_record(value) else value, _Line)
 
 
 def _parsed_entry(parsed: Parsed) -> dict[str, Any]:
-    """The fields of a reading; `indices` only of questions that may have several right options."""
+    """The fields of a parsed answer; `indices` only of questions that may have several right options."""
     entry = {name: getattr(parsed, name) for name in _PARSED}
     if parsed.indices is None:
         del entry["indices"]
     return entry
-
-
-def _read_parsed(entry: Mapping[str, Any]) -> Parsed:
-    span, indices = entry["span"], entry.get("indices")
-    fields = {**entry, "span": None if span is None else (span[0], span[1])}
-    return Parsed(**{**fields, "indices": None if indices is None else tuple(indices)})
-
-
-def _arrangement(entry: Any) -> Arrangement | None:
-    return None if entry is None else Arrangement(**{**entry, "order": tuple(entry["order"])})
-
-
-def grade_record(record: Record, task: Task) -> Record:
-    """The record with its text read and graded: status, reading and scores follow from what is stored alone.
-
-    Where options were scored, each way of that has a score of its own; where no text was written, one of them stands
-    for the answer.
-    """
-    if record.status == "error":
-        return replace(record, parsed=None, scores={})
-    ways = choices(record.sample, record.likelihood)
-    # An option that was found likeliest is no text to compare with: of its grades, accuracy alone means something.
-    graded = {way: task.grade(record.sample, "", parsed) for way, parsed in ways.items()}
-    scores = {way: grades["accuracy"] for way, grades in graded.items() if "accuracy" in grades}
-    if record.text is not None:
-        parsed = task.parse(record.sample, record.text)
-        scores |= task.grade(record.sample, record.text, parsed)
-    elif ways:
-        parsed = ways[BY + MAIN]
-        scores |= {"accuracy": scores[BY + MAIN]} if BY + MAIN in scores else {}
-    else:
-        return replace(record, parsed=None, scores={})
-    status, reason = _status(record, parsed)
-    return replace(record, parsed=parsed, scores=scores, status=status, reason=reason)
-
-
-def _status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
-    if record.sample.skip is not None:
-        return "skipped", record.sample.skip
-    if parsed.status == "ok":
-        return "ok", None
-    if parsed.status == "refused":
-        return "refused", None
-    if record.extra.get("truncated"):
-        return "truncated", "the token limit ended the text before an answer"
-    if parsed.status == "truncated":
-        return "truncated", "the text breaks off before an answer"
-    return "unparsed", parsed.rule if parsed.status == "unparsed" else parsed.status
-
-
-def complete_record(record: Record, output: Output, task: Task) -> Record:
-    """The record after the model's call: a failed call is an error, an answer is judged. So is one beside which the
-    adapter put what cannot be stored as JSON, or a cost or a count that is none.
-
-    What a failed call left (a text whose options could not be scored) is kept beside the reason.
-    """
-    if (fault := find_fault(output.extra)) is not None:
-        output = replace(output, error=f"the model's reply has {fault}", refusal=None, extra=NOTHING)
-    text = None if output.text is None else storable(output.text)
-    extra = {**output.extra, **({"truncated": True} if output.truncated else {})} or NOTHING
-    record = replace(record, text=text, extra=extra, likelihood=output.likelihood)
-    if output.refusal is not None:
-        return replace(record, text=None, status="refused", reason=_line(output.refusal))
-    if output.error is not None or (text is None and not output.likelihood):
-        if record.sample.skip is not None and not record.sample.choices:  # options that cannot be read, to be scored
-            return replace(record, status="skipped", reason=record.sample.skip)
-        return replace(record, status="error", reason=_line(output.error or "the model returned no text"))
-    return grade_record(replace(record, status="ok"), task)
-
-
-def _line(text: str) -> str:
-    return " ".join(storable(text).split())[:500]
-
-
-def metric_json(metric: Metric) -> dict[str, Any]:
-    entry: dict[str, Any] = {"value": metric.value, "low": metric.low, "high": metric.high, "n": metric.n}
-    return entry if metric.reason is None else {**entry, "reason": metric.reason}
-
-
-def margin_json(margin: Margin) -> dict[str, Any]:
-    entry = {"row": margin.row, margin.score: margin.value, "lead": metric_json(margin.lead), "beaten": margin.beaten}
-    return entry if margin.score == "accuracy" else {**entry, "score": margin.score}

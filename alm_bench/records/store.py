@@ -1,7 +1,6 @@
 """A run's folder: written by one process at a time, durable line by line, resumed after any crash."""
 
 import hashlib
-import json
 import os
 import threading
 from collections.abc import Iterable, Sequence
@@ -12,67 +11,43 @@ from typing import Any
 
 from alm_bench.core import StoreError, StoreLostError
 from alm_bench.core.files import atomic_write, lock_folder, report_full_disk
-from alm_bench.core.foreign import dump_json, parse_json
-from alm_bench.records.schema import SCHEMA_VERSION, Record
-from alm_bench.records.shape import check_header, check_summary
+from alm_bench.core.foreign import dump_json
+from alm_bench.records import version_1
+from alm_bench.records.files import find_version, read_bytes, read_object, read_run_file, read_summary_file
+from alm_bench.records.models import SCHEMA_VERSION, ItemScores, RunHeader, RunSummary, Stamp, runs_json, to_json
+from alm_bench.records.schema import Record
 
 HEADER, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.json"
 ITEM_SCORES = "item_scores.json"
 
 
-def read_json_file(path: Path) -> dict[str, Any]:
-    """A JSON object of this schema. Raises StoreError."""
-    return _parse_object(_read_bytes(path), path)
+def read_header(folder: Path) -> RunHeader:
+    """Read `run.json` of a run's folder. Raises StoreError."""
+    return read_run_file(folder / HEADER)
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _parse_object(data: bytes, path: Path) -> dict[str, Any]:
-    try:
-        value = parse_json(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise StoreError(f"{path}: not UTF-8 text (byte {error.start}: {error.reason})") from error
-    except json.JSONDecodeError as error:
-        raise StoreError(f"{path}: malformed JSON, line {error.lineno} column {error.colno}: {error.msg}") from error
-    except ValueError as error:  # a number of thousands of digits, brackets within brackets
-        raise StoreError(f"{path}: malformed JSON: {error}") from error
-    version = value.get("schema_version") if isinstance(value, dict) else None
-    if version != SCHEMA_VERSION:
-        raise StoreError(f"{path}: schema version {version!r}, this alm-bench reads {SCHEMA_VERSION}")
-    return dict(value)
-
-
-def read_header(folder: Path) -> dict[str, Any]:
-    """`run.json` of a run's folder. Raises StoreError."""
-    return check_header(read_json_file(folder / HEADER), folder / HEADER)
-
-
-def read_summary(folder: Path) -> tuple[list[dict[str, Any]], bytes]:
-    """The runs of `summary.json`, at least one, and the file's content. Raises StoreError."""
-    path = folder / SUMMARY
-    data = _read_bytes(path)
-    return check_summary(_parse_object(data, path), path), data
+def read_summary(folder: Path) -> tuple[RunSummary, bytes]:
+    """Read the run of `summary.json`, and the file's content. Raises StoreError."""
+    found, data = read_summary_file(folder / SUMMARY)
+    return found.runs[0], data
 
 
 def read_records(folder: Path) -> tuple[list[Record], bool]:
-    """The whole lines of `samples.jsonl` in file order, and whether a torn last line was left out.
+    """Read the whole lines of `samples.jsonl`; return their records in file order, and whether a torn last line was
+    left out.
 
     A line is torn when no newline ends it: the process died while it wrote. Of two lines with one id the later holds.
+    Raises StoreError.
     """
     path = folder / SAMPLES
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        data = path.read_bytes()
     except FileNotFoundError:
         return [], False
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}") from error
-    lines = text.split("\n")
-    torn = lines.pop() != ""
+    lines = data.split(b"\n")
+    torn = lines.pop() != b""
     records = {}
     for number, line in enumerate(lines, 1):
         record = Record.read(line, f"{path}, line {number}")
@@ -90,9 +65,9 @@ class RunStore:
     then: where nothing else has taken their path, they are written there again.
     """
 
-    def __init__(self, folder: Path, header: dict[str, Any], fresh: bool = False, keep_failures: bool = False) -> None:
+    def __init__(self, folder: Path, header: RunHeader, fresh: bool = False, keep_failures: bool = False) -> None:
         self.folder = folder
-        self._header = {"schema_version": SCHEMA_VERSION, **header}
+        self._header = {"schema_version": SCHEMA_VERSION, **to_json(header)}  # with keys of others once it was read
         self._fresh = fresh
         self._keep_failures = keep_failures
         self._held = ExitStack()
@@ -102,6 +77,7 @@ class RunStore:
         self._lost: StoreLostError | None = None
         self._restoring = False
         self._stable_inodes = True
+        self._outdated = False  # whether run.json is of an earlier schema version
         self.kept: list[Record] = []
 
     def __enter__(self) -> "RunStore":
@@ -123,9 +99,8 @@ class RunStore:
                 samples.unlink(missing_ok=True)
         if self._fresh or not (self.folder / HEADER).exists():
             self._write_header()
-        found = read_json_file(self.folder / HEADER)
-        if found.get("fingerprint") != self._header.get("fingerprint"):
-            other = found.get("fingerprint")
+        found = self._read_header()
+        if (other := found.get("fingerprint")) != self._header["fingerprint"]:
             raise StoreError(f"{self.folder} holds another run (fingerprint {other}): name another --out")
         self._header = found
         records, torn = read_records(self.folder)
@@ -135,8 +110,15 @@ class RunStore:
         if torn or len(self.kept) != len(records):
             self.rewrite(self.kept)
 
+    def _read_header(self) -> dict[str, Any]:
+        path = self.folder / HEADER
+        data = read_bytes(path)
+        self._outdated = find_version(data) != SCHEMA_VERSION
+        return read_object(data, path, version_1.upgrade_header)
+
     def _write_header(self) -> None:
         atomic_write(self.folder / HEADER, dump_json(self._header, indent=1) + "\n")
+        self._outdated = False
 
     def _append_to(self, samples: Path) -> None:
         self._close()
@@ -228,17 +210,18 @@ class RunStore:
                 raise
 
     @property
-    def header(self) -> dict[str, Any]:
-        """What `run.json` holds."""
+    def header(self) -> RunHeader:
+        """Content of `run.json`. Raises StoreError."""
         return read_header(self.folder)
 
-    def note(self, key: str, value: Any) -> None:
-        """Add something to `run.json` that was found while the run was made."""
+    def note(self, **found: Any) -> None:
+        """Set fields of `run.json` to what was found while the run was made; keys that it has besides are kept."""
         self.check()
-        if key in (header := self.header) and header[key] == value:
-            return
-        self._header = {**header, key: value}
-        self._write_header()
+        assert found.keys() <= set(RunHeader.__struct_fields__), f"no fields of run.json: {sorted(found)}"
+        before = self._read_header()
+        self._header = {**before, **to_json(found)}
+        if self._header != before or self._outdated:
+            self._write_header()
 
     def rewrite(self, records: Iterable[Record]) -> None:
         """Replace all lines in one step."""
@@ -249,20 +232,20 @@ class RunStore:
         atomic_write(self.folder / SAMPLES, "".join(record.line() for record in records))
         self._append_to(self.folder / SAMPLES)  # what was open is the file of before
 
-    def finish(self, summary: dict[str, Any], item_scores: dict[str, Any] | None = None) -> None:
-        """Write `summary.json`: its presence means that the run is finished. `item_scores` go beside it, with what
-        tells whether they belong to it."""
+    def finish(self, summary: RunSummary, scores: ItemScores | None = None) -> None:
+        """Write `summary.json`: its presence means that the run is finished. `scores` go beside it, with a stamp that
+        says what they belong to."""
         self.check()
-        text = dump_json({"schema_version": SCHEMA_VERSION, **summary}, indent=1) + "\n"
-        if item_scores is not None:
+        text = dump_json(runs_json([summary]), indent=1) + "\n"
+        if scores is not None:
             stamp = stamp_of(text.encode(), self.folder)
-            entry = {"schema_version": SCHEMA_VERSION, **stamp, **item_scores}
+            entry = {"schema_version": SCHEMA_VERSION, **to_json(stamp), **to_json(scores)}
             atomic_write(self.folder / ITEM_SCORES, dump_json(entry) + "\n")
         atomic_write(self.folder / SUMMARY, text)
 
 
-def stamp_of(summary: bytes, folder: Path) -> dict[str, Any]:
-    """What item scores belong to: the content of `summary.json` and the size of `samples.jsonl`."""
+def stamp_of(summary: bytes, folder: Path) -> Stamp:
+    """Return what item scores belong to: these bytes of `summary.json`, and the size of `samples.jsonl`."""
     samples = folder / SAMPLES
     size = samples.stat().st_size if samples.is_file() else None
-    return {"summary_sha256": hashlib.sha256(summary).hexdigest(), "samples_bytes": size}
+    return Stamp(summary_sha256=hashlib.sha256(summary).hexdigest(), samples_bytes=size)

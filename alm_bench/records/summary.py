@@ -1,48 +1,21 @@
-"""A run as one JSON object: what `run --json` prints and `summary.json` holds.
-
-The shape, version 1 (rates are fractions, a figure that could not be had has value null and a reason):
-
-    {"schema_version": 1, "runs": [{
-      "task", "task_version", "model", "data": "real" | "demo", "revision", "split", "n", "skipped",
-      "status": {STATUS: count}, "main": NAME, "metrics": {NAME: METRIC}, "groups": {GROUPING: {KEY: {NAME: METRIC}}},
-      "blind": {ROW: {NAME: METRIC}}, "over_blind": {"all": {"all": LEAD}, GROUPING: {KEY: LEAD}},
-      "tables": {...}, "partial": bool, "run", "fingerprint", "prompt", "parser", "condition", "options", "questions",
-      "answer_by", "solver", "decoding", "identity", "fit", "items", "limit", "sample", "touched": {CHANGE: clips},
-      "reasons": {REASON: count},
-      "usage": {"calls", "prompt_tokens", "audio_tokens", "completion_tokens", "estimated_calls", "cost"} | null,
-      "delivery": {"verdict", "reason", "said"} | null}]}
-
-    METRIC = {"value", "low", "high", "n", "reason" (only where the value is null)}
-    LEAD = {"row", SCORE: what the row earns, "lead": METRIC, "beaten": bool, "score" (only where it is not accuracy)}
-
-Of a replay, `prompt.id` and `decoding.method` are "not known", and what belongs to them is null. `main` names the
-figure that a task is ranked by. `fit` tells the development rows that a model was fitted on, null for
-one that is not. `n` counts the items of our denominator (all but the skipped ones), `questions` what they are
-arrangements of. A LEAD sets accuracy, or the score that a task has in its place (scoring/main_score.py), against the
-best blind row of the same items. `tables` may hold `confusion`, `positions` (scoring/position.py), `options`
-(scoring/multi_select.py) and `unpicked`, the outputs that select no option (scoring/no_option.py). `usage` sums what a
-server told of its calls (records/usage.py); `delivery` is whether its audio reached the model (runner/audio_check.py),
-null without a proof.
-"""
+"""From the records of a run to its summary."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from alm_bench.core import STATUSES, KnowsBlind, MetricError, Metrics, Scored, Task, TaskCard
-from alm_bench.records.schema import SCHEMA_VERSION, Record, margin_json, metric_json
+from alm_bench.core import STATUSES, KnowsBlind, Metric, MetricError, Metrics, Scored, Task, TaskCard
+from alm_bench.records.models import RunHeader, RunSummary, StoredSpec, TextMargin
+from alm_bench.records.schema import Record
 from alm_bench.records.usage import sum_usage
 from alm_bench.scoring.blind import Values, margin, with_reference
 from alm_bench.scoring.main_score import has_main_score, main_scores
+from alm_bench.scoring.metrics import metric_versions
 from alm_bench.scoring.multi_select import option_table
 from alm_bench.scoring.multiple_choice import counted_rows, split, text_solver
 from alm_bench.scoring.no_option import no_option_outputs
 from alm_bench.scoring.position import positions
-
-
-def _metrics(metrics: Metrics) -> dict[str, Any]:
-    return {name: metric_json(metric) for name, metric in metrics.items()}
 
 
 def _cause(record: Record) -> str:
@@ -53,53 +26,56 @@ def _cause(record: Record) -> str:
     return cause
 
 
-def summarise(header: Mapping[str, Any], task: Task, records: Sequence[Record], run: str) -> dict[str, Any]:
-    """One entry of "runs". Records in any order; the result does not depend on it."""
+def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str) -> RunSummary:
+    """Summarise the records of a run, which may be in any order. `run` is the name of its folder."""
     records = sorted(records, key=lambda record: record.index)
     rows = [record.scored() for record in records]
     score = task.score(rows)
     status = Counter(record.status for record in records)
-    blind = {row: _metrics(metrics) for row, metrics in score.blind.items()}
-    for row, reason in header["blind_missing"].items():
-        blind[row] = {"accuracy": {"value": None, "low": None, "high": None, "n": 0, "reason": reason}}
-    spec = header["spec"]
-    return {
-        "task": header["task"]["name"],
-        "task_version": header["task"]["version"],
-        "model": header["identity"]["label"],
-        "data": header["data"]["kind"],
-        "revision": header["data"]["revision"],
-        "split": spec["split"],
-        "n": len(rows) - status["skipped"],
-        "skipped": status["skipped"],
-        "status": {name: status[name] for name in STATUSES},
-        "main": _main_metric(task.card, score.metrics),
-        "metrics": _metrics(score.metrics),
-        "groups": {g: {key: _metrics(m) for key, m in parts.items()} for g, parts in score.groups.items()},
-        "blind": blind,
-        "over_blind": over_blind(task, rows),
-        "tables": {**score.tables, **choice_tables(rows)},
-        "partial": len(rows) < header["items"],
-        "run": run,
-        "fingerprint": header["fingerprint"],
-        "prompt": header["prompt"],
-        "parser": task.parser,
-        "condition": spec.get("condition", "clean"),
-        "options": _order(spec),
-        "questions": len({row.sample.question for row in counted_rows(rows)}),
-        "answer_by": spec.get("answer_by", "generate"),
-        "solver": text_solver(counted_rows(rows)),
-        "decoding": spec["decoding"],
-        "identity": header["identity"],
-        "fit": header.get("fit"),
-        "items": header["items"],
-        "limit": spec["limit"],
-        "sample": spec.get("sample"),
-        "touched": dict(sorted(Counter(change for record in records for change in record.touched).items())),
-        "reasons": dict(Counter(_cause(record) for record in records if record.reason).most_common(20)),
-        "usage": sum_usage(records),
-        "delivery": header.get("delivery"),
+    missing: dict[str, Metrics] = {
+        name: {"accuracy": Metric.missing(reason)} for name, reason in header.baselines_missing.items()
     }
+    spec = header.spec
+    return RunSummary(
+        task=header.task.name,
+        task_version=header.task.version,
+        model=header.identity.label,
+        data=header.data.kind,
+        revision=header.data.revision,
+        split=spec.split,
+        n=len(rows) - status["skipped"],
+        skipped=status["skipped"],
+        status={name: status[name] for name in STATUSES},
+        main=_main_metric(task.card, score.metrics),
+        metrics=score.metrics,
+        groups=score.groups,
+        baselines={**score.blind, **missing},
+        margins=text_margins(task, rows),
+        tables={**score.tables, **choice_tables(rows)},
+        partial=len(rows) < header.items,
+        run=run,
+        fingerprint=header.fingerprint,
+        prompt=header.prompt,
+        parser=task.parser,
+        condition=spec.condition,
+        condition_version=header.condition_version,
+        options=_describe_order(spec),
+        questions=len({row.sample.question for row in counted_rows(rows)}),
+        answer_by=spec.answer_by,
+        solver=text_solver(counted_rows(rows)),
+        decoding=spec.decoding,
+        identity=header.identity,
+        fit=header.fit,
+        items=header.items,
+        limit=spec.limit,
+        sample=spec.sample,
+        selection=header.selection,
+        preprocessing=dict(sorted(Counter(change for record in records for change in record.preprocessing).items())),
+        reasons=dict(Counter(_cause(record) for record in records if record.reason).most_common(20)),
+        usage=sum_usage(records),
+        audio_check=header.audio_check,
+        metric_versions=metric_versions(score.metrics),
+    )
 
 
 def _main_metric(card: TaskCard, metrics: Metrics) -> str:
@@ -109,18 +85,17 @@ def _main_metric(card: TaskCard, metrics: Metrics) -> str:
     return next((name for name in names if name != "answered"), names[0] if names else "accuracy")
 
 
-def _order(spec: Mapping[str, Any]) -> str:
-    """How options were put in order, with all that tells two runs apart."""
-    order = str(spec.get("options", "given"))
-    if order != "shuffled":
-        return order
-    orders = f", {spec['shuffles']} orders" if spec["shuffles"] > 1 else ""
-    return f"{order} with seed {spec['seed']}{orders}"
+def _describe_order(spec: StoredSpec) -> str:
+    """Return the option order with everything that distinguishes two runs."""
+    if spec.options != "shuffled":
+        return spec.options
+    orders = f", {spec.shuffles} orders" if spec.shuffles > 1 else ""
+    return f"{spec.options} with seed {spec.seed}{orders}"
 
 
-def over_blind(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Any]]:
-    """What the items earn against the best blind row, by grouping and key; empty where the task has none, or its score
-    cannot be had here."""
+def text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, TextMargin]]:
+    """Compute margins over the best text-only baseline, by grouping and key; none for a task without baselines, or if
+    its score is not available."""
     kept = [row for row in with_reference(rows) if has_main_score(task, row.sample)]
     if not isinstance(task, KnowsBlind) or not kept:
         return {}
@@ -131,16 +106,16 @@ def over_blind(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Any]]:
         return {}
     if not values:
         return {}
-    place = {id(row): number for number, row in enumerate(kept)}
+    index = {id(row): number for number, row in enumerate(kept)}
 
-    def lead(part: Sequence[Scored]) -> dict[str, Any] | None:
-        theirs: Values = {name: [each[place[id(row)]] for row in part] for name, each in values.items()}
-        found = margin(part, theirs, [scores[place[id(row)]] for row in part], score)
-        return None if found is None else margin_json(found)
+    def margin_of(part: Sequence[Scored]) -> TextMargin | None:
+        theirs: Values = {name: [each[index[id(row)]] for row in part] for name, each in values.items()}
+        found = margin(part, theirs, [scores[index[id(row)]] for row in part], score)
+        return None if found is None else TextMargin.of(found)
 
     parts = {"all": {"all": kept}, **split(kept, task.card.groups)}
     return {
-        grouping: {key: entry for key, part in keys.items() if (entry := lead(part)) is not None}
+        grouping: {key: entry for key, part in keys.items() if (entry := margin_of(part)) is not None}
         for grouping, keys in parts.items()
     }
 
@@ -155,9 +130,5 @@ def choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:
     if (options := option_table(rows)) is not None:
         found["options"] = options
     if (none := no_option_outputs(rows)) is not None:
-        found["unpicked"] = {"share": metric_json(none.share), "reasons": dict(none.reasons)}
+        found["no_option"] = asdict(none)
     return found
-
-
-def document(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {"schema_version": SCHEMA_VERSION, "runs": list(runs)}

@@ -1,52 +1,52 @@
-"""A text-only run as the solver of another: what it gets right needs no ears."""
+"""A text-only run as the solver of another: items that it gets right can be solved from text."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from alm_bench.core import UsageError
-from alm_bench.records.schema import Record
+from alm_bench.records.models import RunHeader
+from alm_bench.records.schema import Baseline, PlannedItem, Record
 from alm_bench.records.store import read_header, read_records
 from alm_bench.scoring.multiple_choice import fold_choice
 
+Item = TypeVar("Item", PlannedItem, Record)
 
-def solved_by(folder: Path, records: Sequence[Record], header: Mapping[str, Any]) -> list[Record]:
-    """The records of the run of `header` with the options that the run in `folder` chose, as their last prediction.
+
+def solved_by(folder: Path, items: Sequence[Item], header: RunHeader) -> list[Item]:
+    """Return the items of the run of `header` with the options that the run in `folder` chose as the baseline that is
+    preferred as their text-only solver.
 
     Options are matched by their text, since either run may have moved them. Raises UsageError for the run itself, a
     run of another task, of several arrangements of a question, or without some of the items; StoreError for a folder
     without a run.
     """
-    other, task = read_header(folder), header["task"]["name"]
-    if other["task"]["name"] != task:
-        raise UsageError(f"--solvable-by {folder.name}: a run of {other['task']['name']}, expected one of {task}")
-    if other["fingerprint"] == header["fingerprint"]:
+    other, task = read_header(folder), header.task.name
+    if other.task.name != task:
+        raise UsageError(f"--solvable-by {folder.name}: a run of {other.task.name}, expected one of {task}")
+    if other.fingerprint == header.fingerprint:
         raise UsageError(f"--solvable-by {folder.name} is the run itself, expected a run that heard nothing")
-    if any(record.sample.targets is not None for record in records):
+    if any(item.sample.targets is not None for item in items):
         raise UsageError(f"--solvable-by: questions of {task} may have several right options, expected one each")
     found, _ = read_records(folder)
     by_question = {record.sample.question: record for record in found}
     if len(by_question) < len(found):
         raise UsageError(f"--solvable-by {folder.name} asked several orders of each question, expected one")
-    missing = [record.sample.question for record in records if record.sample.question not in by_question]
+    missing = [item.sample.question for item in items if item.sample.question not in by_question]
     if missing:
         raise UsageError(
-            f"--solvable-by {folder.name} has no answer for {len(missing)} of {len(records)} items, as {missing[0]!r}: "
+            f"--solvable-by {folder.name} has no answer for {len(missing)} of {len(items)} items, as {missing[0]!r}: "
             "run it on the same items"
         )
-    row = f"{TEXT_ONLY}{other['identity']['label']} ({other['fingerprint'][:8]})"
-    return [_with(record, row, by_question[record.sample.question]) for record in records]
-
-
-TEXT_ONLY = "text only: "
-"""What the name of a solver's row begins with; its model and the start of its run's fingerprint follow."""
+    name = f"text only: {other.identity.label} ({other.fingerprint[:8]})"
+    return [_add_baseline(item, name, by_question[item.sample.question]) for item in items]
 
 
 def left_out(records: Sequence[Record]) -> str | None:
-    """One line where some items have a solver's prediction and others, answered later, have none."""
-    had = Counter(name for record in records for name in record.blind if name.startswith(TEXT_ONLY))
+    """Return one line if some items have a run's prediction and others, answered later, have none."""
+    had = Counter(baseline.name for record in records for baseline in record.baselines if baseline.is_run)
     for name, count in had.items():
         if count < len(records):
             missing = len(records) - count
@@ -54,21 +54,21 @@ def left_out(records: Sequence[Record]) -> str | None:
     return None
 
 
-def _with(record: Record, row: str, theirs: Record) -> Record:
-    others = {name: place for name, place in record.blind.items() if name != row}
-    return replace(record, blind={**others, row: _place(record, theirs)})
+def _add_baseline(item: Item, name: str, theirs: Record) -> Item:
+    solver = Baseline(name=name, option=_find_option(item, theirs), is_run=True)
+    return replace(item, baselines=(solver, *(other for other in item.baselines if other.name != name)))
 
 
-def _place(record: Record, theirs: Record) -> int | None:
-    """Where the option that they chose stands here. Raises UsageError where it is none of these options."""
+def _find_option(item: PlannedItem | Record, theirs: Record) -> int | None:
+    """Return the index of the option that they chose. Raises UsageError if it is not among the item's options."""
     index = theirs.parsed.index if theirs.parsed is not None else None
     if index is None:
         return None
-    said = fold_choice(theirs.sample, index)
-    places = [place for place in range(len(record.sample.choices)) if fold_choice(record.sample, place) == said]
-    if not places:
+    chosen = fold_choice(theirs.sample, index)
+    same = [option for option in range(len(item.sample.choices)) if fold_choice(item.sample, option) == chosen]
+    if not same:
         raise UsageError(
-            f"--solvable-by: item {record.sample.question!r} has other options there "
+            f"--solvable-by: item {item.sample.question!r} has other options there "
             f"({theirs.sample.choices[index]!r} is none of these): run it on the same data revision"
         )
-    return places[0]
+    return same[0]

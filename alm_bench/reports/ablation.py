@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alm_bench.core import Metric
-from alm_bench.records.schema import metric_json
+from alm_bench.records.models import to_json
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, Text
 from alm_bench.reports.breakdowns import heading_of
 from alm_bench.reports.figures import SHARE, difference_cell, format_value, metric_cell, sort_keys
@@ -34,7 +34,7 @@ def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str,
         blocks.append(_build_table("condition", listened))
         blocks += _explain(listened)
     for name, metric in picked.items():
-        share = metric_cell(metric_json(metric), SHARE.name).text
+        share = metric_cell(metric, SHARE.name).text
         blocks.append(Text(f"{name}: an option is picked all the same in {share} % of the items."))
     first = next((name for name, effect in listened if effect.verdict is not None), None) if details else None
     for grouping, keys in effects[first].items() if first is not None else ():
@@ -78,9 +78,9 @@ def _row(name: str, effect: Effect) -> Row:
         reason = str(effect.reason)
         missing = Cell((f"n/a: {reason}", "n/a"), note=reason)
         return [name, "-", missing, *["-"] * 5]
-    clean, noise = (metric_cell(metric_json(metric), effect.score) for metric in (effect.clean, effect.noise))
-    rest = [metric_cell(metric_json(metric), SHARE.name) for metric in (effect.retention, effect.changed)]
-    drop = difference_cell(metric_json(effect.drop), effect.score)
+    clean, noise = (metric_cell(metric, effect.score) for metric in (effect.clean, effect.noise))
+    rest = [metric_cell(metric, SHARE.name) for metric in (effect.retention, effect.changed)]
+    drop = difference_cell(effect.drop, effect.score)
     verdict = Cell((effect.verdict,)) if effect.verdict else Cell((f"n/a: {effect.reason}", "n/a"), note=effect.reason)
     return [name, effect.clean.n, clean, noise, drop, *rest, verdict]
 
@@ -88,7 +88,7 @@ def _row(name: str, effect: Effect) -> Row:
 def ablation_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
     """Return one entry of "runs": rates as METRIC (records/summary.py), the verdict in words or null with a reason."""
     names = ("clean", "noise", "drop", "retention", "changed")
-    entry = {name: metric_json(getattr(effect, name)) for name in names}
+    entry = {name: to_json(getattr(effect, name)) for name in names}
     document = {"task": task, "condition": condition, "score": effect.score, **entry, "verdict": effect.verdict}
     if effect.baseline is not None:
         document["text_only_baseline"] = {"name": effect.baseline[0], "value": effect.baseline[1]}
@@ -108,6 +108,6 @@ def task_json(task: str, effects: Effects, picked: Mapping[str, Metric]) -> list
             if grouping != "all"
         }
         if condition in picked:
-            entry["picked"] = metric_json(picked[condition])
+            entry["selected"] = to_json(picked[condition])
         entries.append(entry)
     return entries

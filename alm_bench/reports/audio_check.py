@@ -9,10 +9,10 @@ from alm_bench.reports.blocks import Block, Column, Row, Table, Text
 def build_audio_check(model: str, question: str, check: Mapping[str, Any]) -> list[Block]:
     """Return the question, a row a sound, and the verdict; `check` is what `check --json` prints of it."""
     blocks: list[Block] = []
-    if check["said"]:
-        counted = sorted({name for answer in check["said"] for name in answer["tokens"]})
+    if check["answers"]:
+        counted = sorted({name for answer in check["answers"] for name in answer["tokens"]})
         rows: list[Row] = []
-        for answer in check["said"]:
+        for answer in check["answers"]:
             text = f"error: {answer['error']}" if answer["text"] is None else " ".join(answer["text"].split())
             rows.append([answer["sound"], *(answer["tokens"].get(name, "-") for name in counted), text])
         counts = [Column(name.replace("_", " "), 1) for name in counted]

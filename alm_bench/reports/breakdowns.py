@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
+from alm_bench.core import Metrics
+from alm_bench.records.models import RunSummary as Summary
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
 from alm_bench.reports.figures import MISSING, margin_cell, metric_cell, sort_keys
 from alm_bench.scoring.metrics import metric_spec, sort_metrics
-
-Summary = Mapping[str, Any]
-Metrics = Mapping[str, Any]
+from alm_bench.scoring.no_option import NoOption
+from alm_bench.scoring.position import ChiSquare, Positions
 
 MARGIN = "margin over text-only"
 """Heading of the margin over the best text-only baseline."""
@@ -24,15 +27,15 @@ REASONS = {
 
 def order_metrics(summary: Summary) -> list[str]:
     """Return the names of a run's metrics as tables show them: what was answered, the main metric, the others."""
-    names = sort_metrics(list(summary["metrics"]))
-    first = [name for name in ("answered", summary["main"]) if name in names]
+    names = sort_metrics(list(summary.metrics))
+    first = [name for name in ("answered", summary.main) if name in names]
     return [*first, *(name for name in names if name not in first)]
 
 
 def is_shown(summary: Summary, name: str) -> bool:
     """Whether a metric tells anything: an imputed one is the main one where every item is answered."""
-    answered = summary["metrics"].get("answered", {}).get("value")
-    return not (metric_spec(name).imputes and answered == 1)
+    answered = summary.metrics.get("answered")
+    return not (metric_spec(name).imputes and answered is not None and answered.value == 1)
 
 
 def heading_of(name: str) -> str:
@@ -47,54 +50,54 @@ def metric_columns(names: Sequence[str], main: str) -> list[Column]:
 
 
 def margin_of(summary: Summary, grouping: str, key: str) -> Cell:
-    return margin_cell(summary["over_blind"].get(grouping, {}).get(key))
+    return margin_cell(summary.margins.get(grouping, {}).get(key))
 
 
 def counted_by(metrics: Metrics) -> int:
     """Return the number of items behind the fullest metric of a text-only baseline."""
-    return max((int(metric["n"]) for metric in metrics.values()), default=0)
+    return max((metric.n for metric in metrics.values()), default=0)
 
 
 def build_breakdowns(summary: Summary) -> list[Block]:
     """Return what `--details` adds: groups, confusion, positions, options, outputs without an option, reasons."""
-    tables = summary["tables"]
-    blocks: list[Block] = [build_group(summary, name) for name, parts in summary["groups"].items() if parts]
+    tables = summary.tables
+    blocks: list[Block] = [build_group(summary, name) for name, parts in summary.groups.items() if parts]
     if "confusion" in tables:
         blocks.append(build_confusion(tables["confusion"]))
     if "positions" in tables:
-        blocks.append(build_positions(tables["positions"]))
+        blocks.append(build_positions(msgspec.convert(tables["positions"], Positions)))
     if "options" in tables:
         blocks.append(build_options(tables["options"]))
-    if "unpicked" in tables:
-        blocks.append(Text(describe_no_option(tables["unpicked"])))
-    if summary["reasons"]:
+    if "no_option" in tables:
+        blocks.append(Text(describe_no_option(msgspec.convert(tables["no_option"], NoOption))))
+    if summary.reasons:
         columns = [Column("why an item did not end as ok", overflow="wrap"), Column("items")]
-        blocks.append(Table(columns, [[reason, count] for reason, count in summary["reasons"].items()]))
+        blocks.append(Table(columns, [[reason, count] for reason, count in summary.reasons.items()]))
     return blocks
 
 
 def build_metrics(summary: Summary) -> Table:
     """Return the model's row and, below it, the text-only baselines of the same items."""
     names = [name for name in order_metrics(summary) if is_shown(summary, name)]
-    figures = [metric_cell(summary["metrics"].get(name), name) for name in names]
-    has_margin = bool(summary["over_blind"])
+    figures = [metric_cell(summary.metrics.get(name), name) for name in names]
+    has_margin = bool(summary.margins)
     margin = [margin_of(summary, "all", "all")] if has_margin else []
-    rows: list[Row] = [[summary["model"], summary["n"], *figures, *margin]]
-    for row, metrics in summary["blind"].items():
+    rows: list[Row] = [[summary.model, summary.n, *figures, *margin]]
+    for row, metrics in summary.baselines.items():
         cells = [metric_cell(metrics.get(name), name) for name in names]
         rows.append([Cell((row,), style="baseline"), counted_by(metrics) or "-", *cells, *("-" for _ in margin)])
-    columns = [Column("", overflow="middle"), Column("n", 1), *metric_columns(names, summary["main"])]
+    columns = [Column("", overflow="middle"), Column("n", 1), *metric_columns(names, summary.main)]
     return Table([*columns, *([Column(MARGIN, 1)] if has_margin else [])], rows)
 
 
 def _counted(metrics: Metrics) -> int:
     """Items of our denominator; an official column may count more."""
-    return int(metrics["answered"]["n"] if "answered" in metrics else counted_by(metrics))
+    return metrics["answered"].n if "answered" in metrics else counted_by(metrics)
 
 
 def build_group(summary: Summary, grouping: str) -> Table:
     """Return a row a key; the best text-only baseline of its items is named beside its margin."""
-    parts = summary["groups"][grouping]
+    parts = summary.groups[grouping]
     names = [name for name in order_metrics(summary) if not metric_spec(name).imputes]
     rows: list[Row] = [
         [
@@ -105,21 +108,21 @@ def build_group(summary: Summary, grouping: str) -> Table:
         ]
         for key in sort_keys(parts)
     ]
-    columns = [Column(grouping, overflow="end"), Column("n", 1), *metric_columns(names, summary["main"])]
+    columns = [Column(grouping, overflow="end"), Column("n", 1), *metric_columns(names, summary.main)]
     return Table([*columns, Column(MARGIN, 1)], rows)
 
 
-def build_positions(table: Mapping[str, Any]) -> Table:
+def build_positions(table: Positions) -> Table:
     """Return shares and accuracy by the position of an option, and the two tests below."""
-    total = sum(position["chosen"] for position in table["positions"]) or 1
-    rows = [
+    total = sum(position.chosen for position in table.positions) or 1
+    rows: list[Row] = [
         [
-            position["letter"],
-            f"{100 * position['golds'] / table['n']:.1f}",
-            f"{100 * position['chosen'] / total:.1f}",
-            metric_cell(position["accuracy"], "accuracy"),
+            position.letter,
+            f"{100 * position.references / table.n:.1f}",
+            f"{100 * position.chosen / total:.1f}",
+            metric_cell(position.accuracy, "accuracy"),
         ]
-        for position in table["positions"]
+        for position in table.positions
     ]
     columns = [
         Column("position"),
@@ -127,27 +130,27 @@ def build_positions(table: Mapping[str, Any]) -> Table:
         Column("share of answers"),
         Column("accuracy when the answer is at this position"),
     ]
-    same, wrong = _chi_square(table["accuracy_test"]), _chi_square(table["wrong_test"])
+    same, wrong = _chi_square(table.accuracy_test), _chi_square(table.wrong_test)
     note = (
-        f"Of the {table['n']} items with {table['options']} options. Chi-square of accuracy by position: {same}; "
+        f"Of the {table.n} items with {table.options} options. Chi-square of accuracy by position: {same}; "
         f"of wrong answers: {wrong}."
     )
     return Table(columns, rows, [note])
 
 
-def _chi_square(test: Mapping[str, Any]) -> str:
-    if test["p"] is None:
-        return f"{MISSING} ({test['reason']})"
-    return f"{test['chi2']:.1f} ({test['dof']} degrees of freedom), p = {test['p']:.3g}"
+def _chi_square(test: ChiSquare) -> str:
+    if test.p is None:
+        return f"{MISSING} ({test.reason})"
+    return f"{test.chi2 or 0:.1f} ({test.dof} degrees of freedom), p = {test.p:.3g}"
 
 
-def describe_no_option(table: Mapping[str, Any]) -> str:
+def describe_no_option(table: NoOption) -> str:
     """Return one sentence on the outputs that select no option, with the reasons."""
-    share = table["share"]
-    count = sum(table["reasons"].values())
-    interval = "" if share["low"] is None else f", CI {100 * share['low']:.1f}-{100 * share['high']:.1f}"
-    text = f"No option selected: {count:,} of {share['n']:,} ({100 * share['value']:.1f} %{interval})"
-    why = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in table["reasons"].items())
+    share, count = table.share, sum(table.reasons.values())
+    low, high = share.low, share.high
+    interval = "" if low is None or high is None else f", CI {100 * low:.1f}-{100 * high:.1f}"
+    text = f"No option selected: {count:,} of {share.n:,} ({100 * (share.value or 0):.1f} %{interval})"
+    why = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in table.reasons.items())
     return f"{text}: {why}." if why else f"{text}."
 
 

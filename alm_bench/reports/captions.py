@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from alm_bench.core import Metric
-from alm_bench.records.schema import metric_json
 from alm_bench.reports.blocks import Block, Column, Row, Table, Text
 from alm_bench.reports.breakdowns import heading_of
 from alm_bench.reports.figures import metric_cell
@@ -12,7 +11,7 @@ from alm_bench.reports.figures import metric_cell
 def build_caption_metrics(corpus: Mapping[str, Metric], items: str, tokenizer: str) -> list[Block]:
     """Return a row a metric. `items` says what was scored, `tokenizer` how words were split."""
     rows: list[Row] = [
-        [heading_of(name), metric.n or "-", metric_cell(metric_json(metric), name)] for name, metric in corpus.items()
+        [heading_of(name), metric.n or "-", metric_cell(metric, name)] for name, metric in corpus.items()
     ]
     columns = [Column("metric"), Column("n"), Column("value")]
     note = f"{items}: percentages with 95 % intervals (100 is a CIDEr-D of 1.0); words split by {tokenizer}."

@@ -6,7 +6,7 @@ from typing import Any
 
 from alm_bench.core import HasCorpus, Scored, ScoresItems, Task, UsageError
 from alm_bench.records.run import Run
-from alm_bench.records.schema import Record, metric_json
+from alm_bench.records.schema import Record
 from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table, Text
 from alm_bench.reports.breakdowns import heading_of
 from alm_bench.reports.figures import difference_cell, format_value, sort_keys
@@ -55,8 +55,21 @@ def check(runs: Sequence[Run], different: bool = False) -> None:
                 pairs = what != "task" and first.records.keys() & run.records.keys()
                 advice = "pass --different to compare anyway" if pairs else f"expected runs of one {what}"
                 raise UsageError(f"{names} used different {plural} ({ours}, {theirs}); {advice}")
+        if not different:
+            _check_metric_versions(first, run)
         if not any(shared(first, run)):
             raise UsageError(f"{names} have no item in common")
+
+
+def _check_metric_versions(first: Run, second: Run) -> None:
+    """Raises UsageError for runs whose common metrics are of different versions."""
+    ours, theirs = first.summary.metric_versions, second.summary.metric_versions
+    for name in sorted(ours.keys() & theirs.keys()):
+        if ours[name] != theirs[name]:
+            raise UsageError(
+                f"{first.folder.name} and {second.folder.name} used different versions of {name} ({ours[name]}, "
+                f"{theirs[name]}); score both again, or pass --different to compare anyway"
+            )
 
 
 COMPARED = {
@@ -74,16 +87,16 @@ COMPARED = {
 
 def _setting(run: Run, what: str) -> str:
     summary = run.summary
-    by = "likelihood" if summary["answer_by"] == "likelihood" else "text"  # scored beside or not, text is parsed
+    by = "likelihood" if summary.answer_by == "likelihood" else "text"  # scored beside or not, text is parsed
     settings = {
-        "task": summary["task"],
-        "data revision": summary["revision"],
-        "prompt": " ".join(filter(None, (prompt_name(summary["prompt"]), summary["prompt"]["hash"]))),
-        "parser": summary["parser"],
-        "condition": summary["condition"],
-        "option order": summary["options"],
+        "task": summary.task,
+        "data revision": summary.revision,
+        "prompt": " ".join(filter(None, (prompt_name(summary.prompt), summary.prompt.hash))),
+        "parser": summary.parser,
+        "condition": " ".join(filter(None, (summary.condition, summary.condition_version))),
+        "option order": summary.options,
         "answer mode": by,
-        "tokenizer": summary.get("tables", {}).get("tokenizer"),
+        "tokenizer": summary.tables.get("tokenizer"),
     }
     return str(settings[what])
 
@@ -91,8 +104,7 @@ def _setting(run: Run, what: str) -> str:
 def _figures(first: Run, second: Run) -> list[str]:
     """The figures that both runs have: what one was not asked for is no 0."""
     had = [
-        {name for name, metric in run.summary["metrics"].items() if metric["value"] is not None}
-        for run in (first, second)
+        {name for name, metric in run.summary.metrics.items() if metric.value is not None} for run in (first, second)
     ]
     return sorted(had[0] & had[1])
 
@@ -143,7 +155,7 @@ def compare(runs: Sequence[Run], task: Task) -> list[Compared]:
 
 def conclusion(runs: Sequence[Run], cells: Sequence[Compared], second: Run) -> str | None:
     """Return in one sentence what the main metric over all items says; None if that is no common metric."""
-    main = runs[0].summary["main"]
+    main = runs[0].summary.main
     cell = next(
         (cell for cell in cells if (cell.second, cell.score, cell.grouping) == (second.folder.name, main, OVERALL)),
         None,
@@ -153,7 +165,7 @@ def conclusion(runs: Sequence[Run], cells: Sequence[Compared], second: Run) -> s
     found = cell.difference
     figures = (
         f"{format_value(found.first, main)} vs {format_value(found.second, main)}, "
-        f"{difference_cell(metric_json(found.difference), main).text}, p = {found.p:.2g}"
+        f"{difference_cell(found.difference, main).text}, p = {found.p:.2g}"
     )
     if found.won is not None:
         figures += f", {found.won} gained, {found.lost} lost"
@@ -168,7 +180,7 @@ def conclusion(runs: Sequence[Run], cells: Sequence[Compared], second: Run) -> s
 
 def name_models(first: Run, second: Run) -> tuple[str, str]:
     """Return how to call two runs: by model, or where that is the same by run."""
-    names = str(first.summary["model"]), str(second.summary["model"])
+    names = first.summary.model, second.summary.model
     return names if names[0] != names[1] else (first.folder.name, second.folder.name)
 
 
@@ -239,7 +251,7 @@ def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[
     """Items that the second run wins and loses by the task's main score, the first `count` of each."""
     pairs = shared(first, second)
     values = earned(first, second, pairs, task)
-    main = first.summary["main"] if first.summary["main"] in values else next(iter(values))
+    main = first.summary.main if first.summary.main in values else next(iter(values))
     higher = metric_spec(main).higher_is_better
     found: dict[str, list[tuple[Record, Record]]] = {"won": [], "lost": []}
     for place, (a, b) in values[main].items():
@@ -285,7 +297,7 @@ def _row(cell: Compared) -> Row:
         found.difference.n,
         format_value(found.first, score),
         format_value(found.second, score),
-        difference_cell(metric_json(found.difference), score),
+        difference_cell(found.difference, score),
         "-" if found.won is None else f"{found.won} / {found.lost}",
         f"{cell.p:.3g}" + (" *" if cell.p < SIGNIFICANT else ""),
     ]

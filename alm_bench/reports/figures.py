@@ -1,8 +1,9 @@
 """Figures as text: one scale and one number of decimals for each metric, wherever it is printed."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from alm_bench.core import Metric
+from alm_bench.records.models import TextMargin
 from alm_bench.reports.blocks import Cell
 from alm_bench.scoring.metrics import MetricSpec, metric_spec
 
@@ -45,54 +46,53 @@ def format_bound(value: float, name: str, sign: bool = False) -> str:
     return f"{spec.printed(value):{'+' if sign else ''}.{decimals}f}"
 
 
-def format_interval(metric: Mapping[str, Any], name: str, sign: bool = False) -> str:
+def format_interval(metric: Metric, name: str, sign: bool = False) -> str:
     """` [61.5, 67.4]`, or nothing where there is none."""
-    if metric["low"] is None or not spec_of(name).shows_interval:
+    if metric.low is None or metric.high is None or not spec_of(name).shows_interval:
         return ""
-    return f" [{format_bound(metric['low'], name, sign)}, {format_bound(metric['high'], name, sign)}]"
+    return f" [{format_bound(metric.low, name, sign)}, {format_bound(metric.high, name, sign)}]"
 
 
-def missing_reason(metric: Mapping[str, Any]) -> str:
-    return str(metric.get("reason") or "no reason recorded")
+def missing_reason(metric: Metric) -> str:
+    return metric.reason or "no reason recorded"
 
 
-def metric_cell(metric: Mapping[str, Any] | None, name: str) -> Cell:
-    """`64.5 [61.5, 67.4]`, `-` where the row has no such figure, `n/a` with the reason where it could not be computed.
-
-    `metric` is a METRIC of `summary.json`.
-    """
+def metric_cell(metric: Metric | None, name: str) -> Cell:
+    """`64.5 [61.5, 67.4]`, `-` if the row has no such figure, `n/a` with the reason if it could not be computed."""
     if metric is None:
         return Cell(("-",))
-    if metric["value"] is None:
+    if metric.value is None:
         reason = missing_reason(metric)
         return Cell((f"{MISSING}: {reason}", MISSING), note=reason)
-    value, interval = format_value(metric["value"], name), format_interval(metric, name)
-    items = f" of {metric['n']}" if spec_of(name).own_items else ""
+    value, interval = format_value(metric.value, name), format_interval(metric, name)
+    items = f" of {metric.n}" if spec_of(name).own_items else ""
     return Cell(tuple(dict.fromkeys([f"{value}{interval}{items}", value + items])))
 
 
-def difference_cell(metric: Mapping[str, Any], name: str) -> Cell:
+def difference_cell(metric: Metric, name: str) -> Cell:
     """`+2.0 [-1.5, +5.4]`; without an interval where one clip is all there is."""
-    value = format_value(metric["value"], name, sign=True)
+    if metric.value is None:
+        return metric_cell(metric, name)
+    value = format_value(metric.value, name, sign=True)
     return Cell(tuple(dict.fromkeys([value + format_interval(metric, name, sign=True), value])))
 
 
-def is_separable(metric: Mapping[str, Any]) -> bool:
+def is_separable(metric: Metric) -> bool:
     """Whether the interval of a difference excludes zero."""
-    return metric["low"] is not None and (metric["low"] > 0 or metric["high"] < 0)
+    return metric.low is not None and metric.high is not None and (metric.low > 0 or metric.high < 0)
 
 
-def margin_cell(entry: Mapping[str, Any] | None) -> Cell:
+def margin_cell(entry: TextMargin | None) -> Cell:
     """`+12.3 [+9.0, +15.6] over first option`, with `n.s.` unless the interval excludes zero, with the metric where it
-    is not accuracy. `entry` is a LEAD of `summary.json`."""
+    is not accuracy."""
     if entry is None:
         return Cell(("-",))
-    name = entry.get("score", "accuracy")
-    figure = difference_cell(entry["lead"], name)
-    mark = "" if is_separable(entry["lead"]) else f" {NOT_SIGNIFICANT}"
+    name = entry.metric
+    figure = difference_cell(entry.margin, name)
+    mark = "" if is_separable(entry.margin) else f" {NOT_SIGNIFICANT}"
     by = "" if name == "accuracy" else f" by {title_of(name)}"
     full, value = figure.text, figure.forms[-1]
-    forms = [f"{full}{mark}{by} over {entry['row']}", full + mark, value + mark]
+    forms = [f"{full}{mark}{by} over {entry.baseline}", full + mark, value + mark]
     return Cell(tuple(dict.fromkeys(forms)))
 
 

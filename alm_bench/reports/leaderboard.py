@@ -1,8 +1,9 @@
 """Leaderboards from run folders alone: models by tasks, then one table for each set of comparable runs."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from alm_bench.core import Metric
+from alm_bench.records.models import RunSummary
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Row, Table, Text, as_cell
 from alm_bench.reports.breakdowns import MARGIN, heading_of
@@ -61,8 +62,8 @@ def _column(name: str, ranked_by: str) -> Column:
 
 
 def _describe_unranked(run: Run) -> str:
-    counts = ", ".join(f"{count} {status}" for status, count in run.summary["status"].items() if count)
-    return f"{run.summary['model']} ({run.summary['fingerprint']}: {counts or 'no items'})"
+    counts = ", ".join(f"{count} {status}" for status, count in run.summary.status.items() if count)
+    return f"{run.summary.model} ({run.summary.fingerprint}: {counts or 'no items'})"
 
 
 def _build_overview(sections: Sequence[Section]) -> list[Block]:
@@ -74,9 +75,9 @@ def _build_overview(sections: Sequence[Section]) -> list[Block]:
     wins: dict[str, int] = {}
     for number, section in enumerate(ranked):
         for index, run in reversed(list(enumerate(section.members))):
-            model = run.summary["model"]
+            model = run.summary.model
             models.setdefault(model, {})[number] = _overview_cell(section, index)
-        for model in {run.summary["model"] for index, run in enumerate(section.members) if _leads(section, index)}:
+        for model in {run.summary.model for index, run in enumerate(section.members) if _leads(section, index)}:
             wins[model] = wins.get(model, 0) + 1
     order = sorted(models, key=lambda model: (-wins.get(model, 0), model))
     rows: list[Row] = [[model, *(models[model].get(n, as_cell("-")) for n in range(len(ranked)))] for model in order]
@@ -103,9 +104,10 @@ def _overview_cell(section: Section, index: int) -> Cell:
 
 
 def _best_baseline(section: Section) -> Cell:
-    entry = section.members[0].summary["over_blind"].get("all", {}).get("all")
-    name = None if entry is None else entry.get("score", "accuracy")
-    return as_cell(format_value(entry[name], name) if entry is not None and name == section.ranked_by else "-")
+    entry = section.members[0].summary.text_margin
+    if entry is None or entry.metric != section.ranked_by:
+        return as_cell("-")
+    return as_cell(format_value(entry.baseline_value, entry.metric))
 
 
 def _short_titles(sections: Sequence[Section]) -> list[str]:
@@ -124,31 +126,31 @@ def _short_titles(sections: Sequence[Section]) -> list[str]:
 
 def _distinct_parts(section: Section, alike: Sequence[Section]) -> list[str]:
     """The parts of a section's title that not all sections of its task have."""
-    shared = set.intersection(*(set(one.title.split(" · ")) for one in alike))
-    return [part for part in section.title.split(" · ") if part not in shared]
+    shared = set.intersection(*(set(one.parts) for one in alike))
+    return [part for part in section.parts if part not in shared]
 
 
 def as_csv(runs: Sequence[Run]) -> str:
     """One line a run and metric: task, data, revision, model, group and key, metric, value, low, high, n."""
     asked = ["task", "data", "revision", "split", "condition", "options", "answer_by", "model"]
     rows = []
-    for run in sorted(runs, key=lambda run: (str(comparison_key(run)), *rank_key(run, run.summary["main"]))):
+    for run in sorted(runs, key=lambda run: (str(comparison_key(run)), *rank_key(run, run.summary.main))):
         told = run.summary
-        base = [*(told[column] for column in asked), told["identity"]["parameters"]]
-        base += [" ".join(told["identity"]["trained_on"]), told["fingerprint"]]
+        base = [*(getattr(told, column) for column in asked), told.identity.parameters]
+        base += [" ".join(told.identity.trained_on), told.fingerprint]
         for grouping, key, name, metric, reason in _figures_of(told):
-            rows.append([*base, grouping, key, name, *(metric[part] for part in ("value", "low", "high", "n")), reason])
+            rows.append([*base, grouping, key, name, metric.value, metric.low, metric.high, metric.n, reason])
     return render_csv([*asked, "parameters", "trained_on", "run", "grouping", "key", *METRIC_COLUMNS], rows)
 
 
-def _figures_of(told: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Mapping[str, Any], str]]:
+def _figures_of(told: RunSummary) -> Iterator[tuple[str, str, str, Metric, str]]:
     """Grouping, key, name, metric and what is to be said of it."""
-    blocks = [("all", "all", told["metrics"])]
-    blocks += [(g, key, m) for g, parts in told["groups"].items() for key, m in parts.items()]
-    blocks += [("blind", row, metrics) for row, metrics in told["blind"].items()]
+    blocks = [("all", "all", told.metrics)]
+    blocks += [(g, key, m) for g, parts in told.groups.items() for key, m in parts.items()]
+    blocks += [("baseline", name, metrics) for name, metrics in told.baselines.items()]
     for grouping, key, metrics in blocks:
         for name, metric in metrics.items():
-            yield grouping, key, name, metric, metric.get("reason", "")
-    for grouping, keys in told["over_blind"].items():
+            yield grouping, key, name, metric, metric.reason or ""
+    for grouping, keys in told.margins.items():
         for key, entry in keys.items():
-            yield grouping, key, "over_blind", entry["lead"], f"over {entry['row']}"
+            yield grouping, key, "margin", entry.margin, f"over {entry.baseline}"

@@ -1,9 +1,12 @@
 """Lists of tasks, models and runs."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alm_bench.reports.blocks import Cell, Column, Table
+
+if TYPE_CHECKING:
+    from alm_bench.records.models import RunSummary
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -39,14 +42,14 @@ def build_listing(what: str, rows: Rows) -> Table:
     return Table(list(columns.values()), [[row[key] for key in columns] for row in rows])
 
 
-def result_cell(summary: Mapping[str, Any] | None) -> Cell:
+def result_cell(summary: "RunSummary | None") -> Cell:
     """Return a finished run's main metric, named unless it is accuracy."""
     if summary is None:
         return Cell(("not finished",))
     from alm_bench.reports.figures import metric_cell, title_of  # numpy, which lists of tasks and models do without
 
-    name = summary["main"]
-    cell = metric_cell(summary["metrics"].get(name), name)
+    name = summary.main
+    cell = metric_cell(summary.metrics.get(name), name)
     if name == "accuracy":
         return cell
     return Cell(tuple(f"{title_of(name)}: {form}" for form in cell.forms), cell.note)

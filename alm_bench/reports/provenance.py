@@ -1,25 +1,27 @@
 """Where the figures of a run come from, in words."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from alm_bench.records.models import RunSummary as Summary
+from alm_bench.records.models import StoredDecoding, StoredPrompt
 from alm_bench.records.usage import format_usage
 
-Summary = Mapping[str, Any]
+
+def format_task(task: str, data: str) -> str:
+    """`mmau (demo)` of a run on the demo world, else the task's name."""
+    return f"{task} (demo)" if data == "demo" else task
 
 
 def task_title(summary: Summary) -> str:
-    return f"{summary['task']} (demo)" if summary["data"] == "demo" else str(summary["task"])
+    return format_task(summary.task, summary.data)
 
 
-def prompt_name(prompt: Mapping[str, Any]) -> str:
+def prompt_name(prompt: StoredPrompt) -> str:
     """Name and version; the name alone where there is no version, as of a prompt that is not known."""
-    return str(prompt["id"]) if prompt["version"] is None else f"{prompt['id']}@{prompt['version']}"
+    return prompt.id if prompt.version is None else f"{prompt.id}@{prompt.version}"
 
 
-def decoding_name(decoding: Mapping[str, Any]) -> str:
+def decoding_name(decoding: StoredDecoding) -> str:
     """The method, or that it is not known: of a model that was run elsewhere."""
-    return ("decoding " if decoding["max_new_tokens"] is None else "") + str(decoding["method"])
+    return ("decoding " if decoding.max_new_tokens is None else "") + decoding.method
 
 
 def order_name(options: str) -> str:
@@ -27,24 +29,25 @@ def order_name(options: str) -> str:
     return f"options {options}"
 
 
-def _decoding(decoding: Mapping[str, Any]) -> str:
+def _decoding(decoding: StoredDecoding) -> str:
     drawn = decoding_name(decoding)
-    if decoding["method"] == "nucleus":
-        drawn += f" (top-p {decoding['top_p']}, temperature {decoding['temperature']}, seed {decoding['seed']})"
-    tokens = decoding["max_new_tokens"]
+    if decoding.method == "nucleus":
+        drawn += f" (top-p {decoding.top_p}, temperature {decoding.temperature}, seed {decoding.seed})"
+    tokens = decoding.max_new_tokens
     return drawn if tokens is None else f"{drawn}, at most {tokens} tokens"
 
 
 def build_provenance(summary: Summary) -> str:
     """Return one paragraph that says where the figures come from."""
-    prompt = summary["prompt"]
-    limit = f", the first {summary['limit']}" if summary["limit"] else ""
-    items = ", ".join(f"{count} {status}" for status, count in summary["status"].items() if count) or "none"
+    prompt = summary.prompt
+    selection = summary.describe_selection()
+    limit = f", {selection}" if selection else ""
+    items = ", ".join(f"{count} {status}" for status, count in summary.status.items() if count) or "none"
     parts = [
-        f"data {summary['data']}, revision {summary['revision']}, split {summary['split']}{limit}",
-        f"prompt {prompt_name(prompt)}" + ("" if prompt["hash"] is None else f" ({prompt['hash']})"),
-        f"parsed by {summary['parser']}",
-        _decoding(summary["decoding"]),
+        f"data {summary.data}, revision {summary.revision}, split {summary.split}{limit}",
+        f"prompt {prompt_name(prompt)}" + ("" if prompt.hash is None else f" ({prompt.hash})"),
+        f"parsed by {summary.parser}",
+        _decoding(summary.decoding),
         f"items: {items}",
         *_asked(summary),
         *_computed(summary),
@@ -55,34 +58,34 @@ def build_provenance(summary: Summary) -> str:
 def _asked(summary: Summary) -> list[str]:
     """How the questions were asked, where it is not the usual way."""
     parts = []
-    if summary["condition"] != "clean":
-        parts.append(f"condition {summary['condition']}")
-    if summary["options"] != "given":
-        parts.append(f"{order_name(summary['options'])} ({summary['questions']} questions)")
-    if summary["answer_by"] != "generate":
+    if summary.condition != "clean":
+        parts.append(f"condition {summary.condition}")
+    if summary.options != "given":
+        parts.append(f"{order_name(summary.options)} ({summary.questions} questions)")
+    if summary.answer_by != "generate":
         ways = {"likelihood": "answered by likelihood", "both": "options scored by likelihood, too"}
-        parts.append(ways[summary["answer_by"]])
+        parts.append(ways[summary.answer_by])
     return parts
 
 
 def _computed(summary: Summary) -> list[str]:
     """What a reader must know of single metrics, of the audio and of the calls."""
     parts = []
-    if solver := summary["solver"]:
+    if solver := summary.solver:
         parts.append(f"not solvable from text: the items that {solver} gets wrong")
-    if "options" in summary["tables"]:
+    if "options" in summary.tables:
         parts.append("accuracy: exactly the right options; option P, R and F1: every option a decision")
-    if tokenizer := summary["tables"].get("tokenizer"):
+    if tokenizer := summary.tables.get("tokenizer"):
         parts.append(f"words split by {tokenizer}")
-    if touched := summary["touched"]:
-        parts.append("audio preprocessing: " + ", ".join(f"{count} {change}" for change, count in touched.items()))
-    if taken := summary.get("usage"):
-        parts.append(f"usage: {format_usage(taken)}")
-    if delivery := summary.get("delivery"):
-        parts.append(f"audio {delivery['verdict']}: {delivery['reason']}")
-    if fit := summary.get("fit"):
-        left = f", {fit['left_out']} left out" if fit["left_out"] else ""
-        parts.append(f"fitted on {fit['rows']} rows of {fit['task']}, split {fit['split']}{left}")
-    if note := summary["identity"].get("note"):
-        parts.append(note)
+    if changes := summary.preprocessing:
+        parts.append("audio preprocessing: " + ", ".join(f"{count} {change}" for change, count in changes.items()))
+    if summary.usage is not None:
+        parts.append(f"usage: {format_usage(summary.usage)}")
+    if (check := summary.audio_check) is not None:
+        parts.append(f"audio {check.verdict}: {check.reason}")
+    if (fit := summary.fit) is not None:
+        left = f", {fit.left_out} left out" if fit.left_out else ""
+        parts.append(f"fitted on {fit.rows} rows of {fit.task}, split {fit.split}{left}")
+    if summary.identity.note:
+        parts.append(summary.identity.note)
     return parts

@@ -1,6 +1,5 @@
 """The tables of the Mellow paper, with measured rows beside the published ones."""
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import astuple
+
+from alm_bench.core import Metric
+from alm_bench.records.models import RunSummary
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Table, Text, as_cell
 from alm_bench.reports.figures import format_interval, format_value
@@ -42,7 +45,7 @@ def published() -> tuple[PublishedTable, ...]:
 def build_published(runs: Sequence[Run]) -> list[Block]:
     """Return every table; below its rows those of our runs that have a figure in it, on real data and clean clips."""
     ranked, _ = split_ranked(runs)
-    ours = [run.summary for run in ranked if run.summary["data"] == "real" and run.summary["condition"] == "clean"]
+    ours = [run.summary for run in ranked if run.summary.data == "real" and run.summary.condition == "clean"]
     blocks: list[Block] = [
         Heading("Published tables, and what was measured here", level=1),
         Legend("strong", "were measured here, with 95 % intervals"),
@@ -53,7 +56,7 @@ def build_published(runs: Sequence[Run]) -> list[Block]:
     return blocks
 
 
-def _build_section(table: PublishedTable, ours: Sequence[Mapping[str, Any]]) -> list[Block]:
+def _build_section(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Block]:
     measured = _measured(table, ours)
     rows = [[as_cell(value or "-") for value in row] for row in table.rows]
     rows += [[cells.get(column, as_cell("-")) for column in table.columns] for cells, _ in measured]
@@ -67,67 +70,66 @@ def _build_section(table: PublishedTable, ours: Sequence[Mapping[str, Any]]) -> 
     return [Heading(f"Table {table.number}: {table.title}"), Table(columns, rows, notes, is_wide=True)]
 
 
-Measured = tuple[dict[str, Cell], list[Mapping[str, Any]]]
+Measured = tuple[dict[str, Cell], list[RunSummary]]
 """The cells of a row by column, and the runs that they are from."""
 
 
-def _measured(table: PublishedTable, ours: Sequence[Mapping[str, Any]]) -> list[Measured]:
+def _measured(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Measured]:
     """A row a model and way of asking it (and data revision, where a task was run on several): its cells, and the runs
     that they are from."""
-    rows: dict[tuple[str, ...], Measured] = {}
+    rows: dict[tuple[Any, ...], Measured] = {}
     name_column = "model" if "model" in table.columns else table.columns[0]
     for run in ours:
-        prompt = f"{run['prompt']['id'].partition('/')[2]}@{run['prompt']['version']}"
-        drawn, limit = json.dumps(run["decoding"], sort_keys=True), f"{run['limit']} {run.get('sample')}"
-        key = (run["model"], prompt, run["options"], run["answer_by"], drawn, limit)
+        prompt = (run.prompt.name, run.prompt.version)  # one set of several tasks
+        key = (run.model, prompt, run.options, run.answer_by, astuple(run.decoding), run.limit, run.sample)
         for column, measure in table.measure.items():
-            same = (run["task"], run["split"]) == (measure["task"], measure["split"])
+            same = (run.task, run.split) == (measure["task"], measure["split"])
             if not same or (metric := _metric(run, measure)) is None:
                 continue
-            revision = run["revision"]
-            taken = [other["revision"] for other in rows[key][1] if other["task"] == run["task"]] if key in rows else []
+            revision = run.revision
+            taken = [other.revision for other in rows[key][1] if other.task == run.task] if key in rows else []
             place = key if all(other == revision for other in taken) else (*key, revision)
             cells, used = rows.setdefault(place, ({}, []))
             cells[column] = _measured_cell(metric, measure["metric"])
-            cells[name_column] = cells["model"] = Cell((run["model"],), style="strong")
+            cells[name_column] = cells["model"] = Cell((run.model,), style="strong")
             if run not in used:
                 used.append(run)
     return list(rows.values())
 
 
-def _measured_cell(metric: Mapping[str, Any], name: str) -> Cell:
-    value = format_value(metric["value"], name)
+def _measured_cell(metric: Metric, name: str) -> Cell:
+    value = format_value(metric.value or 0.0, name)
     return Cell((value + format_interval(metric, name), value), style="strong")
 
 
-def _metric(run: Mapping[str, Any], measure: Measure) -> Mapping[str, Any] | None:
-    block = run["metrics"]
+def _metric(run: RunSummary, measure: Measure) -> Metric | None:
+    block = run.metrics
     if "grouping" in measure:
-        block = run["groups"].get(measure["grouping"], {}).get(measure["key"], {})
-    found: Mapping[str, Any] | None = block.get(measure["metric"])
-    return found if found is not None and found["value"] is not None else None
+        block = run.groups.get(measure["grouping"], {}).get(measure["key"], {})
+    found = block.get(measure["metric"])
+    return found if found is not None and found.value is not None else None
 
 
-def _differences(table: PublishedTable, model: str, used: Sequence[Mapping[str, Any]]) -> str:
+def _differences(table: PublishedTable, model: str, used: Sequence[RunSummary]) -> str:
     """What a reader must know before comparing a measured row with the published ones."""
     told = []
     for run in used:
-        parts = [f"data revision {run['revision']} (the paper's: {table.revision})", f"parsed by {run['parser']}"]
-        parts.append(f"prompt {prompt_name(run['prompt'])}")
-        parts.append(decoding_name(run["decoding"]))
-        if run["options"] != "given":
-            parts.append(order_name(run["options"]))
-        if run["answer_by"] == "likelihood":
+        parts = [f"data revision {run.revision} (the paper's: {table.revision})", f"parsed by {run.parser}"]
+        parts.append(f"prompt {prompt_name(run.prompt)}")
+        parts.append(decoding_name(run.decoding))
+        if run.options != "given":
+            parts.append(order_name(run.options))
+        if run.answer_by == "likelihood":
             parts.append("answered by likelihood")
-        if run["limit"]:
-            parts.append(f"the first {run['limit']} items only")
-        if run.get("sample"):
-            parts.append(f"{run['sample']} items at random only")
-        if run["partial"]:
+        if run.limit:
+            parts.append(f"the first {run.limit} items only")
+        if run.sample:
+            parts.append(f"{run.sample} items at random only")
+        if run.partial:
             parts.append("a partial run")
-        if run["status"]["error"]:
-            parts.append(f"{run['status']['error']} items failed")
-        if run["skipped"]:
-            parts.append(f"{run['skipped']} items skipped")
-        told.append(f"{run['task']}: {', '.join(parts)}")
+        if run.status["error"]:
+            parts.append(f"{run.status['error']} items failed")
+        if run.skipped:
+            parts.append(f"{run.skipped} items skipped")
+        told.append(f"{run.task}: {', '.join(parts)}")
     return f"{model} · " + "; ".join(told) + "."

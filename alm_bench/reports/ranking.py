@@ -1,13 +1,14 @@
 """Ranked runs: one section for each set of comparable runs, each run beside the best and the text-only baselines."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from alm_bench.core import KnowsBlind, ScoresItems, Task
-from alm_bench.records.item_scores import ItemScores, collect_item_scores
+from alm_bench.records.item_scores import collect_item_scores
+from alm_bench.records.models import ItemScores, RunSummary, TextMargin
 from alm_bench.records.run import Run
-from alm_bench.records.schema import margin_json, metric_json
 from alm_bench.reports.blocks import Cell, as_cell
 from alm_bench.reports.breakdowns import MARGIN, counted_by, is_shown, order_metrics
 from alm_bench.reports.figures import difference_cell, margin_cell, metric_cell, title_of
@@ -28,9 +29,10 @@ TaskOf = Callable[[str], Task | None]
 def comparison_key(run: Run) -> tuple[Any, ...]:
     """Runs are comparable on the same items: a demo run never stands beside a real one."""
     told = run.summary
-    keys = ("task", "revision", "split", "items", "condition", "options")
-    rules = (told.get("task_version"), str(told.get("tables", {}).get("tokenizer")))
-    return (told["data"] == "demo", *(told[key] for key in keys), told["answer_by"] == "likelihood", *rules)
+    items = (told.task, told.revision, told.split, told.items, told.selection_key, told.condition, told.options)
+    versions = (told.condition_version, told.metric_versions.get(told.main))
+    rules = (told.task_version, str(told.tables.get("tokenizer")), *versions)
+    return (told.data == "demo", *items, told.answer_by == "likelihood", *rules)
 
 
 def _size(parameters: int | None) -> str:
@@ -39,29 +41,29 @@ def _size(parameters: int | None) -> str:
     return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.1f}M"
 
 
-def _figures(told: Mapping[str, Any]) -> list[str]:
+def _figures(told: RunSummary) -> list[str]:
     return [name for name in order_metrics(told) if name != "answered" and is_shown(told, name)]
 
 
 def _row(run: Run) -> dict[str, Cell]:
-    told, identity = run.summary, run.summary["identity"]
-    texts = {"size": _size(identity["parameters"]), "trained on": ", ".join(identity["trained_on"]) or "-"}
-    texts |= {"n": told["n"], "skipped": told["skipped"]}
-    rest = {"prompt": prompt_name(told["prompt"]), "parsed by": told["parser"], "note": identity.get("note") or ""}
-    solver = {"text-only solver": told["solver"]} if told["solver"] else {}
+    told, identity = run.summary, run.summary.identity
+    texts = {"size": _size(identity.parameters), "trained on": ", ".join(identity.trained_on) or "-"}
+    texts |= {"n": str(told.n), "skipped": str(told.skipped)}
+    rest = {"prompt": prompt_name(told.prompt), "parsed by": told.parser, "note": identity.note or ""}
+    solver = {"text-only solver": told.solver} if told.solver else {}
     return {
-        "model": as_cell(told["model"]),
+        "model": as_cell(told.model),
         **{name: as_cell(text) for name, text in texts.items()},
-        "answered": metric_cell(told["metrics"].get("answered"), "answered"),
-        "errors": as_cell(told["status"]["error"]),
-        **{name: metric_cell(told["metrics"][name], name) for name in _figures(told)},
-        **{name: as_cell(text) for name, text in {**solver, **rest, "run": told["fingerprint"]}.items()},
+        "answered": metric_cell(told.metrics.get("answered"), "answered"),
+        "errors": as_cell(told.status["error"]),
+        **{name: metric_cell(told.metrics[name], name) for name in _figures(told)},
+        **{name: as_cell(text) for name, text in {**solver, **rest, "run": told.fingerprint}.items()},
     }
 
 
 def _ranked_by(members: Sequence[Run]) -> str:
     """The main metric; where members differ in it (metrics were chosen), one that all have."""
-    mains = [str(name) for name in dict.fromkeys(run.summary["main"] for run in members)]
+    mains = list(dict.fromkeys(run.summary.main for run in members))
     if len(mains) == 1:
         return mains[0]
     known = dict.fromkeys([*mains, *sort_metrics([name for run in members for name in _figures(run.summary)])])
@@ -72,12 +74,12 @@ def rank_key(run: Run, name: str) -> tuple[float, str, str]:
     """Best first, be it the highest or the lowest; a metric that could not be computed comes last."""
     value = metric_value(run, name)
     sign = -1 if metric_spec(name).higher_is_better else 1
-    return (float("inf") if value is None else sign * value, run.summary["model"], run.summary["fingerprint"])
+    return (float("inf") if value is None else sign * value, run.summary.model, run.summary.fingerprint)
 
 
 def metric_value(run: Run, name: str) -> float | None:
-    value = run.summary["metrics"].get(name, {}).get("value")
-    return None if value is None else float(value)
+    metric = run.summary.metrics.get(name)
+    return None if metric is None else metric.value
 
 
 def _blind(members: Iterable[ItemScores]) -> dict[str, dict[str, float]]:
@@ -85,7 +87,7 @@ def _blind(members: Iterable[ItemScores]) -> dict[str, dict[str, float]]:
     some."""
     found: dict[str, dict[str, float]] = {}
     for run in members:
-        for name, scores in run.blind.items():
+        for name, scores in run.baselines.items():
             if len(scores) > len(found.get(name, ())):
                 found[name] = dict(zip(run.ids, scores, strict=True))
     return found
@@ -108,7 +110,7 @@ def _compare_to_best(mine: ItemScores, best: ItemScores, name: str) -> _Against:
     first, second = [theirs[mine.ids[index]] for index in common], [mine.accuracy[index] for index in common]
     weights = question_weights([mine.questions[index] for index in common])
     found = difference(first, second, [mine.clips[index] for index in common], weights)
-    cell = difference_cell(metric_json(found), name)
+    cell = difference_cell(found, name)
     nearest = found.high if metric_spec(name).higher_is_better else None if found.low is None else -found.low
     if nearest is not None and nearest < 0:
         return _Against(cell)
@@ -121,28 +123,30 @@ class _Margins:
     def __init__(self, blind: Mapping[str, Mapping[str, float]], name: str) -> None:
         self._blind = blind
         self._name = name
-        self._best: dict[tuple[Sequence[str], ...], tuple[str, Sequence[float]] | None] = {}
+        self._best: dict[tuple[Sequence[str], ...], tuple[str, tuple[float, ...]] | None] = {}
 
     def cell(self, run: Run, mine: ItemScores) -> Cell:
-        key = (tuple(mine.ids), tuple(mine.questions))
+        key = (mine.ids, mine.questions)
         if key not in self._best:
             self._best[key] = self._find_best(mine)
         found = self._best[key]
-        own = run.summary["over_blind"].get("all", {}).get("all")
+        own = run.summary.text_margin
         if found is None:  # the summary is all there is where the items are gone
             return margin_cell(own)
         best, scores = found
-        same = own is not None and own["row"] == best and own.get("score", "accuracy") == self._name
-        if same and own["lead"]["n"] == len(mine.ids) and mine.blind.get(best) == scores:
+        is_same = own is not None and (own.baseline, own.metric, own.margin.n) == (best, self._name, len(mine.ids))
+        if is_same and mine.baselines.get(best) == scores:
             return margin_cell(own)  # the same margin, whose interval the summary has
         weights = question_weights(mine.questions)
         found_margin = margin_over_best({best: scores}, mine.accuracy, mine.clips, weights, self._name)
-        return margin_cell(margin_json(found_margin))
+        return margin_cell(TextMargin.of(found_margin))
 
-    def _find_best(self, mine: ItemScores) -> tuple[str, Sequence[float]] | None:
+    def _find_best(self, mine: ItemScores) -> tuple[str, tuple[float, ...]] | None:
         names = set(mine.ids)
         values = {
-            row: [scores[name] for name in mine.ids] for row, scores in self._blind.items() if scores.keys() >= names
+            row: tuple(scores[name] for name in mine.ids)
+            for row, scores in self._blind.items()
+            if scores.keys() >= names
         }
         if not values or not names:
             return None
@@ -152,8 +156,8 @@ class _Margins:
 
 def split_ranked(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
     """Runs with an item that ended as `ok`, and those without: nothing ranks them."""
-    ranked = [run for run in runs if run.summary["status"]["ok"]]
-    return ranked, [run for run in runs if not run.summary["status"]["ok"]]
+    ranked = [run for run in runs if run.summary.status["ok"]]
+    return ranked, [run for run in runs if not run.summary.status["ok"]]
 
 
 def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
@@ -168,7 +172,8 @@ def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
 class Section:
     """Comparable runs: the first is best, the text-only baselines of their items are last."""
 
-    title: str
+    parts: Sequence[str]
+    """Parts of the title: the task, its data, and how it was asked."""
     ranked_by: str
     rows: Sequence[Mapping[str, Cell]]
     members: Sequence[Run]
@@ -177,9 +182,25 @@ class Section:
     """Whether each member differs from the first by no significant amount."""
     not_ranked: Sequence[Run]
 
+    @property
+    def title(self) -> str:
+        return " · ".join(self.parts)
+
 
 def build_sections(runs: Sequence[Run], task_of: TaskOf) -> list[Section]:
-    return [_build_section(members, task_of(members[0].summary["task"])) for members in group_runs(runs)]
+    sections = [_build_section(members, task_of(members[0].summary.task)) for members in group_runs(runs)]
+    titles = Counter(section.title for section in sections)
+    return [
+        replace(section, parts=[*section.parts, *_version_parts(section)]) if titles[section.title] > 1 else section
+        for section in sections
+    ]
+
+
+def _version_parts(section: Section) -> list[str]:
+    """Return the versions of a third party's condition and metric, for titles that nothing else tells apart."""
+    told = (section.members or section.not_ranked)[0].summary
+    versions = {"condition": told.condition_version, title_of(told.main): told.metric_versions.get(told.main)}
+    return [f"{name} version {version}" for name, version in versions.items() if version is not None]
 
 
 def _build_section(everyone: list[Run], task: Task | None) -> Section:
@@ -197,9 +218,9 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
         index = list(row).index(figure) + 1 if figure in row else len(row)
         beside: dict[str, Cell] = {}
         tie = False
-        if scores and name in run.summary["metrics"]:
+        if scores and name in run.summary.metrics:
             mine = scores[number]
-            key = (tuple(mine.ids), tuple(mine.questions), tuple(mine.clips), tuple(mine.accuracy))
+            key = (mine.ids, mine.questions, mine.clips, mine.accuracy)
             if number == 0:
                 against = _Against(as_cell(BEST if mine.ids else "-"))
             elif key not in differences:
@@ -208,13 +229,13 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
                 against = differences[key]
             tie = against.is_tie
             beside = {AGAINST_BEST: against.cell, MARGIN: margins.cell(run, mine)}
-        elif run.summary["over_blind"]:
-            beside = {MARGIN: margin_cell(run.summary["over_blind"].get("all", {}).get("all"))}
+        elif run.summary.margins:
+            beside = {MARGIN: margin_cell(run.summary.text_margin)}
         cells = list(row.items())
         rows.append(dict([*cells[:index], *beside.items(), *cells[index:]]))
         ties.append(tie)
     rows += _baseline_rows([*members, *everyone], (members or everyone)[0])
-    return Section(_title((members or everyone)[0], ranked_by), ranked_by, rows, members, ties, not_ranked)
+    return Section(_title_parts((members or everyone)[0], ranked_by), ranked_by, rows, members, ties, not_ranked)
 
 
 def _item_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -> tuple[str, list[ItemScores]]:
@@ -222,7 +243,7 @@ def _item_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -> t
 
     Returns the metric's name, and the scores of each member, none where items have none without a costly computation.
     """
-    if any("accuracy" in run.summary["metrics"] for run in members):
+    if any("accuracy" in run.summary.metrics for run in members):
         return "accuracy", [run.scores or collect_item_scores(task, run.records.values()) for run in members]
     if task is None or isinstance(task, ScoresItems) or main_score_name(task) != ranked_by:
         return ranked_by, []
@@ -231,20 +252,19 @@ def _item_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -> t
 
 def _baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[str, Cell]]:
     """Of the run that counts most items: another may have skipped some, or had no development data."""
-    for name in dict.fromkeys(name for run in runs for name in run.summary["blind"]):
-        metrics = max((r.summary["blind"][name] for r in runs if name in r.summary["blind"]), key=counted_by)
+    for name in dict.fromkeys(name for run in runs for name in run.summary.baselines):
+        metrics = max((r.summary.baselines[name] for r in runs if name in r.summary.baselines), key=counted_by)
         figures = {key: metric_cell(metrics.get(key), key) for key in _figures(first.summary)}
         yield {"model": Cell((name,), style="baseline"), "n": as_cell(counted_by(metrics) or "-"), **figures}
 
 
-def _title(run: Run, ranked_by: str) -> str:
+def _title_parts(run: Run, ranked_by: str) -> list[str]:
     told = run.summary
-    tokenizer = told.get("tables", {}).get("tokenizer")
-    asked = [f"condition {told['condition']}"] if told["condition"] != "clean" else []
-    asked += [order_name(told["options"])] if told["options"] != "given" else []
+    tokenizer = told.tables.get("tokenizer")
+    asked = [f"condition {told.condition}"] if told.condition != "clean" else []
+    asked += [order_name(told.options)] if told.options != "given" else []
     asked += [f"ranked by {title_of(ranked_by)}"] if ranked_by != "accuracy" else []
     asked += [f"words split by {tokenizer}"] if tokenizer else []
-    asked += ["answered by likelihood"] if told["answer_by"] == "likelihood" else []
-    return " · ".join(
-        [task_title(told), told["split"], f"revision {told['revision']}", f"{told['items']} items", *asked]
-    )
+    asked += ["answered by likelihood"] if told.answer_by == "likelihood" else []
+    items = told.describe_selection() or f"{told.items} items"
+    return [task_title(told), told.split, f"revision {told.revision}", items, *asked]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from alm_bench.records.schema import metric_json
 from alm_bench.reports.blocks import Block, Column, Row, Table, Text
 from alm_bench.reports.figures import metric_cell
 from alm_bench.scoring.other_parsers import REFUSAL
@@ -21,6 +20,6 @@ def build_rescore_matrix(model: str, outputs: int, source: str, questions: str, 
     ]
     cells: list[Row] = []
     for row in rows:
-        figures = [metric_cell(metric_json(metric), "accuracy") for metric in (row.accuracy, row.empty, row.refused)]
+        figures = [metric_cell(metric, "accuracy") for metric in (row.accuracy, row.empty, row.refused)]
         cells.append([row.rule.name, row.rule.says, row.accuracy.n, *figures])
     return [Table(columns, cells), Text(f"{model}: {outputs} outputs of {source}, scored by {questions}.")]

@@ -1,11 +1,13 @@
 """Reports of runs, from their summaries (records/summary.py): the card of a terminal, the full report, the overview."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Column, Fields, Heading, Table, Text, keep_together
+from alm_bench.core import Metric
+from alm_bench.records.models import RunSummary as Summary
+from alm_bench.records.models import TextMargin
+from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Column, Fields, Heading, Row, Table, Text, keep_together
 from alm_bench.reports.breakdowns import (
     MARGIN,
     build_breakdowns,
@@ -32,8 +34,6 @@ from alm_bench.scoring.metrics import metric_specs
 
 RUNS = Path("results/runs")
 """The folder of runs that commands take without `--out`."""
-
-Summary = Mapping[str, Any]
 
 
 def build_results(
@@ -68,17 +68,16 @@ def build_end(summaries: Sequence[Summary], form: Form, *, out: Path | None = No
 
 
 def build_heading(summary: Summary) -> Heading:
-    partial = f" · PARTIAL: {sum(summary['status'].values())} of {summary['items']} items" if summary["partial"] else ""
-    changed = "" if summary["condition"] == "clean" else f" · {summary['condition']}"
-    model = str(summary["model"])
-    return Heading(f"{task_title(summary)} · {model}{changed}{partial}", name=model)
+    partial = f" · PARTIAL: {summary.answered_items} of {summary.items} items" if summary.partial else ""
+    changed = "" if summary.condition == "clean" else f" · {summary.condition}"
+    return Heading(f"{task_title(summary)} · {summary.model}{changed}{partial}", name=summary.model)
 
 
 def build_card(summary: Summary, out: Path | None = None) -> Fields:
     """Return the headline of a run: its main metric and margin, what was answered, difficulty, where all of it lies."""
-    main, metrics = summary["main"], summary["metrics"]
+    main, metrics = summary.main, summary.metrics
     lines = [(heading_of(main), _main_value(summary)), ("answered", _answered(summary))]
-    if difficulty := summary["groups"].get("difficulty"):
+    if difficulty := summary.groups.get("difficulty"):
         shown = [(key, difficulty[key].get(main)) for key in sort_keys(difficulty)]
         told = [keep_together(f"{key} {_value(metric, main)}") for key, metric in shown]
         lines.append(("difficulty", " → ".join(told)))
@@ -87,88 +86,88 @@ def build_card(summary: Summary, out: Path | None = None) -> Fields:
         told = [keep_together(f"{title_of(name)} {_value(metrics[name], name)}") for name in others]
         lines.append(("also", "; ".join(told)))
     lines.append(("from", _short_provenance(summary)))
-    if (delivery := summary.get("delivery")) is not None and delivery["verdict"] != "delivered":
-        lines.append(("audio", f"{delivery['verdict'].replace('_', ' ')}: {delivery['reason']}"))
-    lines.append(("run", str((RUNS if out is None else out) / summary["run"])))
+    if (check := summary.audio_check) is not None and check.verdict != "delivered":
+        lines.append(("audio", f"{check.verdict.replace('_', ' ')}: {check.reason}"))
+    lines.append(("run", str((RUNS if out is None else out) / summary.run)))
     return Fields(lines)
 
 
 def _main_value(summary: Summary) -> str:
     """`64.5 % [61.5, 67.4], margin +12.3 [+9.0, +15.6] over first option`."""
-    main = summary["main"]
-    metric = summary["metrics"].get(main)
-    if metric is None or metric["value"] is None:
+    main = summary.main
+    metric = summary.metrics.get(main)
+    if metric is None or metric.value is None:
         return MISSING if metric is None else f"{MISSING}: {missing_reason(metric)}"
-    value = f"{format_value(metric['value'], main)}{unit_of(main)}{format_interval(metric, main)}"
-    entry = summary["over_blind"].get("all", {}).get("all")
+    value = f"{format_value(metric.value, main)}{unit_of(main)}{format_interval(metric, main)}"
+    entry = summary.text_margin
     return keep_together(value) + ("" if entry is None else f", margin {_margin(entry, main)}")
 
 
-def _margin(entry: Mapping[str, Any], main: str) -> str:
+def _margin(entry: TextMargin, main: str) -> str:
     """The margin, with its metric where that is not the main one."""
-    name = entry.get("score", "accuracy")
-    by = "" if name == main else f" by {title_of(name)}"
-    return f"{keep_together(margin_cell(entry).forms[1])}{by} over {entry['row']}"
+    by = "" if entry.metric == main else f" by {title_of(entry.metric)}"
+    return f"{keep_together(margin_cell(entry).forms[1])}{by} over {entry.baseline}"
 
 
-def _value(metric: Mapping[str, Any] | None, name: str) -> str:
+def _value(metric: Metric | None, name: str) -> str:
     """A figure alone, for lists of figures."""
     if metric is None:
         return "-"
-    return MISSING if metric["value"] is None else format_value(metric["value"], name)
+    return MISSING if metric.value is None else format_value(metric.value, name)
 
 
 def _answered(summary: Summary) -> str:
     """`98.7 % of n = 1,000; 8 unparsed, 5 refused`."""
-    metric = summary["metrics"].get("answered")
-    n = f"n{NO_BREAK}={NO_BREAK}{summary['n']:,}"
-    share = n if metric is None or metric["value"] is None else keep_together(f"{_value(metric, 'answered')} % of {n}")
-    others = [f"{count:,} {name}" for name, count in summary["status"].items() if count and name != "ok"]
+    metric = summary.metrics.get("answered")
+    n = f"n{NO_BREAK}={NO_BREAK}{summary.n:,}"
+    share = n if metric is None or metric.value is None else keep_together(f"{_value(metric, 'answered')} % of {n}")
+    others = [f"{count:,} {name}" for name, count in summary.status.items() if count and name != "ok"]
     return share + ("; " + ", ".join(map(keep_together, others)) if others else "")
 
 
 def _short_provenance(summary: Summary) -> str:
-    data = "demo data" if summary["data"] == "demo" else f"revision {summary['revision']}"
-    parts = [f"{data}, split {summary['split']}" + (f", first {summary['limit']}" if summary["limit"] else "")]
-    parts += [f"prompt {prompt_name(summary['prompt'])}", decoding_name(summary["decoding"])]
-    if summary["options"] != "given":
-        parts.append(order_name(summary["options"]))
-    if summary["answer_by"] != "generate":
-        parts.append(f"answered by {summary['answer_by']}")
-    if cost := (summary.get("usage") or {}).get("cost"):
-        parts.append(f"cost {cost:.4f} USD")
+    data = "demo data" if summary.data == "demo" else f"revision {summary.revision}"
+    selection = summary.describe_selection()
+    parts = [f"{data}, split {summary.split}" + (f", {selection}" if selection else "")]
+    parts += [f"prompt {prompt_name(summary.prompt)}", decoding_name(summary.decoding)]
+    if summary.options != "given":
+        parts.append(order_name(summary.options))
+    if summary.answer_by != "generate":
+        parts.append(f"answered by {summary.answer_by}")
+    if summary.usage is not None and summary.usage.cost:
+        parts.append(f"cost {summary.usage.cost:.4f} USD")
     return "; ".join(parts)
 
 
 def build_next(summaries: Sequence[Summary], out: Path | None = None) -> Fields:
     """Return the commands that a reader is likely to want next."""
     where = "" if out is None or out == RUNS else f" --out {shlex.quote(str(out))}"
-    failed = any(summary["status"]["error"] for summary in summaries)
+    failed = any(summary.status["error"] for summary in summaries)
     items = "--status error" if failed else "--wrong"
     return Fields([("next", f"alm-bench show latest {items}{where}"), ("", f"alm-bench score latest --details{where}")])
 
 
 def build_overview(summaries: Sequence[Summary]) -> Table:
     """Return one row a run, the table that a command ends in."""
-    plain = all(summary["main"] == "accuracy" for summary in summaries)
+    plain = all(summary.main == "accuracy" for summary in summaries)
     beside = [name for name, spec in metric_specs().items() if spec.in_overview]
 
     def main(summary: Summary) -> Cell:
-        figure = metric_cell(summary["metrics"].get(summary["main"]), summary["main"])
+        figure = metric_cell(summary.metrics.get(summary.main), summary.main)
         if plain:
             return figure
-        title = title_of(summary["main"])
+        title = title_of(summary.main)
         return Cell(tuple(f"{title}: {form}" for form in figure.forms), figure.note)
 
-    rows = [
+    rows: list[Row] = [
         [
-            task_title(summary) + (" (partial)" if summary["partial"] else ""),
-            summary["model"],
-            summary["n"],
-            summary["skipped"],
-            metric_cell(summary["metrics"].get("answered"), "answered"),
+            task_title(summary) + (" (partial)" if summary.partial else ""),
+            summary.model,
+            summary.n,
+            summary.skipped,
+            metric_cell(summary.metrics.get("answered"), "answered"),
             main(summary),
-            *(metric_cell(summary["metrics"].get(name), name) for name in beside),
+            *(metric_cell(summary.metrics.get(name), name) for name in beside),
             margin_of(summary, "all", "all"),
         ]
         for summary in summaries

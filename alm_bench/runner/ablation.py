@@ -52,7 +52,7 @@ class Measured:
 def settle_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepare: Prepare) -> Ablation:
     """The runs to make. Raises UsageError for answers that are withheld."""
     clean = prepare(spec, None)
-    if not any(record.sample.has_reference for record in clean.pending):
+    if not any(item.sample.has_reference for item in clean.items):
         raise UsageError(f"{spec.task}: the answers of split {spec.split} are withheld, nothing can be compared")
     changed: dict[str, Sequence[Plan] | str] = {}
     for name in conditions:

@@ -47,7 +47,7 @@ class AudioCheck:
 
     verdict: Verdict
     reason: str
-    said: Sequence[ProbeAnswer] = ()
+    answers: Sequence[ProbeAnswer] = ()
 
     length: LengthCheck | None = None
     """Whether a clip of 45 s is heard to its end; None where the adapter itself crops, or the check ended before."""

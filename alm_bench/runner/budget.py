@@ -56,7 +56,7 @@ class Budget:
         guess = f" ({self.estimated:.4f} of it estimated)" if self.estimated else ""
         return (
             f"{plan.spec.task}: --max-cost {self.limit:g} is reached with {self.spent:.4f} USD spent{guess}, "
-            f"{len(plan.pending) - answered} of {len(plan.pending)} items are not answered; all answers are kept, and "
+            f"{len(plan.items) - answered} of {len(plan.items)} items are not answered; all answers are kept, and "
             "the same command with a higher --max-cost resumes the run"
         )
 

@@ -43,8 +43,8 @@ def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
     measured = _Lengths(plan)
     calls: list[tuple[float, Estimate]] = []
     unusable = 0
-    for record, request in zip(plan.pending, plan.requests, strict=True):
-        if record.sample.id in kept:
+    for item, request in zip(plan.items, plan.requests, strict=True):
+        if item.sample.id in kept:
             continue
         seconds = measured.of(request)
         if seconds is None:
@@ -56,7 +56,7 @@ def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
         task=plan.spec.task,
         condition=plan.spec.condition,
         model=plan.adapter.identity.label,
-        items=len(plan.pending),
+        items=len(plan.items),
         stored=len(kept),
         calls=len(calls),
         unusable=unusable,

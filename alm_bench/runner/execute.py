@@ -1,5 +1,6 @@
 """The loop: what is not answered yet to an executor, its answers to disk."""
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -40,14 +41,12 @@ def execute(
     kept = {record.sample.id: record for record in same}
     budget.add(same)
     observe(same)
-    todo = [i for i, record in enumerate(plan.pending) if record.sample.id not in kept]
+    todo = [i for i, item in enumerate(plan.items) if item.sample.id not in kept]
     if todo:
         todo = _ordered(plan.adapter, plan.requests, todo)
     plan.adapter.log_to(store.folder)
     if todo and not plan.condition.silent and needs_audio_check(plan.adapter):
-        # also where a run goes on: what stands in between may have been started anew without its audio
-        prompts = plan.header["prompt"]["id"].rpartition("/")[2]
-        store.note("delivery", require_audio(plan.adapter, prompts).as_json())
+        _check_audio(plan, store)
     if todo:
         sizer = BatchSizer(plan.spec.batch_size, lambda line: print_notice(f"{plan.spec.task}: {line}"))
         try:
@@ -59,8 +58,28 @@ def execute(
                     observe(records)
                     kept.update({record.sample.id: record for record in records})
         finally:
-            store.note("batch_size", sizer.as_json())
+            store.note(batch_size=sizer.as_json())
     return sorted(kept.values(), key=lambda record: record.index)
+
+
+CHECK_HOURS = 24
+"""Hours for which the audio check of a run holds when the run is resumed."""
+
+
+def _check_audio(plan: Plan, store: RunStore) -> None:
+    """Check that audio reaches the model, unless a check of the same settings passed within `CHECK_HOURS`.
+
+    After that a resumed run is checked again: its server may have been started anew without its audio. Raises
+    AdapterError if it does not.
+    """
+    stored = store.header.audio_check
+    passed = stored is not None and stored.verdict in ("delivered", "no reaction")
+    if passed and 0 <= time.time() - (stored.checked_at or 0) < CHECK_HOURS * 3600:  # type: ignore[union-attr]
+        return
+    found = require_audio(plan.adapter, plan.header.prompt.name)
+    store.note(audio_check={**found.as_json(), "checked_at": time.time()})
+    if found.length is not None and found.length.verdict == "cut":
+        print_notice(f"{plan.adapter.identity.label} cuts long clips silently: {found.length.reason}")
 
 
 def _checked(made: Iterator[list[Record]], budget: Budget, store: RunStore) -> Iterator[list[Record]]:
@@ -100,9 +119,9 @@ def _written(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Re
 
 
 def drop_changed_clips(plan: Plan, stored: Sequence[Record]) -> list[Record]:
-    """The stored records whose clips are those of today."""
-    heard = {record.sample.id: record.heard for record in plan.pending}
-    return [record for record in stored if record.heard == heard.get(record.sample.id)]
+    """Return the stored records whose clips are those of today."""
+    sizes = {item.sample.id: item.clip_sizes for item in plan.items}
+    return [record for record in stored if record.clip_sizes == sizes.get(record.sample.id)]
 
 
 def _ordered(adapter: Adapter, requests: Sequence[Request], todo: Sequence[int]) -> list[int]:

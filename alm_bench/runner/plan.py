@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace as replace_fields
 
 from alm_bench import __version__
 from alm_bench.core import (
@@ -30,14 +31,27 @@ from alm_bench.core.files import is_file
 from alm_bench.core.prompt import PromptTemplate, render
 from alm_bench.core.secrets import hide
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
-from alm_bench.records.schema import Record
-from alm_bench.runner.conditions import CLEAN, Condition, read_condition
+from alm_bench.records.models import (
+    FitRows,
+    RunHeader,
+    Selection,
+    StoredData,
+    StoredDecoding,
+    StoredIdentity,
+    StoredPrompt,
+    StoredSpec,
+    StoredTask,
+    from_json,
+    to_json,
+)
+from alm_bench.records.schema import Baseline, Baselines, PlannedItem
+from alm_bench.runner.conditions import CLEAN, Condition, condition_version, read_condition
 from alm_bench.runner.fitting import Fit, fit_adapter
 from alm_bench.runner.items import Items, load_task_items, revision_name
 from alm_bench.runner.loader import clips
 from alm_bench.runner.option_order import order_options, predicted
 from alm_bench.runner.replayed import NOT_KNOWN
-from alm_bench.runner.sampling import draw_items
+from alm_bench.runner.sampling import draw_items, strata
 from alm_bench.runner.spec import RunSpec, fingerprint
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfile", "soxr")
@@ -45,15 +59,28 @@ PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfil
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run ready to be executed. `pending[i]` is item i before its answer; `requests[i]` what the model gets."""
+    """A run ready to be executed."""
 
     spec: RunSpec
+    """The run as the user asked for it."""
+
     task: Task
+    """Task of the run."""
+
     adapter: Adapter
+    """Model of the run, fitted if it is one that is fitted."""
+
     requests: Sequence[Request]
-    pending: Sequence[Record]
-    header: Mapping[str, Any]
+    """What the model gets, in the order of `items`."""
+
+    items: Sequence[PlannedItem]
+    """All items."""
+
+    header: RunHeader
+    """Content of `run.json`."""
+
     fit: Fit | None = None
+    """How the adapter was fitted."""
 
     @property
     def condition(self) -> Condition:
@@ -61,10 +88,10 @@ class Plan:
 
     @property
     def run_id(self) -> str:
-        name = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{self.spec.task}-{self.header['identity']['label']}").strip("-")
+        name = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{self.spec.task}-{self.header.identity.label}").strip("-")
         changed = "" if self.spec.condition == CLEAN else f"-{self.spec.condition.replace(':', '')}"
         demo = "-demo" if self.spec.data == "demo" else ""
-        return f"{name}{changed}{demo}-{self.header['fingerprint']}"
+        return f"{name}{changed}{demo}-{self.header.fingerprint}"
 
 
 def prepare(
@@ -107,51 +134,75 @@ def prepare(
         check_clips(spec.task, requests)
     blind, blind_missing = _blind(task, data, questions) if condition.answerable else ({}, {})
     unheard = _blind_answers(adapter, requests) if condition.answerable else {}
-    same: dict[Any, Any] = {}  # questions share clips and guesses: one mapping stands for all that are equal
+    # Questions share clips and guesses: one object stands for all that are equal.
+    known_baselines: dict[Baselines, Baselines] = {}
+    known_sizes: dict[tuple[tuple[str, int | None], ...], Mapping[str, int | None]] = {}
 
-    def shared(found: dict[str, int | None]) -> dict[str, int | None]:
-        kept: dict[str, int | None] = same.setdefault(tuple(found.items()), found)
-        return kept
+    def share_baselines(index: int, sample: Sample) -> Baselines:
+        # The task's own are preferred as the text-only solver: they are the same for every model of the task.
+        found = {name: options[index] for name, options in unheard.items()} | predicted(sample, blind)
+        baselines = tuple(Baseline(name=name, option=option) for name, option in reversed(found.items()))
+        return known_baselines.setdefault(baselines, baselines)
 
-    pending = [
-        Record(
-            index=index,
-            sample=sample,
-            prompt=request.prompt,
-            status="error",
-            reason="not answered yet",
-            # the adapter's own first: the last one is the text-only solver, the same for every model of the task
-            blind=shared({row: places[index] for row, places in unheard.items()} | predicted(sample, blind)),
-            heard=shared({} if adapter.audio is None else {ref.id: clip_size(ref) for ref in clips(request)}),
-        )
+    def share_sizes(request: Request) -> Mapping[str, int | None]:
+        found = {} if adapter.audio is None else {ref.id: clip_size(ref) for ref in clips(request)}
+        return known_sizes.setdefault(tuple(found.items()), found)
+
+    planned = [
+        PlannedItem(index, sample, request.prompt, share_baselines(index, sample), share_sizes(request))
         for index, (sample, request) in enumerate(zip(samples, requests, strict=True))
     ]
-    files = items.files
-    manifest = manifest_hash(files, items.version)
     binding = _binding(spec, task, adapter)
     on = None if fit is None else fit.rows
-    header = {
-        "fingerprint": fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
-        "spec": hide(asdict(spec)),
-        "parser": task.parser,
-        "task": {"name": task.card.name, "version": task.card.version, "kind": task.card.kind},
-        "data": {
-            "kind": spec.data,
-            "manifest": manifest,
-            "revision": items.revision or revision_name(task, files),
-            "files": {role: file_sha256(path) for role, path in files.items()},
-            "annotations": str(next(iter(files.values())).absolute()),
-        },
-        "prompt": {"id": prompt.id, "version": prompt.version, "hash": prompt.hash},
-        "audio": None if adapter.audio is None else asdict(adapter.audio),
-        **(_unknown_conditions(spec) if is_replay else {}),
-        "identity": hide(asdict(adapter.identity)),
-        "fit": on,
-        "items": len(samples),
-        "blind_missing": blind_missing,
-        "environment": _environment(),
-    }
-    return Plan(spec, task, adapter, requests, pending, header, fit)
+    manifest = manifest_hash(items.files, items.version)
+    header = RunHeader(
+        fingerprint=fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
+        spec=_stored_spec(spec, is_replay),
+        parser=task.parser,
+        task=StoredTask(name=task.card.name, version=task.card.version, kind=task.card.kind),
+        data=_stored_data(spec, task, items, manifest),
+        prompt=_stored_prompt(prompt, is_replay),
+        audio=NOT_KNOWN if is_replay else None if adapter.audio is None else asdict(adapter.audio),
+        identity=from_json(to_json(hide(asdict(adapter.identity))), StoredIdentity),
+        fit=None if on is None else from_json(dict(on), FitRows),
+        items=len(samples),
+        selection=_selection(spec, task, len(questions), len(everything)),
+        condition_version=condition_version(spec.condition),
+        baselines_missing=blind_missing,
+        environment=dict(_environment()),
+    )
+    return Plan(spec, task, adapter, requests, planned, header, fit)
+
+
+def _selection(spec: RunSpec, task: Task, taken: int, of: int) -> Selection | None:
+    """Return how the run's items were selected; None where all were taken."""
+    if spec.sample is not None:
+        groups = tuple(strata(task.card.groups))
+        return Selection(method="random", count=taken, of=of, groups=groups, seed=spec.seed)
+    return Selection(method="first", count=taken, of=of) if taken < of else None
+
+
+def _stored_spec(spec: RunSpec, is_replay: bool) -> StoredSpec:
+    """Return the spec as the header has it; nobody here knows how the model of a replay decoded."""
+    stored = from_json(to_json(hide(asdict(spec))), StoredSpec)
+    return replace_fields(stored, decoding=StoredDecoding(method=NOT_KNOWN)) if is_replay else stored
+
+
+def _stored_prompt(prompt: PromptTemplate, is_replay: bool) -> StoredPrompt:
+    """Return the prompt as the header has it; nobody here knows what the model of a replay was asked."""
+    if is_replay:
+        return StoredPrompt(id=NOT_KNOWN, version=None, hash=None)
+    return StoredPrompt(id=prompt.id, version=prompt.version, hash=prompt.hash, name=prompt.name)
+
+
+def _stored_data(spec: RunSpec, task: Task, items: Items, manifest: str) -> StoredData:
+    return StoredData(
+        kind=spec.data,
+        manifest=manifest,
+        revision=items.revision or revision_name(task, items.files),
+        files={role: file_sha256(path) for role, path in items.files.items()},
+        annotations=str(next(iter(items.files.values())).absolute()),
+    )
 
 
 def _binding(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpec:
@@ -246,13 +297,6 @@ def _blind_answers(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str
         if len(places) != len(requests):
             raise AdapterError(f"the adapter's blind row {name!r} has {len(places)} answers to {len(requests)} items")
     return rows
-
-
-def _unknown_conditions(spec: RunSpec) -> dict[str, Any]:
-    """What the header of a replay says of how its model was asked: nobody here knows."""
-    decoding = {**dict.fromkeys(asdict(spec.decoding)), "method": NOT_KNOWN}
-    prompt = {"id": NOT_KNOWN, "version": None, "hash": None}
-    return {"spec": {**hide(asdict(spec)), "decoding": decoding}, "prompt": prompt, "audio": NOT_KNOWN}
 
 
 @cache

@@ -1,17 +1,18 @@
 """What a run is: everything that can change its answers, and the fingerprint made of it."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, OptionOrder, Strategy, TaskCard
+from alm_bench.core.files import hash_json
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.core.secrets import hide
-from alm_bench.records.schema import SCHEMA_VERSION
 from alm_bench.runner.batch_size import BatchSize
-from alm_bench.runner.conditions import CLEAN
+from alm_bench.runner.conditions import CLEAN, condition_version
+
+FINGERPRINT_VERSION = 1
+"""Raised when the parts of a fingerprint change their meaning: no run is resumed from before then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def fingerprint(
     Of a secret among the options it counts that one is set, not which: another key is no other run.
     """
     parts: dict[str, Any] = {
-        "schema": SCHEMA_VERSION,
+        "schema": FINGERPRINT_VERSION,
         "task": [card.name, card.version, spec.split],
         "data": [spec.data, manifest],
         "prompt": [prompt.id, prompt.hash],
@@ -76,6 +77,8 @@ def fingerprint(
         # an adapter's identity and the manifest may leave out an option that changes answers
         "options": [hide(dict(spec.task_options)), hide(dict(spec.model_options))],
     }
+    if (version := condition_version(spec.condition)) is not None:
+        parts["condition_version"] = version
     if spec.sample is not None:
         parts["sample"] = spec.sample
     if spec.strategy != "plain":
@@ -84,4 +87,4 @@ def fingerprint(
         parts["answer_tags"] = list(spec.answer_tags)
     if fitted_on is not None:
         parts["fit"] = dict(fitted_on)
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hash_json(parts)[:16]

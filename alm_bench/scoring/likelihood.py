@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 
 from alm_bench.core.types import Likelihoods, Parsed, Sample
-from alm_bench.scoring.multiple_choice import BY, fold_choice
+from alm_bench.scoring.multiple_choice import fold_choice
 
-MAIN = "text_mean"
+MAIN = "text_ll_per_token"
 """What stands for the answer where nothing is written: the option whose text is likeliest per token."""
 
 
 def totals(likelihoods: Likelihoods) -> dict[str, list[float]]:
-    """Log-likelihood of each option by each way: `FORM_sum`, and `FORM_mean` per token."""
+    """Return log-likelihoods of the options by the name of their metric: `FORM_ll`, and `FORM_ll_per_token`."""
     found = {}
     for form, options in likelihoods.items():
-        found[f"{form}_sum"] = [total for total, _ in options]
-        found[f"{form}_mean"] = [total / tokens for total, tokens in options]
+        found[f"{form}_ll"] = [total for total, _ in options]
+        found[f"{form}_ll_per_token"] = [total / tokens for total, tokens in options]
     return found
 
 
@@ -25,8 +25,8 @@ def likeliest(sample: Sample, values: Sequence[float]) -> int | None:
 
 
 def choices(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
-    """The reading of each way, by the name of its score."""
-    return {BY + way: _read(sample, way, values) for way, values in totals(likelihoods).items()}
+    """Return the option that is likeliest in each way, by the name of its metric."""
+    return {way: _read(sample, way, values) for way, values in totals(likelihoods).items()}
 
 
 def _read(sample: Sample, way: str, values: Sequence[float]) -> Parsed:

@@ -9,8 +9,8 @@ from itertools import combinations
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
 from alm_bench.scoring.intervals import share
 
-BY = "by_"
-"""What the name of a score begins with that one way of scoring options earns (`by_text_sum`)."""
+LIKELIHOOD_METRICS = ("text_ll", "text_ll_per_token", "letter_ll", "letter_ll_per_token")
+"""Accuracy by the log-likelihood of the options' texts or letters, summed or per token (scoring/likelihood.py)."""
 
 
 def same_option(sample: Sample, index: int | None) -> bool:
@@ -89,17 +89,18 @@ def choice_metrics(rows: Sequence[Scored]) -> Metrics:
 def companion_metrics(rows: Sequence[Scored]) -> Metrics:
     """The figures without which an accuracy tells little; those that the rows give no ground for are left out.
 
-    `chance_filled`: what is not answered counts as a uniform guess (accuracy counts it as wrong: the two are bounds).
-    `beyond_text`: accuracy on the items that the text-only solver gets wrong. `by_...`: the option that the model finds
-    likeliest. `all_right`, `consistency`: of questions with several arrangements, see `arrangements`.
+    `accuracy_imputed`: an item without an answer counts as a uniform guess (accuracy counts it as wrong: the two are
+    bounds). `accuracy_not_text_solvable`: accuracy on the items that the text-only solver gets wrong.
+    `LIKELIHOOD_METRICS`: accuracy of the likeliest options. `circular_accuracy`, `consistency`: of questions with
+    several option orders, see `arrangements`.
     """
-    found = {"chance_filled": mean(rows, [_filled(row) for row in rows])}
+    found = {"accuracy_imputed": mean(rows, [_filled(row) for row in rows])}
     if (name := text_solver(rows)) is not None:
         left = [row for row in rows if not same_option(row.sample, row.blind[name])]
-        reason = f"{name} answers all {len(rows)} items"
-        found["beyond_text"] = mean_score(left, "accuracy") if left or not rows else Metric.missing(reason)
-    scores = dict.fromkeys(score for row in rows for score in row.scores if score.startswith(BY))
-    found |= {score: mean_score(rows, score) for score in sorted(scores)}
+        none_left = Metric.missing(f"{name} answers all {len(rows)} items")
+        found["accuracy_not_text_solvable"] = mean_score(left, "accuracy") if left or not rows else none_left
+    scored = {score for row in rows for score in row.scores}
+    found |= {name: mean_score(rows, name) for name in LIKELIHOOD_METRICS if name in scored}
     return found | arrangements(rows)
 
 
@@ -128,16 +129,16 @@ def predictors(rows: Sequence[Scored]) -> list[str]:
 
 
 def text_solver(rows: Sequence[Scored]) -> str | None:
-    """The text-only solver: of the blind predictions, the last that was added."""
+    """Return the text-only solver: the first that the items prefer and that all of them have a prediction of."""
     names = predictors(rows)
-    return names[-1] if names else None
+    return next((name for name in (rows[0].text_solvers if rows else ()) if name in names), None)
 
 
 def arrangements(rows: Sequence[Scored]) -> Metrics:
     """Of questions shown in several orders of their options, all of which are among the rows; none without such.
 
-    `all_right`: the share that is answered right in every order. `consistency`: the share of pairs of orders of one
-    question in which the same option (by its text) is chosen; where none is chosen, nothing agrees (the consistency
+    `circular_accuracy`: the share that is answered right in every order. `consistency`: the share of pairs of orders of
+    one question in which the same option (by its text) is chosen; where none is chosen, nothing agrees (the consistency
     rate of arXiv 2503.00137).
     """
     shown: dict[str, list[Scored]] = {}
@@ -148,7 +149,8 @@ def arrangements(rows: Sequence[Scored]) -> Metrics:
         return {}
     where = clips([part[0] for part in several])
     right = [float(all(row.scores.get("accuracy", 0.0) == 1 for row in part)) for part in several]
-    return {"all_right": share(right, where), "consistency": share([_agreement(part) for part in several], where)}
+    agreement = share([_agreement(part) for part in several], where)
+    return {"circular_accuracy": share(right, where), "consistency": agreement}
 
 
 def _arrangements_of(row: Scored) -> int:

@@ -15,12 +15,19 @@ from alm_bench.scoring.multiple_choice import clips, mean_score
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One place among the options: how often the gold stands there, how often it is chosen, how often rightly so."""
+    """One position among the options."""
 
     letter: str
-    golds: int
+    """Its letter."""
+
+    references: int
+    """Number of items whose right option is at this position."""
+
     chosen: int
+    """Number of items answered by the option at this position."""
+
     accuracy: Metric
+    """Accuracy on the items whose right option is at this position."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Java 8: newer ones need packages opened to its cache, and have no JavaScript eng
 (`spice_engine` stands for that).
 """
 
-import hashlib
 import json
 import os
 import sqlite3
@@ -16,7 +15,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from alm_bench.core.errors import MetricError
-from alm_bench.core.files import cache_folder
+from alm_bench.core.files import cache_folder, hash_json
 from alm_bench.scoring import java
 from alm_bench.scoring.spice_engine import JAR
 
@@ -195,7 +194,7 @@ def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
 
 
 def _key(item: Item) -> str:
-    return hashlib.sha256(json.dumps(item).encode()).hexdigest()
+    return hash_json(item)
 
 
 def _known(kept: sqlite3.Connection, item: Item) -> float | None:

@@ -21,6 +21,7 @@ from alm_bench.mellow.checkpoint import CONFIG as NETWORK
 from alm_bench.mellow.checkpoint import TOKENIZER, WEIGHTS, read_torch_file, write_tensors
 from alm_bench.mellow.config import MellowConfig
 from alm_bench.train.config import TrainConfig
+from alm_bench.train.objectives import objective_classes
 
 LOG, CONFIG, LAST, BEST, EXPORTED = "log.jsonl", "config.json", "last", "best", "exported"
 
@@ -338,8 +339,10 @@ def read_config_table(path: Path) -> dict[str, Any] | None:
 
 
 def _table(config: TrainConfig) -> dict[str, Any]:
-    """A recipe as JSON holds it, without what does not change the steps."""
+    """A recipe as JSON holds it, with the versions of its objectives, without what does not change the steps."""
     table = asdict(config)
+    for stage in table["stage"]:
+        stage["objective_version"] = objective_classes().versions.get(stage["objective"])
     for irrelevant in ("out", "log_every", "save_every"):
         table.pop(irrelevant)
     plain: dict[str, Any] = json.loads(json.dumps(table, default=str))

@@ -82,6 +82,9 @@ class StageConfig:
     objective: str
     """Name of an objective in `alm_bench.train.objectives`."""
 
+    objective_version: str | None = field(default=None, kw_only=True)
+    """Version of an objective that an installed package defines, as it is noted in the folder of a training."""
+
     train: tuple[str, ...]
     """Prefixes of the parameters to train (`encoder`, `mapper`, `lm`, `encoder.tscam_conv`); the rest is frozen."""
 

@@ -51,5 +51,5 @@ def test_what_was_trained_on_silence_is_at_chance(tmp_path: Path) -> None:
     deaf = scores(tmp_path, *named, "--batch-size", "32")
     for run in deaf.values():
         accuracy = run["metrics"]["accuracy"]
-        blind = [row["accuracy"]["value"] for row in run["blind"].values() if row["accuracy"]["value"] is not None]
+        blind = [row["accuracy"]["value"] for row in run["baselines"].values() if row["accuracy"]["value"] is not None]
         assert accuracy["low"] <= max(blind) <= accuracy["high"], (accuracy, blind)

@@ -199,7 +199,7 @@ def test_the_probe_and_its_twin_by_command(clap: Path, tones: Path, tmp_path: Pa
     assert alone.status == 0, alone.err
     assert alone.run["identity"]["label"].startswith("clap-probe[tiny-clap@")
     assert alone.run["identity"]["label"].endswith(",text only]")
-    assert alone.run["metrics"]["accuracy"] == ran.run["blind"][TWIN]["accuracy"]
+    assert alone.run["metrics"]["accuracy"] == ran.run["baselines"][TWIN]["accuracy"]
 
 
 def test_the_probe_relates_clip_and_text(clap: Path) -> None:

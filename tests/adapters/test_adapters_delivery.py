@@ -49,7 +49,7 @@ def test_a_model_behind_a_server(server: Server, tmp_path: Path, hearing: Any, v
         assert ran.err.splitlines()[-1].startswith(f"alm-bench: audio_not_delivered: {MODEL}")
         assert not server.seen.bodies, "no question was asked"
     else:
-        assert ran.run["delivery"]["verdict"] == verdict
+        assert ran.run["audio_check"]["verdict"] == verdict
         assert ran.run["status"]["ok"] == 12
         assert ("audio: no reaction" in ran.err) == (verdict == "no reaction")
 
@@ -59,7 +59,7 @@ def test_a_tiny_checkpoint_gets_its_audio(tmp_path: Path) -> None:
     ran = alm("check", "hf", "--model-arg", f"path={build(tmp_path / name)}", "--json")
     assert ran.status == 0, ran.err
     assert ran.json["verdict"] == "delivered"
-    counted = {said["sound"]: said["tokens"].get("audio_tokens", 0) for said in ran.json["said"]}
+    counted = {said["sound"]: said["tokens"].get("audio_tokens", 0) for said in ran.json["answers"]}
     assert counted["tone"] > 0
     assert counted["no clip"] == 0
 

@@ -343,7 +343,7 @@ def test_a_worker_within_another_model_is_proven_and_heard(tmp_path: Path, withi
         model = (*options, "--strategy", within)
     ran = run(tmp_path, model, "--limit", 2)
     assert ran.status == 0, ran.err
-    assert ran.run["delivery"]["verdict"] == "no reaction"
+    assert ran.run["audio_check"]["verdict"] == "no reaction"
     log = only_run(tmp_path / "runs") / "worker.log"
     assert soon(lambda: log.exists() and log.read_text() == "loading\n")
 
@@ -458,7 +458,7 @@ def test_a_run_begins_with_the_question_whether_clips_arrive(
     ran = run(tmp_path, (*worker(tmp_path, body), *arg(timeout=4 if "sleep" in body else 300, restarts=2)))
     assert ran.status == 0, ran.err
     assert ran.run["metrics"]["accuracy"]["value"] == 1
-    assert (ran.run["delivery"] and ran.run["delivery"]["verdict"]) == verdict
+    assert (ran.run["audio_check"] and ran.run["audio_check"]["verdict"]) == verdict
     assert starts(tmp_path) == started
     assert (len((tmp_path / "probed").read_text().split()) if probed else 0) == probed
 

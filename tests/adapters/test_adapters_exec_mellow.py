@@ -25,6 +25,6 @@ def test_the_bundled_model_answers_alike_through_a_worker(tmp_path: Path) -> Non
     there = answers(tmp_path / "there", "--model", "exec", *options)
     assert len(here) == 6
     assert len({row["text"] for row in here}) > 1
-    assert all(row["heard"] for row in here)
+    assert all(row["clip_sizes"] for row in here)
     key = {row["id"]: row for row in here}
     assert {row["id"]: row for row in there} == key

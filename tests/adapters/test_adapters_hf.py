@@ -72,10 +72,10 @@ def test_clips_too_short_and_too_long(folders: dict[str, Path], tmp_path: Path) 
     assert ran.status == 1
     assert [row["status"] == "error" for row in rows] == [True, False, False]
     assert "0.010 s is too short, at least 0.1 s are expected" in rows[0]["reason"]
-    assert ["cropped" in row["touched"] for row in rows] == [False, True, False]
+    assert ["cropped" in row["preprocessing"] for row in rows] == [False, True, False]
     assert rows[1]["extra"]["audio_tokens"] == 750, "30 s"
     _, rows = run_mmau(folders["audioflamingo3"], data, tmp_path / "windows")
-    assert "cropped" not in rows[1]["touched"]
+    assert "cropped" not in rows[1]["preprocessing"]
     assert rows[1]["extra"]["audio_tokens"] == 1625, "65 s in windows of 30"
 
 

@@ -158,7 +158,7 @@ def test_a_cascade_whose_language_model_is_behind_a_server(
     ran = alm("run", "--model", "cascade", *options, *where, "--max-new-tokens", TOKENS, "--json")
     assert ran.status == 0, ran.err
     assert ran.run["identity"]["label"].endswith(f"+{served[0]}[text-only],strong]")
-    assert ran.run["delivery"] is None, "nothing stands between the bundled model and its clips"
+    assert ran.run["audio_check"] is None, "nothing stands between the bundled model and its clips"
     rows = stored(only_run(tmp_path / "runs"))
     assert len(rows) == 2
     for row in rows:

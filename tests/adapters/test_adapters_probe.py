@@ -117,10 +117,10 @@ def test_the_bundled_encoder_hears_more_than_its_twin_reads(tmp_path: Path) -> N
     plan = prepare(spec, entry.create(), entry.prompts()["bare"], world, adapter)
     assert len(seen) == 180
     assert not set(seen) & {ref.id for request in plan.requests for ref in request.audio}
-    assert plan.header["fit"]["rows"] == 180
+    assert plan.header.fit.rows == 180
     outputs = plan.adapter.generate([_heard(plan, i) for i in range(len(plan.requests))], Decoding())
-    right = [output.text == record.sample.gold for output, record in zip(outputs, plan.pending, strict=True)]
-    twin = [record.blind[TWIN] == record.sample.target for record in plan.pending]
+    right = [output.text == record.sample.gold for output, record in zip(outputs, plan.items, strict=True)]
+    twin = [{one.name: one.option for one in item.baselines}[TWIN] == item.sample.target for item in plan.items]
     assert np.mean(right) > 0.45
     assert np.mean(twin) == pytest.approx(1 / 3, abs=0.1)
 
@@ -145,20 +145,20 @@ def test_a_probe_and_its_text_only_run_stand_in_one_table(tones: Path, tmp_path:
     probe = alm(*command)
     assert probe.status == 0, probe.err
     assert probe.run["fit"]["rows"] == 18
-    assert TWIN in probe.run["blind"]
+    assert TWIN in probe.run["baselines"]
     assert probe.run["solver"] == "hypothesis only", "the text solver is the same for every model"
     alone = alm(*command, "--model-arg", "hears=text")
     assert alone.status == 0, alone.err
     assert alone.run["identity"]["label"].endswith(",text only]")
-    assert TWIN not in alone.run["blind"]
-    assert alone.run["metrics"]["accuracy"]["value"] == probe.run["blind"][TWIN]["accuracy"]["value"]
+    assert TWIN not in alone.run["baselines"]
+    assert alone.run["metrics"]["accuracy"]["value"] == probe.run["baselines"][TWIN]["accuracy"]["value"]
     board = alm("leaderboard", "--out", tmp_path, "--to", tmp_path)
     assert board.status == 0, board.err
     table = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
     for row in (f"| {probe.run['model']} ", f"| {alone.run['model']} ", f"| *{TWIN}* "):
         assert row in table
     folder = next(path.parent for path in tmp_path.glob("*text-only*/run.json"))
-    assert all(row["heard"] == {} for row in stored(folder)), "no clip is opened"
+    assert all(row["clip_sizes"] == {} for row in stored(folder)), "no clip is opened"
 
 
 def test_a_text_only_probe_needs_no_clips(tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ def test_evaluate_goes_on_with_the_run_of_the_command() -> None:
 def test_a_function_is_a_model_known_by_its_source() -> None:
     results = ab.evaluate(pick_second, "mmau", data="demo", limit=8)
     (run,) = results
-    assert run.summary["model"] == "pick_second"
-    assert run.summary["identity"]["weights"] is not None
+    assert run.summary.model == "pick_second"
+    assert run.summary.identity.weights is not None
     assert {item.text for item in results.items} == {"(b)"}
     assert {item.answer for item in results.items} == {item.choices[1] for item in results.items}
 
@@ -70,7 +70,7 @@ def test_an_adapter_that_is_made_already_is_a_model() -> None:
     adapter = Loud(NoOptions(), Runtime())
     adapter.identity = AdapterIdentity("loud", "tests")
     results = ab.evaluate(adapter, "mmau", data="demo", limit=4, conditions=["clean", "silence"])
-    texts = {run.summary["condition"]: {row["text"] for row in stored(run.folder)} for run in results}
+    texts = {run.summary.condition: {row["text"] for row in stored(run.folder)} for run in results}
     assert texts == {"clean": {"(b)"}, "silence": {"(a)"}}
 
 

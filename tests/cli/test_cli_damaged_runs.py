@@ -65,9 +65,9 @@ def loop(folder: Path) -> None:
 
 HEADERS: dict[str, Callable[[Path], object]] = {
     "malformed JSON, line": truncate("run.json"),
-    "fingerprint, spec, task": lambda folder: (folder / "run.json").write_text('{"schema_version": 1}'),
+    "required field `fingerprint`": lambda folder: (folder / "run.json").write_text('{"schema_version": 2}'),
     "schema version 99": changed("run.json", lambda value: {**value, "schema_version": 99}),
-    "identity: found str": changed("run.json", lambda value: {**value, "identity": "x"}),
+    "Expected `object`, got `str` - at `$.identity`": changed("run.json", lambda value: {**value, "identity": "x"}),
     "brackets are nested too deeply": lambda folder: (folder / "run.json").write_text("[" * 100_000),
     "not UTF-8": lambda folder: (folder / "run.json").write_bytes(b"\xff{}"),
     "Too many levels of symbolic links": loop,
@@ -76,13 +76,17 @@ SUMMARIES: dict[str, Callable[[Path], object]] = {
     "schema version None": changed("summary.json", lambda value: [value]),
     "malformed JSON": truncate("summary.json"),
     "holds no run": changed("summary.json", lambda value: {**value, "runs": []}),
-    "found int": changed("summary.json", lambda value: {**value, "runs": [1]}),
-    "metrics: found int": changed("summary.json", lambda v: {**v, "runs": [{**v["runs"][0], "metrics": 5}]}),
-    "metrics missing": changed("summary.json", without("metrics")),
-    "identity: parameters missing": changed("summary.json", without("identity", "parameters")),
+    "Expected `object`, got `int` - at `$.runs[0]`": changed("summary.json", lambda value: {**value, "runs": [1]}),
+    "Expected `object`, got `int` - at `$.runs[0].metrics`": changed(
+        "summary.json", lambda v: {**v, "runs": [{**v["runs"][0], "metrics": 5}]}
+    ),
+    "required field `metrics`": changed("summary.json", without("metrics")),
+    "required field `parameters` - at `$.runs[0].identity`": changed("summary.json", without("identity", "parameters")),
     "status: ok missing": changed("summary.json", without("status", "ok")),
-    "metrics: accuracy: value missing": changed("summary.json", without("metrics", "accuracy", "value")),
-    "Exceeds the limit": lambda f: (f / "summary.json").write_text('{"schema_version": 1, "n": ' + "9" * 5000 + "}"),
+    "required field `value` - at `$.runs[0].metrics[...]`": changed(
+        "summary.json", without("metrics", "accuracy", "value")
+    ),
+    "Exceeds the limit": lambda f: (f / "summary.json").write_text('{"schema_version": ' + "9" * 5000 + "}"),
 }
 
 
@@ -119,17 +123,17 @@ def test_others_are_compared_and_found_beside_it(says: str) -> None:
 
 
 def test_a_run_that_is_named_must_be_whole() -> None:
-    SUMMARIES["metrics missing"](damaged())
+    SUMMARIES["required field `metrics`"](damaged())
     ran = alm("leaderboard", damaged().name)
     assert (ran.status, ran.out, len(ran.err.splitlines())) == (1, "", 1)
-    assert "metrics missing" in ran.err
+    assert "required field `metrics`" in ran.err
 
 
 def test_items_that_cannot_be_read_are_noticed_without_reading_all_items() -> None:
     """The summary stands by itself, but items of another size than were scored are looked at."""
     folder = damaged()
     break_a_line(folder)
-    left_out(alm("leaderboard"), folder.name, "samples.jsonl, line 4: not a record of schema 1")
+    left_out(alm("leaderboard"), folder.name, "samples.jsonl, line 4: not a record of schema 1 to 2")
 
 
 def test_a_folder_that_the_system_does_not_let_in(monkeypatch: pytest.MonkeyPatch) -> None:

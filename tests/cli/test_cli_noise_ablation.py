@@ -120,7 +120,7 @@ def test_a_second_call_answers_nothing_again() -> None:
 
 def test_options_without_a_right_one_count_what_is_picked() -> None:
     found = ablated("--conditions", "no-gold,other-options")
-    assert found["no-gold"]["picked"]["value"] == 1
+    assert found["no-gold"]["selected"]["value"] == 1
     assert found["no-gold"]["verdict"] is None
     assert found["other-options"]["reason"].startswith("condition other-options: mmau has no items")
 

@@ -12,9 +12,22 @@ from typing import Any
 import pytest
 from small_world import RATE, Ran, alm, cle, mmau, model, only_run, outputs, questions, refusal, replay, stored, tone
 
-METRIC = {"value", "low", "high", "n"}
+METRIC = {"value", "low", "high", "n", "reason"}
 RUN_KEYS = {
-    *("task", "model", "data", "revision", "split", "n", "skipped", "status", "metrics", "groups", "blind", "tables"),
+    *(
+        "task",
+        "model",
+        "data",
+        "revision",
+        "split",
+        "n",
+        "skipped",
+        "status",
+        "metrics",
+        "groups",
+        "baselines",
+        "tables",
+    ),
     *(
         "partial",
         "run",
@@ -27,10 +40,10 @@ RUN_KEYS = {
         "items",
         "limit",
         "sample",
-        "touched",
+        "preprocessing",
     ),
-    *("reasons", "over_blind", "options", "answer_by", "solver", "questions", "main", "condition", "usage", "delivery"),
-    "task_version",
+    *("reasons", "margins", "options", "answer_by", "solver", "questions", "main", "condition", "usage", "audio_check"),
+    *("task_version", "metric_versions"),
 }
 
 
@@ -42,7 +55,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def metrics_of(run: dict[str, Any]) -> list[dict[str, Any]]:
-    blocks = [run["metrics"], *run["blind"].values(), *(m for parts in run["groups"].values() for m in parts.values())]
+    blocks = [
+        run["metrics"],
+        *run["baselines"].values(),
+        *(m for parts in run["groups"].values() for m in parts.values()),
+    ]
     return [metric for block in blocks for metric in block.values()]
 
 
@@ -50,18 +67,18 @@ def test_json_is_one_object_of_the_documented_shape(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     ran = alm("run", "--model", "echo", "--tasks", "mmau,cle", "--json")
     assert (ran.status, set(ran.json)) == (0, {"schema_version", "runs"})
-    assert ran.json["schema_version"] == 1
+    assert ran.json["schema_version"] == 2
     assert [run["task"] for run in ran.json["runs"]] == ["mmau", "cle"]
     for run in ran.json["runs"]:
         assert set(run) == RUN_KEYS
         assert run["n"] + run["skipped"] == sum(run["status"].values()) == run["items"]
         assert set(run["status"]) == {"ok", "unparsed", "refused", "truncated", "error", "skipped"}
         for metric in metrics_of(run):
-            assert set(metric) - {"reason"} == METRIC
-            assert (metric["value"] is None) == ("reason" in metric)
+            assert set(metric) == METRIC
+            assert (metric["value"] is None) == (metric["reason"] is not None)
             assert metric["value"] is None or 0 <= metric["value"] <= 1
         folder = Path("results/runs") / run["run"]
-        assert json.loads((folder / "summary.json").read_text()) == {"schema_version": 1, "runs": [run]}
+        assert json.loads((folder / "summary.json").read_text()) == {"schema_version": 2, "runs": [run]}
     assert "12/12" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", ran.err), "progress goes to standard error"
 
 
@@ -133,7 +150,7 @@ def test_a_corrupt_line_is_one_line_for_every_reader() -> None:
     for command in (("score", path.parent), ("show", path.parent), ("submit", "mmau", path.parent)):
         ran = alm(*command)
         assert (ran.status, ran.out, len(ran.err.splitlines())) == (1, "", 1)
-        assert "samples.jsonl, line 5: not a record of schema 1" in ran.err
+        assert "samples.jsonl, line 5: not a record of schema 1 to 2" in ran.err
 
 
 def test_a_header_or_summary_without_its_parts_is_one_line_for_every_reader() -> None:
@@ -146,18 +163,21 @@ def test_a_header_or_summary_without_its_parts_is_one_line_for_every_reader() ->
         return ran.err
 
     for content, says in (
-        ({"runs": [{"task": "mmau"}]}, "model, data, revision"),
+        ({"runs": [{"task": "mmau"}]}, "missing required field `model` - at `$.runs[0]`"),
         ({"runs": []}, "holds no run"),
-        ({"runs": [1]}, "found int, expected an object"),
-        ({}, "runs missing"),
+        ({"runs": [1]}, "Expected `object`, got `int` - at `$.runs[0]`"),
+        ({}, "missing required field `runs`"),
     ):
-        (folder / "summary.json").write_text(json.dumps({"schema_version": 1, **content}))
+        (folder / "summary.json").write_text(json.dumps({"schema_version": 2, **content}))
         line = refused("leaderboard", folder.name)
         assert "summary.json: " in line
         assert says in line
-    (folder / "run.json").write_text('{"schema_version": 1, "spec": {}}')
+    (folder / "run.json").write_text('{"schema_version": 2, "fingerprint": "x", "spec": {}}')
     for arguments in (("score", folder), ("submit", "mmau", folder)):
-        assert "run.json: not a whole file of this program: fingerprint, task, data" in refused(*arguments)
+        assert (
+            "run.json: not a whole file of this program: Object missing required field `split` - at `$.spec`"
+            in refused(*arguments)
+        )
     alm("run", "--model", "blind", "--tasks", "mmau", "--fresh")
     assert alm("score", folder).status == 0
 
@@ -283,10 +303,10 @@ def test_the_leaderboard_is_made_from_run_folders_alone() -> None:
         "accuracy": 1.0,
         "answered": 1.0,
         "official_accuracy": 1.0,
-        "chance_filled": 1.0,
-        "over_blind": pytest.approx(2 / 3),
+        "accuracy_imputed": 1.0,
+        "margin": pytest.approx(2 / 3),
     }
-    assert {row["grouping"] for row in rows} == {"all", "domain", "difficulty", "skill", "blind"}
+    assert {row["grouping"] for row in rows} == {"all", "domain", "difficulty", "skill", "baseline"}
     assert board() == (markdown, rows), "the same bytes again"
 
 

@@ -1,6 +1,8 @@
 """What a package outside the repository adds, each in one file: a metric, a condition, a training objective."""
 
+import importlib
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,7 +10,9 @@ from pathlib import Path
 import pytest
 from small_world import alm, model, outputs, refusal, replay, stored, tone, write_csv
 
-from alm_bench.runner.conditions import condition_classes
+import alm_bench as ab
+from alm_bench.records.models import RunSummary
+from alm_bench.runner.conditions import condition_classes, condition_version
 from alm_bench.scoring import metrics
 from alm_bench.train.objectives import objective_classes
 
@@ -127,9 +131,9 @@ def test_a_metric_of_another_package_is_shown_and_ranked_by_its_direction(site: 
         assert ran.status == 0, ran.err
         run = ran.run
         assert run["main"] == "wer"
-        baseline = run["blind"]["another item's reference"]["wer"]["value"]
+        baseline = run["baselines"]["another item's reference"]["wer"]["value"]
         assert run["metrics"]["wer"]["value"] < baseline, "it errs less than a sentence about another clip"
-        over = run["over_blind"]["all"]["all"]["lead"]["value"]
+        over = run["margins"]["all"]["all"]["margin"]["value"]
         assert over == pytest.approx(run["metrics"]["wer"]["value"] - baseline), (
             "a margin is the score less the baseline"
         )
@@ -166,6 +170,71 @@ def test_a_condition_of_another_package_is_put_to_a_model(site: Path) -> None:
     assert "backwards takes no parameter" in refusal(alm("noise-ablation", *asked, "--conditions", "backwards:2"))
 
 
+def change_plugin(site: Path, name: str, before: str, after: str) -> None:
+    """Put another version of a module of the package in the place of the one that is installed."""
+    path = site / f"acme_alm/{name}.py"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    shutil.rmtree(site / "acme_alm/__pycache__", ignore_errors=True)  # of a file of the same size and second
+    clear_registries()
+    for module in [module for module in sys.modules if module.startswith("acme_alm")]:
+        del sys.modules[module]
+    importlib.invalidate_caches()
+
+
+@pytest.mark.parametrize("declared", [False, True], ids=["source", "version"])
+def test_a_changed_condition_is_another_run(site: Path, declared: bool) -> None:
+    """Its own `version` if it declares one: other changes of its module do not matter then."""
+    if declared:
+        change_plugin(site, "backwards", '    kind = "backwards"\n', '    kind = "backwards"\n    version = 1\n')
+    named, data = model(Path("first.py"), LISTENER), audiocaps(Path("data"))
+
+    def run() -> RunSummary:
+        options = {"task_arg": {"audiocaps.metrics": "rouge_l"}, "conditions": "backwards"}
+        return ab.evaluate(named, "audiocaps", data=data, **options).runs[0].summary
+
+    first = run()
+    assert run().run == first.run
+    change_plugin(site, "backwards", "wave[::-1].copy()", "0 * wave")
+    changed = run()
+    assert (changed.run == first.run) == declared
+    if declared:
+        assert (first.condition_version, changed.condition_version) == ("1", "1")
+        change_plugin(site, "backwards", "version = 1", "version = 2")
+        changed = run()
+        assert (changed.run == first.run, changed.condition_version) == (False, "2")
+    assert alm("leaderboard").status == 0
+    headings = [line for line in Path("results/leaderboard.md").read_text().splitlines() if line.startswith("## ")]
+    assert len(headings) == len(set(headings)) == 2, "each in a table of its own"
+    assert "different conditions" in refusal(alm("compare", first.run, changed.run))
+
+
+def test_the_conditions_of_this_package_leave_the_fingerprint_alone() -> None:
+    assert [condition_version(name) for name in ("clean", "snr:20", "silence", "third:first")] == [None] * 4
+
+
+def test_values_of_another_version_of_a_metric_are_not_compared(site: Path) -> None:
+    data = audiocaps(Path("data"))
+    runs = []
+    for label in ("one", "other"):
+        file = outputs(Path(f"{label}.json"), {f"clip{n}": f"{sound} {label}" for n, sound in enumerate(SOUNDS)})
+        given = (*replay(file), "--model-arg", f"label={label}", "--tasks", "audiocaps", "--data", data)
+        ran = alm("run", *given, "--metrics", "wer", "--json")
+        assert ran.status == 0, ran.err
+        runs.append(ran.run)
+        change_plugin(site, "wer", "mean_score([", "mean_score([2 * ")
+    names = [run["run"] for run in runs]
+    assert runs[0]["metric_versions"].keys() == {"wer"}
+    assert runs[0]["metric_versions"] != runs[1]["metric_versions"]
+    assert "used different versions of wer" in refusal(alm("compare", *names))
+    assert alm("compare", *names, "--different").status == 0
+    assert len([line for line in alm("leaderboard").out.splitlines() if line.startswith("## ")]) == 2
+    assert alm("score", *names).status == 0
+    assert alm("compare", *names).status == 0
+    assert len([line for line in alm("leaderboard").out.splitlines() if line.startswith("## ")]) == 1
+
+
 RECIPE = """
 [model]
 network = "mini"
@@ -194,6 +263,11 @@ def test_an_objective_of_another_package_is_trained(site: Path, monkeypatch: pyt
     losses = [entry["loss"] for entry in log]
     assert losses[-1] < losses[0] / 2
     assert log[-1]["validation_loss"] < losses[0] / 2
+    config = json.loads(Path("results/training/level/config.json").read_text())
+    assert config["stage"][0]["objective_version"] == objective_classes().versions["loudness"]
+    change_plugin(site, "loudness", "Squared error", "Twice the squared error")
+    told = refusal(alm("train", "--config", "level.toml", "--set", "precision=no"))
+    assert "differs in stage.0.objective_version" in told
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_a_csv_task_is_a_card_and_a_few_lines() -> None:
     ran = alm("run", *replay(file), "--tasks", "birds", "--data", "data", "--json")
     assert ran.status == 0, ran.err
     assert (ran.run["n"], ran.run["metrics"]["accuracy"]["value"]) == (2, 0.5)
-    assert "uniform guess (expected)" in ran.run["blind"]
+    assert "uniform guess (expected)" in ran.run["baselines"]
 
 
 def test_a_bad_row_is_named() -> None:

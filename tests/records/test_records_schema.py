@@ -13,7 +13,8 @@ from small_world import cle
 from alm_bench.core import AudioRef, Output, Parsed, Sample, StoreError
 from alm_bench.data import LocalRoot
 from alm_bench.plugins import catalogue
-from alm_bench.records.schema import Record, complete_record, grade_record
+from alm_bench.records.grading import complete_record, grade_record
+from alm_bench.records.schema import Baseline, PlannedItem, Record
 
 
 def record(**changes: Any) -> Record:
@@ -34,8 +35,8 @@ def record(**changes: Any) -> Record:
         "text": "Cat",
         "parsed": Parsed("ok", "exact", 1, "Cat", (0, 3)),
         "scores": {"accuracy": 1.0},
-        "blind": {"row": 0},
-        "touched": ("cropped",),
+        "baselines": (Baseline(name="row", option=0),),
+        "preprocessing": ("cropped",),
         "seconds": 0.25,
         "extra": {"tokens": 4},
     }
@@ -62,11 +63,11 @@ def test_any_text_is_one_line(text: str) -> None:
 def test_a_model_that_says_half_a_surrogate_pair_is_stored(tmp_path: Path) -> None:
     task = catalogue().task("cle").create()
     sample = next(iter(task.samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
-    said = complete_record(record(sample=sample), Output("good \ud83d Cat\u2028"), task)
+    said = complete_record(PlannedItem(0, sample, "p"), Output("good \ud83d Cat\u2028"), task)
     assert (said.text, said.status) == ("good ? Cat\u2028", "unparsed")
     assert Record.read(said.line().encode("utf-8").decode(), "here") == said
     failed = complete_record(
-        record(sample=sample), Output(None, error="broke\n at \ud83d", extra={"why": "\ud800"}), task
+        PlannedItem(0, sample, "p"), Output(None, error="broke\n at \ud83d", extra={"why": "\ud800"}), task
     )
     assert (failed.status, failed.reason) == ("error", "broke at ?")
     assert Record.read(failed.line().encode("utf-8").decode(), "here") == failed, "also what is stored beside"
@@ -82,31 +83,34 @@ def test_extras_that_json_does_not_know_are_stored_as_text() -> None:
     ["", "{", "[]", "3", "null", '{"id": 1}', record().line().replace('"ok"', '"fine"', 1), record().line()[:-20]],
 )
 def test_a_line_of_another_shape_is_refused_with_its_place(line: str) -> None:
-    with pytest.raises(StoreError, match=r"^samples, line 7: not a record of schema 1"):
+    with pytest.raises(StoreError, match=r"^samples, line 7: not a record of schema 1 to 2"):
         Record.read(line, "samples, line 7")
 
 
 @pytest.mark.parametrize(
-    ("status", "reason", "retried"),
+    ("status", "unusable_clip", "retried"),
     [
-        ("ok", None, False),
-        ("unparsed", "empty", False),
-        ("refused", None, False),
-        ("truncated", None, False),
-        ("error", "x", True),
-        ("skipped", "audio: the file is missing", True),
-        ("skipped", "gold not among the options", False),
+        ("ok", False, False),
+        ("unparsed", False, False),
+        ("refused", False, False),
+        ("truncated", False, False),
+        ("error", False, True),
+        ("error", True, True),
+        ("skipped", True, True),
+        ("skipped", False, False),
     ],
 )
-def test_what_a_resumed_run_tries_again(status: Any, reason: str | None, retried: bool) -> None:
-    assert record(status=status, reason=reason).retried is retried
+def test_what_a_resumed_run_tries_again(status: Any, unusable_clip: bool, retried: bool) -> None:
+    """Whatever the reason says, which is for people to read."""
+    for reason in ("audio: the file is missing", "gold not among the options", None):
+        assert record(status=status, reason=reason, unusable_clip=unusable_clip).retried is retried
 
 
-@pytest.mark.parametrize("key", ["fields", "groups", "scores", "blind", "heard", "extra"])
+@pytest.mark.parametrize("key", ["fields", "groups", "scores", "baselines", "clip_sizes", "extra"])
 def test_a_line_with_something_else_in_a_table_s_place(key: str) -> None:
     line = Record(index=0, sample=Sample("a", {}), prompt="p", status="error").line()
     for wrong in (None, 3, "text"):
-        with pytest.raises(StoreError, match="here: not a record of schema 1"):
+        with pytest.raises(StoreError, match="here: not a record of schema 1 to 2"):
             Record.read(json.dumps({**json.loads(line), key: wrong}), "here")
 
 
@@ -127,7 +131,6 @@ def test_the_status_of_an_answer_survives_scoring_again(
 ) -> None:
     task = catalogue().task("cle").create()
     sample = next(iter(task.samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
-    fresh = Record(index=0, sample=sample, prompt="p", status="error", reason="not answered yet")
-    said = complete_record(fresh, Output(text, truncated=truncated), task)
+    said = complete_record(PlannedItem(0, sample, "p"), Output(text, truncated=truncated), task)
     assert said.status == status
     assert grade_record(Record.read(said.line(), "here"), task) == said

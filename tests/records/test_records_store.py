@@ -10,17 +10,35 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import small_world
+from msgspec.structs import replace
+from small_world import run_header
 
-from alm_bench.core import Sample, StoreError
-from alm_bench.records.schema import Record
-from alm_bench.records.store import RunStore, read_records
+from alm_bench.core import STATUSES, Sample, StoreError
+from alm_bench.records.models import RunSummary
+from alm_bench.records.schema import PlannedItem, Record
+from alm_bench.records.store import RunStore, read_header, read_records, read_summary
 
-HEADER = {"fingerprint": "abc"}
+HEADER = run_header()
+SUMMARY = RunSummary(
+    **dict.fromkeys(("task", "model", "data", "revision", "split", "main", "run", "fingerprint"), "x"),
+    **dict.fromkeys(("parser", "condition", "options", "answer_by"), "x"),
+    **dict.fromkeys(("n", "skipped", "items"), 0),
+    **{name: {} for name in ("metrics", "groups", "baselines", "margins")},
+    status=dict.fromkeys(STATUSES, 0),
+    partial=False,
+    prompt=HEADER.prompt,
+    decoding=HEADER.spec.decoding,
+    identity=HEADER.identity,
+)
 
 
-def record(name: str, status: Any = "ok", text: str | None = "t", reason: str | None = None) -> Record:
-    sample = Sample(id=name, fields={})
-    return Record(index=int(name), sample=sample, prompt="p", status=status, text=text, reason=reason)
+def record(
+    name: str, status: Any = "ok", text: str | None = "t", reason: str | None = None, unusable_clip: bool = False
+) -> Record:
+    return PlannedItem(int(name), Sample(id=name, fields={}), "p").record(
+        status, text=text, reason=reason, unusable_clip=unusable_clip
+    )
 
 
 def fill(folder: Path, *records: Record) -> Path:
@@ -39,7 +57,40 @@ def test_what_was_appended_is_kept(tmp_path: Path) -> None:
         assert store.kept == [record("0"), record("1")]
         store.append([record("2")])
     assert ids(read_records(tmp_path / "run")[0]) == ["0", "1", "2"]
-    assert json.loads((tmp_path / "run/run.json").read_text()) == {"schema_version": 1, "fingerprint": "abc"}
+    assert read_header(tmp_path / "run") == HEADER
+
+
+def test_keys_that_are_not_known_are_read_over_and_kept(tmp_path: Path) -> None:
+    """A program of the same schema version may store more than this one reads."""
+    fill(tmp_path / "run", record("0"))
+    path = tmp_path / "run/run.json"
+    more = {**json.loads(path.read_text()), "colour": "blue"}
+    more["identity"]["mood"] = 3
+    path.write_text(json.dumps(more))
+    assert read_header(tmp_path / "run") == HEADER
+    with RunStore(tmp_path / "run", HEADER) as store:
+        store.finish(SUMMARY)
+        store.note(parser="mcq@9")
+    after = json.loads(path.read_text())
+    assert (after["colour"], after["identity"]["mood"], after["parser"]) == ("blue", 3, "mcq@9")
+    path = tmp_path / "run/summary.json"
+    summary = json.loads(path.read_text())
+    summary["runs"][0]["colour"] = "blue"
+    path.write_text(json.dumps({**summary, "colour": "blue"}))
+    assert read_summary(tmp_path / "run")[0] == SUMMARY
+    lines = (tmp_path / "run/samples.jsonl").read_text()
+    (tmp_path / "run/samples.jsonl").write_text(lines.replace('{"id"', '{"colour": "blue", "id"'))
+    assert read_records(tmp_path / "run")[0] == [record("0")]
+
+
+def test_half_a_surrogate_pair_in_a_name_is_read_again(tmp_path: Path) -> None:
+    """Paths that are no UTF-8 have such, and msgspec does not read them."""
+    header = replace(HEADER, identity=replace(HEADER.identity, label="model \udcff"))
+    with RunStore(tmp_path / "run", header) as store:
+        store.append([record("0")])
+        store.finish(replace(SUMMARY, model="model \udcff"))
+    assert read_header(tmp_path / "run") == header
+    assert read_summary(tmp_path / "run")[0].model == "model \udcff"
 
 
 @pytest.mark.parametrize("left", [1, 20, -1])
@@ -70,7 +121,7 @@ def test_a_corrupt_line_in_the_middle_is_named(tmp_path: Path) -> None:
     before = path.read_bytes()
     stores = [RunStore(tmp_path / "run", HEADER) for _ in range(2)]
     for store in stores:  # the first one, still alive, does not leave the folder locked
-        with pytest.raises(StoreError, match=r"samples\.jsonl, line 2: not a record of schema 1"):
+        with pytest.raises(StoreError, match=r"samples\.jsonl, line 2: not a record of schema 1 to 2"):
             store.__enter__()
     assert path.read_bytes() == before
 
@@ -85,7 +136,7 @@ def test_failures_are_tried_again_and_answers_are_not(tmp_path: Path) -> None:
         record("0"),
         record("1", "error", None, "x"),
         record("2", "unparsed"),
-        record("3", "skipped", None, "audio: missing"),
+        record("3", "skipped", None, "audio: missing", unusable_clip=True),
         record("4", "skipped", "t", "gold not among the options"),
         record("5", "truncated"),
     ]
@@ -105,8 +156,8 @@ def test_a_run_is_finished_until_its_items_change(tmp_path: Path) -> None:
         """After a finished run of two items was opened again and changed."""
         fill(tmp_path / "run", record("0"), record("1"))
         with RunStore(tmp_path / "run", HEADER) as store:
-            store.finish({"runs": []})
-        assert json.loads(summary.read_text()) == {"schema_version": 1, "runs": []}
+            store.finish(SUMMARY)
+        assert read_summary(tmp_path / "run")[0] == SUMMARY
         with RunStore(tmp_path / "run", HEADER, **settings) as store:
             change(store)
         return summary.exists()
@@ -127,7 +178,7 @@ def test_fresh_starts_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        ('{"schema_version": 2, "fingerprint": "abc"}', "schema version 2, this alm-bench reads 1"),
+        ('{"schema_version": 3, "fingerprint": "abc"}', "schema version 3, this alm-bench reads 1 to 2"),
         ('{"fingerprint": "abc"}', "schema version None"),
         ("[]", "schema version None"),
         ('{"schema_version": 1,', "malformed JSON, line 1 column 22"),
@@ -145,8 +196,10 @@ def test_a_folder_of_another_run_or_version_is_refused(tmp_path: Path, header: s
 HOLDER = """
 import sys
 from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from small_world import run_header
 from alm_bench.records.store import RunStore
-with RunStore(Path(sys.argv[1]), {"fingerprint": "abc"}):
+with RunStore(Path(sys.argv[1]), run_header()):
     print("open", flush=True)
     sys.stdin.read()
 """
@@ -154,7 +207,10 @@ with RunStore(Path(sys.argv[1]), {"fingerprint": "abc"}):
 
 def test_a_second_process_is_refused_with_the_first_ones_id(tmp_path: Path) -> None:
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path / "run")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(tmp_path / "run"), str(Path(small_world.__file__).parent)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert holder.stdout is not None
@@ -186,7 +242,7 @@ def failing(number: int, after: int) -> Callable[..., Any]:
 def test_a_folder_that_is_refused_is_not_held(tmp_path: Path) -> None:
     """Opening fails behind the lock: the next to open must not be told that somebody writes there."""
     fill(tmp_path, record("0"))
-    with pytest.raises(StoreError, match="holds another run"), RunStore(tmp_path, {"fingerprint": "another"}):
+    with pytest.raises(StoreError, match="holds another run"), RunStore(tmp_path, run_header("another")):
         pass
     fill(tmp_path, record("1"))
     assert ids(read_records(tmp_path)[0]) == ["0", "1"]
@@ -232,7 +288,7 @@ def test_a_disk_that_fails_to_sync_keeps_nothing_of_the_batch(tmp_path: Path, mo
         with pytest.raises(StoreError, match="disk is full"):
             store.append([record("1")])
         with pytest.raises(StoreError, match="disk is full"):
-            store.finish({"runs": []})
+            store.finish(SUMMARY)
     assert path.read_bytes() == before
     assert not (tmp_path / "run/summary.json").exists()
     assert not list((tmp_path / "run").glob(".*.*")), "no temporary file is left"

@@ -26,13 +26,13 @@ def answered(name: str, right: range, *arguments: object) -> Path:
 def test_only_what_the_text_does_not_give_away_is_counted() -> None:
     text, listener = answered("text", range(12)), answered("listener", range(6, 16))
     run = alm("score", listener, "--solvable-by", text, "--json").run
-    found = run["metrics"]["beyond_text"]
+    found = run["metrics"]["accuracy_not_text_solvable"]
     assert (found["value"], found["n"]) == (4 / 8, 8)
     row = run["solver"]
     assert row == f"text only: replay[text] ({text.name[-16:-8]})", "its model and its run"
-    assert run["blind"][row]["accuracy"]["value"] == 12 / 20
-    assert run["over_blind"]["all"]["all"]["row"] == row
-    assert not run["over_blind"]["all"]["all"]["beaten"]
+    assert run["baselines"][row]["accuracy"]["value"] == 12 / 20
+    assert run["margins"]["all"]["all"]["baseline"] == row
+    assert not run["margins"]["all"]["all"]["significant"]
     assert alm("score", listener, "--json").run["metrics"] == run["metrics"], "it is stored with the items"
 
 
@@ -46,10 +46,10 @@ def test_a_run_names_its_solver_too_and_another_one_later() -> None:
 def test_options_are_matched_by_their_text() -> None:
     text = answered("text", range(20))
     circular = alm("run", "--model", "blind", "--tasks", "mmau", "--options", "circular", "--json").run
-    assert "beyond_text" not in circular["metrics"]
+    assert "accuracy_not_text_solvable" not in circular["metrics"]
     folder = Path("results/runs") / circular["run"]
     run = alm("score", folder, "--solvable-by", text, "--json").run
-    assert run["metrics"]["beyond_text"]["reason"] == f"{run['solver']} answers all {run['n']} items"
+    assert run["metrics"]["accuracy_not_text_solvable"]["reason"] == f"{run['solver']} answers all {run['n']} items"
     assert "asked several orders of each question" in refusal(alm("score", text, "--solvable-by", folder))
 
 
@@ -58,13 +58,13 @@ def test_items_answered_later_without_it_leave_no_half_a_row() -> None:
     some = {row["id"]: row["answer"] for row in questions(20)[:15]}
     listener = ("run", *replay(outputs(Path("some.json"), some)), "--tasks", "mmau", "--max-failures", "100%")
     first = alm(*listener, "--solvable-by", text, "--json").run
-    assert first["solver"] in first["blind"]
+    assert first["solver"] in first["baselines"]
     folder = Path("results/runs") / first["run"]
     lines = (folder / "samples.jsonl").read_text().splitlines(keepends=True)
     (folder / "samples.jsonl").write_text("".join(lines[:18]))
     ran = alm(*listener, "--json")
     assert "5 of 20 items have no prediction of 'text only: replay[text]" in ran.err
-    assert (ran.run["solver"], first["solver"] in ran.run["blind"]) == (None, False)
+    assert (ran.run["solver"], first["solver"] in ran.run["baselines"]) == (None, False)
     assert alm(*listener, "--solvable-by", text, "--json").run["solver"] == first["solver"]
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_fields
 from small_world import alm, mmau, only_run
 
 from alm_bench.core import Parsed, Sample, Scored
 from alm_bench.plugins import catalogue
 from alm_bench.records.run import Run, read_run
 from alm_bench.records.schema import Record
+from alm_bench.records.store import read_header
 from alm_bench.records.summary import summarise
 from alm_bench.reports import render
 from alm_bench.reports.comparison import build_comparison, compare, examples
@@ -81,16 +83,8 @@ def made(base: Run, name: str, errors: float) -> Run:
     records: dict[str, Record] = {
         item: replace(record, scores={NAME: values[record.index]}) for item, record in base.records.items()
     }
-    header = {
-        "task": {"name": "mmau", "version": 1},
-        "identity": {**base.summary["identity"], "label": name},
-        "data": {"kind": "real", "revision": base.summary["revision"]},
-        "blind_missing": {},
-        "spec": {"split": "test-mini", "limit": None, "decoding": base.summary["decoding"]},
-        "fingerprint": name,
-        "prompt": base.summary["prompt"],
-        "items": ITEMS,
-    }
+    header = read_header(base.folder)
+    header = replace_fields(header, identity=replace_fields(header.identity, label=name), fingerprint=name)
     folder = base.folder.parent / name
     return Run(folder, summarise(header, task, list(records.values()), name), records)
 
@@ -101,7 +95,7 @@ def task_of(name: str) -> Any:
 
 def test_the_lowest_is_best_and_margins_follow(runs: list[Run]) -> None:
     (section,) = build_sections(runs, task_of)
-    assert [run.summary["model"] for run in section.members] == ["good", "close", "poor"]
+    assert [run.summary.model for run in section.members] == ["good", "close", "poor"]
     rows = [{name: cell.text for name, cell in row.items()} for row in section.rows]
     assert rows[0]["against the best"] == "best"
     assert rows[1]["against the best"].startswith("tie (+")
@@ -112,7 +106,8 @@ def test_the_lowest_is_best_and_margins_follow(runs: list[Run]) -> None:
         assert "n.s." not in row["margin over text-only"]
     assert rows[0]["margin over text-only"].startswith("-")
     assert rows[2]["margin over text-only"].startswith("+0.")
-    beaten = {run.summary["model"]: run.summary["over_blind"]["all"]["all"]["beaten"] for run in runs}
+    margins = {run.summary.model: run.summary.text_margin for run in runs}
+    beaten = {model: margin is not None and margin.significant for model, margin in margins.items()}
     assert beaten == {"good": True, "close": True, "poor": False}
 
 
@@ -124,7 +119,7 @@ def test_its_heading_says_so_and_its_figures_are_no_percentages(runs: list[Run])
     assert re.search(r"\| close +\| 1\.01 tie", board)
     assert re.search(r"\| poor +\| 2\.90 ", board)
     card = render(build_run(runs[1].summary, "terminal"), "terminal", 80)
-    value = runs[1].summary["metrics"][NAME]["value"]
+    value = runs[1].summary.metrics[NAME].value
     assert f"errors (lower is better)  {value:.2f} [" in card
     assert "%" not in next(line for line in card.splitlines() if line.startswith("errors"))
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace as replace_fields
 from small_world import alm, mmau, only_run, outputs, questions, replay
 
+from alm_bench.core import Metric
 from alm_bench.plugins import catalogue
 from alm_bench.records.run import Run, read_run
 from alm_bench.reports import render
@@ -42,7 +44,11 @@ def run(tmp_path: Path) -> Run:
 
 
 def told(run: Run, **changes: Any) -> Run:
-    return replace(run, summary={**deepcopy(dict(run.summary)), **changes})
+    return replace(run, summary=replace_fields(deepcopy(run.summary), **changes))
+
+
+def replace_metric(run: Run, name: str, **changes: Any) -> None:
+    run.summary.metrics[name] = replace(run.summary.metrics[name], **changes)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +68,8 @@ def test_what_is_not_comparable_is_in_another_table(run: Run, change: dict[str, 
 
 def test_a_table_does_not_depend_on_the_order_of_runs(run: Run) -> None:
     worse, nothing = told(run, model="worse", fingerprint="0"), told(run, model="nothing", fingerprint="1")
-    worse.summary["metrics"]["accuracy"]["value"] = 0.01
-    nothing.summary["metrics"]["accuracy"].update({"value": None, "low": None, "high": None, "reason": "no items"})
+    replace_metric(worse, "accuracy", value=0.01)
+    replace_metric(nothing, "accuracy", value=None, low=None, high=None, reason="no items")
     runs = [worse, nothing, run]
     ((_, rows),) = tables(runs, task_of)
     assert [row["model"] for row in rows[:3]] == ["blind[first]", "worse", "nothing"]
@@ -97,7 +103,8 @@ def test_ties_with_the_best_and_rows_that_do_not_beat_the_blind_ones_are_marked(
 
 def test_runs_of_a_task_that_is_gone_have_their_summaries(run: Run) -> None:
     ((_, rows),) = tables([run], lambda name: None)
-    assert f"over {run.summary['over_blind']['all']['all']['row']}" in rows[0]["margin over text-only"]
+    assert run.summary.text_margin is not None
+    assert f"over {run.summary.text_margin.baseline}" in rows[0]["margin over text-only"]
 
 
 def test_withheld_answers_have_no_best(run: Run) -> None:
@@ -106,7 +113,7 @@ def test_withheld_answers_have_no_best(run: Run) -> None:
         for name, record in run.records.items()
     }
     withheld = replace(told(run), records=records, scores=None)
-    withheld.summary["metrics"]["accuracy"] = {"value": None, "low": None, "high": None, "n": 0, "reason": "withheld"}
+    withheld.summary.metrics["accuracy"] = Metric.missing("withheld")
     ((_, rows),) = tables([withheld], task_of)
     assert rows[0]["against the best"] == "-"
 
@@ -114,7 +121,7 @@ def test_withheld_answers_have_no_best(run: Run) -> None:
 def test_bounds_are_shown_where_they_differ_alone(run: Run) -> None:
     assert "chance-imputed" not in as_markdown([run], task_of)
     silent = told(run)
-    silent.summary["metrics"]["answered"]["value"] = 0.9
+    replace_metric(silent, "answered", value=0.9)
     assert "chance-imputed" in as_markdown([silent], task_of)
 
 
@@ -122,29 +129,29 @@ def test_the_csv_has_every_figure_of_the_summary(run: Run) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv([run]))))
     found = {(row["grouping"], row["key"], row["metric"]): row for row in rows}
     assert len(found) == len(rows)
-    expected = {("all", "all", name): metric for name, metric in run.summary["metrics"].items()}
-    for grouping, parts in [*run.summary["groups"].items(), ("blind", run.summary["blind"])]:
+    expected = {("all", "all", name): metric for name, metric in run.summary.metrics.items()}
+    for grouping, parts in [*run.summary.groups.items(), ("baseline", run.summary.baselines)]:
         for key, metrics in parts.items():
             expected |= {(grouping, key, name): metric for name, metric in metrics.items()}
-    for grouping, keys in run.summary["over_blind"].items():
-        expected |= {(grouping, key, "over_blind"): entry["lead"] for key, entry in keys.items()}
+    for grouping, keys in run.summary.margins.items():
+        expected |= {(grouping, key, "margin"): entry.margin for key, entry in keys.items()}
     assert set(found) == set(expected)
     for place, metric in expected.items():
         assert [found[place][k] for k in ("value", "low", "high", "n")] == [
-            "" if metric[k] is None else str(metric[k]) for k in ("value", "low", "high", "n")
+            "" if getattr(metric, k) is None else str(getattr(metric, k)) for k in ("value", "low", "high", "n")
         ]
-        assert (found[place]["run"], found[place]["model"]) == (run.summary["fingerprint"], "blind[first]")
+        assert (found[place]["run"], found[place]["model"]) == (run.summary.fingerprint, "blind[first]")
 
 
 @pytest.mark.parametrize(
     ("metric", "name", "text"),
     [
-        ({"value": 0.645, "low": 0.6148, "high": 0.674, "n": 9}, "accuracy", "64.5 [61.5, 67.4]"),
-        ({"value": 0.645, "low": 0.6148, "high": 0.674, "n": 9}, "official_accuracy", "64.50 [61.5, 67.4]"),
-        ({"value": 0.645, "low": 0.6148, "high": 0.674, "n": 9}, "answered", "64.5"),
-        ({"value": 0.25, "low": None, "high": None, "n": 9}, "accuracy", "25.0"),
-        ({"value": 0.0, "low": 0.0, "high": 0.1, "n": 9}, "accuracy", "0.0 [0.0, 10.0]"),
-        ({"value": None, "low": None, "high": None, "n": 0, "reason": "x"}, "accuracy", "n/a: x"),
+        (Metric(0.645, 0.6148, 0.674, 9), "accuracy", "64.5 [61.5, 67.4]"),
+        (Metric(0.645, 0.6148, 0.674, 9), "official_accuracy", "64.50 [61.5, 67.4]"),
+        (Metric(0.645, 0.6148, 0.674, 9), "answered", "64.5"),
+        (Metric(0.25, n=9), "accuracy", "25.0"),
+        (Metric(0.0, 0.0, 0.1, 9), "accuracy", "0.0 [0.0, 10.0]"),
+        (Metric.missing("x"), "accuracy", "n/a: x"),
         (None, "accuracy", "-"),
     ],
 )
@@ -157,11 +164,12 @@ def test_bars_in_a_cell_do_not_break_the_table() -> None:
 
 
 def test_the_overview_names_the_best_blind_row_and_a_partial_run(run: Run) -> None:
-    blind = {name: metrics["accuracy"]["value"] for name, metrics in run.summary["blind"].items()}
-    entry = run.summary["over_blind"]["all"]["all"]
-    assert entry["accuracy"] == pytest.approx(max(blind.values()))
-    assert blind[entry["row"]] == max(blind.values())
-    assert f"over {entry['row']}" in render([build_overview([run.summary])], "markdown")
+    blind = {name: metrics["accuracy"].value or 0.0 for name, metrics in run.summary.baselines.items()}
+    entry = run.summary.text_margin
+    assert entry is not None
+    assert entry.baseline_value == pytest.approx(max(blind.values()))
+    assert blind[entry.baseline] == max(blind.values())
+    assert f"over {entry.baseline}" in render([build_overview([run.summary])], "markdown")
     assert "mmau (demo) (partial)" in render(
         [build_overview([told(run, partial=True, data="demo").summary])], "markdown"
     )

@@ -74,7 +74,7 @@ def test_verdicts(adapter: Behind, verdict: str, told: str) -> None:
     found = check_audio(adapter)
     assert (found.verdict, told in found.reason) == (verdict, True), found.reason
     long = [*SECONDS] if verdict == "delivered" else []
-    assert [said.sound for said in found.said] == ["tone", "noise", "tone, again", "no clip", *long]
+    assert [answer.sound for answer in found.answers] == ["tone", "noise", "tone, again", "no clip", *long]
 
 
 def test_a_model_that_answers_anyhow_does_not_react() -> None:
@@ -131,7 +131,7 @@ HEARS = "str(float(abs(request.waves[0]).mean())) if request.waves else 'nothing
 def test_a_run_begins_with_the_proof_and_tells_of_it(tmp_path: Path) -> None:
     ran = run(tmp_path, HEARS, "--limit", 4)
     assert ran.status == 0, ran.err
-    assert ran.run["delivery"]["verdict"] == "delivered"
+    assert ran.run["audio_check"]["verdict"] == "delivered"
     asked = (tmp_path / "calls").read_text().split("\n")
     assert asked[:4] == ["probe-tone", "probe-noise", "probe-tone, again", "probe-no clip"]
     assert "delivered: answers to a tone and to noise differ" in alm("score", only_run(tmp_path / "runs")).out
@@ -156,7 +156,7 @@ def test_a_run_that_goes_on_is_proven_again(tmp_path: Path, before: str) -> None
     assert (ran.status, ran.out) == (1, "")
     assert "alm-bench: audio_not_delivered" in ran.err.splitlines()[-1]
     again = run(tmp_path, HEARS)
-    assert (again.status, again.run["delivery"]["verdict"]) == (0, "delivered")
+    assert (again.status, again.run["audio_check"]["verdict"]) == (0, "delivered")
 
 
 def test_what_hears_is_asked_by_itself() -> None:
@@ -192,7 +192,7 @@ def test_silence_stands_in_for_no_clip_where_that_is_refused() -> None:
     """It tells silence from sounds, which it calls one another's name."""
     found = check_audio(Behind(needs_a_clip(lambda r: "a sound" if level(r) else "silence"), counts=False))
     assert (found.verdict, found.reason) == ("delivered", "answers to a tone and to silence differ")
-    assert "silence" in [said.sound for said in found.said]
+    assert "silence" in [answer.sound for answer in found.answers]
     same = check_audio(Behind(needs_a_clip(lambda r: "a sound"), counts=False))
     assert same.verdict == "not checked", "whether it would say the same of no clip is not known"
     assert require_audio(Behind(needs_a_clip(lambda r: "a sound"), counts=False)).verdict == "not checked"
@@ -261,4 +261,4 @@ def test_the_bundled_model_gets_its_audio() -> None:
     ran = alm("check", "mellow", "--json")
     assert ran.status == 0, ran.err
     assert ran.json["verdict"] == "delivered"
-    assert [said["sound"] for said in ran.json["said"]] == [*SOUNDS, "tone, again", "no clip"]
+    assert [said["sound"] for said in ran.json["answers"]] == [*SOUNDS, "tone, again", "no clip"]

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 from small_world import alm, mmau, model, only_run, stored, tone
 
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding
 from alm_bench.plugins import catalogue
+from alm_bench.records.models import StoredDecoding, StoredIdentity, StoredSpec
 from alm_bench.runner.spec import RunSpec, fingerprint
 
 CARD = catalogue().task("mmau").card
@@ -25,6 +27,14 @@ def made(**changes: Any) -> str:
 
 def spec(**changes: Any) -> str:
     return made(spec=dataclasses.replace(SPEC, **changes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored"),
+    [(RunSpec, StoredSpec), (Decoding, StoredDecoding), (AdapterIdentity, StoredIdentity)],
+)
+def test_a_header_stores_every_field(kind: type[Any], stored: type[Struct]) -> None:
+    assert set(stored.__struct_fields__) == {field.name for field in dataclasses.fields(kind)}
 
 
 CHANGED = {

@@ -162,10 +162,11 @@ def test_missing_development_rows_are_named(data: Path, tmp_path: Path, log: Pat
 def test_a_twins_answers_are_a_blind_row(data: Path, tmp_path: Path, log: Path) -> None:
     ran = alm(*command(data, tmp_path, log, "--options", "shuffled")).run
     rows = stored(tmp_path / "runs" / ran["run"])
-    assert {row["blind"]["twin"] for row in rows} == {3}
+    assert {baseline["option"] for row in rows for baseline in row["baselines"] if baseline["name"] == "twin"} == {3}
     right = sum(row["target"] == 3 for row in rows) / len(rows)
     assert ran["blind"]["twin"]["accuracy"]["value"] == pytest.approx(right)
-    assert list(rows[0]["blind"]) == ["twin", "hypothesis only"], "the task's own row stays the text-only solver"
+    preferred = [baseline["name"] for baseline in rows[0]["baselines"]]
+    assert preferred == ["hypothesis only", "twin"], "the task's own row stays the text-only solver"
 
 
 def test_an_ablation_fits_once(data: Path, tmp_path: Path, log: Path) -> None:
@@ -182,7 +183,7 @@ def test_the_validation_split_can_be_asked_and_has_no_row_fitted_on_it(data: Pat
     ran = alm("run", "--model", "blind", *arguments)
     assert ran.status == 0, ran.err
     assert ran.run["n"] == 18
-    assert ran.run["blind"]["hypothesis only"]["accuracy"]["reason"] == "these are the rows that it is fitted on"
+    assert ran.run["baselines"]["hypothesis only"]["accuracy"]["reason"] == "these are the rows that it is fitted on"
 
 
 def test_cards_name_splits_that_there_are() -> None:

@@ -34,8 +34,8 @@ LAST = sum(row["answer"] == row["choices"][-1] for row in questions(20)) / 20
 def test_both_stand_side_by_side() -> None:
     run = alm(*asked(BODY, "--answer-by", "both", "--json")).run
     metrics = {name: metric["value"] for name, metric in run["metrics"].items()}
-    assert (metrics["accuracy"], metrics["by_text_sum"], metrics["by_text_mean"]) == (FIRST, LAST, LAST)
-    assert metrics["by_letter_sum"] == 0, "where all are alike none is chosen"
+    assert (metrics["accuracy"], metrics["text_ll"], metrics["text_ll_per_token"]) == (FIRST, LAST, LAST)
+    assert metrics["letter_ll"] == 0, "where all are alike none is chosen"
     assert metrics["official_accuracy"] == FIRST
     assert run["answer_by"] == "both"
     printed = alm("score", only_run(Path("results/runs"))).out
@@ -48,10 +48,10 @@ def test_likelihood_alone_stands_for_the_answer() -> None:
     assert run["metrics"]["accuracy"]["value"] == LAST
     assert run["status"]["ok"] == 20
     assert "official_accuracy" not in run["metrics"], "there is no text to match"
-    assert "unpicked" not in run["tables"]
+    assert "no_option" not in run["tables"]
     (folder,) = Path("results/runs").glob("*/run.json")
     record = stored(folder.parent)[0]
-    assert (record["text"], record["parsed"]["rule"]) == (None, "text_mean")
+    assert (record["text"], record["parsed"]["rule"]) == (None, "text_ll_per_token")
     assert record["likelihood"]["text"][0] == [-9.0, 2]
     again = alm("score", folder.parent, "--json").run
     assert again["metrics"] == run["metrics"]

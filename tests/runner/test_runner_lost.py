@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small_world import Ran, alm, mmau, model, only_run, stored
+from small_world import Ran, alm, mmau, model, only_run, run_header, stored
 
 from alm_bench.core import AlmBenchError, StoreLostError
 from alm_bench.records.store import RunStore
@@ -114,7 +114,7 @@ def test_workers_of_a_cluster_are_asked_nothing_more(tmp_path: Path) -> None:
 
 def test_a_store_that_lost_its_files_stays_lost(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    with RunStore(folder, {"fingerprint": "abc"}) as store:
+    with RunStore(folder, run_header()) as store:
         store.check()
         shutil.rmtree(folder)
         for _ in range(2):
@@ -127,7 +127,7 @@ def test_a_store_that_lost_its_files_stays_lost(tmp_path: Path) -> None:
 
 def test_where_inode_numbers_are_made_up_only_presence_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os.path, "samestat", lambda a, b: False)
-    with RunStore(tmp_path / "run", {"fingerprint": "abc"}) as store:
+    with RunStore(tmp_path / "run", run_header()) as store:
         store.check()
         (tmp_path / "run/samples.jsonl").unlink()
         with pytest.raises(StoreLostError, match=r"samples\.jsonl was removed"):

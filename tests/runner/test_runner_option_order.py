@@ -58,11 +58,11 @@ def test_a_model_that_takes_the_first_option_is_found_out() -> None:
     assert run["n"] == sum(len(row["choices"]) for row in questions(20))
     chance = sum(1 / len(row["choices"]) for row in questions(20)) / 20
     assert run["metrics"]["accuracy"]["value"] == pytest.approx(chance), "questions weigh alike"
-    assert run["metrics"]["all_right"]["value"] == 0
+    assert run["metrics"]["circular_accuracy"]["value"] == 0
     assert run["metrics"]["consistency"]["value"] == 0
     places = run["tables"]["positions"]["positions"]
     assert [place["accuracy"]["value"] for place in places] == [1, 0, 0, 0]
-    assert len({place["golds"] for place in places}) == 1
+    assert len({place["references"] for place in places}) == 1
     assert run["tables"]["positions"]["accuracy_test"]["p"] < 1e-3
     assert "circular" in alm("score", only_run(Path("results/runs"))).out
 
@@ -76,7 +76,7 @@ def test_a_model_that_knows_is_right_in_every_order() -> None:
     ).run
     right = [max(row["choices"]) == row["answer"] for row in questions(20)]
     assert run["n"] == sum(3 if len(row["choices"]) > 2 else 2 for row in questions(20))
-    assert run["metrics"]["all_right"]["value"] == run["metrics"]["accuracy"]["value"] == sum(right) / 20
+    assert run["metrics"]["circular_accuracy"]["value"] == run["metrics"]["accuracy"]["value"] == sum(right) / 20
     assert run["metrics"]["consistency"]["value"] == 1
     assert run["questions"] == 20
 
@@ -88,18 +88,18 @@ def test_entailment_is_graded_by_what_the_option_says() -> None:
     run = alm(*asked, "--options", "circular").run
     assert run["metrics"]["nacc"]["value"] == 1
     assert run["metrics"]["accuracy"]["value"] == pytest.approx(1 / 3)
-    assert run["blind"]["hypothesis only"]["accuracy"]["n"] == run["n"] == 5 * 3 * 4
+    assert run["baselines"]["hypothesis only"]["accuracy"]["n"] == run["n"] == 5 * 3 * 4
     given = alm(*asked).run
     for row in ("most frequent label", "hypothesis only"):
-        assert run["blind"][row]["accuracy"]["value"] == pytest.approx(given["blind"][row]["accuracy"]["value"])
+        assert run["baselines"][row]["accuracy"]["value"] == pytest.approx(given["baselines"][row]["accuracy"]["value"])
 
 
 def test_every_record_tells_how_its_options_were_moved() -> None:
     mmau(Path("data"), 3, clips=False)
     assert alm("run", "--model", "blind", "--tasks", "mmau", "--options", "circular").status == 0
     for record in stored(only_run(Path("results/runs"))):
-        asked = next(row for row in questions(3) if row["id"] == record["arranged"]["question"])
-        assert record["choices"] == [asked["choices"][place] for place in record["arranged"]["order"]]
+        asked = next(row for row in questions(3) if row["id"] == record["option_order"]["question"])
+        assert record["choices"] == [asked["choices"][place] for place in record["option_order"]["order"]]
         assert record["choices"][record["target"]] == asked["answer"]
         assert all(choice.lower() in record["prompt"].lower() for choice in record["choices"])
 

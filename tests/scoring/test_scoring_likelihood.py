@@ -10,17 +10,17 @@ LIKELIHOODS = {"text": [(-4.0, 1), (-6.0, 4), (-4.5, 1)], "letter": [(-1.0, 1), 
 def test_the_sum_prefers_short_options_and_the_mean_does_not() -> None:
     found = choices(SAMPLE, LIKELIHOODS)
     assert {way: parsed.index for way, parsed in found.items()} == {
-        "by_text_sum": 0,
-        "by_text_mean": 1,
-        "by_letter_sum": 0,
-        "by_letter_mean": 0,
+        "text_ll": 0,
+        "text_ll_per_token": 1,
+        "letter_ll": 0,
+        "letter_ll_per_token": 0,
     }
-    assert found["by_text_mean"].value == "A cat that purrs"
-    assert totals(LIKELIHOODS)["text_mean"] == [-4.0, -1.5, -4.5]
+    assert found["text_ll_per_token"].value == "A cat that purrs"
+    assert totals(LIKELIHOODS)["text_ll_per_token"] == [-4.0, -1.5, -4.5]
 
 
 def test_a_tie_is_no_choice_but_between_twins() -> None:
-    tied = choices(SAMPLE, {"text": [(-2.0, 1), (-2.0, 1), (-9.0, 1)]})["by_text_sum"]
+    tied = choices(SAMPLE, {"text": [(-2.0, 1), (-2.0, 1), (-9.0, 1)]})["text_ll"]
     assert (tied.status, tied.index) == ("ambiguous", None)
-    twins = choices(SAMPLE, {"text": [(-2.0, 1), (-3.0, 1), (-2.0, 1)]})["by_text_sum"]
+    twins = choices(SAMPLE, {"text": [(-2.0, 1), (-3.0, 1), (-2.0, 1)]})["text_ll"]
     assert (twins.status, twins.index) == ("ok", 0)

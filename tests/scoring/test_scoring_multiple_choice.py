@@ -60,30 +60,32 @@ def test_unanswered_as_chance_is_the_upper_bound() -> None:
     ]
     metrics = choice_metrics(rows)
     assert metrics["accuracy"].value == 0.25
-    assert metrics["chance_filled"].value == (1 + 0 + 1 / 2 + 2 / 4) / 4
+    assert metrics["accuracy_imputed"].value == (1 + 0 + 1 / 2 + 2 / 4) / 4
 
 
-def test_beyond_text_counts_what_the_last_solver_gets_wrong() -> None:
+def test_items_that_the_preferred_text_only_solver_gets_wrong_are_counted() -> None:
     rows = [
         replace(row(("a", "b"), 0, 0), blind={"words": 0, "text only": 1}),
         replace(row(("a", "c"), 1, 0), blind={"words": 0, "text only": 1}),
         replace(row(("a", "d"), 1, 1), blind={"words": 0, "text only": None}),
         replace(row(("a", "e"), 1, 0), blind={"words": 0, "text only": 0}),
     ]
+    assert text_solver(rows) is None, "no prediction is that of a solver unless it is named"
+    rows = [replace(one, text_solvers=("of some", "text only", "words")) for one in rows]
     assert text_solver(rows) == "text only"
-    found = companion_metrics(rows)["beyond_text"]
+    found = companion_metrics(rows)["accuracy_not_text_solvable"]
     assert (found.value, found.n) == (2 / 3, 3)
     assert text_solver([*rows, row(("a", "f"), 0, 0)]) is None, "one that not every item has says nothing"
     solved = [replace(one, blind={"words": one.sample.target}) for one in rows]
-    assert companion_metrics(solved)["beyond_text"].reason == "words answers all 4 items"
+    assert companion_metrics(solved)["accuracy_not_text_solvable"].reason == "words answers all 4 items"
 
 
 def test_options_that_were_scored_have_columns_of_their_own() -> None:
     scored = row(("a", "b"), 0, 0)
-    rows = [replace(scored, scores={**scored.scores, "by_text_sum": 0.0}), row(("a", "c"), 0, None, "error")]
+    rows = [replace(scored, scores={**scored.scores, "text_ll": 0.0}), row(("a", "c"), 0, None, "error")]
     found = companion_metrics(rows)
-    assert found["by_text_sum"].value == 0
-    assert (found["by_text_sum"].n, "by_letter_sum" in found) == (2, False)
+    assert found["text_ll"].value == 0
+    assert (found["text_ll"].n, "letter_ll" in found) == (2, False)
 
 
 def arranged(question: str, number: int, order: tuple[int, ...], said: int | None, count: int = 2) -> Scored:
@@ -105,7 +107,7 @@ def test_arrangements_of_a_question_weigh_as_one() -> None:
     assert clips(rows) == ["two"] * 2 + ["four"] * 4 + ["part"]
     assert mean_score(rows, "accuracy").value == pytest.approx((1 / 2 + 1 + 0) / 3)
     found = companion_metrics(rows)
-    assert (found["all_right"].value, found["all_right"].n) == (0.5, 2), (
+    assert (found["circular_accuracy"].value, found["circular_accuracy"].n) == (0.5, 2), (
         "a question of which an order is missing is in neither"
     )
     assert found["consistency"].value == pytest.approx((0 + 1) / 2)

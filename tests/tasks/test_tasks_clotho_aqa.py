@@ -75,7 +75,7 @@ def test_rows_majority_and_unanimity(data: Path) -> None:
 
 
 def test_blind_rows_by_hand(data: Path) -> None:
-    blind = asked(data, "yes", "yes", "yes", "dog")["blind"]
+    blind = asked(data, "yes", "yes", "yes", "dog")["baselines"]
     always_no = blind["always the more frequent of yes and no"]
     assert always_no["binary_accuracy"]["value"] == pytest.approx(5 / 9)
     assert always_no["majority_accuracy"]["value"] == pytest.approx(2 / 3)
@@ -125,8 +125,8 @@ def test_open_answers_have_caption_metrics_for_those_who_ask(data: Path) -> None
     # ROUGE-L by hand: one word of three ("dog is barking") is all of a reference, beta 1.2; the others are one.
     partly = (1 + 1.2**2) * (1 / 3) * 1 / (1 + 1.2**2 * (1 / 3))
     assert run["metrics"]["open_rouge_l"]["value"] == pytest.approx((partly + 1 + 1) / 3)
-    assert run["blind"]["always the most frequent word"].keys() == {"open_accuracy", *told}
-    assert run["blind"]["always the more frequent of yes and no"].keys().isdisjoint(told)
+    assert run["baselines"]["always the most frequent word"].keys() == {"open_accuracy", *told}
+    assert run["baselines"]["always the more frequent of yes and no"].keys().isdisjoint(told)
     binary = alm("run", *replay(Path("said.json")), *where, "--metrics", "cider", "--limit", "4")
     assert "open_cider" in binary.run["metrics"]
 
@@ -141,11 +141,11 @@ def test_without_open_questions_there_is_nothing_to_caption(data: Path) -> None:
 
 def test_the_lead_is_of_yes_and_no_alone(data: Path) -> None:
     run = asked(data, "yes", "no", "no", "cat")
-    lead = run["over_blind"]["all"]["all"]
-    assert (lead["row"], lead["score"]) == ("always the more frequent of yes and no", "binary_accuracy")
-    assert lead["lead"]["n"] == run["metrics"]["binary_accuracy"]["n"] == 3
+    lead = run["margins"]["all"]["all"]
+    assert (lead["baseline"], lead["metric"]) == ("always the more frequent of yes and no", "binary_accuracy")
+    assert lead["margin"]["n"] == run["metrics"]["binary_accuracy"]["n"] == 3
     assert lead["binary_accuracy"] == pytest.approx(5 / 9)
-    assert lead["lead"]["value"] == pytest.approx(8 / 9 - 5 / 9)
+    assert lead["margin"]["value"] == pytest.approx(8 / 9 - 5 / 9)
 
 
 def answered(sample: Sample, text: str | None) -> Scored:

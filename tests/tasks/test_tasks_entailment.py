@@ -44,18 +44,18 @@ def test_real_size_and_the_row_that_hears_nothing(
     ran = alm("run", "--model", "blind", "--tasks", task, *where, "--json")
     found = ran.run
     assert (ran.status, found["n"], found["revision"].split()[0]) == (0, items, "AudioEntailment")
-    hypothesis_only = found["blind"]["hypothesis only"]["accuracy"]
+    hypothesis_only = found["baselines"]["hypothesis only"]["accuracy"]
     assert floor <= hypothesis_only["value"] <= floor + 0.03, "figures far above would mean that golds leak"
     assert hypothesis_only["low"] < hypothesis_only["value"] < hypothesis_only["high"]
     assert found["metrics"]["accuracy"]["value"] == pytest.approx(1 / 3), "always 'definitely true'"
-    assert found["blind"]["most frequent label"]["accuracy"]["value"] == pytest.approx(1 / 3)
-    assert found["blind"]["uniform guess (expected)"]["accuracy"]["value"] == pytest.approx(1 / 4)
+    assert found["baselines"]["most frequent label"]["accuracy"]["value"] == pytest.approx(1 / 3)
+    assert found["baselines"]["uniform guess (expected)"]["accuracy"]["value"] == pytest.approx(1 / 4)
 
 
 def test_without_development_rows_the_row_says_why(tmp_path: Path) -> None:
     data = cle(tmp_path, development=0)
     found = alm("run", "--model", "blind", "--tasks", "cle", "--data", data, "--out", data / "runs", "--json").run
-    row = found["blind"]["hypothesis only"]["accuracy"]
+    row = found["baselines"]["hypothesis only"]["accuracy"]
     assert row["value"] is None
     assert "clotho_entailment_validation.csv is not there" in row["reason"]
 
@@ -167,7 +167,7 @@ def test_three_items_a_row_and_figures_of_a_run(tmp_path: Path) -> None:
     found = ran.run
     assert (ran.status, found["n"], found["status"]["ok"]) == (0, 15, 15)
     assert found["tables"]["confusion"]["counts"] == [[5, 0, 0, 0], [0, 5, 0, 0], [0, 2, 3, 0]]
-    assert found["metrics"].pop("beyond_text")["reason"] == "hypothesis only answers all 15 items"
+    assert found["metrics"].pop("accuracy_not_text_solvable")["reason"] == "hypothesis only answers all 15 items"
     assert {k: round(m["value"], 4) for k, m in found["metrics"].items()} == {
         "accuracy": 0.8667,
         "precision": 0.9048,  # (1 + 5/7 + 1) / 3
@@ -177,7 +177,7 @@ def test_three_items_a_row_and_figures_of_a_run(tmp_path: Path) -> None:
         "nacc": 1.0,
         "cacc": 0.6,
         "answered": 1.0,
-        "chance_filled": 0.8667,
+        "accuracy_imputed": 0.8667,
     }
     rows = stored(only_run(data / "runs"))
     assert {row["groups"]["clip"] for row in rows} == {"clip 0.wav", "clip 1.wav", "clip 2.wav"}

@@ -98,7 +98,7 @@ def test_blind_rows_of_the_newest_revision(shared: Path, tmp_path: Path) -> None
     assert round(percent(first["groups"]["domain"]["sound"]["accuracy"]), 2) == 49.25
     assert percent(longest["metrics"]["accuracy"]) == 39.4
     for found in (first, longest):  # and the same figures stand beside any model
-        blind = {name: percent(metrics["accuracy"]) for name, metrics in found["blind"].items()}
+        blind = {name: percent(metrics["accuracy"]) for name, metrics in found["baselines"].items()}
         assert blind["first option"] == 39.5
         assert blind["longest option"] == 39.4
         assert blind["uniform guess (expected)"] == pytest.approx(25.9, abs=0.05)
@@ -182,7 +182,7 @@ def test_withheld_answers_are_not_scored_as_wrong(tmp_path: Path) -> None:
     for name in ("accuracy", "official_accuracy"):
         assert (found["metrics"][name]["value"], found["metrics"][name]["reason"]) == (None, "answers are withheld")
     assert found["metrics"]["answered"]["value"] == 1
-    assert found["blind"] == {}
+    assert found["baselines"] == {}
 
 
 def test_the_submission_has_both_names_for_every_item(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_a_run_is_graded_by_the_exact_set_and_by_option(weather: str) -> None:
     assert metrics["option_precision"]["value"] == 1
     assert metrics["option_recall"]["value"] == pytest.approx(5 / 7)
     assert metrics["option_f1"]["value"] == pytest.approx(10 / 12)
-    assert ran.run["blind"]["uniform guess (expected)"]["accuracy"]["value"] == pytest.approx(1 / 15)
+    assert ran.run["baselines"]["uniform guess (expected)"]["accuracy"]["value"] == pytest.approx(1 / 15)
     assert ran.run["groups"]["size"]["1"]["accuracy"]["value"] == 0.5
     entries = stored(only_run(Path("results/runs")))
     assert [entry["targets"] for entry in entries] == [targets for targets, _ in ROWS]

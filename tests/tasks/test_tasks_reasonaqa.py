@@ -185,8 +185,8 @@ def test_multiple_choice_is_scored_and_what_cannot_be_is_counted(data: Path) -> 
     assert run["reasons"] == {UNREADABLE: 1, NO_GOLD: 1}
     assert run["metrics"]["accuracy"]["value"] == 0.5
     assert run["groups"]["taskname"]["clothov21"]["accuracy"]["value"] == 0.5
-    assert run["blind"]["uniform guess (expected)"]["accuracy"]["value"] == pytest.approx((1 / 3 + 1 / 2) / 2)
-    assert run["over_blind"]["all"]["all"]["accuracy"] == pytest.approx(0.5)
+    assert run["baselines"]["uniform guess (expected)"]["accuracy"]["value"] == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert run["margins"]["all"]["all"]["baseline_value"] == pytest.approx(0.5)
     assert [record["status"] for record in stored(only_run(Path("runs")))] == ["ok", "ok", "skipped", "skipped"]
 
 
@@ -211,11 +211,11 @@ def test_details_are_scored_as_captions_are(data: Path) -> None:
     run = alm("run", *replay(outputs(Path("said.json"), said)), "--tasks", "clotho-detail", *where).run
     assert (run["n"], run["main"]) == (2, "cider")
     assert run["metrics"]["rouge_l"]["value"] == pytest.approx(1)
-    assert run["blind"]["another item's reference"]["rouge_l"]["value"] < 0.4
-    lead = run["over_blind"]["all"]["all"]
-    assert (lead["row"], lead["score"]) == ("another item's reference", "cider")
-    assert lead["lead"]["value"] == pytest.approx(
-        run["metrics"]["cider"]["value"] - run["blind"]["another item's reference"]["cider"]["value"]
+    assert run["baselines"]["another item's reference"]["rouge_l"]["value"] < 0.4
+    lead = run["margins"]["all"]["all"]
+    assert (lead["baseline"], lead["metric"]) == ("another item's reference", "cider")
+    assert lead["margin"]["value"] == pytest.approx(
+        run["metrics"]["cider"]["value"] - run["baselines"]["another item's reference"]["cider"]["value"]
     )
 
 

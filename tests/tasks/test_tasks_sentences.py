@@ -70,7 +70,7 @@ def test_captions_are_scored_against_five_references() -> None:
     run = asked("audiocaps", audiocaps(Path("data")), {f"clip{n}": sound for n, sound in enumerate(SOUNDS)})
     assert (run["n"], run["main"]) == (6, "cider")
     assert run["metrics"]["rouge_l"]["value"] == pytest.approx(1)
-    assert run["metrics"]["cider"]["value"] > run["blind"]["another item's reference"]["cider"]["value"]
+    assert run["metrics"]["cider"]["value"] > run["baselines"]["another item's reference"]["cider"]["value"]
     assert run["metrics"]["cider"]["low"] is not None
 
 
@@ -197,7 +197,7 @@ def test_the_blind_row_shares_no_clip_with_its_item() -> None:
     run = asked("cld-1", cld(Path("data")), texts)
     assert run["metrics"]["rouge_l"]["value"] == pytest.approx(1)
     # "audio 1 ... audio 2" alone is in every answer
-    assert run["blind"]["another item's reference"]["rouge_l"]["value"] < 0.7
+    assert run["baselines"]["another item's reference"]["rouge_l"]["value"] < 0.7
 
 
 # As many sounds as a verdict takes.
@@ -251,16 +251,16 @@ def test_leads_are_by_the_metric_that_items_are_compared_by() -> None:
     data = audiocaps(Path("data"))
     said = {f"clip{n}": sound for n, sound in enumerate(SOUNDS)}
     run = asked("audiocaps", data, said)
-    lead, blind = run["over_blind"]["all"]["all"], run["blind"]["another item's reference"]["cider"]
-    assert (lead["row"], lead["score"], lead["beaten"]) == ("another item's reference", "cider", True)
+    lead, blind = run["margins"]["all"]["all"], run["baselines"]["another item's reference"]["cider"]
+    assert (lead["baseline"], lead["metric"], lead["significant"]) == ("another item's reference", "cider", True)
     assert lead["cider"] == pytest.approx(blind["value"])
-    assert lead["lead"]["value"] == pytest.approx(run["metrics"]["cider"]["value"] - blind["value"])
+    assert lead["margin"]["value"] == pytest.approx(run["metrics"]["cider"]["value"] - blind["value"])
     deaf = asked("audiocaps", data, dict.fromkeys(said, "nothing"), "--fresh")
-    assert not deaf["over_blind"]["all"]["all"]["beaten"]
+    assert not deaf["margins"]["all"]["all"]["significant"]
     (board,) = (alm("leaderboard", "--out", "runs").out,)
     assert "by CIDEr over another item's reference" in board
     alone = asked("audiocaps", data, {"clip0": SOUNDS[0]}, "--limit", "1")
-    assert alone["over_blind"] == {}, "no other item to take a sentence from"
+    assert alone["margins"] == {}, "no other item to take a sentence from"
 
 
 def test_a_lead_needs_a_metric_that_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +270,7 @@ def test_a_lead_needs_a_metric_that_can_be_had(monkeypatch: pytest.MonkeyPatch) 
     where = ("--task-arg", "audiocaps.metrics=spice")
     run = asked("audiocaps", audiocaps(Path("data")), said, *where)
     assert run["metrics"]["spice"]["value"] is None
-    assert run["over_blind"] == {}
+    assert run["margins"] == {}
 
 
 def test_metrics_are_chosen_for_all_tasks_at_once() -> None:

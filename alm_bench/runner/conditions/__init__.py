@@ -11,7 +11,7 @@ from alm_bench.core.errors import UsageError
 from alm_bench.core.registry import Registry, check_subclass, load_registry
 from alm_bench.runner.conditions.base import Change, Condition
 
-__all__ = ["CLEAN", "Change", "Condition", "condition_classes", "read_condition"]
+__all__ = ["CLEAN", "Change", "Condition", "condition_classes", "condition_version", "read_condition"]
 
 CLEAN = "clean"
 """The condition of ordinary runs, which changes nothing."""
@@ -23,6 +23,12 @@ GROUP = "alm_bench.conditions"
 def condition_classes() -> Registry[type[Condition]]:
     """Return all conditions by kind. Raises UsageError for a kind that is defined twice."""
     return load_registry("condition", __name__, "CONDITIONS", GROUP, lambda cls: cls.kind, check_subclass(Condition))
+
+
+def condition_version(name: str) -> str | None:
+    """Return the version of the condition of a name such as `snr:20`; None for one of this package that declares
+    none."""
+    return condition_classes().versions.get(name.partition(":")[0])
 
 
 def read_condition(name: str, seed: int = 0, repeat: int = 0) -> Condition:

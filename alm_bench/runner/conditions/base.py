@@ -35,6 +35,10 @@ class Condition:
     title: ClassVar[str] = ""
     """One sentence that says what is changed."""
 
+    version: ClassVar[str | int | None] = None
+    """Raised with every change of what the condition does: runs under another version are other runs. Default, for
+    conditions of installed packages: a hash of the module that defines the class."""
+
     examples: ClassVar[tuple[str, ...]] = ()
     """Complete names for error messages and lists; default: the kind itself. The parameter follows a colon."""
 

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from alm_bench.core import Adapter, AnswerBy, Decoding, Output, Status
-from alm_bench.records.schema import AUDIO_SKIPPED, Record, complete_record
+from alm_bench.records.grading import complete_record
+from alm_bench.records.schema import Record
 from alm_bench.runner.conditions import Condition
 from alm_bench.runner.inference import MemoryShortage, asking, predict_bisecting
 from alm_bench.runner.loader import LoadedRequest
@@ -75,9 +76,11 @@ def report_unusable_clip(ready: LoadedRequest) -> Answer:
 
 
 def make_record(plan: Plan, answer: Answer) -> Record:
-    """The item as it is stored."""
-    pending = replace(plan.pending[answer.index], touched=answer.touched)
+    """Return the item as it is stored."""
+    item = plan.items[answer.index]
     if answer.output is None:
         status: Status = "skipped" if plan.spec.missing_audio == "skip" else "error"
-        return replace(pending, status=status, reason=AUDIO_SKIPPED + (answer.audio_error or ""))
-    return complete_record(replace(pending, seconds=round(answer.seconds, 4), reason=None), answer.output, plan.task)
+        reason = f"audio: {answer.audio_error}"
+        return item.record(status, reason=reason, unusable_clip=True, preprocessing=answer.touched)
+    seconds = round(answer.seconds, 4)
+    return complete_record(item, answer.output, plan.task, preprocessing=answer.touched, seconds=seconds)

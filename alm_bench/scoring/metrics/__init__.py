@@ -6,7 +6,7 @@ knows a metric by its name: a metric without a specification is printed as a per
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -29,6 +29,7 @@ __all__ = [
     "mean_score",
     "metric_spec",
     "metric_specs",
+    "metric_versions",
     "score_sentences",
     "sort_metrics",
 ]
@@ -75,6 +76,12 @@ def metric_spec(name: str) -> MetricSpec:
     if name not in specs and name.startswith(OPEN) and base is not None and base.compute is not None:
         return _of_open_questions(base)
     return specs.get(name) or MetricSpec(name=name, title=name.replace("_", " "))
+
+
+def metric_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those metrics that have one: metrics of installed packages."""
+    known = _registry().versions
+    return {name: known[name.removeprefix(OPEN)] for name in names if name.removeprefix(OPEN) in known}
 
 
 def computable_spec(name: str) -> MetricSpec:

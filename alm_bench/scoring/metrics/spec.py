@@ -29,6 +29,10 @@ class MetricSpec:
     description: str = ""
     """One sentence, with the source (paper, equation)."""
 
+    version: str | int | None = None
+    """Raised with every change of what the metric computes: values of different versions are not compared. Default,
+    for metrics of installed packages: a hash of the module that the entry point names."""
+
     scale: Scale = "percent"
     """Whether a stored value is a fraction that is printed as a percentage, or a number printed as it is."""
 

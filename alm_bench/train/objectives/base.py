@@ -72,6 +72,10 @@ class Objective(nn.Module, ABC):
     title: ClassVar[str] = ""
     """One sentence that says what is minimised."""
 
+    version: ClassVar[str | int | None] = None
+    """Raised with every change of the loss or the batches: training is not resumed under another version. Default, for
+    objectives of installed packages: a hash of the module that defines the class."""
+
     takes_encoded: ClassVar[bool] = False
     """Whether batches may hold a frozen encoder's outputs (`StageData.encoded`), computed once per clip, in place of
     log-mels."""

@@ -1,0 +1,81 @@
+"""From a model's output to the record of an item: status, parsed answer and scores."""
+
+from dataclasses import replace
+from functools import partial
+
+from alm_bench.core import NOTHING, Output, Parsed, Status, Task
+from alm_bench.core.foreign import storable
+from alm_bench.records.extra import find_fault
+from alm_bench.records.schema import PlannedItem, Record
+from alm_bench.scoring.likelihood import MAIN, choices
+
+
+def complete_record(
+    item: PlannedItem,
+    output: Output,
+    task: Task,
+    *,
+    preprocessing: tuple[str, ...] = (),
+    seconds: float | None = None,
+) -> Record:
+    """Return the record of an item after the model's call: a failed call is an error, an answer is graded.
+
+    An output is an error too if the adapter put beside it what cannot be stored as JSON, or an impossible cost or
+    count. What a failed call left (a text whose options could not be scored) is kept beside the reason.
+    """
+    if (fault := find_fault(output.extra)) is not None:
+        output = replace(output, error=f"the model's reply has {fault}", refusal=None, extra=NOTHING)
+    text = None if output.text is None else storable(output.text)
+    extra = {**output.extra, **({"truncated": True} if output.truncated else {})} or NOTHING
+    outcome = partial(
+        item.record, preprocessing=preprocessing, seconds=seconds, extra=extra, likelihood=output.likelihood
+    )
+    if output.refusal is not None:
+        return outcome("refused", reason=_one_line(output.refusal))
+    if output.error is not None or (text is None and not output.likelihood):
+        if item.sample.skip is not None and not item.sample.choices:  # options that cannot be read, to be scored
+            return outcome("skipped", text=text, reason=item.sample.skip)
+        return outcome("error", text=text, reason=_one_line(output.error or "the model returned no text"))
+    return grade_record(outcome("ok", text=text), task)
+
+
+def grade_record(record: Record, task: Task) -> Record:
+    """Return the record with its text parsed and graded: status, parsed answer and scores follow from what is stored.
+
+    Each way of scoring options by likelihood has a score of its own; where no text was written, one of them stands for
+    the answer.
+    """
+    if record.status == "error":
+        return replace(record, parsed=None, scores={})
+    ways = choices(record.sample, record.likelihood)
+    # The likeliest option is no text to compare with: of its grades, accuracy alone means something.
+    graded = {way: task.grade(record.sample, "", parsed) for way, parsed in ways.items()}
+    scores = {way: grades["accuracy"] for way, grades in graded.items() if "accuracy" in grades}
+    if record.text is not None:
+        parsed = task.parse(record.sample, record.text)
+        scores |= task.grade(record.sample, record.text, parsed)
+    elif ways:
+        parsed = ways[MAIN]
+        scores |= {"accuracy": scores[MAIN]} if MAIN in scores else {}
+    else:
+        return replace(record, parsed=None, scores={})
+    status, reason = _find_status(record, parsed)
+    return replace(record, parsed=parsed, scores=scores, status=status, reason=reason)
+
+
+def _find_status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
+    if record.sample.skip is not None:
+        return "skipped", record.sample.skip
+    if parsed.status == "ok":
+        return "ok", None
+    if parsed.status == "refused":
+        return "refused", None
+    if record.extra.get("truncated"):
+        return "truncated", "the token limit ended the text before an answer"
+    if parsed.status == "truncated":
+        return "truncated", "the text breaks off before an answer"
+    return "unparsed", parsed.rule if parsed.status == "unparsed" else parsed.status
+
+
+def _one_line(text: str) -> str:
+    return " ".join(storable(text).split())[:500]

@@ -1,0 +1,143 @@
+"""Files of schema version 1, which alm-bench 0.1.0 wrote: their content with the keys of version 2.
+
+Nothing is computed: the figures of a run are those that were stored. docs/changes.md lists the names.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+VERSION = 1
+
+METRICS = {
+    "chance_filled": "accuracy_imputed",
+    "beyond_text": "accuracy_not_text_solvable",
+    "all_right": "circular_accuracy",
+    "by_text_sum": "text_ll",
+    "by_text_mean": "text_ll_per_token",
+    "by_letter_sum": "letter_ll",
+    "by_letter_mean": "letter_ll_per_token",
+}
+"""Names of metrics that version 2 renamed."""
+
+_RUN_KEYS = {"blind": "baselines", "over_blind": "margins", "touched": "preprocessing", "delivery": "audio_check"}
+_RECORD_KEYS = {
+    "blind": "baselines",
+    "heard": "clip_sizes",
+    "touched": "preprocessing",
+    "arranged": "option_order",
+}
+
+_SOLVER = "text only: "
+"""What the names of text-only runs began with, among the predictions of baselines."""
+
+_UNUSABLE_CLIP = "audio: "
+"""What the reasons of items began with whose clips could not be used."""
+
+
+def upgrade_header(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a `run.json` of version 1 as version 2 has it."""
+    found = _rename(value, {"blind_missing": "baselines_missing", "delivery": "audio_check"})
+    return dict(_change(found, prompt=_upgrade_prompt, audio_check=_upgrade_audio_check))
+
+
+def upgrade_summary(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a `summary.json` of version 1 as version 2 has it."""
+    return dict(_change(value, runs=lambda runs: [_upgrade_run(run) for run in runs] if _is_list(runs) else runs))
+
+
+def upgrade_item_scores(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of an `item_scores.json` of version 1 as version 2 has it."""
+    return dict(_rename(value, {"blind": "baselines"}))
+
+
+def is_record(value: Any) -> bool:
+    """Tell whether a line of `samples.jsonl` is of version 1: lines do not name their version."""
+    return isinstance(value, Mapping) and "blind" in value and "baselines" not in value
+
+
+def upgrade_record(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a line of `samples.jsonl` of version 1 as version 2 has it."""
+    reason = value.get("reason")
+    found = _change(_rename(value, _RECORD_KEYS), scores=_upgrade_metrics, baselines=_upgrade_predictions)
+    return {**found, "unusable_clip": isinstance(reason, str) and reason.startswith(_UNUSABLE_CLIP)}
+
+
+def _rename(value: Any, names: Mapping[str, str]) -> Any:
+    """Return an object with other names of its keys. What is no object stays: its type says what is wrong with it."""
+    return {names.get(key, key): part for key, part in value.items()} if isinstance(value, Mapping) else value
+
+
+def _change(value: Any, **changes: Callable[[Any], Any]) -> Any:
+    """Return an object with changed values of those keys that it has."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: changes[key](part) if key in changes else part for key, part in value.items()}
+
+
+def _change_each(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return an object with all its values changed."""
+    return {key: change(part) for key, part in value.items()} if isinstance(value, Mapping) else value
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _upgrade_name(value: Any) -> Any:
+    return METRICS.get(value, value) if isinstance(value, str) else value
+
+
+def _upgrade_metrics(value: Any) -> Any:
+    return _rename(value, METRICS)
+
+
+def _upgrade_predictions(value: Any) -> Any:
+    """The last prediction was that of the text-only solver; in version 2 it is the first."""
+    if not isinstance(value, Mapping):
+        return value
+    found = [{"name": name, "option": option, "is_run": name.startswith(_SOLVER)} for name, option in value.items()]
+    return found[::-1]
+
+
+def _upgrade_prompt(value: Any) -> Any:
+    """The id was made of the task and the prompt set; of replays neither is known."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("id"), str):
+        return value
+    _, slash, name = value["id"].rpartition("/")
+    return {**value, "name": name if slash else None}
+
+
+def _upgrade_audio_check(value: Any) -> Any:
+    return _rename(value, {"said": "answers"})
+
+
+def _upgrade_run(run: Any) -> Any:
+    return _change(
+        _rename(run, _RUN_KEYS),
+        main=_upgrade_name,
+        metrics=_upgrade_metrics,
+        groups=lambda groups: _change_each(groups, lambda keys: _change_each(keys, _upgrade_metrics)),
+        baselines=lambda rows: _change_each(rows, _upgrade_metrics),
+        margins=lambda groups: _change_each(groups, lambda keys: _change_each(keys, _upgrade_margin)),
+        prompt=_upgrade_prompt,
+        audio_check=_upgrade_audio_check,
+        tables=_upgrade_tables,
+    )
+
+
+def _upgrade_margin(entry: Any) -> Any:
+    """The value of the baseline stood under the name of the metric."""
+    if not isinstance(entry, Mapping):
+        return entry
+    metric = entry.get("score", "accuracy")
+    names = {"row": "baseline", str(metric): "baseline_value", "lead": "margin", "beaten": "significant"}
+    return {**_rename(entry, names), "metric": _upgrade_name(metric)}
+
+
+def _upgrade_tables(tables: Any) -> Any:
+    found = _rename(tables, {"unpicked": "no_option"})
+    return _change(found, positions=lambda table: _change(table, positions=_upgrade_positions))
+
+
+def _upgrade_positions(rows: Any) -> Any:
+    return [_rename(row, {"golds": "references"}) for row in rows] if _is_list(rows) else rows
