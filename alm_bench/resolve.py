@@ -9,6 +9,7 @@ from alm_bench.core import AudioRef, DataError, DataRoot, UsageError
 from alm_bench.core.options import one_of
 
 if TYPE_CHECKING:
+    from alm_bench.demo import DemoRoot
     from alm_bench.plugins import TaskEntry
 
 
@@ -53,7 +54,7 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
             raise UsageError(
                 f"task {entry.card.name}: annotations= names real questions, --data demo does not go with it"
             )
-        return _demo()
+        return find_demo(entry)
     if choice != "auto":
         if not Path(choice).is_dir():
             raise DataError(f"--data {choice}: no such folder (known besides a folder: auto, demo, hub)")
@@ -64,13 +65,20 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
             return root
     if annotations:
         return LocalRoot(Path(annotations).expanduser().parent)
-    return _demo()
+    if entry.demo() is None:  # the error names the files that are missing, and where to get them
+        return LocalRoot(next(iter(data_folders()), Path("data")))
+    return find_demo(entry)
 
 
-def _demo() -> DataRoot:
+def find_demo(entry: "TaskEntry") -> "DemoRoot":
+    """The demo data of a task, written now if they are not there yet. Raises UsageError for a task that has none,
+    StoreError where they cannot be written."""
     from alm_bench.demo import demo_root
 
-    return demo_root()
+    demo = entry.demo()
+    if demo is None:
+        raise UsageError(f"task {entry.card.name} has no demo data: name a folder with --data")
+    return demo_root(demo)
 
 
 def split_names(text: str, what: str) -> list[str]:
