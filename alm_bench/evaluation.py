@@ -142,7 +142,7 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
     its own questions."""
     jobs = [job for asked, jobs in members if not asked.entry.is_replay for job in jobs]
     for name in dict.fromkeys(job.spec.task for job in jobs if job.data.kind == "demo" and not job.data_named):
-        print_notice(f"{name}: no real data found, running on the built-in demo world (see `alm-bench data info`)")
+        print_notice(f"{name}: no real data found, using the built-in demo data (see `alm-bench data info`)")
 
 
 def settle(asked: RunOptions) -> "tuple[list[Job], Adapter]":

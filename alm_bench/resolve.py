@@ -20,7 +20,7 @@ def metrics_of(tasks: Sequence[str], metrics: str) -> dict[str, str]:
 
     scored = [name for name in tasks if "metrics" in catalogue().task(name).takes()]
     if not scored:
-        raise UsageError(f"--metrics: none of {', '.join(tasks)} is answered in sentences")
+        raise UsageError(f"--metrics: none of {', '.join(tasks)} is a captioning or open-ended task")
     return dict.fromkeys(scored, metrics.replace(",", "+"))
 
 
@@ -28,7 +28,7 @@ def data_folders() -> list[Path]:
     """Where `--data auto` looks, in order."""
     named = os.environ.get("ALM_BENCH_DATA")
     if named and not Path(named).is_dir():
-        raise DataError(f"ALM_BENCH_DATA names {named}, which is no folder: unset it or name one")
+        raise DataError(f"ALM_BENCH_DATA names {named}, which is not a folder: unset it or name one")
     return [Path(named)] if named else [folder for folder in (Path("data"),) if folder.is_dir()]
 
 
@@ -47,12 +47,14 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     if choice == "hub":
         if split not in entry.card.hub:
             known = ", ".join(entry.card.hub) or "none"
-            raise UsageError(f"task {entry.card.name} has no hub data set for split {split}; splits there: {known}")
+            raise UsageError(
+                f"{entry.card.name} has no data set on the Hugging Face hub for split {split}; splits there: {known}"
+            )
         return hub_root(entry.card.hub[split])
     if choice == "demo":
         if annotations:
             raise UsageError(
-                f"task {entry.card.name}: annotations= names real questions, --data demo does not go with it"
+                f"task {entry.card.name}: annotations= names a file of questions, which does not go with --data demo"
             )
         return find_demo(entry)
     if choice != "auto":

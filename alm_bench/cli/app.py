@@ -76,11 +76,17 @@ def _root(
     pass
 
 
+def _complete_commands(group: typer.Typer) -> None:
+    """Give every command of a group the global options and a plain help text."""
+    for one in (*group.registered_commands, group.registered_callback):
+        if one is not None and one.callback is not None:
+            one.callback = add_global_options(one.callback)
+    for command in group.registered_commands:
+        command.cls = PlainCommand
+
+
 for _group in (app, train.app, data.app, new.app):
-    for _command in _group.registered_commands:
-        _command.callback, _command.cls = add_global_options(_command.callback), PlainCommand
-    if _group.registered_callback is not None:
-        _group.registered_callback.callback = add_global_options(_group.registered_callback.callback)
+    _complete_commands(_group)
 
 
 # Typer exports the errors that a command may raise, but not their base, which the parser itself raises.

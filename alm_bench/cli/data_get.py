@@ -78,7 +78,7 @@ def _tasks(
     if not names:
         raise UsageError("data get names no task: give tasks, a collection, all, or spice")
     if SPICE in names:
-        raise UsageError("data get spice is asked for by itself: it does not go into a data folder")
+        raise UsageError("spice cannot be combined with tasks: its files do not go into a data folder")
     if names == ["all"]:
         every = [entry for _, entry in sorted(catalogue().tasks.items())]
         entries = [entry for entry in every if split is None or split in entry.card.splits]

@@ -213,7 +213,7 @@ def _check_alone(config: Path, model: list[str] | None, values: Mapping[str, Any
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(
             f"{flags} beside --config {config}: expected only --dry-run, --out, --fresh and --json there, the rest "
-            "belongs into the file"
+            "belongs in the file"
         )
 
 

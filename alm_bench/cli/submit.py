@@ -50,7 +50,7 @@ def submit(
     if not isinstance(plugin, Submits):
         raise UsageError(f"task {header['task']['name']} has no official submission")
     if (order := header["spec"].get("options", "given")) != "given":
-        raise UsageError(f"{folder.name} was asked with {order} options, expected a run with --options given")
+        raise UsageError(f"{folder.name} is a run with --options {order}, expected one with --options given")
     records, _ = read_records(folder)
     source = annotations or Path(header["data"]["annotations"])
     value = plugin.submission([record.scored() for record in records], source)

@@ -215,7 +215,7 @@ def training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetRows:
     Raises UsageError for fewer than 60 rows, which could not hold every kind.
     """
     if n < _LEAST:
-        raise UsageError(f"the demo world makes at least {_LEAST} training rows, {n} were asked for")
+        raise UsageError(f"the demo data have at least {_LEAST} training rows, {n} were asked for")
     captioned, entailing = _FOLDERS[split]
     made = DatasetRows()
     opened, noted, heard, described, texts, tier = (round(share * n) for share in (0.14, 0.2, 0.08, 0.08, 0.02, 0.017))

@@ -112,7 +112,7 @@ def _demo(config: DataConfig) -> Source:
 
     made = training_rows(config.rows or 20_000, split=config.split)
     root = training_root(made)
-    return Source(config, _rows(made.rows, root, "the demo world", config), root)
+    return Source(config, _rows(made.rows, root, "the demo data", config), root)
 
 
 def _file(config: DataConfig) -> Source:

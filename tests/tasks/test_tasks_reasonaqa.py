@@ -231,7 +231,7 @@ def test_metrics_are_an_option_of_details_alone(data: Path) -> None:
     runs = alm(*asked, "--tasks", "reasonaqa").json["runs"]
     assert [run["task"] for run in runs] == ["clotho-mcq", "clotho-detail", "audiocaps-mcq", "audiocaps-detail"]
     assert ["cider" in run["metrics"] for run in runs] == [False, True, False, True]
-    assert "none of clotho-mcq is answered in sentences" in refusal(alm(*asked, "--tasks", "clotho-mcq"))
+    assert "none of clotho-mcq is a captioning or open-ended task" in refusal(alm(*asked, "--tasks", "clotho-mcq"))
     with pytest.raises(UsageError, match="task clotho-mcq has no option 'metrics'; known: none"):
         catalogue().task("clotho-mcq").create({"metrics": "cider"})
 
