@@ -85,3 +85,14 @@ def test_scripts_for_shells_are_printed(shell: str, monkeypatch: pytest.MonkeyPa
     assert ran.status == 0, ran.err
     assert "_ALM_BENCH_COMPLETE" in ran.out
     assert "alm-bench" in ran.out
+
+
+def test_models_of_other_packages_are_completed_without_importing_them(
+    offered: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "site/acme_models-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-models\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[alm_bench.adapters]\nacme-ears = acme_models_of_nobody:Ears\n")
+    monkeypatch.syspath_prepend(info.parent)
+    assert offered("alm-bench run --model acme") == ["acme-ears"]  # type: ignore[operator]

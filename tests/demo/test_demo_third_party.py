@@ -1,15 +1,19 @@
 """Demo data of a task of another package, and tasks that have none."""
 
 import importlib
+import json
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_world import alm, refusal
 
 from alm_bench.core import UsageError
+from alm_bench.demo import demo_root
 from alm_bench.plugins import TaskEntry, catalogue
 from alm_bench.resolve import find_demo, resolve_data
 
@@ -63,3 +67,14 @@ def test_a_split_without_demo_data_names_the_missing_file(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     command = ("run", "--model", "blind", "--tasks", "clotho_aqa", "--data", "demo", "--split", "val")
     assert "found no clotho_aqa/clotho_aqa_val.csv" in refusal(alm(*command))
+
+
+def test_the_example_of_the_documentation_makes_demo_data(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/extending.md").read_text(encoding="utf-8")
+    (example,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "DEMO = Demo(" in block]
+    names: dict[str, Any] = {}
+    exec(example, names)
+    root = demo_root(names["DEMO"], tmp_path)
+    rows = json.loads((root.path / "birds/test.json").read_text(encoding="utf-8"))
+    assert len(rows) == 20
+    assert all(root.scene(f"birds/{row['file']}").types >= {row["answer"]} for row in rows)
