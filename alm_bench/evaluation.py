@@ -1,6 +1,7 @@
 """The one way from names to stored runs: resolve, plan, execute, summarise. The command line, the Python interface and
 suites call it; how progress is shown is the caller's."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from alm_bench.core import UsageError
-from alm_bench.core.escape import print_notice
+from alm_bench.core.escape import print_detail, print_notice
 from alm_bench.core.options import answer_tags, pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt
 from alm_bench.plugins import catalogue
@@ -133,7 +134,9 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     task.files(root, split)
     spec = asked.spec(name, split, root.kind, entry.card.max_new_tokens, options)
     named = asked.data != "auto" or "annotations" in options
-    return Job(spec, task, root, pick_prompt(entry.prompts(), asked.prompts, name), named)
+    prompt = pick_prompt(entry.prompts(), asked.prompts, name)
+    print_detail(f"{name}: split {split}, {root.kind} data in {root.path}, prompt set {prompt.id}")
+    return Job(spec, task, root, prompt, named)
 
 
 def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
@@ -141,7 +144,7 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
     its own questions."""
     jobs = [job for asked, jobs in members if not asked.entry.abilities.is_replay for job in jobs]
     for name in dict.fromkeys(job.spec.task for job in jobs if job.data.kind == "demo" and not job.data_named):
-        print_notice(f"{name}: no real data found, running on the built-in demo world (see `alm-bench data info`)")
+        print_notice(f"{name}: no real data found, using the built-in demo data (see `alm-bench data info`)")
 
 
 def settle(asked: RunOptions) -> "tuple[list[Job], Adapter]":
@@ -194,7 +197,9 @@ class _Models:
         recipe = asked.recipe()
         if self._adapter is None or recipe != self._recipe:
             self.close()  # two large models do not fit beside one another
+            started = time.perf_counter()
             self._recipe, self._adapter = recipe, recipe.make()
+            print_detail(f"{self._adapter.identity.label}: loaded in {time.perf_counter() - started:.1f} s")
         return self._adapter
 
     def close(self) -> None:
@@ -305,12 +310,16 @@ def run_plan(
         if (reparsed := reparse_older(store, plan.task)) is not None:
             print_notice(f"{plan.spec.task}: {reparsed.line()}")
         title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
+        kept = len(store.kept)
+        print_detail(f"{title}: run folder {folder}, {kept} of {len(plan.items)} items stored before")
+        started = time.perf_counter()
         with watch.count_items(title, len(plan.items)) as progress:  # a model's label leaves no room for figures
             try:
                 records = execute(plan, store, progress.update, budget, executor)
             except KeyboardInterrupt:
                 interrupted = True
                 records, _ = read_records(folder)
+        print_detail(f"{title}: {len(records) - kept} items in {time.perf_counter() - started:.1f} s")
         if solver is not None:
             records = solved_by(solver, records, plan.header)
             store.rewrite(records)

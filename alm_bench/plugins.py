@@ -10,7 +10,7 @@ import pkgutil
 import re
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
 from importlib.metadata import entry_points
@@ -58,6 +58,11 @@ class TaskEntry:
     def takes(self) -> list[str]:
         """The names of its options."""
         return [field.name for field in fields(self._options())]
+
+    def demo(self) -> Any:
+        """Return how the task's demo data are made (`DEMO` in the `demo.py` of its package), None if it has none."""
+        name = f"{self.module}.demo"
+        return None if importlib.util.find_spec(name) is None else importlib.import_module(name).DEMO
 
     def _plugin(self) -> Any:
         return importlib.import_module(f"{self.module}.plugin")
@@ -258,13 +263,22 @@ def _scan_tasks(catalogue: Catalogue) -> None:
                 catalogue.add("tasks", card.name, TaskEntry(card, module), module)
 
 
-def _scan_adapters(catalogue: Catalogue) -> None:
+def _own_adapters() -> Iterator[tuple[str, type[Any], str]]:
+    """Yield name, class and module of the adapters of this repository."""
     for found in pkgutil.iter_modules([str(_package_folder("alm_bench.adapters"))]):
-        if found.name.startswith("_"):
-            continue
-        module = importlib.import_module(f"alm_bench.adapters.{found.name}")
-        for name, cls in module.ADAPTERS.items():
-            catalogue.add("adapters", name, AdapterEntry(name, cls), module.__name__)
+        if not found.name.startswith("_"):
+            module = importlib.import_module(f"alm_bench.adapters.{found.name}")
+            yield from ((name, cls, module.__name__) for name, cls in module.ADAPTERS.items())
+
+
+def adapter_names() -> list[str]:
+    """Return the names of all adapters without importing those of other packages, which may take long."""
+    return [*(name for name, _, _ in _own_adapters()), *(p.name for p in entry_points(group="alm_bench.adapters"))]
+
+
+def _scan_adapters(catalogue: Catalogue) -> None:
+    for name, cls, module in _own_adapters():
+        catalogue.add("adapters", name, AdapterEntry(name, cls), module)
     for point in entry_points(group="alm_bench.adapters"):
         try:
             cls = _adapter_class(point.load(), point.value)

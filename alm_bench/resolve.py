@@ -9,6 +9,7 @@ from alm_bench.core import AudioRef, DataError, DataRoot, UsageError
 from alm_bench.core.options import one_of
 
 if TYPE_CHECKING:
+    from alm_bench.demo import DemoRoot
     from alm_bench.plugins import TaskEntry
 
 
@@ -19,7 +20,7 @@ def metrics_of(tasks: Sequence[str], metrics: str) -> dict[str, str]:
 
     scored = [name for name in tasks if "metrics" in catalogue().task(name).takes()]
     if not scored:
-        raise UsageError(f"--metrics: none of {', '.join(tasks)} is answered in sentences")
+        raise UsageError(f"--metrics: none of {', '.join(tasks)} is a captioning or open-ended task")
     return dict.fromkeys(scored, metrics.replace(",", "+"))
 
 
@@ -27,7 +28,7 @@ def data_folders() -> list[Path]:
     """Where `--data auto` looks, in order."""
     named = os.environ.get("ALM_BENCH_DATA")
     if named and not Path(named).is_dir():
-        raise DataError(f"ALM_BENCH_DATA names {named}, which is no folder: unset it or name one")
+        raise DataError(f"ALM_BENCH_DATA names {named}, which is not a folder: unset it or name one")
     return [Path(named)] if named else [folder for folder in (Path("data"),) if folder.is_dir()]
 
 
@@ -46,14 +47,16 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     if choice == "hub":
         if split not in entry.card.hub:
             known = ", ".join(entry.card.hub) or "none"
-            raise UsageError(f"task {entry.card.name} has no hub data set for split {split}; splits there: {known}")
+            raise UsageError(
+                f"{entry.card.name} has no data set on the Hugging Face hub for split {split}; splits there: {known}"
+            )
         return hub_root(entry.card.hub[split])
     if choice == "demo":
         if annotations:
             raise UsageError(
-                f"task {entry.card.name}: annotations= names real questions, --data demo does not go with it"
+                f"task {entry.card.name}: annotations= names a file of questions, which does not go with --data demo"
             )
-        return _demo()
+        return find_demo(entry)
     if choice != "auto":
         if not Path(choice).is_dir():
             raise DataError(f"--data {choice}: no such folder (known besides a folder: auto, demo, hub)")
@@ -64,13 +67,20 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
             return root
     if annotations:
         return LocalRoot(Path(annotations).expanduser().parent)
-    return _demo()
+    if entry.demo() is None:  # the error names the files that are missing, and where to get them
+        return LocalRoot(next(iter(data_folders()), Path("data")))
+    return find_demo(entry)
 
 
-def _demo() -> DataRoot:
+def find_demo(entry: "TaskEntry") -> "DemoRoot":
+    """The demo data of a task, written now if they are not there yet. Raises UsageError for a task that has none,
+    StoreError where they cannot be written."""
     from alm_bench.demo import demo_root
 
-    return demo_root()
+    demo = entry.demo()
+    if demo is None:
+        raise UsageError(f"task {entry.card.name} has no demo data: name a folder with --data")
+    return demo_root(demo)
 
 
 def split_names(text: str, what: str) -> list[str]:

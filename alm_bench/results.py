@@ -251,11 +251,11 @@ def _demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
     """The clips of a run on the demo world, which are no files: they are made again. By id; none of other runs."""
     if summary.data != "demo":
         return {}
-    from alm_bench.demo import demo_root
     from alm_bench.plugins import catalogue
-    from alm_bench.resolve import find_clips
+    from alm_bench.resolve import find_clips, find_demo
 
-    return {ref.id: ref for ref in find_clips(catalogue().task(summary.task), demo_root(), summary.split)}
+    entry = catalogue().task(summary.task)
+    return {ref.id: ref for ref in find_clips(entry, find_demo(entry), summary.split)}
 
 
 def _encoded(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:

@@ -73,18 +73,18 @@ def _read_tables(document: Mapping[str, Any], faults: _Faults) -> _Tables:
     tables = {name: document.get(name, {}) for name in ("defaults", "models", "tasks")}
     for name, table in tables.items():
         if not isinstance(table, Mapping):
-            faults.add(f"{name} is no table ([{name}])")
+            faults.add(f"{name} is not a table, expected [{name}]")
             tables[name] = {}
     overrides = document.get("overrides", [])
     if not isinstance(overrides, list) or not all(isinstance(one, Mapping) for one in overrides):
-        faults.add("overrides are no tables ([[overrides]])")
+        faults.add("overrides are not tables, expected [[overrides]]")
         overrides = []
     for name in ("models", "tasks"):
         if not tables[name]:
-            faults.add(f"no [{name}.NAME] is there, expected one or more")
+            faults.add(f"found no [{name}.NAME], expected one or more")
         for key, table in tables[name].items():
             if not isinstance(table, Mapping):
-                faults.add(f"{name}.{key} is no table ([{name}.{key}])")
+                faults.add(f"{name}.{key} is not a table, expected [{name}.{key}]")
         tables[name] = {key: table for key, table in tables[name].items() if isinstance(table, Mapping)}
     found = _Tables(tables["defaults"], tables["models"], tables["tasks"], overrides)
     _check_keys(found, faults)

@@ -21,7 +21,6 @@ from msgspec.structs import replace
 
 from alm_bench.core import Decoding, Output, Runtime
 from alm_bench.core.prompt import pick_prompt
-from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
 from alm_bench.records.grading import complete_record
 from alm_bench.records.run import finish_run
@@ -29,6 +28,7 @@ from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
 from alm_bench.records.summary import summarise
 from alm_bench.reports.renderers.markdown import pipe_table
+from alm_bench.resolve import find_demo
 from alm_bench.runner import Plan, RunSpec, prepare
 
 
@@ -37,7 +37,7 @@ def plan_items(items: int) -> Plan:
     adapter = catalogue().adapter("blind").create({}, Runtime("cpu", None))
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec("mmau", "blind", "test-mini", "demo", decoding, limit=items)
-    return prepare(spec, entry.create(), pick_prompt(entry.prompts(), "letters", "mmau"), demo_root(), adapter)
+    return prepare(spec, entry.create(), pick_prompt(entry.prompts(), "letters", "mmau"), find_demo(entry), adapter)
 
 
 def answer_at_random(plan: Plan, seed: int) -> Iterator[Record]:

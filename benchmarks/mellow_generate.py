@@ -40,7 +40,6 @@ from torch import Tensor
 
 from alm_bench.core import Decoding, Runtime
 from alm_bench.core.prompt import pick_prompt
-from alm_bench.demo import demo_root
 from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.generate import Context
 from alm_bench.mellow.inference import Answerer, Question
@@ -49,6 +48,7 @@ from alm_bench.mellow.packed_linear import PackedLinear
 from alm_bench.mellow.prompt import PROTOCOLS
 from alm_bench.plugins import catalogue
 from alm_bench.records.store import RunStore
+from alm_bench.resolve import find_demo
 from alm_bench.runner import RunSpec, execute, prepare
 
 CPU = torch.device("cpu")
@@ -229,7 +229,7 @@ def answers(dtype: str, task: str, limit: int | None) -> tuple[list[str | None],
     adapter = model.create({}, Runtime(dtype=dtype))
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec(task, "mellow", entry.card.splits[0], "demo", decoding, limit=limit, batch_size=16)
-    plan = prepare(spec, entry.create(), pick_prompt(entry.prompts(), model.prompts, task), demo_root(), adapter)
+    plan = prepare(spec, entry.create(), pick_prompt(entry.prompts(), model.prompts, task), find_demo(entry), adapter)
     with tempfile.TemporaryDirectory() as folder, RunStore(Path(folder) / "run", plan.header) as store:
         records = execute(plan, store, lambda _: None)
     # accuracy, or what stands for it where some answers are sentences (yes or no, in ClothoAQA)

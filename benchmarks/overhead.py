@@ -34,10 +34,10 @@ from alm_bench.audio import load
 from alm_bench.cli.progress import Progress
 from alm_bench.core import CACHE_MB, Adapter, AudioRef, Decoding, Request, Runtime, Wave
 from alm_bench.core.prompt import pick_prompt
-from alm_bench.demo import DemoRoot, demo_root
 from alm_bench.plugins import catalogue
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
+from alm_bench.resolve import find_demo
 from alm_bench.runner import Plan, RunSpec, execute, prepare
 from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
@@ -51,7 +51,7 @@ TURN = 5
 SPLITS = {"mmau": "test-mini", "cle": "evaluation"}
 
 
-def planned(adapter: Adapter, prompts: str, items: int, size: int, root: DemoRoot) -> list[Plan]:
+def planned(adapter: Adapter, prompts: str, items: int, size: int) -> list[Plan]:
     """So many items over both tasks."""
     plans: list[Plan] = []
     for name, split in SPLITS.items():
@@ -61,7 +61,9 @@ def planned(adapter: Adapter, prompts: str, items: int, size: int, root: DemoRoo
         entry = catalogue().task(name)
         decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
         spec = RunSpec(name, "benchmark", split, "demo", decoding, limit=left, batch_size=size)
-        plans.append(prepare(spec, entry.create(), pick_prompt(entry.prompts(), prompts, name), root, adapter))
+        plans.append(
+            prepare(spec, entry.create(), pick_prompt(entry.prompts(), prompts, name), find_demo(entry), adapter)
+        )
     return plans
 
 
@@ -158,12 +160,12 @@ class Turns:
         self.seconds += time.perf_counter() - started
 
 
-def with_mellow(items: int, rounds: int, root: DemoRoot, runs: Path) -> None:
+def with_mellow(items: int, rounds: int, runs: Path) -> None:
     entry = catalogue().adapter("mellow")
     adapters: list[Any] = [entry.create({}, Runtime()) for _ in range(2)]
 
     def plans(adapter: Adapter) -> list[Plan]:
-        return planned(adapter, entry.prompts, items, 8, root)
+        return planned(adapter, entry.prompts, items, 8)
 
     for request in (request for plan in plans(adapters[0]) for request in plan.requests):
         for ref in clips(request):
@@ -189,11 +191,11 @@ def with_mellow(items: int, rounds: int, root: DemoRoot, runs: Path) -> None:
     print(f"| mellow | {items} | {looped:.2f} | {ran:.2f} | {ratio:.3f} |\n", flush=True)
 
 
-def with_echo(items: int, rounds: int, root: DemoRoot, runs: Path) -> None:
+def with_echo(items: int, rounds: int, runs: Path) -> None:
     entry = catalogue().adapter("echo")
     adapter = entry.create({}, Runtime())
     adapter.audio = None
-    plans = planned(adapter, entry.prompts, items, 64, root)
+    plans = planned(adapter, entry.prompts, items, 64)
     assert len(executed(plans, runs)) == len(unrecorded(plans)) == items
     ours, theirs, ratio = compared(lambda: executed(plans, runs), lambda: unrecorded(plans), rounds)
     print("| model | items | without records, ms | with records, ms | ratio |\n|---|---|---|---|---|")
@@ -206,12 +208,11 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--only", choices=("mellow", "echo"))
     asked = parser.parse_args()
-    root = demo_root()
     with tempfile.TemporaryDirectory() as runs:
         if asked.only != "echo":
-            with_mellow(asked.items, asked.rounds, root, Path(runs))
+            with_mellow(asked.items, asked.rounds, Path(runs))
         if asked.only != "mellow":
-            with_echo(asked.items, 5 * asked.rounds, root, Path(runs))
+            with_echo(asked.items, 5 * asked.rounds, Path(runs))
     print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", file=sys.stderr)
 
 

@@ -11,9 +11,9 @@ import time
 from dataclasses import replace
 
 from alm_bench.core import Sample, Scored
-from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
 from alm_bench.records.summary import choice_tables, text_margins
+from alm_bench.resolve import find_demo
 
 FORMS = (
     "{text}",
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=10_000)
     asked = parser.parse_args()
     task = catalogue().task("mmau").create()
-    made = list(task.samples(demo_root(), "test-mini"))
+    made = list(task.samples(find_demo(catalogue().task("mmau")), "test-mini"))
     samples = [question(made[number % len(made)], number) for number in range(asked.items)]
     texts = [answer(sample, number) for number, sample in enumerate(samples)]
 

@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from alm_bench.demo import demo_root
+from alm_bench.plugins import catalogue
+from alm_bench.resolve import find_demo
 
 MAIN = ("-c", "from alm_bench.cli.app import main; main()")
 RUN = ("run", "--model", "mellow", "--tasks", "mmau", "--data", "demo", "--limit", "8", "--batch-size", "1")
@@ -53,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    demo_root()
+    find_demo(catalogue().task("mmau"))
     print("| command | seconds | share of imports, % |\n|---|---|---|")
     for asked in (("--help",), ("ls",)):
         taken = statistics.median(ended(*asked)[0] for _ in range(rounds))

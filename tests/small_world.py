@@ -4,6 +4,8 @@ import contextlib
 import csv
 import io
 import json
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -60,6 +62,12 @@ def alm(*arguments: object) -> Ran:
         except SystemExit as end:
             status = end.code
     return Ran(status, out.getvalue(), err.getvalue())
+
+
+def run_killed(code: str) -> None:
+    """Run Python code in a process of its own, which kills itself with SIGKILL."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
 
 
 def soon(true: Callable[[], bool], seconds: float = 120) -> bool:

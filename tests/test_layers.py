@@ -150,7 +150,9 @@ def test_the_light_parts_load_no_torch(tmp_path: Path) -> None:
     assert not {"torch", "transformers"} & loaded_by(f"import {', '.join(names)}", tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("ls", "tasks"), ("ls", "models"), ("ls", "runs")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), *(("ls", what) for what in ("tasks", "models", "runs", "conditions", "metrics"))]
+)
 def test_looking_around_loads_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
     assert loaded_by(called(*arguments), tmp_path) == set()
 

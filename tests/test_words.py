@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from small_world import alm
 
 from alm_bench.cli.app import app
 
@@ -68,6 +69,22 @@ def test_help_texts_use_terms_of_the_field(name: str) -> None:
 def test_every_option_has_a_help_text(name: str) -> None:
     shown = [parameter for parameter in COMMANDS[name].params if not getattr(parameter, "hidden", False)]
     assert not [parameter.name for parameter in shown if not getattr(parameter, "help", None)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_values_and_arguments_are_named_and_not_typed(name: str) -> None:
+    """`--limit N`, `RUN...`: not `--limit <int range>`, `{RUN} <list[str]>`."""
+    for parameter in COMMANDS[name].params:
+        if parameter.param_type_name == "argument" or not parameter.is_flag:
+            assert parameter.metavar, parameter.name
+    text = alm(*name.split()[1:], "--help").out
+    assert text.startswith(f"Usage: {name} ")
+    assert not re.findall(r"<(?!verdict>)[a-z][^>]*>|[{}]|RANGE", text)
+
+
+@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if hasattr(command, "commands")])
+def test_the_line_of_each_command_is_whole(name: str) -> None:
+    assert "..." not in alm(*name.split()[1:], "--help").out.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import typer
@@ -26,10 +27,13 @@ from alm_bench.cli import (
     submit,
     train,
 )
+from alm_bench.cli.global_options import add_global_options
 from alm_bench.cli.output import OutputError, guard_output
+from alm_bench.cli.plain_help import PlainCommand
 from alm_bench.core.errors import AlmBenchError, known_first
-from alm_bench.core.escape import print_notice
+from alm_bench.core.escape import print_detail, print_error
 from alm_bench.core.secrets import hide_in_text
+from alm_bench.core.verbosity import VERBOSITY, restore_verbosity
 
 INTERRUPTED = 130
 
@@ -37,7 +41,6 @@ app = typer.Typer(
     name="alm-bench",
     help="Evaluate audio-language models, with careful answer parsing and traceable results.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: rich, with its markdown, would double the time to print it
 )
@@ -73,6 +76,19 @@ def _root(
     pass
 
 
+def _complete_commands(group: typer.Typer) -> None:
+    """Give every command of a group the global options and a plain help text."""
+    for one in (*group.registered_commands, group.registered_callback):
+        if one is not None and one.callback is not None:
+            one.callback = add_global_options(one.callback)
+    for command in group.registered_commands:
+        command.cls = PlainCommand
+
+
+for _group in (app, train.app, data.app, new.app):
+    _complete_commands(_group)
+
+
 # Typer exports the errors that a command may raise, but not their base, which the parser itself raises.
 _Misuse: Any = typer.BadParameter.__mro__[1]
 
@@ -99,6 +115,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without a character shows `?` in its place
+    with restore_verbosity():
+        _run()
+
+
+def _run() -> NoReturn:
     try:
         with guard_output():
             status = app(prog_name="alm-bench", standalone_mode=False)
@@ -120,5 +141,8 @@ def main() -> None:
 
 
 def _fail(message: str, status: int) -> NoReturn:
-    print_notice("alm-bench: " + hide_in_text(" ".join(message.split())))
+    if (VERBOSITY.verbose or VERBOSITY.log is not None) and sys.exc_info()[0] is not None:
+        for line in hide_in_text(traceback.format_exc()).splitlines():
+            print_detail(line)
+    print_error("alm-bench: " + hide_in_text(" ".join(message.split())))
     sys.exit(status)

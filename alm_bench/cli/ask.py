@@ -13,18 +13,18 @@ from alm_bench.core.options import pairs
 
 
 def ask(
-    prompt: Annotated[str, typer.Argument(help="The prompt, sent to the model unchanged.")],
-    model: Annotated[
-        str, typer.Option(help="Model name, Hugging Face ORG/NAME, ./file.py:Class, or package.module:Class.")
-    ],
-    audio: Annotated[list[Path] | None, typer.Option(help="Audio file; give --audio twice for two clips.")] = None,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="The prompt, sent to the model unchanged.")],
+    model: common.ModelOption,
+    audio: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Audio file (up to two: repeat the option).")
+    ] = None,
     model_arg: common.ModelArg = None,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Token limit.")] = 128,
+    max_new_tokens: Annotated[int, typer.Option(min=1, metavar="N", help="Token limit of the answer.")] = 128,
     json_: common.Json = False,
 ) -> None:
-    """Ask a model one question about up to two clips (greedy decoding). Prints the answer alone."""
+    """Ask a model one question about up to two clips. Prints the answer alone (greedy decoding)."""
     from alm_bench.plugins import catalogue
     from alm_bench.runner.inference import asking, predict_bisecting
     from alm_bench.runner.loader import load_clips

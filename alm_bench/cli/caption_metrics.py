@@ -6,18 +6,29 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_metrics
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 
 
 def caption_metrics(
-    file: Annotated[Path, typer.Argument(help="JSON, JSONL or CSV with `candidate` and `references` (and `id`).")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="JSON, JSONL or CSV with `candidate` and `references` (and `id`).")
+    ],
     metrics: Annotated[
-        str | None, typer.Option(metavar="M[,M]", help="Metrics, comma-separated. [default: all]")
+        str | None,
+        typer.Option(
+            metavar="M[,M]",
+            help="Metrics, comma-separated (`alm-bench ls metrics`). [default: all]",
+            autocompletion=complete_metrics,
+        ),
     ] = None,
     json_: common.Json = False,
 ) -> None:
-    """Score captions against their references: BLEU, METEOR, ROUGE-L, CIDEr, SPICE, SPIDEr. No model is loaded."""
+    """Score captions against their references.
+
+    BLEU, METEOR, ROUGE-L, CIDEr, SPICE, SPIDEr and metrics of installed plug-ins. No model is loaded.
+    """
     from alm_bench.cli.progress import Counting
     from alm_bench.data import read_captions
     from alm_bench.records.models import to_json

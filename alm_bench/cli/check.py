@@ -5,19 +5,22 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_models
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core.device import make_runtime
 from alm_bench.core.options import pairs
 
 
 def check(
-    model: Annotated[str, typer.Argument(help="Model name, ./file.py:Class, or package.module:Class.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=common.NAMES_OF_MODELS, autocompletion=complete_models)],
     model_arg: common.ModelArg = None,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
     json_: common.Json = False,
 ) -> None:
-    """Check that audio reaches a model, with a tone, noise, silence, clicks and no clip. Exits 1 if it does not.
+    """Check that audio reaches a model. Exits 1 if it does not.
+
+    The model is asked about a tone, noise, silence, clicks and no clip.
 
     Runs of models behind a server, chat template or processor begin with a short form of this check.
     """

@@ -1,14 +1,17 @@
 """Options that several commands have, and printing."""
 
+import os
 import sys
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, redirect_stdout
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alm_bench.cli.completion import complete_choices, complete_data, complete_models, complete_runs, complete_tasks
 from alm_bench.core.escape import print_notice
+from alm_bench.core.verbosity import VERBOSITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,16 +28,24 @@ Label = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Name of the model in tables, for outputs of other programs."),
 ]
-Device = Annotated[str, typer.Option(help="Device: auto, cpu or cuda.")]
+Device = Annotated[
+    str,
+    typer.Option(metavar="auto|cpu|cuda[:N]", help="Device.", autocompletion=complete_choices("auto", "cpu", "cuda")),
+]
 Dtype = Annotated[
     str | None,
     typer.Option(
+        metavar="DTYPE",
         help="float32, bfloat16, float16, or auto (bfloat16 if it is faster on this machine, else float32). "
-        "[default: the model's own]"
+        "[default: the model's own]",
+        autocompletion=complete_choices("float32", "bfloat16", "float16", "auto"),
     ),
 ]
 RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's folder, its name or a part of it, or `latest`.")
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's folder, its name or a part of it, or `latest`.", autocompletion=complete_runs
+    ),
 ]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run folders.")]
 AnswerTag = Annotated[
@@ -45,7 +56,11 @@ AnswerTag = Annotated[
 ]
 SolvableBy = Annotated[
     str | None,
-    typer.Option(metavar="RUN", help="Text-only run: also report accuracy on the items that it does not solve."),
+    typer.Option(
+        metavar="RUN",
+        help="Text-only run: also report accuracy on the items that it does not solve.",
+        autocompletion=complete_runs,
+    ),
 ]
 DataChoice = Annotated[
     str,
@@ -53,13 +68,31 @@ DataChoice = Annotated[
         "--data",
         metavar="auto|demo|hub|PATH",
         help="Data folder; auto: $ALM_BENCH_DATA, then ./data, else the built-in demo data.",
+        autocompletion=complete_data,
+    ),
+]
+NAMES_OF_MODELS = "Model name, Hugging Face ORG/NAME, ./file.py:Class, or package.module:Class."
+ModelOption = Annotated[str, typer.Option("--model", metavar="M", help=NAMES_OF_MODELS, autocompletion=complete_models)]
+TaskArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[TASK[,TASK]...]",
+        help="Tasks or collections (such as cld). [default: all]",
+        autocompletion=complete_tasks,
     ),
 ]
 
 
-def chatter_aside() -> AbstractContextManager[object]:
-    """Standard output carries results alone: what a model's code prints meanwhile goes to standard error."""
-    return redirect_stdout(sys.stderr)
+@contextmanager
+def chatter_aside() -> Iterator[None]:
+    """Standard output carries results alone: what a model's code prints meanwhile goes to standard error, or nowhere if
+    the command is quiet."""
+    if VERBOSITY.quiet:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            yield
+    else:
+        with redirect_stdout(sys.stderr):
+            yield
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -5,14 +5,24 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_runs
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import UsageError
 from alm_bench.records.find import RUNS, find_run
 
 
 def compare(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN_A RUN_B [RUN_C]...", help="Runs of one task.")],
-    examples: Annotated[int, typer.Option(min=0, help="Show this many items that the later run wins and loses.")] = 0,
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN_A RUN_B [RUN_C]...",
+            help="Runs of one task by folder, name, a part of it, or `latest`; the others are compared with the first.",
+            autocompletion=complete_runs,
+        ),
+    ],
+    examples: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Show this many items that the later run wins and loses.")
+    ] = 0,
     different: Annotated[
         bool,
         typer.Option(
@@ -23,7 +33,10 @@ def compare(
     out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
-    """Compare runs with the first one, item by item, by paired tests."""
+    """Compare runs with the first one, item by item.
+
+    Prints a conclusion, and paired intervals and p-values for all items and for each group.
+    """
     from alm_bench.plugins import catalogue
     from alm_bench.records.run import read_run
     from alm_bench.reports import comparison

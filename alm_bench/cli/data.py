@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Show, verify and download the data of tasks.", no_args_is_help=True)
 app.command("get")(data_get.get)
 
-TaskArgument = Annotated[
-    str | None, typer.Argument(metavar="[TASK[,TASK]]", help="Tasks or collections (cld). [default: all]")
-]
-Split = Annotated[str | None, typer.Option(help="Split. [default: each task's first]")]
+Split = Annotated[str | None, typer.Option(metavar="NAME", help="Split. [default: each task's first]")]
 
 
 @app.command()
 def info(
-    task: TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
+    task: common.TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
 ) -> None:
-    """Show the folder layout that a task expects, which files are present, and where to get the others."""
+    """Show which files of a task are present.
+
+    Also shows the folder layout that a task expects, and where to get missing files.
+    """
     _print([_report(entry, data, split, headers=False) for entry in task_entries(task, "data info")], json_)
 
 
 @app.command()
 def verify(
-    task: TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
+    task: common.TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
 ) -> None:
     """Like info, and open every clip. Exits 1 if something that a run needs is missing or unreadable."""
     reports = [_report(entry, data, split, headers=True) for entry in task_entries(task, "data verify")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_data_get
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import DataError, UsageError
 from alm_bench.core.options import one_of, split_pair
@@ -24,14 +25,16 @@ def get(
     task: Annotated[
         str,
         typer.Argument(
-            metavar="TASK[,TASK]|all|spice", help="Tasks, collections (cld), or spice for its parser's models."
+            metavar="TASK[,TASK]...|all|spice",
+            help="Tasks or collections (such as cld), or spice: the models of the parser that SPICE uses.",
+            autocompletion=complete_data_get,
         ),
     ],
     to: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder. [default: $ALM_BENCH_DATA, else ./data; spice: user cache]"),
+        typer.Option(metavar="DIR", help="Folder. [default: $ALM_BENCH_DATA, else ./data; spice: user cache]"),
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Split. [default: each task's first]")] = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Split. [default: each task's first]")] = None,
     alternatives: Annotated[
         bool, typer.Option("--alternatives", help="Also get equivalent files of other sources (ReasonAQA's for CLD's).")
     ] = False,
@@ -42,7 +45,9 @@ def get(
     ] = None,
     json_: common.Json = False,
 ) -> None:
-    """Download a task's files and clips into the layout that `data info` shows. The same command resumes.
+    """Download a task's files and clips. The same command resumes.
+
+    They go into the folder layout that `data info` shows.
 
     Exits 1 if something could not be downloaded.
     """
@@ -73,7 +78,7 @@ def _tasks(
     if not names:
         raise UsageError("data get names no task: give tasks, a collection, all, or spice")
     if SPICE in names:
-        raise UsageError("data get spice is asked for by itself: it does not go into a data folder")
+        raise UsageError("spice cannot be combined with tasks: its files do not go into a data folder")
     if names == ["all"]:
         every = [entry for _, entry in sorted(catalogue().tasks.items())]
         entries = [entry for entry in every if split is None or split in entry.card.splits]

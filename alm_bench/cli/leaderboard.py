@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_runs
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
@@ -14,7 +15,12 @@ from alm_bench.records.find import RUNS
 
 def leaderboard(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs. [default: all finished ones]")
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]...",
+            help="Runs by folder, name, a part of it, or `latest`. [default: all finished ones in --out]",
+            autocompletion=complete_runs,
+        ),
     ] = None,
     out: common.Out = RUNS,
     to: Annotated[Path, typer.Option(metavar="DIR", help="Folder for leaderboard.md and leaderboard.csv.")] = Path(
@@ -28,7 +34,7 @@ def leaderboard(
     ] = False,
     json_: common.Json = False,
 ) -> None:
-    """Write leaderboard.md and leaderboard.csv from finished runs.
+    """Rank finished runs in leaderboard.md and leaderboard.csv.
 
     Runs that are unfinished, damaged or of a newer version are left out and named on standard error.
     """

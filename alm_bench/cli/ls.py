@@ -1,11 +1,13 @@
-"""`alm-bench ls`: what is installed and what was run."""
+"""`alm-bench ls`: lists of what is installed and of runs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_choices, complete_tasks
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
@@ -17,26 +19,47 @@ if TYPE_CHECKING:
     from alm_bench.records.run import LeftOut
 
 
+KINDS = ("tasks", "models", "runs", "conditions", "metrics", "objectives")
+Row = dict[str, Any]
+
+
 def ls(
-    what: Annotated[str, typer.Argument(metavar="tasks|models|runs", help="What to list.")] = "tasks",
+    what: Annotated[
+        str,
+        typer.Argument(metavar=f"[{'|'.join(KINDS)}]", help="What to list.", autocompletion=complete_choices(*KINDS)),
+    ] = "tasks",
     tasks: Annotated[
-        str | None, typer.Option(metavar="T[,T]", help="Only these tasks or collections, and their runs.")
+        str | None,
+        typer.Option(
+            metavar="T[,T]", help="Only these tasks or collections, and their runs.", autocompletion=complete_tasks
+        ),
     ] = None,
     out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
-    """List tasks, models or runs."""
-    one_of(what, ("tasks", "models", "runs"), "ls")
-    rows, left_out = _runs(out) if what == "runs" else ({"tasks": _tasks, "models": _models}[what](), [])
+    """List tasks, models, runs and what else is installed.
+
+    Conditions are those of `noise-ablation`, objectives those of `train`. Lists include installed plug-ins; those that
+    cannot be loaded are named on standard error.
+    """
+    one_of(what, KINDS, "ls")
+    left_out: list[Any] = []
+    broken: Mapping[str, str] = {}
+    if what == "runs":
+        rows, left_out = _runs(out)
+    else:
+        rows, broken = _INSTALLED[what]()
     if tasks is not None:
-        if what == "models":
-            raise UsageError("--tasks goes with tasks and runs, found ls models")
+        if what not in ("tasks", "runs"):
+            raise UsageError(f"--tasks goes with tasks and runs, found ls {what}")
         names = {entry.card.name for entry in task_entries(tasks, "--tasks")}
         rows = [row for row in rows if row["task"].removesuffix(" (demo)") in names]
     common.report_left_out(left_out)
+    for name, reason in broken.items():
+        print_notice(f"plug-in {name} is broken: {reason}")
     if json_:
         listed = [{key: value for key, value in row.items() if key != "result"} for row in rows]
-        beside = {"left_out": [one.as_json() for one in left_out]} if what == "runs" else {}
+        beside = {"left_out": [one.as_json() for one in left_out]} if what == "runs" else {"broken": dict(broken)}
         common.print_json({what: listed, **beside})
         return
     from alm_bench.reports.listing import build_listing
@@ -47,18 +70,10 @@ def ls(
         print(f"no {what}")
 
 
-def _broken() -> None:
+def _tasks() -> tuple[list[Row], Mapping[str, str]]:
     from alm_bench.plugins import catalogue
 
-    for name, reason in catalogue().broken.items():
-        print_notice(f"plug-in {name} is broken: {reason}")
-
-
-def _tasks() -> list[dict[str, Any]]:
-    from alm_bench.plugins import catalogue
-
-    _broken()
-    return [
+    rows = [
         {
             "task": name,
             "kind": entry.card.kind,
@@ -77,9 +92,10 @@ def _tasks() -> list[dict[str, Any]]:
         }
         for name, card in sorted(catalogue().ablations.items())
     ]
+    return rows, catalogue().broken
 
 
-def _models() -> list[dict[str, Any]]:
+def _models() -> tuple[list[Row], Mapping[str, str]]:
     import dataclasses
 
     from alm_bench.plugins import catalogue
@@ -97,8 +113,67 @@ def _models() -> list[dict[str, Any]]:
                 "what": entry.summary,
             }
         )
-    _broken()  # after they were loaded: until then nobody knows which of them cannot be
-    return rows
+    return rows, catalogue().broken  # after they were loaded: until then nobody knows which of them cannot be
+
+
+def _conditions() -> tuple[list[Row], Mapping[str, str]]:
+    from alm_bench.plugins import catalogue
+    from alm_bench.runner.conditions import CLEAN, condition_classes
+
+    registry = condition_classes()
+    defaults = [name for card in catalogue().ablations.values() for name in card.conditions]
+    rows = [
+        {
+            "condition": name,
+            "audio": "no evidence" if cls.silent else "changed" if cls.answerable else "as it is",
+            "random": "yes" if cls.random else "no",
+            "default": ", ".join(one for one in defaults if one.partition(":")[0] == cls.kind) or "-",
+            "what": cls.title or (cls.__doc__ or "").strip().partition("\n")[0],
+        }
+        for cls in registry.entries.values()
+        for name in cls.examples or (cls.kind,)
+        if name != CLEAN
+    ]
+    return rows, registry.broken
+
+
+def _metrics() -> tuple[list[Row], Mapping[str, str]]:
+    from alm_bench.scoring.metrics import OPEN, broken_metrics, metric_specs
+
+    specs = metric_specs()
+    rows = [
+        {
+            "metric": name,
+            "title": spec.title,
+            "better": "higher" if spec.higher_is_better else "lower",
+            "scale": spec.scale,
+            "computed": "by tasks" if spec.compute is None else "by default" if spec.by_default else "if named",
+            "what": spec.description,
+        }
+        for name, spec in specs.items()
+        if name.removeprefix(OPEN) == name or name.removeprefix(OPEN) not in specs
+    ]
+    return rows, broken_metrics()
+
+
+def _objectives() -> tuple[list[Row], Mapping[str, str]]:
+    try:
+        from alm_bench.train.objectives import objective_classes
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"ls objectives needs {error.name}, which is not installed: pip install {error.name}"
+        ) from error
+    registry = objective_classes()
+    return [{"objective": name, "what": cls.title} for name, cls in registry.entries.items()], registry.broken
+
+
+_INSTALLED = {
+    "tasks": _tasks,
+    "models": _models,
+    "conditions": _conditions,
+    "metrics": _metrics,
+    "objectives": _objectives,
+}
 
 
 def _runs(out: Path) -> tuple[list[dict[str, Any]], "list[LeftOut]"]:

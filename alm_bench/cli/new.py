@@ -7,13 +7,13 @@ import typer
 
 app = typer.Typer(help="Create a plug-in: a task, an adapter or a worker.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Name: lower-case letters, digits and underscores.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name: lower-case letters, digits and underscores.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write. [default: ./NAME]")]
 
 
 @app.command()
 def task(name: Name, out: Out = None) -> None:
-    """Create an installable package with a multiple-choice task, demo data and tests."""
+    """Create a package with a multiple-choice task, data and tests."""
     from alm_bench.scaffold import new_task
 
     folder = new_task(name, out or Path(name))
@@ -22,7 +22,7 @@ def task(name: Name, out: Out = None) -> None:
 
 @app.command()
 def adapter(name: Name, out: Out = None) -> None:
-    """Create an installable package with a model adapter and tests."""
+    """Create a package with a model adapter and tests."""
     from alm_bench.scaffold import new_adapter
 
     folder = new_adapter(name, out or Path(name))
@@ -30,8 +30,11 @@ def adapter(name: Name, out: Out = None) -> None:
 
 
 @app.command()
-def worker(file: Annotated[Path, typer.Argument(help="File to write.")] = Path("worker.py")) -> None:
-    """Create a worker for `--model exec`: a model in its own environment, Python 3.8 or newer."""
+def worker(file: Annotated[Path, typer.Argument(metavar="[FILE]", help="File to write.")] = Path("worker.py")) -> None:
+    """Create a worker for `--model exec`.
+
+    It runs a model in an environment of its own, with Python 3.8 or newer.
+    """
     from alm_bench.scaffold import new_worker
 
     new_worker(file)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_conditions, complete_tasks
 from alm_bench.cli.output import print_blocks
 from alm_bench.cli.run import describe_kept, print_forecasts, run
 from alm_bench.core import UsageError
-from alm_bench.core.escape import print_notice
+from alm_bench.core.escape import print_error, print_notice
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
@@ -22,30 +23,34 @@ if TYPE_CHECKING:
 
 
 def noise_ablation(
-    model: Annotated[
-        str, typer.Option(help="A model's name, ORG/NAME of the hub, ./file.py:Class, or package.module:Class.")
-    ],
+    model: common.ModelOption,
     tasks: Annotated[
-        str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated. [default: mmau,cle]")
+        str | None,
+        typer.Option(
+            metavar="T[,T]",
+            help="Tasks or collections, comma-separated. [default: those of the card noise_grounding: mmau,cle]",
+            autocompletion=complete_tasks,
+        ),
     ] = None,
     conditions: Annotated[
         str | None,
         typer.Option(
             metavar="C[,C]",
-            help="gaussian, snr:DECIBELS, silence, swap, none, third:first|middle|last, no-gold, other-options. "
-            "[default: those of the card noise_grounding]",
+            help="Conditions, comma-separated: `alm-bench ls conditions` lists them. [default: those marked there]",
+            autocompletion=complete_conditions,
         ),
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Number of random draws of noise and swaps.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Number of random draws of noise and swaps.")] = 1,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Plot file. [default: noise-ablation-MODEL.png in --out]"),
     ] = None,
     **options: Any,
 ) -> None:
-    """Measure how much of a model's score depends on the audio, with noise, silence or other clips in its place.
+    """Measure how much of a score depends on the audio.
 
-    Takes the options of `run`. Finished runs with the same fingerprint are reused.
+    The same questions are asked about noise, silence or other clips. Takes the options of `run`. Finished runs with the
+    same fingerprint are reused.
     """
     from alm_bench.cli.progress import Bars
     from alm_bench.grounding import measure_all, settle_ablations
@@ -65,14 +70,14 @@ def noise_ablation(
         with common.chatter_aside():
             measured = measure_all(settled, Bars())
     except KeyboardInterrupt:
-        print_notice(describe_kept(asked.fresh))
+        print_error(describe_kept(asked.fresh))
         raise typer.Exit(130) from None
     label = settled.adapter.identity.label
     _show(settled.jobs, measured, settled.adapter, json_, details)
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", label).strip("-")
     _plot(measured, plot or asked.out / f"noise-ablation-{name}.png", label)
     if failed := [reason for found in measured for reason in found.failed]:
-        print_notice(f"alm-bench: {'; '.join(failed)}")
+        print_error(f"alm-bench: {'; '.join(failed)}")
         raise typer.Exit(1)
 
 

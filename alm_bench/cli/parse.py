@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_choices
 from alm_bench.cli.output import print_text
 from alm_bench.core import Parsed, UsageError
 from alm_bench.core.options import one_of
@@ -23,21 +24,32 @@ def parse(
     text: Annotated[
         str | None, typer.Argument(metavar="[TEXT|FILE]", help="Text, or a file with it. [default: standard input]")
     ] = None,
-    form: Annotated[str, typer.Option(metavar="|".join(FORMS), help="Kind of answer.")] = "choice",
+    form: Annotated[
+        str,
+        typer.Option(metavar="|".join(FORMS), help="Kind of answer.", autocompletion=complete_choices(*FORMS)),
+    ] = "choice",
     choices: Annotated[
         list[str] | None,
-        typer.Option(help="Option of the question (repeatable), or a file with one per line; for form choice."),
+        typer.Option(
+            metavar="OPTION|FILE",
+            help="Option of the question (repeatable), or a file with one per line; for form choice.",
+        ),
     ] = None,
     several: Annotated[
         bool, typer.Option("--several", help="Parse all selected options, for questions with several correct ones.")
     ] = False,
     question: Annotated[
-        str | None, typer.Option(help="The question, which sentences that affirm, deny or count may answer.")
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="The question; sentences that affirm, deny or count are then parsed as answers to it."
+        ),
     ] = None,
     answer_tag: common.AnswerTag = None,
     json_: common.Json = False,
 ) -> None:
-    """Parse a text and show the result: status, rule and the characters that decided.
+    """Parse a text and show the rule that decided.
+
+    Shows the answer, its status, the rule, and the characters that decided.
 
     Please quote the printed line when you report a parsing error.
     """

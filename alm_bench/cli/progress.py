@@ -1,4 +1,5 @@
-"""Live progress on standard error: bars on a terminal; elsewhere (a log file, CI) a plain line every 30 s."""
+"""Live progress on standard error: bars on a terminal; elsewhere (a pipe, CI) a plain line every 30 s. The file of
+`--log-file` gets plain lines in any case, and one at the end."""
 
 import time
 from collections import Counter
@@ -20,7 +21,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as RichProgress
 
-from alm_bench.core.escape import escape_terminal, print_notice
+from alm_bench.core.escape import escape_terminal, log_line, print_notice, print_progress
+from alm_bench.core.verbosity import VERBOSITY
 
 if TYPE_CHECKING:
     from alm_bench.records.schema import Record
@@ -40,6 +42,9 @@ class Display(Protocol):
     def say(self, text: str) -> None: ...
 
     def close(self) -> None: ...
+
+    def for_unit(self, unit: "Unit") -> "Display":
+        """Return a display of another unit in the same place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,24 +88,37 @@ class TerminalBars:
         if self._tasks:
             self._bars.stop()
 
+    def for_unit(self, unit: Unit) -> "TerminalBars":
+        return self
+
 
 class PlainLines:
-    """A line on standard error whenever `EVERY_SECONDS` have passed, with the rate since the beginning and the time
-    that is left at this rate."""
+    """A line whenever `EVERY_SECONDS` have passed, with the rate since the beginning and the time that is left at this
+    rate, and one at the end in the log file. `log_only`: nothing goes to standard error."""
 
-    def __init__(self, unit: Unit, clock: Clock) -> None:
-        self._unit, self._clock = unit, clock
+    def __init__(self, unit: Unit, clock: Clock, log_only: bool = False) -> None:
+        self._unit, self._clock, self._log_only = unit, clock, log_only
         self._begun: dict[str, tuple[float, int]] = {}
         self._printed: float | None = None
+        self._last: str | None = None
 
     def show(self, name: str, done: int, total: int | None, note: str = "") -> None:
         now = self._clock()
-        began, first = self._begun.setdefault(name, (now, done))
+        self._begun.setdefault(name, (now, done))
         if self._printed is None:
             self._printed = now
+        line = self._format(name, done, total, note, now)
+        self._last = line
         if now - self._printed < EVERY_SECONDS:
             return
-        self._printed = now
+        self._printed, self._last = now, None
+        if self._log_only:
+            log_line("progress", line)
+        else:
+            print_progress(line)
+
+    def _format(self, name: str, done: int, total: int | None, note: str, now: float) -> str:
+        began, first = self._begun[name]
         count = self._unit.format(done) + ("" if total is None else f" of {self._unit.format(total)}")
         parts = [f"{count} {self._unit.name}"]
         if now > began and done > first:
@@ -108,13 +126,42 @@ class PlainLines:
             parts.append(f"{rate / self._unit.size:,.1f} {self._unit.name}/s")
             if total is not None and total > done:
                 parts.append(f"about {format_duration((total - done) / rate)} left")
-        self.say(f"{name}: {', '.join([*parts, *([note] if note else [])])}")
+        return f"{name}: {', '.join([*parts, *([note] if note else [])])}"
 
     def say(self, text: str) -> None:
-        print_notice(text)
+        if self._log_only:
+            log_line("notice", text)
+        else:
+            print_notice(text)
 
     def close(self) -> None:
-        pass
+        if self._last is not None:
+            log_line("progress", self._last)
+
+    def for_unit(self, unit: Unit) -> "PlainLines":
+        return PlainLines(unit, self._clock, self._log_only)
+
+
+class BarsAndLog:
+    """Bars on a terminal, and plain lines in the log file."""
+
+    def __init__(self, bars: TerminalBars, log: PlainLines) -> None:
+        self._bars, self._log = bars, log
+
+    def show(self, name: str, done: int, total: int | None, note: str = "") -> None:
+        self._bars.show(name, done, total, note)
+        self._log.show(name, done, total, note)
+
+    def say(self, text: str) -> None:
+        self._bars.say(text)
+        self._log.say(text)
+
+    def close(self) -> None:
+        self._bars.close()
+        self._log.close()
+
+    def for_unit(self, unit: Unit) -> "BarsAndLog":
+        return BarsAndLog(self._bars, self._log.for_unit(unit))
 
 
 def format_duration(seconds: float) -> str:
@@ -126,7 +173,10 @@ def format_duration(seconds: float) -> str:
 
 def _display(unit: Unit, clock: Clock, *columns: ProgressColumn) -> Display:
     console = Console(stderr=True)
-    return TerminalBars(console, unit, columns) if console.is_terminal else PlainLines(unit, clock)
+    if not console.is_terminal or not VERBOSITY.prints("progress"):
+        return PlainLines(unit, clock)
+    bars = TerminalBars(console, unit, columns)
+    return bars if VERBOSITY.log is None else BarsAndLog(bars, PlainLines(unit, clock, log_only=True))
 
 
 class _Shown:
@@ -183,7 +233,7 @@ class Training(_Shown):
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
         )
-        self._preparation = PlainLines(Unit("clips"), clock) if isinstance(self._display, PlainLines) else self._display
+        self._preparation = self._display.for_unit(Unit("clips"))
 
     def preparing(self, what: str, done: int, total: int) -> None:
         self._preparation.show(f"{self._title} · {what}", done, total)

@@ -14,10 +14,13 @@ from alm_bench.core.options import answer_tags, one_of
 def rescore_matrix(
     outputs: Annotated[
         Path,
-        typer.Argument(help="File of outputs: JSON, JSONL, CSV, TSV, .xlsx or .eval (docs/replay.md)."),
+        typer.Argument(
+            metavar="OUTPUTS", help="File of outputs: JSON, JSONL, CSV, TSV, .xlsx or .eval (docs/replay.md)."
+        ),
     ],
     annotations: Annotated[
-        Path | None, typer.Option(help="Questions with `choices` and `answer`, if OUTPUTS does not contain them.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Questions with `choices` and `answer`, if OUTPUTS does not contain them."),
     ] = None,
     column: Annotated[
         str | None,
@@ -32,7 +35,10 @@ def rescore_matrix(
     answer_tag: common.AnswerTag = None,
     json_: common.Json = False,
 ) -> None:
-    """Score the same outputs by the parsing rules of other programs, to see why published scores differ."""
+    """Score outputs by the parsing rules of other programs.
+
+    Shows why published scores of the same outputs differ.
+    """
     from alm_bench.data import Columns, check_golds, pair_outputs, read_stored
     from alm_bench.reports.rescoring import build_rescore_matrix
     from alm_bench.scoring.other_parsers import Answer, matrix

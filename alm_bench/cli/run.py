@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import (
+    complete_choices,
+    complete_metrics,
+    complete_models,
+    complete_suites,
+    complete_tasks,
+)
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import CACHE_MB, UsageError
-from alm_bench.core.escape import print_notice
+from alm_bench.core.escape import print_error
 from alm_bench.records.find import RUNS
 
 if TYPE_CHECKING:
@@ -24,47 +31,65 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="M",
-            help="Model name, Hugging Face ORG/NAME, ./file.py:Class, or package.module:Class (repeatable).",
+            help=f"{common.NAMES_OF_MODELS[:-1]} (repeatable).",
+            autocompletion=complete_models,
         ),
     ] = None,
-    tasks: Annotated[str | None, typer.Option(metavar="T[,T]", help="Tasks, comma-separated.")] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(metavar="T[,T]", help="Tasks or collections, comma-separated.", autocompletion=complete_tasks),
+    ] = None,
     config: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Suite of models and tasks (docs/suites.md)."),
+        typer.Option(
+            metavar="FILE", help="Suite of models and tasks (docs/suites.md).", autocompletion=complete_suites
+        ),
     ] = None,
     data: common.DataChoice = "auto",
-    split: Annotated[str | None, typer.Option(help="Split. [default: the task's first]")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first N items of each task.")] = None,
+    split: Annotated[str | None, typer.Option(metavar="NAME", help="Split. [default: the task's first]")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Use only the first N items of each task.")
+    ] = None,
     sample: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Use a random sample of N items (see --seed)."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of sampling, option shuffles and random strategies.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Seed of sampling, option shuffles and random strategies.")
+    ] = 0,
     batch_size: Annotated[
         str,
         typer.Option(
             metavar="N|auto",
+            autocompletion=complete_choices("auto"),
             help="Batch size; halved automatically on out-of-memory. auto: begin with 8 and grow while "
             "memory and time allow (with --executor ray: never grow).",
         ),
     ] = "8",
-    workers: Annotated[int, typer.Option(min=1, help="Number of threads that decode clips.")] = 2,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Number of threads that decode clips.")] = 2,
     cache_mb: Annotated[
         int,
-        typer.Option(min=0, help="Cache (MB) for questions about the same clips; 0: no cache."),
+        typer.Option(min=0, metavar="MB", help="Cache for questions about the same clips; 0: no cache."),
     ] = CACHE_MB,
     executor: Annotated[
-        str, typer.Option(metavar="local|ray", help="Run the model in this process or in workers on a Ray cluster.")
+        str,
+        typer.Option(
+            metavar="local|ray",
+            help="Run the model in this process or in workers on a Ray cluster.",
+            autocompletion=complete_choices("local", "ray"),
+        ),
     ] = "local",
     replicas: Annotated[
-        int | None, typer.Option(min=1, help="Workers of --executor ray, each with the model. [default: 1]")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Workers of --executor ray, each with the model. [default: 1]"),
     ] = None,
     address: Annotated[
         str | None,
         typer.Option(metavar="auto|HOST:PORT", help="Address of a Ray cluster. [default: start one locally]"),
     ] = None,
     gpus_per_worker: Annotated[
-        float | None, typer.Option(min=0, help="GPUs (or a fraction) per worker of --executor ray. [default: 0]")
+        float | None,
+        typer.Option(min=0, metavar="N", help="GPUs (or a fraction) per worker of --executor ray. [default: 0]"),
     ] = None,
     device: common.Device = "auto",
     dtype: common.Dtype = None,
@@ -73,15 +98,29 @@ def run(
         list[str] | None, typer.Option(metavar="TASK.K=V", help="Option of one of the tasks (repeatable).")
     ] = None,
     label: common.Label = None,
-    prompt: Annotated[str | None, typer.Option(help="Prompt set. [default: the model's native one]")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(min=1, help="Token limit. [default: the task's]")] = None,
-    decoding: Annotated[str, typer.Option(metavar="greedy|nucleus", help="Decoding method.")] = "greedy",
-    top_p: Annotated[float, typer.Option(min=0, max=1, help="Top-p of nucleus sampling.")] = 0.8,
-    temperature: Annotated[float, typer.Option(min=0.01, max=100, help="Temperature of nucleus sampling.")] = 1.0,
+    prompt: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Prompt set. [default: the model's native one]")
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Token limit of an answer. [default: the task's]")
+    ] = None,
+    decoding: Annotated[
+        str,
+        typer.Option(
+            metavar="greedy|nucleus",
+            help="Decoding method.",
+            autocompletion=complete_choices("greedy", "nucleus"),
+        ),
+    ] = "greedy",
+    top_p: Annotated[float, typer.Option(min=0, max=1, metavar="P", help="Top-p of nucleus sampling.")] = 0.8,
+    temperature: Annotated[
+        float, typer.Option(min=0.01, max=100, metavar="T", help="Temperature of nucleus sampling.")
+    ] = 1.0,
     answer_by: Annotated[
         str,
         typer.Option(
             metavar="generate|likelihood|both",
+            autocompletion=complete_choices("generate", "likelihood", "both"),
             help="Score the generated text, the option with the highest log-likelihood, or both.",
         ),
     ] = "generate",
@@ -89,23 +128,38 @@ def run(
         str,
         typer.Option(
             metavar="plain|caption-first",
+            autocompletion=complete_choices("plain", "caption-first"),
             help="Ask directly, or describe-then-answer: ask for a description of the clips first.",
         ),
     ] = "plain",
     options: Annotated[
         str,
-        typer.Option(metavar="given|shuffled|circular", help="Option order; circular: every rotation (CircularEval)."),
+        typer.Option(
+            metavar="given|shuffled|circular",
+            help="Option order; circular: every rotation (CircularEval).",
+            autocompletion=complete_choices("given", "shuffled", "circular"),
+        ),
     ] = "given",
     shuffles: Annotated[
-        int | None, typer.Option(min=1, help="Orders per question with --options shuffled. [default: 1]")
+        int | None, typer.Option(min=1, metavar="N", help="Orders per question with --options shuffled. [default: 1]")
     ] = None,
     solvable_by: common.SolvableBy = None,
     answer_tag: common.AnswerTag = None,
     missing_audio: Annotated[
-        str, typer.Option(metavar="error|skip", help="How to treat items whose clip is missing or unreadable.")
+        str,
+        typer.Option(
+            metavar="error|skip",
+            help="How to treat items whose clip is missing or unreadable.",
+            autocompletion=complete_choices("error", "skip"),
+        ),
     ] = "error",
     metrics: Annotated[
-        str | None, typer.Option(metavar="M[,M]|all", help="Metrics for captions and open answers. [default: all]")
+        str | None,
+        typer.Option(
+            metavar="M[,M]|all",
+            help="Metrics for captioning and open-ended tasks. [default: all]",
+            autocompletion=complete_metrics,
+        ),
     ] = None,
     max_failures: Annotated[str, typer.Option(metavar="N|P%", help="Exit 0 if at most this many items fail.")] = "0",
     max_cost: Annotated[
@@ -120,9 +174,10 @@ def run(
     details: common.Details = False,
     json_: common.Json = False,
 ) -> None:
-    """Run a model on tasks, store its answers, and print the results.
+    """Run models on tasks and print the results.
 
-    A run with the same fingerprint (data, prompt, option order, model, answer mode, decoding, seed, limit) is resumed.
+    Answers are stored in a folder per run. A run with the same fingerprint (data, prompt, option order, model, answer
+    mode, decoding, seed, limit) is resumed.
     """
     values = dict(locals())
     for name in ("model", "config", "dry_run", "json_", "details"):
@@ -158,7 +213,7 @@ def _check_alone(config: Path, model: list[str] | None, values: Mapping[str, Any
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(
             f"{flags} beside --config {config}: expected only --dry-run, --out, --fresh and --json there, the rest "
-            "belongs into the file"
+            "belongs in the file"
         )
 
 
@@ -189,10 +244,10 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
     else:
         print_blocks(build_end(outcome.summaries, form, out=folder))
     if outcome.interrupted:
-        print_notice(describe_kept(members[0].fresh))
+        print_error(describe_kept(members[0].fresh))
         raise typer.Exit(130)
     if outcome.failure is not None:
-        print_notice(f"alm-bench: {outcome.failure}")
+        print_error(f"alm-bench: {outcome.failure}")
         raise typer.Exit(1)
 
 

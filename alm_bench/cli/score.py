@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_metrics, complete_runs
 from alm_bench.cli.output import print_blocks
 from alm_bench.core.escape import print_notice
 from alm_bench.core.options import answer_tags
@@ -14,19 +15,28 @@ from alm_bench.records.find import RUNS, find_run
 
 def score(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Runs by folder, name, a part of it, or `latest`.")
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Runs by folder, name, a part of it, or `latest`.",
+            autocompletion=complete_runs,
+        ),
     ],
     solvable_by: common.SolvableBy = None,
     metrics: Annotated[
         str | None,
-        typer.Option(metavar="M[,M]|all", help="Metrics for sentences. [default: those of the run]"),
+        typer.Option(
+            metavar="M[,M]|all",
+            help="Metrics for captioning and open-ended tasks. [default: those of the run]",
+            autocompletion=complete_metrics,
+        ),
     ] = None,
     answer_tag: common.AnswerTag = None,
     out: common.Out = RUNS,
     details: common.Details = False,
     json_: common.Json = False,
 ) -> None:
-    """Parse and score the stored text of runs again; no model is loaded.
+    """Parse and score the stored text of runs again. No model is loaded.
 
     If the parser has changed, one line reports how many items changed and the accuracy before and after.
     """

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_choices
 from alm_bench.cli.output import print_text
 from alm_bench.core import STATUSES, UsageError
 from alm_bench.core.options import one_of
@@ -17,13 +18,23 @@ if TYPE_CHECKING:
 def show(
     run: common.RunArgument,
     wrong: Annotated[bool, typer.Option("--wrong", help="Only wrong answers.")] = False,
-    status: Annotated[str | None, typer.Option(help="Only items with this status.")] = None,
-    id_: Annotated[str | None, typer.Option("--id", help="Only this item.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Maximum number of items.")] = 10,
+    status: Annotated[
+        str | None,
+        typer.Option(
+            metavar="|".join(STATUSES),
+            help="Only items with this status.",
+            autocompletion=complete_choices(*STATUSES),
+        ),
+    ] = None,
+    id_: Annotated[str | None, typer.Option("--id", metavar="ID", help="Only this item.")] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Maximum number of items.")] = 10,
     out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
-    """Show items of a run: question, options, raw text, parsed answer, reference, clip."""
+    """Show items of a run.
+
+    Each with its question, options, raw text, parsed answer, reference and clip.
+    """
     from alm_bench.records.store import read_records
     from alm_bench.reports import Text
     from alm_bench.reports.items import build_item

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_tasks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.core.protocols import Submits
@@ -15,13 +16,20 @@ from alm_bench.resolve import task_entries
 
 def submit(
     task: Annotated[
-        str, typer.Argument(metavar="TASK[,TASK]", help="Task of the run, or a list or collection that contains it.")
+        str,
+        typer.Argument(
+            metavar="TASK[,TASK]...",
+            help="Task of the run, or a list or collection that contains it.",
+            autocompletion=complete_tasks,
+        ),
     ],
     run: common.RunArgument,
     to: Annotated[
         Path | None, typer.Option(metavar="FILE", help="File to write. [default: submission.json in the run's folder]")
     ] = None,
-    annotations: Annotated[Path | None, typer.Option(help="Path of the task's question file, if it has moved.")] = None,
+    annotations: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Path of the task's question file, if it has moved.")
+    ] = None,
     out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
@@ -42,7 +50,7 @@ def submit(
     if not isinstance(plugin, Submits):
         raise UsageError(f"task {header.task.name} has no official submission")
     if (order := header.spec.options) != "given":
-        raise UsageError(f"{folder.name} was asked with {order} options, expected a run with --options given")
+        raise UsageError(f"{folder.name} is a run with --options {order}, expected one with --options given")
     records, _ = read_records(folder)
     if annotations is None and header.data.annotations is None:
         raise UsageError(f"{folder.name} does not name its file of questions, expected --annotations FILE")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from alm_bench.cli import common
+from alm_bench.cli.completion import complete_recipes
 from alm_bench.core import UsageError
 from alm_bench.core.options import pairs
 
@@ -16,21 +17,31 @@ app = typer.Typer()
 def train(
     context: typer.Context,
     config: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Name of a shipped recipe, or a .toml file.")
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE", help="Name of a shipped recipe, or a .toml file.", autocompletion=complete_recipes
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="K=V", help="Override a key: stage.0.steps=10 (repeatable).")
     ] = None,
-    init: Annotated[str | None, typer.Option(help="Initial weights: v0, a file or a folder.")] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(metavar="v0|PATH", help="Initial weights: v0, a file or a folder. [default: the recipe's]"),
+    ] = None,
     missing_audio: Annotated[
         str | None,
         typer.Option(metavar="error|skip", help="How to treat rows whose clip is missing. [default: the recipe's]"),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run folders.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the run folders. [default: results/training]")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
     json_: common.Json = False,
 ) -> None:
-    """Train a Mellow network. The same command resumes; for several processes use `accelerate launch`.
+    """Train a Mellow network.
+
+    The same command resumes. For several processes use `accelerate launch`.
 
     `train export RUN` writes the weights of an interrupted run.
     """
@@ -84,7 +95,7 @@ def export(
     ] = None,
     json_: common.Json = False,
 ) -> None:
-    """Write weights from the last saved state of a run, finished or not."""
+    """Write weights from a run's last saved state, finished or not."""
     from alm_bench.train.export import export_weights, find_training
 
     folder, position = export_weights(find_training(run), to)

@@ -1,11 +1,11 @@
 """Devices and numeric precisions by name; which precision one computes fast is measured, not guessed from its name."""
 
-import sys
 import time
 from dataclasses import dataclass
 from functools import cache
 
 from alm_bench.core.adapter import CACHE_MB, Runtime
+from alm_bench.core.escape import print_notice
 from alm_bench.core.options import one_of
 
 SIZE = 512
@@ -91,5 +91,5 @@ def make_runtime(device: str, dtype: str | None, seed: int = 0, cache_mb: int = 
 def pick_fast_dtype(device: str) -> str:
     """Measure once a process whether bfloat16 is faster than float32 on `device`; print the outcome in one line."""
     speed = measure_bfloat16(pick_device_name(device))
-    print(speed.describe(), file=sys.stderr)
+    print_notice(speed.describe())
     return "bfloat16" if speed.fast else "float32"

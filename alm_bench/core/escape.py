@@ -9,6 +9,8 @@ import unicodedata
 from functools import lru_cache
 from typing import Any, TextIO
 
+from alm_bench.core.verbosity import VERBOSITY, Level
+
 _MARKDOWN = str.maketrans({"\\": "\\\\", "`": "\\`", "*": "\\*", "~": "\\~", "<": "&lt;", ">": "&gt;"})
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _EMPHASIS = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
@@ -84,11 +86,38 @@ def _escape_csv_text(text: str) -> str:
 
 
 def print_notice(text: str, file: TextIO | None = None) -> None:
-    """Print one line to standard error, whatever the text holds; a terminal gets it broken between words."""
-    stream = sys.stderr if file is None else file
-    if stream is None:  # a process may have been started without one
-        return
+    """Print one line to standard error, whatever the text holds, unless the command is quiet; a terminal gets it broken
+    between words."""
+    _print_line("notice", text, file)
+
+
+def print_progress(text: str) -> None:
+    """Print one line of progress to standard error, unless the command is quiet."""
+    _print_line("progress", text)
+
+
+def print_detail(text: str) -> None:
+    """Print one line to standard error if the command is verbose; the log file gets it in any case."""
+    _print_line("detail", text)
+
+
+def print_error(text: str) -> None:
+    """Print one line to standard error, also if the command is quiet."""
+    _print_line("error", text)
+
+
+def log_line(level: Level, text: str) -> None:
+    """Write one line to the log file alone, if there is one."""
+    if (problem := VERBOSITY.write_log(level, escape_terminal(text))) is not None:
+        _print_line("error", problem)
+
+
+def _print_line(level: Level, text: str, file: TextIO | None = None) -> None:
     line = escape_terminal(text)
+    log_line(level, line)
+    stream = sys.stderr if file is None else file
+    if stream is None or not VERBOSITY.prints(level):  # a process may have been started without standard error
+        return
     if stream.isatty():  # words stay whole, so that paths and commands can be copied
         width = shutil.get_terminal_size().columns
         line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)

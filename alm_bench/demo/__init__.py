@@ -1,17 +1,16 @@
-"""The built-in demo world: seeded sound scenes, and questions on them in every task's own schema.
+"""The built-in demo world: seeded sound scenes, the questions that can be asked about them, and their sound.
 
-A fresh machine can run every task and train on it with no download. Nothing is imported from scipy before the first
-clip is synthesised.
+A fresh machine can run every task and train on it with no download. Tasks turn these questions into files of their own
+format (`tasks/*/demo.py`). Nothing is imported from scipy before the first clip is synthesised.
 """
 
-from alm_bench.demo.clotho_aqa import aqa_rows
-from alm_bench.demo.dataset import DatasetRows
+from alm_bench.demo.annotated_questions import annotated_questions
+from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
 from alm_bench.demo.describe import captions, difference
-from alm_bench.demo.entailment import entailment_rows
-from alm_bench.demo.files import Sizes
+from alm_bench.demo.entailment import hypotheses
 from alm_bench.demo.frame_targets import CUES, frame_cues
-from alm_bench.demo.mcq import mmau_items
-from alm_bench.demo.root import DemoRoot, demo_root, synthesise
+from alm_bench.demo.mcq import questions
+from alm_bench.demo.root import DemoRoot, demo_root, synthesise, training_root
 from alm_bench.demo.scene import SECONDS, WORLD, Event, Scene, frame_tags, scene
 from alm_bench.demo.training import training_rows
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, TAGS, EventType
@@ -20,26 +19,30 @@ __all__ = [
     "CUES",
     "EVENT_TYPES",
     "FAMILIES",
+    "FIRST_VERSION",
     "SECONDS",
     "TAGS",
     "WORLD",
     "DatasetRows",
+    "Demo",
+    "DemoData",
     "DemoRoot",
     "Event",
     "EventType",
     "Scene",
-    "Sizes",
-    "aqa_rows",
+    "annotated_questions",
     "captions",
     "demo_root",
     "difference",
-    "entailment_rows",
     "event_types",
+    "format_csv",
     "frame_cues",
     "frame_tags",
-    "mmau_items",
+    "hypotheses",
+    "questions",
     "scene",
     "synthesise",
+    "training_root",
     "training_rows",
 ]
 

@@ -17,11 +17,14 @@ TIERS: dict[Tier, str] = {
 }
 """Tier -> the `input` by which ReasonAQA asks for it."""
 
+CAPTIONS = 5
+"""Captions per clip."""
+
 _OPENINGS = ("{}", "{}", "In this clip {}", "One hears how {}", "At the start {}")
 _LINKS = (" and then ", ", followed by a moment in which ", ", after which ", ", then ", " before ")
 
 
-def captions(scene: Scene, key: str, count: int = 5) -> list[str]:
+def captions(scene: Scene, key: str, count: int = CAPTIONS) -> list[str]:
     """`count` different sentences on what happens in what order; `key` (the clip's name) draws the wording."""
     rng = stream("captions", key)
     links, openings = rng.sample(_LINKS, len(_LINKS)), rng.sample(_OPENINGS, len(_OPENINGS))

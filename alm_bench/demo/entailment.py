@@ -1,4 +1,4 @@
-"""Audio entailment in the layout of CLE and ACE.
+"""Audio entailment: hypotheses about clips, each true of one clip, plausible of another and false of a third.
 
 A hypothesis about an event is entailed where the event itself sounds, neutral where only the ambiguous sound of its
 family does, and contradicted where neither does. Clips come in cycles: what is true of one clip is plausible of the one
@@ -6,15 +6,12 @@ before it and false of the one before that, so each sentence is each label equal
 """
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alm_bench.core import UsageError
-from alm_bench.demo.dataset import DatasetRows
-from alm_bench.demo.describe import captions
 from alm_bench.demo.scene import Scene, hash_name, sequence, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, members
-
-CAPTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +54,40 @@ def _scene(rng: random.Random, true: _Profile, plausible: _Profile, false: _Prof
     return sequence(rng, tags, noise=-rng.uniform(50.0, 64.0))
 
 
-def entailment_rows(split: str, clips: int, *, folder: str, rows_a_clip: int = 1, seed: int = 0) -> DatasetRows:
-    """Rows of the CSV columns, clip after clip; whole cycles stand together, so that prefixes are balanced too.
+@dataclass(frozen=True, slots=True)
+class Hypotheses:
+    """Hypotheses about a clip: equally many that are entailed, neutral and contradicted."""
 
-    With one row a clip the columns are CLE's (file name, repr of five captions), with more (up to 6) ACE's (`Y<id>`
-    without suffix, one caption a row). Clips lie in `folder`. Raises UsageError for fewer than 3 clips.
+    path: str
+    """Path of the clip below the data root."""
+
+    scene: Scene
+    """Scene of the clip."""
+
+    entailed: tuple[str, ...]
+    """Hypotheses that are true of the clip."""
+
+    neutral: tuple[str, ...]
+    """Hypotheses that may be true of it."""
+
+    contradicted: tuple[str, ...]
+    """Hypotheses that are false of it."""
+
+
+def hypotheses(
+    split: str, clips: int, *, folder: str, name: str = "Y{:.11}.wav", per_clip: int = 1, seed: int = 0
+) -> Iterator[Hypotheses]:
+    """Yield the hypotheses of `clips` clips in `folder`, 1 to 6 per clip and label. Whole cycles stand together, so
+    that prefixes are balanced too.
+
+    `name` formats the file name from 40 hex digits. Raises UsageError for fewer than 3 clips.
     """
-    made = DatasetRows()
     for number, length in enumerate(_cycles(clips)):
         key = ("entailment", folder, split, seed, number)
         rng = stream(*key)
-        profiles = _profiles(rng, length, rows_a_clip)
+        profiles = _profiles(rng, length, per_clip)
         for i in range(length):
             true, plausible, false = (profiles[(i + step) % length] for step in range(3))
-            code = hash_name(*key, i)
-            clip = f"Recording {code[:10]}.wav" if rows_a_clip == 1 else f"Y{code[:11]}"
-            path = f"{folder}/{clip.removesuffix('.wav')}.wav"
-            made.scenes[path] = _scene(rng, true, plausible, false)
-            texts = captions(made.scenes[path], path, CAPTIONS)
-            for row in range(rows_a_clip):
-                made.rows.append(
-                    {
-                        "Dataset": "ClothoV2" if rows_a_clip == 1 else "Audiocaps",
-                        "Audio file": clip,
-                        "Caption": repr(texts) if rows_a_clip == 1 else texts[row % CAPTIONS],
-                        "Entailment": true.sentences[row],
-                        "Neutral": plausible.sentences[row],
-                        "Contradiction": false.sentences[row],
-                    }
-                )
-    return made
+            path = f"{folder}/{name.format(hash_name(*key, i))}"
+            scene = _scene(rng, true, plausible, false)
+            yield Hypotheses(path, scene, true.sentences, plausible.sentences, false.sentences)

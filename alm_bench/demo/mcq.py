@@ -1,4 +1,4 @@
-"""Multiple-choice questions in MMAU's schema.
+"""Multiple-choice questions on events, their order, number, loudness, pitch, tempo and source.
 
 They are made in groups: one question with its options in one order, and for each option a scene in which that option
 is right. Whatever can be read from question and options is therefore the same for every gold.
@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from alm_bench.demo.dataset import DatasetRows
 from alm_bench.demo.scene import SECONDS, Event, Scene, event, hash_name, sequence, slots, stream, vary
 from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES, EventType, of_domain
 
@@ -213,7 +212,7 @@ SKILLS: dict[str, tuple[Builder, int, str]] = {
     "Tempo Comparison": (_tempo, 2, "Reasoning"),
     "Source Inference": (_source, 4, "Reasoning"),
 }
-"""Skill -> how a group of it is made, its number of options, and MMAU's category."""
+"""Skill -> how a group of it is made, its number of options, and its category."""
 
 BLOCK = len(SKILLS) * len(DOMAINS) * 4
 """Questions after which every skill, domain and gold has occurred equally often, every group being complete."""
@@ -274,27 +273,3 @@ def questions(split: str, seed: int = 0) -> Iterator[Question]:
                 name, skill, category, domain, difficulty, made.question, made.choices, gold, made.scenes[gold]
             )
         turn += 1
-
-
-def mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> DatasetRows:
-    """`n` questions in the official JSON schema."""
-    made = DatasetRows()
-    for _, item in zip(range(n), questions(split, seed), strict=False):
-        audio = f"test-mini-audios/{item.id}.wav"
-        made.scenes[f"mmau/{audio}"] = item.scene
-        made.rows.append(
-            {
-                "id": item.id,
-                "audio_id": f"./{audio}",
-                "question": item.question,
-                "choices": list(item.choices),
-                "answer": item.choices[item.gold],
-                "dataset": "demo",
-                "task": item.domain,
-                "split": "test-mini",
-                "category": item.category,
-                "sub-category": item.skill,
-                "difficulty": item.difficulty,
-            }
-        )
-    return made

@@ -1,8 +1,9 @@
-"""The demo world as a data root: annotation files written once, clips synthesised when they are first read."""
+"""Demo data as a data root: files are written once, clips are synthesised when they are first read."""
 
 import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,12 +15,14 @@ from alm_bench.core import AudioRef, DataError, StoreError
 from alm_bench.core.files import CACHE_VARIABLE, atomic_write, cache_folder, report_full_disk
 from alm_bench.core.types import Wave
 from alm_bench.data.root import LocalRoot
-from alm_bench.demo import files
-from alm_bench.demo.dataset import DatasetRows
+from alm_bench.demo.dataset import DatasetRows, Demo
 from alm_bench.demo.scene import WORLD, Scene
 
-_COMPLETE = "world.json"
-_SCENES = (files.EVALUATION_SCENES, files.HELD_OUT_SCENES, files.TRAINING_SCENES)
+_SCENES, _TRAINING = "scenes/evaluation.json", "scenes/training.json"
+_COMPLETE = "complete.json"
+"""Written last: its presence means that the data are complete."""
+
+_CLIPS = "clips"
 
 
 def synthesise(scene: Scene) -> Wave:
@@ -55,52 +58,51 @@ def _read_clip(path: Path, scene: Scene, keep: bool) -> bytes:
 
 @dataclass
 class DemoRoot(LocalRoot):
-    """The demo world as a data folder: annotations are written once, clips are synthesised when they are first used."""
+    """Demo data as a data folder: files are written once, clips are synthesised when they are first used."""
 
     kind: str = "demo"
     """Kind of data that a run records."""
 
-    sizes: files.Sizes = field(default_factory=files.Sizes)
-    """Sizes of the data sets."""
+    revision: str = WORLD
+    """Data revision that a run records."""
 
-    keep_training: bool = False
-    """Store synthesised training clips; by default they are made anew (there are thousands, and one takes 10 ms), while
-    evaluation clips are always stored."""
+    clips: Path | None = None
+    """Folder of stored clips, None for `clips` below `path`. Their names hold a hash of the scene, so that data that
+    share a clip share its file, and another version of the data never finds the clips of this one."""
 
     _scenes: dict[str, dict[str, Scene]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def version(self) -> str:
-        return files.version(self.sizes)
+        return self.revision
 
     def audio(self, *names: str) -> AudioRef:
-        """The clip under the first of `names` that the world has, else whatever file lies there."""
+        """The clip under the first of `names` that has a scene, else whatever file lies there."""
         for name in names:
             key = _key(name)
-            for index in _SCENES:
+            for index in (_SCENES, _TRAINING):
                 scene = self._load_scenes(index).get(key)
                 if scene is not None:
-                    keep = self.keep_training or index != files.TRAINING_SCENES
-                    path = self.path / key
-                    return AudioRef(key, path, partial(_read_clip, path, scene, keep), _content(scene))
+                    content = _content(scene)
+                    path = (self.clips or self.path / _CLIPS) / f"{Path(key).stem}-{content[:16]}.wav"
+                    return AudioRef(key, path, partial(_read_clip, path, scene, index != _TRAINING), content)
         return super().audio(*names)
 
     def scene(self, name: str) -> Scene:
-        """The description behind a clip. Raises DataError for a clip that is not of this world."""
+        """The description behind a clip. Raises DataError for a clip that is not of these data."""
         key = _key(name)
-        for index in _SCENES:
+        for index in (_SCENES, _TRAINING):
             if key in self._load_scenes(index):
                 return self._load_scenes(index)[key]
-        raise DataError(
-            f"the demo world has no clip {name!r}; its clips are those that the files below {self.path} name"
-        )
+        raise DataError(f"the demo data have no clip {name!r}; the files below {self.path} name their clips")
 
     def add(self, made: DatasetRows) -> None:
         """Make the clips of rows made on the fly (`training_rows`) readable through `audio`, in this process."""
-        self._load_scenes(files.TRAINING_SCENES).update(made.scenes)
+        self._load_scenes(_TRAINING).update(made.scenes)
 
     def _load_scenes(self, index: str) -> dict[str, Scene]:
         if index not in self._scenes:
-            packed: dict[str, Any] = json.loads((self.path / index).read_text(encoding="utf-8"))
+            path = self.path / index
+            packed: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
             self._scenes[index] = {name: Scene.unpack(value) for name, value in packed.items()}
         return self._scenes[index]
 
@@ -114,38 +116,48 @@ def _key(name: str) -> str:
     return str(PurePosixPath(name))
 
 
-def demo_root(cache: Path | None = None, sizes: files.Sizes | None = None) -> DemoRoot:
-    """The demo world below `cache` (default: `demo-v1` in the user's cache folder), written now if it is not there yet.
+def demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> DemoRoot:
+    """Demo data of a task below `cache` (default: `demo` in the user's cache folder), written now if they are not there
+    yet. `sizes` are passed to `demo.build`.
 
-    Every version of the world has a folder of its own. Several processes may call this at once: one writes, the others
-    wait. Raises StoreError where the folder cannot be written.
+    Every revision has a folder of its own. Several processes may call this at once: one writes, the others wait.
+    Raises StoreError where the folder cannot be written.
     """
-    sizes = sizes or files.Sizes()
-    path = (cache or cache_folder("demo-v1")) / files.version(sizes).replace("+", "-")
-    if not _whole(path):
+    revision = demo.revision(sizes)
+    folder = _folder(cache)
+    path = folder / demo.name / revision.replace("+", "-")
+    if not (path / _COMPLETE).is_file():
         try:
             with report_full_disk(path):
-                _write(path, sizes)
+                _write(path, demo, sizes)
         except StoreError as error:
             reason = getattr(error.__cause__, "strerror", None) or error
             raise StoreError(
-                f"cannot write the demo world to {path}: {reason}; set {CACHE_VARIABLE} to a folder with 1 GB to spare"
+                f"cannot write the demo data to {path}: {reason}; set {CACHE_VARIABLE} to a folder with 1 GB to spare"
             ) from error
-    return DemoRoot(path, sizes=sizes)
+    return DemoRoot(path, revision=revision, clips=folder / _CLIPS)
 
 
-def _whole(path: Path) -> bool:
-    return all((path / name).is_file() for name in (_COMPLETE, files.HELD_OUT_SCENES))
+def training_root(made: DatasetRows) -> DemoRoot:
+    """A data root with no files, for the clips of rows made on the fly (`training_rows`)."""
+    root = DemoRoot(_folder(None) / "training")
+    root.add(made)
+    return root
 
 
-def _write(path: Path, sizes: files.Sizes) -> None:
-    """Write the missing files of the demo data."""
+def _folder(cache: Path | None) -> Path:
+    return cache or cache_folder("demo")
+
+
+def _write(path: Path, demo: Demo, sizes: Mapping[str, int]) -> None:
     path.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path / ".lock"):
-        if not (path / files.HELD_OUT_SCENES).is_file():
-            files.write_held_out(path, sizes)
         if (path / _COMPLETE).is_file():
             return
-        files.write_evaluation(path, sizes)
-        files.write_training(path, sizes)
-        atomic_write(path / _COMPLETE, json.dumps({"version": files.version(sizes)}))
+        made = demo.build(**sizes)
+        for name, content in made.files.items():
+            atomic_write(path / name, content)
+        for index, scenes in ((_SCENES, made.scenes), (_TRAINING, made.training_scenes)):
+            packed = {name: scene.pack() for name, scene in scenes.items()}
+            atomic_write(path / index, json.dumps(packed, separators=(",", ":")))
+        atomic_write(path / _COMPLETE, json.dumps({"revision": demo.revision(sizes), "sizes": dict(sizes)}))

@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from alm_bench.core import UsageError
 from alm_bench.core.prompt import PromptTemplate
-from alm_bench.demo import clotho_aqa
+from alm_bench.demo.annotated_questions import HEARD, annotated_questions
 from alm_bench.demo.attribute_questions import DESCRIBE, Note, notes, transcript
 from alm_bench.demo.dataset import DatasetRows, Row
-from alm_bench.demo.describe import TIERS, captions, difference, pairs
-from alm_bench.demo.entailment import entailment_rows
+from alm_bench.demo.describe import CAPTIONS, TIERS, captions, difference, pairs
+from alm_bench.demo.entailment import hypotheses
 from alm_bench.demo.mcq import Question, order_question, questions
 from alm_bench.demo.scene import Scene, hash_name, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES, family_of
@@ -34,11 +34,11 @@ ENTAILMENT = PromptTemplate(
 VERDICTS = ("it is definitely true", "it is definitely false", "it is plausible", "i cannot determine")
 CAPTION = "caption the audio"
 
-_GOLD_VERDICT = {"Entailment": 0, "Contradiction": 1, "Neutral": 2}
 _FOLDERS = {
     "train": ("AudioCapsLarger/train", "ClothoV21/development"),
     "val": ("AudioCapsLarger/val", "ClothoV21/dev"),
 }
+_AQA_FOLDER = "clotho_aqa/audio_files"
 _LEAST = 60
 _A_CLIP = 2  # entailment rows a clip and verdict
 
@@ -67,7 +67,7 @@ def row(
 
 
 def caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
-    return captions(scenes[path], path)[turn % 5]
+    return captions(scenes[path], path)[turn % CAPTIONS]
 
 
 def _format_option(choices: Sequence[str], gold: int) -> str:
@@ -137,22 +137,22 @@ def _draw_items(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
 
 
 def _entailment_rows(made: DatasetRows, split: str, clips: int, seed: int, folder: str) -> None:
-    source = entailment_rows(split, clips, folder=folder, seed=seed, rows_a_clip=_A_CLIP)
-    made.scenes |= source.scenes
-    for entry in source.rows:
-        path = f"{folder}/{entry['Audio file']}.wav"
-        for column, gold in _GOLD_VERDICT.items():
-            asked = ENTAILMENT.render({"hypothesis": entry[column]}, VERDICTS)
-            answer = _format_option(VERDICTS, gold)
-            made.rows.append(row("CLE.json", [path], [caption(made.scenes, path)], asked, answer))
+    for clip in hypotheses(split, clips, folder=folder, per_clip=_A_CLIP, seed=seed):
+        made.scenes[clip.path] = clip.scene
+        text = [caption(made.scenes, clip.path)]
+        for turn in range(_A_CLIP):
+            said = (clip.entailed[turn], clip.contradicted[turn], clip.neutral[turn])
+            for verdict, hypothesis in enumerate(said):
+                asked = ENTAILMENT.render({"hypothesis": hypothesis}, VERDICTS)
+                made.rows.append(row("CLE.json", [clip.path], text, asked, _format_option(VERDICTS, verdict)))
 
 
 def _aqa_rows(made: DatasetRows, split: str, clips: int, seed: int) -> None:
-    source = clotho_aqa.aqa_rows(split, clips, seed=seed)
-    made.scenes |= source.scenes
-    for name, question, answer in clotho_aqa.majority_answer(source):
-        path = f"{clotho_aqa.FOLDER}/{name}"
-        made.rows.append(row("Clotho_AQA.json", [path], [caption(made.scenes, path)], question.lower(), answer))
+    for item in annotated_questions(split, clips, seed=seed):
+        path = f"{_AQA_FOLDER}/{item.clip}"
+        made.scenes[path] = item.scene
+        text = [caption(made.scenes, path)]
+        made.rows.append(row("Clotho_AQA.json", [path], text, item.question.lower(), item.majority))
 
 
 def _heard_rows(made: DatasetRows, split: str, n: int, seed: int, folder: str) -> None:
@@ -167,7 +167,7 @@ def _heard_rows(made: DatasetRows, split: str, n: int, seed: int, folder: str) -
         absent = [key for key, kind in EVENT_TYPES.items() if key not in heard and kind.family not in families]
         yes = (i + i // len(names)) % 2 == 0
         kind = EVENT_TYPES[rng.choice(heard if yes else absent)]
-        asked = rng.choice(clotho_aqa.HEARD).format(kind).lower()
+        asked = rng.choice(HEARD).format(kind).lower()
         text = [caption(made.scenes, path)]
         made.rows.append(row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
 
@@ -215,7 +215,7 @@ def training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetRows:
     Raises UsageError for fewer than 60 rows, which could not hold every kind.
     """
     if n < _LEAST:
-        raise UsageError(f"the demo world makes at least {_LEAST} training rows, {n} were asked for")
+        raise UsageError(f"the demo data have at least {_LEAST} training rows, {n} were asked for")
     captioned, entailing = _FOLDERS[split]
     made = DatasetRows()
     opened, noted, heard, described, texts, tier = (round(share * n) for share in (0.14, 0.2, 0.08, 0.08, 0.02, 0.017))

@@ -40,7 +40,7 @@ def _rows(report: Report) -> list[Row]:
 
 def build_data_paths(report: Report) -> Fields:
     """Return where everything is, and where what is missing was looked for."""
-    demo = "the built-in demo world, " if report["data"] == "demo" else ""
+    demo = "the built-in demo data, " if report["data"] == "demo" else ""
     lines = []
     for file in report["files"]:
         path = file["path"] or f"missing: {Path(report['folder']) / file['place']}"
@@ -80,6 +80,6 @@ def build_fetch_notes(rows: Sequence[Mapping[str, Any]]) -> list[Block]:
     """Return what is to be said of single files."""
     blocks: list[Block] = []
     if all(row["state"] in ("there", "elsewhere") for row in rows):
-        blocks.append(Text("nothing was fetched: all that can be is there"))
+        blocks.append(Text("nothing was downloaded: every public file is present"))
     blocks += [Text(f"{row['task']}, {row['role']}: {row['state']}: {row['note']}") for row in rows if row["note"]]
     return blocks

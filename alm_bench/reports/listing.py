@@ -1,4 +1,4 @@
-"""Lists of tasks, models and runs."""
+"""Lists of what is installed, and of runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,25 @@ _COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "prompts": Column("prompts", 2),
         "scores options": Column("option log-likelihoods", 4),
         "what": Column("summary", 1, overflow="end", least=40),
+    },
+    "conditions": {
+        "condition": Column("condition"),
+        "what": Column("change", 1, overflow="end", least=40),
+        "random": Column("random draws", 3),
+        "default": Column("default", 2),
+        "audio": Column("audio", 4),
+    },
+    "metrics": {
+        "metric": Column("metric"),
+        "what": Column("summary", 1, overflow="end", least=40),
+        "title": Column("heading", 5),
+        "better": Column("better", 2),
+        "scale": Column("scale", 4),
+        "computed": Column("computed", 3),
+    },
+    "objectives": {
+        "objective": Column("objective"),
+        "what": Column("minimises", 1, overflow="end", least=40),
     },
     "runs": {
         "run": Column("run", overflow="middle", least=40),

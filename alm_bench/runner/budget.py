@@ -2,12 +2,12 @@
 
 import itertools
 import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from alm_bench.core import UsageError
+from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
 from alm_bench.records.usage import estimated_calls, record_cost
 from alm_bench.runner.plan import Plan
@@ -29,9 +29,8 @@ class Budget:
         costs = [(record_cost(record) or 0.0, estimated_calls(record) > 0) for record in records]
         self.spent += sum(amount for amount, _ in costs)
         if not self.estimated and any(guess for _, guess in costs):
-            print(
-                "the server does not tell the tokens of its answers (usage): their cost is estimated, as by --dry-run",
-                file=sys.stderr,
+            print_notice(
+                "the server does not report the tokens of its answers (usage): their cost is estimated, as by --dry-run"
             )
         self.estimated += sum(amount for amount, guess in costs if guess)
 

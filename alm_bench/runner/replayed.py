@@ -43,7 +43,7 @@ def replayed_items(
         first = found.unknown[0]
         tell(f"{spec.task}: {len(found.unknown)} ids of {stored.label} are not among the questions, as {first!r}")
     if spec.data == "demo" and not named:
-        tell(f"{spec.task}: no real data found, running on the built-in demo world (see `alm-bench data info`)")
+        tell(f"{spec.task}: no real data found, using the built-in demo data (see `alm-bench data info`)")
     return replace(theirs, samples=_repeated(theirs.samples, stored))
 
 
@@ -121,7 +121,7 @@ def _advice(
 ) -> str:
     """One line: what does not fit, which revision has the most in common, and what to do."""
     files = task.files(data, spec.split)
-    where = "the built-in demo world" if spec.data == "demo" else f"revision {revision_name(task, files)}"
+    where = "the built-in demo data" if spec.data == "demo" else f"revision {revision_name(task, files)}"
     told = [f"{stored.label} does not answer the questions of {spec.task} ({where}): "]
     told.append(found.problem(next(iter(stored.items))))
     option = f"--task-arg {spec.task}.annotations="

@@ -1,6 +1,5 @@
 """The precision that a recipe's `auto` comes to on this machine."""
 
-import sys
 from typing import Literal
 
 import torch
@@ -8,6 +7,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from alm_bench.core.device import measure_bfloat16
+from alm_bench.core.escape import print_notice
 from alm_bench.train.config import TrainConfig
 
 Precision = Literal["no", "bf16", "fp16"]
@@ -28,8 +28,8 @@ def pick_precision(config: TrainConfig, begun: Precision | None) -> Precision:
 
 def _choose(state: PartialState, begun: Precision | None) -> Precision:
     if begun is not None:
-        print(f"precision auto: {begun}, with which this run began", file=sys.stderr)
+        print_notice(f"precision auto: {begun}, with which this run began")
         return begun
     speed = measure_bfloat16(state.device.type)
-    print(speed.describe(), file=sys.stderr)
+    print_notice(speed.describe())
     return "bf16" if speed.fast else "no"

@@ -108,12 +108,11 @@ def _subtype_hint(config: DataConfig) -> str:
 
 
 def _demo(config: DataConfig) -> Source:
-    from alm_bench.demo import demo_root, training_rows
+    from alm_bench.demo import training_root, training_rows
 
-    root = demo_root()
     made = training_rows(config.rows or 20_000, split=config.split)
-    root.add(made)
-    return Source(config, _rows(made.rows, root, "the demo world", config), root)
+    root = training_root(made)
+    return Source(config, _rows(made.rows, root, "the demo data", config), root)
 
 
 def _file(config: DataConfig) -> Source:

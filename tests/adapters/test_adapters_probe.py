@@ -11,7 +11,7 @@ from alm_bench.adapters._shared.embeddings import Vectors
 from alm_bench.adapters._shared.probe import TWIN, Probe
 from alm_bench.adapters.mellow_probe import fit_features
 from alm_bench.core import Decoding, Runtime, UsageError
-from alm_bench.demo import Sizes, demo_root
+from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
 from alm_bench.runner import RunSpec, prepare
 
@@ -103,8 +103,8 @@ def test_vectors_are_made_once_and_a_broken_cache_costs_nothing(tmp_path: Path, 
 
 def test_the_bundled_encoder_hears_more_than_its_twin_reads(tmp_path: Path) -> None:
     """On the demo world's own entailment, where a text alone says nothing. No row of the test split is fitted on."""
-    sizes = Sizes(mmau=24, cle=60, ace=3, captioned=3, pairs=3, aqa=3, train=60, val=60)
-    entry, world = catalogue().task("cle"), demo_root(tmp_path, sizes)
+    entry = catalogue().task("cle")
+    world = demo_root(entry.demo(), tmp_path, cle=60, ace=3)
     adapter = catalogue().adapter("mellow-probe").create({}, Runtime("cpu"))
     seen: list[str] = []
     fit = adapter.fit

@@ -1,17 +1,19 @@
 """`import alm_bench`: the functions give what the commands print and store, and end as the commands do."""
 
 import functools
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from small_world import alm, mmau, model, only_run, stored
+from small_world import alm, mmau, model, only_run, run_killed, stored
 
 import alm_bench as ab
 from alm_bench.core import AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime
@@ -27,15 +29,87 @@ def pick_second(request: Request) -> str:
     return f"({'ab'[len(request.choices) > 1]})"
 
 
-def test_evaluate_gives_the_runs_and_the_tables_of_the_command() -> None:
-    command = alm("run", "--model", "mellow", "--tasks", "mmau,cle", "--data", "demo", "--limit", 6, "--out", "command")
-    results = ab.evaluate("mellow", ["mmau", "cle"], data="demo", limit=6, out="python")
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job ignores it
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def stored_lines(out: str, task: str) -> list[str]:
+    """The lines of the only run of a task."""
+    (folder,) = [path for path in Path(out).iterdir() if path.name.startswith(f"{task}-")]
+    return (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+
+
+@pytest.mark.usefixtures("_interruptible")
+def test_evaluate_gives_the_runs_and_the_tables_of_the_command_though_it_was_interrupted() -> None:
+    def interrupt_once_stored(progress: ab.Progress) -> None:
+        if (progress.title, progress.done) == ("cle", 1):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    given: dict[str, Any] = {"data": "demo", "limit": 3, "batch_size": 1, "out": "python"}
+    with pytest.raises(ab.RunInterrupted):
+        ab.evaluate("mellow", ["mmau", "cle"], progress=interrupt_once_stored, **given)
+    before = stored_lines("python", "mmau"), stored_lines("python", "cle")
+    assert len(before[0]) == 3
+    assert 1 <= len(before[1]) < 3
+    results = ab.evaluate("mellow", ["mmau", "cle"], **given)
+    after = stored_lines("python", "mmau"), stored_lines("python", "cle")
+    assert (after[0], after[1][: len(before[1])]) == before, "nothing was asked again"
+    asked = ("--tasks", "mmau,cle", "--data", "demo", "--limit", 3, "--batch-size", 1, "--out", "command")
+    command = alm("run", "--model", "mellow", *asked)
     assert command.status == 0
     assert results.to_markdown() == command.out.rstrip("\n")
     for run in results:
         theirs = json.loads((Path("command") / run.folder.name / "summary.json").read_text())
         assert json.loads((run.folder / "summary.json").read_text())["runs"] == theirs["runs"]
-    assert [item.task for item in results.items] == ["mmau"] * 6 + ["cle"] * 6
+    assert [item.task for item in results.items] == ["mmau"] * 3 + ["cle"] * 3
+
+
+LETTERS = """
+import zlib
+
+def answer_by_id(request):
+    return f"({'abcd'[zlib.crc32(request.id.encode()) % len(request.choices)]})"
+"""
+KILLED = """
+import os, signal
+import alm_bench as ab
+import letters
+
+def kill_once_stored(progress):
+    if (progress.title, progress.done) == ("cle", 2):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+ab.evaluate(letters.answer_by_id, ["mmau", "cle"], data="demo", limit=3, batch_size=1, progress=kill_once_stored)
+"""
+"""A process that is killed in the middle of a run: progress is reported once a batch is on disk."""
+
+
+def figures(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a run, whatever its model is called."""
+    return {key: summary[key] for key in ("task", "n", "metrics", "groups", "status", "blind", "over_blind")}
+
+
+def test_a_function_whose_process_was_killed_gives_the_figures_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "letters.py").write_text(LETTERS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    run_killed(KILLED)
+    before = stored_lines("results/runs", "mmau"), stored_lines("results/runs", "cle")
+    assert len(before[0]) == 3
+    assert len(before[1]) >= 2
+    letters = importlib.import_module("letters")
+    results = ab.evaluate(letters.answer_by_id, ["mmau", "cle"], data="demo", limit=3, batch_size=1)
+    assert stored_lines("results/runs", "mmau") == before[0]
+    assert stored_lines("results/runs", "cle")[:2] == before[1][:2], "what is stored is not asked again"
+    body = "    def answer(self, request):\n        import letters\n        return letters.answer_by_id(request)\n"
+    name = model(tmp_path / "wrapped.py", body)
+    command = alm("run", "--model", name, "--tasks", "mmau,cle", "--data", "demo", "--limit", 3, "--json", "--out", "b")
+    assert [figures(run.summary) for run in results] == [figures(run) for run in command.json["runs"]]
 
 
 def test_evaluate_goes_on_with_the_run_of_the_command() -> None:
@@ -201,9 +275,8 @@ def test_a_model_that_raises_fails_the_call_and_keeps_its_results(tmp_path: Path
     assert len(ab.evaluate(broken, "mmau", data="demo", limit=3, max_failures="100%").items) == 3
 
 
-def test_ctrl_c_keeps_what_is_done(request: pytest.FixtureRequest) -> None:
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job ignores it
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, handler))
+@pytest.mark.usefixtures("_interruptible")
+def test_ctrl_c_keeps_what_is_done() -> None:
     log = Path("asked")  # on disk: what a function is bound to is part of its identity
 
     def asked() -> list[str]:

@@ -95,7 +95,7 @@ def test_cle_comes_whole_is_found_complete_and_runs(server: Server, tmp_path: Pa
     second = alm("data", "get", "cle", "--to", folder, "--json")
     assert set(states(second).values()) == {"there"}
     assert len(server.asked) == asked
-    assert "nothing was fetched: all that can be is there" in alm("data", "get", "cle", "--to", folder).out
+    assert "nothing was downloaded: every public file is present" in alm("data", "get", "cle", "--to", folder).out
 
 
 def test_real_annotations_are_known_by_their_revision(server: Server, tmp_path: Path, shared: Path) -> None:
@@ -267,7 +267,7 @@ def test_what_there_is_of_audiocaps(server: Server) -> None:
     [
         (("mmua",), "unknown task 'mmua'"),
         ((",",), "data get names no task"),
-        (("cle,spice",), "data get spice is asked for by itself"),
+        (("cle,spice",), "spice cannot be combined with tasks"),
         (("cle", "--split", "tset"), "cle: --split 'tset' is unknown; known: evaluation"),
         (("all", "--split", "tset"), "--split 'tset' is unknown; known: test"),
         (("cle", "--mirror", "https://a"), "--mirror takes key=value, found 'https://a'"),
@@ -366,7 +366,7 @@ def test_spice_goes_where_it_is_looked_for(server: Server, tmp_path: Path, monke
     server.put(RELEASE, release())
     assert alm("data", "get", "spice").status == 0
     assert spice_folder() == tmp_path / "cache/spice"
-    assert "nothing was fetched" in alm("data", "get", "spice").out
+    assert "nothing was downloaded" in alm("data", "get", "spice").out
 
 
 def test_models_that_lack_something_stay_whole(server: Server, tmp_path: Path) -> None:

@@ -69,10 +69,10 @@ def test_an_unknown_name_is_answered_with_the_known_ones(
         (("run", "--model", "replay", "--tasks", "mmau"), "model replay needs the option outputs=..."),
         ((*RUN, "--data", "nowhere"), "--data nowhere: no such folder (known besides a folder: auto, demo, hub)"),
         ((*RUN, "--task-arg", "mmau.annotations=no.json"), "annotations=no.json is not a file"),
-        ((*RUN, "--data", "demo", "--task-arg", "mmau.annotations=no.json"), "--data demo does not go with it"),
+        ((*RUN, "--data", "demo", "--task-arg", "mmau.annotations=no.json"), "which does not go with --data demo"),
         (
             ("run", "--model", "blind", "--tasks", "cle", "--data", "hub"),
-            "cle has no hub data set for split evaluation",
+            "cle has no data set on the Hugging Face hub for split evaluation",
         ),
         (("score", "nothing"), "no run 'nothing' (no run.json there); runs in results/runs: none"),
         (("show", "nothing"), "no run 'nothing'"),
@@ -104,7 +104,7 @@ def test_data_without_the_file_names_it_and_its_source(tmp_path: Path) -> None:
 
 def test_a_data_folder_of_the_environment_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALM_BENCH_DATA", "nowhere")
-    assert "ALM_BENCH_DATA names nowhere, which is no folder" in refusal(alm(*RUN))
+    assert "ALM_BENCH_DATA names nowhere, which is not a folder" in refusal(alm(*RUN))
 
 
 @pytest.mark.parametrize(

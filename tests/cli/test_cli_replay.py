@@ -182,7 +182,7 @@ def test_a_file_of_no_known_shape_is_one_line(content: str, says: str) -> None:
 def test_no_common_id_is_one_line() -> None:
     file = texts_by_id(Path(), asked(prefix="x-"))
     line = refusal(run(file))
-    assert "texts.json does not answer the questions of mmau (the built-in demo world)" in line
+    assert "texts.json does not answer the questions of mmau (the built-in demo data)" in line
     assert "none of its 12 ids (as 'x-000') is among these questions" in line
     assert "--data FOLDER or --task-arg mmau.annotations=FILE" in line
     mmau(Path("data"), COUNT, clips=False)

@@ -357,7 +357,7 @@ def test_auto_data_says_when_it_is_the_demo_world(monkeypatch: pytest.MonkeyPatc
     Path("elsewhere").mkdir()
     ran = alm("run", "--model", "blind", "--tasks", "mmau", "--limit", 4, "--json")
     assert (ran.status, ran.run["data"]) == (0, "demo")
-    assert "mmau: no real data found, running on the built-in demo world" in ran.err
+    assert "mmau: no real data found, using the built-in demo data" in ran.err
     assert "-demo-" in ran.run["run"]
     monkeypatch.setenv("ALM_BENCH_DATA", "data")
     assert alm("run", "--model", "blind", "--tasks", "mmau", "--limit", 4, "--json").run["data"] == "real"

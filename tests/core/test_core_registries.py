@@ -294,3 +294,46 @@ def test_a_broken_addition_is_listed_with_its_reason(
 ) -> None:
     (site / f"acme_alm/{file}.py").write_text(broken)
     assert load().startswith(reason)
+
+
+def test_additions_are_listed_beside_what_is_built_in(site: Path) -> None:
+    def rows(what: str) -> dict[str, dict[str, str]]:
+        listed = alm("ls", what, "--json").json
+        assert listed["broken"] == {}
+        return {row[what.removesuffix("s")]: row for row in listed[what]}
+
+    found = rows("metrics")
+    assert (found["wer"]["better"], found["wer"]["computed"]) == ("lower", "if named")
+    assert found["wer"]["what"] == "Word error rate."
+    assert found["cider"]["computed"] == "by default"
+    conditions = rows("conditions")
+    assert conditions["backwards"]["what"] == "Each clip played backwards."
+    assert conditions["snr:20"]["default"] == "snr:20, snr:0"
+    assert {"third:first", "third:middle", "third:last", "none"} < set(conditions)
+    assert "clean" not in conditions
+    assert {"answers", "tags", "loudness"} == set(rows("objectives"))
+    assert "WER" in alm("ls", "metrics").out
+
+
+@pytest.mark.parametrize(
+    ("what", "file", "name"),
+    [("metrics", "wer", "wer"), ("conditions", "backwards", "reversed"), ("objectives", "loudness", "loudness")],
+)
+def test_lists_name_what_is_broken(site: Path, what: str, file: str, name: str) -> None:
+    (site / f"acme_alm/{file}.py").write_text("import nothing_there\n")
+    ran = alm("ls", what, "--json")
+    assert ran.status == 0
+    assert ran.err == f"plug-in {name} is broken: ModuleNotFoundError: No module named 'nothing_there'\n"
+    assert set(ran.json["broken"]) == {name}
+
+
+def test_a_list_of_something_else_is_refused(site: Path) -> None:
+    assert "known: conditions" in refusal(alm("ls", "condition"))
+    assert "--tasks goes with tasks and runs, found ls metrics" in refusal(alm("ls", "metrics", "--tasks", "mmau"))
+
+
+def test_the_help_of_the_ablation_names_no_condition(site: Path) -> None:
+    """Names in a help text would be those of the package alone."""
+    said = " ".join(alm("noise-ablation", "--help").out.split())
+    assert "`alm-bench ls conditions` lists them" in said
+    assert not [name for name in condition_classes().entries if len(name) > 4 and f"{name}," in said]

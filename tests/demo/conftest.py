@@ -1,19 +1,18 @@
-"""The demo world at its default size, written once for all tests of this folder, and an ear."""
+"""The demo data of all tasks at their default sizes, written once for all tests of this folder, and an ear."""
 
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from demo_world import World
 from numpy.lib.stride_tricks import sliding_window_view
-
-from alm_bench.demo import DemoRoot, demo_root
 
 RATE = 32_000
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> DemoRoot:
-    return demo_root(tmp_path_factory.mktemp("demo"))
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("demo"))
 
 
 def mel_filters(count: int = 40, size: int = 1024) -> np.ndarray:

@@ -5,9 +5,9 @@ from itertools import islice, pairwise
 
 import pytest
 
-from alm_bench.demo import EVENT_TYPES, FAMILIES, Event, Scene, aqa_rows, entailment_rows
-from alm_bench.demo.clotho_aqa import FOLDER, majority_answer
+from alm_bench.demo import EVENT_TYPES, FAMILIES, Event, Scene, annotated_questions, hypotheses
 from alm_bench.demo.mcq import BLOCK, Question, questions
+from alm_bench.tasks.clotho_aqa.demo import aqa_rows
 
 BY_NAME = {
     name.lower(): kind.key
@@ -80,24 +80,22 @@ def test_events_lie_within_the_clip_and_comparisons_are_audible() -> None:
 def test_hypotheses_follow_from_their_scenes(rows: int) -> None:
     speaks_of = {sentence: kind for kind in EVENT_TYPES.values() for sentence in kind.hypotheses}
     assert len(speaks_of) == 3 * len(EVENT_TYPES)
-    made = entailment_rows("test", 120, folder="clips", rows_a_clip=rows)
-    scenes = {path.split("/")[1].removesuffix(".wav"): scene for path, scene in made.scenes.items()}
-    for row in made.rows:
-        heard = scenes[row["Audio file"].removesuffix(".wav")].types
+    for clip in hypotheses("test", 120, folder="clips", per_clip=rows):
+        heard = clip.scene.types
         families = {EVENT_TYPES[tag].family for tag in heard if tag in EVENT_TYPES}
-        true, plausible, false = (speaks_of[row[label]] for label in ("Entailment", "Neutral", "Contradiction"))
-        assert true.key in heard
-        assert f"{true.family}?" not in heard
-        assert f"{plausible.family}?" in heard
-        assert plausible.family not in families
-        assert f"{false.family}?" not in heard
-        assert false.family not in families
+        for texts in zip(clip.entailed, clip.neutral, clip.contradicted, strict=True):
+            true, plausible, false = (speaks_of[text] for text in texts)
+            assert true.key in heard
+            assert f"{true.family}?" not in heard
+            assert f"{plausible.family}?" in heard
+            assert plausible.family not in families
+            assert f"{false.family}?" not in heard
+            assert false.family not in families
 
 
 def test_yes_no_and_one_word_answers_follow_from_their_scenes() -> None:
-    made = aqa_rows("test", 200)
-    for name, text, answer in majority_answer(made):
-        events = ordered(made.scenes[f"{FOLDER}/{name}"])
+    for item in annotated_questions("test", 200):
+        text, answer, events = item.question, item.majority, ordered(item.scene)
         if edge := re.fullmatch(r"What makes the (first|last) sound\?", text):
             assert answer == EVENT_TYPES[events[0 if edge[1] == "first" else -1].type].word
             continue

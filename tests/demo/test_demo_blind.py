@@ -10,13 +10,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from alm_bench.demo import DatasetRows, aqa_rows, entailment_rows
-from alm_bench.demo.clotho_aqa import majority_answer
+from alm_bench.demo import annotated_questions, hypotheses
+from alm_bench.demo.entailment import Hypotheses
 from alm_bench.demo.mcq import BLOCK, LEVELS, SKILLS, Question, questions
 
 NEAR = 0.03
 TESTED, FITTED = 12 * BLOCK, 30 * BLOCK
-LABELS = ("Entailment", "Neutral", "Contradiction")
+LABELS = ("entailed", "neutral", "contradicted")
 
 
 @pytest.fixture(scope="module")
@@ -115,57 +115,67 @@ def test_prefixes_are_balanced_over_skills_domains_and_golds(tested: list[Questi
         assert max(four.values()) - min(four.values()) <= 0.1 * sum(four.values())
 
 
-def sentences(made: DatasetRows, label: str) -> Counter[str]:
-    return Counter(row[label] for row in made.rows)
+def clips_of(split: str, clips: int, per_clip: int = 1) -> list[Hypotheses]:
+    return list(hypotheses(split, clips, folder="clips", per_clip=per_clip))
+
+
+def three(clip: Hypotheses) -> list[tuple[str, str, str]]:
+    """Sentences of each label that stand in one row."""
+    return list(zip(clip.entailed, clip.neutral, clip.contradicted, strict=True))
+
+
+def sentences(clips: Sequence[Hypotheses], label: str) -> Counter[str]:
+    return Counter(text for clip in clips for text in getattr(clip, label))
 
 
 @pytest.mark.parametrize(("clips", "rows"), [(352, 1), (75, 5), (203, 1), (3, 1), (5, 5), (6, 1), (11, 5)])
 def test_every_hypothesis_is_true_plausible_and_false_equally_often(clips: int, rows: int) -> None:
-    made = entailment_rows("test", clips, folder="clips", rows_a_clip=rows)
-    assert len(made.rows) == clips * rows
-    assert len(made.scenes) == clips
-    assert sentences(made, "Entailment") == sentences(made, "Neutral") == sentences(made, "Contradiction")
+    made = clips_of("test", clips, rows)
+    assert len({clip.path for clip in made}) == len(made) == clips
+    assert all(len(getattr(clip, label)) == rows for clip in made for label in LABELS)
+    assert sentences(made, "entailed") == sentences(made, "neutral") == sentences(made, "contradicted")
 
 
 def test_entailment_prefixes_are_balanced() -> None:
-    made = entailment_rows("test", 200, folder="clips")
-    first = DatasetRows(made.rows[:100])
-    assert sentences(first, "Entailment") == sentences(first, "Neutral") == sentences(first, "Contradiction")
+    first = clips_of("test", 200)[:100]
+    assert sentences(first, "entailed") == sentences(first, "neutral") == sentences(first, "contradicted")
 
 
 @pytest.mark.parametrize(("clips", "rows"), [(352, 1), (75, 5)])
 def test_hypothesis_only_stays_at_chance(clips: int, rows: int) -> None:
-    train, test = (
-        entailment_rows(split, n, folder="clips", rows_a_clip=rows)
-        for split, n in (("train", 3 * clips), ("test", clips))
+    train, test = clips_of("train", 3 * clips, rows), clips_of("test", clips, rows)
+    texts, labels = zip(
+        *[(text, label) for label in LABELS for text in sentences(train, label).elements()], strict=True
     )
-    texts, labels = zip(*[(row[label], label) for row in train.rows for label in LABELS], strict=True)
-    asked, golds = zip(*[(row[label], label) for row in test.rows for label in LABELS], strict=True)
+    asked, golds = zip(*[(text, label) for label in LABELS for text in sentences(test, label).elements()], strict=True)
     assert len(asked) >= 1000
     said = bag_of_words().fit(texts, labels).predict(asked)
     assert abs(np.mean(said == np.array(golds)) - 1 / 3) <= NEAR
     for pick in (max, min):  # of a clip's three sentences, the longest or the shortest
-        hits = [pick(LABELS, key=lambda label: len(row[label])) == "Entailment" for row in test.rows]
+        rows_of = [dict(zip(LABELS, texts, strict=True)) for clip in test for texts in three(clip)]
+        hits = [pick(LABELS, key=lambda label: len(row[label])) == "entailed" for row in rows_of]
         assert abs(np.mean(hits) - 1 / 3) <= 2 * NEAR  # a third of the items, so a wider margin
 
 
+def asked_and_answered(split: str, clips: int) -> list[tuple[str, str]]:
+    return [(item.question, item.majority) for item in annotated_questions(split, clips)]
+
+
 def test_yes_and_no_cannot_be_read_from_the_question() -> None:
-    train, test = (majority_answer(aqa_rows(split, clips)) for split, clips in (("train", 1500), ("test", 520)))
-    asked, golds = zip(*[(text, answer) for _, text, answer in test if answer in ("yes", "no")], strict=True)
+    train, test = asked_and_answered("train", 1500), asked_and_answered("test", 520)
+    asked, golds = zip(*[(text, answer) for text, answer in test if answer in ("yes", "no")], strict=True)
     assert len(asked) >= 1000
     assert Counter(golds)["yes"] == Counter(golds)["no"]
-    texts, answers = zip(*[(text, answer) for _, text, answer in train if answer in ("yes", "no")], strict=True)
+    texts, answers = zip(*[(text, answer) for text, answer in train if answer in ("yes", "no")], strict=True)
     said = bag_of_words().fit(texts, answers).predict(asked)
     assert abs(np.mean(said == np.array(golds)) - 0.5) <= NEAR
 
 
 def test_one_word_answers_follow_no_prior() -> None:
-    test = [
-        (text, answer) for _, text, answer in majority_answer(aqa_rows("test", 1000)) if answer not in ("yes", "no")
-    ]
-    train = [
-        (text, answer) for _, text, answer in majority_answer(aqa_rows("train", 1000)) if answer not in ("yes", "no")
-    ]
+    train, test = (
+        [pair for pair in asked_and_answered(split, 1000) if pair[1] not in ("yes", "no")]
+        for split in ("train", "test")
+    )
     frequent = Counter(answer for _, answer in train).most_common(1)[0][0]
     assert len({answer for _, answer in test}) >= 30
     assert np.mean([answer == frequent for _, answer in test]) <= 1 / 33 + NEAR

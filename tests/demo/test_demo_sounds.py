@@ -12,8 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from alm_bench.demo import EVENT_TYPES, TAGS, Scene, frame_tags, mmau_items, scene, synthesise, training_rows
+from alm_bench.demo import EVENT_TYPES, TAGS, Scene, frame_tags, scene, synthesise, training_rows
 from alm_bench.demo.scene import event, stream, vary
+from alm_bench.tasks.mmau.demo import mmau_items
 
 RATE = 32_000
 
@@ -106,9 +107,11 @@ def test_high_takes_are_higher_than_low_takes(tag: str) -> None:
 
 PRINT = """
 import hashlib, json
-from alm_bench.demo import aqa_rows, entailment_rows, mmau_items, scene, synthesise, training_rows
-made = [mmau_items("test", 96), entailment_rows("test", 9, folder="a", rows_a_clip=5), aqa_rows("test", 9),
-        training_rows(200)]
+from alm_bench.demo import scene, synthesise, training_rows
+from alm_bench.tasks._shared.demo import audiocaps_entailment
+from alm_bench.tasks.clotho_aqa.demo import aqa_rows
+from alm_bench.tasks.mmau.demo import mmau_items
+made = [mmau_items("test", 96), audiocaps_entailment(9), aqa_rows("test", 9), training_rows(200)]
 texts = json.dumps([[m.rows, {k: s.pack() for k, s in m.scenes.items()}] for m in made])
 waves = b"".join(synthesise(s).tobytes() for s in [scene("test", 3), *list(made[1].scenes.values())[:2]])
 print(json.dumps([hashlib.sha256(texts.encode()).hexdigest(), hashlib.sha256(waves).hexdigest()]))

@@ -18,13 +18,13 @@ from alm_bench.core.files import sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import render
 from alm_bench.core.types import AudioRef, Decoding, Request, Wave
-from alm_bench.demo import demo_root
 from alm_bench.mellow.checkpoint import MINI, published_name, save_folder
 from alm_bench.mellow.inference import Question, one_thread
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import both_clips
 from alm_bench.parsing import parse_choice
 from alm_bench.plugins import catalogue
+from alm_bench.resolve import find_demo
 from alm_bench.runner.inference import asking, predict_bisecting
 from alm_bench.runner.loader import load_clips
 
@@ -368,7 +368,7 @@ def test_options_are_scored_as_they_are_written(paper: MellowAdapter, waves: lis
 
 
 def test_the_likeliest_option_is_the_one_that_it_writes(bundled: MellowAdapter) -> None:
-    demo = demo_root()
+    demo = find_demo(catalogue().task("mmau"))
     samples = list(islice(catalogue().task("mmau").create().samples(demo, "test-mini"), 16))
     prompt = catalogue().task("mmau").prompts()["native"]
     assert bundled.audio is not None

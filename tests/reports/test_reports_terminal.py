@@ -209,7 +209,7 @@ def test_the_command_on_a_terminal_of_its_own(runs: dict[str, str]) -> None:
 
 
 def test_a_notice_is_broken_between_words_on_a_terminal_alone() -> None:
-    text = "mmau: no real data found, running on the built-in demo world " * 3 + "/a/path/" + "x" * 90
+    text = "mmau: no real data found, using the built-in demo data " * 3 + "/a/path/" + "x" * 90
     leader, follower = pty.openpty()
     with mock.patch.dict(os.environ, {"COLUMNS": "80"}), os.fdopen(follower, "w") as terminal:
         print_notice(text, terminal)

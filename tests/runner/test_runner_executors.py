@@ -11,8 +11,8 @@ from small_world import alm, mmau, model, refusal
 
 from alm_bench.core import AudioRef, DataRoot, Decoding, Request, Runtime
 from alm_bench.data import LocalRoot
-from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
+from alm_bench.resolve import find_demo
 from alm_bench.runner.conditions import read_condition
 from alm_bench.runner.executors.batch import InferenceSettings
 from alm_bench.runner.executors.worker import Loaded, Recipe, Worker
@@ -58,7 +58,7 @@ def test_a_worker_answers_what_was_pickled(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_clips_of_the_demo_world_travel_as_references(tmp_path: Path) -> None:
-    batch = requests(demo_root())
+    batch = requests(find_demo(catalogue().task("mmau")))
     sent = pickle.dumps(batch)
     assert len(sent) < 20_000, "descriptions, no samples"
     one = worker(model(tmp_path / "hears.py", HEARS), tmp_path)

@@ -1,7 +1,6 @@
 """ReasonAQA's own parts: options that stand inline, a file of many parts, multiple choice and answers in detail."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ from alm_bench.core import DataError, UsageError
 from alm_bench.core.prompt import render
 from alm_bench.data import LocalRoot
 from alm_bench.data.inline_options import split_choice
-from alm_bench.demo import DemoRoot, Sizes, demo_root
+from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
+from alm_bench.tasks.mmau.demo import mmau_items
 from alm_bench.tasks.reasonaqa.rows import PARTS, folded
 
 TASKS = ("clotho-mcq", "audiocaps-mcq", "clotho-detail", "audiocaps-detail")
@@ -231,7 +231,7 @@ def test_metrics_are_an_option_of_details_alone(data: Path) -> None:
     runs = alm(*asked, "--tasks", "reasonaqa").json["runs"]
     assert [run["task"] for run in runs] == ["clotho-mcq", "clotho-detail", "audiocaps-mcq", "audiocaps-detail"]
     assert ["cider" in run["metrics"] for run in runs] == [False, True, False, True]
-    assert "none of clotho-mcq is answered in sentences" in refusal(alm(*asked, "--tasks", "clotho-mcq"))
+    assert "none of clotho-mcq is a captioning or open-ended task" in refusal(alm(*asked, "--tasks", "clotho-mcq"))
     with pytest.raises(UsageError, match="task clotho-mcq has no option 'metrics'; known: none"):
         catalogue().task("clotho-mcq").create({"metrics": "cider"})
 
@@ -256,7 +256,7 @@ def test_other_layouts_are_refused(data: Path, rows: Any, reason: str) -> None:
 
 
 def test_the_demo_world_asks_in_the_words_of_its_training_rows(tmp_path: Path) -> None:
-    root = demo_root(tmp_path, Sizes(mmau=320, cle=4, ace=4, captioned=6, pairs=5, aqa=4, train=600, val=60))
+    root = demo_root(catalogue().task("clotho-mcq").demo(), tmp_path, test=96, train=600, val=60)
     test, train = (json.loads((root.path / f"reasonaqa/{split}.json").read_text()) for split in ("test", "train"))
     for task in TASKS:
         entry = catalogue().task(task)
@@ -270,18 +270,19 @@ def test_the_demo_world_asks_in_the_words_of_its_training_rows(tmp_path: Path) -
     assert {golds.count(place) for place in (2, 3)} == {15}, "four options, each right as often"
     heard = {json.dumps(root.scene(one["filepath1"]).pack()) for one in test}
     trained = {json.dumps(root.scene(one["filepath1"]).pack()) for one in train}
-    mmau = {clip.id for sample in catalogue().task("mmau").create().samples(root, "test-mini") for clip in sample.audio}
     assert len(heard) == 192
     assert not heard & trained
-    assert not heard & {json.dumps(root.scene(name).pack()) for name in mmau}
+    assert not heard & {json.dumps(scene.pack()) for scene in mmau_items("test", 320).scenes.values()}
 
 
-def test_other_tasks_of_the_demo_world_read_what_they_read_before(tmp_path: Path) -> None:
-    root = demo_root(tmp_path, Sizes(mmau=24, cle=4, ace=4, captioned=6, pairs=5, aqa=4, train=80, val=60))
+def test_difference_tasks_read_their_own_files_before_those_of_reasonaqa(tmp_path: Path) -> None:
+    rows = demo_root(catalogue().task("clotho-mcq").demo(), tmp_path, test=4, train=80, val=60)
     for task in ("cld-1", "acd-3"):
-        created, split = catalogue().task(task).create(), catalogue().task(task).card.default_split
+        entry = catalogue().task(task)
+        root = demo_root(entry.demo(), tmp_path, pairs=5, cle=4, ace=4, audiocaps=6)
+        created, split = entry.create(), entry.card.default_split
         before = [*created.samples(root, split)]
+        (root.path / "reasonaqa").mkdir(exist_ok=True)
+        (root.path / "reasonaqa/test.json").write_bytes((rows.path / "reasonaqa/test.json").read_bytes())
         assert [path.suffix for path in created.files(root, split).values()] == [".csv"]
-        without = DemoRoot(shutil.copytree(root.path, tmp_path / task), sizes=root.sizes)
-        (without.path / "reasonaqa/test.json").unlink()
-        assert [(one.id, one.target) for one in created.samples(without, split)] == [(o.id, o.target) for o in before]
+        assert [(one.id, one.target) for one in created.samples(root, split)] == [(o.id, o.target) for o in before]

@@ -280,7 +280,7 @@ def test_metrics_are_chosen_for_all_tasks_at_once() -> None:
     runs = alm(*asked, "--metrics", "rouge_l,cider", *own, "--json").json["runs"]
     assert [set(run["metrics"]) - {"answered"} for run in runs] == [{"rouge_l", "cider"}, {"bleu_1"}]
     said = refusal(alm("run", "--model", "echo", "--tasks", "mmau", "--data", "demo", "--metrics", "cider"))
-    assert "--metrics: none of mmau is answered in sentences" in said
+    assert "--metrics: none of mmau is a captioning or open-ended task" in said
 
 
 COUNTS = """
@@ -313,7 +313,7 @@ def test_other_metrics_need_no_other_answers() -> None:
     assert metrics("score", run, "--json") == {"rouge_l", "bleu_4"}, "what was refused is not remembered"
     alm("run", "--model", "echo", "--tasks", "mmau", "--data", "demo", "--limit", 2, "--out", "other")
     said = refusal(alm("score", only_run(Path("other")), "--metrics", "cider"))
-    assert "--metrics: none of mmau is answered in sentences" in said
+    assert "--metrics: none of mmau is a captioning or open-ended task" in said
 
 
 def test_unknown_metrics_are_refused_before_the_model_works() -> None:

@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from alm_bench.core import AudioError, AudioRef
-from alm_bench.demo import demo_root, training_rows
+from alm_bench.demo import training_root, training_rows
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.features import LogMels, clip_content
 from alm_bench.train.setup import TrainingSetup, prepare
@@ -88,9 +88,8 @@ def test_demo_clips_of_one_name_are_told_apart_by_their_scenes() -> None:
     """Rows of another number have clips of the same names and other scenes."""
     roots = []
     for rows in (60, 1500):
-        made, root = training_rows(rows), demo_root()
-        root.add(made)
-        roots.append((made, root))
+        made = training_rows(rows)
+        roots.append((made, training_root(made)))
     (few, small), (many, large) = roots
     shared = few.scenes.keys() & many.scenes.keys()
     differing = {name for name in shared if few.scenes[name] != many.scenes[name]}

@@ -43,7 +43,7 @@ class Tags(Objective):
     @classmethod
     def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps:
         if corpus.cues is None:
-            raise UsageError(f"stage {stage.name}: its data has no tags; the demo world and tag files have them")
+            raise UsageError(f"stage {stage.name}: its data has no tags; the demo data and tag files have them")
         clips = np.arange(len(corpus.clips))
         return Steps([Group(clips, 1.0)], np.zeros_like(clips), stage.batch, seed)
 

@@ -1,0 +1,127 @@
+"""What the shell completes: names of tasks, models, runs and other things, and files.
+
+Each function gets what is typed of one value and returns the values that begin with it. A shell runs the command anew
+at each press of Tab, so that names are read without loading what they stand for, and nothing is printed.
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import typer
+
+from alm_bench.core import AlmBenchError
+from alm_bench.records.find import LATEST, RUNS
+
+Complete = Callable[[str], list[str]]
+
+
+def _matching(names: Iterable[str], incomplete: str) -> list[str]:
+    return sorted({name for name in names if name.startswith(incomplete)})
+
+
+def _matching_last(names: Iterable[str], incomplete: str) -> list[str]:
+    """Complete the last name of a comma-separated list; names that it has are not offered again."""
+    before, comma, last = incomplete.rpartition(",")
+    taken = before.split(",")
+    return [f"{before}{comma}{name}" for name in _matching(names, last) if name not in taken]
+
+
+def _task_names() -> list[str]:
+    from alm_bench.plugins import catalogue
+
+    tasks = catalogue().tasks
+    return [*tasks, *(entry.card.collection for entry in tasks.values() if entry.card.collection)]
+
+
+def complete_tasks(incomplete: str) -> list[str]:
+    """Complete names of tasks and collections, comma-separated."""
+    try:
+        return _matching_last(_task_names(), incomplete)
+    except AlmBenchError:
+        return []
+
+
+def complete_data_get(incomplete: str) -> list[str]:
+    """Complete the argument of `data get`."""
+    return sorted({*complete_tasks(incomplete), *_matching(("all", "spice"), incomplete)})
+
+
+def complete_models(incomplete: str) -> list[str]:
+    """Complete names of models, and Python files of one's own."""
+    from alm_bench.plugins import adapter_names
+
+    try:
+        return [*_matching(adapter_names(), incomplete), *(complete_files(incomplete, (".py",)) if incomplete else ())]
+    except AlmBenchError:
+        return []
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Complete the value of `--data`: a word or a folder."""
+    return [*_matching(("auto", "demo", "hub"), incomplete), *complete_files(incomplete, ())]
+
+
+def complete_runs(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete names of runs in the folder of `--out`, and paths of run folders."""
+    out = Path(context.params.get("out") or RUNS)
+    try:
+        names = [folder.parent.name for folder in out.glob("*/run.json")]
+    except OSError:
+        names = []
+    found = _matching([*names, *([LATEST] if names else ())], incomplete)
+    return found or (complete_files(incomplete, ()) if "/" in incomplete else [])
+
+
+def complete_suites(incomplete: str) -> list[str]:
+    """Complete paths of TOML files."""
+    return complete_files(incomplete, (".toml",))
+
+
+def complete_recipes(incomplete: str) -> list[str]:
+    """Complete names of shipped training recipes and paths of TOML files."""
+    from alm_bench.train.config import CONFIGS
+
+    return [*_matching([file.stem for file in CONFIGS.glob("*.toml")], incomplete), *complete_suites(incomplete)]
+
+
+def complete_metrics(incomplete: str) -> list[str]:
+    """Complete names of metrics that are computed from sentences, comma-separated."""
+    from alm_bench.scoring.metrics import metric_specs
+
+    try:
+        return _matching_last([name for name, spec in metric_specs().items() if spec.compute is not None], incomplete)
+    except AlmBenchError:
+        return []
+
+
+def complete_conditions(incomplete: str) -> list[str]:
+    """Complete names of conditions, comma-separated."""
+    from alm_bench.runner.conditions import CLEAN, condition_classes
+
+    try:
+        entries = condition_classes().entries
+    except AlmBenchError:
+        return []
+    names = [name for cls in entries.values() for name in (cls.examples or (cls.kind,)) if name != CLEAN]
+    return _matching_last(names, incomplete)
+
+
+def complete_choices(*known: str) -> Complete:
+    """Return a function that completes one of the given values."""
+    return lambda incomplete: _matching(known, incomplete)
+
+
+def complete_files(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:
+    """Complete folders, each with a `/` at its end, and files with one of `suffixes`, by their paths."""
+    folder, slash, start = incomplete.rpartition("/")
+    try:
+        entries = sorted(Path(f"{folder}{slash}" or ".").expanduser().iterdir())
+    except OSError:
+        return []
+    return [
+        f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}"
+        for entry in entries
+        if entry.name.startswith(start)
+        and (start or not entry.name.startswith("."))
+        and (entry.is_dir() or entry.suffix in suffixes)
+    ]

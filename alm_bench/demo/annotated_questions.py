@@ -1,0 +1,86 @@
+"""Yes/no and one-word questions, each answered by three annotators who do not always agree.
+
+Clips come in pairs. Each yes/no question is put to both of a pair, and is true of exactly one of them.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from alm_bench.demo.scene import Scene, hash_name, sequence, stream
+from alm_bench.demo.vocabulary import EVENT_TYPES
+
+_DISSENT = 0.12  # share of question pairs of which one annotator says the other thing
+HEARD = ("Can {0.phrase} be heard?", "Does the recording contain {0.source}?", "Is there a sound of {0.label}?")
+
+
+def _pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tuple[str, bool]]]:
+    """Two scenes, and yes/no questions with what is true of the first (the other is true of the second)."""
+    keys = rng.sample(list(EVENT_TYPES), 3)
+    a, b = (EVENT_TYPES[key] for key in keys[:2])
+    noise = -rng.uniform(50.0, 64.0)
+    if rng.random() < 0.6:
+        tags = [[key, keys[2]] for key in keys[:2]]
+        for order in tags:
+            rng.shuffle(order)
+        asked = [(rng.choice(HEARD).format(a), True), (rng.choice(HEARD).format(b), False)]
+    else:
+        tags = [[a.key, b.key], [b.key, a.key]]
+        asked = [
+            (f"Is {a.phrase} heard before {b.phrase}?", True),
+            (f"Does the recording end with {a.phrase}?", False),
+        ]
+    return (sequence(rng, tags[0], noise=noise), sequence(rng, tags[1], noise=noise)), asked
+
+
+def _word(scene: Scene, last: bool) -> str:
+    ordered = sorted(scene.events, key=lambda event: event.onset)
+    return EVENT_TYPES[ordered[-1 if last else 0].type].word
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedQuestion:
+    """A question about a clip, with the answers of three annotators."""
+
+    clip: str
+    """File name of the clip."""
+
+    scene: Scene
+    """Scene of the clip."""
+
+    question: str
+    """Text of the question."""
+
+    answers: tuple[str, ...]
+    """Answers of the annotators; at most one differs from the others."""
+
+    doubt: int | None
+    """Index of the annotator who differs, None if all agree."""
+
+    @property
+    def majority(self) -> str:
+        """The answer of most annotators, which is the true one."""
+        return max(self.answers, key=self.answers.count)
+
+
+def annotated_questions(split: str, clips: int, *, seed: int = 0) -> Iterator[AnnotatedQuestion]:
+    """Yield two yes/no questions and a one-word question per clip. `clips` is rounded up to an even number."""
+    for number in range((clips + 1) // 2):
+        key = ("aqa", split, seed, number)
+        rng = stream(*key)
+        scenes, asked = _pair(rng)
+        dissents = [rng.randrange(3) if rng.random() < _DISSENT else None for _ in range(3)]
+        last = rng.random() < 0.5
+        for i, scene in enumerate(scenes):
+            clip = f"Clip {hash_name(*key, i)[:10]}.wav"
+            for (question, true_of_first), doubt in zip(asked, dissents, strict=False):
+                yes = true_of_first == (i == 0)
+                yield _annotate(clip, scene, question, ("yes", "no") if yes else ("no", "yes"), doubt)
+            question = f"What makes the {'last' if last else 'first'} sound?"
+            yield _annotate(clip, scene, question, (_word(scene, last), _word(scene, not last)), dissents[2])
+
+
+def _annotate(clip: str, scene: Scene, question: str, answers: tuple[str, str], doubt: int | None) -> AnnotatedQuestion:
+    """`answers` are the true one and that of the annotator who differs."""
+    given = tuple(answers[annotator == doubt] for annotator in range(3))
+    return AnnotatedQuestion(clip, scene, question, given, doubt)

@@ -1,0 +1,62 @@
+"""Demo data that several tasks use: clips of Clotho and AudioCaps with captions and hypotheses, in the files of CLE,
+ACE and AudioCaps. A change here changes the data of every task that uses it: raise the versions of their demos."""
+
+from pathlib import Path
+
+from alm_bench.demo.dataset import DatasetRows
+from alm_bench.demo.describe import CAPTIONS, captions
+from alm_bench.demo.entailment import Hypotheses, hypotheses
+from alm_bench.demo.scene import hash_name, scene
+
+_AUDIOCAPS = "AudioCapsLarger/test"
+
+
+def clotho_entailment(split: str, clips: int) -> DatasetRows:
+    """Rows of CLE's file of a split: a row per clip, with its five captions."""
+    made = DatasetRows()
+    folder = f"ClothoV21/{split}"
+    stream = "test" if split == "evaluation" else split
+    for clip in hypotheses(stream, clips, folder=folder, name="Recording {:.10}.wav"):
+        made.scenes[clip.path] = clip.scene
+        text = repr(captions(clip.scene, clip.path))
+        made.rows.append(_entailment_row(clip, 0, "ClothoV2", Path(clip.path).name, text))
+    return made
+
+
+def audiocaps_entailment(clips: int) -> DatasetRows:
+    """Rows of ACE's file: five rows per clip, each with one of its captions."""
+    made = DatasetRows()
+    for clip in hypotheses("test", clips, folder=_AUDIOCAPS, per_clip=CAPTIONS):
+        made.scenes[clip.path] = clip.scene
+        for turn, text in enumerate(captions(clip.scene, clip.path)):
+            made.rows.append(_entailment_row(clip, turn, "Audiocaps", Path(clip.path).stem, text))
+    return made
+
+
+def _entailment_row(clip: Hypotheses, turn: int, dataset: str, name: str, caption: str) -> dict[str, str]:
+    return {
+        "Dataset": dataset,
+        "Audio file": name,
+        "Caption": caption,
+        "Entailment": clip.entailed[turn],
+        "Neutral": clip.neutral[turn],
+        "Contradiction": clip.contradicted[turn],
+    }
+
+
+def audiocaps_captions(ace: int, clips: int) -> DatasetRows:
+    """Rows of AudioCaps' file: five rows per clip, first of the clips of ACE and then of further scenes."""
+    made = DatasetRows(scenes=audiocaps_entailment(ace).scenes)
+    for index in range(max(0, clips - len(made.scenes))):
+        made.scenes[f"{_AUDIOCAPS}/Y{hash_name('captioned', index)[:11]}.wav"] = scene("test", index)
+    for number, (path, known) in enumerate(made.scenes.items()):
+        for turn, text in enumerate(captions(known, path)):
+            made.rows.append(
+                {
+                    "audiocap_id": str(1000 + number * CAPTIONS + turn),
+                    "youtube_id": Path(path).stem[1:],
+                    "start_time": "0",
+                    "caption": text,
+                }
+            )
+    return made

@@ -1,0 +1,32 @@
+"""Demo data of ClothoAQA: a row per question and annotator."""
+
+from alm_bench.demo.annotated_questions import annotated_questions
+from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
+
+FOLDER = "clotho_aqa/audio_files"
+
+
+def aqa_rows(split: str, clips: int) -> DatasetRows:
+    """Two yes/no questions and a one-word question per clip, three rows each."""
+    made = DatasetRows()
+    for item in annotated_questions(split, clips):
+        made.scenes[f"{FOLDER}/{item.clip}"] = item.scene
+        made.rows += [
+            {
+                "file_name": item.clip,
+                "QuestionText": item.question,
+                "answer": answer,
+                "confidence": "maybe" if annotator == item.doubt else "yes",
+            }
+            for annotator, answer in enumerate(item.answers)
+        ]
+    return made
+
+
+def build(clips: int = 100) -> DemoData:
+    data, made = DemoData(), aqa_rows("test", clips)
+    data.add("clotho_aqa/clotho_aqa_test.csv", format_csv(made.rows), made)
+    return data
+
+
+DEMO = Demo("clotho_aqa", FIRST_VERSION, build)

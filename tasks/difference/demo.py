@@ -1,0 +1,37 @@
+"""Demo data of the difference tasks: pairs of the clips of CLE, and of the captioned clips of AudioCaps, each described
+in three tiers of detail."""
+
+from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
+from alm_bench.demo.describe import CAPTIONS, TIERS, captions, difference, pairs
+from alm_bench.demo.scene import Scene, stream
+from alm_bench.tasks._shared.demo import audiocaps_captions, clotho_entailment
+
+
+def _add_differences(data: DemoData, source: str, taskname: str, scenes: dict[str, Scene], count: int) -> None:
+    """Add the files of the three tiers, over the same pairs of clips."""
+    drawn = pairs(stream("pairs", source), sorted(scenes), count)
+    for tier, asked in TIERS.items():
+        rows = [
+            {
+                "taskname": taskname,
+                "filepath1": first,
+                "filepath2": second,
+                "caption1": captions(scenes[first], first)[i % CAPTIONS],
+                "caption2": captions(scenes[second], second)[i % CAPTIONS],
+                "input": asked,
+                "answer": difference(scenes[first], scenes[second], tier),
+            }
+            for i, (first, second) in enumerate(drawn)
+        ]
+        data.add(f"difference/{source}_adiff_{tier}_answer.csv", format_csv(rows), DatasetRows(scenes=scenes))
+
+
+def build(pairs: int = 200, cle: int = 200, ace: int = 60, audiocaps: int = 150) -> DemoData:
+    """`pairs` of `cle` clips of Clotho, and as many of `audiocaps` clips, of which `ace` are those of ACE."""
+    data = DemoData()
+    _add_differences(data, "cld_evaluation", "clothov21", clotho_entailment("evaluation", cle).scenes, pairs)
+    _add_differences(data, "acd_test", "audiocaps", audiocaps_captions(ace, audiocaps).scenes, pairs)
+    return data
+
+
+DEMO = Demo("difference", FIRST_VERSION, build)

@@ -1,0 +1,40 @@
+"""Demo data of MMAU: multiple-choice questions in the official JSON format."""
+
+import json
+from itertools import islice
+
+from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData
+from alm_bench.demo.mcq import questions
+
+
+def mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> DatasetRows:
+    """`n` questions in the official JSON schema."""
+    made = DatasetRows()
+    for item in islice(questions(split, seed), n):
+        audio = f"test-mini-audios/{item.id}.wav"
+        made.scenes[f"mmau/{audio}"] = item.scene
+        made.rows.append(
+            {
+                "id": item.id,
+                "audio_id": f"./{audio}",
+                "question": item.question,
+                "choices": list(item.choices),
+                "answer": item.choices[item.gold],
+                "dataset": "demo",
+                "task": item.domain,
+                "split": "test-mini",
+                "category": item.category,
+                "sub-category": item.skill,
+                "difficulty": item.difficulty,
+            }
+        )
+    return made
+
+
+def build(items: int = 960) -> DemoData:
+    data, made = DemoData(), mmau_items("test", items)
+    data.add("mmau/mmau-test-mini.json", json.dumps(made.rows, indent=1), made)
+    return data
+
+
+DEMO = Demo("mmau", FIRST_VERSION, build)
