@@ -13,7 +13,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from alm_bench.core.errors import StoreError
+from alm_bench.core.errors import StoreError, first_line, is_out_of_memory
 from alm_bench.core.files import atomic_write, cache_folder, sha256
 from alm_bench.core.foreign import parse_json
 
@@ -31,11 +31,9 @@ def reason(error: BaseException) -> str:
             if isinstance(cause, kind):
                 return told
         cause = cause.__cause__ or cause.__context__
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
+    if is_out_of_memory(error):
         return "out of memory; try dtype=bfloat16, device_map=auto or a smaller model"
-    line = one_line(error)
+    line = first_line(error)
     return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..."
 
 
@@ -47,11 +45,6 @@ HUB_REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (LocalEntryNotFoundError, "it is not in the local hub cache, and the hub cannot be reached"),
 )
 """Kinds before those that they are kinds of."""
-
-
-def one_line(error: BaseException) -> str:
-    """The first line of what a library says, with its type where it says nothing."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def folder_sha256(folder: Path) -> str:

@@ -1,14 +1,13 @@
 """Four clearly different sounds for the audio-delivery check."""
 
-import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from alm_bench.audio.ops import generator
 from alm_bench.core import AudioRef, Wave
+from alm_bench.core.wav import encode_wav
 
 SECONDS = 3.0
 RATE = 16_000
@@ -45,6 +44,5 @@ def probe(name: str) -> AudioRef:
     """Return one of `SOUNDS` as a clip: 3 s, mono, 16 kHz."""
     time = np.arange(round(SECONDS * RATE), dtype=np.float32) / np.float32(RATE)
     wave = np.float32(LEVEL) * SOUNDS[name](time)
-    encoded = io.BytesIO()
-    soundfile.write(encoded, wave, RATE, format="WAV", subtype="PCM_16")
-    return AudioRef(f"probe-{name}.wav", Path(f"probe-{name}.wav"), encoded.getvalue)
+    encoded = encode_wav(wave, RATE)
+    return AudioRef(f"probe-{name}.wav", Path(f"probe-{name}.wav"), lambda: encoded)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from alm_bench.core.errors import UsageError, known_first
+from alm_bench.core.errors import UsageError, describe_error, known_first
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ def load_registry(
         try:
             loaded = point.load()
         except Exception as error:  # noqa: BLE001  a plug-in's code may raise anything: its reason is listed
-            broken[point.name] = f"{type(error).__name__}: {error}"
+            broken[point.name] = describe_error(error)
             continue
         if (expected := check(loaded)) is None:
             add(loaded, point.value)
