@@ -1,9 +1,7 @@
 """Models that are given as Python objects: an adapter that is made already, or a plain function."""
 
 import functools
-import hashlib
 import inspect
-import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -12,6 +10,7 @@ from typing import Any
 
 from alm_bench.core import Adapter, AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime, UsageError
 from alm_bench.core.adapter import adopt, find_missing
+from alm_bench.core.files import hash_json
 
 Model = str | Adapter | Callable[[Request], str]
 """A name that the catalogue knows, an adapter, or a function from a request to the model's raw text."""
@@ -47,9 +46,7 @@ def hash_function(function: Callable[..., Any]) -> str | None:
     (text, number, path, None, or a list, tuple or mapping of such): objects cannot be told apart by what they print.
     """
     parts = _describe_function(function)
-    return (
-        None if parts is None else hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
-    )
+    return None if parts is None else hash_json(parts)
 
 
 def _describe_function(function: Any) -> list[Any] | None:

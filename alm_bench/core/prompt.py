@@ -1,7 +1,5 @@
 """Prompt templates: versioned data of a task, rendered the same way for evaluation and for training."""
 
-import hashlib
-import json
 import string
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from alm_bench.core.errors import UsageError, known_first
+from alm_bench.core.files import hash_json
 from alm_bench.core.types import Request, Sample
 
 
@@ -37,7 +36,7 @@ class PromptTemplate:
     @property
     def hash(self) -> str:
         """First 12 hex digits of the sha256 over everything that changes a rendered prompt."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return hash_json(asdict(self))[:12]
 
     def options(self, choices: Sequence[str]) -> str:
         letters = string.ascii_lowercase

@@ -1,13 +1,11 @@
 """Hash of the data that a run uses, independent of their path."""
 
-import hashlib
-import json
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
 from alm_bench.core import AudioRef, DataError
-from alm_bench.core.files import sha256
+from alm_bench.core.files import hash_json, sha256
 
 _hashes: dict[tuple[str, int, int], str] = {}
 _hashing = threading.Lock()
@@ -33,7 +31,7 @@ def manifest_hash(files: Mapping[str, Path], version: str | None) -> str:
     a clip added later costs one item, not the run.
     """
     content = {"files": {role: file_sha256(path) for role, path in sorted(files.items())}, "version": version}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hash_json(content)
 
 
 def clip_size(ref: AudioRef) -> int | None:

@@ -1,13 +1,12 @@
 """Adapters that are fitted before they answer: on a task's development split, whose clips and rows no test has."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alm_bench.core import Adapter, DataRoot, Labelled, Request, Sample, Task, UsageError
 from alm_bench.core.adapter import adopt
+from alm_bench.core.files import hash_json
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.data.manifest import clip_size, file_sha256
 from alm_bench.plugins import catalogue
@@ -57,7 +56,7 @@ def fit_adapter(
     _keep_apart(samples, tested, owner, split)
     taken = _Taken([render(sample, template) for sample in samples], [sample.target for sample in samples])
     done = adopt(adapter.fit(taken.rows(replace(AudioPipeline.of(adapter), prepare=None), spec)))
-    digest = hashlib.sha256(json.dumps(taken.known_by).encode()).hexdigest()
+    digest = hash_json(taken.known_by)
     annotations = source.files(data, split)["annotations"]
     told = {"task": owner, "split": split, "annotations": file_sha256(annotations), "ids": digest[:16]}
     return Fit(done, {**told, "rows": len(taken.known_by), "left_out": taken.left_out})

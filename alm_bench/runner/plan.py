@@ -3,7 +3,6 @@
 import platform
 import re
 import subprocess
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -29,6 +28,7 @@ from alm_bench.core import (
 )
 from alm_bench.core.files import is_file
 from alm_bench.core.prompt import PromptTemplate, render
+from alm_bench.core.rng import item_generator
 from alm_bench.core.secrets import hide
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.schema import Record
@@ -227,8 +227,7 @@ class Spares:
 
     def of(self, clip: str) -> AudioRef | None:
         """Another clip than `clip`, or None when the task has no other that is there."""
-        generator = np.random.default_rng(zlib.crc32(clip.encode()))
-        for place in generator.permutation(len(self._refs)):
+        for place in item_generator("spare", clip).permutation(len(self._refs)):
             ref = self._refs[int(place)]
             if ref.id != clip and (ref.read is not None or is_file(ref.path)):
                 return ref

@@ -1,13 +1,13 @@
 """What a run is: everything that can change its answers, and the fingerprint made of it."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, OptionOrder, Strategy, TaskCard
+from alm_bench.core.files import hash_json
 from alm_bench.core.prompt import PromptTemplate
+from alm_bench.core.rng import DRAWS
 from alm_bench.core.secrets import hide
 from alm_bench.records.schema import SCHEMA_VERSION
 from alm_bench.runner.batch_size import BatchSize
@@ -80,8 +80,10 @@ def fingerprint(
         parts["sample"] = spec.sample
     if spec.strategy != "plain":
         parts["strategy"] = spec.strategy
+    if spec.decoding.method == "nucleus" or spec.options == "shuffled" or (policy is not None and policy.spare):
+        parts["draws"] = DRAWS
     if spec.answer_tags:
         parts["answer_tags"] = list(spec.answer_tags)
     if fitted_on is not None:
         parts["fit"] = dict(fitted_on)
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hash_json(parts)[:16]

@@ -1,7 +1,5 @@
 """A file of model outputs that another program wrote: text by item id, and what it says of its questions."""
 
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from alm_bench.core import DataError, Sample, UsageError
 from alm_bench.core.errors import known_first
+from alm_bench.core.files import hash_json
 from alm_bench.data.inline_options import NO_GOLD, fold_option
 from alm_bench.data.outputs.files import read_rows
 from alm_bench.data.outputs.formats import known_formats
@@ -124,7 +123,7 @@ class StoredOutputs:
 def questions_digest(samples: Sequence[tuple[str, Sequence[str], str | None]]) -> str:
     """Return a sha256 over ids, options and references, sorted by id: equal for the same questions in any file."""
     rows = sorted((name, list(map(fold_option, choices)), fold_option(gold or "")) for name, choices, gold in samples)
-    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+    return hash_json(rows)
 
 
 def read_stored(path: Path, columns: Columns | None = None) -> StoredOutputs:
