@@ -4,7 +4,6 @@ Task cards are read from `task.toml` without importing any task code. A name cla
 cannot be read is listed with its reason, never dropped in silence.
 """
 
-import hashlib
 import importlib
 import importlib.util
 import pkgutil
@@ -30,6 +29,7 @@ from alm_bench.core.adapter import (
     read_abilities,
 )
 from alm_bench.core.errors import UsageError, describe_error, known_first
+from alm_bench.core.files import sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
 from alm_bench.core.protocols import Task
@@ -321,5 +321,5 @@ def _adapter_at(name: str) -> AdapterEntry:
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
         raise UsageError(f"{place} has no class {attribute!r}; it has: {known_first(attribute, classes)}")
     _adapter_class(cls, name)
-    source = hashlib.sha256(Path(place).expanduser().read_bytes()).hexdigest() if is_file else None
+    source = sha256(Path(place).expanduser()) if is_file else None
     return AdapterEntry(attribute, cls, source)
