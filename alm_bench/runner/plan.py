@@ -3,7 +3,6 @@
 import platform
 import re
 import subprocess
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -11,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from msgspec.structs import replace as replace_fields
 
 from alm_bench import __version__
@@ -29,6 +27,7 @@ from alm_bench.core import (
 )
 from alm_bench.core.files import is_file
 from alm_bench.core.prompt import PromptTemplate, render
+from alm_bench.core.rng import item_generator
 from alm_bench.core.secrets import hide
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.models import (
@@ -271,8 +270,7 @@ class Spares:
 
     def of(self, clip: str) -> AudioRef | None:
         """Another clip than `clip`, or None when the task has no other that is there."""
-        generator = np.random.default_rng(zlib.crc32(clip.encode()))
-        for place in generator.permutation(len(self._refs)):
+        for place in item_generator("spare", clip).permutation(len(self._refs)):
             ref = self._refs[int(place)]
             if ref.id != clip and (ref.read is not None or is_file(ref.path)):
                 return ref
