@@ -174,7 +174,7 @@ def _plan_items(
     known_sizes: dict[tuple[tuple[str, int | None], ...], Mapping[str, int | None]] = {}
     planned = []
     for index, (sample, request, options) in enumerate(zip(samples, requests, predictions, strict=True)):
-        baselines = tuple(Baseline(name=name, option=option) for name, option in reversed(options.items()))
+        baselines = tuple(Baseline(name=name, option=option) for name, option in options.items())[::-1]
         sizes = {ref.id: clip_size(ref) for ref in clips(request)} if has_audio else {}
         planned.append(
             PlannedItem(
