@@ -156,7 +156,7 @@ def test_an_object_without_the_base_is_completed() -> None:
 
     mmau(Path("data"), 3, clips=False)
     (run,) = ab.evaluate(Foreign(), "mmau", data="data").runs  # type: ignore[arg-type]
-    assert run.summary["prompt"]["id"] == "mmau/bare"
+    assert run.summary.prompt.id == "mmau/bare"
     assert adopt(Foreign()).abilities == Abilities(choices_only=True)
     with pytest.raises(ab.UsageError, match="picks among options, which the items of cld-1 do not have"):
         ab.evaluate(Foreign(), "cld-1", data="demo")  # type: ignore[arg-type]
