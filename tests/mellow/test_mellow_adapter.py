@@ -128,7 +128,10 @@ def test_wrong_options(pairs: dict[str, str], message: str) -> None:
 
 @pytest.mark.parametrize(
     ("runtime", "message"),
-    [(Runtime(device="tpu"), "auto, cpu or cuda"), (Runtime(device="cpu", dtype="int8"), "float32, bfloat16, float16")],
+    [
+        (Runtime(device="tpu"), "auto, cpu, cuda or cuda:NUMBER"),
+        (Runtime(device="cpu", dtype="int8"), "float32, bfloat16, float16"),
+    ],
 )
 def test_wrong_runtime(runtime: Runtime, message: str) -> None:
     with pytest.raises(UsageError, match=message):

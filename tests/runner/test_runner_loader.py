@@ -210,10 +210,10 @@ def test_a_clip_that_memory_does_not_suffice_for_is_its_items_failure(tmp_path: 
 
     large = AudioRef("large", tmp_path / "large.wav", read=read)
     ready = taken([Request(ref.id, "?", (ref,)) for ref in (large, *refs(tmp_path, 2))], AudioPipeline(POLICY))
-    assert [one.error for one in ready] == ["MemoryError: ", None, None]
+    assert [one.error for one in ready] == ["MemoryError", None, None]
     assert [len(one.request.waves) for one in ready] == [0, 1, 1]
     (spared,) = taken([Request("spared", "?", tuple(refs(tmp_path, 1)), spare=large)], AudioPipeline(POLICY))
-    assert (spared.error, spared.touched) == ("MemoryError: ", ()), "tried again, not answered without"
+    assert (spared.error, spared.touched) == ("MemoryError", ()), "tried again, not answered without"
 
 
 def test_shared_waves_are_read_only(tmp_path: Path) -> None:
