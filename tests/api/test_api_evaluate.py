@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_world import alm, mmau, model, only_run, run_killed, stored
+from small_world import alm, cle, mmau, model, only_run, run_killed, stored
 
 import alm_bench as ab
 from alm_bench.core import AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime
@@ -82,7 +82,7 @@ def kill_once_stored(progress):
     if (progress.title, progress.done) == ("cle", 2):
         os.kill(os.getpid(), signal.SIGKILL)
 
-ab.evaluate(letters.answer_by_id, ["mmau", "cle"], data="demo", limit=3, batch_size=1, progress=kill_once_stored)
+ab.evaluate(letters.answer_by_id, ["mmau", "cle"], limit=3, batch_size=1, progress=kill_once_stored)
 """
 """A process that is killed in the middle of a run: progress is reported once a batch is on disk."""
 
@@ -95,6 +95,7 @@ def figures(summary: Mapping[str, Any]) -> dict[str, Any]:
 def test_a_function_whose_process_was_killed_gives_the_figures_of_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    cle(mmau(tmp_path / "data", 4), 2, development=0)
     (tmp_path / "letters.py").write_text(LETTERS)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -103,12 +104,12 @@ def test_a_function_whose_process_was_killed_gives_the_figures_of_the_command(
     assert len(before[0]) == 3
     assert len(before[1]) >= 2
     letters = importlib.import_module("letters")
-    results = ab.evaluate(letters.answer_by_id, ["mmau", "cle"], data="demo", limit=3, batch_size=1)
+    results = ab.evaluate(letters.answer_by_id, ["mmau", "cle"], limit=3, batch_size=1)
     assert stored_lines("results/runs", "mmau") == before[0]
     assert stored_lines("results/runs", "cle")[:2] == before[1][:2], "what is stored is not asked again"
     body = "    def answer(self, request):\n        import letters\n        return letters.answer_by_id(request)\n"
     name = model(tmp_path / "wrapped.py", body)
-    command = alm("run", "--model", name, "--tasks", "mmau,cle", "--data", "demo", "--limit", 3, "--json", "--out", "b")
+    command = alm("run", "--model", name, "--tasks", "mmau,cle", "--limit", 3, "--json", "--out", "commands")
     assert [figures(run.summary) for run in results] == [figures(run) for run in command.json["runs"]]
 
 

@@ -119,3 +119,23 @@ def test_a_secret_is_not_written_into_the_log(monkeypatch: pytest.MonkeyPatch) -
     alm("run", "--model", "./e.py:Model", "--tasks", "mmau", "--log-file", "log.txt")
     assert "Traceback" in Path("log.txt").read_text()
     assert "verysecret" not in Path("log.txt").read_text()
+
+
+def test_a_log_file_gets_the_preparation_of_training_in_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    from alm_bench.core.verbosity import VERBOSITY, restore_verbosity
+
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
+    with restore_verbosity():
+        VERBOSITY.open_log(Path("log.txt"))
+        with progress.Training("small") as shown:
+            shown.preparing("features", 1, 2)
+            shown.say("1 clip is missing")
+            shown.step({"name": "align", "step": 0, "total": 4, "loss": 1.5, "samples_per_second": 2.0})
+    levels, texts = zip(*logged(), strict=True)
+    assert levels == ("progress", "notice", "progress")
+    assert [text.partition(",")[0] for text in texts] == [
+        "small · features: 1 of 2 clips",
+        "1 clip is missing",
+        "small · align: 1 of 4 steps",
+    ]
