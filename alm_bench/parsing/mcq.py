@@ -2,6 +2,7 @@
 
 The text becomes a `Document` (reasoning, sentences, statements), in which mentions of the options are searched.
 Evidence is used in this order:
+- a table with one score or mark per option;
 - the last explicit statement, unless a correction follows it;
 - the whole text, if it is short;
 - the conclusion of the last sentences;
@@ -167,10 +168,11 @@ class Decision:
         return None if last and before and before.index != last.index else last
 
     def _corrected(self, start: int) -> Reading | None:
-        """Return the option that is stated after the last correction ("wait", "on second thought") behind `start`.
+        """Return the option that is stated after the last correction ("wait", "on second thought") that follows
+        `start`.
 
-        The status is `truncated` if the text withdraws its answer and then breaks off. Returns None without a
-        correction.
+        The status is `truncated` if the text withdraws its answer and then breaks off. Returns None if there is no
+        correction, or no option after it.
         """
         corrections = list(
             self.document.cues.pattern(r"(?:@corrections|@withdrawals)").finditer(self.document.unquoted, start)

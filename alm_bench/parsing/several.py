@@ -73,7 +73,8 @@ def _with_bullets(document: Document, span: Span) -> Span:
 
 
 def _last_bullets(document: Document, options: Options) -> Span | None:
-    """Return the span of the last lines of a text if each is one option, else None."""
+    """Return the span of the consecutive lines at the end of a text that are one option each; None without such a
+    line."""
     lines = list(document.lines)
     kept: list[Span] = []
     while lines and read_bare(document, options, lines[-1]):

@@ -75,9 +75,9 @@ def _overlaps(taken: Sequence[Span], start: int, end: int) -> bool:
 
 
 def complement(plain: str, start: int) -> Span:
-    """Return the span from `start` to the end of the sentence.
+    """Return the span of a stated answer: from `start` to the end of the sentence, at most `LONGEST` characters.
 
-    If nothing but a colon is before the end of the line, the span continues to the end of the next line.
+    If the line ends there without a word, or with a colon, the span continues to the end of the next line.
     """
     stop = min(len(plain), start + LONGEST)
     match = _LINE_END.search(plain, start, stop)
@@ -117,7 +117,10 @@ def _calls(plain: str) -> Iterator[Statement]:
 
 
 def _dicts(plain: str) -> Iterator[Statement]:
-    """Yield the value of each dictionary's key for the answer, or its only value."""
+    """Yield the statement of each dictionary: the value of its key for the answer, or its only value.
+
+    A key for an option's position gives a statement of kind `index`.
+    """
     for start, end in _braces(plain) if "{" in plain else ():
         pairs = list(_PAIR.finditer(plain, start, end))
         if indices := [pair for pair in pairs if re.sub(r"[\s_-]+", " ", pair[1]) in _INDEX_KEYS]:
