@@ -111,7 +111,7 @@ def main_language(plain: str) -> AnswerWords:
     plain = plain[:2000]
     if not plain.isascii():
         total = sum(map(str.isalpha, plain))
-        # Kana before the characters that Japanese shares with Chinese; a word of another script is a quotation.
+        # Japanese is tested first, since it shares characters with Chinese. A few words in a script are a quotation.
         for name in sorted(_scripts(), key=lambda name: answer_words()[name].script):
             if 4 * len(_scripts()[name].findall(plain)) > total:
                 return answer_words()[name]

@@ -23,7 +23,7 @@ _MARKUP = re.compile(
 )
 _SPEAKER = re.compile(r"\s*(?:assistant|user|system|model)\b(?:\s*:|(?=\s))")
 _EXAMPLE = re.compile(r"\(\s*e\.\s?g\.[^)\n]*(?:\)|$)", re.MULTILINE)
-_END = re.compile(  # begins with a set of characters, for which the others are passed over at once
+_END = re.compile(  # a set of characters first, so that all others are skipped quickly
     rf"[{re.escape(ENDS)}\n<](?:(?<=[{re.escape(ENDS)}])[{re.escape(ENDS)}]*+"
     r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bmr\.)(?<!\bmrs\.)(?<!\bdr\.)(?<!\n\d\.)(?<!\n\d\d\.)"
     r"(?=[\s\"')\]*_}<]|$|[^\x00-\x7f])|(?<=[。।؟\n])|(?<=<)/)"
@@ -53,13 +53,13 @@ class Document:
 
     def __init__(self, text: str, answer_tags: Sequence[str] = ()) -> None:
         self.original = text
-        self.memo: dict[object, Any] = {}  # what others find in the text once, by whom
+        self.memo: dict[object, Any] = {}  # results of other modules, by their key
         folded = fold(text)
         self.tags = tuple(find_tags(folded, answer_tags))
         hidden, self.cut = _reasoning(self.tags, folded)
         self._shown = blank(folded, sorted(_markup(folded, self.tags)))
         visible = blank(self._shown, hidden)
-        if hidden and not words(visible):  # nothing but reasoning
+        if hidden and not words(visible):  # the whole text is reasoning
             visible = blank(self._shown, hidden[:-1]) if not self.cut else visible
         self.plain = visible
         self.words = word_spans(visible)
@@ -128,14 +128,13 @@ class Document:
 
     @cached_property
     def unquoted(self) -> str:
-        """`plain` with spaces in place of quotations of two or more words, since the text does not assert what it
-        quotes."""
+        """`plain` with spaces in place of quotations of two or more words, because a quotation is not an assertion."""
         spans = (match.span() for match in _QUOTED.finditer(self.plain))
         return blank(self.plain, (span for span in spans if len(words(self.plain[slice(*span)])) > 1))
 
     @cached_property
     def _denies(self) -> bool:
-        """True if any denial occurs in the text."""
+        """True if the text contains any denial."""
         return self.cues.pattern(r"@denials_before|@denials_after|[❌✗✘✖?]").search(self.plain) is not None
 
     def is_denied(self, start: int, end: int) -> bool:
@@ -200,7 +199,7 @@ def _reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]:
         elif opened:
             hidden.append((opened.span[1], tag.span[0]))
             opened = None
-        elif not hidden:  # its beginning was part of the prompt
+        elif not hidden:  # the opening tag was part of the prompt
             hidden = [(0, tag.span[0])]
     if opened:
         hidden.append((opened.span[1], len(folded)))

@@ -107,7 +107,7 @@ def _several(doc: Document, span: Span, kept: Sequence[LabelMention]) -> LabelRe
     plain = doc.plain
     last = kept[-1]
     clause = _clause_start(plain, span[0], last.span[0])
-    # The word that concludes stands at the clause's start, so it belongs to the break before it.
+    # A conclusion word such as "so" ends the clause before it, so the search begins a few characters earlier.
     concludes = doc.search("conclusions", max(span[0], clause - 12), last.span[0])
     alone = {mention.label for mention in kept if mention.span[0] >= clause} == {last.label}
     if concludes and alone and clause > span[0]:

@@ -132,8 +132,10 @@ def _same(telling: list[str], said: list[str], option: list[str]) -> bool:
 
 
 def _inside(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """Match a text that contains all words of the option among others; an option of number words alone does not
-    match."""
+    """Match a text that contains all words of the option among other words.
+
+    An option that consists of number words alone does not match.
+    """
     words = set(option)
     held = words.issubset(said) and (len(words) == len(option) or Counter(option) <= Counter(said))
     return held and not words <= _numerals() and len("".join(option)) > 1

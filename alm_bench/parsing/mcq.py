@@ -91,8 +91,7 @@ class Decision:
         return self._prose()
 
     def _stated(self) -> Reading | None:
-        """Return the option of the last explicit statement, or of a correction after it. Returns None without a
-        statement."""
+        """Return the option of the last explicit statement, or of a correction after it; None without a statement."""
         for kind, span, known in sorted(self._explicit(), key=lambda item: item[1], reverse=True)[:MOST]:
             framed = kind in FRAMED
             if self.document.cut and not framed:
@@ -168,11 +167,10 @@ class Decision:
         return None if last and before and before.index != last.index else last
 
     def _corrected(self, start: int) -> Reading | None:
-        """Return the option that is stated after the last correction ("wait", "on second thought") that follows
-        `start`.
+        """Return the option that is stated after the last correction ("wait", "on second thought"), or None.
 
-        The status is `truncated` if the text withdraws its answer and then breaks off. Returns None if there is no
-        correction, or no option after it.
+        Only corrections after position `start` are used. The status is `truncated` if the text withdraws its answer and
+        then breaks off.
         """
         corrections = list(
             self.document.cues.pattern(r"(?:@corrections|@withdrawals)").finditer(self.document.unquoted, start)
@@ -299,6 +297,6 @@ class Decision:
             if len({m.index for m in group}) != 1 or not all(is_alone(self.document, m, mentions) for m in group):
                 continue
             if self.options.numeric and rule == "conclusion" and not (group[-1].marked or group[-1] in complete):
-                continue  # a number may count anything
+                continue  # the number may not mean the option
             return Reading("ok", rule, group[-1].span, group[-1].index)
         return None

@@ -17,7 +17,7 @@ LARGEST_WORD = 100
 _UNITS = (
     r"(?:st|nd|rd|th|x|%|s|ms|sec|secs|seconds?|min|mins|minutes?|h|hrs?|hours?|hz|khz|mhz|db|dbfs|bpm|km|m|cm|mm|kg|g)"
 )
-# A word character of an alphabet that sets words apart by blanks; 3 in 共3只 is a number, in F#m7 none.
+# Letter of a script with spaces between words: the 3 in 共3只 is a number, the 7 in F#m7 is not.
 _LETTER = r"[^\W\u0e00-\U0010ffff]"
 _DIGITS = re.compile(
     rf"(?<!{_LETTER})(?<!{_LETTER}\#)(?<!\d\.)((?<![\w.,)-])-)?"
@@ -52,9 +52,9 @@ class Number:
 
 
 def numbers(plain: str, span: Span) -> dict[Span, str]:
-    """Return every cardinal number within `span` of a normalised text, by its span.
+    """Return every cardinal number within `span` of a normalised text: its canonical value by its span.
 
-    Numbers in digits and in English words are found; values are canonical strings of digits.
+    Numbers in digits and in English words are read.
     """
     return {one.span: one.value for one in _cardinals(plain, span) if not one.is_ordinal}
 
@@ -74,7 +74,7 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
     language = main_language(plain[slice(*span)])
     found = {one.span: one for one in (*_cardinals(plain, span), *_table_numbers(plain, span, language))}
     if not found and language.name == DEFAULT and not language.frequent & set(words(plain[slice(*span)])):
-        # Too short to show its language: any of those in Latin letters.
+        # The text is too short to show its language: try all languages in Latin letters.
         for other in answer_words().values():
             found |= {} if other.script else {one.span: one for one in _table_numbers(plain, span, other)}
     kept: list[Number] = []
@@ -87,10 +87,9 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
 
 
 def whole_number(said: str) -> str | None:
-    """Return the value of a normalised text that is one number, in any language, and nothing else but punctuation
-    around it.
+    """Return the value of a normalised text that consists of one number, in any language; None for any other text.
 
-    Returns None for any other text.
+    Punctuation and brackets around the number are ignored.
     """
     bare = said.strip(WRAPPING + "()[]{}<>#$\\/。،।").rstrip("-")
     cardinals = list(_cardinals(bare, (0, len(bare))))
@@ -122,7 +121,7 @@ def _cardinals(plain: str, span: Span) -> Iterator[Number]:
         digits = match[2]
         thousands = re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", digits)
         value = digits.replace(",", "" if thousands else ".")
-        # A unit is no part of the number, "rd" of 3rd neither.
+        # The span excludes the unit, and the "rd" of 3rd.
         end = match.end(2)
         yield Number((match.start(), end), canonical((match[1] or "") + value), match[3] is not None)
     for match in _SPOKEN.finditer(plain, *span):

@@ -74,14 +74,14 @@ class Options:
         self.count = len(self.texts)
         self._choices = tuple(choices)
         self._folded = [fold(choice).strip() for choice in choices]
-        # As they stand or normalised; an option's normalised form goes before another one as it stands.
+        # Keys are literal and normalised texts. A normalised text takes precedence over another option's literal text.
         self._exact = {text: self.first[i] for i, text in reversed([*enumerate(self.texts), *enumerate(choices)])}
         self._longest = 2 * max(map(len, choices), default=0) + 40  # white space within an option may be longer
         self._distinct = [i for i, first in enumerate(self.first) if first == i and self.texts[i]]
 
     @cached_property
     def _articles(self) -> frozenset[str]:
-        """Articles that are ignored within options: the ones of the options' languages, and `_ALWAYS_SKIPPED`."""
+        """Articles that are ignored within options: the articles of the options' languages, and `_ALWAYS_SKIPPED`."""
         return detect_cues(" ".join(self._folded)).articles | _ALWAYS_SKIPPED
 
     @cached_property
@@ -128,16 +128,20 @@ class Options:
         return all(option.isascii() for option in self.texts) and not re.search(r"[a-z0-9]", text)
 
     def exact(self, text: str) -> int | None:
-        """Return the index of the option whose text equals `text` up to case, width and punctuation around it, or
-        None."""
+        """Return the index of the option that equals `text`, or None.
+
+        Differences of case, width, white space and punctuation at the ends are ignored.
+        """
         if (index := self._exact.get(text)) is not None:
             return index
         text = text.strip(WRAPPING)
         return self._exact.get(normalise(text)) if len(text) <= self._longest else None
 
     def by_letter(self, letter: str) -> int | None:
-        """Return the index of the option whose text is this letter, else of the option at the letter's position, else
-        None."""
+        """Return the index of the option that a letter selects, or None.
+
+        An option whose text is this letter is preferred to the option at the letter's position.
+        """
         if letter in self.texts:
             return self.texts.index(letter)
         position = ord(letter) - ord("a")
@@ -237,7 +241,7 @@ class Options:
         """
         plain = document.plain
         how = "inflected" if inflected and not plain[start:end].isdigit() else "text"
-        lead = self._folded[index].partition(plain[start:end])[0]  # articles that the option itself begins with
+        lead = self._folded[index].partition(plain[start:end])[0]  # articles at the start of the option
         if how == "text" and len(lead) < 12 and plain.endswith(lead, 0, start):
             start -= len(lead)
         marked = bool(_OPENS.match(plain[max(0, start - 1) : start] + " ") and _CLOSES.match(plain[end : end + 2]))
@@ -252,7 +256,9 @@ class Options:
                 how, begin = "both", max(0, start - 12) + before.start()
         if how != "both" and (after := _LETTER_AFTER.match(plain, end)) and self.named_by(after[1]) is not None:
             how, end = "both", after.end()
-        other = self.texts[index] == "none" and plain[end : end + 4] == " of "  # "none of the options" names no option
+        other = (
+            self.texts[index] == "none" and plain[end : end + 4] == " of "
+        )  # "none of the ..." does not mean the option "none"
         return Mention(index, (begin, end), how, other or document.is_denied(begin, end), marked)
 
     def _letters(self, document: Document) -> list[Mention]:
@@ -309,7 +315,7 @@ class Options:
         return None
 
     def joint(self, document: Document, span: Span) -> int | None:
-        """Return the option "both", "all" or "neither" if the text uses such a word, else None."""
+        """Return the index of the option "both", "all" or "neither" if the text uses such a word, else None."""
         for key in ("both", "all", "neither"):
             pattern = document.cues.pattern(rf"@{key}")
             if pattern.search(document.plain, *span):
@@ -319,14 +325,16 @@ class Options:
         return None
 
     def neither(self, document: Document, span: Span) -> int | None:
-        """Return the option "neither" if the text denies all other options, else None."""
+        """Return the index of the option "neither" if the text denies all other options, else None."""
         hits = [i for i in self._distinct if document.cues.pattern("@neither").match(self.texts[i])]
         denied = {mention.index for mention in self.mentions(document, *span) if mention.denied}
         return hits[0] if len(hits) == 1 and denied == set(self._distinct) - set(hits) else None
 
     def like(self, text: str) -> tuple[int, str] | None:
-        """Return the one option that a short text means in other words, and the name of the rule; None without exactly
-        one."""
+        """Return the one option that a short text means in other words, with the name of the rule.
+
+        Returns None unless exactly one option matches.
+        """
         said = stems(text) if len(text) < _LONG else []
         telling = self.bags.telling(said)
         if not telling or (_DENIAL.search(text) and not any(map(_DENIAL.search, self.texts))):
@@ -359,7 +367,7 @@ class Options:
         return [{float(number) for number in numbers(text, (0, len(text))).values()} for text in self.texts]
 
     def covering(self, text: str, named: Iterable[int]) -> int | None:
-        """Return the one option that combines all the named ones, or None.
+        """Return the index of the one option that combines all the options in `named`, or None.
 
         "thunder and rain" selects "Rain and thunder"; a text with "or" or "either" selects nothing.
         """

@@ -74,11 +74,11 @@ def _answered(answer: Answer, rule: str) -> Parsed:
 
 
 def parse_label(text: str, labels: Mapping[str, Sequence[str]], answer_tags: Sequence[str] = ()) -> Parsed:
-    """Parse which of `labels` a text names, by any of its phrases or their inflected forms ("entails" for
-    "entailment").
+    """Parse which of `labels` a text names.
 
-    `labels` maps names to phrases. In the result, `index` is the position of the label and `value` its name. A denied
-    phrase ("not entailed") does not select its label.
+    `labels` maps names to phrases. Inflected forms of the phrases are also accepted ("entails" for "entailment"). A
+    denied phrase ("not entailed") does not select its label. In the result, `index` is the position of the label and
+    `value` its name.
     """
     doc = Document(text, answer_tags)
     if (status := _no_answer(doc)) is not None:
@@ -102,10 +102,11 @@ def _labelled(reading: LabelReading, names: Sequence[str], rule: str) -> Parsed:
 def parse_number(text: str, question: str | None = None, answer_tags: Sequence[str] = ()) -> Parsed:
     """Parse the number that a text answers: `value` is in digits, `index` is None.
 
-    The last statement with a number decides; without one, the whole text is parsed. Among several numbers, the rules of
-    `choose_number` select one: the number before the noun that `question` counts ("How many dogs ...?": "3 dogs and 2
-    cats"), the number at the beginning ("3: one at the start ..."), or the one of a final sentence ("so three", "5 in
-    total"). Otherwise the status is `ambiguous`. If the question counts something, "none" is 0.
+    The last statement with a number decides; without such a statement, the whole text is parsed. Among several numbers,
+    the rules of `choose_number` select one: the number before the noun that `question` counts ("How many dogs ...?": "3
+    dogs and 2 cats"), the number at the beginning ("3: one at the start ..."), the total ("5 in total"), or the number
+    of a final conclusion ("so three"). Otherwise the status is `ambiguous`. If the question counts something, "none" is
+    0.
     """
     doc = Document(text, answer_tags)
     if (status := _no_answer(doc)) is not None:

@@ -133,7 +133,7 @@ def _claims(doc: Document, span: Span, question: Question) -> Iterator[Claim]:
             claim = _claim(doc, clause, question)
             if claim is None:
                 continue
-            # "No direct evidence of it, but it could be there" commits to nothing.
+            # "No direct evidence of it, but it could be there" neither affirms nor denies.
             later = [plain[slice(*other)] for other in clauses[number + 1 :]]
             if _WEAK.search(plain, *clause) and any(_HEDGES.search(one) and _PRESENT.search(one) for one in later):
                 continue
@@ -167,7 +167,7 @@ def _claim(doc: Document, clause: Span, question: Question) -> Claim | None:
         return None
     after = said[denials[0].end() :]
     if absent := _NO_SUCH.search(said):
-        # What a question names and is not there makes it false as a whole.
+        # If any thing that the question names is absent, the answer is no.
         weak = _WEAK.match(said, absent.end())
         missing = _PREPOSITION.split(said[weak.end() if weak else absent.end() :])[0]
         return Claim(False, clause) if matched & set(_content(missing)[:NEAR]) else None

@@ -235,7 +235,7 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
     delimited = match[2] or not rest.strip() or rest.lstrip()[0] in ").:,;=-(!?"
     capital = original[at].isupper() and (match[1] not in "ai" or document.cues.pattern(_GOES_ON).match(rest))
     if not delimited and not capital:
-        return None  # an article, a note or a name
+        return None  # an article, a musical note or a name
     after = past(plain, (end, span[1]), " )]}.:>*-\"'\n(,_$")
     if (mention := options.at(document, after, span[1])) and not mention.denied:
         return Reading("ok", "letter_and_text", (at, mention.span[1]), mention.index)

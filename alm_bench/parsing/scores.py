@@ -1,5 +1,4 @@
-"""Parser of texts with one score or mark per option, and removal of option lists that are repeated from the
-question."""
+"""Parser of texts with one score or mark per option, and removal of option lists that repeat the question."""
 
 import re
 from collections.abc import Sequence

@@ -73,8 +73,7 @@ def _with_bullets(document: Document, span: Span) -> Span:
 
 
 def _last_bullets(document: Document, options: Options) -> Span | None:
-    """Return the span of the consecutive lines at the end of a text that are one option each; None without such a
-    line."""
+    """Return the span of the last lines of a text that are one option each; None if the last line is not an option."""
     lines = list(document.lines)
     kept: list[Span] = []
     while lines and read_bare(document, options, lines[-1]):

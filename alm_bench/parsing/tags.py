@@ -46,8 +46,7 @@ def _pattern(extra: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _loose(name: str) -> str:
-    """Return the source of a pattern for a name whose words may be separated by a space, a hyphen, an underscore or
-    nothing."""
+    """Return the source of a pattern for a name; a space, a hyphen, an underscore or nothing may separate its words."""
     return r"[\s_-]?".join(re.escape(part) for part in re.split(r"[\s_-]+", fold(name.strip())))
 
 

@@ -29,7 +29,7 @@ SINGLES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7a3"
 LETTER_END = rf"(?!'?[^\W{SINGLES}]|#)"
 """Pattern that matches after a single letter if no other letter follows; a character of `SINGLES` may follow."""
 
-_MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"  # combining marks, which are no \w
+_MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"  # combining marks, which \w does not match
 _LETTERS = rf"(?:[^\W_{SINGLES}]++|[{_MARKS}])+"
 _TOKEN = re.compile(rf"[{SINGLES}]|{_LETTERS}#?(?:['.]{_LETTERS}#?)*")
 _ASCII_TOKEN = re.compile(r"[a-z0-9]+#?(?:['.][a-z0-9]+#?)*")  # the same for ASCII, several times as fast
@@ -86,8 +86,10 @@ def past(text: str, span: Span, passed: str | None = None) -> int:
 
 
 def normalise(text: str) -> str:
-    """Return the text without differences of case, width, white space and punctuation around it. The length may
-    change."""
+    """Return the text in one form of case, width and white space, without punctuation around it.
+
+    Unlike with `fold`, the length may change.
+    """
     text = text if text.isascii() else unicodedata.normalize("NFKC", text)
     return " ".join(fold(text).replace("_", " ").split()).strip(WRAPPING)
 

@@ -1,5 +1,4 @@
-"""Rules for yes/no answers: answer words, statements that something is true or false, and short sentences ("It
-is.")."""
+"""Rules for yes/no answers: answer words, clauses such as "that is correct", and short sentences such as "It is."."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -67,7 +66,7 @@ def _phrases(levels: Sequence[str], name: str | None) -> dict[str, str | None]:
     """
     chosen = answer_words().values() if name is None else [answer_words()[name]]
     found: dict[str, str | None] = {}
-    for language in reversed(list(chosen)):  # English last: it holds where two languages share a word
+    for language in reversed(list(chosen)):  # English last: it overrides words of other languages
         for level in levels:
             value = {"yes": YES, "no": NO}.get(level.partition("_")[0])
             found |= dict.fromkeys(language.yes_no[level], value)
@@ -87,11 +86,10 @@ _WHOLE = ("yes", "no", "yes_alone", "no_alone", "yes_whole", "no_whole")
 
 @cache
 def _set_apart() -> re.Pattern[str]:
-    """Return a pattern of answer words, in any language, that punctuation separates from the rest: `Well, yes.`, `...,
-    so no.`
+    """Return a pattern of answer words, in any language, that punctuation separates from the rest of a text.
 
-    The first group matches anywhere. The second group, of answer words that also have other meanings ("true", "right"),
-    matches only at the start of a sentence.
+    Examples: `Well, yes.`, `..., so no.`. The first group matches anywhere. The second group, of answer words that also
+    have other meanings ("true", "right"), matches only at the start of a sentence.
     """
     anywhere, first = (_alternatives(list(_phrases(levels, None))) for levels in (_SET_APART, _ALONE))
     return re.compile(f"{_STARTS}({anywhere}){_END}|{_SENTENCE_STARTS}({first}){_END}")
@@ -140,7 +138,7 @@ def answer_word(plain: str, span: Span) -> Answer | None:
     found = sorted(_answers(plain, span, language), key=lambda answer: answer.span)
     if not found:
         return None
-    # In "Most likely, no." the word that is always an answer holds.
+    # In "Most likely, no.", "no" is always an answer word and "likely" is not.
     found = [answer for answer in found if answer.rule != "alone"] or found
     if len({answer.value for answer in found}) > 1 and len(list(split_sentences(plain, start, end))) == 1:
         return Answer(None, "both", span)  # "yes: 0.7, no: 0.3"

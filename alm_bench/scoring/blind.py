@@ -12,19 +12,23 @@ from alm_bench.scoring.multiple_choice import chance, clips, counted_rows, mean,
 from alm_bench.scoring.paired import difference
 
 UNIFORM = "uniform guess (expected)"
-"""Names of the baselines of multiple choice."""
+"""Name of the baseline that selects each option with equal probability."""
 
 FIRST = "first option"
+"""Name of the baseline that selects the first option."""
+
 LONGEST = "longest option"
+"""Name of the baseline that selects the option with the most characters."""
+
 LETTER = "most frequent letter"
+"""Name of the baseline that selects the most frequent correct letter."""
 
 Values = Mapping[str, Sequence[float]]
 """Expected score of each item, by name of the text-only baseline."""
 
 
 def with_reference(rows: Sequence[Scored]) -> list[Scored]:
-    """Return the rows on which text-only baselines are computed: every row that is not skipped and has a known
-    answer."""
+    """Return the rows on which text-only baselines are computed: not skipped, and with a known answer."""
     return [row for row in counted_rows(rows) if row.sample.has_reference]
 
 
@@ -92,7 +96,7 @@ class Margin:
     """Score of that baseline."""
 
     lead: Metric
-    """Score minus the baseline's, with its paired interval."""
+    """Score minus the baseline's score, with its paired interval."""
 
     score: str = "accuracy"
     """Name of the metric."""

@@ -1,8 +1,8 @@
 """Computation of several caption metrics at once: tokenisation, values with intervals, reasons for missing values.
 
-The metrics themselves are in `alm_bench.scoring.metrics`. The values of caption metrics equal the ones of pycocoevalcap
-1.2 (github.com/salaniz/pycocoevalcap) to the last digit: its own code is called for metrics without Java, and its jars
-for the others.
+The metrics themselves are in `alm_bench.scoring.metrics`. The values are equal to the values of pycocoevalcap 1.2
+(github.com/salaniz/pycocoevalcap) to the last digit: its own code is called for metrics without Java, and its jars for
+the others.
 """
 
 import functools
@@ -71,7 +71,7 @@ def tokenize_without_java(texts: Sequence[str]) -> list[str]:
 
 
 def _without_punctuation(words: Iterable[str]) -> str:
-    """Join tokens with spaces, without the ones that pycocoevalcap treats as punctuation."""
+    """Join tokens with spaces; tokens that pycocoevalcap treats as punctuation are left out."""
     from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS
 
     dropped = set(PUNCTUATIONS)
@@ -86,7 +86,7 @@ class Captions:
     """Corpus value of each metric with its interval, or the reason why it could not be computed."""
 
     items: dict[str, Sequence[float]]
-    """Value of each item, by metric that could be computed."""
+    """Values of the items by metric, for the metrics that could be computed."""
 
     tokenizer: str
     """Tokeniser that was used: `CoreNLP 3.4.1`, or `NLTK` without Java."""
@@ -99,12 +99,12 @@ def caption_scores(
     metrics: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
 ) -> Captions:
-    """Compute caption metrics from texts as they were written; by default the ones of `default_metrics`.
+    """Compute caption metrics from texts as they were written; by default the metrics of `default_metrics`.
 
-    `clusters` are the units that intervals resample as a whole (clips), one per item; by default each item is its own.
-    `names` are the names of the items in messages; by default their numbers from 1. If a metric cannot be computed, the
-    result has a reason in its place, and the other metrics are still computed. Raises UsageError if there are no items,
-    if an item has no references, or for an unknown metric.
+    `clusters` are the units that intervals resample as a whole (clips), one per item; by default each item is one
+    cluster. `names` are the names of the items in messages; by default their numbers from 1. If a metric cannot be
+    computed, the result has a reason in its place, and the other metrics are still computed. Raises UsageError if there
+    are no items, if an item has no references, or for an unknown metric.
     """
     metrics = default_metrics() if metrics is None else metrics
     _check(candidates, references, metrics)
@@ -133,7 +133,7 @@ def _check(candidates: Sequence[str], references: References, metrics: Sequence[
 
 
 def _computed(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, CaptionScore], dict[str, str]]:
-    """Return the scores by metric, and the reasons by metric that could not be computed."""
+    """Return the scores of the computed metrics, and the reasons for the other ones, both by metric name."""
     found: dict[str, CaptionScore] = {}
     missing: dict[str, str] = {}
     for name in metrics:
@@ -141,7 +141,7 @@ def _computed(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, C
             found[name] = score_sentences(name, sentences)
         except MetricError as error:
             missing[name] = str(error)
-        except Exception as error:  # noqa: BLE001  a plug-in's code may raise anything: the others stand beside its reason
+        except Exception as error:  # noqa: BLE001  a plug-in may raise anything; other metrics are still computed
             missing[name] = f"raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
     return found, missing
 
@@ -150,7 +150,7 @@ def _metric(score: CaptionScore, clusters: Sequence[Hashable]) -> Metric:
     """Return the corpus value, with an interval if there are several clusters and the items' values differ."""
     value = Metric(score.corpus, n=len(score.items))
     alike = not np.ptp(np.asarray(score.items)).any()
-    if len(set(clusters)) == 1 or alike:  # one clip says nothing of others, nor do values that are all alike
+    if len(set(clusters)) == 1 or alike:  # no variance can be estimated
         return value
     _, low, high = clustered_interval(clusters, score.counts, score.statistic)
     return replace(value, low=float(low[0]), high=float(high[0]))

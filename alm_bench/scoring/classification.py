@@ -42,8 +42,7 @@ def figures(matrix: Array) -> Array:
 
 
 def corpus(golds: Sequence[int], predictions: Sequence[int | None], recalls: Sequence[str]) -> Corpus:
-    """Return the confusion counts and the statistic of `accuracy`, macro `precision`, `recall` and `f1`, and recall per
-    label.
+    """Return the counts and the statistic of `accuracy`, macro `precision`, `recall` and `f1`, and each label's recall.
 
     `recalls[i]` is the name of the recall of label i. A prediction of None is wrong for every label.
     """

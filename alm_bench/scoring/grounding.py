@@ -1,6 +1,6 @@
-"""Comparison of a model's scores on clean and on changed clips, paired by item.
+"""Effect of changed clips on a model's score, in comparison with clean clips, paired by item.
 
-It measures how much of the score depends on the audio.
+The effect shows how much of the score depends on the audio.
 """
 
 from collections.abc import Mapping, Sequence

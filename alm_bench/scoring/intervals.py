@@ -21,9 +21,9 @@ CONFIDENCE = 0.95
 
 
 def wilson_interval(successes: float, n: int) -> Metric:
-    """Return a share of n independent items with Wilson's score interval (Wilson 1927), computed by scipy.
+    """Return `successes` / `n` with Wilson's score interval for independent items (Wilson 1927), computed by scipy.
 
-    `successes` is a count in 0..n. The value is missing if n is 0.
+    `successes` is a count in 0..n. The value is missing if `n` is 0.
     """
     from scipy.stats import binomtest
 
@@ -40,8 +40,7 @@ def clustered_interval(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[Array, Array, Array]:
-    """Return the value and the BCa interval of a statistic of summed counts, resampling whole clusters (Field and Welsh
-    2007).
+    """Return a statistic of summed counts with its BCa interval, which resamples whole clusters (Field and Welsh 2007).
 
     `counts` has shape (items, ...). `statistic` maps sums of shape (..., *counts.shape[1:]) to values of shape (...,
     k). `clusters` holds one cluster per item, its clip: items about one clip are resampled together, since their errors
@@ -51,9 +50,9 @@ def clustered_interval(
     sums = sum_by_cluster(clusters, counts)
     total = sums.sum(axis=0)
     value = statistic(total)
-    if len(sums) == 1:  # one clip says nothing of others
+    if len(sums) == 1:  # one cluster gives no information on the variance between clusters
         return value, value, value
-    # Clusters of equal counts are drawn as one of that many chances: the same distribution, and mostly far fewer.
+    # Clusters with equal sums are drawn as one kind with their number as weight: the same distribution, but faster.
     kinds, sizes = np.unique(sums.reshape(len(sums), -1), axis=0, return_counts=True)
     shape = (len(kinds), *sums.shape[1:])
     bounds = _bounds if len(kinds) <= FEW_KINDS else _bounds.__wrapped__
@@ -87,7 +86,7 @@ def _bounds(
     kinds = np.frombuffer(kinds_data).reshape(shape)
     sizes, total = np.frombuffer(sizes_data, dtype=np.int64), np.frombuffer(total_data).reshape(shape[1:])
     value, clusters = statistic(total), int(sizes.sum())
-    generator, some = np.random.default_rng(seed), 50  # at a time: all together take more memory than the items
+    generator, some = np.random.default_rng(seed), 50  # draws at a time, to limit memory
     drawn = [
         np.tensordot(generator.multinomial(clusters, sizes / clusters, size=count).astype(np.float64), kinds, axes=1)
         for count in [some] * (draws // some) + [draws % some] * (draws % some > 0)
@@ -96,7 +95,7 @@ def _bounds(
     left_out = np.repeat(statistic(total - kinds), sizes, axis=0)
     bounds = [bca_interval(value[i], resampled[:, i], left_out[:, i]) for i in range(len(value))]
     low, high = np.array(bounds).T
-    low.flags.writeable = high.flags.writeable = False  # the same arrays are given again
+    low.flags.writeable = high.flags.writeable = False  # the cache returns the same arrays again
     return low, high
 
 

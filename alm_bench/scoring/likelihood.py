@@ -6,7 +6,7 @@ from alm_bench.core.types import Likelihoods, Parsed, Sample
 from alm_bench.scoring.multiple_choice import fold_choice
 
 MAIN = "text_ll_per_token"
-"""Metric whose most likely option is the answer if the model generates no text: log-likelihood of the text per
+"""Metric by which the answer is selected if the model generates no text: log-likelihood of the option's text per
 token."""
 
 
@@ -31,7 +31,7 @@ def choices(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
 
 
 def _read(sample: Sample, way: str, values: Sequence[float]) -> Parsed:
-    """Return the most likely option by one metric, `ambiguous` without a single one."""
+    """Return the most likely option by one metric, or the status `ambiguous` if there are several."""
     place = likeliest(sample, values)
     if place is None:
         return Parsed("ambiguous", way)

@@ -14,9 +14,9 @@ def _tokens(text: str) -> set[str]:
 def official_correct(prediction: str, gold: str, choices: Sequence[str]) -> bool:
     """Return True if the official evaluation script counts `prediction` as correct.
 
-    It is correct if it is not empty, contains every word of `gold`, and contains no word of another option that `gold`
-    does not have. An option with the same set of words as `gold` is not another option. `gold` may be missing from
-    `choices` (Sakshi113/MMAU, evaluation.py).
+    A prediction is correct if it is not empty, contains every word of `gold`, and contains no word of another option
+    that `gold` does not have. An option with the same set of words as `gold` is not another option. `gold` may be
+    missing from `choices` (Sakshi113/MMAU, evaluation.py).
     """
     answer = _tokens(gold)
     said = _tokens(prediction)

@@ -1,7 +1,4 @@
-"""Metrics of questions with several correct options.
-
-They are exact-set accuracy, and precision, recall and F1 over single options.
-"""
+"""Metrics of questions with several correct options: exact-set accuracy, and precision, recall and F1 over options."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,7 +16,7 @@ from alm_bench.scoring.intervals import Array, clustered_interval, rate_interval
 from alm_bench.scoring.multiple_choice import choice_metrics, clips, fold_choice, same_option_set, weights
 
 ALL, SET = "all options", "most frequent set of letters"
-"""Names of the text-only baselines besides the ones in `blind`."""
+"""Names of two text-only baselines, in addition to the baselines in `alm_bench.scoring.blind`."""
 
 OPTION_METRICS = ("option_precision", "option_recall", "option_f1")
 """Names of the metrics over single options."""
@@ -55,10 +52,10 @@ def _option_metrics(rows: Sequence[Scored]) -> Metrics:
 
 
 def corpus(rows: Sequence[Scored]) -> Corpus:
-    """Return counts per item of correct, selected, and both correct and selected options, with the statistic of
-    `OPTION_METRICS`.
+    """Return the counts of each item and the statistic that computes `OPTION_METRICS` from their sums.
 
-    They serve for intervals of the metrics and of their differences. Raises ValueError without rows.
+    The counts are the numbers of correct, selected, and both correct and selected options. They serve for intervals of
+    the metrics and of their differences. Raises ValueError without rows.
     """
     if not rows:
         raise ValueError("no items")

@@ -10,8 +10,7 @@ from alm_bench.core.types import Metric, Metrics, Sample, Scored
 from alm_bench.scoring.intervals import share
 
 LIKELIHOOD_METRICS = ("text_ll", "text_ll_per_token", "letter_ll", "letter_ll_per_token")
-"""Names of the accuracies by log-likelihood of the options' texts or letters, summed or per token (see
-`likelihood`)."""
+"""Names of the accuracies by log-likelihood of the options' texts or letters, summed or per token."""
 
 
 def same_option(sample: Sample, index: int | None) -> bool:
@@ -67,10 +66,10 @@ def mean_score(rows: Sequence[Scored], name: str) -> Metric:
 
 
 def counts(name: str, rows: Sequence[Scored]) -> bool:
-    """Return True if an item has the score `name`, judged by the same item in several runs.
+    """Return True if an item has the score `name`, judged by the rows of the same item in several runs.
 
     In a task of yes/no and open questions, no item has both kinds of scores. An item whose call failed in every run has
-    no scores, and is included for every name.
+    no scores, and True is returned for every name.
     """
     graded = [row.scores for row in rows if row.scores]
     return not graded or any(name in scores for scores in graded)
@@ -127,15 +126,17 @@ def chance(sample: Sample) -> float:
 
 
 def _sets(sample: Sample) -> int:
-    """Return the number of option sets that are correct; any non-empty set of duplicates may represent a correct
-    option."""
+    """Return the number of option sets that are correct.
+
+    A correct option may be represented by any non-empty set of its duplicates.
+    """
     copies = Counter(fold_choice(sample, index) for index in range(len(sample.choices)))
     right = {fold_choice(sample, index) for index in sample.targets or ()}
     return math.prod((1 << copies[text]) - 1 for text in right)
 
 
 def _filled(row: Scored) -> float:
-    """Return the accuracy of a row, or that of a uniform guess if the row has no answer."""
+    """Return the accuracy of a row, or the accuracy of a uniform guess if the row has no answer."""
     return row.scores.get("accuracy", 0.0) if row.status == "ok" or not row.sample.choices else chance(row.sample)
 
 
@@ -189,8 +190,7 @@ def _agreement(rows: Sequence[Scored]) -> float:
 
 
 def chosen_options(row: Scored) -> str | None:
-    """Return the normalised text of the selected option, or of all selected options, sorted and separated by line
-    breaks.
+    """Return the normalised texts of the selected options, sorted and separated by line breaks.
 
     Duplicate options give the same text. Returns None if no option is selected.
     """

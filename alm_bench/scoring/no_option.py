@@ -50,7 +50,7 @@ def no_option_reason(sample: Sample, text: str, parsed: Parsed) -> str:
     options = [fold_choice(sample, index) for index in range(len(sample.choices))]
     said = text.casefold().strip()
     bare = _SIGNS.sub("", said)
-    # An option made of signs alone would be found in every text.
+    # Options of symbols alone are left out: as empty strings, they would occur in every text.
     named = {without for option in options if (without := _SIGNS.sub("", option))}
     letters = {chr(ord("a") + index) for index in range(len(options))}
     if bare in named | letters:

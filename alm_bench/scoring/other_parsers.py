@@ -1,6 +1,7 @@
-"""Rules of other programs for parsing the same answers, written from their descriptions, for comparison with ours.
+"""Rules of other programs for parsing the same answers, for comparison with the rules of this package.
 
-Each rule gives a score in 0..1 per item. A rule that guesses gives its expected score. None excludes the item.
+The rules are written from the programs' descriptions. Each rule gives a score in 0..1 per item. A rule that guesses
+gives its expected score. None excludes the item.
 """
 
 import re
@@ -223,4 +224,4 @@ RULES: tuple[Rule, ...] = (
     Rule("letter alone", "a single letter in any brackets", _picks(_letter_only)),
     Rule("containment", "the one option whose text the output holds", _picks(_contained)),
 )
-"""All rules, ours first."""
+"""All rules; the first is the rule of this package."""

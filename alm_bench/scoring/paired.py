@@ -74,7 +74,7 @@ def difference(
 ) -> Metric:
     """Return the mean of `second` minus `first`, with its paired bootstrap interval over clusters.
 
-    There is no interval if there is a single cluster.
+    A single cluster gives no interval.
     """
     gain = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     counts = np.ones(len(gain)) if weights is None else np.asarray(weights)
@@ -85,7 +85,7 @@ def difference(
         return metric
     if (
         gain.any() and np.ptp(sum_by_cluster(clusters, summands), axis=0).max() < 1e-12
-    ):  # resamples alike are no certainty
+    ):  # all resamples are equal, but the difference is not certain
         return _edge(metric, float(np.mean(first)), float(np.mean(second)), distinct)
     return replace(metric, low=float(low[0]), high=float(high[0]))
 
@@ -137,13 +137,12 @@ def paired_tests(
 
 
 def discordant_interval(won: int, lost: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of (won - lost) / n that agrees with McNemar's exact test; `won` + `lost` must be above
-    0.
+    """Return the 95 % interval of (won - lost) / n that agrees with McNemar's exact test.
 
-    The difference is the share of discordant items times their balance, (won - lost) / (won + lost). The test depends
-    on the balance alone, so the bound towards 0 is the bound of the balance (Clopper and Pearson 1934) times the
-    observed share. The bound away from 0 adds the uncertainty of the share (Wilson; combined as in Zou and Donner,
-    Statistics in Medicine 2008).
+    At least one item must differ: `won` + `lost` > 0. The difference is the share of discordant items times their
+    balance, (won - lost) / (won + lost). The test depends on the balance alone, so the bound towards 0 is the bound of
+    the balance (Clopper and Pearson 1934) times the observed share. The bound away from 0 adds the uncertainty of the
+    share (Wilson; combined as in Zou and Donner, Statistics in Medicine 2008).
     """
     from scipy.stats import binomtest
 
@@ -181,7 +180,10 @@ def corpus_difference(
     both = np.stack([first.counts, second.counts], axis=1)
 
     def gains(sums: Array) -> Array:
-        """From (..., 2, *counts) to (..., names)."""
+        """Map sums over both systems to differences of metrics.
+
+        `sums` has shape (..., 2, *first.counts.shape[1:]), the result (..., metrics).
+        """
         ours, theirs = np.moveaxis(sums, -first.counts.ndim, 0)
         found: Array = second.statistic(theirs) - first.statistic(ours)
         return found
@@ -202,8 +204,8 @@ def corpus_difference(
 def _swapped(sums: Array, gains: Callable[[Array], Array], value: Array, seed: int) -> Array:
     """Return the p-value of each metric by approximate randomisation, shape (metrics,).
 
-    It is the share of random swaps with a difference at least as large as the observed one, which is counted as one of
-    them.
+    The p-value is the share of swaps with a difference at least as large as the observed one. The observed assignment
+    counts as one of the swaps.
     """
     moved = sums[(sums[:, 0] != sums[:, 1]).reshape(len(sums), -1).any(axis=1)]
     if len(moved) == 0:
@@ -237,8 +239,10 @@ class SignFlips:
     """
 
     def __init__(self, gains: Array, weights: Array, seed: int = 0) -> None:
-        """Draw the sign patterns. `gains` and `weights`, shape (clusters,), are sums of weighted differences and of
-        weights."""
+        """Draw the sign patterns.
+
+        `gains` and `weights`, both of shape (clusters,), are sums of weighted differences and of weights.
+        """
         self._total = np.array([gains.sum(), weights.sum()])
         self._exact = 2 ** len(gains) <= RESAMPLES
         self._clusters = len(gains)
@@ -249,7 +253,8 @@ class SignFlips:
         else:
             generator = np.random.default_rng(seed)
             parts = [
-                (2.0 * generator.integers(0, 2, (count, len(gains)), dtype=np.int8) - 1) @ both  # all take much memory
+                (2.0 * generator.integers(0, 2, (count, len(gains)), dtype=np.int8) - 1)
+                @ both  # in chunks, to limit memory
                 for count in [CHUNK] * (RESAMPLES // CHUNK) + [RESAMPLES % CHUNK]
             ]
             self._flipped = np.concatenate(parts)
@@ -274,7 +279,7 @@ class SignFlips:
         for direction in (-1.0, 1.0):
             inside, step = value, max(abs(value), 1e-6)
             if direction * value <= 0 and p >= level:
-                inside = 0.0  # 0 is not rejected, so that it lies within
+                inside = 0.0  # 0 is not rejected, so the interval contains it
             outside = 0.0 if direction * value < 0 and p < level else inside + direction * step
             while self.p_value(outside) >= level:
                 inside, step = outside, 2 * step

@@ -41,7 +41,7 @@ class ChiSquare:
     """Degrees of freedom."""
 
     p: float | None
-    """p-value; None if it could not be computed."""
+    """P-value; None if it could not be computed."""
 
     reason: str | None = None
     """Reason why the test could not be computed."""

@@ -25,8 +25,7 @@ class CaptionOptions:
     """Options of tasks with caption metrics."""
 
     metrics: str | None = None
-    """Names of metrics separated by `+` (`spice+cider`), or `all` (default) for the ones that are computed by
-    default."""
+    """Names of metrics separated by `+` (`spice+cider`), or `all` (default) for the metrics of `default_metrics`."""
 
     def chosen(self) -> tuple[str, ...]:
         """Return the names of the selected metrics. Raises UsageError for one that is not computed from sentences."""
@@ -52,10 +51,9 @@ def blind_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Mapping[str,
 
 
 def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
-    """Parse a sentence: the whole text without white space around it and without one of `openings` (lower case) at its
-    start.
+    """Parse a sentence: the whole text, without white space around it and without an opening phrase.
 
-    An empty sentence has the status `empty`.
+    `openings` are the opening phrases in lower case; at most one is removed. An empty sentence has the status `empty`.
     """
     start = len(text) - len(text.lstrip())
     end = len(text.rstrip())
@@ -71,8 +69,10 @@ def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
 
 
 def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
-    """Compute the caption metrics over all rows that are not skipped. An item without an answer is scored as an empty
-    caption."""
+    """Compute the caption metrics over all rows that are not skipped.
+
+    An item without an answer is scored as an empty caption.
+    """
     kept = [row for row in counted_rows(rows) if row.sample.target]
     if not kept:
         return TaskScore({name: Metric.missing("no items") for name in metrics})
@@ -93,8 +93,7 @@ def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Se
 
 
 def by_item(said: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequence[float]:
-    """Return the score of each sentence as the answer to its row. Raises MetricError if the metric cannot be
-    computed."""
+    """Return the score of each sentence as the answer to its row. Raises MetricError if `metric` cannot be computed."""
     found = caption_scores(said, [references(row.sample) for row in rows], metrics=[metric])
     if metric not in found.items:
         raise MetricError(f"{metric} {found.corpus[metric].reason}")
@@ -147,7 +146,7 @@ def references(sample: Sample) -> list[str]:
 
 
 def others(rows: Sequence[Scored]) -> list[str] | None:
-    """Return, for each row, the first reference of the next item that shares no clip with it.
+    """Return, for each row, the first reference of the next item that shares no clip with this row.
 
     Such a sentence belongs to the same task but to other audio. Returns None if any row has no such item.
     """

@@ -1,9 +1,8 @@
-"""SPICE (Anderson et al., arXiv 1607.08822) with current Java: the F-score of a candidate's and references' scene
-graphs.
+"""SPICE (Anderson et al., arXiv 1607.08822): the F-score of a candidate's and its references' scene graphs.
 
-The program itself is part of pycocoevalcap. Its parser, Stanford CoreNLP 3.6.0, is not. The program was written for
-Java 8: newer versions must open some packages to its cache, and have no JavaScript engine, which the program uses to
-indent its result (`spice_engine` replaces it).
+The program is part of pycocoevalcap; its parser, Stanford CoreNLP 3.6.0, is not. The program was written for Java 8.
+Newer versions of Java deny its cache access to some packages, which flags restore. They also have no JavaScript engine,
+which the program uses to indent its result; `spice_engine` replaces it.
 """
 
 import json
@@ -30,10 +29,7 @@ BATCH = 250
 """Maximum number of items per start of Java, which takes ten seconds. Batches of long texts are smaller."""
 
 BATCH_SECONDS = 120.0
-"""Expected parsing time of a batch in seconds.
-
-An interruption loses at most this time plus that of one item.
-"""
+"""Expected parsing time of a batch in seconds. An interruption loses at most this time plus the time of one item."""
 
 MEGABYTES = 2048
 """Heap size of Java in MB."""
@@ -161,7 +157,7 @@ def _scored(items: Sequence[Item], folder: Path) -> Iterator[tuple[Item, float |
     try:
         values = _run(rest, folder)
     except MetricError as error:
-        _run([PROBE], folder)  # what does not run at all is no item's fault
+        _run([PROBE], folder)  # raises if SPICE does not run at all
         if len(rest) == 1:
             yield rest[0], str(error)
             return
@@ -237,7 +233,7 @@ def _kept() -> Iterator[sqlite3.Connection]:
     folder = cache_folder("spice")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(folder / "scores.sqlite", timeout=60, isolation_level=None)  # each write by itself
+        connection = sqlite3.connect(folder / "scores.sqlite", timeout=60, isolation_level=None)  # autocommit
         connection.execute("CREATE TABLE IF NOT EXISTS scores (key TEXT PRIMARY KEY, value REAL NOT NULL)")
     except (OSError, sqlite3.Error) as error:
         raise _unusable(folder, error) from error

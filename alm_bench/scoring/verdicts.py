@@ -95,7 +95,7 @@ def _judge_removed(evidence: Evidence) -> tuple[Verdict, str | None]:
         return "not listening", None
     if not evidence.clean.beaten:
         return "cannot tell", _no_lead(evidence.clean)
-    # No significant drop is no proof that there is none: the intervals must exclude a drop that would matter.
+    # A drop that is not significant may still exist: the intervals must exclude a relevant one.
     small = evidence.drop.high is not None and evidence.drop.high < abs(evidence.clean.lead.value or 0.0) / 2
     if small and evidence.keeps_score:
         return "not listening", None

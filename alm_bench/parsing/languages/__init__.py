@@ -142,7 +142,7 @@ class Cues:
                 joined = "|".join(phrase.replace(" ", r"\s+") for phrase in phrases)
                 if not language.spaced:
                     parts.append(f"(?:{joined})")
-                else:  # \b is several times as fast as the lookbehind, and the same before what begins with a letter
+                else:  # \b is several times as fast as the lookbehind, and equivalent before a letter
                     edge = r"(?<!\w)" if any(map(_SIGN_FIRST.match, phrases)) else r"\b"
                     parts.append(rf"{edge}(?:{joined})(?!\w)")
         return f"(?:{'|'.join(parts)})" if parts else _NEVER
@@ -172,8 +172,7 @@ class Cues:
         }
 
     def ordinal(self, word: str) -> int:
-        """Return the option position, from 0, of a normalised ordinal word: 0 for `first`. Returns -1 for any other
-        word."""
+        """Return the option position of a normalised ordinal word (0 for `first`), or -1 for any other word."""
         for language in self.languages:
             for position, phrase in enumerate(language.phrases.get("ordinals", ())):
                 if re.fullmatch(phrase.replace(" ", r"\s+"), word):

@@ -48,14 +48,14 @@ def _registry() -> Registry[MetricSpec]:
 
 
 def metric_specs() -> Mapping[str, MetricSpec]:
-    """Return all metrics by name: the built-in ones in the order of tables, then the ones of installed packages."""
+    """Return all metrics by name: the built-in metrics in the order of tables, then metrics of installed packages."""
     specs = _registry().entries
     opened = {OPEN + name: _of_open_questions(spec) for name, spec in specs.items() if spec.compute is not None}
     return dict(sorted({**opened, **specs}.items(), key=lambda item: item[1].rank))
 
 
 def _of_open_questions(spec: MetricSpec) -> MetricSpec:
-    """Return the specification of a metric over open questions, from the one of the metric over all items."""
+    """Return the specification of the metric that is computed like `spec`, but over open questions only."""
     return replace(
         spec,
         name=OPEN + spec.name,

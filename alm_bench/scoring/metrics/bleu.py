@@ -13,8 +13,7 @@ ORDERS = (1, 2, 3, 4)
 
 
 def bleu(candidates: Sequence[str], references: References) -> list[CaptionScore]:
-    """Return BLEU-1 to BLEU-4 without smoothing, with the length of the closest reference, as pycocoevalcap computes
-    them."""
+    """Return BLEU-1 to BLEU-4 without smoothing, as pycocoevalcap computes them with the closest reference length."""
     from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 
     scorer = BleuScorer(n=4)

@@ -33,7 +33,7 @@ def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
     if len(rows) != len(lines) or any(len(row) != _STATISTICS for row in rows):
         raise MetricError(f"METEOR gave {len(rows)} lines for {len(lines)} items, expected {_STATISTICS} numbers each")
     counts = np.array(rows, dtype=np.float64)
-    # A candidate that matches all of a reference in one piece is not fragmented; METEOR adds none of its chunks up.
+    # METEOR counts no chunk for a candidate that matches a whole reference in one piece, since it is not fragmented.
     stages = counts[:, 4:20].reshape(-1, 4, 2, 2).sum(axis=(1, 2))
     counts[(stages == counts[:, :2]).all(axis=1) & (counts[:, 20] == 1), 20] = 0
     items = meteor_of(counts)[..., 0]

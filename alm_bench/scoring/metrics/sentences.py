@@ -1,4 +1,4 @@
-"""Input and result of metrics of sentences."""
+"""Input and output types of metrics of sentences."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field

@@ -55,11 +55,10 @@ class MetricSpec:
     """True if tables print the 95 % interval beside the value."""
 
     own_items: bool = False
-    """True if the metric is computed over other items than the rest of its table row; its number of items is then
-    printed."""
+    """True if the metric is computed over other items than the rest of its table row, so that its `n` is printed."""
 
     imputes: bool = False
-    """True if the metric assigns a value to items without an answer; it gives no information if all items have
+    """True if the metric assigns a value to items without an answer, so that it is redundant if all items have
     answers."""
 
     in_overview: bool = False
@@ -81,8 +80,8 @@ class MetricSpec:
     """True if the metric is computed by default; other metrics must be selected by name."""
 
     preference: int = LAST
-    """Order of preference for the comparison of items, which uses the selected and computable metric with the lowest
-    value."""
+    """Order of preference for the comparison of items: of the selected metrics that can be computed, the lowest is
+    used."""
 
     rank: int = LAST
     """Position among the columns of a table, ascending."""

@@ -1,5 +1,4 @@
-"""Replacement for Java's JavaScript engine, which SPICE requests and Java 15 removed. `make spice-engine` builds its
-jar."""
+"""Replacement for the JavaScript engine that SPICE requests and Java 15 removed; built by `make spice-engine`."""
 
 from pathlib import Path
 
