@@ -1,7 +1,7 @@
 """Structure of a model's text, shared by the parsers of all forms of answer: options, yes/no, labels and numbers.
 
 A `Document` separates the reasoning from the answer, splits the text into sentences and lines, detects its languages,
-and finds the places that state the answer (`statements`). It does not depend on the options of a question.
+and finds the passages that state the answer (`statements`). It does not depend on the options of a question.
 """
 
 import re
@@ -100,7 +100,7 @@ class Document:
 
     @cached_property
     def statements(self) -> list[Statement]:
-        """Places in which the text states its answer, in order."""
+        """Passages in which the text states its answer, in order."""
         return find_statements(self.plain, self.tags, self.cues)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""Options of one question, and the places where a text mentions them.
+"""Options of one question, and search for their mentions in a text.
 
 A mention names an option by its letter, its position, its text or an inflected form of its text.
 """
@@ -92,7 +92,7 @@ class Options:
     def _words(self) -> dict[int, list[str]]:
         """Return the words of each distinct option, without articles.
 
-        The article is kept if it may be a letter or a musical note ("A minor" beside "B minor").
+        An article is included if it may be a letter or a musical note ("A minor" beside "B minor").
         """
         said = {i: [token.text for token in tokens(self._folded[i], 0, len(self._folded[i]))] for i in self._distinct}
         kept = {}
@@ -256,9 +256,8 @@ class Options:
                 how, begin = "both", max(0, start - 12) + before.start()
         if how != "both" and (after := _LETTER_AFTER.match(plain, end)) and self.named_by(after[1]) is not None:
             how, end = "both", after.end()
-        other = (
-            self.texts[index] == "none" and plain[end : end + 4] == " of "
-        )  # "none of the ..." does not mean the option "none"
+        # "none of the options" does not mean the option "none".
+        other = self.texts[index] == "none" and plain[end : end + 4] == " of "
         return Mention(index, (begin, end), how, other or document.is_denied(begin, end), marked)
 
     def _letters(self, document: Document) -> list[Mention]:

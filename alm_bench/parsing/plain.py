@@ -27,9 +27,9 @@ ENTAILMENT: Mapping[str, Sequence[str]] = {
 """Labels of audio entailment, with the phrases that mean them. Inflected forms of the phrases are also accepted."""
 
 SHORT = 25
-"""Maximum number of words of a text that is not taken for truncated.
+"""Maximum number of words of a text without an answer that is `unparsed`.
 
-A longer text without an answer is `truncated` if it does not end like a sentence.
+A longer text is `truncated` if it does not end like a sentence.
 """
 
 

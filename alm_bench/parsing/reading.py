@@ -25,7 +25,7 @@ LONGEST_ORDINAL = 80
 """Maximum length in characters of a statement that consists of an option's position alone."""
 
 SHORT_VALUE = 8
-"""Maximum number of words of a statement that is taken for an answer outside the list of options.
+"""Maximum number of words of a statement that is an answer outside the list of options.
 
 A longer statement without an option gets the rule `wordy`.
 """

@@ -1,6 +1,6 @@
-"""Search for places where a text states its answer.
+"""Search for passages of a text that state its answer.
 
-Such places are answer tags, boxes, dictionaries, calls, and sentences such as "the answer is ...".
+They are answer tags, boxes, dictionaries, calls, and sentences such as "the answer is ...".
 """
 
 import re
@@ -35,7 +35,7 @@ LONGEST = 600
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A place where a text states its answer."""
+    """A passage of a text that states its answer."""
 
     kind: str
     """Form of the statement: tag, boxed, dict, index, call, said ("the answer is ...") or chosen ("I choose ...")."""

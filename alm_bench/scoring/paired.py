@@ -253,8 +253,7 @@ class SignFlips:
         else:
             generator = np.random.default_rng(seed)
             parts = [
-                (2.0 * generator.integers(0, 2, (count, len(gains)), dtype=np.int8) - 1)
-                @ both  # in chunks, to limit memory
+                (2.0 * generator.integers(0, 2, (count, len(gains)), dtype=np.int8) - 1) @ both  # limits memory
                 for count in [CHUNK] * (RESAMPLES // CHUNK) + [RESAMPLES % CHUNK]
             ]
             self._flipped = np.concatenate(parts)
