@@ -86,7 +86,7 @@ def stems(text: str) -> list[str]:
 
 
 class Bags:
-    """Bags of stems of the options, without function words.
+    """Stems of each option's words, without function words.
 
     Function words are included if options would otherwise become equal or empty.
     """

@@ -74,7 +74,7 @@ class Options:
         self.count = len(self.texts)
         self._choices = tuple(choices)
         self._folded = [fold(choice).strip() for choice in choices]
-        # Keys are literal and normalised texts. A normalised text takes precedence over another option's literal text.
+        # Lookup by literal and by normalised text. A normalised text precedes another option's literal text.
         self._exact = {text: self.first[i] for i, text in reversed([*enumerate(self.texts), *enumerate(choices)])}
         self._longest = 2 * max(map(len, choices), default=0) + 40  # white space within an option may be longer
         self._distinct = [i for i, first in enumerate(self.first) if first == i and self.texts[i]]
@@ -212,7 +212,7 @@ class Options:
         return found
 
     def _match(self, document: Document, said: Iterable[Token]) -> tuple[int, int, int, bool] | None:
-        """Return the longest option that begins with the first word of `said`.
+        """Return the longest option whose first word is the first word of `said`.
 
         The result is its index, its start and end in the text, and True if it is inflected. Returns None without a
         match, and for a match within a longer word or number.
@@ -403,7 +403,7 @@ class Keys:
 
     @cached_property
     def begins(self) -> Callable[[str], bool]:
-        """Function that returns True if an option may begin with a word."""
+        """Function that returns True if an option may start with a word."""
 
         @lru_cache(maxsize=10_000)
         def begins(word: str) -> bool:
@@ -413,7 +413,7 @@ class Keys:
         return begins
 
     def match(self, said: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
-        """Return the longest option that begins with the first of some words, or None.
+        """Return the longest option that starts with the first of some words, or None.
 
         The result is its index, its first and its last word, and True if it is inflected. A literal match is preferred
         to a longer inflected one.

@@ -48,7 +48,7 @@ class Answer:
     """One yes/no answer in a text."""
 
     value: str | None
-    """`yes` or `no`; None if the text gives both or declines to answer."""
+    """`yes` or `no`; None if the text gives both or refuses to answer."""
 
     rule: str
     """Name of the rule that decided."""
@@ -165,7 +165,7 @@ def _answers(plain: str, span: Span, language: AnswerWords) -> Iterator[Answer]:
 
 
 def declines(plain: str, start: int) -> bool:
-    """Return True if a text, from `start`, declines to answer ("Not sure.", "no idea").
+    """Return True if a text, from `start`, refuses to answer ("Not sure.", "no idea").
 
     The phrase must begin the text or be separated from the rest by punctuation.
     """

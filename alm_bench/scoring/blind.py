@@ -114,7 +114,7 @@ def margin(
 ) -> Margin | None:
     """Return the margin over the best text-only baseline; None without rows or without baselines.
 
-    `values` and `scores` hold one score per row of the metric `name`. If `scores` is None, the accuracies of `rows` are
+    `values` and `scores` hold one score per row of the metric `name`. If `scores` is None, the accuracy of each row is
     used.
     """
     if not rows or not values:
