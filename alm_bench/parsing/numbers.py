@@ -52,7 +52,7 @@ class Number:
 
 
 def numbers(plain: str, span: Span) -> dict[Span, str]:
-    """Return every cardinal number within `span` of a normalised text: its canonical value by its span.
+    """Return every cardinal number within `span` of a normalised text: its value in digits, by its span.
 
     Numbers in digits and in English words are read.
     """
