@@ -75,9 +75,10 @@ def _overlaps(taken: Sequence[Span], start: int, end: int) -> bool:
 
 
 def complement(plain: str, start: int) -> Span:
-    """Return the span of a stated answer: from `start` to the end of the sentence, at most `LONGEST` characters.
+    """Return the span of a stated answer: from `start` to the end of the sentence.
 
-    If the line ends there without a word, or with a colon, the span continues to the end of the next line.
+    The span has at most `LONGEST` characters. If the line ends there without a word, or with a colon, the span
+    continues to the end of the next line.
     """
     stop = min(len(plain), start + LONGEST)
     match = _LINE_END.search(plain, start, stop)

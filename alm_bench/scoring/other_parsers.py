@@ -155,9 +155,10 @@ def _lmms_mmau(answer: Answer) -> float:
 
 
 def _lmms_mmar(answer: Answer) -> float:
-    """Score the last letter that `_template` returns, else the option whose text occurs last, else a random guess.
+    """Score the last letter that `_template` returns.
 
-    The option's text is searched only in texts of more than five words.
+    Without such a letter, the option whose text occurs last is scored, if the text has more than five words. Otherwise,
+    a random guess is scored.
     """
     said, found = _template(answer)
     if found:
