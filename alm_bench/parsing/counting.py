@@ -65,8 +65,9 @@ def choose_number(doc: Document, span: Span, found: Sequence[Number], counted: f
     - the number that the text calls the total;
     - the only number in a final sentence that is a conclusion.
 
-    If no rule applies, `Chosen.value` is None. `found` must hold at least one number; `counted` is the result of
-    `counted_nouns`.
+    If no rule applies, the value of the result is None. There must be at least one number to choose from.
+
+    `counted` is the result of `counted_nouns`.
     """
     plain = doc.plain
     if counted and (

@@ -69,7 +69,10 @@ def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Stateme
 
 
 def _overlaps(taken: Sequence[Span], start: int, end: int) -> bool:
-    """Return True if a span shares a character with any of `taken`, which are sorted and do not overlap."""
+    """Return True if a span shares a character with any of some other spans.
+
+    `taken` are the other spans, which are sorted and do not overlap.
+    """
     number = bisect_left(taken, (end, end)) - 1
     return number >= 0 and taken[number][1] > start
 
@@ -77,8 +80,8 @@ def _overlaps(taken: Sequence[Span], start: int, end: int) -> bool:
 def complement(plain: str, start: int) -> Span:
     """Return the span of a stated answer: from `start` to the end of the sentence.
 
-    The span has at most `LONGEST` characters. If the line ends there without a word, or with a colon, the span
-    continues to the end of the next line.
+    If the line ends there without a word, or with a colon, the next line is also part of the span. The maximum length
+    is `LONGEST`.
     """
     stop = min(len(plain), start + LONGEST)
     match = _LINE_END.search(plain, start, stop)

@@ -57,18 +57,27 @@ def plain_name(name: str) -> str:
 
 @lru_cache(maxsize=64)
 def answer_names(extra: tuple[str, ...] = ()) -> frozenset[str]:
-    """Return the names of answer tags, with `extra` as further names."""
+    """Return the names of answer tags.
+
+    `extra` are further names.
+    """
     return frozenset(plain_name(name) for name in (*tag_table()["answer"], *extra))
 
 
 @lru_cache(maxsize=64)
 def reasoning_names(extra: tuple[str, ...] = ()) -> frozenset[str]:
-    """Return the names of reasoning tags, without the ones in `extra`, which the caller declares as answer tags."""
+    """Return the names of reasoning tags.
+
+    A name in `extra` is left out, since the caller declares it as an answer tag.
+    """
     return frozenset(plain_name(name) for name in tag_table()["reasoning"]) - answer_names(extra)
 
 
 def find_tags(plain: str, extra: Sequence[str] = ()) -> Iterator[Tag]:
-    """Yield the tags of a normalised text, in order; `extra` are names of further answer tags."""
+    """Yield the tags of a normalised text, in order.
+
+    `extra` are names of further answer tags.
+    """
     if "<" not in plain and "[" not in plain and "◁" not in plain:
         return
     names = answer_names(tuple(extra))

@@ -81,7 +81,12 @@ def blank(text: str, spans: Iterable[Span]) -> str:
 
 
 def past(text: str, span: Span, passed: str | None = None) -> int:
-    """Return the position of the first character in `span` that is not in `passed` (default: white space)."""
+    """Return the position of the first character in `span` that is not skipped.
+
+    `passed` are the characters to skip (default: white space).
+
+    Returns the end of `span` if all characters are skipped.
+    """
     return span[1] - len(text[slice(*span)].lstrip(passed))
 
 
