@@ -1,4 +1,7 @@
-"""From a model's raw text to what it answers. Pure functions, no model, never a guess."""
+"""Rules that parse the answer out of a model's raw text.
+
+All functions are pure: they call no model, and they return a status instead of a guess.
+"""
 
 from alm_bench.parsing.mcq import PARSER, parse_choice
 from alm_bench.parsing.plain import parse_label, parse_number, parse_yes_no

@@ -1,4 +1,4 @@
-"""Words of yes and no, and of numbers, by language: the sections `answers` and `numerals` of the language tables."""
+"""Yes/no words and number words by language, from the sections `answers` and `numerals` of the language tables."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -9,34 +9,65 @@ from alm_bench.parsing.languages import DEFAULT, Language, load_languages
 from alm_bench.parsing.text import fold, words
 
 LEVELS = ("yes", "no", "yes_alone", "no_alone", "yes_whole", "no_whole", "neither")
+"""Keys of `AnswerWords.yes_no`, which are also the keys of the section `answers` (see languages/README.md)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnswerWords:
-    """The two sections of one language, described in languages/README.md. All words are folded."""
+    """Yes/no words and number words of one language, as described in languages/README.md.
+
+    All words are normalised with `fold`: lower case, one width and one kind of quotation marks.
+    """
 
     name: str
+    """File name of the language table, without its suffix."""
+
     script: str = ""
+    """Character class of the language's script; empty for languages in Latin letters."""
+
     spaced: bool = True
+    """True if a space or punctuation mark must follow an answer word."""
+
     frequent: frozenset[str] = frozenset()
+    """Frequent words of a language in Latin letters, by which a text in it is recognised."""
+
     yes_no: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Answer words by level, one of `LEVELS`."""
+
     num2words: str | None = None
+    """Language code of the package num2words; None if that package does not generate this language's number words."""
+
     numerals: Mapping[str, int] = field(default_factory=dict)
+    """Values of number words that the package num2words does not generate."""
+
     attributive: Mapping[str, int] = field(default_factory=dict)
+    """Values of number words that are read only before a counter word."""
+
     articles: frozenset[str] = frozenset()
+    """Number words that are also articles or particles; they are read only if nothing else is in the text."""
+
     counters: tuple[str, ...] = ()
+    """Counter words, which follow a number (個, 只)."""
+
     digits: Mapping[str, int] = field(default_factory=dict)
+    """Values of the digits of positional numerals (二)."""
+
     units: Mapping[str, int] = field(default_factory=dict)
+    """Values of the units of positional numerals (十, 百)."""
 
 
 @cache
 def answer_words() -> Mapping[str, AnswerWords]:
-    """Return the words of every language that has some: English first, those with scripts of their own last."""
+    """Return the words of every language whose table has the section `answers`, by language name.
+
+    English comes first, and languages with their own script come last.
+    """
     found = [_answer_words(name, language) for name, language in load_languages().items() if language.answers]
     return {one.name: one for one in sorted(found, key=lambda one: (one.name != DEFAULT, bool(one.script)))}
 
 
 def _answer_words(name: str, language: Language) -> AnswerWords:
+    """Build the normalised word lists of one language from its table."""
     answers, numerals = language.answers, language.numerals
     return AnswerWords(
         name=name,
@@ -55,24 +86,32 @@ def _answer_words(name: str, language: Language) -> AnswerWords:
 
 
 def _folded(phrases: Iterable[str]) -> frozenset[str]:
+    """Normalise every phrase with `fold`."""
     return frozenset(map(fold, phrases))
 
 
 def _values(table: Mapping[str, int]) -> dict[str, int]:
+    """Normalise the keys of a table with `fold`, and keep its values."""
     return {fold(phrase): value for phrase, value in table.items()}
 
 
 @cache
 def _scripts() -> Mapping[str, re.Pattern[str]]:
+    """Return a pattern of one character of the script, for each language that has its own script."""
     return {name: re.compile(f"[{one.script}]") for name, one in answer_words().items() if one.script}
 
 
 def main_language(plain: str) -> AnswerWords:
-    """Return the language that a folded text is written in: by its script, else by its frequent words, else English."""
+    """Return the language of a normalised text.
+
+    The text is in the first language whose script makes up more than a quarter of its letters. Without one, it is in
+    the language in Latin letters with the most frequent words in the text; English wins ties. Only the first 2000
+    characters are examined.
+    """
     plain = plain[:2000]
     if not plain.isascii():
         total = sum(map(str.isalpha, plain))
-        # Kana before the characters that Japanese shares with Chinese; a word of another script is a quotation.
+        # Japanese is tested first, since it shares characters with Chinese. A few words in a script are a quotation.
         for name in sorted(_scripts(), key=lambda name: answer_words()[name].script):
             if 4 * len(_scripts()[name].findall(plain)) > total:
                 return answer_words()[name]

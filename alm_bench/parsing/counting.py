@@ -1,4 +1,4 @@
-"""Which of the numbers that a text names is its answer."""
+"""Choice of one number as the answer, among all numbers in a text."""
 
 import re
 from collections.abc import Sequence
@@ -20,24 +20,34 @@ _SETS_APART = re.compile(r"[\"'*_)\]]*\s*(?:[:;(\n]|\s-\s|[.,]\s)")
 NOTHING = re.compile(
     r"\W*(?:none\b|nothing\b|zero\b|not\s+(?:any|a\s+single)\b|there\s+(?:is|are|were|was)\s+(?:no|none)\b|no\s+\w+)"
 )
-"""The beginning of an answer that counts nothing, to a question that counts."""
+"""Pattern of the beginning of an answer that means 0 ("none", "there are no ..."), for questions such as "How many
+...?"."""
 
 AFTER = 3
-"""Words behind a number among which what it counts is looked for."""
+"""Number of words after a number in which the counted noun is searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The number that is the answer, by `rule`; `value` is None where several are left."""
+    """The number that a rule chose as the answer."""
 
     value: str | None
+    """The number in digits; None if several numbers remain possible."""
+
     rule: str
+    """Name of the rule."""
+
     span: Span
+    """Start and end of the number in the text."""
 
 
 @lru_cache(maxsize=4096)
 def counted_nouns(question: str) -> frozenset[str] | None:
-    """The stems of what a question counts ("How many dogs are there?"); None for another question."""
+    """Return the stems of the noun that a question counts: `dog` for "How many dogs are there?".
+
+    A question such as "How often ...?", without a noun, counts "times". Returns None for a question that counts
+    nothing.
+    """
     asked = _HOW_MANY.search(fold(question))
     if asked is None:
         return None
@@ -46,7 +56,19 @@ def counted_nouns(question: str) -> frozenset[str] | None:
 
 
 def choose_number(doc: Document, span: Span, found: Sequence[Number], counted: frozenset[str] | None) -> Chosen:
-    """Choose among the numbers of a statement or a text, at least one."""
+    """Choose the answer among the numbers of a statement or of a whole text.
+
+    Rules, in this order:
+    - the number before the noun that the question counts;
+    - the only number;
+    - the number that the text begins with, if a punctuation mark follows;
+    - the number that the text calls the total;
+    - the only number in a final sentence that is a conclusion.
+
+    If no rule applies, the value of the result is None. There must be at least one number to choose from.
+
+    `counted` is the result of `counted_nouns`.
+    """
     plain = doc.plain
     if counted and (
         chosen := _only([one for one in found if _counts(plain, one, span, counted)], "of_what_is_counted")
@@ -63,17 +85,22 @@ def choose_number(doc: Document, span: Span, found: Sequence[Number], counted: f
 
 
 def _only(found: Sequence[Number], rule: str) -> Chosen | None:
+    """Return the last of some numbers if all have the same value, else None."""
     values = {one.value for one in found}
     return Chosen(found[-1].value, rule, found[-1].span) if len(values) == 1 else None
 
 
 def _counts(plain: str, number: Number, span: Span, counted: frozenset[str]) -> bool:
+    """Return True if a counted noun is among the first words after a number."""
     following = stems(plain[number.span[1] : min(span[1], number.span[1] + 60)])[:AFTER]
     return bool(counted & set(following))
 
 
 def _summed_up(doc: Document, span: Span, found: Sequence[Number]) -> Chosen | None:
-    """The number that a text calls the total, or the only one of a last sentence that concludes."""
+    """Return the number that the text calls the total, else the only number of a final sentence that is a conclusion.
+
+    Returns None if there is neither.
+    """
     plain = doc.plain
     totals = [
         one

@@ -1,7 +1,7 @@
-"""An explicit model of a model's text, for every form of answer: choices, yes or no, labels and numbers.
+"""Structure of a model's text, shared by the parsers of all forms of answer: options, yes/no, labels and numbers.
 
-A `Document` knows which part of a text is reasoning and which is the answer, where its sentences and lines are, in
-which languages it is written, and where it states its answer (`statements`). It knows nothing of options.
+A `Document` separates the reasoning from the answer, splits the text into sentences and lines, detects its languages,
+and finds the passages that state the answer (`statements`). It does not depend on the options of a question.
 """
 
 import re
@@ -23,7 +23,7 @@ _MARKUP = re.compile(
 )
 _SPEAKER = re.compile(r"\s*(?:assistant|user|system|model)\b(?:\s*:|(?=\s))")
 _EXAMPLE = re.compile(r"\(\s*e\.\s?g\.[^)\n]*(?:\)|$)", re.MULTILINE)
-_END = re.compile(  # begins with a set of characters, for which the others are passed over at once
+_END = re.compile(  # a set of characters first, so that all others are skipped quickly
     rf"[{re.escape(ENDS)}\n<](?:(?<=[{re.escape(ENDS)}])[{re.escape(ENDS)}]*+"
     r"(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bvs\.)(?<!\bmr\.)(?<!\bmrs\.)(?<!\bdr\.)(?<!\n\d\.)(?<!\n\d\d\.)"
     r"(?=[\s\"')\]*_}<]|$|[^\x00-\x7f])|(?<=[。।؟\n])|(?<=<)/)"
@@ -33,53 +33,64 @@ _WORD = re.compile(r"\w")
 _QUOTED = re.compile(r"\"[^\"\n]{1,300}\"")
 
 LONGEST = 1000
-"""Characters of a sentence that are read."""
+"""Maximum length of a sentence in characters; a longer sentence is split into pieces."""
 
 
 class Document:
-    """One text. `original` is the text as it came, `plain` folded and as long, with markup and reasoning left blank.
+    """One text with its structure.
 
-    `words` are where the words of `plain` are (see `text.word_spans`), `cues` the phrases of the languages that it
-    shows. `cut` is true where the text ends within reasoning that was never closed. `tags` are all tags of the table.
+    Attributes:
+    - `original`: the text as the model wrote it;
+    - `plain`: the text normalised with `fold`, of the same length, with spaces in place of markup and reasoning;
+    - `words`: spans of the words in `plain` (see `text.word_spans`);
+    - `cues`: phrases of the languages that were detected in `plain`;
+    - `cut`: True if the text ends within reasoning, whose closing tag is missing;
+    - `tags`: all reasoning tags and answer tags in the text, in order;
+    - `memo`: cache for results that other modules compute from the text.
+
+    `answer_tags` are names of further answer tags, in addition to the ones in tags.toml.
     """
 
     def __init__(self, text: str, answer_tags: Sequence[str] = ()) -> None:
         self.original = text
-        self.memo: dict[object, Any] = {}  # what others find in the text once, by whom
+        self.memo: dict[object, Any] = {}  # results of other modules, by their key
         folded = fold(text)
         self.tags = tuple(find_tags(folded, answer_tags))
         hidden, self.cut = _reasoning(self.tags, folded)
         self._shown = blank(folded, sorted(_markup(folded, self.tags)))
         visible = blank(self._shown, hidden)
-        if hidden and not words(visible):  # nothing but reasoning
+        if hidden and not words(visible):  # the whole text is reasoning
             visible = blank(self._shown, hidden[:-1]) if not self.cut else visible
         self.plain = visible
         self.words = word_spans(visible)
         self.cues = detect_cues(visible)
 
     def leave_blank(self, spans: Iterable[Span]) -> None:
-        """Replace parts of the text, in order, by spaces."""
+        """Replace `spans` of `plain`, which are in order, with spaces."""
         self.plain = blank(self.plain, spans)
         self.words = word_spans(self.plain)
 
     def count_words(self, start: int, end: int) -> int:
-        """Count the words between two positions; in scripts without blanks, a run of characters is one."""
+        """Return the number of words between two positions.
+
+        In scripts without spaces between words, a run of characters counts as one word.
+        """
         if not self.plain.isascii():
             return len(words(self.plain[start:end]))
         return bisect_left(self.words, (end,)) - bisect_left(self.words, (start,))
 
     @cached_property
     def sentences(self) -> list[Span]:
-        """The sentences outside the reasoning, in order; a line break ends one."""
+        """Spans of the sentences outside the reasoning, in order. A line break ends a sentence."""
         return list(split_sentences(self.plain, 0, len(self.plain)))
 
     def sentence_at(self, position: int) -> Span:
-        """Return the sentence that holds a position, or else the one before it."""
+        """Return the span of the sentence that contains a position, or of the last sentence before it."""
         return self.sentences[max(0, bisect_right(self.sentences, (position, len(self.plain))) - 1)]
 
     @cached_property
     def lines(self) -> list[Span]:
-        """The lines outside the reasoning that hold a word."""
+        """Spans of the lines outside the reasoning that contain at least one word."""
         spans, start = [], 0
         for line in self.plain.split("\n"):
             if _WORD.search(line):
@@ -89,20 +100,26 @@ class Document:
 
     @cached_property
     def statements(self) -> list[Statement]:
-        """Where the text states its answer, in order."""
+        """Passages in which the text states its answer, in order."""
         return find_statements(self.plain, self.tags, self.cues)
 
     @cached_property
     def finished(self) -> bool:
-        """Whether the text ends as a sentence ends; a text that does not may have been cut."""
+        """True if the text ends like a complete sentence. A text that does not may have been truncated."""
         return any(_FINISHED.search(text[-40:].rstrip()) for text in (self.original, self.plain))
 
     def search(self, key: str, start: int = 0, end: int | None = None) -> re.Match[str] | None:
-        """Find the first phrase of a language table's key, such as `refusals`, outside of quotations."""
+        """Return the first match of a phrase list, such as `refusals`, between `start` and `end`.
+
+        `key` is a key of the language tables. Quotations are not searched. Returns None without a match.
+        """
         return self.cues.pattern("@" + key).search(self.unquoted, start, len(self.plain) if end is None else end)
 
     def first(self, key: str, start: int, end: int) -> re.Match[str] | None:
-        """Find as `search` does, by a list that is made once: for what is asked of many parts of a text."""
+        """Return the same match as `search`, from a list of all matches in the text that is computed once per key.
+
+        This is faster than `search` when many parts of one text are searched.
+        """
         if key not in self.memo:
             self.memo[key] = list(self.cues.pattern("@" + key).finditer(self.unquoted))
         matches: list[re.Match[str]] = self.memo[key]
@@ -111,17 +128,20 @@ class Document:
 
     @cached_property
     def unquoted(self) -> str:
-        """`plain` with quotations of several words left blank: what is quoted is not said."""
+        """`plain` with spaces in place of quotations of two or more words, because a quotation is not an assertion."""
         spans = (match.span() for match in _QUOTED.finditer(self.plain))
         return blank(self.plain, (span for span in spans if len(words(self.plain[slice(*span)])) > 1))
 
     @cached_property
     def _denies(self) -> bool:
-        """Whether the text denies anything."""
+        """True if the text contains any denial."""
         return self.cues.pattern(r"@denials_before|@denials_after|[❌✗✘✖?]").search(self.plain) is not None
 
     def is_denied(self, start: int, end: int) -> bool:
-        """Whether what stands between two positions is denied: "not a dog", "no sign of a dog", "the dog is absent"."""
+        """Return True if the text denies the words between two positions.
+
+        Examples: "not a dog", "no sign of a dog", "the dog is absent".
+        """
         if not self._denies:
             return False
         window = self.plain[max(0, start - WINDOW) : start]
@@ -132,7 +152,7 @@ class Document:
 
 
 WINDOW = 90
-"""Characters before and after a mention in which it can be denied."""
+"""Number of characters before and after a mention in which a denial is searched."""
 
 _CLAUSE = r"[.;:!?。\n](?=\s|$|[^\x00-\x7f])|@contrasts|,\s*(?=@turns)"
 _BEFORE = r"@denials_before(?:\s*+(?!@copulas)[(\[]?[^\s,.;:()]++[)\]]?){0,6}?(?:\s*@articles\s*,)?[\s\"'(\[<*]*$"
@@ -140,7 +160,10 @@ _AFTER = r"[\s\"')\]>*.]*(?:@denials_after|❌|✗|✘|✖|\?\s*@no(?![\w ]))"
 
 
 def split_sentences(plain: str, start: int, end: int) -> Iterator[Span]:
-    """Yield the sentences of a part of a folded text; a line break ends one, a list's number does not."""
+    """Yield the span of each sentence in a part of a normalised text.
+
+    A line break ends a sentence; the point after a list number ("2.") does not.
+    """
     for match in _END.finditer(plain, start, end):
         yield from _pieces(plain, start, match.start())
         start = match.end()
@@ -148,15 +171,17 @@ def split_sentences(plain: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _pieces(plain: str, start: int, end: int) -> Iterator[Span]:
+    """Yield a span in pieces of at most `LONGEST` characters, without pieces of white space."""
     for begin in range(start, end, LONGEST):
         if plain[begin : min(end, begin + LONGEST)].strip():
             yield begin, min(end, begin + LONGEST)
 
 
 def _reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]:
-    """Return the spans of reasoning, and whether the last was never closed.
+    """Return the spans of reasoning, and True if the last reasoning tag was never closed.
 
-    An answer's tag that ends the text ends the reasoning too; one with more words behind it is part of the reasoning.
+    An answer tag that ends the text also ends the reasoning before it. An answer tag with a closing tag and more words
+    after it is part of the reasoning.
     """
     hidden: list[Span] = []
     opened: Tag | None = None
@@ -174,7 +199,7 @@ def _reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]:
         elif opened:
             hidden.append((opened.span[1], tag.span[0]))
             opened = None
-        elif not hidden:  # its beginning was part of the prompt
+        elif not hidden:  # the opening tag was part of the prompt
             hidden = [(0, tag.span[0])]
     if opened:
         hidden.append((opened.span[1], len(folded)))
@@ -182,6 +207,7 @@ def _reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]:
 
 
 def _markup(folded: str, tags: Sequence[Tag]) -> Iterator[Span]:
+    """Yield the spans of markup: tags, the speaker's name at the start, HTML and LaTeX commands, "(e.g. ...)"."""
     for tag in tags:
         yield tag.span
     if speaker := _SPEAKER.match(folded):

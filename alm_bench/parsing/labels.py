@@ -1,4 +1,4 @@
-"""Which of some labels a text says, in any of a label's phrases and their inflected forms."""
+"""Parser of labels: finds which label a text names, by any of the label's phrases or their inflected forms."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,25 +21,40 @@ _SETS_APART = re.compile(r"[\"'*_)\]]*\s*(?:[.:;(\n]|\s-\s)(?!\s*\d)")
 
 @dataclass(frozen=True, slots=True)
 class LabelMention:
-    """A label's phrase at `span`."""
+    """One occurrence of a label's phrase in a text."""
 
     label: int
+    """Index of the label."""
+
     span: Span
+    """Start and end of the phrase in the text."""
+
     denied: bool
+    """True if the text denies the label ("not entailed")."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelReading:
-    """The label that a statement gives, or why it gives none."""
+    """The label that a statement selects, or the reason why it selects none."""
 
     status: ParseStatus
+    """Outcome of parsing, as in `Parsed`."""
+
     rule: str
+    """Name of the rule that decided."""
+
     span: Span
+    """Start and end of the part of the text that decided."""
+
     label: int | None = None
+    """Index of the label; None unless `status` is `ok`."""
 
 
 class Labels:
-    """The phrases of some labels, ready to be looked for: the longest first, words without their endings."""
+    """Index of the phrases of all labels, for search in texts.
+
+    Phrases are compared by the stems of their words. A longer phrase is tried before a shorter one.
+    """
 
     def __init__(self, phrases: Sequence[Sequence[str]]) -> None:
         pairs = [(tuple(stems(fold(one))), label) for label, group in enumerate(phrases) for one in group]
@@ -49,7 +64,7 @@ class Labels:
                 self._starts.setdefault(phrase[0], []).append((phrase, label))
 
     def mentions(self, plain: str, span: Span) -> list[LabelMention]:
-        """Every phrase between the two ends, in order; none within another."""
+        """Return every occurrence of a phrase within `span`, in order, without overlaps."""
         tokens = [(part, word.span()) for word in _WORD.finditer(plain, *span) for part in stems(word[0])]
         found, place = [], 0
         while place < len(tokens):
@@ -69,7 +84,7 @@ class Labels:
         return found
 
     def read(self, doc: Document, span: Span) -> LabelReading:
-        """Read one statement, or the body of a text."""
+        """Return the label that one statement, or a whole text, selects."""
         plain = doc.plain
         mentions = self.mentions(plain, span)
         kept = [mention for mention in mentions if not mention.denied]
@@ -84,11 +99,15 @@ class Labels:
 
 
 def _several(doc: Document, span: Span, kept: Sequence[LabelMention]) -> LabelReading:
-    """Of several labels, the one that the last clause concludes on, or that the text begins with."""
+    """Choose among several labels in one statement.
+
+    The result is the label in a last clause that is a conclusion, or else the label that the statement begins with, if
+    a punctuation mark follows. Otherwise the status is `ambiguous` (`refused` if the statement refuses to answer).
+    """
     plain = doc.plain
     last = kept[-1]
     clause = _clause_start(plain, span[0], last.span[0])
-    # The word that concludes stands at the clause's start, so it belongs to the break before it.
+    # A conclusion word such as "so" ends the clause before it, so the search begins a few characters earlier.
     concludes = doc.search("conclusions", max(span[0], clause - 12), last.span[0])
     alone = {mention.label for mention in kept if mention.span[0] >= clause} == {last.label}
     if concludes and alone and clause > span[0]:
@@ -102,6 +121,7 @@ def _several(doc: Document, span: Span, kept: Sequence[LabelMention]) -> LabelRe
 
 
 def _clause_start(plain: str, start: int, end: int) -> int:
+    """Return the start of the clause that ends at `end`, at least `start`."""
     begun = start
     for mark in _CLAUSE.finditer(plain, max(start, end - 300), end):
         begun = mark.end()
@@ -110,9 +130,10 @@ def _clause_start(plain: str, start: int, end: int) -> int:
 
 @lru_cache(maxsize=256)
 def labels_of(phrases: tuple[tuple[str, ...], ...]) -> Labels:
+    """Return the index of some labels' phrases, one tuple of phrases per label; built once."""
     return Labels(phrases)
 
 
 def phrases_of(labels: Mapping[str, Sequence[str]]) -> Labels:
-    """The labels' phrases, prepared once."""
+    """Return the index of the phrases of `labels` (name to phrases), built once."""
     return labels_of(tuple(tuple(phrases) for phrases in labels.values()))

@@ -1,4 +1,7 @@
-"""When words mean an option without being it: other endings, another order, numbers in words, a slip of spelling."""
+"""Rules that decide if a text means an option in other words.
+
+They allow other endings, another word order, numbers written as words, and spelling mistakes.
+"""
 
 import re
 from collections import Counter
@@ -20,12 +23,13 @@ _DROPPED = frozenset(
     )
     for word in words
 )
-"""Words that rarely tell options apart; kept where they do."""
+"""Function words, which rarely distinguish options. They are compared only where options would be equal without
+them."""
 
 
 @cache
 def _stemmers() -> list[tuple[re.Pattern[str], "snowballstemmer.stemmer"]]:
-    """The stemmers of languages that their script gives away."""
+    """Return the stemmers of languages with their own script, each with a pattern of one character of the script."""
     return [
         (re.compile(f"[{language.script}]"), snowballstemmer.stemmer(language.stemmer))
         for language in load_languages().values()
@@ -35,21 +39,24 @@ def _stemmers() -> list[tuple[re.Pattern[str], "snowballstemmer.stemmer"]]:
 
 @cache
 def _english() -> "snowballstemmer.stemmer":
+    """Return the English stemmer."""
     return snowballstemmer.stemmer("english")
 
 
 @cache
 def _synonyms() -> dict[str, str]:
-    """The first word's stem by the stems of words that mean the same."""
+    """Return, for the stem of each synonym, the stem of the first word in its group."""
     return {_endless(word): _endless(group[0]) for group in synonym_groups() for word in group}
 
 
 @cache
 def synonym_groups() -> tuple[tuple[str, ...], ...]:
+    """Return the synonym groups of all languages."""
     return tuple(group for language in load_languages().values() for group in language.synonyms)
 
 
 def _endless(word: str) -> str:
+    """Return the stem of one word: by the stemmer of its script, else by the English one."""
     stemmer = _english()
     if not word.isascii():
         stemmer = next((stemmer for script, stemmer in _stemmers() if script.match(word)), stemmer)
@@ -58,24 +65,31 @@ def _endless(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def _stem(word: str) -> str:
+    """Return the stems of a word, separated by spaces; a number in digits is written as words first."""
     said = num2words(int(word)).replace("-", " ") if word.isascii() and word.isdigit() and len(word) < 12 else word
     return " ".join(_endless(part) for part in said.replace("neither", "none").split())
 
 
 @lru_cache(maxsize=65536)
 def stem_key(word: str) -> str:
-    """Return what words of one meaning share, without blanks: `angry` and `anger`, `21` and `twenty one`."""
+    """Return a key, without spaces, that words with the same meaning share.
+
+    `angry` and `anger` have the same key, and so have `21` and `twenty one`.
+    """
     stem = _stem(word)
     return _synonyms().get(stem, stem).replace(" ", "")
 
 
 def stems(text: str) -> list[str]:
-    """Return the words of a text without their endings, numbers in words."""
+    """Return the stems of the words in a text, in order; numbers in digits are written as words first."""
     return [part for word in words(text.replace("-", " ")) for part in _stem(word).split()]
 
 
 class Bags:
-    """Each option's telling words: without those that are dropped, unless options would be equal then."""
+    """Stems of each option's words, without function words.
+
+    Function words are included if options would otherwise become equal or empty.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._texts = texts
@@ -91,50 +105,57 @@ class Bags:
         return self._bags[index]
 
     def telling(self, said: list[str]) -> list[str]:
+        """Return the stems of `said` without function words, or all of them if there is nothing else."""
         return [stem for stem in said if stem not in _DROPPED] or said
 
 
 @cache
 def _numerals() -> frozenset[str]:
-    """Stems of the words that numbers are made of."""
+    """Return the stems of the words that make up numbers."""
     values = (*range(20), *range(20, 100, 10), 100, 1000)
     return frozenset(stem for value in values for stem in stems(str(value))) - _DROPPED
 
 
 def is_numeral(word: str) -> bool:
-    """Whether a word is part of a number in words: in "twenty-nine" neither word is a number of its own."""
+    """Return True if a word can be part of a number in words: neither word of "twenty-nine" is a number of its own."""
     return _stem(word) in _numerals() and not word.isdigit()
 
 
 def _in_order(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """All the option's words in its own order, others between them."""
+    """Match all words of an option of at least three words, in the same order, with other words between them."""
     return len(option) >= 3 and [stem for stem in said if stem in option] == option
 
 
 def _same(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """The same words in another order or with other endings."""
+    """Match the same words in another order or with other endings."""
     return sorted(telling) == sorted(option) or sorted(said) == sorted(option)
 
 
 def _inside(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """All the option's words among others; a numeral is no such word."""
+    """Match a text that contains all words of the option among other words.
+
+    An option that consists of number words alone does not match.
+    """
     words = set(option)
     held = words.issubset(said) and (len(words) == len(option) or Counter(option) <= Counter(said))
     return held and not words <= _numerals() and len("".join(option)) > 1
 
 
 def _fragment(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """Nothing but words of the option."""
+    """Match a text that consists of some of the option's words; number words alone do not match."""
     return len(telling) < len(option) and set(telling) <= set(option) and not set(telling) <= _numerals()
 
 
 def _most(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """Nearly all of the words of a long option."""
+    """Match a text that contains at least 75 % of the distinct words of an option of four or more words."""
     return len(option) >= 4 and len(set(option) & set(said)) >= 0.75 * len(set(option))
 
 
 def _spelled(telling: list[str], said: list[str], option: list[str]) -> bool:
-    """The option's words, long ones with a slip in them; `unhappy` is no slip of `happy`, nor one number of another."""
+    """Match the option's words in order, with spelling mistakes in words of five or more letters.
+
+    The first letters must be equal (`unhappy` does not match `happy`), and a number does not match another number.
+    """
     return len(telling) == len(option) and all(
         a == b or (min(len(a), len(b)) >= 5 and a[0] == b[0] and b not in _numerals() and fuzz.ratio(a, b) >= 85)
         for a, b in zip(telling, option, strict=True)
@@ -149,4 +170,8 @@ LIKENESS: tuple[tuple[str, Callable[[list[str], list[str], list[str]], bool]], .
     ("most_of", _most),
     ("spelled", _spelled),
 )
-"""Rules from strict to loose: whether telling words, or all that are said, mean an option."""
+"""Rules by name, from strict to loose.
+
+Each rule takes the stems of a text without function words, all stems of the text, and the stems of an option. It
+returns True if the text means the option.
+"""

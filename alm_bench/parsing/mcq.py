@@ -1,9 +1,17 @@
-"""Multiple choice: which option does a text select?
+"""Parser of multiple-choice answers: finds the option that a text selects.
 
-A text is a `Document` (reasoning, sentences, statements) in which options are mentioned. Evidence is weighed in one
-order: the last explicit statement, unless a correction follows; a text of few words as a whole; an option alone on the
-first line; what the last sentences conclude; the only option that is named. A text that none of these reads is
-`unparsed`; nothing is guessed.
+The text becomes a `Document` (reasoning, sentences, statements), in which mentions of the options are searched.
+Evidence is used in this order:
+- a table with one score or mark per option;
+- the last explicit statement, unless a correction follows it;
+- the whole text, if it is short;
+- the conclusion of the last sentences;
+- an option alone on the first line;
+- the option that makes up most of the text;
+- the option that the first sentence states;
+- the only option that is mentioned.
+
+A text without any such evidence is `unparsed`; the parser never guesses.
 """
 
 import re
@@ -20,30 +28,33 @@ from alm_bench.parsing.statements import FRAMED
 from alm_bench.parsing.text import Span
 
 PARSER = "mcq@3"
-"""Name and version of these rules; stored with every run, since a change of rules changes numbers."""
+"""Name and version of these rules. They are stored with every run, since scores depend on the rules."""
 
 MOST = 100
-"""Statements, from the last, that are looked at: one that says nothing gives way to the one before."""
+"""Maximum number of explicit statements that are examined, from the last to the first.
+
+A statement without information about the options is skipped, and the one before it is examined.
+"""
 
 SHORT = 25
-"""Words up to which a whole text is read as one statement."""
+"""Maximum number of words of a text that is parsed as one statement."""
 
 CERTAIN = ("exact", "letter", "letter_and_text", "ordinal")
-"""Rules that read an option which stands alone."""
+"""Rules that select an option which is alone in its statement."""
 
 _TAIL = re.compile(r"[\s.!?\"')\]}*_`。$>]*\Z")
 
 
 @lru_cache(maxsize=4096)
 def options_of(choices: tuple[str, ...]) -> Options:
-    """Return the options of a question, prepared once."""
+    """Return the `Options` of a question, built once per list of choices."""
     return Options(choices)
 
 
 def parse_choice(text: str, choices: Sequence[str], answer_tags: Sequence[str] = ()) -> Parsed:
-    """Parse which of `choices` a text selects; among equal options the first.
+    """Parse which of `choices` a text selects. If several choices have equal texts, the first is returned.
 
-    `answer_tags` are names of tags that hold the answer, besides those of tags.toml.
+    `answer_tags` are names of answer tags, in addition to the ones in tags.toml.
     """
     options = options_of(tuple(choices))
     if not text.strip():
@@ -58,7 +69,7 @@ def parse_choice(text: str, choices: Sequence[str], answer_tags: Sequence[str] =
 
 
 class Decision:
-    """The weighing of what one document says about the options."""
+    """Decision which option one document selects."""
 
     def __init__(self, document: Document, options: Options) -> None:
         self.document = document
@@ -67,6 +78,7 @@ class Decision:
         self.end = len(document.plain)
 
     def decide(self) -> Reading:
+        """Return the selected option, or the reason why none is selected."""
         whole = (0, self.end)
         if scored := read_scores(self.document, self.options):
             return scored
@@ -79,7 +91,7 @@ class Decision:
         return self._prose()
 
     def _stated(self) -> Reading | None:
-        """Return what the last explicit statement says, or the correction after it."""
+        """Return the option of the last explicit statement, or of a correction after it; None without a statement."""
         for kind, span, known in sorted(self._explicit(), key=lambda item: item[1], reverse=True)[:MOST]:
             framed = kind in FRAMED
             if self.document.cut and not framed:
@@ -97,7 +109,7 @@ class Decision:
         return None
 
     def _explicit(self) -> Iterator[tuple[str, Span, Reading | None]]:
-        """Yield the explicit statements: their kind, span, and reading where it is known at once."""
+        """Yield the kind and span of each explicit statement, and its reading if it is already known."""
         for statement in self.document.statements:
             yield statement.kind, statement.span, None
         for reading in self._approved():
@@ -113,15 +125,16 @@ class Decision:
             yield "line", bare.span, bare
 
     def _read(self, kind: str, span: Span) -> Reading:
+        """Return the reading of one statement; a statement of kind `index` holds a position from 0."""
         return self._index(span) if kind == "index" else read(self.document, self.options, span)
 
     def _none_after(self, start: int) -> bool:
-        """Whether the text says later that no option fits."""
+        """Return True if the text says after `start` that no option fits."""
         found = self.document.cues.pattern("@none").finditer(self.document.unquoted, start)
         return any(not is_spared(self.document, none) for none in found)
 
     def _index(self, span: Span) -> Reading:
-        """Read an option's position counted from 0."""
+        """Return the option at a position that is counted from 0."""
         said = self.document.plain[slice(*span)].strip()
         position = int(said) if said.isdigit() and len(said) < 4 else -1
         if 0 <= position < self.options.count:
@@ -129,7 +142,7 @@ class Decision:
         return Reading("unparsed", "off_list", span)
 
     def _approved(self) -> Iterator[Reading]:
-        """Yield options that a sentence calls the answer: "(B) is the best fit", "option (B) best matches"."""
+        """Yield the options that a sentence calls the answer: "(B) is the best fit", "option (B) best matches"."""
         document, cues = self.document, self.document.cues
         pattern = cues.pattern(r"[\W_]{0,3}(@approvals)")
         for mention in self.options.mentions(document, 0, self.end):
@@ -143,7 +156,7 @@ class Decision:
                 yield Reading("ok", mention.how, mention.span, mention.index)
 
     def _last_line(self) -> Reading | None:
-        """Return an option alone on the last line, unless it ends a list of options."""
+        """Return the option that is alone on the last line. Returns None if that line ends a list of options."""
         lines = self.document.lines
         if len(lines) < 2:
             return None
@@ -154,7 +167,11 @@ class Decision:
         return None if last and before and before.index != last.index else last
 
     def _corrected(self, start: int) -> Reading | None:
-        """Return what is said after a correction ("wait", "on second thought"), or that the text breaks off there."""
+        """Return the option that is stated after the last correction ("wait", "on second thought"), or None.
+
+        Only corrections after position `start` are used. The status is `truncated` if the text withdraws its answer and
+        then breaks off.
+        """
         corrections = list(
             self.document.cues.pattern(r"(?:@corrections|@withdrawals)").finditer(self.document.unquoted, start)
         )
@@ -173,7 +190,7 @@ class Decision:
         return None
 
     def _short(self, whole: Span) -> Reading:
-        """Read a text of few words: as one statement, else sentence by sentence from the last."""
+        """Parse a short text as one statement; if that is ambiguous, use its conclusion, then its first sentence."""
         if (corrected := self._corrected(0)) and corrected.index is not None:
             return corrected
         reading = read(self.document, self.options, whole)
@@ -189,7 +206,7 @@ class Decision:
         return reading
 
     def _prose(self) -> Reading:
-        """Read a longer text that states nothing explicitly."""
+        """Parse a longer text without an explicit statement."""
         whole = (0, self.end)
         first, concluded = self._first_line(), self._concluded(0)
         if concluded and (self.document.finished or self._ends_with(concluded)):
@@ -212,7 +229,7 @@ class Decision:
         return Reading("ambiguous", "several", whole) if named else Reading("unparsed", "nothing_named", whole)
 
     def _repeated(self) -> Reading | None:
-        """Return the option that makes up most of the text."""
+        """Return the only mentioned option if its mentions make up more than half of the text."""
         mentions = usable(self.document, self.options, (0, self.end))
         said = sum(m.span[1] - m.span[0] for m in mentions)
         if len({m.index for m in mentions}) == 1 and 2 * said > len(self.document.plain.strip()):
@@ -220,10 +237,11 @@ class Decision:
         return None
 
     def _ends_with(self, reading: Reading) -> bool:
+        """Return True if nothing but punctuation follows the reading."""
         return _TAIL.match(self.document.plain, reading.span[1]) is not None
 
     def _first_line(self) -> Reading | None:
-        """Return an option alone on the first line, before its reasons."""
+        """Return the option that is alone on the first line of a text of several lines."""
         lines = self.document.lines
         return read_bare(self.document, self.options, lines[0]) if len(lines) > 1 else None
 
@@ -235,7 +253,10 @@ class Decision:
         return None
 
     def _concluded(self, start: int) -> Reading | None:
-        """Return what the last sentences after `start` conclude."""
+        """Return the option that the last sentences after `start` conclude on.
+
+        Returns None if there is no such option, or if the text says afterwards that no option fits.
+        """
         spans = [span for span in self.document.sentences if span[0] >= start or span[1] > start][::-1]
         cues = self.document.cues
         none = [
@@ -261,7 +282,11 @@ class Decision:
         return None
 
     def _pick(self, span: Span, strict: bool) -> Reading | None:
-        """Return the one option that a sentence commits to; `strict` asks that it completes the sentence."""
+        """Return the one option that a sentence selects, else None.
+
+        With `strict`, an option is selected only if it completes the sentence ("the sound is ...") or if its letter is
+        beside its text.
+        """
         mentions = usable(self.document, self.options, span)
         complete = [m for m in mentions if predicated(self.document, m, span[0])]
         marked = [m for m in mentions if m.marked]
@@ -272,6 +297,6 @@ class Decision:
             if len({m.index for m in group}) != 1 or not all(is_alone(self.document, m, mentions) for m in group):
                 continue
             if self.options.numeric and rule == "conclusion" and not (group[-1].marked or group[-1] in complete):
-                continue  # a number may count anything
+                continue  # the number may not mean the option
             return Reading("ok", rule, group[-1].span, group[-1].index)
         return None

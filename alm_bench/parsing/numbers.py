@@ -1,4 +1,4 @@
-"""Numbers in a text: digits, English number words of any size, and number words of other languages."""
+"""Numbers in a text: digits, English number words of any size, and number words of other languages up to 100."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,12 @@ from alm_bench.parsing.languages import DEFAULT
 from alm_bench.parsing.text import WRAPPING, Span, fold, words
 
 LARGEST_WORD = 100
-"""Up to which numbers of other languages than English are read in words."""
+"""Largest number that is read in words in languages other than English."""
 
 _UNITS = (
     r"(?:st|nd|rd|th|x|%|s|ms|sec|secs|seconds?|min|mins|minutes?|h|hrs?|hours?|hz|khz|mhz|db|dbfs|bpm|km|m|cm|mm|kg|g)"
 )
-# A word character of an alphabet that sets words apart by blanks; 3 in 共3只 is a number, in F#m7 none.
+# Letter of a script with spaces between words: the 3 in 共3只 is a number, the 7 in F#m7 is not.
 _LETTER = r"[^\W\u0e00-\U0010ffff]"
 _DIGITS = re.compile(
     rf"(?<!{_LETTER})(?<!{_LETTER}\#)(?<!\d\.)((?<![\w.,)-])-)?"
@@ -39,30 +39,42 @@ _NOT = re.compile(r"\bnot\s+(?:just\s+|only\s+)?$")
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number that a text gives: `value` in digits, canonical (`3` for `3.0`, `1200` for `1,200`)."""
+    """One number in a text."""
 
     span: Span
+    """Start and end of the number in the text."""
+
     value: str
+    """Canonical value in digits: `3` for `3.0`, `1200` for `1,200`."""
+
     is_ordinal: bool = False
+    """True for an ordinal number (`3rd`)."""
 
 
 def numbers(plain: str, span: Span) -> dict[Span, str]:
-    """Read every number between the two ends of a folded text, in digits or in English words."""
+    """Return every cardinal number within `span` of a normalised text: its value in digits, by its span.
+
+    Numbers in digits and in English words are read.
+    """
     return {one.span: one.value for one in _cardinals(plain, span) if not one.is_ordinal}
 
 
 def is_number(text: str) -> bool:
-    """Tell whether a folded text is one number and nothing else."""
+    """Return True if a normalised text is one number and nothing else."""
     return list(numbers(text, (0, len(text)))) == [(0, len(text))]
 
 
 def read_numbers(plain: str, span: Span) -> list[Number]:
-    """Read the numbers of a folded text in the language that it is written in, in order; ordinals only where there are
-    no others. Numbers that are denied ("not 3 but 4") are left out."""
+    """Return the numbers within `span` of a normalised text, in order.
+
+    Number words are read in the language of the text. A text without any number that is too short to show its language
+    is read in all languages in Latin letters. Ordinals are returned only if there are no other numbers. Denied numbers
+    ("not 3 but 4") are left out.
+    """
     language = main_language(plain[slice(*span)])
     found = {one.span: one for one in (*_cardinals(plain, span), *_table_numbers(plain, span, language))}
     if not found and language.name == DEFAULT and not language.frequent & set(words(plain[slice(*span)])):
-        # Too short to show its language: any of those in Latin letters.
+        # The text is too short to show its language: try all languages in Latin letters.
         for other in answer_words().values():
             found |= {} if other.script else {one.span: one for one in _table_numbers(plain, span, other)}
     kept: list[Number] = []
@@ -75,7 +87,10 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
 
 
 def whole_number(said: str) -> str | None:
-    """Read a folded text that is a number in any language and nothing else, but for what wraps it."""
+    """Return the value of a normalised text that consists of one number, in any language; None for any other text.
+
+    Punctuation and brackets around the number are ignored.
+    """
     bare = said.strip(WRAPPING + "()[]{}<>#$\\/。،।").rstrip("-")
     cardinals = list(_cardinals(bare, (0, len(bare))))
     if len(cardinals) == 1 and cardinals[0].span == (0, len(bare)):
@@ -92,7 +107,7 @@ def whole_number(said: str) -> str | None:
 
 
 def canonical(number: str) -> str:
-    """Write a decimal number without needless zeros."""
+    """Return a decimal number without leading zeros and without trailing zeros after the point."""
     sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
     whole, _, part = digits.partition(".")
     whole, part = whole.lstrip("0") or "0", part.rstrip("0")
@@ -101,11 +116,12 @@ def canonical(number: str) -> str:
 
 
 def _cardinals(plain: str, span: Span) -> Iterator[Number]:
+    """Yield the numbers in digits (also ordinals such as `3rd`), then the numbers in English words."""
     for match in _DIGITS.finditer(plain, *span):
         digits = match[2]
         thousands = re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", digits)
         value = digits.replace(",", "" if thousands else ".")
-        # A unit is no part of the number, "rd" of 3rd neither.
+        # The span excludes the unit, and the "rd" of 3rd.
         end = match.end(2)
         yield Number((match.start(), end), canonical((match[1] or "") + value), match[3] is not None)
     for match in _SPOKEN.finditer(plain, *span):
@@ -126,7 +142,10 @@ def _cardinals(plain: str, span: Span) -> Iterator[Number]:
 
 
 def _split(plain: str, span: Span) -> Iterator[tuple[Span, int]]:
-    """The numerals in a row of English number words: `two hundred and five`, but `one`, `two`, `three`."""
+    """Yield the span and value of each number in a sequence of English number words.
+
+    `two hundred and five` is one number; `one, two, three` are three.
+    """
     start, end, total, current, before = span[0], span[0], 0, 0, ""
     for token in _TOKEN.finditer(plain, *span):
         word, value = token[3], _VALUES[token[3]]
@@ -157,7 +176,10 @@ def _split(plain: str, span: Span) -> Iterator[tuple[Span, int]]:
 
 @cache
 def _numerals(language: AnswerWords) -> Mapping[str, int]:
-    """The number words of a language as its table and num2words have them, without what the code above reads."""
+    """Return the number words of a language with their values, from its table and from the package num2words.
+
+    English number words are read by `_cardinals`, so only the ones in the table are returned for English.
+    """
     found = dict(language.numerals)
     if language.num2words is not None and language.name != DEFAULT:
         for number in range(LARGEST_WORD + 1):
@@ -167,7 +189,7 @@ def _numerals(language: AnswerWords) -> Mapping[str, int]:
 
 @cache
 def _table_pattern(language: AnswerWords) -> re.Pattern[str] | None:
-    """Number words of a language within a sentence."""
+    """Return the pattern of a language's number words within a sentence, or None if it has none."""
     spelled = [word for word in _numerals(language) if word not in language.articles]
     parts = []
     if spelled and language.spaced:
@@ -184,10 +206,12 @@ def _table_pattern(language: AnswerWords) -> re.Pattern[str] | None:
 
 
 def _alternatives(words: Mapping[str, int] | tuple[str, ...] | list[str]) -> str:
+    """Return the source of a regular expression that matches any of the words, longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
 def _table_numbers(plain: str, span: Span, language: AnswerWords) -> Iterator[Number]:
+    """Yield the numbers that are written in number words of one language."""
     pattern = _table_pattern(language)
     for match in pattern.finditer(plain, *span) if pattern is not None else ():
         said = match[0].strip()
@@ -201,7 +225,7 @@ def _table_numbers(plain: str, span: Span, language: AnswerWords) -> Iterator[Nu
 
 
 def _positional(said: str, language: AnswerWords) -> int | None:
-    """Read a numeral of digits and units, such as 二十一 or 三百."""
+    """Return the value of a numeral of digits and units, such as 二十一 or 三百, or None for any other text."""
     total, current = 0, None
     for sign in said:
         if sign in language.digits and current is None:

@@ -1,4 +1,7 @@
-"""The options of one question, and where a text names them: by letter, by position, by text or by its inflection."""
+"""Options of one question, and search for their mentions in a text.
+
+A mention names an option by its letter, its position, its text or an inflected form of its text.
+"""
 
 import re
 from bisect import bisect_left, bisect_right
@@ -35,26 +38,35 @@ _STAND_ALONE = re.compile(r"[\s\"')\]}*]*(?:$|[.,;:!?\n)\]。])")
 _COMPOUND = re.compile(r"[^\W_]+(?:-[^\W_]+)+")
 _WORD_BEFORE, _WORD_AFTER = re.compile(r"([a-z]+)[ -]\Z"), re.compile(r"[ -]([a-z]+)")
 _LONG = 600
-"""Characters beyond which a text is no paraphrase of an option."""
+"""Length in characters from which a text is not compared with options as a paraphrase."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """An option named at `span`.
-
-    `how`: "text", "inflected", "letter", "position" or "both" (its letter beside its text). `marked` where quotation
-    marks or brackets stand around it. `denied` where the text says that it is not the one.
-    """
+    """One mention of an option in a text."""
 
     index: int
+    """Index of the option."""
+
     span: Span
+    """Start and end of the mention in the text."""
+
     how: str
+    """Form of the mention: "text", "inflected", "letter", "position", or "both" for a letter beside the option's
+    text."""
+
     denied: bool = False
+    """True if the text says that this option is not the answer."""
+
     marked: bool = False
+    """True if the mention is in quotation marks, brackets or bold type."""
 
 
 class Options:
-    """The options of one question, ready to be looked for. Among equal options the first stands for all."""
+    """Options of one question, prepared for search in texts.
+
+    If several options have equal texts, the first represents all of them.
+    """
 
     def __init__(self, choices: Sequence[str]) -> None:
         self.texts = [normalise(choice) for choice in choices]
@@ -62,21 +74,26 @@ class Options:
         self.count = len(self.texts)
         self._choices = tuple(choices)
         self._folded = [fold(choice).strip() for choice in choices]
-        # As they stand or normalised; an option's normalised form goes before another one as it stands.
+        # Lookup by literal and by normalised text. A normalised text precedes another option's literal text.
         self._exact = {text: self.first[i] for i, text in reversed([*enumerate(self.texts), *enumerate(choices)])}
         self._longest = 2 * max(map(len, choices), default=0) + 40  # white space within an option may be longer
         self._distinct = [i for i, first in enumerate(self.first) if first == i and self.texts[i]]
 
     @cached_property
     def _articles(self) -> frozenset[str]:
+        """Articles that are ignored within options: the articles of the options' languages, and `_ALWAYS_SKIPPED`."""
         return detect_cues(" ".join(self._folded)).articles | _ALWAYS_SKIPPED
 
     @cached_property
     def _keys(self) -> "Keys":
+        """Search index of the options' words."""
         return Keys(self._words(), self._articles)
 
     def _words(self) -> dict[int, list[str]]:
-        """The words of each option; an article is kept where it is a letter or a note ("A minor" beside "B minor")."""
+        """Return the words of each distinct option, without articles.
+
+        An article is included if it may be a letter or a musical note ("A minor" beside "B minor").
+        """
         said = {i: [token.text for token in tokens(self._folded[i], 0, len(self._folded[i]))] for i in self._distinct}
         kept = {}
         for i, parts in said.items():
@@ -90,48 +107,64 @@ class Options:
 
     @cached_property
     def numeric(self) -> bool:
-        """Whether an option is a number, so that a number names it by its value and not by its position."""
+        """True if any option is a number, so that a number in a text means an option's value and not its position."""
         return any(is_number(text) for text in self.texts)
 
     @cached_property
     def bags(self) -> Bags:
+        """Stems of each option's words."""
         return Bags(self.texts)
 
     def is_letter(self, index: int) -> bool:
-        """Whether an option is a single letter or a word such as "no", which within a sentence may be another word."""
+        """Return True if an option is a single letter or a function word such as "no".
+
+        Within a sentence, such a word often does not mean the option.
+        """
         text = self.texts[index]
         return (len(text) == 1 and text.isalpha() and text.isascii()) or text in _FUNCTION_WORDS
 
     def is_foreign(self, text: str) -> bool:
-        """Whether a text is in another script than the options, so that it cannot name one."""
+        """Return True if a text is in another script than the options, so that it cannot mention one."""
         return all(option.isascii() for option in self.texts) and not re.search(r"[a-z0-9]", text)
 
     def exact(self, text: str) -> int | None:
-        """Return the option that a text is, wrapping punctuation aside."""
+        """Return the index of the option that equals `text`, or None.
+
+        Differences of case, width, white space and punctuation at the ends are ignored.
+        """
         if (index := self._exact.get(text)) is not None:
             return index
         text = text.strip(WRAPPING)
         return self._exact.get(normalise(text)) if len(text) <= self._longest else None
 
     def by_letter(self, letter: str) -> int | None:
-        """Return the option that is a letter or stands at its position."""
+        """Return the index of the option that a letter selects, or None.
+
+        An option whose text is this letter is preferred to the option at the letter's position.
+        """
         if letter in self.texts:
             return self.texts.index(letter)
         position = ord(letter) - ord("a")
         return position if 0 <= position < self.count else None
 
     def is_note(self, letter: str) -> bool:
-        """Whether a letter alone may be another option's first word: "e" is E major, E minor or the fifth."""
+        """Return True if a single letter may be the first word of an option at another position.
+
+        Example: "e" may mean "E major", "E minor" or the fifth option.
+        """
         others = (text for i, text in enumerate(self.texts) if i != ord(letter) - ord("a"))
         return self._keys.notes and any(text.startswith(f"{letter} ") for text in others)
 
     def named_by(self, letter: str) -> int | None:
-        """Return the first of equal options for a letter."""
+        """Return the index of the option for a letter; the first index if several options have equal texts."""
         index = self.by_letter(letter)
         return None if index is None else self.first[index]
 
     def at(self, document: Document, start: int, end: int) -> Mention | None:
-        """Return the longest option that the text names at `start`, an article before it passed over."""
+        """Return the longest option that the text mentions at position `start`, or None.
+
+        Punctuation and articles before the option are skipped.
+        """
         end = min(end, start + 80 + 2 * self._keys.longest)
         said = list(islice(tokens(document.plain, start, end), 3))
         if not said or document.plain[start : said[0].start].strip("\"'.,!?:()[]{}<>*-&`$\\ \t\r\n"):
@@ -144,7 +177,10 @@ class Options:
         return None
 
     def mentions(self, document: Document, start: int, end: int) -> list[Mention]:
-        """Return all options that the text names between two positions, the longer where one holds another."""
+        """Return all mentions of options between two positions, in order.
+
+        If two mentions overlap, the longer one is returned.
+        """
         found: list[Mention] | None = document.memo.get(self)
         if found is None:
             found = document.memo[self] = self._all(document)
@@ -154,6 +190,7 @@ class Options:
         return list(takewhile(lambda mention: mention.span[1] <= end, islice(found, first, None)))
 
     def _all(self, document: Document) -> list[Mention]:
+        """Return all mentions in the document; a letter within the mention of an option's text is left out."""
         found = self._texts(document)
         taken, starts = [mention.span for mention in found], [mention.span[0] for mention in found]
         for mention in self._letters(document):
@@ -163,6 +200,7 @@ class Options:
         return _deny_lists(document, sorted(found, key=lambda mention: mention.span))
 
     def _texts(self, document: Document) -> list[Mention]:
+        """Return the mentions of options by their text, in order."""
         plain, words, keys = document.plain, document.words, self._keys
         found, done = list[Mention](), 0
         for number, (begin, stop) in enumerate(words):
@@ -174,7 +212,11 @@ class Options:
         return found
 
     def _match(self, document: Document, said: Iterable[Token]) -> tuple[int, int, int, bool] | None:
-        """Return the longest option that begins with the first of some words: index, start, end, whether inflected."""
+        """Return the longest option whose first word is the first word of `said`.
+
+        The result is its index, its start and end in the text, and True if it is inflected. Returns None without a
+        match, and for a match within a longer word or number.
+        """
         plain = document.plain
         if (match := self._keys.match(said)) is None:
             return None
@@ -193,9 +235,13 @@ class Options:
         return index, start, end, inflected
 
     def _mention(self, document: Document, index: int, start: int, end: int, inflected: bool) -> Mention:
+        """Build the mention of an option from its start and end in the text.
+
+        The mention is extended by a letter beside the text ("B. dog", "dog (B)"), and is checked for marks and denials.
+        """
         plain = document.plain
         how = "inflected" if inflected and not plain[start:end].isdigit() else "text"
-        lead = self._folded[index].partition(plain[start:end])[0]  # articles that the option itself begins with
+        lead = self._folded[index].partition(plain[start:end])[0]  # articles at the start of the option
         if how == "text" and len(lead) < 12 and plain.endswith(lead, 0, start):
             start -= len(lead)
         marked = bool(_OPENS.match(plain[max(0, start - 1) : start] + " ") and _CLOSES.match(plain[end : end + 2]))
@@ -210,11 +256,12 @@ class Options:
                 how, begin = "both", max(0, start - 12) + before.start()
         if how != "both" and (after := _LETTER_AFTER.match(plain, end)) and self.named_by(after[1]) is not None:
             how, end = "both", after.end()
-        other = self.texts[index] == "none" and plain[end : end + 4] == " of "  # "none of the options" names no option
+        # "none of the options" does not mean the option "none".
+        other = self.texts[index] == "none" and plain[end : end + 4] == " of "
         return Mention(index, (begin, end), how, other or document.is_denied(begin, end), marked)
 
     def _letters(self, document: Document) -> list[Mention]:
-        """Letters and numbers that name an option by how they are made, not by standing alone."""
+        """Return the letters and numbers that mention an option by their context, such as "option B" or "(B)"."""
         found = []
         for match in _SINGLE.finditer(document.plain):
             at, stop = match.span()
@@ -231,7 +278,10 @@ class Options:
         return found
 
     def _made(self, document: Document, at: int, stop: int) -> str | None:
-        """How a letter or number names an option: "option B", "(B)", "B is the best answer", "I think B."."""
+        """Return the form in which a letter or number mentions an option ("letter" or "position"), or None.
+
+        Examples: "option B", "(B)", "B is the best answer", "I think B.".
+        """
         plain, cues = document.plain, document.cues
         if plain[at].isdigit():
             noun = cues.pattern(_NOUN_BEFORE).search(plain, max(0, at - 30), at)
@@ -252,7 +302,10 @@ class Options:
         return "letter" if ended and cues.pattern(_COMPLETED).search(plain, max(0, at - 60), at) else None
 
     def glued(self, plain: str, start: int, end: int) -> Mention | None:
-        """Return an option at `start` that a leftover sticks to: a placeholder (`Jazzyour_answer`), or after words."""
+        """Return the option at `start` to which further characters are attached, or None.
+
+        The characters are a placeholder (`Jazzyour_answer`), or follow an option of three or more words.
+        """
         for i in sorted(self._distinct, key=lambda i: -len(self._folded[i])):
             if plain.startswith(self._folded[i], start, end):
                 rest = _LEFTOVER.match(plain, start + len(self._folded[i]), end)
@@ -261,7 +314,7 @@ class Options:
         return None
 
     def joint(self, document: Document, span: Span) -> int | None:
-        """Return the option that stands for several, where a text names them jointly: "all of them", "both"."""
+        """Return the index of the option "both", "all" or "neither" if the text uses such a word, else None."""
         for key in ("both", "all", "neither"):
             pattern = document.cues.pattern(rf"@{key}")
             if pattern.search(document.plain, *span):
@@ -271,13 +324,16 @@ class Options:
         return None
 
     def neither(self, document: Document, span: Span) -> int | None:
-        """Return the option "neither" where all others are denied."""
+        """Return the index of the option "neither" if the text denies all other options, else None."""
         hits = [i for i in self._distinct if document.cues.pattern("@neither").match(self.texts[i])]
         denied = {mention.index for mention in self.mentions(document, *span) if mention.denied}
         return hits[0] if len(hits) == 1 and denied == set(self._distinct) - set(hits) else None
 
     def like(self, text: str) -> tuple[int, str] | None:
-        """Return the one option that a short text means in other words, and by which rule."""
+        """Return the one option that a short text means in other words, with the name of the rule.
+
+        Returns None unless exactly one option matches.
+        """
         said = stems(text) if len(text) < _LONG else []
         telling = self.bags.telling(said)
         if not telling or (_DENIAL.search(text) and not any(map(_DENIAL.search, self.texts))):
@@ -296,17 +352,24 @@ class Options:
         return self._quantity(text)
 
     def _quantity(self, text: str) -> tuple[int, str] | None:
-        """Return the option with the one number that a text gives: `132 BPM` is `132.0`. "One" may be no number."""
+        """Return the one option with the same number as the text, and the rule: `132 BPM` matches `132.0`.
+
+        The word "one" is not used, since it is often a pronoun.
+        """
         said = {float(number) for span, number in numbers(text, (0, len(text))).items() if text[slice(*span)] != "one"}
         hits = [i for i in self._distinct if len(said) == 1 and self._numbers[i] == said]
         return (hits[0], "quantity") if len(hits) == 1 else None
 
     @cached_property
     def _numbers(self) -> list[set[float]]:
+        """Numbers in each option's text."""
         return [{float(number) for number in numbers(text, (0, len(text))).values()} for text in self.texts]
 
     def covering(self, text: str, named: Iterable[int]) -> int | None:
-        """Return the one option that joins all those named: "thunder and rain" is "Rain and thunder", "or" is not."""
+        """Return the index of the one option that combines all the options in `named`, or None.
+
+        "thunder and rain" selects "Rain and thunder"; a text with "or" or "either" selects nothing.
+        """
         said, parts = set(stems(text)), {stem for i in named for stem in self.bags[i]}
         hits = [i for i in self._distinct if parts <= set(self.bags[i]) <= said]
         return hits[0] if len(hits) == 1 and not said & {"or", "either"} else None
@@ -316,10 +379,10 @@ _FUNCTION_WORDS = frozenset(("no", "not", "none", "yes", "all", "both", "neither
 
 
 class Keys:
-    """The words of options joined, so that a hyphen, a blank or neither between two words are one.
+    """Search index of options by their joined words, in which spaces and hyphens between words make no difference.
 
-    Words are compared by their stems, and as they stand where options have one stem. Articles of a text are passed
-    over within an option.
+    Words are compared by their stems, or literally if two options have equal stems. Articles in a text are skipped
+    within an option. `said` holds the words of each option by its index.
     """
 
     def __init__(self, said: dict[int, list[str]], articles: frozenset[str]) -> None:
@@ -340,7 +403,7 @@ class Keys:
 
     @cached_property
     def begins(self) -> Callable[[str], bool]:
-        """Whether a word may begin an option."""
+        """Function that returns True if an option may start with a word."""
 
         @lru_cache(maxsize=10_000)
         def begins(word: str) -> bool:
@@ -350,8 +413,11 @@ class Keys:
         return begins
 
     def match(self, said: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
-        """Return the longest option that begins with the first of some words: its index, its first and last word, and
-        whether it is inflected. An option as it stands is preferred to a longer one that is inflected."""
+        """Return the longest option that starts with the first of some words, or None.
+
+        The result is its index, its first and its last word, and True if it is inflected. A literal match is preferred
+        to a longer inflected one.
+        """
         exact, stemmed, before = "", "", ""
         first: Token | None = None
         best: tuple[int, Token, Token, bool] | None = None
@@ -371,14 +437,17 @@ class Keys:
 
 
 def _bare(word: str, before: str) -> str:
-    """Return a word without the article or ending that is written together with it; `E flat` is `Eb`."""
+    """Return a word without the article or the ending that is attached to it.
+
+    After the name of a note, "flat" and "sharp" become accidentals: `E flat` is `Eb`.
+    """
     if word in _ACCIDENTALS and len(before) == 1 and before in "abcdefg":
         return _ACCIDENTALS[word]
     return _PREFIX.sub("", word.removesuffix("'s")) if "'" in word or not word.isascii() else word
 
 
 def _join(key: str, word: str) -> str:
-    """Join words so that two numbers stay two."""
+    """Append a word to a key, with a separator between two numbers."""
     return f"{key}/{word}" if key[-1:].isdigit() and word[:1].isdigit() else key + word
 
 
@@ -386,7 +455,7 @@ _PREFIX = re.compile(r"^(?:(?:l|d|qu|dell|all|nell|sull|dall)'(?=\w)|(?:و|ب|ل
 
 
 def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
-    """Let a denial hold for all options of a list: "no rain, wind or hail", "rain and wind are not heard"."""
+    """Extend a denial to all options of a list: "no rain, wind or hail", "rain and wind are not heard"."""
     if len(found) < 2 or not any(mention.denied for mention in found):
         return found
     denied = [mention.denied for mention in found]
@@ -411,6 +480,6 @@ def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
 
 
 def is_list(plain: str, first: Mention, second: Mention) -> bool:
-    """Whether two mentions are neighbours in a list."""
+    """Return True if two mentions are adjacent items of a list."""
     between = plain[first.span[1] : second.span[0]]
     return len(between) < 30 and _JOINED.fullmatch(between) is not None and bool(between.strip())

@@ -1,4 +1,4 @@
-"""Answers that are no multiple choice, on the same model of a text: yes or no, one of some labels, a number."""
+"""Parsers of yes/no answers, labels and numbers, based on `Document`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -24,19 +24,24 @@ ENTAILMENT: Mapping[str, Sequence[str]] = {
         *("cannot be true", "can't be true"),
     ),
 }
-"""The labels of audio entailment and the phrases that mean them; inflected forms count, too."""
+"""Labels of audio entailment, with the phrases that mean them. Inflected forms of the phrases are also accepted."""
 
 SHORT = 25
-"""Words beyond which a text that ends in no sentence's end, and answers nothing, was cut."""
+"""Maximum number of words of a text without an answer that is `unparsed`.
+
+A longer text is `truncated` if it does not end like a sentence.
+"""
 
 
 def parse_yes_no(text: str, question: str | None = None, answer_tags: Sequence[str] = ()) -> Parsed:
-    """Parse `yes` (`index` 0) or `no` (1).
+    """Parse a yes/no answer: `index` is 0 for `yes` and 1 for `no`.
 
-    The last statement that gives one decides (an answer tag, "the answer is ..."), then the last answer word that the
-    text sets apart ("No, the audio ...", "..., so yes."), then what it calls true or false. Where there is none of
-    these and the `question` is given, a sentence that affirms or denies what it asks answers it; where it is not
-    given, so does one that something is not there.
+    The last statement with an answer decides (an answer tag, "the answer is ..."). Without such a statement, the whole
+    text is parsed. In both, rules are tried in this order: the last answer word that punctuation separates from the
+    rest ("No, the audio ...", "..., so yes."); the last clause that calls something true or false; a short sentence
+    such as "It is.". If none of them applies and `question` is given, the answer is yes or no if a sentence affirms or
+    denies the content of the question. Without `question`, the word "yes" anywhere or a sentence such as "there is no
+    ..." decides.
     """
     doc = Document(text, answer_tags)
     if (status := _no_answer(doc)) is not None:
@@ -51,7 +56,7 @@ def parse_yes_no(text: str, question: str | None = None, answer_tags: Sequence[s
 
 
 def _yes_no(doc: Document, span: Span, asked: Question | None) -> Answer | None:
-    """Read what one statement, or the whole body of a text, answers."""
+    """Return the yes/no answer of one statement, or of a whole text; None if no rule applies."""
     answer = answer_word(doc.plain, span) or truth(doc.plain, span) or ellipsis(doc.plain, span)
     if answer is not None:
         return answer
@@ -62,15 +67,18 @@ def _yes_no(doc: Document, span: Span, asked: Question | None) -> Answer | None:
 
 
 def _answered(answer: Answer, rule: str) -> Parsed:
+    """Convert a yes/no answer to the result of parsing."""
     if answer.value is None:
         return Parsed("ambiguous", rule)
     return Parsed("ok", rule, int(answer.value == NO), answer.value, answer.span)
 
 
 def parse_label(text: str, labels: Mapping[str, Sequence[str]], answer_tags: Sequence[str] = ()) -> Parsed:
-    """Parse which of `labels` a text says, in any of its phrases or their inflected forms ("entails" for "entailment").
+    """Parse which of `labels` a text names.
 
-    `index` is the label's position and `value` its name. A phrase that is denied ("not entailed") is not said.
+    `labels` maps names to phrases. Inflected forms of the phrases are also accepted ("entails" for "entailment"). A
+    denied phrase ("not entailed") does not select its label. In the result, `index` is the position of the label and
+    `value` its name.
     """
     doc = Document(text, answer_tags)
     if (status := _no_answer(doc)) is not None:
@@ -85,18 +93,20 @@ def parse_label(text: str, labels: Mapping[str, Sequence[str]], answer_tags: Seq
 
 
 def _labelled(reading: LabelReading, names: Sequence[str], rule: str) -> Parsed:
+    """Convert the reading of a label to the result of parsing."""
     if reading.label is None:
         return Parsed(reading.status, rule)
     return Parsed("ok", rule, reading.label, names[reading.label], reading.span)
 
 
 def parse_number(text: str, question: str | None = None, answer_tags: Sequence[str] = ()) -> Parsed:
-    """Parse the number that the last statement gives, else the one that the text comes to; `value` in digits, no
-    `index`.
+    """Parse the number that a text answers: `value` is in digits, `index` is None.
 
-    Where several are named, the one counts that stands before what the `question` counts ("How many dogs ...?": "3
-    dogs and 2 cats"), that the text begins with ("3: one at the start ..."), or that its last sentence sums up ("so
-    three", "5 in total"); else they are `ambiguous`. To a question that counts, "none" is 0.
+    The last statement with a number decides; without such a statement, the whole text is parsed. Among several numbers,
+    the rules of `choose_number` select one: the number before the noun that `question` counts ("How many dogs ...?": "3
+    dogs and 2 cats"), the number at the beginning ("3: one at the start ..."), the total ("5 in total"), or the number
+    of a final conclusion ("so three"). Otherwise the status is `ambiguous`. If the question counts something, "none" is
+    0.
     """
     doc = Document(text, answer_tags)
     if (status := _no_answer(doc)) is not None:
@@ -113,6 +123,7 @@ def parse_number(text: str, question: str | None = None, answer_tags: Sequence[s
 
 
 def _number(doc: Document, span: Span, counted: frozenset[str] | None) -> Chosen | None:
+    """Return the number of one statement or of a whole text; None if it has no number."""
     if (value := whole_number(doc.plain[slice(*span)])) is not None:
         return Chosen(value, "number", span)
     found = read_numbers(doc.plain, span)
@@ -120,27 +131,29 @@ def _number(doc: Document, span: Span, counted: frozenset[str] | None) -> Chosen
 
 
 def _counted(number: Chosen, rule: str) -> Parsed:
+    """Convert the chosen number to the result of parsing."""
     return Parsed("ambiguous", rule) if number.value is None else Parsed("ok", rule, None, number.value, number.span)
 
 
 def _statements(doc: Document) -> Iterator[Statement]:
-    """Yield the statements, the last first, without an option's position, which is none of these answers."""
+    """Yield the statements from last to first, without statements of an option's position from 0 (kind `index`)."""
     return (statement for statement in reversed(doc.statements) if statement.kind != "index")
 
 
 def _body(doc: Document) -> Span:
+    """Return the span of the whole text."""
     return 0, len(doc.plain)
 
 
 def _no_answer(doc: Document) -> Parsed | None:
-    """The result for a text that is empty, or ends within its reasoning."""
+    """Return the result for a text that is empty or ends within its reasoning; None for any other text."""
     if not doc.original.strip():
         return Parsed("empty", "none")
     return Parsed("truncated", "none") if doc.cut else None
 
 
 def _unread(doc: Document, rule: str = "nothing_named") -> Parsed:
-    """The result for a text without an answer."""
+    """Return the result for a text in which no answer was recognised: `refused`, `truncated` or `unparsed`."""
     if doc.search("refusals") or doc.search("none"):
         return Parsed("refused", "refusal")
     if len(words(doc.plain)) > SHORT and not doc.finished:

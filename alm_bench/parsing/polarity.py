@@ -1,4 +1,7 @@
-"""Does a sentence affirm or deny what a yes/no question asks? English only: `There is a dog` to *Is there a dog?*"""
+"""Answers to yes/no questions by sentences that affirm or deny the question's content, in English only.
+
+Example: "There is a dog" answers "Is there a dog?" with yes.
+"""
 
 import re
 from collections.abc import Iterator
@@ -48,7 +51,7 @@ _EMPTY = frozenset(
         "make makes making made track scene file sample"
     )
 )
-"""Stems that a question and its answer may have or lack alike."""
+"""Stems that are ignored when a sentence is compared with a question."""
 
 _SAME = {
     stem: group[0]
@@ -64,27 +67,33 @@ _SAME = {
     for group in [stems(words)]
     for stem in group
 }
-"""Stems of words that mean the same in questions about sounds."""
+"""Representative stem of each stem with a synonym, in questions about sounds."""
 
 NEAR = 3
-"""Content words after "there is no" that can be what is not there."""
+"""Number of content words after "there is no" that are searched for the absent thing."""
 
 MOST = 12
-"""Words of a question that are compared; a longer question is not read."""
+"""Maximum number of content words of a question; longer questions are not used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a yes/no question asks about: the stems of its content words, in order, and whether it asks for a mere
-    possibility ("Could this be ...?")."""
+    """Content of a yes/no question."""
 
     content: tuple[str, ...]
+    """Stems of the content words, in order, without repetitions."""
+
     modal: bool
+    """True if the question asks for a possibility ("Could this be ...?")."""
 
 
 @lru_cache(maxsize=4096)
 def read_question(text: str) -> Question | None:
-    """The content of a yes/no question; None for another kind, one of alternatives, or one that is itself negated."""
+    """Return the content of a yes/no question.
+
+    Returns None for any other kind of question, and for one that offers alternatives, is negated, or has more than
+    `MOST` content words.
+    """
     asked = fold(text).strip()
     found = _ASKS.search(asked.rpartition("?")[0] or asked)
     if found is None or _OR.search(found[1]) or _DENIES.search(found[1]):
@@ -95,19 +104,26 @@ def read_question(text: str) -> Question | None:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A clause that affirms or denies the question, at `span`."""
+    """A clause that affirms or denies the content of a question."""
 
     affirms: bool
+    """True if the clause affirms, False if it denies."""
+
     span: Span
+    """Start and end of the clause in the text."""
 
 
 def read_polarity(doc: Document, span: Span, question: Question) -> Claim | None:
-    """Tell what the sentences of a part of a text say to the question; None where they say nothing, or both."""
+    """Return the last clause within `span` that affirms or denies the question.
+
+    Returns None if there is no such clause, or if clauses contradict each other.
+    """
     claims = list(_claims(doc, span, question))
     return claims[-1] if len({claim.affirms for claim in claims}) == 1 else None
 
 
 def _claims(doc: Document, span: Span, question: Question) -> Iterator[Claim]:
+    """Yield the clauses that affirm or deny the question, in order."""
     plain = doc.plain
     for start, end in split_sentences(plain, *span):
         if apology := _APOLOGY.match(plain[start:end]):
@@ -117,7 +133,7 @@ def _claims(doc: Document, span: Span, question: Question) -> Iterator[Claim]:
             claim = _claim(doc, clause, question)
             if claim is None:
                 continue
-            # "No direct evidence of it, but it could be there" commits to nothing.
+            # "No direct evidence of it, but it could be there" neither affirms nor denies.
             later = [plain[slice(*other)] for other in clauses[number + 1 :]]
             if _WEAK.search(plain, *clause) and any(_HEDGES.search(one) and _PRESENT.search(one) for one in later):
                 continue
@@ -125,6 +141,7 @@ def _claims(doc: Document, span: Span, question: Question) -> Iterator[Claim]:
 
 
 def _clauses(plain: str, span: Span) -> Iterator[Span]:
+    """Yield the span of each clause of a sentence."""
     start = span[0]
     for mark in _BREAK.finditer(plain, *span):
         yield start, mark.start()
@@ -133,6 +150,7 @@ def _clauses(plain: str, span: Span) -> Iterator[Span]:
 
 
 def _claim(doc: Document, clause: Span, question: Question) -> Claim | None:
+    """Return the claim of one clause about the question, or None."""
     said = doc.plain[slice(*clause)]
     if doc.cues.pattern(r"\W*@conditions").match(said) or (_HEDGES.search(said) and not question.modal):
         return None
@@ -149,7 +167,7 @@ def _claim(doc: Document, clause: Span, question: Question) -> Claim | None:
         return None
     after = said[denials[0].end() :]
     if absent := _NO_SUCH.search(said):
-        # What a question names and is not there makes it false as a whole.
+        # If any thing that the question names is absent, the answer is no.
         weak = _WEAK.match(said, absent.end())
         missing = _PREPOSITION.split(said[weak.end() if weak else absent.end() :])[0]
         return Claim(False, clause) if matched & set(_content(missing)[:NEAR]) else None
@@ -159,5 +177,5 @@ def _claim(doc: Document, clause: Span, question: Question) -> Claim | None:
 
 
 def _content(text: str) -> list[str]:
-    """The stems of a text, words for the same thing alike."""
+    """Return the stems of the content words of a text; synonyms have the same stem."""
     return [_SAME.get(stem, stem) for stem in stems(text) if stem not in _EMPTY]

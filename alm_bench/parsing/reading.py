@@ -1,4 +1,4 @@
-"""Reading one statement: which option do these words select, and by which rule?"""
+"""Parser of one statement: returns the option that it selects, and the name of the rule that decided."""
 
 import re
 from collections.abc import Sequence
@@ -22,29 +22,43 @@ _LIST = re.compile(r"\[([^\[\]]*)\]")
 _ITEM = re.compile(r"'([^']*(?:'(?!\s*(?:,|$))[^']*)*)'|\"([^\"]*)\"")
 _NULL = re.compile(r"\W*(?:null|n/?a|nil|undefined|unknown|-)\W*")
 LONGEST_ORDINAL = 80
-"""Characters of a statement that is nothing but an option's position."""
+"""Maximum length in characters of a statement that consists of an option's position alone."""
 
 SHORT_VALUE = 8
-"""Words up to which a sentence's value that is no option is an answer off the list."""
+"""Maximum number of words of a statement that is an answer outside the list of options.
+
+A longer statement without an option gets the rule `wordy`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a statement selects and by which rule, or why it selects none."""
+    """The option that a statement selects, or the reason why it selects none."""
 
     status: ParseStatus
+    """Outcome of parsing, as in `Parsed`."""
+
     rule: str
+    """Name of the rule that decided."""
+
     span: Span
+    """Start and end of the part of the text that decided."""
+
     index: int | None = None
+    """Index of the option; None unless `status` is `ok`."""
 
 
 def is_silent(reading: Reading) -> bool:
-    """Whether a statement says nothing about the options."""
+    """Return True if a statement gives no information about the options."""
     return reading.rule in ("blank", "foreign", "wordy")
 
 
 def read(document: Document, options: Options, span: Span) -> Reading:
-    """Read one statement: the option itself, a list of one, a position, an option within it, or other words for it."""
+    """Parse one statement.
+
+    These forms are tried in order: the text of an option; a list with one item; a position ("the second option"); an
+    option at the start; a letter; an option within the statement; other words for an option.
+    """
     said = document.plain[slice(*span)]
     if (index := options.exact(said)) is not None:
         return Reading("ok", "exact", span, index)
@@ -69,7 +83,7 @@ def read(document: Document, options: Options, span: Span) -> Reading:
 
 
 def _denied_start(document: Document, options: Options, span: Span) -> Reading:
-    """A statement that begins with a denial: "not a dog but a cat" is the cat."""
+    """Parse a statement that begins with a denial: "not a dog but a cat" selects the cat."""
     named = {m.index: m for m in usable(document, options, span)}
     if len(named) == 1:
         (mention,) = named.values()
@@ -79,7 +93,10 @@ def _denied_start(document: Document, options: Options, span: Span) -> Reading:
 
 
 def _within(document: Document, options: Options, span: Span) -> Reading | None:
-    """One option named within a statement, or why none of those named is it."""
+    """Return the one option that is mentioned within a statement, or the reason why no mentioned option is selected.
+
+    Returns None if the statement mentions no option.
+    """
     named = usable(document, options, span)
     none = document.search("none", *span)
     declines = (
@@ -104,13 +121,17 @@ def _within(document: Document, options: Options, span: Span) -> Reading | None:
 
 
 def _several(document: Document, options: Options, span: Span, named: Sequence[Mention]) -> Reading:
-    """Several options named select none, unless another one joins them."""
+    """Parse a statement that mentions several options: ambiguous, unless one option combines them all."""
     joined = options.covering(document.plain[slice(*span)], {mention.index for mention in named})
     return Reading("ambiguous", "several", span) if joined is None else Reading("ok", "joined", span, joined)
 
 
 def usable(document: Document, options: Options, span: Span) -> list[Mention]:
-    """The options that are named and not denied. A letter or "no" within a sentence is a word, not an option."""
+    """Return the mentions within `span` that may be the answer, in order.
+
+    Denied mentions are left out, and mentions of the other options ("the other options, ..."). A letter or a word such
+    as "no" within a sentence is not a mention.
+    """
     key = (options, span)
     if key not in document.memo:
         document.memo[key] = _usable(document, options, span)
@@ -119,6 +140,7 @@ def usable(document: Document, options: Options, span: Span) -> list[Mention]:
 
 
 def _usable(document: Document, options: Options, span: Span) -> list[Mention]:
+    """Compute the result of `usable`, which caches it."""
     found = [mention for mention in options.mentions(document, *span) if not mention.denied]
     if found and (others := document.search("others", *span)):
         ends = document.cues.pattern(r",\s*(?:@conclusions|@contrasts)|;").search(document.plain, others.end(), span[1])
@@ -128,7 +150,7 @@ def _usable(document: Document, options: Options, span: Span) -> list[Mention]:
 
 
 def is_alone(document: Document, mention: Mention, mentions: Sequence[Mention]) -> bool:
-    """Whether a mention is not one of a list of several options: "blues, jazz or rock"."""
+    """Return True if a mention is not an item in a list of several options ("blues, jazz or rock")."""
     run: list[Mention] = []
     for other in mentions:
         if run and not is_list(document.plain, run[-1], other):
@@ -143,12 +165,13 @@ _AFTER_WORD = re.compile(r"\W*(?:$|[.,;:!?\n)\]}。\"'*])")
 
 
 def _stands_alone(document: Document, mention: Mention, span: Span) -> bool:
+    """Return True if a mention is marked, or if punctuation or the end of the statement follows it."""
     end = mention.span[1]
     return mention.marked or _AFTER_WORD.match(document.plain, end, min(span[1], end + 20)) is not None
 
 
 def predicated(document: Document, mention: Mention, start: int) -> bool:
-    """Whether a mention completes a sentence: "the sound is ...", "classified as ...", "I think ..."."""
+    """Return True if a mention completes a sentence: "the sound is ...", "classified as ...", "I think ..."."""
     window = max(start, mention.span[0] - 60)
     return document.cues.pattern(_PREDICATE).search(document.plain, window, mention.span[0]) is not None
 
@@ -160,13 +183,13 @@ _PREDICATE = (
 
 
 def is_spared(document: Document, none: re.Match[str]) -> bool:
-    """Whether "none" speaks of the other options only: "none of the other options fits"."""
+    """Return True if "none" refers to the other options only: "none of the other options fits"."""
     window = (max(0, none.start() - 12), none.end())
     return document.cues.pattern("@others|(?:others?|else|rest|remaining)").search(document.plain, *window) is not None
 
 
 def _list(plain: str, span: Span) -> list[Span] | None:
-    """The elements of a list that stands there."""
+    """Return the span of each item of a list in square brackets; None if the statement does not begin with a list."""
     match = _LIST.match(plain, past(plain, span), span[1])
     if match is None:
         return None
@@ -178,7 +201,7 @@ def _list(plain: str, span: Span) -> list[Span] | None:
 
 
 def _at_start(document: Document, options: Options, span: Span) -> Reading | None:
-    """An option that the statement begins with, or several in a row."""
+    """Return the option at the beginning of a statement, or the result for a list of options there."""
     plain = document.plain
     opening = document.cues.pattern(_LEAD).match(plain, *span)
     start = opening.end() if opening else span[0]
@@ -199,7 +222,10 @@ def _at_start(document: Document, options: Options, span: Span) -> Reading | Non
 
 
 def read_letter(document: Document, options: Options, span: Span) -> Reading | None:
-    """`B`, `(b)`, `B. text`, `B because ...`. The text of an option right beside a letter beats the letter."""
+    """Parse a letter at the beginning of a statement: `B`, `(b)`, `B. text`, `B because ...`.
+
+    If the text of an option follows the letter, that option is selected, even if the letter is another option's.
+    """
     plain, original = document.plain, document.original
     match = document.cues.pattern(_LETTER).match(plain, *span)
     if match is None:
@@ -209,7 +235,7 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
     delimited = match[2] or not rest.strip() or rest.lstrip()[0] in ").:,;=-(!?"
     capital = original[at].isupper() and (match[1] not in "ai" or document.cues.pattern(_GOES_ON).match(rest))
     if not delimited and not capital:
-        return None  # an article, a note or a name
+        return None  # an article, a musical note or a name
     after = past(plain, (end, span[1]), " )]}.:>*-\"'\n(,_$")
     if (mention := options.at(document, after, span[1])) and not mention.denied:
         return Reading("ok", "letter_and_text", (at, mention.span[1]), mention.index)
@@ -226,7 +252,7 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
 
 
 def read_ordinal(document: Document, options: Options, span: Span) -> Reading | None:
-    """`Option 2`, `the second option`, and a digit alone where options are no numbers."""
+    """Parse a position: `Option 2`, `the second option`, or a single number if no option is a number."""
     plain, cues, position = document.plain, document.cues, -1
     if span[1] - span[0] > LONGEST_ORDINAL:
         return None
@@ -247,7 +273,7 @@ def read_ordinal(document: Document, options: Options, span: Span) -> Reading | 
 
 
 def read_bare(document: Document, options: Options, span: Span) -> Reading | None:
-    """Read a line that is an option, its letter or both, and nothing else."""
+    """Parse a line that consists of an option's text, its letter, or both. Returns None for any other line."""
     plain = document.plain
     start, end = past(plain, span, _MARKS), span[0] + len(plain[slice(*span)].rstrip(_MARKS))
     if (index := options.exact(plain[start:end])) is not None:

@@ -1,4 +1,4 @@
-"""Options with a score or a mark each, and lists of options repeated from the question."""
+"""Parser of texts with one score or mark per option, and removal of option lists that repeat the question."""
 
 import re
 from collections.abc import Sequence
@@ -19,11 +19,15 @@ _SEPARATOR = re.compile(
 
 
 LONGEST = 60
-"""Characters between two options of a list."""
+"""Maximum number of characters between two options of a list."""
 
 
 def read_scores(document: Document, options: Options) -> Reading | None:
-    """Read a table of scores, probabilities or marks: the option with the highest, where it is alone."""
+    """Parse a table of scores, probabilities or marks, one per option.
+
+    Returns the option with the highest score, or `ambiguous` if several options share it. Returns None if there is no
+    such table.
+    """
     plain = document.plain
     if not re.search(r"[\d✓✔✅☑❌✗✘✖🔴🟢]|\[[\sx]*\]|\b(?:true|false|yes|no|correct|incorrect|right|wrong)\b", plain):
         return None
@@ -45,6 +49,7 @@ def read_scores(document: Document, options: Options) -> Reading | None:
 
 
 def _all(document: Document, options: Options) -> list[Mention]:
+    """Return the mentions of all options; if only letters are mentioned, also letters that begin a line."""
     letters = "|".join(chr(ord("a") + i) for i in range(min(options.count, 26)))
     found = options.mentions(document, 0, len(document.plain))
     if any(m.how != "letter" for m in found):
@@ -56,7 +61,7 @@ def _all(document: Document, options: Options) -> list[Mention]:
 
 
 def _value(plain: str, mention: Mention) -> float | None:
-    """The score or mark that stands with an option, 1 and 0 for marks."""
+    """Return the score beside an option, 1 or 0 for a mark such as `✓` or `✗`, or None."""
     if box := _BOX.search(plain, max(0, mention.span[0] - 8), mention.span[0]):
         return float(bool(box[1]))
     match = _VALUE.match(plain, mention.span[1])
@@ -66,7 +71,10 @@ def _value(plain: str, mention: Mention) -> float | None:
 
 
 def blank_echo(document: Document, options: Options) -> None:
-    """Leave blank a list of all options that the text repeats from the question, where it says more than that."""
+    """Replace a list of all options, repeated from the question, with spaces.
+
+    The document is changed in place. It stays as it is if the list is all that it says.
+    """
     if options.count < 2:
         return
     distinct = set(options.first)
@@ -84,6 +92,7 @@ def blank_echo(document: Document, options: Options) -> None:
 
 
 def _runs(plain: str, mentions: Sequence[Mention]) -> list[list[Mention]]:
+    """Return the mentions, split into runs in which only separators are between neighbours."""
     runs: list[list[Mention]] = []
     for mention in mentions:
         between = plain[runs[-1][-1].span[1] : mention.span[0]] if runs else ""

@@ -1,4 +1,4 @@
-"""Questions with several right options: which set of options does a text select?"""
+"""Parser for questions with several correct options: finds the set of options that a text selects."""
 
 import json
 import re
@@ -20,9 +20,10 @@ _BULLET = re.compile(r"\s*(?:[-*•+]|\d+[.)]|\(?[a-z][).:]|\[[x✓✔]\])\s*", 
 
 
 def parse_choices(text: str, choices: Sequence[str], answer_tags: Sequence[str] = ()) -> Parsed:
-    """Parse which of `choices` a text selects where several may be right; `indices` are ascending.
+    """Parse the set of options that a text selects, for a question that may have several correct ones.
 
-    `value` joins the selected options' texts, `index` is None. The last statement decides, as in `parse_choice`.
+    In the result, `indices` are ascending, `value` joins the texts of the selected options, and `index` is None. The
+    last statement decides, as in `parse_choice`.
     """
     if not text.strip():
         return Parsed("empty", "none")
@@ -46,7 +47,7 @@ def parse_choices(text: str, choices: Sequence[str], answer_tags: Sequence[str] 
 
 
 def _spans(document: Document, options: Options) -> list[tuple[str, Span]]:
-    """The parts of a text that may state its answer, the likeliest first."""
+    """Return the kind and span of each part of the text that may state the answer, most likely first."""
     found = []
     for statement in reversed(document.statements):
         if not document.cut or statement.kind == "tag":
@@ -63,7 +64,7 @@ def _spans(document: Document, options: Options) -> list[tuple[str, Span]]:
 
 
 def _with_bullets(document: Document, span: Span) -> Span:
-    """Extend a statement by the bullets that follow its line."""
+    """Extend the span of a statement by the bullet list that follows its line."""
     end = span[1]
     for start, stop in document.lines:
         if start >= end and _BULLET.match(document.plain, start, stop) and not document.plain[end:start].strip():
@@ -72,7 +73,7 @@ def _with_bullets(document: Document, span: Span) -> Span:
 
 
 def _last_bullets(document: Document, options: Options) -> Span | None:
-    """The lines at the end that are an option each."""
+    """Return the span of the last lines of a text that are one option each; None if the last line is not an option."""
     lines = list(document.lines)
     kept: list[Span] = []
     while lines and read_bare(document, options, lines[-1]):
@@ -81,7 +82,7 @@ def _last_bullets(document: Document, options: Options) -> Span | None:
 
 
 def _selected(document: Document, options: Options, span: Span) -> set[int]:
-    """The options that a statement selects, none where it says that none fits."""
+    """Return the options that a statement selects; an empty set if it says that none fits."""
     plain = document.plain[slice(*span)]
     if document.search("none", *span) or (document.search("refusals", *span) and len(words(plain)) > 3):
         return set()
@@ -106,7 +107,7 @@ def _selected(document: Document, options: Options, span: Span) -> set[int]:
 
 
 def _json(document: Document, options: Options, span: Span) -> set[int] | None:
-    """The options of a JSON list, None where there is no such list or an item is no option."""
+    """Return the options of a JSON list; None if there is no list, or if any item is not an option."""
     plain = document.plain[slice(*span)]
     start, end = plain.find("["), plain.rfind("]")
     if start < 0 or end < start:

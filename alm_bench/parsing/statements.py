@@ -1,4 +1,7 @@
-"""Where a text states its answer: tags, boxes, dictionaries, and sentences such as "the answer is ..."."""
+"""Search for passages of a text that state its answer.
+
+They are answer tags, boxes, dictionaries, calls, and sentences such as "the answer is ...".
+"""
 
 import re
 from bisect import bisect_left
@@ -27,27 +30,34 @@ _LABEL = r"(?<![^\n.!?;>,*#|。])[\s>#*_\-]{0,12}+@labels[\s*_]*(?:[:=,]|\s-|[-=
 _CHOSEN = r"@choosing\s*:?"
 
 LONGEST = 600
-"""Characters of a statement that are read."""
+"""Maximum length of a statement in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A place where a text says what its answer is: `kind` tag, boxed, dict, call, said or chosen, at `span`."""
+    """A passage of a text that states its answer."""
 
     kind: str
+    """Form of the statement: tag, boxed, dict, index, call, said ("the answer is ...") or chosen ("I choose ...")."""
+
     span: Span
+    """Start and end of the stated answer in the text."""
 
     @property
     def framed(self) -> bool:
-        """Whether markup rather than a sentence shows that it is the answer."""
+        """True if markup, rather than a sentence, shows that this is the answer."""
         return self.kind in FRAMED
 
 
 FRAMED = ("tag", "boxed", "dict", "call", "index")
+"""Kinds of statements that are marked by markup."""
 
 
 def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Statement]:
-    """Return all statements in order. What stands within a frame is no other statement."""
+    """Return all statements of a normalised text, in order.
+
+    A statement within the markup of another one is left out.
+    """
     found: list[Statement] = []
     for find_frames in (lambda text: _tags(text, tags), _boxes, _dicts, _calls):
         if new := list(find_frames(plain)):
@@ -59,13 +69,20 @@ def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Stateme
 
 
 def _overlaps(taken: Sequence[Span], start: int, end: int) -> bool:
-    """Whether a part of a text shares a character with one of some sorted parts, which share none with one another."""
+    """Return True if a span shares a character with any of some other spans.
+
+    `taken` are the other spans, which are sorted and do not overlap.
+    """
     number = bisect_left(taken, (end, end)) - 1
     return number >= 0 and taken[number][1] > start
 
 
 def complement(plain: str, start: int) -> Span:
-    """Return what a statement that begins at `start` says: to the end of the sentence, or else the next line."""
+    """Return the span of a stated answer: from `start` to the end of the sentence.
+
+    If the line ends there without a word, or with a colon, the next line is also part of the span. The maximum length
+    is `LONGEST`.
+    """
     stop = min(len(plain), start + LONGEST)
     match = _LINE_END.search(plain, start, stop)
     end = match.start() if match else stop
@@ -80,7 +97,7 @@ def complement(plain: str, start: int) -> Span:
 
 
 def _tags(plain: str, tags: Sequence[Tag]) -> Iterator[Statement]:
-    """Yield what stands between an answer's tag and the next tag; where none follows, the rest of its line."""
+    """Yield the text between an answer tag and the next tag, or up to the end of the line if no tag follows."""
     for number, tag in enumerate(tags):
         if not tag.answers or tag.closes:
             continue
@@ -92,17 +109,22 @@ def _tags(plain: str, tags: Sequence[Tag]) -> Iterator[Statement]:
 
 
 def _boxes(plain: str) -> Iterator[Statement]:
+    """Yield the content of each LaTeX box (`boxed`, `fbox`)."""
     for match in _BOXED.finditer(plain) if "\\" in plain else ():
         yield Statement("boxed", match.span(1))
 
 
 def _calls(plain: str) -> Iterator[Statement]:
+    """Yield the argument of each call `final_answer(...)`."""
     for match in _CALL.finditer(plain) if "answer(" in plain else ():
         yield Statement("call", match.span(1))
 
 
 def _dicts(plain: str) -> Iterator[Statement]:
-    """Yield the value of a dictionary's key for the answer, or its only value."""
+    """Yield the statement of each dictionary: the value of its key for the answer, or its only value.
+
+    A key for an option's position gives a statement of kind `index`.
+    """
     for start, end in _braces(plain) if "{" in plain else ():
         pairs = list(_PAIR.finditer(plain, start, end))
         if indices := [pair for pair in pairs if re.sub(r"[\s_-]+", " ", pair[1]) in _INDEX_KEYS]:
@@ -114,6 +136,7 @@ def _dicts(plain: str) -> Iterator[Statement]:
 
 
 def _is_answer_key(key: str) -> bool:
+    """Return True if a dictionary's key names the answer, by its whole name or by its first or last word."""
     name = re.sub(r"[\s_-]+", " ", key)
     return name not in _INDEX_KEYS and not _ANSWER_KEYS.isdisjoint((name, name.split(" ")[-1], name.split(" ")[0]))
 
@@ -123,7 +146,7 @@ _INDEX_KEYS = frozenset(tag_table()["indices"])
 
 
 def _braces(plain: str) -> Iterator[Span]:
-    """Yield the outermost pairs of braces that hold a colon."""
+    """Yield the span inside each outermost pair of braces that contains a colon."""
     depth, start = 0, 0
     for match in _BRACES.finditer(plain):
         if match[0] == "{":
@@ -135,7 +158,7 @@ def _braces(plain: str) -> Iterator[Span]:
 
 
 def _said(plain: str, cues: Cues) -> Iterator[tuple[int, Statement]]:
-    """Yield sentences that state an answer, unless under a condition, and where they begin."""
+    """Yield each sentence that states an answer without a condition: its start, and the statement."""
     if "?" in plain:
         plain = blank(plain, (match.span() for match in _QUESTION.finditer(plain)))
     condition = cues.pattern(r"@conditions[^.\n。]*$")

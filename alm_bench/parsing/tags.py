@@ -1,4 +1,4 @@
-"""Tags that hold a model's reasoning or its answer: one table (tags.toml), which callers extend by further names."""
+"""Tags that enclose a model's reasoning or its answer. Their names are in tags.toml; callers can add names."""
 
 import re
 import tomllib
@@ -13,21 +13,30 @@ from alm_bench.parsing.text import Span, fold
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One tag in a text. `answers` tells an answer's tag from one of reasoning, `closes` an end from a beginning."""
+    """One tag in a text."""
 
     name: str
+    """Name of the tag, as `plain_name` returns it."""
+
     answers: bool
+    """True for an answer tag, False for a reasoning tag."""
+
     closes: bool
+    """True for a closing tag, False for an opening tag."""
+
     span: Span
+    """Start and end of the tag in the text."""
 
 
 @cache
 def tag_table() -> dict[str, Any]:
+    """Return the content of tags.toml."""
     return tomllib.loads(files(__package__).joinpath("tags.toml").read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=64)
 def _pattern(extra: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the pattern of a tag with any known name; `extra` are further names."""
     table = tag_table()
     names = "|".join(sorted((_loose(name) for name in (*table["answer"], *table["reasoning"], *extra)), key=len)[::-1])
     return re.compile(
@@ -37,27 +46,38 @@ def _pattern(extra: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _loose(name: str) -> str:
+    """Return the source of a pattern for a name; a space, a hyphen, an underscore or nothing may separate its words."""
     return r"[\s_-]?".join(re.escape(part) for part in re.split(r"[\s_-]+", fold(name.strip())))
 
 
 def plain_name(name: str) -> str:
-    """Return a tag's name as the table writes it: folded, without blanks, hyphens and underscores."""
+    """Return a tag's name normalised with `fold`, without spaces, hyphens and underscores."""
     return re.sub(r"[\s_-]+", "", fold(name))
 
 
 @lru_cache(maxsize=64)
 def answer_names(extra: tuple[str, ...] = ()) -> frozenset[str]:
+    """Return the names of answer tags.
+
+    `extra` are further names.
+    """
     return frozenset(plain_name(name) for name in (*tag_table()["answer"], *extra))
 
 
 @lru_cache(maxsize=64)
 def reasoning_names(extra: tuple[str, ...] = ()) -> frozenset[str]:
-    """Return the names of reasoning tags; one that a caller declares to hold the answer is none of them."""
+    """Return the names of reasoning tags.
+
+    A name in `extra` is left out, since the caller declares it as an answer tag.
+    """
     return frozenset(plain_name(name) for name in tag_table()["reasoning"]) - answer_names(extra)
 
 
 def find_tags(plain: str, extra: Sequence[str] = ()) -> Iterator[Tag]:
-    """Yield the tags of a folded text, in order; `extra` names further tags of answers."""
+    """Yield the tags of a normalised text, in order.
+
+    `extra` are names of further answer tags.
+    """
     if "<" not in plain and "[" not in plain and "◁" not in plain:
         return
     names = answer_names(tuple(extra))

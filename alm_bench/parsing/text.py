@@ -1,4 +1,8 @@
-"""Text as the rules see it: one character for one of the original's, so that every span is a span of the original."""
+"""Normalisation and tokenisation of text.
+
+`fold` replaces each character by exactly one character, so that a span of the normalised text is also a span of the
+original.
+"""
 
 import re
 import unicodedata
@@ -14,18 +18,18 @@ _SAME |= str.maketrans({"『": '"', "』": '"', "《": '"', "》": '"', "【": "
 _SAME |= str.maketrans(dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\xad", " "))
 
 WRAPPING = " \t\r\n*_`\"'.,;:!。।"
-"""Characters that stand around an answer without being part of it."""
+"""Characters around an answer that are not part of it."""
 
 ENDS = ".!?。।؟…"
 """Characters that end a sentence."""
 
 SINGLES = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f\uac00-\ud7a3"
-"""Scripts in which each character counts as a word of its own, since blanks do not tell words apart."""
+"""Scripts without spaces between words, in which each character is one token."""
 
 LETTER_END = rf"(?!'?[^\W{SINGLES}]|#)"
-"""Pattern of a single letter's end: no other letter follows, but a script without blanks may."""
+"""Pattern that matches after a single letter if no other letter follows; a character of `SINGLES` may follow."""
 
-_MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"  # combining marks, which are no \w
+_MARKS = "\u0300-\u036f\u064b-\u065f\u0900-\u0903\u093a-\u094f"  # combining marks, which \w does not match
 _LETTERS = rf"(?:[^\W_{SINGLES}]++|[{_MARKS}])+"
 _TOKEN = re.compile(rf"[{SINGLES}]|{_LETTERS}#?(?:['.]{_LETTERS}#?)*")
 _ASCII_TOKEN = re.compile(r"[a-z0-9]+#?(?:['.][a-z0-9]+#?)*")  # the same for ASCII, several times as fast
@@ -33,16 +37,24 @@ _WORDS = re.compile(r"[^\W_]+#?(?:['.][^\W_]+#?)*")
 
 
 class Token(NamedTuple):
-    """A word of a folded text, or a character of a script without blanks."""
+    """One word of a normalised text, or one character of a script without spaces."""
 
     text: str
+    """Characters of the token."""
+
     start: int
+    """Position of its first character in the text."""
+
     end: int
+    """Position after its last character."""
 
 
 @cache
 def _folded(character: str) -> str:
-    """Lower case, half width, ASCII digits and quotation marks; the character itself where those are longer."""
+    """Return one character in lower case and half width, with an ASCII digit or quotation mark for any variant of it.
+
+    Returns the character itself if the result would be longer than one character.
+    """
     if (digit := unicodedata.decimal(character, None)) is not None:
         return str(digit)
     for form in (unicodedata.normalize("NFKC", character), character):
@@ -53,12 +65,12 @@ def _folded(character: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Return the text in one case, width and style of quotation marks, as long as before."""
+    """Return the text in lower case, one width and one kind of quotation marks, with the same length."""
     return text.lower().translate(_SAME) if text.isascii() else "".join(map(_folded, text))
 
 
 def blank(text: str, spans: Iterable[Span]) -> str:
-    """Return the text with spaces where `spans`, in order, were; line breaks stay."""
+    """Return the text with spaces in place of `spans`, which are in order. Line breaks within them stay."""
     parts, done = [], 0
     for start, end in spans:
         if end > done:
@@ -69,34 +81,43 @@ def blank(text: str, spans: Iterable[Span]) -> str:
 
 
 def past(text: str, span: Span, passed: str | None = None) -> int:
-    """Return where in `span` the first character is that is none of `passed`; default: white space."""
+    """Return the position of the first character in `span` that is not skipped.
+
+    `passed` are the characters to skip (default: white space).
+
+    Returns the end of `span` if all characters are skipped.
+    """
     return span[1] - len(text[slice(*span)].lstrip(passed))
 
 
 def normalise(text: str) -> str:
-    """Return the text without differences of case, width and wrapping punctuation."""
+    """Return the text in one form of case, width and white space, without punctuation around it.
+
+    Unlike with `fold`, the length may change.
+    """
     text = text if text.isascii() else unicodedata.normalize("NFKC", text)
     return " ".join(fold(text).replace("_", " ").split()).strip(WRAPPING)
 
 
 def words(text: str) -> list[str]:
+    """Return the words of a text, in order."""
     return (_ASCII_TOKEN if text.isascii() and text.islower() else _WORDS).findall(text)
 
 
 def word_spans(plain: str) -> list[Span]:
-    """Return where the words of a folded text are; each character of a script without blanks is one."""
+    """Return the spans of the words in a normalised text; each character of a script without spaces is one word."""
     return [match.span() for match in (_ASCII_TOKEN if plain.isascii() else _TOKEN).finditer(plain)]
 
 
 def words_from(plain: str, spans: Sequence[Span], number: int) -> Iterator[Token]:
-    """Yield the words at `spans` of a text, from one of them on."""
+    """Yield the words at `spans` of a text, from index `number` to the last."""
     for index in range(number, len(spans)):
         start, end = spans[index]
         yield Token(plain[start:end], start, end)
 
 
 def tokens(plain: str, start: int, end: int) -> Iterator[Token]:
-    """Yield the words of a part of a folded text."""
+    """Yield the words between two positions of a normalised text."""
     pattern = _ASCII_TOKEN if plain.isascii() else _TOKEN
     for match in pattern.finditer(plain, start, end):
         yield Token(match[0], *match.span())

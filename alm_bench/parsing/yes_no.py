@@ -1,4 +1,4 @@
-"""Yes or no: the answer words that a text sets apart, what it calls true or false, and what it says to the question."""
+"""Rules for yes/no answers: answer words, clauses such as "that is correct", and short sentences such as "It is."."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -45,19 +45,28 @@ _SAID_YES = re.compile(r"(?<!not )(?<!n't )\byes\b(?!\s*(?:/|or\b|and\b))")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`yes` or `no` (None where it is called both), read by `rule` at `span`."""
+    """One yes/no answer in a text."""
 
     value: str | None
+    """`yes` or `no`; None if the text gives both or refuses to answer."""
+
     rule: str
+    """Name of the rule that decided."""
+
     span: Span
+    """Start and end of the answer in the text."""
 
 
 @cache
 def _phrases(levels: Sequence[str], name: str | None) -> dict[str, str | None]:
-    """The phrases of these levels and what each answers, of one language or of all."""
+    """Return the answer phrases of these levels, with the answer that each means.
+
+    The phrases are from the language `name`, or from all languages if it is None. The answer is None for the level
+    `neither`.
+    """
     chosen = answer_words().values() if name is None else [answer_words()[name]]
     found: dict[str, str | None] = {}
-    for language in reversed(list(chosen)):  # English last: it holds where two languages share a word
+    for language in reversed(list(chosen)):  # English last: it overrides words of other languages
         for level in levels:
             value = {"yes": YES, "no": NO}.get(level.partition("_")[0])
             found |= dict.fromkeys(language.yes_no[level], value)
@@ -65,6 +74,7 @@ def _phrases(levels: Sequence[str], name: str | None) -> dict[str, str | None]:
 
 
 def _alternatives(phrases: Sequence[str]) -> str:
+    """Return the source of a regular expression that matches any of the phrases, longest first."""
     longest_first = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
     return "|".join(re.escape(phrase).replace(r"\ ", r"\s+") for phrase in longest_first)
 
@@ -76,36 +86,46 @@ _WHOLE = ("yes", "no", "yes_alone", "no_alone", "yes_whole", "no_whole")
 
 @cache
 def _set_apart() -> re.Pattern[str]:
-    """An answer word of any language between marks: `Well, yes.`, `..., so no.`; one that is also another word ("true",
-    "right") only where it begins a sentence."""
+    """Return a pattern of answer words, in any language, that punctuation separates from the rest of a text.
+
+    Examples: `Well, yes.`, `..., so no.`. The first group matches anywhere. The second group, of answer words that also
+    have other meanings ("true", "right"), matches only at the start of a sentence.
+    """
     anywhere, first = (_alternatives(list(_phrases(levels, None))) for levels in (_SET_APART, _ALONE))
     return re.compile(f"{_STARTS}({anywhere}){_END}|{_SENTENCE_STARTS}({first}){_END}")
 
 
 @cache
 def _leading(name: str) -> re.Pattern[str]:
-    """An answer word that a text of this language may begin with, whatever follows."""
+    """Return the pattern of answer words of one language that may begin a text without punctuation after them."""
     end = _WORD_END if answer_words()[name].spaced else ""
     return re.compile(f"({_alternatives(list(_phrases(('yes', 'no', 'neither'), name)))}){end}")
 
 
 @cache
 def _neither() -> re.Pattern[str]:
-    """What begins like an answer and is none, in any language: a short text may not show its own ("no sé")."""
+    """Return a pattern of phrases, in any language, that begin like an answer and are not one ("no sé").
+
+    All languages are included because a short text may not show its own.
+    """
     return re.compile(f"(?:{_alternatives(list(_phrases(('neither',), None)))}){_WORD_END}")
 
 
 def _value(phrase: str, levels: Sequence[str], name: str | None = None) -> str | None:
+    """Return the answer that a phrase of these levels means."""
     return _phrases(levels, name)[" ".join(phrase.split())]
 
 
 def whole_answer(said: str) -> str | None:
-    """Which answer a folded text is when it holds nothing else."""
+    """Return `yes` or `no` if a normalised text consists of an answer word alone, else None."""
     return _phrases(_WHOLE, None).get(" ".join(said.split()).strip(" \t\r\n*_`\"'.,;:!?()[]{}<>#$\\/-。،।…"))
 
 
 def answer_word(plain: str, span: Span) -> Answer | None:
-    """The last answer word that a folded text sets apart, or the one that it begins with."""
+    """Return the last answer word that is separated from the rest of the text, or the one that begins the text.
+
+    `value` is None if one sentence gives both answers. Returns None without an answer word.
+    """
     start, end = span
     value = whole_answer(plain[start:end])
     if value is not None:
@@ -118,7 +138,7 @@ def answer_word(plain: str, span: Span) -> Answer | None:
     found = sorted(_answers(plain, span, language), key=lambda answer: answer.span)
     if not found:
         return None
-    # In "Most likely, no." the word that is always an answer holds.
+    # In "Most likely, no.", "no" is always an answer word and "likely" is not.
     found = [answer for answer in found if answer.rule != "alone"] or found
     if len({answer.value for answer in found}) > 1 and len(list(split_sentences(plain, start, end))) == 1:
         return Answer(None, "both", span)  # "yes: 0.7, no: 0.3"
@@ -126,6 +146,7 @@ def answer_word(plain: str, span: Span) -> Answer | None:
 
 
 def _answers(plain: str, span: Span, language: AnswerWords) -> Iterator[Answer]:
+    """Yield the answer words at the start of a text and between punctuation marks."""
     start, end = span
     opening = _OPENING.match(plain, start, end)
     begin = opening.end() if opening else start
@@ -144,7 +165,10 @@ def _answers(plain: str, span: Span, language: AnswerWords) -> Iterator[Answer]:
 
 
 def declines(plain: str, start: int) -> bool:
-    """Tell whether a text begins with, or sets apart, words that decline to answer ("Not sure.", "no idea")."""
+    """Return True if a text, from `start`, refuses to answer ("Not sure.", "no idea").
+
+    The phrase must begin the text or be separated from the rest by punctuation.
+    """
     begin = start + len(plain[start:]) - len(plain[start:].lstrip())
     name = main_language(plain[start:]).name
     leading = _leading(name).match(plain, begin)
@@ -154,7 +178,7 @@ def declines(plain: str, start: int) -> bool:
 
 
 def truth(plain: str, span: Span) -> Answer | None:
-    """`That is correct`, `It is not true that ...`: the last such clause."""
+    """Return the answer of the last clause such as `That is correct` or `It is not true that ...`, else None."""
     found = list(_TRUTH.finditer(plain, *span))
     if not found:
         return None
@@ -164,7 +188,7 @@ def truth(plain: str, span: Span) -> Answer | None:
 
 
 def ellipsis(plain: str, span: Span) -> Answer | None:
-    """`It is.`, `They do not.` as the whole of a sentence."""
+    """Return the answer of the last sentence such as `It is.` or `They do not.`, else None."""
     for start, end in reversed(list(split_sentences(plain, *span))):
         if match := _ELLIPSIS.match(plain[:end], start):
             return Answer(NO if match[1] or " not" in match[0] else YES, "ellipsis", (start, end))
@@ -172,7 +196,10 @@ def ellipsis(plain: str, span: Span) -> Answer | None:
 
 
 def named(plain: str, span: Span) -> Answer | None:
-    """Without a question: a `yes` anywhere, or a sentence that something is not there."""
+    """Return the answer of a text for which the question is not known.
+
+    The answer is yes if the word "yes" occurs, no if a sentence says that something is absent, else None.
+    """
     if match := _SAID_YES.search(plain, *span):
         return Answer(YES, "named", match.span())
     if match := _NO_SUCH.search(plain, *span):

@@ -1,1 +1,1 @@
-"""Figures with intervals. Pure functions of stored rows."""
+"""Metrics with confidence intervals, computed from stored items by pure functions."""

@@ -1,4 +1,4 @@
-"""What no listening earns on the same items, and whether a score is above it."""
+"""Text-only baselines on the items of a run, and the margin of a score over the best of them."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,21 +12,32 @@ from alm_bench.scoring.multiple_choice import chance, clips, counted_rows, mean,
 from alm_bench.scoring.paired import difference
 
 UNIFORM = "uniform guess (expected)"
+"""Name of the baseline that selects each option with equal probability."""
+
 FIRST = "first option"
+"""Name of the baseline that selects the first option."""
+
 LONGEST = "longest option"
+"""Name of the baseline that selects the option with the most characters."""
+
 LETTER = "most frequent letter"
+"""Name of the baseline that selects the most frequent correct letter."""
 
 Values = Mapping[str, Sequence[float]]
-"""By blind row, the expected score of each item."""
+"""Expected score of each item, by name of the text-only baseline."""
 
 
 def with_reference(rows: Sequence[Scored]) -> list[Scored]:
-    """The rows that blind rows are counted on: of our denominator, with a known answer."""
+    """Return the rows on which text-only baselines are computed: not skipped, and with a known answer."""
     return [row for row in counted_rows(rows) if row.sample.has_reference]
 
 
 def baseline_scores(rows: Sequence[Scored], picks: Mapping[str, Sequence[int | None]]) -> dict[str, list[float]]:
-    """A uniform guess, strategies by the option that each picks on each row, and the predictions stored with items."""
+    """Return the expected score of each row, by name of the text-only baseline.
+
+    The baselines are a uniform guess, the strategies in `picks` (the index of the option that each selects on each
+    row), and the predictions that are stored with all rows.
+    """
     stored = {name: [row.blind[name] for row in rows] for name in predictors(rows)}
     table = {UNIFORM: [chance(row.sample) for row in rows]}
     for name, places in {**picks, **stored}.items():
@@ -35,14 +46,15 @@ def baseline_scores(rows: Sequence[Scored], picks: Mapping[str, Sequence[int | N
 
 
 def longest_option(choices: Sequence[str]) -> int:
-    """The option of most characters, the first of ties."""
+    """Return the index of the option with the most characters; the first one if several are equally long."""
     return max(range(len(choices)), key=lambda i: len(choices[i]))
 
 
 def choice_scores(rows: Sequence[Scored]) -> dict[str, list[float]]:
-    """The strategies of multiple choice.
+    """Return the expected score of each row for the text-only baselines of multiple choice.
 
-    The most frequent letter knows the golds, as the row of that name in the Mellow paper's table 2 does.
+    The baseline "most frequent letter" is computed from the correct answers of these rows, like the row of that name in
+    table 2 of the Mellow paper.
     """
     if not rows:
         return {}
@@ -57,7 +69,10 @@ def choice_scores(rows: Sequence[Scored]) -> dict[str, list[float]]:
 
 
 def accuracies(rows: Sequence[Scored], values: Values) -> dict[str, Metrics]:
-    """The table's rows. The uniform guess is an expectation, so it has no interval."""
+    """Return the accuracy of each text-only baseline on `rows`.
+
+    The uniform guess has no interval, since its value is an expectation.
+    """
     table = {}
     for name, scores in values.items():
         found = Metric(_mean(rows, scores), n=len(rows)) if name == UNIFORM else mean(rows, scores)
@@ -66,21 +81,29 @@ def accuracies(rows: Sequence[Scored], values: Values) -> dict[str, Metrics]:
 
 
 def _mean(rows: Sequence[Scored], values: Sequence[float]) -> float:
+    """Return the mean of one value per row, in which every question has the same weight."""
     return float(np.average(values, weights=weights(rows)))
 
 
 @dataclass(frozen=True, slots=True)
 class Margin:
-    """A score's lead over the best blind row of its table: `row` and what it earns, and the paired difference."""
+    """Difference between a score and the best text-only baseline."""
 
     row: str
+    """Name of the best text-only baseline."""
+
     value: float
+    """Score of that baseline."""
+
     lead: Metric
+    """Score minus the baseline's score, with its paired interval."""
+
     score: str = "accuracy"
+    """Name of the metric."""
 
     @property
     def beaten(self) -> bool:
-        """Whether the interval of the difference lies on the better side of 0."""
+        """True if the interval of the difference is entirely on the better side of 0."""
         if self.lead.low is None or self.lead.high is None:
             return False
         return self.lead.low > 0 if metric_spec(self.score).higher_is_better else self.lead.high < 0
@@ -89,8 +112,11 @@ class Margin:
 def margin(
     rows: Sequence[Scored], values: Values, scores: Sequence[float] | None = None, name: str = "accuracy"
 ) -> Margin | None:
-    """Of `scores` called `name`, the accuracy of `rows` where none are given, over `values` of the same; None without
-    either."""
+    """Return the margin over the best text-only baseline; None without rows or without baselines.
+
+    `values` and `scores` hold one score per row of the metric `name`. If `scores` is None, the accuracy of each row is
+    used.
+    """
     if not rows or not values:
         return None
     mine = [row.scores.get("accuracy", 0.0) for row in rows] if scores is None else scores
@@ -98,7 +124,7 @@ def margin(
 
 
 def best_row(values: Values, weights: Sequence[float], higher_is_better: bool = True) -> tuple[str, float]:
-    """Return the best text-only baseline, the first of equal ones, and what it earns."""
+    """Return the name and the mean score of the best text-only baseline; the first one if several are equally good."""
     means = {name: float(np.average(each, weights=weights)) for name, each in values.items()}
     best = (max if higher_is_better else min)(means, key=lambda name: means[name])
     return best, means[best]
@@ -107,6 +133,10 @@ def best_row(values: Values, weights: Sequence[float], higher_is_better: bool = 
 def margin_over_best(
     values: Values, scores: Sequence[float], clusters: Sequence[str], weights: Sequence[float], name: str = "accuracy"
 ) -> Margin:
-    """As `margin`, of what each item earns, the clip that it is about and what it counts; at least one of `values`."""
+    """Return the margin of `scores` over the best of one or more text-only baselines.
+
+    `values` (per baseline), `scores`, `clusters` (the clip of each item) and `weights` hold one entry per item. `name`
+    is the metric.
+    """
     best, value = best_row(values, weights, metric_spec(name).higher_is_better)
     return Margin(best, value, difference(values[best], scores, clusters, weights), name)

@@ -1,8 +1,8 @@
-"""Several metrics of sentences at once: tokenisation, values with intervals, reasons where there is none.
+"""Computation of several caption metrics at once: tokenisation, values with intervals, reasons for missing values.
 
-The metrics themselves are in `alm_bench.scoring.metrics`. The values of caption metrics are those of pycocoevalcap 1.2
-(github.com/salaniz/pycocoevalcap) to the last digit: its own code is called where it needs no Java, its jars where it
-does.
+The metrics themselves are in `alm_bench.scoring.metrics`. The values are equal to the values of pycocoevalcap 1.2
+(github.com/salaniz/pycocoevalcap) to the last digit: its own code is called for metrics without Java, and its jars for
+the others.
 """
 
 import functools
@@ -29,7 +29,7 @@ _LINE_ENDS = re.compile(r"[\r\n\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+")
 
 
 def tokenize(texts: Sequence[str]) -> list[str]:
-    """Lower-cased tokens of the Penn Treebank between blanks, punctuation left out (CoreNLP 3.4.1).
+    """Return each text as lower-case Penn Treebank tokens (CoreNLP 3.4.1), separated by spaces and without punctuation.
 
     Raises MetricError without Java.
     """
@@ -48,7 +48,10 @@ def tokenize(texts: Sequence[str]) -> list[str]:
 
 @functools.lru_cache(maxsize=8)
 def _tokenized(texts: tuple[str, ...], program: str) -> list[str]:
-    """What leads and ablations score again is not split again: every start of Java costs a second."""
+    """Tokenise texts, with a cache, since each start of Java takes a second.
+
+    Margins and ablations score the same texts again. `program` is the path of Java, as part of the cache key.
+    """
     return tokenize(texts)
 
 
@@ -56,7 +59,10 @@ _SENTENCE_END = re.compile(r"""(?<=[\w)\]'"%])([.!?]+)(?=["')\]]*(?:\s|$))""")
 
 
 def tokenize_without_java(texts: Sequence[str]) -> list[str]:
-    """The same by NLTK's Treebank rules; of 12,000 captions and hypotheses 53 came out otherwise, mostly file names."""
+    """Return each text as tokens like `tokenize`, by the Treebank rules of NLTK.
+
+    Of 12,000 captions and hypotheses, 53 had other tokens than with CoreNLP, mostly file names.
+    """
     from nltk.tokenize import TreebankWordTokenizer
 
     rules = TreebankWordTokenizer()
@@ -65,6 +71,7 @@ def tokenize_without_java(texts: Sequence[str]) -> list[str]:
 
 
 def _without_punctuation(words: Iterable[str]) -> str:
+    """Join tokens with spaces; tokens that pycocoevalcap treats as punctuation are left out."""
     from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS
 
     dropped = set(PUNCTUATIONS)
@@ -73,14 +80,16 @@ def _without_punctuation(words: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Captions:
-    """By metric, the corpus's value with its interval, or the reason why there is none, and the value of each item.
-
-    `tokenizer` names what split the texts: `CoreNLP 3.4.1`, or `NLTK` where there is no Java.
-    """
+    """Values of several caption metrics."""
 
     corpus: dict[str, Metric]
+    """Corpus value of each metric with its interval, or the reason why it could not be computed."""
+
     items: dict[str, Sequence[float]]
+    """Values of the items by metric, for the metrics that could be computed."""
+
     tokenizer: str
+    """Tokeniser that was used: `CoreNLP 3.4.1`, or `NLTK` without Java."""
 
 
 def caption_scores(
@@ -90,11 +99,12 @@ def caption_scores(
     metrics: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
 ) -> Captions:
-    """Compute metrics of raw texts; default: those that are computed by default.
+    """Compute caption metrics from texts as they were written; by default the metrics of `default_metrics`.
 
-    `clusters` are resampled whole (clips), items where none are given; `names` are what messages call the items, which
-    otherwise are counted from 1. A metric that cannot be computed has a reason; the others stand. Raises UsageError for
-    no items, an item without references, or an unknown metric.
+    `clusters` are the units that intervals resample as a whole (clips), one per item; by default each item is one
+    cluster. `names` are the names of the items in messages; by default their numbers from 1. If a metric cannot be
+    computed, the result has a reason in its place, and the other metrics are still computed. Raises UsageError if there
+    are no items, if an item has no references, or for an unknown metric.
     """
     metrics = default_metrics() if metrics is None else metrics
     _check(candidates, references, metrics)
@@ -112,6 +122,7 @@ def caption_scores(
 
 
 def _check(candidates: Sequence[str], references: References, metrics: Sequence[str]) -> None:
+    """Raise UsageError if there are no items, if an item has no references, or for an unknown metric."""
     if not candidates:
         raise UsageError("caption metrics need items, found none")
     for number, each in enumerate(references, start=1):
@@ -122,7 +133,7 @@ def _check(candidates: Sequence[str], references: References, metrics: Sequence[
 
 
 def _computed(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, CaptionScore], dict[str, str]]:
-    """Scores by metric, and for those that cannot be computed the reason."""
+    """Return the scores of the computed metrics, and the reasons for the other ones, both by metric name."""
     found: dict[str, CaptionScore] = {}
     missing: dict[str, str] = {}
     for name in metrics:
@@ -130,15 +141,16 @@ def _computed(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, C
             found[name] = score_sentences(name, sentences)
         except MetricError as error:
             missing[name] = str(error)
-        except Exception as error:  # noqa: BLE001  a plug-in's code may raise anything: the others stand beside its reason
+        except Exception as error:  # noqa: BLE001  a plug-in may raise anything; other metrics are still computed
             missing[name] = f"raised {describe_error(error)}"
     return found, missing
 
 
 def _metric(score: CaptionScore, clusters: Sequence[Hashable]) -> Metric:
+    """Return the corpus value, with an interval if there are several clusters and the items' values differ."""
     value = Metric(score.corpus, n=len(score.items))
     alike = not np.ptp(np.asarray(score.items)).any()
-    if len(set(clusters)) == 1 or alike:  # one clip says nothing of others, nor do values that are all alike
+    if len(set(clusters)) == 1 or alike:  # no variance can be estimated
         return value
     _, low, high = clustered_interval(clusters, score.counts, score.statistic)
     return replace(value, low=float(low[0]), high=float(high[0]))

@@ -1,4 +1,4 @@
-"""Precision, recall and F1 from a confusion matrix, with intervals over clips."""
+"""Precision, recall and F1 from a confusion matrix, with intervals that resample clips."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,10 @@ from alm_bench.scoring.intervals import Array, clustered_interval, rate_interval
 
 
 def confusion(golds: Sequence[int], predictions: Sequence[int | None], labels: int) -> Array:
-    """One-hot confusion cells, shape (items, labels, labels + 1); the last column is "no label"."""
+    """Return a one-hot confusion matrix per item, shape (items, labels, labels + 1).
+
+    Axis 1 is the correct label and axis 2 the predicted one; its last column is "no label".
+    """
     cells = np.zeros((len(golds), labels, labels + 1))
     columns = [labels if prediction is None else prediction for prediction in predictions]
     cells[np.arange(len(golds)), list(golds), columns] = 1
@@ -18,14 +21,14 @@ def confusion(golds: Sequence[int], predictions: Sequence[int | None], labels: i
 
 
 def divide(part: Array, whole: Array) -> Array:
-    """Divide element by element; a ratio to 0 is 0."""
+    """Divide element by element; the result is 0 where the divisor is 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def figures(matrix: Array) -> Array:
-    """Accuracy, macro precision, recall, F1 and each label's recall.
+    """Compute accuracy, macro precision, macro recall, macro F1 and the recall of each label from confusion matrices.
 
-    From sums of shape (..., labels, labels + 1) to figures of shape (..., 4 + labels). An undefined ratio is 0, as in
+    `matrix` has shape (..., labels, labels + 1), the result (..., 4 + labels). An undefined ratio is 0, as in
     scikit-learn with zero_division=0.
     """
     labels = matrix.shape[-2]
@@ -39,9 +42,9 @@ def figures(matrix: Array) -> Array:
 
 
 def corpus(golds: Sequence[int], predictions: Sequence[int | None], recalls: Sequence[str]) -> Corpus:
-    """`accuracy`, macro `precision`, `recall`, `f1`, and the recall of label i under the name `recalls[i]`.
+    """Return the counts and the statistic of `accuracy`, macro `precision`, `recall` and `f1`, and each label's recall.
 
-    A prediction of None is wrong for every label.
+    `recalls[i]` is the name of the recall of label i. A prediction of None is wrong for every label.
     """
     cells = confusion(golds, predictions, len(recalls))
     return Corpus(("accuracy", "precision", "recall", "f1", *recalls), cells, figures)
@@ -50,7 +53,10 @@ def corpus(golds: Sequence[int], predictions: Sequence[int | None], recalls: Seq
 def classification_metrics(
     golds: Sequence[int], predictions: Sequence[int | None], clips: Sequence[str], recalls: Sequence[str]
 ) -> Metrics:
-    """The figures of `corpus`. Intervals resample clips."""
+    """Return the metrics of `corpus` with intervals, which resample clips.
+
+    A metric without items has a reason instead of a value.
+    """
     found = corpus(golds, predictions, recalls)
     if not golds:
         return {name: Metric.missing("no items") for name in found.names}

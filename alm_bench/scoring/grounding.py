@@ -1,4 +1,7 @@
-"""What is left of a model's score when its clips say nothing: paired with the clean run, item by item."""
+"""Effect of changed clips on a model's score, in comparison with clean clips, paired by item.
+
+The effect shows how much of the score depends on the audio.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,42 +21,61 @@ from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One part of the items: the score on clean and on changed clips, `drop` = clean - noise (noise - clean where lower
-    is better), `retention` = noise / clean, `changed` = the share of items that are answered otherwise.
-
-    `verdict` is None, with a reason, where a figure could not be had; "cannot tell" has a reason too. `score` names the
-    metric of an item. `baseline` is the best text-only baseline and its score, `chance` what a uniform guess earns.
-    """
+    """Effect of changed clips on one group of items."""
 
     clean: Metric
+    """Score on clean clips."""
+
     noise: Metric
+    """Score on changed clips, averaged over repeats."""
+
     drop: Metric
+    """`clean` - `noise`; `noise` - `clean` if a lower score is better."""
+
     retention: Metric
+    """`noise` / `clean`."""
+
     changed: Metric
+    """Share of items whose answer differs between clean and changed clips."""
+
     verdict: Verdict | None
+    """Verdict on grounding; None, with a reason, if it could not be given."""
+
     reason: str | None = None
+    """Reason why `verdict` is None or "cannot tell"."""
+
     score: str = "accuracy"
+    """Name of the items' metric."""
+
     baseline: tuple[str, float] | None = None
+    """Name and score of the best text-only baseline; None if no baseline is known for each item."""
+
     chance: float | None = None
+    """Expected score of a uniform guess; None if it is not known."""
 
 
 def missing(reason: str) -> Effect:
+    """Return an effect without values, for a given reason."""
     none = Metric.missing(reason)
     return Effect(none, none, none, none, none, None, reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An item on clean clips, and in every repeat on changed ones."""
+    """One item on clean clips and on changed clips."""
 
     clean: Scored
+    """The item in the clean run."""
+
     noisy: Sequence[Scored]
+    """The item in each repeat with changed clips."""
 
 
 def effects(task: Task, found: Sequence[Pair], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
-    """Return the effects over all items ("all"), and by the key of each grouping.
+    """Return the effects by grouping and key; the grouping "all" has one key "all" for all items.
 
-    `keeps_evidence`: whether the changed clips may still hold what the answer needs (see `verdicts.judge`).
+    `keeps_evidence` is True if the changed clips may still contain the information that the answer needs (see
+    `verdicts.judge`).
     """
     kept = [pair for pair in found if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
     if not kept:
@@ -72,7 +94,11 @@ def effects(task: Task, found: Sequence[Pair], keeps_evidence: bool = False) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """What each item earns, (items,) clean and on average over repeats, and what blind rows do. `bounded`: in 0..1."""
+    """Scores of the items on clean and changed clips, and of the text-only baselines.
+
+    All sequences have one entry per item; `noise` and `changed` are averages over repeats. `bounded` is True for scores
+    in 0..1.
+    """
 
     name: str
     pairs: Sequence[Pair]
@@ -85,6 +111,7 @@ class _Scores:
 
     @staticmethod
     def of(task: Task, kept: Sequence[Pair], keeps_evidence: bool) -> "_Scores":
+        """Compute the scores of some items. Raises MetricError if the main score cannot be computed."""
         name, clean = main_scores(task, [pair.clean for pair in kept])
         repeats = [main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
@@ -96,6 +123,7 @@ class _Scores:
         return _Scores(name, kept, clean, noise, changed, blind, bounded, keeps_evidence)
 
     def effect(self, places: Sequence[int]) -> Effect:
+        """Return the effect on the items at these indices."""
         rows = [self.pairs[place].clean for place in places]
         clean, noise, changed = ([values[p] for p in places] for values in (self.clean, self.noise, self.changed))
         where, each = clips(rows), weights(rows)
@@ -127,32 +155,36 @@ class _Scores:
         return replace(effect, verdict=verdict, reason=reason)
 
     def _worse_first(self, clean: Sequence[float], noise: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
-        """The scores in the order in which a second one that is better makes a positive difference."""
+        """Return both score lists in the order in which a drop is a positive difference (second minus first)."""
         return (noise, clean) if metric_spec(self.name).higher_is_better else (clean, noise)
 
     def _kept(self, retention: Metric) -> float | None:
-        """The lower end of what is kept; where lower is better, the clean score over the changed one's upper end."""
+        """Return the lower bound of the share of the clean score that remains; None without an interval.
+
+        If a lower score is better, the share is the clean score over the changed one, so the upper bound of `retention`
+        is inverted.
+        """
         if metric_spec(self.name).higher_is_better:
             return retention.low
         return 1 / retention.high if retention.high else None
 
 
 def picked_share(rows: Sequence[Scored]) -> Metric:
-    """Return the share of items with an option picked: of questions without a right one, this should be none."""
+    """Return the share of items with a selected option. For questions without a correct option, it should be 0."""
     return share([float(chosen_options(row) is not None) for row in rows], clips(rows), weights(rows))
 
 
 def _said(row: Scored) -> str | None:
-    """The answer: an option by its text, else what was read."""
+    """Return the answer of an item: the text of the selected options, else the parsed value."""
     if row.sample.choices:
         return chosen_options(row)
     return row.parsed.value if row.parsed is not None else None
 
 
 def _retention(clean: Sequence[float], noise: Sequence[float], where: Sequence[str], each: Sequence[float]) -> Metric:
-    """The share of the clean score that is kept, with a paired interval.
+    """Return the changed score divided by the clean score, with a paired interval.
 
-    A resample without any clean score has no share, and stands at the whole's.
+    A resample whose clean score is 0 counts with the ratio of all items.
     """
     if not sum(clean):
         return Metric.missing("the clean score is 0")

@@ -1,4 +1,7 @@
-"""95 % intervals: Wilson for independent items, a BCa bootstrap over clips where items share a clip."""
+"""95 % confidence intervals.
+
+Wilson's interval is used for independent items, and a BCa bootstrap over clips if items share clips.
+"""
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
@@ -11,14 +14,16 @@ import numpy.typing as npt
 from alm_bench.core.types import Metric
 
 Array = npt.NDArray[np.float64]
+"""Array of 64-bit floats."""
 
 CONFIDENCE = 0.95
+"""Confidence level of all intervals."""
 
 
 def wilson_interval(successes: float, n: int) -> Metric:
-    """A share of n independent items with Wilson's score interval (Wilson 1927), by scipy.
+    """Return `successes` / `n` with Wilson's score interval for independent items (Wilson 1927), computed by scipy.
 
-    `successes` is a count in 0..n. Without items there is no value.
+    `successes` is a count in 0..n. The value is missing if `n` is 0.
     """
     from scipy.stats import binomtest
 
@@ -35,17 +40,19 @@ def clustered_interval(
     draws: int = 1000,
     seed: int = 0,
 ) -> tuple[Array, Array, Array]:
-    """Value and BCa interval of a statistic of summed counts, resampling whole clusters (Field and Welsh 2007).
+    """Return a statistic of summed counts with its BCa interval, which resamples whole clusters (Field and Welsh 2007).
 
-    `counts` has shape (items, ...); `statistic` maps an array (..., *counts.shape[1:]) of sums to (..., k) figures.
-    Returns value, low and high, each of shape (k,). Items of one clip are drawn together, as their errors are.
+    `counts` has shape (items, ...). `statistic` maps sums of shape (..., *counts.shape[1:]) to values of shape (...,
+    k). `clusters` holds one cluster per item, its clip: items about one clip are resampled together, since their errors
+    are correlated. Returns value, lower bound and upper bound, each of shape (k,). With a single cluster, all three are
+    equal.
     """
     sums = sum_by_cluster(clusters, counts)
     total = sums.sum(axis=0)
     value = statistic(total)
-    if len(sums) == 1:  # one clip says nothing of others
+    if len(sums) == 1:  # one cluster gives no information on the variance between clusters
         return value, value, value
-    # Clusters of equal counts are drawn as one of that many chances: the same distribution, and mostly far fewer.
+    # Clusters with equal sums are drawn as one kind with their number as weight: the same distribution, but faster.
     kinds, sizes = np.unique(sums.reshape(len(sums), -1), axis=0, return_counts=True)
     shape = (len(kinds), *sums.shape[1:])
     bounds = _bounds if len(kinds) <= FEW_KINDS else _bounds.__wrapped__
@@ -54,8 +61,10 @@ def clustered_interval(
 
 
 FEW_KINDS = 64
-"""Kinds of clusters up to which intervals are remembered: of items that are right or wrong there are a handful, and
-many pairs of runs differ by as many of each."""
+"""Maximum number of distinct clusters (by their sums) for which intervals are cached.
+
+Items that are correct or wrong give few distinct clusters, and many pairs of runs have the same number of each.
+"""
 
 
 @lru_cache(maxsize=4096)
@@ -68,12 +77,16 @@ def _bounds(
     draws: int,
     seed: int,
 ) -> tuple[Array, Array]:
-    """Low and high of `clustered`, of the kinds of its clusters (`shape`), how many there are of each, and their sum;
-    arrays as bytes, so that equal ones are equal keys."""
+    """Compute the lower and upper bounds of `clustered_interval`, each of shape (k,).
+
+    `kinds_data` holds the sums of the distinct clusters (shape `shape`), `sizes_data` the number of clusters of each
+    kind, and `total_data` the sum over all clusters. Arrays are passed as bytes, so that equal arrays are equal cache
+    keys.
+    """
     kinds = np.frombuffer(kinds_data).reshape(shape)
     sizes, total = np.frombuffer(sizes_data, dtype=np.int64), np.frombuffer(total_data).reshape(shape[1:])
     value, clusters = statistic(total), int(sizes.sum())
-    generator, some = np.random.default_rng(seed), 50  # at a time: all together take more memory than the items
+    generator, some = np.random.default_rng(seed), 50  # draws at a time, to limit memory
     drawn = [
         np.tensordot(generator.multinomial(clusters, sizes / clusters, size=count).astype(np.float64), kinds, axes=1)
         for count in [some] * (draws // some) + [draws % some] * (draws % some > 0)
@@ -82,17 +95,17 @@ def _bounds(
     left_out = np.repeat(statistic(total - kinds), sizes, axis=0)
     bounds = [bca_interval(value[i], resampled[:, i], left_out[:, i]) for i in range(len(value))]
     low, high = np.array(bounds).T
-    low.flags.writeable = high.flags.writeable = False  # the same arrays are given again
+    low.flags.writeable = high.flags.writeable = False  # the cache returns the same arrays again
     return low, high
 
 
 def weighted_mean(sums: Array) -> Array:
-    """The mean of (..., 2) sums of values and weights."""
+    """Return the mean, shape (..., 1), from sums of weighted values and of weights, shape (..., 2)."""
     return sums[..., :1] / sums[..., 1:]
 
 
 def sum_by_cluster(clusters: Sequence[Hashable], counts: Array) -> Array:
-    """The counts of each cluster, in order of first appearance."""
+    """Return the summed counts of each cluster, shape (clusters, ...), in order of first appearance."""
     labels = {cluster: i for i, cluster in enumerate(dict.fromkeys(clusters))}
     member = np.fromiter((labels[cluster] for cluster in clusters), dtype=np.int64, count=len(clusters))
     sums = np.zeros((len(labels), *counts.shape[1:]))
@@ -101,9 +114,11 @@ def sum_by_cluster(clusters: Sequence[Hashable], counts: Array) -> Array:
 
 
 def bca_interval(value: float, resampled: Array, left_out: Array) -> tuple[float, float]:
-    """The bias-corrected and accelerated interval (Efron 1987) from bootstrap and leave-one-out values, both flat.
+    """Return the bias-corrected and accelerated interval (Efron 1987) of a value.
 
-    Where every resample is alike, or none lies on one side of the value, there is nothing to correct: plain quantiles.
+    `resampled` holds the bootstrap values and `left_out` the leave-one-out values, both of shape (n,). Plain quantiles
+    are returned if all leave-one-out values are equal, or if all resampled values are on one side of the value, since
+    no correction can be computed then.
     """
     tails = [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]
     below = float(np.mean(resampled < value) + np.mean(resampled <= value)) / 2
@@ -119,9 +134,10 @@ def bca_interval(value: float, resampled: Array, left_out: Array) -> tuple[float
 
 
 def share(successes: Sequence[float], clusters: Sequence[Any], weights: Sequence[float] | None = None) -> Metric:
-    """A mean of values in 0..1: Wilson where they are 0 and 1 and each has its own cluster, else over clusters.
+    """Return the weighted mean of values in 0..1, with its interval.
 
-    `weights` say what each counts, alike where none are given.
+    Wilson's interval is used if all values are 0 or 1 and each item has its own cluster, else a bootstrap over
+    clusters. Without `weights`, all items have the same weight.
     """
     n = len(successes)
     values, counts = np.asarray(successes, dtype=np.float64), np.ones(n) if weights is None else np.asarray(weights)
@@ -134,7 +150,10 @@ def share(successes: Sequence[float], clusters: Sequence[Any], weights: Sequence
 
 
 def mean_interval(values: Sequence[float], clusters: Sequence[Any], weights: Sequence[float] | None = None) -> Metric:
-    """A mean of values without bounds (CIDEr), over clusters; values that are all alike tell no interval."""
+    """Return the weighted mean of unbounded values such as CIDEr, with a bootstrap interval over clusters.
+
+    There is no interval if there is one cluster or if all values are equal.
+    """
     scores, counts = (
         np.asarray(values, dtype=np.float64),
         np.ones(len(values)) if weights is None else np.asarray(weights),
@@ -147,9 +166,10 @@ def mean_interval(values: Sequence[float], clusters: Sequence[Any], weights: Seq
 
 
 def rate_interval(value: float, low: float, high: float, n: int, clusters: int) -> Metric:
-    """A rate with its bootstrap interval; at 0 and 1, where every resample is the same, Wilson's over the clusters.
+    """Return a rate with its bootstrap interval, and with Wilson's interval over the clusters if the rate is 0 or 1.
 
-    A single cluster says nothing of others: elsewhere than at 0 and 1 it has no interval.
+    At 0 and 1 all resamples are equal, so a bootstrap would have no width. Between 0 and 1, a single cluster gives no
+    interval.
     """
     if value in (0.0, 1.0):
         edge = wilson_interval(value * clusters, clusters)

@@ -1,4 +1,4 @@
-"""Java programs as subprocesses, bounded in memory and time; what goes wrong is one line."""
+"""Subprocesses of Java with limits on memory and time, and one-line error messages."""
 
 import functools
 import os
@@ -11,20 +11,20 @@ from pathlib import Path
 from alm_bench.core.errors import MetricError
 
 OPENED = "java.lang java.util java.math java.text java.net java.util.concurrent java.nio sun.nio.ch java.io"
-"""Packages of java.base that SPICE's cache reflects into; Java 9 and newer keep them closed unless told."""
+"""Packages of java.base that SPICE's cache accesses by reflection. Java 9 and newer deny it without flags."""
 
 
 _WARNING = "Error: Could not cache item"
-"""SPICE says so of a text longer than its cache takes, and goes on."""
+"""Message of SPICE for a text that is too long for its cache. It is no error: SPICE continues."""
 
 
 def allowed_seconds(texts: int) -> float:
-    """Return what a Java program may take: a minute to start, and a quarter of a second more for each text."""
+    """Return the time limit of a Java program in seconds: 60 to start, and 0.25 for each text."""
     return 60.0 + texts / 4
 
 
 def find_java() -> str:
-    """The `java` of JAVA_HOME, else of the PATH. Raises MetricError."""
+    """Return the path of `java`: in JAVA_HOME if it is set, else on the PATH. Raises MetricError if there is none."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
     if found is None:
@@ -35,7 +35,10 @@ def find_java() -> str:
 
 @functools.cache
 def java_version(program: str) -> int:
-    """Its major version (8, 17, ...). Raises MetricError for a program that does not say."""
+    """Return the major version of a Java program (8, 17, ...).
+
+    Raises MetricError if it does not start or does not print a version.
+    """
     try:
         said = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -47,7 +50,10 @@ def java_version(program: str) -> int:
 
 
 def open_package_flags(program: str) -> list[str]:
-    """The flags that open the packages which SPICE reflects into; Java 8 has none of them closed, nor the flag."""
+    """Return the flags that give SPICE access to the packages in `OPENED`.
+
+    The list is empty for Java 8, which does not deny access and does not know the flag.
+    """
     if java_version(program) < 9:
         return []
     return [
@@ -56,9 +62,10 @@ def open_package_flags(program: str) -> list[str]:
 
 
 def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, seconds: float = 600) -> str:
-    """Standard output of `java ARGUMENTS`, in UTF-8 both ways.
+    """Run `java` with these arguments and return its standard output; input and output are UTF-8.
 
-    Raises MetricError when it does not start, does not end in time, or ends with another status than 0.
+    `megabytes` limits the heap and `seconds` the time. Raises MetricError if Java does not start, does not end in time,
+    or ends with a status other than 0.
     """
     program = find_java()
     command = [program, f"-Xmx{megabytes}M", "-Dfile.encoding=UTF-8", "-Djava.awt.headless=true", *arguments]
@@ -81,7 +88,7 @@ def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, second
 
 
 def package_folder(part: str) -> Path:
-    """A folder of pycocoevalcap, which carries the jars."""
+    """Return a folder of the installed package pycocoevalcap, which contains the jars."""
     import pycocoevalcap
 
     return Path(next(iter(pycocoevalcap.__path__))) / part

@@ -1,4 +1,4 @@
-"""What each item earns by the score that blind rows, leads and ablations are about."""
+"""Main score of each item, which text-only baselines, margins and ablations refer to."""
 
 from collections.abc import Sequence
 
@@ -9,13 +9,15 @@ _UNREAD = Parsed("empty", "empty")
 
 
 def has_main_score(task: Task, sample: Sample) -> bool:
-    """Whether the score is of an item at all, answered or not: in a task of yes/no and open questions, of the former
-    alone."""
+    """Return True if an item has the task's main score, even if the model did not answer it.
+
+    In a task of yes/no and open questions, only yes/no questions have it.
+    """
     return isinstance(task, ScoresItems) or main_score_name(task) in task.grade(sample, "", _UNREAD)
 
 
 def main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
-    """The score's name and each row's. Raises MetricError where `item_scores` does."""
+    """Return the name of the main score and its value for each row. Raises MetricError if `item_scores` does."""
     if isinstance(task, ScoresItems):
         name, values = task.item_scores(rows)
         return name, [float(value) for value in values]
@@ -24,12 +26,15 @@ def main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
 
 
 def score_item(task: Task, name: str, row: Scored) -> float:
-    """Return an item's value of a metric. A failed call has that of no answer, which is not 0 for an error rate."""
+    """Return an item's value of a metric.
+
+    A failed call gets the value of an empty answer, which is not 0 for an error rate.
+    """
     if name in row.scores or metric_spec(name).higher_is_better:
         return row.scores.get(name, 0.0)
     return float(task.grade(row.sample, "", _UNREAD).get(name, 0.0))
 
 
 def main_score_name(task: Task) -> str:
-    """Return the metric that single items are compared by: accuracy where the task has it, else its first metric."""
+    """Return the metric that items are compared by: accuracy if the task has it, else its first metric."""
     return "accuracy" if "accuracy" in task.card.metrics else task.card.metrics[0]

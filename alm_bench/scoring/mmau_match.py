@@ -1,4 +1,4 @@
-"""The official MMAU scorer's rule: a comparison of bags of words."""
+"""Rule of the official MMAU scorer, which compares sets of words."""
 
 import re
 from collections.abc import Sequence
@@ -7,14 +7,16 @@ _WORD = re.compile(r"\b\w+\b")
 
 
 def _tokens(text: str) -> set[str]:
+    """Return the set of lower-case words in a text."""
     return set(_WORD.findall(text.lower()))
 
 
 def official_correct(prediction: str, gold: str, choices: Sequence[str]) -> bool:
-    """Whether the official evaluation script counts `prediction` as right.
+    """Return True if the official evaluation script counts `prediction` as correct.
 
-    Right if it is not empty, holds every word of the gold, and holds no word that only other options have. Options with
-    the gold's own set of words are no others. The gold need not be among the options (Sakshi113/MMAU, evaluation.py).
+    A prediction is correct if it is not empty, contains every word of `gold`, and contains no word of another option
+    that `gold` does not have. An option with the same set of words as `gold` is not another option. `gold` may be
+    missing from `choices` (Sakshi113/MMAU, evaluation.py).
     """
     answer = _tokens(gold)
     said = _tokens(prediction)

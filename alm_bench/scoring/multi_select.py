@@ -1,4 +1,4 @@
-"""Questions with several right options: exact-set accuracy, and precision, recall and F1 of single options."""
+"""Metrics of questions with several correct options: exact-set accuracy, and precision, recall and F1 over options."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,28 +16,32 @@ from alm_bench.scoring.intervals import Array, clustered_interval, rate_interval
 from alm_bench.scoring.multiple_choice import choice_metrics, clips, fold_choice, same_option_set, weights
 
 ALL, SET = "all options", "most frequent set of letters"
+"""Names of two text-only baselines, in addition to the baselines in `alm_bench.scoring.blind`."""
+
 OPTION_METRICS = ("option_precision", "option_recall", "option_f1")
+"""Names of the metrics over single options."""
 
 
 def grade_set(sample: Sample, parsed: Parsed) -> dict[str, float]:
-    """Give `accuracy` 1 where exactly the right options are selected, else 0; nothing where answers are withheld."""
+    """Return `accuracy`: 1 if exactly the correct options are selected, else 0. Empty if answers are withheld."""
     if sample.targets is None:
         return {}
     return {"accuracy": float(same_option_set(sample, parsed.indices or ()))}
 
 
 def multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
-    """Compute what multiple choice has, its `accuracy` being that of the exact set, and the figures of single options.
+    """Compute the metrics of multiple choice, with `accuracy` of the exact set, and the metrics over single options.
 
-    `option_precision`: the share of selected options that are right; `option_recall`: the share of right options that
-    are selected; `option_f1`: their harmonic mean (micro F1). Every option of every item is a decision; an item without
-    an answer selects none.
+    `option_precision` is the share of selected options that are correct, `option_recall` the share of correct options
+    that are selected, and `option_f1` their harmonic mean (micro F1). Every option of every item is one decision; an
+    item without an answer selects none.
     """
     kept = with_reference(rows)
     return {**choice_metrics(rows), **(_option_metrics(kept) if kept else {})}
 
 
 def _option_metrics(rows: Sequence[Scored]) -> Metrics:
+    """Return the metrics over single options, with intervals that resample clips."""
     found, clusters = corpus(rows), clips(rows)
     value, low, high = clustered_interval(clusters, found.counts, found.statistic)
     distinct = len(set(clusters))
@@ -48,7 +52,11 @@ def _option_metrics(rows: Sequence[Scored]) -> Metrics:
 
 
 def corpus(rows: Sequence[Scored]) -> Corpus:
-    """Counts of right, selected and right-and-selected options per item, for intervals of the figures' differences."""
+    """Return the counts of each item and the statistic that computes `OPTION_METRICS` from their sums.
+
+    The counts are the numbers of correct, selected, and both correct and selected options. They serve for intervals of
+    the metrics and of their differences. Raises ValueError without rows.
+    """
     if not rows:
         raise ValueError("no items")
     counts = np.array([_option_counts(row) for row in rows], dtype=np.float64)
@@ -56,30 +64,35 @@ def corpus(rows: Sequence[Scored]) -> Corpus:
 
 
 def _option_counts(row: Scored) -> tuple[int, int, int]:
-    """Count right options, selected options and those that are both; duplicates among the options count once."""
+    """Count the correct options, the selected options and the options that are both; duplicate options count once."""
     right, selected = _texts(row.sample, row.sample.targets), _texts(row.sample, _selected(row))
     return len(right), len(selected), len(right & selected)
 
 
 def _texts(sample: Sample, indices: Sequence[int] | None) -> set[str]:
+    """Return the normalised texts of the options at these indices."""
     return {fold_choice(sample, index) for index in indices or ()}
 
 
 def _selected(row: Scored) -> tuple[int, ...]:
+    """Return the indices of the selected options, empty without an answer."""
     return (row.parsed.indices or ()) if row.parsed is not None else ()
 
 
 def _precision_recall_f1(sums: Array) -> Array:
-    """Map sums of shape (..., 3) to figures of shape (..., 3); an undefined ratio is 0."""
+    """Compute precision, recall and F1, shape (..., 3), from sums of shape (..., 3); an undefined ratio is 0.
+
+    The sums are the numbers of correct, selected, and both correct and selected options.
+    """
     right, selected, both = np.moveaxis(sums, -1, 0)
     return np.stack([divide(both, selected), divide(both, right), divide(2 * both, right + selected)], axis=-1)
 
 
 def multi_select_baselines(rows: Sequence[Scored]) -> Values:
-    """Compute the expected exact-set score of text-only baselines on each row.
+    """Return the expected exact-set accuracy of each text-only baseline on each row.
 
-    A uniform guess draws one of the non-empty sets of options. The most frequent set knows the right answers, as the
-    most frequent letter of single-answer questions does.
+    The uniform guess selects one of the non-empty sets of options. The most frequent set of letters is computed from
+    the correct answers of these rows, like the most frequent letter of questions with one correct option.
     """
     if not rows:
         return {}
@@ -97,10 +110,10 @@ def multi_select_baselines(rows: Sequence[Scored]) -> Values:
 
 
 def option_table(rows: Sequence[Scored]) -> list[Mapping[str, Any]] | None:
-    """Describe each option of the usual number: how often it is right and selected, its precision, recall and F1.
+    """Return one table row per option: how often it is correct and selected, and its precision, recall and F1.
 
-    Options are named by their text where all questions have the same list, else by letter. None where no question has
-    several right options.
+    Only questions with the most common number of options are counted. Options are named by their texts if all questions
+    have the same list, else by letters. Returns None if no question has several correct options.
     """
     kept = [row for row in with_reference(rows) if row.sample.targets is not None]
     if not kept:
@@ -113,6 +126,7 @@ def option_table(rows: Sequence[Scored]) -> list[Mapping[str, Any]] | None:
 
 
 def _option_row(name: str, index: int, rows: Sequence[Scored]) -> dict[str, Any]:
+    """Return the table row of the option at one index."""
     right = [index in (row.sample.targets or ()) for row in rows]
     selected = [index in _selected(row) for row in rows]
     both = sum(a and b for a, b in zip(right, selected, strict=True))

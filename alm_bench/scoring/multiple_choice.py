@@ -1,4 +1,4 @@
-"""Scores of multiple-choice rows: accuracy, answered rate, breakdowns, and what belongs beside accuracy."""
+"""Metrics of multiple choice: accuracy, answered rate, companion metrics of accuracy, and breakdowns by group."""
 
 import math
 import unicodedata
@@ -10,13 +10,13 @@ from alm_bench.core.types import Metric, Metrics, Sample, Scored
 from alm_bench.scoring.intervals import share
 
 LIKELIHOOD_METRICS = ("text_ll", "text_ll_per_token", "letter_ll", "letter_ll_per_token")
-"""Accuracy by the log-likelihood of the options' texts or letters, summed or per token (scoring/likelihood.py)."""
+"""Names of the accuracies by log-likelihood of the options' texts or letters, summed or per token."""
 
 
 def same_option(sample: Sample, index: int | None) -> bool:
-    """Tell whether option `index` is the right one or a duplicate of it: two options with one text are one answer.
+    """Return True if the option at `index` is correct; a duplicate of the correct option is correct, too.
 
-    Where several options are right, a single one is right only if they all have its text.
+    If several options are correct, a single one is correct only if all of them have its text.
     """
     if index is None:
         return False
@@ -26,60 +26,70 @@ def same_option(sample: Sample, index: int | None) -> bool:
 
 
 def same_option_set(sample: Sample, indices: Iterable[int]) -> bool:
-    """Tell whether `indices` are exactly the right options of a question that may have several."""
+    """Return True if `indices` are exactly the correct options of a question that may have several."""
     right = {fold_choice(sample, index) for index in sample.targets or ()}
     return bool(right) and {fold_choice(sample, index) for index in indices} == right
 
 
 def fold_choice(sample: Sample, index: int) -> str:
-    """What twins have in common."""
+    """Return the normalised text of an option, which is equal for duplicate options."""
     return unicodedata.normalize("NFKC", sample.choices[index]).casefold().strip()
 
 
 def counted_rows(rows: Sequence[Scored]) -> list[Scored]:
-    """Our denominator: every item that is not skipped, failures included."""
+    """Return the rows of the denominator: every item that is not skipped, including failed calls."""
     return [row for row in rows if row.status != "skipped"]
 
 
 def clips(rows: Sequence[Scored]) -> list[str]:
-    """The cluster of each row: its clip, or its question where the task names none."""
+    """Return the cluster of each row for resampling: its clip, or its question if the task names no clip."""
     return [row.sample.groups.get("clip", row.sample.question) for row in rows]
 
 
 def weights(rows: Sequence[Scored]) -> list[float]:
-    """What each row counts: a question counts once, however many of its arrangements are among the rows."""
+    """Return one weight per row: 1 divided by the number of rows that ask the same question in another option order.
+
+    Every question then has a total weight of 1.
+    """
     return question_weights([row.sample.question for row in rows])
 
 
 def question_weights(questions: Sequence[str]) -> list[float]:
-    """`weights` of items by the question that each is an arrangement of."""
+    """Return one weight per item, from the question that each item asks: 1 divided by the number of its items."""
     arrangements = Counter(questions)
     return [1 / arrangements[question] for question in questions]
 
 
 def mean_score(rows: Sequence[Scored], name: str) -> Metric:
-    """Share of rows that score on `name`; a row without that score (a failed call) counts as 0."""
+    """Return the mean of the score `name` over all rows; a row without it (a failed call) counts as 0."""
     return mean(rows, [row.scores.get(name, 0.0) for row in rows])
 
 
 def counts(name: str, rows: Sequence[Scored]) -> bool:
-    """Whether a score is of an item at all, told by the item in several runs: in a task of yes/no and open questions
-    none has both kinds of scores. A call that failed in every run has none, and counts for any."""
+    """Return True if an item has the score `name`, judged by the rows of the same item in several runs.
+
+    In a task of yes/no and open questions, no item has both kinds of scores. An item whose call failed in every run has
+    no scores, and True is returned for every name.
+    """
     graded = [row.scores for row in rows if row.scores]
     return not graded or any(name in scores for scores in graded)
 
 
 def mean(rows: Sequence[Scored], values: Sequence[float]) -> Metric:
-    """The mean of one value (0 to 1) a row, questions weighing alike, with its interval."""
+    """Return the mean of one value in 0..1 per row, with its interval; every question has the same weight."""
     return share(values, clips(rows), weights(rows))
 
 
 def answered(rows: Sequence[Scored]) -> Metric:
+    """Return the share of rows with an answer that could be parsed."""
     return mean(rows, [float(row.status == "ok") for row in rows])
 
 
 def choice_metrics(rows: Sequence[Scored]) -> Metrics:
-    """`accuracy` and `answered` over the counted rows, and what stands beside them; withheld answers are said."""
+    """Return `accuracy`, `answered` and the companion metrics over all rows that are not skipped.
+
+    If all answers are withheld, `accuracy` is missing with that reason, and there are no companion metrics.
+    """
     kept = counted_rows(rows)
     if kept and not any(row.sample.has_reference for row in kept):
         return {"accuracy": Metric.missing("answers are withheld"), "answered": answered(kept)}
@@ -87,12 +97,13 @@ def choice_metrics(rows: Sequence[Scored]) -> Metrics:
 
 
 def companion_metrics(rows: Sequence[Scored]) -> Metrics:
-    """The figures without which an accuracy tells little; those that the rows give no ground for are left out.
+    """Return the metrics that help to interpret accuracy, as far as these rows allow.
 
-    `accuracy_imputed`: an item without an answer counts as a uniform guess (accuracy counts it as wrong: the two are
-    bounds). `accuracy_not_text_solvable`: accuracy on the items that the text-only solver gets wrong.
-    `LIKELIHOOD_METRICS`: accuracy of the likeliest options. `circular_accuracy`, `consistency`: of questions with
-    several option orders, see `arrangements`.
+    - `accuracy_imputed`: an item without an answer counts as a uniform guess. Plain accuracy counts it as wrong; the
+      two are bounds.
+    - `accuracy_not_text_solvable`: accuracy on the items that the text-only solver gets wrong.
+    - `LIKELIHOOD_METRICS`: accuracy of the most likely options.
+    - `circular_accuracy`, `consistency`: agreement over several option orders of a question.
     """
     found = {"accuracy_imputed": mean(rows, [_filled(row) for row in rows])}
     if (name := text_solver(rows)) is not None:
@@ -105,41 +116,54 @@ def companion_metrics(rows: Sequence[Scored]) -> Metrics:
 
 
 def chance(sample: Sample) -> float:
-    """Give the expected score of a uniform guess over the options, or over their non-empty sets where several may be
-    right."""
+    """Return the expected accuracy of a uniform guess over the options.
+
+    If several options may be correct, the guess is uniform over the non-empty sets of options.
+    """
     if sample.targets is not None:
         return _sets(sample) / ((1 << len(sample.choices)) - 1)
     return sum(same_option(sample, place) for place in range(len(sample.choices))) / len(sample.choices)
 
 
 def _sets(sample: Sample) -> int:
-    """Count the sets of options that are right: of duplicates any may stand for all."""
+    """Return the number of option sets that are correct.
+
+    A correct option may be represented by any non-empty set of its duplicates.
+    """
     copies = Counter(fold_choice(sample, index) for index in range(len(sample.choices)))
     right = {fold_choice(sample, index) for index in sample.targets or ()}
     return math.prod((1 << copies[text]) - 1 for text in right)
 
 
 def _filled(row: Scored) -> float:
+    """Return the accuracy of a row, or the accuracy of a uniform guess if the row has no answer."""
     return row.scores.get("accuracy", 0.0) if row.status == "ok" or not row.sample.choices else chance(row.sample)
 
 
 def predictors(rows: Sequence[Scored]) -> list[str]:
-    """Names of the blind predictions that every row carries: of a part of the items, a row of a table says nothing."""
+    """Return the names of the text-only baselines that have a stored prediction for every row.
+
+    Baselines with predictions for a part of the rows are left out, since they would not be comparable.
+    """
     return [name for name in (rows[0].blind if rows else ()) if all(name in row.blind for row in rows)]
 
 
 def text_solver(rows: Sequence[Scored]) -> str | None:
-    """Return the text-only solver: the first that the items prefer and that all of them have a prediction of."""
+    """Return the name of the text-only solver; None without one.
+
+    It is the first in the items' order of preference that has a prediction for every row.
+    """
     names = predictors(rows)
     return next((name for name in (rows[0].text_solvers if rows else ()) if name in names), None)
 
 
 def arrangements(rows: Sequence[Scored]) -> Metrics:
-    """Of questions shown in several orders of their options, all of which are among the rows; none without such.
+    """Return the metrics of questions that are asked in several option orders; empty without such questions.
 
-    `circular_accuracy`: the share that is answered right in every order. `consistency`: the share of pairs of orders of
-    one question in which the same option (by its text) is chosen; where none is chosen, nothing agrees (the consistency
-    rate of arXiv 2503.00137).
+    Only questions with all their orders among the rows are counted. `circular_accuracy` is the share of questions that
+    are answered correctly in every order. `consistency` is the share of pairs of orders of one question in which the
+    same option (by its text) is selected; a pair without a selected option does not agree (the consistency rate of
+    arXiv 2503.00137).
     """
     shown: dict[str, list[Scored]] = {}
     for row in rows:
@@ -154,17 +178,22 @@ def arrangements(rows: Sequence[Scored]) -> Metrics:
 
 
 def _arrangements_of(row: Scored) -> int:
+    """Return the number of option orders in which the question of a row is asked."""
     return 1 if row.sample.arranged is None else row.sample.arranged.count
 
 
 def _agreement(rows: Sequence[Scored]) -> float:
+    """Return the share of pairs of rows in which the same option is selected."""
     said = [chosen_options(row) for row in rows]
     pairs = list(combinations(said, 2))
     return sum(one is not None and one == other for one, other in pairs) / len(pairs)
 
 
 def chosen_options(row: Scored) -> str | None:
-    """Give the text of the option that was chosen, or of all that were, the same for duplicates."""
+    """Return the normalised texts of the selected options, sorted and separated by line breaks.
+
+    Duplicate options give the same text. Returns None if no option is selected.
+    """
     if row.parsed is None or not row.parsed.selects:
         return None
     indices = row.parsed.indices or ()
@@ -176,13 +205,13 @@ def chosen_options(row: Scored) -> str | None:
 def by_group(
     rows: Sequence[Scored], groupings: Iterable[str], metrics: Callable[[Sequence[Scored]], Metrics]
 ) -> dict[str, dict[str, Metrics]]:
-    """`metrics` of each key of each grouping, keys sorted."""
+    """Return the result of `metrics` by grouping and key, with sorted keys."""
     parts = split(rows, groupings)
     return {grouping: {key: metrics(part) for key, part in keys.items()} for grouping, keys in parts.items()}
 
 
 def split(rows: Sequence[Scored], groupings: Iterable[str]) -> dict[str, dict[str, list[Scored]]]:
-    """The rows of each key of each grouping, keys sorted."""
+    """Return the rows by grouping and key, with sorted keys."""
     table: dict[str, dict[str, list[Scored]]] = {}
     for grouping in groupings:
         parts: dict[str, list[Scored]] = {}

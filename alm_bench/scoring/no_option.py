@@ -1,4 +1,4 @@
-"""Outputs that select no option, by reason (instruction following: arXiv 2503.08540, appendix H)."""
+"""Outputs that select no option, counted by reason (instruction following: arXiv 2503.08540, appendix H)."""
 
 import re
 from collections import Counter
@@ -9,27 +9,30 @@ from alm_bench.core.types import Metric, Parsed, Sample, Scored
 from alm_bench.scoring.multiple_choice import counted_rows, fold_choice, mean
 
 OFF_LIST, SYMBOLS, EXTRA = "off_list", "option_with_symbols", "extra_characters"
-"""Reasons of outputs that the parser reads as no option, refusal or ambiguity."""
+"""Reasons for outputs with the parse status `unparsed`."""
 
 _SIGNS = re.compile(r"[\W_]+")
 SHORTEST = 3
-"""Characters of an option from which it is looked for inside a longer word."""
+"""Minimum length in characters of an option that is searched within longer words."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoOption:
-    """The share of outputs that select no option, and how many do for each reason, most frequent first.
+    """Outputs that select no option."""
 
-    Reasons: `off_list` (not among the options), `option_with_symbols` (an option once signs are dropped),
+    share: Metric
+    """Share of outputs that select no option."""
+
+    reasons: Mapping[str, int]
+    """Number of such outputs by reason, most frequent first.
+
+    Reasons: `off_list` (not among the options), `option_with_symbols` (an option after removal of symbols),
     `extra_characters` (an option with other characters attached), `truncated`, `refused`, `ambiguous`, `empty`.
     """
 
-    share: Metric
-    reasons: Mapping[str, int]
-
 
 def no_option_outputs(rows: Sequence[Scored]) -> NoOption | None:
-    """Count the outputs that select no option. None where no text was written; failed calls are no outputs."""
+    """Count the outputs that select no option. Failed calls are not outputs. Returns None if no text was generated."""
     written = [
         (row, row.text, row.parsed) for row in counted_rows(rows) if row.text is not None and row.parsed is not None
     ]
@@ -41,13 +44,13 @@ def no_option_outputs(rows: Sequence[Scored]) -> NoOption | None:
 
 
 def no_option_reason(sample: Sample, text: str, parsed: Parsed) -> str:
-    """Name the reason why a text selects none of a question's options."""
+    """Return the reason why a text selects none of the options of a question."""
     if parsed.status != "unparsed":
         return parsed.status
     options = [fold_choice(sample, index) for index in range(len(sample.choices))]
     said = text.casefold().strip()
     bare = _SIGNS.sub("", said)
-    # An option made of signs alone would be found in every text.
+    # Options of symbols alone are left out: as empty strings, they would occur in every text.
     named = {without for option in options if (without := _SIGNS.sub("", option))}
     letters = {chr(ord("a") + index) for index in range(len(options))}
     if bare in named | letters:
@@ -58,7 +61,7 @@ def no_option_reason(sample: Sample, text: str, parsed: Parsed) -> str:
 
 
 def _attached(text: str, option: str) -> bool:
-    """Tell whether a text of about the option's length holds it as a part of a longer word."""
+    """Return True if a text contains an option within a longer word, and is not much longer than the option."""
     if len(option) < SHORTEST or len(text) > 2 * len(option) + 20:
         return False
     start = text.find(option)

@@ -1,6 +1,7 @@
-"""How other programs read the same answers: their rules, written from their descriptions, for comparison with ours.
+"""Rules of other programs for parsing the same answers, for comparison with the rules of this package.
 
-Each gives what an item earns, 0 to 1; a rule that guesses earns its expectation. None leaves an item out.
+The rules are written from the programs' descriptions. Each rule gives a score in 0..1 per item. A rule that guesses
+gives its expected score. None excludes the item.
 """
 
 import re
@@ -15,55 +16,76 @@ from alm_bench.scoring.mmau_match import official_correct
 from alm_bench.scoring.multiple_choice import same_option
 
 REFUSAL = "I cannot determine the answer"
+"""Text of the refusals in the comparison."""
 
 Earned = list[float | None]
+"""Score of each item; None for an item that the rule excludes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One item: the question, with its options and gold, the model's raw text, and further tags that hold answers."""
+    """One item with the model's text."""
 
     sample: Sample
+    """Item with its options and its correct answer."""
+
     text: str
+    """Text as the model wrote it."""
+
     answer_tags: tuple[str, ...] = ()
+    """Names of further answer tags."""
 
     @property
     def choices(self) -> Sequence[str]:
+        """Texts of the options."""
         return self.sample.choices
 
     def right(self, place: int | None) -> bool:
+        """Return True if `place` is the index of the correct option."""
         known = place is not None and 0 <= place < len(self.choices)
         return known and same_option(self.sample, place)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`name` is whose, `says` what it does."""
+    """A program's rule for parsing and scoring answers."""
 
     name: str
+    """Name of the program."""
+
     says: str
+    """Description of the rule."""
+
     earns: Callable[[Sequence[Answer]], Earned]
+    """Function that returns the score of each answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A rule's accuracy on the outputs, and what it would give if all of them were empty, or refusals."""
+    """Accuracy by one rule."""
 
     rule: Rule
+    """The rule."""
+
     accuracy: Metric
+    """Accuracy on the model's texts."""
+
     empty: Metric
+    """Accuracy if all texts were empty."""
+
     refused: Metric
+    """Accuracy if all texts were refusals."""
 
 
 def matrix(answers: Sequence[Answer]) -> list[Row]:
-    """Every rule on the same outputs."""
+    """Return the accuracy of the same answers by every rule."""
     silent = [replace(answer, text="") for answer in answers]
     refusing = [replace(answer, text=REFUSAL) for answer in answers]
     return [Row(rule, *(_share(rule.earns(part)) for part in (answers, silent, refusing))) for rule in RULES]
 
 
 def _share(earned: Earned) -> Metric:
-    """An expectation over guesses has no interval of a count."""
+    """Return the mean score, without an interval if any item has an expected score of a guess."""
     kept = [value for value in earned if value is not None]
     if kept and any(0 < value < 1 for value in kept):
         return Metric(sum(kept) / len(kept), n=len(kept))
@@ -71,22 +93,27 @@ def _share(earned: Earned) -> Metric:
 
 
 def _each(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Earned]:
+    """Return a rule that scores every answer by itself."""
     return lambda answers: [earns(answer) for answer in answers]
 
 
 def _picks(picks: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]], Earned]:
+    """Return a rule that scores every answer by the option which `picks` selects."""
     return _each(lambda answer: float(answer.right(picks(answer))))
 
 
 def _ours(answer: Answer) -> int | None:
+    """Select the option by `parse_choice`."""
     return parse_choice(answer.text, answer.choices, answer.answer_tags).index
 
 
 def _official(answer: Answer) -> float:
+    """Score an answer by the official MMAU rule."""
     return float(official_correct(answer.text, answer.sample.gold or "", answer.choices))
 
 
 def _before_bracket(answer: Answer) -> int:
+    """Select the option whose letter is the text before the first closing bracket."""
     said = answer.text.split(")")[0].strip().upper()
     return ascii_uppercase.find(said) if len(said) == 1 else -1
 
@@ -95,6 +122,7 @@ _STATED = re.compile(r"ANSWER\s*:\s*([A-Z])", re.IGNORECASE)
 
 
 def _evalscope(answer: Answer) -> int:
+    """Select the letter after "ANSWER:", else a single capital letter, else option A."""
     if match := _STATED.search(answer.text):
         return ascii_uppercase.index(match[1].upper())
     letters = ascii_uppercase[: len(answer.choices)]
@@ -103,7 +131,10 @@ def _evalscope(answer: Answer) -> int:
 
 
 def _template(answer: Answer) -> tuple[str, list[int]]:
-    """The stripped text, and the options whose capital stands in it: in brackets, else before a blank or a point."""
+    """Return the stripped text, and the options whose capital letter occurs in it.
+
+    The letter must be in brackets, else before a space, else before a full stop; the first form that occurs is used.
+    """
     said = f" {answer.text.strip(',.!?;:')} "
     letters = ascii_uppercase[: len(answer.choices)]
     for form in ("({})", "{} ", "{}."):
@@ -113,16 +144,22 @@ def _template(answer: Answer) -> tuple[str, list[int]]:
 
 
 def _guess(answer: Answer) -> float:
-    """What a letter drawn at random is worth."""
+    """Return the expected score of a random letter."""
     return sum(answer.right(place) for place in range(len(answer.choices))) / len(answer.choices)
 
 
 def _lmms_mmau(answer: Answer) -> float:
+    """Score the first letter that `_template` returns, or a random guess."""
     _, found = _template(answer)
     return float(answer.right(found[0])) if found else _guess(answer)
 
 
 def _lmms_mmar(answer: Answer) -> float:
+    """Score the last letter that `_template` returns.
+
+    Without such a letter, the option whose text occurs last is scored, if the text has more than five words. Otherwise,
+    a random guess is scored.
+    """
     said, found = _template(answer)
     if found:
         return float(answer.right(max(found, key=lambda place: said.rfind(f"({ascii_uppercase[place]})"))))
@@ -133,6 +170,10 @@ def _lmms_mmar(answer: Answer) -> float:
 
 
 def _mmsu(answers: Sequence[Answer]) -> Earned:
+    """Score the first or the second-last character as a letter.
+
+    An empty text gets the letter of the answer before it. A text without such a letter is excluded.
+    """
     earned: Earned = []
     before: str | None = None
     for answer in answers:
@@ -144,6 +185,7 @@ def _mmsu(answers: Sequence[Answer]) -> Earned:
 
 
 def _capital(answer: Answer) -> int | None:
+    """Select the only capital letter of A to D that occurs in the text."""
     found = {letter for letter in "ABCD" if letter in answer.text}
     return ascii_uppercase.index(found.pop()) if len(found) == 1 else None
 
@@ -152,11 +194,13 @@ _LETTER = re.compile(r"\W*([a-z])\W*", re.IGNORECASE)
 
 
 def _letter_only(answer: Answer) -> int | None:
+    """Select the letter of a text that consists of a letter and punctuation."""
     match = _LETTER.fullmatch(answer.text)
     return ascii_uppercase.index(match[1].upper()) if match and match[1].isascii() else None
 
 
 def _contained(answer: Answer) -> int | None:
+    """Select the only option whose text occurs in the answer."""
     found = [i for i, text in enumerate(answer.choices) if text.lower() in answer.text.lower()]
     return found[0] if len(found) == 1 else None
 
@@ -181,3 +225,4 @@ RULES: tuple[Rule, ...] = (
     Rule("letter alone", "a single letter in any brackets", _picks(_letter_only)),
     Rule("containment", "the one option whose text the output holds", _picks(_contained)),
 )
+"""All rules; the first is the rule of this package."""

@@ -1,4 +1,4 @@
-"""Two systems on the same items: by how much they differ, and whether chance explains it."""
+"""Comparison of two systems on the same items: differences, intervals and significance tests."""
 
 import math
 from collections.abc import Callable, Hashable, Sequence
@@ -19,43 +19,50 @@ from alm_bench.scoring.intervals import (
 )
 
 RESAMPLES = 9999
-"""Sign flips of the test where items share clips."""
+"""Number of random sign patterns in the permutation test for items that share clips."""
 
 CHUNK = 1111
-"""Sign patterns that are drawn at once."""
+"""Number of sign patterns that are drawn at once."""
 
 BISECTIONS = 24
+"""Number of bisection steps for each bound of an interval."""
 
 POWER = 0.8
-"""Probability of finding the difference that is called detectable."""
+"""Probability with which the test finds the difference that is reported as detectable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The second system's mean score minus the first's, on the same items."""
+    """Difference between two systems on the same items: the second system's score minus the first's."""
 
     first: float
-    """Mean score of the first system."""
+    """Score of the first system."""
 
     second: float
-    """Mean score of the second system."""
+    """Score of the second system."""
 
     difference: Metric
-    """The difference with its paired 95 % interval, which excludes 0 exactly where `p` is below 0.05; for metrics of
-    a whole corpus it is a bootstrap's, which may differ from the test at the border."""
+    """Second score minus first, with its paired 95 % interval.
+
+    The interval excludes 0 exactly if `p` is below 0.05. For corpus metrics it is a bootstrap interval, which may
+    disagree with the test near 0.05.
+    """
 
     won: int | None
-    """Items that score higher in the second system; None for metrics that no item has alone."""
+    """Number of items with a higher score in the second system; None for corpus metrics, which items do not have."""
 
     lost: int | None
-    """Items that score lower in the second system."""
+    """Number of items with a lower score in the second system; None for corpus metrics."""
 
     p: float
-    """Two-sided p-value: McNemar's exact test for independent items that are right or wrong, else of flipping the signs
-    of whole clips' differences."""
+    """Two-sided p-value.
+
+    McNemar's exact test is used for independent items that are correct or wrong, else a permutation test that flips the
+    signs of whole clips' differences; for corpus metrics, approximate randomisation.
+    """
 
     detectable: float | None = None
-    """The smallest true difference that the test would have found with 80 % power; None if no item differs."""
+    """Smallest true difference that the test would find with 80 % power; None if no item differs."""
 
 
 def difference(
@@ -65,7 +72,10 @@ def difference(
     weights: Sequence[float] | None = None,
     seed: int = 0,
 ) -> Metric:
-    """The mean of `second` minus that of `first`, with its paired interval; from one cluster alone there is none."""
+    """Return the mean of `second` minus `first`, with its paired bootstrap interval over clusters.
+
+    A single cluster gives no interval.
+    """
     gain = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     counts = np.ones(len(gain)) if weights is None else np.asarray(weights)
     summands = np.stack([counts * gain, counts], axis=1)
@@ -75,13 +85,16 @@ def difference(
         return metric
     if (
         gain.any() and np.ptp(sum_by_cluster(clusters, summands), axis=0).max() < 1e-12
-    ):  # resamples alike are no certainty
+    ):  # all resamples are equal, but the difference is not certain
         return _edge(metric, float(np.mean(first)), float(np.mean(second)), distinct)
     return replace(metric, low=float(low[0]), high=float(high[0]))
 
 
 def _edge(metric: Metric, first: float, second: float, clusters: int) -> Metric:
-    """Wilson's interval of a `second` of all or nothing, less the first; without an interval for another."""
+    """Add an interval to a difference whose bootstrap resamples are all equal.
+
+    If `second` is 0 or 1, the interval is Wilson's of `second`, minus `first`. Otherwise there is none.
+    """
     if second not in (0.0, 1.0):
         return metric
     edge = wilson_interval(second * clusters, clusters)
@@ -95,7 +108,10 @@ def paired_tests(
     weights: Sequence[float] | None = None,
     seed: int = 0,
 ) -> Difference:
-    """Compare scores of the same items in the same order. Raises ValueError for none, or for unequal counts."""
+    """Compare two systems' scores of the same items, in the same order.
+
+    Raises ValueError if there are no items, or if the sequences have different lengths.
+    """
     if not first or not len(first) == len(second) == len(clusters):
         raise ValueError(f"{len(first)} and {len(second)} scores of {len(clusters)} items: expected as many, and some")
     a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
@@ -121,12 +137,12 @@ def paired_tests(
 
 
 def discordant_interval(won: int, lost: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of (won - lost) / n that agrees with McNemar's exact test; some items differ.
+    """Return the 95 % interval of (won - lost) / n that agrees with McNemar's exact test.
 
-    The difference is the share of discordant items times the balance among them, (won - lost) / (won + lost). The test
-    is one of the balance alone, so the bound towards 0 is that of the balance (Clopper and Pearson 1934) at the share
-    that was seen; the bound away from 0 adds the share's uncertainty (Wilson; combined as in Zou and Donner, Statistics
-    in Medicine 2008).
+    At least one item must differ: `won` + `lost` > 0. The difference is the share of discordant items times their
+    balance, (won - lost) / (won + lost). The test depends on the balance alone, so the bound towards 0 is the bound of
+    the balance (Clopper and Pearson 1934) times the observed share. The bound away from 0 adds the uncertainty of the
+    share (Wilson; combined as in Zou and Donner, Statistics in Medicine 2008).
     """
     from scipy.stats import binomtest
 
@@ -143,8 +159,11 @@ def discordant_interval(won: int, lost: int, n: int) -> tuple[float, float]:
 
 
 def _detectable(sums: Array) -> float | None:
-    """From (clusters, 2) sums of differences and weights: the true difference that is found with 80 % power, by the
-    normal approximation at the observed scatter (Lachin 1992 for McNemar's test)."""
+    """Return the smallest true difference that is found with 80 % power; None if no item differs.
+
+    `sums` has shape (clusters, 2): sums of differences and of weights. The normal approximation at the observed scatter
+    is used (Lachin 1992 for McNemar's test).
+    """
     scatter = float(np.sqrt((sums[:, 0] ** 2).sum())) / float(sums[:, 1].sum())
     quantiles = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) + NormalDist().inv_cdf(POWER)
     return quantiles * scatter or None
@@ -153,15 +172,18 @@ def _detectable(sums: Array) -> float | None:
 def corpus_difference(
     first: Corpus, second: Corpus, clusters: Sequence[Hashable], seed: int = 0
 ) -> dict[str, Difference]:
-    """By name, figures that are no means of items (precision, F1): intervals of a paired bootstrap over clusters.
+    """Compare two systems by corpus metrics (precision, F1), and return the differences by metric name.
 
-    The p-value is of approximate randomisation (Yeh, COLING 2000): the two systems' answers change places, cluster by
-    cluster.
+    Intervals are from a paired bootstrap over clusters. The p-value is from approximate randomisation, which swaps the
+    two systems' answers cluster by cluster (Yeh, COLING 2000).
     """
     both = np.stack([first.counts, second.counts], axis=1)
 
     def gains(sums: Array) -> Array:
-        """From (..., 2, *counts) to (..., names)."""
+        """Map sums over both systems to differences of metrics.
+
+        `sums` has shape (..., 2, *first.counts.shape[1:]), the result (..., metrics).
+        """
         ours, theirs = np.moveaxis(sums, -first.counts.ndim, 0)
         found: Array = second.statistic(theirs) - first.statistic(ours)
         return found
@@ -180,7 +202,11 @@ def corpus_difference(
 
 
 def _swapped(sums: Array, gains: Callable[[Array], Array], value: Array, seed: int) -> Array:
-    """How often a difference as large comes of a coin's toss for every cluster, the observed one counted in."""
+    """Return the p-value of each metric by approximate randomisation, shape (metrics,).
+
+    The p-value is the share of swaps with a difference at least as large as the observed one. The observed assignment
+    counts as one of the swaps.
+    """
     moved = sums[(sums[:, 0] != sums[:, 1]).reshape(len(sums), -1).any(axis=1)]
     if len(moved) == 0:
         return np.ones(len(value))
@@ -194,26 +220,29 @@ def _swapped(sums: Array, gains: Callable[[Array], Array], value: Array, seed: i
 
 
 def mcnemar(won: int, lost: int) -> float:
-    """The exact test of McNemar (1947), by statsmodels."""
+    """Return the two-sided p-value of McNemar's exact test (1947), computed by statsmodels."""
     from statsmodels.stats.contingency_tables import mcnemar as test
 
     return float(test([[0, won], [lost, 0]], exact=True).pvalue)
 
 
 def sign_flips(gains: Array, seed: int = 0) -> float:
-    """The two-sided p-value of a sum of paired differences: under no difference each sign is a coin's toss."""
+    """Return the two-sided p-value of a sum of paired differences, by random flips of their signs."""
     return SignFlips(gains, np.ones(len(gains)), seed).p_value(0.0)
 
 
 class SignFlips:
-    """The permutation test of paired differences by cluster, and the interval of all differences that it does not
-    reject (Garthwaite, Biometrics 1996), from the same tosses, so that the two agree.
+    """Permutation test of paired differences by cluster, with the interval of all differences that it does not reject.
 
-    All sign patterns are taken where there are at most RESAMPLES, else as many random ones.
+    The interval (Garthwaite, Biometrics 1996) uses the same sign patterns as the test, so that the two agree. All sign
+    patterns are used if there are at most `RESAMPLES`, else that many random ones.
     """
 
     def __init__(self, gains: Array, weights: Array, seed: int = 0) -> None:
-        """`gains` and `weights`: the sum of a cluster's weighted differences and of its weights, (clusters,) each."""
+        """Draw the sign patterns.
+
+        `gains` and `weights`, both of shape (clusters,), are sums of weighted differences and of weights.
+        """
         self._total = np.array([gains.sum(), weights.sum()])
         self._exact = 2 ** len(gains) <= RESAMPLES
         self._clusters = len(gains)
@@ -224,20 +253,23 @@ class SignFlips:
         else:
             generator = np.random.default_rng(seed)
             parts = [
-                (2.0 * generator.integers(0, 2, (count, len(gains)), dtype=np.int8) - 1) @ both  # all take much memory
+                (2.0 * generator.integers(0, 2, (count, len(gains)), dtype=np.int8) - 1) @ both  # limits memory
                 for count in [CHUNK] * (RESAMPLES // CHUNK) + [RESAMPLES % CHUNK]
             ]
             self._flipped = np.concatenate(parts)
 
     def p_value(self, difference: float) -> float:
-        """Return the p-value of a mean difference of `difference`."""
+        """Return the two-sided p-value of the hypothesis that the true mean difference is `difference`."""
         observed = abs(self._total[0] - difference * self._total[1])
         flipped = np.abs(self._flipped[:, 0] - difference * self._flipped[:, 1])
         as_large = int((flipped >= observed * (1 - 1e-9) - 1e-12).sum())
         return as_large / len(flipped) if self._exact else (as_large + 1) / (len(flipped) + 1)
 
     def interval(self, p: float) -> tuple[float, float] | None:
-        """Return the 95 % interval, None if so few clusters can reject nothing. `p` is the p-value of 0."""
+        """Return the 95 % interval, given the p-value `p` of a difference of 0.
+
+        Returns None if there are too few clusters to reject any difference.
+        """
         level = 1 - CONFIDENCE
         if 2 ** (1 - self._clusters) >= level:
             return None
@@ -246,7 +278,7 @@ class SignFlips:
         for direction in (-1.0, 1.0):
             inside, step = value, max(abs(value), 1e-6)
             if direction * value <= 0 and p >= level:
-                inside = 0.0  # 0 is not rejected, so that it lies within
+                inside = 0.0  # 0 is not rejected, so the interval contains it
             outside = 0.0 if direction * value < 0 and p < level else inside + direction * step
             while self.p_value(outside) >= level:
                 inside, step = outside, 2 * step
@@ -259,7 +291,10 @@ class SignFlips:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values (Holm 1979), by statsmodels: below 0.05, no cell of the table is called different by luck."""
+    """Return adjusted p-values (Holm 1979), computed by statsmodels.
+
+    With a threshold of 0.05 on them, the probability of any false positive among the tests is at most 5 %.
+    """
     from statsmodels.stats.multitest import multipletests
 
     return [float(p) for p in multipletests(list(p_values), method="holm")[1]] if p_values else []

@@ -1,4 +1,4 @@
-"""Position bias: does it matter to a model where an option stands?"""
+"""Position bias: dependence of a model's answers on the positions of the options."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,52 +15,68 @@ from alm_bench.scoring.multiple_choice import clips, mean_score
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One position among the options."""
+    """Counts at one option position."""
 
     letter: str
-    """Its letter."""
+    """Letter of the position."""
 
     references: int
-    """Number of items whose right option is at this position."""
+    """Number of items whose correct option is at this position."""
 
     chosen: int
-    """Number of items answered by the option at this position."""
+    """Number of items whose selected option is at this position."""
 
     accuracy: Metric
-    """Accuracy on the items whose right option is at this position."""
+    """Accuracy on the items whose correct option is at this position."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChiSquare:
-    """A chi-square test; `p` is None with a reason where it cannot be had."""
+    """Result of a chi-square test."""
 
     chi2: float | None
+    """Test statistic; None if it could not be computed."""
+
     dof: int
+    """Degrees of freedom."""
+
     p: float | None
+    """P-value; None if it could not be computed."""
+
     reason: str | None = None
+    """Reason why the test could not be computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """Of the `n` items with the usual number of options.
+    """Position bias over the items with the most common number of options.
 
-    `accuracy_test`: is accuracy the same wherever the gold stands? `wrong_test`: are wrong answers spread evenly over
-    the places that are wrong? Both are score tests over clips or questions, as the orders of one question depend on
-    each other. Under `given` orders both mix the model's bias with what the data has in its places; after every
-    rotation nothing of the data is left in them.
+    Both tests are score tests over clips or questions, since the answers to several orders of one question are
+    correlated. With options in the order of the file, they measure the model's bias together with differences between
+    the questions at each position. With all rotations of each question, only the model's bias remains.
     """
 
     options: int
+    """Number of options."""
+
     n: int
+    """Number of items."""
+
     positions: Sequence[Position]
+    """Counts at each position, in order."""
+
     accuracy_test: ChiSquare
+    """Test of equal accuracy at all positions of the correct option."""
+
     wrong_test: ChiSquare
+    """Test of an even distribution of wrong answers over the other positions."""
 
 
 def positions(rows: Sequence[Scored]) -> Positions | None:
-    """None where the right option is never at one of the positions: what is chosen there says nothing of position.
+    """Compute the position bias of a run.
 
-    Questions with several right options are left out.
+    Questions with several correct options are left out. Returns None if some position never has the correct option,
+    since the selections at that position would not be comparable.
     """
     kept = [row for row in with_reference(rows) if row.sample.target is not None]
     if not kept:
@@ -80,11 +96,12 @@ def positions(rows: Sequence[Scored]) -> Positions | None:
 
 
 def _right(row: Scored) -> float:
+    """Return 1 if a row is answered correctly, else 0."""
     return float(row.scores.get("accuracy", 0.0) == 1)
 
 
 def _accuracy_test(rows: Sequence[Scored], golds: Sequence[int], count: int) -> ChiSquare:
-    """Is accuracy the same wherever the gold stands?"""
+    """Test if accuracy is equal at all positions of the correct option."""
     right, there = np.array([_right(row) for row in rows]), np.eye(count)[list(golds)]
     if right.all() or not right.any():
         return ChiSquare(None, count - 1, None, "all are right" if right.all() else "none is right")
@@ -92,7 +109,7 @@ def _accuracy_test(rows: Sequence[Scored], golds: Sequence[int], count: int) -> 
 
 
 def _wrong_test(rows: Sequence[Scored], golds: Sequence[int], said: Sequence[int | None], count: int) -> ChiSquare:
-    """Are wrong answers at any place but the gold's alike?"""
+    """Test if wrong answers are evenly distributed over the positions other than the correct one."""
     wrong = [n for n, (row, place) in enumerate(zip(rows, said, strict=True)) if place is not None and not _right(row)]
     if count == 2 or not wrong:
         reason = "a wrong answer has one place only" if count == 2 else "there are none"
@@ -103,10 +120,10 @@ def _wrong_test(rows: Sequence[Scored], golds: Sequence[int], said: Sequence[int
 
 
 def _score_test(rows: Sequence[Scored], departures: Array) -> ChiSquare:
-    """That departures (items, places) from what is expected sum to nothing but chance.
+    """Test if `departures`, shape (items, positions), from the expected values sum to 0 up to chance.
 
-    Their sum's covariance is had from the clips, or questions, whose items depend on each other; differences between
-    places alone count.
+    The covariance of the sum is estimated over clips or questions, whose items are correlated. Only differences between
+    positions are tested.
     """
     from scipy.stats import chi2
 

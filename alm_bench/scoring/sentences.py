@@ -1,4 +1,4 @@
-"""Tasks whose answers are sentences: how a text is read, and the caption metrics of a run."""
+"""Tasks whose answers are sentences: parsing, caption metrics and the text-only baseline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,22 +10,25 @@ from alm_bench.scoring.metrics import LAST, computable_spec, default_metrics, me
 from alm_bench.scoring.multiple_choice import answered, clips, counted_rows
 
 TEXT_PARSER = "text@1"
-"""A sentence is read as it is: stripped, without the words that it was told to begin with."""
+"""Name and version of the parser of sentences, which strips white space and the opening words that a prompt asked
+for."""
 
 SCORING = ("metrics",)
-"""The options of these tasks that neither an answer nor its grade depends on."""
+"""Task options that change neither the answers nor the grades of items."""
 
 BLIND_OTHER = "another item's reference"
+"""Name of the text-only baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionOptions:
-    """`metrics`: names separated by `+` (`spice+cider`); default: `all`, those that are computed by default."""
+    """Options of tasks with caption metrics."""
 
     metrics: str | None = None
+    """Names of metrics separated by `+` (`spice+cider`), or `all` (default) for the metrics of `default_metrics`."""
 
     def chosen(self) -> tuple[str, ...]:
-        """Return the names of the chosen metrics. Raises UsageError for one that is not computed from sentences."""
+        """Return the names of the selected metrics. Raises UsageError for one that is not computed from sentences."""
         if self.metrics in (None, "all"):
             return default_metrics()
         names = tuple(name.strip() for name in self.metrics.split("+") if name.strip())
@@ -40,7 +43,7 @@ class CaptionOptions:
 
 
 def blind_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Mapping[str, Sequence[float]]:
-    """Return what the text-only baseline earns on each row by the metric of `item_scores`."""
+    """Return the score of the text-only baseline on each row, by the metric of `item_scores`."""
     said = others(rows)
     if said is None:
         return {}
@@ -48,7 +51,10 @@ def blind_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Mapping[str,
 
 
 def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
-    """The whole text; one of `openings` (lower case) is cut off. An empty one is no answer."""
+    """Parse a sentence: the whole text, without white space around it and without an opening phrase.
+
+    `openings` are the opening phrases in lower case; at most one is removed. An empty sentence has the status `empty`.
+    """
     start = len(text) - len(text.lstrip())
     end = len(text.rstrip())
     lowered = text.lower()
@@ -63,7 +69,10 @@ def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
 
 
 def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
-    """The caption metrics over the counted rows. An item without an answer is scored as an empty caption."""
+    """Compute the caption metrics over all rows that are not skipped.
+
+    An item without an answer is scored as an empty caption.
+    """
     kept = [row for row in counted_rows(rows) if row.sample.target]
     if not kept:
         return TaskScore({name: Metric.missing("no items") for name in metrics})
@@ -75,13 +84,16 @@ def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
 
 
 def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Sequence[float]]:
-    """What each item earns, and by which of the chosen metrics. Raises MetricError where that fails."""
+    """Return the name of the metric that items are compared by, and its value for each row.
+
+    Raises MetricError if the metric cannot be computed.
+    """
     name = ranked(metrics)
     return name, by_item(sentences(rows), rows, name)
 
 
 def by_item(said: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequence[float]:
-    """What each sentence earns as the answer to its row. Raises MetricError."""
+    """Return the score of each sentence as the answer to its row. Raises MetricError if `metric` cannot be computed."""
     found = caption_scores(said, [references(row.sample) for row in rows], metrics=[metric])
     if metric not in found.items:
         raise MetricError(f"{metric} {found.corpus[metric].reason}")
@@ -89,12 +101,15 @@ def by_item(said: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequenc
 
 
 def sentences(rows: Sequence[Scored]) -> list[str]:
-    """What was answered, "" where nothing was."""
+    """Return the answer of each row, "" for a row without one."""
     return [(row.parsed.value if row.parsed is not None else None) or "" for row in rows]
 
 
 def scores_of(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-    """What each item earns by those of `figures` that are means of items; BLEU's and METEOR's are not."""
+    """Return the score of each row by metric name.
+
+    Only metrics that are means over items are returned, which BLEU and METEOR are not.
+    """
     specs = [metric_spec(name) for name in figures]
     names = [spec.name for spec in specs if spec.per_item and spec.compute is not None]
     if not names:
@@ -103,14 +118,19 @@ def scores_of(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Se
 
 
 def ranked(metrics: Sequence[str]) -> str:
-    """Return the metric that items are compared by: of the chosen ones the most preferred that this machine can
-    compute, else the first."""
+    """Return the metric that items are compared by.
+
+    It is the most preferred of the selected metrics that can be computed on this machine, else the first one.
+    """
     preferred = sorted(metrics, key=lambda name: metric_spec(name).preference)
     return next((name for name in preferred if metric_spec(name).preference < LAST and _computable(name)), metrics[0])
 
 
 def _computable(metric: str) -> bool:
-    """Whether what a metric needs is installed: decided before any text is looked at, alike for all runs."""
+    """Return True if everything that a metric needs is installed.
+
+    The result does not depend on any text, so it is the same for all runs on a machine.
+    """
     require = metric_spec(metric).require
     try:
         if require is not None:
@@ -121,12 +141,15 @@ def _computable(metric: str) -> bool:
 
 
 def references(sample: Sample) -> list[str]:
+    """Return the references of an item."""
     return list(sample.target)
 
 
 def others(rows: Sequence[Scored]) -> list[str] | None:
-    """For each item a sentence of the task's own kind that belongs to other clips: the first reference of the next item
-    that shares no clip with it. None where an item has no such."""
+    """Return, for each row, the first reference of the next item that shares no clip with this row.
+
+    Such a sentence belongs to the same task but to other audio. Returns None if any row has no such item.
+    """
     heard = [{ref.id for ref in row.sample.audio} for row in rows]
     said = []
     for place in range(len(rows)):
@@ -139,6 +162,7 @@ def others(rows: Sequence[Scored]) -> list[str] | None:
 
 
 def _blind(rows: Sequence[Scored], metrics: Sequence[str]) -> dict[str, Metrics]:
+    """Return the corpus metrics of the text-only baseline."""
     said = others(rows)
     if said is None:
         return {}

@@ -1,8 +1,8 @@
-"""SPICE (Anderson et al., arXiv 1607.08822) on today's Java: the scene graphs of candidate and references, their F.
+"""SPICE (Anderson et al., arXiv 1607.08822): the F-score of a candidate's and its references' scene graphs.
 
-SPICE's own program is in pycocoevalcap. It parses with Stanford CoreNLP 3.6.0, which is not, and was written for
-Java 8: newer ones need packages opened to its cache, and have no JavaScript engine, which it indents its result with
-(`spice_engine` stands for that).
+The program is part of pycocoevalcap; its parser, Stanford CoreNLP 3.6.0, is not. The program was written for Java 8.
+Newer versions of Java deny its cache access to some packages, which flags restore. They also have no JavaScript engine,
+which the program uses to indent its result; `spice_engine` replaces it.
 """
 
 import json
@@ -20,34 +20,48 @@ from alm_bench.scoring import java
 from alm_bench.scoring.spice_engine import JAR
 
 HOME = "ALM_BENCH_SPICE_HOME"
-"""The environment variable that names the folder of CoreNLP's two jars."""
+"""Environment variable with the folder of CoreNLP's two jars."""
 
 CORENLP = ("stanford-corenlp-3.6.0.jar", "stanford-corenlp-3.6.0-models.jar")
+"""Names of CoreNLP's jars."""
+
 BATCH = 250
-"""Items for one start of Java (ten seconds), fewer where texts are long."""
+"""Maximum number of items per start of Java, which takes ten seconds. Batches of long texts are smaller."""
 
 BATCH_SECONDS = 120.0
-"""What a batch's texts should take to parse: with one item more, what an interruption loses at most."""
+"""Expected parsing time of a batch in seconds. An interruption loses at most this time plus the time of one item."""
 
 MEGABYTES = 2048
+"""Heap size of Java in MB."""
+
 MEGABYTES_LONG = 4096
-"""Of Java's heap, and of it where texts are long: five texts of 128 to 179 words did not fit into 2,048."""
+"""Heap size of Java in MB for long texts: five texts of 128 to 179 words did not fit into 2,048 MB."""
+
 LONGEST = 260
-"""Words of a text, one sentence to the parser since its punctuation is gone: what it needs grows with their square."""
+"""Maximum number of words in a text.
+
+The parser treats a text as one sentence, since its punctuation is removed, and its memory grows with the square of the
+length.
+"""
+
 LONG = 120
-"""From here on texts are parsed one at a time, for the memory that each takes."""
+"""Number of words above which texts are parsed in a single thread, because each takes much memory."""
 
 Progress = Callable[[int, int], None]
-"""Told how many items are done, and of how many."""
+"""Callback that gets the number of finished items and the number of all items."""
 
 _TOLD: ContextVar[Progress] = ContextVar("told", default=lambda done, of: None)
 
 Item = tuple[str, tuple[str, ...]]
+"""Candidate and references of one item."""
 
 
 @contextmanager
 def report_progress_to(progress: Progress) -> Iterator[None]:
-    """Tell of every batch that is scored inside: a first evaluation takes seconds an item, wherever it is called."""
+    """Report the progress of SPICE evaluations within this context to `progress`, after each batch.
+
+    A first evaluation takes seconds per item. A context is used so that callers in between need no parameter.
+    """
     before = _TOLD.set(progress)
     try:
         yield
@@ -56,9 +70,9 @@ def report_progress_to(progress: Progress) -> Iterator[None]:
 
 
 def spice_folder() -> Path:
-    """The folder of CoreNLP's jars: of the environment variable, else the user's cache.
+    """Return the folder of CoreNLP's jars: the one in the environment variable `HOME`, else in the user's cache.
 
-    Raises MetricError naming the places looked at.
+    Raises MetricError with the folder that was searched if a jar is missing.
     """
     named = os.environ.get(HOME)
     places = [Path(named)] if named else [cache_folder("spice")]
@@ -75,11 +89,12 @@ def spice_folder() -> Path:
 def spice_items(
     candidates: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str] | None = None
 ) -> list[float]:
-    """SPICE's F of each item, 0 to 1, of PTB-tokenised texts. `names` are what messages call the items.
+    """Return the SPICE F-score of each item, 0..1, from PTB-tokenised texts.
 
-    Scores are kept by content in the user's cache, and so are the parses of all but long texts: what was scored once is
-    not scored again, and an interrupted evaluation goes on. Raises MetricError without Java or CoreNLP, and naming the
-    first item that SPICE cannot score; all others are kept all the same.
+    `names` are the names of the items in messages. Scores are cached by content in the user's cache, and so are the
+    parses of all but long texts. A repeated evaluation reads them, and an interrupted one resumes. Raises MetricError
+    without Java or CoreNLP. If SPICE cannot score some items, raises MetricError with the name of the first one, after
+    the scores of all other items are cached.
     """
     progress = _TOLD.get()
     items = [(candidate, tuple(each)) for candidate, each in zip(candidates, references, strict=True)]
@@ -111,7 +126,7 @@ def spice_items(
 
 
 def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
-    """In order; a text that two items of a batch share is parsed once."""
+    """Yield the items in batches, in order. A text that two items of a batch share is parsed once."""
     batch: list[Item] = []
     texts: set[str] = set()
     for item in items:
@@ -125,12 +140,15 @@ def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
 
 
 def _seconds(text: str) -> float:
-    """What a text takes to parse, measured on one core: 0.1 s for a caption, 47 s for 230 words."""
+    """Return the expected time in seconds to parse a text on one core: 0.1 for a caption, 47 for 230 words."""
     return 0.1 + len(text.split()) ** 2 / 1125
 
 
 def _scored(items: Sequence[Item], folder: Path) -> Iterator[tuple[Item, float | str]]:
-    """Values, or reasons why there are none. A batch that ends Java is halved until the guilty items stand alone."""
+    """Yield each item with its score, or with the reason why it has none.
+
+    A batch that makes Java fail is split in halves until the failing items are alone.
+    """
     long = {item: reason for item in items if (reason := _too_long(item)) is not None}
     yield from long.items()
     rest = [item for item in items if item not in long]
@@ -139,7 +157,7 @@ def _scored(items: Sequence[Item], folder: Path) -> Iterator[tuple[Item, float |
     try:
         values = _run(rest, folder)
     except MetricError as error:
-        _run([PROBE], folder)  # what does not run at all is no item's fault
+        _run([PROBE], folder)  # raises if SPICE does not run at all
         if len(rest) == 1:
             yield rest[0], str(error)
             return
@@ -151,9 +169,11 @@ def _scored(items: Sequence[Item], folder: Path) -> Iterator[tuple[Item, float |
 
 
 PROBE: Item = ("a dog barks", ("a dog is barking",))
+"""Item that SPICE can score, for a test if SPICE runs at all."""
 
 
 def _too_long(item: Item) -> str | None:
+    """Return the reason why an item is too long for SPICE's parser, or None."""
     candidate, references = item
     for what, text in (("a candidate", candidate), *(("a reference", reference) for reference in references)):
         if (words := len(text.split())) > LONGEST:
@@ -162,7 +182,10 @@ def _too_long(item: Item) -> str | None:
 
 
 def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
-    """One start of SPICE. Raises MetricError when it ends too early, or is not done in time."""
+    """Return the scores of some items, or reasons, from one start of SPICE.
+
+    Raises MetricError if SPICE fails or does not end in time.
+    """
     pack = java.package_folder("spice")
     jars = [pack / "spice-1.0.jar", pack / "lib" / "*", *(folder / jar for jar in CORENLP), JAR]
     parses = cache_folder("spice") / "parses"
@@ -194,13 +217,14 @@ def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
 
 
 def _known(cache: DiskCache, item: Item) -> float | None:
+    """Return the cached score of an item, or None."""
     value = cache.get(hash_json(item))
     return value if isinstance(value, float) else None
 
 
 @contextmanager
 def _cache() -> Iterator[DiskCache]:
-    """The scores of former evaluations. Raises MetricError where they cannot be read or stored."""
+    """Open the cache of scores. Raises MetricError if it cannot be used."""
     try:
         yield DiskCache(cache_folder("spice") / "scores.sqlite", "scores")
     except StoreError as error:

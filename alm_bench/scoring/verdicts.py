@@ -1,8 +1,9 @@
-"""What a changed clip's effect on the score shows: a verdict in words, or why there is none.
+"""Verdicts on grounding: interpretation of the effect that changed clips have on a score.
 
-Two kinds of conditions are judged differently. Where nothing of a clip is left (noise or silence in its place, another
-clip), a model that listens loses what it had over the text-only baselines. Where evidence is left (noise mixed in, a
-third of the clip), a model that listens may well keep its score, which says nothing against it.
+Two kinds of conditions are judged differently. If the condition removes the audio (noise, silence or another clip
+instead of it), a model that uses the audio loses its margin over the text-only baselines. If the condition leaves a
+part of it (noise mixed in, a third of the clip), a model that uses the audio may keep its score, which is not evidence
+against it.
 """
 
 from dataclasses import dataclass
@@ -12,29 +13,30 @@ from alm_bench.core.types import Metric
 from alm_bench.scoring.blind import Margin
 
 Verdict = Literal["grounded", "partly", "not listening", "robust", "sensitive", "no effect", "cannot tell"]
+"""Verdicts: the first three for conditions that remove the audio, the next three for the others, the last for both."""
 
 LEAST_ITEMS = 30
-"""Items below which no verdict is given."""
+"""Minimum number of items for a verdict."""
 
 SAME_ANSWERS = 0.05
-"""Share of items answered otherwise up to which a model is said to answer the same whatever it hears."""
+"""Maximum share of changed answers for which a model is judged to give the same answers with any audio."""
 
 KEPT = 0.9
-"""Share of the clean score above which it counts as kept, by the lower end of the share's interval."""
+"""Minimum share of the clean score, by the lower bound of its interval, for which the score is judged as maintained."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of one part of the items. Scores are oriented so that more is better."""
+    """Measurements on one group of items. Scores are oriented so that higher is better."""
 
     drop: Metric
     """Clean score minus the score on changed clips, with the paired interval of an exact test."""
 
     kept: float | None
-    """Lower end of the interval of the share of the clean score that is kept; None without one."""
+    """Lower bound of the changed score divided by the clean score; None without an interval."""
 
     changed: float
-    """Share of items that are answered otherwise, 0 to 1."""
+    """Share of items whose answer differs, 0..1."""
 
     clean: Margin
     """Margin of the clean score over the best text-only baseline."""
@@ -44,24 +46,31 @@ class Evidence:
 
     @property
     def significant(self) -> bool:
-        """Whether the score drops."""
+        """True if the score drops significantly."""
         return (self.drop.low or 0.0) > 0
 
     @property
     def keeps_score(self) -> bool:
+        """True if at least 90 % of the clean score remain on changed clips."""
         return self.kept is not None and self.kept >= KEPT
 
 
 def judge(evidence: Evidence, keeps_evidence: bool) -> tuple[Verdict, str | None]:
-    """Return the verdict on a condition, and for "cannot tell" the reason.
+    """Return the verdict on a condition, and the reason if it is "cannot tell".
 
-    `keeps_evidence`: whether the condition may leave in a clip what the answer needs.
+    `keeps_evidence` is True if the condition may leave in a clip the information that the answer needs.
     """
     return _judge_partial(evidence) if keeps_evidence else _judge_removed(evidence)
 
 
 def _judge_partial(evidence: Evidence) -> tuple[Verdict, str | None]:
-    """robust: keeps its lead and at least 90 % of its score; sensitive: drops; no effect: neither was shown."""
+    """Return the verdict on a condition that leaves a part of the audio.
+
+    - robust: at least 90 % of the score and a margin over the baselines remain.
+    - sensitive: the score drops significantly.
+    - no effect: neither is shown.
+    - cannot tell: the clean score has no margin over the baselines.
+    """
     if not evidence.clean.beaten:
         return "cannot tell", _no_lead(evidence.clean)
     if evidence.keeps_score and evidence.noise.beaten:
@@ -70,8 +79,14 @@ def _judge_partial(evidence: Evidence) -> tuple[Verdict, str | None]:
 
 
 def _judge_removed(evidence: Evidence) -> tuple[Verdict, str | None]:
-    """grounded: a lead over the baselines that is lost without the audio; partly: lost in part; not listening: the
-    answers stay the same, or at least 90 % of the score and half of the lead stay for certain."""
+    """Return the verdict on a condition that removes the audio.
+
+    - grounded: the margin over the baselines is lost.
+    - partly: the score drops, but a margin over the baselines remains.
+    - not listening: the answers stay the same, or the intervals show that at least 90 % of the score and half of the
+      margin remain.
+    - cannot tell: the clean score has no margin over the baselines, or there are too few items.
+    """
     if evidence.significant:
         if not evidence.clean.beaten:
             return "cannot tell", _no_lead(evidence.clean)
@@ -80,7 +95,7 @@ def _judge_removed(evidence: Evidence) -> tuple[Verdict, str | None]:
         return "not listening", None
     if not evidence.clean.beaten:
         return "cannot tell", _no_lead(evidence.clean)
-    # No significant drop is no proof that there is none: the intervals must exclude a drop that would matter.
+    # A drop that is not significant may still exist: the intervals must exclude a relevant one.
     small = evidence.drop.high is not None and evidence.drop.high < abs(evidence.clean.lead.value or 0.0) / 2
     if small and evidence.keeps_score:
         return "not listening", None
@@ -88,4 +103,5 @@ def _judge_removed(evidence: Evidence) -> tuple[Verdict, str | None]:
 
 
 def _no_lead(clean: Margin) -> str:
+    """Return the reason for a clean score without a margin over the baselines."""
     return f"the clean score does not beat the best text-only baseline ({clean.row})"

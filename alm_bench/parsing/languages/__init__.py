@@ -1,4 +1,7 @@
-"""The languages that answers are parsed in: one table of phrases per language (see README.md), no code for any."""
+"""Language tables of the parsers: one TOML file of phrases per language (see README.md).
+
+No code depends on a particular language.
+"""
 
 import re
 import tomllib
@@ -9,6 +12,8 @@ from importlib.resources import files
 from typing import Any
 
 DEFAULT = "english"
+"""Key of the language that every text is parsed with."""
+
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _ASCII_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")  # the same for folded ASCII, several times as fast
 _NEVER = "(?!)"
@@ -19,25 +24,45 @@ _FLAGS = ("name", "script", "signs", "spaced", "stemmer", "articles", "numbers",
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One table. `script` is a character class, `signs` are words that show the language, `phrases` are by key;
-    `answers` and `numerals` are what `answer_words` reads."""
+    """One language table (see README.md)."""
 
     name: str
+    """English name of the language."""
+
     script: str
+    """Character class of the language's script; empty if the script does not identify the language."""
+
     signs: frozenset[str]
+    """Words that identify a text in this language, for languages in Latin script."""
+
     spaced: bool
+    """False if words are not separated by spaces."""
+
     stemmer: str
+    """Name of the language's snowball stemmer."""
+
     articles: tuple[str, ...]
+    """Words that may be before or within an option without changing its meaning."""
+
     numbers: Mapping[str, str]
+    """Values of the table's key `numbers`; empty by default."""
+
     synonyms: tuple[tuple[str, ...], ...]
+    """Groups of words with the same meaning; the first word represents its group."""
+
     phrases: Mapping[str, tuple[str, ...]]
+    """Phrases by key, as regular expressions in which a space matches any white space."""
+
     answers: Mapping[str, Any]
+    """Section `answers`, from which `answer_words` reads yes/no words."""
+
     numerals: Mapping[str, Any]
+    """Section `numerals`, from which `answer_words` reads number words."""
 
 
 @cache
 def load_languages() -> dict[str, Language]:
-    """Read every table, by file name, English first."""
+    """Return every language table by file name, English first."""
     tables = {
         entry.name.removesuffix(".toml"): tomllib.loads(entry.read_text(encoding="utf-8"))
         for entry in sorted(files(__package__).iterdir(), key=lambda entry: entry.name)
@@ -47,6 +72,7 @@ def load_languages() -> dict[str, Language]:
 
 
 def _language(table: Mapping[str, Any]) -> Language:
+    """Convert one parsed TOML table to a `Language`."""
     return Language(
         table["name"],
         table["script"],
@@ -64,12 +90,13 @@ def _language(table: Mapping[str, Any]) -> Language:
 
 @cache
 def _scripts() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return the key of each language that has its own script, with a pattern of one character of it."""
     return tuple((key, re.compile(f"[{lang.script}]")) for key, lang in load_languages().items() if lang.script)
 
 
 @cache
 def _signs() -> dict[str, tuple[str, ...]]:
-    """The languages of each sign word."""
+    """Return the keys of the languages that each identifying word belongs to."""
     found: dict[str, tuple[str, ...]] = {}
     for key, language in load_languages().items():
         for sign in language.signs:
@@ -78,7 +105,10 @@ def _signs() -> dict[str, tuple[str, ...]]:
 
 
 def detect_cues(plain: str) -> "Cues":
-    """Return the phrases of English and of the languages that a folded text shows by its script or its words."""
+    """Return the phrases of English and of every other language that is detected in a normalised text.
+
+    A language is detected by a character of its script or by one of its identifying words.
+    """
     keys = {DEFAULT}
     signs = _signs()
     for word in set((_ASCII_WORD if plain.isascii() else _WORD).findall(plain)).intersection(signs):
@@ -90,43 +120,50 @@ def detect_cues(plain: str) -> "Cues":
 
 @lru_cache(maxsize=64)
 def cues(keys: tuple[str, ...]) -> "Cues":
-    """Return the phrases of these languages together."""
+    """Return the combined phrases of the languages with these keys."""
     return Cues([load_languages()[key] for key in keys])
 
 
 class Cues:
-    """The phrases of some languages, as regular expressions over folded text."""
+    """Phrases of several languages as regular expressions, to be matched against normalised text."""
 
     def __init__(self, languages: Iterable[Language]) -> None:
         self.languages = tuple(languages)
         self._patterns: dict[str, re.Pattern[str]] = {}
 
     def source(self, key: str) -> str:
-        """Return an alternation of all phrases of a key; it matches nothing where there are none."""
+        """Return the source of a regular expression that matches any phrase of a key.
+
+        The expression matches nothing if the key has no phrases.
+        """
         parts = []
         for language in self.languages:
             if phrases := language.articles if key == "articles" else language.phrases.get(key):
                 joined = "|".join(phrase.replace(" ", r"\s+") for phrase in phrases)
                 if not language.spaced:
                     parts.append(f"(?:{joined})")
-                else:  # \b is several times as fast as the lookbehind, and the same before what begins with a letter
+                else:  # \b is several times as fast as the lookbehind, and equivalent before a letter
                     edge = r"(?<!\w)" if any(map(_SIGN_FIRST.match, phrases)) else r"\b"
                     parts.append(rf"{edge}(?:{joined})(?!\w)")
         return f"(?:{'|'.join(parts)})" if parts else _NEVER
 
     def pattern(self, template: str) -> re.Pattern[str]:
-        """Return a regular expression in which `@key` stands for the phrases of a key, such as `@refusals`."""
+        """Return a compiled regular expression, in which each `@key` of the template matches any phrase of that key.
+
+        Example: `@refusals` matches any phrase of the key `refusals`.
+        """
         if template not in self._patterns:
             self._patterns[template] = re.compile(_KEY.sub(lambda match: self.source(match[1]), template))
         return self._patterns[template]
 
     @cached_property
     def articles(self) -> frozenset[str]:
+        """Articles of all languages together."""
         return frozenset(article for language in self.languages for article in language.articles)
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Return positions by the words that count options: `one` is 0."""
+        """Option positions from 0 by cardinal number word: the value of `one` is 0."""
         return {
             word: position
             for language in self.languages
@@ -135,7 +172,7 @@ class Cues:
         }
 
     def ordinal(self, word: str) -> int:
-        """Return the position that a folded word names: `first` is 0; -1 for another word."""
+        """Return the option position of a normalised ordinal word (0 for `first`), or -1 for any other word."""
         for language in self.languages:
             for position, phrase in enumerate(language.phrases.get("ordinals", ())):
                 if re.fullmatch(phrase.replace(" ", r"\s+"), word):

@@ -1,8 +1,8 @@
-"""Every metric that tables, rankings and commands know: what it is called, how it is printed, which end is better.
+"""Registry of metrics: the name, title, format and direction of each, for tables, rankings and commands.
 
-A metric is a `MetricSpec`. Those of this package are in its modules, each in a tuple `METRICS`; an installed package
-adds one through the entry point group `alm_bench.metrics`, whose value is a `MetricSpec`. Nothing else in the code base
-knows a metric by its name: a metric without a specification is printed as a percentage under its own name.
+A metric is a `MetricSpec`. Built-in metrics are in the modules of this package, each in a tuple `METRICS`. An installed
+package adds one through the entry point group `alm_bench.metrics`, whose value is a `MetricSpec`. No other code depends
+on the names of metrics: a metric without a specification is printed as a percentage under its own name.
 """
 
 import math
@@ -35,24 +35,27 @@ __all__ = [
 ]
 
 GROUP = "alm_bench.metrics"
+"""Entry point group of metrics in installed packages."""
 
 OPEN = "open_"
-"""Prefix of a metric of sentences that covers a task's open questions alone."""
+"""Prefix of a metric of sentences that is computed over the open questions of a task only."""
 
 
 @cache
 def _registry() -> Registry[MetricSpec]:
+    """Return the registry of built-in and installed metrics."""
     return load_registry("metric", __name__, "METRICS", GROUP, lambda spec: spec.name, check_instance(MetricSpec))
 
 
 def metric_specs() -> Mapping[str, MetricSpec]:
-    """Return all metrics by name: the built-in ones in the order of their tables, then those of installed packages."""
+    """Return all metrics by name: the built-in metrics in the order of tables, then metrics of installed packages."""
     specs = _registry().entries
     opened = {OPEN + name: _of_open_questions(spec) for name, spec in specs.items() if spec.compute is not None}
     return dict(sorted({**opened, **specs}.items(), key=lambda item: item[1].rank))
 
 
 def _of_open_questions(spec: MetricSpec) -> MetricSpec:
+    """Return the specification of the metric that is computed like `spec`, but over open questions only."""
     return replace(
         spec,
         name=OPEN + spec.name,
@@ -65,12 +68,12 @@ def _of_open_questions(spec: MetricSpec) -> MetricSpec:
 
 
 def broken_metrics() -> Mapping[str, str]:
-    """Return the entry points that gave no metric, with the reason."""
+    """Return the entry points that could not be loaded as a metric, with the reasons."""
     return _registry().broken
 
 
 def metric_spec(name: str) -> MetricSpec:
-    """Return a metric's specification; default: a percentage under its own name, higher is better."""
+    """Return a metric's specification. An unknown metric is a percentage under its own name, and higher is better."""
     specs = _registry().entries
     base = specs.get(name.removeprefix(OPEN))
     if name not in specs and name.startswith(OPEN) and base is not None and base.compute is not None:
@@ -79,13 +82,13 @@ def metric_spec(name: str) -> MetricSpec:
 
 
 def metric_versions(names: Iterable[str]) -> dict[str, str]:
-    """Return the versions of those metrics that have one: metrics of installed packages."""
+    """Return the versions of these metrics by name, as far as they have one (metrics of installed packages)."""
     known = _registry().versions
     return {name: known[name.removeprefix(OPEN)] for name in names if name.removeprefix(OPEN) in known}
 
 
 def computable_spec(name: str) -> MetricSpec:
-    """Return the specification of a metric that is computed from sentences. Raises UsageError for any other."""
+    """Return the specification of a metric that is computed from sentences. Raises UsageError for any other metric."""
     spec = _registry().entries.get(name)
     if spec is None or spec.compute is None:
         known = [known for known, spec in _registry().entries.items() if spec.compute is not None]
@@ -94,10 +97,10 @@ def computable_spec(name: str) -> MetricSpec:
 
 
 def score_sentences(name: str, sentences: Sentences) -> CaptionScore:
-    """Compute a metric of sentences, once however often it is asked for.
+    """Compute a metric of sentences; the result is cached in `sentences`.
 
-    Raises UsageError for a metric that is not computed from sentences, MetricError, which also says that a metric gave
-    another number of values than items or one that is not finite.
+    Raises UsageError for a metric that is not computed from sentences. Raises MetricError if the metric fails, returns
+    a value that is not finite, or does not return one value per item.
     """
     compute = computable_spec(name).compute
     assert compute is not None
@@ -110,10 +113,10 @@ def score_sentences(name: str, sentences: Sentences) -> CaptionScore:
 
 
 def default_metrics() -> tuple[str, ...]:
-    """Return the metrics of sentences that are computed if none are chosen, in the order of tables."""
+    """Return the metrics of sentences that are computed by default, in the order of tables."""
     return tuple(name for name, spec in metric_specs().items() if spec.by_default)
 
 
 def sort_metrics(names: Sequence[str]) -> list[str]:
-    """Return names in the order in which tables show them; metrics without a specification last, as they came."""
+    """Return names in the order of tables; metrics without a specification are last, in the given order."""
     return sorted(names, key=lambda name: metric_spec(name).rank)

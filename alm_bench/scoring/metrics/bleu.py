@@ -13,7 +13,7 @@ ORDERS = (1, 2, 3, 4)
 
 
 def bleu(candidates: Sequence[str], references: References) -> list[CaptionScore]:
-    """Return BLEU-1 to BLEU-4 with the closest reference's length, not smoothed, as pycocoevalcap computes it."""
+    """Return BLEU-1 to BLEU-4 without smoothing, as pycocoevalcap computes them with the closest reference length."""
     from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 
     scorer = BleuScorer(n=4)
@@ -29,7 +29,11 @@ def bleu(candidates: Sequence[str], references: References) -> list[CaptionScore
 
 
 def _statistic(order: int) -> Callable[[Array], Array]:
-    """BLEU of summed (candidate length, reference length, 4 matches, 4 n-grams), with pycocoevalcap's constants."""
+    """Return the function that computes BLEU of one order, shape (..., 1), from summed counts, shape (..., 10).
+
+    The counts are the candidate length, the reference length, 4 numbers of matches and 4 numbers of n-grams. Small
+    constants are added as in pycocoevalcap.
+    """
 
     def statistic(sums: Array) -> Array:
         matched, guessed = sums[..., 2 : 2 + order], sums[..., 6 : 6 + order]
@@ -42,6 +46,7 @@ def _statistic(order: int) -> Callable[[Array], Array]:
 
 
 def _compute(order: int, sentences: Sentences) -> CaptionScore:
+    """Compute BLEU of one order; all orders share one computation."""
     scores = sentences.once("bleu", lambda: bleu(sentences.candidates, sentences.references))
     return scores[order - 1]
 

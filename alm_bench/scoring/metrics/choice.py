@@ -1,9 +1,10 @@
-"""Metrics of questions with options, yes/no questions and labels; their tasks compute them."""
+"""Specifications of the metrics of multiple choice, yes/no questions and labels, which are computed by their tasks."""
 
 from alm_bench.scoring.metrics.spec import MetricSpec
 
 
 def _spec(rank: int, name: str, title: str, description: str, *, own_items: bool = False) -> MetricSpec:
+    """Return the specification of a percentage with default settings."""
     return MetricSpec(rank=rank, name=name, title=title, description=description, own_items=own_items)
 
 

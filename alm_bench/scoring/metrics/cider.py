@@ -7,7 +7,7 @@ from alm_bench.scoring.metrics.spec import MetricSpec
 
 
 def cider(candidates: Sequence[str], references: References) -> CaptionScore:
-    """Return CIDEr-D times 10, its document frequencies from these references, as pycocoevalcap does."""
+    """Return CIDEr-D times 10, with document frequencies from these references, as pycocoevalcap computes it."""
     from pycocoevalcap.cider.cider import Cider
 
     known = {number: list(each) for number, each in enumerate(references)}
@@ -16,6 +16,7 @@ def cider(candidates: Sequence[str], references: References) -> CaptionScore:
 
 
 def _compute(sentences: Sentences) -> CaptionScore:
+    """Compute CIDEr-D from tokenised sentences."""
     return cider(sentences.candidates, sentences.references)
 
 

@@ -17,9 +17,10 @@ _STATISTICS = 23
 
 
 def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
-    """METEOR 1.5 (Denkowski and Lavie, WMT 2014), English, the best of several references; the corpus's from sums.
+    """Return METEOR 1.5 (Denkowski and Lavie, WMT 2014) for English.
 
-    Raises MetricError without Java.
+    Each item gets the best score over its references. The corpus value is computed from summed statistics. Raises
+    MetricError without Java.
     """
     lines = []
     for candidate, each in zip(candidates, references, strict=True):
@@ -32,7 +33,7 @@ def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
     if len(rows) != len(lines) or any(len(row) != _STATISTICS for row in rows):
         raise MetricError(f"METEOR gave {len(rows)} lines for {len(lines)} items, expected {_STATISTICS} numbers each")
     counts = np.array(rows, dtype=np.float64)
-    # A candidate that matches all of a reference in one piece is not fragmented; METEOR adds none of its chunks up.
+    # METEOR counts no chunk for a candidate that matches a whole reference in one piece, since it is not fragmented.
     stages = counts[:, 4:20].reshape(-1, 4, 2, 2).sum(axis=(1, 2))
     counts[(stages == counts[:, :2]).all(axis=1) & (counts[:, 20] == 1), 20] = 0
     items = meteor_of(counts)[..., 0]
@@ -40,11 +41,11 @@ def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
 
 
 def meteor_of(sums: Array) -> Array:
-    """METEOR of its statistics, (..., 23) to (..., 1).
+    """Compute METEOR, shape (..., 1), from its statistics, shape (..., 23).
 
-    They are: length of candidate and reference, their function words, then for each kind of match (exact, stem,
-    synonym, paraphrase) the candidate's and the reference's content words matched, and both's function words, then
-    chunks and the words matched in both.
+    The statistics are: lengths of candidate and reference; their numbers of function words; for each kind of match
+    (exact, stem, synonym, paraphrase) the matched content words of candidate and reference, then the matched function
+    words of both; the number of chunks; the numbers of matched words in candidate and reference.
     """
     stages = sums[..., 4:20].reshape(*sums.shape[:-1], 4, 4)
     chunks, words = sums[..., 20], (sums[..., 21] + sums[..., 22]) / 2
@@ -62,11 +63,12 @@ def meteor_of(sums: Array) -> Array:
 
 
 def _ratio(part: Array, whole: Array) -> Array:
-    """0 where there is nothing to divide by: what matches nothing scores nothing."""
+    """Divide element by element; the result is 0 where the divisor is 0, since a text without any words scores 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def _compute(sentences: Sentences) -> CaptionScore:
+    """Compute METEOR from tokenised sentences."""
     return meteor(sentences.candidates, sentences.references)
 
 

@@ -7,7 +7,10 @@ from alm_bench.scoring.metrics.spec import MetricSpec
 
 
 def rouge_l(candidates: Sequence[str], references: References) -> CaptionScore:
-    """Return F of the longest common subsequence, beta 1.2, the best precision and recall, as pycocoevalcap does."""
+    """Return the F-score of the longest common subsequence with beta 1.2, as pycocoevalcap computes it.
+
+    Precision and recall are each the best over the references.
+    """
     from pycocoevalcap.rouge.rouge import Rouge
 
     known = {number: list(each) for number, each in enumerate(references)}
@@ -16,6 +19,7 @@ def rouge_l(candidates: Sequence[str], references: References) -> CaptionScore:
 
 
 def _compute(sentences: Sentences) -> CaptionScore:
+    """Compute ROUGE-L from tokenised sentences."""
     return rouge_l(sentences.candidates, sentences.references)
 
 

@@ -1,4 +1,4 @@
-"""What metrics of sentences are computed from and give."""
+"""Input and output types of metrics of sentences."""
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -10,28 +10,33 @@ from alm_bench.core.errors import MetricError
 from alm_bench.scoring.intervals import Array
 
 References = Sequence[Sequence[str]]
+"""References of each item."""
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionScore:
-    """One metric of one set of sentences."""
+    """Result of one metric on one set of sentences."""
 
     corpus: float
-    """The value of all items together."""
+    """Value over all items."""
 
     items: Sequence[float]
-    """The value of each item."""
+    """Value of each item."""
 
     counts: Array
-    """What the corpus value is a function of, (items, ...)."""
+    """Counts of each item, shape (items, ...), from whose sums the corpus value is computed."""
 
     statistic: Callable[[Array], Array]
-    """Maps sums of `counts` over items, (..., counts), to the corpus value, (..., 1): intervals resample items."""
+    """Function from sums of `counts` over items, shape (..., *counts.shape[1:]), to the corpus value, shape (..., 1).
+
+    Intervals apply it to resampled items.
+    """
 
 
 def mean_score(items: Sequence[float]) -> CaptionScore:
-    """Return the score of a metric whose corpus value is the mean of its items."""
+    """Return the score of a metric whose corpus value is the mean of its items' values."""
     values = np.asarray(items, dtype=np.float64)
     counts = np.stack([values, np.ones(len(values))], axis=1)
     return CaptionScore(float(values.mean()), values.tolist(), counts, lambda sums: sums[..., :1] / sums[..., 1:])
@@ -39,17 +44,18 @@ def mean_score(items: Sequence[float]) -> CaptionScore:
 
 @dataclass(slots=True)
 class Sentences:
-    """The items of one computation: a candidate each, and one or more references.
+    """Candidates and references of the items in one computation.
 
-    Lists are parallel and not empty. Metrics may share work through `once`, and build on one
-    another through `alm_bench.scoring.metrics.score_sentences`.
+    There is one candidate and at least one reference per item; all sequences have the same length and are not empty.
+    Metrics can share intermediate results through `once`, and use other metrics through
+    `alm_bench.scoring.metrics.score_sentences`.
     """
 
     candidates: Sequence[str]
-    """Candidates in tokens of the Penn Treebank: lower case, without punctuation, separated by blanks."""
+    """Candidates as Penn Treebank tokens: lower case, without punctuation, separated by spaces."""
 
     references: References
-    """References of each item in the same tokens."""
+    """References of each item as the same kind of tokens."""
 
     raw_candidates: Sequence[str]
     """Candidates as they were written."""
@@ -58,13 +64,15 @@ class Sentences:
     """References as they were written."""
 
     names: Sequence[str] | None = None
-    """What messages call the items; default: their number, from 1."""
+    """Names of the items in messages; by default their numbers from 1."""
 
     _made: dict[Hashable, Any] = field(default_factory=dict)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what `make` returned, or raise the MetricError that it raised, when it was first called for this
-        key."""
+        """Return the result of `make`, which is called once per key.
+
+        A MetricError that `make` raises is also stored, and raised again in each call for its key.
+        """
         if key not in self._made:
             try:
                 self._made[key] = make()

@@ -1,4 +1,4 @@
-"""What a metric is: the one thing that a new metric has to say of itself."""
+"""Specification of a metric, which is all that a new metric has to define."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,67 +8,80 @@ if TYPE_CHECKING:
     from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences
 
 Scale = Literal["percent", "number"]
-"""How a stored value is printed: a fraction times 100, or the number itself."""
+"""Format of a stored value in print: a fraction times 100, or the number itself."""
 
 Compute = Callable[["Sentences"], "CaptionScore"]
-"""From candidates and references to the corpus value and one value an item. Raises MetricError, whose text is shown."""
+"""Function from candidates and references to the corpus value and one value per item.
+
+It may raise MetricError, whose text is shown.
+"""
 
 LAST = 1_000_000
+"""Default of `MetricSpec.rank` and `MetricSpec.preference`: after all metrics with a value of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSpec:
-    """One metric of a run, a table column and a candidate for ranking."""
+    """Specification of one metric of a run, which can be a column of a table and the basis of a ranking."""
 
     name: str
-    """Key in `summary.json` and in `--metrics`: lower case, digits and underscores."""
+    """Key in `summary.json` and in `--metrics`: lower-case letters, digits and underscores."""
 
     title: str
-    """Column heading."""
+    """Heading of the column in tables."""
 
     description: str = ""
-    """One sentence, with the source (paper, equation)."""
+    """One sentence with the source (paper, equation)."""
 
     version: str | int | None = None
-    """Raised with every change of what the metric computes: values of different versions are not compared. Default,
-    for metrics of installed packages: a hash of the module that the entry point names."""
+    """Version of the computation, to be raised with every change of it; values of different versions are not compared.
+
+    Default for metrics of installed packages: a hash of the module that the entry point names.
+    """
 
     scale: Scale = "percent"
-    """Whether a stored value is a fraction that is printed as a percentage, or a number printed as it is."""
+    """`percent` if a stored value is a fraction that is printed as a percentage, `number` if it is printed as it is."""
 
     decimals: int = 1
-    """Decimals of a printed value."""
+    """Number of decimals of a printed value."""
 
     higher_is_better: bool = True
-    """False for error rates and distances: rankings and margins turn round."""
+    """False for error rates and distances, for which rankings and margins are reversed."""
 
     per_item: bool = True
-    """Whether the corpus value is the mean of item values."""
+    """True if the corpus value is the mean of item values."""
 
     shows_interval: bool = True
-    """Whether tables print the 95 % interval beside the value."""
+    """True if tables print the 95 % interval beside the value."""
 
     own_items: bool = False
-    """Whether the metric covers other items than its row, so that its number of items is printed with it."""
+    """True if the metric is computed over other items than the rest of its table row, so that its `n` is printed."""
 
     imputes: bool = False
-    """Whether the metric gives items without an answer a value, so that it tells nothing once all are answered."""
+    """True if the metric assigns a value to items without an answer, so that it is redundant if all items have
+    answers."""
 
     in_overview: bool = False
-    """Whether the table of one row a run, in which a command ends, has a column of the metric beside the main one."""
+    """True if the overview table at the end of a command, with one row per run, has a column of this metric."""
 
     compute: Compute | None = None
-    """Computes the metric from sentences (`mean_score` is for means of items); None for metrics that a task computes
-    itself."""
+    """Function that computes the metric from sentences; None for a metric that its task computes.
+
+    `mean_score` builds its result for a mean of item values.
+    """
 
     require: Callable[[], object] | None = None
-    """Raises MetricError if what the metric needs (Java, a model) is not installed, before any text is looked at."""
+    """Function that raises MetricError if something that the metric needs (Java, a model) is not installed.
+
+    It is called before any text is processed.
+    """
 
     by_default: bool = False
-    """Whether the metric is computed if none are chosen; others are chosen by name."""
+    """True if the metric is computed by default; other metrics must be selected by name."""
 
     preference: int = LAST
-    """Of the chosen metrics that can be computed, items are compared by the one of lowest preference."""
+    """Order of preference for the comparison of items: of the selected metrics that can be computed, the lowest is
+    used."""
 
     rank: int = LAST
     """Position among the columns of a table, ascending."""

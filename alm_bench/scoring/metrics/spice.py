@@ -7,10 +7,12 @@ from alm_bench.scoring.spice import spice_folder, spice_items
 
 
 def _compute(sentences: Sentences) -> CaptionScore:
+    """Compute SPICE from tokenised sentences."""
     return mean_score(spice_items(sentences.candidates, sentences.references, sentences.names))
 
 
 def _require() -> None:
+    """Raise MetricError if Java or CoreNLP is not installed."""
     find_java()
     spice_folder()
 

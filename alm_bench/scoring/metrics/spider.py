@@ -7,6 +7,7 @@ from alm_bench.scoring.metrics.spec import MetricSpec
 
 
 def _compute(sentences: Sentences) -> CaptionScore:
+    """Compute the mean of CIDEr and SPICE for each item. Raises MetricError if SPICE cannot be computed."""
     try:
         both = zip(score_sentences("cider", sentences).items, score_sentences("spice", sentences).items, strict=True)
     except MetricError as error:

@@ -1,6 +1,6 @@
-"""Builds `spice-engine.jar` from its Java source: `python -m alm_bench.scoring.spice_engine`.
+"""Build of `spice-engine.jar` from its Java source: `python -m alm_bench.scoring.spice_engine`.
 
-The jar has no dates and a fixed order, so that equal classes give equal bytes.
+The jar has no dates and a fixed order of files, so that equal classes give equal bytes.
 """
 
 import subprocess
@@ -15,7 +15,10 @@ FACTORY = "alm_bench.spice.ResultEngineFactory"
 
 
 def build(jar: Path) -> None:
-    """Compiles for Java 8 and newer. Raises CalledProcessError, FileNotFoundError without `javac`."""
+    """Compile the engine for Java 8 and newer, and write the jar.
+
+    Raises CalledProcessError if the compiler fails, FileNotFoundError without `javac`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         flags = ["--release", "8", "-g:none", "-Xlint:-options", "-encoding", "UTF-8"]
         subprocess.run(["javac", *flags, "-d", folder, str(SOURCE)], check=True)
