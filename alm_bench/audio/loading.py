@@ -162,7 +162,7 @@ def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) ->
     spare = 0 if longest is None else max(0, lanes * own - longest)
     start = _crop_start(spare, policy, ref.id)
     stop = lanes * own - spare + start
-    # For each concatenated channel: the range of its samples that is kept, and the start of that range in the wave.
+    # For each concatenated channel: the range of its samples that is used, and the start of that range in the wave.
     bounds = [(max(0, start - lane * own), min(own, stop - lane * own)) for lane in range(lanes)]
     kept = [(lane, begin, end) for lane, (begin, end) in enumerate(bounds) if begin < end]
     starts = np.cumsum([0] + [end - begin for _, begin, end in kept])

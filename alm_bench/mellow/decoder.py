@@ -77,8 +77,8 @@ class Layer(ABC):
 
     @abstractmethod
     def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
-        """Return the layer's output (B, n, D). `x` is the layer's input, `mixed` the output of its attention, both (B,
-        n, D)."""
+        """Return the layer's output (B, n, D). `x` (B, n, D): input of the layer. `mixed` (B, n, D): output of its
+        attention."""
 
 
 class Decoder(ABC):

@@ -180,8 +180,8 @@ class Answerer:
         return rows
 
     def _get_or_make(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
-        """Return values by key: cached values, and for all other keys the values that `make` computes, which are then
-        cached. `wanted`: the inputs of `make` by key."""
+        """Return values by key, from the cache where possible. Other values are computed by `make` and then cached.
+        `wanted`: inputs of `make` by key."""
         kept: Any = self._kept  # holds values of both kinds; their keys differ
         had: dict[Hashable, V] = {key: kept[key] for key in wanted if key in kept}
         missing = [key for key in wanted if key not in had]

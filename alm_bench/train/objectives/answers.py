@@ -141,8 +141,10 @@ def _second_clip(data: StageData, clips: Sequence[AudioRef], step: int, index: i
 
 
 def _answer_ids(data: StageData, text: str) -> list[int]:
-    """Return the token ids of an answer, at most `ANSWER_TOKENS`. In the fixed layout, it ends in a token for a space
-    and the stop token; in the compact layout, in the stop token."""
+    """Return the token ids of an answer, at most `ANSWER_TOKENS`.
+
+    In the fixed layout, it ends in a token for a space and the stop token; in the compact layout, in the stop token.
+    """
     suffix = data.protocol.suffix
     ids = data.tokenizer.encode(text + suffix, add_special_tokens=False).ids
     return (ids if suffix else [*ids, data.config.prompt.stop])[:ANSWER_TOKENS]
