@@ -141,9 +141,7 @@ class Decoder(ABC):
         first = start if isinstance(start, Tensor) else torch.tensor([start], device=x.device)
         places = first[:, None] + torch.arange(count, device=x.device)
         sees_all = isinstance(start, int) and start == cache.columns - 1
-        causal = (
-            x.device.type == "cpu" and isinstance(start, int) and start == 0
-        )  # columns after the first `count` are masked
+        causal = x.device.type == "cpu" and isinstance(start, int) and start == 0  # columns from `count` on are masked
         mask = None if sees_all or causal else self._mask(places, cache.columns, x.dtype)
         x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may exceed the last position
         for number, layer in enumerate(self.layers):
