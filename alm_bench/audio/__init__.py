@@ -1,4 +1,4 @@
-"""Loading of clips as an adapter's policy asks for, and the sounds of noise ablations."""
+"""Loading of clips in the form that an adapter's audio policy requires, and signals for noise ablations."""
 
 from alm_bench.audio.decode import MOST_SAMPLES, decode
 from alm_bench.audio.loading import LoadedAudio, Touch, load, seconds_heard

@@ -1,4 +1,4 @@
-"""Open a clip by its content and decode its samples, all of them or block by block."""
+"""Decoding of clips: the format is detected from the content, and samples are read at once or block by block."""
 
 import io
 import os
@@ -19,23 +19,23 @@ Samples = npt.NDArray[np.float32]
 """Decoded samples, shape (frames, channels), in -1..1 for integer formats."""
 
 MOST_SAMPLES = 1 << 26
-"""Samples of one clip that are held decoded: 256 MiB, 70 minutes at 16 kHz. A clip of more is refused, unless an
-adapter takes no more than a part of it."""
+"""Maximum number of decoded samples of one clip in memory: 256 MiB, or 70 minutes of mono sound at 16 kHz. A larger
+clip is refused, unless the adapter uses only a part of it."""
 
-_RATES = range(1_000, 1_000_001)  # a damaged header that says 1 Hz would ask for more memory than there is
-_BLOCK = 1 << 20  # samples a read
-_UNKNOWN = 1 << 62  # libsndfile gives a FLAC file that declares no length more frames than this
+_RATES = range(1_000, 1_000_001)  # Hz; resampling from the 1 Hz of a damaged header would exhaust memory
+_BLOCK = 1 << 20  # samples per read
+_UNKNOWN = 1 << 62  # libsndfile reports more frames than this for a FLAC file without a declared length
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sound:
-    """An open clip."""
+    """An open clip, from which samples are decoded."""
 
     file: Any  # a soundfile.SoundFile
     """The open `soundfile.SoundFile`."""
 
     unterminated: bool
-    """True for an Ogg stream without its last page."""
+    """True for an Ogg stream whose last page is missing."""
 
     @property
     def frames(self) -> int:
@@ -44,6 +44,7 @@ class Sound:
 
     @property
     def channels(self) -> int:
+        """Number of channels."""
         return int(self.file.channels)
 
     @property
@@ -53,18 +54,20 @@ class Sound:
 
     @property
     def is_estimated(self) -> bool:
-        """True if `frames` may exceed the actual number: FLAC declares it, an MP3 or Ogg file need not."""
+        """True for all formats but FLAC: `frames` may exceed the number of frames that can be decoded. A FLAC header
+        declares the exact number; the header of an MP3 or Ogg file may not."""
         return str(self.file.format) != "FLAC"
 
     def check_length(self) -> None:
-        """Raise OSError if a FLAC file declares no length, as one written to a pipe does."""
+        """Raise OSError if a FLAC file declares no length. Files that were written to a pipe declare none."""
         expect(self.frames < _UNKNOWN, "its header declares no number of samples; encode the file once more")
 
     def blocks(self, limit: int, growth: float = 1.0) -> Iterator[Samples]:
-        """Yield the first `limit` frames, in order. Memory does not depend on the length that the header declares.
+        """Yield the first `limit` frames in order, as arrays of shape (frames, channels). Memory use does not depend on
+        the length that the header declares.
 
-        `growth`: factor by which the caller's result is larger than a block. Raises OSError if samples are missing,
-        damaged or not finite.
+        `growth`: size of the caller's result for a block, relative to the block; blocks are made smaller by this
+        factor. Raises OSError if samples are missing, damaged or not finite.
         """
         size, done = max(1, int(_BLOCK / self.channels / max(1.0, growth))), 0
         while done < limit:
@@ -80,13 +83,15 @@ class Sound:
         expect(done == limit or self.is_estimated, self._shortage(done))
 
     def read(self, limit: int) -> Samples:
-        """Return the first `limit` frames as one array; raises OSError as `blocks` does, and if there are none."""
+        """Return the first `limit` frames as one array, shape (frames, channels). Raises OSError as `blocks` does, and
+        if the clip has no frames."""
         blocks = list(self.blocks(limit))
         expect(bool(blocks), "holds no samples")
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
     def check_end(self) -> None:
-        """Raise OSError if the last sample of a FLAC file is missing, which its header does not show."""
+        """Raise OSError if the last sample of a FLAC file cannot be decoded. A truncated file is not recognisable from
+        its header."""
         if self.is_estimated or not 0 < self.frames < _UNKNOWN:
             return
         try:
@@ -97,15 +102,18 @@ class Sound:
         expect(found == 1, self._shortage(None))
 
     def _shortage(self, done: int | None) -> str:
+        """Return the message for missing samples. `done`: number of frames that were decoded, or None if only the last
+        one is missing."""
         there = "the last of them is not there" if done is None else f"they cannot be read beyond {done:,}"
         return f"cannot be decoded to its end, cut off or damaged: its header declares {self.frames:,} samples, {there}"
 
 
 def decode(ref: AudioRef) -> tuple[Samples, int]:
-    """Return all samples, shape (frames, channels), and the rate in Hz.
+    """Decode a clip. Return all samples, shape (frames, channels), and the sample rate in Hz.
 
-    Reads every format of libsndfile, detected by content, never by the file's suffix. Raises AudioError for a clip that
-    is missing, unreadable, cut off, empty, larger than `MOST_SAMPLES` or that holds values that are not finite.
+    Reads every format of libsndfile. The format is detected from the content, never from the file's suffix. Raises
+    AudioError for a clip that is missing, unreadable, truncated, empty or larger than `MOST_SAMPLES`, or that contains
+    values that are not finite.
     """
     with open_sound(ref) as sound:
         sound.check_length()
@@ -118,8 +126,11 @@ def decode(ref: AudioRef) -> tuple[Samples, int]:
 
 @contextmanager
 def open_sound(ref: AudioRef) -> Iterator[Sound]:
-    """Open a clip for decoding. Raises AudioError, in one line, for every error of the system and of libsndfile, now or
-    while the clip is open."""
+    """Open a clip for decoding: a context manager that yields a `Sound`.
+
+    Raises AudioError, with a message of one line, for every error of the operating system and of libsndfile, both when
+    the clip is opened and while it is open. A file with fewer bytes than its header declares is refused as well.
+    """
     try:
         with _open(ref) as (file, size):
             extent = find_extent(file, size)
@@ -146,7 +157,7 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
 
 @contextmanager
 def _open(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
-    """Open the clip's bytes as a file; return it and their number."""
+    """Open the bytes of a clip as a binary file. Yields the file and its size in bytes."""
     if ref.read is not None:
         data = ref.read()
         expect(len(data) > 0, "is empty (0 bytes)")
@@ -156,17 +167,18 @@ def _open(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
     expect("\0" not in str(ref.path), "the file's name holds a zero byte")
     status = ref.path.stat()
     expect(not stat.S_ISDIR(status.st_mode), "is a folder")
-    expect(stat.S_ISREG(status.st_mode), "is not a regular file")  # opening a pipe would wait for ever
+    expect(stat.S_ISREG(status.st_mode), "is not a regular file")  # opening a pipe would block forever
     expect(status.st_size > 0, "is empty (0 bytes)")
-    with ref.path.open("rb", buffering=0) as file:  # its position is libsndfile's, too
+    with ref.path.open("rb", buffering=0) as file:  # shares its position with libsndfile
         yield file, status.st_size
 
 
 @contextmanager
 def _sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
-    """Open `file` as a `soundfile.SoundFile`, without a name that could hint at another format.
+    """Open `file` as a `soundfile.SoundFile`. libsndfile gets no file name, so a suffix cannot hint at another format.
 
-    `size_at`: offset of a size of zero that stands for an unknown one; libsndfile knows the largest for that.
+    `size_at`: offset of a 32-bit size field that is zero because the size was unknown when the header was written. It
+    is replaced by the largest value, which libsndfile treats as an unknown size.
     """
     if size_at is not None:
         file.seek(0)
@@ -175,15 +187,16 @@ def _sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
         with _in_memory(data) as memory, _sound_file(memory, None) as sound:
             yield sound
         return
-    file.seek(0)  # libsndfile reads on from where the file stands
+    file.seek(0)  # libsndfile reads from the current position
     with soundfile.SoundFile(file if isinstance(file, io.BytesIO) else file.fileno(), closefd=False) as sound:
         yield sound
 
 
 @contextmanager
 def _in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
-    """Open `data` as a file for libsndfile: on Linux an anonymous file, which it reads without Python; elsewhere an
-    object that it calls back for every block, where decoding threads wait for one another."""
+    """Open `data` as a file for libsndfile. On Linux this is an anonymous file (memfd), which libsndfile reads without
+    calling Python. Elsewhere it is a BytesIO, which libsndfile reads through Python callbacks; decoding threads then
+    wait for one another."""
     if not hasattr(os, "memfd_create"):
         yield io.BytesIO(data)
         return
@@ -195,16 +208,19 @@ def _in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
 
 
 def expect(holds: bool, otherwise: str) -> None:
-    """Raise an OSError unless `holds`; `open_sound` turns it into an AudioError with the clip's name."""
+    """Raise OSError with the message `otherwise` if `holds` is False. `open_sound` turns it into an AudioError with the
+    clip's id."""
     if not holds:
         raise OSError(otherwise)
 
 
 def _format_error(error: soundfile.LibsndfileError) -> str:
+    """Return the text of an error of libsndfile, without the full stop."""
     return str(error.error_string).rstrip(".")
 
 
 def _reason(error: OSError) -> str:
+    """Return the reason for an error of the operating system, in plain words."""
     if isinstance(error, FileNotFoundError):
         return "the file is missing"
     if isinstance(error, PermissionError):

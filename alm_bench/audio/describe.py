@@ -1,5 +1,6 @@
-"""Describe-then-answer: one model describes an item's clips, and it or another one answers with the descriptions in its
-prompt. The strategy caption-first and the model cascade are such adapters."""
+"""Adapters that describe clips before they answer: one model describes the clips of an item, then the same or another
+model answers with the descriptions in its prompt. The caption-first strategy and the model cascade are such
+adapters."""
 
 import math
 from abc import abstractmethod
@@ -17,65 +18,71 @@ from alm_bench.core.forwarding import ForwardingAdapter
 from alm_bench.core.usage import USAGE, add_usage
 
 VERSION = 2
-"""Of cached descriptions. Raise it with any change of what a description is."""
+"""Version of the cached descriptions. Increase it with every change of how a description is obtained from a model's
+output: older cache entries are then ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """Descriptions of one item's clips."""
+    """Descriptions of the clips of one item."""
 
     keys: Sequence[str] = ()
     """Cache key of each description."""
 
     texts: Sequence[str] = ()
-    """The descriptions, in the order of `DescribingAdapter.describing`."""
+    """The descriptions, in the order of the requests that `DescribingAdapter.describing` returns."""
 
     failure: Output | None = None
-    """The item's output if a description is missing."""
+    """Output of the item if a description could not be obtained, else None."""
 
 
 class DescribingAdapter(ForwardingAdapter):
-    """Describes clips with the listener and answers with the answerer, which may be the same.
+    """Adapter that describes clips with the adapter `listener` and answers with the adapter `answerer`; both may be the
+    same.
 
-    Descriptions are greedy. A description is known by what the listener is, how it was asked and what it heard, never
-    by a clip's name: it is made once, and its usage is added to the output of the first item that needed it.
+    Descriptions are decoded greedily. The cache key of a description is a hash of the listener's identity, the
+    describing prompt and the decoded samples, never the clip's name. Each description is therefore generated once. Its
+    usage is added to the output of the first item that needs it.
     """
 
     def __init__(
         self, listener: Adapter, answerer: Adapter, prompt: str, max_new_tokens: int, cache: DiskCache | None = None
     ) -> None:
-        """`prompt` is the hash of the describing prompt, `max_new_tokens` its limit. Without a `cache`, descriptions
-        are kept in the process alone."""
+        """Create the adapter. `prompt` is the hash of the describing prompt, `max_new_tokens` the token limit of a
+        description. Without a `cache` on disk, descriptions are cached in this process only."""
         super().__init__(listener, answerer)
         self.abilities = replace(self.abilities, stream=False, fit=False)
         self._decoding = Decoding(max_new_tokens=max_new_tokens)
         self._owner = hash_json([VERSION, asdict(listener.identity), prompt])
         self._cache = cache
         self._known: dict[str, str] = {}
-        self._uncounted: dict[str, Output] = {}  # describing calls whose usage no output has yet
+        self._uncounted: dict[str, Output] = {}  # describing calls whose usage is not in any output yet
 
     @abstractmethod
     def describing(self, request: Request) -> Sequence[Request]:
-        """Return the requests whose answers describe the clips of `request`, which may not be decoded yet."""
+        """Return the requests to the listener whose answers describe the clips of `request`. The clips of `request` may
+        not be decoded yet."""
 
     @abstractmethod
     def answering(self, request: Request, texts: Sequence[str]) -> Request:
-        """Return the request to the answerer, with the descriptions in its prompt."""
+        """Return the request to the answerer. Its prompt contains the descriptions `texts`."""
 
     @abstractmethod
     def find_problem(self, request: Request) -> str | None:
-        """Return the reason why the clips of a request, decoded or not, cannot be described; None if they can."""
+        """Return the reason why the clips of a request cannot be described, or None if they can. The clips need not be
+        decoded."""
 
     @abstractmethod
     def describe_failure(self, asked: Request, output: Output) -> Output:
-        """Return the item's output after a describing request without a description."""
+        """Return the output of the item if the describing request `asked` failed. `output`: the listener's output,
+        which contains no usable description."""
 
     @abstractmethod
     def extra(self, texts: Sequence[str]) -> Mapping[str, Any]:
-        """Return what is stored of the descriptions beside the answer."""
+        """Return the fields that are stored with the answer, such as the descriptions `texts`."""
 
     def clean(self, text: str) -> str:
-        """Return the description in the listener's text."""
+        """Extract the description from the listener's answer. Default: remove surrounding white space."""
         return text.strip()
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
@@ -101,8 +108,8 @@ class DescribingAdapter(ForwardingAdapter):
         ]
 
     def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
-        """Estimate the describing calls and the answering one. It is the most that can be: items that share clips share
-        their descriptions, too."""
+        """Estimate the cost of the describing calls and the answering call. This is an upper bound: items with the same
+        clips share their descriptions."""
         if self.find_problem(request) is not None:
             return self.answerer.estimate(request, seconds, decoding)
         asked = self.describing(request)
@@ -114,10 +121,12 @@ class DescribingAdapter(ForwardingAdapter):
         return total
 
     def _build_asked(self, batch: Sequence[Request], described: Sequence[Described]) -> list[Request]:
+        """Return the requests to the answerer, for the items whose clips have descriptions."""
         pairs = zip(batch, described, strict=True)
         return [self.answering(request, one.texts) for request, one in pairs if one.failure is None]
 
     def _describe(self, batch: Sequence[Request]) -> list[Described]:
+        """Return the descriptions of every request in `batch`, from the cache or from the listener."""
         problems = [self.find_problem(request) or _find_undecoded(request) for request in batch]
         rows = [
             [] if problem else [(self._key(one), one) for one in self.describing(request)]
@@ -134,7 +143,8 @@ class DescribingAdapter(ForwardingAdapter):
         return described
 
     def _ask(self, fresh: Mapping[str, Request]) -> dict[str, Output]:
-        """Ask for descriptions and keep them. Return the item's output for each key that got none."""
+        """Request descriptions from the listener and cache them. `fresh`: requests by cache key. Returns the item's
+        output for each key whose description could not be obtained."""
         outputs = list(self.listener.generate(list(fresh.values()), self._decoding)) if fresh else []
         _check_count(len(outputs), len(fresh), "outputs")
         failed = {}
@@ -149,16 +159,21 @@ class DescribingAdapter(ForwardingAdapter):
         return failed
 
     def _count_usage(self, output: Output, keys: Sequence[str]) -> Output:
+        """Add the usage of the describing calls for `keys` to an output, unless it was added to another output
+        before."""
         calls = [self._uncounted.pop(key) for key in keys if key in self._uncounted]
         return add_usage(output, *calls) if calls else output
 
     def _mark(self, output: Output, texts: Sequence[str]) -> Output:
+        """Add the fields of `extra` to an output."""
         return replace(output, extra={**output.extra, **self.extra(texts)})
 
     def _key(self, request: Request) -> str:
+        """Return the cache key of the description that `request` yields."""
         return hash_json([self._owner, len(request.audio), content(request.waves)])
 
     def _is_known(self, key: str) -> bool:
+        """Return True if the description is cached, in memory or on disk. One from the disk is copied to memory."""
         if key not in self._known and self._cache is not None:
             try:
                 found = self._cache.get(key)
@@ -170,6 +185,7 @@ class DescribingAdapter(ForwardingAdapter):
         return key in self._known
 
     def _keep(self, key: str, text: str) -> None:
+        """Cache a description in memory and on disk."""
         self._known[key] = text
         if self._cache is not None:
             try:
@@ -178,21 +194,23 @@ class DescribingAdapter(ForwardingAdapter):
                 self._give_up_cache(error)
 
     def _give_up_cache(self, error: StoreError) -> None:
-        """A run is worth more than its cache."""
+        """Print a notice and continue without the disk cache: an unusable cache must not stop a run."""
         print_notice(f"captions are not kept on disk: {error}")
         self._cache = None
 
 
 def drop_usage(extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an output holds beside its usage, which is counted where the call is."""
+    """Return the extra fields of an output without its usage, which is counted with the call that caused it."""
     return {name: value for name, value in extra.items() if name not in USAGE}
 
 
 def _find_undecoded(request: Request) -> str | None:
+    """Return an error message if a request has fewer decoded waves than clips, else None."""
     found, expected = len(request.waves), len(request.audio)
     return f"{expected} clips but {found} decoded waves" if found < expected else None
 
 
 def _check_count(found: int, expected: int, what: str) -> None:
+    """Raise ValueError if an adapter returned another number of results than `expected`."""
     if found != expected:
         raise ValueError(f"the adapter returned {found} {what} for {expected} requests")

@@ -1,6 +1,7 @@
-"""Number of bytes of sound that a file's header declares, so that truncated files are recognised.
+"""Number of bytes of sound that the header of a file declares, used to detect truncated files.
 
-libsndfile shortens such a clip silently. FLAC declares samples, not bytes: whoever decodes compares those.
+libsndfile decodes a truncated file without an error, as a shorter clip. FLAC declares samples instead of bytes, which
+the decoder checks.
 """
 
 import re
@@ -8,36 +9,38 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-_UNKNOWN_32 = 0x7F00_0000  # programs that write to a pipe declare a size from here up to 2^32 - 1, or zero
+_UNKNOWN_32 = 0x7F00_0000  # programs that write to a pipe declare a size between this and 2^32 - 1, or zero
 _UNKNOWN_64 = 1 << 62
 _MOST_CHUNKS = 4_096
 _OGG_PAGE = 65_307  # bytes of the longest page
 _MPEG_FRAME = 1_441  # bytes of the longest layer III frame
-_W64 = bytes.fromhex("2E91CF11A5D628DB04C10000")  # ends the identifier of a W64 file
+_W64 = bytes.fromhex("2E91CF11A5D628DB04C10000")  # second part of the identifier of a W64 file
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Range of a file that holds sound, as its header declares it."""
+    """Byte range of the sound in a file, as the header declares it."""
 
     start: int
     """Offset of the sound in the file, in bytes."""
 
     declared: int | None
-    """Number of bytes of sound, None if the header leaves it open."""
+    """Number of bytes of sound, None if the header does not declare it."""
 
     unterminated: bool = False
-    """True for an Ogg stream without its last page, as a stopped recorder leaves it."""
+    """True for an Ogg stream without its last page, such as one from a recorder that was stopped."""
 
     slack: int = 0
-    """Number of bytes that may be missing nevertheless."""
+    """Number of bytes that may be missing at the end of a complete file."""
 
     size_at: int | None = None
-    """Offset of a 32-bit size of zero that stands for an unknown one; libsndfile takes it for an empty clip."""
+    """Offset of a 32-bit size field that is zero because the size was unknown when the header was written, else None.
+    libsndfile would decode such a file as an empty clip."""
 
 
 def find_extent(file: BinaryIO, size: int) -> Extent | None:
-    """Return the extent that the header of `file` (`size` bytes) declares; None for formats that declare none."""
+    """Return the extent that the header of `file` declares, or None if its format declares none. `size`: size of the
+    file in bytes."""
     head = _read_bytes(file, 0, 64)
     match head[:4]:
         case b"RIFF" | b"RF64" | b"BW64":
@@ -66,18 +69,24 @@ def _read_bytes(file: BinaryIO, offset: int, count: int) -> bytes:
 
 
 def _parse_size(declared: int, unknown: int) -> int | None:
+    """Return a declared size. Returns None for zero and for values from `unknown` on, which mean that the size is
+    unknown."""
     return declared if 0 < declared < unknown else None
 
 
 def _find_riff(file: BinaryIO, size: int, order: str) -> Extent | None:
+    """Find the `data` chunk of a RIFF file, with its size from the `ds64` chunk if there is one. `order`: byte order of
+    `struct`."""
     found = _find_chunk(file, size, 12, f"{order}4sI", (b"data",))
     if found is None or found.declared is not None:
         return found
-    sizes = _find_chunk(file, size, 12, f"{order}4sI", (b"ds64",))  # 64-bit sizes: of the file, then of the sound
+    sizes = _find_chunk(
+        file, size, 12, f"{order}4sI", (b"ds64",)
+    )  # 64-bit sizes of the file and of the sound, in this order
     raw = b"" if sizes is None else _read_bytes(file, sizes.start + 8, 8)
     if len(raw) == 8:
         return Extent(found.start, _parse_size(struct.unpack(f"{order}Q", raw)[0], _UNKNOWN_64))
-    # What was written to a pipe declares no size of the whole file either; an empty clip does, whatever follows it.
+    # A file that was written to a pipe declares no size of the whole file either. An empty clip declares it.
     whole, own = _read_bytes(file, 4, 4), _read_bytes(file, found.start - 4, 4)
     streamed = own == bytes(4) and found.start < size and struct.unpack(f"{order}I", whole)[0] + 8 != size
     return Extent(found.start, None, size_at=found.start - 4) if streamed else found
@@ -86,7 +95,10 @@ def _find_riff(file: BinaryIO, size: int, order: str) -> Extent | None:
 def _find_chunk(
     file: BinaryIO, size: int, offset: int, header: str, names: tuple[bytes, ...], pad: int = 2
 ) -> Extent | None:
-    """Return the first chunk of one of `names`, in a list of chunks that begins at `offset`."""
+    """Find the first chunk with one of `names` in a list of chunks that begins at `offset`; None if there is none.
+
+    `header`: `struct` format of a chunk's header (name, size). `pad`: chunk sizes are rounded up to a multiple of it.
+    """
     length = struct.calcsize(header)
     for _ in range(_MOST_CHUNKS):
         raw = _read_bytes(file, offset, length) if offset < size else b""
@@ -101,8 +113,8 @@ def _find_chunk(
 
 
 def _find_w64(file: BinaryIO, size: int) -> Extent | None:
-    """Chunks of W64: 16 bytes of identifier, then a size that counts these 24 bytes, too; they begin at multiples of
-    eight."""
+    """Find the `data` chunk of a W64 file. A chunk header is a 16-byte identifier and an 8-byte size that includes
+    these 24 bytes. Chunks begin at multiples of eight bytes."""
     offset = 40
     for _ in range(_MOST_CHUNKS):
         raw = _read_bytes(file, offset, 24) if offset < size else b""
@@ -118,7 +130,8 @@ def _find_w64(file: BinaryIO, size: int) -> Extent | None:
 
 
 def _find_nist(file: BinaryIO) -> Extent | None:
-    """Read a NIST SPHERE header: text of fixed length, with the number of samples and their size."""
+    """Read a NIST SPHERE header: a text of fixed length that declares the number of samples and the bytes per
+    sample."""
     head = _read_bytes(file, 0, 1_024)
     values = {name: int(value) for name, value in re.findall(rb"^(\w+) -i (\d{1,15})\s*$", head, re.MULTILINE)}
     lines = head.split(b"\n", 2)
@@ -129,7 +142,8 @@ def _find_nist(file: BinaryIO) -> Extent | None:
 
 
 def _find_last_page(file: BinaryIO, size: int) -> Extent | None:
-    """Find the last page of an Ogg file: its lengths declare where it ends, and a flag that it is the last one."""
+    """Find the last page of an Ogg file. The page's segment lengths declare its end; a flag marks the stream's final
+    page."""
     offset = max(0, size - _OGG_PAGE)
     tail = _read_bytes(file, offset, _OGG_PAGE)
     page = tail.rfind(b"OggS\0")
@@ -137,13 +151,14 @@ def _find_last_page(file: BinaryIO, size: int) -> Extent | None:
         return None
     head = tail[page : page + 27]
     segments = tail[page + 27 : page + 27 + head[26]] if len(head) == 27 else b""
-    if len(head) < 27 or len(segments) < head[26]:  # cut within the page's header
+    if len(head) < 27 or len(segments) < head[26]:  # truncated within the page's header
         return Extent(0, size + 1)
     return Extent(offset + page, 27 + len(segments) + sum(segments), unterminated=not head[5] & 4)
 
 
 def _find_mpeg(file: BinaryIO) -> Extent | None:
-    """Read the header that encoders put into the first frame of an MP3 (Xing, Info): bytes of all frames."""
+    """Read the Xing or Info header that encoders write into the first frame of an MP3 file. It declares the bytes of
+    all frames."""
     head = _read_bytes(file, 0, 10)
     tag = b"".join(f"{byte:07b}".encode() for byte in head[6:10])
     start = 10 + int(tag, 2) if head[:3] == b"ID3" and len(head) == 10 and max(head[6:10]) < 128 else 0
@@ -155,7 +170,7 @@ def _find_mpeg(file: BinaryIO) -> Extent | None:
     if frame[place : place + 4] not in (b"Xing", b"Info"):
         return None
     flags = frame[place + 7]
-    if not flags & 2:  # bytes are not given
+    if not flags & 2:  # the number of bytes is not declared
         return None
     position = place + 8 + (4 if flags & 1 else 0)
     declared: int = struct.unpack(">I", frame[position : position + 4])[0]

@@ -1,4 +1,4 @@
-"""Bring a clip into the form that an adapter's `AudioPolicy` asks for: channels, rate, length."""
+"""Loading of a clip with the channels, sample rate and length that an adapter's `AudioPolicy` specifies."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,38 +15,40 @@ from alm_bench.core.rng import stable_int
 Touch = Literal[
     "ends_early", "mixed_down", "first_channel", "laid_end_to_end", "resampled", "cropped", "repeated", "padded"
 ]
-"""What happened to a clip on its way. `ends_early`: an MP3 of fewer samples than were estimated from its header, or an
-Ogg stream that lacks its last page; other formats tell that they are cut off, and such clips are refused."""
+"""Preprocessing step that changed a clip. `ends_early`: an MP3 file with fewer samples than its header suggests, or an
+Ogg stream without its last page. Other formats reveal truncation in their headers, and such clips are refused."""
 
 AT_ONCE = 1 << 25
-"""A clip of more samples than this, as decoded or as resampled, is decoded block by block: 128 MiB."""
+"""Maximum number of samples of a clip, decoded or resampled, that is loaded in one piece (128 MiB). Larger clips are
+decoded block by block."""
 
-_GUARD_SECONDS = 1.0  # decoded beyond a crop from the start, so that the resampling filter sees what follows it
+_GUARD_SECONDS = 1.0  # decoded after the end of a crop, so that the resampling filter has the samples that follow
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedAudio:
-    """Audio as an adapter receives it."""
+    """Audio of a clip as an adapter receives it."""
 
     wave: Wave
-    """Samples, contiguous."""
+    """Samples, a contiguous array of shape (samples,)."""
 
     touched: tuple[Touch, ...]
     """Preprocessing steps that changed the audio, in the order in which they were applied."""
 
     seconds: float
-    """Duration of the clip itself, before cropping or padding."""
+    """Duration of the clip in seconds, before cropping or padding."""
 
 
 def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | None = None) -> LoadedAudio:
-    """Load a clip as `policy` specifies: channels, then rate, then exactly `seconds` (where the policy names a length).
+    """Load a clip as `policy` specifies: select channels, then resample, then crop or pad to exactly `seconds` (if the
+    policy specifies a length).
 
-    `change` is done to the clip before it is brought to that length; to the part that is heard alone where the whole
-    clip is more than `AT_ONCE` samples, of which no more than that part is held in memory.
+    `change` is applied to the resampled clip before cropping or padding. For a clip of more than `AT_ONCE` samples, it
+    is applied to the cropped part instead, because no more than that part is held in memory.
 
-    A random crop starts where the clip's id says, so every question about a clip hears the same part of it.
-    Raises AudioError as `decode` does, for a clip below `min_seconds`, and for one of which more than `MOST_SAMPLES`
-    samples would be heard.
+    The position of a random crop depends on the clip's id alone, so all questions about a clip get the same part of it.
+    Raises AudioError as `decode` does, for a clip shorter than `min_seconds`, and if the result would have more than
+    `MOST_SAMPLES` samples.
     """
     with open_sound(ref) as sound:
         _check_heard(ref, sound, policy)
@@ -56,7 +58,8 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
 
 
 def seconds_heard(ref: AudioRef, policy: AudioPolicy) -> float:
-    """Return the duration in seconds of what `load` returns, from the file's header alone. Raises AudioError."""
+    """Return the duration in seconds of the audio that `load` returns, computed from the file's header alone. Raises
+    AudioError."""
     with open_sound(ref) as sound:
         _check_heard(ref, sound, policy)
         own = sound.frames / sound.rate * _lanes(sound, policy)
@@ -66,17 +69,19 @@ def seconds_heard(ref: AudioRef, policy: AudioPolicy) -> float:
 
 
 def _longest(policy: AudioPolicy) -> int | None:
-    """Return the maximum number of samples used of a clip, None where the policy names no length."""
+    """Return the maximum number of samples that the policy uses of a clip, or None if it specifies no length."""
     seconds = policy.max_seconds if policy.seconds is None else policy.seconds
     return None if seconds is None else round(seconds * policy.rate)
 
 
 def _lanes(sound: Sound, policy: AudioPolicy) -> int:
-    """Return the number of channels that are concatenated in time."""
+    """Return the number of channels that are concatenated in time: all for `end_to_end`, else 1."""
     return sound.channels if policy.channels == "end_to_end" else 1
 
 
 def _check_heard(ref: AudioRef, sound: Sound, policy: AudioPolicy) -> None:
+    """Raise AudioError if the loaded audio would have more than `MOST_SAMPLES` samples. Raises OSError if all of a FLAC
+    file is needed and it declares no length."""
     if _frames_needed(sound, policy) == sound.frames:
         sound.check_length()
     own = _count_resampled(sound.frames, sound.rate, policy.rate) * _lanes(sound, policy)
@@ -89,20 +94,22 @@ def _check_heard(ref: AudioRef, sound: Sound, policy: AudioPolicy) -> None:
 
 
 def _frames_needed(sound: Sound, policy: AudioPolicy) -> int:
-    """Return the number of frames to decode: all, or what a crop from the start needs."""
+    """Return the number of frames to decode: for a crop from the start its length and a margin, else all."""
     if policy.seconds is None or policy.crop != "first":
         return sound.frames
     return min(sound.frames, int((policy.seconds + _GUARD_SECONDS) * sound.rate))
 
 
 def _count_resampled(frames: int, source: int, target: int) -> int:
-    """Return the number of samples that soxr makes of `frames`."""
+    """Return the number of samples that soxr returns for `frames` samples. `source` and `target` are sample rates in
+    Hz."""
     return (2 * frames * target + source) // (2 * source)
 
 
 def _load_whole(
     ref: AudioRef, sound: Sound, limit: int, policy: AudioPolicy, change: Callable[[Wave], Wave] | None
 ) -> LoadedAudio:
+    """Load a clip in one piece, from its first `limit` frames."""
     decoded = sound.read(limit)
     if limit < sound.frames:
         sound.check_end()
@@ -114,19 +121,19 @@ def _load_whole(
     if sound.rate != policy.rate:
         samples = _resample(ref, samples, sound.rate, policy.rate)
         touched.append("resampled")
-    wave = np.ascontiguousarray(samples.T).reshape(-1)  # one channel, or several laid end to end
+    wave = np.ascontiguousarray(samples.T).reshape(-1)  # one channel, or several concatenated in time
     if change is not None:
         wave = change(wave)
     return LoadedAudio(_fit(wave, policy, ref.id, touched), tuple(touched), seconds)
 
 
 def _load_parts(ref: AudioRef, sound: Sound, policy: AudioPolicy, change: Callable[[Wave], Wave] | None) -> LoadedAudio:
-    """Return the same as `_load_whole`, with no more in memory than a block and the result."""
+    """Return the same as `_load_whole`. Memory holds no more than one block and the result."""
     frames = sound.frames
     found = _read_part(ref, sound, policy, frames)
-    if found.frames < frames:  # an estimate: what is heard depends on how long the clip is
+    if found.frames < frames:  # `frames` was an estimate: the crop depends on the clip's actual length
         frames = found.frames
-        del found  # before as much is read again
+        del found  # frees its memory before the second read
         sound.file.seek(0)
         found = _read_part(ref, sound, policy, frames)
     seconds = _check_seconds(ref, frames / sound.rate, policy)
@@ -138,21 +145,24 @@ def _load_parts(ref: AudioRef, sound: Sound, policy: AudioPolicy, change: Callab
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """`frames`: of the whole clip; where they are fewer than expected, `wave` is not to be used."""
+    """Cropped samples of a clip that was read block by block."""
 
     wave: Wave
+    """The samples. Invalid if `frames` is smaller than expected."""
     touched: tuple[Touch, ...]
+    """Preprocessing steps that changed the audio."""
     frames: int
+    """Number of frames of the whole clip."""
 
 
 def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) -> _Part:
-    """Return the samples that the policy keeps of a clip of `frames`."""
+    """Read the samples that the policy selects of a clip with `frames` frames."""
     lanes, own = _lanes(sound, policy), _count_resampled(frames, sound.rate, policy.rate)
     longest = _longest(policy)
     spare = 0 if longest is None else max(0, lanes * own - longest)
     start = _crop_start(spare, policy, ref.id)
     stop = lanes * own - spare + start
-    # Of each channel, as they lie end to end: from where to where it is kept, and where that begins in the wave.
+    # For each concatenated channel: the range of its samples that is used, and the start of that range in the wave.
     bounds = [(max(0, start - lane * own), min(own, stop - lane * own)) for lane in range(lanes)]
     kept = [(lane, begin, end) for lane, (begin, end) in enumerate(bounds) if begin < end]
     starts = np.cumsum([0] + [end - begin for _, begin, end in kept])
@@ -166,7 +176,7 @@ def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) ->
             first = at + max(0, made - begin)
             wave[first : first + piece.size] = piece
         made += len(samples)
-        # A centre or random part depends on the length, of which an estimate is known to hold at the end only.
+        # The position of a centre or random crop depends on the length; an estimated one is confirmed only at the end.
         if made >= last and read < frames and (policy.crop == "first" or not sound.is_estimated):
             sound.check_end()
             read = frames
@@ -181,8 +191,8 @@ def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) ->
 def _resampled_blocks(
     ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int, touched: list[Touch]
 ) -> Iterator[tuple[int, Samples]]:
-    """Yield blocks as `_select` and `_resample` make the whole clip, each with the number of frames that were read so
-    far."""
+    """Yield the blocks of a clip after channel selection and resampling, each with the number of frames read so far.
+    Joined, the blocks equal the output of `_select` and `_resample` for the whole clip."""
     resampler, read = None, 0
     if sound.rate != policy.rate:
         resampler = _Resampler(ref, sound.rate, policy.rate, _lanes(sound, policy))
@@ -195,7 +205,8 @@ def _resampled_blocks(
 
 
 class _Resampler:
-    """Resample a clip that comes in blocks, to the same samples as if it came at once."""
+    """Resampler of a clip that is passed block by block. The result is the same as if the clip were resampled in one
+    piece."""
 
     def __init__(self, ref: AudioRef, source: int, target: int, channels: int) -> None:
         self._ref, self._source, self._target = ref, source, target
@@ -203,19 +214,22 @@ class _Resampler:
             self._stream = soxr.ResampleStream(source, target, channels, dtype="float32", quality="HQ")
 
     def resample(self, samples: Samples, last: bool) -> Samples:
+        """Resample the next block, shape (frames, channels). `last`: True for the clip's last block."""
         with _resampling(self._ref, self._source, self._target):
             resampled: Samples = self._stream.resample_chunk(np.ascontiguousarray(samples), last=last)
         return _check_finite(self._ref, resampled)
 
 
 def _check_seconds(ref: AudioRef, seconds: float, policy: AudioPolicy) -> float:
+    """Return `seconds`, the duration of the clip. Raises AudioError if it is below the policy's minimum."""
     if seconds < policy.min_seconds:
         raise AudioError(f"clip {ref.id}: {seconds:.3f} s is too short, at least {policy.min_seconds:g} s are expected")
     return seconds
 
 
 def _select(samples: Samples, policy: AudioPolicy, touched: list[Touch]) -> Samples:
-    """Select channels: shape (frames, 1), or (frames, channels) for `end_to_end`."""
+    """Select channels as the policy specifies. Returns shape (frames, channels) for `end_to_end`, else (frames, 1). The
+    step is appended to `touched`."""
     if samples.shape[1] == 1:
         return samples
     match policy.channels:
@@ -235,6 +249,8 @@ def _select(samples: Samples, policy: AudioPolicy, touched: list[Touch]) -> Samp
 
 
 def _resample(ref: AudioRef, samples: Samples, source: int, target: int) -> Samples:
+    """Resample a whole clip, shape (frames, channels). `source` and `target` are sample rates in Hz. Raises
+    AudioError."""
     with _resampling(ref, source, target):
         resampled: Samples = soxr.resample(np.ascontiguousarray(samples), source, target, quality="HQ")
     if not resampled.size:
@@ -244,6 +260,7 @@ def _resample(ref: AudioRef, samples: Samples, source: int, target: int) -> Samp
 
 @contextmanager
 def _resampling(ref: AudioRef, source: int, target: int) -> Iterator[None]:
+    """Context manager that turns an error of soxr into an AudioError."""
     try:
         yield
     except (RuntimeError, ValueError) as error:
@@ -251,13 +268,15 @@ def _resampling(ref: AudioRef, source: int, target: int) -> Iterator[None]:
 
 
 def _check_finite(ref: AudioRef, resampled: Samples) -> Samples:
+    """Return the resampled samples. Raises AudioError if a value is not finite."""
     if not np.isfinite(resampled).all():  # values near the largest float overflow in the filter
         raise AudioError(f"clip {ref.id}: resampling gives values that are not finite (found samples far beyond -1..1)")
     return resampled
 
 
 def _fit(wave: Wave, policy: AudioPolicy, clip: str, touched: list[Touch]) -> Wave:
-    """Crop to the policy's length and, where it is a fixed one, fill up to it."""
+    """Crop the wave to the policy's length. If the policy specifies a fixed length, pad or repeat shorter waves. Steps
+    are appended to `touched`."""
     longest = _longest(policy)
     if longest is None:
         return wave
@@ -275,6 +294,7 @@ def _fit(wave: Wave, policy: AudioPolicy, clip: str, touched: list[Touch]) -> Wa
 
 
 def _crop_start(spare: int, policy: AudioPolicy, clip: str) -> int:
-    """Return the first sample of a crop that leaves out `spare` samples."""
+    """Return the index of the first sample of a crop that removes `spare` samples. `clip`: the clip's id, which seeds a
+    random crop."""
     starts = {"first": 0, "centre": spare // 2, "random": stable_int("crop", clip) % (spare + 1)}
     return starts[policy.crop]

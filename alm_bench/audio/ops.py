@@ -1,4 +1,5 @@
-"""Sounds that replace or disturb a clip. Pure functions; whatever is random is drawn from a key, never from a clock."""
+"""Signals that replace a clip or are added to it, as pure functions. Random numbers depend on a key alone, never on the
+time."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,7 +11,8 @@ from alm_bench.core.rng import item_generator
 
 
 def content(waves: Iterable[Wave]) -> str:
-    """Return the sha256 of the samples: the same clip under another crop, or with noise, has another one."""
+    """Return the SHA-256 of the samples of `waves`, as hexadecimal digits. Another crop of the same clip, or added
+    noise, gives another hash."""
     digest = hashlib.sha256()
     for wave in waves:
         digest.update(wave.size.to_bytes(8, "little"))
@@ -19,26 +21,27 @@ def content(waves: Iterable[Wave]) -> str:
 
 
 def rms(wave: Wave) -> float:
-    """Return the root mean square; 0 for an empty wave."""
+    """Return the root mean square of a wave, 0 for an empty one."""
     return float(np.sqrt(np.mean(np.square(wave, dtype=np.float64)))) if wave.size else 0.0
 
 
 def noise_like(wave: Wave, *key: str | int) -> Wave:
-    """Return white Gaussian noise of `wave`'s length and, exactly, its RMS."""
+    """Return white Gaussian noise with the length and exactly the RMS of `wave`. `key` seeds the noise."""
     noise = item_generator(*key).standard_normal(wave.size)
     level = float(np.sqrt(np.mean(np.square(noise)))) if noise.size else 0.0
     return (noise * (rms(wave) / level if level else 0.0)).astype(np.float32)
 
 
 def mix_at_snr(wave: Wave, snr_db: float, *key: str | int) -> Wave:
-    """Return `wave` plus white Gaussian noise that is `snr_db` decibels below it (above it when negative).
+    """Return `wave` plus white Gaussian noise at a signal-to-noise ratio of `snr_db` decibels. If it is negative, the
+    noise is louder than the wave. `key` seeds the noise.
 
-    The sum is not clipped to -1..1, for clipping would change the ratio. A silent wave stays silent: no noise has a
-    ratio to it.
+    The sum is not clipped to -1..1, because clipping would change the ratio. A wave of zeros is returned unchanged: no
+    noise level has a ratio to silence.
     """
     return (wave + noise_like(wave, *key) * 10 ** (-snr_db / 20)).astype(np.float32)
 
 
 def silence_like(wave: Wave) -> Wave:
-    """Return zeros of `wave`'s length."""
+    """Return a wave of zeros with the length of `wave`."""
     return np.zeros(wave.size, dtype=np.float32)

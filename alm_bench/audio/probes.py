@@ -1,4 +1,4 @@
-"""Four clearly different sounds for the audio-delivery check."""
+"""Four clearly different sounds, used to check that audio reaches a model."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,11 +10,15 @@ from alm_bench.core.rng import item_generator
 from alm_bench.core.wav import encode_wav
 
 SECONDS = 3.0
+"""Duration of a probe in seconds."""
 RATE = 16_000
+"""Sample rate of the probes in Hz."""
 LEVEL = 0.3
+"""Peak amplitude of the probes."""
 
 
 def _tone(time: Wave) -> Wave:
+    """Return a sine of 440 Hz at the times `time`, in seconds."""
     return np.asarray(np.sin(2 * np.pi * 440 * time), dtype=np.float32)
 
 
@@ -24,11 +28,12 @@ def _noise(time: Wave) -> Wave:
 
 
 def _silence(time: Wave) -> Wave:
+    """Return zeros, of the length of `time`."""
     return np.zeros_like(time)
 
 
 def _clicks(time: Wave) -> Wave:
-    """Return four clicks per second, of 2 ms each."""
+    """Return clicks of 2 ms, four per second, at the times `time`, in seconds."""
     return np.asarray(time % 0.25 < 0.002, dtype=np.float32)
 
 
@@ -38,15 +43,17 @@ SOUNDS: Mapping[str, Callable[[Wave], Wave]] = {
     "silence": _silence,
     "clicks": _clicks,
 }
+"""The sounds by name. Each function takes sample times in seconds and returns samples in -1..1."""
 
 
 def probe(name: str) -> AudioRef:
-    """Return one of `SOUNDS` as a clip: 3 s, mono, 16 kHz."""
+    """Return the sound `name` of `SOUNDS` as a clip of 3 s, mono, 16 kHz."""
     return probe_sequence(name, ((name, SECONDS),))
 
 
 def probe_sequence(name: str, parts: Sequence[tuple[str, float]]) -> AudioRef:
-    """Return some of `SOUNDS` one after the other, each with its seconds, as one clip: mono, 16 kHz."""
+    """Return a clip that plays several sounds one after the other, mono, 16 kHz. `parts`: pairs of a name in `SOUNDS`
+    and a duration in seconds."""
     times = [np.arange(round(seconds * RATE), dtype=np.float32) / np.float32(RATE) for _, seconds in parts]
     wave = np.float32(LEVEL) * np.concatenate(
         [SOUNDS[sound](time) for (sound, _), time in zip(parts, times, strict=True)]

@@ -1,4 +1,5 @@
-"""The bundled model: Mellow, a small audio-language model for reasoning (arXiv 2503.08540).
+"""Mellow, the bundled model: a small audio-language model for reasoning (arXiv 2503.08540).
 
-Read in this order: `config`, `logmel`, `htsat`, `mapper`, `lm`, `model`, `prompt`, `generate`, `checkpoint`.
+Suggested reading order of the modules: `config`, `logmel`, `htsat`, `mapper`, `lm`, `model`, `prompt`, `generate`,
+`checkpoint`.
 """

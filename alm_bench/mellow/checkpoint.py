@@ -1,6 +1,7 @@
-"""Weights on disk: the layouts of `v0.ckpt` and of AudioSet encoders (read), and our own folder (read and written).
+"""Reading and writing of weights. Three layouts are read: published Mellow checkpoints (`v0.ckpt`), AudioSet encoder
+checkpoints, and Mellow folders. Mellow folders are also written.
 
-A folder holds `config.json`, `model.safetensors` and `tokenizer.json`.
+A Mellow folder contains `config.json`, `model.safetensors` and `tokenizer.json`.
 """
 
 import warnings
@@ -27,10 +28,14 @@ from alm_bench.mellow.lm import read_tokenizer, smollm2_tokenizer
 from alm_bench.mellow.model import Mellow
 
 HUB = "soham97/mellow"
+"""Hugging Face repository of the published checkpoints."""
 HUB_FILES = {"v0": "v0.ckpt", "v0_s": "v0_s.ckpt"}
+"""File of each published checkpoint in the repository `HUB`."""
 MINI = Path(__file__).parent / "mini"
+"""Folder of the bundled network that is used by default."""
 SHIPPED = {"mini": MINI, "mini-text-only": Path(__file__).parent / "mini_text_only"}
-"""The bundled networks: trained on the demo world, and the same with every clip silenced in training."""
+"""Folders of the bundled networks. `mini` is trained on the synthetic demo data, `mini-text-only` on the same data with
+all clips replaced by silence."""
 
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 
@@ -40,38 +45,41 @@ PUBLISHED_PREFIXES = {
     "mapper.projection.": "audio_encoder.projection.",
     "lm.": "caption_decoder.lm.",
 }
-"""Our modules' names and those of the published checkpoints."""
+"""Prefix of the parameter names in this package: corresponding prefix in published checkpoints."""
 
 TIED = "lm.lm_head.weight"
+"""Name of the output layer's weight, which is tied to the embeddings."""
 EMBEDDINGS = {"llama": "lm.model.embed_tokens.weight", "gpt2": "lm.transformer.wte.weight"}
-"""The output layer, and the embeddings it is tied to in each kind of language model."""
+"""Name of the embeddings that the output layer is tied to, by kind of language model."""
 
 ENCODER_FILES = {"htsat": ("state_dict", "sed_model."), "cnn14": ("model", "")}
-"""Where AudioSet checkpoints keep an encoder's weights, and what stands before their names."""
+"""Layout of AudioSet checkpoints by kind of encoder: the key of the state dict in the file, and the prefix of its
+parameter names."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedNetwork:
-    """A network with its tokenizer, in evaluation mode."""
+    """A network in evaluation mode, with its tokenizer."""
 
     model: Mellow
     """The network."""
 
     tokenizer: Tokenizer
-    """Tokenizer of its language model."""
+    """Tokenizer of the network's language model."""
 
     name: str
-    """Label for tables: the checkpoint's name and the first digits of its hash."""
+    """Label for tables: the name of the checkpoint, and for all but published ones the first digits of its hash."""
 
     sha256: str
-    """Hash of the weights file."""
+    """SHA-256 of the weights file."""
 
 
 def load(checkpoint: str | None) -> LoadedNetwork:
-    """Load a network: `v0` or `v0_s` (hub), a file in their layout, a folder of ours, a bundled network, or `mini` for
-    None.
+    """Load a network with its tokenizer.
 
-    Raises CheckpointError, in one line, if the checkpoint cannot be used.
+    `checkpoint` is `v0` or `v0_s` (published, from the hub), the name of a bundled network, the path of a file in the
+    layout of `v0.ckpt`, or the path of a Mellow folder. None loads `mini`. Raises CheckpointError, with a message of
+    one line, if the checkpoint cannot be used.
     """
     if checkpoint is None or checkpoint in SHIPPED:
         name = checkpoint or "mini"
@@ -102,6 +110,7 @@ def load(checkpoint: str | None) -> LoadedNetwork:
 
 
 def published_name(name: str) -> str:
+    """Return the name of a parameter in published checkpoints. Raises KeyError for an unknown prefix."""
     for ours, theirs in PUBLISHED_PREFIXES.items():
         if name.startswith(ours):
             return theirs + name.removeprefix(ours)
@@ -109,11 +118,13 @@ def published_name(name: str) -> str:
 
 
 def constants(model: Mellow) -> dict[str, tuple[int, ...]]:
-    """Name and shape of the tensors in a published checkpoint that its architecture fixes: it may leave them out."""
+    """Return the shapes, by name, of the tensors in a published checkpoint that the architecture determines. Such a
+    checkpoint may omit them."""
     return {PUBLISHED_PREFIXES["encoder."] + name: shape for name, shape in _encoder_constants(model.encoder).items()}
 
 
 def _encoder_constants(encoder: Encoder) -> dict[str, tuple[int, ...]]:
+    """Return the shapes, by name, of the tensors that an encoder's architecture determines."""
     bins, mels = encoder.logmel.mel.shape
     kernel = (bins, 1, encoder.logmel.n_fft)
     fixed: dict[str, tuple[int, ...]] = {
@@ -128,7 +139,8 @@ def _encoder_constants(encoder: Encoder) -> dict[str, tuple[int, ...]]:
 
 
 def load_published(path: Path, config: MellowConfig = PUBLISHED) -> Mellow:
-    """Read a file in the layout of v0.ckpt, keys with or without `module.` before them. Runs no code of the file."""
+    """Load a network from a file in the layout of `v0.ckpt`. Keys may have the prefix `module.`. Executes no code of
+    the file. Raises CheckpointError."""
     found = _flat(path, read_torch_file(path), "as v0.ckpt is")
     state = {key.removeprefix("module."): value for key, value in found.items()}
     model = _blank(config)
@@ -141,13 +153,14 @@ def load_published(path: Path, config: MellowConfig = PUBLISHED) -> Mellow:
         raise CheckpointError(
             f"{path}: its output layer differs from its embeddings, but a Mellow ties them: is it another model?"
         )
-    # Only a constant may be absent by now, and it has its value already.
+    # Only constants can be missing here, and they have their values already.
     model.load_state_dict(weights, strict=False)
     return model
 
 
 def load_encoder(path: Path, encoder: Encoder, kind: str) -> None:
-    """AudioSet weights into an encoder: HTSAT_AudioSet_Saved_1.ckpt's layout, or Cnn14_mAP=0.431.pth's."""
+    """Load AudioSet weights into `encoder`. `kind` is `htsat` (layout of HTSAT_AudioSet_Saved_1.ckpt) or `cnn14`
+    (layout of Cnn14_mAP=0.431.pth). Raises CheckpointError."""
     key, prefix = ENCODER_FILES[kind]
     file = path.expanduser()
     if not file.is_file():
@@ -165,10 +178,10 @@ def load_encoder(path: Path, encoder: Encoder, kind: str) -> None:
 
 
 def read_torch_file(path: Path) -> Any:
-    """Read tensors and plain values that torch.save wrote; no code of the file is run. Raises CheckpointError."""
+    """Read tensors and plain values that torch.save wrote. Executes no code of the file. Raises CheckpointError."""
     try:
         with warnings.catch_warnings():
-            # What torch warns of here (an unusual pickle protocol) ends in the one line below.
+            # The unusual pickle protocol that torch warns of is reported by the error below.
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(path, map_location="cpu", weights_only=True)
     except UnpicklingError as error:
@@ -181,6 +194,8 @@ def read_torch_file(path: Path) -> Any:
 
 
 def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:
+    """Return `state` as a dict of tensors by name. Raises CheckpointError for another structure. `where`: end of the
+    error message."""
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         found = f"keys {_short(map(str, state))}" if isinstance(state, Mapping) else type(state).__name__
         raise CheckpointError(f"{path} is no flat state dict of tensors {where}; found {found}")
@@ -191,7 +206,8 @@ def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:
 
 
 def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
-    """Load a network after comparing config.json with the weights' shapes. Raises CheckpointError."""
+    """Load the network and tokenizer of a Mellow folder. The tensors' names and shapes are checked against config.json
+    before the weights are read. Raises CheckpointError."""
     config, path = _read_config(folder), _existing(folder / WEIGHTS)
     expected = _shapes(_drop_tied_output(_outline(config)))
     try:
@@ -209,9 +225,10 @@ def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
 
 
 def blank_network(folder: Path, numbers: int) -> Mellow:
-    """The network that a folder describes, for weights of so many `numbers` that are about to be loaded.
+    """Build the network that a folder's config.json describes, with uninitialised weights, which are loaded next.
 
-    Raises CheckpointError where it has more of them: a description alone is given no memory.
+    `numbers`: number of elements of the weights to be loaded. Raises CheckpointError if the network has more: memory is
+    never allocated on the basis of the description alone.
     """
     config = _read_config(folder)
     described = sum(value.numel() for value in _drop_tied_output(_outline(config)).values())
@@ -221,16 +238,17 @@ def blank_network(folder: Path, numbers: int) -> Mellow:
 
 
 def _read_config(folder: Path) -> MellowConfig:
+    """Read the config.json of a folder. Raises CheckpointError."""
     return MellowConfig.from_json(_read_text(_existing(folder / CONFIG)), folder / CONFIG)
 
 
 def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.dtype | None = None) -> None:
-    """Write a Mellow folder, or replace the three files of one; whatever else lies in it stays.
+    """Write a Mellow folder. If it exists, its three files are replaced and other files are left alone.
 
-    Weights are replaced in one step, after all else. Where the network's shape or its tokenizer changes, the older
-    weights are removed first: a folder that a crash left has its old weights, its new ones, or none, but never those of
-    another network. `dtype` is that of the file's floating-point tensors; default: the model's own. Raises StoreError,
-    and UsageError where files of another program would be overwritten.
+    The weights are replaced atomically, as the last step. If the network's shape or the tokenizer changes, the older
+    weights are removed first. After a crash, the folder has its old weights, its new weights or none, but never the
+    weights of another network. `dtype`: type of the floating-point tensors in the file; default: the model's. Raises
+    StoreError, and UsageError if files of another program would be overwritten.
     """
     _check_replaceable(folder)
     weights = {name: _convert_tensor(value, dtype) for name, value in _drop_tied_output(model).items()}
@@ -245,7 +263,7 @@ def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.
 
 
 def _check_replaceable(folder: Path) -> None:
-    """Check that files of these names are those of a Mellow network. Raises UsageError otherwise."""
+    """Raise UsageError if the folder has files with the names of a Mellow folder, but is not one."""
     there = [name for name in (CONFIG, WEIGHTS, TOKENIZER) if (folder / name).exists()]
     try:
         if there:
@@ -258,23 +276,26 @@ def _check_replaceable(folder: Path) -> None:
 
 
 def _content(path: Path) -> bytes | None:
+    """Return the content of a file, or None if there is none."""
     return path.read_bytes() if path.is_file() else None
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """A safetensors file. Raises StoreError."""
+    """Write a safetensors file. Raises StoreError."""
     try:
         save_file(dict(tensors), path, dict(metadata) if metadata else None)
-    except SafetensorError as error:  # the library's own, also for what the operating system refuses
+    except SafetensorError as error:  # the library raises it for errors of the operating system as well
         raise StoreError(f"cannot write {path}: {error}; free some space and run the same command again") from error
 
 
 def _convert_tensor(value: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """Return a contiguous tensor, converted to `dtype` if it is a floating-point tensor and `dtype` is given."""
     return (value.to(dtype) if dtype is not None and value.is_floating_point() else value).contiguous()
 
 
 def read_folder_tokenizer(folder: Path, config: MellowConfig) -> Tokenizer:
-    """A folder's tokenizer. Raises CheckpointError where it does not go with the network's `config`."""
+    """Read the tokenizer of a Mellow folder. Raises CheckpointError if it is unreadable or has more tokens than the
+    network's vocabulary."""
     path = _existing(folder / TOKENIZER)
     try:
         written = parse_json(_read_text(path))
@@ -293,27 +314,29 @@ def read_folder_tokenizer(folder: Path, config: MellowConfig) -> Tokenizer:
 
 
 def _blank(config: MellowConfig) -> Mellow:
-    """A network whose weights are about to be loaded: they are not initialised first."""
+    """Build a network with uninitialised weights, which are loaded next."""
     with no_init_weights():
         return Mellow(config).eval()
 
 
 def _outline(config: MellowConfig) -> Mellow:
-    """The network's names and shapes, without memory for its weights."""
+    """Build a network on the meta device: parameters have names and shapes, but no memory."""
     with torch.device("meta"):
         return _blank(config)
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of tensors by name."""
     return {name: tuple(value.shape) for name, value in state.items()}
 
 
 def _drop_tied_output(model: Mellow) -> dict[str, Tensor]:
-    """Return the state dict without the output layer, which repeats the embeddings."""
+    """Return the state dict without the output layer, which is the same tensor as the embeddings."""
     return {name: value for name, value in model.state_dict().items() if name != TIED}
 
 
 def _read_text(path: Path) -> str:
+    """Read a file as UTF-8. Raises CheckpointError."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -321,6 +344,7 @@ def _read_text(path: Path) -> str:
 
 
 def _existing(path: Path) -> Path:
+    """Return `path`. Raises CheckpointError if there is no file."""
     if not path.is_file():
         raise CheckpointError(
             f"{path.parent} has no {path.name}; a Mellow folder holds {CONFIG}, {WEIGHTS}, {TOKENIZER}"
@@ -334,7 +358,8 @@ def _compare(
     expected: Mapping[str, tuple[int, ...]],
     optional: Iterable[str] = (),
 ) -> None:
-    """Compare the tensors of a file with those of a network, by name and shape. Raises CheckpointError."""
+    """Compare the tensors in a file with the tensors of a network, by name and shape. Raises CheckpointError if they
+    differ. `optional`: names that may be missing in the file."""
     missing = sorted(set(expected) - set(shapes) - set(optional))
     extra = sorted(set(shapes) - set(expected))
     misshapen = [
@@ -352,5 +377,6 @@ def _compare(
 
 
 def _short(names: Iterable[Any], limit: int = 3) -> str:
+    """Return at most `limit` names, joined with commas, for a message."""
     listed = list(names)
     return ", ".join(map(str, listed[:limit])) + (", ..." if len(listed) > limit else "")

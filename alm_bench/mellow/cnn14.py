@@ -1,6 +1,6 @@
-"""CNN14 of PANNs (arXiv 1912.10211): six blocks of convolutions over the log-mel spectrogram.
+"""CNN14 of PANNs (arXiv 1912.10211): six convolutional blocks over the log-mel spectrogram.
 
-Modules carry the names of the published checkpoint.
+Modules have the names of the published checkpoint.
 """
 
 import torch
@@ -12,7 +12,7 @@ from alm_bench.mellow.encoder import EncodedClip, Encoder, EncoderOutput
 
 
 class ConvBlock(nn.Module):
-    """(B, narrow, frames, bands) -> (B, wide, frames, bands)."""
+    """Two convolutions, (B, narrow, frames, bands) -> (B, wide, frames, bands)."""
 
     def __init__(self, narrow: int, wide: int) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class ConvBlock(nn.Module):
 
 
 class CNN14(Encoder):
-    """Dropout, which PANNs' own training has, is left out: here the encoder starts from AudioSet weights."""
+    """CNN14 encoder. Without the dropout of the PANNs training, because this encoder starts from AudioSet weights."""
 
     def __init__(self, config: CNN14Config) -> None:
         super().__init__(config)
@@ -42,7 +42,8 @@ class CNN14(Encoder):
             self.get_submodule(name).to(dtype)
 
     def encode(self, logmel: Tensor) -> EncoderOutput:
-        """`latent` is (B, frames, width); the scores are of the whole clip, (B, classes, 1)."""
+        """Encode log-mels (B, frames, mels). `latent` is (B, frames, width). `classes` is (B, classes, 1), one score
+        per class for the whole clip."""
         x = self.bn0(logmel.transpose(1, 2)).transpose(1, 2)[:, None].to(self.fc1.weight.dtype)
         for name in self.names:
             x = self.get_submodule(name)(x)

@@ -1,4 +1,5 @@
-"""Every choice that makes one Mellow network differ from another, as data. The defaults are the published model."""
+"""Configuration of a Mellow network: all settings that determine its shape. The defaults describe the published
+model."""
 
 import json
 import types
@@ -12,7 +13,7 @@ from alm_bench.core.errors import CheckpointError, known_first
 from alm_bench.core.foreign import parse_json
 
 FORMAT = 1
-"""Version of config.json's layout."""
+"""Version of the layout of config.json."""
 
 T = TypeVar("T")
 
@@ -44,20 +45,22 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "separator": (0, 2**22),
     "stop": (0, 2**22),
 }
-"""The least and the most of a number in config.json, by its key: all that is published and room to try, and nothing
-that makes a file of a few bytes ask for gigabytes. (0, 10**5) for other keys."""
+"""Smallest and largest allowed value of the numbers in config.json, by key; (0, 10**5) for other keys. The ranges
+include all published values and leave room for experiments, but prevent that a small file makes a program allocate
+gigabytes."""
 MOST_STAGES = 16
-"""Entries of `depths`, `heads` and `channels`."""
+"""Maximum number of entries of `depths`, `heads` and `channels`."""
 
 
 def _check(holds: bool, message: str) -> None:
+    """Raise CheckpointError with `message` if `holds` is False."""
     if not holds:
         raise CheckpointError(f"a Mellow network of this shape cannot be built: {message}")
 
 
 @dataclass(frozen=True, slots=True)
 class FrontConfig:
-    """Log-mel front end: the same for every encoder, as published."""
+    """Settings of the log-mel front end. The published ones are the same for all encoders."""
 
     kind: str
     """Key of the encoder in `model.ENCODERS`."""
@@ -66,13 +69,13 @@ class FrontConfig:
     """Sample rate in Hz."""
 
     seconds: float = 10.0
-    """Length of a clip."""
+    """Length of an input clip in seconds."""
 
     n_fft: int = 1024
     """Window length in samples."""
 
     hop: int = 320
-    """Step between frames in samples."""
+    """Distance between frames in samples."""
 
     mels: int = 64
     """Number of mel bands."""
@@ -85,19 +88,19 @@ class FrontConfig:
 
     @property
     def samples(self) -> int:
-        """Length of an input clip."""
+        """Length of an input clip in samples."""
         return round(self.rate * self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderConfig(FrontConfig):
-    """The published model's encoder, the Swin transformer HTSAT (arXiv 2202.00874)."""
+    """Settings of HTSAT, the Swin transformer (arXiv 2202.00874) that is the published model's encoder."""
 
     kind: str = "htsat"
-    """Key of the encoder."""
+    """Key of the encoder in `ENCODERS`."""
 
     image: int = 256
-    """Side of the square that the spectrogram is folded into, in pixels."""
+    """Side, in pixels, of the square image that the spectrogram is rearranged into."""
 
     patch: int = 4
     """Side of a patch in pixels."""
@@ -121,6 +124,7 @@ class EncoderConfig(FrontConfig):
     """Number of AudioSet classes."""
 
     def __post_init__(self) -> None:
+        """Check that the settings are consistent. Raises CheckpointError."""
         _check(self.image % self.mels == 0, f"image {self.image} is not a multiple of mels {self.mels}")
         _check(bool(self.depths), "depths is empty: name at least one stage")
         _check(len(self.depths) == len(self.heads), f"{len(self.depths)} depths but {len(self.heads)} heads")
@@ -140,17 +144,17 @@ class EncoderConfig(FrontConfig):
 
     @property
     def stretch(self) -> int:
-        """Number of time segments stacked in the image."""
+        """Number of time segments of the spectrogram that are stacked in the image."""
         return self.image // self.mels
 
     @property
     def frames(self) -> int:
-        """Log-mel frames that fill the image; also the number of framewise tokens."""
+        """Number of log-mel frames that fill the image, which is also the number of framewise tokens."""
         return self.image * self.stretch
 
     @property
     def grid(self) -> int:
-        """Side of the last stage's feature map."""
+        """Side of the last stage's feature map, in positions."""
         return self.image // self.patch >> (len(self.depths) - 1)
 
     @property
@@ -166,18 +170,20 @@ class EncoderConfig(FrontConfig):
 
 @dataclass(frozen=True, slots=True)
 class CNN14Config(FrontConfig):
-    """PANNs' CNN14 (arXiv 1912.10211). All blocks but the last halve time and bands."""
+    """Settings of CNN14 of PANNs (arXiv 1912.10211). Each block but the last halves the number of frames and of
+    bands."""
 
     kind: str = "cnn14"
-    """Key of the encoder."""
+    """Key of the encoder in `ENCODERS`."""
 
     channels: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
-    """Output channels per block."""
+    """Number of output channels per block."""
 
     classes: int = 527
     """Number of AudioSet classes."""
 
     def __post_init__(self) -> None:
+        """Check that the settings are consistent. Raises CheckpointError."""
         _check(bool(self.channels) and min(self.channels) > 0, "channels are above 0, one number a block")
         halved = len(self.channels) - 1
         _check(self.mels >> halved > 0, f"{self.mels} mels cannot be halved {halved} times")
@@ -185,48 +191,52 @@ class CNN14Config(FrontConfig):
 
     @property
     def frames(self) -> int:
+        """Number of frames after the last block."""
         return self.samples // self.hop + 1 >> len(self.channels) - 1
 
     @property
     def steps(self) -> int:
-        """Number of time steps of the class scores: they describe the whole clip."""
+        """Number of time steps of the class scores: 1, because they describe the whole clip."""
         return 1
 
     @property
     def width(self) -> int:
+        """Number of output channels of the last block."""
         return self.channels[-1]
 
 
 ENCODERS: dict[str, type[EncoderConfig] | type[CNN14Config]] = {"htsat": EncoderConfig, "cnn14": CNN14Config}
+"""Configuration class by kind of encoder."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapperConfig:
-    """Map from encoder features to language model tokens."""
+    """Settings of the mapper from encoder features to language model tokens."""
 
     projection: str = "nonlinear"
-    """`nonlinear` (published), `linear` (without dropout) or `transformer`."""
+    """Kind of projection: `nonlinear` (published), `linear` (has no dropout) or `transformer`."""
 
     dropout: float = 0.5
     """Dropout probability in training."""
 
     pool: int = 8
-    """Number of framewise tokens that are averaged into one."""
+    """Number of consecutive framewise tokens that are averaged into one."""
 
     positions: bool = False
-    """Add a learned vector to each token, which lets a small model learn temporal order much sooner; the published
-    network has none."""
+    """True to add a learned position vector to each token, with which a small model learns temporal order much sooner.
+    The published network has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageModelConfig:
-    """A causal language model of transformers. `kv_heads`, `mlp` and `rope_theta` do not apply to GPT-2."""
+    """Settings of the causal language model, which is built by transformers. `kv_heads`, `mlp` and `rope_theta` do not
+    apply to GPT-2."""
 
     kind: str = "llama"
-    """`llama` or `gpt2`."""
+    """Architecture: `llama` or `gpt2`."""
 
     vocabulary: int = 49_152
-    """Number of rows of the embedding table."""
+    """Number of tokens in the embedding table."""
 
     width: int = 576
     """Width of the residual stream."""
@@ -241,10 +251,10 @@ class LanguageModelConfig:
     """Number of key-value heads (grouped-query attention)."""
 
     mlp: int = 1536
-    """Width of the MLP."""
+    """Hidden width of the MLP."""
 
     positions: int = 8192
-    """Largest number of positions."""
+    """Maximum sequence length in tokens."""
 
     rope_theta: float = 100_000.0
     """Base of the rotary position embedding."""
@@ -253,6 +263,7 @@ class LanguageModelConfig:
     """Epsilon of the normalisation layers."""
 
     def __post_init__(self) -> None:
+        """Check that the settings are consistent. Raises CheckpointError."""
         _check(self.width % self.heads == 0, f"lm width {self.width} is not a multiple of its {self.heads} heads")
         grouped = self.kind != "llama" or self.heads % self.kv_heads == 0
         _check(grouped, f"lm heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
@@ -260,21 +271,24 @@ class LanguageModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class PromptConfig:
-    """Sequence layout: [audio 1, separator, audio 2, separator, prompt], then the answer."""
+    """Layout of the input sequence: [audio 1, separator, audio 2, separator, prompt], followed by the answer."""
 
     layout: Literal["fixed", "compact"] = "fixed"
-    """`fixed`, the published one: always two clips, and a prompt of exactly `tokens` tokens, truncated, or padded on
-    the right with `pad`; attention covers the padding. `compact`: a second clip only if the question has one, and a
-    prompt of at most `tokens` tokens; padding is masked."""
+    """`fixed` (published) or `compact`.
+
+    `fixed`: two clips always, and a prompt of exactly `tokens` tokens, truncated or padded on the right with `pad`. The
+    padding is attended to. `compact`: a second clip only if the question has one, and a prompt of at most `tokens`
+    tokens, without padding.
+    """
 
     tokens: int = 129
-    """Length of the prompt in tokens."""
+    """Length of the prompt in tokens: exact in the fixed layout, the maximum in the compact one."""
 
     pad: int = 17
     """Id of the padding token."""
 
     separator: int = 0
-    """Id of the token between clips and before the prompt."""
+    """Id of the token between the clips and before the prompt."""
 
     stop: int = 0
     """Id of the token that ends an answer."""
@@ -282,24 +296,25 @@ class PromptConfig:
 
 @dataclass(frozen=True, slots=True)
 class MellowConfig:
-    """Shape of a whole network, as stored in config.json."""
+    """Settings of a whole network, as stored in config.json."""
 
     encoder: EncoderConfig | CNN14Config = field(default_factory=EncoderConfig)
-    """Audio encoder."""
+    """Settings of the audio encoder."""
 
     mapper: MapperConfig = field(default_factory=MapperConfig)
-    """Map from its features to tokens."""
+    """Settings of the mapper from the encoder's features to tokens."""
 
     lm: LanguageModelConfig = field(default_factory=LanguageModelConfig)
-    """Language model."""
+    """Settings of the language model."""
 
     prompt: PromptConfig = field(default_factory=PromptConfig)
-    """Sequence layout."""
+    """Layout of the input sequence."""
 
     trained_on: tuple[str, ...] = ()
-    """Domains of the training data, such as sound, music and speech."""
+    """Domains of the training data, for example sound, music and speech."""
 
     def __post_init__(self) -> None:
+        """Check that the settings are consistent. Raises CheckpointError."""
         frames, pool = self.encoder.frames, self.mapper.pool
         _check(pool > 0 and frames % pool == 0, f"{frames} framewise tokens cannot be averaged in blocks of {pool}")
         for name in ("pad", "separator", "stop"):
@@ -311,19 +326,22 @@ class MellowConfig:
 
     @property
     def audio_tokens(self) -> int:
-        """Tokens of one clip in the prefix: one of the whole clip and the pooled framewise ones."""
+        """Number of tokens per clip: one for the whole clip, and the pooled framewise tokens."""
         return 1 + self.encoder.frames // self.mapper.pool
 
     @property
     def prefix_tokens(self) -> int:
+        """Number of tokens before the answer in the fixed layout."""
         return 2 * (self.audio_tokens + 1) + self.prompt.tokens
 
     def to_json(self) -> str:
+        """Return the content of config.json."""
         return json.dumps({"format": FORMAT} | asdict(self), indent=2) + "\n"
 
     @staticmethod
     def from_json(text: str, source: Path | str) -> "MellowConfig":
-        """Read a configuration. Raises CheckpointError if this version cannot build it."""
+        """Read the content of config.json. Raises CheckpointError if this version cannot build such a network.
+        `source`: file name for the error message."""
         try:
             data = parse_json(text)
         except ValueError as error:
@@ -335,11 +353,12 @@ class MellowConfig:
 
 
 PUBLISHED = MellowConfig(trained_on=("sound", "music", "speech"))
-"""The network of v0.ckpt: 165,937,495 parameters."""
+"""Settings of the network in v0.ckpt, which has 165,937,495 parameters."""
 
 
 def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """A (nested) frozen dataclass from JSON values. Absent keys keep the published value."""
+    """Create a dataclass, including nested ones, from JSON values. Missing keys get the published values. Raises
+    CheckpointError for unknown keys and wrong values."""
     hints = typing.get_type_hints(cls)
     known = [item.name for item in fields(cls)]  # type: ignore[arg-type]
     for name in values:
@@ -349,7 +368,7 @@ def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 
 def _value(value: Any, kind: Any, name: str, where: str) -> Any:
-    """A JSON value as the field `name` of type `kind` takes it. Raises CheckpointError."""
+    """Convert a JSON value to the type `kind` of the field `name`. Raises CheckpointError if it has another type."""
     origin = typing.get_origin(kind)
     if origin is types.UnionType and isinstance(value, dict):
         encoder = value.get("kind", "htsat")
@@ -377,7 +396,7 @@ def _value(value: Any, kind: Any, name: str, where: str) -> Any:
 
 
 def _within(value: float, name: str, where: str) -> float:
-    """Check the range of a number. Raises CheckpointError, for NaN, too."""
+    """Return `value`. Raises CheckpointError if it is outside the range of the key `name`, or NaN."""
     least, most = RANGES.get(name, (0, 10**5))
     if not least <= value <= most:
         raise CheckpointError(f"{where} must be from {least:g} to {most:,}, found {value!r:.40}")

@@ -1,8 +1,8 @@
-"""The language model as it infers: a forward pass over keys and values that are kept in place.
+"""Language model for inference: a forward pass that writes keys and values into a preallocated cache.
 
-transformers' modules train and hold the weights; this is the same network without what only training needs, written
-for the engine. A row's position is its column: nothing is padded on the left, and what stands behind a row's end is
-written over by its next token before it is ever looked at.
+The weights come from a model of transformers, which is used in training. This module computes the same function without
+the parts that only training needs. In the cache, a token's column is its position: sequences are not padded on the
+left. Columns after the end of a sequence may hold invalid values; these are masked, and overwritten by later tokens.
 """
 
 from abc import ABC, abstractmethod
@@ -19,36 +19,43 @@ from alm_bench.mellow.packed_linear import PackedLinear
 
 
 class KVCache:
-    """Keys and values of several sequences, (layers, rows, key-value heads, columns, head width) each."""
+    """Keys and values of several sequences: two tensors of shape (layers, rows, key-value heads, columns, head width).
+    A row holds one sequence, a column one position."""
 
     def __init__(self, keys: Tensor, values: Tensor) -> None:
         self.keys, self.values = keys, values
 
     @property
     def columns(self) -> int:
+        """Number of columns."""
         return self.keys.shape[3]
 
     @property
     def nbytes(self) -> int:
+        """Size of both tensors in bytes."""
         return self.keys.nbytes + self.values.nbytes
 
     def rows(self, first: int, last: int, columns: int | None = None) -> "KVCache":
-        """A view of some rows, and of their first columns."""
+        """Return a view of the rows from `first` to before `last`, and of their first `columns` columns (default:
+        all)."""
         return KVCache(self.keys[:, first:last, :, :columns], self.values[:, first:last, :, :columns])
 
     def copy(self) -> "KVCache":
-        # keys in the order in which they lie: copying them back is then no rearrangement
+        """Return a copy in new memory."""
+        # keep the keys' memory layout, so that copying them back does not transpose them
         keys = self.keys.transpose(3, 4).clone(memory_format=torch.contiguous_format).transpose(3, 4)
         return KVCache(keys, self.values.clone())
 
     def write_rows(self, first: int, other: "KVCache") -> None:
-        """Write `other` over the first columns of as many rows, from row `first` on."""
+        """Copy the rows of `other` into the rows from `first` on. Only as many columns as `other` has are
+        overwritten."""
         last, columns = first + other.keys.shape[1], other.columns
         self.keys[:, first:last, :, :columns] = other.keys
         self.values[:, first:last, :, :columns] = other.values
 
     def write(self, layer: int, start: Tensor | int, keys: Tensor, values: Tensor) -> None:
-        """Write (B, heads, n, width) of all rows into the columns from `start`, one number or one per row (B,)."""
+        """Write the keys and values of one layer, (B, heads, n, width) for all rows, into the n columns from `start`
+        on. `start` is one number for all rows, or a tensor (B,) with one per row."""
         count = keys.shape[2]
         if isinstance(start, int):
             self.keys[layer, :, :, start : start + count] = keys
@@ -61,24 +68,28 @@ class KVCache:
 
 
 class Layer(ABC):
-    """A transformer layer without its attention."""
+    """A transformer layer without its attention, which `Decoder` computes."""
 
     @abstractmethod
     def project_qkv(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries (B, heads, n, width), scaled, and keys and values (B, key-value heads, n, width) of x (B, n, D)."""
+        """Project x (B, n, D) to scaled queries (B, heads, n, width), and to keys and values (B, key-value heads, n,
+        width). `place`: the position encoding that `Decoder.enter` returned."""
 
     @abstractmethod
     def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
-        """The layer's output from its input and what attention mixed, both (B, n, D)."""
+        """Return the layer's output (B, n, D). `x` (B, n, D): input of the layer. `mixed` (B, n, D): output of its
+        attention."""
 
 
 class Decoder(ABC):
-    """A causal language model of transformers, read once: later changes of its weights do not reach it."""
+    """A causal language model for inference. It is built from a model of transformers and does not follow later changes
+    of its weights."""
 
     layers: Sequence[Layer]
+    """The layers, in order."""
     head: PackedLinear
-    """From (..., D) to the logits of every token, float32: in bfloat16 the two largest are often one number, and which
-    of two tokens stands first in the vocabulary would decide."""
+    """Output layer, from (..., D) to logits over the vocabulary, in float32. In bfloat16, the two largest logits are
+    often equal, and the order of tokens in the vocabulary would decide between them."""
 
     def __init__(self, lm: PreTrainedModel, heads: int, kv_heads: int, width: int) -> None:
         if any(".lora_" in name for name, _ in lm.named_parameters()):
@@ -89,46 +100,50 @@ class Decoder(ABC):
 
     @abstractmethod
     def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
-        """Return the first layer's input for embedded tokens x (B, n, D) at `places` (1 or B, n), and the position
-        encoding that every layer gets."""
+        """Return the first layer's input and the position encoding for all layers. `x` (B, n, D): embedded tokens.
+        `places` (1 or B, n): their positions."""
 
     @abstractmethod
     def leave(self, x: Tensor) -> Tensor:
-        """The last norm, in float32 as the head."""
+        """Apply the last normalisation, in float32, to the output of the last layer."""
 
     def elements(self, rows: int, columns: int) -> int:
-        """Numbers in the keys and values of so many."""
+        """Return the number of elements of a cache's keys and values, for this number of rows and columns."""
         return 2 * len(self.layers) * rows * self.kv_heads * columns * self.head_width
 
     def memory(self, rows: int, columns: int) -> Tensor:
-        # Zeros, as what is masked is multiplied by 0, which makes no 0 of a NaN that memory may hold.
+        """Allocate the memory of a cache of this size, as a flat tensor."""
+        # Zeros: masked values are multiplied by 0. Uninitialised memory may hold NaN, and 0 * NaN is NaN.
         return self.embeddings.new_zeros(self.elements(rows, columns))
 
     def cache(self, rows: int, columns: int, memory: Tensor | None = None) -> KVCache:
-        """Create a cache in `memory`, which has as many elements, all of them finite; default: in new memory."""
+        """Create a cache in `memory`, a flat tensor of exactly as many elements, all finite. Default: new memory."""
         shape = (len(self.layers), rows, self.kv_heads, columns, self.head_width)
         flat_keys, flat_values = (self.memory(rows, columns) if memory is None else memory).chunk(2)
         values = flat_values.view(shape)
         if values.device.type == "cuda":
             return KVCache(flat_keys.view(shape), values)
-        # On CPUs a query is multiplied twice as fast with keys that lie side by side, column after column.
+        # On CPUs, products of queries and keys are twice as fast with keys that are stored transposed.
         return KVCache(flat_keys.view(*shape[:3], shape[4], shape[3]).transpose(3, 4), values)
 
     def extend(self, x: Tensor, cache: KVCache, start: Tensor | int, last: Tensor | None) -> Tensor | None:
-        """Process embedded tokens x (B, n, D) after the first `start` columns, one number or one per row, of `cache`.
+        """Process the embedded tokens x (B, n, D) and write their keys and values into `cache`, from column `start` on.
 
-        All columns of `cache` are read, those after a token masked: a view of no more columns than needed takes less
-        time, and if it ends with the one new token of every row no mask is needed. Returns the hidden states at the
-        positions `last` (B, m) of 0..n-1, as (B, m, D). Returns None if that is None: then only keys and values are
-        computed, which the last layer provides without its remaining steps.
+        `start` is one number for all rows, or a tensor (B,) with one per row. Attention reads all columns of `cache`;
+        columns after a token are masked. It is therefore faster to pass a view without unneeded columns. No mask is
+        needed if the view ends with the one new token of every row.
+
+        `last` (B, m): indices in 0..n-1 of the tokens whose hidden states are returned, as (B, m, D). If it is None,
+        None is returned: only keys and values are computed, for which the last layer's attention and MLP are not
+        needed.
         """
         count = x.shape[1]
         first = start if isinstance(start, Tensor) else torch.tensor([start], device=x.device)
         places = first[:, None] + torch.arange(count, device=x.device)
         sees_all = isinstance(start, int) and start == cache.columns - 1
-        causal = x.device.type == "cpu" and isinstance(start, int) and start == 0  # columns behind `count` are masked
+        causal = x.device.type == "cpu" and isinstance(start, int) and start == 0  # columns from `count` on are masked
         mask = None if sees_all or causal else self._mask(places, cache.columns, x.dtype)
-        x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may stand beyond the last position
+        x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may exceed the last position
         for number, layer in enumerate(self.layers):
             queries, keys, values = layer.project_qkv(x, told)
             cache.write(number, start, keys, values)
@@ -136,7 +151,7 @@ class Decoder(ABC):
                 if last is None:
                     return None
                 if last.shape[1] < count:
-                    # behind the last layer nothing else is looked at
+                    # after the last layer, only these tokens are needed
                     rows = torch.arange(len(x), device=x.device)[:, None]
                     queries, x = queries.transpose(1, 2)[rows, last].transpose(1, 2), x[rows, last]
                     mask, causal = self._mask(places.expand(len(x), -1).gather(1, last), cache.columns, x.dtype), False
@@ -146,19 +161,22 @@ class Decoder(ABC):
         return self.leave(x)
 
     def _mask(self, places: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
-        """Attention mask of the tokens at positions `places` (1 or B, n): 0, and -inf in the columns behind a token.
+        """Return the attention mask of tokens at the positions `places` (1 or B, n): -inf for columns after a token,
+        else 0.
 
-        (1 or B, 1, group * n, columns): the same n rows for each query head of a group that shares keys.
+        The shape is (1 or B, 1, group * n, columns). The n rows are repeated for each of the `group` query heads that
+        share one key-value head.
         """
         unseen = torch.arange(columns, device=places.device) > places[:, :, None]
         mask = torch.zeros(unseen.shape, dtype=dtype, device=places.device).masked_fill_(unseen, float("-inf"))
         return mask.repeat(1, self.heads // self.kv_heads, 1)[:, None]
 
     def attend_causally(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """`attend` on a CPU, of as many tokens as there are columns, each of which sees those up to its own.
+        """Compute causal attention on a CPU for tokens that fill the columns 0..n-1. Arguments and result as in
+        `attend`.
 
-        torch's fused attention skips what a token does not see and stores no weights: 2.5 times as fast as the three
-        steps one by one, although it needs the shared keys repeated and side by side.
+        torch's fused attention skips masked columns and does not store the attention weights. It is 2.5 times as fast
+        as the steps in `attend`, although it needs a contiguous copy of the shared keys for each query head.
         """
         group = self.heads // self.kv_heads
         keys, values = (each.repeat_interleave(group, dim=1) for each in (keys, values))
@@ -166,17 +184,18 @@ class Decoder(ABC):
         return mixed.transpose(1, 2).flatten(2)
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, heads, n, w) queries, (B, kv_heads, T, w) keys and values, mask (1 or B, 1, group * n, T), None where
-        every token sees all columns -> (B, n, D).
+        """Compute attention of queries (B, heads, n, w) to keys and values (B, key-value heads, T, w). Returns (B, n,
+        D).
 
-        Queries that share keys are put below one another, so that no key is repeated.
+        `mask` (1 or B, 1, group * n, T) is added to the scores; None if every token attends to all columns. Queries
+        that share a key-value head are concatenated along the sequence axis, so that keys are not copied.
         """
         batch, _, count, width = queries.shape
         folded = queries.reshape(batch, self.kv_heads, -1, width)
         if queries.device.type == "cuda":
             mixed = functional.scaled_dot_product_attention(folded, keys, values, attn_mask=mask, scale=1.0)
         else:
-            # As fast as torch's fused attention on CPUs with a mask, and faster for the one new token of a step.
+            # On CPUs, as fast as torch's fused attention with a mask, and faster for a single new token.
             weights = torch.matmul(folded, keys.transpose(-1, -2))
             weights = (weights if mask is None else weights.add_(mask)).softmax(dim=-1)
             mixed = torch.matmul(weights, values)
@@ -184,7 +203,7 @@ class Decoder(ABC):
 
 
 class Llama(Decoder):
-    """transformers' LlamaForCausalLM with its default rotary positions."""
+    """Decoder for LlamaForCausalLM of transformers, with its default rotary position embedding."""
 
     def __init__(self, lm: PreTrainedModel) -> None:
         config: Any = lm.config
@@ -195,7 +214,7 @@ class Llama(Decoder):
         self.head = PackedLinear(lm.lm_head.weight.float())
         angles = torch.arange(config.max_position_embeddings)[:, None] * inner.rotary_emb.inv_freq.float().cpu()
         cosines, sines = angles.cos(), angles.sin()
-        # x turned is x * [cos, cos] + [second half, first half] * [-sin, sin]
+        # rotated x = x * [cos, cos] + [second half of x, first half of x] * [-sin, sin]
         turns = torch.stack([torch.cat([cosines, cosines], dim=1), torch.cat([-sines, sines], dim=1)])
         self.turns = turns[:, :, None].to(self.embeddings)
 
@@ -207,6 +226,8 @@ class Llama(Decoder):
 
 
 class LlamaLayer(Layer):
+    """A layer of `Llama`."""
+
     def __init__(self, layer: Any, heads: int, kv_heads: int) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         three = [attention.q_proj.weight, attention.k_proj.weight, attention.v_proj.weight]
@@ -238,7 +259,7 @@ class LlamaLayer(Layer):
 
 
 class GPT2(Decoder):
-    """transformers' GPT2LMHeadModel."""
+    """Decoder for GPT2LMHeadModel of transformers."""
 
     def __init__(self, lm: PreTrainedModel) -> None:
         config: Any = lm.config
@@ -257,10 +278,12 @@ class GPT2(Decoder):
 
 
 class GPT2Layer(Layer):
+    """A layer of `GPT2`."""
+
     def __init__(self, layer: Any, heads: int) -> None:
         self.heads = heads
         self.before, self.between = layer.ln_1, layer.ln_2
-        # transformers keeps these matrices the other way round.
+        # transformers stores these matrices transposed.
         parts = (layer.attn.c_attn, layer.attn.c_proj, layer.mlp.c_fc, layer.mlp.c_proj)
         self.qkv, self.out, self.wide, self.narrow = (PackedLinear(part.weight.T, part.bias) for part in parts)
 
@@ -274,4 +297,4 @@ class GPT2Layer(Layer):
 
 
 DECODERS: dict[str, type[Llama] | type[GPT2]] = {"llama": Llama, "gpt2": GPT2}
-"""By a language model configuration's kind."""
+"""Decoder class by kind of language model (`LanguageModelConfig.kind`)."""

@@ -11,10 +11,10 @@ from alm_bench.mellow.logmel import LogMel
 
 
 class EncoderOutput(NamedTuple):
-    """Raw output of the encoder network: `classes` (B, classes, steps), scores before the sigmoid.
+    """Output of an encoder's network.
 
-    `latent` is (B, width) for an encoder that describes the whole clip, (B, frames, width) for one that describes
-    frames.
+    `latent`: features, (B, width) if the encoder describes the whole clip, (B, frames, width) if it describes frames.
+    `classes`: scores of the sound classes before the sigmoid, (B, classes, steps).
     """
 
     latent: Tensor
@@ -22,10 +22,11 @@ class EncoderOutput(NamedTuple):
 
 
 class EncodedClip(NamedTuple):
-    """Output of an encoder: `latent` as in EncoderOutput, `clipwise` (B, classes), `framewise` (B, frames, classes).
+    """Output of an encoder with class probabilities.
 
-    `clipwise` and `framewise` are probabilities of sound classes (the event presence map). An encoder that knows them
-    of the whole clip only has one frame of them.
+    `latent`: features as in `EncoderOutput`. `clipwise` (B, classes) and `framewise` (B, frames, classes):
+    probabilities of the sound classes, also called the event presence map. `framewise` has a single frame if the
+    encoder classifies only whole clips.
     """
 
     latent: Tensor
@@ -34,12 +35,11 @@ class EncodedClip(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """A waveform's log-mel, and a network over it. Subclasses carry the names of published checkpoints.
-
-    `repeats`: how many frames of `Heard.framewise` in a row are the same.
-    """
+    """Base class of the audio encoders: a log-mel front end and a network over its output. In subclasses, modules have
+    the names of the published checkpoints."""
 
     repeats: int = 1
+    """Number of consecutive frames of `EncodedClip.framewise` that are equal."""
 
     def __init__(self, front: FrontConfig) -> None:
         super().__init__()
@@ -47,16 +47,17 @@ class Encoder(nn.Module):
 
     @abstractmethod
     def cast(self, dtype: torch.dtype) -> None:
-        """Compute in `dtype`, but for the decibels and their normalisation, which need float32's precision."""
+        """Convert the network to `dtype`. The log-mels in decibels and their normalisation stay in float32, whose
+        precision they need."""
 
     @abstractmethod
     def encode(self, logmel: Tensor) -> EncoderOutput:
-        """Encode log-mels (B, frames, mels), float32, for training and caches."""
+        """Encode log-mels (B, frames, mels), float32. Training uses it directly, with cached log-mels."""
 
     @abstractmethod
     def to_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
         """Convert class scores to probabilities."""
 
     def forward(self, waves: Tensor) -> EncodedClip:
-        """`waves` (B, config.samples), float32."""
+        """Encode waves (B, config.samples), float32."""
         return self.to_probabilities(self.encode(self.logmel(waves)))

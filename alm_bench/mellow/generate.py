@@ -1,7 +1,7 @@
-"""The engine: answers after what is asked, greedy or sampled, and how likely given answers are.
+"""Inference engine: generates answers by greedy decoding or sampling, and computes the log-likelihood of given answers.
 
-What a batch shares is computed once, every row once: reading stores keys and values, writing adds one column a token.
-A row's arithmetic does not look at its neighbours: which rows share a batch changes no more than the rounding of sums.
+Keys and values are computed once per token and cached. The prompts are processed first; generation then adds one column
+per token. A row's result does not depend on the other rows of the batch, except for the rounding of sums.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,41 +20,45 @@ from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.packed_linear import packs
 
 TOKENS = {"cpu": 1100, "cuda": 32_768}
-"""Tokens that are read at once: on CPUs so few that what passes between layers stays in the cache."""
+"""Maximum number of tokens, with padding, that are processed in one pass, by device type. On CPUs it is small, so that
+the activations fit in the processor's cache."""
 GROWTH = 64
-"""Columns that are added where answers need more."""
+"""Number of columns by which the cache grows when answers need more."""
 LIKELY = (64, 512, 4096)
-"""So many of the likeliest tokens are looked at first in sampling: sorting a vocabulary takes as long as a step."""
+"""Numbers of most likely tokens that are tried, in order, to find the nucleus in sampling. A sort of the whole
+vocabulary would take as long as a generation step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Sequence that an answer follows."""
+    """Sequence that precedes an answer."""
 
     prefix: KVCache | None
-    """Keys and values of tokens processed before, None if there are none."""
+    """Keys and values of the first tokens, if these were processed before, else None."""
 
     prompt: Tensor
-    """Embedded tokens after them, (n, D) with n > 0."""
+    """Embedded tokens after the prefix, (n, D) with n > 0."""
 
     @property
     def start(self) -> int:
+        """Number of tokens in the prefix."""
         return 0 if self.prefix is None else self.prefix.columns
 
     @property
     def length(self) -> int:
+        """Number of tokens in the prefix and the prompt."""
         return self.start + len(self.prompt)
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedTokens:
-    """Tokens of one answer."""
+    """Tokens of one generated answer."""
 
     tokens: tuple[int, ...]
-    """Token ids before the stop token."""
+    """Token ids, without the stop token."""
 
     truncated: bool
-    """True if the token limit ended the answer instead of the stop token."""
+    """True if generation ended at the token limit instead of the stop token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,40 +66,40 @@ class Likelihood:
     """Log-likelihood of an answer."""
 
     total: float
-    """Sum of the natural logarithms of its tokens' probabilities."""
+    """Sum of the natural logarithms of the token probabilities."""
 
     tokens: int
     """Number of tokens in the sum."""
 
     @property
     def mean(self) -> float:
-        """Per token: what longer answers are not worse by for their length alone."""
+        """Mean log-probability per token, which does not penalise long answers for their length."""
         return self.total / self.tokens
 
 
 @dataclass(slots=True)
 class Row:
-    """State of an answer that is being generated."""
+    """State of an answer during generation."""
 
     generator: np.random.Generator
-    """The item's own random generator, so that results do not depend on the composition of the batch."""
+    """Random generator of the item. Results therefore do not depend on the composition of the batch."""
 
     length: int
-    """Number of columns of the sequence so far."""
+    """Number of columns that the sequence occupies in the cache."""
 
     tokens: list[int]
     """Token ids generated so far."""
 
     stopped: bool = False
-    """True once the stop token was drawn."""
+    """True if the stop token was generated."""
 
 
 class Engine:
-    """A network's language model as it is now, ready to infer.
+    """Inference engine for a network's language model. It does not follow later changes of the weights.
 
-    `compiled` puts writing through torch.compile, which takes a minute at the first answers and joins the many small
-    operations between two products into few. Raises UsageError where products are laid out for the processor: torch
-    cannot trace those, and without them writing takes twice as long.
+    `compiled`: run generation steps through torch.compile, which fuses small operations and takes a minute at the first
+    answers. Raises UsageError if `compiled` is set on a CPU where oneDNN computes the products: torch cannot trace
+    these, and other products would take twice as long.
     """
 
     def __init__(self, model: Mellow, compiled: bool = False) -> None:
@@ -108,13 +112,14 @@ class Engine:
         self._memory = self.decoder.memory(0, 0)
 
     def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
-        """(n,) token ids -> (n, D)."""
+        """Return the embeddings (n, D) of token ids (n,)."""
         embeddings = self.decoder.embeddings
         return embeddings[torch.as_tensor(ids, dtype=torch.long, device=embeddings.device)]
 
     @torch.inference_mode()
     def prefixes(self, sequences: Sequence[Tensor]) -> list[KVCache]:
-        """Compute keys and values of embedded sequences (n, D), one row each, to continue from."""
+        """Compute the keys and values of embedded sequences (n, D). Returns one cache with a single row per sequence,
+        for use as `Context.prefix`."""
         found: dict[int, KVCache] = {}
         for part in self._parts([len(sequence) for sequence in sequences]):
             x = self._pad_rows([sequences[i] for i in part])
@@ -125,10 +130,10 @@ class Engine:
 
     @torch.inference_mode()
     def generate(self, contexts: Sequence[Context], items: Sequence[str], decoding: Decoding) -> list[GeneratedTokens]:
-        """Answer each context on its own: a row ends at its stop token and leaves the batch.
+        """Generate an answer for each context. A row leaves the batch at its stop token or at the token limit.
 
-        `items` names the rows, for sampling. Raises UsageError for a decoding that is impossible, AdapterError where
-        numbers are not finite.
+        `items`: ids of the rows, which seed sampling. Raises UsageError for impossible decoding parameters and
+        AdapterError if a hidden state is not finite.
         """
         self._check(decoding, max(context.length for context in contexts))
         order, cache, hidden = self._process_contexts(contexts, min(decoding.max_new_tokens, GROWTH))
@@ -155,10 +160,12 @@ class Engine:
     def log_likelihoods(
         self, contexts: Sequence[Context], answers: Sequence[Sequence[Sequence[int]]]
     ) -> list[list[Likelihood]]:
-        """Compute the log-likelihood of each of the `answers` (token ids) to each context, in order.
+        """Compute the log-likelihoods of given answers. `answers[i]` lists the answers to `contexts[i]` as token ids;
+        the result has the same order.
 
-        A context is processed once; all answers to it form one batch that continues from its keys and values. Raises
-        UsageError for an empty answer or one beyond the last position, AdapterError if a value is not finite.
+        Each context is processed once. All answers to it then form one batch, which starts from its keys and values.
+        Raises UsageError for an empty answer or one that exceeds the model's positions, and AdapterError if a hidden
+        state is not finite.
         """
         for context, given in zip(contexts, answers, strict=True):
             if not given or not all(given):
@@ -175,11 +182,12 @@ class Engine:
         return [found[i] for i in range(len(contexts))]
 
     def _score_answers(self, read: KVCache, first: Tensor, answers: Sequence[Sequence[int]]) -> list[Likelihood]:
-        """Score answers to a context: `read` holds its keys and values, `first` (vocabulary,) the logits after it."""
+        """Compute the log-likelihoods of the answers to one context. `read`: the context's keys and values. `first`
+        (vocabulary,): the logits after the context."""
         logits = first.expand(len(answers), 1, -1)
         longest = max(map(len, answers))
         if longest > 1:
-            # What is padded stands behind the answer's end, where nothing looks.
+            # Padding follows an answer's end, so causal attention never reads it.
             x = self._pad_rows([self.embed(answer[:-1]) for answer in answers])
             cache = self.decoder.cache(len(answers), read.columns + x.shape[1])
             for row in range(len(answers)):
@@ -195,8 +203,11 @@ class Engine:
         ]
 
     def _process_contexts(self, contexts: Sequence[Context], more: int) -> tuple[list[int], KVCache, Tensor]:
-        """Process every context. Return their order in the batch, keys and values with room for at least `more`
-        columns, and the hidden state after the last token of each, (B, D)."""
+        """Process all contexts as one batch.
+
+        Returns the order of the contexts in the batch, their keys and values, with room for at least `more` further
+        columns, and the hidden state after the last token of each, (B, D).
+        """
         parts = list(self._parts([len(context.prompt) for context in contexts]))
         widest = max(context.start for context in contexts) + max(len(context.prompt) for context in contexts)
         order = [i for part in parts for i in part]
@@ -216,28 +227,32 @@ class Engine:
         return order, cache, torch.cat(hidden)
 
     def _cache(self, rows: int, columns: int) -> KVCache:
-        """Allocate a cache, reusing the previous batch's memory if it is large enough."""
+        """Allocate a cache. The memory of the previous batch is reused if it is large enough."""
         needed = self.decoder.elements(rows, columns)
         if self._memory.numel() < needed:
-            self._memory = self.decoder.memory(0, 0)  # given back before more is taken
+            self._memory = self.decoder.memory(0, 0)  # frees the old memory first
             self._memory = self.decoder.memory(rows, columns)
         return self.decoder.cache(rows, columns, self._memory[:needed])
 
     def _columns(self, lengths: Sequence[int]) -> int | None:
-        """Columns that attention reads for the next token; None: all. CPUs wait for memory and read no more than are
-        needed. On GPUs a shape that changes with every token would cost more than the reading."""
+        """Return the number of columns that attention reads for the next token, or None for all.
+
+        CPUs are limited by memory bandwidth, so no more columns are read than needed. On GPUs, a shape that changes
+        with every token would cost more than it saves.
+        """
         return max(lengths) + 1 if self.decoder.embeddings.device.type == "cpu" else None
 
     def _next(self, tokens: Tensor, cache: KVCache, lengths: Sequence[int]) -> Tensor:
-        """Compute the logits after one more token in every row, (B, D)."""
+        """Process one more token in every row. Returns the hidden states after it, (B, D). `lengths`: number of columns
+        of each row before it."""
         x = self.decoder.embeddings[tokens][:, None]
-        # Numbers would be compiled anew one by one.
+        # torch.compile would recompile for every new number, but not for a tensor.
         starts = torch.tensor(lengths, device=x.device) if self._compiled else self._places(lengths)
         return self._finite(self._step(x, cache, starts, torch.zeros_like(tokens)[:, None]))[:, 0]
 
     def _finite(self, after: Tensor | None) -> Tensor:
-        """Return hidden states or logits unchanged if they are finite. Raises AdapterError otherwise: one item's NaN
-        would be taken for an answer, and NaNs left in the keys and values would reach later batches."""
+        """Return the hidden states `after` unchanged. Raises AdapterError if they are not finite: NaN in one row would
+        yield an arbitrary answer, and NaN in the cache's memory would affect later batches."""
         assert after is not None
         if not after.isfinite().all():
             self._memory = self.decoder.memory(0, 0)
@@ -248,16 +263,19 @@ class Engine:
         return after
 
     def _places(self, starts: Sequence[int]) -> Tensor | int:
-        """Return one number if all rows start at the same column: their columns are then written as one block."""
+        """Return the start columns of the rows: one number if all are equal, else a tensor (B,). A single number lets
+        the cache write all rows as one block."""
         return starts[0] if len(set(starts)) == 1 else torch.tensor(starts, device=self.decoder.embeddings.device)
 
     def _grown(self, cache: KVCache, rows: int) -> KVCache:
+        """Return a cache with `GROWTH` more columns and the content of the first `rows` rows of `cache`."""
         larger = self.decoder.cache(rows, cache.columns + GROWTH)
         larger.write_rows(0, cache.rows(0, rows))
         return larger
 
     def _parts(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Rows that are read together: of like length, so that little is padded, and not more than some tokens."""
+        """Group rows to be processed in one pass, as lists of indices into `lengths`. Rows of similar length share a
+        group, which limits padding. A group has at most `TOKENS` tokens, or a single row."""
         part: list[int] = []
         for i in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
             if part and (len(part) + 1) * lengths[part[0]] > TOKENS[self.decoder.embeddings.device.type]:
@@ -267,10 +285,11 @@ class Engine:
         yield part
 
     def _pad_rows(self, rows: Sequence[Tensor]) -> Tensor:
-        """Stack rows into (B, longest, D), padded on the right."""
+        """Stack rows (n, D) into (B, longest, D), padded on the right."""
         return pad_sequence(list(rows), batch_first=True).to(self.decoder.embeddings)
 
     def _check(self, decoding: Decoding, longest: int) -> None:
+        """Raise UsageError for impossible decoding parameters. `longest`: length of the longest context in tokens."""
         if decoding.max_new_tokens < 1:
             raise UsageError(f"max_new_tokens must be at least 1, found {decoding.max_new_tokens}")
         if decoding.method == "nucleus" and not (decoding.temperature > 0 and 0 < decoding.top_p <= 1):
@@ -289,13 +308,16 @@ class Engine:
 def generate(
     model: Mellow, sequences: Sequence[Tensor] | Tensor, items: Sequence[str], decoding: Decoding
 ) -> list[GeneratedTokens]:
-    """Answer what each of `sequences` (n, D) asks, with the network as it is now."""
+    """Generate an answer after each of `sequences` (n, D), with the network's current weights. Arguments as in
+    `Engine.generate`."""
     return Engine(model).generate([Context(None, sequence) for sequence in sequences], items, decoding)
 
 
 def _without(active: list[Row], tokens: Tensor, cache: KVCache, limit: int) -> Tensor:
-    """Take the rows that are done out of `active`; the tokens (B,) of those that go on. The last row moves into a gap:
-    one row is copied, not all."""
+    """Remove finished rows from `active` and `cache`. Returns the tokens of the remaining rows, (B,).
+
+    The last row moves into the gap that a finished row leaves, so that one row is copied instead of all.
+    """
     places = list(range(len(active)))
     for place in reversed(range(len(active))):
         if not active[place].stopped and len(active[place].tokens) < limit:
@@ -309,7 +331,7 @@ def _without(active: list[Row], tokens: Tensor, cache: KVCache, limit: int) -> T
 
 
 def choose(logits: Tensor, rows: Sequence[Row], decoding: Decoding) -> Tensor:
-    """The next token of each row, (B,)."""
+    """Return the next token of each row, (B,), for logits (B, vocabulary)."""
     if decoding.method == "greedy":
         return logits.argmax(dim=-1)
     waits = np.stack([row.generator.standard_exponential(logits.shape[1], dtype=np.float32) for row in rows])
@@ -317,11 +339,13 @@ def choose(logits: Tensor, rows: Sequence[Row], decoding: Decoding) -> Tensor:
 
 
 def nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> Tensor:
-    """Sample from the smallest set of likeliest tokens whose probability reaches `top_p`.
+    """Sample a token per row, (B,), from the smallest set of most likely tokens whose total probability reaches `top_p`
+    (nucleus sampling, arXiv 1904.09751).
 
-    `waits` (B, vocabulary) are standard exponential draws: the token with the shortest wait / probability wins, which
-    is a draw by probability. Rounding in the logits, which a batch's size changes, almost never changes the winner;
-    inverting the cumulative distribution would turn the slightest change of a near-tie's order into another token.
+    `waits` (B, vocabulary) are standard exponential random numbers. The token with the smallest ratio of wait to
+    probability is selected, which samples in proportion to the probabilities. Rounding errors of the logits, which
+    depend on the batch size, almost never change the selected token. If the cumulative distribution were inverted
+    instead, the order of two almost equally likely tokens could change it.
     """
     probabilities = (logits.double() / temperature).softmax(dim=-1)
     kept = probabilities >= _least(probabilities, top_p)
@@ -329,7 +353,7 @@ def nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> 
 
 
 def _least(probabilities: Tensor, top_p: float) -> Tensor:
-    """The probability of the last token that is in each row's set, (B, 1)."""
+    """Return the smallest probability in the nucleus of each row, (B, 1)."""
     if top_p == 1:
         return probabilities.min(dim=-1, keepdim=True).values
     vocabulary = probabilities.shape[-1]

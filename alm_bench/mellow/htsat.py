@@ -1,6 +1,6 @@
-"""HTSAT (arXiv 2202.00874): a Swin transformer over the log-mel spectrogram, folded into a square image.
+"""HTSAT (arXiv 2202.00874): a Swin transformer over the log-mel spectrogram, which is rearranged into a square image.
 
-Modules carry the names of the published checkpoints, so that loading one is a change of prefix (`checkpoint.py`).
+Modules have the names of the published checkpoints, so that loading one only changes prefixes (`checkpoint.py`).
 """
 
 import torch
@@ -12,21 +12,22 @@ from alm_bench.mellow.encoder import EncodedClip, Encoder, EncoderOutput
 
 
 def windows(x: Tensor, size: int) -> Tensor:
-    """(B, H, W, C) -> (B, H/size * W/size, size * size, C)."""
+    """Split a map (B, H, W, C) into windows of side `size`: (B, H/size * W/size, size * size, C)."""
     batch, height, width, channels = x.shape
     x = x.view(batch, height // size, size, width // size, size, channels)
     return x.transpose(2, 3).reshape(batch, -1, size * size, channels)
 
 
 def unwindows(x: Tensor, size: int, side: int) -> Tensor:
-    """The inverse of `windows` for a square map: (B, n, size * size, C) -> (B, side, side, C)."""
+    """Invert `windows` for a square map: (B, n, size * size, C) -> (B, side, side, C)."""
     batch, channels = x.shape[0], x.shape[-1]
     x = x.view(batch, side // size, side // size, size, size, channels)
     return x.transpose(2, 3).reshape(batch, side, side, channels)
 
 
 def shift_mask(side: int, size: int, shift: int) -> Tensor:
-    """(windows, size * size, size * size): -100 between positions that only the shift made neighbours, else 0."""
+    """Return the attention mask of shifted windows, (windows, size * size, size * size): -100 for pairs of positions
+    that are in one window only because of the cyclic shift, else 0."""
     edges = torch.tensor([side - size, side - shift])
     band = torch.bucketize(torch.arange(side), edges, right=True)
     region = windows((band[:, None] * 3 + band)[None, :, :, None], size)[0, :, :, 0]
@@ -34,7 +35,8 @@ def shift_mask(side: int, size: int, shift: int) -> Tensor:
 
 
 def relative_index(size: int) -> Tensor:
-    """(size * size, size * size): row of the bias table for each pair of positions in a window."""
+    """Return the row of the relative position bias table for each pair of positions in a window, (size * size, size *
+    size)."""
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     place = torch.stack([rows.flatten(), columns.flatten()])
     apart = place[:, :, None] - place[:, None, :] + size - 1
@@ -42,6 +44,8 @@ def relative_index(size: int) -> Tensor:
 
 
 class WindowAttention(nn.Module):
+    """Multi-head attention within windows, with a relative position bias."""
+
     relative_position_index: Tensor
 
     def __init__(self, width: int, heads: int, window: int) -> None:
@@ -53,14 +57,15 @@ class WindowAttention(nn.Module):
         self.register_buffer("relative_position_index", relative_index(window), persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """`x` (B, windows, positions, width); `mask` (windows, positions, positions), added to the attention scores."""
+        """Attend within each window. `x`: (B, windows, positions, width). `mask` (windows, positions, positions) is
+        added to the attention scores."""
         batch, count, positions, width = x.shape
         bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
         if mask is not None:
             bias = bias + mask[:, None]
         qkv = self.qkv(x).view(batch, count, positions, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(3, 0, 1, 4, 2, 5)
-        # Written out: torch's fused attention gains nothing on windows this small, and on CPUs its backward pass in
+        # Not torch's fused attention: it is no faster on windows this small, and on CPUs its backward pass in
         # bf16 takes half of a training step.
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2) + bias
         mixed = scores.softmax(dim=-1).to(value.dtype) @ value
@@ -68,6 +73,8 @@ class WindowAttention(nn.Module):
 
 
 class Mlp(nn.Module):
+    """Two linear layers with GELU between them."""
+
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(width, hidden)
@@ -78,14 +85,15 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention within windows, then an MLP; every other block of a stage shifts the windows by half their size."""
+    """Attention within windows, followed by an MLP. Every other block of a stage shifts the windows by half their
+    size."""
 
     attn_mask: Tensor | None
 
     def __init__(self, width: int, heads: int, side: int, config: EncoderConfig, shifted: bool) -> None:
         super().__init__()
         self.window, self.side = config.window, side
-        # One window covers the whole map: there is nothing to shift.
+        # A window that covers the whole map is not shifted.
         self.shift = config.window // 2 if shifted and side > config.window else 0
         self.norm1 = nn.LayerNorm(width)
         self.attn = WindowAttention(width, heads, config.window)
@@ -95,7 +103,7 @@ class Block(nn.Module):
         self.register_buffer("attn_mask", mask, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, side, side, width), unchanged in shape."""
+        """Process a map (B, side, side, width). The shape does not change."""
         y = self.norm1(x)
         if self.shift:
             y = y.roll((-self.shift, -self.shift), dims=(1, 2))
@@ -107,7 +115,7 @@ class Block(nn.Module):
 
 
 class PatchMerging(nn.Module):
-    """(B, side, side, C) -> (B, side/2, side/2, 2 C)."""
+    """Downsampling between stages, (B, side, side, C) -> (B, side/2, side/2, 2 C)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -120,6 +128,8 @@ class PatchMerging(nn.Module):
 
 
 class Stage(nn.Module):
+    """A sequence of blocks, followed by downsampling in all stages but the last."""
+
     def __init__(self, stage: int, config: EncoderConfig) -> None:
         super().__init__()
         width, side = config.embed << stage, config.image // config.patch >> stage
@@ -134,7 +144,7 @@ class Stage(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """(B, 1, image, image) -> (B, image/patch, image/patch, embed)."""
+    """Embedding of patches, (B, 1, image, image) -> (B, image/patch, image/patch, embed)."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -146,6 +156,8 @@ class PatchEmbed(nn.Module):
 
 
 class HTSAT(Encoder):
+    """HTSAT encoder. `EncoderOutput.latent` describes the whole clip, (B, width)."""
+
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config)
         self.config, self.repeats = config, config.frames // config.steps
@@ -155,7 +167,7 @@ class HTSAT(Encoder):
         self.norm = nn.LayerNorm(config.width)
         bands = config.grid // config.stretch
         self.tscam_conv = nn.Conv2d(config.width, config.classes, kernel_size=(bands, 3), padding=(0, 1))
-        # Published checkpoints carry this layer, and count it, but no output passes through it.
+        # Published checkpoints contain this layer, and parameter counts include it, but it is not used.
         self.head = nn.Linear(config.classes, config.classes)
 
     def cast(self, dtype: torch.dtype) -> None:
@@ -163,7 +175,8 @@ class HTSAT(Encoder):
             part.to(dtype)
 
     def fold(self, logmel: Tensor) -> Tensor:
-        """(B, frames, mels) -> (B, 1, image, image): stretches of time above one another, low bands on top in each."""
+        """Rearrange a spectrogram into a square image, (B, frames, mels) -> (B, 1, image, image). Time segments are
+        stacked vertically; within each, the lowest band is on top."""
         config = self.config
         image = functional.interpolate(
             logmel[:, None], (config.frames, config.mels), mode="bicubic", align_corners=True
@@ -175,13 +188,14 @@ class HTSAT(Encoder):
         config = self.config
         image = self.fold(self.bn0(logmel.transpose(1, 2)).transpose(1, 2)).to(self.norm.weight.dtype)
         x = self.norm(self.layers(self.patch_embed(image)))
-        # Undo the fold: (B, stretch, bands, time, width) -> (B, width, bands, stretch * time).
+        # Invert `fold`: (B, stretch, bands, time, width) -> (B, width, bands, stretch * time).
         bands = config.grid // config.stretch
         x = x.view(-1, config.stretch, bands, config.grid, config.width).permute(0, 4, 2, 1, 3).flatten(3)
         return EncoderOutput(latent=x.mean(dim=(2, 3)), classes=self.tscam_conv(x)[:, :, 0])
 
     def to_probabilities(self, encoded: EncoderOutput) -> EncodedClip:
-        """Return probabilities and latent; each step is repeated to the number of frames, as published."""
+        """Return the features and class probabilities. Each time step is repeated to restore the number of frames, as
+        in the published model."""
         latent, classes = encoded
         frames = classes.sigmoid().transpose(1, 2)
         return EncodedClip(

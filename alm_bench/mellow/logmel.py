@@ -1,4 +1,5 @@
-"""Waveform to log-mel spectrogram, with torch.stft instead of the published model's fixed convolution kernels."""
+"""Log-mel spectrogram of a waveform, computed with torch.stft. The published model uses fixed convolution kernels
+instead."""
 
 import torch
 from torch import Tensor, nn
@@ -7,13 +8,15 @@ from transformers.audio_utils import mel_filter_bank
 from alm_bench.mellow.config import FrontConfig
 
 AMIN = 1e-10
-"""Power below which the decibels stop falling (-100 dB)."""
+"""Lower limit of the power, which corresponds to -100 dB."""
 FRAMES = 64
-"""Frames that are transformed at once on CPUs: so few that spectra stay in the cache, and in memory that is there."""
+"""Number of frames that are transformed at once on CPUs. It is small, so that the spectra fit in the processor's cache
+and reuse allocated memory."""
 
 
 class LogMel(nn.Module):
-    """(B, samples) float32 in -1..1 -> (B, frames, mels) in dB; 1,001 frames for 10 s at the published settings."""
+    """Log-mel front end: (B, samples) float32 in -1..1 -> (B, frames, mels) in dB. A clip of 10 s has 1,001 frames at
+    the published settings."""
 
     window: Tensor
     mel: Tensor
@@ -45,7 +48,8 @@ class LogMel(nn.Module):
         return 10.0 * torch.log10(torch.cat(mel, dim=1).clamp(min=AMIN))
 
     def _mel(self, waves: Tensor) -> Tensor:
-        """Energy in the mel bands of the frames that fit in whole, (B, frames, mels)."""
+        """Return the power in the mel bands, (B, frames, mels), for all frames that fit completely into `waves` (B,
+        samples)."""
         spectrum = torch.stft(waves, self.n_fft, self.hop, window=self.window, center=False, return_complex=True)
         power = spectrum.real.square() + spectrum.imag.square()
         return power.transpose(1, 2) @ self.mel

@@ -1,4 +1,4 @@
-"""Mapping from encoder outputs to tokens of the language model's width."""
+"""Mapper from an encoder's output to tokens of the language model's width."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from alm_bench.mellow.encoder import EncodedClip
 
 
 class NonLinear(nn.Module):
-    """A linear map and a residual non-linear one on top, normalised: (..., wide) -> (..., narrow)."""
+    """Normalised sum of a linear map and a residual non-linear map, (..., wide) -> (..., narrow)."""
 
     def __init__(self, wide: int, narrow: int, dropout: float) -> None:
         super().__init__()
@@ -28,14 +28,16 @@ class NonLinear(nn.Module):
 
 
 class Linear(nn.Linear):
+    """Linear projection, (..., wide) -> (..., narrow). It has no dropout."""
+
     def __init__(self, wide: int, narrow: int, _dropout: float) -> None:
         super().__init__(wide, narrow)
 
 
 class Transformer(nn.Module):
-    """A linear map, then attention of a clip's tokens to one another: (B, n, wide) -> (B, n, narrow).
+    """Linear projection followed by a transformer encoder over the tokens of a clip, (B, n, wide) -> (B, n, narrow).
 
-    Its shape is not published; this one is ClipCap's (arXiv 2111.09734), and comes to the published size.
+    The shape is not published. This one is ClipCap's (arXiv 2111.09734) and yields the published number of parameters.
     """
 
     LAYERS, HEADS, RATIO = 8, 8, 2
@@ -59,15 +61,18 @@ PROJECTIONS: dict[str, type[NonLinear] | type[Linear] | type[Transformer]] = {
     "linear": Linear,
     "transformer": Transformer,
 }
+"""Projection class by name in the configuration."""
 
 
 def _latent_and_classes(heard: EncodedClip, c2l: nn.Linear) -> Tensor:
-    """HTSAT's: what it is of the whole clip, then the classes of every frame."""
+    """Return the tokens of an HTSAT clip: the features of the whole clip, then the projected class probabilities of
+    each frame. `c2l` projects classes to the encoder's width."""
     return torch.cat([heard.latent[:, None], c2l(heard.framewise)], dim=1)
 
 
 def _classes_and_latents(heard: EncodedClip, c2l: nn.Linear) -> Tensor:
-    """CNN14's: the classes of the whole clip, then what it is of every frame."""
+    """Return the tokens of a CNN14 clip: the projected class probabilities of the whole clip, then the features of each
+    frame. `c2l` projects classes to the encoder's width."""
     return torch.cat([c2l(heard.clipwise)[:, None], heard.latent], dim=1)
 
 
@@ -75,10 +80,13 @@ TOKENS: dict[str, Callable[[EncodedClip, nn.Linear], Tensor]] = {
     "htsat": _latent_and_classes,
     "cnn14": _classes_and_latents,
 }
-"""An encoder's features as (B, 1 + frames, encoder width), the token of the whole clip first."""
+"""Function, by kind of encoder, that returns the tokens of clips, (B, 1 + frames, encoder width): one for the whole
+clip, then one per frame."""
 
 
 class Mapper(nn.Module):
+    """Projection of an encoder's output to audio tokens of the language model."""
+
     def __init__(self, config: MellowConfig) -> None:
         super().__init__()
         if config.mapper.projection not in PROJECTIONS:
@@ -93,15 +101,16 @@ class Mapper(nn.Module):
         self.positions = nn.Parameter(places) if config.mapper.positions else None
 
     def project(self, heard: EncodedClip) -> Tensor:
-        """Project to (B, 1 + frames, lm width): the token of the whole clip first, then one per frame."""
+        """Return tokens (B, 1 + frames, lm width): one for the whole clip, then one per frame."""
         return self.projection(self.tokens(heard, self.c2l))  # type: ignore[no-any-return]
 
     def forward(self, heard: EncodedClip, repeats: int = 1) -> Tensor:
-        """Return (B, config.audio_tokens, lm width): the first token unchanged, the frames averaged in blocks of
-        `pool`.
+        """Return the audio tokens, (B, config.audio_tokens, lm width): the token of the whole clip, then the frames'
+        tokens, averaged in blocks of `pool`.
 
-        If frames are known to be equal in groups of `repeats`, a projection that treats tokens separately computes each
-        group once; dropout would make them differ.
+        `repeats`: number of consecutive frames that are known to be equal. If it is a multiple of `pool`, each group of
+        equal frames is computed once. This does not apply to the transformer projection, where tokens depend on one
+        another. In training, `repeats` must be 1, because dropout makes equal frames differ.
         """
         if repeats % self.pool or isinstance(self.projection, Transformer):
             repeats = 1

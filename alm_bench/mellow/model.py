@@ -1,4 +1,4 @@
-"""Mellow (arXiv 2503.08540): a network that takes one or two clips and a prompt, and generates an answer."""
+"""Mellow (arXiv 2503.08540): a network that generates an answer from one or two clips and a prompt."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,10 +17,14 @@ from alm_bench.mellow.lm import build_lm
 from alm_bench.mellow.mapper import Mapper
 
 ENCODERS: dict[str, Callable[[Any], Encoder]] = {"htsat": HTSAT, "cnn14": CNN14}
+"""Encoder class by kind."""
 
 
 class Mellow(nn.Module):
-    """Shapes: B clips or prompts, A = config.audio_tokens, D = config.lm.width."""
+    """The network: audio encoder, mapper and language model.
+
+    Shapes in the methods: B clips or prompts, A = config.audio_tokens, D = config.lm.width.
+    """
 
     def __init__(self, config: MellowConfig) -> None:
         super().__init__()
@@ -31,45 +35,50 @@ class Mellow(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Device of the parameters."""
         return next(self.parameters()).device
 
     def cast(self, dtype: torch.dtype) -> None:
-        """Compute in `dtype`; the encoder keeps its first steps in float32."""
+        """Convert the network to `dtype`. The encoder's first steps stay in float32."""
         self.encoder.cast(dtype)
         self.mapper.to(dtype)
         self.lm.to(dtype)  # type: ignore[arg-type]
 
     def hear(self, waves: Tensor) -> Tensor:
-        """Encode waves (B, config.encoder.samples), float32, as tokens (B, A, D)."""
+        """Encode waves (B, config.encoder.samples), float32, as audio tokens (B, A, D)."""
         tokens: Tensor = self.mapper(self.encoder(waves))
         return tokens
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Embed token ids (B, n) as (B, n, D)."""
+        """Return the embeddings (B, n, D) of token ids (B, n)."""
         embedded: Tensor = self.lm.get_input_embeddings()(ids)
         return embedded
 
     def sequences(
         self, first: Tensor, second: Sequence[Tensor | None], prompts: Sequence[Sequence[int]]
     ) -> list[Tensor]:
-        """Build the sequence that precedes each answer, (n, D) per row: encoded clips (A, D), those of `second` None
-        where there is none."""
+        """Build the sequence that precedes each answer, one tensor (n, D) per row.
+
+        `first` and `second`: encoded clips (A, D) per row; None in `second` for rows without a second clip. `prompts`:
+        token ids.
+        """
         separator = self.config.prompt.separator
         asked = [self.embed(torch.tensor([separator, *ids], device=first.device)) for ids in prompts]
         return [torch.cat([self.audio(*clips), ids]) for *clips, ids in zip(first, second, asked, strict=True)]
 
     def audio(self, first: Tensor, second: Tensor | None = None) -> Tensor:
-        """Join encoded clips (A, D) with a separator between them, (n, D): the beginning of a sequence. Another
-        separator and the prompt follow."""
+        """Return the first part of a sequence, (n, D): the encoded clips (A, D) with a separator between them. In a
+        sequence, another separator and the prompt follow."""
         if second is None:
             return first
         separator = self.embed(torch.tensor([self.config.prompt.separator], device=first.device))
         return torch.cat([first, separator, second])
 
     def answer_loss(self, sequences: Sequence[Tensor], answers: Sequence[Sequence[int]]) -> tuple[Tensor, int]:
-        """Summed cross-entropy (nats) of the answers' tokens after their sequences, and the number of those tokens.
+        """Return the cross-entropy in nats, summed over the tokens of all answers, and the number of these tokens.
+        `sequences` (n, D): the embeddings that precede each answer. `answers`: token ids.
 
-        The padding that makes rows equal in length stands after the answer, where causal attention never looks.
+        Rows are padded to equal length after the answer, where causal attention does not read the padding.
         """
         device = sequences[0].device
         targets = [torch.tensor(answer, device=device) for answer in answers]
@@ -81,16 +90,17 @@ class Mellow(nn.Module):
         return functional.cross_entropy(logits.float(), torch.cat(targets), reduction="sum"), len(flat)
 
     def parameter_count(self) -> int:
-        """Count distinct parameters: tied embeddings count once."""
+        """Return the number of parameters. Tied embeddings are counted once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
 @torch.no_grad()
 def build_untrained(config: MellowConfig, seed: int = 0) -> Mellow:
-    """Build an untrained network whose weights are the same on every machine and with every version of torch.
+    """Build a network with random weights that are the same on every machine and with every version of torch.
 
-    Matrices are normal with variance 1 / inputs (embeddings 0.02 standard deviation, position vectors of audio tokens
-    0.5, which are added to values of 1), norms 1, biases 0.
+    Matrices are normally distributed with variance 1 / inputs. Exceptions are embeddings (standard deviation 0.02) and
+    the position vectors of audio tokens (standard deviation 0.5), which are added to values around 1. Norms are 1,
+    biases 0.
     """
     model = Mellow(config)
     generator = np.random.default_rng(seed)

@@ -1,10 +1,10 @@
-"""Linear maps for inference, laid out for the processor once instead of at every call.
+"""Linear layers for inference, with weights that are rearranged for the processor once instead of at every call.
 
-torch hands float32 products on CPUs to MKL, which runs at half of what AMD's processors with AVX-512 can do, and there
-reads a weight at a third of the memory's speed where there are few rows (on processors with AVX2 alone the two are
-equally fast). oneDNN does neither on a weight that it has put into its own order, and adds what follows a product (an
-activation, another term) before the result leaves the cache. Its operators are those that torch.compile uses with
-`freezing`; where a build of torch has none, the plain ones compute the same.
+On CPUs, torch computes float32 products with MKL. On AMD processors with AVX-512, MKL reaches half of the possible
+speed, and a third of the memory bandwidth if the input has few rows. oneDNN has neither problem if the weight is
+rearranged ("packed") first. (On processors with AVX2 only, both libraries are equally fast.) oneDNN also fuses the
+operation that follows a product, an activation or a sum, before the result leaves the cache. torch.compile uses the
+same oneDNN operators with `freezing`. If a build of torch lacks them, the plain operators compute the same result.
 """
 
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Activation = Literal["none", "gelu", "gelu_tanh", "silu"]
+"""Activation that is applied to the output of a linear layer."""
 
 ONEDNN: dict[Activation, tuple[str, str]] = {
     "none": ("none", ""),
@@ -21,11 +22,11 @@ ONEDNN: dict[Activation, tuple[str, str]] = {
     "gelu_tanh": ("gelu", "tanh"),
     "silu": ("swish", ""),
 }
-"""oneDNN's name of each activation, and its variant."""
+"""Name of each activation in oneDNN, and its variant."""
 
 
 def packs(weight: Tensor) -> bool:
-    """True if oneDNN can compute products with `weight`."""
+    """Return True if oneDNN can compute products with `weight`."""
     if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
         return False
     if weight.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
@@ -35,6 +36,7 @@ def packs(weight: Tensor) -> bool:
 
 
 def apply_activation(x: Tensor, activation: Activation) -> Tensor:
+    """Apply an activation element by element."""
     if activation == "silu":
         return functional.silu(x)
     if activation == "none":
@@ -43,7 +45,8 @@ def apply_activation(x: Tensor, activation: Activation) -> Tensor:
 
 
 class PackedLinear:
-    """x (..., K) -> x @ weight.T + bias (..., N), of `weight` (N, K) and `bias` (N,) as they are now."""
+    """Linear layer with a packed weight: x (..., K) -> x @ weight.T + bias (..., N), for `weight` (N, K) and `bias`
+    (N,). It does not follow later changes of the weight."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         weight = weight.detach()
@@ -52,7 +55,7 @@ class PackedLinear:
         self.weight: Any = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()) if self.packed else weight
 
     def __call__(self, x: Tensor, activation: Activation = "none") -> Tensor:
-        """Apply the map, and then the activation."""
+        """Apply the linear layer, then the activation."""
         if self.packed:
             kind, variant = ONEDNN[activation]
             done: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, kind, [], variant)
@@ -60,20 +63,21 @@ class PackedLinear:
         return apply_activation(functional.linear(x, self.weight, self.bias), activation)
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """Add the result to `other` (..., N)."""
+        """Return the layer's output for `x` plus `other` (..., N)."""
         return self._with(x, other, "add") if self.packed else functional.linear(x, self.weight, self.bias) + other
 
     def times(self, x: Tensor, other: Tensor) -> Tensor:
-        """Multiply the result by `other` (..., N), element by element."""
+        """Return the layer's output for `x` times `other` (..., N), element by element."""
         return self._with(x, other, "mul") if self.packed else functional.linear(x, self.weight, self.bias) * other
 
     def _with(self, x: Tensor, other: Tensor, operation: str) -> Tensor:
+        """Return the layer's output combined with `other` by a binary operation of oneDNN."""
         done: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, other, self.weight, self.bias, operation)
         return done
 
 
 class PackedLayer(nn.Module):
-    """A linear layer that only infers: later changes of its weight do not reach it."""
+    """Replacement of nn.Linear for inference only. It does not follow later changes of the weight."""
 
     def __init__(self, layer: nn.Linear) -> None:
         super().__init__()
@@ -84,9 +88,9 @@ class PackedLayer(nn.Module):
 
 
 def pack_layers(module: nn.Module) -> None:
-    """Let all linear layers below `module` infer only."""
+    """Replace all linear layers below `module` by layers for inference only."""
     for name, child in list(module.named_children()):
         if isinstance(child, nn.Linear):
             setattr(module, name, PackedLayer(child))
-        elif not isinstance(child, nn.TransformerEncoder):  # which reads its layers' weights itself
+        elif not isinstance(child, nn.TransformerEncoder):  # it reads the weights of its linear layers directly
             pack_layers(child)

@@ -1,8 +1,9 @@
-"""Prompt layout of a question and its clips: the two protocols of the published Mellow.
+"""Prompt protocols: preparation of a question and its clips for the network.
 
-`paper` is what the authors' training and evaluation code does, `wrapper` what their public inference wrapper does with
-the same weights. They differ in the prompt, in short clips, in channels and in the second clip. `compact` is the
-protocol of networks trained here with the layout of that name: no padding, and no second clip where there is none.
+`paper` is the protocol of the authors' training and evaluation code. `wrapper` is the protocol of their public
+inference wrapper for the same weights. They differ in the prompt, in short clips, in channels and in the second clip.
+`compact` is the protocol of networks with the compact layout, which are trained with this package: prompts are not
+padded, and a question about one clip gets no second clip.
 """
 
 from dataclasses import dataclass, replace
@@ -17,43 +18,48 @@ from alm_bench.mellow.config import FrontConfig, PromptConfig
 T = TypeVar("T")
 
 Crop = Literal["first", "centre", "random"]
+"""Position of the crop of a long clip."""
 ProtocolName = Literal["paper", "wrapper", "compact"]
+"""Name of a protocol."""
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """Preparation of a question and its clips for the network."""
+    """Protocol by which a question and its clips are prepared."""
 
     name: ProtocolName
     """Name of the protocol."""
 
     lowercase: bool
-    """Convert the prompt to lower case."""
+    """True to convert prompts to lower case."""
 
     suffix: str
-    """Text appended to the prompt."""
+    """Text that is appended to prompts."""
 
     audio: AudioPolicy
-    """Audio policy; `policy` replaces its rate and length by those of the encoder."""
+    """Audio policy. `policy` replaces its sample rate and length by the encoder's."""
 
     def policy(self, encoder: FrontConfig, crop: Crop | None = None) -> AudioPolicy:
+        """Return the audio policy for an encoder. `crop` replaces the protocol's crop position."""
         policy = replace(self.audio, rate=encoder.rate, seconds=encoder.seconds)
         return policy if crop is None else replace(policy, crop=crop)
 
     def text(self, prompt: str) -> str:
+        """Return the prompt in the protocol's form, with its suffix."""
         return (prompt.lower() if self.lowercase else prompt) + self.suffix
 
     def prompt_ids(self, prompt: str, tokenizer: Tokenizer, config: PromptConfig) -> list[int]:
-        """At most `config.tokens` ids; exactly as many in the fixed layout, padded on the right.
+        """Return the token ids of a prompt: exactly `config.tokens` in the fixed layout, padded on the right, or at
+        most as many in the compact layout.
 
-        A cut prompt loses its suffix, as published.
+        A truncated prompt loses its suffix, as in the published code.
         """
         ids = tokenizer.encode(self.text(prompt), add_special_tokens=False).ids[: config.tokens]
         return ids if config.layout == "compact" else ids + [config.pad] * (config.tokens - len(ids))
 
 
 SUFFIX = " <|endoftext|>"
-"""The blank becomes a token of its own, since the special token after it ends the word."""
+"""Suffix of prompts. The space becomes a separate token, because the special token after it ends the word."""
 
 PROTOCOLS: dict[ProtocolName, Protocol] = {
     "paper": Protocol(
@@ -75,12 +81,14 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
         audio=AudioPolicy(crop="random", short="zeros", channels="mean_first_two", spare=False),
     ),
 }
+"""Protocols by name."""
 
 
 def protocol_for(layout: str, name: ProtocolName | None, lm: str = "llama") -> Protocol:
-    """The protocol of a network's layout and kind of language model.
+    """Return the protocol for a network's layout and kind of language model.
 
-    Raises CheckpointError where `name` belongs to another layout.
+    `name` selects one of the layout's protocols; default: `compact` for the compact layout, else `paper`. Raises
+    CheckpointError if `name` belongs to another layout.
     """
     known: list[ProtocolName] = ["compact"] if layout == "compact" else ["paper", "wrapper"]
     if name is not None and name not in known:
@@ -88,14 +96,14 @@ def protocol_for(layout: str, name: ProtocolName | None, lm: str = "llama") -> P
             f"protocol {name}: these weights have the {layout} layout, which takes {' or '.join(known)}"
         )
     protocol = PROTOCOLS[name or known[0]]
-    # The public wrapper appends the end to GPT-2's prompts only.
+    # The public wrapper appends the suffix to GPT-2's prompts only.
     return replace(protocol, suffix=SUFFIX) if (protocol.name, lm) == ("wrapper", "gpt2") else protocol
 
 
 def both_clips(clips: tuple[T, ...], layout: str) -> tuple[T, T | None]:
-    """First and second clip of a request with at least one, whatever stands for them.
+    """Return the first and second clip of a request. `clips` has at least one element, of any type.
 
-    Where there is no second and no spare one, the fixed layout gets the first again, the compact one none.
+    If there is one clip only, the second is a repetition of it in the fixed layout, and None in the compact layout.
     """
     if len(clips) > 1:
         return clips[0], clips[1]

@@ -1,1 +1,2 @@
-"""The trainer: recipes as TOML, stages, exact resume. One loop for every method."""
+"""Training of Mellow networks. Recipes are TOML files with stages; all stages share one loop, and interrupted runs
+resume exactly."""

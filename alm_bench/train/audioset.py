@@ -1,8 +1,9 @@
-"""AudioSet labels as targets for an encoder: AudioSet's files, and files in their layouts.
+"""AudioSet labels as training targets for an encoder, read from AudioSet's files or files in their layouts.
 
-Weak labels (`unbalanced_train_segments.csv`) say what a clip holds: lines `id, start, end, "label,label"`, those with
-`#` before them left out. Strong labels (`audioset_train_strong.tsv`) say when: a header, then `segment_id`,
-`start_time_seconds`, `end_time_seconds`, `label`. Both are of https://research.google.com/audioset/download.html.
+Weak labels (`unbalanced_train_segments.csv`) name the sound classes of a clip. The lines are `id, start, end,
+"label,label"`; lines that begin with `#` are ignored. Strong labels (`audioset_train_strong.tsv`) also give times: a
+header line, then the columns `segment_id`, `start_time_seconds`, `end_time_seconds` and `label`. Both files are
+available at https://research.google.com/audioset/download.html.
 """
 
 import csv
@@ -18,36 +19,43 @@ from alm_bench.core.errors import known_first
 from alm_bench.data import read_csv, read_text
 
 STRONG = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
+"""Columns of a file of strong labels."""
 CLASSES = ("index", "mid", "display_name")
+"""Columns of AudioSet's class file."""
 SUFFIXES = (".csv", ".tsv")
+"""File suffixes of weak and strong labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A sound event class of a clip; without times, it occurs somewhere in the clip."""
+    """A sound class that occurs in a clip. Without times, it occurs at an unknown time."""
 
     name: str
     """Name of the class."""
 
     start: float | None = None
-    """Start in seconds."""
+    """Start in seconds, None for a weak label."""
 
     stop: float | None = None
-    """End in seconds."""
+    """End in seconds, None for a weak label."""
 
 
 @dataclass(frozen=True, slots=True)
 class TagFile:
-    """Content of a tag file."""
+    """Content of a file of labels."""
 
     clips: Mapping[AudioRef, Sequence[Label]]
-    """Labels of every clip."""
+    """Labels of each clip."""
 
     classes: Sequence[str]
     """Names of the classes, in the order of the encoder's outputs."""
 
     def targets(self, steps: int, seconds: float) -> Tensor:
-        """uint8, (clips, steps, classes) of strong labels, (clips, classes) of weak ones."""
+        """Return the training targets, uint8: (clips, steps, classes) for strong labels, (clips, classes) for weak
+        ones.
+
+        `steps`: number of time steps of the encoder's output. `seconds`: length of the encoder's input.
+        """
         column = {name: place for place, name in enumerate(self.classes)}
         strong = any(label.start is not None for labels in self.clips.values() for label in labels)
         shape = (len(self.clips), steps, len(column)) if strong else (len(self.clips), len(column))
@@ -63,9 +71,11 @@ class TagFile:
 
 
 def read_tags(path: Path, root: DataRoot, classes: Path | None) -> TagFile:
-    """Read a file of labels. Raises DataError, with the line, for another layout or labels outside `classes`.
+    """Read a file of labels: strong ones from `.tsv`, weak ones from other files.
 
-    `classes` is a file like AudioSet's `class_labels_indices.csv`; without one, the labels by name.
+    `classes`: a file in the layout of AudioSet's `class_labels_indices.csv`, which gives the order of the classes. If
+    it is None, the classes are the labels in the file, sorted by name. Raises DataError, with the line number, for
+    another layout, and for labels that are not in `classes`.
     """
     found = _strong(path) if path.suffix == ".tsv" else _weak(path)
     named = {label.name for _, labels in found for label in labels}
@@ -76,7 +86,8 @@ def read_tags(path: Path, root: DataRoot, classes: Path | None) -> TagFile:
 
 
 def read_classes(path: Path) -> list[str]:
-    """The `mid` column of AudioSet's class file, by `index`."""
+    """Read AudioSet's class file. Returns the values of the column `mid`, sorted by the column `index`. Raises
+    DataError."""
     places = {}
     for line, row in enumerate(read_csv(path, CLASSES[:2]), start=2):
         try:
@@ -87,6 +98,7 @@ def read_classes(path: Path) -> list[str]:
 
 
 def _weak(path: Path) -> list[tuple[str, list[Label]]]:
+    """Read a file of weak labels as pairs of a segment id and its labels. Raises DataError."""
     found = []
     for number, row in enumerate(csv.reader(read_text(path).splitlines(), skipinitialspace=True), start=1):
         if not row or row[0].startswith("#"):
@@ -98,6 +110,7 @@ def _weak(path: Path) -> list[tuple[str, list[Label]]]:
 
 
 def _strong(path: Path) -> list[tuple[str, list[Label]]]:
+    """Read a file of strong labels as pairs of a segment id and its labels. Raises DataError."""
     found: dict[str, list[Label]] = {}
     for number, row in enumerate(read_csv(path, STRONG, delimiter="\t"), start=2):
         name, start, stop, label = (row[column] for column in STRONG)
@@ -112,7 +125,7 @@ def _strong(path: Path) -> list[tuple[str, list[Label]]]:
 
 
 def _names(name: str) -> tuple[str, ...]:
-    """Return the usual file names of a segment: its id, with a leading Y, or followed by the start."""
+    """Return the possible file names of a segment: its id, the id after a `Y`, or the id followed by the start time."""
     if name.endswith((".wav", ".flac", ".mp3", ".ogg")):
         return (name,)
     return (f"{name}.wav", f"Y{name}.wav", f"{name}_*.wav", f"{name}.flac")

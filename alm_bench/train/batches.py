@@ -1,4 +1,4 @@
-"""The rows and clips of a stage, from which its objective builds batches."""
+"""Training examples and clips of a stage, from which its objective builds batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,39 +20,48 @@ from alm_bench.train.sources import ClipKey, Source, clip_key
 
 @dataclass(slots=True)
 class Corpus:
-    """All rows of all sources, and every clip once.
-
-    `cues` (clips, steps, classes), or (clips, classes) where only the whole clip's are known, where sources have them.
-    """
+    """All rows (training examples) of all sources, and all their clips without duplicates."""
 
     sources: Sequence[Source]
+    """Sources of the rows."""
     clips: Sequence[AudioRef]
+    """Clips of all sources, without duplicates."""
     logmels: LogMels
+    """Log-mels of `clips`."""
     cues: torch.Tensor | None = None
+    """Targets of the sound classes, (clips, steps, classes), or (clips, classes) if they describe whole clips. None if
+    the sources have no such targets."""
     place: dict[ClipKey, int] = field(init=False)
+    """Index in `clips` by clip key."""
     starts: npt.NDArray[np.int64] = field(init=False)
+    """Number of the first row of each source, followed by the number of all rows."""
 
     def __post_init__(self) -> None:
+        """Compute the fields `place` and `starts`."""
         self.place = {clip_key(ref): place for place, ref in enumerate(self.clips)}
         self.starts = np.cumsum([0, *(len(source.rows) for source in self.sources)])
 
     @property
     def sizes(self) -> list[int]:
+        """Number of rows of each source."""
         return [len(source.rows) for source in self.sources]
 
     def row(self, number: int) -> tuple[Source, int]:
+        """Return the source of row `number` and the row's index within that source."""
         source = int(np.searchsorted(self.starts, number, side="right")) - 1
         return self.sources[source], number - int(self.starts[source])
 
 
 def clips_of(sources: Sequence[Source]) -> list[AudioRef]:
-    """Every clip once, in order of appearance."""
+    """Return the clips of all sources without duplicates, in order of appearance."""
     return list({clip_key(ref): ref for source in sources for ref in source.clips}.values())
 
 
 class StageData:
-    """What batches of one stage are built from. `encoded`, the outputs of a frozen encoder for every clip, replaces
-    log-mels."""
+    """Data and settings from which the batches of one stage are built.
+
+    `encoded`: outputs of a frozen encoder for all clips, used instead of log-mels.
+    """
 
     def __init__(
         self,
@@ -68,12 +77,13 @@ class StageData:
         self.front = LogMel(config.encoder) if stage.random_crop else None
 
     def logmel(self, clips: Sequence[int], step: int) -> torch.Tensor:
-        """Return the log-mels (clips, frames, mels) of some clips, cut and masked as the stage asks for this step."""
+        """Return the log-mels (clips, frames, mels) of the clips with these indices, cropped and masked as the stage
+        specifies. `step` seeds random crops and masks."""
         if self.stage.silent:
             return self.corpus.logmels.silent.expand(len(clips), -1, -1)
         if self.front is not None:
             policy = replace(self.protocol.policy(self.config.encoder), crop="random")
-            # A clip's name says where it is cut: another name a step, another part of the clip.
+            # The crop position depends on the clip's id. An id that includes the step gives another crop at each step.
             refs = [replace(ref, id=f"{ref.id}@{step}") for ref in (self.corpus.clips[place] for place in clips)]
             logmel = torch.stack([logmel_of(ref, self.front, policy) for ref in refs])
         else:
@@ -82,7 +92,12 @@ class StageData:
 
 
 def spec_augment(logmel: torch.Tensor, seed: int) -> torch.Tensor:
-    """Two bands of up to 64 frames and two of up to 8 mel bands set to the clip's mean (arXiv 1904.08779), as HTSAT."""
+    """Return a copy of log-mels (clips, frames, mels) with SpecAugment (arXiv 1904.08779), with the parameters of
+    HTSAT.
+
+    In each clip, two bands of up to 64 frames, but at most an eighth of the clip, and two bands of up to 8 mel bands
+    are set to the clip's mean.
+    """
     generator = np.random.default_rng([seed, 2])
     masked = logmel.clone()
     for clip in masked:

@@ -1,4 +1,4 @@
-"""A training run's folder: its lock, its log, and all that an exact resume needs."""
+"""Folder of a training run: its lock, its log, and the saved state from which it resumes exactly."""
 
 import json
 import os
@@ -25,15 +25,17 @@ from alm_bench.train.config import TrainConfig
 from alm_bench.train.objectives import objective_classes
 
 LOG, CONFIG, LAST, BEST, EXPORTED = "log.jsonl", "config.json", "last", "best", "exported"
+"""Names of files and subfolders in the folder of a run."""
 
 STATE, VALUES = "state", "state.json"
+"""Folder of the saved state, and its file of values."""
 TENSORS = ("tensors-0.safetensors", "tensors-1.safetensors")
-"""Of these two, `state.json` names the one that goes with it; the next save writes the other one."""
+"""Files of the saved tensors. `state.json` names the current one; the next save writes the other."""
 
 OLDER = ("state", "state.new", "state.old")
+"""Folders in which the first version of this program stored states."""
 OLDER_FILES = ("tensors.pt", "position.json")
-"""Where the first version of this program kept states, and in which files. They are read, and replaced at the next
-save."""
+"""Files of a state of the first version. They are still read, and removed at the next save."""
 
 _MELLOW = (NETWORK, WEIGHTS, TOKENIZER)
 OWN_FILES: dict[str, tuple[str, ...]] = {
@@ -42,24 +44,26 @@ OWN_FILES: dict[str, tuple[str, ...]] = {
     "tensorboard": ("events.out.tfevents.*",),
     ".": ("loss.png", "README.md"),
 }
-"""What a run writes beside its config and log: patterns by folder. Nothing else is ever removed."""
+"""File patterns, by folder, of the files that a run writes in addition to its config and log. No other file is ever
+removed."""
 
 
 @dataclass(slots=True)
 class Position:
-    """Next step of a training run."""
+    """Position of the next step in a training run."""
 
     stage: int = 0
-    """Number of the stage."""
+    """Index of the stage."""
 
     step: int = 0
-    """Number of the step within the stage."""
+    """Index of the step within the stage."""
 
     best: float | None = None
-    """Lowest validation loss so far."""
+    """Lowest validation loss in the last stage so far, None before its first validation."""
 
 
 def random_state() -> dict[str, Any]:
+    """Return the states of the random generators of torch, Python and the GPUs."""
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(),
         "python": random.getstate(),
@@ -70,6 +74,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random(state: Mapping[str, Any]) -> None:
+    """Restore the states that `random_state` returned."""
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
     for device, cuda in zip(range(torch.cuda.device_count()), state.get("cuda", ()), strict=False):
@@ -77,17 +82,21 @@ def restore_random(state: Mapping[str, Any]) -> None:
 
 
 class Folder:
-    """`config.json`, `log.jsonl` (a line a logged step), `state/` (to resume), `last/` and `best/` (Mellow folders)."""
+    """Folder of a training run. It contains `config.json`, `log.jsonl` (one line per logged step), `state/` (the state
+    to resume from), and the Mellow folders `last/` and `best/`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @contextmanager
     def open(self, config: TrainConfig, fresh: bool) -> Iterator[None]:
-        """Hold the folder for a run of `config`, locked against other processes. `fresh` removes the files of the run
-        that is there. Raises UsageError for a folder of something else or of another config, StoreError."""
+        """Context manager that locks the folder against other processes and prepares it for a run of `config`.
+
+        `fresh`: remove the files of an existing run first. Raises UsageError if the folder contains something else or a
+        run of another config, and StoreError.
+        """
         self._check(config, fresh)
-        fresh = fresh and self.path.is_dir()  # else there is nothing to start over
+        fresh = fresh and self.path.is_dir()  # without a folder there is nothing to remove
         with lock_folder(self.path):
             self._check(config, fresh)
             if fresh:
@@ -99,7 +108,7 @@ class Folder:
             yield
 
     def _check(self, config: TrainConfig, fresh: bool) -> None:
-        """Check that `config` may train, or start over, in this folder. Raises UsageError."""
+        """Check that `config` may be trained or restarted in this folder. Raises UsageError otherwise."""
         with report_full_disk(self.path):
             there = {entry.name for entry in self.path.iterdir()} - {LOCK, PID} if self.path.is_dir() else set()
         theirs = read_config_table(self.path) if CONFIG in there else None
@@ -123,7 +132,8 @@ class Folder:
             )
 
     def _remove_run(self) -> None:
-        """Remove a run's files but its config and log, the state first; folders go with their last file."""
+        """Remove all files of a run except its config and log, the state first. Folders that are empty afterwards are
+        removed."""
         with report_full_disk(self.path):
             for name, patterns in OWN_FILES.items():
                 folder = self.path / name
@@ -133,7 +143,8 @@ class Folder:
                     folder.rmdir()
 
     def _remove_leftovers(self) -> None:
-        """Remove what a killed process has begun to write; put weights back that the first version was moving."""
+        """Remove temporary files of a killed process. Also restore weights that the first version of this program was
+        moving when it was killed."""
         with report_full_disk(self.path):
             for name in (BEST, LAST):
                 for part in (*self.path.glob(f".{name}.*/new"), *self.path.glob(f".{name}.*/old")):
@@ -146,18 +157,20 @@ class Folder:
                     file.unlink()
 
     def precision(self) -> Any:
-        """The precision with which the run that lies there began, None where there is none."""
+        """Return the precision of the run that is stored in the folder, None if there is none."""
         return (read_config_table(self.path) or {}).get("precision")
 
     def log(self, entry: Mapping[str, Any]) -> None:
-        """Add a line; numbers that are not finite (a norm that overflowed in fp16) are null in it."""
+        """Append a line to the log. Numbers that are not finite, such as a gradient norm that overflowed in fp16,
+        become null."""
         infinite = {key for key, value in entry.items() if isinstance(value, float) and not isfinite(value)}
         finite = {key: None if key in infinite else value for key, value in entry.items()}
         with report_full_disk(self.path / LOG), (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
-        """The whole lines of the log. Raises StoreError for one that no run has written."""
+        """Return the complete lines of the log as dicts. Raises StoreError for a line that is not from a training
+        log."""
         path = self.path / LOG
         if not path.is_file():
             return []
@@ -173,19 +186,21 @@ class Folder:
         return entries
 
     def cut_log(self, position: Position) -> None:
-        """Drop what was logged after the state was saved: those steps are taken again."""
+        """Remove the log lines of steps from `position` on. These steps are not in the saved state and are repeated."""
         kept = [entry for entry in self.read_log() if (entry["stage"], entry["step"]) < (position.stage, position.step)]
         atomic_write(self.path / LOG, "".join(json.dumps(entry) + "\n" for entry in kept))
 
     def describe_network(self, network: MellowConfig, tokenizer: Tokenizer) -> None:
-        """Keep with the state what its weights are of, so that they can be exported without the recipe's files."""
+        """Save the network's config and tokenizer with the state, so that the weights can be exported without the files
+        that the recipe names."""
         atomic_write(self.path / STATE / NETWORK, network.to_json())
         atomic_write(self.path / STATE / TOKENIZER, tokenizer.to_str())
 
     def save(self, position: Position, values: Mapping[str, Any]) -> None:
-        """Replace the state in one step, which is that of `state.json`. Raises StoreError.
+        """Replace the saved state. Raises StoreError.
 
-        The tensors are on disk before, under the name that the older state does not use.
+        The tensors are written first, into the file that the older state does not use. The replacement of `state.json`
+        then makes the new state valid, atomically.
         """
         state = self.path / STATE
         name = TENSORS[0] if self._named_tensors() == TENSORS[1] else TENSORS[1]
@@ -194,7 +209,7 @@ class Folder:
         with replace_atomically(state / name) as temporary:
             write_tensors(temporary, tensors, {"position": json.dumps(asdict(position))})
         with report_full_disk(self.path / LOG), (self.path / LOG).open("a") as file:
-            os.fsync(file.fileno())  # a state on disk has the lines of its steps on disk
+            os.fsync(file.fileno())  # the log lines of all saved steps must be on disk before the state
         atomic_write(state / VALUES, json.dumps(entry))
         with report_full_disk(self.path):
             (state / TENSORS[1 - TENSORS.index(name)]).unlink(missing_ok=True)
@@ -203,11 +218,13 @@ class Folder:
                     (self.path / folder / older).unlink(missing_ok=True)
 
     def _named_tensors(self) -> str | None:
+        """Return the name of the current file of tensors, None if no state is saved."""
         path = self.path / STATE / VALUES
         return str(_read_object(path).get("tensors")) if path.is_file() else None
 
     def restore(self) -> tuple[Position, dict[str, Any]] | None:
-        """The saved state, None where there is none. Raises StoreError, CheckpointError; runs no code of its files."""
+        """Return the saved state as its position and values, None if there is none. Executes no code of its files.
+        Raises StoreError or CheckpointError."""
         state = self.path / STATE
         if not (state / VALUES).is_file():
             return self._restore_older()
@@ -216,12 +233,13 @@ class Folder:
             try:
                 return _read_state(state)
             except FileNotFoundError as error:
-                # A run that is being trained has saved its next state meanwhile.
+                # If state.json has changed, a running training has saved its next state meanwhile: read again.
                 if (state / VALUES).read_bytes() == text:
                     raise StoreError(f"{state}: the tensors that {VALUES} names are not there") from error
 
     def _restore_older(self) -> tuple[Position, dict[str, Any]] | None:
-        """The newest whole state of the first version: where it was killed in the midst of a save, there are two."""
+        """Return the newest complete state that the first version of this program saved, None if there is none. A run
+        that was killed during a save has two."""
         whole = []
         for folder in (self.path / name for name in OLDER):
             if all((folder / name).is_file() for name in OLDER_FILES):
@@ -241,7 +259,8 @@ class Folder:
 
 @contextmanager
 def fitting(run: Path) -> Iterator[None]:
-    """Turn what torch raises of a state that is not of this network or optimiser into StoreError, one line."""
+    """Context manager that turns the errors of torch for a state of another network or optimiser into a StoreError with
+    a message of one line."""
     try:
         yield
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -255,9 +274,10 @@ def fitting(run: Path) -> Iterator[None]:
 
 
 def _without_tensors(value: Any, path: str, tensors: dict[str, Tensor], names: dict[Any, str]) -> Any:
-    """`value` as JSON can hold it and `_with_tensors` reads it back; its tensors are added to `tensors` by name.
+    """Return `value` in a form that can be stored as JSON and read by `_with_tensors`. Its tensors are added to
+    `tensors`, by path.
 
-    A tensor that is there twice (tied weights) is kept once: `names` knows those that were met.
+    A tensor that occurs twice, such as tied weights, is stored once: `names` maps stored tensors to their paths.
     """
     if isinstance(value, Tensor):
         place = (value.data_ptr(), value.dtype, value.shape, value.stride(), value.device)
@@ -279,6 +299,7 @@ def _without_tensors(value: Any, path: str, tensors: dict[str, Tensor], names: d
 
 
 def _with_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Invert `_without_tensors`. `tensors`: the stored tensors by path."""
     if isinstance(value, list):
         return [_with_tensors(item, tensors) for item in value]
     if not isinstance(value, dict):
@@ -294,7 +315,8 @@ def _with_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def _read_state(state: Path) -> tuple[Position, dict[str, Any]]:
-    """Read a saved state. Raises StoreError, and FileNotFoundError if the tensors' file is missing."""
+    """Read a saved state as its position and values. Raises StoreError, and FileNotFoundError if the file of tensors is
+    missing."""
     entry = _read_object(state / VALUES)
     try:
         position = Position(**entry["position"])
@@ -314,7 +336,7 @@ def _read_state(state: Path) -> tuple[Position, dict[str, Any]]:
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    """A JSON object. Raises StoreError."""
+    """Read a file with a JSON object. Raises StoreError."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -330,7 +352,8 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 
 def read_config_table(path: Path) -> dict[str, Any] | None:
-    """The recipe in a run's folder as it was written there, None where `config.json` is not of a training run."""
+    """Return the recipe that is stored in a run's folder, as a dict. Returns None if `config.json` is missing or
+    belongs to something else than a training run."""
     try:
         table = _read_object(path / CONFIG)
     except StoreError:
@@ -339,7 +362,8 @@ def read_config_table(path: Path) -> dict[str, Any] | None:
 
 
 def _table(config: TrainConfig) -> dict[str, Any]:
-    """A recipe as JSON holds it, with the versions of its objectives, without what does not change the steps."""
+    """Return a recipe as a JSON object, with the versions of its objectives, without the settings that do not affect
+    the steps."""
     table = asdict(config)
     for stage in table["stage"]:
         stage["objective_version"] = objective_classes().versions.get(stage["objective"])
@@ -350,6 +374,8 @@ def _table(config: TrainConfig) -> dict[str, Any]:
 
 
 def _differences(a: Any, b: Any, where: str = "") -> set[str]:
+    """Return the dotted keys at which two JSON values differ. `where`: dotted key of both values in the whole
+    document."""
     if isinstance(a, dict) and isinstance(b, dict):
         return {
             found for key in {*a, *b} for found in _differences(a.get(key), b.get(key), f"{where}.{key}".lstrip("."))
@@ -358,5 +384,5 @@ def _differences(a: Any, b: Any, where: str = "") -> set[str]:
         return {
             found for i, (x, y) in enumerate(zip(a, b, strict=True)) for found in _differences(x, y, f"{where}.{i}")
         }
-    # What an older version did not have yet is empty in this one.
+    # A setting that an older version did not have is empty in this version.
     return set() if a == b or not (a or b) else {where}

@@ -1,4 +1,4 @@
-"""A training recipe as data: a short TOML file, read into frozen dataclasses, changed by `--set key=value`."""
+"""Training recipes: short TOML files that are read into frozen dataclasses and changed with `--set key=value`."""
 
 import dataclasses
 import re
@@ -14,62 +14,64 @@ from alm_bench.core import UsageError
 from alm_bench.core.errors import known_first
 
 CONFIGS = Path(__file__).parent / "configs"
+"""Folder of the bundled recipes."""
 
 OUT = Path("results/training")
-"""Default folder of the runs' folders."""
+"""Default parent folder of the runs' folders."""
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
-"""A run's name, which is that of its folder."""
+"""Pattern of a run's name, which is also the name of its folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """One source of rows."""
+    """A source of training data, one `[[data]]` table of a recipe."""
 
     file: str
-    """ReasonAQA-format JSON, `demo` for the demo world, or a .csv or .tsv file in AudioSet's layout with tags of clips,
-    for stages that train an encoder."""
+    """Source of the rows: a JSON file in the format of ReasonAQA, `demo` for the synthetic demo data, or a .csv or .tsv
+    file with labels in AudioSet's layouts, for stages that train an encoder."""
 
     root: Path | None = None
-    """Folder that the rows' paths are relative to."""
+    """Folder to which the audio paths in the rows are relative."""
 
     classes: Path | None = None
-    """Class file of a tag file, in the order of the encoder's outputs."""
+    """Class file for a file of labels. It lists the classes in the order of the encoder's outputs."""
 
     split: str = "train"
-    """Split of the demo world."""
+    """Split of the demo data."""
 
     rows: int | None = None
-    """Largest number of rows (file) or number of rows (demo)."""
+    """Maximum number of rows of a JSON file (default: all), or number of rows of demo data to generate (default:
+    20,000)."""
 
     weight: float = 1.0
-    """Relative share of the source among the drawn rows."""
+    """Sampling weight of each row, relative to rows of other sources."""
 
     subtypes: tuple[str, ...] = ()
-    """Parts to use, compared case-folded; empty for all."""
+    """Parts (subtypes) of the data to use, compared without regard to case. Empty: all."""
 
     without: tuple[str, ...] = ()
-    """Patterns such as `*mcq*` of parts to leave out."""
+    """Patterns of parts to exclude, for example `*mcq*`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """The network and its initial weights."""
+    """Network and its initial weights."""
 
     init: str | None = None
-    """Checkpoint, as `--model-arg checkpoint` takes it; None for a new network."""
+    """Checkpoint to start from, in the form of `--model-arg checkpoint`. None for a new network."""
 
     network: str = "published"
-    """Shape of a new network: `published`, `mini`, or a folder with config.json and tokenizer."""
+    """Shape of a new network: `published`, `mini`, or a folder with config.json and tokenizer.json."""
 
     lm: Literal["random", "smollm2", "gpt2"] = "random"
     """Initial weights of a new network's language model."""
 
     encoder: Path | None = None
-    """AudioSet checkpoint with initial weights of a new network's encoder."""
+    """AudioSet checkpoint with the initial weights of a new network's encoder."""
 
     config: Mapping[str, Any] = field(default_factory=dict)
-    """Changes of the shape; an encoder of another kind starts from that kind's defaults."""
+    """Changes to the shape of a new network. An encoder of another kind starts from the defaults of that kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,82 +79,84 @@ class StageConfig:
     """One stage of training."""
 
     name: str
-    """Name for logs and files."""
+    """Name of the stage in logs and plots."""
 
     objective: str
-    """Name of an objective in `alm_bench.train.objectives`."""
+    """Name of a training objective in `alm_bench.train.objectives`, or of one that an installed package defines."""
 
     objective_version: str | None = field(default=None, kw_only=True)
-    """Version of an objective that an installed package defines, as it is noted in the folder of a training."""
+    """Version of an objective that an installed package defines. It is stored in the folder of a run."""
 
     train: tuple[str, ...]
-    """Prefixes of the parameters to train (`encoder`, `mapper`, `lm`, `encoder.tscam_conv`); the rest is frozen."""
+    """Prefixes of the parameters to train (`encoder`, `mapper`, `lm`, `encoder.tscam_conv`). All others are frozen."""
 
     lr: float
     """Peak learning rate."""
 
     steps: int | None = None
-    """Number of optimiser steps; give this or `epochs`."""
+    """Number of optimiser steps. A recipe gives either this or `epochs`."""
 
     epochs: int | None = None
-    """Number of passes over the rows."""
+    """Number of passes over the rows, if `steps` is not given. Default: 1."""
 
     mix: Mapping[str, float] = field(default_factory=dict)
-    """Relative shares of parts of the data (ReasonAQA's subtypes; patterns such as `acd-*`); parts not named are not
-    drawn. Empty: every row is equally likely."""
+    """Relative sampling shares of parts of the data, by subtype of ReasonAQA or by pattern such as `acd-*`. Parts that
+    match no key are not used. Empty: rows are sampled by the weights of their sources."""
 
     curriculum: float = 0.0
-    """Share of the steps during which rows progress from easy to hard, by their `difficulty`."""
+    """Share of the steps, 0 to 1, during which rows progress from easy to hard, by their `difficulty`. 0: no
+    curriculum."""
 
     batch: int = 32
-    """Rows per optimiser step."""
+    """Number of rows per optimiser step."""
 
     accumulate: int = 1
-    """Number of micro-batches that a step is split into."""
+    """Number of micro-batches into which a step is split."""
 
     optimizer: Literal["adam", "adamw"] = "adamw"
-    """Name of the optimiser."""
+    """Optimiser."""
 
     weight_decay: float = 0.01
-    """Weight decay."""
+    """Weight decay of the optimiser."""
 
     betas: tuple[float, ...] = (0.9, 0.98)
-    """Decay rates of Adam's moments."""
+    """Decay rates of Adam's moment estimates."""
 
     schedule: Literal["cosine", "cosine_epoch", "constant"] = "cosine"
-    """Learning rate schedule."""
+    """Learning rate schedule, see `alm_bench.train.schedule`."""
 
     warmup: float = 0.05
-    """Share of the steps during which the learning rate rises."""
+    """Share of the steps during which the learning rate rises linearly."""
 
     clip: float = 1.0
-    """Largest gradient norm; 0 for the published rule, which starts at 0.5 and follows the history of norms."""
+    """Maximum gradient norm. 0 selects the published rule: the limit starts at 0.5 and is then the mean of recent
+    norms."""
 
     silent: bool = False
-    """Replace every clip by zeros, for the text-only ablation."""
+    """Replace all clips by silence, for the text-only ablation."""
 
     spec_augment: bool = False
-    """Mask bands of time and frequency."""
+    """Mask random bands of time and frequency (SpecAugment)."""
 
     random_crop: bool = False
-    """Crop long clips anew each time, which no cache can hold."""
+    """Crop long clips at a new random position at each step. Log-mels are then not cached."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoraConfig:
-    """Low-rank adapters (arXiv 2106.09685) of the language model."""
+    """Low-rank adapters (LoRA, arXiv 2106.09685) of the language model."""
 
     r: int
-    """Rank."""
+    """Rank of the update."""
 
     alpha: int
-    """Scale; the update is multiplied by alpha / r."""
+    """Scale of the update, which is multiplied by alpha / r."""
 
     dropout: float = 0.1
-    """Dropout probability before the adapters."""
+    """Dropout probability of the adapters' input."""
 
     targets: tuple[str, ...] = ("q_proj", "v_proj")
-    """Names of the adapted modules; the published code adapts queries and values, the paper says queries and keys."""
+    """Names of the adapted modules. The published code adapts queries and values; the paper states queries and keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,62 +164,63 @@ class TrainConfig:
     """A training recipe."""
 
     name: str
-    """Name of the run and its folder."""
+    """Name of the run and of its folder."""
 
     model: ModelConfig
     """Network and initial weights."""
 
     data: tuple[DataConfig, ...]
-    """Training data."""
+    """Sources of the training data."""
 
     stage: tuple[StageConfig, ...]
     """Stages, in order."""
 
     validation: tuple[DataConfig, ...] = ()
-    """Validation data."""
+    """Sources of the validation data."""
 
     lora: LoraConfig | None = None
-    """LoRA adapters, trained in addition by stages whose objective trains them."""
+    """LoRA adapters. They are trained by stages whose objective supports it, in addition to the stage's parameters."""
 
     seed: int = 0
-    """Seeds everything that is random."""
+    """Seed of all random numbers."""
 
     precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
-    """Mixed precision: `auto` selects bf16 if a short measurement at the start finds it faster than float32, else `no`,
-    which is float32 throughout."""
+    """Mixed precision. `no` is float32. `auto` selects bf16 if a short measurement at the start finds it faster than
+    float32, else `no`."""
 
     missing_audio: Literal["error", "skip"] = "error"
-    """Stop at missing clips, or leave their rows out."""
+    """Behaviour if audio files are missing: `error` stops, `skip` leaves out the rows that need them."""
 
     log_every: int = 10
-    """Steps between log entries."""
+    """Number of steps between log entries."""
 
     validate_every: int = 0
-    """Steps between validations; 0: only at the end of a stage."""
+    """Number of steps between validations. 0: only at the end of a stage."""
 
     answer_every: int = 0
-    """Steps between generating answers to validation rows; the share of exact matches is logged per part."""
+    """Number of steps between generations of answers to validation rows, whose share of exact matches is logged per
+    part. 0: never."""
 
     answer_rows: int = 200
-    """Largest number of rows answered then."""
+    """Maximum number of validation rows that are answered each time."""
 
     save_every: int = 100
-    """Steps between saved states."""
+    """Number of steps between saved states."""
 
     ema: float = 0.0
-    """Decay of a moving average of the weights, which is then validated and kept; 0 for none."""
+    """Decay of an exponential moving average of the weights, which is then validated and saved. 0: no average."""
 
     gradient_checkpointing: bool = False
-    """Recompute the language model's activations instead of storing them."""
+    """Recompute the language model's activations in the backward pass instead of storing them."""
 
     out: Path = OUT
-    """Folder of the runs' folders."""
+    """Parent folder of the runs' folders."""
 
     trained_on: tuple[str, ...] = ()
-    """Domains of the training data, recorded with the weights."""
+    """Domains of the training data, stored with the weights."""
 
     def __post_init__(self) -> None:
-        """Check the run's name. Raises UsageError if it cannot name a folder below `out`."""
+        """Check the run's name. Raises UsageError if it cannot be the name of a folder below `out`."""
         if not NAME.fullmatch(self.name):
             raise UsageError(
                 f"a training run cannot be named {self.name!r}: expected up to 100 ASCII letters, digits and . - _, "
@@ -224,7 +229,8 @@ class TrainConfig:
 
 
 def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainConfig:
-    """A config by file, or by the name of one that ships. Raises UsageError, one line, for anything it cannot mean."""
+    """Load a recipe from a .toml file, or a bundled recipe by name. `changes`: new values by dotted key, as in `--set`.
+    Raises UsageError, with a message of one line, for an invalid recipe."""
     path = _file(name)
     table = _read_table(path)
     table.setdefault("name", path.stem)
@@ -242,18 +248,21 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
 
 
 def config_of_table(table: Mapping[str, Any], where: str) -> TrainConfig:
-    """The recipe that a run's folder holds as JSON, where null stands for what was not set. Raises UsageError."""
+    """Create a recipe from the JSON object in a run's folder, in which null marks settings that were not given. Raises
+    UsageError."""
     config: TrainConfig = _build(TrainConfig, _without_nulls(table), where)
     return config
 
 
 def _without_nulls(value: Any) -> Any:
+    """Return a JSON value without the keys whose value is null."""
     if isinstance(value, Mapping):
         return {key: _without_nulls(item) for key, item in value.items() if item is not None}
     return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _check_stage(stage: StageConfig, where: str) -> None:
+    """Check the ranges of a stage's settings. Raises UsageError."""
     for part, share in stage.mix.items():
         if isinstance(share, bool) or not isinstance(share, int | float) or share <= 0:
             raise UsageError(f"{where}.mix takes shares above 0, found {part} = {share!r}")
@@ -262,6 +271,7 @@ def _check_stage(stage: StageConfig, where: str) -> None:
 
 
 def _file(name: str) -> Path:
+    """Return the path of a recipe. Raises UsageError if there is none."""
     path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
     if not path.is_file():
         shipped = [file.stem for file in CONFIGS.glob("*.toml")]
@@ -270,7 +280,8 @@ def _file(name: str) -> Path:
 
 
 def _read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Read a file's table, merged over that of its `base` (a shipped config or a file), if it names one."""
+    """Read the table of a recipe. If it names a `base` (a bundled recipe or a file), it is merged over the base's
+    table. `above`: files that are based on this one. Raises UsageError."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
@@ -287,7 +298,8 @@ def _read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _merge_tables(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge `own` into `base`: tables are merged, lists of tables item by item, everything else is replaced."""
+    """Merge `own` into `base`. Tables are merged recursively, lists of tables of equal length item by item. All other
+    values are replaced."""
     merged = dict(base)
     for key, value in own.items():
         old = merged.get(key)
@@ -301,12 +313,13 @@ def _merge_tables(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any
 
 
 def _tables(value: Any) -> bool:
+    """Return True for a list of tables that is not empty."""
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
 def _apply_override(table: dict[str, Any], key: str, text: str) -> None:
-    """Apply an override such as `stage.0.steps=10`: list items by number; the value is parsed as TOML, else taken as
-    text."""
+    """Apply an override such as `stage.0.steps=10` to `table`. Numbers in the key are indices of lists. The value is
+    parsed as TOML; if that fails, it is used as text. Raises UsageError."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -323,6 +336,8 @@ def _apply_override(table: dict[str, Any], key: str, text: str) -> None:
 
 
 def _build(cls: type[Any], values: Mapping[str, Any], where: str) -> Any:
+    """Create a dataclass, including nested ones, from the values of a table. Raises UsageError for unknown and missing
+    keys and for wrong values."""
     hints = typing.get_type_hints(cls)
     fields = {item.name: item for item in dataclasses.fields(cls)}
     for key in values:
@@ -336,6 +351,7 @@ def _build(cls: type[Any], values: Mapping[str, Any], where: str) -> Any:
 
 
 def _value(value: Any, kind: Any, where: str) -> Any:
+    """Convert a value to the type `kind` of a field. Raises UsageError if it has another type."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         return _value(value, next(a for a in arguments if a is not type(None)), where)

@@ -1,4 +1,4 @@
-"""Usable weights out of a training run's saved state, whether the run was finished or not."""
+"""Export of weights from the saved state of a training run, which may be unfinished."""
 
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from alm_bench.train.setup import build_network
 
 
 def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None = None) -> tuple[Path, Position]:
-    """Write the weights of a run's saved state as a Mellow folder; default: `exported` in the run's folder.
+    """Write the weights in a run's saved state as a Mellow folder, by default `exported` in the run's folder.
 
-    They are the moving average if the recipe has one, with low-rank adapters merged: what `last` would hold if the run
-    ended there. Returns the folder and the position of the state. Raises UsageError if the folder has no state,
-    StoreError, CheckpointError.
+    If the recipe has a moving average, its weights are exported. Low-rank adapters are merged. The result equals the
+    folder `last` of a run that ends at this state. Returns the folder and the position of the state. Raises UsageError
+    if the folder has no state, StoreError, or CheckpointError.
     """
     table = read_config_table(run)
     if table is None:
@@ -43,7 +43,8 @@ def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None 
 
 
 def find_training(name: str, out: Path = OUT) -> Path:
-    """A training run's folder by path, or by its name below `out`. Raises UsageError."""
+    """Return the folder of a training run, given its path or its name below `out`. Raises UsageError if there is
+    none."""
     for path in (Path(name), out / name):
         if (path / CONFIG).is_file():
             return path
@@ -53,8 +54,8 @@ def find_training(name: str, out: Path = OUT) -> Path:
 
 
 def _network(run: Path, config: TrainConfig, numbers: int) -> tuple[Mellow, Tokenizer]:
-    """The network of the state, which has so many `numbers`; states of the first version have its description in the
-    recipe alone."""
+    """Build the network of a saved state, and its tokenizer. `numbers`: number of elements of the state's weights.
+    States of the first version of this program contain no network config; the network is then built from the recipe."""
     state = run / STATE
     if not (state / NETWORK).is_file():
         return build_network(config.model, config.seed, config.trained_on)
@@ -63,6 +64,7 @@ def _network(run: Path, config: TrainConfig, numbers: int) -> tuple[Mellow, Toke
 
 
 def _weights(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the moving average of the weights if the state has one, else the weights."""
     if "average" not in values:
         return dict(values["model"])
     averaged: dict[str, Any] = values["average"]
@@ -70,6 +72,7 @@ def _weights(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _advice(run: Path) -> str:
+    """Return the end of the error message for a run without a saved state."""
     if written := [name for name in (LAST, BEST) if (run / name / WEIGHTS).is_file()]:
         return f"; finished weights are in {run / written[0]}"
     return ": a run saves one every `save_every` steps and at the end of each stage; train on, or set save_every lower"

@@ -1,4 +1,4 @@
-"""Clips as log-mels, computed once and kept on disk, and as a frozen encoder's outputs, kept in memory."""
+"""Features of clips: log-mels, computed once and cached on disk, and outputs of a frozen encoder, held in memory."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -19,29 +19,31 @@ from alm_bench.mellow.encoder import Encoder, EncoderOutput
 from alm_bench.mellow.logmel import LogMel
 
 FRONT = ("rate", "seconds", "n_fft", "hop", "mels", "low_hz", "high_hz")
-"""What of an encoder's configuration its log-mels depend on."""
+"""Settings of an encoder on which its log-mels depend."""
 
 Progress = Callable[[int], None]
+"""Called with the number of clips that are done."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogMels:
-    """Log-mels of all clips."""
+    """Log-mels of all clips, memory-mapped."""
 
     values: npt.NDArray[np.float16]
-    """Shape (clips, frames, mels), memory-mapped."""
+    """Log-mels, shape (clips, frames, mels)."""
 
     silent: Tensor
-    """Log-mel of a clip of zeros, (frames, mels)."""
+    """Log-mel of a silent clip, (frames, mels)."""
 
     def __getitem__(self, places: Sequence[int]) -> Tensor:
-        """(len(places), frames, mels) float32."""
+        """Return the log-mels of the clips with the indices `places`, (len(places), frames, mels) float32."""
         return torch.from_numpy(self.values[np.asarray(places)].astype(np.float32))
 
 
 def clip_content(ref: AudioRef) -> list[str | int]:
-    """Return a key of a clip's audio without reading it: path, size and modification time of a file, or the parameters
-    of a synthesised clip; with its id, which a random crop depends on. Raises AudioError."""
+    """Return a key of a clip's audio without reading the audio: the path, size and modification time of a file, or the
+    parameters of a synthesised clip. The key includes the clip's id, on which a random crop depends. Raises
+    AudioError."""
     if ref.content is not None:
         return [ref.id, ref.content]
     try:
@@ -54,9 +56,11 @@ def clip_content(ref: AudioRef) -> list[str | int]:
 def cached_logmels(
     refs: Sequence[AudioRef], config: FrontConfig, policy: AudioPolicy, cache: Path, progress: Progress
 ) -> LogMels:
-    """Log-mels of `refs`, from `cache` where those of the same audio are. Raises AudioError, StoreError.
+    """Return the log-mels of `refs`. They are read from the folder `cache` if it has them for the same audio and
+    settings, else computed and stored there. Raises AudioError and StoreError.
 
-    Half precision keeps 0.06 dB at -100 dB, far below what the decibels of a clip vary by.
+    Values are stored in half precision. Its rounding error at -100 dB is 0.06 dB, far below the range of a clip's
+    decibels.
     """
     front = LogMel(config)
     silent = front(torch.zeros(1, config.samples))[0]
@@ -73,15 +77,15 @@ def cached_logmels(
 
 
 def logmel_of(ref: AudioRef, front: LogMel, policy: AudioPolicy) -> Tensor:
-    """(frames, mels) of one clip. Raises AudioError."""
+    """Return the log-mel (frames, mels) of one clip. Raises AudioError."""
     with torch.inference_mode():
         logmel: Tensor = front(torch.from_numpy(load(ref, policy).wave)[None])[0]
     return logmel
 
 
 def _halves(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> Iterator[npt.NDArray[np.float16]]:
-    """Yield features in order, prefetching a bounded number: decoding, synthesis and the transform release the
-    interpreter's lock."""
+    """Yield log-mels in half precision, in order, computed by several threads: decoding, synthesis and the transform
+    release Python's interpreter lock. Clips are processed in groups of 256, which bounds the memory."""
 
     def one(ref: AudioRef) -> npt.NDArray[np.float16]:
         half: npt.NDArray[np.float16] = logmel_of(ref, front, policy).numpy().astype(np.float16)
@@ -96,9 +100,9 @@ def _halves(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> Ite
 def encode_all(
     encoder: Encoder, logmels: LogMels, count: int, batch: int, autocast: torch.autocast, silent: bool = False
 ) -> EncoderOutput:
-    """The outputs of a frozen encoder for every clip.
+    """Return the outputs of a frozen encoder for the first `count` clips, computed in batches of `batch` clips.
 
-    `silent` gives every clip what silence gives.
+    `silent`: return the output for silence for every clip.
     """
     was_training = encoder.training
     encoder.eval()

@@ -1,4 +1,4 @@
-"""The loop: stages of steps, for one process or several, resumed to the bit."""
+"""Training loop: stages of optimiser steps, in one process or several. A resumed run takes exactly the same steps."""
 
 import math
 import time
@@ -34,13 +34,15 @@ from alm_bench.train.schedule import Clipping, rate
 from alm_bench.train.setup import TrainingSetup
 
 Observer = Callable[[dict[str, Any]], None]
+"""Called with the log entry of every step."""
 
 EARLY = 50
-"""First steps of a run that are all logged: by them another machine can be seen to take the same ones."""
+"""Number of steps at the start of a run that are all logged, so that runs on two machines can be compared."""
 
 
 def _trainable(model: nn.Module, prefixes: Sequence[str]) -> list[nn.Parameter]:
-    """Freeze all but the parameters under one of the prefixes. Raises UsageError for a prefix that names nothing."""
+    """Freeze all parameters without one of the prefixes. Returns the other parameters. Raises UsageError for a prefix
+    that no parameter has."""
     names = [name for name, _ in model.named_parameters()]
     for prefix in prefixes:
         if not any(_under(name, prefix) for name in names):
@@ -55,14 +57,17 @@ def _trainable(model: nn.Module, prefixes: Sequence[str]) -> list[nn.Parameter]:
 
 
 def _under(name: str, prefix: str) -> bool:
+    """Return True if the dotted name `name` equals `prefix` or begins with `prefix` and a dot."""
     return name == prefix or name.startswith(prefix + ".")
 
 
 def _frozen_encoder(stage: StageConfig) -> bool:
+    """Return True if a stage does not train the encoder."""
     return not any(_under(prefix, "encoder") for prefix in stage.train)
 
 
 def _optimizer(stage: StageConfig, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+    """Create the optimiser of a stage."""
     kinds: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     kind = kinds[stage.optimizer]
     betas = (stage.betas[0], stage.betas[1])
@@ -71,28 +76,42 @@ def _optimizer(stage: StageConfig, parameters: Sequence[nn.Parameter]) -> torch.
 
 @dataclass(slots=True)
 class Stage:
-    """A stage under way."""
+    """A stage that is being trained."""
 
     number: int
+    """Index of the stage."""
     config: StageConfig
+    """Settings of the stage."""
     total: int
+    """Number of optimiser steps."""
     steps: Steps | Curriculum
+    """Row numbers of each step."""
     data: StageData
+    """Data from which batches are built."""
     kind: type[Objective]
+    """Class of the objective."""
     objective: nn.Module
+    """The objective as a module, wrapped by accelerate."""
     optimizer: Any
+    """The optimiser, wrapped by accelerate."""
     parameters: list[nn.Parameter]
+    """Trained parameters."""
     clipping: Clipping
+    """Limit of the gradient norm."""
     average: AveragedModel | None
+    """Exponential moving average of the weights, None without one."""
 
 
 class Trainer:
+    """Trainer of a recipe: runs its stages, logs, validates and saves."""
+
     def __init__(self, config: TrainConfig, prepared: TrainingSetup, observe: Observer, fresh: bool = False) -> None:
-        """`fresh` starts over where there is a run of this name, which is resumed otherwise."""
+        """Create a trainer. `observe` is called with the log entry of every step. `fresh`: start over if a run of this
+        name exists; otherwise that run is resumed."""
         self.folder, self.fresh = Folder(config.out / config.name), fresh
         config = replace(config, precision=pick_precision(config, None if fresh else self.folder.precision()))
         self.config, self.prepared, self.observe = config, prepared, observe
-        # The tag stage leaves the published encoder's `head` unused, which processes must know of one another.
+        # The objective `tags` does not use the encoder's `head`, and unused parameters must be declared to DDP.
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
         # Without being told so, several processes on a machine without a GPU would not find each other.
         cpu = pick_device("auto").type == "cpu"
@@ -108,19 +127,20 @@ class Trainer:
         self._encoded: dict[bool, EncoderOutput] = {}
 
     def run(self) -> Path:
-        """Train all stages; returns the folder of the last weights. Resumes where a run of the same config stopped."""
+        """Train all stages, and return the folder of the last weights. An earlier run of the same config is resumed."""
         with self.board, ExitStack() as held:
             with self.accelerator.main_process_first():
-                if self.accelerator.is_main_process:  # one process of several locks the folder and writes
+                if self.accelerator.is_main_process:  # only the main process locks the folder and writes
                     held.enter_context(self.folder.open(self.config, self.fresh))
             return self._run()
 
     def _run(self) -> Path:
+        """Restore the saved state, train the remaining stages, and write the last weights and the report."""
         tensors: dict[str, Any] | None = None
         set_seed(self.config.seed)
         if (saved := self.folder.restore()) is not None:
             self.position, tensors = saved
-            with fitting(self.folder.path):  # also where no stage is left: `last` is written again
+            with fitting(self.folder.path):  # also if all stages are done: `last` is written again
                 self.model.load_state_dict(tensors["model"])
         if self.accelerator.is_main_process:
             self.folder.cut_log(self.position)
@@ -144,6 +164,8 @@ class Trainer:
         return self.folder.path / LAST
 
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
+        """Train a stage from the current position on. `tensors`: the saved state if the run is resumed in this
+        stage."""
         stage = self.stage(number)
         if tensors is not None:
             with fitting(self.folder.path):
@@ -171,7 +193,8 @@ class Trainer:
         self._save(None)
 
     def _restore(self, stage: Stage, tensors: Mapping[str, Any]) -> None:
-        """What a stage under way had beside the network's weights."""
+        """Restore the state of a stage other than the network's weights: optimiser, gradient norms, moving average,
+        loss scaler and random generators."""
         if self.position.step > 0:
             stage.optimizer.load_state_dict(tensors["optimizer"])
             stage.clipping.norms = list(tensors["norms"])
@@ -183,9 +206,11 @@ class Trainer:
 
     @staticmethod
     def _due(every: int, step: int) -> bool:
+        """Return True if `step` (from 0) completes a multiple of `every` steps."""
         return every > 0 and (step + 1) % every == 0
 
     def stage(self, number: int) -> Stage:
+        """Set up the stage with index `number`."""
         config, prepared = self.config.stage[number], self.prepared
         corpus = prepared.corpus
         kind = objective_classes().get(config.objective)
@@ -196,7 +221,7 @@ class Trainer:
         steps = kind.rows(corpus, config, prepared.lengths, self.config.seed + number)
         total = config.steps if config.steps is not None else (config.epochs or 1) * steps.per_epoch
         data = StageData(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
-        # Of a stage before, the accelerator would unscale the same gradients a second time in fp16.
+        # Otherwise the accelerator would, in fp16, unscale the gradients once more for the previous stage's optimiser.
         self.accelerator.free_memory()
         objective, optimizer = self.accelerator.prepare(kind(self.model), _optimizer(config, parameters))
         average = None
@@ -207,7 +232,8 @@ class Trainer:
         return Stage(number, config, total, steps, data, kind, objective, optimizer, parameters, clipping, average)
 
     def _outputs(self, config: StageConfig, kind: type[Objective]) -> EncoderOutput | None:
-        """What a frozen encoder makes of every clip, where clips stay as they are; kept for the stages to come."""
+        """Return the outputs of a frozen encoder for all clips, cached for later stages. Returns None if the encoder is
+        trained, if clips change from step to step, or if the objective does not use encoder outputs."""
         if not _frozen_encoder(config):
             self._encoded.clear()
         changing = config.spec_augment or config.random_crop
@@ -221,23 +247,26 @@ class Trainer:
         return self._encoded[config.silent]
 
     def _kept(self, stage: Stage) -> Mellow:
-        """The weights that a stage is judged by and leaves: their moving average, where one is kept."""
+        """Return the network that is validated and saved at the end of a stage: the moving average if there is one,
+        else the trained network."""
         return self.model if stage.average is None else cast(Mellow, stage.average.module)
 
     def _autocast(self) -> torch.autocast:
+        """Return the autocast context of the run's precision."""
         kinds = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.bfloat16}
         return torch.autocast(
             self.accelerator.device.type, kinds[self.config.precision], enabled=self.config.precision != "no"
         )
 
     def micro_batches(self, stage: Stage, step: int) -> list[Batch]:
-        """This process's share of the step's rows, in `accumulate` parts."""
+        """Return this process's share of the rows of a step, as at most `accumulate` batches."""
         rows = stage.steps[step]
         mine = rows[self.accelerator.process_index :: self.accelerator.num_processes]
         parts = [part for part in np.array_split(mine, stage.config.accumulate) if len(part)]
         return [stage.kind.collate(stage.data, part.tolist(), step) for part in parts]
 
     def step(self, stage: Stage, step: int) -> dict[str, Any]:
+        """Take one optimiser step. Returns its log entry. Raises AlmBenchError if the loss is not finite."""
         learning = rate(stage.config, step, stage.total, stage.steps.per_epoch)
         for group in stage.optimizer.param_groups:
             group["lr"] = learning
@@ -248,7 +277,7 @@ class Trainer:
             with self.accelerator.accumulate(stage.objective) if last else self.accelerator.no_sync(stage.objective):
                 loss = stage.objective(batch.to(self.accelerator.device))
                 summed += float(loss.detach())
-                # Gradients are averaged over processes: the factor makes the step's loss a mean over all its units.
+                # Gradients are averaged over processes. With this factor, the step's loss is the mean over all units.
                 self.accelerator.backward(loss * (self.accelerator.num_processes / units))
         value = self._summed(summed) / units
         if not math.isfinite(value):
@@ -274,6 +303,7 @@ class Trainer:
         }
 
     def _summed(self, value: float) -> float:
+        """Return the sum of `value` over all processes."""
         if self.accelerator.num_processes == 1:
             return value
         tensor = torch.tensor(value, dtype=torch.float64, device=self.accelerator.device)
@@ -281,7 +311,8 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, stage: Stage) -> dict[str, Any]:
-        """Mean loss over the validation rows, with the same objective."""
+        """Return the log entry with the mean loss over the validation rows, with the stage's objective. In the last
+        stage, the weights with the lowest loss are saved as `best`."""
         corpus = self.prepared.validation
         if corpus is None:
             return {}
@@ -305,18 +336,19 @@ class Trainer:
         return {"validation_loss": value}
 
     def _train_mode(self, config: StageConfig) -> None:
+        """Set the network to training mode, but a frozen encoder to evaluation mode."""
         self.model.train()
         if _frozen_encoder(config):
             self.model.encoder.eval()
 
     def held_out(self, corpus: Corpus, config: StageConfig) -> StageData:
-        """Validation rows: as the stage has them, but their clips whole and unmasked."""
+        """Return the validation data for a stage: with the stage's settings, but without random crops and masks."""
         plain = replace(config, spec_augment=False, random_crop=False)
         return StageData(corpus, self.model.config, self.prepared.tokenizer, self.prepared.protocol, plain)
 
     @torch.no_grad()
     def _measure(self, stage: Stage) -> Mapping[str, Any]:
-        """Return what the objective measures on validation rows beside its loss."""
+        """Return the additional metrics of the objective on validation rows, such as the share of exact answers."""
         corpus = self.prepared.validation
         if corpus is None or not self.accelerator.is_main_process:
             return {}
@@ -326,10 +358,11 @@ class Trainer:
         return measured
 
     def _save(self, stage: Stage | None) -> None:
+        """Save the state of the run. `stage`: the current stage, None between stages."""
         if not self.accelerator.is_main_process:
             return
         tensors: dict[str, Any] = {"model": self.model.state_dict(), "random": random_state()}
-        if self.accelerator.scaler is not None:  # of fp16: the loss's factor goes on from stage to stage
+        if self.accelerator.scaler is not None:  # fp16: the loss scale is kept from stage to stage
             tensors["scaler"] = self.accelerator.scaler.state_dict()
         if stage is not None:
             tensors |= {"optimizer": stage.optimizer.state_dict(), "norms": stage.clipping.norms}
@@ -337,10 +370,12 @@ class Trainer:
         self.folder.save(self.position, tensors)
 
     def _save_weights(self, name: str, model: Mellow) -> None:
+        """Save weights as the Mellow folder `name` of the run."""
         if self.accelerator.is_main_process:
             save_folder(self.folder.path / name, merge_lora(model), self.prepared.tokenizer)
 
 
 def _flagged(batches: Sequence[Batch]) -> Iterator[tuple[bool, Batch]]:
+    """Yield each batch with True for the last one, else False."""
     for place, batch in enumerate(batches):
         yield place + 1 == len(batches), batch

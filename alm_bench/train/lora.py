@@ -1,4 +1,5 @@
-"""Low-rank adapters (LoRA, arXiv 2106.09685) by peft: put into the language model, trained, merged into its weights."""
+"""Low-rank adapters (LoRA, arXiv 2106.09685), implemented by peft: added to the language model, and merged into its
+weights after training."""
 
 import copy
 
@@ -13,7 +14,8 @@ from alm_bench.train.config import LoraConfig
 
 
 def add_lora(model: Mellow, config: LoraConfig, seed: int) -> None:
-    """Put untrained adapters into the language model: until they are trained, its outputs stay as they are."""
+    """Add untrained adapters to the language model. Its outputs do not change until the adapters are trained. `seed`:
+    seed of the adapters' initial weights. Raises UsageError."""
     settings = peft.LoraConfig(
         r=config.r, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=list(config.targets)
     )
@@ -26,12 +28,13 @@ def add_lora(model: Mellow, config: LoraConfig, seed: int) -> None:
 
 
 def adapters(model: nn.Module) -> list[str]:
-    """Names of the adapters' parameters, none where there are no adapters."""
+    """Return the names of the adapters' parameters; an empty list if the model has no adapters."""
     return [name for name, _ in model.named_parameters() if ".lora_" in name]
 
 
 def merge_lora(model: Mellow) -> Mellow:
-    """The network with its adapters added to the weights they adapt: a plain Mellow. `model` itself is unchanged."""
+    """Return a copy of the network in which the adapters are merged into the weights. `model` is not changed. A network
+    without adapters is returned as it is."""
     if not adapters(model):
         return model
     plain = copy.deepcopy(model)

@@ -1,7 +1,7 @@
-"""The bundled small network: its shape and tokenizer made from the demo world, its weights exported from a run.
+"""Bundled small network. Its config and tokenizer are created from the demo data; its weights are exported from a run.
 
-python -m alm_bench.train.mini network           # writes alm_bench/mellow/mini/{config,tokenizer}.json
-python -m alm_bench.train.mini export RUN mini   # ships a run's weights, in half precision
+python -m alm_bench.train.mini network           # write alm_bench/mellow/mini/{config,tokenizer}.json
+python -m alm_bench.train.mini export RUN mini   # export the weights of a run, in half precision
 """
 
 import sys
@@ -19,13 +19,16 @@ from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load_folder,
 from alm_bench.mellow.config import EncoderConfig, LanguageModelConfig, MapperConfig, MellowConfig, PromptConfig
 
 VOCABULARY = 1024
+"""Number of tokens of the tokenizer."""
 END = "<|endoftext|>"
+"""Token that ends an answer."""
 
 
 def make_tokenizer(texts: Iterable[str]) -> Tokenizer:
-    """A byte-level BPE, so that any text goes through it and back.
+    """Train a byte-level BPE tokenizer on `texts`. It can encode and decode any text.
 
-    `<|endoftext|>` is token 0, digits stand alone and merges stay within words, as in SmolLM2's tokenizer.
+    As in SmolLM2's tokenizer, `<|endoftext|>` is token 0, each digit is a separate token, and merges do not cross word
+    boundaries.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -43,13 +46,14 @@ def make_tokenizer(texts: Iterable[str]) -> Tokenizer:
 
 
 def demo_texts(rows: int = 6000) -> list[str]:
-    """Return the questions and answers of the demo data's training rows, in lower case as in prompts."""
+    """Return the questions and answers of `rows` training rows of the demo data, in lower case, as in prompts."""
     made = training_rows(rows)
     return [row[key].lower() for row in made.rows for key in ("input", "answer")]
 
 
 def mini_config(tokenizer: Tokenizer) -> MellowConfig:
-    """About 2.6M parameters. One class of the encoder a cue of the demo world; one audio token an encoder step."""
+    """Return the config of the bundled network, which has about 2.6M parameters. The encoder has one class per sound
+    cue of the demo data. The mapper returns one audio token per time step of the encoder."""
     vocabulary = tokenizer.get_vocab()
     encoder = EncoderConfig(n_fft=2048, hop=1250, image=128, embed=48, depths=(2, 4), heads=(2, 4), classes=len(CUES))
     return MellowConfig(
@@ -71,18 +75,20 @@ def mini_config(tokenizer: Tokenizer) -> MellowConfig:
 
 
 def write_network(folder: Path) -> None:
+    """Write the tokenizer and config of the bundled network."""
     tokenizer = make_tokenizer(demo_texts())
     atomic_write(folder / TOKENIZER, tokenizer.to_str())
     atomic_write(folder / CONFIG, mini_config(tokenizer).to_json())
 
 
 def export(run: Path, folder: Path) -> None:
-    """Ship the weights of a run's folder (`best` or `last`) in half precision."""
+    """Save the weights in a Mellow folder of a run (`best` or `last`) to `folder`, in half precision."""
     model, tokenizer = load_folder(run)
     save_folder(folder, model, tokenizer, torch.float16)
 
 
 def main(arguments: list[str]) -> None:
+    """Run one of the commands in the module's docstring. Raises UsageError for other arguments."""
     match arguments:
         case ["network"]:
             write_network(SHIPPED["mini"])

@@ -1,4 +1,4 @@
-"""Sampling weights and difficulty order of a stage's rows."""
+"""Selection of rows for the steps of a stage: sampling shares, and order of difficulty."""
 
 import fnmatch
 from collections.abc import Mapping
@@ -14,7 +14,11 @@ from alm_bench.train.sources import DIFFICULTIES
 
 
 def sample_mixture(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps | Curriculum:
-    """The rows of every step of a stage on answers. Raises UsageError for a `mix` that names no part."""
+    """Return the row numbers of all steps of a stage that trains on answers. Raises UsageError if `mix` names a part
+    that the data does not have.
+
+    `lengths` (rows,): length of each row, by which rows are sorted into batches.
+    """
     hardest = np.array([DIFFICULTIES.index(row.difficulty) for source in corpus.sources for row in source.rows])
     whole = Steps(groups(corpus, stage.mix), lengths, stage.batch, seed)
     if not stage.curriculum:
@@ -26,7 +30,12 @@ def sample_mixture(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.i
 
 
 def groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
-    """A group a source, with its weight for every row; with `mix`, a group a source and pattern of it."""
+    """Return the sampling groups of a stage: one per source, or with `mix` one per source and pattern.
+
+    The share of a pattern is divided among the sources in proportion to their weights, summed over the matching rows. A
+    row that matches several patterns belongs to the first of them. Raises UsageError for a pattern without rows, and if
+    no row has a weight above 0.
+    """
     found: list[Group] = []
     parts = np.array([row.subtype for source in corpus.sources for row in source.rows])
     weights = np.array([source.config.weight for source in corpus.sources for _ in source.rows])
@@ -48,6 +57,7 @@ def groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
 
 
 def _below(of: list[Group], kept: npt.NDArray[np.bool_]) -> list[Group]:
-    """The groups' rows that are easy enough; a group without any waits for its turn."""
+    """Return the groups restricted to the rows for which `kept` (rows,) is True. Groups without such rows are
+    removed."""
     easier: list[tuple[Indices, float]] = [(group.rows[kept[group.rows]], group.share) for group in of]
     return [Group(rows, share) for rows, share in easier if len(rows)]

@@ -1,4 +1,4 @@
-"""Prompt paraphrases: six `input` keys of ReasonAQA are rewritten, each time in other words."""
+"""Paraphrases of prompts: six fixed prompts (`input`) of ReasonAQA are replaced by a random paraphrase at each use."""
 
 import random
 import tomllib
@@ -8,24 +8,32 @@ from functools import cache
 from pathlib import Path
 
 PARAPHRASES = Path(__file__).parent / "paraphrases.toml"
+"""File of the bundled paraphrases."""
 CAPTION_KEYS = ("caption the audio", "caption first audio", "caption second audio", "caption both audios")
+"""Prompts that ask for a caption."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paraphrases:
-    """Paraphrases of prompts."""
+    """Paraphrases of fixed prompts."""
 
     prompts: Mapping[str, tuple[str, ...]]
-    """Paraphrases by `input` key; the first is the one used in evaluation."""
+    """Paraphrases by prompt. The first one is used in evaluation."""
 
     @staticmethod
     @cache
     def load_shipped() -> "Paraphrases":
+        """Load the bundled paraphrases."""
         table = tomllib.loads(PARAPHRASES.read_text(encoding="utf-8"))
         return Paraphrases({key: tuple(ways) for key, ways in table.items()})
 
     def rewrite(self, prompt: str, answer: str, draw: random.Random) -> tuple[str, str]:
-        """All in lower case; captions answered as `the audio 1 is <caption>.`, as published."""
+        """Return prompt and answer in lower case. The prompt is replaced by a random one of its paraphrases, if it has
+        any.
+
+        Captions of a first or second clip become `the audio 1 is <caption>.` or `the audio 2 is <caption>.`, as in the
+        published code. `draw`: random generator.
+        """
         key = prompt.strip().lower().rstrip(".")
         ways = self.prompts.get(key)
         text = draw.choice(ways) if ways else prompt.lower()

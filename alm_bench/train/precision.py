@@ -1,4 +1,4 @@
-"""The precision that a recipe's `auto` comes to on this machine."""
+"""Choice of the precision for training recipes with precision `auto`."""
 
 from typing import Literal
 
@@ -13,19 +13,24 @@ Precision = Literal["no", "bf16", "fp16"]
 
 
 def pick_precision(config: TrainConfig, begun: Precision | None) -> Precision:
-    """The recipe's precision; for `auto`, that with which a stored run began (`begun`), since other rounding would not
-    resume it exactly, else bf16 where it is measured to be faster than float32. All processes take the main one's."""
+    """Return the precision of a run. If the recipe's precision is not `auto`, it is returned.
+
+    For `auto`, a resumed run continues with the precision with which it began (`begun`), because another one would
+    round differently. A new run gets bf16 if it is measured to be faster than float32, else `no`. All processes use the
+    choice of the main process.
+    """
     if config.precision != "auto":
         return config.precision
     # Without this setting, several processes on a machine without a GPU would not find each other.
     state = PartialState(cpu=pick_device("auto").type == "cpu")
     chosen: list[Precision] = [_choose(state, begun) if state.is_main_process else "no"]
     if state.num_processes > 1:
-        broadcast_object_list(chosen)  # measured twice, two processes could disagree
+        broadcast_object_list(chosen)  # separate measurements could disagree
     return chosen[0]
 
 
 def _choose(state: PartialState, begun: Precision | None) -> Precision:
+    """Return the precision for `auto`, and print the reason."""
     if begun is not None:
         print_notice(f"precision auto: {begun}, with which this run began")
         return begun

@@ -1,4 +1,4 @@
-"""Reports of a training run: loss plot, model card, TensorBoard files."""
+"""Reports of a training run: plot of the losses, model card, TensorBoard files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -14,10 +14,12 @@ from alm_bench.train.config import LoraConfig, TrainConfig
 from alm_bench.train.sources import Source
 
 Entry = Mapping[str, Any]
+"""One entry of the training log."""
 
 
 def draw_losses(log: Sequence[Entry], path: Path) -> None:
-    """Training and validation loss over all steps, a panel a stage (their losses are of different kinds)."""
+    """Plot the training and validation loss over the steps and save it as `path`. Each stage has its own panel, because
+    losses of different objectives are not comparable."""
     import matplotlib
 
     matplotlib.use("Agg")  # no screen is needed
@@ -41,7 +43,7 @@ def draw_losses(log: Sequence[Entry], path: Path) -> None:
 
 
 def model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]) -> str:
-    """README.md of the weights: what they are, what they were trained on and how, what the losses were."""
+    """Return the model card (README.md) of the weights: network, training data, recipe and losses."""
     data: list[Row] = [
         [source.config.file, source.config.split, len(source.rows), str(source.config.weight), len(source.missing)]
         for source in sources
@@ -87,9 +89,11 @@ LICENCE = (
     "MIT, as alm-bench, for weights trained on the demo world alone. Weights trained on other data, or started from "
     "other weights, carry their terms."
 )
+"""Licence section of the model card."""
 
 
 def _describe_network(config: TrainConfig, model: Mellow) -> str:
+    """Return one paragraph about the network's shape and domains."""
     shape = asdict(model.config)
     return (
         f"Encoder {shape['encoder']['kind']}, width {model.config.encoder.width}; language model "
@@ -100,14 +104,17 @@ def _describe_network(config: TrainConfig, model: Mellow) -> str:
 
 
 def _lora(lora: LoraConfig) -> str:
+    """Return a short description of the adapters."""
     return f"rank {lora.r}, alpha {lora.alpha}, on {', '.join(lora.targets)}"
 
 
 def _last(log: Sequence[Entry], stage: int) -> Entry:
+    """Return the last log entry of a stage."""
     return [entry for entry in log if entry["stage"] == stage][-1]
 
 
 def _validation(log: Sequence[Entry], stage: int) -> str:
+    """Return the last validation loss of a stage as text, `-` if there is none."""
     found = [entry["validation_loss"] for entry in log if entry["stage"] == stage and "validation_loss" in entry]
     return f"{found[-1]:.4f}" if found else "-"
 
@@ -115,13 +122,14 @@ def _validation(log: Sequence[Entry], stage: int) -> str:
 def write_report(
     folder: Path, config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]
 ) -> None:
+    """Write the plot of the losses and the model card into a run's folder."""
     draw_losses(log, folder / "loss.png")
     atomic_write(folder / "README.md", model_card(config, model, sources, log))
 
 
 class Board:
-    """Scalars for TensorBoard, a tag a stage and figure. Files are opened with the first entry, and closed at the end
-    of a `with` block: the writer has a thread of its own."""
+    """Writer of TensorBoard files, with one tag per stage and metric. Use it as a context manager. The files are opened
+    at the first entry. They must be closed because the writer runs a thread."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "tensorboard"
@@ -136,6 +144,7 @@ class Board:
             self._writer = None
 
     def add(self, entry: Entry) -> None:
+        """Write the metrics of a log entry."""
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter
 

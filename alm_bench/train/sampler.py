@@ -1,4 +1,5 @@
-"""Rows of each step: a function of seed, epoch and step alone, so that a resumed run gets the same ones."""
+"""Row numbers of each training step. They depend on seed, epoch and step alone, so that a resumed run gets the same
+rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,27 +8,28 @@ import numpy as np
 import numpy.typing as npt
 
 POOL = 16
-"""Batches whose rows are sorted by length together."""
+"""Number of batches whose rows are sorted by length together."""
 
 Indices = npt.NDArray[np.int64]
+"""Row numbers, shape (rows,)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows that share one sampling weight."""
+    """Rows with the same sampling weight."""
 
     rows: Indices
     """Row numbers."""
 
     share: float
-    """Share of the draws, relative to the other groups."""
+    """Share of the samples, relative to other groups."""
 
 
 def epoch_rows(groups: Sequence[Group], seed: int, epoch: int) -> Indices:
-    """Row numbers of one epoch over all groups, shuffled.
+    """Return the row numbers of one epoch over all groups, shuffled.
 
-    An epoch has as many rows as there are. A group drawn more often than it is large repeats its rows, each equally
-    often but for one.
+    An epoch has as many rows as the groups together, up to rounding. If a group's share exceeds its number of rows,
+    rows are repeated; the numbers of repetitions within a group differ by at most one.
     """
     generator = np.random.default_rng([seed, epoch])
     shares = np.array([group.share for group in groups])
@@ -40,7 +42,11 @@ def epoch_rows(groups: Sequence[Group], seed: int, epoch: int) -> Indices:
 
 
 def epoch_batches(rows: Indices, lengths: npt.NDArray[np.int64], batch: int, seed: int, epoch: int) -> list[Indices]:
-    """Batches of rows of like length, in random order. Rows that fill no batch are left to another epoch."""
+    """Divide the rows of an epoch into batches of rows of similar length, in random order. Rows that do not fill a
+    batch are dropped for this epoch.
+
+    `lengths`: length of each row, by row number. Fewer than `batch` rows form a single batch.
+    """
     generator = np.random.default_rng([seed, epoch, 1])
     batches: list[Indices] = []
     for start in range(0, len(rows), batch * POOL):
@@ -53,7 +59,8 @@ def epoch_batches(rows: Indices, lengths: npt.NDArray[np.int64], batch: int, see
 
 
 class Steps:
-    """The rows of every step of a stage. `lengths` (rows,) are of all rows, whether a group has them or not."""
+    """Row numbers of each step of a stage. `lengths` (rows,) contains the lengths of all rows, including rows of no
+    group."""
 
     def __init__(self, groups: Sequence[Group], lengths: npt.NDArray[np.int64], batch: int, seed: int) -> None:
         self._groups, self._lengths = list(groups), lengths
@@ -63,6 +70,7 @@ class Steps:
         self.per_epoch = len(self._of(0))
 
     def _of(self, epoch: int) -> list[Indices]:
+        """Return the batches of an epoch. The last epoch is cached."""
         if epoch != self._epoch:
             rows = epoch_rows(self._groups, self._seed, epoch)
             self._batches = epoch_batches(rows, self._lengths, self._batch, self._seed, epoch)
@@ -70,16 +78,17 @@ class Steps:
         return self._batches
 
     def __getitem__(self, step: int) -> Indices:
-        """Row numbers of optimiser step `step`, counted from the stage's start."""
-        # Every epoch has the same number of rows, so the same number of batches.
+        """Return the row numbers of optimiser step `step`, counted from 0 at the start of the stage."""
+        # Every epoch has the same number of rows, and therefore of batches.
         epoch, place = divmod(step, self.per_epoch)
         return self._of(epoch)[place]
 
 
 class Curriculum:
-    """From easy to hard: `parts[i]` gives the steps of the i-th of equally long parts of the first `until` steps.
+    """Row numbers of each step of a stage, from easy to hard.
 
-    After them, and for as long as the stage lasts, the last one gives the steps.
+    The first `until` steps are divided equally among `parts` except the last one, in order. The last of `parts`
+    provides all steps from `until` on.
     """
 
     def __init__(self, parts: Sequence[Steps], until: int) -> None:
@@ -87,5 +96,6 @@ class Curriculum:
         self.per_epoch = self._parts[-1].per_epoch
 
     def __getitem__(self, step: int) -> Indices:
+        """Return the row numbers of optimiser step `step`, counted from 0 at the start of the stage."""
         place = min(step * (len(self._parts) - 1) // self._until, len(self._parts) - 1)
         return self._parts[place][step]

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from alm_bench.train.config import StageConfig
 
 HISTORY = 100
+"""Number of gradient norms over which the published clipping rule averages."""
 
 
 def rate(stage: StageConfig, step: int, total: int, per_epoch: int) -> float:
-    """The learning rate of `step` (0-based) of `total`.
+    """Return the learning rate of step `step` (from 0) of `total`. `per_epoch`: steps per epoch.
 
-    `cosine` warms up linearly over the first `warmup` share and falls to 0 step by step, `constant` warms up and stays.
-    `cosine_epoch`, as published, has no warm-up and falls from epoch to epoch.
+    `cosine` rises linearly over the share `warmup` of the steps and then falls to 0 with every step. `constant` rises
+    and then stays. `cosine_epoch`, the published schedule, has no warm-up and falls once per epoch.
     """
     if stage.schedule == "cosine_epoch":
         epochs = max(1, math.ceil(total / per_epoch))
@@ -28,21 +29,23 @@ def rate(stage: StageConfig, step: int, total: int, per_epoch: int) -> float:
 
 @dataclass(slots=True)
 class Clipping:
-    """Gradient norm to clip to."""
+    """Limit of the gradient norm."""
 
     fixed: float
-    """Constant norm; 0 for the published rule, which starts at 0.5 and then takes the mean of the last norms."""
+    """Constant limit. 0 for the published rule: the limit starts at 0.5 and is then the mean of the last 100 norms."""
 
     norms: list[float] = field(default_factory=list)
-    """Last gradient norms."""
+    """Last gradient norms, at most `HISTORY`; empty if the limit is constant."""
 
     @property
     def limit(self) -> float:
+        """Maximum gradient norm of the next step."""
         if self.fixed > 0:
             return self.fixed
         return _mean(self.norms) if self.norms else 0.5
 
     def saw(self, norm: float) -> None:
+        """Record the gradient norm of a step, before clipping."""
         if self.fixed == 0 and math.isfinite(norm):
             self.norms = [*self.norms, norm][-HISTORY:]
 

@@ -1,4 +1,4 @@
-"""Everything a trainer needs before its first step: network, tokenizer, rows and clips."""
+"""Preparation of a training run: loads network, tokenizer, rows and clips."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -30,30 +30,30 @@ Report = Callable[[str, int, int], None]
 
 @dataclass(slots=True)
 class TrainingSetup:
-    """Everything that a trainer needs before its first step."""
+    """Data and network of a training run before its first step."""
 
     model: Mellow
-    """Network with its initial weights."""
+    """Network with initial weights."""
 
     tokenizer: Tokenizer
-    """Tokenizer of its language model."""
+    """Tokenizer of the network's language model."""
 
     protocol: Protocol
-    """How prompts and clips are prepared."""
+    """Protocol by which prompts and clips are prepared."""
 
     corpus: Corpus
     """Training rows and clips."""
 
     lengths: npt.NDArray[np.int64]
-    """Characters of prompt and answer per row, (rows,), by which rows are sorted into batches."""
+    """Number of characters of prompt and answer of each row, (rows,). Rows of similar length share a batch."""
 
     validation: Corpus | None = None
-    """Validation rows and clips."""
+    """Validation rows and clips, None if the recipe has none."""
 
 
 def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
-    """Load data and network, and check everything before training starts. Raises DataError, CheckpointError,
-    UsageError."""
+    """Load data and network, and check them before training starts. `cache`: folder of cached log-mels. Raises
+    DataError, CheckpointError or UsageError."""
     check_objectives(config)
     sources = [read_source(part, config.missing_audio) for part in config.data]
     held_out = [read_source(part, config.missing_audio) for part in config.validation]
@@ -68,8 +68,8 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
 
 
 def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> tuple[Mellow, Tokenizer]:
-    """Load a checkpoint to continue from, or build a new network, whose language model and encoder may have weights of
-    their own."""
+    """Load the checkpoint `init`, or build a new network. The language model and the encoder of a new network may get
+    pre-trained weights. Returns the network and its tokenizer. Raises CheckpointError."""
     if config.init is not None:
         loaded = load(config.init)
         return loaded.model, loaded.tokenizer
@@ -90,7 +90,7 @@ def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> 
 
 
 def network_shape(config: ModelConfig, trained_on: Sequence[str] = ()) -> MellowConfig:
-    """The shape of a new network: that of `network`, changed by `config`."""
+    """Return the config of a new network: the config of `network`, with the changes in `config`."""
     shape = PUBLISHED
     if config.network != "published":
         file = _folder(config.network) / CONFIG
@@ -108,6 +108,7 @@ def network_shape(config: ModelConfig, trained_on: Sequence[str] = ()) -> Mellow
 
 
 def _folder(network: str) -> Path:
+    """Return the folder of a bundled network or of the path `network`. Raises CheckpointError if it has no config."""
     folder = SHIPPED.get(network, Path(network))
     if not (folder / CONFIG).is_file():
         known = ", ".join(("published", *SHIPPED))
@@ -116,10 +117,12 @@ def _folder(network: str) -> Path:
 
 
 def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+    """Return the shapes of the parameters by name."""
     return {name: parameter.shape for name, parameter in module.named_parameters()}
 
 
 def _corpus(sources: Sequence[Source], config: MellowConfig, protocol: Protocol, cache: Path, report: Report) -> Corpus:
+    """Create the corpus of `sources` and compute or load the log-mels of its clips."""
     clips = clips_of(sources)
     policy = protocol.policy(config.encoder)
     logmels = cached_logmels(clips, config.encoder, policy, cache, lambda done: report("clips", done, len(clips)))
@@ -127,7 +130,11 @@ def _corpus(sources: Sequence[Source], config: MellowConfig, protocol: Protocol,
 
 
 def _cues(sources: Sequence[Source], config: MellowConfig) -> torch.Tensor | None:
-    """Targets for an encoder: of a tag file's clips, or, of demo clips, uint8 (clips, steps, classes)."""
+    """Return the targets of the encoder's classes, uint8, or None if the data has none.
+
+    The shape is (clips, steps, classes) for demo data; for a file of labels see `TagFile.targets`. Raises UsageError if
+    a file of labels does not fit the encoder, or is combined with other sources.
+    """
     encoder = config.encoder
     if tagged := [source.tagged for source in sources if source.tagged is not None]:
         if len(sources) > 1:

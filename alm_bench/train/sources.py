@@ -1,4 +1,4 @@
-"""Training rows: ReasonAQA's JSON with an audio root, or the demo world's."""
+"""Sources of training rows: JSON files in the format of ReasonAQA with a folder of audio files, or the demo data."""
 
 import fnmatch
 import json
@@ -16,22 +16,26 @@ from alm_bench.train.config import DataConfig
 from alm_bench.train.paraphrase import Paraphrases
 
 ClipKey = tuple[str, Path, str | None]
+"""Key that identifies a clip over all sources."""
 
 FIELDS = ("filepath1", "filepath2", "input", "answer")
+"""Required fields of a row."""
 DIFFICULTIES = ("easy", "medium", "hard")
+"""Difficulties of rows, in ascending order."""
 
 
 def clip_key(ref: AudioRef) -> ClipKey:
-    """Return a key that is unique over all sources: two roots may both have a `train/a.wav`."""
+    """Return a key that identifies a clip over all sources. The id alone does not: two folders may both contain
+    `train/a.wav`."""
     return ref.id, ref.path, ref.content
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One training example."""
+    """A training example."""
 
     prompt: str
-    """Prompt, as in ReasonAQA."""
+    """Prompt (`input` in ReasonAQA)."""
 
     answer: str
     """Answer, as in ReasonAQA."""
@@ -40,48 +44,50 @@ class Row:
     """One or two clips."""
 
     subtype: str = ""
-    """Part of the data that it belongs to."""
+    """Part of the data to which the row belongs, in lower case and without `.json`."""
 
     difficulty: str = "easy"
-    """easy, medium or hard; easy if the data does not say."""
+    """`easy`, `medium` or `hard`; `easy` if the data does not specify it."""
 
 
 @dataclass(slots=True)
 class Source:
-    """Rows or tagged clips of one `[[data]]` table."""
+    """Training rows or labelled clips of one `[[data]]` table."""
 
     config: DataConfig
-    """The table."""
+    """Settings of the source."""
 
     rows: list[Row]
-    """Its rows."""
+    """Training rows; empty for a file of labels."""
 
     root: DataRoot
     """Folder of the clips."""
 
     missing: list[str] = field(default_factory=list)
-    """Clips that were left out because their files are missing."""
+    """Ids of clips that were left out because their files are missing."""
 
     tagged: TagFile | None = None
-    """Content of a tag file, None for other sources."""
+    """Content of a file of labels, None for other sources."""
 
     @property
     def clips(self) -> list[AudioRef]:
-        """Every clip once, in order of appearance."""
+        """Clips without duplicates, in order of appearance."""
         tagged = self.tagged.clips if self.tagged is not None else ()
         found = {clip_key(ref): ref for ref in (*(ref for row in self.rows for ref in row.clips), *tagged)}
         return list(found.values())
 
     def paraphrase(self, index: int, seed: int) -> tuple[str, str]:
-        """Return prompt and answer of row `index` with paraphrases drawn for this `seed`."""
+        """Return the prompt and answer of row `index`, with a paraphrase that depends on `seed` and `index` alone."""
         row = self.rows[index]
         return Paraphrases.load_shipped().rewrite(row.prompt, row.answer, random.Random(f"{seed}/{index}"))
 
 
 def read_source(config: DataConfig, missing_audio: str) -> Source:
-    """Rows of a source. Raises DataError for an empty or malformed file (row and field) and for missing audio.
+    """Read the rows of a source. Raises DataError for an empty or malformed file, with row and field, and for missing
+    audio.
 
-    With `missing_audio` skip, rows without their clips are left out, counted and listed.
+    With `missing_audio` set to `skip`, rows with missing clips are left out, and the clips are listed in
+    `Source.missing`.
     """
     source = _demo(config) if config.file == "demo" else _file(config)
     if not source.clips:
@@ -104,6 +110,7 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
 
 
 def _subtype_hint(config: DataConfig) -> str:
+    """Return the end of the error message for a source without rows."""
     return f" of the parts {', '.join(config.subtypes)}" if config.subtypes else ""
 
 
@@ -116,6 +123,7 @@ def _demo(config: DataConfig) -> Source:
 
 
 def _file(config: DataConfig) -> Source:
+    """Read the rows or labels of a file. Raises DataError."""
     path = Path(config.file).expanduser()
     if not path.is_file():
         raise DataError(f"training data {config.file}: no such file (known besides a file: demo)")
@@ -131,6 +139,8 @@ def _file(config: DataConfig) -> Source:
 
 
 def _rows(document: Sequence[Any], root: DataRoot, where: str, config: DataConfig) -> list[Row]:
+    """Convert the rows of a JSON document, restricted to the parts that `config` selects. `where`: name of the source
+    for error messages. Raises DataError."""
     wanted = {name.casefold() for name in config.subtypes}
     parts = Counter(_part(item) for item in document if isinstance(item, dict))
     left_out = {pattern: fnmatch.filter(parts, pattern.casefold()) for pattern in config.without}
@@ -146,11 +156,13 @@ def _rows(document: Sequence[Any], root: DataRoot, where: str, config: DataConfi
 
 
 def _part(item: Mapping[str, Any]) -> str:
-    """`ACD-1.json` -> `acd-1`."""
+    """Return the part of the data to which a row belongs: its subtype in lower case without suffix, so `ACD-1.json`
+    becomes `acd-1`."""
     return str(item.get("subtype", "")).casefold().removesuffix(".json")
 
 
 def _row(item: Any, number: int, root: DataRoot, where: str) -> Row:
+    """Convert one row of a JSON document. `number`: its index, for error messages. Raises DataError."""
     if not isinstance(item, dict):
         raise DataError(f"{where}: row {number} is {json.dumps(item)[:40]}, expected an object")
     for key in FIELDS:
@@ -167,7 +179,8 @@ def _row(item: Any, number: int, root: DataRoot, where: str) -> Row:
 
 
 def _names(path: str) -> tuple[str, ...]:
-    """AudioCaps clips are found as `Y<id>.wav`, `<id>.wav` and `<id>_<start>.wav`."""
+    """Return the possible paths of a clip. A clip of AudioCaps may be stored as `Y<id>.wav`, `<id>.wav` or
+    `<id>_<start>.wav`."""
     folder, _, name = path.rpartition("/")
     if "AudioCaps" not in folder or not name.startswith("Y"):
         return (path,)

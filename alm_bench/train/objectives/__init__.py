@@ -1,8 +1,8 @@
-"""Training objectives: what the steps of a stage minimise.
+"""Training objectives: the losses that the stages of a recipe minimise.
 
-An objective is a subclass of `Objective`. Those of this package are in its modules, each in a tuple `OBJECTIVES`; an
-installed package adds one through the entry point group `alm_bench.objectives`, whose value is such a class. The
-training loop knows none by name.
+An objective is a subclass of `Objective`. Each module of this package lists its objectives in the tuple `OBJECTIVES`.
+An installed package adds an objective by an entry point of the group `alm_bench.objectives`, whose value is the class.
+The training loop does not depend on any particular objective.
 """
 
 from functools import cache
@@ -15,17 +15,19 @@ from alm_bench.train.objectives.base import Batch, ClipBatch, Objective
 __all__ = ["Batch", "ClipBatch", "Objective", "check_objectives", "objective_classes"]
 
 GROUP = "alm_bench.objectives"
+"""Entry point group of objectives in installed packages."""
 
 
 @cache
 def objective_classes() -> Registry[type[Objective]]:
-    """Return all objectives by name. Raises UsageError for a name that is defined twice."""
+    """Return all objectives by name. Raises UsageError if a name is defined twice."""
     check = check_subclass(Objective)
     return load_registry("objective", __name__, "OBJECTIVES", GROUP, lambda cls: cls.name, check)
 
 
 def check_objectives(config: TrainConfig) -> None:
-    """Raises UsageError for a stage whose objective is unknown, or does not fit its other settings."""
+    """Check the objective of every stage. Raises UsageError if it is unknown or does not fit the stage's other
+    settings."""
     for number, stage in enumerate(config.stage):
         if (problem := objective_classes().get(stage.objective).problem(stage)) is not None:
             raise UsageError(f"stage.{number} of {config.name}: {problem}")

@@ -1,4 +1,4 @@
-"""Answers to prompts about one or two clips: what the whole network is trained on."""
+"""Objective `answers`: answers to prompts about one or two clips. It trains the whole network."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -23,21 +23,21 @@ from alm_bench.train.sampler import Curriculum, Steps
 from alm_bench.train.sources import clip_key
 
 ANSWER_TOKENS = 250
-"""Longest answer in tokens, as published."""
+"""Maximum length of a training answer in tokens, as published."""
 
 LONGEST = 32
-"""Tokens that an answer may have where answers are compared word for word."""
+"""Maximum number of tokens of answers that are generated to measure exact matches."""
 
 
 @dataclass(slots=True, kw_only=True)
 class AnswerBatch(ClipBatch):
-    """Prompts and answers, and which of the batch's clips each is about."""
+    """Prompts and answers, with the indices of their clips in the batch."""
 
     first: Sequence[int]
-    """Index of each row's first clip."""
+    """Index of each row's first clip in the batch."""
 
     second: Sequence[int]
-    """Index of each row's second clip, -1 without one."""
+    """Index of each row's second clip in the batch, -1 if the row has one clip."""
 
     prompts: Sequence[Sequence[int]]
     """Token ids of each prompt."""
@@ -47,11 +47,12 @@ class AnswerBatch(ClipBatch):
 
     @property
     def units(self) -> int:
+        """Number of answer tokens."""
         return sum(len(answer) for answer in self.answers)
 
 
 class Answers(Objective):
-    """Cross-entropy of the answers' tokens, given the clips and the prompt."""
+    """Cross-entropy of the answer tokens, given the clips and the prompt."""
 
     name: ClassVar = "answers"
     title: ClassVar = "Cross-entropy of the answers' tokens."
@@ -70,7 +71,8 @@ class Answers(Objective):
 
     @classmethod
     def collate(cls, data: StageData, rows: Sequence[int], step: int) -> AnswerBatch:
-        """`step` draws the wording of rewritten prompts and, in the fixed layout, second clips."""
+        """Build the batch of some rows. `step` seeds the paraphrases of prompts and, in the fixed layout, random second
+        clips."""
         corpus, first, second, prompts, answers = data.corpus, [], [], [], []
         for number in rows:
             source, index = corpus.row(int(number))
@@ -99,15 +101,16 @@ class Answers(Objective):
         return loss
 
     def sequences(self, batch: AnswerBatch) -> list[Tensor]:
-        """Return the embeddings that each answer of a batch follows, (length, width)."""
+        """Return the embeddings that precede the answer of each row, (n, D)."""
         tokens = self.model.mapper(self.model.encoder.to_probabilities(batch.encode(self.model)))
         second = [None if clip < 0 else tokens[clip] for clip in batch.second]
         return self.model.sequences(tokens[list(batch.first)], second, batch.prompts)
 
     def measure(self, data: StageData, limit: int, autocast: torch.autocast) -> Mapping[str, Any]:
-        """Return per part the share of rows that greedy decoding answers word for word."""
+        """Return the share of rows, per part of the data, whose answer is generated word for word by greedy
+        decoding."""
         corpus, tokenizer = data.corpus, data.tokenizer
-        model = merge_lora(self.model).eval()  # the engine reads plain weights
+        model = merge_lora(self.model).eval()  # the engine requires merged weights
         plain, device = Answers(model), next(model.parameters()).device
         decoding = Decoding(max_new_tokens=LONGEST)
         right: dict[str, list[bool]] = defaultdict(list)
@@ -127,7 +130,8 @@ class Answers(Objective):
 
 
 def _second_clip(data: StageData, clips: Sequence[AudioRef], step: int, index: int) -> int:
-    """The second clip; where there is none, a random one in the fixed layout, as published, and none in ours."""
+    """Return the index of a row's second clip. If the row has one clip, this is a random clip in the fixed layout, as
+    published, and -1 in the compact layout."""
     if len(clips) > 1:
         return data.corpus.place[clip_key(clips[1])]
     if data.config.prompt.layout == "compact":
@@ -136,7 +140,10 @@ def _second_clip(data: StageData, clips: Sequence[AudioRef], step: int, index: i
 
 
 def _answer_ids(data: StageData, text: str) -> list[int]:
-    """The fixed layout's answers end in a blank of their own and the stop token, the compact one's in that."""
+    """Return the token ids of an answer, at most `ANSWER_TOKENS`.
+
+    In the fixed layout, it ends in a token for a space and the stop token; in the compact layout, in the stop token.
+    """
     suffix = data.protocol.suffix
     ids = data.tokenizer.encode(text + suffix, add_special_tokens=False).ids
     return (ids if suffix else [*ids, data.config.prompt.stop])[:ANSWER_TOKENS]

@@ -1,4 +1,5 @@
-"""What a training objective is: the rows of a stage, how they become batches, and the loss of a batch."""
+"""Interface of training objectives. An objective selects the rows of a stage, builds batches and computes their
+loss."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -18,29 +19,30 @@ from alm_bench.train.sampler import Curriculum, Steps
 
 
 class Batch(Protocol):
-    """One micro-batch, as an objective builds it and computes its loss from it."""
+    """A micro-batch, built by an objective, from which it computes the loss."""
 
     @property
     def units(self) -> int:
-        """The number of units that the loss is averaged over, such as answer tokens; 1 or more."""
+        """Number of units, such as answer tokens, over which the loss is averaged; at least 1."""
         ...
 
     def to(self, device: torch.device) -> Self:
-        """Return the batch with its tensors on a device."""
+        """Return the batch with its tensors on `device`."""
         ...
 
 
 @dataclass(slots=True, kw_only=True)
 class ClipBatch:
-    """What batches about clips have in common; a subclass adds targets and `units`."""
+    """Base class of batches about clips. A subclass adds targets and `units`."""
 
     logmel: Tensor | None = None
-    """Log-mels (clips, frames, mels) float32; None if `encoded` is set."""
+    """Log-mels (clips, frames, mels) float32, None if `encoded` is set."""
 
     encoded: EncoderOutput | None = None
-    """Outputs of a frozen encoder for the clips, in place of log-mels."""
+    """Outputs of a frozen encoder for the clips, instead of log-mels."""
 
     def to(self, device: torch.device) -> Self:
+        """Return the batch with its tensors on `device`."""
         moved: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -60,28 +62,28 @@ class ClipBatch:
 
 
 class Objective(nn.Module, ABC):
-    """A training objective. As a module, its `forward` is the summed loss of a batch, so that a wrapper which sums
-    gradients over processes sees the whole computation.
+    """Base class of training objectives. An objective is a module whose `forward` returns the summed loss of a batch. A
+    wrapper that sums gradients over processes, such as DistributedDataParallel, then covers the whole computation.
 
-    The stage trains parameters of `model` alone; parameters that an objective adds are neither trained nor saved.
+    A stage trains parameters of `model` only. Parameters that an objective adds are neither trained nor saved.
     """
 
     name: ClassVar[str]
-    """The name in recipes (`objective = "answers"`): lower case, digits and hyphens."""
+    """Name in recipes (`objective = "answers"`): lower-case letters, digits and hyphens."""
 
     title: ClassVar[str] = ""
-    """One sentence that says what is minimised."""
+    """One sentence that describes the minimised loss."""
 
     version: ClassVar[str | int | None] = None
-    """Raised with every change of the loss or the batches: training is not resumed under another version. Default, for
-    objectives of installed packages: a hash of the module that defines the class."""
+    """Version of the loss and the batches. Increase it with every change: a run is not resumed with another version.
+    Default for objectives of installed packages: a hash of the module that defines the class."""
 
     takes_encoded: ClassVar[bool] = False
-    """Whether batches may hold a frozen encoder's outputs (`StageData.encoded`), computed once per clip, in place of
+    """True if batches may contain a frozen encoder's outputs (`StageData.encoded`), computed once per clip, instead of
     log-mels."""
 
     trains_lora: ClassVar[bool] = False
-    """Whether a stage also trains the recipe's LoRA adapters of the language model."""
+    """True if stages with this objective also train the recipe's LoRA adapters."""
 
     def __init__(self, model: Mellow) -> None:
         super().__init__()
@@ -89,30 +91,33 @@ class Objective(nn.Module, ABC):
 
     @classmethod
     def problem(cls, stage: StageConfig) -> str | None:
-        """Return why a stage's settings do not fit this objective; None if they do."""
+        """Return the reason why a stage's settings do not fit this objective, None if they do."""
         return None
 
     @classmethod
     @abstractmethod
     def rows(cls, corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.int64], seed: int) -> Steps | Curriculum:
-        """Return the row numbers of every step, a function of its arguments alone. `lengths` (rows,) are characters
-        of prompt and answer. Raises UsageError for data without what the objective needs."""
+        """Return the row numbers of every step. They depend on the arguments alone.
+
+        `lengths` (rows,): number of characters of prompt and answer. Raises UsageError if the data lacks targets that
+        the objective needs.
+        """
 
     @classmethod
     @abstractmethod
     def count(cls, corpus: Corpus) -> int:
-        """Return how many rows there are, numbered from 0: validation covers all of them."""
+        """Return the number of rows. They are numbered from 0; validation uses all of them."""
 
     @classmethod
     @abstractmethod
     def collate(cls, data: StageData, rows: Sequence[int], step: int) -> Batch:
-        """Build the micro-batch of some rows. `step` seeds everything that is random."""
+        """Build the micro-batch of the rows with these numbers. `step` seeds all random choices."""
 
     @abstractmethod
     def forward(self, batch: Any) -> Tensor:
-        """Return the loss summed over the batch's units, a scalar."""
+        """Return the loss, summed over the batch's units, as a scalar tensor."""
 
     def measure(self, data: StageData, limit: int, autocast: torch.autocast) -> Mapping[str, Any]:
-        """Return what is logged of at most `limit` validation rows every `answer_every` steps, by key of the log.
-        Called in evaluation mode without gradients; default: nothing."""
+        """Return additional metrics on at most `limit` validation rows, by key of the log. Called every `answer_every`
+        steps, in evaluation mode and without gradients. Default: none."""
         return {}

@@ -1,4 +1,4 @@
-"""Tags of clips: what an encoder is trained on."""
+"""Objective `tags`: sound classes of clips. It trains an encoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,18 +18,20 @@ from alm_bench.train.sampler import Group, Steps
 
 @dataclass(slots=True, kw_only=True)
 class TagBatch(ClipBatch):
-    """Clips with their tags."""
+    """Clips with the targets of their sound classes."""
 
     tags: Tensor
-    """Targets in 0..1: (clips, steps, classes), or (clips, classes) of whole clips."""
+    """Targets in 0..1: (clips, steps, classes), or (clips, classes) if they describe whole clips."""
 
     @property
     def units(self) -> int:
+        """Number of targets."""
         return self.tags.numel()
 
 
 class Tags(Objective):
-    """Binary cross-entropy of the encoder's class scores, at every step or, for tags of whole clips, of their mean."""
+    """Binary cross-entropy of the encoder's class scores: at every step, or of the mean over steps if the targets
+    describe whole clips."""
 
     name: ClassVar = "tags"
     title: ClassVar = "Binary cross-entropy of sound classes."
@@ -56,7 +58,7 @@ class Tags(Objective):
         assert data.corpus.cues is not None
         tags = data.corpus.cues[list(rows)].float()
         if data.stage.silent:
-            # All clips sound the same then, and the loss is linear in its targets: one clip with their mean is equal.
+            # All clips are then equal, and the loss is linear in its targets: one clip with the mean target is enough.
             return TagBatch(logmel=data.corpus.logmels.silent[None], tags=tags.mean(dim=0, keepdim=True))
         return TagBatch(logmel=data.logmel(rows, step), tags=tags)
 
