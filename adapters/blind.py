@@ -1,13 +1,11 @@
 """Blind strategies as a model: what an evaluation gives to a system that never listens."""
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, Output, Request, Runtime
+from alm_bench.core.rng import DRAWS, item_generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +30,7 @@ class BlindAdapter(BaseAdapter):
             "random": lambda request: _draw_option(request, runtime.seed),
         }
         self._pick = picks[options.strategy]
-        seeded = {"seed": str(runtime.seed)} if options.strategy == "random" else {}
+        seeded = {"seed": str(runtime.seed), "draws": str(DRAWS)} if options.strategy == "random" else {}
         self.identity = AdapterIdentity(
             label=f"blind[{options.strategy}]",
             family="blind",
@@ -51,7 +49,7 @@ class BlindAdapter(BaseAdapter):
 
 def _draw_option(request: Request, seed: int) -> int:
     """Draw an option's index, seeded by the item, so that the order of items and batches changes nothing."""
-    return int(np.random.default_rng([seed, zlib.crc32(request.id.encode())]).integers(len(request.choices)))
+    return int(item_generator("blind", seed, request.id).integers(len(request.choices)))
 
 
 ADAPTERS = {"blind": BlindAdapter}

@@ -283,6 +283,15 @@ def test_the_runner_asks_adapters_by_their_abilities_alone() -> None:
     assert asks_an_adapter(ast.parse("getattr(plan.adapter, 'pace', ())").body[0].value)  # type: ignore[attr-defined]
 
 
+def test_abilities_of_another_kind_are_one_line() -> None:
+    with pytest.raises(
+        ab.UsageError, match=r"^Odd: abilities is \{'stream': True\}, expected alm_bench.core.Abilities"
+    ):
+
+        class Odd(Plain):
+            abilities = {"stream": True}  # type: ignore[assignment]  # noqa: RUF012
+
+
 def test_reading_abilities_of_an_object_needs_no_base() -> None:
     class Nothing:
         pass
