@@ -1,7 +1,7 @@
 """Yes/no and one-word questions with the answers of three annotators, who do not always agree.
 
-Clips are generated in pairs. Each yes/no question is asked about both clips of a pair; its correct answer is yes for
-one of them and no for the other.
+Clips are generated in pairs. Each yes/no question applies to both clips of a pair; its correct answer is yes for one of
+them and no for the other.
 """
 
 import random

@@ -24,7 +24,7 @@ class Level:
     """True if events may overlap."""
 
     noise: float
-    """Level of the background noise in dB relative to full scale."""
+    """Background noise level in dB relative to full scale."""
 
     gap: float
     """Loudness difference between compared events in dB."""
