@@ -291,7 +291,8 @@ def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
 
 
 def _short_body(response: "requests.Response") -> bytes:
-    """Return the body of a response with a list of files. Raises ValueError if it has more than LONGEST_LIST bytes."""
+    """Return the body of a response with a list of files. Raises ValueError if it has more than
+    LONGEST_LIST bytes."""
     body = bytearray()
     for piece in _pieces(response):
         body += piece

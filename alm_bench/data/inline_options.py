@@ -116,8 +116,8 @@ def _letter(mark: re.Match[str]) -> str:
 
 
 def _chains(marks: list[re.Match[str]], begun: tuple[re.Match[str], ...] = ()) -> Iterator[tuple[re.Match[str], ...]]:
-    """Yield every subsequence of two or more marks whose letters are a, b, c and so on. `begun` is the beginning of the
-    subsequence."""
+    """Yield every subsequence of two or more marks whose letters are a, b, c and so on. `begun` is
+    the beginning of the subsequence."""
     if len(begun) > 1:
         yield begun
     if len(begun) == len(ascii_lowercase):

@@ -63,8 +63,8 @@ def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, i
 
 
 def copy_stream(source: IO[bytes], place: Path, size: int, told: Callable[[int], None] = lambda count: None) -> None:
-    """Copy `source` to the file `place`, which is created only if exactly `size` bytes arrive. Calls `told` with the
-    length of each piece. Raises EOFError for another number of bytes."""
+    """Copy `source` to the file `place`, which is created only if exactly `size` bytes arrive. Calls
+    `told` with the length of each piece. Raises EOFError for another number of bytes."""
     part = place.with_name(f"{place.name}.part")
     with part.open("wb") as file:
         while piece := source.read(PIECE):

@@ -19,8 +19,8 @@ about 0.3 s."""
 
 GAINS = (-12.0, -8.0, -4.0, 0.0)
 FACTORS = (0.72, 0.86, 1.0, 1.16, 1.39)
-"""Boundaries between classes: loudness in dB (GAINS), and factors relative to the event type's own pitch and tempo
-(FACTORS)."""
+"""Boundaries between classes: loudness in dB (GAINS), and factors relative to the event type's own
+pitch and tempo (FACTORS)."""
 
 CUES: tuple[str, ...] = (
     *TAGS,
@@ -47,15 +47,16 @@ def _cues(event: Event) -> list[int]:
 
 
 def _units(event: Event) -> list[float]:
-    """Return the start of each unit of an event in seconds; empty if the units are faster than FASTEST or the event has
-    none."""
+    """Return the start of each unit of an event in seconds; empty if the units are faster than
+    FASTEST or the event has none."""
     pace = rate_of(event.type) * event.tempo
     return [event.onset + i / pace for i in range(event.repeats)] if 0 < pace <= FASTEST else []
 
 
 def frame_cues(scene: Scene, frames: int) -> npt.NDArray[np.float32]:
-    """Return the targets of a scene: shape (frames, len(CUES)). A value is 1.0 in frames in which an event with that
-    attribute is active. `start` and `unit` are 1.0 only in the frame in which an event or a unit begins."""
+    """Return the targets of a scene: shape (frames, len(CUES)). A value is 1.0 in frames in which an
+    event with that attribute is active. `start` and `unit` are 1.0 only in the frame in which an
+    event or a unit begins."""
     target = np.zeros((frames, len(CUES)), np.float32)
     for event in scene.events:
         start = int(event.onset / SECONDS * frames)

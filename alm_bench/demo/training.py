@@ -120,8 +120,8 @@ def _open_row(made: DatasetRows, item: Question, path: str) -> Row:
 
 
 def _question_rows(made: DatasetRows, split: str, choice: int, opened: int, seed: int, folder: str) -> None:
-    """Add `choice` multiple-choice rows and `opened` rows without options, and the scenes of their clips in `folder`. A
-    fifth of the multiple-choice rows are second questions about a clip."""
+    """Add `choice` multiple-choice rows and `opened` rows without options, and the scenes of their
+    clips in `folder`. A fifth of the multiple-choice rows are second questions about a clip."""
     rng = stream("training questions", split, seed)
     items = list(islice(questions(split, seed), choice - choice // 5))
     made.scenes |= {_path(item, folder): item.scene for item in items}
