@@ -1,1 +1,2 @@
-"""Task families, one folder each. Found by `alm_bench.plugins`, never imported by name elsewhere."""
+"""Built-in tasks, one folder per family of tasks. `alm_bench.plugins` finds them; no other module imports them by
+name."""

@@ -1,4 +1,5 @@
-"""Paths of a task's files, file readers, and hashes of the data that a run used."""
+"""Access to the data of tasks: downloads, paths of files and clips, file readers, and hashes of the data that a run
+uses."""
 
 from alm_bench.data.corenlp import Jar, fetch_corenlp
 from alm_bench.data.fetch import Fetcher, environment_mirrors

@@ -1,4 +1,4 @@
-"""Stanford CoreNLP 3.6.0 from its makers' release archive, cut to what SPICE loads."""
+"""Download of Stanford CoreNLP 3.6.0, reduced to the files that the caption metric SPICE loads."""
 
 import shutil
 import zipfile
@@ -12,14 +12,15 @@ from alm_bench.data.unpack import unpack
 
 URL = "https://nlp.stanford.edu/software/stanford-corenlp-full-2015-12-09.zip"
 CHECKSUM: str | None = None
-"""Of the archive (`sha256:...`). Its makers publish none: what comes is checked by its length, by the checksums that
-archives carry of their members, and by holding what SPICE loads."""
+"""Published checksum of the archive (`sha256:...`), or None. CoreNLP's authors publish none. The download is verified
+by its length, by the checksums of the archive's members, and by the presence of both jars."""
 
 KNOWN = {
     "d341d5863276f55782c5ef73212222d6b3b48e02ae1951ab6de7618d28b12742": "the code of CoreNLP's Maven release",
     "d285157bd7887ee3018094b5dbae092e49088b023361ccdb550ee1daf9b2c9bd": "the models of CoreNLP's Maven release",
 }
-"""Jars with which SPICE was measured. The archive's may be other builds of the same release."""
+"""Description of each known jar, by sha256. SPICE was measured with these jars. The release archive may hold other
+builds of the same release."""
 
 _MODELS = "edu/stanford/nlp/models/"
 _PARTS = {
@@ -33,35 +34,37 @@ _PARTS = {
     "sutime": "defs.sutime.txt english.holidays.sutime.txt english.sutime.txt jollyday/Holidays_sutime.xml",
 }
 RESOURCES = tuple(f"{_MODELS}{folder}/{name}" for folder, names in _PARTS.items() for name in names.split())
-"""What of the models SPICE's pipeline can load: parser, the three entity recognisers, times, gender and animacy."""
+"""Members of the models jar that SPICE's pipeline can load: the parser, the three named entity recognisers, and the
+tables of times, gender and animacy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """A jar taken from the release archive."""
+    """A jar file from the release archive."""
 
     path: Path
-    """Where it was written."""
+    """Path of the written jar."""
 
     sha256: str
-    """Hash of the jar as it was in the archive."""
+    """Sha256 of the jar as the archive holds it, before its reduction."""
 
     known: str | None
-    """What that hash is known to be, None for an unknown build."""
+    """Description of the build that has this sha256; None for an unknown build."""
 
     cut: bool
-    """True if only the members that SPICE loads were kept."""
+    """True if the written jar holds only the members that SPICE loads."""
 
 
 def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_archive: bool = False) -> list[Jar]:
-    """Put CoreNLP's two jars (code and models, by name) into `folder`, the models cut to RESOURCES.
+    """Download CoreNLP and write its two jars to `folder`. `jars` are the file names of the code and of the models.
 
-    Of 378 MB of models 80 stay; SPICE's output is the same. A jar that lacks one of RESOURCES is kept whole. Raises
-    FetchError, StoreError.
+    The jar of models is reduced to RESOURCES: 80 of 378 MB remain, and SPICE's output is the same. If the jar lacks a
+    member of RESOURCES, all of it is written. Returns one `Jar` per file. Raises FetchError if the download fails or is
+    damaged, StoreError if the files cannot be written.
     """
     archive = folder / URL.rpartition("/")[2]
     fetch_archive(fetcher, URL, archive, CHECKSUM)
-    whole = folder / ".alm-bench-unpacked"  # a name that nobody else gives
+    whole = folder / ".alm-bench-unpacked"  # a name that no other program uses
     found = []
     with report_full_disk(folder, OPTION):
         for name in jars:
@@ -92,7 +95,8 @@ def _install_jar(jar: Path, place: Path, cut: bool) -> Jar:
 
 
 def _write_subset(jar: zipfile.ZipFile, place: Path) -> None:
-    """Write only the members that SPICE loads; reading each to its end verifies its checksum."""
+    """Write the members RESOURCES of `jar` to a new jar at `place`. Reading each member to its end verifies its
+    checksum."""
     part = place.with_name(f"{place.name}.part")
     check_free_space(place.parent, sum(jar.getinfo(name).compress_size for name in RESOURCES))
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as target:

@@ -1,4 +1,4 @@
-"""Downloads: resumed, retried, and checked against published checksums."""
+"""Downloads over HTTP that are resumed, retried and verified against published checksums."""
 
 import hashlib
 import json
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     import requests
 
 Tell = Callable[[str, int, int | None], None]
-"""Called with the name of a download, the bytes received, and the total (None: unknown)."""
+"""Progress callback: name of the download, bytes received so far, and total bytes (None: unknown)."""
 
 TRIES = 5
-"""In a row, without a byte more than before."""
+"""Maximum number of tries in a row that receive no further byte."""
 
 LONGEST_PAUSE = 120
-"""Seconds that a server may ask us to wait before we come back."""
+"""Longest pause in seconds that a server may request before the next try. A longer one ends the download."""
 
 TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
 TIMEOUT = (20, 60)  # seconds to connect, and between two pieces
-PIECE = 1 << 16  # bytes: what a connection that breaks off loses at most
+PIECE = 1 << 16  # bytes; the most that a broken connection loses
 LONGEST_UNKNOWN = 4 << 30
-"""Bytes of a file whose size neither its server nor its card tells."""
+"""Maximum size in bytes of a file whose size neither the server nor the task's card gives."""
 LONGEST_LIST = 1 << 24
-"""Bytes of a record's list of files."""
+"""Maximum size in bytes of a Zenodo record's list of files."""
 MOST_REDIRECTS = 10
 OPTION = "--to"
 
@@ -46,7 +46,8 @@ _ZENODO = re.compile(r"https://zenodo\.org/records/(\d+)/files/([^?]+)")
 
 
 class _TemporaryError(Exception):
-    """Worth another try, after `pause` seconds where the server names them. `host`: the one that did not answer."""
+    """Download error after which another try may succeed. `pause` is the delay in seconds that the server requests
+    (None: it requests none); `host` is the host that could not be reached."""
 
     def __init__(self, reason: str, pause: float | None = None, host: str | None = None) -> None:
         super().__init__(reason)
@@ -56,7 +57,8 @@ class _TemporaryError(Exception):
 
 @dataclass
 class _Part:
-    """A partial download: its bytes so far, and a note of the file that they belong to."""
+    """A partial download: the file of the bytes received so far, and a JSON file that describes the version of the
+    remote file."""
 
     path: Path
     note: Path
@@ -76,8 +78,11 @@ class _Part:
         return found if isinstance(found, dict) else {}
 
     def resumable(self, url: str, checked: bool) -> dict[str, Any]:
-        """Return the note if the download can be resumed: it is about `url`, and the server's marks of the content, or
-        a checksum in the end (`checked`), ensure that both parts belong to the same file. Empty otherwise."""
+        """Return the description of the partial file if the download can be resumed, else an empty dictionary.
+
+        It can be resumed if it has the same `url`, and if a mismatch of its two parts would be detected: by the ETag or
+        modification date of the server, or by a checksum at the end (`checked`).
+        """
         note = self.read_note()
         marked = note.get("etag") or note.get("modified") or checked
         known = note.get("url") == url and isinstance(note.get("total"), int)
@@ -90,16 +95,16 @@ class _Part:
 
 @dataclass
 class Fetcher:
-    """Downloads files one after the other."""
+    """Downloader of files, one after the other."""
 
     mirrors: Mapping[str, str] = field(default_factory=dict)
-    """Replacements for beginnings of addresses."""
+    """Mirrors: replacement URL prefix by URL prefix."""
 
     tell: Tell = lambda name, done, total: None
-    """Called with the progress of a download."""
+    """Progress callback."""
 
     pause: Callable[[float], None] = time.sleep
-    """Waits for so many seconds before another try."""
+    """Function that sleeps for a number of seconds before the next try."""
 
     _unreachable: dict[str, str] = field(default_factory=dict, init=False)
     _records: dict[str, dict[str, str]] = field(default_factory=dict, init=False)
@@ -111,11 +116,11 @@ class Fetcher:
         return url
 
     def fetch(self, url: str, path: Path, checksum: str | None = None, size: int | None = None) -> None:
-        """Download `url` to `path`, which afterwards exists complete and verified, or not at all. `size` is the
+        """Download `url` to `path`. The file appears at `path` only when it is complete and verified. `size` is its
         published number of bytes, if there is one.
 
-        A partial file (`.part`) of an interrupted call is resumed if the server still has the same file. Raises
-        FetchError, and StoreError if the file cannot be written.
+        The partial file (`.part`) of an interrupted call is resumed if the server still has the same file. Raises
+        FetchError if the download fails, StoreError if the file cannot be written.
         """
         part = _Part.of(path)
         with report_full_disk(path, OPTION):
@@ -126,7 +131,7 @@ class Fetcher:
                     break
                 found = f"{checksum.partition(':')[0]}:{digest(part.path, checksum.partition(':')[0])}"
                 part.remove()
-                if not resumed:  # else the beginning was another file's: once more from the start
+                if not resumed:  # a resumed download began with another file's bytes and starts again
                     raise FetchError(
                         f"{url}: what came has the checksum {found}, its makers publish {checksum}; it was removed: "
                         "try again later"
@@ -135,7 +140,7 @@ class Fetcher:
             part.note.unlink(missing_ok=True)
 
     def find_checksum(self, source: Fetch) -> str | None:
-        """Return the published checksum of a file: that of its Zenodo record, else the card's."""
+        """Return the published checksum of a file: from its Zenodo record if it has one, else from the task's card."""
         match = _ZENODO.match(source.url or "")
         if match is None:
             return source.checksum
@@ -145,7 +150,7 @@ class Fetcher:
         return self._records[record].get(unquote(name), source.checksum)
 
     def _record(self, url: str) -> dict[str, str]:
-        """Return the checksums of a Zenodo record by file name; empty if the list is unavailable."""
+        """Request the checksums of a Zenodo record, by file name; empty if the list is unavailable."""
         tries = 0
         while True:
             try:
@@ -162,7 +167,7 @@ class Fetcher:
                 return {}
 
     def _whole(self, url: str, part: _Part, checked: bool, size: int | None) -> bool:
-        """Fetch until the part is whole; whether it began with an earlier call's bytes."""
+        """Download until the partial file is complete. Return True if it began with bytes of an earlier call."""
         resumed = bool(part.resumable(url, checked))
         best, tries = part.size(), 0
         while True:
@@ -229,7 +234,8 @@ class Fetcher:
 
     @contextmanager
     def _request(self, url: str, headers: Mapping[str, str]) -> "Iterator[requests.Response]":
-        """An answer with a plain body that fits the question (200, 206, or 416). Raises _TemporaryError, FetchError."""
+        """Request `url`, and yield the response if its status is 200, 206 or 416 and its body is uncompressed. Raises
+        _TemporaryError or FetchError otherwise."""
         import requests
 
         where = self.apply_mirrors(url)
@@ -247,28 +253,28 @@ class Fetcher:
                 self._unreachable[host] = f"{host} cannot be found: is there a connection to the internet?"
                 raise FetchError(f"{url}: {self._unreachable[host]}") from error
             raise _TemporaryError(f"no connection to {host}: {_cause(error)}", host=host) from error
-        except (requests.RequestException, ValueError) as error:  # an address that is none, endless redirection
+        except (requests.RequestException, ValueError) as error:  # an invalid address
             raise FetchError(f"{where}: {_cause(error)}") from error
         with response:
             _check_status(url, response)
             encoding = response.headers.get("Content-Encoding", "").strip().lower()
-            if encoding not in ("", "identity"):  # a kilobyte of it may unpack to a gigabyte
+            if encoding not in ("", "identity"):  # one kilobyte may unpack to one gigabyte
                 raise FetchError(f"{url}: it came compressed as {encoding[:40]!r}, which was not asked for")
             yield response
 
 
 def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
-    """Return the response at an address, after redirects, its body unread. Raises exceptions of requests, and
-    FetchError.
+    """Request a URL, follow redirects and return the response with its body unread. Raises the exceptions of requests,
+    and FetchError for a redirect to plain HTTP and for too many redirects.
 
-    Redirects are followed here because requests reads their bodies to the end, whatever their length, even if told not
-    to follow them.
+    Redirects are followed here because requests reads the bodies of redirects to the end, whatever their length, even
+    if it is told not to follow them.
     """
     import requests
 
     class Session(requests.Session):
         def get_redirect_target(self, resp: requests.Response) -> None:
-            """Hide from requests that it is redirected."""
+            """Return None, so that requests does not handle the redirect."""
 
     address = where
     with Session() as session:
@@ -285,7 +291,8 @@ def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
 
 
 def _short_body(response: "requests.Response") -> bytes:
-    """Return the body of a list of files. Raises ValueError if it is too long for one."""
+    """Return the body of a response with a list of files. Raises ValueError if it has more than
+    LONGEST_LIST bytes."""
     body = bytearray()
     for piece in _pieces(response):
         body += piece
@@ -306,14 +313,15 @@ def _check_status(url: str, response: "requests.Response") -> None:
 
 
 def _continues(response: "requests.Response", start: int, note: Mapping[str, Any], mark: Mapping[str, Any]) -> bool:
-    """Check that a partial response begins where the part ends, and belongs to the same file."""
+    """Return True if a partial response begins at byte `start` and belongs to the same version of the file."""
     begins = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
     same = all(not note.get(key) or not mark[key] or note[key] == mark[key] for key in ("etag", "modified", "total"))
     return response.status_code == 206 and begins and same
 
 
 def _mark(url: str, response: "requests.Response") -> dict[str, Any]:
-    """Return the marks of a file's version. `total` is None if the server does not report it."""
+    """Return what identifies a remote file's version: URL, ETag, modification date and size (`total`). Values are None
+    if the server does not report them."""
     headers = response.headers
     length = headers.get("Content-Length", "")
     if response.status_code == 206:
@@ -332,19 +340,19 @@ def _pieces(response: "requests.Response") -> Iterator[bytes]:
 
 
 def _retry_after(value: str | None) -> float | None:
-    """Parse Retry-After, in seconds or as a date, into seconds; None if it is neither."""
+    """Parse the header Retry-After (seconds or a date) into seconds; None if it is neither."""
     if not value:
         return None
     if (seconds := whole_number(value)) is not None:
         return float(seconds)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError, OverflowError, OSError):  # a date that is none, or that no clock has
+    except (ValueError, TypeError, OverflowError, OSError):  # not a date, or a date out of range
         return None
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return the innermost cause: outer ones repeat the address."""
+    """Return the innermost cause of an error, since outer errors repeat the address."""
     while (inner := error.__cause__ or error.__context__ or next(iter(error.args), None)) is not None:
         inner = getattr(inner, "reason", inner)
         if not isinstance(inner, BaseException) or inner is error:
@@ -354,12 +362,12 @@ def _innermost(error: BaseException) -> BaseException:
 
 
 def _cause(error: BaseException) -> str:
-    """Describe an error in one line."""
+    """Return a one-line description of the innermost cause of an error."""
     return first_line(_innermost(error)).rpartition(">: ")[2]
 
 
 def _nameless(error: BaseException) -> bool:
-    """True if the host's name could not be resolved, so that retrying does not help."""
+    """Return True if the error is a failed name resolution of the host, after which a retry does not help."""
     return isinstance(_innermost(error), socket.gaierror)
 
 
@@ -373,7 +381,7 @@ def digest(path: Path, kind: str) -> str:
 
 
 def fits(path: Path, checksum: str) -> bool:
-    """Check a file against a checksum such as `md5:...`. Raises DataError for an unknown kind."""
+    """Return True if a file has the checksum, such as `md5:...`. Raises DataError for an unknown hash algorithm."""
     kind, _, value = checksum.partition(":")
     if kind not in hashlib.algorithms_available:
         raise DataError(f"the checksum {checksum!r} is of no known kind: expected md5:... or sha256:...")
@@ -381,7 +389,7 @@ def fits(path: Path, checksum: str) -> bool:
 
 
 def check_free_space(folder: Path, needed: int) -> None:
-    """Check the free disk space. Raises StoreError if it does not suffice."""
+    """Check that the disk of `folder` has `needed` free bytes. Raises StoreError otherwise."""
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StoreError(
@@ -391,7 +399,7 @@ def check_free_space(folder: Path, needed: int) -> None:
 
 
 MIRROR_VARIABLE = "ALM_BENCH_MIRROR"
-"""The environment variable with PREFIX=URL pairs, separated by spaces."""
+"""Environment variable with pairs PREFIX=URL, separated by spaces."""
 
 
 def environment_mirrors() -> list[str]:
@@ -399,8 +407,8 @@ def environment_mirrors() -> list[str]:
 
 
 def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | None, size: int | None = None) -> None:
-    """Fetch an archive unless it is there, and note that it was fetched: only such a one is removed again. `size` is
-    its number of bytes where its makers publish that."""
+    """Download an archive unless the file exists, and write a marker file that records the download. `drop_archive`
+    removes only archives with such a marker. `size` is the published number of bytes, if there is one."""
     if not archive.is_file():
         fetcher.fetch(url, archive, checksum, size)
         with report_full_disk(archive, OPTION):
@@ -408,7 +416,8 @@ def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | Non
 
 
 def drop_archive(archive: Path, keep: bool) -> None:
-    """Remove an unpacked archive that `fetch_archive` fetched, unless it is to be kept. A user's own stays."""
+    """Remove an unpacked archive that `fetch_archive` downloaded, unless `keep` is true. An archive that the user put
+    there is never removed."""
     with report_full_disk(archive, OPTION):
         if _marker_path(archive).is_file():
             if not keep:

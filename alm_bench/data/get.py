@@ -1,4 +1,4 @@
-"""Download of a task's public data into the layout that its card describes."""
+"""Download of a task's public data into the folder layout that the task's card declares."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ LOCK = ".alm-bench-get.lock"
 
 @dataclass(frozen=True, slots=True)
 class FetchResult:
-    """Result for one file, or for a task's clips (role `clips`)."""
+    """Result of a download: of one file, or of all clips of a task (role `clips`)."""
 
     task: str
     """Name of the task."""
@@ -30,40 +30,44 @@ class FetchResult:
     """Role of the file on the task's card, or `clips`."""
 
     place: str
-    """File name or pattern on the card."""
+    """File name or glob pattern that the card declares."""
 
     state: Literal["fetched", "there", "elsewhere", "failed"]
-    """`fetched`; `there`: it already existed; `elsewhere`: its makers do not offer it for download; `failed`."""
+    """`fetched`: downloaded now. `there`: it existed before. `elsewhere`: it cannot be downloaded automatically.
+    `failed`: the download failed."""
 
     note: str = ""
-    """Reason of a failure, or what to do about a file that is not offered."""
+    """Reason of a failure, instructions for a file that cannot be downloaded, or a remark on the file."""
 
     path: Path | None = None
-    """Where the file is, None if it is missing."""
+    """Path of the file or folder; None if it is missing or unknown."""
 
 
 @dataclass(frozen=True)
 class Downloader:
-    """Settings of a download."""
+    """Downloader of a task's files and clips into one folder."""
 
     folder: Path
     """Folder that the files are written to."""
 
     fetcher: Fetcher
-    """Downloads single files."""
+    """Downloader of single files."""
 
     missing: Callable[[], int | None] = lambda: None
-    """Counts a task's missing clips; returns None while that is unknown."""
+    """Function that returns the number of the task's missing clips; None if the number cannot be determined yet."""
 
     alternatives: bool = False
-    """Also fetch sources that the card marks as alternatives."""
+    """True to download also the sources that the card marks as alternatives."""
 
     keep_archives: bool = False
-    """Keep archives after unpacking them."""
+    """True to keep archives after they are unpacked."""
 
     def task(self, card: TaskCard, split: str) -> Iterator[FetchResult]:
-        """Fetch a task's files and clips, one after the other. Files that are not available are reported among the
-        results and stop nothing. Raises StoreError if nothing more can be written."""
+        """Download the files and clips of a task's `split`, one after the other, and yield one result each.
+
+        A file that is unavailable yields a result with a failed state and does not stop the others. Raises StoreError
+        if nothing more can be written.
+        """
         files = [file for file in card.files if file.split in (None, split)]
         for file in files:
             if file.fetch is None or not file.fetch.alternative or self.alternatives:
@@ -126,7 +130,8 @@ class Downloader:
         return FetchResult("", "clips", source.to, "fetched", f"{put:,} files{lack}", folder)
 
     def _archive(self, source: Fetch, url: str) -> int:
-        """Fetch an archive beside the folder that its members go to, and unpack it."""
+        """Download an archive next to the folder of its members, and unpack it. Returns the number of unpacked
+        files."""
         folder = self.folder / source.to
         archive = folder.parent / _name(url)
         can_unpack(archive.name)
@@ -139,7 +144,8 @@ class Downloader:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Keep other processes from fetching into `folder` meanwhile. Raises StoreError where one does."""
+    """Lock `folder`, so that no other process downloads into it at the same time. Raises StoreError if another process
+    holds the lock."""
     from filelock import FileLock, Timeout
 
     with report_full_disk(folder, OPTION):
@@ -152,7 +158,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        (folder / LOCK).unlink(missing_ok=True)  # while it is held: afterwards it may be another's
+        (folder / LOCK).unlink(missing_ok=True)  # before the release: after it, another process may own the file
         lock.release()
 
 
@@ -161,12 +167,14 @@ def _name(url: str) -> str:
 
 
 def _marker(folder: Path, url: str) -> Path:
-    """Return the path of the note of what was unpacked, since an unpacked archive is removed."""
+    """Return the path of the file that lists the unpacked members. The list is needed because the archive itself is
+    removed."""
     return folder / f".{_name(url)}.json"
 
 
 def _count_unpacked(folder: Path, source: Fetch) -> int | None:
-    """Return the number of files unpacked from an archive, if all of them still exist."""
+    """Return the number of files that were unpacked from the source's archive; None unless all of them still exist with
+    their sizes."""
     try:
         marker = json.loads(_marker(folder, source.url or "").read_text(encoding="utf-8"))
         sizes = {folder / name: size for name, size in marker["files"].items()}

@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub: fetched, or found where a local copy of the hub's cache has them."""
+"""Data sets of the Hugging Face hub: their download, and their location in a local hub cache."""
 
 import dataclasses
 import json
@@ -15,12 +15,13 @@ ADVICE = "check the name and the connection, run `hf auth login` if it is gated"
 
 
 def hub_root(dataset: str, revision: str | None = None, cache: Path | None = None) -> LocalRoot:
-    """The data set's files, downloaded into the hub's cache (or `cache`) unless they are there.
+    """Return the data set's files as a data root. They are downloaded into the hub's cache (or `cache`) unless they
+    exist there.
 
-    Raises DataError when the hub cannot be reached or has no such data set.
+    Raises DataError if the hub cannot be reached or has no such data set.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # of the hub's transport, which varies
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # HTTPError of requests or httpx, depending on the version
 
     try:
         folder = snapshot_download(dataset, repo_type="dataset", revision=revision, cache_dir=cache)
@@ -34,26 +35,28 @@ def hub_root(dataset: str, revision: str | None = None, cache: Path | None = Non
 
 @dataclass(frozen=True, slots=True)
 class HubCopy:
-    """The parquet files of a data set at one revision, as recorded in a note in their folder."""
+    """Description of the downloaded parquet files of a data set at one revision. It is stored as a JSON file in their
+    folder."""
 
     dataset: str
     """Name of the data set on the hub."""
 
     revision: str
-    """Commit."""
+    """Commit hash."""
 
     files: dict[str, int]
-    """Sizes in bytes by path below the folder."""
+    """Size in bytes by path relative to the folder."""
 
     whole: bool = False
-    """True if every file exists and has the listed sha256."""
+    """True if every file was downloaded and matches its published sha256."""
 
     def write(self, folder: Path, option: str) -> None:
         atomic_write(_note(folder, self.dataset), json.dumps(dataclasses.asdict(self)), option)
 
     @staticmethod
     def read(folder: Path, dataset: str) -> "HubCopy | None":
-        """Read the note, if there is one; `whole` only while the files exist."""
+        """Read the description from the folder; None if there is none. `whole` is False if a file is missing or has
+        another size."""
         try:
             found = HubCopy(**json.loads(_note(folder, dataset).read_text(encoding="utf-8")))
             sizes = {folder / name: size for name, size in found.files.items()}
@@ -64,9 +67,10 @@ class HubCopy:
 
 
 def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: str = "--to") -> HubCopy:
-    """Fetch the data set's parquet files into `folder`. An interrupted download resumes at the same revision.
+    """Download the data set's parquet files into `folder`. An interrupted download resumes at the same revision.
 
-    Raises FetchError where the hub refuses or sends another content than it lists, StoreError.
+    `option` is the command-line option that error messages name. Raises FetchError if the hub refuses or a file does
+    not match its published size or sha256, StoreError if a file cannot be written.
     """
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
@@ -95,7 +99,7 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
     except (HTTPError, ValueError) as error:
         raise FetchError(f"hub data set {dataset} cannot be had ({first_line(error)}); {ADVICE}") from error
     except OSError as error:
-        if error.errno is None:  # the library's own, of what the hub answers
+        if error.errno is None:  # raised by the library because of the hub's reply
             raise FetchError(f"hub data set {dataset} cannot be had ({first_line(error)}); {ADVICE}") from error
         with report_full_disk(folder, option):
             raise
@@ -117,13 +121,15 @@ def _note(folder: Path, dataset: str) -> Path:
 
 
 def local_root(folder: Path, dataset: str | None = None) -> LocalRoot:
-    """`folder`, or the snapshot of `dataset` in it when it is a hub cache (or the folder above one)."""
+    """Return a data root for `folder`. If `folder` is a hub cache, or contains one, the root is the snapshot of
+    `dataset` in it."""
     snapshot = _snapshot(folder, dataset) if dataset else None
     return LocalRoot(snapshot or folder)
 
 
 def _snapshot(folder: Path, dataset: str) -> Path | None:
-    """The revision that `refs/main` names, else the one fetched last: `datasets--owner--name/snapshots/<revision>`."""
+    """Return the folder `datasets--owner--name/snapshots/<revision>` of the revision that `refs/main` names, else of
+    the newest one; None if there is no snapshot."""
     name = "datasets--" + dataset.replace("/", "--")
     for repository in (folder, folder / name, folder / "hub" / name):
         if repository.name != name or not (repository / "snapshots").is_dir():

@@ -1,4 +1,4 @@
-"""All audio files below a folder, by base name."""
+"""Search of audio files below a folder by base name."""
 
 import bisect
 import fnmatch
@@ -16,13 +16,13 @@ AUDIO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 
 @dataclass(frozen=True, slots=True)
 class AudioIndex:
-    """Audio files below a folder, sorted by key for binary search."""
+    """Index of the audio files below a folder. Pairs are sorted by name, for binary search."""
 
     names: tuple[tuple[str, PurePosixPath], ...]
-    """Pairs of base name and path below the folder."""
+    """Pairs of base name and path relative to the folder."""
 
     stems: tuple[tuple[str, PurePosixPath], ...]
-    """Pairs of base name without suffix and path below the folder."""
+    """Pairs of base name without suffix and path relative to the folder."""
 
     @staticmethod
     def of(folder: Path) -> "AudioIndex":
@@ -33,17 +33,17 @@ class AudioIndex:
         )
 
     def by_name(self, name: str) -> list[PurePosixPath]:
-        """Return files called `name`, in which `*` stands for any characters."""
+        """Return the paths of files with this base name, in which `*` stands for any characters."""
         return _find(self.names, name)
 
     def by_stem(self, name: str) -> list[PurePosixPath]:
-        """Return files called `name` except for the audio suffix."""
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122  (of a name, not a path)
+        """Return the paths of files with this base name, whatever their audio suffix."""
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122  (a name, not a path)
         return _find(self.stems, stem if suffix.lower() in AUDIO_SUFFIXES else name)
 
 
 def shared_suffix(wanted: PurePosixPath, path: PurePosixPath) -> int:
-    """Return the number of trailing folders that two paths share."""
+    """Return the number of trailing folders that two paths have in common."""
     count = 0
     for a, b in zip(reversed(wanted.parent.parts), reversed(path.parent.parts), strict=False):
         if _key(a) != _key(b):
@@ -53,12 +53,12 @@ def shared_suffix(wanted: PurePosixPath, path: PurePosixPath) -> int:
 
 
 def _key(name: str) -> str:
-    """File systems keep accents in one of two Unicode forms: compare names in one."""
+    """Normalise a name to Unicode NFC, because file systems store accents in one of two Unicode forms."""
     return unicodedata.normalize("NFC", name)
 
 
 def _star_pattern(name: str) -> str:
-    """A glob pattern in which only `*` is special, for clips have brackets in their names."""
+    """Escape a name as a glob pattern in which only `*` is special, because names of clips may contain brackets."""
     return "*".join(glob.escape(part) for part in name.split("*"))
 
 
@@ -77,7 +77,8 @@ def _find(pairs: tuple[tuple[str, PurePosixPath], ...], name: str) -> list[PureP
 
 
 def _audio_below(root: Path) -> Iterator[PurePosixPath]:
-    """Audio files below `root`, as relative paths. Links to folders are followed, each folder is entered once."""
+    """Yield the audio files below `root` as relative paths. Links to folders are followed; each folder is entered
+    once."""
     entered: set[tuple[int, int]] = set()
     for folder, folders, names in os.walk(root, followlinks=True):
         status = Path(folder).stat()

@@ -1,4 +1,5 @@
-"""Options that stand inline in a question: `what is heard? a) dog b) cat`, in the forms in which files write them."""
+"""Parser of answer options within a question's text (`what is heard? a) dog b) cat`), in the notations that data files
+use."""
 
 import re
 import unicodedata
@@ -8,13 +9,13 @@ from itertools import islice, pairwise
 from string import ascii_lowercase
 
 _BRACKETED = re.compile(r"(?<![^\s?!.,;:])([A-Za-z])\)|\(([A-Za-z])\)")  # `a)` or `(a)`
-_POINTED = re.compile(r"(?<!\S)([A-Za-z])[.:](?=\s)")  # `a.` or `a:`, looked for where nothing is in brackets
+_POINTED = re.compile(r"(?<!\S)([A-Za-z])[.:](?=\s)")  # `a.` or `a:`, used if no mark has brackets
 _LETTERED = re.compile(r"\(?([A-Za-z])(?:\)|[.:]?(?=\s|$))\s*(.*)", re.DOTALL)
 _WRITTEN = re.compile(r"\s*\(?([A-Za-z])[).:]\s+(?=\S)")
 _MOST_CHAINS = 200
-"""Ways of reading one question that are looked at: real ones have one or two."""
+"""Maximum number of candidate option lists per question. Real questions have one or two."""
 _MOST_MARKS = 1_000
-"""Marks of one style that are looked at: the time grows with their square."""
+"""Maximum number of option marks of one style per question. The running time grows with the square of this number."""
 
 UNREADABLE = "options cannot be read"
 SEVERAL = "options can be read in several ways"
@@ -23,7 +24,7 @@ NO_GOLD = "gold not among the options"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A multiple-choice question parsed from a text that holds its options."""
+    """A multiple-choice question, parsed from a text that contains its options."""
 
     question: str
     """The text without the options."""
@@ -35,15 +36,16 @@ class Choice:
     """Index of the correct option, None if it cannot be determined."""
 
     skip: str | None = None
-    """Why it cannot, None otherwise."""
+    """Reason why the options or the correct one could not be determined; None if nothing failed."""
 
 
 def split_choice(asked: str, answer: str | None) -> Choice:
-    """The question, its options, and which of them the answer is. Without an answer there is no target: the reading
-    with the most options counts, if there is only one.
+    """Split the text `asked` into a question and its options, and find the option that is the answer.
 
-    Where marks stand within a question or an option, that reading counts, of those with the most options, in which the
-    answer is an option. A row of which nothing is sure is not guessed: it has a reason instead of a target.
+    Marks such as `a)` may also occur within a question or an option, so that several option lists are possible. The
+    longest list that contains the answer is used. Without an answer (None), the longest list is used if it is the only
+    one of its length, and there is no target. An ambiguous or unreadable text gets a reason (`skip`) instead of a
+    target.
     """
     found = _readings(asked)
     if answer is None:
@@ -64,7 +66,8 @@ def split_choice(asked: str, answer: str | None) -> Choice:
 
 
 def find_answer_index(answer: str, choices: Sequence[str]) -> int | None:
-    """Return the index of the answer `b) dog`, `dog` or `b`. A letter with the text of another option has none."""
+    """Return the index of the option that the answer names: by letter and text (`b) dog`), by text (`dog`) or by letter
+    (`b`). Returns None if no option fits, or if letter and text name different options."""
     texts = [fold_option(choice) for choice in choices]
     if fold_option(answer) in texts:
         return texts.index(fold_option(answer))
@@ -76,8 +79,8 @@ def find_answer_index(answer: str, choices: Sequence[str]) -> int | None:
 
 
 def strip_letters(choices: Sequence[str]) -> tuple[str, ...]:
-    """The options without the letters written into them: `(A) dog`, `(B) cat` -> `dog`, `cat`. Options that are not
-    all lettered in sequence stay as they are."""
+    """Remove the letters from the texts of options: `(A) dog`, `(B) cat` become `dog`, `cat`. The texts are returned
+    unchanged unless all of them are lettered in sequence."""
     marks = [_WRITTEN.match(choice) for choice in choices]
     letters = [mark[1].lower() for mark in marks if mark is not None]
     if not letters or letters != list(ascii_lowercase[: len(choices)]):
@@ -86,12 +89,14 @@ def strip_letters(choices: Sequence[str]) -> tuple[str, ...]:
 
 
 def fold_option(text: str) -> str:
-    """Without case, runs of blanks, and marks at the end."""
+    """Normalise an option for comparison: Unicode NFKC, lower case, single spaces, no punctuation (` .,;`) at the
+    end."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).rstrip(" .,;")
 
 
 def _readings(asked: str) -> list[Choice]:
-    """Every way in which marks of one style follow each other as a, b, c ... with a text between."""
+    """Return every possible option list of the text: marks of one style in the order a, b, c, each followed by a
+    text."""
     for marks in (_BRACKETED, _POINTED):
         styles: dict[tuple[bool, bool], list[re.Match[str]]] = {}
         for mark in marks.finditer(asked):
@@ -111,7 +116,8 @@ def _letter(mark: re.Match[str]) -> str:
 
 
 def _chains(marks: list[re.Match[str]], begun: tuple[re.Match[str], ...] = ()) -> Iterator[tuple[re.Match[str], ...]]:
-    """Runs a, b, c ... of two marks or more, in their order."""
+    """Yield every subsequence of two or more marks whose letters are a, b, c and so on. `begun` is
+    the beginning of the subsequence."""
     if len(begun) > 1:
         yield begun
     if len(begun) == len(ascii_lowercase):
@@ -130,7 +136,8 @@ def _parse_options(asked: str, chain: tuple[re.Match[str], ...]) -> Choice:
 
 
 def _end_of_list(asked: str, chain: tuple[re.Match[str], ...]) -> int:
-    """Return the end of the last option: of its line in a list with one option per line, else of the text."""
+    """Return the end of the last option: the end of its line if each option has its own line, else the end of the
+    text."""
     a_line_each = all(not asked[: mark.start()].rpartition("\n")[2].strip() for mark in chain)
     end = asked.find("\n", chain[-1].end())
     single = all("\n" not in asked[one.end() : other.start()].strip() for one, other in pairwise(chain))

@@ -1,4 +1,4 @@
-"""Hash of the data that a run uses, independent of their path."""
+"""Hashes of the data that a run uses. They do not depend on the data's path."""
 
 import threading
 from collections.abc import Mapping
@@ -12,7 +12,8 @@ _hashing = threading.Lock()
 
 
 def file_sha256(path: Path) -> str:
-    """The file's sha256, computed once while path, size and modification time stay the same. Raises DataError."""
+    """Return the sha256 of a file. It is computed again only if the path, size or modification time changes. Raises
+    DataError if the file cannot be read."""
     try:
         status = path.stat()
         key = (str(path.resolve()), status.st_size, status.st_mtime_ns)
@@ -25,18 +26,20 @@ def file_sha256(path: Path) -> str:
 
 
 def manifest_hash(files: Mapping[str, Path], version: str | None) -> str:
-    """A sha256 over the annotation files (role and content) and `version` (`DataRoot.version`), for a fingerprint.
+    """Return a sha256 over the annotation files (role and content) and `version` (`DataRoot.version`), for a run's
+    fingerprint.
 
-    Independent of the absolute path. Clips are not in it: their sizes are stored with each item (`clip_size`), so that
-    a clip added later costs one item, not the run.
+    It does not depend on absolute paths. Clips are not part of it: their sizes are stored with each item (`clip_size`),
+    so that a clip that is added later affects one item and not the whole run.
     """
     content = {"files": {role: file_sha256(path) for role, path in sorted(files.items())}, "version": version}
     return hash_json(content)
 
 
 def clip_size(ref: AudioRef) -> int | None:
-    """Return the size in bytes of the clip's file; None where it is missing, or comes from `AudioRef.read` (its file
-    is an annotation file then, or `DataRoot.version` stands for it)."""
+    """Return the size in bytes of the clip's file; None if the file is missing, or if the clip's bytes come from
+    `AudioRef.read`. In the second case, the data hash covers the clip through an annotation file or
+    `DataRoot.version`."""
     if ref.read is not None:
         return None
     try:

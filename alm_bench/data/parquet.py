@@ -1,4 +1,4 @@
-"""Rows of a parquet whose cells hold the clips' bytes: values at once, bytes when a clip is decoded."""
+"""Reader of parquet files that contain audio clips. Other columns are read at once, a clip when it is decoded."""
 
 import functools
 import threading
@@ -11,14 +11,14 @@ from typing import Any
 from alm_bench.core import AudioError, AudioRef, DataError
 from alm_bench.core.errors import first_line, known_first
 
-_GROUPS_HELD = 2  # row groups of clips kept in memory; the hub's libraries write about 100 MB or 100 clips into one
+_GROUPS_HELD = 2  # maximum number of row groups of clips in memory; a group has about 100 MB or 100 clips
 
 _fetching = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """The bytes of one clip, fetched when called. Can be pickled and called from any thread."""
+    """Reader of the bytes of one clip. Calling it returns them. It can be pickled and called from any thread."""
 
     path: Path
     column: str
@@ -29,7 +29,7 @@ class _Cell:
         import pyarrow as pa
 
         try:
-            with _fetching:  # so that threads that want the same row group read it once
+            with _fetching:  # so that threads that need the same row group read it once
                 data = _clips(self.path, self.path.stat().st_mtime_ns, self.column, self.group)[self.row].as_py()
         except (OSError, pa.ArrowException) as error:
             raise AudioError(f"row {self.row} of row group {self.group} of {self.path}: {first_line(error)}") from error
@@ -40,26 +40,27 @@ class _Cell:
 
 @dataclass(frozen=True, slots=True)
 class ParquetRow:
-    """One row of a parquet file with an embedded clip."""
+    """One row of a parquet file that contains a clip."""
 
     values: Mapping[str, Any]
-    """Columns other than the clip."""
+    """Values of the other columns, by column name."""
 
     name: str | None
-    """File name in the clip's cell, None if it gives none."""
+    """File name that the clip's cell gives; None if it gives none."""
 
     cell: _Cell
-    """Position of the clip's bytes in the file."""
+    """Reader of the clip's bytes."""
 
     def audio(self, id: str) -> AudioRef:
         return AudioRef(id, self.cell.path, self.cell)
 
 
 def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip: str = "context") -> Iterator[ParquetRow]:
-    """The rows of all shards in order. `clip` names the column of structs {bytes, path} that holds the clips.
+    """Yield the rows of all files in order. `clip` names the struct column {bytes, path} that contains the clips.
 
-    Memory holds the values of one row group and, once clips are read, two row groups of clips. Clips read in file order
-    are fetched once. Raises DataError for a file that is not parquet and for a missing column of `columns`.
+    Memory holds the values of one parquet row group and, once clips are decoded, two row groups of clips. If clips are
+    decoded in file order, each row group is read once. Raises DataError if a file is not parquet or lacks one of
+    `columns`.
     """
     for path in paths:
         with _reading(path), _open(path) as file:
@@ -69,7 +70,8 @@ def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip: str = "con
 
 
 def parquet_files(folder: Path) -> tuple[Path, ...]:
-    """The shards in a folder laid out like a hub data set: `data/*.parquet`, else `*.parquet`. May be empty."""
+    """Return the parquet files of a folder with the layout of a Hugging Face data set: `data/*.parquet`, else
+    `*.parquet`. The result may be empty."""
     for pattern in ("data/*.parquet", "*.parquet"):
         shards = tuple(sorted(path for path in folder.glob(pattern) if path.is_file()))
         if shards:
@@ -88,13 +90,14 @@ def _rows(path: Path, file: Any, group: int, clip: str) -> Iterator[ParquetRow]:
 
 @functools.lru_cache(maxsize=_GROUPS_HELD)
 def _clips(path: Path, mtime_ns: int, column: str, group: int) -> Any:
-    """All clips of a row group; `mtime_ns` is there so that a replaced file is read again."""
+    """Return the clips' bytes of a row group as an array. `mtime_ns` is part of the cache key, so that a replaced file
+    is read again."""
     with _open(path) as file:
         return _flat(file, group, column, "bytes")
 
 
 def _flat(file: Any, group: int, column: str, leaf: str) -> Any:
-    """Read one leaf of a struct column, without the others."""
+    """Read one field (`leaf`) of a struct column of a row group, without the other fields."""
     import pyarrow.compute as pc
 
     return pc.struct_field(file.read_row_group(group, columns=[f"{column}.{leaf}"]).column(0), leaf)

@@ -1,4 +1,5 @@
-"""Annotation files as rows: JSON, JSONL and CSV, each mistake in them as one line that says where it is."""
+"""Readers of annotation files (JSON, JSONL, CSV). Every error in a file becomes a DataError with a one-line message
+that names the position."""
 
 import csv
 import json
@@ -23,7 +24,7 @@ __all__ = [
     "read_text",
 ]
 
-_FIELD_LIMIT = 1 << 30  # characters of one CSV cell; the library's own limit is 128 Ki
+_FIELD_LIMIT = 1 << 30  # maximum number of characters of a CSV cell; the default of the csv module is 128 Ki
 
 
 class _HasId(Protocol):
@@ -35,7 +36,7 @@ Item = TypeVar("Item", bound=_HasId)
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 file with or without a byte order mark, its line ends untouched."""
+    """Read a UTF-8 file with or without a byte order mark. Line ends are not converted. Raises DataError."""
     with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
         return file.read()
 
@@ -48,12 +49,12 @@ def read_json(path: Path) -> Any:
         raise DataError(
             f"{path}: not JSON at line {error.lineno}, column {error.colno}: {error.msg}; is the file complete?"
         ) from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets thousands deep
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; thousands of nested brackets
         raise DataError(f"{path}: not JSON that can be read: {error}") from error
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """Read one object per line; blank lines are skipped."""
+    """Read one JSON object per line. Blank lines are skipped. Raises DataError."""
     import jsonlines
 
     with _reading(path), path.open(encoding="utf-8-sig") as file:
@@ -66,7 +67,8 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 
 
 def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[dict[str, str]]:
-    """Read rows by column name: `columns` and any others. Blank lines are skipped."""
+    """Read one dictionary per row, by column name. The file must have `columns` and may have others. Blank lines are
+    skipped. Raises DataError."""
     csv.field_size_limit(_FIELD_LIMIT)
     with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
@@ -79,7 +81,8 @@ def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[d
 
 
 def check_unique_ids(items: Iterable[Item], path: Path) -> list[Item]:
-    """The items, once it is sure that no two have the same id. Raises DataError naming the first that repeats."""
+    """Return the items as a list. Raises DataError if two items have the same id; `path` is the file that the message
+    names."""
     kept = list(items)
     repeated = [name for name, count in Counter(item.id for item in kept).items() if count > 1]
     if repeated:

@@ -1,4 +1,4 @@
-"""A task's files and clips in a local folder, whatever sensible layout the folder has."""
+"""Search of a task's files and clips in a local folder, in any reasonable layout."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -10,31 +10,32 @@ from alm_bench.core.files import is_file
 from alm_bench.data.index import AudioIndex, shared_suffix
 from alm_bench.data.manifest import file_sha256
 
-_indexing = threading.Lock()  # of the module, so that roots can be pickled
+_indexing = threading.Lock()  # a module variable, so that roots can be pickled
 
 
 @dataclass
 class LocalRoot:
-    """A folder given with `--data`: the common root of several tasks' folders, or one task's folder itself."""
+    """Data folder given with `--data`: the common root of several tasks' folders, or the folder of one task."""
 
     path: Path
-    """The folder."""
+    """Path of the folder."""
 
     kind: str = "real"
-    """Kind of data that a run records: real or demo."""
+    """Kind of data, which a run records: `real` or `demo`."""
 
     _index: AudioIndex | None = field(default=None, init=False, repr=False, compare=False)
 
     def locate(self, file: DataFile) -> Path:
-        """The file that a card declares, by the first of its patterns that matches below the root.
+        """Return the path of a file that a card declares: a match of the first of its patterns that matches below the
+        root.
 
-        A pattern is also tried without its leading folders. Of several matches the newest known revision wins
-        (revisions are named by date), else the last by name. Raises DataError where nothing matches.
+        Each pattern is also tried without its leading folders. If several files match, the newest known revision is
+        returned (revisions are named by date), else the last path in sorted order. Raises DataError if no file matches.
         """
         return _newest(self.locate_all(file), file.revisions)
 
     def locate_all(self, file: DataFile) -> tuple[Path, ...]:
-        """Every match of the first pattern that has one, sorted by path. Raises DataError where nothing matches."""
+        """Return all matches of the first pattern that matches, sorted by path. Raises DataError if no file matches."""
         matches = self._first_matches(file)
         if matches:
             return matches
@@ -45,7 +46,7 @@ class LocalRoot:
         )
 
     def all_matches(self, file: DataFile) -> tuple[Path, ...]:
-        """Every match of any pattern, sorted by path; none where nothing matches."""
+        """Return all matches of all patterns, sorted by path; empty if no file matches."""
         matched = {path for pattern in _shorten_patterns(file.names) for path in self._matches(pattern)}
         return tuple(sorted(matched))
 
@@ -53,12 +54,14 @@ class LocalRoot:
         return bool(self._first_matches(file))
 
     def audio(self, *names: str) -> AudioRef:
-        """The clip under the first of `names` that exists, else the clip anywhere below the root with that base name.
+        """Return the clip at the first of the relative paths `names` that exists, else a clip with the same base name
+        below the root.
 
-        The first name is the clip's id. An index of all audio files below the root is built when the first clip is not
-        where its names say. In it, a `*` stands for any characters, the file that shares the longest path suffix with
-        the name wins, and a name is also found with another audio suffix. A clip that is nowhere gets the path it was
-        expected at. Raises DataError when different files fit equally.
+        The clip's id is the first name, whatever file is found. The search by base name uses an index of all audio
+        files below the root, which is built on first use. A `*` in a name matches any characters. Of several files, the
+        one that shares the most trailing folders with the name is used. If there is none, files with another audio
+        suffix are tried. If nothing is found, the result has the expected path, which does not exist. Raises DataError
+        if different files match equally well.
         """
         wanted = [_normal(name) for name in names]
         clip = str(wanted[0])
@@ -75,7 +78,7 @@ class LocalRoot:
         return AudioRef(clip, self.path / wanted[0])
 
     def version(self) -> str | None:
-        """Return None: local files are identified by their content."""
+        """Return None, because local files are identified by the hash of their content."""
         return None
 
     def _first_matches(self, file: DataFile) -> tuple[Path, ...]:
@@ -86,7 +89,7 @@ class LocalRoot:
 
     def _matches(self, pattern: str) -> list[Path]:
         paths = (path for path in self.path.glob(pattern) if is_file(path))
-        return sorted(path for path in paths if not path.name.startswith("._"))  # macOS' shadows of files
+        return sorted(path for path in paths if not path.name.startswith("._"))  # metadata files that macOS adds
 
     def _get_index(self) -> AudioIndex:
         with _indexing:
@@ -98,7 +101,7 @@ class LocalRoot:
         shared = {path: shared_suffix(wanted, path) for path in paths}
         longest = max(shared.values())
         best = [self.path / path for path, length in shared.items() if length == longest]
-        encodings = len({path.with_suffix("") for path in best}) == 1  # of one clip, side by side
+        encodings = len({path.with_suffix("") for path in best}) == 1  # encodings of one clip
         if not encodings and len({file_sha256(path) for path in best}) > 1:
             raise DataError(
                 f"clip {clip}: {best[0]} and {best[1]} fit its name equally and differ; "
@@ -108,7 +111,7 @@ class LocalRoot:
 
 
 def _shorten_patterns(patterns: Iterable[str]) -> list[str]:
-    """List every pattern as it is, then every pattern without its first folder, and so on down to the bare name."""
+    """Return every pattern as it is, then every pattern without its first folder, and so on down to the file name."""
     parts = [PurePosixPath(pattern).parts for pattern in patterns]
     depth = max(map(len, parts), default=0)
     shortened = ["/".join(part[cut:]) for cut in range(depth) for part in parts if len(part) > cut]
@@ -123,6 +126,6 @@ def _newest(matches: tuple[Path, ...], revisions: Mapping[str, str]) -> Path:
 
 
 def _normal(name: str) -> PurePosixPath:
-    """Normalise a clip's name as in its id: forward slashes, no leading `./` or `/`, no `..`."""
+    """Normalise a clip's name to the form of ids: forward slashes, no leading `./` or `/`, no `..`."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     return PurePosixPath(*parts)

@@ -1,4 +1,4 @@
-"""Unpacking of archives: selected members, by base name, into one folder."""
+"""Unpacking of .zip and .7z archives: selected members are written into one folder, by their base names."""
 
 import fnmatch
 import lzma
@@ -21,20 +21,21 @@ PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in an archive."""
+    """A member (file) of an archive."""
 
     name: str
-    """Path in the archive."""
+    """Path within the archive."""
 
     base: str
-    """File name in the target folder."""
+    """Base name, which is its file name in the target folder."""
 
     size: int
     """Unpacked size in bytes."""
 
 
 def can_unpack(name: str) -> None:
-    """Check that this installation can open an archive, before it is downloaded. Raises FetchError."""
+    """Check that this installation can unpack the archive, before it is downloaded. Raises FetchError for an unknown
+    suffix and if py7zr is missing."""
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in (".zip", ".7z"):
         raise FetchError(f"{name}: archives are .zip or .7z")
@@ -46,10 +47,12 @@ def can_unpack(name: str) -> None:
 
 
 def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, int]:
-    """Unpack the members whose base names match the pattern `members` into `folder`; return their sizes by base name.
+    """Unpack the members whose base names match the glob pattern `members` into `folder`. Returns their sizes in bytes
+    by base name.
 
-    Folders within the archive are ignored. A file that already exists in full is skipped, so that an interrupted call
-    resumes. Raises FetchError for an archive that is damaged or holds no such member, and StoreError.
+    Folders within the archive are ignored. A file that already exists with its full size is skipped, so that an
+    interrupted call can be resumed. Raises FetchError if the archive is damaged or holds no such member, StoreError if
+    a file cannot be written.
     """
     can_unpack(archive.name)
     with report_full_disk(folder, OPTION):
@@ -60,7 +63,8 @@ def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, i
 
 
 def copy_stream(source: IO[bytes], place: Path, size: int, told: Callable[[int], None] = lambda count: None) -> None:
-    """Write `size` bytes to `place`, all or none."""
+    """Copy `source` to the file `place`, which is created only if exactly `size` bytes arrive. Calls
+    `told` with the length of each piece. Raises EOFError for another number of bytes."""
     part = place.with_name(f"{place.name}.part")
     with part.open("wb") as file:
         while piece := source.read(PIECE):
@@ -72,7 +76,7 @@ def copy_stream(source: IO[bytes], place: Path, size: int, told: Callable[[int],
 
 @contextmanager
 def _reading(archive: Path) -> Iterator[None]:
-    """Convert every error that a damaged archive causes in its reader into a FetchError of one line."""
+    """Convert every error of a damaged archive into a FetchError with a one-line message."""
     damaged: tuple[type[Exception], ...] = (
         zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
     )  # fmt: skip
@@ -92,7 +96,7 @@ def _select_members(archive: Path, found: Sequence[Member], pattern: str) -> lis
     wanted: dict[str, Member] = {}
     for member in found:
         if not fnmatch.fnmatchcase(member.base.lower(), pattern.lower()) or member.base.startswith("."):
-            continue  # `._x.wav` is macOS' shadow of x.wav
+            continue  # `._x.wav` is a metadata file that macOS adds to x.wav
         if member.base in wanted:
             raise FetchError(f"{archive}: holds {wanted[member.base].name} and {member.name}, expected each name once")
         wanted[member.base] = member
@@ -140,10 +144,11 @@ def _unzip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, i
 
 
 def _writers(folder: Path, progress: _Progress) -> Any:
-    """Build the factory of py7zr's output files. A member's checksum is verified once the next member begins."""
+    """Build the writer factory by which py7zr writes members to `folder`. py7zr verifies the checksum of a member
+    before it creates the writer of the next one."""
     from py7zr.io import Py7zIO, WriterFactory
 
-    class Writer(Py7zIO):  # type: ignore[misc,unused-ignore]  # of a library that need not be there
+    class Writer(Py7zIO):  # type: ignore[misc,unused-ignore]  # base class of an optional library
         def __init__(self, place: Path) -> None:
             self.place, self.part = place, place.with_name(f"{place.name}.part")
             self.file = self.part.open("wb")

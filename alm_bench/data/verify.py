@@ -1,4 +1,4 @@
-"""Inspection of a task's data, for `alm-bench data info` and `alm-bench data verify`."""
+"""Checks of a task's files and clips, for `alm-bench data info` and `alm-bench data verify`."""
 
 import io
 from collections.abc import Iterable
@@ -14,39 +14,40 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class FileReport:
-    """State of a file that the card declares. `path`, `size`, `sha256` and `revision` are None if it is missing."""
+    """State of a file that the task's card declares. `path`, `size`, `sha256` and `revision` are None if the file is
+    missing."""
 
     file: DataFile
-    """Its entry on the card."""
+    """Declaration of the file on the card."""
 
     path: Path | None = None
-    """Where it is."""
+    """Path of the file."""
 
     size: int | None = None
     """Size in bytes."""
 
     sha256: str | None = None
-    """Hash of the content."""
+    """Sha256 of the content."""
 
     revision: str | None = None
-    """Name of a known revision, "unknown" for other content, None if the card lists no revisions."""
+    """Name of the revision; "unknown" if the card does not list this content; None if the card lists no revisions."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipReport:
-    """State of a task's clips; ids are in the order of the annotations."""
+    """State of a task's clips. Ids are in the order of the annotation file."""
 
     total: int
     """Number of distinct clips."""
 
     missing: tuple[str, ...]
-    """Ids of missing clips."""
+    """Ids of the clips that do not exist."""
 
     unreadable: dict[str, str]
-    """Reasons by id of clips whose header cannot be decoded."""
+    """Reason why the header of a clip cannot be decoded, by clip id."""
 
     missing_paths: tuple[Path, ...] = ()
-    """Where the missing clips were expected."""
+    """Expected paths of the missing clips, in the order of `missing`."""
 
     @property
     def present(self) -> int:
@@ -61,17 +62,17 @@ class DataReport:
     """Name of the task."""
 
     root: Path
-    """Folder that was inspected."""
+    """Data folder that was inspected."""
 
     files: tuple[FileReport, ...]
-    """State of each file."""
+    """One report per declared file."""
 
     clips: ClipReport
-    """State of the clips."""
+    """Report on the clips."""
 
     @property
     def complete(self) -> bool:
-        """True if every required file and every clip exists."""
+        """True if every required file and every clip exists, and no inspected header is unreadable."""
         needed = all(report.path is not None or report.file.optional for report in self.files)
         return needed and not self.clips.missing and not self.clips.unreadable
 
@@ -79,9 +80,9 @@ class DataReport:
 def inspect(
     card: TaskCard, root: DataRoot, clips: Iterable[AudioRef], split: str | None = None, headers: bool = False
 ) -> DataReport:
-    """Inspect the files of `split` (None: all splits) and every distinct clip.
+    """Inspect the task's files of `split` (None: of all splits) and every distinct clip.
 
-    With `headers`, the header of each existing clip is decoded.
+    With `headers`, also decode the header of each existing clip. Raises DataError if a file cannot be read.
     """
     files = (file for file in card.files if split is None or file.split in (None, split))
     return DataReport(
@@ -113,7 +114,7 @@ def inspect_clips(clips: Iterable[AudioRef], headers: bool = False) -> ClipRepor
 
 def _unreadable(clip: AudioRef) -> str | None:
     """Return the reason why the clip's header cannot be decoded, or None."""
-    import soundfile  # here, so that listing tasks does not load it
+    import soundfile  # imported here, so that listing tasks does not load it
 
     try:
         with io.BytesIO(clip.read()) if clip.read else clip.path.open("rb") as file:

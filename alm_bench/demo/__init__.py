@@ -1,7 +1,7 @@
-"""The built-in demo world: seeded sound scenes, the questions that can be asked about them, and their sound.
+"""Built-in demo data: seeded random sound scenes, questions about them, and their synthesised audio.
 
-A fresh machine can run every task and train on it with no download. Tasks turn these questions into files of their own
-format (`tasks/*/demo.py`). Nothing is imported from scipy before the first clip is synthesised.
+Every task can be run and trained on without a download. Tasks write these questions to files in their own format
+(`tasks/*/demo.py`). scipy is imported only when the first clip is synthesised.
 """
 
 from alm_bench.demo.annotated_questions import annotated_questions
@@ -48,5 +48,5 @@ __all__ = [
 
 
 def event_types() -> tuple[EventType, ...]:
-    """Every kind of event the world has."""
+    """Return all event types of the demo data."""
     return tuple(EVENT_TYPES.values())

@@ -1,6 +1,7 @@
-"""Yes/no and one-word questions, each answered by three annotators who do not always agree.
+"""Yes/no and one-word questions with the answers of three annotators, who do not always agree.
 
-Clips come in pairs. Each yes/no question is put to both of a pair, and is true of exactly one of them.
+Clips are generated in pairs. Each yes/no question applies to both clips of a pair; its correct answer is yes for one of
+them and no for the other.
 """
 
 import random
@@ -10,12 +11,13 @@ from dataclasses import dataclass
 from alm_bench.demo.scene import Scene, hash_name, sequence, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES
 
-_DISSENT = 0.12  # share of question pairs of which one annotator says the other thing
+_DISSENT = 0.12  # share of questions to which one annotator gives the other answer
 HEARD = ("Can {0.phrase} be heard?", "Does the recording contain {0.source}?", "Is there a sound of {0.label}?")
 
 
 def _pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tuple[str, bool]]]:
-    """Two scenes, and yes/no questions with what is true of the first (the other is true of the second)."""
+    """Build two scenes and two yes/no questions about them. A question comes with True if its answer is yes for the
+    first scene and no for the second, with False if it is the reverse."""
     keys = rng.sample(list(EVENT_TYPES), 3)
     a, b = (EVENT_TYPES[key] for key in keys[:2])
     noise = -rng.uniform(50.0, 64.0)
@@ -52,19 +54,19 @@ class AnnotatedQuestion:
     """Text of the question."""
 
     answers: tuple[str, ...]
-    """Answers of the annotators; at most one differs from the others."""
+    """Answers of the three annotators. At most one of them differs from the others."""
 
     doubt: int | None
-    """Index of the annotator who differs, None if all agree."""
+    """Index of the annotator whose answer differs; None if all agree."""
 
     @property
     def majority(self) -> str:
-        """The answer of most annotators, which is the true one."""
+        """Answer of most annotators, which is the correct one."""
         return max(self.answers, key=self.answers.count)
 
 
 def annotated_questions(split: str, clips: int, *, seed: int = 0) -> Iterator[AnnotatedQuestion]:
-    """Yield two yes/no questions and a one-word question per clip. `clips` is rounded up to an even number."""
+    """Yield two yes/no questions and a one-word question per clip. An odd number of `clips` is rounded up."""
     for number in range((clips + 1) // 2):
         key = ("aqa", split, seed, number)
         rng = stream(*key)
@@ -81,6 +83,7 @@ def annotated_questions(split: str, clips: int, *, seed: int = 0) -> Iterator[An
 
 
 def _annotate(clip: str, scene: Scene, question: str, answers: tuple[str, str], doubt: int | None) -> AnnotatedQuestion:
-    """`answers` are the true one and that of the annotator who differs."""
+    """Build a question with three answers. `answers` holds the correct answer, and the one of the annotator `doubt`,
+    who differs."""
     given = tuple(answers[annotator == doubt] for annotator in range(3))
     return AnnotatedQuestion(clip, scene, question, given, doubt)

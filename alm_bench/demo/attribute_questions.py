@@ -1,7 +1,8 @@
-"""Training questions on attributes of single sounds, before any comparison.
+"""Training questions about attributes of single sounds.
 
-A small model that is only asked which of two sounds is higher, or came first, stays at chance for long. Asked
-beforehand how high and how fast a sound is, when it is heard and how often, it learns the comparisons in minutes.
+A small model that is trained only on comparisons (which of two sounds is higher, or comes first) stays at chance
+accuracy for a long time. If it is first trained on the pitch, tempo, time and number of single sounds, it learns the
+comparisons in minutes.
 """
 
 import random
@@ -13,25 +14,26 @@ from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, family_o
 DESCRIBE = "describe every sound"
 
 LOW, HIGH = 0.86, 1.16
-"""Factors on a type's own pitch and pace beyond which it is called low or high, slow or fast."""
+"""Factors relative to an event type's own pitch and tempo: below LOW a sound is called low or slow, above HIGH it is
+called high or fast."""
 FAINT = -6.0
-"""dB below which a sound is called faint."""
+"""Level in dB below which a sound is called faint."""
 MOST = 5
-"""Units up to which they are counted."""
+"""Maximum number of units for which their number is asked or stated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A question about one sound."""
+    """A training question about one sound of a scene."""
 
     about: str
-    """Attribute: pitch, tempo, time, number or guess."""
+    """Attribute that the question is about: pitch, tempo, time, number or guess (source of an ambiguous sound)."""
 
     asked: str
     """Text of the question."""
 
     answer: str
-    """Its answer."""
+    """Correct answer."""
 
 
 def _extreme(factor: float, low: str, high: str) -> str:
@@ -57,12 +59,14 @@ def _describe_event(event: Event) -> str:
 
 
 def transcript(scene: Scene) -> str:
-    """Every sound in order, with its qualities: `low dog barking 3 times, then faint rain falling`."""
+    """Return a list, as text, of all sounds in order with their attributes: `low dog barking 3 times, then faint rain
+    falling`."""
     return ", then ".join(_describe_event(event) for event in sorted(scene.events, key=lambda event: event.onset))
 
 
 def _guesses(scene: Scene, rng: random.Random) -> list[Note]:
-    """Return plausible sources of an unclear sound, and impossible ones."""
+    """Return two questions about the source of ambiguous sounds: one about a possible source (yes), one about an
+    impossible one (no). Empty if no sound of the scene is ambiguous."""
     unclear = {family_of(tag) for tag in scene.types if is_ambiguous(tag)}
     if not unclear:
         return []
@@ -75,7 +79,7 @@ def _guesses(scene: Scene, rng: random.Random) -> list[Note]:
 
 
 def notes(scene: Scene, rng: random.Random) -> list[Note]:
-    """Return the questions on single sounds of the scene."""
+    """Return the training questions about single sounds of a scene."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     found = _guesses(scene, rng)
     for place, event in (("first", ordered[0]), ("last", ordered[-1])):

@@ -1,4 +1,4 @@
-"""Demo data of a task: how they are made, and what they consist of."""
+"""Data types for the demo data of a task: recipe, files and rows."""
 
 import csv
 import hashlib
@@ -11,60 +11,63 @@ from typing import Any
 from alm_bench.demo.scene import WORLD, Scene
 
 Row = dict[str, Any]
-"""Values by column."""
+"""Row of a file: values by column."""
 
 FIRST_VERSION = "d69a70accb5e"
-"""Version of the demos that have not changed since each has its own: the hash that named the data of all tasks
-together, so that runs on them stay comparable."""
+"""Version of all demo data that have not changed since each task got its own version. It is the hash that identified
+the data of all tasks together before, so that older runs stay comparable."""
 
 
 @dataclass
 class DatasetRows:
-    """Rows of a data set, with the scenes of their clips."""
+    """Rows of a demo data set, with the scenes of the clips that the rows name."""
 
     rows: list[Row] = field(default_factory=list)
-    """Rows with the data set's own columns."""
+    """Rows, with the columns of the data set that the demo imitates."""
 
     scenes: dict[str, Scene] = field(default_factory=dict)
-    """Scene of every clip, by path below the root."""
+    """Scene of every clip, by path relative to the data root."""
 
 
 @dataclass
 class DemoData:
-    """Files of a task's demo data, with the scenes of their clips."""
+    """Files of a task's demo data, with the scenes of the clips that the files name."""
 
     files: dict[str, str] = field(default_factory=dict)
-    """Content of every file, by path below the root."""
+    """Content of every file, by path relative to the data root."""
 
     scenes: dict[str, Scene] = field(default_factory=dict)
-    """Scene of every clip, by path below the root."""
+    """Scene of every clip, by path relative to the data root."""
 
     training_scenes: dict[str, Scene] = field(default_factory=dict)
-    """Scenes of further clips that are never stored: there are thousands, and to synthesise one takes 10 ms."""
+    """Scenes of training clips, by path relative to the data root. Their audio is never stored on disk, because there
+    are thousands of them and synthesis takes 10 ms each."""
 
     def add(self, path: str, content: str, made: DatasetRows) -> None:
-        """Add a file and the scenes of its clips."""
+        """Add a file with this content, and the scenes of the clips that it names."""
         self.files[path] = content
         self.scenes |= made.scenes
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Recipe of the demo data of a task, or of the tasks of one folder: `DEMO` in `demo.py` beside `task.toml`."""
+    """Recipe of the demo data of a task, or of all tasks of one folder. `demo.py` beside `task.toml` defines it as
+    `DEMO`."""
 
     name: str
-    """Name of the folder in the cache."""
+    """Name of the data's folder in the cache."""
 
     version: str
-    """Version of these data. Change it with any change that alters a file or a scene: runs on other versions are not
-    compared. Data of other tasks keep theirs."""
+    """Version of these data. Change it with any change that alters a file or a scene. Runs on different versions are
+    not compared. The demo data of other tasks have their own versions."""
 
     build: Callable[..., DemoData]
-    """Makes the data, always the same; sizes are keyword arguments with defaults."""
+    """Function that returns the data, which are the same for every call. Its parameters are sizes, with default
+    values."""
 
     def revision(self, sizes: Mapping[str, int]) -> str:
-        """Return the data revision that runs record: versions of the world and of these data, and a hash of `sizes`
-        other than the default ones."""
+        """Return the data revision that a run records. It consists of the version of the scenes (WORLD), the version of
+        these data and, if `sizes` are given, a hash of them."""
         revision = f"{WORLD}+{self.version}"
         if not sizes:
             return revision
@@ -72,7 +75,7 @@ class Demo:
 
 
 def format_csv(rows: Sequence[Row]) -> str:
-    """Return the text of a CSV file; columns are those of the first row."""
+    """Return the text of a CSV file. The keys of the first row are the columns."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

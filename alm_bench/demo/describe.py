@@ -1,4 +1,4 @@
-"""Sentences about scenes: captions, and the differences between two clips in three tiers of detail."""
+"""Texts about scenes: captions, and differences between two clips in three levels of detail (tiers)."""
 
 import random
 from collections.abc import Sequence
@@ -15,17 +15,18 @@ TIERS: dict[Tier, str] = {
     "sentence": "explain the difference in a sentence",
     "detail": "explain the difference in detail",
 }
-"""Tier -> the `input` by which ReasonAQA asks for it."""
+"""Instruction (`input`) in ReasonAQA's files, by tier."""
 
 CAPTIONS = 5
-"""Captions per clip."""
+"""Number of captions per clip."""
 
 _OPENINGS = ("{}", "{}", "In this clip {}", "One hears how {}", "At the start {}")
 _LINKS = (" and then ", ", followed by a moment in which ", ", after which ", ", then ", " before ")
 
 
 def captions(scene: Scene, key: str, count: int = CAPTIONS) -> list[str]:
-    """`count` different sentences on what happens in what order; `key` (the clip's name) draws the wording."""
+    """Return `count` different sentences that describe the events of a scene in their order. `key` (the clip's name)
+    seeds the wording."""
     rng = stream("captions", key)
     links, openings = rng.sample(_LINKS, len(_LINKS)), rng.sample(_OPENINGS, len(_OPENINGS))
     return [_caption(scene, links[i % len(links)], openings[i % len(openings)], i) for i in range(count)]
@@ -59,7 +60,8 @@ def _join_list(parts: Sequence[str]) -> str:
 
 
 def _profile(scene: Scene) -> str:
-    """Describe a scene's course in time and its density."""
+    """Return a description of a scene's first and last event, of the overlap of its events and of its background
+    noise."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     names = _names(scene)
     course = f"It opens with {names[0]}" + (f" and ends with {_name(ordered[-1].type)}" if len(names) > 1 else "")
@@ -76,7 +78,7 @@ def _kinds(scene: Scene) -> str:
 
 
 def difference(first: Scene, second: Scene, tier: Tier) -> str:
-    """Describe the difference of two clips, for each tier of the difference tasks."""
+    """Return a description of the difference between two clips in the detail of `tier`."""
     a, b = _join_list(_names(first)), _join_list(_names(second))
     if tier == "fewwords":
         return f"Audio 1 has {a}, while Audio 2 has {b}."
@@ -94,7 +96,8 @@ def difference(first: Scene, second: Scene, tier: Tier) -> str:
 
 
 def pairs(rng: random.Random, names: Sequence[str], count: int) -> list[tuple[str, str]]:
-    """`count` pairs of different clips; every clip is first, and second, about equally often."""
+    """Draw `count` pairs of different clips from `names`. Every clip is the first, and the second, of about the same
+    number of pairs."""
     drawn: list[tuple[str, str]] = []
     while len(drawn) < count:
         order = rng.sample(list(names), len(names))

@@ -1,8 +1,9 @@
-"""Audio entailment: hypotheses about clips, each true of one clip, plausible of another and false of a third.
+"""Hypotheses for audio entailment. Each is entailed by one clip, neutral to a second and contradicted by a third.
 
-A hypothesis about an event is entailed where the event itself sounds, neutral where only the ambiguous sound of its
-family does, and contradicted where neither does. Clips come in cycles: what is true of one clip is plausible of the one
-before it and false of the one before that, so each sentence is each label equally often, to the row.
+A hypothesis about an event is entailed if the event occurs, neutral if only the ambiguous sound of its family occurs,
+and contradicted if neither occurs. Clips are generated in cycles. The hypotheses that are entailed by a clip are
+neutral to the clip before it in the cycle, and contradicted by the clip before that one. Every sentence therefore has
+each label equally often, and the text alone does not reveal the label.
 """
 
 import random
@@ -16,7 +17,7 @@ from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, members
 
 @dataclass(frozen=True, slots=True)
 class _Profile:
-    """True statements about one clip: its types, each of another family, and the sentences that name them."""
+    """Event types of one clip, each of a different family, and the sentences that are true of the clip."""
 
     kinds: tuple[EventType, ...]
     sentences: tuple[str, ...]
@@ -27,7 +28,8 @@ class _Profile:
 
 
 def _cycles(clips: int) -> list[int]:
-    """Lengths of 3 to 5 that add up to `clips`."""
+    """Split a number of clips into cycle lengths of 3 to 5, which are returned. Raises UsageError for fewer than 3
+    clips."""
     if clips < 3:
         raise UsageError(f"entailment needs at least 3 clips to be balanced, {clips} were asked for")
     extra = {0: [], 1: [5], 2: [3, 3], 3: [3]}[clips % 4]
@@ -56,10 +58,10 @@ def _scene(rng: random.Random, true: _Profile, plausible: _Profile, false: _Prof
 
 @dataclass(frozen=True, slots=True)
 class Hypotheses:
-    """Hypotheses about a clip: equally many that are entailed, neutral and contradicted."""
+    """Hypotheses about one clip, equally many of each label."""
 
     path: str
-    """Path of the clip below the data root."""
+    """Path of the clip relative to the data root."""
 
     scene: Scene
     """Scene of the clip."""
@@ -68,19 +70,20 @@ class Hypotheses:
     """Hypotheses that are true of the clip."""
 
     neutral: tuple[str, ...]
-    """Hypotheses that may be true of it."""
+    """Hypotheses that are neither certainly true nor certainly false of the clip."""
 
     contradicted: tuple[str, ...]
-    """Hypotheses that are false of it."""
+    """Hypotheses that are false of the clip."""
 
 
 def hypotheses(
     split: str, clips: int, *, folder: str, name: str = "Y{:.11}.wav", per_clip: int = 1, seed: int = 0
 ) -> Iterator[Hypotheses]:
-    """Yield the hypotheses of `clips` clips in `folder`, 1 to 6 per clip and label. Whole cycles stand together, so
-    that prefixes are balanced too.
+    """Yield the hypotheses about `clips` clips, whose paths lie in `folder`. Each clip has `per_clip` (1 to 6)
+    hypotheses per label. The clips of a cycle follow each other, so that the labels are also balanced in a prefix of
+    complete cycles.
 
-    `name` formats the file name from 40 hex digits. Raises UsageError for fewer than 3 clips.
+    `name` is the format of file names; it is given 40 hex digits. Raises UsageError for fewer than 3 clips.
     """
     for number, length in enumerate(_cycles(clips)):
         key = ("entailment", folder, split, seed, number)

@@ -1,6 +1,7 @@
-"""Targets per frame: event, number of units, loudness, pitch and tempo.
+"""Training targets per frame: event type, number of units, loudness, pitch and tempo.
 
-Targets for training an encoder before any question is asked: without them a small model stays at chance for long.
+An encoder is trained on them before any question is asked. Without this step, a small model stays at chance accuracy
+for a long time.
 """
 
 import bisect
@@ -13,11 +14,13 @@ from alm_bench.demo.vocabulary import TAGS, rate_of
 
 UNITS = (1, 2, 3, 4, 5)
 FASTEST = 3.5
-"""Units a second beyond which single ones are no longer marked: a step of an encoder lasts about 0.3 s."""
+"""Highest rate, in units per second, at which the starts of single units are targets. A time step of an encoder lasts
+about 0.3 s."""
 
 GAINS = (-12.0, -8.0, -4.0, 0.0)
 FACTORS = (0.72, 0.86, 1.0, 1.16, 1.39)
-"""Borders between classes: dB of loudness; factors on a type's own pitch and pace."""
+"""Boundaries between classes: loudness in dB (GAINS), and factors relative to the event type's own
+pitch and tempo (FACTORS)."""
 
 CUES: tuple[str, ...] = (
     *TAGS,
@@ -28,7 +31,7 @@ CUES: tuple[str, ...] = (
     *(f"pitch#{place}" for place in range(len(FACTORS) + 1)),
     *(f"tempo#{place}" for place in range(len(FACTORS) + 1)),
 )
-"""Column order of cue targets: the event tags, then the attributes of whatever sounds."""
+"""Columns of the frame targets: event types and ambiguous sounds first, then attributes of the active events."""
 
 
 def _cues(event: Event) -> list[int]:
@@ -44,13 +47,16 @@ def _cues(event: Event) -> list[int]:
 
 
 def _units(event: Event) -> list[float]:
-    """Return the start of each distinguishable unit, in seconds."""
+    """Return the start of each unit of an event in seconds; empty if the units are faster than
+    FASTEST or the event has none."""
     pace = rate_of(event.type) * event.tempo
     return [event.onset + i / pace for i in range(event.repeats)] if 0 < pace <= FASTEST else []
 
 
 def frame_cues(scene: Scene, frames: int) -> npt.NDArray[np.float32]:
-    """Shape (frames, len(CUES)), 1.0 while an event with that cue is on; `start` and `unit` only where one begins."""
+    """Return the targets of a scene: shape (frames, len(CUES)). A value is 1.0 in frames in which an
+    event with that attribute is active. `start` and `unit` are 1.0 only in the frame in which an
+    event or a unit begins."""
     target = np.zeros((frames, len(CUES)), np.float32)
     for event in scene.events:
         start = int(event.onset / SECONDS * frames)

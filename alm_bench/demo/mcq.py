@@ -1,7 +1,7 @@
-"""Multiple-choice questions on events, their order, number, loudness, pitch, tempo and source.
+"""Multiple-choice questions about events in scenes: presence, order, number, loudness, pitch, tempo and source.
 
-They are made in groups: one question with its options in one order, and for each option a scene in which that option
-is right. Whatever can be read from question and options is therefore the same for every gold.
+Questions are generated in groups. A group has one question with fixed options, and one scene per option in which that
+option is correct. Question and options therefore give no information about the correct answer.
 """
 
 import random
@@ -15,25 +15,25 @@ from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES, EventType, of_domain
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Parameters of a difficulty."""
+    """Parameters of a difficulty level."""
 
     others: int
-    """Number of distracting events."""
+    """Number of additional events that are not part of the question."""
 
     overlap: bool
-    """Events may overlap."""
+    """True if events may overlap."""
 
     noise: float
-    """Level of the background noise in dB re full scale."""
+    """Background noise level in dB relative to full scale."""
 
     gap: float
-    """Difference in loudness between compared events, in dB."""
+    """Loudness difference between compared events in dB."""
 
     pitch: float
-    """Ratio of pitch between compared events."""
+    """Pitch ratio between compared events."""
 
     tempo: float
-    """Ratio of tempo between compared events."""
+    """Tempo ratio between compared events."""
 
 
 LEVELS: dict[str, Level] = {
@@ -69,7 +69,7 @@ def _options(rng: random.Random, domain: str) -> list[EventType]:
 
 
 def _bystanders(rng: random.Random, count: int, *avoid: EventType) -> list[str]:
-    """Types that no option names."""
+    """Draw `count` event types other than `avoid`, the types of the options. Returns their keys."""
     return rng.sample([key for key, kind in EVENT_TYPES.items() if kind not in avoid], count)
 
 
@@ -149,7 +149,8 @@ def _loudest(rng: random.Random, domain: str, level: Level) -> Group:
 
 
 def _twice(rng: random.Random, kind: EventType, level: Level, factors: tuple[float, float], of: str) -> Scene:
-    """The same type two times, its `of` (pitch or tempo) set by the two factors, and a bystander where it is hard."""
+    """Build a scene with two events of one type, whose attribute `of` (`pitch` or `tempo`) is scaled by the two factors
+    in order. If events may overlap, an event of another type is added."""
     tags = [kind.key, kind.key]
     if level.overlap:
         tags.insert(rng.randint(0, 2), _bystanders(rng, 1, kind)[0])
@@ -165,7 +166,8 @@ def _twice(rng: random.Random, kind: EventType, level: Level, factors: tuple[flo
 
 
 def _compare(rng: random.Random, kind: EventType, level: Level, of: str, ratio: float, words: tuple[str, str]) -> Group:
-    """Compare two sounds in one attribute. `words` are the question's for more and for less."""
+    """Build a group of questions that compare two sounds in the attribute `of` (`pitch` or `tempo`). `words` are the
+    question's words for more and for less of it."""
     middle = vary(rng, 0.93, 1.07)
     low, high = round(middle * ratio**-0.5, 3), round(middle * ratio**0.5, 3)
     less = rng.random() < 0.5
@@ -212,21 +214,22 @@ SKILLS: dict[str, tuple[Builder, int, str]] = {
     "Tempo Comparison": (_tempo, 2, "Reasoning"),
     "Source Inference": (_source, 4, "Reasoning"),
 }
-"""Skill -> how a group of it is made, its number of options, and its category."""
+"""Function that builds a group, number of options and category, by skill."""
 
 BLOCK = len(SKILLS) * len(DOMAINS) * 4
-"""Questions after which every skill, domain and gold has occurred equally often, every group being complete."""
+"""Number of consecutive questions in which every combination of skill, domain and correct option occurs equally often,
+because all groups are complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question about a scene, before it is written as a row."""
+    """A multiple-choice question about a scene, independent of any file format."""
 
     id: str
     """Id of the item."""
 
     skill: str
-    """Skill that it tests."""
+    """Skill that the question tests."""
 
     category: str
     """Category of the skill."""
@@ -251,8 +254,8 @@ class Question:
 
 
 def questions(split: str, seed: int = 0) -> Iterator[Question]:
-    """Yield questions endlessly. Each 24 consecutive ones contain every skill of every domain once; within each
-    `BLOCK`, each option is correct equally often."""
+    """Yield an endless sequence of questions. Every 24 questions contain each combination of skill and domain once. In
+    every `BLOCK` questions, each option is correct equally often."""
     cells = [(skill, domain) for skill in SKILLS for domain in DOMAINS]
     groups: dict[tuple[str, str], Group] = {}
     turn = 0

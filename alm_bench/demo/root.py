@@ -1,4 +1,4 @@
-"""Demo data as a data root: files are written once, clips are synthesised when they are first read."""
+"""Data root of demo data: files are written once, clips are synthesised when they are first read."""
 
 import hashlib
 import json
@@ -20,20 +20,21 @@ from alm_bench.demo.scene import WORLD, Scene
 
 _SCENES, _TRAINING = "scenes/evaluation.json", "scenes/training.json"
 _COMPLETE = "complete.json"
-"""Written last: its presence means that the data are complete."""
+"""File that is written last. Its presence shows that the data are complete."""
 
 _CLIPS = "clips"
 
 
 def synthesise(scene: Scene) -> Wave:
-    """The scene's sound: float32, shape (320000,), 32 kHz, peak at most 0.98. The same scene gives the same samples."""
-    from alm_bench.demo.synth.mix import synthesise as play  # scipy: only for those who listen
+    """Return the audio of a scene: float32, shape (320000,), 32 kHz, peak at most 0.98. The same scene always gives the
+    same samples."""
+    from alm_bench.demo.synth.mix import synthesise as play  # imports scipy, which only synthesis needs
 
     return play(scene)
 
 
 def encode_scene(scene: Scene) -> bytes:
-    """Encode the scene's sound as a 16-bit WAV file."""
+    """Return the audio of a scene as the bytes of a 16-bit WAV file."""
     from alm_bench.demo.synth.dsp import RATE
 
     return encode_wav(synthesise(scene), RATE)
@@ -48,13 +49,13 @@ def _read_clip(path: Path, scene: Scene, keep: bool) -> bytes:
         try:
             atomic_write(path, content)
         except StoreError:
-            return content  # a full or read-only disk costs the cache, never the clip
+            return content  # on a full or read-only disk the clip is returned without being stored
     return content
 
 
 @dataclass
 class DemoRoot(LocalRoot):
-    """Demo data as a data folder: files are written once, clips are synthesised when they are first used."""
+    """Data folder of demo data. Files are written once; clips are synthesised when they are first read."""
 
     kind: str = "demo"
     """Kind of data that a run records."""
@@ -63,8 +64,8 @@ class DemoRoot(LocalRoot):
     """Data revision that a run records."""
 
     clips: Path | None = None
-    """Folder of stored clips, None for `clips` below `path`. Their names hold a hash of the scene, so that data that
-    share a clip share its file, and another version of the data never finds the clips of this one."""
+    """Folder of stored clips; None for `clips` below `path`. A clip's file name contains a hash of its scene. Data sets
+    with the same clip therefore share its file, and other versions of a clip have other files."""
 
     _scenes: dict[str, dict[str, Scene]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -72,7 +73,8 @@ class DemoRoot(LocalRoot):
         return self.revision
 
     def audio(self, *names: str) -> AudioRef:
-        """The clip under the first of `names` that has a scene, else whatever file lies there."""
+        """Return the clip of the first of `names` that has a scene. If none has one, search for a file, as
+        `LocalRoot.audio` does."""
         for name in names:
             key = _key(name)
             for index in (_SCENES, _TRAINING):
@@ -84,7 +86,7 @@ class DemoRoot(LocalRoot):
         return super().audio(*names)
 
     def scene(self, name: str) -> Scene:
-        """The description behind a clip. Raises DataError for a clip that is not of these data."""
+        """Return the scene of a clip. Raises DataError if the demo data have no such clip."""
         key = _key(name)
         for index in (_SCENES, _TRAINING):
             if key in self._load_scenes(index):
@@ -92,7 +94,8 @@ class DemoRoot(LocalRoot):
         raise DataError(f"the demo data have no clip {name!r}; the files below {self.path} name their clips")
 
     def add(self, made: DatasetRows) -> None:
-        """Make the clips of rows made on the fly (`training_rows`) readable through `audio`, in this process."""
+        """Register the scenes of rows that were generated in this process (`training_rows`), so that `audio` finds
+        their clips."""
         self._load_scenes(_TRAINING).update(made.scenes)
 
     def _load_scenes(self, index: str) -> dict[str, Scene]:
@@ -104,7 +107,8 @@ class DemoRoot(LocalRoot):
 
 
 def _content(scene: Scene) -> str:
-    """Return a hash of a scene's parameters, as 64 hex digits: names of training clips repeat with other scenes."""
+    """Return a hash of a scene's parameters, as 64 hex digits. Names of clips are not sufficient, because the same name
+    can belong to another scene in another training set."""
     return hashlib.sha256(f"{WORLD} {scene!r}".encode()).hexdigest()
 
 
@@ -113,11 +117,11 @@ def _key(name: str) -> str:
 
 
 def demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> DemoRoot:
-    """Demo data of a task below `cache` (default: `demo` in the user's cache folder), written now if they are not there
-    yet. `sizes` are passed to `demo.build`.
+    """Return the data root of a task's demo data below `cache` (default: `demo` in the user's cache folder), and write
+    the files if they do not exist. `sizes` are passed to `demo.build`.
 
-    Every revision has a folder of its own. Several processes may call this at once: one writes, the others wait.
-    Raises StoreError where the folder cannot be written.
+    Every revision has a folder of its own. If several processes call this function at once, one writes and the others
+    wait. Raises StoreError if the folder cannot be written.
     """
     revision = demo.revision(sizes)
     folder = _folder(cache)
@@ -135,7 +139,7 @@ def demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> DemoRoot:
 
 
 def training_root(made: DatasetRows) -> DemoRoot:
-    """A data root with no files, for the clips of rows made on the fly (`training_rows`)."""
+    """Return a data root without files, for the clips of rows that were generated in this process (`training_rows`)."""
     root = DemoRoot(_folder(None) / "training")
     root.add(made)
     return root

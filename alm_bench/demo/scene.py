@@ -1,4 +1,4 @@
-"""Scenes: what sounds when, before anything is synthesised. Pure descriptions, reproducible from their seeds."""
+"""Scenes: descriptions of the events in a clip and their times, reproducible from seeds. They contain no audio."""
 
 import hashlib
 import random
@@ -12,19 +12,19 @@ import numpy.typing as npt
 from alm_bench.demo.vocabulary import EVENT_TYPES, TAGS, rate_of
 
 WORLD = "demo-1"
-"""The world's version. Raise it with any change that alters a scene, a question or a sample of audio."""
+"""Version of the demo scenes. Increase it with any change that alters a scene, a question or an audio sample."""
 
 SECONDS = 10.0
 
-_SPREAD = (0.88, 1.14)  # pitch and tempo of events about which nothing is asked
+_SPREAD = (0.88, 1.14)  # range of the factors on pitch and tempo of events that no question is about
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A sound in a scene."""
+    """A sound event in a scene."""
 
     type: str
-    """Event type, or the tag of an ambiguous sound."""
+    """Key of the event type, or tag of an ambiguous sound (`animal?`)."""
 
     onset: float
     """Start in seconds."""
@@ -33,16 +33,16 @@ class Event:
     """Length in seconds."""
 
     gain: float = 0.0
-    """Level in dB relative to the type's own."""
+    """Level in dB relative to the event type's own level."""
 
     pitch: float = 1.0
-    """Factor on the type's own pitch."""
+    """Factor by which the event type's own pitch is multiplied."""
 
     tempo: float = 1.0
-    """Factor on the type's own tempo."""
+    """Factor by which the event type's own tempo is multiplied."""
 
     repeats: int = 0
-    """Number of units of a sound that consists of units, 0 for a continuous one."""
+    """Number of units (barks, knocks, notes); 0 for a continuous sound."""
 
     @property
     def end(self) -> float:
@@ -51,23 +51,23 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A clip of ten seconds, from which its samples are synthesised."""
+    """Description of a ten-second clip, from which its audio is synthesised."""
 
     seed: int
-    """Seeds the details of every event."""
+    """Seed of the random details of all events."""
 
     events: tuple[Event, ...]
-    """The sounds."""
+    """Events of the clip."""
 
     noise: float = -62.0
-    """Level of the background in dB re full scale."""
+    """Level of the background noise in dB relative to full scale."""
 
     @property
     def types(self) -> frozenset[str]:
         return frozenset(event.type for event in self.events)
 
     def pack(self) -> list[Any]:
-        """For a JSON file."""
+        """Convert the scene to a list for a JSON file: seed, noise level, and a list of values per event."""
         return [self.seed, self.noise, [list(asdict(event).values()) for event in self.events]]
 
     @staticmethod
@@ -77,12 +77,13 @@ class Scene:
 
 
 def stream(*key: object) -> random.Random:
-    """Random choices for one purpose. Different keys (split, purpose, index) are independent of each other."""
+    """Return a random generator for one purpose. `key` names the purpose (split, kind of data, index); generators of
+    different keys are independent."""
     return random.Random("/".join(map(str, (WORLD, *key))))
 
 
 def hash_name(*key: object) -> str:
-    """40 hex digits that stand for a key and tell nothing of it."""
+    """Return 40 hex digits that identify a key and do not reveal it. File names are made of them."""
     return hashlib.sha1("/".join(map(str, (WORLD, "name", *key))).encode(), usedforsecurity=False).hexdigest()
 
 
@@ -100,7 +101,8 @@ def event(
     tempo: float = 1.0,
     repeats: int | None = None,
 ) -> Event:
-    """An event that starts at `onset` and fills `room` seconds, or has exactly `repeats` units if they are given."""
+    """Return an event that starts at `onset` seconds. It has exactly `repeats` units if that is given; otherwise it
+    fills `room` seconds with as many complete units as fit, at least one. It is cut at the end of the clip."""
     pace = rate_of(tag) * tempo
     if pace:
         repeats = max(1, int(room * pace + 1e-6)) if repeats is None else repeats
@@ -110,9 +112,11 @@ def event(
 
 
 def slots(rng: random.Random, count: int, overlap: bool = False, longest: float = 3.2) -> list[tuple[float, float]]:
-    """Onset and room for `count` events one after another; with `overlap` each runs into the next one's beginning.
+    """Draw the onset and maximum duration, in seconds, of `count` events in sequence. With `overlap`, each event may
+    extend beyond the onset of the next one.
 
-    Onsets keep their order and are at least half a slot apart, so that "first" and "last" stay audible.
+    Onsets are in order and at least half a slot (10 s / `count`) apart, so that the first and the last event remain
+    distinguishable.
     """
     width = SECONDS / count
     laid = []
@@ -133,7 +137,8 @@ def sequence(
     overlap: bool = False,
     noise: float = -62.0,
 ) -> Scene:
-    """`tags` in this order, each with a pitch, tempo and (unless `gains` are given) loudness of its own."""
+    """Build a scene of the events `tags` in this order. Each event gets a random pitch, tempo and, unless `gains` (in
+    dB) are given, loudness."""
     laid = slots(rng, max(len(tags), 2), overlap)
     if len(tags) == 1:
         laid = [rng.choice(laid)]
@@ -145,14 +150,16 @@ def sequence(
 
 
 def scene(split: str, index: int) -> Scene:
-    """The world's `index`-th free scene of a split: one to four different events, for tagging and play."""
+    """Return the scene number `index` of a split: one to four different events. No question belongs to it; it serves
+    captions and audio tagging."""
     rng = stream("scene", split, index)
     tags = rng.sample(list(EVENT_TYPES), rng.randint(1, 4))
     return sequence(rng, tags, overlap=rng.random() < 0.3, noise=-rng.uniform(45.0, 65.0))
 
 
 def frame_tags(scene: Scene, frames: int) -> npt.NDArray[np.float32]:
-    """Return the active tags: shape (frames, len(TAGS)), 1.0 where an event is on, for pre-training."""
+    """Return the active tags per frame, as targets for pre-training: shape (frames, len(TAGS)), 1.0 in frames in which
+    the event is active."""
     target = np.zeros((frames, len(TAGS)), np.float32)
     for item in scene.events:
         start = int(item.onset / SECONDS * frames)

@@ -1,4 +1,5 @@
-"""Training rows in ReasonAQA's format, made by the makers of the test questions from scenes of their own."""
+"""Training rows in ReasonAQA's format. They are built by the functions that build the test questions, from other
+scenes."""
 
 import random
 from collections.abc import Sequence
@@ -21,9 +22,9 @@ from alm_bench.demo.vocabulary import EVENT_TYPES, family_of
 T = TypeVar("T")
 
 ROWS = "rows-3"
-"""The version of what is asked in training. Raise it with any change that alters a row."""
+"""Version of the training rows. Increase it with any change that alters a row."""
 
-# The forms in which Mellow is asked, at evaluation and in training alike.
+# Mellow's prompts, which are the same in training and evaluation.
 MCQ = PromptTemplate(id="demo/mcq", version=1, template="{question} {options}", lowercase=True)
 ENTAILMENT = PromptTemplate(
     id="demo/entailment",
@@ -40,7 +41,7 @@ _FOLDERS = {
 }
 _AQA_FOLDER = "clotho_aqa/audio_files"
 _LEAST = 60
-_A_CLIP = 2  # entailment rows a clip and verdict
+_A_CLIP = 2  # entailment rows per clip and label
 
 _OTHER_WAY = {
     " higher in pitch": " lower in pitch",
@@ -75,7 +76,8 @@ def _format_option(choices: Sequence[str], gold: int) -> str:
 
 
 def _other_way(item: Question) -> Question | None:
-    """The question for the opposite (which is lower, where it was which is higher), whose answer is the other one."""
+    """Return the question with the opposite attribute (lower instead of higher), whose correct answer is the other
+    option; None if the question has no such attribute."""
     for way, other in _OTHER_WAY.items():
         if item.question.endswith(way + "?"):
             return replace(item, question=item.question.replace(way, other), gold=1 - item.gold)
@@ -83,7 +85,8 @@ def _other_way(item: Question) -> Question | None:
 
 
 def _order(item: Question, rng: random.Random) -> Question | None:
-    """Ask which of two sounds of an existing scene is heard first."""
+    """Return a question about the order of two sounds in the scene of `item`; None if the scene has fewer than two
+    sounds or repeats one."""
     starts = {event.type: event.onset for event in item.scene.events}
     if len(starts) < 2 or len(starts) < len(item.scene.events):
         return None
@@ -95,7 +98,7 @@ def _order(item: Question, rng: random.Random) -> Question | None:
 
 
 def _further(items: Sequence[Question], rng: random.Random) -> list[Question]:
-    """More questions about the same scenes."""
+    """Return at most one further question per item, about the same scene."""
     found = [_other_way(item) or (_order(item, rng) if item.skill != "Event Order" else None) for item in items]
     return [item for item in found if item is not None]
 
@@ -111,13 +114,14 @@ def choice_row(made: DatasetRows, item: Question, path: str, subtype: str = "Aud
 
 
 def _open_row(made: DatasetRows, item: Question, path: str) -> Row:
-    """The question without its options."""
+    """Build a row that asks the question without its options."""
     asked, answer = item.question.lower(), item.choices[item.gold].lower()
     return row("AudioCaps_Open.json", [path], [caption(made.scenes, path)], asked, answer, item.difficulty)
 
 
 def _question_rows(made: DatasetRows, split: str, choice: int, opened: int, seed: int, folder: str) -> None:
-    """`choice` multiple-choice rows, a fifth of them second questions on a clip, and `opened` without options."""
+    """Add `choice` multiple-choice rows and `opened` rows without options, and the scenes of their
+    clips in `folder`. A fifth of the multiple-choice rows are second questions about a clip."""
     rng = stream("training questions", split, seed)
     items = list(islice(questions(split, seed), choice - choice // 5))
     made.scenes |= {_path(item, folder): item.scene for item in items}
@@ -129,7 +133,7 @@ def _question_rows(made: DatasetRows, split: str, choice: int, opened: int, seed
 
 
 def _draw_items(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
-    """Draw `count` items; none is drawn a second time before all were drawn once."""
+    """Draw `count` items. No item is drawn again before every item was drawn once."""
     drawn: list[T] = []
     while len(drawn) < count:
         drawn += rng.sample(items, min(len(items), count - len(drawn)))
@@ -156,7 +160,8 @@ def _aqa_rows(made: DatasetRows, split: str, clips: int, seed: int) -> None:
 
 
 def _heard_rows(made: DatasetRows, split: str, n: int, seed: int, folder: str) -> None:
-    """Ask about existing clips in `folder` whether a sound can be heard: half yes, half no."""
+    """Add `n` rows that ask whether a sound occurs in an existing clip of `folder`. Half of the answers are yes, half
+    are no."""
     rng = stream("heard", split, seed)
     names = sorted(path for path in made.scenes if path.startswith(folder))
     for i in range(n):
@@ -173,7 +178,8 @@ def _heard_rows(made: DatasetRows, split: str, n: int, seed: int, folder: str) -
 
 
 def _noted_rows(made: DatasetRows, split: str, described: int, noted: int, seed: int) -> None:
-    """`described` clips sound by sound, and `noted` small questions on any clip, as many of each kind."""
+    """Add `described` rows that describe a clip sound by sound, and `noted` rows with questions about single sounds,
+    equally many per attribute. Both use any existing clip."""
     rng = stream("noted", split, seed)
     asked: dict[str, list[tuple[str, Note]]] = {}
     for path in sorted(made.scenes):
@@ -193,7 +199,8 @@ def _noted_rows(made: DatasetRows, split: str, described: int, noted: int, seed:
 
 
 def _described_rows(made: DatasetRows, split: str, texts: int, pairs_a_tier: int, seed: int, folder: str) -> None:
-    """Captions of, and differences between, the clips that lie in `folder` already."""
+    """Add `texts` rows with captions, and `pairs_a_tier` rows per tier with differences between two clips. Both use
+    existing clips of `folder`."""
     rng = stream("described", split, seed)
     names = sorted(path for path in made.scenes if path.startswith(folder))
     for i in range(texts):
@@ -208,11 +215,13 @@ def _described_rows(made: DatasetRows, split: str, texts: int, pairs_a_tier: int
 
 
 def training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetRows:
-    """`n` rows: 28 % multiple choice, 14 % such questions without options, 20 % on single sounds, 10 % entailment, 8 %
-    each of yes/no and descriptions sound by sound, 5 % each of AQA and differences, 2 % captions, in random order.
+    """Return `n` training rows in random order, with the scenes of their clips.
 
-    `split` is "train" or "val"; with `seed` it decides every scene, none of which a test split has.
-    Raises UsageError for fewer than 60 rows, which could not hold every kind.
+    The shares are: 28 % multiple choice, 14 % such questions without options, 20 % questions about single sounds, 10 %
+    entailment, 8 % yes/no questions, 8 % descriptions sound by sound, 5 % ClothoAQA, 5 % differences, 2 % captions.
+
+    `split` is "train" or "val". Together with `seed` it determines all scenes; no test split contains any of them.
+    Raises UsageError for fewer than 60 rows, which are too few for all kinds.
     """
     if n < _LEAST:
         raise UsageError(f"the demo data have at least {_LEAST} training rows, {n} were asked for")

@@ -1,4 +1,4 @@
-"""The events that the demo world knows: what they are called, and which can be counted, paced or pitched."""
+"""Event types of the demo data: their texts, and whether they can be counted and have an audible pitch or tempo."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +11,7 @@ DOMAINS: tuple[Domain, ...] = ("sound", "music", "speech")
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One kind of event, with the texts that name it."""
+    """A type of sound event, with the texts that describe it."""
 
     key: str
     """Identifier."""
@@ -23,37 +23,37 @@ class EventType:
     """Key of its family."""
 
     label: str
-    """Name in options ("dog barking")."""
+    """Name as an answer option ("dog barking")."""
 
     phrase: str
-    """Noun phrase with its article."""
+    """Noun phrase with its article ("a dog barking")."""
 
     clause: str
-    """Full clause."""
+    """Clause in the present continuous ("a dog is barking")."""
 
     caption: str
-    """Sentence for captions."""
+    """Clause for captions, in the simple present ("a dog barks")."""
 
     word: str
-    """One-word answer."""
+    """One-word answer ("dog")."""
 
     source: str
-    """What makes the sound."""
+    """Source of the sound ("a church bell")."""
 
     place: str
-    """Typical surroundings."""
+    """Typical place with its preposition ("at a kennel")."""
 
     units: str
-    """Plural of its countable units, empty if it has none."""
+    """Plural noun of its countable units ("barks"); empty if it has none."""
 
     rate: float
-    """Units per second at tempo 1, 0 for a continuous sound."""
+    """Units per second at tempo 1; 0 for a continuous sound."""
 
     pitched: bool
-    """Pitch is audible in it."""
+    """True if the sound has an audible pitch."""
 
     paced: bool
-    """Tempo is audible in it."""
+    """True if the sound has an audible tempo."""
 
     @property
     def countable(self) -> bool:
@@ -61,7 +61,7 @@ class EventType:
 
     @property
     def hypotheses(self) -> tuple[str, str, str]:
-        """The fixed sentences by which entailment speaks of this event."""
+        """The three sentences that entailment uses as hypotheses about this event."""
         return (
             f"{self.clause[0].upper()}{self.clause[1:]}.",
             f"The sound of {self.phrase} can be heard.",
@@ -71,7 +71,7 @@ class EventType:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Two to four types that one `ambiguous` sound could all be."""
+    """Family of two to four event types of one domain. Its `ambiguous` sound could be any of them."""
 
     key: str
     """Identifier."""
@@ -80,13 +80,13 @@ class Family:
     """Sound, music or speech."""
 
     ambiguous: str
-    """Label of the ambiguous sound."""
+    """Noun phrase of the ambiguous sound."""
 
     low: float
-    """Lower edge of its band in Hz."""
+    """Lower edge of the ambiguous sound's frequency band in Hz."""
 
     high: float
-    """Upper edge of its band in Hz."""
+    """Upper edge of the ambiguous sound's frequency band in Hz."""
 
     @property
     def tag(self) -> str:
@@ -194,7 +194,7 @@ def _build() -> dict[str, EventType]:
 EVENT_TYPES: dict[str, EventType] = _build()
 
 TAGS: tuple[str, ...] = (*EVENT_TYPES, *(family.tag for family in FAMILIES.values()))
-"""Column order of tag targets: every event type, then every family's ambiguous sound (`animal?`)."""
+"""Columns of the tag targets: all event types, then the ambiguous sound of each family (`animal?`)."""
 
 
 @cache
@@ -212,17 +212,18 @@ def is_ambiguous(tag: str) -> bool:
 
 
 def family_of(tag: str) -> str:
-    """The family of an event type or of an ambiguous tag."""
+    """Return the key of the family of an event type or of an ambiguous sound."""
     return tag[:-1] if is_ambiguous(tag) else EVENT_TYPES[tag].family
 
 
 def rate_of(tag: str) -> float:
-    """Units a second at tempo 1; an ambiguous sound has its members' slowest pace."""
+    """Return the units per second at tempo 1. For an ambiguous sound, this is the lowest rate above 0 of its family, or
+    0."""
     if not is_ambiguous(tag):
         return EVENT_TYPES[tag].rate
     return min((kind.rate for kind in members(family_of(tag)) if kind.rate), default=0.0)
 
 
 def describe_event(tag: str) -> str:
-    """Return the phrase for an event in a caption."""
+    """Return the clause for an event in a caption."""
     return f"{FAMILIES[family_of(tag)].ambiguous} is heard" if is_ambiguous(tag) else EVENT_TYPES[tag].caption

@@ -1,1 +1,1 @@
-"""What several tasks have in common."""
+"""Code that several tasks use."""

@@ -1,12 +1,13 @@
-"""Names under which a clip of Clotho or AudioCaps may lie below a data root."""
+"""Possible paths of the clips of Clotho and AudioCaps below a data root."""
 
 from pathlib import PurePosixPath
 
 
 def clip_names(name: str) -> list[str]:
-    """Best first, for a path as ReasonAQA has it (`AudioCapsLarger/test/Y<id>.wav`, `ClothoV21/evaluation/<name>.wav`).
+    """Return the possible paths of a clip, in order of preference. `name` is its path in ReasonAQA's files
+    (`AudioCapsLarger/test/Y<id>.wav`, `ClothoV21/evaluation/<name>.wav`).
 
-    AudioCaps' clips are found with and without the Y, and with their start behind the id.
+    Names of AudioCaps' clips occur with and without a leading Y, and with the start time after the id.
     """
     path = PurePosixPath(name)
     if path.parts[:1] == ("AudioCapsLarger",):

@@ -1,5 +1,8 @@
-"""Demo data that several tasks use: clips of Clotho and AudioCaps with captions and hypotheses, in the files of CLE,
-ACE and AudioCaps. A change here changes the data of every task that uses it: raise the versions of their demos."""
+"""Demo data that several tasks use: clips of Clotho and AudioCaps with captions and hypotheses, in the file formats of
+CLE, ACE and AudioCaps.
+
+A change here alters the data of every task that uses this module: increase the versions of their demos.
+"""
 
 from pathlib import Path
 
@@ -12,7 +15,7 @@ _AUDIOCAPS = "AudioCapsLarger/test"
 
 
 def clotho_entailment(split: str, clips: int) -> DatasetRows:
-    """Rows of CLE's file of a split: a row per clip, with its five captions."""
+    """Return the rows of CLE's file of a split: one row per clip, with its five captions as a list in one cell."""
     made = DatasetRows()
     folder = f"ClothoV21/{split}"
     stream = "test" if split == "evaluation" else split
@@ -24,7 +27,7 @@ def clotho_entailment(split: str, clips: int) -> DatasetRows:
 
 
 def audiocaps_entailment(clips: int) -> DatasetRows:
-    """Rows of ACE's file: five rows per clip, each with one of its captions."""
+    """Return the rows of ACE's file: five rows per clip, each with one of its captions."""
     made = DatasetRows()
     for clip in hypotheses("test", clips, folder=_AUDIOCAPS, per_clip=CAPTIONS):
         made.scenes[clip.path] = clip.scene
@@ -45,7 +48,8 @@ def _entailment_row(clip: Hypotheses, turn: int, dataset: str, name: str, captio
 
 
 def audiocaps_captions(ace: int, clips: int) -> DatasetRows:
-    """Rows of AudioCaps' file: five rows per clip, first of the clips of ACE and then of further scenes."""
+    """Return the rows of AudioCaps' file: five rows per clip, each with one caption. The first clips are the `ace`
+    clips of ACE; further scenes follow until there are `clips` clips."""
     made = DatasetRows(scenes=audiocaps_entailment(ace).scenes)
     for index in range(max(0, clips - len(made.scenes))):
         made.scenes[f"{_AUDIOCAPS}/Y{hash_name('captioned', index)[:11]}.wav"] = scene("test", index)

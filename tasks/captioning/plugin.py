@@ -1,7 +1,7 @@
 """Audio captioning on AudioCaps (Kim et al., NAACL 2019) and Clotho (Drossos et al., arXiv 1910.09387).
 
-Five references a clip. AudioCaps' file has a row a caption; Clotho's own has five columns, and the entailment file of
-Clotho's evaluation clips lists the five in one cell.
+Each clip has five references. AudioCaps' file has one row per caption. Clotho's own file has five columns of captions;
+the entailment file of Clotho's evaluation clips has the five captions as a list in one cell.
 """
 
 import ast
@@ -15,7 +15,7 @@ from alm_bench.task_bases import SentenceTask
 from alm_bench.tasks._shared.clips import audiocaps_names, clip_names
 
 OPENINGS = ("the audio 1 is ",)
-"""What Mellow was trained to begin a caption with: no part of it."""
+"""Phrases with which Mellow was trained to begin a caption. They are removed before scoring."""
 
 Options = CaptionOptions
 

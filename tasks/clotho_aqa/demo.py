@@ -1,4 +1,4 @@
-"""Demo data of ClothoAQA: a row per question and annotator."""
+"""Demo data of ClothoAQA: one row per question and annotator."""
 
 from alm_bench.demo.annotated_questions import annotated_questions
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
@@ -7,7 +7,8 @@ FOLDER = "clotho_aqa/audio_files"
 
 
 def aqa_rows(split: str, clips: int) -> DatasetRows:
-    """Two yes/no questions and a one-word question per clip, three rows each."""
+    """Return the rows of a split: two yes/no questions and a one-word question per clip, with three rows (annotators)
+    per question."""
     made = DatasetRows()
     for item in annotated_questions(split, clips):
         made.scenes[f"{FOLDER}/{item.clip}"] = item.scene

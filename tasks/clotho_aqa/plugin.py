@@ -1,8 +1,9 @@
-"""ClothoAQA (Lipping et al., arXiv 2204.09634): questions on Clotho's clips, three annotators' answers each.
+"""ClothoAQA (Lipping et al., arXiv 2204.09634): questions about Clotho's clips, with the answers of three annotators
+each.
 
-Yes/no questions are counted in three ways: every annotator's row (the set that Mellow's paper uses), the majority of a
-question's three, and the questions on which all three agree. The others are answered in one word, which any annotator's
-makes right; caption metrics of them are there for those who ask.
+Yes/no questions are scored in three ways: against every annotator's answer (as in Mellow's paper), against the majority
+of the three, and on those questions alone on which all three agree. The answer to other questions is one word, which is
+correct if any annotator gave it; caption metrics of these answers are computed on request.
 """
 
 import re
@@ -38,7 +39,7 @@ class ClothoAqa:
     parser: str = PARSER
 
     def __post_init__(self) -> None:
-        self.options.chosen()  # an unknown metric is met before the model works
+        self.options.chosen()  # raises an error for an unknown metric before the model runs
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         return {"annotations": data.locate(next(file for file in self.card.files if file.split == split))}
@@ -89,7 +90,8 @@ class ClothoAqa:
         return TaskScore({**figures, **captions, "answered": answered(kept)}, blind=blind, tables=tokenizer)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """By `binary_accuracy`, of the yes/no questions."""
+        """Return the binary accuracy per item of the baseline that always answers the more frequent of yes and no.
+        `rows` are yes/no questions."""
         if not rows:
             return {}
         said = _frequent(rows)
@@ -101,13 +103,13 @@ def is_binary(sample: Sample) -> bool:
 
 
 def normalised(text: str) -> str:
-    """Lower case without punctuation and articles: ClothoAQA's answers are single words."""
+    """Normalise an answer: lower case, no punctuation, no articles. ClothoAQA's answers are single words."""
     words = _WORD.sub(" ", text.lower()).split()
     return " ".join(word for word in words if word not in ("a", "an", "the"))
 
 
 def _parts(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
-    """The rows that each figure counts."""
+    """Return the rows that each metric is computed on, by metric name."""
     binary = [row for row in rows if is_binary(row.sample)]
     return {
         "binary_accuracy": binary,
@@ -125,7 +127,8 @@ def _figures(rows: Sequence[Scored]) -> Metrics:
 
 
 def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
-    """Scores of constant answers, computed from the references, such as the most frequent letter's."""
+    """Return the metrics of the text-only baselines. They always give the most frequent answer, which is computed from
+    the references."""
     binary = [row for row in rows if is_binary(row.sample)]
     opened = [row for row in rows if not is_binary(row.sample)]
     table: dict[str, Metrics] = {}
@@ -141,19 +144,21 @@ def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
 
 
 def _frequent(rows: Sequence[Scored]) -> str:
-    """The answer that most annotators give."""
+    """Return the most frequent answer of all annotators to these questions."""
     said: Counter[str] = Counter(answer for row in rows for answer in row.sample.target)
     return said.most_common(1)[0][0]
 
 
 def _captions(rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]) -> tuple[Metrics, dict[str, str]]:
-    """The caption metrics of open answers under names of their own, and what split the words."""
+    """Return the caption metrics of the answers `said` to open questions, with the prefix `open_`, and a table that
+    names the tokenizer."""
     found = caption_scores(said, [references(row.sample) for row in rows], clips(rows), metrics)
     return {f"open_{name}": metric for name, metric in found.corpus.items()}, {"tokenizer": found.tokenizer}
 
 
 def graded(sample: Sample, said: str | None) -> dict[str, float]:
-    """A yes or no: the share of annotators who say it, and whether the majority does. A word: whether any does."""
+    """Return the scores of the answer `said` by metric name. For yes/no questions: the share of annotators who agree,
+    and 1.0 if it is the majority's answer. For other questions: 1.0 if any annotator gave the same word."""
     answers = list(sample.target)
     if not is_binary(sample):
         return {"open_accuracy": float(said in answers)}

@@ -1,5 +1,5 @@
-"""Demo data of the difference tasks: pairs of the clips of CLE, and of the captioned clips of AudioCaps, each described
-in three tiers of detail."""
+"""Demo data of the difference tasks: pairs of Clotho's clips (CLE) and pairs of AudioCaps' clips. The difference of
+each pair is described in three levels of detail (tiers)."""
 
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
 from alm_bench.demo.describe import CAPTIONS, TIERS, captions, difference, pairs
@@ -8,7 +8,7 @@ from alm_bench.tasks._shared.demo import audiocaps_captions, clotho_entailment
 
 
 def _add_differences(data: DemoData, source: str, taskname: str, scenes: dict[str, Scene], count: int) -> None:
-    """Add the files of the three tiers, over the same pairs of clips."""
+    """Add one file per tier, with `count` pairs of clips that are the same in all three files."""
     drawn = pairs(stream("pairs", source), sorted(scenes), count)
     for tier, asked in TIERS.items():
         rows = [
@@ -27,7 +27,8 @@ def _add_differences(data: DemoData, source: str, taskname: str, scenes: dict[st
 
 
 def build(pairs: int = 200, cle: int = 200, ace: int = 60, audiocaps: int = 150) -> DemoData:
-    """`pairs` of `cle` clips of Clotho, and as many of `audiocaps` clips, of which `ace` are those of ACE."""
+    """Build the files. They have `pairs` pairs out of `cle` clips of Clotho, and `pairs` pairs out of `audiocaps` clips
+    of AudioCaps, of which `ace` are the clips of ACE."""
     data = DemoData()
     _add_differences(data, "cld_evaluation", "clothov21", clotho_entailment("evaluation", cle).scenes, pairs)
     _add_differences(data, "acd_test", "audiocaps", audiocaps_captions(ace, audiocaps).scenes, pairs)

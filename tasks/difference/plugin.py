@@ -1,7 +1,7 @@
-"""Difference between two audios (ADIFF, Deshmukh et al., arXiv 2502.04476): CLD on Clotho, ACD on AudioCaps.
+"""Difference between two clips (ADIFF, Deshmukh et al., arXiv 2502.04476): CLD on Clotho, ACD on AudioCaps.
 
-Three tiers of one question: in few words, in a sentence, in detail. The rows are those of ADIFF's CSV files, or of
-ReasonAQA's test file, which names the tier by `subtype` and asks for it by `input`.
+There are three tiers: the difference is described in few words, in a sentence, or in detail. Rows come from ADIFF's CSV
+files, or from ReasonAQA's test file, in which `subtype` names the data set and `input` the tier.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ ASKED = {
     "2": "explain the difference between the two audios in one extended sentence.",
     "3": "explain the difference between the two audios in detail.",
 }
-"""Tier -> how it is asked for."""
+"""Instruction in the prompt, by tier."""
 
 TIERS = {
     "explain the difference in few words": "1",
@@ -30,7 +30,7 @@ TIERS = {
     "explain the difference in detail": "3",
     **{asked.rstrip("."): tier for tier, asked in ASKED.items()},
 }
-"""The `input` of a row, as the files have it or spelled out -> the tier that it asks for."""
+"""Tier by the `input` of a row, in the words of the files or of ASKED."""
 
 Options = CaptionOptions
 
@@ -41,7 +41,8 @@ class Difference(SentenceTask):
         return self.card.name.rpartition("-")[2]
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
-        """ADIFF's file of the tier, else ReasonAQA's."""
+        """Return the annotation file: ADIFF's file of the tier if it exists, else ReasonAQA's. Raises DataError if
+        there is neither."""
         declared = [file for file in self.card.files if file.split == split]
         there = next((file for file in declared if data.has(file)), declared[0])
         return {"annotations": data.locate(there)}
@@ -53,7 +54,8 @@ class Difference(SentenceTask):
         return iter(check_unique_ids((self._sample(data, row, seen) for row in rows), path))
 
     def _mine(self, path: Path, row: Mapping[str, Any]) -> bool:
-        """Whether a row is of this task: its tier by `input`, its collection by `subtype` where it has one."""
+        """Return True if a row belongs to this task: `input` names the tier, and `subtype`, if the row has it, the data
+        set. Raises DataError for an unknown `input`."""
         asked = str(row["input"]).strip().lower().rstrip(".")
         subtype = str(row.get("subtype") or "").lower().removesuffix(".json")
         if subtype and not subtype.startswith(self.card.name.partition("-")[0]):

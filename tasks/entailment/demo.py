@@ -1,11 +1,12 @@
-"""Demo data of CLE (with the validation split that models are fitted on) and ACE."""
+"""Demo data of the entailment tasks: CLE, with the validation split that text-only baselines are trained on, and
+ACE."""
 
 from alm_bench.demo.dataset import FIRST_VERSION, Demo, DemoData, format_csv
 from alm_bench.tasks._shared.demo import audiocaps_entailment, clotho_entailment
 
 
 def build(cle: int = 200, ace: int = 60) -> DemoData:
-    """`cle` clips of each split of CLE, `ace` clips of ACE."""
+    """Build the files, with `cle` clips in each split of CLE and `ace` clips in ACE."""
     data = DemoData()
     for split in ("evaluation", "validation"):
         made = clotho_entailment(split, cle)

@@ -1,7 +1,7 @@
-"""Text-only baseline of entailment: a classifier that sees only the hypothesis.
+"""Text-only baseline of entailment: a classifier whose only input is the hypothesis.
 
-Its score on CLE (88 %) and ACE (91 %) is level with the best published models, since the hypotheses were written by a
-language model: a score means little unless it exceeds this baseline.
+Its accuracy on CLE (88 %) and ACE (91 %) equals that of the best published models, because a language model wrote the
+hypotheses. The accuracy of a model is therefore informative only if it is higher than this baseline's.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ BLIND_HYPOTHESIS = "hypothesis only"
 
 @dataclass(frozen=True, slots=True)
 class HypothesisOnly:
-    """TF-IDF of words and word pairs, then logistic regression (L2, C = 10: 88.5 % on CLE, 90.9 % on ACE)."""
+    """Classifier of hypotheses: TF-IDF of words and word pairs, then logistic regression (L2, C = 10). Its accuracy is
+    88.5 % on CLE and 90.9 % on ACE."""
 
     pipeline: Any
 
@@ -25,7 +26,7 @@ class HypothesisOnly:
         from threadpoolctl import threadpool_limits
 
         pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
-        with threadpool_limits(limits=1):  # threads wait for one another here: 0.3 s, instead of 9 on a busy machine
+        with threadpool_limits(limits=1):  # several threads wait for one another: 9 s instead of 0.3
             return cls(pipeline.fit(list(hypotheses), list(labels)))
 
     def predict(self, hypotheses: Sequence[str]) -> list[int]:

@@ -1,6 +1,6 @@
 """Audio entailment (Deshmukh et al., arXiv 2407.18062): CLE on Clotho, ACE on AudioCaps.
 
-Three items a row of the CSV: its entailed, neutral and contradicting hypothesis about one clip.
+Each row of the CSV gives three items: an entailed, a neutral and a contradicted hypothesis about one clip.
 """
 
 from collections import Counter
@@ -41,17 +41,18 @@ NAMES = ("entailment", "neutral", "contradiction")
 RECALLS = ("eacc", "nacc", "cacc")
 BLIND_LABEL = "most frequent label"
 DEVELOPMENT = "ClothoV21/validation/"
-"""Where the ids of the clips of CLE's development split begin."""
+"""Prefix of the ids of the clips in CLE's development split."""
 
-# The options in the order of Mellow's prompt, and the label that each one's text states. "I cannot determine" is an
-# abstention: it is read, and it is wrong.
+# The options in the order of Mellow's prompt, and the label that each option states. "I cannot determine" is an
+# abstention: it is parsed, and it is scored as wrong.
 CHOICES = ("it is definitely true", "it is definitely false", "it is plausible", "i cannot determine")
 LABEL_OF_CHOICE: tuple[int | None, ...] = (0, 2, 1, None)
 CHOICE_OF_LABEL = (0, 2, 1)
 
 
 def label_of(choices: Sequence[str], index: int | None) -> int | None:
-    """The label that an option's text states, whatever its letter."""
+    """Return the index (in LABELS) of the label that an option states. The option is identified by its text, because
+    its position varies. Returns None for no option, and for the option that states no label."""
     return None if index is None else LABEL_OF_CHOICE[CHOICES.index(choices[index])]
 
 
@@ -98,7 +99,12 @@ class Entailment:
         return data.audio(*(f"{folder}/{n}" for folder in ("AudioCapsLarger/test", "audiocaps/test") for n in names))
 
     def blind_predictions(self, data: DataRoot, samples: Sequence[Sample]) -> Mapping[str, Mapping[str, int] | str]:
-        """What the hypothesis text alone says, by a model fitted on CLE's validation rows."""
+        """Predict the option of each item from the hypothesis text alone, with a classifier trained on CLE's validation
+        rows.
+
+        Returns option indices by item id, under the baseline's name. Returns a reason as text instead if the validation
+        file is missing, or if the items themselves are the training rows.
+        """
         development = next(file for file in self.card.files if file.role == "development")
         if not data.has(development):
             return {BLIND_HYPOTHESIS: f"{development.names[0]} is not there (from {development.source})"}
@@ -129,7 +135,8 @@ class Entailment:
         )
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """A uniform guess over the options, always the most frequent label, and the predictions stored with items."""
+        """Return the accuracy per item of each text-only baseline: a uniform guess over the options, the most frequent
+        label, and the predictions that are stored with the items."""
         if not rows:
             return {}
         label = _frequent(rows)
@@ -152,7 +159,7 @@ def _frequent(rows: Sequence[Scored]) -> int:
 
 
 def _place(sample: Sample, label: int) -> int:
-    """Where the option that states a label stands."""
+    """Return the index of the option that states a label."""
     return sample.choices.index(CHOICES[CHOICE_OF_LABEL[label]])
 
 
@@ -167,7 +174,8 @@ def _confusion(rows: Sequence[Scored], said: Sequence[int | None]) -> dict[str, 
 
 
 def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
-    """The rows of `blind_scores` with all their figures; an expectation has its accuracy alone."""
+    """Return the metrics of each baseline of `blind_scores`. The uniform guess is an expected value, for which only the
+    accuracy is defined."""
     if not rows:
         return {}
     golds = _golds(rows)

@@ -8,7 +8,7 @@ from alm_bench.demo.mcq import questions
 
 
 def mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> DatasetRows:
-    """`n` questions in the official JSON schema."""
+    """Return `n` questions as rows of the official JSON format."""
     made = DatasetRows()
     for item in islice(questions(split, seed), n):
         audio = f"test-mini-audios/{item.id}.wav"

@@ -30,7 +30,8 @@ _GROUPS = {"domain": "task", "difficulty": "difficulty", "skill": "sub-category"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`annotations` names the question file to use, where a data folder holds several revisions or none."""
+    """Options of the task. `annotations` is the question file to use; None for the file in the data folder. It is
+    needed if the folder contains several revisions, or none."""
 
     annotations: Path | None = None
 
@@ -93,7 +94,11 @@ class Mmau(ChoiceTask):
         )
 
     def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
-        """The annotations with our text under both names: the README asks for one, the script reads the other."""
+        """Return the official annotations with each item's model output. It is stored under two names, because the
+        README of MMAU and its evaluation script expect different ones.
+
+        Raises UsageError if `annotations` is not a JSON file, or if an item has no output.
+        """
         if annotations.suffix == ".parquet":
             raise UsageError(f"{annotations} is no JSON list of questions: name the official one with --annotations")
         texts = {row.sample.id: row.text for row in rows}
@@ -110,12 +115,13 @@ class Mmau(ChoiceTask):
 
 
 def _metrics(rows: Sequence[Scored]) -> Metrics:
-    """The official column counts every item that has a gold, whatever became of it."""
+    """Return the metrics of rows. The official accuracy is computed over all items with a reference, including those
+    without a parsed answer."""
     golds = [row for row in rows if row.sample.gold is not None]
     if not golds:
         return {**choice_metrics(rows), "official_accuracy": Metric.missing("answers are withheld")}
     if all(row.text is None for row in golds) and any(row.parsed is not None for row in golds):
-        return choice_metrics(rows)  # options were scored: there is no text to match
+        return choice_metrics(rows)  # options were scored by likelihood, so that there is no text
     return {**choice_metrics(rows), "official_accuracy": mean_score(golds, "official_accuracy")}
 
 

@@ -1,4 +1,5 @@
-"""MMAU's two layouts as one stream of rows: the official JSON and the hub's parquet."""
+"""Readers of MMAU's two layouts, the official JSON and the parquet files of the Hugging Face hub, as rows of the same
+form."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ def _checked(row: Any, number: int, path: Path) -> Mapping[str, Any]:
 
 
 def question_list(path: Path) -> list[Mapping[str, Any]]:
-    """The official JSON: a list of questions. Raises DataError."""
+    """Read the list of questions of the official JSON. Raises DataError."""
     document = read_json(path)
     if not isinstance(document, list):
         raise DataError(f"{path}: found {type(document).__name__}, expected a list of questions")
@@ -38,15 +39,15 @@ def question_list(path: Path) -> list[Mapping[str, Any]]:
 
 
 def item_id(row: Mapping[str, Any]) -> str:
-    """The first revision has no `id`: there the stem of `audio_id` is the id."""
+    """Return the id of a row. The first revision of MMAU has no `id`; there it is the stem of `audio_id`."""
     return str(row["id"]) if "id" in row else PurePosixPath(row["audio_id"]).stem
 
 
 def official_rows(
     path: Path, data: DataRoot, shards: Sequence[Path] = ()
 ) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
-    """Rows of the official JSON list, each with its clip below the data root, else with that of the hub's row of its
-    id in `shards`."""
+    """Yield the rows of the official JSON, each with its clip. If the clip does not exist below the data root, the clip
+    of the row with the same id in the parquet files `shards` is used."""
     held: dict[str, AudioRef] | None = None
     for row in question_list(path):
         clip, name = PurePosixPath(row["audio_id"]), item_id(row)
@@ -58,13 +59,14 @@ def official_rows(
 
 
 def _option(text: str) -> str:
-    """`(A) Man` -> `Man`: the hub writes the letter into the text."""
+    """Remove the letter that the hub's files write into an option: `(A) Man` becomes `Man`."""
     head, _, rest = text.partition(") ")
     return rest if rest and len(head) == 2 and head[0] == "(" and head[1].isalpha() else text
 
 
 def hub_rows(files: Sequence[Path]) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
-    """Rows of the hub's parquet (columns context, instruction, choices, answer, other_attributes), clips inside."""
+    """Yield the rows of the hub's parquet files (columns context, instruction, choices, answer, other_attributes), each
+    with the clip that it contains."""
     for number, parquet in enumerate(read_parquet(files, ("context", "instruction", "choices", "other_attributes"))):
         yield _hub_row(parquet, number, files[0])
 

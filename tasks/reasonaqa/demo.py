@@ -1,5 +1,5 @@
-"""Demo data of ReasonAQA: training and validation rows, and test rows in its own parts (multiple choice, and clips
-described sound by sound) about scenes of the test split that no other task uses."""
+"""Demo data of ReasonAQA: training and validation rows, and test rows of two parts (multiple choice, and descriptions
+sound by sound). No other task uses the scenes of these test rows."""
 
 import json
 from itertools import islice
@@ -15,7 +15,8 @@ _CLIPS = {"AudioCaps": "AudioCapsLarger/test/Y{}.wav", "Clotho": "ClothoV21/eval
 
 
 def held_out_rows(clips: int) -> DatasetRows:
-    """Two rows a clip, `clips` of AudioCaps' and as many of Clotho's. Seed 0 of these questions is MMAU's."""
+    """Return the test rows: two rows per clip, for `clips` clips of AudioCaps and `clips` clips of Clotho. Their
+    questions have the seeds 1 and 2; seed 0 is used by MMAU."""
     made = DatasetRows()
     for seed, (collection, place) in enumerate(_CLIPS.items(), start=1):
         for item in islice(questions("test", seed), clips):
@@ -28,7 +29,8 @@ def held_out_rows(clips: int) -> DatasetRows:
 
 
 def build(test: int = 288, train: int = 20_000, val: int = 1_200) -> DemoData:
-    """`test` clips of each collection, `train` and `val` rows; tags of the training clips, separated by `;`."""
+    """Build the files: test rows for `test` clips per data set, `train` training rows, `val` validation rows, and the
+    tags of the training clips, separated by `;`."""
     data, held_out = DemoData(), held_out_rows(test)
     data.add("reasonaqa/test.json", json.dumps(held_out.rows, indent=0), held_out)
     for split, count in (("train", train), ("val", val)):

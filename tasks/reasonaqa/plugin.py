@@ -1,7 +1,7 @@
-"""The parts of ReasonAQA (Mellow, Deshmukh et al., arXiv 2503.08540) that are no data sets of their own.
+"""ReasonAQA (Mellow, Deshmukh et al., arXiv 2503.08540): the parts that are not data sets of their own.
 
-Multiple choice about, and detailed answers on, the clips of Clotho and AudioCaps. The other parts of its test file are
-the tasks cle, ace, cld, acd, clotho_aqa, clotho and audiocaps.
+These are multiple-choice questions and questions with detailed answers about clips of Clotho and AudioCaps. The other
+parts of its test file are the tasks cle, ace, cld, acd, clotho_aqa, clotho and audiocaps.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ NO_ANSWER = "the row has no answer"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a part, its item's id and its clips."""
+    """A row of a part of ReasonAQA, with the id of its item and its clips."""
 
     values: Mapping[str, Any]
     id: str

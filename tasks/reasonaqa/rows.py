@@ -1,4 +1,4 @@
-"""ReasonAQA's JSON, part by part: which of its rows are of a task."""
+"""Reader of ReasonAQA's JSON files, whose rows belong to several parts (tasks)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,11 +15,13 @@ PARTS = (
     *("clotho", "audiocaps", "clotho_aqa", "cle", "ace", "cld", "acd"),
     *("clotho_mcq", "clotho_detail", "audiocaps_mcq", "audiocaps_detail"),
 )
-"""The rows of table 1 of the Mellow paper (arXiv 2503.08540); those of cld and acd have their tier behind the name."""
+"""Names of the parts, as in the rows of table 1 of the Mellow paper (arXiv 2503.08540). In the files, `cld` and `acd`
+are followed by the number of the tier."""
 
 
 def folded(subtype: str) -> str:
-    """`AudioCaps_MCQ.json` and `audiocaps-mcq` are one part, and so are `ClothoV21_MCQ.json` and `clotho_mcq`."""
+    """Normalise the name of a part, so that different spellings in the files are equal: `AudioCaps_MCQ.json` and
+    `audiocaps-mcq`, `ClothoV21_MCQ.json` and `clotho_mcq`."""
     name = re.sub(r"[\s_-]", "", subtype.casefold().removesuffix(".json"))
     name = re.sub(r"^clothov2(1|\.1)?", "clotho", name)
     return name[:-1] if name[:-1] in ("cld", "acd") and name[-1] in "123" else name
@@ -29,9 +31,10 @@ _KNOWN = frozenset(map(folded, PARTS))
 
 
 def rows_of(path: Path, part: str) -> list[Mapping[str, Any]]:
-    """The rows of a part, in file order. Raises DataError for another layout, or where the file has none of them.
+    """Return the rows of a part, in file order. Raises DataError if the file has another structure or no row of the
+    part.
 
-    What the file has beyond the parts that are known is said on standard error, once.
+    Parts of the file that are not in PARTS are named on standard error, once per file.
     """
     document = read_json(path)
     if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
@@ -57,5 +60,5 @@ def _check(path: Path, number: int, row: Mapping[str, Any]) -> None:
 
 @cache
 def _tell(path: Path, unknown: Sequence[str]) -> None:
-    """Once a file, however many tasks read it."""
+    """Print the unknown parts of a file. The cache limits this to once per file, even if several tasks read it."""
     print_notice(f"{path}: parts that no task reads: {', '.join(unknown)}")

@@ -1,4 +1,4 @@
-"""Files of outputs that other programs wrote, in whatever shape they come."""
+"""Readers of files with model outputs that other programs wrote, in many formats."""
 
 from alm_bench.data.outputs.captions import CaptionedItem, read_captions
 from alm_bench.data.outputs.formats import known_formats

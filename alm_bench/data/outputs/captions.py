@@ -16,7 +16,7 @@ class CaptionedItem:
     """A candidate caption with its references."""
 
     id: str
-    """Id of the item, or its number (from 1) in a file without ids."""
+    """Id of the item; its number (from 1) if the file has no ids."""
 
     candidate: str
     """Caption to be scored."""
@@ -26,9 +26,10 @@ class CaptionedItem:
 
 
 def read_captions(path: Path) -> list[CaptionedItem]:
-    """Read items with `candidate`, `references` and optionally `id` from JSON, JSONL, CSV or TSV.
+    """Read items with `candidate`, `references` and an optional `id` from a JSON, JSONL, CSV or TSV file.
 
-    References are a list of texts; in a CSV cell a JSON list, or one text. Raises DataError naming file and item.
+    References are a list of texts. A CSV cell holds either a JSON list or one text. Raises DataError, which names the
+    file and the item.
     """
     rows = read_rows(path, lambda row: "candidate" in row)
     if not rows:

@@ -1,5 +1,7 @@
-"""Reader of rows from any container: JSON with nested lists, JSONL, CSV, TSV, xlsx, inspect_ai's .eval. Nothing in a
-file is executed, and at most `MOST_BYTES` of an archive are unpacked."""
+"""Reader of rows from files: JSON with nested lists, JSONL, CSV, TSV, xlsx, and the .eval logs of inspect_ai.
+
+No content of a file is executed. At most `MOST_BYTES` of an archive are unpacked.
+"""
 
 import json
 import re
@@ -17,26 +19,27 @@ from alm_bench.data.outputs.row import ID_COLUMNS, RawRow
 from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
 
 MOST_BYTES = 4 << 30
-"""Of all that is unpacked from an archive together."""
+"""Maximum number of bytes that are unpacked from one archive."""
 
 MOST_MEMBER_BYTES = 256 << 20
-"""Of one member of an archive."""
+"""Maximum number of unpacked bytes of one archive member."""
 
 MOST_COLUMNS = 200
-"""Columns of a spreadsheet that are read: one that claims 16,384 costs as many cells in each of its rows."""
+"""Maximum number of columns of a spreadsheet that are read. The time grows with the number of columns that the file
+declares, which may be 16,384."""
 
 DEEPEST = 4
-"""Levels of an object at which rows are looked for."""
+"""Maximum depth of nesting at which rows are searched in an object."""
 
 IsRow = Callable[[RawRow], bool]
 
 
 def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
-    """Read the file's rows. In an object, they are the least deeply nested list (or mapping from ids) whose elements
-    satisfy `is_row`: `details`, `results`, `samples`.
+    """Read a file as a list of rows (dictionaries).
 
-    `{"id": "text"}` gives rows with `id` and `model_output`. Raises DataError for a file without rows, or with several
-    such lists.
+    If the file is a JSON object, its rows are the least deeply nested list whose elements satisfy `is_row`, such as
+    `details`, `results` or `samples`; a mapping from ids to such elements is also accepted. An object `{"id": "text"}`
+    gives rows with `id` and `model_output`. Raises DataError if the file has no rows, or several such lists.
     """
     if _is_archive(path):
         return _read_archive(path)
@@ -44,7 +47,7 @@ def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
     if kind in ("csv", "tsv"):
         return read_csv(path, [], "\t" if kind == "tsv" else ",")
     document = read_jsonl(path) if kind == "jsonl" else read_json(path)
-    if isinstance(document, list) and len(document) == 1 and kind == "jsonl":  # an object on one line
+    if isinstance(document, list) and len(document) == 1 and kind == "jsonl":  # a file with one object on one line
         document = document if is_row(document[0]) else _find_rows(path, document[0], is_row, document)
     if isinstance(document, Mapping):
         document = _find_rows(path, document, is_row)
@@ -55,7 +58,8 @@ def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
 
 
 def _kind(path: Path) -> str:
-    """Detect the file type, by content before suffix: JSONL under `.json` is common."""
+    """Return the file type: `json`, `jsonl`, `csv` or `tsv`. It is detected from the content before the suffix, because
+    JSONL with the suffix `.json` is common."""
     text = read_text(path).lstrip()
     if text.startswith("["):
         return "json"
@@ -76,7 +80,8 @@ def _is_object(line: str) -> bool:
 
 
 def _find_rows(path: Path, document: Mapping[str, Any], is_row: IsRow, otherwise: Any = None) -> Any:
-    """Return the rows inside an object; without any, `otherwise`. Raises DataError if that is None."""
+    """Return the rows within an object. Without any, return `otherwise`, or raise DataError if that is None. Raises
+    DataError for several lists of rows too."""
     for level in _levels(document):
         found = {name: rows for name, value in level.items() if (rows := _rows_in(value, is_row)) is not None}
         if len(found) > 1:
@@ -97,7 +102,7 @@ def _find_rows(path: Path, document: Mapping[str, Any], is_row: IsRow, otherwise
 
 
 def _levels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the values of an object by dotted path, level by level, beginning with the object itself."""
+    """Yield one dictionary per level of nesting, from dotted path to value, beginning with the object itself."""
     level: dict[str, Any] = {"": document}
     for _ in range(DEEPEST + 1):
         if not level:
@@ -167,11 +172,12 @@ def _read_archive(path: Path) -> Sequence[RawRow]:
 
 _SAMPLE = re.compile(r"^samples/.+_epoch_\d+(?:/sample)?\.json$")
 _LARGE = ("events", "messages", "store", "timelines", "events_data")
-"""Parts of an inspect_ai sample that no output is in: they are much larger than what is."""
+"""Parts of an inspect_ai sample that are dropped: they contain no model output and are much larger than the rest."""
 
 
 def _check_size(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
-    """Check the declared sizes of an archive's members; its reader never returns more of a member than it declares."""
+    """Check the sizes that an archive declares for its members. The zipfile module never returns more bytes of a member
+    than declared. Raises DataError if they are too large."""
     largest = max((member.file_size for member in members), default=0)
     total = sum(member.file_size for member in members)
     if largest > MOST_MEMBER_BYTES or total > MOST_BYTES:
@@ -195,7 +201,7 @@ def _read_sample(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) 
 
 
 def _read_workbook(path: Path) -> Sequence[RawRow]:
-    """Read the first sheet, whose first row is the header."""
+    """Read the rows of the first sheet of an .xlsx file. Its first row is the header. Raises DataError."""
     try:
         import openpyxl
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Comparison of a file of outputs with the questions that it is to be scored against."""
+"""Comparison of a file of model outputs with a task's questions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,27 +10,27 @@ from alm_bench.data.outputs.row import QuestionInfo
 from alm_bench.data.outputs.stored import Columns, StoredOutput, StoredOutputs, read_questions, read_stored
 
 MOST_UNKNOWN = 0.05
-"""The share of ids that may be unknown on both sides (questions without an output, outputs without a question) before
-the questions are taken for others. A few items count for nothing: FEW."""
+"""Maximum share of ids without a counterpart, both among questions and among outputs, up to which the file is
+considered to belong to the questions. FEW ids without counterpart are always allowed."""
 
 FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Agreement of a file of outputs with a task's questions."""
+    """Result of comparing a file of outputs with a task's questions."""
 
     common: int
-    """Number of ids that both have."""
+    """Number of outputs whose id belongs to a question."""
 
     unknown: tuple[str, ...]
-    """Ids of outputs that no question has."""
+    """Ids of outputs that do not belong to any question."""
 
     unanswered: int
     """Number of questions without an output."""
 
     differing: tuple[str, ...]
-    """Common ids whose options or references differ, where both sides have them."""
+    """Common ids whose options or references differ. Only values that both sides give are compared."""
 
     @property
     def fits(self) -> bool:
@@ -38,13 +38,14 @@ class Match:
 
     @property
     def exact(self) -> bool:
-        """True if every output belongs to a known question, as far as can be determined."""
+        """True if at least one output belongs to a question, none has an unknown id, and no options or references
+        differ."""
         return self.common > 0 and not self.differing and not self.unknown
 
     @property
     def alike(self) -> int:
-        """Number of items whose ids, options and references agree: of two revisions, the one with more of them is
-        nearer."""
+        """Number of items whose ids, options and references agree. Of two revisions of the questions, the one with the
+        higher number is the more likely source of the file."""
         return self.common - len(self.differing)
 
     @property
@@ -53,7 +54,7 @@ class Match:
         return off > max(FEW, MOST_UNKNOWN * (self.common + off))
 
     def problem(self, first: str) -> str:
-        """Describe the mismatch, for the file whose first id is `first`."""
+        """Return a one-line description of the mismatch. `first` is the first id of the file, as an example."""
         total = self.common + len(self.unknown)
         if not self.common:
             return f"none of its {total:,} ids (as {first!r}) is among these questions"
@@ -66,7 +67,7 @@ class Match:
 
 
 def match(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
-    """Compare outputs with questions by id, and by options and references where both sides have them."""
+    """Compare outputs with questions by id, and by options and references if both sides give them."""
     by_id = {sample.id: sample for sample in samples}
     known = [(item, by_id[item.in_file]) for item in stored.items.values() if item.in_file in by_id]
     unknown = [item.in_file for item in stored.items.values() if item.in_file not in by_id]
@@ -96,15 +97,16 @@ def _differs(asked: QuestionInfo, sample: Sample) -> bool:
 def read_answered(
     path: Path, annotations: Path | None = None, columns: Columns | None = None
 ) -> list[tuple[Sample, str]]:
-    """`pair_outputs` of a file. Raises DataError, as `read_stored` too."""
+    """Read a file of outputs and pair its items with their questions, as `pair_outputs` does. Raises DataError."""
     return pair_outputs(read_stored(path, columns), annotations)
 
 
 def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list[tuple[Sample, str]]:
-    """Return a file's items with their texts; options and references come from the file, or from `annotations`.
+    """Return one pair of question and model output per item. Options and references come from the file `annotations`,
+    or from the file of outputs if that is None.
 
-    An item without text gets an empty one; a reference that is no option gives no target. Raises DataError for items
-    without a question, and for annotations that do not belong to the file's own questions.
+    The output of an item without text is empty. An item whose reference is not an option has no target. Raises
+    DataError if an item has no question, or if `annotations` do not belong to the file of outputs.
     """
     asked = {item.in_file: item.question for item in stored.items.values()}
     if annotations is not None:
@@ -118,7 +120,8 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
 
 
 def check_golds(samples: Sequence[Sample], path: Path) -> None:
-    """Check that some reference is an option. Raises DataError otherwise, rather than print a table of 0.0."""
+    """Check that at least one reference is among its item's options. Raises DataError otherwise, because every score
+    would be 0."""
     if samples and all(sample.target is None for sample in samples):
         first = samples[0]
         raise DataError(

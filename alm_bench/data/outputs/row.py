@@ -1,4 +1,4 @@
-"""One row of a file of outputs: its id, text, question, options and reference."""
+"""Parser of one row of a file of model outputs: its id, text, question, options and reference."""
 
 import ast
 import json
@@ -13,23 +13,23 @@ from alm_bench.core.foreign import parse_json
 from alm_bench.data.inline_options import find_answer_index, fold_option, split_choice, strip_letters
 
 RawRow = Mapping[str, Any]
-"""A row as the file has it."""
+"""Row of a file before any conversion: values by column."""
 
 MISSING: Any = object()
-"""Stands for a part that a row does not have; a part that is null there is None."""
+"""Marker of a value that a row does not have. A null value in a file is None instead."""
 
 TEXT_COLUMNS = (
     *("model_output", "model_prediction", "prediction"),
     *("answer_prediction", "model_response", "generated_text"),
 )
-"""Names under which files keep the model's text. Names that other files use for the gold (`output`, `answer`,
-`response`) are not among them: those are named with `--column`."""
+"""Column names of the model's text. Names that some files use for the reference (`output`, `answer`, `response`) are
+not included; the option `--column` selects them."""
 
 ID_COLUMNS = ("id", "audio_id", "custom_id", "question_id", "sample_id", "index", "idx", "doc_id")
-"""Names under which files keep an item's id, best first. Of an `audio_id` the stem is the id."""
+"""Column names of an item's id, in order of preference. For `audio_id`, the file name without suffix is the id."""
 
 LONGEST_LIST = 100_000
-"""Characters of a cell that is read as a list."""
+"""Maximum number of characters of a cell that is parsed as a list."""
 
 QUESTION_COLUMNS = ("question", "instruction")
 CHOICE_COLUMNS = ("choices", "options")
@@ -38,10 +38,10 @@ GOLD_COLUMNS = ("answer", "reference", "target", "gold", "correct_answer")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row in the common form that every format is converted to."""
+    """Row in the common form that the rows of all formats are converted to."""
 
     text: Any = MISSING
-    """Raw model output: a string, a list with one string, null, or MISSING."""
+    """Raw model output: text, number, list or null as in the file, or MISSING."""
 
     id: Any = MISSING
     """Raw id."""
@@ -56,51 +56,52 @@ class Row:
     """Raw reference."""
 
     fields: RawRow = field(default_factory=dict)
-    """Other columns, for the breakdowns of a task."""
+    """Other columns, from which a task takes the groups of its score breakdowns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """File format of another program."""
+    """File format of another evaluation program."""
 
     name: str
-    """Name for messages."""
+    """Name in messages."""
 
     fits: Callable[[RawRow], bool]
-    """Recognises a row by its keys."""
+    """Function that returns True if a row has this format."""
 
     read: Callable[[RawRow, int], Row]
-    """Converts a row, given its number from 0."""
+    """Function that converts a row, given its number from 0, to the common form."""
 
     view: str | None = None
-    """Column that tells several views of one output apart; only rows with the first row's value are used."""
+    """Column that distinguishes several versions of one output. Only rows with the value of the first row are used.
+    None if the format has no such column."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuestionInfo:
-    """Question of a row, as far as the file gives it."""
+    """Question of a row. Values that the file does not give are None or empty."""
 
     question: str | None
     """Text of the question."""
 
     choices: tuple[str, ...]
-    """Texts of the options."""
+    """Texts of the options; empty if the file gives none."""
 
     gold: str | None
-    """Text of the reference."""
+    """Text of the reference answer."""
 
     target: int | None
-    """Index of the reference among `choices`, None if it is unknown or none of them."""
+    """Index of the reference in `choices`; None if it is unknown or not an option."""
 
     @property
     def complete(self) -> bool:
-        """True if the output can be scored against it."""
+        """True if an output can be scored against the question: it has two or more options and a reference."""
         return len(self.choices) > 1 and self.gold is not None
 
 
 def look_up(row: RawRow, path: str) -> Any:
-    """The part of a row under a key, or along a dotted path (`response.body.choices.0.message.content`), else
-    MISSING."""
+    """Return the value under a key of a row, or along a dotted path (`response.body.choices.0.message.content`).
+    Returns MISSING if there is none."""
     if path in row:
         return row[path]
     value: Any = row
@@ -115,20 +116,22 @@ def look_up(row: RawRow, path: str) -> Any:
 
 
 def first_of(row: RawRow, names: Sequence[str]) -> Any:
-    """The first of these parts that the row has and that is not empty, else MISSING."""
+    """Return the value of the first of the columns `names` that the row has and that is not empty, else MISSING."""
     return next((row[name] for name in names if row.get(name) not in (None, "")), MISSING)
 
 
 def read_text_value(value: Any) -> str | None:
-    """A model's text as it stands in a row: a string, a number, a list of one of these, or the text parts of a message.
+    """Convert a cell to the model's text. The cell is a string, a number, a list with one of these, or a list of the
+    parts of a message, whose text parts are joined.
 
-    Null, a data frame's NaN and an empty list are no text. Raises ValueError, whose message says what was found.
+    Returns None for null, NaN (as data frames write it) and an empty list. Raises ValueError for other values, with a
+    message that describes the value.
     """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, float) and math.isnan(value):
         return None
-    if isinstance(value, (int, float)):  # a program that wrote the answer 5 as a number
+    if isinstance(value, (int, float)):  # some programs write the answer 5 as a number
         return json.dumps(value)
     if isinstance(value, list):
         return _read_list(value)
@@ -149,7 +152,8 @@ def _read_list(value: list[Any]) -> str | None:
 
 
 def message_text(messages: Any) -> Any:
-    """The text of the last message of a user, of a conversation or a bare string; else MISSING."""
+    """Return the text of the last user message of a conversation. A bare string is returned as it is. Returns MISSING
+    if there is no text."""
     if isinstance(messages, str):
         return messages
     if not isinstance(messages, list):
@@ -157,13 +161,14 @@ def message_text(messages: Any) -> Any:
     users = [m.get("content") for m in messages if isinstance(m, Mapping) and m.get("role") == "user"]
     try:
         text = read_text_value(users[-1]) if users else None
-    except ValueError:  # a picture or a clip, without a text
+    except ValueError:  # a message with an image or a clip and no text
         return MISSING
     return MISSING if text is None else text
 
 
 def read_id(value: Any, name: str = "id") -> str | None:
-    """An id as text, None for an empty one. Spreadsheets write the id 3 as 3.0."""
+    """Convert an id to text; None if it is empty. A number such as 3.0, which spreadsheets write for 3, becomes `3`.
+    `name` is the column's name; for `audio_id`, the suffix and the folders of the file name are removed."""
     if value is MISSING or value is None or value == "" or isinstance(value, (bool, list, dict)):
         return None
     if isinstance(value, float):
@@ -174,16 +179,16 @@ def read_id(value: Any, name: str = "id") -> str | None:
 
 
 def own_id(row: RawRow) -> str | None:
-    """The id of a row by its own columns."""
+    """Return the id of a row from the first of ID_COLUMNS that has one, else None."""
     found = (read_id(row.get(name), name) for name in ID_COLUMNS)
     return next((name for name in found if name), None)
 
 
 def describe(row: Row) -> QuestionInfo:
-    """The question of a row, its options without letters, and which of them is the gold.
+    """Parse the question of a row, its options without letters, and the index of the reference.
 
-    Options that the row does not list are cut out of its question, where that has a lettered list; a question that
-    repeats the row's own options loses that list.
+    If the row has no column of options, they are taken from a lettered list in the question's text. If the text repeats
+    the options of the column, the list is removed from it.
     """
     question = row.question if isinstance(row.question, str) else None
     gold = _read_gold(row.gold)
@@ -212,7 +217,8 @@ def _read_gold(value: Any) -> str | None:
 
 
 def _read_choices(value: Any) -> tuple[str, ...]:
-    """Read options from a list, a list written as text (JSON or Python), a mapping from letters, or lettered text."""
+    """Parse options from a list, from a list written as text (JSON or Python), from a mapping from letters to texts, or
+    from lettered text. Returns an empty tuple for other values."""
     if isinstance(value, str):
         listed = read_written_list(value)
         value = listed if isinstance(listed, (list, dict)) else list(split_choice(f"? {value}", None).choices)
@@ -229,11 +235,12 @@ def _read_choices(value: Any) -> tuple[str, ...]:
 
 
 def read_written_list(text: str) -> Any:
-    """A list or a mapping that a cell has as JSON or as Python writes it; else the text itself."""
+    """Parse a cell with a list or a mapping written as JSON or as a Python literal. Other text is returned
+    unchanged."""
     if text.lstrip()[:1] in ("[", "{") and len(text) <= LONGEST_LIST:
         for read in (parse_json, ast.literal_eval):
             try:
                 return read(text)
             except (ValueError, SyntaxError, RecursionError, MemoryError):
-                continue  # a text that begins with a bracket
+                continue  # the text begins with a bracket but is no list
     return text

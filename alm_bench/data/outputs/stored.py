@@ -1,4 +1,5 @@
-"""A file of model outputs that another program wrote: text by item id, and what it says of its questions."""
+"""Reader of a file of model outputs that another program wrote: texts by item id, and the questions that it
+contains."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -32,24 +33,25 @@ from alm_bench.data.outputs.row import (
 )
 
 Duplicates = Literal["error", "first", "last", "each"]
-"""What becomes of ids that repeat. `each`: every one counts; from the second on, its number stands behind the id."""
+"""Treatment of repeated ids: raise an error, keep the first or the last item, or keep each item. With `each`, items
+after the first get their number appended to the id."""
 
 PLAIN = "rows"
-"""The format of files that no program in particular writes."""
+"""Format name of files without the format of a particular program."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Columns of a file of outputs."""
+    """Selection of the columns of a file of outputs."""
 
     text: str | None = None
-    """Key or dotted path of the model output; None: that of the file's format."""
+    """Key or dotted path of the model output; None: the default of the file's format."""
 
     id: str | None = None
-    """Key or dotted path of the id; None: that of the file's format."""
+    """Key or dotted path of the id; None: the default of the file's format."""
 
     duplicates: Duplicates = "error"
-    """How to treat ids that repeat."""
+    """Treatment of repeated ids."""
 
     def __post_init__(self) -> None:
         if self.duplicates not in get_args(Duplicates):
@@ -58,7 +60,7 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class StoredOutput:
-    """One item of a file of outputs."""
+    """One item of a file of model outputs."""
 
     id: str
     """Unique id."""
@@ -67,20 +69,20 @@ class StoredOutput:
     """Model output, None if the file has none for this item."""
 
     question: QuestionInfo
-    """The item's question, as far as the file gives it."""
+    """Question of the item. Values that the file does not give are None or empty."""
 
     fields: RawRow
     """Other columns."""
 
     repeats: str | None = None
-    """The id in the file, if it repeats and `id` is a numbered one."""
+    """Id in the file if `id` is a numbered one, because the file repeats the id; else None."""
 
     @property
     def in_file(self) -> str:
         return self.repeats or self.id
 
     def sample(self, groups: Mapping[str, str]) -> Sample:
-        """The item as its file describes it, without clips."""
+        """Return the item as a sample without clips. `groups` are its values for score breakdowns."""
         asked = self.question
         again = {"clip": groups.get("clip", self.in_file)} if self.repeats else {}
         return Sample(
@@ -96,40 +98,43 @@ class StoredOutput:
 
 @dataclass(frozen=True, slots=True)
 class StoredOutputs:
-    """A file of outputs."""
+    """Content of a file of model outputs."""
 
     path: Path
-    """The file."""
+    """Path of the file."""
 
     format: str
-    """Name of its format."""
+    """Name of the file's format."""
 
     items: Mapping[str, StoredOutput]
-    """Items by id, in the file's order."""
+    """Items by id, in the order of the file."""
 
     @property
     def complete(self) -> bool:
-        """True if the file contains its own questions: options and reference of every item. References of which none is
-        an option (indices, say) cannot be scored against and do not count."""
+        """True if the file contains its own questions: every item has options and a reference, and at least one
+        reference is an option. If no reference is an option (because they are indices, for example), outputs cannot be
+        scored against them."""
         asked = [item.question for item in self.items.values()]
         return all(question.complete for question in asked) and any(question.target is not None for question in asked)
 
     @property
     def label(self) -> str:
-        """Label for messages: the file's name, and its format if another program's."""
+        """Name of the file for messages. The format is appended if it is a particular program's."""
         return self.path.name if self.format == PLAIN else f"{self.path.name} ({self.format})"
 
 
 def questions_digest(samples: Sequence[tuple[str, Sequence[str], str | None]]) -> str:
-    """Return a sha256 over ids, options and references, sorted by id: equal for the same questions in any file."""
+    """Return a sha256 over triples (id, options, reference), sorted by id. Files with the same questions have the same
+    hash."""
     rows = sorted((name, list(map(fold_option, choices)), fold_option(gold or "")) for name, choices, gold in samples)
     return hash_json(rows)
 
 
 def read_stored(path: Path, columns: Columns | None = None) -> StoredOutputs:
-    """The outputs of a file in any of the formats of `formats/`, or plain rows in JSON, JSONL, CSV, TSV or xlsx.
+    """Read a file of outputs in any format of `formats/`, or in plain rows (JSON, JSONL, CSV, TSV or xlsx).
 
-    Raises DataError for a file of no such shape, for rows without a text or an id and for ids that repeat.
+    Raises DataError if the file has another structure, if a row has no text or no id, and if ids repeat while
+    `duplicates` is `error`.
     """
     columns = Columns() if columns is None else columns
     rows = read_rows(path, lambda row: _is_output(row, columns))
@@ -148,7 +153,8 @@ def read_stored(path: Path, columns: Columns | None = None) -> StoredOutputs:
 
 
 def read_outputs(path: Path, column: str | None = None) -> dict[str, str | None]:
-    """Item id -> the model's raw text, or None where the file has no text for the item. Raises as `read_stored`."""
+    """Read the raw model outputs of a file by item id. The value is None if the file has no text for the item. Raises
+    the errors of `read_stored`."""
     return {name: item.text for name, item in read_stored(path, Columns(column)).items.items()}
 
 
@@ -246,7 +252,7 @@ def _number_repeats(path: Path, items: Sequence[StoredOutput]) -> dict[str, Stor
 
 
 def read_questions(path: Path) -> dict[str, QuestionInfo]:
-    """Read the questions of an annotation file, by id. Raises DataError."""
+    """Read the questions of an annotation file, by item id. Raises DataError."""
     rows = read_rows(path, lambda row: own_id(row) is not None)
     found: dict[str, QuestionInfo] = {}
     for number, row in enumerate(rows):

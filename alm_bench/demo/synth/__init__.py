@@ -1,1 +1,1 @@
-"""Synthesis of the demo world's sounds."""
+"""Audio synthesis of the demo data's sound events."""

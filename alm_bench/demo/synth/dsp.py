@@ -1,4 +1,5 @@
-"""Building blocks of synthesis: wavetable oscillators, shaped noise, envelopes, resonances, smearing."""
+"""Building blocks of audio synthesis: wavetable oscillators, filtered noise, envelopes, resonances and
+reverberation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ _TABLE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """Parameters of one rendering of a sound."""
+    """Parameters of one rendering of a sound event."""
 
     n: int
     """Number of samples."""
@@ -27,23 +28,24 @@ class Take:
     """Random generator of this rendering."""
 
     pitch: float
-    """Factor on the type's own pitch."""
+    """Factor by which the event type's own pitch is multiplied."""
 
     tempo: float
-    """Factor on the type's own tempo."""
+    """Factor by which the event type's own tempo is multiplied."""
 
     starts: tuple[int, ...]
-    """First samples of its units, empty for a continuous sound."""
+    """Index of the first sample of each unit; empty for a continuous sound."""
 
     gap: int
-    """Samples between the starts of two units."""
+    """Number of samples between the starts of two units."""
 
     def around(self, value: float, spread: float = 0.06) -> float:
-        """`value`, give or take the share `spread`."""
+        """Draw a random value between `value * (1 - spread)` and `value * (1 + spread)`."""
         return value * float(self.rng.uniform(1 - spread, 1 + spread))
 
     def lay(self, units: Sequence[Wave]) -> Wave:
-        """The units, each added at its start and cut at the end of the take."""
+        """Add up the waves `units`, each from its start on, in a wave of `n` samples. Units are cut at the end of that
+        wave."""
         out = np.zeros(self.n, np.float32)
         for start, unit in zip(self.starts, units, strict=True):
             part = unit[: self.n - start]
@@ -71,7 +73,8 @@ def _table(amplitudes: tuple[float, ...]) -> Wave:
 def tone(
     frequency: float | npt.NDArray[np.floating[Any]], n: int, amplitudes: Sequence[float] = (1.0,), phase: float = 0.0
 ) -> Wave:
-    """A periodic wave of peak 1 at a fixed or gliding `frequency` in Hz; `amplitudes` are those of its harmonics."""
+    """Return a periodic wave of `n` samples with peak 1. `frequency` in Hz is constant, or an array with one value per
+    sample. `amplitudes` belong to the harmonics, `phase` is in periods."""
     if isinstance(frequency, float):
         cycles = np.arange(n, dtype=np.float64) * (frequency / RATE)
     else:
@@ -82,7 +85,7 @@ def tone(
 
 
 def falling(count: int, power: float = 1.0) -> tuple[float, ...]:
-    """`count` harmonics, the k-th of amplitude k ** -power."""
+    """Return the amplitudes of `count` harmonics; the k-th is k ** -power."""
     return tuple(float(k**-power) for k in range(1, count + 1))
 
 
@@ -100,18 +103,20 @@ def _filter(low: float | None, high: float | None, order: int) -> Any:
 
 
 def band(wave: Wave, low: float | None, high: float | None, order: int = 2) -> Wave:
-    """Only what lies between `low` and `high` Hz; None leaves that side open."""
+    """Filter a wave to the frequencies between `low` and `high` Hz, with a Butterworth filter of this order. None means
+    no limit on that side."""
     filtered: Wave = signal.sosfilt(_filter(low, high, order), wave).astype(np.float32)
     return filtered
 
 
 def glide(start: float, stop: float, n: int) -> Wave:
-    """From `start` to `stop`, evenly in octaves."""
+    """Return `n` frequencies from `start` to `stop` Hz with constant ratios."""
     return np.geomspace(start, stop, n, dtype=np.float32)
 
 
 def fade(n: int, attack: float, release: float) -> Wave:
-    """1, but for linear ramps of so many seconds at both ends."""
+    """Return an envelope of `n` samples: 1, with linear ramps of `attack` and `release` seconds at its beginning and
+    end."""
     envelope = np.ones(n, np.float32)
     up, down = min(seconds(attack), n // 2), min(seconds(release), n // 2)
     if up:
@@ -122,7 +127,8 @@ def fade(n: int, attack: float, release: float) -> Wave:
 
 
 def decay(n: int, constant: float, attack: float = 0.002) -> Wave:
-    """An attack, then a fall by 1/e every `constant` seconds."""
+    """Return an envelope of `n` samples: exponential decay with the time constant `constant`, multiplied by a linear
+    ramp of `attack` seconds at the beginning. Both are in seconds."""
     envelope: Wave = np.exp(-times(n) / np.float32(constant))
     up = min(seconds(attack), n)
     envelope[:up] *= np.linspace(0, 1, up, dtype=np.float32)
@@ -130,7 +136,8 @@ def decay(n: int, constant: float, attack: float = 0.002) -> Wave:
 
 
 def ringing(n: int, partials: Sequence[tuple[float, float, float]]) -> Wave:
-    """A struck body: each partial is a frequency in Hz, an amplitude and a decay constant in seconds."""
+    """Return the sound of a struck body with `n` samples. Each partial is a frequency in Hz, an amplitude and a decay
+    time constant in seconds."""
     out = np.zeros(n, np.float32)
     for frequency, amplitude, constant in partials:
         length = min(n, seconds(6 * constant))
@@ -139,13 +146,15 @@ def ringing(n: int, partials: Sequence[tuple[float, float, float]]) -> Wave:
 
 
 def wobble(take: Take, n: int, rate: float) -> Wave:
-    """A smooth random curve in 0..1 that turns about `rate` times a second."""
+    """Return a random curve of `n` values between 0 and 1, linear between random points. `rate` is the approximate
+    number of points per second."""
     points = take.rng.random(max(4, int(n / RATE * rate) + 3), dtype=np.float32)
     return np.interp(np.linspace(0, len(points) - 1, n), np.arange(len(points)), points).astype(np.float32)
 
 
 def smear(wave: Wave, rng: np.random.Generator, constant: float) -> Wave:
-    """Reverberate and muffle a wave: convolve it with noise that decays by 1/e every `constant` seconds."""
+    """Reverberate and blur a wave: convolve it with noise that decays exponentially with the time constant `constant`
+    in seconds."""
     length = seconds(3 * constant)
     tail = noise(rng, length) * decay(length, constant)
     size = fft.next_fast_len(len(wave) + length, real=True)
@@ -154,7 +163,8 @@ def smear(wave: Wave, rng: np.random.Generator, constant: float) -> Wave:
 
 
 def loudness(wave: Wave) -> float:
-    """RMS of the frame (20 ms) that is louder than nine tenths of the frames: alike for short and for long sounds."""
+    """Return the loudness of a wave: the 90th percentile of the RMS of its 20 ms frames. It is comparable between short
+    and long sounds."""
     frame = RATE // 50
     if len(wave) < frame:
         return float(np.sqrt(np.mean(wave**2)))

@@ -1,4 +1,4 @@
-"""Rendering of a scene to samples."""
+"""Rendering of a scene to audio samples."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from alm_bench.demo.synth import music, sound, speech
 from alm_bench.demo.synth.dsp import RATE, Take, Wave, band, fade, loudness, noise, seconds, smear
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, family_of, is_ambiguous, members, rate_of
 
-_LEVEL = 10 ** (-25 / 20)  # loudness of an event at 0 dB, re full scale
+_LEVEL = 10 ** (-25 / 20)  # loudness of an event with a gain of 0 dB, relative to full scale
 _PEAK = 0.98
 
 _SOUNDS: dict[str, Callable[[Take], Wave]] = {
@@ -19,13 +19,15 @@ _SOUNDS: dict[str, Callable[[Take], Wave]] = {
 
 
 def _starts(rng: np.random.Generator, repeats: int, gap: int) -> tuple[int, ...]:
-    """Evenly spaced, each but the first up to 5 % of a gap early or late."""
+    """Return the first sample of each unit. Units are `gap` samples apart; all but the first are shifted at random by
+    up to 5 % of `gap`."""
     late = rng.uniform(-0.05, 0.05, repeats) * gap
     return tuple(max(0, int(i * gap + (late[i] if i else 0))) for i in range(repeats))
 
 
 def _play(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
-    """Render one event type at its own loudness, before gain."""
+    """Render an event as type `tag` with `n` samples, before its gain is applied. All event types have the same
+    loudness."""
     rng = np.random.default_rng(seed)
     rate = rate_of(item.type) if rate_of(tag) else 0.0
     gap = seconds(1 / (rate * item.tempo)) if rate else n
@@ -36,7 +38,8 @@ def _play(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
 
 
 def _blend(item: Event, n: int, seed: list[int]) -> Wave:
-    """All members of a family at once and at one pace, smeared, in a band where they are hard to tell apart."""
+    """Render an ambiguous sound: all event types of its family at once and at one tempo, reverberated and limited to a
+    frequency band in which they are hard to distinguish."""
     rng = np.random.default_rng(seed)
     family = FAMILIES[family_of(item.type)]
     mixed = np.zeros(n, np.float32)
@@ -54,7 +57,8 @@ def _background(seed: int, n: int, level: float) -> Wave:
 
 
 def synthesise(scene: Scene) -> Wave:
-    """The scene's sound: float32, shape (320000,), 32 kHz, peak at most 0.98. The same scene gives the same samples."""
+    """Return the audio of a scene: float32, shape (320000,), 32 kHz, peak at most 0.98. The same scene always gives the
+    same samples."""
     total = round(SECONDS * RATE)
     out = _background(scene.seed, total, scene.noise)
     for i, item in enumerate(scene.events):

@@ -1,4 +1,4 @@
-"""Held, struck and beaten instruments, and keyboards."""
+"""Synthesis of musical instruments: sustained, struck and percussive ones, and keyboards."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from alm_bench.demo.synth.dsp import (
     tone,
 )
 
-_MELODY = (-2, 0, 0, 2)  # semitones around the base: small, so that low and high takes stay apart
+_MELODY = (-2, 0, 0, 2)  # semitones relative to the base; small, so that low and high pitches remain distinguishable
 _MAJOR = (0, 2, 4, 5, 7, 9, 11, 12)
 
 

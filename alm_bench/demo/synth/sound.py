@@ -1,4 +1,4 @@
-"""Animals, weather, alarms, impacts and machines."""
+"""Synthesis of everyday sounds: animals, weather, alarms, impacts and machines."""
 
 import numpy as np
 

@@ -1,4 +1,5 @@
-"""Voices: formants over a glottal wave or over breath. No words, but the pace, pitch and vowels of speech."""
+"""Synthesis of voices: formant filters on a glottal wave or on noise. There are no words, but the tempo, pitch and
+vowels are similar to speech."""
 
 import math
 
@@ -14,11 +15,12 @@ _VOWELS = (
     (570, 840, 2410),
     (660, 1720, 2410),
 )
-"""First three formants of a, i, u, e, o, ae in Hz (Peterson and Barney 1952, men)."""
+"""First three formants of the vowels a, i, u, e, o, ae in Hz, for men (Peterson and Barney 1952)."""
 
 
 def _glottal(pitch: float, vowel: tuple[int, int, int], size: float, tilt: float = 0.6) -> tuple[float, ...]:
-    """Harmonic amplitudes of a vowel at `pitch` Hz; `size` scales the formants, as a shorter throat does."""
+    """Return the amplitudes of the harmonics of a vowel at `pitch` Hz. `size` is the factor on its formants, which is
+    higher for a shorter vocal tract. Harmonic k is scaled by k ** -`tilt`."""
     count = max(3, min(60, int(5500 / pitch)))
     frequency = pitch * np.arange(1, count + 1)
     gain = np.full(count, 0.02)
@@ -29,7 +31,8 @@ def _glottal(pitch: float, vowel: tuple[int, int, int], size: float, tilt: float
 
 
 def _throat(take: Take, size: float) -> float:
-    """Formant scale of a speaker: whoever speaks higher has the shorter throat, in half the proportion."""
+    """Draw the factor on a speaker's formants. It is `size` times the square root of the pitch factor, because higher
+    voices have shorter vocal tracts."""
     return take.around(size * math.sqrt(take.pitch), 0.04)
 
 
@@ -38,7 +41,8 @@ def _vowel(take: Take) -> tuple[int, int, int]:
 
 
 def _talk(take: Take, base: float, size: float) -> Wave:
-    """A train of syllables, some opened by a hiss or a click, with a falling melody and a pause now and then."""
+    """Synthesise a sequence of syllables around `base` Hz with falling pitch and short pauses. About a third of them
+    begin with a hiss. `size` is the factor on the formants."""
     units = []
     for i, _ in enumerate(take.starts):
         n = max(seconds(0.05), int(take.gap * take.rng.uniform(0.62, 0.85)))
@@ -72,7 +76,7 @@ def whisper(take: Take) -> Wave:
 
 
 def counting(take: Take) -> Wave:
-    """Synthesise evenly spaced two-vowel words, each with the same falling pitch."""
+    """Synthesise counting: evenly spaced words of two vowels, each with the same falling pitch."""
     base, size = take.around(155 * take.pitch), _throat(take, 1.03)
     units = []
     for _ in take.starts:
@@ -111,7 +115,7 @@ def cry(take: Take) -> Wave:
 
 
 def singer(take: Take) -> Wave:
-    """Long open vowels with a slow vibrato and the singer's formant near 2.8 kHz."""
+    """Synthesise singing: long open vowels with a slow vibrato and the singer's formant near 2.8 kHz."""
     base, rate, size = take.around(262 * take.pitch), take.around(5.0, 0.08), _throat(take, 1.0)
     units = []
     for _ in take.starts:

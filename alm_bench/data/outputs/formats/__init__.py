@@ -1,6 +1,7 @@
-"""Other programs' files of outputs, a module each: what its rows look like, and where their parts are.
+"""Formats of other programs' files of outputs, one module per program. A module defines how to recognise and convert a
+row.
 
-A module defines FORMATS; adding one edits no other file.
+Every module defines the tuple FORMATS and is found automatically.
 """
 
 import importlib
@@ -12,6 +13,6 @@ from alm_bench.data.outputs.row import Format
 
 @cache
 def known_formats() -> tuple[Format, ...]:
-    """The formats of all modules of this folder, in the order of their names."""
+    """Return the formats of all modules of this package, in alphabetical order of the modules."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return tuple(found for name in names for found in importlib.import_module(f"{__name__}.{name}").FORMATS)

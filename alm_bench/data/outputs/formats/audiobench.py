@@ -1,5 +1,7 @@
-"""AudioBench's model outputs, and the `details` of its score files. Rows have no ids: an item's number (from 0) stands
-for one. Options stand in the question, under `Choices:`."""
+"""AudioBench: files of model outputs, and the `details` of score files.
+
+Rows have no ids; their number (from 0) is used instead. Options are part of the question's text, after `Choices:`.
+"""
 
 import re
 

@@ -1,5 +1,5 @@
-"""The output files of batch endpoints, a line a request under its `custom_id`: OpenAI's, which vLLM, Mistral and others
-write too (chat completions and responses), and Anthropic's."""
+"""Batch APIs: output files with one line per request, identified by `custom_id`. OpenAI's format (chat completions and
+responses), which vLLM, Mistral and others also write, and Anthropic's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,8 @@ def _fits_openai(row: RawRow) -> bool:
 
 
 def _read_openai(row: RawRow, number: int) -> Row:
-    """Read a line; a failed request has no text, and a refusal counts as the model's text."""
+    """Convert one line of OpenAI's format. A failed request has no text. The text of a refusal is used as the model's
+    text."""
     chat = look_up(row, "response.body.choices.0.message")
     if isinstance(chat, Mapping):
         return Row(text=chat.get("content") or chat.get("refusal") or chat.get("content"), id=row["custom_id"])
@@ -23,7 +24,8 @@ def _read_openai(row: RawRow, number: int) -> Row:
 
 
 def _last_message(output: Any) -> Any:
-    """Return the content of a response's last message; reasoning and tool calls are not answers."""
+    """Return the content of the last message of a response; reasoning and tool calls are ignored. Returns None if there
+    is no message."""
     items = output if isinstance(output, list) else []
     messages = [item for item in items if isinstance(item, Mapping) and item.get("type") == "message"]
     return messages[-1].get("content") if messages else None

@@ -1,5 +1,5 @@
-"""EvalScope's two caches, a line an item: `predictions/` with the reply, `reviews/` with the prompt, the gold's letter
-and the score. Options stand in the prompt."""
+"""EvalScope: its two cache folders, with one line per item. `predictions/` holds the reply; `reviews/` holds the
+prompt, the letter of the reference and the score. Options are part of the prompt."""
 
 from collections.abc import Mapping
 
@@ -17,7 +17,7 @@ def _read_prediction(row: RawRow, number: int) -> Row:
     fields = told if isinstance(told, Mapping) else {}
     found = (look_up(row, path) for path in ("model_output.choices.0.message.content", "choices.0.message.content"))
     return Row(
-        text=next((text for text in found if text is not MISSING), None),  # a call that failed has no choices
+        text=next((text for text in found if text is not MISSING), None),  # a failed request has no choices
         id=own_id(fields) or row["index"],
         question=message_text(row.get("messages")),
         choices=first_of(fields, ("choices",)),

@@ -1,4 +1,4 @@
-"""inspect_ai's log: the `samples` of a .json, or the members `samples/ID_epoch_N.json` of an .eval."""
+"""inspect_ai: the `samples` of a log in JSON, or the members `samples/ID_epoch_N.json` of an .eval archive."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ def _read(row: RawRow, number: int) -> Row:
     return Row(
         text=None
         if text is MISSING
-        else _resolve_attachment(text, row.get("attachments")),  # a sample that failed has no output
+        else _resolve_attachment(text, row.get("attachments")),  # a failed sample has no output
         id=row.get("id", MISSING),
         question=_resolve_attachment(message_text(row.get("input")), row.get("attachments")),
         choices=row.get("choices") or MISSING,
@@ -30,8 +30,9 @@ def _read(row: RawRow, number: int) -> Row:
 
 
 def _resolve_attachment(text: Any, attachments: Any) -> Any:
-    """Resolve a long text that is stored separately under a hash. A missing attachment is not replaced by its
-    reference."""
+    """Return the content of an attachment, if `text` refers to one. inspect_ai stores long texts separately, under a
+    hash. If the attachment is missing, the result is a dictionary, so that the reference is not scored as the model's
+    text."""
     if not isinstance(text, str) or not text.startswith(_MARK):
         return text
     found = attachments.get(text.removeprefix(_MARK)) if isinstance(attachments, Mapping) else None

@@ -1,5 +1,7 @@
-"""The samples of lm-evaluation-harness and of lmms-eval, which has them from there (`samples_*.jsonl`; `logs` in older
-JSON): `doc_id`, the data set's row as `doc`, `target`, and the raw replies as `resps`."""
+"""lm-evaluation-harness, and lmms-eval, which uses the same format: `samples_*.jsonl`, or `logs` in older JSON files.
+
+Columns are `doc_id`, `doc` (the data set's row), `target` and `resps` (the raw model outputs).
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +25,8 @@ def _fits(row: RawRow) -> bool:
 
 
 def _read(row: RawRow, number: int) -> Row:
-    """Read `resps`, the raw model output; a filter's result (`filtered_resps`) is used only if that is missing."""
+    """Convert a row. The text is `resps`, the raw model output. The result of a filter (`filtered_resps`) is used only
+    if `resps` is missing or empty."""
     doc = row["doc"] if isinstance(row.get("doc"), Mapping) else {}
     choices = _unwrap_options(first_of(doc, CHOICE_COLUMNS))
     gold = first_of(doc, GOLD_COLUMNS)
@@ -40,12 +43,13 @@ def _read(row: RawRow, number: int) -> Row:
 
 
 def _unwrap_options(choices: Any) -> Any:
-    """Return the texts of options stored as `{"text": [...], "label": [...]}`."""
+    """Return the list of texts of options that are stored as `{"text": [...], "label": [...]}`. Other values are
+    returned unchanged."""
     return choices["text"] if isinstance(choices, Mapping) and "text" in choices else choices
 
 
 def _by_index(gold: Any, choices: Any) -> Any:
-    """Resolve references of multiple-choice tasks that are indices, from 0."""
+    """Return the option's text if the reference `gold` is an index (from 0) into `choices`, else `gold` unchanged."""
     choices = read_written_list(choices) if isinstance(choices, str) else choices
     if isinstance(gold, int) and isinstance(choices, list) and 0 <= gold < len(choices) and gold not in choices:
         return choices[gold]

@@ -1,5 +1,5 @@
-"""A submission to MMAR's challenge: `id`, `thinking_prediction` and `answer_prediction`, alone or beside the row of
-MMAR-meta. The answer is what counts; the reasoning is never read for one."""
+"""MMAR challenge: submissions with `id`, `thinking_prediction` and `answer_prediction`, with or without the columns of
+MMAR-meta. Only the answer is scored; the reasoning text is not parsed."""
 
 from alm_bench.data.outputs.row import (
     CHOICE_COLUMNS,

@@ -1,4 +1,5 @@
-"""VLMEvalKit's predictions (xlsx, TSV or JSON): a column an option, `A`, `B` and so on; the gold is a letter."""
+"""VLMEvalKit: predictions as xlsx, TSV or JSON, with one column per option (`A`, `B` and so on). The reference is a
+letter."""
 
 import math
 from string import ascii_uppercase
