@@ -69,7 +69,7 @@ class Plan:
     """Task of the run."""
 
     adapter: Adapter
-    """Model of the run, fitted if it is one that is fitted."""
+    """Model of the run, after fitting if it needs a fit."""
 
     requests: Sequence[Request]
     """Requests to the model, in the order of `items`."""
