@@ -21,8 +21,8 @@ KEPT = 8
 """Number of decoded clips that are cached for later requests about the same clips."""
 
 AHEAD = 64
-"""Largest number of items that are decoded ahead of the model as a second batch; one whole batch is always decoded
-ahead."""
+"""Largest number of items that are decoded ahead of the model, unless a single batch has more: one whole batch is
+always decoded ahead, and never more than two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +235,9 @@ def load_batches(
 ) -> Iterator[list[LoadedRequest]]:
     """Yield batches of decoded requests, in the order of the item indices `order`.
 
-    `size` is called for each batch and returns its number of items. While the model works on a batch, one more batch is
-    decoded, or two if they have at most `AHEAD` items together. No batch is decoded ahead if the pipeline does not
-    allow decoding while the model is working.
+    `size` is called for each batch and returns its number of items. While the model works on a batch, up to two more
+    batches are decoded: at most `AHEAD` items, but at least one batch. No batch is decoded ahead if the pipeline does
+    not allow decoding while the model is working.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = ClipCache(hearing, pool)
