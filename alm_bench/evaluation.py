@@ -220,7 +220,7 @@ class _Models:
             return asked.load_model()
         recipe = asked.recipe()
         if self._adapter is None or recipe != self._recipe:
-            self.close()  # two large models do not fit beside one another
+            self.close()  # two large models do not fit into memory together
             self._recipe, self._adapter = recipe, recipe.make()
         return self._adapter
 
@@ -260,7 +260,7 @@ def _run_member(
     """Execute the runs of one member. Return True if the next member may be executed."""
     from alm_bench.records.run import Run, StoredRecords
 
-    plans = plan_jobs(jobs, adapter, asked.solver)  # what does not fit is met before the model works
+    plans = plan_jobs(jobs, adapter, asked.solver)  # errors are found before the model answers
     budget.check(plans)
     with asked.executing(adapter) as executor:
         for plan in plans:
@@ -297,7 +297,7 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
     budget = members[0].budget()
 
     def forecast(asked: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
-        # a function of its own: its names would keep one model alive while the next is loaded
+        # its own function, since local names would keep one model in memory while the next is loaded
         plans = plan_jobs(jobs, models.load(asked), asked.solver)
         budget.check(plans)
         return [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
@@ -336,7 +336,7 @@ def run_plan(
         if (reparsed := reparse_older(store, plan.task)) is not None:
             print_notice(f"{plan.spec.task}: {reparsed.line()}")
         title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
-        with watch.count_items(title, len(plan.items)) as progress:  # a model's label leaves no room for figures
+        with watch.count_items(title, len(plan.items)) as progress:  # a model's label would leave no room for numbers
             try:
                 records = execute(plan, store, progress.update, budget, executor)
             except KeyboardInterrupt:
@@ -350,7 +350,7 @@ def run_plan(
         with watch.count_captions() as counting, report_progress_to(counting.update):
             summary = summarise(store.header, plan.task, records, folder.name)
         if not summary.partial:
-            store.note(spec=plan.header.spec)  # what no answer depends on may be another than before
+            store.note(spec=plan.header.spec)  # options that no answer depends on may have changed
             finish_run(store, plan.task, summary, records)
     if (check := summary.audio_check) is not None and check.verdict != "delivered":
         print_notice(f"{plan.spec.task}: audio: {check.verdict}: {check.reason}")

@@ -69,7 +69,7 @@ def settle_ablations(asked: RunOptions, conditions: str | None, repeats: int) ->
     jobs, adapter = settle(asked)
     if adapter.abilities.is_replay:
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
-    tasks = [_settle_job(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
+    tasks = [_settle_job(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
     budget = asked.budget()
     budget.check([one.clean for one in tasks])
     return Settled(asked, jobs, adapter, tasks, budget)

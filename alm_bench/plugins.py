@@ -328,7 +328,7 @@ def _load_file(path: Path) -> ModuleType:
     """Import a Python file by its path. Raises UsageError if that is not possible."""
     if not path.is_file():
         raise UsageError(f"no such file: {path} (a model of your own is named as ./file.py:Class)")
-    name = f"alm_bench_file_{path.stem}"  # a file of one's own may be called like a library that it imports
+    name = f"alm_bench_file_{path.stem}"  # the file may have the name of a library that it imports
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file")

@@ -397,7 +397,7 @@ class Leaderboard(_Shown):
         from alm_bench.plugins import catalogue
         from alm_bench.reports.leaderboard import build_leaderboard
 
-        tasks = catalogue().tasks  # runs of a task that is no longer installed have their summaries
+        tasks = catalogue().tasks  # runs of a task that is no longer installed are read from their summaries
         return build_leaderboard(self.runs, lambda name: tasks[name].create() if name in tasks else None)
 
     def to_pandas(self) -> "pandas.DataFrame":
@@ -456,7 +456,7 @@ class RunFailedError(AlmBenchError):
         self.results = results
 
 
-class RunInterrupted(KeyboardInterrupt):  # as KeyboardInterrupt, it is no error of the program
+class RunInterrupted(KeyboardInterrupt):  # like KeyboardInterrupt, it is not an error of the program
     """Ctrl-C ended a run. `results` contains the finished items, which are stored: the same call resumes the run."""
 
     def __init__(self, results: Results) -> None:

@@ -22,7 +22,7 @@ from alm_bench.core.files import atomic_write, report_full_disk
 from alm_bench.plugins import catalogue
 
 _RATE = 16_000
-_ENDING = ".tmpl"  # templates are no code: no tool reads them as such
+_ENDING = ".tmpl"  # this suffix keeps tools from reading templates as code
 
 
 def new_task(name: str, folder: Path) -> Path:

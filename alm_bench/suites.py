@@ -152,7 +152,7 @@ def _expand(tables: _Tables, out: Path, fresh: bool, faults: _Faults) -> list[Ru
     for member in members:
         for fault in member.find_wrong_kinds():
             faults.add(fault)
-    # Models with the same options stand together, so that each is loaded once: seeds change the model's own.
+    # Runs of the same model and seed are grouped, so that each model is loaded once per seed.
     order = {name: number for number, name in enumerate(dict.fromkeys((one.model, one.seed) for one in members))}
     return sorted(members, key=lambda one: order[one.model, one.seed])
 

@@ -173,7 +173,7 @@ class SentenceTask(_BaseTask):
 
     def __init__(self, card: TaskCard, options: CaptionOptions | NoOptions | None = None) -> None:
         chosen = options if isinstance(options, CaptionOptions) else CaptionOptions()
-        chosen.chosen()  # an unknown metric is met before the model works
+        chosen.chosen()  # an unknown metric is an error before the model answers
         super().__init__(card, chosen)
 
     def parse(self, sample: Sample, text: str) -> Parsed:

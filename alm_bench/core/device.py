@@ -72,7 +72,7 @@ def measure_bfloat16(device: str) -> Bfloat16Speed:
                 product = matrix @ matrix
             float(product[0, 0])  # waits for a GPU to finish
             taken.append(time.perf_counter() - started)
-        seconds[dtype] = min(taken[1:])  # the first one prepares kernels
+        seconds[dtype] = min(taken[1:])  # the first round prepares kernels
     return Bfloat16Speed(device.partition(":")[0], seconds[torch.float32] / seconds[torch.bfloat16])
 
 

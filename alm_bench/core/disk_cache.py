@@ -45,7 +45,7 @@ class DiskCache:
                 connection = self._open()
             except sqlite3.OperationalError:
                 raise
-            except sqlite3.DatabaseError:  # no database, or one that a crash of the machine left torn
+            except sqlite3.DatabaseError:  # not a database, or one damaged by a crash of the machine
                 self.path.unlink(missing_ok=True)
                 connection = self._open()
             try:

@@ -95,7 +95,7 @@ def _escape_csv_text(text: str) -> str:
 def print_notice(text: str, file: TextIO | None = None) -> None:
     """Print a text as one escaped line, to standard error by default. On a terminal, it is wrapped between words."""
     stream = sys.stderr if file is None else file
-    if stream is None:  # a process may have been started without one
+    if stream is None:  # a process may have no standard error
         return
     line = escape_terminal(text)
     if stream.isatty():  # words stay whole, so that paths and commands can be copied

@@ -65,7 +65,7 @@ def atomic_write(path: Path, content: str | bytes, option: str = "--out") -> Non
 
     Raises StoreError; `option` is the command-line option that names the folder, for its message.
     """
-    # Halves of surrogate pairs, which UTF-8 does not have, come in foreign text: one character is lost, not the file.
+    # Text from outside may contain unpaired surrogates, which UTF-8 cannot encode: only this character is lost.
     data = content.encode(errors="replace") if isinstance(content, str) else content
     with replace_atomically(path, option) as temporary:
         temporary.write_bytes(data)

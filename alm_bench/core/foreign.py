@@ -34,7 +34,7 @@ def dump_json(value: Any, indent: int | None = None) -> str:
     """
     try:
         text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False, default=str)
-        # Half of a surrogate pair becomes the escape by which JSON has it: it is read again as it was.
+        # An unpaired surrogate becomes its JSON escape sequence, which is parsed to the same character.
         return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
     except (TypeError, RecursionError) as error:
         raise ValueError(str(error) or type(error).__name__) from error

@@ -140,7 +140,7 @@ def _unquote(word: str) -> str:
 def replace_secrets(value: Any, secrets: Iterable[str], by: str = HIDDEN) -> Any:
     """Return the value with every occurrence of the texts `secrets` replaced by `by`, also within lists and
     mappings."""
-    ordered = sorted(secrets, key=len, reverse=True)  # of two that begin alike the longer first
+    ordered = sorted(secrets, key=len, reverse=True)  # longer ones first, since one may begin with another
     return _replace_in(value, lambda text: _without(text, ordered, by)) if ordered else value
 
 
@@ -177,7 +177,7 @@ def _variables(text: str) -> list[tuple[str, str]] | None:
     """Return the names and values of environment variables in shell syntax; None for invalid syntax."""
     try:
         return [(key, value) for key, _, value in (part.partition("=") for part in shlex.split(text))]
-    except ValueError:  # a quotation mark without its other
+    except ValueError:  # an unmatched quotation mark
         return None
 
 

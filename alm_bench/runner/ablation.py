@@ -77,7 +77,7 @@ def settle_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prep
         draws = range(repeats if read_condition(name).random else 1)
         try:
             changed[name] = [prepare(replace(spec, condition=name, repeat=draw), clean.fit) for draw in draws]
-        except UsageError as error:  # a task of one clip has none to swap with; other conditions stand
+        except UsageError as error:  # e.g. swap in a task of one clip; other conditions are still run
             changed[name] = str(error)
     return Ablation(clean, changed)
 
@@ -93,7 +93,7 @@ def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
     if (broken := failure(clean)) is not None:
         found.failed.append(f"{found.task}, clean: {broken}")
     for name, plans in ablation.changed.items():
-        if broken is not None:  # there is nothing to compare with, and no call worth its cost
+        if broken is not None:  # there is nothing to compare with: do not pay for calls
             found.effects[name] = {"all": {"all": missing(f"clean: {broken}")}}
             continue
         if isinstance(plans, str):

@@ -68,7 +68,7 @@ class BatchSizer:
     def lacked(self, items: int | None) -> None:
         """Halve the size after memory was not sufficient for `items` requests. None means that it was sufficient."""
         half = self._size if items is None else max(1, items // 2)
-        if half >= self._size:  # where another worker is still at a batch of the size before, this is known
+        if half >= self._size:  # already reported: another worker was still answering a batch of the previous size
             return
         self._size = self._most = half
         self._tell(f"out of memory with {items} items at once, going on with {self._size}")

@@ -38,7 +38,7 @@ def execute(
     """
     budget = Budget() if budget is None else budget
     same = drop_changed_clips(plan, store.kept)
-    if len(same) < len(store.kept):  # clips were replaced since
+    if len(same) < len(store.kept):  # clips have been replaced
         store.rewrite(same)
     kept = {record.sample.id: record for record in same}
     budget.add(same)
@@ -53,7 +53,7 @@ def execute(
         sizer = BatchSizer(plan.spec.batch_size, lambda line: print_notice(f"{plan.spec.task}: {line}"))
         try:
             made = _checked((executor or Local()).answered(plan, todo, budget, sizer), budget, store)
-            # Of calls that end one by one each is shown at once, not with the next.
+            # Calls of a streaming adapter end one by one: each answer is observed at once, not with the next one.
             write = _stored if plan.adapter.abilities.stream else _written
             with closing(write(made, store)) as written:
                 for records in written:
@@ -96,7 +96,7 @@ def _checked(made: Iterator[list[Record]], budget: Budget, store: RunStore) -> I
             yield records
             store.check()
     finally:
-        if isinstance(made, Generator):  # calls that are still open end now
+        if isinstance(made, Generator):  # ends calls that are still running
             made.close()
 
 

@@ -89,8 +89,8 @@ class AudioPipeline:
     def of(adapter: Adapter, condition: Condition | None = None) -> "AudioPipeline":
         """Return the pipeline of an adapter, with the changes of a condition if one is given."""
         prepare = adapter.prepare if adapter.abilities.prepare else None
-        # A model on the processor works on all of its cores, in threads that wait for one another: what takes one from
-        # them holds up all, and costs more than it saves.
+        # A model on the CPU uses all cores, in threads that wait for one another. Decoding at the same time would take
+        # a core from one of them and delay all, which costs more than it saves.
         return AudioPipeline(adapter.audio, condition, prepare, beside=adapter.identity.device != "cpu")
 
     def refs(self, request: Request) -> tuple[AudioRef, ...]:
@@ -105,14 +105,14 @@ class AudioPipeline:
             loaded = capture_failure(partial(load, ref, self.policy, change), AudioError)
         except AudioError as error:
             return Clip(audio_error=str(error))
-        if isinstance(loaded, Failure):  # as where a clip is larger than memory
+        if isinstance(loaded, Failure):  # e.g. a clip that does not fit into memory
             return Clip(error=loaded.reason)
-        loaded.wave.flags.writeable = False  # other requests get the same
+        loaded.wave.flags.writeable = False  # other requests share the array
         if self.prepare is None:
             return Clip(loaded.wave, loaded.touched)
         made = capture_failure(partial(self.prepare, loaded.wave))
         if isinstance(made, Failure):
-            # Beside a batch there may be no room for it; the model answers without, in batches that fit.
+            # Memory may be too small while the model works on a batch. The model then answers without features.
             return Clip(loaded.wave, loaded.touched, error=None if made.memory else made.reason)
         return Clip(loaded.wave, loaded.touched, made, prepared=True)
 
@@ -130,8 +130,8 @@ class AudioPipeline:
                 return LoadedRequest(index, request, audio_error=clip.audio_error)
         touched: set[str] = {change for clip in own for change in clip.touched}
         if any(clip.audio_error is not None for clip in spare):
-            # another item's clip is no failure of this one: it goes without, and says so (not where another time it
-            # could be had: an answer does not depend on how much memory is free)
+            # The second clip belongs to another item, so it is no failure of this one. This holds for unusable clips
+            # alone, not for a lack of memory: an answer must not depend on how much memory is free.
             request, spare = replace(request, spare=None), ()
             touched.add("without_spare")
         heard = [*own, *spare]

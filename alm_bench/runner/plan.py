@@ -137,7 +137,7 @@ def prepare(
         check_clips(spec.task, requests)
     blind, blind_missing = _blind(task, data, questions) if condition.answerable else ({}, {})
     unheard = _blind_answers(adapter, requests) if condition.answerable else {}
-    # Questions share clips and guesses: one object stands for all that are equal.
+    # Many items have equal baselines and clip sizes: equal ones share one object, which saves memory.
     known_baselines: dict[Baselines, Baselines] = {}
     known_sizes: dict[tuple[tuple[str, int | None], ...], Mapping[str, int | None]] = {}
 

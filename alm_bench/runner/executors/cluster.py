@@ -64,7 +64,7 @@ class Cluster:
         """
         import ray
 
-        resources: Any = ray.cluster_resources  # which has no types
+        resources: Any = ray.cluster_resources  # Ray has no type hints for it
         own = not ray.is_initialized()
         if own:
             self._connect(ray)
@@ -82,7 +82,12 @@ class Cluster:
             told |= {"num_cpus": max(os.cpu_count() or 1, self.replicas), "include_dashboard": False}
         try:
             ray.init(address=self.address or "local", **told)
-        except (ConnectionError, RuntimeError, ValueError, SystemExit) as error:  # Ray ends a process that waited long
+        except (
+            ConnectionError,
+            RuntimeError,
+            ValueError,
+            SystemExit,
+        ) as error:  # Ray exits the process after a timeout
             reason = "no answer" if isinstance(error, SystemExit) else " ".join(str(error).split())
             raise UsageError(
                 f"--executor ray: cannot reach a cluster at {self.address or 'local'}: {reason}"

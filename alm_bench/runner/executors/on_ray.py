@@ -72,7 +72,7 @@ class OnRay:
         self._ray: Any = None
         self._idle: list[Any] = []
         self._calls: dict[Any, Call] = {}
-        self._deaths = 0  # since something was last finished
+        self._deaths = 0  # since the last finished batch
 
     def __enter__(self) -> "OnRay":
         return self
@@ -193,7 +193,7 @@ class OnRay:
             self._ray.kill(call.worker)
             raise _told(error) from error
         except died as error:
-            self._ray.kill(call.worker)  # one that cannot be reached may be alive
+            self._ray.kill(call.worker)  # a worker that cannot be reached may still be alive
             return BatchResult(self._lost(call.batch, _line(error), queue))
         except errors.RayError as error:
             raise AdapterError(f"--executor ray: {_line(error)}; {RESUMES}") from error
