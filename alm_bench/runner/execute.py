@@ -34,7 +34,7 @@ def execute(
     is being written. If the budget is reached, the result has fewer records than the plan has items.
 
     Raises AdapterError if the audio does not reach the model, StoreLostError if the run's files are gone. No further
-    request is made after either error.
+    request is sent after either error.
     """
     budget = Budget() if budget is None else budget
     same = drop_changed_clips(plan, store.kept)
