@@ -214,7 +214,7 @@ def _unmoved(outputs: Mapping[str, Output]) -> str:
 def _counted(clip: Output, none: Output) -> str | None:
     """Return how token counts show that the prompt contains a clip; None if they do not.
 
-    A difference of up to `PLACEHOLDER` tokens shows nothing, since it may come from a placeholder in the text.
+    A placeholder in the text also adds tokens: a difference of up to `PLACEHOLDER` shows nothing.
     """
     for name, ours, theirs in _counts(clip, none):
         if abs(ours - theirs) > PLACEHOLDER:

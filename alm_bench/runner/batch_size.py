@@ -44,10 +44,11 @@ class BatchSizer:
     """Determines the size of a run's next batch.
 
     A number of items stays as it is. `auto` doubles the size after each full batch, if the double is expected to take
-    at most `SECONDS` and to fit into memory. The forecast is that the process's peak memory rises by twice as much as
-    it rose at the present size. On a GPU this forecast says nothing: there the size grows until the model runs out of
-    memory. With both kinds of size, a batch that runs out of memory halves the size for the rest of the run. Each
-    reduction is reported through `tell`.
+    no longer than `SECONDS` and to fit into memory.
+
+    The forecast is that the process's peak memory rises by twice as much as it rose at the present size. On a GPU this
+    forecast says nothing: there the size grows until the model runs out of memory. With both kinds of size, a batch
+    that runs out of memory halves the size for the rest of the run. Each reduction is reported through `tell`.
     """
 
     def __init__(

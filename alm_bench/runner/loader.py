@@ -235,9 +235,9 @@ def load_batches(
 ) -> Iterator[list[LoadedRequest]]:
     """Yield batches of decoded requests, in the order of the item indices `order`.
 
-    `size` is called for each batch and returns its number of items. While the model works on a batch, up to two more
-    batches are decoded: at most `AHEAD` items, but at least one batch. No batch is decoded ahead if the pipeline does
-    not allow decoding while the model is working.
+    `size` is called for each batch and returns its number of items. While the model works on a batch, the next one is
+    decoded, and part of the one after it, up to `AHEAD` items. No batch is decoded ahead if the pipeline does not allow
+    decoding while the model is working.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = ClipCache(hearing, pool)
