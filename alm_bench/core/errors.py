@@ -38,7 +38,7 @@ class AudioError(AlmBenchError):
 
 
 class CheckpointError(UsageError):
-    """Model weights are missing, of another layout, or unsafe to read."""
+    """Model weights are missing, have an unexpected layout, or are unsafe to read."""
 
 
 class AdapterError(AlmBenchError):

@@ -408,7 +408,7 @@ class DataFile:
     """Glob patterns below the data root, the preferred one first."""
 
     source: str
-    """Where to get the file, in words."""
+    """Instructions to get the file, in words."""
 
     split: str | None = None
     """Split that the file belongs to; None if it belongs to all."""
@@ -449,7 +449,7 @@ class TaskCard:
     """Reference to the paper."""
 
     source: str
-    """Where to get the data, in words."""
+    """Instructions to get the data, in words."""
 
     licence: str
     """Licence of the data."""
@@ -458,7 +458,7 @@ class TaskCard:
     """Names of the splits; the first one is the default."""
 
     metrics: tuple[str, ...]
-    """Names of the metrics, in the order of columns."""
+    """Names of the metrics, in the order of the columns of tables."""
 
     groups: tuple[str, ...]
     """Names of the groupings for breakdowns of the metrics."""
@@ -482,7 +482,7 @@ class TaskCard:
     """Hugging Face data set of each split."""
 
     audio_source: str | None = None
-    """Where to get the clips, in words, if not from `source`; None otherwise."""
+    """Instructions to get the clips, in words, if not from `source`; None otherwise."""
 
     audio_fetch: Fetch | None = None
     """Source of the clips for `alm-bench data get`."""
@@ -497,7 +497,7 @@ class TaskCard:
     """Development split on which adapters may be fitted."""
 
     fit_task: str | None = None
-    """Task that `fit_split` belongs to, if it is another one."""
+    """Task that `fit_split` belongs to, if it is not this one."""
 
     answer_tags: tuple[str, ...] = ()
     """Names of tags that contain the answer, in addition to those of the parser."""
@@ -531,7 +531,7 @@ class AblationCard:
     """Description in one sentence."""
 
     paper: str
-    """Reference of the paper."""
+    """Reference to the paper."""
 
     bases: tuple[str, ...]
     """Names of the tasks whose questions are asked."""
@@ -563,7 +563,7 @@ class AdapterIdentity:
     """Device of the computation."""
 
     parameters: int | None = None
-    """Number of parameters."""
+    """Number of weights of the model."""
 
     trained_on: tuple[str, ...] = ()
     """Audio domains of the training data (sound, music, speech)."""

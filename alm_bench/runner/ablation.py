@@ -31,7 +31,8 @@ class Ablation:
     """Run on the unchanged clips."""
 
     changed: Mapping[str, Sequence[Plan] | str]
-    """By condition: one planned run per repeat, or the reason why the task has no runs under this condition."""
+    """One planned run per repeat, or the reason why the task has no runs under the condition; by the condition's
+    name."""
 
     @property
     def plans(self) -> list[Plan]:

@@ -236,8 +236,8 @@ def load_batches(
     """Yield batches of decoded requests, in the order of the item indices `order`.
 
     `size` is called for each batch and returns its number of items. While the model works on a batch, the next one is
-    decoded, and part of the one after it, up to `AHEAD` items. No batch is decoded ahead if the pipeline does not allow
-    decoding while the model is working.
+    decoded, and part of the one after it. At most `AHEAD` items are decoded ahead, or one batch if larger,
+    and none if the pipeline does not allow decoding while the model is working.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = ClipCache(hearing, pool)
