@@ -3,7 +3,7 @@
     import alm_bench as ab
     print(ab.evaluate("mellow", ["mmau", "cle"], data="demo", limit=60))
 
-Nothing heavy is loaded before it is used. docs/api.md describes the functions.
+Heavy libraries are imported when they are first needed. docs/api.md describes the functions.
 """
 
 import importlib

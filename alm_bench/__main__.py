@@ -1,4 +1,4 @@
-"""`python -m alm_bench`, and `accelerate launch -m alm_bench train ...` for several processes."""
+"""Entry point of `python -m alm_bench`, and of `accelerate launch -m alm_bench train ...` for several processes."""
 
 from alm_bench.cli import main
 

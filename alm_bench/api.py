@@ -1,4 +1,4 @@
-"""The functions of `import alm_bench`: what the commands do, with typed results. See docs/api.md."""
+"""Functions of `import alm_bench`: the commands, with typed results. docs/api.md describes them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -30,14 +30,22 @@ Pairs = Mapping[str, Any] | Sequence[str] | None
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: `done` of `total` items (with `statuses`, how many ended in each), or of the captions that
-    SPICE parses."""
+    """Progress of a run."""
 
     stage: Literal["items", "captions"]
+    """Unit of `done` and `total`: items, or captions that SPICE parses."""
+
     title: str
+    """Name of the run."""
+
     done: int
+    """Number of finished items or captions."""
+
     total: int
+    """Number of all items or captions."""
+
     statuses: Mapping[str, int]
+    """Number of finished items by status."""
 
     def __str__(self) -> str:
         counts = "".join(f", {count} {status}" for status, count in self.statuses.items())
@@ -45,6 +53,7 @@ class Progress:
 
 
 Callback = Callable[[Progress], object]
+"""Function that is called with the progress of a run."""
 
 
 class _ItemCounter:
@@ -67,7 +76,7 @@ class _CaptionCounter:
 
 
 class _Caller:
-    """Tells a callback of the progress of runs (`evaluation.Watch`)."""
+    """Progress display that calls a callback (implements `evaluation.Watch`)."""
 
     def __init__(self, call: Callback | None) -> None:
         self._call: Callback = call or (lambda _: None)
@@ -95,16 +104,16 @@ def evaluate(
     progress: Callback | None = None,
     **run_options: Any,
 ) -> Results:
-    """Run a model on tasks, as `alm-bench run` does: runs that are there already are gone on with.
+    """Run a model on tasks, as `alm-bench run` does. Stored runs with the same settings are resumed.
 
-    `model` is a name of the catalogue, a repository of the hub (`ORG/NAME`), `./file.py:Class`, an adapter, or a
-    function from a request to text. `tasks` are names. `data` is a folder, `demo`, `hub` or `auto`. `limit` takes the
-    first items, `sample` random ones. `options` is the order of options, `conditions` change the clips (see
-    `noise_ablation`). `progress` is called with a `Progress` after each batch. `run_options` are the other options of
-    `alm-bench run`, with underscores; `model_arg` and `task_arg` take mappings.
+    `model` is a name in the catalogue, a repository of the hub (`ORG/NAME`), `./file.py:Class`, an adapter, or a
+    function from a request to text. `tasks` are names. `data` is a folder, `demo`, `hub` or `auto`. `limit` uses the
+    first items, `sample` uses random ones. `options` is the order of the answer options. `conditions` change the clips
+    (see `noise_ablation`). `progress` is called with a `Progress` after each batch. `run_options` are the other options
+    of `alm-bench run`, with underscores; `model_arg` and `task_arg` take mappings.
 
-    Raises UsageError and its kin as the command reports them, RunFailedError where too many items failed,
-    RunInterrupted on Ctrl-C; both have the results.
+    Raises UsageError and other errors as the command reports them, RunFailedError if too many items failed,
+    RunInterrupted on Ctrl-C. The last two contain the results.
     """
     values = {"data": data, "limit": limit, "sample": sample, "options": options, "answer_by": answer_by, "out": out}
     asked = make_options(model, tasks, {**values, "conditions": conditions, **run_options})
@@ -116,7 +125,7 @@ def _ignore(run: "Run") -> None:
 
 
 def finish(outcome: Outcome) -> Results:
-    """The results of an outcome. Raises RunInterrupted, RunFailedError."""
+    """Return the results of an outcome. Raises RunInterrupted and RunFailedError, which contain them."""
     results = Results(tuple(outcome.runs))
     if outcome.interrupted:
         raise RunInterrupted(results)
@@ -126,7 +135,8 @@ def finish(outcome: Outcome) -> Results:
 
 
 def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOptions:
-    """The options of a run from Python values. Raises UsageError for an unknown option or a value of another kind."""
+    """Return the options of a run from Python values. Raises UsageError for an unknown option or a value of the wrong
+    type."""
     name, adapter = take_model(model)
     known = [field for field in RunOptions.__dataclass_fields__ if field not in ("model", "tasks", "adapter")]
     for key in values:
@@ -153,18 +163,22 @@ def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOp
 
 
 def _names(given: Names) -> list[str]:
+    """Return a list of names without surrounding spaces."""
     return [name.strip() for name in (given.split(",") if isinstance(given, str) else given)]
 
 
 def _pairs(given: Pairs) -> list[str] | None:
+    """Return the options of a model or task as texts `key=value`; None if there are none."""
     if given is None:
         return None
     return [f"{key}={value}" for key, value in given.items()] if isinstance(given, Mapping) else list(given)
 
 
 def load_run(name: str | Path, *, out: str | Path = RUNS) -> Results:
-    """A finished run by its folder, its name, any part of it that no other run has, or `latest`. Raises UsageError,
-    StoreError."""
+    """Return a finished run by its folder, its name, an unambiguous part of its name, or `latest`.
+
+    Raises UsageError and StoreError.
+    """
     from alm_bench.records.run import read_run
 
     return Results((read_run(find_run(str(name), Path(out))),))
@@ -179,9 +193,9 @@ def rescore(
     out: str | Path = RUNS,
     progress: Callback | None = None,
 ) -> Results:
-    """Parse and score the stored text of runs again, without a model, as `alm-bench score` does, and store that.
+    """Parse and score the stored texts of runs again, without a model, as `alm-bench score` does, and store the result.
 
-    Raises UsageError, StoreError.
+    Raises UsageError and StoreError.
     """
     folders = _folders(runs, Path(out))
     solver = None if solvable_by is None else find_run(solvable_by, Path(out))
@@ -191,16 +205,17 @@ def rescore(
 
 
 def _folders(runs: Names | Path | Results, out: Path) -> list[Path]:
+    """Return the folders of runs. Raises UsageError if a run does not exist."""
     if isinstance(runs, Results):
         return [run.folder for run in runs]
     return [find_run(name, out) for name in ([str(runs)] if isinstance(runs, Path) else map(str, _names(runs)))]
 
 
 def compare(*runs: str | Path | Results, different: bool = False, out: str | Path = RUNS) -> Comparison:
-    """Compare runs of one task with the first, item by item: paired intervals and tests.
+    """Compare runs of one task with the first run, item by item, with paired intervals and tests.
 
-    `runs` are names, folders or results. `different` also compares runs on other revisions, prompts, parsers, orders
-    or kinds of answers. Raises UsageError, StoreError.
+    `runs` are names, folders or results. `different` allows runs that differ in data revision, prompt, parser, option
+    order or answer mode. Raises UsageError and StoreError.
     """
     from alm_bench.plugins import catalogue
     from alm_bench.records.run import read_run
@@ -219,7 +234,7 @@ def compare(*runs: str | Path | Results, different: bool = False, out: str | Pat
 
 
 def leaderboard(runs: Names | Results | None = None, *, out: str | Path = RUNS) -> Leaderboard:
-    """Rank finished runs by task: those named, or all below `out`. Raises UsageError, StoreError."""
+    """Rank finished runs by task: the named runs, or all runs below `out`. Raises UsageError and StoreError."""
     named = None if runs is None else [str(folder) for folder in _folders(runs, Path(out))]
     found, left_out = read_finished_runs(named, Path(out))
     if not found:
@@ -240,10 +255,10 @@ def noise_ablation(
     progress: Callback | None = None,
     **run_options: Any,
 ) -> NoiseAblation:
-    """Ask the same questions about clean clips and about noise, silence, other clips, as `alm-bench noise-ablation`
-    does. Tasks and conditions are those of the card noise_grounding where none are named.
+    """Ask the same questions about clean clips and about changed ones (noise, silence, other clips).
 
-    Raises as `evaluate`, but for KeyboardInterrupt on Ctrl-C: finished items are kept all the same.
+    This is `alm-bench noise-ablation`. The default tasks and conditions are those of the card `noise_grounding`. Raises
+    the errors of `evaluate`, but KeyboardInterrupt on Ctrl-C. Finished items are stored all the same.
     """
     from alm_bench.grounding import measure_all, settle_ablations
 
@@ -260,8 +275,11 @@ def caption_metrics(
     metrics: Names | None = None,
     progress: Callback | None = None,
 ) -> "Captions":
-    """Score captions against their references: BLEU, METEOR, ROUGE-L, CIDEr, SPICE, SPIDEr. `corpus` of the result has
-    each metric with its interval, `items` each caption's. Raises UsageError."""
+    """Score captions against their references with BLEU, METEOR, ROUGE-L, CIDEr, SPICE and SPIDEr.
+
+    `corpus` of the result contains each metric with its interval, `items` the scores of each caption. Raises
+    UsageError.
+    """
     from alm_bench.scoring.captions import caption_scores
     from alm_bench.scoring.metrics import default_metrics
     from alm_bench.scoring.spice import report_progress_to
@@ -276,6 +294,8 @@ def caption_metrics(
 
 
 Form = Literal["choice", "yes_no", "entailment", "number"]
+"""Form of an answer: an option, yes or no, an entailment label, or a number."""
+
 FORMS: tuple[Form, ...] = ("choice", "yes_no", "entailment", "number")
 
 
@@ -288,9 +308,10 @@ def parse(
     question: str | None = None,
     answer_tag: Iterable[str] = (),
 ) -> Parsed:
-    """Read an answer in a model's raw text: which option, yes or no, which label, or which number.
+    """Parse an answer in the raw text of a model: an option, yes or no, a label, or a number.
 
-    `choices` are the options of form `choice`; `several` reads all options that are selected. Raises UsageError.
+    `form` says which. `choices` are the options for the form `choice`; with `several`, all selected options are
+    returned. Raises UsageError.
     """
     from alm_bench.parsing import parse_choice, parse_choices, parse_label, parse_number, parse_yes_no
     from alm_bench.parsing.plain import ENTAILMENT

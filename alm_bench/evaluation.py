@@ -1,5 +1,7 @@
-"""The one way from names to stored runs: resolve, plan, execute, summarise. The command line, the Python interface and
-suites call it; how progress is shown is the caller's."""
+"""Evaluation from names to stored runs: resolve the names, plan the runs, execute them, summarise them.
+
+The command line, the Python API and suites all call this module. The caller determines how progress is shown.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -34,46 +36,60 @@ if TYPE_CHECKING:
 
 
 class ItemCounter(Protocol):
-    """Is given the records of a run once they are on disk."""
+    """Progress display of the items of one run."""
 
     def update(self, records: "Sequence[Record]") -> None: ...
 
 
 class StepCounter(Protocol):
-    """Is given how many of a known number of steps are done."""
+    """Progress display of a known number of steps."""
 
     def update(self, done: int, total: int) -> None: ...
 
 
 class Watch(Protocol):
-    """Shows the progress of runs."""
+    """Progress display of runs."""
 
     def count_items(self, title: str, total: int) -> AbstractContextManager[ItemCounter]:
-        """The items of one run."""
+        """Return the progress display of one run's items, which is shown for the duration of the block."""
 
     def count_captions(self) -> AbstractContextManager[StepCounter]:
-        """The captions that SPICE parses."""
+        """Return the progress display of the captions that SPICE parses, which is shown for the duration of the
+        block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One task of an evaluation, its data found and its prompts chosen. `data_named`: the user said where the questions
-    are."""
+    """One task of an evaluation, with its data located and its prompt template selected."""
 
     spec: RunSpec
+    """Specification of the run."""
+
     task: "Task"
+    """The task."""
+
     data: "DataRoot"
+    """Source of the task's data."""
+
     prompt: PromptTemplate
+    """Prompt template."""
+
     data_named: bool = False
+    """True if the user said where the questions are."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """Runs in their order, unfinished ones included; `failure` is why they count as failed, in one line."""
+    """Result of several runs, including unfinished ones."""
 
     runs: "list[Run]" = field(default_factory=list)
+    """Runs, in the order of execution."""
+
     interrupted: bool = False
+    """True if Ctrl-C ended a run."""
+
     failure: str | None = None
+    """Reason in one line why the runs failed (too many failed items, the budget is reached); None if they did not."""
 
     @property
     def summaries(self) -> "list[RunSummary]":
@@ -82,8 +98,10 @@ class Outcome:
 
 
 def resolve_jobs(asked: RunOptions) -> list[Job]:
-    """Check everything that is asked for before the model is loaded: options, names, data, prompt sets. Raises
-    UsageError, DataError."""
+    """Check all options, names, data and prompt sets before the model is loaded, and return the tasks to run.
+
+    There is one job per task and condition. Raises UsageError and DataError.
+    """
     asked.check()
     names = split_names(asked.tasks, "--tasks")
     entry = asked.entry
@@ -99,7 +117,7 @@ def resolve_jobs(asked: RunOptions) -> list[Job]:
 
 
 def _check_picks(model: "AdapterEntry", names: Sequence[str], asked: RunOptions) -> None:
-    """Raises UsageError for a model that only picks among options and a task that has no prompts for such a one."""
+    """Raise UsageError if the model only selects options, and a task has no prompt set for such models."""
     if not model.abilities.choices_only or asked.prompt is not None:
         return
     for name in names:
@@ -111,7 +129,7 @@ def _check_picks(model: "AdapterEntry", names: Sequence[str], asked: RunOptions)
 
 
 def _task_options(names: Sequence[str], asked: RunOptions) -> dict[str, dict[str, str]]:
-    """The options of each task, from `--task-arg` and `--metrics`."""
+    """Return the options of each task, from `--task-arg` and `--metrics`."""
     options: dict[str, dict[str, str]] = {name: {} for name in names}
     for key, value in pairs(asked.task_arg, "--task-arg").items():
         owner, dot, option = key.partition(".")
@@ -127,6 +145,7 @@ def _task_options(names: Sequence[str], asked: RunOptions) -> dict[str, dict[str
 
 
 def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
+    """Locate the data of one task and select its prompt template."""
     entry = catalogue().task(name)
     task = entry.create(options, answer_tags(asked.answer_tag))
     split = pick_split(entry, asked.split)
@@ -140,22 +159,27 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
 
 
 def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
-    """Print a line for each task that runs on the demo world because no real data was found. A replay's file may hold
-    its own questions."""
+    """Print one line for each task that runs on the demo data because no real data was found.
+
+    Replays are omitted, since their file may contain the questions.
+    """
     jobs = [job for asked, jobs in members if not asked.entry.abilities.is_replay for job in jobs]
     for name in dict.fromkeys(job.spec.task for job in jobs if job.data.kind == "demo" and not job.data_named):
         print_notice(f"{name}: no real data found, using the built-in demo data (see `alm-bench data info`)")
 
 
 def settle(asked: RunOptions) -> "tuple[list[Job], Adapter]":
-    """Check everything that is asked for, then load the model."""
+    """Check all options as `resolve_jobs` does, then load the model. Returns the jobs and the model."""
     jobs = resolve_jobs(asked)
     report_demo([(asked, jobs)])
     return jobs, asked.load_model()
 
 
 def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit | None" = None) -> "Plan":
-    """Settle one run. `solver` is the folder of the text-only run of `--solvable-by`."""
+    """Plan one run. `solver` is the folder of the text-only run that `--solvable-by` names.
+
+    `fit` is the fitted adapter of another run of the same task, if there is one.
+    """
     from alm_bench.records.text_baseline import solved_by
     from alm_bench.runner import prepare
     from alm_bench.runner.replayed import replayed_items, stored_outputs
@@ -174,7 +198,7 @@ def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit
 
 
 def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "list[Plan]":
-    """Settle the runs of one model. One that is fitted is fitted once a task, for all its conditions."""
+    """Plan the runs of one model. If the model needs a fit, it is fitted once per task, for all conditions."""
     plans: list[Plan] = []
     fits: dict[str, Fit | None] = {}
     for job in jobs:
@@ -184,8 +208,11 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
 
 
 class _Models:
-    """Loads a model once for evaluations in a row that ask for the same, and closes it before the next and at the
-    end. A model that was given as an object stays open: it is the caller's."""
+    """Loads a model once for consecutive evaluations with the same recipe.
+
+    It closes the model before it loads the next one, and at the end. A model that was given as an object stays open,
+    since it belongs to the caller.
+    """
 
     def __init__(self) -> None:
         self._recipe: Recipe | None = None
@@ -209,10 +236,11 @@ class _Models:
 
 
 def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run], None]") -> Outcome:
-    """Make the runs of all members, one model after the other; `report` is called with each run.
+    """Execute the runs of all members, one model after the other. `report` is called after each run.
 
-    All names, options and data are checked before any model is loaded, and what does not fit a model before it works.
-    Raises UsageError, DataError, AdapterError. An interruption, the budget's end and failed items are in the outcome.
+    A member has the options of one evaluation. All names, options and data are checked before any model is loaded, and
+    all plans of a model before it answers. Raises UsageError, DataError and AdapterError. An interruption, a reached
+    budget and failed items do not raise; they are stored in the outcome.
     """
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
@@ -234,10 +262,10 @@ def _run_member(
     report: "Callable[[Run], None]",
     outcome: Outcome,
 ) -> bool:
-    """Make the runs of one model; whether the next may follow."""
+    """Execute the runs of one member. Return True if the next member may be executed."""
     from alm_bench.records.run import Run, StoredRecords
 
-    plans = plan_jobs(jobs, adapter, asked.solver)  # what does not fit is met before the model works
+    plans = plan_jobs(jobs, adapter, asked.solver)  # errors are found before the model answers
     budget.check(plans)
     with asked.executing(adapter) as executor:
         for plan in plans:
@@ -253,7 +281,7 @@ def _run_member(
 
 
 def _too_many_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
-    """One line on the runs with more failed items than `--max-failures` allows, None where there is none."""
+    """Return one line about the runs with more failed items than `--max-failures` allows; None if there are none."""
     tolerance = Tolerance.read(members[0].max_failures)
     failed = [s for s in outcome.summaries if tolerance.exceeded(s.status["error"], s.items)]
     if not failed:
@@ -266,7 +294,7 @@ def _too_many_failures(members: Sequence[RunOptions], outcome: Outcome) -> str |
 
 
 def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
-    """What the runs of all members would take; no model is asked."""
+    """Return the forecasts of the runs of all members. No request is sent to a model."""
     from alm_bench.runner import dryrun
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
@@ -274,7 +302,7 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
     budget = members[0].budget()
 
     def forecast(asked: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
-        # a function of its own: its names would keep one model alive while the next is loaded
+        # its own function, since local names would keep one model in memory while the next is loaded
         plans = plan_jobs(jobs, models.load(asked), asked.solver)
         budget.check(plans)
         return [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
@@ -284,7 +312,7 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
 
 
 def stored_records(plan: "Plan", asked: RunOptions) -> "list[Record]":
-    """The records of the run's folder that are not tried again, where there is one."""
+    """Return the stored records of the plan's run that are not tried again; none if the run is to start afresh."""
     from alm_bench.records.store import read_records
 
     records, _ = read_records(asked.out / plan.run_id)
@@ -294,8 +322,11 @@ def stored_records(plan: "Plan", asked: RunOptions) -> "list[Record]":
 def run_plan(
     plan: "Plan", asked: RunOptions, budget: "Budget", executor: "Executor", watch: Watch
 ) -> "tuple[RunSummary, bool]":
-    """Execute one run; return its summary and whether Ctrl-C ended it. What is stored is summarised in any case, and
-    finished unless items were left open by an interruption or by the budget."""
+    """Execute one run. Return its summary, and True if Ctrl-C ended it.
+
+    The stored records are summarised in any case. The run is marked as finished unless an interruption or the budget
+    left items without an answer.
+    """
     from alm_bench.records.reparse import reparse_older
     from alm_bench.records.run import finish_run
     from alm_bench.records.store import RunStore, read_records
@@ -328,7 +359,7 @@ def run_plan(
         with watch.count_captions() as counting, report_progress_to(counting.update):
             summary = summarise(store.header, plan.task, records, folder.name)
         if not summary.partial:
-            store.note(spec=plan.header.spec)  # what no answer depends on may be another than before
+            store.note(spec=plan.header.spec)  # options that no answer depends on may have changed
             finish_run(store, plan.task, summary, records)
     if (check := summary.audio_check) is not None and check.verdict != "delivered":
         print_notice(f"{plan.spec.task}: audio: {check.verdict}: {check.reason}")
@@ -338,8 +369,10 @@ def run_plan(
 def rescore_run(
     folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...], watch: Watch
 ) -> "tuple[Run, Reparsed]":
-    """Parse and score the stored text of a run again and store that; return it and what changed. Without `tags`, the
-    run's own answer tags hold, without `metrics` its own metrics. Raises StoreError, UsageError."""
+    """Parse and score the stored texts of a run again, and store the result. Return the run and what changed.
+
+    By default, the answer tags and the metrics are those of the run. Raises StoreError and UsageError.
+    """
     from msgspec.structs import replace as replace_fields
 
     from alm_bench.records.reparse import parser_of, reparse

@@ -1,4 +1,5 @@
-"""The same questions on clean and on changed clips, from names to effects: the flow of `alm-bench noise-ablation`."""
+"""Ablation of audio, from names to effects: the same questions on clean and on changed clips (`alm-bench
+noise-ablation`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,16 +25,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The runs of an ablation, a task each, with everything that they need."""
+    """Planned runs of an ablation, with everything that is needed to execute them."""
 
     asked: RunOptions
+    """Options as the user gave them."""
+
     jobs: Sequence[Job]
+    """Tasks with their data and prompts."""
+
     adapter: "Adapter"
+    """The loaded model."""
+
     tasks: Sequence[Ablation]
+    """Planned runs, one entry per task."""
+
     budget: "Budget"
+    """Cost limit of all runs."""
 
     def forecasts(self) -> "list[Forecast]":
-        """What the runs would take."""
+        """Return the forecasts of all runs."""
         from alm_bench.runner import dryrun
 
         plans = [plan for one in self.tasks for plan in one.plans]
@@ -41,8 +51,11 @@ class Settled:
 
 
 def settle_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> Settled:
-    """Check what is asked for, load the model and plan all runs. Tasks and conditions (comma-separated) are those of
-    the card where none are named. Raises UsageError, DataError."""
+    """Check the options, load the model and plan all runs.
+
+    Tasks and conditions are separated by commas. The defaults are those of the card `noise_grounding`. A random
+    condition gets `repeats` runs. Raises UsageError and DataError.
+    """
     card = catalogue().ablations["noise_grounding"]
     asked = replace(asked, tasks=asked.tasks or ",".join(card.bases))
     named = card.conditions if conditions is None else conditions.split(",")
@@ -56,13 +69,15 @@ def settle_ablations(asked: RunOptions, conditions: str | None, repeats: int) ->
     jobs, adapter = settle(asked)
     if adapter.abilities.is_replay:
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
-    tasks = [_settle_job(job, adapter, names, repeats) for job in jobs]  # what does not fit is met before any works
+    tasks = [_settle_job(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
     budget = asked.budget()
     budget.check([one.clean for one in tasks])
     return Settled(asked, jobs, adapter, tasks, budget)
 
 
 def _settle_job(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:
+    """Plan the runs of one task."""
+
     def prepare(spec: "RunSpec", fit: "Fit | None") -> "Plan":
         return plan_job(replace(job, spec=spec), adapter, None, fit)
 
@@ -70,8 +85,10 @@ def _settle_job(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int
 
 
 def measure_all(settled: Settled, watch: Watch) -> list[Measured]:
-    """Make the runs and set them against one another, a task each. Raises AlmBenchError where the budget ends a run,
-    KeyboardInterrupt where Ctrl-C does; finished items are kept."""
+    """Execute all runs and return the effects, one entry per task.
+
+    Raises AlmBenchError if the budget ends a run, KeyboardInterrupt on Ctrl-C. Finished items are stored all the same.
+    """
     with settled.asked.executing(settled.adapter) as executor:
         answer = partial(_answer, settled=settled, executor=executor, watch=watch)
         failure = partial(_failure, max_failures=settled.asked.max_failures)
@@ -79,7 +96,7 @@ def measure_all(settled: Settled, watch: Watch) -> list[Measured]:
 
 
 def _failure(records: "Sequence[Record]", max_failures: str) -> str | None:
-    """Why a run with more failed items than `--max-failures` allows shows nothing."""
+    """Return why a run with more failed items than `--max-failures` allows cannot be used; None for other runs."""
     failed = [record.reason or "" for record in records if record.status == "error"]
     if not Tolerance.read(max_failures).exceeded(len(failed), len(records)):
         return None
@@ -87,6 +104,8 @@ def _failure(records: "Sequence[Record]", max_failures: str) -> str | None:
 
 
 def _answer(plan: "Plan", settled: Settled, executor: "Executor", watch: Watch) -> "list[Record]":
+    """Execute one run and return its records. Raises AlmBenchError if the budget ends it, KeyboardInterrupt on
+    Ctrl-C."""
     from alm_bench.records.store import read_records
 
     asked, budget = settled.asked, settled.budget

@@ -1,4 +1,4 @@
-"""Models that are given as Python objects: an adapter that is made already, or a plain function."""
+"""Models that are given as Python objects: an adapter, or a plain function."""
 
 import functools
 import inspect
@@ -13,14 +13,15 @@ from alm_bench.core.adapter import adopt, find_missing
 from alm_bench.core.files import hash_json
 
 Model = str | Adapter | Callable[[Request], str]
-"""A name that the catalogue knows, an adapter, or a function from a request to the model's raw text."""
+"""A name in the catalogue, an adapter, or a function from a request to the raw text of the model."""
 
 
 class FunctionAdapter(BaseAdapter):
-    """A plain function as a model. Clips come decoded in `request.waves`, at 16 kHz, mono.
+    """Adapter that calls a plain function. Clips are decoded to `request.waves`, mono at 16 kHz.
 
-    Its identity is its name and a hash of its source and of the plain values that it is bound to (see `hash_function`).
-    A function that depends on anything else is another model in every process: its runs are resumed by none.
+    Its identity is the name of the function, with a hash of its source and of the plain values that it is bound to (see
+    `hash_function`). A function that depends on anything else has a new identity in every process, so that its runs
+    cannot be resumed.
     """
 
     summary = "a plain function"
@@ -39,17 +40,19 @@ class FunctionAdapter(BaseAdapter):
 
 
 def hash_function(function: Callable[..., Any]) -> str | None:
-    """Hash the source of a function and the values that it is bound to.
+    """Return a hash of a function's source and of the values that it is bound to.
 
-    Those are its defaults, its closure's cells, the arguments of a `functools.partial`, and the attributes of a
-    callable object or of a method's object. None where there is no source, or where one of them is no plain value
-    (text, number, path, None, or a list, tuple or mapping of such): objects cannot be told apart by what they print.
+    These values are its defaults, the cells of its closure, the arguments of a `functools.partial`, and the attributes
+    of a callable object or of a method's object. Returns None if there is no source, or if a value is not plain (a
+    text, number, path, None, or a list, tuple or mapping of such values), since objects cannot be distinguished by
+    their printed form.
     """
     parts = _describe_function(function)
     return None if parts is None else hash_json(parts)
 
 
 def _describe_function(function: Any) -> list[Any] | None:
+    """Return the source of a function and the values that it is bound to; None if it cannot be hashed."""
     if isinstance(function, functools.partial):
         inner = _describe_function(function.func)
         bound: list[Any] = [list(function.args), dict(function.keywords)]
@@ -68,6 +71,7 @@ def _describe_function(function: Any) -> list[Any] | None:
 
 
 def _is_plain(value: Any) -> bool:
+    """Return True if a value is a text, number, path, None, or a list, tuple or mapping of such values."""
     if isinstance(value, Mapping):
         return all(isinstance(key, str) and _is_plain(each) for key, each in value.items())
     if isinstance(value, list | tuple):
@@ -76,7 +80,10 @@ def _is_plain(value: Any) -> bool:
 
 
 def take_model(model: Model) -> tuple[str, Adapter | None]:
-    """The model's name, and the adapter where it is made already. Raises UsageError for what is no model."""
+    """Return the name of a model and, if it was given as an object or a function, its adapter.
+
+    Raises UsageError for anything else.
+    """
     if isinstance(model, str):
         return model, None
     if isinstance(model, type):
@@ -93,4 +100,5 @@ def take_model(model: Model) -> tuple[str, Adapter | None]:
 
 
 def _name(label: str) -> str:
+    """Return a label in one line."""
     return re.sub(r"\s+", " ", label).strip()

@@ -1,7 +1,7 @@
-"""One catalogue of tasks and adapters: the folders of this repository and the entry points of installed packages.
+"""Catalogue of tasks and adapters, from the folders of this repository and the entry points of installed packages.
 
-Task cards are read from `task.toml` without importing any task code. A name claimed twice is an error; a plug-in that
-cannot be read is listed with its reason, never dropped in silence.
+Task cards are read from `task.toml` without an import of task code. A name that is defined twice is an error. A plug-in
+that cannot be loaded is listed with the reason, never omitted silently.
 """
 
 import importlib
@@ -40,23 +40,27 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/(?!.*\.py$)[A-Za-z0-9][\w.-]*")
 
 @dataclass(frozen=True, slots=True)
 class TaskEntry:
-    """A task as the catalogue knows it; `module` is the package that holds its `plugin.py`."""
+    """Entry of a task in the catalogue."""
 
     card: TaskCard
+    """Card of the task."""
+
     module: str
+    """Package that contains the task's `plugin.py`."""
 
     def prompts(self) -> dict[str, PromptTemplate]:
+        """Return the prompt templates of the task by name."""
         return load_prompts(self.card.folder / self.card.prompts, self.card.name)
 
     def create(self, options: Mapping[str, str] | None = None, answer_tags: Sequence[str] = ()) -> Task:
-        """Create the task. `answer_tags` are names of answer tags besides those of its card."""
+        """Create the task. `answer_tags` are names of answer tags in addition to those of its card."""
         parsed = fill_options(self._options(), options or {}, f"task {self.card.name}")
         card = replace(self.card, answer_tags=tuple(dict.fromkeys((*self.card.answer_tags, *answer_tags))))
         task: Task = self._plugin().create(card, parsed)
         return task
 
     def takes(self) -> list[str]:
-        """The names of its options."""
+        """Return the names of the task's options."""
         return [field.name for field in fields(self._options())]
 
     def demo(self) -> Any:
@@ -68,57 +72,64 @@ class TaskEntry:
         return importlib.import_module(f"{self.module}.plugin")
 
     def _options(self) -> Any:
-        """The plug-in's one class for all its tasks, or, of a table by task, this one's."""
+        """Return the options dataclass of the task.
+
+        A plug-in has one class for all its tasks, or a mapping of classes by task.
+        """
         found = getattr(self._plugin(), "Options", NoOptions)
         return found.get(self.card.name, NoOptions) if isinstance(found, Mapping) else found
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterEntry:
-    """An adapter class as the catalogue knows it; it may be of others, and no `BaseAdapter`."""
+    """Entry of an adapter class in the catalogue. The class need not be a `BaseAdapter`."""
 
     name: str
-    """Name in the catalogue, or of the class."""
+    """Name in the catalogue; the name of the class if it was loaded by path."""
 
     cls: type[Any]
-    """The class."""
+    """The adapter class."""
 
     source: str | None = None
-    """sha256 of the file that it was loaded from by path."""
+    """Sha256 of the file, for a class that was loaded by the path of its file."""
 
     preset: Mapping[str, str] = field(default_factory=dict)
-    """Options that the name stands for, such as the repository of a hub id."""
+    """Options that the name implies, such as the repository of a hub name."""
 
     made: Adapter | None = None
     """The adapter, if it was given as an object."""
 
     @property
     def options(self) -> type[Any]:
-        """The dataclass of its options."""
+        """Dataclass of the adapter's options."""
         options: type[Any] = getattr(self.cls, "Options", NoOptions)
         return options
 
     @property
     def summary(self) -> str:
+        """Description in one line."""
         return str(getattr(self.cls, "summary", "") or (self.cls.__doc__ or "").strip().partition("\n")[0])
 
     @property
     def prompts(self) -> str:
+        """Name of the adapter's default prompt set."""
         return str(getattr(self.cls, "prompts", BaseAdapter.prompts)) if self.made is None else self.made.prompts
 
     @property
     def abilities(self) -> Abilities:
-        """Abilities that its objects may have; those of the object if it was given."""
+        """Abilities that objects of the class may have, or those of the object that was given."""
         return read_abilities(self.cls) if self.made is None else self.made.abilities
 
     def complete(self, options: Mapping[str, str]) -> dict[str, str]:
-        """The options with those that the name stands for. Raises UsageError for another value of one of these."""
+        """Return the options together with those that the name implies. Raises UsageError if the two contradict each
+        other."""
         for key, value in self.preset.items():
             if options.get(key, value) != value:
                 raise UsageError(f"--model {value} stands for {key}={value}, found --model-arg {key}={options[key]}")
         return {**self.preset, **options}
 
     def create(self, options: Mapping[str, str], runtime: Runtime) -> Adapter:
+        """Create the adapter. Raises UsageError for invalid options or an incomplete adapter."""
         parsed = fill_options(self.options, self.complete(options), f"model {self.name}")
         made = self.cls(parsed, runtime)
         if (missing := find_missing(made)) is not None:
@@ -131,20 +142,28 @@ class AdapterEntry:
 
 @dataclass(slots=True)
 class Catalogue:
+    """All installed tasks, ablations and adapters."""
+
     tasks: dict[str, TaskEntry] = field(default_factory=dict)
+    """Tasks by name."""
+
     ablations: dict[str, AblationCard] = field(default_factory=dict)
+    """Ablations by name."""
+
     _adapters: dict[str, AdapterEntry] | None = None
     broken: dict[str, str] = field(default_factory=dict)
+    """Reasons why plug-ins could not be loaded, by name."""
 
     @property
     def adapters(self) -> dict[str, AdapterEntry]:
-        """Adapters by name. Their modules are imported when somebody first asks: lists of tasks need none of them."""
+        """Adapters by name. Their modules are imported on first access, since lists of tasks do not need them."""
         if self._adapters is None:
             self._adapters = {}
             _scan_adapters(self)
         return self._adapters
 
     def task(self, name: str) -> TaskEntry:
+        """Return a task by name. Raises UsageError for an unknown name and for an ablation."""
         if name in self.ablations:
             raise UsageError(f"{name} is an ablation of other tasks: alm-bench noise-ablation runs it")
         if name not in self.tasks:
@@ -152,7 +171,8 @@ class Catalogue:
         return self.tasks[name]
 
     def expand(self, names: Sequence[str]) -> list[str]:
-        """The names of tasks, a collection's name replaced by those of its tasks; each once, in order."""
+        """Return the names of tasks, with the name of a collection replaced by those of its tasks; each name once, in
+        order."""
         found = []
         for name in names:
             members = [task for task, entry in self.tasks.items() if entry.card.collection == name]
@@ -160,8 +180,11 @@ class Catalogue:
         return list(dict.fromkeys(found))
 
     def adapter(self, name: str) -> AdapterEntry:
-        """An adapter by name, by `FILE.py:Class` or `package.module:Class`, or by `ORG/NAME`, a repository of the hub.
-        Raises UsageError."""
+        """Return an adapter by name, by `FILE.py:Class` or `package.module:Class`, or by the name of a hub repository,
+        `ORG/NAME`.
+
+        Raises UsageError if there is none.
+        """
         if ":" in name:
             return _adapter_at(name)
         if name not in self.adapters and _HUB_ID.fullmatch(name) and (hub := self._hub_adapter()) is not None:
@@ -175,16 +198,18 @@ class Catalogue:
         return self.adapters[name]
 
     def _hub_adapter(self) -> tuple[AdapterEntry, str] | None:
-        """The adapter that runs any repository of the hub, and its option that takes the repository."""
+        """Return the adapter that runs any hub repository, and the name of its option that takes the repository."""
         for entry in self.adapters.values():
             if issubclass(entry.cls, BaseAdapter) and entry.cls.hub_option is not None:
                 return entry, entry.cls.hub_option
         return None
 
     def _why(self, name: str) -> str:
+        """Return the reason why a plug-in is broken, as the end of a message; "" if it is not."""
         return f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
 
     def add(self, kind: str, name: str, entry: Any, where: str) -> None:
+        """Add an entry to the table `kind`. Raises UsageError if the name is already in use."""
         table: dict[str, Any] = getattr(self, kind)
         if name in table:
             raise UsageError(f"{kind[:-1]} name {name!r} is claimed twice, the second time by {where}: uninstall one")
@@ -207,12 +232,15 @@ def _files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ...]:
 
 
 def _fetch(entry: Mapping[str, Any] | None, place: str | None = None) -> Fetch | None:
-    """`place` is where a file goes whose entry names none."""
+    """Return the source of a download. `place` is the path of a file whose entry has none."""
     return None if entry is None else Fetch(**({} if place is None else {"to": place}) | dict(entry))
 
 
 def read_cards(path: Path) -> list[TaskCard | AblationCard]:
-    """The cards of a `task.toml`: one a table below [tasks], each over the defaults in [card]. Raises UsageError."""
+    """Return the cards of a `task.toml`. Each table below [tasks] is one card, with the table [card] as its defaults.
+
+    Raises UsageError for an invalid file.
+    """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
         cards: list[TaskCard | AblationCard] = []
@@ -289,6 +317,7 @@ def _scan_adapters(catalogue: Catalogue) -> None:
 
 
 def _adapter_class(found: Any, where: str) -> type[Any]:
+    """Return an adapter class. Raises UsageError if the object is none, or if its `Options` is not a dataclass."""
     if not isinstance(found, type) or not callable(getattr(found, "generate", None)):
         raise UsageError(f"{where} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
     if not is_dataclass(getattr(found, "Options", NoOptions)):
@@ -298,16 +327,18 @@ def _adapter_class(found: Any, where: str) -> type[Any]:
 
 @cache
 def catalogue() -> Catalogue:
-    """Everything installed. Cached: plug-ins do not come and go within a process."""
+    """Return the catalogue of everything that is installed. It is cached, since plug-ins do not change within a
+    process."""
     found = Catalogue()
     _scan_tasks(found)
     return found
 
 
 def _load_file(path: Path) -> ModuleType:
+    """Import a Python file by its path. Raises UsageError if that is not possible."""
     if not path.is_file():
         raise UsageError(f"no such file: {path} (a model of your own is named as ./file.py:Class)")
-    name = f"alm_bench_file_{path.stem}"  # a file of one's own may be called like a library that it imports
+    name = f"alm_bench_file_{path.stem}"  # the file may have the name of a library that it imports
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file")
@@ -320,6 +351,8 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _adapter_at(name: str) -> AdapterEntry:
+    """Return the entry of an adapter class by `FILE.py:Class` or `package.module:Class`. Raises UsageError if there is
+    none."""
     place, _, attribute = name.rpartition(":")
     is_file = place.endswith(".py") or "/" in place
     if not is_file and not all(part.isidentifier() for part in place.split(".")):

@@ -1,4 +1,4 @@
-"""From the names that a user gives to tasks, splits and data."""
+"""Resolution of the names that a user gives to tasks, splits and data."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 def metrics_of(tasks: Sequence[str], metrics: str) -> dict[str, str]:
-    """Of `--metrics`: the value of the option `metrics` for those of `tasks` that have it. Raises UsageError for
-    none."""
+    """Return the value of the task option `metrics` for each of `tasks` that has this option, from `--metrics`.
+
+    Raises UsageError if none of the tasks has it.
+    """
     from alm_bench.plugins import catalogue
 
     scored = [name for name in tasks if "metrics" in catalogue().task(name).takes()]
@@ -25,7 +27,7 @@ def metrics_of(tasks: Sequence[str], metrics: str) -> dict[str, str]:
 
 
 def data_folders() -> list[Path]:
-    """Where `--data auto` looks, in order."""
+    """Return the folders that `--data auto` searches, in order. Raises DataError if ALM_BENCH_DATA names no folder."""
     named = os.environ.get("ALM_BENCH_DATA")
     if named and not Path(named).is_dir():
         raise DataError(f"ALM_BENCH_DATA names {named}, which is not a folder: unset it or name one")
@@ -33,14 +35,17 @@ def data_folders() -> list[Path]:
 
 
 def named_folder(choice: str) -> str:
-    """The folder that a `--data` value or ALM_BENCH_DATA names, else the value: who looks at data must not see the demo
-    world in its place."""
+    """Return the folder that ALM_BENCH_DATA names if `choice`, a value of `--data`, is `auto`; otherwise return
+    `choice`.
+
+    Commands that inspect data use it, so that they never show the demo data in place of a folder that the user named.
+    """
     named = os.environ.get("ALM_BENCH_DATA")
     return named if choice == "auto" and named else choice
 
 
 def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[str, str]) -> DataRoot:
-    """The data root of one task for a `--data` value. Raises DataError, UsageError."""
+    """Return the data root of one task for `choice`, a value of `--data`. Raises DataError and UsageError."""
     from alm_bench.data import LocalRoot, hub_root, local_root
 
     annotations = options.get("annotations")
@@ -84,8 +89,10 @@ def find_demo(entry: "TaskEntry") -> "DemoRoot":
 
 
 def split_names(text: str, what: str) -> list[str]:
-    """The tasks of a comma-separated list, a collection's name replaced by those of its tasks. Raises UsageError for
-    an empty list."""
+    """Return the task names in a comma-separated list. The name of a collection is replaced by the names of its tasks.
+
+    Raises UsageError, which begins with `what`, for an empty list.
+    """
     from alm_bench.plugins import catalogue
 
     names = [name.strip() for name in text.split(",") if name.strip()]
@@ -95,7 +102,10 @@ def split_names(text: str, what: str) -> list[str]:
 
 
 def task_entries(text: str | None, what: str) -> "list[TaskEntry]":
-    """The tasks of a list, as `split_names` reads it; all where none is given. Raises UsageError for an unknown one."""
+    """Return the tasks of a comma-separated list as `split_names` reads it, or all tasks for None and `all`.
+
+    Raises UsageError for an unknown task.
+    """
     from alm_bench.plugins import catalogue
 
     if text is None or text.strip() == "all":
@@ -104,11 +114,13 @@ def task_entries(text: str | None, what: str) -> "list[TaskEntry]":
 
 
 def pick_split(entry: "TaskEntry", split: str | None) -> str:
+    """Return the split, by default that of the task's card. Raises UsageError for an unknown one."""
     return (
         entry.card.default_split if split is None else one_of(split, entry.card.splits, f"{entry.card.name}: --split")
     )
 
 
 def find_clips(entry: "TaskEntry", root: DataRoot, split: str) -> list[AudioRef]:
-    """The clips of a split's questions, with repeats. Raises DataError where the questions are not there."""
+    """Return the clips of all questions of a split, including repetitions. Raises DataError if the questions are
+    missing."""
     return [ref for sample in entry.create().samples(root, split) for ref in sample.audio]

@@ -1,4 +1,4 @@
-"""Typed results: runs, their figures and their items, as objects, as tables, as text."""
+"""Typed results of runs, with their metrics and items, as objects, tables and text."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,69 +22,117 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One figure of one run, of all its items (`grouping` and `key` are "all") or of those of one key of a grouping.
-
-    `value`, `low` and `high` (the 95 % interval) are fractions; None where the figure could not be had, and `reason`
-    says why. `main` marks the figure that the task is ranked by. `n` counts the items behind it.
-    """
+    """Value of one metric of one run, over all its items or over the items of one key of a grouping."""
 
     run: str
+    """Name of the run."""
+
     task: str
+    """Name of the task."""
+
     model: str
+    """Label of the model."""
+
     condition: str
+    """Name of the condition."""
+
     grouping: str
+    """Name of the grouping; "all" for all items."""
+
     key: str
+    """Key within the grouping; "all" for all items."""
+
     metric: str
+    """Name of the metric."""
+
     value: float | None
+    """Value; rates are fractions. None if it is not available."""
+
     low: float | None
+    """Lower end of the 95 % confidence interval."""
+
     high: float | None
+    """Upper end of the 95 % confidence interval."""
+
     n: int
+    """Number of items behind the value."""
+
     main: bool
+    """True for the metric by which the task is ranked."""
+
     reason: str | None = None
+    """Reason why the value is not available."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of a run: what was asked, what was answered, how that was read and scored.
-
-    `status` is ok, unparsed, refused, truncated, error or skipped, with its `reason`. `text` is the raw answer, None
-    where there is none; `answer` what was read in it; `gold` the right answer, None where it is withheld. `scores` lie
-    in 0..1 by metric. `clips` are the paths of the clips. `seconds` is what the answer took.
-    """
+    """One item of a run: the question, the answer, and how the answer was parsed and scored."""
 
     run: str
+    """Name of the run."""
+
     task: str
+    """Name of the task."""
+
     model: str
+    """Label of the model."""
+
     condition: str
+    """Name of the condition."""
+
     id: str
+    """Id of the item."""
+
     status: str
+    """Outcome: ok, unparsed, refused, truncated, error or skipped."""
+
     reason: str | None
+    """Reason of the status."""
+
     prompt: str
+    """Question as it was sent to the model."""
+
     choices: tuple[str, ...]
+    """Texts of the options."""
+
     text: str | None
+    """Raw text of the answer; None if there is none."""
+
     answer: str | None
+    """Parsed answer; None if there is none."""
+
     gold: str | None
+    """Correct answer; None if it is withheld."""
+
     seconds: float | None
+    """Time that the answer took, in seconds."""
+
     clips: tuple[str, ...]
+    """Paths of the clips."""
+
     scores: Mapping[str, float]
+    """Scores in 0..1, by metric."""
+
     groups: Mapping[str, str]
+    """Key of the item in each grouping."""
 
 
 class _Shown:
-    """What is printed as the command line prints it, and shown as HTML in a notebook."""
+    """Base class of results that print as the command line prints them, and that notebooks show as HTML."""
 
     def _blocks(self, form: "Form") -> "list[Block]":
+        """Return the parts of the text for the output form."""
         raise NotImplementedError
 
     def __str__(self) -> str:
-        """What `alm-bench` prints to a terminal: 80 columns where the width is unknown."""
+        """Return the text that `alm-bench` prints to a terminal, with 80 columns if the width is unknown."""
         from alm_bench.reports import render
         from alm_bench.reports.screen import WIDTH, find_screen
 
         return render(self._blocks("terminal"), "terminal", find_screen(sys.stdout).width or WIDTH).rstrip("\n")
 
     def to_markdown(self) -> str:
-        """Return what `alm-bench` writes into pipes and files."""
+        """Return the text that `alm-bench` writes to pipes and files."""
         from alm_bench.reports import render
 
         return render(self._blocks("markdown"), "markdown")
@@ -97,7 +145,7 @@ class _Shown:
 
 
 def markdown_to_html(text: str) -> str:
-    """Tables and headings of markdown as HTML; HTML within the text is shown, not interpreted."""
+    """Convert tables and headings of markdown to HTML. HTML within the text is escaped."""
     from markdown_it import MarkdownIt
 
     return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
@@ -105,9 +153,10 @@ def markdown_to_html(text: str) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Results(_Shown):
-    """The runs of one call, in order. Items are read from the run folders once they are asked for."""
+    """Runs of one call, in order. Items are read from the run folders when they are accessed."""
 
     runs: "Sequence[Run]"
+    """The runs."""
 
     def __len__(self) -> int:
         return len(self.runs)
@@ -126,11 +175,14 @@ class Results(_Shown):
 
     @property
     def metrics(self) -> list[Figure]:
-        """The figures of all runs, those over all items of a run before its breakdowns."""
+        """Metrics of all runs. For each run, the metrics over all items come before those of the breakdowns."""
         return [figure for run in self.runs for figure in _figures(run.summary)]
 
     def metric(self, task: str, name: str | None = None, model: str | None = None) -> Metric:
-        """A figure over all items of a task's run, the main one where no `name` is given. Raises KeyError."""
+        """Return a metric over all items of a task's run, by default the main one. Raises KeyError if there is none.
+
+        `model` is the label of the model, if several models were run.
+        """
         for figure in self.metrics:
             named = figure.main if name is None else figure.metric == name
             if (figure.task, figure.grouping) == (task, "all") and named and model in (None, figure.model):
@@ -139,7 +191,7 @@ class Results(_Shown):
 
     @property
     def items(self) -> list[Item]:
-        """The items of all runs, in the tasks' order. Raises StoreError where a run folder cannot be read."""
+        """Items of all runs, in the order of the tasks. Raises StoreError if a run folder cannot be read."""
         return [_item(run.summary, record) for run, record in self._records()]
 
     def _records(self) -> "Iterator[tuple[Run, Record]]":
@@ -151,7 +203,7 @@ class Results(_Shown):
                 yield run, record
 
     def to_pandas(self, of: Literal["items", "metrics"] = "items") -> "pandas.DataFrame":
-        """A flat table, a row an item or a figure; docs/api.md lists the columns."""
+        """Return a flat table with one row per item or per metric value. docs/api.md lists the columns."""
         import pandas
 
         if of == "metrics":
@@ -161,8 +213,11 @@ class Results(_Shown):
         return pandas.DataFrame([_flat(item) for item in items], columns=None if items else ITEM_COLUMNS)
 
     def to_dataset(self) -> "Dataset":
-        """A Hugging Face data set, a row an item: the columns of `to_pandas`, and `audio`, the item's first clip, which
-        is read or decoded only once it is asked for."""
+        """Return a Hugging Face data set with one row per item.
+
+        It has the columns of `to_pandas` and the column `audio`, the item's first clip, which is read or decoded only
+        when it is accessed.
+        """
         from datasets import Audio, Dataset
 
         rows = []
@@ -176,10 +231,11 @@ class Results(_Shown):
 
 
 ITEM_COLUMNS = [name for name in Item.__dataclass_fields__ if name not in ("scores", "groups")]
-"""Columns that every table of items has; `score_METRIC` and `group_GROUPING` follow them."""
+"""Columns of every table of items. The columns `score_METRIC` and `group_GROUPING` follow them."""
 
 
 def _figures(summary: "RunSummary") -> Iterator[Figure]:
+    """Yield the metrics of a run's summary."""
     parts = {"all": {"all": summary.metrics}, **summary.groups}
     for grouping, keys in parts.items():
         for key, metrics in keys.items():
@@ -202,6 +258,7 @@ def _figures(summary: "RunSummary") -> Iterator[Figure]:
 
 
 def _item(summary: "RunSummary", record: "Record") -> Item:
+    """Return the item of a stored record."""
     sample = record.sample
     return Item(
         run=summary.run,
@@ -224,7 +281,7 @@ def _item(summary: "RunSummary", record: "Record") -> Item:
 
 
 def _answer(record: "Record") -> str | None:
-    """The option that was chosen, options joined by ` + `, or another value that was read."""
+    """Return the selected option, several options joined by ` + `, or another parsed value; None if there is none."""
     parsed = record.parsed
     if parsed is None:
         return None
@@ -234,13 +291,14 @@ def _answer(record: "Record") -> str | None:
 
 
 def _gold(record: "Record") -> str | None:
-    """The right option, options joined by ` + `, or the answer as the data writes it."""
+    """Return the right option, several options joined by ` + `, or the correct answer as the data writes it."""
     sample = record.sample
     right = sample.targets or ((sample.target,) if isinstance(sample.target, int) and sample.choices else ())
     return " + ".join(sample.choices[index] for index in right) if right else sample.gold
 
 
 def _flat(item: Item) -> dict[str, Any]:
+    """Return an item as one row of a table."""
     entry = {name: getattr(item, name) for name in ITEM_COLUMNS}
     entry |= {"choices": list(item.choices), "clips": list(item.clips)}
     entry |= {f"score_{name}": value for name, value in item.scores.items()}
@@ -248,7 +306,8 @@ def _flat(item: Item) -> dict[str, Any]:
 
 
 def _demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
-    """The clips of a run on the demo world, which are no files: they are made again. By id; none of other runs."""
+    """Return the clips of a run on demo data by id; empty for other runs. These clips are not files, but synthesised
+    again."""
     if summary.data != "demo":
         return {}
     from alm_bench.plugins import catalogue
@@ -259,8 +318,10 @@ def _demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
 
 
 def _encoded(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:
-    """The item's first clip as a file's path, or as bytes where it was `made`; None where it has none or it is not
-    there any more."""
+    """Return the item's first clip as the path of a file, or as bytes if it is in `made`, the synthesised clips by id.
+
+    Returns None if the item has no clip or the file no longer exists.
+    """
     if not record.sample.audio:
         return None
     ref = record.sample.audio[0]
@@ -271,15 +332,18 @@ def _encoded(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] |
 
 @dataclass(frozen=True, repr=False)
 class Comparison(_Shown):
-    """Runs against the first of them, by item. `cells` are metrics by part of the items; the p-values of groups are
-    adjusted (Holm) over the groups of a metric."""
+    """Comparison of runs with the first of them, item by item."""
 
     runs: "Sequence[Run]"
+    """The runs. The first one is the reference."""
+
     cells: "Sequence[Compared]"
+    """Metrics of each later run and the first one, over all items and by group. The p-values of groups are adjusted
+    (Holm) over the groups of a metric."""
 
     @property
     def conclusions(self) -> "list[str | None]":
-        """A sentence for each later run: whether it differs from the first by the main metric over all items."""
+        """One sentence per later run that says if it differs from the first run by the main metric over all items."""
         from alm_bench.reports.comparison import conclusion
 
         return [conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
@@ -290,8 +354,11 @@ class Comparison(_Shown):
         return build_comparison(self.runs, self.cells)
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """A row a cell: `second`, `score`, `grouping`, `key`, `n`, `first_value`, `second_value`, `difference`, `low`,
-        `high`, `won`, `lost`, `p`."""
+        """Return a table with one row per cell.
+
+        Its columns are `second`, `score`, `grouping`, `key`, `n`, `first_value`, `second_value`, `difference`, `low`,
+        `high`, `won`, `lost` and `p`.
+        """
         import pandas
 
         return pandas.DataFrame([_cell_row(cell) for cell in self.cells])
@@ -318,20 +385,23 @@ def _cell_row(cell: "Compared") -> dict[str, Any]:
 
 @dataclass(frozen=True, repr=False)
 class Leaderboard(_Shown):
-    """Finished runs, ranked by task; `left_out` are folders that are no finished run, with the reason."""
+    """Finished runs, ranked by task."""
 
     runs: "Sequence[Run]"
+    """Finished runs."""
+
     left_out: "Sequence[LeftOut]"
+    """Folders that contain no finished run, with the reason."""
 
     def _blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.plugins import catalogue
         from alm_bench.reports.leaderboard import build_leaderboard
 
-        tasks = catalogue().tasks  # runs of a task that is no longer installed have their summaries
+        tasks = catalogue().tasks  # runs of a task that is no longer installed are read from their summaries
         return build_leaderboard(self.runs, lambda name: tasks[name].create() if name in tasks else None)
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """The columns of `leaderboard.csv`, a row a run and figure."""
+        """Return the columns of `leaderboard.csv`, with one row per run and metric."""
         import io
 
         import pandas
@@ -345,10 +415,13 @@ class Leaderboard(_Shown):
 
 @dataclass(frozen=True, repr=False)
 class NoiseAblation(_Shown):
-    """What is left of a model's scores when its clips say nothing, a task each."""
+    """Effects of conditions that remove or replace the audio on a model's scores."""
 
     model: str
+    """Label of the model."""
+
     tasks: "Sequence[Measured]"
+    """Effects, one entry per task."""
 
     def _blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.reports import Text
@@ -360,7 +433,7 @@ class NoiseAblation(_Shown):
         return [*blocks, Text(NOTE)]
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """A row a task, condition and part of the items."""
+        """Return a table with one row per task, condition and group of items."""
         import pandas
 
         from alm_bench.reports import ablation
@@ -376,15 +449,15 @@ class NoiseAblation(_Shown):
 
 
 class RunFailedError(AlmBenchError):
-    """Runs that count as failed (too many failed items, the budget reached); `results` has them all the same."""
+    """Runs have failed: too many items failed, or the budget is reached. `results` contains the runs."""
 
     def __init__(self, message: str, results: Results) -> None:
         super().__init__(message)
         self.results = results
 
 
-class RunInterrupted(KeyboardInterrupt):  # as KeyboardInterrupt, it is no error of the program
-    """Ctrl-C ended a run; `results` has what was done, which is on disk: the same call resumes it."""
+class RunInterrupted(KeyboardInterrupt):  # like KeyboardInterrupt, it is not an error of the program
+    """Ctrl-C ended a run. `results` contains the finished items, which are stored: the same call resumes the run."""
 
     def __init__(self, results: Results) -> None:
         super().__init__("all finished items are kept: the same call resumes the run")

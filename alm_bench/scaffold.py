@@ -1,4 +1,4 @@
-"""The start of a plug-in of one's own: templates, with the name filled in, written in one step."""
+"""Scaffolding of new plug-ins: templates are filled in with the name of the plug-in and written to a folder."""
 
 import hashlib
 import json
@@ -18,11 +18,14 @@ from alm_bench.core.wav import encode_wav
 from alm_bench.plugins import catalogue
 
 _RATE = 16_000
-_ENDING = ".tmpl"  # templates are no code: no tool reads them as such
+_ENDING = ".tmpl"  # this suffix keeps tools from reading templates as code
 
 
 def new_task(name: str, folder: Path) -> Path:
-    """A package with a task of that name and a few questions about beeps. Raises UsageError, StoreError."""
+    """Write a package with a task of this name and a few questions about beeps. Return its folder.
+
+    Raises UsageError and StoreError.
+    """
     _check(name, {*catalogue().tasks, *catalogue().ablations}, "task")
     data = _beeps()
     questions = data["test.jsonl"]
@@ -32,13 +35,16 @@ def new_task(name: str, folder: Path) -> Path:
 
 
 def new_adapter(name: str, folder: Path) -> Path:
-    """A package with an adapter of that name. Raises UsageError, StoreError."""
+    """Write a package with an adapter of this name. Return its folder. Raises UsageError and StoreError."""
     _check(name, catalogue().adapters, "model")
     return _write(folder, _filled("adapter", name, {"package": f"{name}_adapter"}))
 
 
 def new_worker(file: Path) -> Path:
-    """A worker for `--model exec`, of the standard library alone. Raises UsageError, StoreError."""
+    """Write a worker for `--model exec` that needs only the standard library. Return its file.
+
+    Raises UsageError and StoreError.
+    """
     _free(file)
     with report_full_disk(file):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +53,7 @@ def new_worker(file: Path) -> Path:
 
 
 def _check(name: str, taken: Iterable[str], kind: str) -> None:
-    """Raises UsageError for a name that cannot be a package's, or is taken."""
+    """Raise UsageError if the name cannot be that of a package or is already in use."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or keyword.iskeyword(name):
         raise UsageError(
             f"{name!r} cannot be the name of a {kind}: expected up to 40 lower-case letters, digits and underscores, a "
@@ -58,16 +64,19 @@ def _check(name: str, taken: Iterable[str], kind: str) -> None:
 
 
 def _free(path: Path) -> None:
+    """Raise UsageError if the path exists."""
     if path.exists() or path.is_symlink():
         raise UsageError(f"{path} exists already, and is not overwritten: name another place, or move it away")
 
 
 def _templates() -> Traversable:
+    """Return the folder of the templates."""
     return files("alm_bench").joinpath("templates")
 
 
 def _filled(kind: str, name: str, words: Mapping[str, str]) -> dict[str, bytes]:
-    """The template's files by path, `package` in a path standing for the package's name."""
+    """Return the contents of the filled-in templates by path. In paths, `package` is replaced by the name of the
+    package."""
     title = name.replace("_", " ").capitalize()
     names = {"name": name, "dashed": name.replace("_", "-"), "title": title, "cls": _camel(name), **words}
     found = {}
@@ -79,10 +88,12 @@ def _filled(kind: str, name: str, words: Mapping[str, str]) -> dict[str, bytes]:
 
 
 def _camel(name: str) -> str:
+    """Return a name in camel case."""
     return "".join(part.capitalize() for part in name.split("_"))
 
 
 def _walk(folder: Traversable, path: PurePosixPath) -> Iterable[tuple[PurePosixPath, Traversable]]:
+    """Yield the path and the file of each template below a folder."""
     for entry in folder.iterdir():
         if entry.is_dir():
             yield from _walk(entry, path / entry.name)
@@ -91,7 +102,7 @@ def _walk(folder: Traversable, path: PurePosixPath) -> Iterable[tuple[PurePosixP
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> Path:
-    """All files or none: they are written beside `folder` and moved there."""
+    """Write all files or none: they are written to a temporary folder beside `folder`, which is then renamed."""
     _free(folder)
     with report_full_disk(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -113,7 +124,8 @@ _COUNTS = ("One", "Two", "Three", "Four")
 
 
 def _beeps() -> dict[str, bytes]:
-    """Questions about beeps, half on how many there are and half on how high, and their clips."""
+    """Return the files of a small data set by path: clips with beeps, and questions about the number or pitch of the
+    beeps."""
     rows, found = [], {}
     for number, (count, hertz) in enumerate(_BEEPS):
         clip = f"clips/beeps-{count}-{hertz}.wav"
@@ -129,7 +141,7 @@ def _beeps() -> dict[str, bytes]:
 
 
 def _wav(count: int, hertz: int) -> bytes:
-    """Beeps of 0.2 s with as much silence after each."""
+    """Return a WAV file with `count` beeps of 0.2 s, each followed by silence of the same length."""
     import numpy as np
 
     length = _RATE // 5

@@ -1,4 +1,4 @@
-"""Suites: models x tasks x options from a TOML file, checked as a whole before anything runs. See docs/suites.md."""
+"""Suites: models x tasks x options from a TOML file, which is checked as a whole before any run. See docs/suites.md."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,20 +13,25 @@ from alm_bench.plugins import catalogue
 from alm_bench.runner.options import RunOptions
 
 OF_THE_CALL = ("model", "tasks", "adapter", "out", "fresh")
-"""Options of a run that no table of a suite takes: names stand elsewhere, the rest belongs to the command."""
+"""Options of a run that no table of a suite may set: names are keys of tables, the others belong to the command
+line."""
 
 OPTIONS = tuple(field.name for field in fields(RunOptions) if field.name not in OF_THE_CALL)
+"""Options that the tables of a suite may set."""
+
 TABLES = ("defaults", "models", "tasks", "overrides")
+"""Top-level tables of a suite."""
+
 OF_THE_SUITE = ("max_cost", "max_failures")
-"""Options that hold for all runs together: they stand in [defaults] alone."""
+"""Options that apply to all runs together, and may therefore be set only in [defaults]."""
 
 PAIRS = ("model_arg", "task_arg")
-"""Options that take a table."""
+"""Options whose value is a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Tables:
-    """A suite as it was read: options by table, names in the order of the file."""
+    """Tables of a suite as they are in the file. Models and tasks are in the order of the file."""
 
     defaults: Mapping[str, Any]
     models: Mapping[str, Mapping[str, Any]]
@@ -35,18 +40,22 @@ class _Tables:
 
 
 class _Faults(list[str]):
-    """Everything that is wrong with a suite, a line each; a line once."""
+    """List of all errors in a suite, one line per error, without duplicates."""
 
     fatal = False
-    """Whether a fault leaves open which runs the suite has."""
+    """True if, because of an error, the list of runs cannot be determined."""
 
     def add(self, fault: str) -> None:
+        """Add an error unless it is already listed."""
         if fault not in self:
             self.append(fault)
 
 
 def read_suite(path: Path, out: Path, fresh: bool = False) -> list[RunOptions]:
-    """The runs of a suite, model by model. Raises UsageError with everything that is wrong with it in one line."""
+    """Return the options of all runs of a suite, model by model.
+
+    Raises UsageError, whose message lists all errors of the suite in one line.
+    """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -67,6 +76,7 @@ def read_suite(path: Path, out: Path, fresh: bool = False) -> list[RunOptions]:
 
 
 def _read_tables(document: Mapping[str, Any], faults: _Faults) -> _Tables:
+    """Return the tables of a suite, and report malformed ones."""
     for key in document:
         if key not in TABLES:
             faults.add(f"unknown table or key {key!r}, known: {known_first(key, TABLES)}")
@@ -92,7 +102,7 @@ def _read_tables(document: Mapping[str, Any], faults: _Faults) -> _Tables:
 
 
 def _check_keys(tables: _Tables, faults: _Faults) -> None:
-    """Report unknown keys, and overrides that name what the suite does not have."""
+    """Report unknown keys, invalid seeds, and overrides for models or tasks that are not in the suite."""
     own = tuple(name for name in OPTIONS if name not in OF_THE_SUITE)
     places = [("defaults", tables.defaults, (*OPTIONS, "seeds"))]
     places += [(f"models.{key}", table, (*own, "seeds", "model")) for key, table in tables.models.items()]
@@ -121,11 +131,13 @@ def _check_keys(tables: _Tables, faults: _Faults) -> None:
 
 
 def _several(value: Any) -> list[Any]:
+    """Return a value as a list."""
     return value if isinstance(value, list) else [value]
 
 
 def _expand(tables: _Tables, out: Path, fresh: bool, faults: _Faults) -> list[RunOptions]:
-    """The members: every model on every task with every seed, options of later tables over those of earlier ones."""
+    """Return the options of every model on every task with every seed. Options of later tables replace those of earlier
+    ones."""
     members = []
     for model, own in tables.models.items():
         for task, theirs in tables.tasks.items():
@@ -140,20 +152,24 @@ def _expand(tables: _Tables, out: Path, fresh: bool, faults: _Faults) -> list[Ru
     for member in members:
         for fault in member.find_wrong_kinds():
             faults.add(fault)
-    # Models with the same options stand together, so that each is loaded once: seeds change the model's own.
+    # Runs of the same model and seed are grouped, so that each model is loaded once per seed.
     order = {name: number for number, name in enumerate(dict.fromkeys((one.model, one.seed) for one in members))}
     return sorted(members, key=lambda one: order[one.model, one.seed])
 
 
 def _applies(override: Mapping[str, Any], model: str, task: str) -> bool:
+    """Return True if an override applies to a model and a task."""
     return all(
         name not in override or own in _several(override[name]) for name, own in (("model", model), ("task", task))
     )
 
 
 def _merge(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The options of the tables; of those that take a table, each key by itself. `model` and `task` are names in the
-    tables of models and tasks alone."""
+    """Return the options of several tables; later ones replace earlier ones.
+
+    Options that are tables themselves are merged key by key. The keys `model` and `task` are read only from the tables
+    of models and tasks (the second and third table).
+    """
     values: dict[str, Any] = {}
     for number, table in enumerate(tables):
         for key, value in table.items():
@@ -166,7 +182,7 @@ def _merge(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _member(names: tuple[Any, Any], values: Mapping[str, Any], faults: _Faults) -> dict[str, Any]:
-    """The fields of a member's options. What TOML writes as a table or a number becomes what the options take."""
+    """Return the fields of one run's options, with tables and numbers of TOML converted to the types of the options."""
     model, task = names
     taken = {name: value for name, value in values.items() if name in OPTIONS}
     for name in PAIRS:
@@ -186,11 +202,12 @@ def _member(names: tuple[Any, Any], values: Mapping[str, Any], faults: _Faults) 
 
 
 def _text(value: Any) -> str:
+    """Return a TOML value as the text of an option."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _check_members(members: Sequence[RunOptions], faults: _Faults) -> None:
-    """Report unknown models and tasks, values that are none, data that is not there: all of them."""
+    """Report all unknown models and tasks, invalid values and missing data."""
     known = set(_known_models(members, faults))
     for member in members:
         if member.model not in known:
@@ -202,7 +219,7 @@ def _check_members(members: Sequence[RunOptions], faults: _Faults) -> None:
 
 
 def _check_names(tables: _Tables, faults: _Faults) -> None:
-    """Report unknown models and tasks of a suite whose keys are wrong, so that they are not met one after the other."""
+    """Report unknown models and tasks even if the suite has other errors, so that all errors are reported together."""
     for kind, table, find in (("model", tables.models, catalogue().adapter), ("task", tables.tasks, catalogue().task)):
         for name, own in table.items():
             try:
@@ -213,6 +230,7 @@ def _check_names(tables: _Tables, faults: _Faults) -> None:
 
 
 def _known_models(members: Sequence[RunOptions], faults: _Faults) -> Iterator[str]:
+    """Yield the known models of the suite, and report the unknown ones."""
     for model in dict.fromkeys(member.model for member in members):
         try:
             catalogue().adapter(model)

@@ -1,8 +1,8 @@
-"""Bases of tasks: with one of them, a task is a card and `samples()`.
+"""Base classes of tasks. A task that uses one of them needs only a card and a method `samples()`.
 
 `ChoiceTask` is for questions with options, `SentenceTask` for captions and other sentences that are compared with
-references, `OpenTask` for short answers that are right if they equal one. What a base does can be overridden method
-by method (`alm_bench/core/protocols.py` says what each has to give).
+references, `OpenTask` for short answers that are right if they equal a reference. Every method of a base class can be
+overridden (`alm_bench/core/protocols.py` describes what each must return).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,10 +27,11 @@ from alm_bench.scoring.sentences import (
 )
 
 Row = Mapping[str, Any]
+"""One row of a data file, by column."""
 
 
 class _BaseTask:
-    """Files and rows of a card."""
+    """Common part of all base classes: reading files and rows."""
 
     parser = PARSER
 
@@ -39,7 +40,7 @@ class _BaseTask:
 
     @classmethod
     def create(cls, card: TaskCard, options: Any) -> Self:
-        """Create the task: a plug-in's `create = MyTask.create`."""
+        """Create the task. A plug-in sets `create = MyTask.create`."""
         return cls(card, options)
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
@@ -51,10 +52,11 @@ class _BaseTask:
     def read_samples(
         self, data: DataRoot, split: str, columns: Sequence[str], sample: Callable[[Row], Sample]
     ) -> Iterator[Sample]:
-        """Make a sample of each row of the split's one file: CSV, TSV, JSON Lines or a JSON list, by its ending.
+        """Yield one sample per row of the split's only file: CSV, TSV, JSON Lines or a JSON list, according to its
+        suffix.
 
-        `columns` must be in every row. Raises DataError that names the file and, of a bad row, its number: for a
-        missing column, for what `sample` raises as ValueError, and for ids that repeat.
+        Every row must have all `columns`. Raises DataError, with the file and the number of the bad row, for a missing
+        column, for a ValueError that `sample` raises, and for repeated ids.
         """
         (path,) = self.files(data, split).values()
         return iter(check_unique_ids(_samples(path, columns, sample), path))
@@ -72,7 +74,8 @@ def _samples(path: Path, columns: Sequence[str], sample: Callable[[Row], Sample]
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> Iterable[Row]:
-    """Return the rows of a CSV, TSV, JSON Lines or JSON file. Raises DataError for any other, or a malformed one."""
+    """Return the rows of a CSV, TSV, JSON Lines or JSON file. Raises DataError for other formats and for malformed
+    files."""
     if path.suffix in (".csv", ".tsv"):
         return read_csv(path, columns, delimiter="\t" if path.suffix == ".tsv" else ",")
     if path.suffix == ".jsonl":
@@ -84,7 +87,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterable[Row]:
 
 
 class ChoiceTask(_BaseTask):
-    """Questions with options, one of which is right."""
+    """Base class of tasks whose questions have options, one of which is right."""
 
     def choice_sample(
         self,
@@ -96,8 +99,11 @@ class ChoiceTask(_BaseTask):
         data: DataRoot,
         groups: Mapping[str, object] | None = None,
     ) -> Sample:
-        """Build a sample. `choices` is a list, or a text with `|` between them; `clip` is its path below the data
-        folder. Raises ValueError for an answer that is none of the choices."""
+        """Return a sample of the task.
+
+        `choices` is a list, or one text with `|` between the options. `clip` is a path below the data root. Raises
+        ValueError if the answer is not among the options.
+        """
         listed = choices.split("|") if isinstance(choices, str) else choices
         texts, gold = tuple(str(choice).strip() for choice in listed), str(answer).strip()
         if gold not in texts:
@@ -120,7 +126,7 @@ class ChoiceTask(_BaseTask):
         return {"accuracy": float(same_option(sample, parsed.index))}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        """Accuracy and its companions, by group too, beside text-only baselines."""
+        """Return accuracy and related metrics, over all items and by group, with those of text-only baselines."""
         known = with_reference(rows)
         return TaskScore(
             metrics=choice_metrics(rows),
@@ -133,7 +139,10 @@ class ChoiceTask(_BaseTask):
 
 
 class OpenTask(_BaseTask):
-    """Short answers: right if they equal a reference (`Sample.target`, a list) but for case and punctuation."""
+    """Base class of tasks with short answers.
+
+    An answer is right if it equals one of the references (`Sample.target`, a list), apart from case and punctuation.
+    """
 
     parser = TEXT_PARSER
 
@@ -154,14 +163,17 @@ def _open_metrics(rows: Sequence[Scored]) -> dict[str, Any]:
 
 
 class SentenceTask(_BaseTask):
-    """Captions and other sentences, scored against references (`Sample.target`, a list) by `--metrics`."""
+    """Base class of tasks with captions or other sentences.
+
+    They are scored against references (`Sample.target`, a list) by the metrics of `--metrics`.
+    """
 
     parser = TEXT_PARSER
     scoring: ClassVar = SCORING
 
     def __init__(self, card: TaskCard, options: CaptionOptions | NoOptions | None = None) -> None:
         chosen = options if isinstance(options, CaptionOptions) else CaptionOptions()
-        chosen.chosen()  # an unknown metric is met before the model works
+        chosen.chosen()  # an unknown metric is an error before the model answers
         super().__init__(card, chosen)
 
     def parse(self, sample: Sample, text: str) -> Parsed:
@@ -180,5 +192,5 @@ class SentenceTask(_BaseTask):
         return scores_of(rows, figures)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """By the metric of `item_scores`."""
+        """Return the scores of text-only baselines by the metric of `item_scores`."""
         return blind_scores(rows, self.options.chosen())

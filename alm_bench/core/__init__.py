@@ -1,4 +1,4 @@
-"""Types, protocols and errors that all packages share. Imports no other part of the package, and no torch."""
+"""Types, protocols and errors that all packages share. It imports neither another part of this package nor torch."""
 
 from alm_bench.core.adapter import (
     CACHE_MB,

@@ -1,4 +1,4 @@
-"""The protocol of a model: what the runner calls, the abilities that it asks for, and the base class of adapters."""
+"""Protocol of a model, which the runner calls; its optional abilities; and the base class of adapters."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,56 +10,57 @@ from alm_bench.core.errors import UsageError
 from alm_bench.core.types import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Wave
 
 Delivery = Literal["by construction", "to be shown"]
+"""Evidence that clips reach the model: known by construction, or to be shown by the audio check."""
 
 CHARACTERS_A_TOKEN = 4
-"""Of English text, roughly, for models that do not count tokens before they answer."""
+"""Approximate number of characters per token of English text, for models that cannot count tokens in advance."""
 
 CACHE_MB = 256
-"""Default cache size in MB: about twenty pairs of clips of the published Mellow."""
+"""Default cache size in MB, sufficient for about twenty pairs of clips of the published Mellow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abilities:
-    """Abilities of an adapter beyond answering in text, each of which the runner asks for by its name.
+    """Abilities of an adapter beyond answering with text. The runner checks each of them by its name.
 
     A class declares them as `abilities = Abilities(...)`. The first four have a method of the same name: a class that
-    defines the method declares the ability by that. An object may have fewer abilities than its class (a model of two
-    parts scores options only if the part that answers does): it sets its own `abilities` in `__init__`.
+    defines the method thereby declares the ability. An object may have fewer abilities than its class and then sets its
+    own `abilities` in `__init__`. For example, a model of two parts scores options only if the answering part does.
     """
 
     loglikelihood: bool = False
     """Computes the log-likelihood of each option, for `--answer-by likelihood`."""
 
     prepare: bool = False
-    """Preprocesses clips ahead of its turn, on decoding threads."""
+    """Preprocesses clips on decoding threads, before their requests are answered."""
 
     stream: bool = False
     """Makes calls that end one by one (to a server): each answer is stored as soon as it arrives."""
 
     fit: bool = False
-    """Is fitted to a task's development split before it answers."""
+    """Needs to be fitted on a task's development split before it answers."""
 
     choices_only: bool = False
-    """Picks among options and writes no text of its own: tasks without options are refused."""
+    """Selects an option and generates no text. Tasks without options are rejected."""
 
     is_replay: bool = False
-    """Gives answers that were stored elsewhere (`outputs`): their options cannot be reordered nor their clips changed,
-    and the prompt, the decoding and the audio are recorded as not known."""
+    """Returns answers that were stored elsewhere (`outputs`). Their options cannot be reordered nor their clips
+    changed; prompt, decoding and audio are recorded as not known."""
 
     delivery: Delivery = "by construction"
-    """`to be shown` for a model behind a server, chat template or processor that may drop a clip: every run then begins
-    with the audio-delivery check."""
+    """`to be shown` for a model behind a server, chat template or processor that may drop a clip. Every run then begins
+    with the audio check."""
 
     max_clips: int | None = None
-    """Largest number of clips of one item that it takes; None: any number. Tasks whose items all have more are
-    refused."""
+    """Largest number of clips per item; None for any number. Tasks whose items all have more clips are rejected."""
 
     runtime_options: tuple[str, ...] = ()
-    """Names of its options that no answer depends on (concurrency, prices): a run resumes under other values."""
+    """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of
+    them."""
 
 
 METHODS = ("loglikelihood", "prepare", "stream", "fit")
-"""Abilities that are a method each."""
+"""Abilities that have a method of the same name."""
 
 _OLDER: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "picks": ("choices_only", bool),
@@ -67,12 +68,12 @@ _OLDER: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "pace": ("runtime_options", tuple),
     "delivery": ("delivery", str),
 }
-"""Attributes by which adapters declared abilities before there was `Abilities`."""
+"""Attributes by which adapters declared abilities in version 0.1, with the new names and their types."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Estimate of one call's size."""
+    """Estimate of the size of one call."""
 
     prompt_tokens: int
     """Number of input tokens, including audio tokens."""
@@ -84,10 +85,10 @@ class Estimate:
     """Number of audio tokens."""
 
     cost: float | None = None
-    """US dollars, None if no prices are known."""
+    """Cost in US dollars; None if no prices are known."""
 
     def __add__(self, other: "Estimate") -> "Estimate":
-        """Sum two calls; the cost is known if those of both are."""
+        """Return the sum of two estimates. Its cost is known if both costs are."""
         return Estimate(
             prompt_tokens=self.prompt_tokens + other.prompt_tokens,
             completion_tokens=self.completion_tokens + other.completion_tokens,
@@ -98,7 +99,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """An item of a development split with its reference."""
+    """An item of a development split with its correct answer."""
 
     request: Request
     """The request."""
@@ -109,10 +110,10 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Settings of an adapter's execution."""
+    """Settings of an adapter that concern its execution."""
 
     device: str = "auto"
-    """auto, cpu or cuda."""
+    """Device: `auto`, `cpu` or `cuda`."""
 
     dtype: str | None = None
     """Name of a torch dtype; None for the adapter's default."""
@@ -121,111 +122,121 @@ class Runtime:
     """Seed of everything random."""
 
     cache_mb: int = CACHE_MB
-    """Size in MB of a cache for questions that share clips or prompts; answers do not depend on it."""
+    """Size in MB of a cache for questions that share clips or prompts. Answers do not depend on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoOptions:
-    """For adapters and tasks without options."""
+    """Options of adapters and tasks that have none."""
 
 
 def _undefined(adapter: object, method: str) -> NotImplementedError:
+    """Return the error for an ability that is declared but whose method is missing."""
     return NotImplementedError(f"{type(adapter).__name__} declares the ability {method} and does not define {method}()")
 
 
 @runtime_checkable
 class Adapter(Protocol):
-    """A model. `BaseAdapter` gives all of this but `answer` or `generate`; `adopt` makes one of any object that has
-    `identity`, `audio` and `generate`. Where a method has a default, that is right for models without the ability."""
+    """Protocol of a model.
+
+    `BaseAdapter` defines everything except `answer` and `generate`, one of which a subclass must define. `adopt` turns
+    any object that has `identity`, `audio` and `generate` into an adapter. The defaults of the methods are right for
+    models without the respective ability.
+    """
 
     identity: AdapterIdentity
-    """All that tells two models apart. Runs of equal identities are resumed into one another."""
+    """Everything that distinguishes two models. A run can be resumed by a model of equal identity."""
 
     audio: AudioPolicy | None
-    """How its clips are decoded; None for a model that takes no audio."""
+    """Preprocessing of clips; None for a model that takes no audio."""
 
     prompts: str = "letters"
-    """Name of the prompt set that it is asked in."""
+    """Name of the prompt set that is used by default."""
 
     abilities: Abilities = Abilities()
-    """Its abilities."""
+    """Optional abilities."""
 
     listener: "Adapter | None" = None
-    """In a model of several, the part that gets the clips; None: itself."""
+    """Part of a composite model that gets the clips; None if that is the adapter itself."""
 
     outputs: Any = None
-    """The stored answers of an adapter that `is_replay`."""
+    """Stored answers of an adapter with the ability `is_replay`."""
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         """Return one output per request, in order."""
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-        """Return one entry per request, in order; every request has choices."""
+        """Return the scores of the options of each request, in order. Every request has options."""
         raise _undefined(self, "loglikelihood")
 
     def prepare(self, wave: Wave) -> Any:
-        """Compute `Request.features` from one decoded clip (a log-mel, a hash of the content).
+        """Compute `Request.features` from one decoded clip (such as a log-mel spectrogram or a hash of the content).
 
-        Called on decoding threads, several at a time, or on the model's own thread if those have not reached the clip;
-        once for neighbouring requests about the clip. An exception becomes the error of their items. Requests without
-        features (`ask`, `check`) must give the same answers.
+        It is called on several decoding threads at a time, or on the model's own thread if no decoding thread has
+        reached the clip, and only once for neighbouring requests about a clip. An exception becomes the error of the
+        items about the clip. Requests without features (from the commands `ask` and `check`) must get the same answers.
         """
         raise _undefined(self, "prepare")
 
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
-        """Yield each request with its output, in any order. Requests are taken when there is capacity for them, from
-        the iterating thread; a failed call is an output's `error`."""
+        """Yield each request with its output, in any order.
+
+        The iterating thread takes a request from `requests` whenever there is capacity for it. A failed call is an
+        output with an `error`.
+        """
         raise _undefined(self, "stream")
 
     def fit(self, rows: Iterable[Labelled]) -> "Adapter":
-        """Return an adapter fitted on one task's development rows; its identity describes the fit. This one remains
-        unchanged, for other tasks.
+        """Return an adapter that is fitted on one task's development rows, with an identity that describes the fit.
 
-        `rows` is iterated once, its clips decoded lazily: together they may be larger than memory. It is empty for a
-        task without a development split. Raises UsageError for rows that nothing can be fitted on.
+        This adapter remains unchanged and can be fitted for other tasks. `rows` can be iterated once, and its clips are
+        decoded during the iteration, since together they may be larger than memory. It is empty for a task without a
+        development split. Raises UsageError if the adapter cannot be fitted on the rows.
         """
         raise _undefined(self, "fit")
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
-        """Return the indices of the requests in the adapter's preferred order, such as shared clips together.
-        [default: as they are]"""
+        """Return the indices of the requests in the order in which the adapter prefers to answer them, such as requests
+        about the same clip together. [default: the given order]"""
         return range(len(requests))
 
     def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
-        """Return the option index that each text-only variant of the model picks, one per request, by the baseline's
-        name. [default: no variant]"""
+        """Return the options that text-only variants of the model select: by the baseline's name, one index per
+        request. [default: no variant]"""
         return {}
 
     def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
-        """Estimate tokens and cost of a request whose clips, as they are sent, have a total length of `seconds`, for
-        `--dry-run` and `--max-cost`. Opens no connection. [default: tokens of the text, no cost]
+        """Estimate tokens and cost of a request for `--dry-run` and `--max-cost`. Opens no connection.
 
-        The actual cost of a call is in `Output.extra` as `cost`, with `prompt_tokens`, `audio_tokens`,
-        `completion_tokens`.
+        `seconds` is the total length of the request's clips as they are sent. The actual cost of a call is in
+        `Output.extra` as `cost`, with `prompt_tokens`, `audio_tokens`, `completion_tokens`. [default: tokens of the
+        text, no cost]
         """
         return Estimate(math.ceil(len(request.prompt) / CHARACTERS_A_TOKEN), decoding.max_new_tokens)
 
     def log_to(self, folder: Path) -> None:
-        """Set the folder for a log beside the answers, before the first request of a run. [default: no log]"""
+        """Set the folder for a log file, before the first request of a run. It is the run's folder. [default: no
+        log]"""
         return None
 
     def close(self) -> None:
-        """Release what the model holds (a process, files); it is not asked again. [default: nothing]"""
+        """Release the model's resources (a process, files). No request follows. [default: nothing]"""
         return None
 
 
 class BaseAdapter(Adapter):
-    """Base class for adapters: set `audio`, write `answer`.
+    """Base class of adapters. A subclass sets `audio` and defines `answer`.
 
-    Subclasses may set `Options` (a frozen dataclass filled from `--model-arg`), `prompts` (their default prompt set),
-    `abilities` and `summary`; heavy libraries are imported inside `__init__` or later, so that listing models stays
-    fast.
+    Subclasses may set `Options` (a frozen dataclass that is filled from `--model-arg`), `prompts` (their default prompt
+    set), `abilities` and `summary`. Heavy libraries should be imported within `__init__` or later, so that listing
+    models stays fast.
     """
 
     Options: ClassVar[type[Any]] = NoOptions
     summary: ClassVar[str] = ""
     hub_option: ClassVar[str | None] = None
-    """The option that takes a repository of the hub, for the adapter that runs any of them: `--model ORG/NAME`."""
+    """Option that takes the name of a hub repository, for the adapter that runs any such repository: `--model
+    ORG/NAME`."""
 
     audio: AudioPolicy | None = AudioPolicy()
 
@@ -247,8 +258,11 @@ class BaseAdapter(Adapter):
 
 
 def read_abilities(model: object) -> Abilities:
-    """Read the abilities of a class, or of an object of a class that is no `BaseAdapter`: those that it declares, those
-    whose method it defines, and those under the names of version 0.1. Raises UsageError if `abilities` are none."""
+    """Return the abilities of a class, or of an object whose class is not a `BaseAdapter`.
+
+    They are the declared abilities, those whose method is defined, and those declared by the attributes of version 0.1.
+    Raises UsageError if `abilities` is not an `Abilities`.
+    """
     declared = getattr(model, "abilities", Abilities())
     if not isinstance(declared, Abilities):
         owner = model if isinstance(model, type) else type(model)
@@ -260,6 +274,7 @@ def read_abilities(model: object) -> Abilities:
 
 
 def _read_older(model: object) -> dict[str, Any]:
+    """Return the abilities that are declared by attributes of version 0.1, by their new names."""
     return {new: read(getattr(model, old)) for old, (new, read) in _OLDER.items() if hasattr(model, old)}
 
 
@@ -267,13 +282,14 @@ _NEEDED = ("identity", "audio", "generate")
 
 
 def find_missing(model: object) -> str | None:
-    """Return the name of an attribute that every adapter has and `model` lacks; None for an adapter."""
+    """Return the first attribute that every adapter needs and `model` lacks; None if it has all."""
     return next((name for name in _NEEDED if not hasattr(model, name)), None)
 
 
 def adopt(model: object) -> Adapter:
-    """Return `model` as a whole `Adapter`. An object that is no `BaseAdapter` keeps what it has; the rest are defaults.
+    """Return `model` as an `Adapter`.
 
+    An object whose class is not a `BaseAdapter` keeps its own attributes and methods, and gets defaults for the others.
     `find_missing(model)` must be None.
     """
     if not isinstance(model, BaseAdapter):
@@ -284,7 +300,7 @@ def adopt(model: object) -> Adapter:
 
 
 class _Adopted(BaseAdapter):
-    """An object of a class of others, completed by defaults."""
+    """Adapter made of an object of any class, with defaults for what the object does not define."""
 
     def __init__(self, model: object) -> None:
         own: Any = self

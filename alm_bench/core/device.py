@@ -1,4 +1,4 @@
-"""Devices and numeric precisions by name; which precision one computes fast is measured, not guessed from its name."""
+"""Devices and numeric precisions by name. The speed of a precision on a device is measured, not assumed."""
 
 import time
 from dataclasses import dataclass
@@ -18,32 +18,34 @@ DTYPES = ("float32", "bfloat16", "float16")
 """Names of the precisions that models compute in."""
 
 SIZE = 512
-"""Rows and columns of the measured product: large enough for the arithmetic to count, small enough that a processor
-which emulates bfloat16 (some 50 times as slow) is found out within half a second."""
+"""Number of rows and columns of the measured matrix product. It is large enough that arithmetic dominates, and small
+enough that a CPU which emulates bfloat16 (about 50 times slower) is detected within half a second."""
 
 ROUNDS = 3
+"""Number of measurements, of which the fastest is used."""
 
 FASTER = 1.25
-"""Speed-up over float32 from which bfloat16 is chosen: its rounding should buy something, and a choice well apart from
-1 does not flip with the noise of a measurement (processors lie at some 0.02, 1.0, or 2 and more)."""
+"""Speed-up over float32 above which bfloat16 is used. It should justify the rounding. A threshold well apart from 1
+makes the choice robust to measurement noise: CPUs have speed-ups of about 0.02, of 1.0, or of 2 and more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bfloat16Speed:
-    """Measured speed of a matrix product in bfloat16."""
+    """Measured speed of matrix products in bfloat16."""
 
     device: str
-    """`cpu` or `cuda`."""
+    """Device, `cpu` or `cuda`."""
 
     speedup: float
-    """Speed as a multiple of float32's."""
+    """Speed divided by the speed in float32."""
 
     @property
     def fast(self) -> bool:
+        """True if bfloat16 is fast enough to be used."""
         return self.speedup >= FASTER
 
     def describe(self) -> str:
-        """Say in one line what was measured and which precision follows from it."""
+        """Return one line that says which speed was measured and which precision is used."""
         name = "GPU" if self.device == "cuda" else "processor"
         chosen = "bfloat16" if self.fast else "float32"
         if self.speedup >= 1:
@@ -85,7 +87,7 @@ def pick_dtype(name: str | None, model: str) -> "torch.dtype":
 
 
 def measure_bfloat16(device: str) -> Bfloat16Speed:
-    """Time square matrix products in float32 and in bfloat16 on `device` (a torch device name), the best of a few."""
+    """Measure the speed of square matrix products in float32 and in bfloat16 on a torch device."""
     import torch
 
     generator = torch.Generator().manual_seed(0)
@@ -102,27 +104,30 @@ def measure_bfloat16(device: str) -> Bfloat16Speed:
                 product = matrix @ matrix
             float(product[0, 0])  # waits for a GPU to finish
             taken.append(time.perf_counter() - started)
-        seconds[dtype] = min(taken[1:])  # the first one prepares kernels
+        seconds[dtype] = min(taken[1:])  # the first round prepares kernels
     return Bfloat16Speed(device.partition(":")[0], seconds[torch.float32] / seconds[torch.bfloat16])
 
 
 def check_device_and_dtype(device: str, dtype: str | None) -> None:
-    """Raises UsageError for values of `--device` and `--dtype` that are unknown."""
+    """Raise UsageError for unknown values of `--device` and `--dtype`."""
     one_of(device.partition(":")[0], ("auto", "cpu", "cuda"), "--device")
     if dtype is not None:
         one_of(dtype, (*DTYPES, "auto"), "--dtype")
 
 
 def make_runtime(device: str, dtype: str | None, seed: int = 0, cache_mb: int = CACHE_MB) -> Runtime:
-    """Make the adapter's runtime for `--device` and `--dtype`. Adapters and records know what `auto` came to, never
-    `auto` itself. Raises UsageError."""
+    """Return the runtime settings for `--device` and `--dtype`. Raises UsageError for unknown values.
+
+    A `dtype` of `auto` is replaced by the precision that is chosen, so that adapters and records never contain `auto`.
+    """
     check_device_and_dtype(device, dtype)
     return Runtime(device, pick_fast_dtype(device) if dtype == "auto" else dtype, seed, cache_mb)
 
 
 @cache
 def pick_fast_dtype(device: str) -> str:
-    """Measure once a process whether bfloat16 is faster than float32 on `device`; print the outcome in one line."""
+    """Return `bfloat16` if it is measurably faster than float32 on the device, else `float32`, and print the
+    measurement. It is measured once per process."""
     speed = measure_bfloat16(str(pick_device(device)))
     print_notice(speed.describe())
     return "bfloat16" if speed.fast else "float32"

@@ -1,4 +1,4 @@
-"""Results that took long to compute, kept on disk by the hash of what they were computed from."""
+"""Disk cache of results that take long to compute, with a hash of the inputs as the key."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,13 +10,14 @@ from alm_bench.core.errors import StoreError
 Value = bytes | str | float
 
 SECONDS = 60.0
-"""How long another process's write is waited for."""
+"""Longest time in seconds to wait for another process to finish writing."""
 
 
 class DiskCache:
-    """Values by key in one SQLite file, which processes share and which is created when it is first used.
+    """Values by key in one SQLite file that several processes may share. The file is created when it is first used.
 
-    A damaged file is begun anew. No connection stays open, so that objects with a cache can be pickled and copied.
+    A damaged file is replaced by an empty one. No connection stays open, so that objects with a cache can be pickled
+    and copied.
     """
 
     def __init__(self, path: Path, table: str = "entries") -> None:
@@ -36,13 +37,14 @@ class DiskCache:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Provide an open connection for the duration of the block. Raises StoreError if the file cannot be used."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             try:
                 connection = self._open()
             except sqlite3.OperationalError:
                 raise
-            except sqlite3.DatabaseError:  # no database, or one that a crash of the machine left torn
+            except sqlite3.DatabaseError:  # not a database, or one damaged by a crash of the machine
                 self.path.unlink(missing_ok=True)
                 connection = self._open()
             try:
@@ -56,6 +58,7 @@ class DiskCache:
             ) from error
 
     def _open(self) -> sqlite3.Connection:
+        """Open the file and create the table if necessary."""
         connection = sqlite3.connect(self.path, timeout=SECONDS)
         try:
             connection.execute("PRAGMA synchronous = NORMAL")

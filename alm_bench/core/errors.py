@@ -1,23 +1,25 @@
-"""Errors a user can meet. Each message is one line: what was found, what was expected, what to do."""
+"""Errors that a user may see. Each message is one line that says what was found, what was expected and what to do."""
 
 from collections.abc import Iterable
 
 
 class AlmBenchError(Exception):
-    """Base of every error that is reported as one line, without a traceback."""
+    """Base class of all errors that are reported as one line, without a traceback."""
 
     exit_code = 1
 
 
 class UsageError(AlmBenchError):
-    """The command line, a configuration or an input file asks for something that cannot be."""
+    """The command line, a configuration or an input file asks for something that is not possible."""
 
     exit_code = 2
 
 
 class UnreachableError(UsageError):
-    """No call to a model can succeed, whatever is asked: nobody is there, or takes the key, or knows the name. It ends
-    a run, unlike what one item meets."""
+    """No call to a model can succeed: the server is unreachable, or it rejects the API key or the name of the model.
+
+    It ends a run, unlike an error of a single item.
+    """
 
 
 class DataError(UsageError):
@@ -25,26 +27,27 @@ class DataError(UsageError):
 
 
 class FetchError(AlmBenchError):
-    """Something cannot be fetched: no connection, a server's refusal, a checksum that does not fit."""
+    """A download failed: no connection, a server error or a wrong checksum."""
 
 
 class AudioError(AlmBenchError):
-    """A clip that cannot be used (missing, unreadable, empty, too short, not finite).
+    """A clip cannot be used (missing, unreadable, empty, too short, not finite).
 
-    The runner turns it into the item's status; it never stops a run.
+    The runner turns this error into the status of the item; it never stops a run.
     """
 
 
 class CheckpointError(UsageError):
-    """Model weights are missing, of another layout, or unsafe to read."""
+    """Model weights are missing, have an unexpected layout, or are unsafe to read."""
 
 
 class AdapterError(AlmBenchError):
-    """A model's code does not do what its protocol says, so that its run cannot go on."""
+    """A run cannot continue because of its model, for example because the model's code violates the adapter
+    protocol."""
 
 
 class MetricError(AlmBenchError):
-    """A metric cannot be computed; others can."""
+    """A metric cannot be computed; other metrics of the same items may still be available."""
 
 
 class StoreError(AlmBenchError):
@@ -85,7 +88,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 
 
 def known_first(name: str, known: Iterable[str], limit: int = 12) -> str:
-    """List the known names, those closest to `name` first, for an error message."""
+    """Return up to `limit` of the known names for an error message, those most similar to `name` first."""
     from rapidfuzz import fuzz, process  # here, since most commands never fail
 
     names = sorted(set(known))

@@ -1,5 +1,5 @@
-"""Foreign text (names, labels, ids, replies, server errors) made harmless where people read it: terminals, markdown
-and spreadsheets."""
+"""Escaping of text from outside (names, labels, ids, replies, server errors) for terminals, markdown and
+spreadsheets."""
 
 import re
 import shutil
@@ -14,30 +14,33 @@ from alm_bench.core.verbosity import VERBOSITY, Level
 _MARKDOWN = str.maketrans({"\\": "\\\\", "`": "\\`", "*": "\\*", "~": "\\~", "<": "&lt;", ">": "&gt;"})
 _ENTITY = re.compile(r"&(?=#?\w+;)")
 _EMPHASIS = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
-"""Underscores at the edge of a word: those within one (`by_text_sum`) are no markup."""
+"""Underscores at the edge of a word. Underscores within a word (`by_text_sum`) are not markup."""
 _LINK = re.compile(r"\](?=[(\[:])")
-"""A bracket that could close a link's text; `blind[first]` is no link and stays as it is."""
+"""A closing bracket that may end the text of a link. The last bracket of `blind[first]` cannot, and is not escaped."""
 
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
-"""What a cell begins with that spreadsheets compute; the wide forms too."""
+"""First characters of cells that spreadsheets evaluate as formulas, including the full-width characters."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? ?%?")
+"""Numbers and percentages, which are no formulas."""
 
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Unicode categories that a terminal acts on or hides: controls (C0, DEL, C1), formatting such as the overrides of
-writing direction, halves of surrogate pairs, line and paragraph separators."""
+"""Unicode categories that a terminal interprets or hides: control characters (C0, DEL, C1), formatting such as
+overrides of the writing direction, unpaired surrogates, line and paragraph separators."""
 _JOINERS = "\u200c\u200d"
-"""Formatting that words of some scripts, and composed emoji, are spelled with."""
+"""Formatting characters that the spelling of some scripts and composed emoji need."""
 
 
 class Markdown(str):
-    """Text that is markdown already, so that `escape_cell` leaves its markup alone."""
+    """Text that is markdown already, whose markup `escape_cell` does not escape."""
 
     __slots__ = ()
 
 
 def escape_terminal(text: str, keep: str = "") -> str:
-    """One line: characters that control a terminal become visible (`\\x1b`, `\\n`, `\\u202e`), but for those of
-    `keep`."""
+    """Return the text in one line, with characters that control a terminal made visible (`\\x1b`, `\\n`, `\\u202e`).
+
+    Characters in `keep` are not changed.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(c if c in keep or not _is_hidden(c) else _visible(c) for c in text)
@@ -48,34 +51,40 @@ def _is_hidden(character: str) -> bool:
 
 
 def _visible(character: str) -> str:
+    """Return the escape sequence of a character."""
     return character.encode("ascii", "backslashreplace").decode() if ord(character) > 127 else repr(character)[1:-1]
 
 
 def escape_lines(text: str) -> str:
-    """`escape_terminal` for text of several lines: newlines and tabs stay."""
+    """Return a text of several lines escaped as by `escape_terminal`, except that newlines and tabs are not changed."""
     return escape_terminal(text, keep="\n\t")
 
 
 def escape_markdown(text: str) -> str:
-    """Escape markup and HTML in one line: no link, image, emphasis, code or tag remains. Pipes are left to
-    `escape_cell`."""
+    """Return the text in one line with markup and HTML escaped: no link, image, emphasis, code or tag remains.
+
+    Pipes are not escaped; `escape_cell` does that.
+    """
     shown = _ENTITY.sub("&amp;", escape_terminal(text)).translate(_MARKDOWN)
     return _LINK.sub(r"\\]", _EMPHASIS.sub(r"\\_", shown))
 
 
 def escape_cell(value: Any) -> str:
-    """A cell of a markdown table. Text is escaped, unless it is `Markdown`."""
+    """Return the value as a cell of a markdown table. Text is escaped, unless it is `Markdown`; pipes always are."""
     text = escape_terminal(value) if isinstance(value, Markdown) else escape_markdown(str(value))
     return text.replace("|", "\\|")
 
 
 def emphasise(text: str, mark: str = "*") -> Markdown:
-    """Foreign text in italics (`*`) or bold (`**`)."""
+    """Return the escaped text in italics (`mark` is `*`) or bold (`**`)."""
     return Markdown(f"{mark}{escape_markdown(text)}{mark}")
 
 
 def escape_csv(value: Any) -> Any:
-    """A CSV cell: numbers as they are; text in one line, with `'` before what a spreadsheet would compute."""
+    """Return the value as a CSV cell: numbers unchanged, text in one line.
+
+    A text that a spreadsheet would evaluate as a formula is preceded by `'`.
+    """
     return _escape_csv_text(value) if isinstance(value, str) else value
 
 
@@ -86,8 +95,8 @@ def _escape_csv_text(text: str) -> str:
 
 
 def print_notice(text: str, file: TextIO | None = None) -> None:
-    """Print one line to standard error, whatever the text holds, unless the command is quiet; a terminal gets it broken
-    between words."""
+    """Print a text as one escaped line to standard error, unless the command is quiet. A terminal wraps it between
+    words."""
     _print_line("notice", text, file)
 
 

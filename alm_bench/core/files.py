@@ -1,4 +1,4 @@
-"""Files that survive a crash: atomic replacement, durable appends, hashes."""
+"""Files: atomic replacement, folder locks, the cache folder, hashes, and error messages for failed writes."""
 
 import errno
 import hashlib
@@ -26,7 +26,10 @@ _ADVICE = {
 
 @contextmanager
 def report_full_disk(path: Path, option: str = "--out") -> Iterator[None]:
-    """Turn an operating system error about `path` into one line that says what to do; `option` names its folder."""
+    """Raise an operating system error within the block as a StoreError of one line that says what to do.
+
+    `path` is the file that is written; `option` is the command-line option that names its folder.
+    """
     try:
         yield
     except OSError as error:
@@ -37,9 +40,10 @@ def report_full_disk(path: Path, option: str = "--out") -> Iterator[None]:
 
 @contextmanager
 def replace_atomically(path: Path, option: str = "--out") -> Iterator[Path]:
-    """Yield an empty temporary file beside `path` to write to; at the end of the block it is on disk as `path`.
+    """Yield an empty temporary file to write to. At the end of the block it replaces `path`, with its content on disk.
 
-    Until then, and after an error, `path` is what it was. Raises StoreError; `option` names the folder in its text.
+    Until then, and after an error, `path` is unchanged. Raises StoreError; `option` is the command-line option that
+    names the folder, for its message.
     """
     with report_full_disk(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,16 +61,19 @@ def replace_atomically(path: Path, option: str = "--out") -> Iterator[Path]:
 
 
 def atomic_write(path: Path, content: str | bytes, option: str = "--out") -> None:
-    """Replace `path` in one step: a reader sees the old content or the new, never a part. Raises StoreError, which
-    tells of the `option` that names the place."""
-    # Halves of surrogate pairs, which UTF-8 does not have, come in foreign text: one character is lost, not the file.
+    """Replace the content of `path` in one step: other processes see the old content or the new one, never a part.
+
+    Raises StoreError; `option` is the command-line option that names the folder, for its message.
+    """
+    # Text from outside may contain unpaired surrogates, which UTF-8 cannot encode: only this character is lost.
     data = content.encode(errors="replace") if isinstance(content, str) else content
     with replace_atomically(path, option) as temporary:
         temporary.write_bytes(data)
 
 
 def is_file(path: Path) -> bool:
-    """False also for a name that the file system refuses (too long, a zero byte) and in a closed folder."""
+    """Return True if the file exists; False also for an invalid name (too long, a zero byte) or a folder without
+    permission."""
     try:
         return path.is_file()
     except (OSError, ValueError):
@@ -78,10 +85,10 @@ LOCK, PID = ".lock", ".pid"
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Keep other processes from writing into `folder`, which is created, until the end of the block.
+    """Create `folder` if necessary and prevent other processes from writing to it until the end of the block.
 
-    Raises StoreError, which names the process that holds the lock, instead of waiting. The lock of a killed process is
-    released by the operating system.
+    Does not wait for a lock: raises StoreError with the id of the process that holds it. The operating system releases
+    the lock of a killed process.
     """
     from filelock import FileLock, Timeout
 
@@ -104,11 +111,14 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 CACHE_VARIABLE = "ALM_BENCH_CACHE"
-"""The environment variable that names another cache folder."""
+"""Environment variable that names another cache folder."""
 
 
 def cache_folder(name: str) -> Path:
-    """`name` in the user's cache folder, or in that of the environment variable; it may not be there yet."""
+    """Return the path of the folder `name` in the user's cache folder or in the one that `CACHE_VARIABLE` names.
+
+    The folder may not exist yet.
+    """
     import platformdirs
 
     named = os.environ.get(CACHE_VARIABLE)
@@ -116,11 +126,12 @@ def cache_folder(name: str) -> Path:
 
 
 def sha256(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def hash_json(value: Any) -> str:
-    """Return the sha256 of a value's JSON, whose keys are sorted: equal for equal values in every process. What JSON
-    does not know counts as its text."""
+    """Return the sha256 of a value's JSON with sorted keys, in hexadecimal digits. Equal values have equal hashes in
+    every process. A value that JSON does not support is replaced by its `str`."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

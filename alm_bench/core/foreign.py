@@ -1,4 +1,4 @@
-"""Text, numbers and JSON that others wrote (servers, workers, files): read without trust, written as valid UTF-8."""
+"""Text, numbers and JSON from outside (servers, workers, files): read without trust, written as valid UTF-8."""
 
 import json
 from typing import Any
@@ -6,20 +6,22 @@ from typing import Any
 from alm_bench.core.errors import first_line
 
 LONGEST_NUMBER = 18
-"""Digits of a whole number that is read: no count, size or port is longer, and it fits into 64 bits."""
+"""Largest number of digits of a whole number that is accepted. It fits into 64 bits, and no count, size or port is
+longer."""
 
 
 def whole_number(text: str) -> int | None:
-    """Read a whole number of 0 or more that is written in ASCII digits; None for anything else.
+    """Return the whole number of 0 or more that the text writes in ASCII digits; None for any other text.
 
-    `str.isdigit` holds for `²`, which `int` refuses, and `int` takes signs, underscores and the digits of any script.
+    Python's own functions accept more: `str.isdigit` is true for `²`, which `int` rejects, and `int` accepts signs,
+    underscores and the digits of any script.
     """
     digits = text.strip()
     return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= LONGEST_NUMBER else None
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parse JSON. Raises ValueError for whatever is none, brackets nested too deeply for Python included."""
+    """Parse JSON. Raises ValueError for invalid JSON, including brackets that are nested too deeply for Python."""
     try:
         return json.loads(text)
     except RecursionError as error:
@@ -27,19 +29,19 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def dump_json(value: Any, indent: int | None = None) -> str:
-    """Write JSON that every parser takes and UTF-8 can encode.
+    """Return JSON that every parser accepts and UTF-8 can encode.
 
-    Objects that JSON does not know become their text. Raises ValueError for NaN, Infinity, numbers of thousands of
-    digits, keys that are no text and nesting too deep for Python.
+    A value that JSON does not support is replaced by its `str`. Raises ValueError for NaN, Infinity, numbers of
+    thousands of digits, keys that are not texts, and nesting that is too deep for Python.
     """
     try:
         text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False, default=str)
-        # Half of a surrogate pair becomes the escape by which JSON has it: it is read again as it was.
+        # An unpaired surrogate becomes its JSON escape sequence, which is parsed to the same character.
         return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
     except (TypeError, RecursionError) as error:
         raise ValueError(first_line(error)) from error
 
 
 def storable(text: str) -> str:
-    """Replace halves of surrogate pairs, which UTF-8 does not have, by `?`."""
+    """Return the text with unpaired surrogates, which UTF-8 cannot encode, replaced by `?`."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Adapters around other adapters: what such a one does not do itself is done by its parts."""
+"""Base class of adapters that wrap other adapters and forward calls to them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,11 +10,15 @@ from alm_bench.core.types import Decoding, OptionScores, Output, Request, Wave
 
 
 class ForwardingAdapter(BaseAdapter):
-    """Base class of adapters around one or two others. Whatever a subclass does not define is its parts': clips are the
-    listener's, answers the answerer's."""
+    """Base class of adapters that wrap one or two others.
+
+    A method that a subclass does not define is forwarded: methods about clips to the listener, methods about answers to
+    the answerer.
+    """
 
     def __init__(self, listener: Adapter, answerer: Adapter | None = None) -> None:
-        """`listener` gets the clips; `answerer` answers. [default: the listener]"""
+        """Wrap `listener`, the adapter that gets the clips, and `answerer`, the adapter that answers. [default: the
+        listener]"""
         self.listener: Adapter = listener
         self.answerer = listener if answerer is None else answerer
         self.parts: Sequence[Adapter] = (listener,) if self.answerer is listener else (listener, self.answerer)

@@ -1,4 +1,4 @@
-"""`key=value` options from the command line into one frozen dataclass."""
+"""Conversion of `key=value` options from the command line into one frozen dataclass."""
 
 import dataclasses
 import re
@@ -14,20 +14,20 @@ from alm_bench.core.errors import UsageError, known_first
 
 @dataclass(frozen=True, slots=True)
 class PluginOption:
-    """Value of an option that names another plug-in, such as `llm=text` with `llm.path=FILE`."""
+    """Value of an option that names another plug-in, for example `llm=text` with `llm.path=FILE`."""
 
     name: str
     """Name of the plug-in."""
 
     options: Mapping[str, str] = field(default_factory=dict)
-    """Its own options."""
+    """Options of that plug-in."""
 
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
 
 
 def _convert(text: str, kind: Any) -> Any:
-    """Convert a text to the type of an option. Raises ValueError with the expectation as its message."""
+    """Convert a text to the type of an option. Raises ValueError with a description of what was expected."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         if text.lower() == "none" and type(None) in arguments:
@@ -54,6 +54,7 @@ def _convert(text: str, kind: Any) -> Any:
 
 
 def split_pair(pair: str, flag: str) -> tuple[str, str]:
+    """Split a text `key=value`. Raises UsageError, which names the option `flag`, if it is not of this form."""
     key, equals, value = pair.partition("=")
     if not equals or not key:
         raise UsageError(f"{flag} takes key=value, found {pair!r}")
@@ -61,9 +62,11 @@ def split_pair(pair: str, flag: str) -> tuple[str, str]:
 
 
 def fill_options(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
-    """Build the options dataclass `cls`. Raises UsageError for an unknown key, a bad value or a missing one.
+    """Create the options dataclass `cls` from texts. Raises UsageError for an unknown key, an invalid value or a
+    missing one.
 
-    `key.rest=value` is an option of the plug-in that the field `key`, a `PluginOption`, names, if only by its default.
+    If the field `key` is a `PluginOption`, then `key.rest=value` sets the option `rest` of the plug-in that the field
+    names, explicitly or by default. `owner` is the name of the task or model, for error messages.
     """
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
@@ -94,10 +97,14 @@ def fill_options(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
 
 
 def pairs(values: Iterable[str] | None, flag: str) -> dict[str, str]:
+    """Return the texts `key=value` as a mapping. Raises UsageError, which names the option `flag`, for any other
+    text."""
     return dict(split_pair(value, flag) for value in values or ())
 
 
 def one_of(value: str, known: Iterable[str], flag: str) -> str:
+    """Return `value` if it is among the known values. Raises UsageError, which names the option `flag`, if it is
+    not."""
     known = list(known)
     if value not in known:
         raise UsageError(f"{flag} {value!r} is unknown; known: {known_first(value, known)}")
@@ -105,7 +112,7 @@ def one_of(value: str, known: Iterable[str], flag: str) -> str:
 
 
 def answer_tags(names: list[str] | None) -> tuple[str, ...]:
-    """Return the names of `--answer-tag`. Raises UsageError for one that is no name."""
+    """Return the tag names of `--answer-tag` without brackets. Raises UsageError for an invalid name."""
     found = tuple(name.strip().strip("<>[]/") for name in names or ())
     for given, name in zip(names or (), found, strict=True):
         if not re.fullmatch(r"[^\W\d][\w -]{0,39}", name):

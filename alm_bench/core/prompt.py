@@ -1,4 +1,4 @@
-"""Prompt templates: versioned data of a task, rendered the same way for evaluation and for training."""
+"""Prompt templates: versioned data of a task, rendered in the same way for evaluation and for training."""
 
 import string
 import tomllib
@@ -13,37 +13,38 @@ from alm_bench.core.types import Request, Sample
 
 @dataclass(frozen=True, slots=True)
 class PromptTemplate:
-    """A versioned prompt."""
+    """A versioned prompt template."""
 
     id: str
     """Task and name of the prompt set."""
 
     version: int
-    """Version, raised with every change of the text."""
+    """Version, to be raised whenever the text is changed."""
 
     template: str
-    """Text with {field} names of the sample and, for multiple choice, {options}."""
+    """Text with the placeholders {field} for the fields of a sample and, for multiple choice, {options}."""
 
     option: str = "{letter}) {text}"
-    """Format of one option, from {letter}, {LETTER} and {text}."""
+    """Format of one option, with the placeholders {letter}, {LETTER} and {text}."""
 
     join: str = " "
     """Text between options."""
 
     lowercase: bool = False
-    """Convert the whole prompt to lower case, as Mellow was trained."""
+    """True to convert the whole prompt to lower case, in which Mellow was trained."""
 
     name: str = ""
-    """Name of the prompt set alone; no part of the hash."""
+    """Name of the prompt set, without the task. It is not part of the hash."""
 
     @property
     def hash(self) -> str:
-        """First 12 hex digits of the sha256 over everything that changes a rendered prompt."""
+        """First 12 hexadecimal digits of the sha256 of everything that changes a rendered prompt."""
         parts = asdict(self)
         del parts["name"]
         return hash_json(parts)[:12]
 
     def options(self, choices: Sequence[str]) -> str:
+        """Return the text of the options."""
         letters = string.ascii_lowercase
         return self.join.join(
             self.option.format(letter=letters[i], LETTER=letters[i].upper(), text=choice)
@@ -51,24 +52,26 @@ class PromptTemplate:
         )
 
     def render(self, fields: Mapping[str, str], choices: Sequence[str] = ()) -> str:
+        """Return the prompt for the fields and options of a sample."""
         text = self.template.format(**fields, options=self.options(choices))
         return text.lower() if self.lowercase else text
 
 
 def load_prompts(path: Path, task: str) -> dict[str, PromptTemplate]:
-    """Read a task's `prompts.toml`: one table a prompt set."""
+    """Return the prompt templates of a task's `prompts.toml` by name. The file has one table per prompt set."""
     sets = tomllib.loads(path.read_text(encoding="utf-8"))
     return {name: PromptTemplate(id=f"{task}/{name}", name=name, **table) for name, table in sets.items()}
 
 
 def pick_prompt(prompts: Mapping[str, PromptTemplate], name: str, task: str) -> PromptTemplate:
+    """Return the template of a prompt set. Raises UsageError if the task has no such set."""
     if name not in prompts:
         raise UsageError(f"task {task} has no prompt set {name!r}; known: {known_first(name, prompts)}")
     return prompts[name]
 
 
 def render(sample: Sample, template: PromptTemplate) -> Request:
-    """Render a sample as a request: everything but the reference."""
+    """Return the request for a sample. It contains everything but the reference answer."""
     return Request(
         id=sample.id,
         prompt=template.render(sample.fields, sample.choices),

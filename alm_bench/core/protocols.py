@@ -1,4 +1,4 @@
-"""Protocols of tasks and of their data. Optional methods of a task are recognised by isinstance."""
+"""Protocols of tasks and of their data. Optional methods of a task are recognised by `isinstance` checks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,117 +17,125 @@ from alm_bench.core.types import (
 
 
 class DataRoot(Protocol):
-    """Source of a task's files: a local folder, a hub copy, or the demo world."""
+    """Source of a task's files: a local folder, a copy of a hub data set, or the synthetic demo data."""
 
     kind: str  # "real" or "demo"
     path: Path
 
     def locate(self, file: DataFile) -> Path:
-        """Return the newest file that matches. Raises DataError naming what was searched for and where it can be
-        obtained."""
+        """Return the newest file that matches. Raises DataError, which says what was searched for and where to get
+        it."""
 
     def locate_all(self, file: DataFile) -> Sequence[Path]:
-        """Return all files of the first pattern that matches any, sorted (shards of a parquet). Raises DataError."""
+        """Return all files that match the first pattern with a match, sorted (such as shards of a parquet). Raises
+        DataError."""
 
     def has(self, file: DataFile) -> bool: ...
 
     def audio(self, *names: str) -> AudioRef:
-        """Return the clip under the first of `names` (glob patterns) that exists. A missing clip causes an error only
-        when it is decoded."""
+        """Return a reference to the clip under the first of `names` (glob patterns) that exists.
+
+        A missing clip causes an error only when it is decoded.
+        """
 
     def version(self) -> str | None:
-        """Return a revision of the audio for a run's fingerprint, if files alone do not determine it (demo world), else
+        """Return the version of the audio for a run's fingerprint if files alone do not determine it (demo data), else
         None."""
 
 
 class Task(Protocol):
+    """Protocol of a task."""
+
     @property
     def card(self) -> TaskCard: ...
 
     @property
     def parser(self) -> str:
-        """Name and version of the rules that parse its answers."""
+        """Name and version of the rules that parse the answers."""
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
-        """Yield items in file order. Raises DataError for a malformed file or duplicate ids."""
+        """Yield the items in the order of the file. Raises DataError for a malformed file or duplicate ids."""
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         """Return the files that `samples` and text-only baselines use, by role."""
 
     def parse(self, sample: Sample, text: str) -> Parsed:
-        """Parse an answer. Pure."""
+        """Parse an answer. Must be a pure function."""
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        """Return scores of one item in 0..1, by metric name. Pure."""
+        """Return the scores of one item by metric name, each in 0..1. Must be a pure function."""
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        """Compute metrics over all rows and by the groups of `card.groups`. Pure."""
+        """Compute the metrics of all rows, and by the groupings of `card.groups`. Must be a pure function."""
 
 
 @runtime_checkable
 class FitsBlind(Protocol):
-    """A task with a text-only baseline that is fitted on development data at the start of a run."""
+    """Task with text-only baselines that are fitted on development data at the start of a run."""
 
     def blind_predictions(self, data: DataRoot, samples: Sequence[Sample]) -> Mapping[str, Mapping[str, int] | str]:
-        """Return option indices by item id for each baseline, or the reason why it is not available."""
+        """Return the predicted option index of each item id, by baseline; or the reason why a baseline is not
+        available."""
 
 
 @runtime_checkable
 class KnowsBlind(Protocol):
-    """A task with text-only baselines that are computed per item; the margin over the best of them is reported."""
+    """Task with text-only baselines that are computed per item. The margin over the best of them is reported."""
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the expected score of each of `rows`, all of which have a target, for each baseline. Pure.
+        """Return the expected score of each row, by baseline. All rows have a correct answer. Must be a pure function.
 
-        The score is that of `item_scores`, with the same exceptions, for a `ScoresItems`; else accuracy, or the first
-        metric of a card without accuracy, and `rows` are those to which `grade` gives it.
+        For a task that is a `ScoresItems`, it is the score of `item_scores`, with the same exceptions. For other tasks
+        it is accuracy or, if the card has no accuracy, the card's first metric; `rows` are then those for which `grade`
+        returns it.
         """
 
 
 @runtime_checkable
 class ScoresItems(Protocol):
-    """A task whose main metric is not a score of `grade`, but still a mean over items."""
+    """Task whose main metric is a mean over items, but is not a score of `grade`."""
 
     def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
-        """Return the score's name, and one value per row, in order. Raises MetricError if it is not available."""
+        """Return the name of the score and one value per row, in order. Raises MetricError if it is not available."""
 
     def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-        """Return one score per row for each of the named metrics that is a mean over items and available."""
+        """Return one score per row for each metric in `figures` that is a mean over items and available."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """Corpus metrics: metrics that are not means over items."""
+    """Statistics for corpus metrics, which are not means over items."""
 
     names: Sequence[str]
     """Names of the metrics."""
 
     counts: Any
-    """Statistics per item, shape (items, ...)."""
+    """Statistics of each item, shape (items, ...)."""
 
     statistic: Callable[[Any], Any]
-    """Maps sums of `counts` over items, (..., *counts.shape[1:]), to the metrics' values (..., len(names))."""
+    """Function that maps sums of `counts` over items, shape (..., *counts.shape[1:]), to metrics, shape (...,
+    len(names))."""
 
 
 @runtime_checkable
 class HasCorpus(Protocol):
-    """A task with corpus metrics (precision, F1), for confidence intervals of differences."""
+    """Task with corpus metrics (precision, F1), for confidence intervals of differences."""
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        """Return the statistics of `rows`. Raises ValueError if there are none. Pure."""
+        """Return the statistics of the rows. Raises ValueError if there are none. Must be a pure function."""
 
 
 @runtime_checkable
 class GroupsRows(Protocol):
-    """A task that can determine the groups of an item from another program's row about it."""
+    """Task that can determine the groups of an item from a row in the file of another program."""
 
     def row_groups(self, row: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return the row's values for the keys of `card.groups` that it has. Pure."""
+        """Return the row's key for each grouping of `card.groups` that the row determines. Must be a pure function."""
 
 
 @runtime_checkable
 class Submits(Protocol):
-    """A task with an official evaluation server that takes a file."""
+    """Task with an official evaluation server that accepts a file."""
 
     def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
         """Return the JSON value to submit. Raises UsageError if outputs are missing."""

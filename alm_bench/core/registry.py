@@ -1,4 +1,4 @@
-"""Objects known by name: those in the modules of one package, then those of installed packages' entry points."""
+"""Registries of named objects, from the modules of one package and from the entry points of installed packages."""
 
 import importlib
 import pkgutil
@@ -15,34 +15,35 @@ from alm_bench.core.files import hash_json, sha256
 T = TypeVar("T")
 
 Check = Callable[[object], str | None]
-"""Says what was expected of an object that does not fit; None for one that does."""
+"""Function that returns a description of what was expected if an object is invalid, and None if it is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class Registry(Generic[T]):
-    """Registry of one kind of object: built-in ones and those of installed packages."""
+    """Registry of objects of one kind, both built-in ones and those of installed packages."""
 
     kind: str
-    """The kind's name in messages, such as `metric`."""
+    """Name of the kind in messages, such as `metric`."""
 
     entries: Mapping[str, T]
-    """Objects by name: built-in ones in the order of their modules, then those of entry points."""
+    """Objects by name: the built-in ones in the order of their modules, then those of entry points."""
 
     broken: Mapping[str, str]
-    """Reasons by name of the entry points that gave no such object."""
+    """Reasons why entry points gave no valid object, by the entry point's name."""
 
     versions: Mapping[str, str]
-    """Versions by name of the objects of entry points, and of built-in ones that declare a `version`: a result that an
-    object of another version gave is another result."""
+    """Versions by name, for objects of entry points and for built-in ones that declare a `version`. Results of
+    different versions of an object are different results."""
 
     def get(self, name: str) -> T:
-        """Return an object by its name. Raises UsageError for an unknown one, with the known names."""
+        """Return the object of this name. Raises UsageError with the known names if there is none."""
         if name not in self.entries:
             raise UsageError(self.unknown(name, self.entries))
         return self.entries[name]
 
     def unknown(self, name: str, known: Iterable[str]) -> str:
-        """Return the message for an unknown name: why its plug-in is broken if it is, and the names nearest to it."""
+        """Return the error message for an unknown name, with the most similar names and, for a broken plug-in, the
+        reason."""
         reason = f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
         return f"unknown {self.kind} {name!r}{reason}; known: {known_first(name, known)}"
 
@@ -55,10 +56,10 @@ def load_registry(
     name_of: Callable[[T], str],
     check: Callable[[object], str | None],
 ) -> Registry[T]:
-    """Collect the tuples called `attribute` of a package's modules and the entry points of `group`.
+    """Build a registry from the tuples called `attribute` in a package's modules and from the entry points of `group`.
 
-    An entry point that raises or gives an object that `check` does not accept is listed as broken, with the reason.
-    Raises UsageError for a name that is defined twice.
+    `name_of` returns the name of an object. An entry point that raises an exception, or whose object `check` does not
+    accept, is listed as broken with the reason. Raises UsageError if a name is defined twice.
     """
     entries: dict[str, T] = {}
     broken: dict[str, str] = {}
@@ -90,14 +91,17 @@ def load_registry(
 
 
 def _declared_version(entry: object) -> str | None:
-    """Return the `version` of a class or of an object; None without one."""
+    """Return the `version` of a class or object as a text; None if it has none."""
     version = getattr(entry, "version", None)
     return None if version is None else str(version)
 
 
 def _hash_source(entry: object, point: EntryPoint) -> str:
-    """Return a hash of the modules that define an object: that of the entry point, and those of the classes that its
-    class is made from. Without source files it is the version of the package."""
+    """Return a hash of the source files that define an object; without source files, the version of its package.
+
+    The files are the module of the entry point and the modules of the classes that the object's class inherits from,
+    except those of this package.
+    """
     own = __name__.partition(".")[0]
     classes = entry.__mro__ if isinstance(entry, type) else ()
     names = {point.module, *(cls.__module__ for cls in classes if cls.__module__.partition(".")[0] != own)}
@@ -109,7 +113,7 @@ def _hash_source(entry: object, point: EntryPoint) -> str:
 
 
 def check_subclass(base: type) -> Check:
-    """Return a check that an object is a proper subclass of `base`."""
+    """Return a check that accepts proper subclasses of `base`."""
 
     def check(entry: object) -> str | None:
         fits = isinstance(entry, type) and issubclass(entry, base) and entry is not base
@@ -119,9 +123,10 @@ def check_subclass(base: type) -> Check:
 
 
 def check_instance(cls: type) -> Check:
-    """Return a check that an object is an instance of `cls`."""
+    """Return a check that accepts instances of `cls`."""
     return lambda entry: None if isinstance(entry, cls) else f"a {cls.__name__}"
 
 
 def _describe(entry: object) -> str:
+    """Return a class or the type of an object in words, for error messages."""
     return f"the class {entry.__name__}" if isinstance(entry, type) else f"a {type(entry).__name__}"

@@ -1,6 +1,7 @@
-"""Passwords, tokens and keys among options: recognised by their names, and replaced before anything is stored or shown.
+"""Secrets (passwords, tokens and keys) among options: recognised by their names, and replaced before storage or output.
 
-`hide` is for what is written, `find_secrets` for values that must not turn up in logs and replies either.
+`hide` is for values that are written. `find_secrets` and `replace_secrets` are for texts in which a secret must not
+appear either, such as logs and replies.
 """
 
 import re
@@ -11,10 +12,11 @@ from typing import Any
 from alm_bench.core.foreign import dump_json, parse_json
 
 HIDDEN = "[set]"
-"""Stands for a secret: that one was set, and not which."""
+"""Replacement of a secret. It shows that one was set, not which."""
 
 SHORTEST_SECRET = 8
-"""Characters of a value that is looked for in other texts: a shorter one may be a word of an answer."""
+"""Smallest length in characters of a secret that is searched for in other texts. A shorter one may be a word of an
+answer."""
 
 _NAMES = frozenset(
     (
@@ -23,16 +25,20 @@ _NAMES = frozenset(
         *("bearer", "credential", "credentials", "cookie", "cookies"),
     )
 )
+"""Words of a name that mark its value as a secret."""
+
 _WORDS_BESIDE_TOKEN = frozenset(
     (
         *("id", "ids", "pad", "eos", "bos", "sep", "unk", "cls", "mask", "stop", "special"),
         *("max", "min", "new", "per", "count", "limit", "budget", "type", "index", "text"),
     )
 )
-"""With these, `token` is a language model's (`pad_token`, `stop_token_ids`)."""
+"""Words that mark a name with `token` as one about tokens of a language model (`pad_token`, `stop_token_ids`)."""
 _WORDS_BESIDE_KEY = frozenset(("cache", "sort", "kv"))
+"""Words that mark a name with `key` as no secret (`cache_key`)."""
+
 _NAMES_OF_VARIABLES = frozenset(("env", "variable", "file", "path"))
-"""A name that ends so says where a secret is (`api_key_env`), and holds none."""
+"""Last words of names whose value says where a secret is stored (`api_key_env`) and is none itself."""
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SHELL_WORD = r"""(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+"""
@@ -48,7 +54,8 @@ _BEARER = re.compile(r"(?i)\b(bearer)\s+[A-Za-z0-9._~+/=-]{8,}")
 
 
 def names_secret(name: str) -> bool:
-    """Tell whether values of this name are secrets: `HF_TOKEN`, `apiKey`, `llm.password`, not `max_new_tokens`."""
+    """Return True if values of this name are secrets: `HF_TOKEN`, `apiKey`, `llm.password`, but not
+    `max_new_tokens`."""
     words = [word.lower() for word in _WORD.findall(name)]
     if not words or words[-1] in _NAMES_OF_VARIABLES:
         return False
@@ -61,7 +68,10 @@ def names_secret(name: str) -> bool:
 
 
 def hide(value: Any, name: str = "") -> Any:
-    """Replace secrets in a value of this name, in lists, mappings and texts too; what holds none stays as it is."""
+    """Return the value with its secrets replaced, also within lists, mappings and texts.
+
+    `name` is the name of the value. A value without secrets is returned unchanged.
+    """
     if names_secret(name) and value not in (None, "", True, False):
         return HIDDEN
     if isinstance(value, Mapping):
@@ -74,7 +84,7 @@ def hide(value: Any, name: str = "") -> Any:
 
 
 def hide_in_text(text: str) -> str:
-    """Replace the secrets of a text: JSON, addresses, `NAME=value`, `--name value`, headers."""
+    """Return the text with its secrets replaced: in JSON, URLs, `NAME=value`, `--name value` and headers."""
     if (parsed := _parse_structure(text)) is not None:
         hidden = hide(parsed)
         return text if hidden == parsed else dump_json(hidden)
@@ -87,15 +97,18 @@ def hide_in_text(text: str) -> str:
 
 
 def _hidden(found: "re.Match[str]", between: str) -> str:
+    """Return a matched pair of name and value with the value replaced if it is a secret."""
     return f"{found[1]}{between}{HIDDEN}" if names_secret(found[1]) else found[0]
 
 
 def find_secrets(value: Any, name: str = "") -> set[str]:
-    """Collect the secret texts of a value, as `hide` replaces them, that are long enough to search for."""
+    """Return the secret texts in a value that have at least `SHORTEST_SECRET` characters. They are those that `hide`
+    replaces."""
     return {text for text in _secrets(value, name) if len(text) >= SHORTEST_SECRET}
 
 
 def _secrets(value: Any, name: str) -> Iterator[str]:
+    """Yield all secret texts in a value of this name."""
     if isinstance(value, Mapping):
         for key, part in value.items():
             yield from _secrets(part, name if names_secret(name) else str(key))
@@ -117,6 +130,7 @@ def _secrets(value: Any, name: str) -> Iterator[str]:
 
 
 def _unquote(word: str) -> str:
+    """Return a word of a shell command without its quotation marks."""
     try:
         return "".join(shlex.split(word))
     except ValueError:
@@ -124,8 +138,9 @@ def _unquote(word: str) -> str:
 
 
 def replace_secrets(value: Any, secrets: Iterable[str], by: str = HIDDEN) -> Any:
-    """Remove the texts `secrets` from `value`, including lists and mappings."""
-    ordered = sorted(secrets, key=len, reverse=True)  # of two that begin alike the longer first
+    """Return the value with every occurrence of the texts `secrets` replaced by `by`, also within lists and
+    mappings."""
+    ordered = sorted(secrets, key=len, reverse=True)  # longer ones first, since one may begin with another
     return _replace_in(value, lambda text: _without(text, ordered, by)) if ordered else value
 
 
@@ -144,7 +159,7 @@ def _without(text: str, secrets: Iterable[str], by: str) -> str:
 
 
 def _parse_structure(text: str) -> Any:
-    """Parse a text as a JSON list or object; None for other texts."""
+    """Return a text as the JSON list or object that it contains; None for other texts."""
     if not text.lstrip().startswith(("{", "[")):
         return None
     try:
@@ -154,19 +169,23 @@ def _parse_structure(text: str) -> Any:
 
 
 def _is_environment(name: str) -> bool:
-    """Tell whether an option of this name (`env`, `captioner.env`) holds variables as a shell takes them."""
+    """Return True if an option of this name (`env`, `captioner.env`) contains environment variables in shell syntax."""
     return name.rpartition(".")[2].lower() == "env"
 
 
 def _variables(text: str) -> list[tuple[str, str]] | None:
+    """Return the names and values of environment variables in shell syntax; None for invalid syntax."""
     try:
         return [(key, value) for key, _, value in (part.partition("=") for part in shlex.split(text))]
-    except ValueError:  # a quotation mark without its other
+    except ValueError:  # an unmatched quotation mark
         return None
 
 
 def _hide_variables(text: str) -> str:
-    """`A=1 HF_TOKEN=[set]` of `A=1 'HF_TOKEN=two words'`."""
+    """Return environment variables in shell syntax with their secrets replaced.
+
+    For example, `A=1 'HF_TOKEN=two words'` becomes `A=1 HF_TOKEN=[set]`.
+    """
     pairs = _variables(text)
     if pairs is None:
         return HIDDEN

@@ -26,9 +26,10 @@ Strategy = Literal["plain", "caption-first"]
 """Ask the question directly (`plain`), or after a description of the clips by the model (describe-then-answer)."""
 
 OptionOrder = Literal["given", "shuffled", "circular"]
-"""Option order: that of the file, seeded shuffles, or every rotation (CircularEval)."""
+"""Order of the answer options: that of the file, seeded shuffles, or every rotation (CircularEval)."""
 
 STATUSES: tuple[Status, ...] = ("ok", "unparsed", "refused", "truncated", "error", "skipped")
+"""All values of `Status`."""
 
 ParseStatus = Literal["ok", "unparsed", "refused", "ambiguous", "truncated", "empty"]
 """Outcome of parsing a text. `ambiguous` and `empty` become the item status `unparsed`."""
@@ -36,19 +37,20 @@ ParseStatus = Literal["ok", "unparsed", "refused", "ambiguous", "truncated", "em
 
 @dataclass(frozen=True, slots=True)
 class AudioRef:
-    """Reference to one clip, not yet read."""
+    """Reference to one clip that is not decoded yet."""
 
     id: str
-    """Name that is stable across machines (a path below the data root); it seeds random crops and second clips."""
+    """Name that is the same on every machine (a path below the data root). It seeds random crops and second clips."""
 
     path: Path
     """File that holds the clip."""
 
     read: Callable[[], bytes] | None = field(default=None, compare=False, repr=False)
-    """Returns the encoded bytes (a cell of a parquet file, a synthesised clip); None: the bytes are those of `path`."""
+    """Function that returns the encoded bytes (a cell of a parquet file, a synthesised clip); None to read them from
+    `path`."""
 
     content: str | None = field(default=None, compare=False, repr=False)
-    """Key of synthesised bytes, which distinguishes clips of equal id and path: equal keys mean equal bytes."""
+    """Key of synthesised bytes, which distinguishes clips with the same id and path. Equal keys mean equal bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,28 +61,29 @@ class AudioPolicy:
     """Sample rate in Hz."""
 
     seconds: float | None = None
-    """Fixed length in seconds; None for the whole clip (`crop` and `short` do not apply then)."""
+    """Fixed length in seconds; None to use the whole clip, in which case `crop` and `short` have no effect."""
 
     crop: Literal["first", "centre", "random"] = "first"
-    """Part of a clip above `seconds` that is used."""
+    """Part that is used of a clip longer than `seconds`."""
 
     short: Literal["keep", "repeat", "zeros"] = "keep"
-    """Padding of a clip below `seconds`."""
+    """Padding of a clip shorter than `seconds`."""
 
     channels: Literal["mean", "mean_first_two", "first", "end_to_end"] = "mean"
     """Average all channels, average the first two, take the first, or concatenate them in time."""
 
     min_seconds: float = 0.025
-    """Shortest clip in seconds; shorter ones are refused."""
+    """Smallest length in seconds; shorter clips are rejected."""
 
     max_seconds: float | None = None
-    """Longest clip in seconds where `seconds` is None; longer ones are cropped to their beginning."""
+    """Largest length in seconds if `seconds` is None; of longer clips only the beginning is used."""
 
     spare: bool = False
-    """Give items with fewer than two clips a random other clip of the task as `Request.spare`."""
+    """True to give items with fewer than two clips a random other clip of the task as `Request.spare`."""
 
     def __post_init__(self) -> None:
-        """Raise UsageError for an invalid policy, when the adapter's class is defined rather than for every clip."""
+        """Raise UsageError for an invalid policy. This happens once, when the adapter's class is defined, not for every
+        clip."""
         for name, kind in get_type_hints(AudioPolicy).items():
             value = getattr(self, name)
             if get_origin(kind) is Literal and value not in get_args(kind):
@@ -92,7 +95,7 @@ class AudioPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Everything that an adapter gets of an item; the reference is not part of it."""
+    """Everything that an adapter gets for an item. The reference answer is not part of it."""
 
     id: str
     """Id of the item."""
@@ -107,11 +110,11 @@ class Request:
     """Texts of the options, in the order in which the prompt shows them."""
 
     spare: AudioRef | None = None
-    """Another clip of the task, for adapters whose policy asks for one."""
+    """Second clip from elsewhere in the task, for adapters whose policy asks for one."""
 
     waves: tuple[Wave, ...] = field(default=(), compare=False, repr=False)
-    """Decoded clips: those of `audio`, then `spare`. Read-only, since requests about a clip share them; empty for an
-    adapter without `AudioPolicy`."""
+    """Decoded clips of `audio`, followed by the one of `spare`. They are read-only, since requests about the same clip
+    share them. Empty for an adapter without `AudioPolicy`."""
 
     features: tuple[Any, ...] = field(default=(), compare=False, repr=False)
     """Result of the adapter's `prepare` for each of `waves`; empty if it was not called."""
@@ -138,8 +141,8 @@ class Decoding:
 
 
 Likelihoods = Mapping[str, Sequence[tuple[float, int]]]
-"""By form of the options (`text`, `letter`), one pair per option: the summed log-probability of its tokens (nats), and
-their number."""
+"""Log-likelihoods of the options by their form (`text`, `letter`). There is one pair per option: the summed
+log-probability of its tokens in nats, and the number of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +150,14 @@ class OptionScores:
     """Log-likelihoods of one request's options."""
 
     forms: Likelihoods = field(default_factory=dict)
-    """One entry per option in every form, in order; empty after a failed call."""
+    """Log-likelihoods by form, with one pair per option in the order of the options; empty after a failed call."""
 
     error: str | None = None
     """Reason of a failed call."""
 
 
 NOTHING: dict[str, Any] = {}
-"""Shared empty mapping, never written to: most of very many items have nothing to store."""
+"""Shared empty mapping that is never written to. It saves memory, since most items have nothing to store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +171,16 @@ class Output:
     """True if the token limit ended the text."""
 
     error: str | None = None
-    """Reason of a failed call, which is tried again when the run is resumed."""
+    """Reason of a failed call. The call is repeated when the run is resumed."""
 
     refusal: str | None = None
-    """Reason why the model's provider did not let it answer (a content filter); such calls are not tried again."""
+    """Reason why the model's provider did not let it answer (a content filter). Such calls are not repeated."""
 
     extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     """JSON values that are stored with the item (token counts, reasoning, `cost` in US dollars)."""
 
     likelihood: Likelihoods = field(default_factory=lambda: NOTHING)
-    """Log-likelihoods of the options, set by the runner where they are scored."""
+    """Log-likelihoods of the options. The runner sets them if options are scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +188,10 @@ class Parsed:
     """Result of parsing a text."""
 
     status: ParseStatus
-    """Outcome; all other fields but `rule` and `span` are None unless it is `ok`."""
+    """Outcome. Unless it is `ok`, all other fields except `rule` and `span` are None."""
 
     rule: str
-    """Name of the rule that decided."""
+    """Name of the parsing rule that determined the result."""
 
     index: int | None = None
     """Selected option, from 0."""
@@ -197,10 +200,10 @@ class Parsed:
     """Text of the selected option, or another parsed value (a label, a number)."""
 
     span: tuple[int, int] | None = None
-    """First character that decided, and the one after the last."""
+    """Part of the text that determined the result: index of its first character, and of the one after its last."""
 
     indices: tuple[int, ...] | None = None
-    """Selected options, ascending, of a question that may have several correct ones; `index` is None then."""
+    """Selected options in ascending order, for a question that may have several correct ones; `index` is None then."""
 
     @property
     def selects(self) -> bool:
@@ -210,24 +213,25 @@ class Parsed:
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """Option order of an item that asks a question of the file in another order."""
+    """Option order of an item that differs from the order in the file."""
 
     question: str
-    """Id of the question in the file."""
+    """Id of the item's question in the file."""
 
     number: int
-    """Index of this item among the orders of the question, from 0."""
+    """Index of this order among the orders of the question, from 0."""
 
     count: int
     """Number of orders in which the question is asked."""
 
     order: tuple[int, ...]
-    """Position in the file of the option that is now at position i."""
+    """Indices of the options in the file, in the order of the item: `order[i]` is the file's index of the item's option
+    i."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One item of a task, before a prompt set turns it into a `Request`."""
+    """One item of a task, before a prompt template turns it into a `Request`."""
 
     id: str
     """Unique id of the item."""
@@ -242,26 +246,28 @@ class Sample:
     """Texts of the options, in the order in which the model gets them."""
 
     target: Any = None
-    """Index of the correct option, the references of a caption, or None where answers are withheld."""
+    """Index of the correct option, or the reference texts of a caption; None if the correct answer is withheld or there
+    are several (`targets`)."""
 
     gold: str | None = None
-    """Answer as the source file has it, for official rules that compare text."""
+    """Correct answer as it is written in the source file, for official scoring rules that compare texts."""
 
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Key of each breakdown, and `clip` where clips repeat."""
+    """Key of the item in each grouping, and its clip as `clip` if several items share clips."""
 
     skip: str | None = None
-    """Reason why the item is excluded from our denominator (its answer is not among its options). It is asked all the
-    same, since official columns include it."""
+    """Reason why the item is excluded from the project's own metrics (its answer is not among its options). The model
+    is asked all the same, since the official metrics include the item."""
 
     arranged: Arrangement | None = None
-    """Option order, if it is not that of the file; `choices`, `target` and `targets` are in this order."""
+    """Option order if it differs from the file; `choices`, `target` and `targets` are in this order. None for the
+    file's order."""
 
     targets: tuple[int, ...] | None = None
     """Indices of all correct options of a question that may have several; `target` is None then."""
 
     def __post_init__(self) -> None:
-        """Put `targets` into ascending order. Raises ValueError for targets that are not a set of options."""
+        """Sort `targets` in ascending order. Raises ValueError if they are not valid indices of options."""
         if self.targets is None:
             return
         targets = tuple(sorted(set(self.targets)))
@@ -279,13 +285,13 @@ class Sample:
 
     @property
     def question(self) -> str:
-        """Id of the question in the file, which all its option orders share."""
+        """Id of the question in the file. All option orders of a question share it."""
         return self.id if self.arranged is None else self.arranged.question
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A stored item, as scoring gets it."""
+    """A stored item with everything that scoring needs."""
 
     sample: Sample
     """Item with its references."""
@@ -306,12 +312,12 @@ class Scored:
     """Option selected by each text-only baseline."""
 
     text_solvers: tuple[str, ...] = ()
-    """Names of the baselines in `blind` that can be the text-only solver, preferred one first."""
+    """Names of the baselines in `blind` that may serve as text-only solver, the preferred one first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A value with its 95 % interval. Rates are fractions, not percent."""
+    """A value with its 95 % confidence interval. Rates are fractions, not percentages."""
 
     value: float | None
     """The value; None if it could not be computed."""
@@ -339,51 +345,51 @@ Metrics = dict[str, Metric]
 
 @dataclass(frozen=True, slots=True)
 class TaskScore:
-    """Result of scoring all items of a run."""
+    """Metrics of all items of a run."""
 
     metrics: Metrics
     """Metrics over all items."""
 
     groups: dict[str, dict[str, Metrics]] = field(default_factory=dict)
-    """Metrics by grouping and key."""
+    """Metrics by grouping and by key of the grouping."""
 
     blind: dict[str, Metrics] = field(default_factory=dict)
-    """Metrics of each text-only baseline."""
+    """Metrics of each text-only baseline, by its name."""
 
     tables: dict[str, Any] = field(default_factory=dict)
-    """Further tables by name (`confusion`), as JSON values."""
+    """Further tables by name (such as `confusion`), as JSON values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Source of a download: either `url` or `hub`."""
+    """Source of a download. Either `url` or `hub` is set."""
 
     to: str
-    """Path below the data root: of the file, or of the folder for an archive's members or a hub data set."""
+    """Path below the data root: of the file, or of the folder for members of an archive or for a hub data set."""
 
     url: str | None = None
-    """Address of a file."""
+    """URL of a file."""
 
     hub: str | None = None
     """Hugging Face data set, whose parquet files are downloaded below `to`."""
 
     members: str | None = None
-    """Pattern of base names; the file is an archive whose matching members are unpacked into `to`."""
+    """Pattern of base names. If it is set, the file is an archive, and the matching members are unpacked into `to`."""
 
     checksum: str | None = None
-    """Published checksum, `md5:...` or `sha256:...`. Zenodo's own checksums are requested from it."""
+    """Published checksum, `md5:...` or `sha256:...`. Checksums of Zenodo files are requested from Zenodo."""
 
     alternative: bool = False
-    """True for an equivalent of another file, which is downloaded only on request."""
+    """True for an equivalent of another file; it is downloaded only on request."""
 
     split: str | None = None
-    """Split whose clips an archive contains, if it does not contain all of the task's."""
+    """Split whose clips an archive contains; None if it contains the clips of all splits."""
 
     size: int | None = None
     """Published size in bytes."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an invalid path, or one outside the data root."""
+        """Raise ValueError unless one of `url` and `hub` is set and `to` is a path below the data root."""
         if (self.url is None) == (self.hub is None):
             raise ValueError("fetch takes either a url or a hub data set")
         parts = PurePosixPath(self.to).parts
@@ -393,25 +399,25 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """A file that a task reads, as its card declares it."""
+    """Declaration of a file that a task reads, from the task's card."""
 
     role: str
     """Name by which the task refers to the file (`annotations`)."""
 
     names: tuple[str, ...]
-    """Glob patterns below the data root, preferred one first."""
+    """Glob patterns below the data root, the preferred one first."""
 
     source: str
-    """Where to get the file, in words."""
+    """Instructions to get the file, in words."""
 
     split: str | None = None
-    """Split that the file belongs to; None for all."""
+    """Split that the file belongs to; None if it belongs to all."""
 
     revisions: Mapping[str, str] = field(default_factory=dict)
     """Name of each known revision, by sha256 of the file or of its questions (`data.questions_digest`)."""
 
     optional: bool = False
-    """True if the task works without the file (it adds a text-only baseline)."""
+    """True if the task works without the file, which then adds a text-only baseline."""
 
     fetch: Fetch | None = None
     """Source for `alm-bench data get`."""
@@ -419,7 +425,7 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class TaskCard:
-    """Description of a task, read from its `task.toml` without importing its code."""
+    """Description of a task, read from its `task.toml` without an import of its code."""
 
     name: str
     """Name in `--tasks`."""
@@ -431,7 +437,7 @@ class TaskCard:
     """Version of the task's prompts, parsing and scoring; part of the fingerprint."""
 
     kind: str
-    """Kind of answers (`multiple_choice`), as `ls tasks` prints it."""
+    """Kind of answers (such as `multiple_choice`), as `ls tasks` prints it."""
 
     title: str
     """Title in one line."""
@@ -440,22 +446,22 @@ class TaskCard:
     """Description in one sentence."""
 
     paper: str
-    """Reference of the paper."""
+    """Reference to the paper."""
 
     source: str
-    """Where to get the data, in words."""
+    """Instructions to get the data, in words."""
 
     licence: str
     """Licence of the data."""
 
     splits: tuple[str, ...]
-    """Names of the splits, the default one first."""
+    """Names of the splits; the first one is the default."""
 
     metrics: tuple[str, ...]
-    """Names of the metrics, in the order of columns."""
+    """Names of the metrics, in the order of the columns of tables."""
 
     groups: tuple[str, ...]
-    """Names of the breakdowns."""
+    """Names of the groupings for breakdowns of the metrics."""
 
     files: tuple[DataFile, ...]
     """Files that the task reads."""
@@ -476,7 +482,7 @@ class TaskCard:
     """Hugging Face data set of each split."""
 
     audio_source: str | None = None
-    """Where to get the clips, in words, if not from `source`."""
+    """Instructions to get the clips, in words, if not from `source`; None otherwise."""
 
     audio_fetch: Fetch | None = None
     """Source of the clips for `alm-bench data get`."""
@@ -491,7 +497,7 @@ class TaskCard:
     """Development split on which adapters may be fitted."""
 
     fit_task: str | None = None
-    """Task that `fit_split` belongs to, if it is another one."""
+    """Task that `fit_split` belongs to, if it is not this one."""
 
     answer_tags: tuple[str, ...] = ()
     """Names of tags that contain the answer, in addition to those of the parser."""
@@ -504,8 +510,10 @@ class TaskCard:
 
 @dataclass(frozen=True, slots=True)
 class AblationCard:
-    """Description of an ablation: a `task.toml` of kind `ablation`, which asks other tasks' questions under changed
-    conditions and has no code."""
+    """Description of an ablation, which asks the questions of other tasks under changed conditions and has no code.
+
+    It is read from a `task.toml` of kind `ablation`.
+    """
 
     name: str
     """Name of the ablation."""
@@ -523,10 +531,10 @@ class AblationCard:
     """Description in one sentence."""
 
     paper: str
-    """Reference of the paper."""
+    """Reference to the paper."""
 
     bases: tuple[str, ...]
-    """Tasks whose questions are asked."""
+    """Names of the tasks whose questions are asked."""
 
     conditions: tuple[str, ...]
     """Names of the conditions."""
@@ -537,10 +545,10 @@ class AblationCard:
 
 @dataclass(frozen=True, slots=True)
 class AdapterIdentity:
-    """Identity of a model, part of the fingerprint: everything that changes answers."""
+    """Identity of a model: everything that changes its answers. It is part of the fingerprint."""
 
     label: str
-    """Name in tables."""
+    """Name of the model in tables."""
 
     family: str
     """Name of the adapter."""
@@ -555,13 +563,13 @@ class AdapterIdentity:
     """Device of the computation."""
 
     parameters: int | None = None
-    """Number of trained weights."""
+    """Number of weights of the model."""
 
     trained_on: tuple[str, ...] = ()
     """Audio domains of the training data (sound, music, speech)."""
 
     settings: Mapping[str, str] = field(default_factory=dict)
-    """Choices that change answers (protocol, crop)."""
+    """Settings that change answers (protocol, crop)."""
 
     note: str | None = None
-    """Remark for readers of the run."""
+    """Remark that is stored with the run."""

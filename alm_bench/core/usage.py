@@ -1,31 +1,36 @@
-"""Usage that an adapter reports in `Output.extra`: token counts and costs, which are added up."""
+"""Usage that an adapter reports in `Output.extra`: token counts and costs, which can be summed."""
 
 from dataclasses import replace
 
 from alm_bench.core.types import Output
 
 COUNTS = ("prompt_tokens", "audio_tokens", "completion_tokens", "estimated_calls")
+"""Names of the values that are whole numbers."""
+
 COST = "cost"
+"""Name of the cost in US dollars."""
+
 USAGE = (*COUNTS, COST)
-"""Names of all of them."""
+"""Names of all values."""
 
 MOST = 10**15
-"""A greater count is none; sums of smaller ones are exact."""
+"""Largest valid value; sums of whole numbers up to it are exact."""
 
 
 def count(value: object) -> int | None:
-    """Return a number of tokens or calls; None for anything else."""
+    """Return `value` if it is a valid number of tokens or calls (a whole number from 0 to `MOST`), else None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else None
 
 
 def money(value: object) -> float | None:
-    """Return US dollars; None for anything else (NaN, a text, a number below 0)."""
+    """Return `value` if it is a valid amount in US dollars (a number from 0 to `MOST`), else None (NaN, a text, below
+    0)."""
     sound = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
     return float(value) if sound else None  # type: ignore[arg-type]
 
 
 def add_usage(output: Output, *calls: Output) -> Output:
-    """Return the output with the usage of other calls that were made for it added to its own."""
+    """Return the output with the usage of `calls`, further calls that were made for it, added to its own."""
     summed = dict(output.extra)
     for call in calls:
         for name in USAGE:

@@ -1,4 +1,4 @@
-"""From a specification to stored answers."""
+"""Planning and execution of a run, from its specification (`RunSpec`) to stored answers."""
 
 from alm_bench.runner.execute import execute
 from alm_bench.runner.plan import Plan, prepare

@@ -1,4 +1,5 @@
-"""The same questions on clean and on changed clips: which runs that takes, and what they differ by."""
+"""Ablation of a task's audio: the same questions are answered on clean and on changed clips, and the scores
+compared."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,45 +13,63 @@ from alm_bench.runner.spec import RunSpec
 from alm_bench.scoring.grounding import Effect, Pair, effects, missing, picked_share
 
 Prepare = Callable[[RunSpec, Fit | None], Plan]
-"""Settle a run; a model that is fitted is fitted once, for the clean one."""
+"""Function that plans a run. Its second argument is the fitted adapter of the clean run, so that a model that needs
+fitting is fitted once; it is None for the clean run itself."""
 
 Answer = Callable[[Plan], Sequence[Record]]
-"""All records of a run, made now or found finished."""
+"""Function that executes a run, as far as its items have no stored answer, and returns all its records."""
 
 Failure = Callable[[Sequence[Record]], str | None]
-"""Why a run says nothing (too many items failed), None where it does."""
+"""Function that returns why a run cannot be used (too many items failed); None if it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """A task's clean run, and by condition the runs of its repeats, or why there are none."""
+    """Planned runs of one task: the clean run and the runs under each condition."""
 
     clean: Plan
+    """Run on the unchanged clips."""
+
     changed: Mapping[str, Sequence[Plan] | str]
+    """One planned run per repeat, or the reason why the task has no runs under the condition; by the condition's
+    name."""
 
     @property
     def plans(self) -> list[Plan]:
+        """All planned runs, the clean one first."""
         changed = [plan for plans in self.changed.values() if not isinstance(plans, str) for plan in plans]
         return [self.clean, *changed]
 
     @property
     def task(self) -> Task:
+        """Task of the runs."""
         return self.clean.task
 
 
 @dataclass(slots=True)
 class Measured:
-    """By condition the effects by grouping and key, the share of items with an option picked where none is right, and
-    what failed."""
+    """Results of the ablation of one task."""
 
     task: str
+    """Name of the task."""
+
     effects: dict[str, dict[str, dict[str, Effect]]] = field(default_factory=dict)
+    """Effects by condition, grouping and key."""
+
     picked: dict[str, Metric] = field(default_factory=dict)
+    """Share of items for which the model selects an option, by condition, for conditions that leave no right option."""
+
     failed: list[str] = field(default_factory=list)
+    """One line per failed run: task, condition and reason."""
 
 
 def settle_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepare: Prepare) -> Ablation:
-    """The runs to make. Raises UsageError for answers that are withheld."""
+    """Plan the clean run of a task and its runs under `conditions`.
+
+    A random condition gets `repeats` runs, any other condition one run. If the task does not allow a condition, the
+    reason is stored in place of the runs. Raises UsageError if the reference answers of the split are withheld, since
+    no score can be compared then.
+    """
     clean = prepare(spec, None)
     if not any(item.sample.has_reference for item in clean.items):
         raise UsageError(f"{spec.task}: the answers of split {spec.split} are withheld, nothing can be compared")
@@ -59,19 +78,23 @@ def settle_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prep
         draws = range(repeats if read_condition(name).random else 1)
         try:
             changed[name] = [prepare(replace(spec, condition=name, repeat=draw), clean.fit) for draw in draws]
-        except UsageError as error:  # a task of one clip has none to swap with; other conditions stand
+        except UsageError as error:  # e.g. swap in a task of one clip; other conditions are still run
             changed[name] = str(error)
     return Ablation(clean, changed)
 
 
 def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
-    """Make the runs of a task, clean and under each condition, and set them against one another."""
+    """Execute the clean run and the changed runs of one task, and compute the effects of the conditions.
+
+    `answer` executes a run; `failure` returns why a run cannot be used. If the clean run cannot be used, no other run
+    is executed. A condition without usable runs gets a missing effect with the reason.
+    """
     found = Measured(ablation.task.card.name)
     clean = answer(ablation.clean)
     if (broken := failure(clean)) is not None:
         found.failed.append(f"{found.task}, clean: {broken}")
     for name, plans in ablation.changed.items():
-        if broken is not None:  # there is nothing to compare with, and no call worth its cost
+        if broken is not None:  # there is nothing to compare with: do not pay for calls
             found.effects[name] = {"all": {"all": missing(f"clean: {broken}")}}
             continue
         if isinstance(plans, str):
@@ -95,7 +118,10 @@ def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
 
 
 def pair_items(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> list[Pair]:
-    """Pair the items that every run has, in the clean run's order; skipped ones are left out."""
+    """Pair each item of the clean run with the same item of every repeat, in the order of the clean run.
+
+    An item that is skipped in a run, or absent from one, is not paired.
+    """
     known = [{record.sample.id: record for record in run if record.status != "skipped"} for run in repeats]
     return [
         Pair(record.scored(), [run[record.sample.id].scored() for run in known])

@@ -1,5 +1,8 @@
-"""Does the audio reach the model at all? Servers, templates and processors drop it silently, and the model answers
-fluently all the same (ollama#17730, vllm#41284, llama.cpp#14963)."""
+"""Check that audio reaches the model at all.
+
+Servers, chat templates and processors may drop audio silently, and the model still answers fluently (ollama#17730,
+vllm#41284, llama.cpp#14963).
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,72 +16,95 @@ from alm_bench.runner.length_check import SECONDS as LENGTHS
 from alm_bench.runner.loader import load_clips
 
 Verdict = Literal["delivered", "no reaction", "audio_not_delivered", "not checked"]
+"""Result of the audio check; `AudioCheck` explains the values."""
 
 QUESTION = "Describe the sound in a few words."
+"""Question of the check."""
+
 NATIVE = "caption the audio"
-"""What adapters of native prompts are asked: a model that was trained on few prompts answers no others."""
+"""Question for adapters with native prompts: a model that was trained on a few prompts answers no others."""
 
 CLIP, OTHER, SILENCE, NONE = "tone", "noise", "silence", "no clip"
 AGAIN = "tone, again"
 TOKENS = ("prompt_tokens", "audio_tokens")
+"""Token counts that an output may report."""
+
 MAX_NEW_TOKENS = 32
+"""Token limit of an answer."""
 
 PLACEHOLDER = 10
-"""Prompt tokens up to which a clip of 3 s may be a mere placeholder in the text, such as `<audio>`. Encoders make 3
-tokens a second at the least."""
+"""Largest number of prompt tokens that a clip of 3 s may add as a mere placeholder in the text, such as `<audio>`.
+Audio encoders produce at least 3 tokens per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """What the model made of one sound. `tokens` are those of the prompt that it counted, by name."""
+    """Answer of the model to one test sound."""
 
     sound: str
+    """Name of the sound."""
+
     text: str | None
+    """Generated text; None after a failed or refused call."""
+
     error: str | None
+    """Reason of a failure or refusal."""
+
     tokens: Mapping[str, int]
+    """Token counts that the model reported, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioCheck:
-    """`delivered`: the model's token counts differ with and without a clip, its answers or likelihoods react to which
-    clip it is, or its waves are put into it by construction. `no reaction`: delivered, but nothing reacts.
-    `audio_not_delivered`: neither. `not checked`: the question could not be asked, or not without a clip.
-    """
+    """Result of the audio check."""
 
     verdict: Verdict
+    """`delivered`: the answers or the option likelihoods depend on the sound. `no reaction`: they do not, but the audio
+    is delivered: the prompt has more tokens with a clip than without, or the adapter itself puts the waveforms into the
+    model. `audio_not_delivered`: neither can be shown. `not checked`: the question could not be asked with or without a
+    clip, or the adapter takes no audio."""
+
     reason: str
+    """Evidence for the verdict, in one line."""
+
     answers: Sequence[ProbeAnswer] = ()
+    """Answers to all test sounds."""
 
     length: LengthCheck | None = None
-    """Whether a clip of 45 s is heard to its end; None where the adapter itself crops, or the check ended before."""
+    """Check that a clip of 45 s reaches the model to its end; None if the adapter itself crops clips, or if the audio
+    check ended before."""
 
     def as_json(self) -> dict[str, Any]:
+        """Return the result as a JSON object for the run header."""
         return asdict(self)
 
 
 def needs_audio_check(adapter: Adapter) -> bool:
-    """Whether something that may drop a clip stands between the adapter and its model (`delivery = "to be shown"`)."""
+    """Return True if a component between the adapter and its model may drop clips (`delivery = "to be shown"`)."""
     return adapter.audio is not None and adapter.abilities.delivery == "to be shown"
 
 
 def find_listener(adapter: Adapter) -> Adapter:
-    """The part of a model of several that gets the clips (its `listener`), else the adapter itself. What stands around
-    it, or keeps what was heard once, would answer in its place."""
+    """Return the part of a composite adapter that gets the clips (its `listener`), or the adapter itself if it has no
+    parts.
+
+    The other parts, and caches of earlier descriptions, would otherwise answer in its place.
+    """
     return adapter if adapter.listener is None else find_listener(adapter.listener)
 
 
 def question(adapter: Adapter, prompts: str | None = None) -> str:
-    """In the prompt set `prompts`, the adapter's own where none is named."""
+    """Return the question of the check for the prompt set `prompts`, by default the adapter's own."""
     return NATIVE if (prompts or adapter.prompts) == "native" else QUESTION
 
 
 def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> AudioCheck:
-    """Ask one question (`asked`, else `question`) about plainly different sounds, and about none. `sounds` holds the
-    tone and the noise.
+    """Ask the model one question about clearly different sounds and about no sound, and compare the answers.
 
-    The tone is put twice: a model that answers the same prompt in two ways reacts to nothing by answering in two ways.
-    A model that refuses the question without a clip is asked about silence. Two long clips show whether the end of a
-    clip is heard. Raises UnreachableError where no call can succeed.
+    `asked` is the question, by default `question(adapter)`. `sounds` holds the names of two sounds, tone and noise. The
+    tone is sent twice: if the model gives two answers to the same prompt, other differences between answers prove
+    nothing. A model that refuses the question without a clip is asked about silence. Two long clips show whether the
+    end of a clip reaches the model. Raises UnreachableError if no call can succeed.
     """
     adapter = find_listener(adapter)
     if adapter.audio is None:
@@ -100,7 +126,10 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
 
 
 def require_audio(adapter: Adapter, prompts: str | None = None) -> AudioCheck:
-    """Check, and raise AdapterError where the audio is not delivered: what follows would be a text model's score."""
+    """Check the audio and return the result. Raises AdapterError if the audio does not reach the model.
+
+    Without audio, the score of the run would be the score of a text model.
+    """
     found = check_audio(adapter, question(adapter, prompts))
     if found.verdict == "audio_not_delivered":
         raise AdapterError(
@@ -110,10 +139,12 @@ def require_audio(adapter: Adapter, prompts: str | None = None) -> AudioCheck:
 
 
 def _request(adapter: Adapter, prompt: str, name: str, sound: str) -> Request:
+    """Return a request of the check with the question `prompt` about one sound. `name` identifies the request."""
     return _load(adapter, prompt, name, probe(sound))
 
 
 def _load(adapter: Adapter, prompt: str, name: str, clip: AudioRef) -> Request:
+    """Return a request of the check with a decoded clip, and a second clip if the adapter needs one."""
     assert adapter.audio is not None
     spare = probe("clicks") if adapter.audio.spare else None
     request = Request(f"probe-{name}", prompt, (clip,), spare=spare)
@@ -121,10 +152,11 @@ def _load(adapter: Adapter, prompt: str, name: str, clip: AudioRef) -> Request:
 
 
 def _outputs(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, Output]:
-    """One call a request: that batches do not matter is what is to be shown, too.
+    """Return the outputs of the model by request name, with one call per request.
 
-    Where something is to be shown and the first is not answered, nothing will be: the others are not asked, each of
-    which may cost a restart or a deadline's wait.
+    Requests are not batched, since the check must not rely on correct batching. If delivery has to be shown and the
+    first request fails, the others are not sent: they would prove nothing, and each could cost a server restart or a
+    timeout.
     """
     ask = asking(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
     outputs: dict[str, Output] = {}
@@ -136,11 +168,13 @@ def _outputs(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, Out
 
 
 def _said(sound: str, output: Output) -> ProbeAnswer:
+    """Return an output as a `ProbeAnswer`."""
     tokens = {name: output.extra[name] for name in TOKENS if isinstance(output.extra.get(name), int)}
     return ProbeAnswer(sound, output.text, output.error or output.refusal, tokens)
 
 
 def _verdict(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tuple[Verdict, str]:
+    """Return the verdict and its reason."""
     constructed = not needs_audio_check(adapter)
     first = outputs[CLIP]
     if first.text is None and not constructed:
@@ -168,7 +202,7 @@ def _verdict(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tu
 
 
 def _unmoved(outputs: Mapping[str, Output]) -> str:
-    """What shows no reaction."""
+    """Return the evidence that the answers do not depend on the sound, as part of a sentence."""
     if outputs[CLIP].text != outputs[AGAIN].text:
         return "its two answers to one tone differ, so that others that differ show nothing"
     if outputs[NONE].text is None:
@@ -178,7 +212,10 @@ def _unmoved(outputs: Mapping[str, Output]) -> str:
 
 
 def _counted(clip: Output, none: Output) -> str | None:
-    """How the token counts tell a prompt with a clip from one without; a placeholder's tokens tell nothing."""
+    """Return how token counts show that the prompt contains a clip; None if they do not.
+
+    A placeholder in the text also adds tokens: a difference of up to `PLACEHOLDER` shows nothing.
+    """
     for name, ours, theirs in _counts(clip, none):
         if abs(ours - theirs) > PLACEHOLDER:
             return f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
@@ -186,7 +223,8 @@ def _counted(clip: Output, none: Output) -> str | None:
 
 
 def _placeholder(clip: Output, none: Output) -> str | None:
-    """How the token counts differ by so little that the clip may be a placeholder in the text."""
+    """Return token counts that differ by so little that the clip may be a placeholder in the text; None if all are
+    equal."""
     for name, ours, theirs in _counts(clip, none):
         if ours != theirs:
             counts = f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
@@ -195,7 +233,7 @@ def _placeholder(clip: Output, none: Output) -> str | None:
 
 
 def _counts(clip: Output, none: Output) -> Iterator[tuple[str, int, int]]:
-    """Yield the names of token counts that both outputs have, and the counts with and without a clip."""
+    """Yield the name of each token count that both outputs report, its value with a clip, and its value without."""
     for name in TOKENS:
         ours, theirs = clip.extra.get(name), none.extra.get(name, 0 if name == "audio_tokens" else None)
         if isinstance(ours, int) and isinstance(theirs, int):
@@ -203,6 +241,7 @@ def _counts(clip: Output, none: Output) -> Iterator[tuple[str, int, int]]:
 
 
 def _reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> str | None:
+    """Return which answers or likelihoods show that the model reacts to the sound; None if none do."""
     clip, again, other, none = (outputs[name].text for name in (CLIP, AGAIN, OTHER, NONE))
     if clip == again and clip is not None:
         if other is not None and other != clip:
@@ -218,7 +257,8 @@ def _reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> s
 
 
 def _preference(adapter: Adapter, prompt: str) -> str | None:
-    """Whether the likelihoods of the sounds' names move by more than they do for the same clip."""
+    """Return a sentence if the option likelihoods differ more between a tone and noise than between two calls with the
+    same tone; None otherwise. The options are the names of the sounds."""
     choices = tuple(SOUNDS)
     scores = []
     for name, sound in ((CLIP, CLIP), (AGAIN, CLIP), (OTHER, OTHER)):
@@ -231,6 +271,6 @@ def _preference(adapter: Adapter, prompt: str) -> str | None:
 
 
 def _distance(one: OptionScores, other: OptionScores) -> float:
-    """In nats."""
+    """Return the largest absolute difference of the log-likelihoods of two results over all options, in nats."""
     pairs = zip(one.forms["text"], other.forms["text"], strict=True)
     return max(abs(a - b) for (a, _), (b, _) in pairs)

@@ -1,4 +1,4 @@
-"""How many items a model is given at once: fewer after memory did not suffice, more under `auto` while it does."""
+"""Number of items per model call: reduced when memory is not sufficient, increased by `auto` as long as it is."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -10,23 +10,23 @@ from alm_bench.runner.memory import Memory, read_memory
 BatchSize = int | Literal["auto"]
 
 START = 8
-"""What `auto` begins with."""
+"""First batch size of `auto`."""
 
 CEILING = 256
-"""What `auto` ends with: beyond it nothing is to be gained."""
+"""Largest batch size of `auto`: larger batches are not faster."""
 
 UNKNOWN = 32
-"""What `auto` ends with where nobody tells how much memory there is."""
+"""Largest batch size of `auto` if the amount of available memory is unknown."""
 
 SECONDS = 5.0
-"""`auto` makes no batch that is expected to take longer: an interruption loses the batch in the model's hands."""
+"""Longest expected duration of a batch of `auto`, since an interruption loses the batch that the model is answering."""
 
 SHARE = 0.8
-"""Of the memory that is there, `auto` expects to take no more."""
+"""Largest fraction of the available memory that `auto` expects to use."""
 
 
 def parse_batch_size(text: str) -> BatchSize:
-    """Of `--batch-size`. Raises UsageError."""
+    """Parse the value of `--batch-size`. Raises UsageError unless it is `auto` or a whole number above 0."""
     if text == "auto":
         return "auto"
     size = whole_number(text)
@@ -36,16 +36,19 @@ def parse_batch_size(text: str) -> BatchSize:
 
 
 def first_size(asked: BatchSize) -> int:
+    """Return the size of the first batch."""
     return START if asked == "auto" else asked
 
 
 class BatchSizer:
-    """The size of a run's next batch.
+    """Determines the size of a run's next batch.
 
-    A number of items is kept to. `auto` doubles after each whole batch, as long as the double is expected to end in
-    `SECONDS` and to fit into memory: what the process held at most rose by what the last batch had more than the one
-    before it, and the double has twice as much more. On a GPU that tells nothing: there the size grows until the model
-    runs out of memory. Either way, what was too much halves the size for the rest of the run, and is told by `tell`.
+    A number of items stays as it is. `auto` doubles the size after each full batch, if the double is expected to take
+    no longer than `SECONDS` and to fit into memory.
+
+    The forecast is that the process's peak memory rises by twice as much as it rose at the present size. On a GPU this
+    forecast says nothing: there the size grows until the model runs out of memory. With both kinds of size, a batch
+    that runs out of memory halves the size for the rest of the run. Each reduction is reported through `tell`.
     """
 
     def __init__(
@@ -60,22 +63,28 @@ class BatchSizer:
         self._rise = 0
 
     def size(self) -> int:
+        """Return the size of the next batch."""
         return self._size
 
     def lacked(self, items: int | None) -> None:
-        """Memory did not suffice for so many, None for: it did."""
+        """Halve the size after memory was not sufficient for `items` requests. None means that it was sufficient."""
         half = self._size if items is None else max(1, items // 2)
-        if half >= self._size:  # where another worker is still at a batch of the size before, this is known
+        if half >= self._size:  # already reported: another worker was still answering a batch of the previous size
             return
         self._size = self._most = half
         self._tell(f"out of memory with {items} items at once, going on with {self._size}")
 
     def held(self, items: int) -> None:
-        """So many items of a batch were answered."""
+        """Record that `items` items of a batch were answered."""
         self._largest = max(self._largest, min(items, self._size))
 
     def went(self, items: int, seconds: float) -> None:
-        """So many items of a batch were answered in so long; fewer than `size` say nothing of whole ones."""
+        """Record that `items` items of a batch were answered in `seconds` seconds, and double the size if `auto` allows
+        it.
+
+        If the batch had fewer items than the batch size, it says nothing about full batches, and the size stays as it
+        is.
+        """
         self.held(items)
         double = min(2 * self._size, self._most)
         if items < self._size or double == self._size:
@@ -84,6 +93,7 @@ class BatchSizer:
             self._size, self._rise = double, 0
 
     def _fits(self, double: int) -> bool:
+        """Return True if a batch of `double` items is expected to fit into memory."""
         found = self._read()
         if found is None:
             return double <= UNKNOWN
@@ -92,5 +102,5 @@ class BatchSizer:
         return found.peak + 2 * self._rise - found.resident <= SHARE * found.available
 
     def as_json(self) -> dict[str, Any]:
-        """As the run's header has it."""
+        """Return the JSON object for the run header: the requested, the largest and the last size."""
         return {"asked": self._asked, "largest": self._largest, "last": self._size}

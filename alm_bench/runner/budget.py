@@ -1,4 +1,4 @@
-"""How much money the runs of a command may cost."""
+"""Limit on the cost of all runs of a command."""
 
 import itertools
 import math
@@ -17,15 +17,19 @@ Asked = TypeVar("Asked")
 
 @dataclass(slots=True)
 class Budget:
-    """`limit` and `spent` in US dollars; what stored answers cost is spent. Shared by all runs of a command."""
+    """Cost limit and costs, shared by all runs of a command."""
 
     limit: float = math.inf
+    """Limit in US dollars."""
+
     spent: float = 0.0
+    """Cost so far in US dollars, including the cost of stored answers."""
+
     estimated: float = 0.0
-    """The part of `spent` that is an estimate, since a server did not tell how many tokens it counted."""
+    """Part of `spent` that is an estimate, because a server did not report token counts."""
 
     def add(self, records: Sequence[Record]) -> None:
-        """Count what answers cost. Says once, on standard error, that costs are estimates."""
+        """Add the cost of answers. At the first estimated cost, print to standard error that costs are estimates."""
         costs = [(record_cost(record) or 0.0, estimated_calls(record) > 0) for record in records]
         self.spent += sum(amount for amount, _ in costs)
         if not self.estimated and any(guess for _, guess in costs):
@@ -36,10 +40,11 @@ class Budget:
 
     @property
     def reached(self) -> bool:
+        """True if the limit is reached."""
         return self.spent >= self.limit
 
     def check(self, plans: Sequence[Plan]) -> None:
-        """Raises UsageError where a limit is set and the model does not tell what its calls cost."""
+        """Raise UsageError if a limit is set and the cost of the model's calls is not known."""
         if math.isinf(self.limit):
             return
         for plan in plans:
@@ -51,7 +56,7 @@ class Budget:
                 )
 
     def told(self, plan: Plan, answered: int) -> str:
-        """One line on a run that it ended."""
+        """Return one line about a run that the budget ended, with `answered` answered items."""
         guess = f" ({self.estimated:.4f} of it estimated)" if self.estimated else ""
         return (
             f"{plan.spec.task}: --max-cost {self.limit:g} is reached with {self.spent:.4f} USD spent{guess}, "
@@ -61,5 +66,5 @@ class Budget:
 
 
 def within(budget: Budget, things: Iterable[Asked]) -> Iterator[Asked]:
-    """`things` until the budget is reached; looked at again before each."""
+    """Yield `things` until the budget is reached, which is checked before each of them."""
     return itertools.takewhile(lambda _: not budget.reached, things)

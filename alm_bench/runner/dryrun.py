@@ -1,4 +1,4 @@
-"""What a run would take, told before any model is asked: calls, minutes of audio, tokens, money."""
+"""Forecast of the size of a run before any model is called: calls, minutes of audio, tokens and cost."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,31 +14,55 @@ from alm_bench.runner.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Of one task. `stored` items need no call; `unusable` calls are not made, since a clip cannot be read.
-
-    Tokens and `cost` (US dollars, None without prices) are estimates, those of completions the most that can be.
-    """
+    """Forecast for one task. Tokens and cost are estimates."""
 
     task: str
+    """Name of the task."""
+
     condition: str
+    """Name of the condition."""
+
     model: str
+    """Label of the model."""
+
     items: int
+    """Number of items."""
+
     stored: int
+    """Number of items that have a stored answer and need no call."""
+
     calls: int
+    """Number of calls to be made."""
+
     unusable: int
+    """Number of items that get no call because a clip cannot be read."""
+
     audio_minutes: float
+    """Total length of the clips in minutes, as the model gets them."""
+
     prompt_tokens: int
+    """Estimated number of input tokens."""
+
     audio_tokens: int
+    """Estimated number of audio tokens."""
+
     completion_tokens: int
+    """Upper limit of the number of output tokens."""
+
     cost: float | None
+    """Estimated cost in US dollars; None if no prices are known."""
 
     def entry(self) -> dict[str, Any]:
+        """Return the forecast as a JSON object."""
         return asdict(self)
 
 
 def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
-    """What is left to ask of a plan, given the records of its folder that are not tried again. Asks nobody: clips are
-    measured by their headers."""
+    """Return the forecast for the items of a plan that have no stored answer.
+
+    `stored` holds the records of the run's folder that are not tried again. No model is called, and clips are measured
+    by their headers.
+    """
     kept = {record.sample.id for record in drop_changed_clips(plan, stored)}
     measured = _Lengths(plan)
     calls: list[tuple[float, Estimate]] = []
@@ -69,7 +93,7 @@ def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
 
 
 class _Lengths:
-    """Seconds of the clips that the model hears, each clip looked at once."""
+    """Lengths in seconds of the clips that the model gets. Each clip is measured once."""
 
     def __init__(self, plan: Plan) -> None:
         self._policy = plan.adapter.audio
@@ -77,7 +101,7 @@ class _Lengths:
         self._known: dict[str, float | None] = {}
 
     def of(self, request: Request) -> float | None:
-        """None where one of the request's own clips cannot be read."""
+        """Return the total length of a request's clips in seconds; None if one of its own clips cannot be read."""
         policy = self._policy
         if policy is None:
             return 0.0
@@ -93,7 +117,8 @@ class _Lengths:
 
 
 def total(forecasts: Sequence[Forecast]) -> dict[str, Any]:
-    """The sums of all figures; the cost of those that have one."""
+    """Return the sums of all numbers of the forecasts. The cost is the sum of the known costs, None if none is
+    known."""
     entries = [one.entry() for one in forecasts]
     sums: dict[str, Any] = {
         name: sum(entry[name] for entry in entries)

@@ -1,4 +1,4 @@
-"""The loop: what is not answered yet to an executor, its answers to disk."""
+"""Execution of a run: an executor answers the items that have no stored answer, and the answers are written to disk."""
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -17,7 +17,7 @@ from alm_bench.runner.executors.local import Local
 from alm_bench.runner.plan import Plan
 
 Observer = Callable[[Sequence[Record]], None]
-"""Told of records after they are on disk."""
+"""Callback that gets records after they have been written to disk."""
 
 
 def execute(
@@ -27,16 +27,18 @@ def execute(
     budget: Budget | None = None,
     executor: Executor | None = None,
 ) -> list[Record]:
-    """Answer what is not yet in the store, in this process where no other `executor` is named; returns all records in
-    the task's order, fewer than the plan's items where the budget is reached. Raises AdapterError where the audio does
-    not reach the model, StoreLostError once the run's files are gone: nothing more is asked then.
+    """Answer the items of the plan that are not yet in the store, and return all records in the task's order.
 
-    Each batch is on disk before it is observed: an interruption loses at most the batch in the model's hands and the
-    one before it, which is being written meanwhile.
+    `executor` answers the items; by default this process does. Each batch is on disk before `observe` gets it. An
+    interruption therefore loses at most two batches: the one that the model is answering, and the one before it, which
+    is being written. If the budget is reached, the result has fewer records than the plan has items.
+
+    Raises AdapterError if the audio does not reach the model, StoreLostError if the run's files are gone. No further
+    request is sent after either error.
     """
     budget = Budget() if budget is None else budget
     same = drop_changed_clips(plan, store.kept)
-    if len(same) < len(store.kept):  # clips were replaced since
+    if len(same) < len(store.kept):  # clips have been replaced
         store.rewrite(same)
     kept = {record.sample.id: record for record in same}
     budget.add(same)
@@ -51,7 +53,7 @@ def execute(
         sizer = BatchSizer(plan.spec.batch_size, lambda line: print_notice(f"{plan.spec.task}: {line}"))
         try:
             made = _checked((executor or Local()).answered(plan, todo, budget, sizer), budget, store)
-            # Of calls that end one by one each is shown at once, not with the next.
+            # Calls of a streaming adapter end one by one: each answer is observed at once, not with the next one.
             write = _stored if plan.adapter.abilities.stream else _written
             with closing(write(made, store)) as written:
                 for records in written:
@@ -63,14 +65,14 @@ def execute(
 
 
 CHECK_HOURS = 24
-"""Hours for which the audio check of a run holds when the run is resumed."""
+"""Number of hours for which a passed audio check stays valid when the run is resumed."""
 
 
 def _check_audio(plan: Plan, store: RunStore) -> None:
-    """Check that audio reaches the model, unless a check of the same settings passed within `CHECK_HOURS`.
+    """Check that audio reaches the model, unless a check of the same run passed within the last `CHECK_HOURS` hours.
 
-    After that a resumed run is checked again: its server may have been started anew without its audio. Raises
-    AdapterError if it does not.
+    After that time a resumed run is checked again, since its server may have been restarted without audio input. Raises
+    AdapterError if the audio does not reach the model.
     """
     stored = store.header.audio_check
     passed = stored is not None and stored.verdict in ("delivered", "no reaction")
@@ -83,8 +85,10 @@ def _check_audio(plan: Plan, store: RunStore) -> None:
 
 
 def _checked(made: Iterator[list[Record]], budget: Budget, store: RunStore) -> Iterator[list[Record]]:
-    """Batches as they are answered; before another is asked for, what this one cost is spent, and the store still has
-    its files. Raises StoreLostError."""
+    """Yield the answered batches. After each, add its cost to the budget and check that the store still has its files.
+
+    The next batch is requested only after that. Raises StoreLostError if the files are gone.
+    """
     try:
         store.check()
         for records in made:
@@ -92,19 +96,23 @@ def _checked(made: Iterator[list[Record]], budget: Budget, store: RunStore) -> I
             yield records
             store.check()
     finally:
-        if isinstance(made, Generator):  # calls that are still open end now
+        if isinstance(made, Generator):  # ends calls that are still running
             made.close()
 
 
 def _stored(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Record], None, None]:
+    """Write each batch to the store, then yield it."""
     for records in made:
         store.append(records)
         yield records
 
 
 def _written(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Record], None, None]:
-    """Each batch once it is on disk. One is written while the next is answered: a disk takes as long to be sure of its
-    bytes as a small model takes to answer. However this ends, what was made is on disk."""
+    """Yield each batch once it is on disk. A thread writes it while the next batch is answered.
+
+    Flushing to disk can take as long as a small model takes to answer. If the iteration ends early, all batches that
+    were answered are written all the same.
+    """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="records") as disk:
         before: tuple[list[Record], Future[None]] | None = None
         for records in made:
@@ -119,14 +127,17 @@ def _written(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Re
 
 
 def drop_changed_clips(plan: Plan, stored: Sequence[Record]) -> list[Record]:
-    """Return the stored records whose clips are those of today."""
+    """Return the stored records whose clips have the same sizes now as when they were answered."""
     sizes = {item.sample.id: item.clip_sizes for item in plan.items}
     return [record for record in stored if record.clip_sizes == sizes.get(record.sample.id)]
 
 
 def _ordered(adapter: Adapter, requests: Sequence[Request], todo: Sequence[int]) -> list[int]:
-    """`todo` in the adapter's order. Raises UsageError unless that holds every place once: an item left out would
-    never be answered, and the run would end as finished without it."""
+    """Return the item indices `todo` in the adapter's preferred order.
+
+    Raises UsageError unless the adapter's order contains every index exactly once. A missing item would never be
+    answered, and the run would be stored as finished without it.
+    """
     advised = list(adapter.order([requests[i] for i in todo]))
     if sorted(advised) != list(range(len(todo))):
         raise UsageError(

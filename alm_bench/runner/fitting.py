@@ -1,4 +1,4 @@
-"""Adapters that are fitted before they answer: on a task's development split, whose clips and rows no test has."""
+"""Fitting of adapters before they answer, on a task's development split, whose clips and rows are in no test split."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,12 +17,15 @@ from alm_bench.runner.spec import RunSpec
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A fitted adapter, and the rows that it was fitted on as a run's header and fingerprint have them: task, split,
-    sha256 of the annotations, how many rows, how many of them were left out for their clips, and a hash over the ids
-    and clip sizes of those that were taken. None for a task without a development split."""
+    """A fitted adapter with a description of the rows on which it was fitted."""
 
     adapter: Adapter
+    """The fitted adapter."""
+
     rows: Mapping[str, Any] | None
+    """Description of the rows for the run header and the fingerprint: task, split, sha256 of the annotations, number of
+    rows, number of rows that were omitted because of their clips, and a hash of the ids and clip sizes of the used
+    rows. None for a task without a development split."""
 
 
 def fit_adapter(
@@ -33,10 +36,12 @@ def fit_adapter(
     adapter: Adapter,
     tested: Sequence[Sample],
 ) -> Fit | None:
-    """Fit the adapter on the split that the task's card names; None for an adapter that is not fitted.
+    """Fit the adapter on the development split that the task's card names. Returns None for an adapter that needs no
+    fit.
 
-    Raises UsageError for the split itself, for one that shares clips with the `tested` samples, for a clip that cannot
-    be used (unless such are skipped), and where the adapter can do nothing with the rows; DataError for missing files.
+    Raises UsageError if the run uses the development split itself, if this split shares clips with the `tested`
+    samples, if a clip cannot be used (unless such clips are skipped), or if the adapter cannot be fitted on the rows.
+    Raises DataError for missing files.
     """
     if not adapter.abilities.fit:
         return None
@@ -63,7 +68,7 @@ def fit_adapter(
 
 
 def _source(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemplate]:
-    """The task whose rows are taken, and its prompts of the same set."""
+    """Return the task that has the development rows, and its prompt from the same prompt set."""
     other = task.card.fit_task
     if other is None or other == task.card.name:
         return task, prompt
@@ -72,7 +77,10 @@ def _source(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemplate]:
 
 
 def _keep_apart(development: Sequence[Sample], tested: Sequence[Sample], task: str, split: str) -> None:
-    """A clip found by its bare name may be that of the other split."""
+    """Raise UsageError if a development clip and a tested clip are the same file.
+
+    A clip that is searched for by its base name alone may be found in the folder of the other split.
+    """
     clips = {ref.path: ref.id for sample in tested for ref in sample.audio}
     for sample in development:
         for ref in sample.audio:
@@ -85,14 +93,22 @@ def _keep_apart(development: Sequence[Sample], tested: Sequence[Sample], task: s
 
 @dataclass(slots=True)
 class _Taken:
-    """The development rows as an adapter takes them. `known_by`: id and sizes of the clips of each that was taken."""
+    """Development rows, and a record of those on which the adapter was fitted."""
 
     requests: Sequence[Request]
+    """Requests without decoded clips."""
+
     targets: Sequence[int]
+    """Index of the correct option of each request."""
+
     known_by: list[tuple[str, list[int | None]]] = field(default_factory=list)
+    """Id and clip sizes of each row that was used."""
+
     left_out: int = 0
+    """Number of rows that were omitted because a clip cannot be used."""
 
     def rows(self, hearing: AudioPipeline, spec: RunSpec) -> Iterator[Labelled]:
+        """Yield the rows with decoded clips. Raises UsageError for an unusable clip, unless such clips are skipped."""
         order, size = range(len(self.requests)), first_size(spec.batch_size)
         for batch in load_batches(self.requests, order, hearing, lambda: size, spec.workers):
             for ready in batch:

@@ -1,4 +1,4 @@
-"""Putting requests before an adapter: its text, its scores of the options, and what it does wrong."""
+"""Calls of an adapter with a batch of requests, for text and for option scores, and handling of their failures."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -18,31 +18,41 @@ from alm_bench.core import (
 from alm_bench.core.errors import describe_error, is_out_of_memory
 
 Predict = Callable[[Sequence[Request]], list[Output]]
+"""Function that answers a batch of requests, with one output per request."""
+
 Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a model's code gave nothing, as it is recorded with the items; whether it was for want of `memory`."""
+    """Failure of a model's code."""
 
     reason: str
+    """Reason, as it is stored with the items."""
+
     memory: bool = False
+    """True if the code ran out of memory."""
 
 
 @dataclass(slots=True)
 class MemoryShortage:
-    """What memory did not suffice for: the fewest requests that were too many together, and how many were too much
-    each by itself (which say nothing of others)."""
+    """Batch sizes for which memory was not sufficient."""
 
     together: int | None = None
+    """Smallest number of requests that ran out of memory as a batch, although none of them did alone; None if there was
+    none."""
+
     alone: int = 0
+    """Number of requests that ran out of memory alone. They say nothing about the right batch size."""
 
 
 def asking(
     adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate", shortage: MemoryShortage | None = None
 ) -> Predict:
-    """What to call with a batch: the adapter's text, its scores of the options, or both in one output; `shortage` is
-    that of `call`."""
+    """Return the function that answers a batch: with text, with option scores, or with both in one output.
+
+    `answer_by` selects which. `shortage` is updated if option scores run out of memory (see `predict_bisecting`).
+    """
 
     def generate(batch: Sequence[Request]) -> list[Output]:
         outputs = list(adapter.generate(batch, decoding))
@@ -67,7 +77,7 @@ def asking(
 
 
 def check(outputs: Sequence[object], count: int) -> None:
-    """Raises ValueError: what a model's code returns is not checked by anyone else."""
+    """Raise ValueError unless there are `count` valid outputs. No other code checks what an adapter returns."""
     if len(outputs) != count:
         raise ValueError(f"the adapter returned {len(outputs)} outputs for {count} requests")
     for output in outputs:
@@ -80,7 +90,7 @@ def check(outputs: Sequence[object], count: int) -> None:
 
 
 def _scored(one: object, request: Request) -> Output:
-    """The scores of a request's options as plain numbers. Raises ValueError, as `check`."""
+    """Return the option scores of a request as an output with plain numbers. Raises ValueError for invalid scores."""
     if not isinstance(one, OptionScores):
         raise ValueError(f"the adapter returned {one!r:.80}, expected OptionScores")
     if one.error is None and "text" not in one.forms:
@@ -98,7 +108,10 @@ def _scored(one: object, request: Request) -> Output:
 
 
 def capture_failure(work: Callable[[], Made], let: type[AlmBenchError] = UnreachableError) -> Made | Failure:
-    """What code that is not ours gives, or what it raised; errors that are `let` through are raised."""
+    """Return the result of `work`, or a `Failure` if it raises an exception.
+
+    It is meant for code of adapters, which may raise anything. Exceptions of the type `let` are not captured.
+    """
     try:
         return work()
     except let:
@@ -110,10 +123,10 @@ def capture_failure(work: Callable[[], Made], let: type[AlmBenchError] = Unreach
 def predict_bisecting(
     ask: Predict, requests: Sequence[Request], shortage: MemoryShortage | None = None
 ) -> list[Output]:
-    """The outputs; a failing batch is halved until the failing requests stand alone. `shortage` is told of those that
-    failed for want of memory.
+    """Return one output per request. A batch that fails is halved until each failing request is alone.
 
-    Raises UnreachableError where the adapter does.
+    A request that fails alone gets an output with the error. `shortage` is updated for batches that ran out of memory.
+    Raises UnreachableError if the adapter raises it.
     """
     if not requests:
         return []

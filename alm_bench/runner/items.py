@@ -1,4 +1,4 @@
-"""What a run asks: the questions, the files that they are from, and which revision these are."""
+"""Items of a run: the questions, their files, and the revision of the files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,18 +11,26 @@ from alm_bench.runner.spec import RunSpec
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """`kind` is that of the data ("real" or "demo"). `revision` names the questions where their files do not tell;
-    `version` stands for them in the fingerprint, beside the files' hashes."""
+    """Questions of a run with their source."""
 
     samples: Sequence[Sample]
+    """The questions."""
+
     files: Mapping[str, Path]
+    """Files of the questions, by role."""
+
     kind: str
+    """Kind of data, "real" or "demo"."""
+
     revision: str | None = None
+    """Name of the revision, if it cannot be determined from the files."""
+
     version: str | None = None
+    """Additional part of the fingerprint beside the hashes of the files, if these do not determine the questions."""
 
 
 def load_task_items(spec: RunSpec, task: Task, data: DataRoot) -> Items:
-    """The questions of the task's own data. Raises DataError."""
+    """Return the questions of the task's own data. Raises DataError if there are none."""
     samples = list(task.samples(data, spec.split))
     if not samples:
         raise DataError(f"task {spec.task}: split {spec.split} of {data.path} has no items")
@@ -30,11 +38,12 @@ def load_task_items(spec: RunSpec, task: Task, data: DataRoot) -> Items:
 
 
 def known_revisions(task: Task) -> Mapping[str, str]:
-    """The names of the revisions that the task's card knows, by sha256: of a file, or of its questions."""
+    """Return the names of the revisions in the task's card, by sha256 of a file or of its questions."""
     return {sha: name for file in task.card.files for sha, name in file.revisions.items()}
 
 
 def revision_name(task: Task, files: Mapping[str, Path]) -> str:
-    """The name of the revision that the annotation file is, or the start of its hash."""
+    """Return the name of the annotation file's revision; for an unknown one, `unknown` and the first digits of its
+    sha256."""
     digest = file_sha256(next(iter(files.values())))
     return known_revisions(task).get(digest, f"unknown ({digest[:8]})")

@@ -1,4 +1,5 @@
-"""Is a long clip heard to its end? Servers and processors cut clips silently, most of them at 30 s."""
+"""Check that a long clip reaches the model to its end. Servers and processors cut clips silently, most of them at 30
+s."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,30 +12,36 @@ SECONDS: Mapping[str, tuple[tuple[str, float], ...]] = {
     SHORT: (("tone", 30.0),),
     LONG: (("tone", 30.0), ("noise", 15.0)),
 }
-"""Sounds of the two clips and their seconds, one after the other."""
+"""Parts of each of the two clips, in order: sound and length in seconds."""
 
 TOKENS = ("audio_tokens", "prompt_tokens")
+"""Token counts that are compared, the preferred one first."""
 
 
 @dataclass(frozen=True, slots=True)
 class LengthCheck:
-    """What becomes of a clip of 45 s."""
+    """Result of the check with a clip of 45 s."""
 
     verdict: Literal["whole", "cut", "not known"]
+    """`whole`: the end reaches the model. `cut`: it does not. `not known`: neither can be shown."""
 
     reason: str
-    """The evidence, in one phrase."""
+    """Evidence for the verdict, in one phrase."""
 
 
 def applies(adapter: Adapter) -> bool:
-    """Whether the adapter hands on clips of 45 s as they are: what it crops itself is known from its policy."""
+    """Return True if the adapter passes clips of 45 s on unchanged. If it crops them itself, its audio policy says
+    so."""
     policy = adapter.audio
     whole = sum(seconds for _, seconds in SECONDS[LONG])
     return policy is not None and policy.seconds is None and (policy.max_seconds is None or policy.max_seconds >= whole)
 
 
 def judge_length(short: Output, long: Output, counts_audio: bool) -> LengthCheck:
-    """Compare the outputs for the two clips. `counts_audio`: whether its token counts tell that there is a clip."""
+    """Compare the outputs for the short and the long clip.
+
+    `counts_audio` is True if the token counts depend on the clip; only then are they compared.
+    """
     for name, output in ((SHORT, short), (LONG, long)):
         if output.text is None:
             return LengthCheck("not known", f"{name}: {output.error or output.refusal or 'no text'}")

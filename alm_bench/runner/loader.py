@@ -1,4 +1,7 @@
-"""Clips decoded for the model, by worker threads (libsndfile and soxr release the GIL), bounded in memory."""
+"""Decoding of clips ahead of the model, in worker threads and with bounded memory.
+
+Threads are sufficient, since libsndfile and soxr release the GIL.
+"""
 
 import threading
 import weakref
@@ -15,76 +18,110 @@ from alm_bench.runner.conditions import Condition
 from alm_bench.runner.inference import Failure, capture_failure
 
 KEPT = 8
-"""So many clips stay decoded for the next request that may be about them."""
+"""Number of decoded clips that are cached for later requests about the same clips."""
 
 AHEAD = 64
-"""Beyond the batch in the model's hands one more is decoded, or two as long as these are no more items."""
+"""Largest number of items that are decoded ahead of the model, unless a single batch has more: one whole batch is
+always decoded ahead, and never more than two."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedRequest:
-    """A request with its clips decoded, or the reason why they cannot be (`audio_error`), or why the adapter could not
-    prepare them (`error`)."""
+    """A request after decoding: with its clips, or with the reason why they are not available."""
 
     index: int
+    """Index of the item in the plan."""
+
     request: Request
+    """The request, with `waves` and, if the adapter computes them, `features`."""
+
     touched: tuple[str, ...] = ()
+    """Names of the preprocessing steps that changed a clip, sorted."""
+
     audio_error: str | None = None
+    """Reason why a clip cannot be used (missing, unreadable, too short); None otherwise."""
+
     error: str | None = None
+    """Reason of any other failure, for example in the adapter's `prepare`; None otherwise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """One decoded clip with what the adapter's `prepare` made of it; or why there is none."""
+    """One decoded clip with the result of the adapter's `prepare`, or the reason why there is none."""
 
     wave: Wave | None = None
+    """Decoded samples; None after a failure."""
+
     touched: tuple[str, ...] = ()
+    """Names of the preprocessing steps that changed the clip."""
+
     features: Any = None
+    """Result of the adapter's `prepare`."""
+
     prepared: bool = False
+    """True if `prepare` succeeded."""
+
     audio_error: str | None = None
+    """Reason why the clip cannot be used; None otherwise."""
+
     error: str | None = None
+    """Reason of any other failure, for example in the adapter's `prepare`; None otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioPipeline:
-    """How an adapter wants clips: by its policy, changed by a condition, and made into features where it does that.
-    Without a policy no clip is opened. `beside`: also while the model works."""
+    """Processing of an adapter's clips: decoding by the audio policy, change by a condition, the adapter's
+    `prepare`."""
 
     policy: AudioPolicy | None
+    """Audio policy of the adapter; None if it takes no audio, in which case no clip is opened."""
+
     condition: Condition | None = None
+    """Condition that changes the clips; None for no change."""
+
     prepare: Callable[[Wave], Any] | None = None
+    """Method `prepare` of the adapter; None if it has none."""
+
     beside: bool = True
+    """True if clips may be decoded while the model is working."""
 
     @staticmethod
     def of(adapter: Adapter, condition: Condition | None = None) -> "AudioPipeline":
+        """Return the pipeline of an adapter, with the changes of a condition if one is given."""
         prepare = adapter.prepare if adapter.abilities.prepare else None
-        # A model on the processor works on all of its cores, in threads that wait for one another: what takes one from
-        # them holds up all, and costs more than it saves.
+        # A model on the CPU uses all cores, in threads that wait for one another. Decoding at the same time would take
+        # a core from one of them and delay all, which costs more than it saves.
         return AudioPipeline(adapter.audio, condition, prepare, beside=adapter.identity.device != "cpu")
 
     def refs(self, request: Request) -> tuple[AudioRef, ...]:
+        """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy."""
         return () if self.policy is None else clips(request)
 
     def clip(self, ref: AudioRef) -> Clip:
+        """Decode, change and prepare one clip. A failure is stored in the result, not raised."""
         assert self.policy is not None, "no clip is opened without one"
         change = None if self.condition is None else self.condition.change(ref.id)
         try:
             loaded = capture_failure(partial(load, ref, self.policy, change), AudioError)
         except AudioError as error:
             return Clip(audio_error=str(error))
-        if isinstance(loaded, Failure):  # as where a clip is larger than memory
+        if isinstance(loaded, Failure):  # e.g. a clip that does not fit into memory
             return Clip(error=loaded.reason)
-        loaded.wave.flags.writeable = False  # other requests get the same
+        loaded.wave.flags.writeable = False  # other requests share the array
         if self.prepare is None:
             return Clip(loaded.wave, loaded.touched)
         made = capture_failure(partial(self.prepare, loaded.wave))
         if isinstance(made, Failure):
-            # Beside a batch there may be no room for it; the model answers without, in batches that fit.
+            # Memory may be too small while the model works on a batch. The model then answers without features.
             return Clip(loaded.wave, loaded.touched, error=None if made.memory else made.reason)
         return Clip(loaded.wave, loaded.touched, made, prepared=True)
 
     def ready(self, index: int, request: Request, found: Sequence[Clip]) -> LoadedRequest:
-        """The request with its clips, which are `found` in the order of `refs`."""
+        """Return the request with its decoded clips, or with the first error among them.
+
+        `found` holds the decoded clips in the order of `refs`. If the second clip (`spare`) cannot be used, the request
+        is returned without it, and `touched` contains `without_spare`.
+        """
         if self.policy is None:
             return LoadedRequest(index, request)
         own, spare = found[: len(request.audio)], found[len(request.audio) :]
@@ -93,8 +130,8 @@ class AudioPipeline:
                 return LoadedRequest(index, request, audio_error=clip.audio_error)
         touched: set[str] = {change for clip in own for change in clip.touched}
         if any(clip.audio_error is not None for clip in spare):
-            # another item's clip is no failure of this one: it goes without, and says so (not where another time it
-            # could be had: an answer does not depend on how much memory is free)
+            # The second clip belongs to another item, so it is no failure of this one. This holds for unusable clips
+            # alone, not for a lack of memory: an answer must not depend on how much memory is free.
             request, spare = replace(request, spare=None), ()
             touched.add("without_spare")
         heard = [*own, *spare]
@@ -108,14 +145,14 @@ class AudioPipeline:
 
 
 class LazyClip:
-    """A clip that whoever comes first decodes."""
+    """A clip that is decoded once, by the first thread that needs it."""
 
     def __init__(self, make: Callable[[], Clip]) -> None:
         self._make, self._lock = make, threading.Lock()
         self._clip: Clip | None = None
 
     def begin(self) -> None:
-        """Decode it, unless that is done or another thread is at it."""
+        """Decode the clip, unless it is decoded or another thread is decoding it."""
         if self._lock.acquire(blocking=False):
             try:
                 self._made()
@@ -123,27 +160,30 @@ class LazyClip:
                 self._lock.release()
 
     def clip(self) -> Clip:
+        """Return the clip, decoding it first if no thread has."""
         with self._lock:
             return self._made()
 
     def _made(self) -> Clip:
+        """Return the clip, decoding it first if necessary. The caller must hold the lock."""
         if self._clip is None:
             self._clip = self._make()
         return self._clip
 
 
 class ClipCache:
-    """Clips as a pool of threads decodes them, each once for requests that are near one another."""
+    """Cache of clips that a thread pool decodes. Requests that are close to one another share decoded clips."""
 
     def __init__(self, hearing: AudioPipeline, pool: ThreadPoolExecutor) -> None:
         self._hearing, self._pool = hearing, pool
         self._kept: OrderedDict[AudioRef, LazyClip] = OrderedDict()
 
     def of(self, request: Request) -> list[LazyClip]:
-        """In the order of `AudioPipeline.refs`."""
+        """Return the clips of a request in the order of `AudioPipeline.refs`, and start to decode them."""
         return [self._begun(ref) for ref in self._hearing.refs(request)]
 
     def _begun(self, ref: AudioRef) -> LazyClip:
+        """Return the clip of a reference from the cache, or add it and submit it to the thread pool."""
         if ref not in self._kept:
             self._kept[ref] = pending = LazyClip(partial(self._hearing.clip, ref))
             self._pool.submit(_decode, weakref.ref(pending))
@@ -154,28 +194,34 @@ class ClipCache:
 
 
 def _decode(wanted: "weakref.ref[LazyClip]") -> None:
-    """Unless all who wanted it have it already: a queue that is not worked off holds no clips."""
+    """Decode a clip unless no request refers to it any longer.
+
+    The reference is weak, so that clips in the queue of the thread pool do not stay in memory.
+    """
     pending = wanted()
     if pending is not None:
         pending.begin()
 
 
 def clips(request: Request) -> tuple[AudioRef, ...]:
-    """The clips of a request in the order of its waves: its own, then a spare one."""
+    """Return the clips of a request in the order of its waves: its own clips, then the second clip (`spare`) if it has
+    one."""
     return (*request.audio, request.spare) if request.spare is not None else request.audio
 
 
 def load_clips(
     index: int, request: Request, policy: AudioPolicy | None, condition: Condition | None = None
 ) -> LoadedRequest:
-    """Decode the clips of one request by the adapter's policy, changed by a condition; without a policy no clip is
-    opened."""
+    """Decode the clips of one request by an audio policy, changed by a condition if one is given.
+
+    `index` is the item's index in the result. Without a policy no clip is opened.
+    """
     hearing = AudioPipeline(policy, condition)
     return hearing.ready(index, request, [hearing.clip(ref) for ref in hearing.refs(request)])
 
 
 def load_batch(batch: Sequence[tuple[int, Request]], hearing: AudioPipeline, workers: int) -> list[LoadedRequest]:
-    """One batch of (item, request), each clip decoded once."""
+    """Decode the clips of one batch of pairs (item index, request) in `workers` threads, each clip once."""
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = ClipCache(hearing, pool)
         try:
@@ -187,10 +233,11 @@ def load_batch(batch: Sequence[tuple[int, Request]], hearing: AudioPipeline, wor
 def load_batches(
     requests: Sequence[Request], order: Sequence[int], hearing: AudioPipeline, size: Callable[[], int], workers: int
 ) -> Iterator[list[LoadedRequest]]:
-    """Batches of decoded requests in `order`, each as large as `size` says when it is taken.
+    """Yield batches of decoded requests, in the order of the item indices `order`.
 
-    Beyond the current batch at most another two are decoded, or one where that is more than `AHEAD` items; none where
-    nothing is to be decoded beside the model.
+    `size` is called for each batch and returns its number of items. While the model works on a batch, the next one is
+    decoded, and part of the one after it. At most `AHEAD` items are decoded ahead, or one batch if larger,
+    and none if the pipeline does not allow decoding while the model is working.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = ClipCache(hearing, pool)
@@ -216,11 +263,15 @@ def load_batches(
 
 
 def _all(waiting: Sequence[tuple[int, Request, Sequence[LazyClip]]], hearing: AudioPipeline) -> list[LoadedRequest]:
-    """Decoded by this thread beside the pool's: it begins what they have not begun, and waits for them at the end."""
+    """Return the requests with their decoded clips.
+
+    The calling thread decodes the clips that the pool has not started, then waits for the others.
+    """
     for pending in (pending for _, _, own in waiting for pending in own):
         pending.begin()
     return [hearing.ready(index, request, [pending.clip() for pending in own]) for index, request, own in waiting]
 
 
 def _ahead(size: int) -> int:
+    """Return how many items to decode ahead of the model for batches of `size` items."""
     return max(size, min(2 * size, AHEAD))

@@ -1,4 +1,4 @@
-"""How much memory there is for this process, and how much it has taken: read from Linux, unknown elsewhere."""
+"""Memory that is available to this process and that it uses: read from Linux, unknown on other systems."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,15 +9,20 @@ PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """In bytes: what this process can still take, what it holds, and the most that it ever held."""
+    """Memory of this process in bytes."""
 
     available: int
+    """Memory that the process can still allocate."""
+
     resident: int
+    """Memory that the process uses now."""
+
     peak: int
+    """Largest amount of memory that the process has used."""
 
 
 def read_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory | None:
-    """None where it cannot be read."""
+    """Read the memory of this process; None if it is not available."""
     machine, own = _kilobytes(proc / "meminfo"), _kilobytes(proc / "self/status")
     try:
         room = min([machine["MemAvailable"], *_rooms(proc / "self/cgroup", cgroups)])
@@ -27,13 +32,16 @@ def read_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory | None:
 
 
 def _kilobytes(file: Path) -> dict[str, int]:
-    """The lines `Name:  123 kB` of a file, in bytes; none where it is not there."""
+    """Return the values of the lines `Name: 123 kB` of a file in bytes, by name; empty if the file is missing."""
     pairs = (line.partition(":") for line in _text(file).splitlines())
     return {name: 1024 * int(value.split()[0]) for name, _, value in pairs if value.endswith(" kB")}
 
 
 def _rooms(table: Path, cgroups: Path) -> Iterator[int]:
-    """What each limit of a container or a service on the process leaves: of its group, and of those above it."""
+    """Yield the remaining memory under each limit of a container or service on this process.
+
+    The limits are those of the process's own cgroup and of all groups above it.
+    """
     for line in _text(table).splitlines():
         _, controllers, own = line.split(":", 2)
         if not controllers:
@@ -44,6 +52,11 @@ def _rooms(table: Path, cgroups: Path) -> Iterator[int]:
 
 
 def _left(root: Path, own: str, names: tuple[str, str, str]) -> Iterator[int]:
+    """Yield the remaining memory of a cgroup and of each group above it, up to `root`.
+
+    `names` are the file with the limit, the file with the usage, and the entry of `memory.stat` with the file cache
+    that can be reclaimed.
+    """
     limit, used, reclaimable = names
     group = root / own.strip("/")
     for folder in (group, *group.parents):
@@ -57,6 +70,7 @@ def _left(root: Path, own: str, names: tuple[str, str, str]) -> Iterator[int]:
 
 
 def _text(file: Path) -> str:
+    """Return the text of a file; "" if it cannot be read."""
     try:
         return file.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""Options in other orders: what a question earns must not depend on where its answer stands."""
+"""Reordering of answer options, to measure how the score depends on the position of the right option."""
 
 import itertools
 import math
@@ -10,10 +10,12 @@ from alm_bench.core.rng import item_generator
 
 
 def order_options(samples: Sequence[Sample], order: OptionOrder, shuffles: int, seed: int) -> list[Sample]:
-    """The samples with their options in the order asked for; `circular` makes one of each rotation.
+    """Return the samples with their options in the order that `order` names.
 
-    Shuffles are seeded by the item, so that a limit changes none. A single shuffle keeps the ids of the file; other
-    arrangements are named by their number behind a tilde. Items without options stay as they are.
+    `given` changes nothing. `shuffled` makes `shuffles` samples per question in different random orders, or fewer if
+    there are not as many orders. `circular` makes one sample per rotation. Random orders are seeded by the item's id,
+    so that a limit on the number of items changes none of them. If there is only one order, the sample keeps its id;
+    otherwise `~` and the index of the order are appended to it. Samples without options are not changed.
     """
     if order == "given":
         return list(samples)
@@ -21,6 +23,7 @@ def order_options(samples: Sequence[Sample], order: OptionOrder, shuffles: int, 
 
 
 def _arranged(sample: Sample, order: OptionOrder, shuffles: int, seed: int) -> Iterator[Sample]:
+    """Yield the sample in each of its option orders."""
     count = len(sample.choices)
     if not count:
         yield sample
@@ -38,11 +41,15 @@ def _arranged(sample: Sample, order: OptionOrder, shuffles: int, seed: int) -> I
 
 
 def _rotations(count: int) -> list[tuple[int, ...]]:
+    """Return all rotations of 0..count-1."""
     return [tuple((place + turn) % count for place in range(count)) for turn in range(count)]
 
 
 def _shuffles(question: str, count: int, wanted: int, seed: int) -> list[tuple[int, ...]]:
-    """So many different orders, or all where there are fewer; the first ones do not depend on how many are wanted."""
+    """Return `wanted` different random orders of 0..count-1, or all orders if there are fewer.
+
+    The first orders do not depend on `wanted`.
+    """
     wanted = min(wanted, math.factorial(count))
     found: dict[tuple[int, ...], None] = {}
     for number in itertools.count():
@@ -53,7 +60,11 @@ def _shuffles(question: str, count: int, wanted: int, seed: int) -> list[tuple[i
 
 
 def predicted(sample: Sample, predictions: Mapping[str, Mapping[str, int | None]]) -> dict[str, int | None]:
-    """Blind predictions of options of the file, by row, as places among the sample's options."""
+    """Return the option that each text-only baseline predicts for a sample, by the baseline's name.
+
+    `predictions` holds indices into the option order of the file, by baseline and question id. The returned indices
+    refer to the option order of the sample.
+    """
     said = {row: by_question[sample.question] for row, by_question in predictions.items()}
     if sample.arranged is None:
         return said

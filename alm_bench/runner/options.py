@@ -1,4 +1,4 @@
-"""The options of a run as they were given, and what they come to."""
+"""Options of a run as the user gave them, their checks, and the objects that are built from them."""
 
 import math
 from collections.abc import Iterator
@@ -25,13 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How many failed items a run may have: a number of items, or a percentage of them."""
+    """Number of failed items that a run may have, as a number or as a percentage of all items."""
 
     count: int = 0
+    """Tolerated number of failed items if `percent` is None."""
+
     percent: float | None = None
+    """Tolerated percentage of failed items, 0..100."""
 
     @staticmethod
     def read(text: str) -> "Tolerance":
+        """Parse the value of `--max-failures`. Raises UsageError unless it is a number of items or a percentage."""
         try:
             value = float(text.removesuffix("%")) if text.endswith("%") else int(text)
         except ValueError:
@@ -41,6 +45,7 @@ class Tolerance:
         return Tolerance(percent=value) if text.endswith("%") else Tolerance(count=int(value))
 
     def exceeded(self, failed: int, n: int) -> bool:
+        """Return True if more of `n` items failed than is tolerated."""
         return failed > self.count if self.percent is None else 100 * failed > self.percent * n
 
 
@@ -51,11 +56,11 @@ _NAMES = {
     "<class 'bool'>": "true or false",
     "list[str] | None": "a list of texts",
 }
-"""The kinds of options in words."""
+"""Names of the types of options in error messages."""
 
 
 def _is_of(value: Any, kind: Any) -> bool:
-    """Whether a value is of an option's kind; a whole number is a number, true and false are none."""
+    """Return True if a value has the type of an option. A whole number is also a number; true and false are not."""
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
     if kind is float:
@@ -69,14 +74,17 @@ def _is_of(value: Any, kind: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """The options of `alm-bench run`, of `evaluate` and of a suite, as they were given.
+    """Options of `alm-bench run`, of `evaluate` and of a suite, as the user gave them.
 
-    `tasks` are comma-separated, and one value may name a collection of them. `adapter` is a model that is made already;
-    `model` is its name then.
+    The fields are the command-line options of the same names, except `adapter`.
     """
 
     model: str
+    """Name of the model."""
+
     tasks: str
+    """Names of tasks and collections, separated by commas."""
+
     data: str = "auto"
     split: str | None = None
     limit: int | None = None
@@ -113,30 +121,31 @@ class RunOptions:
     out: Path = RUNS
     fresh: bool = False
     adapter: "Adapter | None" = None
+    """Model that was given as an object; None if it is loaded by its name."""
 
     @property
     def entry(self) -> AdapterEntry:
-        """The model as the catalogue knows it. Raises UsageError for an unknown name."""
+        """Entry of the model in the catalogue. Raises UsageError for an unknown name."""
         if self.adapter is not None:
             return AdapterEntry(self.model, type(self.adapter), made=self.adapter)
         return catalogue().adapter(self.model)
 
     @property
     def prompts(self) -> str:
-        """The prompt set of the tasks. Raises UsageError for an unknown model."""
+        """Name of the prompt set: the user's, or the model's own. Raises UsageError for an unknown model."""
         return self.prompt or self.entry.prompts
 
     @property
     def solver(self) -> Path | None:
-        """The run's folder. Raises UsageError where there is none of that name."""
+        """Folder of the run that `--solvable-by` names, if any. Raises UsageError if there is no such run."""
         return None if self.solvable_by is None else find_run(self.solvable_by, self.out)
 
     def budget(self) -> Budget:
-        """Of all runs of the command together."""
+        """Return the budget that all runs of the command share."""
         return Budget() if self.max_cost is None else Budget(self.max_cost)
 
     def recipe(self) -> "Recipe":
-        """How the model is made."""
+        """Return the recipe by which the model is loaded."""
         from alm_bench.runner.executors.worker import Recipe
 
         runtime = make_runtime(self.device, self.dtype, self.seed, self.cache_mb)
@@ -144,7 +153,7 @@ class RunOptions:
         return Recipe(self.model, self.model_options(), runtime, strategy, self.prompts)
 
     def load_model(self) -> "Adapter":
-        """Load the model, or take the one that was given. Raises UsageError."""
+        """Return the model with the strategy applied: load it, or take the one that was given. Raises UsageError."""
         if self.adapter is None:
             return self.recipe().make()
         from alm_bench.runner.strategy import apply_strategy
@@ -153,13 +162,13 @@ class RunOptions:
         return apply_strategy(self.adapter, strategy, self.prompts)
 
     def model_options(self) -> dict[str, str]:
-        """`--label` is an option of models that replay."""
+        """Return the options of the model, including `--label`, which is an option of models that replay."""
         label = {} if self.label is None else {"label": self.label}
         return self.entry.complete(pairs(self.model_arg, "--model-arg") | label)
 
     @contextmanager
     def executing(self, adapter: "Adapter") -> Iterator["Executor"]:
-        """Who answers, for all runs of the command; `adapter` is the model as this process loaded it."""
+        """Provide the executor for all runs of the command. `adapter` is the model as this process loaded it."""
         if self.executor == "local":
             from alm_bench.runner.executors.local import Local
 
@@ -176,6 +185,7 @@ class RunOptions:
         return Cluster(self.replicas or 1, self.address, self.gpus_per_worker or 0.0)
 
     def _check_executor(self) -> None:
+        """Raise UsageError for an unknown executor, and for options that do not apply to it."""
         one_of(self.executor, ("local", "ray"), "--executor")
         if self.executor == "ray" and self.adapter is not None:
             raise UsageError(f"--executor ray makes models by name, found {self.model}, which is made already")
@@ -188,8 +198,7 @@ class RunOptions:
                 raise UsageError(f"{flag} {value} goes with --executor ray, found --executor {self.executor}")
 
     def find_wrong_kinds(self) -> list[str]:
-        """A line for each option whose value is of another kind than it takes: values may come from Python or from a
-        file."""
+        """Return one line per option whose value has the wrong type. Values may come from Python or from a file."""
         found = []
         for field in fields(self):
             value = getattr(self, field.name)
@@ -198,6 +207,7 @@ class RunOptions:
         return found
 
     def _check_numbers(self) -> None:
+        """Raise UsageError for numbers out of range, and for both `limit` and `sample`."""
         for name, least in (("limit", 1), ("sample", 1), ("seed", 0), ("workers", 1), ("cache_mb", 0)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -209,7 +219,7 @@ class RunOptions:
             )
 
     def check(self) -> None:
-        """Raises UsageError for values that are none."""
+        """Raise UsageError for invalid values."""
         self._check_executor()
         one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
         one_of(self.missing_audio, ("error", "skip"), "--missing-audio")
@@ -229,7 +239,10 @@ class RunOptions:
             find_run(self.solvable_by, self.out)
 
     def spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> RunSpec:
-        """Of one task: its split, its kind of data, its own token limit, its options."""
+        """Return the specification of the run of one task.
+
+        `split`, `data` (kind of data) and `options` belong to the task; `tokens` is its default token limit.
+        """
         from alm_bench.runner import RunSpec
 
         method: Any = self.decoding

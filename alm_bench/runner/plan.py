@@ -1,4 +1,4 @@
-"""Everything that is settled before the model works: items, prompts, data revision, fingerprint, run folder."""
+"""Planning of a run before the model is called: items, prompts, data revision, fingerprint and run folder."""
 
 import platform
 import re
@@ -54,11 +54,12 @@ from alm_bench.runner.sampling import draw_items, strata
 from alm_bench.runner.spec import RunSpec, fingerprint
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfile", "soxr")
+"""Packages whose versions are stored in the run header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A run ready to be executed."""
+    """A run that is ready to be executed."""
 
     spec: RunSpec
     """The run as the user asked for it."""
@@ -67,26 +68,28 @@ class Plan:
     """Task of the run."""
 
     adapter: Adapter
-    """Model of the run, fitted if it is one that is fitted."""
+    """Model of the run, after fitting if it needs a fit."""
 
     requests: Sequence[Request]
-    """What the model gets, in the order of `items`."""
+    """Requests to the model, in the order of `items`."""
 
     items: Sequence[PlannedItem]
-    """All items."""
+    """All items of the run."""
 
     header: RunHeader
     """Content of `run.json`."""
 
     fit: Fit | None = None
-    """How the adapter was fitted."""
+    """The fitted adapter and its rows; None if the adapter needs no fit."""
 
     @property
     def condition(self) -> Condition:
+        """Condition that changes clips or options."""
         return read_condition(self.spec.condition, self.spec.seed, self.spec.repeat)
 
     @property
     def run_id(self) -> str:
+        """Name of the run's folder, which contains task, model, condition and fingerprint."""
         name = re.sub(r"[^A-Za-z0-9.-]+", "-", f"{self.spec.task}-{self.header.identity.label}").strip("-")
         changed = "" if self.spec.condition == CLEAN else f"-{self.spec.condition.replace(':', '')}"
         demo = "-demo" if self.spec.data == "demo" else ""
@@ -102,11 +105,11 @@ def prepare(
     fit: Fit | None = None,
     items: Items | None = None,
 ) -> Plan:
-    """Settle the run of the task's items, or of `items`, those that stored outputs answer. An adapter that is fitted is
-    fitted now, unless `fit` tells how it was for the same task already.
+    """Plan the run of a task.
 
-    Raises DataError when the data is missing, malformed or empty, UsageError when the adapter or the task cannot do
-    what is asked.
+    `items` replaces the items of the task's data, for a replay of stored outputs. An adapter that needs a fit is fitted
+    here, unless `fit` is its result for the same task. Raises DataError if the data is missing, malformed or empty,
+    UsageError if the adapter or the task does not support the settings.
     """
     is_replay = adapter.abilities.is_replay
     items = load_task_items(spec, task, data) if items is None else items
@@ -162,7 +165,7 @@ def prepare(
 
 
 def _selection(spec: RunSpec, task: Task, taken: int, of: int) -> Selection | None:
-    """Return how the run's items were selected; None where all were taken."""
+    """Return how the run's items were selected from `of` items; None if all are used."""
     if spec.sample is not None:
         groups = tuple(strata(task.card.groups))
         return Selection(method="random", count=taken, of=of, groups=groups, seed=spec.seed)
@@ -198,19 +201,20 @@ def _plan_items(
 
 
 def _stored_spec(spec: RunSpec, is_replay: bool) -> StoredSpec:
-    """Return the spec as the header has it; nobody here knows how the model of a replay decoded."""
+    """Return the spec for the run header. For a replay, the decoding is stored as not known."""
     stored = from_json(to_json(hide(asdict(spec))), StoredSpec)
     return replace_fields(stored, decoding=StoredDecoding(method=NOT_KNOWN)) if is_replay else stored
 
 
 def _stored_prompt(prompt: PromptTemplate, is_replay: bool) -> StoredPrompt:
-    """Return the prompt as the header has it; nobody here knows what the model of a replay was asked."""
+    """Return the prompt for the run header. For a replay, it is stored as not known."""
     if is_replay:
         return StoredPrompt(id=NOT_KNOWN, version=None, hash=None)
     return StoredPrompt(id=prompt.id, version=prompt.version, hash=prompt.hash, name=prompt.name)
 
 
 def _stored_data(spec: RunSpec, task: Task, items: Items, manifest: str) -> StoredData:
+    """Return the description of the data for the run header."""
     return StoredData(
         kind=spec.data,
         manifest=manifest,
@@ -221,8 +225,11 @@ def _stored_data(spec: RunSpec, task: Task, items: Items, manifest: str) -> Stor
 
 
 def _binding(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpec:
-    """Return the spec without options that no answer depends on (a model's `runtime_options`, a task's `scoring`): a
-    run resumes under others."""
+    """Return the spec without the options that no answer depends on, so that a run can be resumed with other values of
+    them.
+
+    These are the `runtime_options` of the model and the `scoring` options of the task.
+    """
     runtime_only, scoring = adapter.abilities.runtime_options, getattr(task, "scoring", ())
     return replace(
         spec,
@@ -232,7 +239,11 @@ def _binding(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpec:
 
 
 def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
-    """Raises UsageError where options are to be scored or moved that cannot be, and for items of too many clips."""
+    """Raise UsageError if the adapter or the items do not support the settings.
+
+    That is the case if options cannot be scored or reordered as requested, if every item has more clips than the
+    adapter takes, or if a condition is to change the clips of a replay.
+    """
     most = adapter.abilities.max_clips
     if most is not None and all(len(sample.audio) > most for sample in samples):
         clips_found = min(len(sample.audio) for sample in samples)
@@ -261,7 +272,8 @@ def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
 
 
 def check_clips(task: str, requests: Sequence[Request]) -> None:
-    """Raises DataError where the items have clips and none of them is there: every item would fail alike."""
+    """Raise DataError if the requests have clips and no file of them exists, since every item would fail for this
+    reason."""
     refs = {ref.id: ref for request in requests for ref in request.audio}
     if not refs or any(ref.read is not None or is_file(ref.path) for ref in refs.values()):
         return
@@ -274,10 +286,11 @@ def check_clips(task: str, requests: Sequence[Request]) -> None:
 
 
 class Spares:
-    """Second clips for models that always take two: a random other first clip of the task.
+    """Second clips for models that always take two clips: the first clip of another item of the task, chosen at random.
 
-    Seeded by the first clip's id, so that all questions on one clip share their prefix and a limit changes nothing.
-    A clip that is not there is passed over, and only those who would have got it get another.
+    The choice is seeded by the id of the first clip. All questions about one clip therefore get the same second clip,
+    and a limit on the number of items changes nothing. If the file of the chosen clip is missing, only the items that
+    would have got it get another clip.
     """
 
     def __init__(self, samples: Sequence[Sample]) -> None:
@@ -285,7 +298,7 @@ class Spares:
         self._refs = [ref for _, ref in sorted(first.items())]
 
     def of(self, clip: str) -> AudioRef | None:
-        """Another clip than `clip`, or None when the task has no other that is there."""
+        """Return a clip other than `clip`; None if the task has no other clip whose file exists."""
         for place in item_generator("spare", clip).permutation(len(self._refs)):
             ref = self._refs[int(place)]
             if ref.id != clip and (ref.read is not None or is_file(ref.path)):
@@ -296,7 +309,11 @@ class Spares:
 def _blind(
     task: Task, data: DataRoot, samples: Sequence[Sample]
 ) -> tuple[dict[str, Mapping[str, int]], dict[str, str]]:
-    """Predictions of the task's fitted blind rows, and for those that cannot be had the reason."""
+    """Return the predictions of the text-only baselines that the task fits, and the reasons why others are not
+    available.
+
+    The predictions are option indices by baseline and question id, the reasons are by baseline.
+    """
     if not isinstance(task, FitsBlind):
         return {}, {}
     found = task.blind_predictions(data, samples)
@@ -305,7 +322,10 @@ def _blind(
 
 
 def _blind_answers(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
-    """Of the adapter's twin that hears nothing. Raises AdapterError unless a row answers every request."""
+    """Return the option that each text-only variant of the model picks for each request, by the baseline's name.
+
+    Raises AdapterError unless every variant answers every request.
+    """
     rows = adapter.blind_answers(requests)
     for name, places in rows.items():
         if len(places) != len(requests):
@@ -315,7 +335,10 @@ def _blind_answers(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str
 
 @cache
 def _environment() -> Mapping[str, Any]:
-    """Of this process: what it has loaded stays the same however long it runs."""
+    """Return package versions, commit and machine of this process.
+
+    The result is cached, since loaded packages stay the same as long as the process runs.
+    """
     packages = {"alm-bench": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -326,7 +349,7 @@ def _environment() -> Mapping[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of the checkout that this code runs from, None for an ordinary install."""
+    """Return the git commit of the checkout that this code runs from; None for an ordinary installation."""
     home = Path(__file__).resolve().parents[2]
     if not (home / ".git").exists():
         return None

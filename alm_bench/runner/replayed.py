@@ -1,4 +1,7 @@
-"""Which questions stored outputs are scored by: those that they were given to, never others with the same ids."""
+"""Selection of the questions by which stored outputs are scored.
+
+Outputs are scored only by the questions that they answer, never by other questions with the same ids.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,14 +15,14 @@ from alm_bench.runner.items import Items, known_revisions, load_task_items, revi
 from alm_bench.runner.spec import RunSpec
 
 NOT_KNOWN = "not known"
-"""What a record says of the prompt, the decoding and the audio of a model that was run elsewhere."""
+"""Value that is recorded for the prompt, the decoding and the audio of a model that was run elsewhere."""
 
 OWN = "multiple_choice"
-"""The kind of tasks whose questions a file of outputs can hold itself."""
+"""Kind of the tasks whose questions a file of outputs can contain."""
 
 
 def stored_outputs(adapter: Adapter) -> StoredOutputs | None:
-    """The outputs that an adapter replays, None where it answers itself."""
+    """Return the outputs that an adapter replays; None if the adapter answers itself."""
     outputs = adapter.outputs
     return outputs if adapter.abilities.is_replay and isinstance(outputs, StoredOutputs) else None
 
@@ -27,8 +30,11 @@ def stored_outputs(adapter: Adapter) -> StoredOutputs | None:
 def replayed_items(
     spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, named: bool, tell: Callable[[str], None]
 ) -> Items:
-    """The questions that `stored` answers: the data's where they are the same, else the file's own, unless the user
-    `named` the data. Raises DataError where the questions of the data are others.
+    """Return the questions that the outputs `stored` answer.
+
+    These are the questions of the task's data if they match. Otherwise they are the questions in the file of outputs,
+    unless the user `named` the data. Notices are passed to `tell`. Raises DataError if the questions of the data do not
+    match.
     """
     theirs = load_task_items(spec, task, data)
     found = match(stored, theirs.samples)
@@ -48,6 +54,7 @@ def replayed_items(
 
 
 def _own_items(task: Task, stored: StoredOutputs) -> Items:
+    """Return the questions that the file of outputs contains."""
     groups_of: Callable[[Mapping[str, Any]], Mapping[str, str]] = (
         task.row_groups if isinstance(task, GroupsRows) else lambda row: {}
     )
@@ -59,7 +66,7 @@ def _own_items(task: Task, stored: StoredOutputs) -> Items:
 
 
 def _repeated(samples: Sequence[Sample], stored: StoredOutputs) -> list[Sample]:
-    """The samples, and once more for each further output of the same id; they share a cluster."""
+    """Return the samples, with a copy for each further output of the same id. Copies belong to the same cluster."""
     again: dict[str, list[str]] = {}
     for item in stored.items.values():
         if item.repeats is not None:
@@ -74,15 +81,21 @@ def _repeated(samples: Sequence[Sample], stored: StoredOutputs) -> list[Sample]:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Another file of the task's questions, and what the outputs have in common with it."""
+    """Another annotation file of the task, and how well the outputs match it."""
 
     path: Path
+    """Path of the file."""
+
     revision: str
+    """Name of its revision."""
+
     match: Match
+    """Match of the outputs with its questions."""
 
 
 def _nearest(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, found: Match) -> Candidate | None:
-    """The file of the data folder with more ids and options in common than `found`, if there is one."""
+    """Return the file in the data folder that has more ids and options in common with the outputs than `found`, if
+    any."""
     if found.exact:
         return None
     ranked = sorted(_candidates(spec, task, data, stored), key=lambda one: (one.match.alike, one.revision))
@@ -90,7 +103,7 @@ def _nearest(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, f
 
 
 def _candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs) -> Iterator[Candidate]:
-    """The other revisions that lie in the data folder."""
+    """Yield the other annotation files of the task in the data folder."""
     entry = catalogue().task(spec.task)
     if "annotations" not in entry.takes() or not isinstance(data, LocalRoot):
         return
@@ -119,7 +132,7 @@ def _advice(
     own: bool,
     better: Candidate | None,
 ) -> str:
-    """One line: what does not fit, which revision has the most in common, and what to do."""
+    """Return one line that says what does not match, which revision has the most in common, and what to do."""
     files = task.files(data, spec.split)
     where = "the built-in demo data" if spec.data == "demo" else f"revision {revision_name(task, files)}"
     told = [f"{stored.label} does not answer the questions of {spec.task} ({where}): "]

@@ -1,4 +1,4 @@
-"""A seeded random sample of a task's items, stratified by the groups of its card."""
+"""Seeded random sampling of a task's items, stratified by the groups of its card."""
 
 from collections.abc import Sequence
 
@@ -7,19 +7,19 @@ import numpy as np
 from alm_bench.core import Sample
 
 ONE_OF_A_KIND = "clip"
-"""The grouping by clip, whose groups are too small to be strata."""
+"""Name of the grouping by clip. It is not used for stratification, since its groups are too small."""
 
 
 def strata(groups: Sequence[str]) -> list[str]:
-    """Return the groupings of a card that a sample is stratified by, from the outermost inwards."""
+    """Return the groupings of a card by which a sample is stratified, the outermost first."""
     return [name for name in groups if name != ONE_OF_A_KIND]
 
 
 def draw_items(samples: Sequence[Sample], count: int, seed: int, groups: Sequence[str]) -> list[Sample]:
-    """Draw `count` of the items and return them in their order; all of them where there are no more.
+    """Draw `count` items at random and return them in their original order; return all items if there are no more.
 
-    Every group of the first grouping has its share of the sample, up to rounding, and so has every group of the next
-    grouping within it. A larger sample of the same seed holds every smaller one.
+    Each group of the first grouping has a share of the sample that is proportional to its size, up to rounding. Within
+    it, so does each group of the next grouping. For equal seeds, a larger sample contains every smaller one.
     """
     generator = np.random.default_rng(seed)
     drawn = _spread(samples, list(range(len(samples))), strata(groups), generator)[:count]
@@ -29,10 +29,10 @@ def draw_items(samples: Sequence[Sample], count: int, seed: int, groups: Sequenc
 def _spread(
     samples: Sequence[Sample], indices: Sequence[int], groups: Sequence[str], generator: np.random.Generator
 ) -> list[int]:
-    """Return the indices in random order, such that every beginning of the list has its share of each group.
+    """Return `indices` in a random order in which every prefix is stratified by `groups`.
 
-    The k-th of a group's m items is at (k + u) / m, with a random u for each group: systematic sampling (Cochran 1977,
-    chapter 8), of all sample sizes at once.
+    Within a group of m items, the item of rank k (from 0) gets the sort key (k + u) / m, with one random u per group.
+    This is systematic sampling (Cochran 1977, chapter 8) for all sample sizes at once.
     """
     if not groups:
         return [indices[int(position)] for position in generator.permutation(len(indices))]

@@ -1,4 +1,4 @@
-"""What a run is: everything that can change its answers, and the fingerprint made of it."""
+"""Specification of a run: everything that can change its answers, and the fingerprint of it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -13,39 +13,75 @@ from alm_bench.runner.batch_size import BatchSize
 from alm_bench.runner.conditions import CLEAN, condition_version
 
 FINGERPRINT_VERSION = 1
-"""Raised when the parts of a fingerprint change their meaning: no run is resumed from before then."""
+"""Version of the fingerprint, to be raised when its parts change their meaning: older runs are then not resumed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """A run of one task as the user asked for it. `batch_size` and `workers` change its speed, never its answers.
-
-    `limit` takes the first items, `sample` a number of random ones.
-    `shuffles` is the number of orders of each question's options where these are shuffled. `condition` is what the
-    clips or the options are changed by, `repeat` another draw of the same.
-    """
+    """Specification of a run of one task, as the user asked for it."""
 
     task: str
+    """Name of the task."""
+
     model: str
+    """Name of the model."""
+
     split: str
+    """Name of the split."""
+
     data: str  # "real" or "demo"
+    """Kind of data."""
+
     decoding: Decoding
+    """Decoding settings."""
+
     prompt: str | None = None
+    """Name of the prompt set; None for the model's own."""
+
     seed: int = 0
+    """Seed of everything random."""
+
     limit: int | None = None
+    """Number of items to use from the beginning; None for all."""
+
     sample: int | None = None
+    """Number of items to draw at random; None for all."""
+
     batch_size: BatchSize = 8
+    """Number of items per model call. It changes the speed, never the answers."""
+
     workers: int = 2
+    """Number of decoding threads. It changes the speed, never the answers."""
+
     missing_audio: Literal["error", "skip"] = "error"
+    """Status of items with an unusable clip: an error, or skipped."""
+
     answer_by: AnswerBy = "generate"
+    """Answer mode: generated text, option likelihoods, or both."""
+
     strategy: Strategy = "plain"
+    """Answering strategy."""
+
     options: OptionOrder = "given"
+    """Order of the answer options."""
+
     shuffles: int = 1
+    """Number of random orders of each question's options if `options` is `shuffled`."""
+
     condition: str = CLEAN
+    """Name of the condition that changes clips or options."""
+
     repeat: int = 0
+    """Index of the condition's random draw, from 0."""
+
     task_options: Mapping[str, str] = field(default_factory=dict)
+    """Options of the task."""
+
     model_options: Mapping[str, str] = field(default_factory=dict)
+    """Options of the model."""
+
     answer_tags: tuple[str, ...] = ()  # tags that hold the answer, besides those of the card and of the parser
+    """Names of tags that contain the answer."""
 
 
 def fingerprint(
@@ -57,9 +93,10 @@ def fingerprint(
     identity: AdapterIdentity,
     fitted_on: Mapping[str, Any] | None = None,
 ) -> str:
-    """16 hex digits over all that an answer depends on. Equal fingerprints may be resumed into one another.
+    """Return a fingerprint of 16 hex digits over everything that an answer depends on.
 
-    Of a secret among the options it counts that one is set, not which: another key is no other run.
+    A run is resumed only from stored records with the same fingerprint. For a secret option, the fingerprint includes
+    only that it is set: another API key does not make it another run.
     """
     parts: dict[str, Any] = {
         "schema": FINGERPRINT_VERSION,

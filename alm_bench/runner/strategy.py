@@ -1,5 +1,4 @@
-"""Strategy of answering: asked at once, or after a description of the clips by the model itself (arXiv 2503.08540,
-table 5)."""
+"""Answering strategies: ask directly, or ask after the model has described the clips (arXiv 2503.08540, table 5)."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -11,24 +10,27 @@ from alm_bench.core import Adapter, Output, Request, Strategy, UsageError
 from alm_bench.core.files import hash_json
 
 PROMPTS = Path(__file__).with_suffix(".toml")
+"""File with the prompts of the strategy caption-first."""
+
 OTHER_SET = "letters"
+"""Prompt set that is used for adapters whose own set has no such prompts."""
 
 
 @dataclass(frozen=True, slots=True)
 class DescribePrompt:
-    """Prompts of caption-first in one prompt set."""
+    """Prompts of the strategy caption-first in one prompt set."""
 
     version: int
-    """Version of these texts."""
+    """Version of the texts."""
 
     one: str
-    """Asks for a description of one clip."""
+    """Request for a description of one clip."""
 
     two: str
-    """Asks for a description of two clips."""
+    """Request for a description of two clips."""
 
     answer: str
-    """Template of the second request, from {caption} and {question}."""
+    """Template of the second request, with the placeholders {caption} and {question}."""
 
     max_new_tokens: int
     """Token limit of a description."""
@@ -39,9 +41,11 @@ class DescribePrompt:
 
 
 def apply_strategy(adapter: Adapter, strategy: Strategy, prompts: str) -> Adapter:
-    """Return the adapter under a strategy, in the words of the prompt set `prompts` (or of letters).
+    """Return the adapter with a strategy applied, in the words of the prompt set `prompts` or, if it has none, of
+    `letters`.
 
-    Raises UsageError for an adapter that cannot describe what it hears.
+    Raises UsageError if the adapter cannot describe clips: it replays stored answers, takes no audio or is fitted to
+    options.
     """
     if strategy == "plain":
         return adapter
@@ -58,8 +62,8 @@ def apply_strategy(adapter: Adapter, strategy: Strategy, prompts: str) -> Adapte
 
 
 class CaptionFirst(DescribingAdapter):
-    """An adapter whose model describes the clips of an item, all at once, and then gets the question with its
-    description before it and the clips again."""
+    """Adapter whose model first describes all clips of an item together. It then answers the question, with the
+    description before it and with the clips."""
 
     def __init__(self, adapter: Adapter, name: str, prompt: DescribePrompt) -> None:
         super().__init__(adapter, adapter, prompt.hash, prompt.max_new_tokens)

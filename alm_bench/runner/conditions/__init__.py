@@ -1,8 +1,8 @@
-"""Conditions under which a run is repeated to see whether its model listens: noise, silence, other clips or options.
+"""Conditions: changes of clips or options under which a run is repeated, to test whether the model uses the audio.
 
-A condition is a subclass of `Condition`. Those of this package are in its modules, each in a tuple `CONDITIONS`; an
-installed package adds one through the entry point group `alm_bench.conditions`, whose value is such a class. No other
-code knows a condition by its name.
+A condition is a subclass of `Condition`. The built-in conditions are in the modules of this package, each of which
+lists them in a tuple `CONDITIONS`. An installed package adds a condition through the entry point group
+`alm_bench.conditions`, whose value is the class. Other code does not depend on the name of a condition.
 """
 
 from functools import cache
@@ -14,25 +14,30 @@ from alm_bench.runner.conditions.base import Change, Condition
 __all__ = ["CLEAN", "Change", "Condition", "condition_classes", "condition_version", "read_condition"]
 
 CLEAN = "clean"
-"""The condition of ordinary runs, which changes nothing."""
+"""Name of the condition of ordinary runs, which changes nothing."""
 
 GROUP = "alm_bench.conditions"
+"""Entry point group of conditions from installed packages."""
 
 
 @cache
 def condition_classes() -> Registry[type[Condition]]:
-    """Return all conditions by kind. Raises UsageError for a kind that is defined twice."""
+    """Return all condition classes by kind. Raises UsageError if a kind is defined twice."""
     return load_registry("condition", __name__, "CONDITIONS", GROUP, lambda cls: cls.kind, check_subclass(Condition))
 
 
 def condition_version(name: str) -> str | None:
-    """Return the version of the condition of a name such as `snr:20`; None for one of this package that declares
-    none."""
+    """Return the version of the condition with a name such as `snr:20`; None for a built-in condition without a
+    version."""
     return condition_classes().versions.get(name.partition(":")[0])
 
 
 def read_condition(name: str, seed: int = 0, repeat: int = 0) -> Condition:
-    """Return the condition of a name such as `silence` or `snr:20`. Raises UsageError for an unknown one."""
+    """Create the condition with a name such as `silence` or `snr:20`.
+
+    `seed` is the seed of the run, `repeat` the index of the random draw, from 0. Raises UsageError for an unknown name
+    or an invalid parameter.
+    """
     registry = condition_classes()
     cls = registry.entries.get(name.partition(":")[0])
     condition = None if cls is None else cls(name, seed, repeat)

@@ -1,4 +1,4 @@
-"""What a condition is: a change of a run's items that shows whether its model listens."""
+"""Base class of conditions, which change a run's items to test whether the model uses the audio."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,80 +8,81 @@ from alm_bench.core import Request, Sample, Wave
 from alm_bench.core.rng import item_generator
 
 Change = Callable[[Wave], Wave]
-"""Changes the samples of a clip, before the clip is cropped or padded."""
+"""Function that changes the waveform of a clip (mono, shape (samples,)) before the clip is cropped or padded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One change of a task's items, put to the same model and compared with the unchanged items, pair by pair.
+    """A change of a task's items. The same model answers the changed and the unchanged items, which are compared in
+    pairs.
 
-    A subclass names itself by `kind` and overrides what it changes: the sound of a clip (`change`), the requests
-    (`requests`) or the samples (`samples`). The random draws of a condition are functions of `name`, `seed` and
-    `repeat` alone.
+    A subclass sets `kind` and overrides at least one of three methods: `change` (the sound of a clip), `requests` or
+    `samples`. Random draws depend only on `name`, `seed`, `repeat` and the id of the clip.
     """
 
     name: str
-    """The whole name as it was asked for, parameter included: `snr:20`."""
+    """Full name as the user gave it, including the parameter, such as `snr:20`."""
 
     seed: int = 0
     """Seed of the run."""
 
     repeat: int = 0
-    """Number of the draw, from 0; only random conditions have more than one."""
+    """Index of the random draw, from 0. A condition that is not random has one draw only."""
 
     kind: ClassVar[str]
-    """The name up to its colon: lower case, digits and hyphens."""
+    """Part of the name before the colon: lower-case letters, digits and hyphens."""
 
     title: ClassVar[str] = ""
-    """One sentence that says what is changed."""
+    """One sentence that describes the change."""
 
     version: ClassVar[str | int | None] = None
-    """Raised with every change of what the condition does: runs under another version are other runs. Default, for
-    conditions of installed packages: a hash of the module that defines the class."""
+    """Version of the condition, to be raised whenever its effect changes: runs of different versions are different
+    runs. The default for conditions of installed packages is a hash of the module that defines the class."""
 
     examples: ClassVar[tuple[str, ...]] = ()
-    """Complete names for error messages and lists; default: the kind itself. The parameter follows a colon."""
+    """Complete names for error messages and lists, with the parameter after a colon. Default: the kind alone."""
 
     random: ClassVar[bool] = False
-    """Whether another repeat gives another change."""
+    """True if each repeat gives a different change."""
 
     silent: ClassVar[bool] = False
-    """Whether no evidence is left in the audio: nothing can be heard in any clip."""
+    """True if the model gets silence or no clip, so that no clip contains any information."""
 
     keeps_evidence: ClassVar[bool] = True
-    """Whether what the answer needs may still be in the clips. Only where nothing of them is left can an unchanged
-    score show that a model does not listen."""
+    """True if the clips may still contain the information that is needed to answer. Only if they do not can an
+    unchanged score show that the model does not use the audio."""
 
     without_clips: ClassVar[bool] = False
-    """Whether requests have no clip at all, which some models cannot answer."""
+    """True if requests contain no clip at all, which some models cannot answer."""
 
     answerable: ClassVar[bool] = True
-    """Whether questions keep a right answer. If not, the share of items with any option selected is reported."""
+    """True if questions still have a right answer. Otherwise the share of items for which the model selects any option
+    is reported."""
 
     share: ClassVar[float] = 1.0
-    """How much of each clip's length is left, above 0 and at most 1."""
+    """Remaining fraction of each clip's length, above 0 and at most 1."""
 
     @property
     def parameter(self) -> str:
-        """The text after the first colon of the name, "" without one."""
+        """Text after the first colon of the name; "" if there is no colon."""
         return self.name.partition(":")[2]
 
     def problem(self) -> str | None:
-        """Return why the parameter does not fit, such as `takes decibels`; None if it does."""
+        """Return why the parameter is invalid, such as `takes decibels`; None if it is valid."""
         return "takes no parameter" if ":" in self.name else None
 
     @property
     def level(self) -> float | None:
-        """The ratio of clip to noise in decibels (inf: no noise, -inf: no clip), the horizontal axis of plots.
-        None for conditions that are not plotted."""
+        """Signal-to-noise ratio in decibels (inf: no noise, -inf: only noise), the horizontal axis of plots. None for
+        conditions that are not plotted."""
         return None
 
     def change(self, clip: str) -> Change | None:
-        """Return how to change the sound of the clip with this id; None to leave it as it is."""
+        """Return a function that changes the waveform of the clip with the id `clip`; None to leave it unchanged."""
         return None
 
     def samples(self, samples: Sequence[Sample]) -> list[Sample]:
-        """Return the changed samples; those that the condition cannot be put to are left out."""
+        """Return the changed samples, without those to which the condition does not apply."""
         return list(samples)
 
     def requests(self, requests: Sequence[Request]) -> list[Request]:
@@ -89,6 +90,9 @@ class Condition:
         return list(requests)
 
     def derange(self, count: int) -> dict[int, int]:
-        """Return a random derangement of 0..count-1: every index maps to another one (if count > 1), each used once."""
+        """Return a random derangement of the indices 0..count-1.
+
+        Every index is the value of exactly one index. If `count` is above 1, no index maps to itself.
+        """
         order = item_generator(self.name, self.seed, self.repeat).permutation(count).tolist()
         return {index: order[(n + 1) % len(order)] for n, index in enumerate(order)}

@@ -1,4 +1,4 @@
-"""Items as they are."""
+"""Condition of ordinary runs, which changes nothing."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from alm_bench.runner.conditions.base import Condition
 
 
 class Clean(Condition):
-    """Change nothing."""
+    """Leave the items unchanged."""
 
     kind: ClassVar = "clean"
     title: ClassVar = "The items as they are."

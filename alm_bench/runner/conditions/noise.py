@@ -1,4 +1,4 @@
-"""Noise: in place of a clip, or mixed into it."""
+"""Conditions that replace clips by noise or add noise to them."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ from alm_bench.runner.conditions.base import Change, Condition
 
 
 class Gaussian(Condition):
-    """Replace each clip by Gaussian noise of its length and RMS."""
+    """Replace each clip by Gaussian noise of the same length and RMS."""
 
     kind: ClassVar = "gaussian"
     title: ClassVar = "Gaussian noise of each clip's RMS in its place."
@@ -27,7 +27,8 @@ class Gaussian(Condition):
 
 
 class SignalToNoise(Condition):
-    """Mix Gaussian noise into each clip at a signal-to-noise ratio in decibels, -200 to 200: `snr:20`."""
+    """Add Gaussian noise to each clip at a signal-to-noise ratio in decibels, from -200 to 200, for example
+    `snr:20`."""
 
     kind: ClassVar = "snr"
     title: ClassVar = "Each clip with Gaussian noise at a signal-to-noise ratio in decibels."

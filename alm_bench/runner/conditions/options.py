@@ -1,6 +1,6 @@
-"""Questions without a right answer: a model that listens selects none of their options.
+"""Conditions under which questions have no right option: a model that uses the audio selects none of the options.
 
-Both conditions are put to questions of three options or more.
+Both conditions apply only to questions with at least three options and a known right one.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from alm_bench.scoring.multiple_choice import fold_choice, same_option
 
 
 class NoGold(Condition):
-    """Take the right option away, its duplicates included."""
+    """Remove the right option and its duplicates. Questions that would keep fewer than two options are omitted."""
 
     kind: ClassVar = "no-gold"
     title: ClassVar = "The right option is taken away."
@@ -24,7 +24,10 @@ class NoGold(Condition):
 
 
 class OtherOptions(Condition):
-    """Offer the options of another question; pairs of questions that share an option are left out."""
+    """Replace the options of a question by the options of another question.
+
+    A question is omitted if one of its own options is among the new ones.
+    """
 
     kind: ClassVar = "other-options"
     title: ClassVar = "The options of another question, none of which is the question's own."
@@ -39,10 +42,12 @@ class OtherOptions(Condition):
 
 
 def _with_three_options(samples: Sequence[Sample]) -> list[Sample]:
+    """Return the samples with at least three options and a known right option."""
     return [sample for sample in samples if len(sample.choices) > 2 and sample.target is not None]
 
 
 def _drop_gold(sample: Sample) -> Sample:
+    """Return the sample without the right option and its duplicates."""
     return _offer(sample, [choice for index, choice in enumerate(sample.choices) if not same_option(sample, index)])
 
 
@@ -52,7 +57,7 @@ def _offer(sample: Sample, choices: Sequence[str]) -> Sample:
 
 
 def _share_option(sample: Sample, choices: Sequence[str]) -> bool:
-    """Return whether options of two questions have the same text, written alike or not."""
+    """Return True if an option of the sample and one of `choices` have the same text after normalisation."""
     other = replace(sample, choices=tuple(choices))
     texts = {fold_choice(other, index) for index in range(len(choices))}
     return any(fold_choice(sample, index) in texts for index in range(len(sample.choices)))

@@ -1,4 +1,4 @@
-"""Nothing to be heard: silent clips, or none."""
+"""Conditions without sound: silent clips, or no clips."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,7 @@ from alm_bench.runner.conditions.base import Change, Condition
 
 
 class Silence(Condition):
-    """Replace each clip by silence of its length."""
+    """Replace each clip by silence of the same length."""
 
     kind: ClassVar = "silence"
     title: ClassVar = "Silence in each clip's place."
@@ -22,7 +22,7 @@ class Silence(Condition):
 
 
 class NoClip(Condition):
-    """Ask without any clip."""
+    """Ask the questions without any clip."""
 
     kind: ClassVar = "none"
     title: ClassVar = "No clip at all."

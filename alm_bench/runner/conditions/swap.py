@@ -1,4 +1,4 @@
-"""Another clip of the task in each clip's place."""
+"""Condition that replaces each clip by another clip of the task."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +9,10 @@ from alm_bench.runner.conditions.base import Condition
 
 
 class Swap(Condition):
-    """Swap the task's clips by a random derangement: questions about one clip share its partner."""
+    """Exchange the clips of the task by a random derangement.
+
+    All questions about one clip get the same other clip.
+    """
 
     kind: ClassVar = "swap"
     title: ClassVar = "Another clip of the task in each clip's place."

@@ -1,4 +1,4 @@
-"""A third of each clip."""
+"""Condition that keeps a third of each clip."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ THIRDS = ("first", "middle", "last")
 
 
 class Third(Condition):
-    """Keep the first, middle or last third of each clip: `third:first`."""
+    """Keep only the first, middle or last third of each clip, for example `third:first`."""
 
     kind: ClassVar = "third"
     title: ClassVar = "The first, middle or last third of each clip."

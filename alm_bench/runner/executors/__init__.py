@@ -1,4 +1,7 @@
-"""Who answers the items of a run: this process, or workers that hold the model each. Records are written by neither."""
+"""Executors, which answer the items of a run: in this process, or in workers that each hold the model.
+
+Executors do not write records to disk; their caller does.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -10,10 +13,13 @@ from alm_bench.runner.plan import Plan
 
 
 class Executor(Protocol):
-    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer) -> Iterator[list[Record]]:
-        """The finished records of the items `todo`, in any order, as they come; each once. `sizer` says how many are
-        asked at once, and is told how that went.
+    """Protocol of an executor."""
 
-        Nothing more is asked once the budget is reached, which the caller keeps up to date with what it is given.
-        Raises AdapterError where the run cannot go on.
+    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer) -> Iterator[list[Record]]:
+        """Answer the items with the indices `todo`, and yield batches of finished records in any order, each record
+        once.
+
+        `sizer` determines the batch size and is informed of the outcome of each batch. No further request is made once
+        the budget is reached; the caller adds the cost of the yielded records to the budget. Raises AdapterError if the
+        run cannot continue.
         """

@@ -1,4 +1,5 @@
-"""What became of a batch, as it travels from whoever asked the model to whoever writes the records."""
+"""Answering of one batch, and the data types of its result, which travel from the model to the code that writes
+records."""
 
 import time
 from collections.abc import Sequence
@@ -15,44 +16,73 @@ from alm_bench.runner.plan import Plan
 
 @dataclass(frozen=True, slots=True)
 class InferenceSettings:
-    """What of a plan decides how its requests are put to the model; `run` tells the plans of a command apart."""
+    """Settings of a plan that determine how its requests are sent to the model."""
 
     run: str
+    """Id of the run, which distinguishes the plans of one command."""
+
     decoding: Decoding
+    """Decoding settings."""
+
     answer_by: AnswerBy
+    """Answer mode."""
+
     condition: Condition
+    """Condition that changes the clips."""
+
     threads: int
+    """Number of decoding threads."""
 
     @staticmethod
     def of(plan: Plan) -> "InferenceSettings":
+        """Return the settings of a plan."""
         spec = plan.spec
         return InferenceSettings(plan.run_id, spec.decoding, spec.answer_by, plan.condition, spec.workers)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The output of item `index`, or the reason why its clips cannot be used; one of the two."""
+    """Result for one item: either the output of the model, or the reason why the item's clips cannot be used."""
 
     index: int
+    """Index of the item in the plan."""
+
     output: Output | None = None
+    """Output of the model; None if a clip cannot be used."""
+
     audio_error: str | None = None
+    """Reason why a clip cannot be used; None if the item has an output."""
+
     touched: tuple[str, ...] = ()
+    """Names of the preprocessing steps that changed a clip."""
+
     seconds: float = 0.0
+    """Time of the model for this item, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What became of a batch, in how many seconds of the model, which gave `outputs` without an error. Memory did not
-    suffice for `too_many` at once."""
+    """Result of one batch."""
 
     answers: Sequence[Answer] = ()
+    """One answer per item."""
+
     seconds: float = 0.0
+    """Time of the model for the batch, in seconds."""
+
     outputs: int = 0
+    """Number of outputs without an error."""
+
     too_many: int | None = None
+    """Number of requests for which memory was not sufficient in one call; None if it always was."""
 
 
 def run_batch(adapter: Adapter, asked: InferenceSettings, batch: Sequence[LoadedRequest]) -> BatchResult:
-    """Ask the model about a batch. Whatever its code raises is the output of the items that make it raise."""
+    """Answer a batch of decoded requests with the adapter.
+
+    An exception of the adapter's code becomes the error of the items that cause it. The time of the batch is divided
+    equally among the items that were sent to the model.
+    """
     heard = [ready for ready in batch if ready.audio_error is None and ready.error is None]
     shortage, started = MemoryShortage(), time.perf_counter()
     ask = asking(adapter, asked.decoding, asked.answer_by, shortage)
@@ -69,14 +99,14 @@ def run_batch(adapter: Adapter, asked: InferenceSettings, batch: Sequence[Loaded
 
 
 def report_unusable_clip(ready: LoadedRequest) -> Answer:
-    """Of an item whose clips cannot be used, or could not be prepared."""
+    """Return the answer of an item whose clips cannot be used or could not be prepared."""
     if ready.audio_error is not None:
         return Answer(ready.index, audio_error=ready.audio_error, touched=ready.touched)
     return Answer(ready.index, Output(None, error=ready.error), touched=ready.touched)
 
 
 def make_record(plan: Plan, answer: Answer) -> Record:
-    """Return the item as it is stored."""
+    """Return the record that is stored for an answer."""
     item = plan.items[answer.index]
     if answer.output is None:
         status: Status = "skipped" if plan.spec.missing_audio == "skip" else "error"

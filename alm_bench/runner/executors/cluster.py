@@ -1,4 +1,4 @@
-"""The Ray cluster that workers run on: an own one on this machine, or one that is there already."""
+"""Ray cluster on which workers run: a new one on this machine, or an existing one."""
 
 import importlib.util
 import os
@@ -12,20 +12,28 @@ from alm_bench.core import UsageError
 from alm_bench.core.foreign import whole_number
 
 CONNECT_SECONDS = 5.0
+"""Time limit of the connection test."""
+
 RAY_ADDRESS = "RAY_ADDRESS"
+"""Environment variable with the address of the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """`replicas` workers with `gpus` GPUs each, shares of one allowed; `address` is HOST:PORT of a cluster, `auto` for
-    the one that this machine belongs to, None for an own one on this machine."""
+    """Settings of the cluster and of its workers."""
 
     replicas: int = 1
+    """Number of workers."""
+
     address: str | None = None
+    """HOST:PORT of a cluster, `auto` for the cluster that this machine belongs to, None to start one on this
+    machine."""
+
     gpus: float = 0.0
+    """Number of GPUs per worker. Workers share a GPU if it is below 1."""
 
     def check(self) -> None:
-        """Raises UsageError, before any model is loaded, for what Ray would find out much later."""
+        """Raise UsageError for settings that Ray would reject much later, before any model is loaded."""
         if importlib.util.find_spec("ray") is None:
             raise UsageError("--executor ray needs the package ray: pip install 'alm-bench[ray]'")
         if self.gpus > 1 and self.gpus != int(self.gpus):
@@ -49,13 +57,14 @@ class Cluster:
 
     @contextmanager
     def joined(self) -> Iterator[None]:
-        """Connected while it lasts. A connection that this process has already is used and left open.
+        """Connect to the cluster for the duration of the block.
 
-        Raises UsageError where there is no cluster, and where it has not what the workers need.
+        If this process is connected to a cluster already, that connection is used and left open. Raises UsageError if
+        there is no cluster, or if it has too few CPUs or GPUs for the workers.
         """
         import ray
 
-        resources: Any = ray.cluster_resources  # which has no types
+        resources: Any = ray.cluster_resources  # Ray has no type hints for it
         own = not ray.is_initialized()
         if own:
             self._connect(ray)
@@ -67,18 +76,25 @@ class Cluster:
                 ray.shutdown()
 
     def _connect(self, ray: Any) -> None:
+        """Connect to the cluster, or start one. Raises UsageError if that fails."""
         told: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if self.address is None:
             told |= {"num_cpus": max(os.cpu_count() or 1, self.replicas), "include_dashboard": False}
         try:
             ray.init(address=self.address or "local", **told)
-        except (ConnectionError, RuntimeError, ValueError, SystemExit) as error:  # Ray ends a process that waited long
+        except (
+            ConnectionError,
+            RuntimeError,
+            ValueError,
+            SystemExit,
+        ) as error:  # Ray exits the process after a timeout
             reason = "no answer" if isinstance(error, SystemExit) else " ".join(str(error).split())
             raise UsageError(
                 f"--executor ray: cannot reach a cluster at {self.address or 'local'}: {reason}"
             ) from error
 
     def _room(self, has: dict[str, float]) -> None:
+        """Raise UsageError if the cluster has fewer CPUs or GPUs than the workers need."""
         for name, each in (("CPU", 1.0), ("GPU", self.gpus)):
             needed, there = each * self.replicas, has.get(name, 0.0)
             if needed > there:

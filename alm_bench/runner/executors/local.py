@@ -1,4 +1,4 @@
-"""The model in this process: batches decoded for it, or requests streamed to it."""
+"""Executor that answers items in this process, with batches of decoded requests or with a stream of requests."""
 
 import itertools
 import time
@@ -17,7 +17,7 @@ from alm_bench.runner.plan import Plan
 
 
 class Local:
-    """Asks the plan's own adapter."""
+    """Executor that calls the plan's own adapter."""
 
     def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer) -> Iterator[list[Record]]:
         spec, asked = plan.spec, InferenceSettings.of(plan)
@@ -36,7 +36,10 @@ class Local:
 def _streamed(
     plan: Plan, adapter: Adapter, ahead: Iterable[Sequence[LoadedRequest]], budget: Budget
 ) -> Iterator[list[Record]]:
-    """One record at a time, as the adapter's calls end. Raises AdapterError unless every request gets one output."""
+    """Yield records as the calls of a streaming adapter end, together with records of items whose clips cannot be used.
+
+    Raises AdapterError unless the adapter returns exactly one output for each request.
+    """
     waiting: dict[str, tuple[LoadedRequest, float]] = {}
     deaf: deque[Record] = deque()
 
@@ -61,6 +64,7 @@ def _streamed(
 
 
 def _calls(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+    """Yield the requests and outputs of the adapter's `stream`. An exception of its code is raised as AdapterError."""
     try:
         for request, output in adapter.stream(requests, decoding):
             check([output], 1)
@@ -75,6 +79,7 @@ def _calls(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) ->
 
 
 def _taken(records: deque[Record]) -> list[Record]:
+    """Remove all records from the queue and return them."""
     taken = list(records)
     records.clear()
     return taken

@@ -1,7 +1,7 @@
-"""Workers on a Ray cluster under one queue in this process.
+"""Executor that distributes batches from one queue in this process to workers on a Ray cluster.
 
-The queue is not Ray's: `ActorPool` drops what is left when all its actors are dead, and Ray Data loses the block that a
-poison item is in, or runs in a circle.
+The queue is not one of Ray's. `ActorPool` drops the remaining batches when all its actors have died. Ray Data loses the
+block that contains an item that kills its worker, or retries it endlessly.
 """
 
 import pickle
@@ -25,41 +25,54 @@ from alm_bench.runner.executors.worker import Loaded, Recipe, Worker
 from alm_bench.runner.plan import Plan
 
 DEATHS_A_WORKER = 3
+"""Number of deaths per worker, without a finished batch in between, after which the run ends (a few more for large
+batches)."""
+
 NOTICE_SECONDS = 60.0
+"""Interval in seconds of the notices that no worker has started yet."""
+
 RESUMES = "finished items are kept, and the same command resumes the run"
+"""End of error messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`places` of items that are asked together; `deaths` counts the workers that died over them."""
+    """Items that a worker answers in one call."""
 
     places: Sequence[int]
+    """Indices of the items in the plan."""
+
     deaths: int = 0
+    """Number of workers that died while they answered these items."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a worker is at: a batch, or loading its model."""
+    """Call of a worker that has not ended."""
 
     worker: Any
+    """The worker, a Ray actor."""
+
     batch: Batch | None = None
+    """Batch that the worker answers; None while it loads its model."""
 
 
 class OnRay:
-    """Workers that stay, with their models, from one run to the next of a command; they are started with the first.
+    """Executor with workers on Ray. The first run starts them, and they keep their models for all runs of a command.
 
-    A batch whose worker dies is asked again as it was, since it is mostly the machine that died; then it is halved,
-    until the item that kills its worker stands alone. That item fails, and no other.
+    If a worker dies, its batch is first repeated unchanged, since mostly the machine was the cause. After further
+    deaths the batch is halved, until the item that kills its worker is alone. Only this item fails.
     """
 
     def __init__(self, cluster: Cluster, recipe: Recipe, adapter: Adapter) -> None:
-        """`adapter` is what this process made from the recipe: workers must come to the same."""
+        """Prepare the executor. `adapter` is the model that this process loaded by the recipe: workers must load the
+        same one."""
         self._cluster, self._recipe, self._expected = cluster, recipe, Loaded.of(adapter)
         self._open = ExitStack()
         self._ray: Any = None
         self._idle: list[Any] = []
         self._calls: dict[Any, Call] = {}
-        self._deaths = 0  # since something was last finished
+        self._deaths = 0  # since the last finished batch
 
     def __enter__(self) -> "OnRay":
         return self
@@ -74,7 +87,10 @@ class OnRay:
         self._open.close()
 
     def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer) -> Iterator[list[Record]]:
-        """Sizes only fall: what suits one worker says little of the machine of another."""
+        """Answer the items in batches whose size only decreases.
+
+        A size that is suitable for one worker says little about the machines of the others.
+        """
         self._join()
         asked, fitted = InferenceSettings.of(plan), self._shipped(plan)
         size = sizer.size()
@@ -100,9 +116,11 @@ class OnRay:
 
     @property
     def _working(self) -> int:
+        """Number of workers that are answering a batch."""
         return sum(call.batch is not None for call in self._calls.values())
 
     def _join(self) -> None:
+        """Connect to the cluster, unless that is done."""
         if self._ray is None:
             import ray
 
@@ -110,7 +128,11 @@ class OnRay:
             self._ray = ray
 
     def _shipped(self, plan: Plan) -> Any:
-        """A fitted adapter in the cluster's store; None where workers have the plan's adapter by their recipe."""
+        """Put a fitted adapter into the cluster's object store, and return the reference to it.
+
+        Returns None if the plan's adapter needed no fit: workers load it by their recipe. Raises UsageError if the
+        adapter cannot be pickled.
+        """
         if plan.fit is None:
             return None
         try:
@@ -122,7 +144,7 @@ class OnRay:
             ) from error
 
     def _staff(self, waiting: int) -> None:
-        """Start workers until there are as many as have something to do."""
+        """Start workers until there is one for each batch that is waiting or being answered, at most `replicas`."""
         wanted = min(self._cluster.replicas, waiting + self._working)
         while len(self._idle) + len(self._calls) < wanted:
             actor = self._ray.remote(Worker).options(num_cpus=1, num_gpus=self._cluster.gpus)
@@ -130,6 +152,7 @@ class OnRay:
             self._calls[worker.start.remote()] = Call(worker)
 
     def _give(self, batch: Batch, plan: Plan, asked: InferenceSettings, fitted: Any) -> None:
+        """Send a batch to an idle worker. Raises UsageError if its clips cannot be pickled."""
         worker = self._idle.pop()
         requests = [(place, plan.requests[place]) for place in batch.places]
         try:
@@ -142,7 +165,7 @@ class OnRay:
             ) from error
 
     def _ended(self) -> list[Any]:
-        """The calls that ended, at least one."""
+        """Wait until at least one call has ended, and return the ended calls."""
         while True:
             ended: list[Any] = self._ray.wait(list(self._calls), timeout=NOTICE_SECONDS)[0]
             if ended:
@@ -153,7 +176,11 @@ class OnRay:
                 print_notice(f"waiting for a worker to start; the cluster has {free} free")
 
     def _taken(self, ended: Any, queue: deque[Batch]) -> BatchResult:
-        """What became of a call; no answers where it was no batch or has to be asked again."""
+        """Return the result of an ended call.
+
+        The result has no answers if the worker has only loaded its model, or if the batch must be repeated. Raises the
+        worker's exception, or AdapterError if Ray fails.
+        """
         call = self._calls.pop(ended)
         errors = self._ray.exceptions
         died = (
@@ -166,7 +193,7 @@ class OnRay:
             self._ray.kill(call.worker)
             raise _told(error) from error
         except died as error:
-            self._ray.kill(call.worker)  # one that cannot be reached may be alive
+            self._ray.kill(call.worker)  # a worker that cannot be reached may still be alive
             return BatchResult(self._lost(call.batch, _line(error), queue))
         except errors.RayError as error:
             raise AdapterError(f"--executor ray: {_line(error)}; {RESUMES}") from error
@@ -176,7 +203,8 @@ class OnRay:
         return BatchResult() if call.batch is None else found
 
     def _same(self, loaded: Loaded) -> None:
-        """Raises UsageError where a worker's model is another one: its answers would stand in this one's run."""
+        """Raise UsageError if the model of a worker differs from the model of this process: one run would mix their
+        answers."""
         if (unlike := self._expected.unlike(loaded)) is not None:
             raise UsageError(
                 f"--executor ray: the model on {loaded.machine} differs from the one here ({unlike}): give every "
@@ -185,7 +213,11 @@ class OnRay:
             )
 
     def _lost(self, batch: Batch | None, reason: str, queue: deque[Batch]) -> list[Answer]:
-        """Put a dead worker's batch back; the item that killed it, where that is known now."""
+        """Put the batch of a dead worker back into the queue.
+
+        If the batch is a single item that has killed its worker repeatedly, an answer with the error is returned
+        instead. Raises AdapterError if too many workers have died in a row.
+        """
         self._deaths += 1
         size = 1 if batch is None else len(batch.places)
         if self._deaths > DEATHS_A_WORKER * self._cluster.replicas + size.bit_length():
@@ -208,7 +240,7 @@ class OnRay:
         return []
 
     def _abandon(self) -> None:
-        """Workers that are at something nobody waits for any more."""
+        """Kill the workers that are still answering a batch, since their results are no longer needed."""
         for ended, call in list(self._calls.items()):
             if call.batch is not None:
                 self._ray.kill(call.worker)
@@ -216,7 +248,8 @@ class OnRay:
 
 
 def _next(queue: deque[Batch], size: int) -> Batch:
-    """The first batch, or as much of it as may be asked at once by now."""
+    """Remove the first batch from the queue and return it. If it exceeds the current batch size, the rest stays in the
+    queue."""
     batch = queue.popleft()
     if len(batch.places) > size:
         queue.appendleft(replace(batch, places=batch.places[size:]))
@@ -224,10 +257,11 @@ def _next(queue: deque[Batch], size: int) -> Batch:
 
 
 UNPICKLED = (pickle.PicklingError, TypeError, AttributeError, ValueError)
+"""Exceptions by which pickling fails."""
 
 
 def _told(error: Any) -> AlmBenchError:
-    """What a worker raised, as its own line where it has one."""
+    """Return the exception of a worker as an error with a message of one line."""
     cause = error.cause
     if isinstance(cause, AlmBenchError):
         return cause
@@ -235,6 +269,9 @@ def _told(error: Any) -> AlmBenchError:
 
 
 def _line(error: BaseException) -> str:
-    """The part of a message that tells the reason, in a line: Ray's say it last, before a list of usual causes."""
+    """Return the reason in an error message of Ray, in one line of up to 200 characters.
+
+    Ray writes the reason last, followed only by a list of common causes, which is omitted.
+    """
     text = str(error).rpartition("Worker exit detail:")[2].partition("Some common causes")[0]
     return textwrap.shorten(text, 200, placeholder="...")

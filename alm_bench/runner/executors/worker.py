@@ -1,4 +1,7 @@
-"""A model that is made where it works, and answers batches of references: in this process, or as an actor elsewhere."""
+"""Worker that loads a model by its recipe and answers batches of requests whose clips are not decoded yet.
+
+It runs in this process, or as a Ray actor on another machine.
+"""
 
 import os
 import pickle
@@ -17,38 +20,59 @@ from alm_bench.runner.strategy import apply_strategy
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How an adapter is made, from words alone: the same on every machine that has the package and the model's files.
+    """Everything that is needed to load an adapter, as plain values.
 
-    `prompts` is the prompt set that its strategy is worded in.
+    It gives the same adapter on every machine that has the package and the model's files.
     """
 
     model: str
+    """Name of the model."""
+
     options: Mapping[str, str]
+    """Options of the model."""
+
     runtime: Runtime
+    """Device, precision, seed and cache size."""
+
     strategy: Strategy
+    """Answering strategy that is applied to the adapter."""
+
     prompts: str
+    """Prompt set in whose words the strategy asks the model."""
 
     def make(self) -> Adapter:
-        """Load the model. Raises UsageError."""
+        """Load the model and apply the strategy. Raises UsageError if that is not possible."""
         adapter = catalogue().adapter(self.model).create(self.options, self.runtime)
         return apply_strategy(adapter, self.strategy, self.prompts)
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Which model was made from a recipe, by which version of this program, and on which machine."""
+    """Identity of a model that was loaded by a recipe, with the version of this package and the machine."""
 
     identity: AdapterIdentity
+    """Identity of the model."""
+
     audio: AudioPolicy | None
+    """Audio policy of the model; None if it takes no audio."""
+
     version: str
+    """Version of this package."""
+
     machine: str
+    """Host name of the machine."""
 
     @staticmethod
     def of(adapter: Adapter) -> "Loaded":
+        """Return the identity of an adapter that this process has loaded."""
         return Loaded(adapter.identity, adapter.audio, __version__, platform.node())
 
     def unlike(self, other: "Loaded") -> str | None:
-        """What differs where answers of the two may not stand in one run, as `name: ours, theirs`."""
+        """Return the first difference from the other model as `name: ours, theirs`; None if both may answer items of
+        one run.
+
+        The machines may differ.
+        """
         names = [field.name for field in fields(AdapterIdentity)]
         ours = {name: getattr(self.identity, name) for name in names} | {"audio": self.audio, "version": self.version}
         theirs = {name: getattr(other.identity, name) for name in names} | {
@@ -59,8 +83,11 @@ class Loaded:
 
 
 class Worker:
-    """Holds one model. `folder` is where the command was given: relative paths of the model and of clips are below
-    it, and it is made the current folder where it is there."""
+    """Holds one model and answers batches.
+
+    `folder` is the folder in which the command was started. If it exists on the worker's machine, it becomes the
+    current folder, so that relative paths of the model and of clips are valid.
+    """
 
     def __init__(self, recipe: Recipe, folder: Path) -> None:
         self._recipe, self._folder = recipe, folder
@@ -68,7 +95,7 @@ class Worker:
         self._fitted: tuple[str, Adapter] | None = None
 
     def start(self) -> Loaded:
-        """Load the model. Raises UsageError where it cannot be."""
+        """Load the model and return its identity. Raises UsageError if it cannot be loaded."""
         if self._folder.is_dir() and self._folder != Path.cwd():
             os.chdir(self._folder)
         self._adapter = self._recipe.make()
@@ -77,12 +104,17 @@ class Worker:
     def answer(
         self, asked: InferenceSettings, batch: Sequence[tuple[int, Request]], fitted: bytes | None = None
     ) -> BatchResult:
-        """Decode the clips of a batch of (item, request) and put it to the model, or to `fitted`: the run's own
-        adapter, pickled."""
+        """Decode the clips of a batch of pairs (item index, request) and answer the batch.
+
+        `fitted` is the pickled adapter of the run, which answers in place of the worker's model; None if the run has
+        none.
+        """
         adapter = self._for(asked.run, fitted)
         return run_batch(adapter, asked, load_batch(batch, AudioPipeline.of(adapter, asked.condition), asked.threads))
 
     def _for(self, run: str, fitted: bytes | None) -> Adapter:
+        """Return the adapter for a run: the worker's model, or the unpickled `fitted`, which is kept until the next
+        run."""
         if fitted is None:
             assert self._adapter is not None, "started before it is asked"
             return self._adapter
