@@ -1,4 +1,4 @@
-"""Embeddings on disk, so that a clip or a text passes through a network once, however many runs ask for it."""
+"""Disk cache of embeddings, so that a network embeds each clip and each text only once across runs."""
 
 import hashlib
 import re
@@ -24,9 +24,11 @@ FORMAT = 1
 
 
 class Vectors:
-    """The vectors of one network. `network` names all that they depend on but what is embedded: weights, precision.
+    """Cache of the embeddings that one network computes.
 
-    They are kept below the user's cache folder; a disk that cannot be read or written costs the cache, never the run.
+    `network` is a text that identifies everything besides the input that determines an embedding, such as weights and
+    precision. The embeddings are stored in the user's cache folder. If the disk cannot be read or written, they are
+    computed again; no error is raised.
     """
 
     def __init__(self, network: str) -> None:

@@ -1,4 +1,4 @@
-"""Helpers of checkpoint loaders: a folder's identity, and one-line reasons of failures."""
+"""Helper functions for loading checkpoints: hash of a folder, and one-line reasons of failures."""
 
 import contextlib
 import hashlib
@@ -20,11 +20,13 @@ from alm_bench.core.foreign import parse_json
 LONGEST_LINE = 200
 
 _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
-"""Suffixes of what loading reads: weights, configurations, tokenizers, templates."""
+"""Suffixes of the files that loading reads: weights, configurations, tokenizers, templates, code."""
 
 
 def reason(error: BaseException) -> str:
-    """Describe a failed load in one line: transformers wraps the hub's errors in long ones of its own."""
+    """Describe a failed load in one line. Errors of the hub are named even if transformers wrapped them in its own,
+    longer ones.
+    """
     cause: BaseException | None = error
     while cause is not None:
         for kind, told in HUB_REASONS:
@@ -46,7 +48,7 @@ HUB_REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (OfflineModeIsEnabled, "it is not in the local hub cache, and HF_HUB_OFFLINE is set"),
     (LocalEntryNotFoundError, "it is not in the local hub cache, and the hub cannot be reached"),
 )
-"""Kinds before those that they are kinds of."""
+"""Reasons by error class. A subclass precedes its base class, since the first match is used."""
 
 
 def one_line(error: BaseException) -> str:
@@ -55,10 +57,10 @@ def one_line(error: BaseException) -> str:
 
 
 def folder_sha256(folder: Path) -> str:
-    """Over the names and contents of the files that loading reads.
+    """Return the SHA-256 over the names and contents of the files that loading reads.
 
-    Gigabytes are hashed once: a file's hash is kept in the cache folder for as long as its path, size and time of
-    modification are the same.
+    Hashing gigabytes takes long. The hash of a file is therefore cached in the cache folder, and reused as long as the
+    file's path, size and modification time do not change.
     """
     store = cache_folder("hf") / "sha256.json"
     try:
