@@ -1,4 +1,4 @@
-"""Model `replay`: returns outputs that another program stored, so that they are parsed and scored like a run's answers."""
+"""Model `replay`: returns outputs that another program stored, to parse and score them like a run's answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

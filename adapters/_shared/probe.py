@@ -90,7 +90,7 @@ class Probe:
         with (
             warnings.catch_warnings(),
             threadpool_limits(limits=1),
-        ):  # one thread, so that sums are equal on every machine
+        ):  # one thread: sums are equal on every machine
             warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is limited to STEPS
             found = {c: validated(c) for c in STRENGTHS}
             best = max(STRENGTHS, key=lambda c: (found[c], -c))

@@ -177,7 +177,7 @@ def _build_part(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
 
 
 def _caption_prompt(sets: Mapping[str, Mapping[str, Any]], options: CascadeOptions) -> CaptionPrompt:
-    """Return the caption prompt that belongs to the captioner's prompt set, with the user's text in its place if given."""
+    """Return the caption prompt of the captioner's prompt set; the option `caption_prompt` replaces its text."""
     table = sets.get(catalogue().adapter(options.captioner.name).prompts, sets["letters"])
     found = CaptionPrompt(**{**table, "openings": tuple(table["openings"])})
     return found if options.caption_prompt is None else replace(found, prompt=options.caption_prompt)

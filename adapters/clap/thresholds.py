@@ -33,9 +33,7 @@ class Thresholds:
         said = np.asarray(answers)[order]
         labels = sorted(set(answers), key=lambda label: (float(ranked[said == label].mean()), label))
         cuts = [0, *(np.flatnonzero(np.diff(ranked) > 0) + 1).tolist(), len(ranked)]
-        right = np.array([[0, *np.cumsum(said == label)] for label in labels])[
-            :, cuts
-        ]  # shape (labels, cuts): number of values below a cut with that label
+        right = np.array([[0, *np.cumsum(said == label)] for label in labels])[:, cuts]  # by label: values below a cut
         best, back = right[0], []
         for row in right[1:]:
             gain = best - row  # gain from starting this label at a cut

@@ -104,7 +104,7 @@ class ExecAdapter(BaseAdapter):
         self._batch = options.batch or self._hello.batch
 
     def log_to(self, folder: Path) -> None:
-        """Write the worker's standard error to `worker.log` in the run's folder, the output since its start included."""
+        """Write the worker's standard error, from its start on, to `worker.log` in the run's folder."""
         self._log.to(folder / LOG)
 
     def close(self) -> None:
@@ -271,7 +271,7 @@ def _split(text: str, option: str) -> list[str]:
 
 
 def _variables(text: str) -> dict[str, str]:
-    """Parse variables and return them by name; a name without a value is read from the environment. Raises UsageError."""
+    """Parse variables into a dict; a name without a value is read from the environment. Raises UsageError."""
     variables = {}
     for part in _split(text, "env"):
         key, equals, value = part.partition("=")

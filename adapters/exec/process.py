@@ -23,7 +23,7 @@ GRACE = 2.0  # seconds that a process has to end by itself
 
 
 class Fault(Exception):  # noqa: N818  it is caught and becomes the error of an item or of the run
-    """Failure of the worker after which it must be restarted. `hung` is True if the only failure is that no reply came."""
+    """Failure after which the worker must be restarted. `hung` is True if it only failed to reply in time."""
 
     def __init__(self, reason: str, hung: bool = False) -> None:
         super().__init__(reason)

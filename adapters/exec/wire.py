@@ -1,4 +1,4 @@
-"""Encoding and decoding of the JSON lines between alm-bench and a worker (protocol version 1, docs/adapters/exec.md)."""
+"""JSON lines between alm-bench and a worker, encoded and decoded (protocol version 1, docs/adapters/exec.md)."""
 
 import io
 import json

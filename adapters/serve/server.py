@@ -58,7 +58,7 @@ class Server:
                     stdout=file,
                     stderr=subprocess.STDOUT,
                     env={**os.environ, TOKEN: token, "PYTHONUNBUFFERED": "1"},
-                    start_new_session=True,  # Ctrl-C reaches alm-bench only, which stops the server after the pending answers
+                    start_new_session=True,  # Ctrl-C reaches alm-bench only, which stops the server later
                 )
         except OSError as error:
             note.unlink(missing_ok=True)
