@@ -87,10 +87,7 @@ class Probe:
                 right += int((_fit(features[train], said[train], c).predict(features[held]) == said[held]).sum())
             return right / len(said)
 
-        with (
-            warnings.catch_warnings(),
-            threadpool_limits(limits=1),
-        ):  # one thread: sums are equal on every machine
+        with warnings.catch_warnings(), threadpool_limits(limits=1):  # one thread: equal sums on every machine
             warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is limited to STEPS
             found = {c: validated(c) for c in STRENGTHS}
             best = max(STRENGTHS, key=lambda c: (found[c], -c))
