@@ -3,14 +3,12 @@
 Its scores are those of a system that does not use the audio.
 """
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, Output, Request, Runtime
+from alm_bench.core.rng import DRAWS, item_generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class BlindAdapter(BaseAdapter):
             "random": lambda request: _draw_option(request, runtime.seed),
         }
         self._pick = picks[options.strategy]
-        seeded = {"seed": str(runtime.seed)} if options.strategy == "random" else {}
+        seeded = {"seed": str(runtime.seed), "draws": str(DRAWS)} if options.strategy == "random" else {}
         self.identity = AdapterIdentity(
             label=f"blind[{options.strategy}]",
             family="blind",
@@ -54,7 +52,7 @@ class BlindAdapter(BaseAdapter):
 
 def _draw_option(request: Request, seed: int) -> int:
     """Return the index of a random option. It depends on the seed and the item's id alone, not on batches or order."""
-    return int(np.random.default_rng([seed, zlib.crc32(request.id.encode())]).integers(len(request.choices)))
+    return int(item_generator("blind", seed, request.id).integers(len(request.choices)))
 
 
 ADAPTERS = {"blind": BlindAdapter}

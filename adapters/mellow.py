@@ -19,6 +19,7 @@ from alm_bench.core import (
     Runtime,
     Wave,
 )
+from alm_bench.core.device import pick_device, pick_dtype
 
 if TYPE_CHECKING:
     from alm_bench.mellow.generate import Likelihood
@@ -62,10 +63,10 @@ class MellowAdapter(BaseAdapter):
 
     def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
         from alm_bench.mellow.checkpoint import load
-        from alm_bench.mellow.inference import Answerer, exact, pick_device, pick_dtype
+        from alm_bench.mellow.inference import Answerer, exact
         from alm_bench.mellow.prompt import protocol_for
 
-        device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype)
+        device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype, "mellow")
         loaded = load(options.checkpoint)
         config = loaded.model.config
         protocol = protocol_for(config.prompt.layout, options.protocol, config.lm.kind)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from alm_bench.adapters._shared.embeddings import Vector, Vectors
 from alm_bench.adapters._shared.probe import Features, Hears, Network, ProbeAdapter
 from alm_bench.core import AdapterIdentity, Runtime, Wave
+from alm_bench.core.device import pick_device, pick_dtype
 
 if TYPE_CHECKING:
     from alm_bench.adapters._shared.probe import Matrix
@@ -45,10 +46,9 @@ class MellowProbe(ProbeAdapter):
 
     def __init__(self, options: MellowProbeOptions, runtime: Runtime) -> None:
         from alm_bench.mellow.checkpoint import load
-        from alm_bench.mellow.inference import pick_device, pick_dtype
         from alm_bench.mellow.prompt import protocol_for
 
-        device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype)
+        device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype, "mellow-probe")
         loaded = load(options.checkpoint)
         config, encoder = loaded.model.config, loaded.model.encoder
         encoder.cast(dtype)

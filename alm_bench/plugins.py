@@ -28,7 +28,7 @@ from alm_bench.core.adapter import (
     find_missing,
     read_abilities,
 )
-from alm_bench.core.errors import UsageError, known_first
+from alm_bench.core.errors import UsageError, describe_error, known_first
 from alm_bench.core.files import sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
@@ -254,7 +254,7 @@ def _scan_tasks(catalogue: Catalogue) -> None:
         try:
             cards = read_cards(_package_folder(module) / "task.toml")
         except Exception as error:  # noqa: BLE001  finding a package runs its parents' code
-            catalogue.broken[name] = _reason(error)
+            catalogue.broken[name] = describe_error(error)
             continue
         for card in cards:
             if isinstance(card, AblationCard):
@@ -283,7 +283,7 @@ def _scan_adapters(catalogue: Catalogue) -> None:
         try:
             cls = _adapter_class(point.load(), point.value)
         except Exception as error:  # noqa: BLE001  whatever a plug-in's code raises is its reason in the list
-            catalogue.broken[point.name] = _reason(error)
+            catalogue.broken[point.name] = describe_error(error)
             continue
         catalogue.add("adapters", point.name, AdapterEntry(point.name, cls), point.value)
 
@@ -294,10 +294,6 @@ def _adapter_class(found: Any, where: str) -> type[Any]:
     if not is_dataclass(getattr(found, "Options", NoOptions)):
         raise UsageError(f"{where}: Options is not a dataclass")
     return found
-
-
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
 
 
 @cache
@@ -333,7 +329,7 @@ def _adapter_at(name: str) -> AdapterEntry:
     except UsageError:
         raise
     except Exception as error:  # its code may raise anything
-        raise UsageError(f"cannot import {place}: {_reason(error)}") from error
+        raise UsageError(f"cannot import {place}: {describe_error(error)}") from error
     cls = getattr(module, attribute, None)
     if not isinstance(cls, type):
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]

@@ -1,24 +1,20 @@
 """The start of a plug-in of one's own: templates, with the name filled in, written in one step."""
 
-import array
 import hashlib
 import json
 import keyword
-import math
 import re
 import shutil
-import sys
 import tempfile
-import wave
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from io import BytesIO
 from pathlib import Path, PurePosixPath
 from string import Template
 
 from alm_bench.core import UsageError
 from alm_bench.core.files import atomic_write, report_full_disk
+from alm_bench.core.wav import encode_wav
 from alm_bench.plugins import catalogue
 
 _RATE = 16_000
@@ -134,13 +130,8 @@ def _beeps() -> dict[str, bytes]:
 
 def _wav(count: int, hertz: int) -> bytes:
     """Beeps of 0.2 s with as much silence after each."""
+    import numpy as np
+
     length = _RATE // 5
-    beep = [round(12_000 * math.sin(2 * math.pi * hertz * n / _RATE)) for n in range(length)]
-    samples = array.array("h", (beep + [0] * length) * count)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    content = BytesIO()
-    with wave.open(content, "wb") as file:
-        file.setparams((1, 2, _RATE, 0, "NONE", "not compressed"))
-        file.writeframes(samples.tobytes())
-    return content.getvalue()
+    beep = 0.35 * np.sin(2 * np.pi * hertz * np.arange(length) / _RATE)
+    return encode_wav(np.tile(np.concatenate([beep, np.zeros(length)]), count), _RATE)

@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
+
+from alm_bench.core.wav import encode_wav
 
 HEADER = ("Dataset", "Audio file", "Caption", "Entailment", "Neutral", "Contradiction")
 A_CLIP = 15
@@ -63,7 +64,7 @@ def write_data(folder: Path, items: int) -> None:
     time = np.arange(16_000) / 16_000
     for number, name in enumerate(names):
         wave = 0.3 * np.sin(2 * np.pi * (100 + number) * time)
-        soundfile.write(folder / "AudioCapsLarger/test" / name, wave, 16_000, subtype="PCM_16")
+        (folder / "AudioCapsLarger/test" / name).write_bytes(encode_wav(wave, 16_000))
 
 
 def peak(model: str, items: int) -> float:

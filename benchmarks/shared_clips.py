@@ -18,6 +18,7 @@ import torch
 from _published import TEXTS, clip, network
 
 from alm_bench.core import CACHE_MB, Decoding
+from alm_bench.core.device import pick_dtype
 from alm_bench.mellow.inference import Answerer, Question
 from alm_bench.mellow.prompt import PROTOCOLS
 
@@ -53,7 +54,7 @@ def main(clips: int, batch: int, rounds: int, dtype: str) -> None:
     loaded.model.config = replace(config, prompt=replace(config.prompt, stop=config.lm.vocabulary - 1))
     print("| work | questions | without reuse, questions/s | with reuse, questions/s | ratio | answers equal |")
     print("|---|---|---|---|---|---|")
-    one = Answerer(loaded, PROTOCOLS["paper"], torch.device("cpu"), getattr(torch, dtype), cache_mb=0)
+    one = Answerer(loaded, PROTOCOLS["paper"], torch.device("cpu"), pick_dtype(dtype, "mellow"), cache_mb=0)
     for shape, each in SHAPES.items():
         asked = questions(one, clips * (1 if each > 5 else 5), each)
         answers(one, asked[:batch], batch)

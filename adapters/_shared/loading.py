@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 from pathlib import Path
 
 from huggingface_hub.errors import (
@@ -13,9 +12,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from alm_bench.core.errors import StoreError
-from alm_bench.core.files import atomic_write, cache_folder, sha256
-from alm_bench.core.foreign import parse_json
+from alm_bench.core.disk_cache import DiskCache
+from alm_bench.core.errors import StoreError, first_line, is_out_of_memory
+from alm_bench.core.files import cache_folder, sha256
 
 LONGEST_LINE = 200
 
@@ -33,11 +32,9 @@ def reason(error: BaseException) -> str:
             if isinstance(cause, kind):
                 return told
         cause = cause.__cause__ or cause.__context__
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
+    if is_out_of_memory(error):
         return "out of memory; try dtype=bfloat16, device_map=auto or a smaller model"
-    line = one_line(error)
+    line = first_line(error)
     return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..."
 
 
@@ -51,31 +48,26 @@ HUB_REASONS: tuple[tuple[type[BaseException], str], ...] = (
 """Reasons by error class. A subclass precedes its base class, since the first match is used."""
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of what a library says, with its type where it says nothing."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
 def folder_sha256(folder: Path) -> str:
     """Return the SHA-256 over the names and contents of the files that loading reads.
 
     Hashing gigabytes takes long. The hash of a file is therefore cached in the cache folder, and reused as long as the
     file's path, size and modification time do not change.
     """
-    store = cache_folder("hf") / "sha256.json"
-    try:
-        known: dict[str, str] = parse_json(store.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        known = {}
+    cache = DiskCache(cache_folder("hf") / "hashes.sqlite")
     whole = hashlib.sha256()
-    added = False
     for path in sorted(path for path in folder.iterdir() if path.suffix in _READ and path.is_file()):
-        status = path.stat()
-        key = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
-        if key not in known:
-            known[key], added = sha256(path), True
-        whole.update(f"{path.name}\n{known[key]}\n".encode())
-    if added:
-        with contextlib.suppress(StoreError):  # a cache that cannot be written costs time, no result
-            atomic_write(store, json.dumps(known, indent=1))
+        whole.update(f"{path.name}\n{_hash_once(path, cache)}\n".encode())
     return whole.hexdigest()
+
+
+def _hash_once(path: Path, cache: DiskCache) -> str:
+    status = path.stat()
+    key = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
+    with contextlib.suppress(StoreError):  # a cache that cannot be read or written costs time, no result
+        if isinstance(known := cache.get(key), str):
+            return known
+    digest = sha256(path)
+    with contextlib.suppress(StoreError):
+        cache.put(key, digest)
+    return digest

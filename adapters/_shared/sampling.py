@@ -8,7 +8,8 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from alm_bench.core import Decoding
-from alm_bench.mellow.generate import item_generator, nucleus
+from alm_bench.core.rng import item_generator
+from alm_bench.mellow.generate import nucleus
 
 
 class NucleusSampling(LogitsProcessor):
@@ -19,11 +20,12 @@ class NucleusSampling(LogitsProcessor):
     """
 
     def __init__(self, items: Sequence[str], decoding: Decoding) -> None:
-        self._dice = [item_generator(decoding.seed, item) for item in items]
+        self._generators = [item_generator("tokens", decoding.seed, item) for item in items]
         self._decoding = decoding
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        waits = np.stack([die.standard_exponential(scores.shape[1], dtype=np.float32) for die in self._dice])
+        width = scores.shape[1]
+        waits = np.stack([one.standard_exponential(width, dtype=np.float32) for one in self._generators])
         chosen = nucleus(
             scores, torch.from_numpy(waits).to(scores.device), self._decoding.top_p, self._decoding.temperature
         )

@@ -27,13 +27,13 @@ from alm_bench.core import (
     UsageError,
     Wave,
 )
+from alm_bench.core.device import pick_device, pick_dtype
 
 if TYPE_CHECKING:
     from alm_bench.adapters._shared.probe import Matrix
     from alm_bench.adapters.clap.thresholds import Thresholds
 
 DEFAULT = "laion/clap-htsat-fused"
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +68,17 @@ class Clap:
     """CLAP network. Computes unit-length embeddings of clips and texts one by one, and caches them on disk."""
 
     def __init__(self, path: str, revision: str | None, runtime: Runtime) -> None:
-        import torch
         from transformers import ClapModel, ClapProcessor
 
         from alm_bench.adapters._shared.loading import folder_sha256, reason
-        from alm_bench.mellow.inference import pick_device
 
-        self.device, self.dtype = pick_device(runtime.device), runtime.dtype or "float32"
-        if self.dtype not in DTYPES:
-            raise UsageError(f"clap computes in {', '.join(DTYPES)}, found dtype {self.dtype!r}")
+        self.device, self._dtype = pick_device(runtime.device), pick_dtype(runtime.dtype, "clap")
+        self.dtype = str(self._dtype).removeprefix("torch.")
         place, at = str(Path(path).expanduser()), revision or "main"
         load: Any = ClapModel.from_pretrained
         try:
             processor: Any = ClapProcessor.from_pretrained(place, revision=at)
-            model, info = load(place, revision=at, dtype=getattr(torch, self.dtype), output_loading_info=True)
+            model, info = load(place, revision=at, dtype=self._dtype, output_loading_info=True)
             self.model: Any = model.eval().to(self.device)
         except Exception as error:  # tokenizers raises bare Exceptions, configurations whatever they lead to
             why = reason(error).partition(". ")[0]  # what follows guesses at causes
@@ -131,7 +128,7 @@ class Clap:
         longer = mels.shape[1] > 1 and bool((mels[0, 0] != mels[0, 1]).any())
         with torch.inference_mode():
             heard = self.model.get_audio_features(
-                input_features=mels.to(self.device, getattr(torch, self.dtype)),
+                input_features=mels.to(self.device, self._dtype),
                 is_longer=torch.tensor([[longer]], device=self.device),
             )
         return _unit(heard)

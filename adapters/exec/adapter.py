@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from alm_bench.adapters.exec.process import GRACE, Fault, Log, Process
-from alm_bench.adapters.exec.wire import Encoding, Hello, read_hello, read_reply, request_line, wav
+from alm_bench.adapters.exec.wire import Hello, read_hello, read_reply, request_line
 from alm_bench.core import (
     AdapterError,
     AdapterIdentity,
@@ -30,6 +30,7 @@ from alm_bench.core import (
 )
 from alm_bench.core.files import report_full_disk
 from alm_bench.core.secrets import SHORTEST_SECRET, find_secrets, hide, names_secret, replace_secrets
+from alm_bench.core.wav import Encoding, encode_wav
 
 LOG = "worker.log"
 
@@ -203,7 +204,7 @@ class ExecAdapter(BaseAdapter):
     def _clip(self, item: str, wave: Wave) -> str:
         """Encode a clip for the worker: return the path of a temporary file, or base64. Raises StoreError."""
         assert self.audio is not None
-        file = wav(wave, self.audio.rate, self._options.samples)
+        file = encode_wav(wave, self.audio.rate, self._options.samples)
         if self._options.audio == "base64":
             return base64.b64encode(file).decode("ascii")
         path = Path(self._folder.name) / f"{next(self._numbers)}.wav"

@@ -1,16 +1,12 @@
 """JSON lines between alm-bench and a worker, encoded and decoded (protocol version 1, docs/adapters/exec.md)."""
 
-import io
 import json
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
-
-import numpy as np
+from typing import Any, get_args
 
 from alm_bench.adapters.exec.process import Fault
-from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, UsageError, Wave
+from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, UsageError
 from alm_bench.core.adapter import Delivery
 from alm_bench.core.errors import known_first
 from alm_bench.core.foreign import storable
@@ -19,7 +15,6 @@ from alm_bench.core.options import fill_options
 VERSION = 1
 MOST_PARAMETERS = 10**15
 MOST_OPEN = 10**6
-Encoding = Literal["float32", "int16"]
 
 _IDENTITY: Mapping[str, type] = {
     "name": str,
@@ -186,18 +181,3 @@ def _refuse(constant: str) -> None:
 def _quote_line(line: bytes) -> str:
     text = " ".join(line[:400].decode(errors="replace").split())
     return f"{text[:80]!r}..." if len(text) > 80 else repr(text)
-
-
-def wav(wave: Wave, rate: int, encoding: Encoding) -> bytes:
-    """A mono WAV file whose samples (little-endian) begin at byte 44: no other chunk stands before them."""
-    kind, width = (3, 4) if encoding == "float32" else (1, 2)
-    if encoding == "float32":
-        data = wave.astype("<f4").tobytes()
-    else:
-        data = np.round(np.clip(wave, -1.0, 1.0) * 32767).astype("<i2").tobytes()
-    file = io.BytesIO()
-    file.write(struct.pack("<4sI4s", b"RIFF", 36 + len(data), b"WAVE"))
-    file.write(struct.pack("<4sIHHIIHH", b"fmt ", 16, kind, 1, rate, rate * width, width, 8 * width))
-    file.write(struct.pack("<4sI", b"data", len(data)))
-    file.write(data)
-    return file.getvalue()

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessorList
 
-from alm_bench.adapters._shared.loading import one_line
 from alm_bench.adapters._shared.sampling import NucleusSampling
 from alm_bench.adapters.hf.load import LoadedCheckpoint
 from alm_bench.adapters.hf.prompt import EncodedBatch
 from alm_bench.core import AdapterError, Decoding
+from alm_bench.core.errors import first_line, is_out_of_memory
 
 T = TypeVar("T")
 
@@ -107,8 +107,10 @@ def free_memory_on_error(call: Callable[[], T]) -> T:
     """
     try:
         return call()
-    except torch.OutOfMemoryError as error:
-        said = one_line(error)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        said = first_line(error)
     # Outside of the handler, so that the failed call's tensors are freed with its traceback.
     torch.cuda.empty_cache()
-    raise AdapterError(f"out of GPU memory ({said}): take a smaller --batch-size") from torch.OutOfMemoryError(said)
+    raise AdapterError(f"out of memory ({said}): take a smaller --batch-size") from torch.OutOfMemoryError(said)

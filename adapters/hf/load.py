@@ -11,17 +11,17 @@ import torch
 import transformers
 from transformers.models.auto import configuration_auto, modeling_auto
 
-from alm_bench.adapters._shared.loading import one_line
 from alm_bench.adapters.hf.families import Family, family, is_transcriber
 from alm_bench.adapters.hf.source import Source, find
 from alm_bench.core import CheckpointError, UsageError
+from alm_bench.core.device import pick_device, pick_dtype
+from alm_bench.core.errors import first_line, is_out_of_memory
 
 library: Any = transformers  # many of its names have no types
 logging: Any = transformers.utils.logging
 CONFIGURATIONS: Any = configuration_auto.CONFIG_MAPPING_NAMES  # type: ignore[attr-defined]
 """Model types that the installed transformers supports."""
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 IMPORT_NAMES = {"pillow": "PIL", "mistral-common": "mistral_common"}
 _BUILT = {"torchaudio", "torchvision"}
 """Packages that must be of the same build as torch. Otherwise they cannot be imported, and their presence breaks other
@@ -190,16 +190,14 @@ def translate_load_errors(name: str) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        torch.cuda.empty_cache()
-        raise CheckpointError(
-            f"{name} does not fit into this GPU's memory: take a smaller dtype (--dtype bfloat16), "
-            "--model-arg quantization=4bit, or --device cpu"
-        ) from error
-    except MemoryError as error:
-        raise CheckpointError(f"{name} does not fit into this machine's memory: take a smaller dtype") from error
     except Exception as error:  # tokenizers raises bare Exceptions, checkpoints' configurations whatever they lead to
-        raise CheckpointError(f"{name} cannot be loaded: {one_line(error)}") from error
+        if is_out_of_memory(error):
+            torch.cuda.empty_cache()
+            raise CheckpointError(
+                f"{name} does not fit into memory: take a smaller dtype (--dtype bfloat16), --model-arg "
+                "quantization=4bit, or, if it is a GPU's memory, --device cpu"
+            ) from error
+        raise CheckpointError(f"{name} cannot be loaded: {first_line(error)}") from error
     finally:
         logging.set_verbosity(verbosity)
         if bars:
@@ -221,21 +219,15 @@ def _own_class(source: Source) -> str:
 
 
 def _device_map(wanted: LoadSettings) -> str:
-    if wanted.device == "cpu":
-        return wanted.device_map or "cpu"
-    if not torch.cuda.is_available():
-        if wanted.device != "auto":
-            raise UsageError(f"device {wanted.device} was asked for, but torch sees no GPU; use cpu or auto")
-        return wanted.device_map or "cpu"
-    return wanted.device_map or ("auto" if wanted.device == "auto" else wanted.device)
+    device = pick_device(wanted.device)
+    spread = wanted.device == "auto" and device.type == "cuda"
+    return wanted.device_map or ("auto" if spread else str(device))
 
 
 def _dtype(wanted: LoadSettings, device_map: str) -> torch.dtype | str:
     if wanted.dtype is None:
-        return torch.float32 if device_map == "cpu" or not torch.cuda.is_available() else "auto"
-    if wanted.dtype not in DTYPES:
-        raise UsageError(f"dtype takes {', '.join(DTYPES)}, found {wanted.dtype!r}")
-    return DTYPES[wanted.dtype]
+        return torch.float32 if device_map == "cpu" or pick_device("auto").type == "cpu" else "auto"
+    return pick_dtype(wanted.dtype, "hf")
 
 
 def _quantization(bits: str | None) -> Any:

@@ -4,17 +4,16 @@ A lost clip is always reported: placeholders are counted in each rendered prompt
 """
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from alm_bench.adapters.hf.families import JOIN_SECONDS, Family
 from alm_bench.adapters.hf.load import LoadedCheckpoint
 from alm_bench.core import Request, Wave
+from alm_bench.core.wav import encode_wav
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +187,7 @@ class MistralEncoder(Encoder):
         return self.count_tokens(rows, self.processor.apply_chat_template(conversations))
 
     def _clip(self, wave: Wave) -> dict[str, str]:
-        file = io.BytesIO()
-        soundfile.write(file, wave, self.rate, format="WAV", subtype="FLOAT")
-        return {"type": "audio", "base64": base64.b64encode(file.getvalue()).decode()}
+        return {"type": "audio", "base64": base64.b64encode(encode_wav(wave, self.rate, "float32")).decode()}
 
 
 def _format_lost_clip(tokens: int, clips: int) -> str:

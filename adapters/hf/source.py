@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alm_bench.adapters._shared.loading import folder_sha256, one_line
+from alm_bench.adapters._shared.loading import folder_sha256
 from alm_bench.core import CheckpointError
+from alm_bench.core.errors import first_line
 from alm_bench.core.foreign import parse_json
 
 
@@ -102,6 +103,6 @@ def _download(repository: str, revision: str | None, file: str) -> Path:
     except EntryNotFoundError as error:
         raise CheckpointError(f"{repository} has no {file}: it is no checkpoint that transformers reads") from error
     except (HFValidationError, HfHubHTTPError, OSError) as error:
-        raise CheckpointError(f"{repository}: {one_line(error)}") from error
+        raise CheckpointError(f"{repository}: {first_line(error)}") from error
     finally:
         logging.set_verbosity(verbosity)

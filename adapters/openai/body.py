@@ -1,15 +1,14 @@
 """Construction of the body of a chat completion request."""
 
 import base64
-import io
 from typing import Any
 
 import numpy as np
-import soundfile
 
 from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.core import Decoding, Request, Wave
 from alm_bench.core.foreign import storable
+from alm_bench.core.wav import encode_wav
 
 
 def body(request: Request, decoding: Decoding, options: OpenAIOptions) -> dict[str, Any]:
@@ -50,9 +49,7 @@ def _clips(request: Request, options: OpenAIOptions) -> list[Wave]:
 
 
 def _part(wave: Wave, options: OpenAIOptions) -> dict[str, Any]:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, wave, options.rate, subtype="PCM_16", format="WAV")  # samples beyond -1..1 are clipped
-    data = base64.b64encode(buffer.getvalue()).decode()
+    data = base64.b64encode(encode_wav(wave, options.rate)).decode()
     if options.audio == "audio_url":
         return {"type": "audio_url", "audio_url": {"url": f"data:audio/wav;base64,{data}"}}
     if options.audio == "input_audio_url":

@@ -15,6 +15,7 @@ from alm_bench.adapters.openai.reply import error_codes, failure, parse_reply, u
 from alm_bench.adapters.openai.session import QUOTA, Session, advice
 from alm_bench.adapters.openai.streamed import NoReplyError
 from alm_bench.core import Output, UnreachableError
+from alm_bench.core.errors import describe_error
 from alm_bench.core.secrets import hide
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Calls:
         except UnreachableError:
             raise
         except Exception as error:  # noqa: BLE001  any error that one reply causes in the client is recorded with its item
-            output = Output(None, error=f"the reply cannot be read: {type(error).__name__}: {error}")
+            output = Output(None, error=f"the reply cannot be read: {describe_error(error)}")
         texts = {name: self._scrub(getattr(output, name)) for name in ("text", "error", "refusal")}
         return replace(output, **texts, extra=self._scrub(dict(output.extra)))
 

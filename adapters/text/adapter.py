@@ -3,13 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from alm_bench.adapters._shared.answer_format import format_options
 from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, OptionScores, Output, Request, Runtime
-
-if TYPE_CHECKING:
-    import torch
+from alm_bench.core.device import pick_device
 
 PLAIN = "{}\nAnswer:"
 """Prompt for a model without a chat template; the model continues it."""
@@ -45,7 +43,7 @@ class TextAdapter(BaseAdapter):
         from alm_bench.adapters.text.causal import LoadSettings, load, place
 
         where = place(options.path)
-        device = _device(runtime.device)
+        device = pick_device(runtime.device)
         dtype = options.dtype or runtime.dtype or ("float32" if device.type == "cpu" else "auto")
         self._lm = load(LoadSettings(where, options.revision, dtype, device, options.device_map))
         template = self._lm.template if options.chat == "auto" else None
@@ -113,12 +111,6 @@ class TextAdapter(BaseAdapter):
         if positions is None or len(prompt) + answer <= positions:
             return None
         return f"the prompt has {len(prompt)} tokens and the answer up to {answer}, the model takes {positions} in all"
-
-
-def _device(name: str) -> "torch.device":
-    from alm_bench.mellow.inference import pick_device
-
-    return pick_device(name)
 
 
 ADAPTERS = {"text": TextAdapter}

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 from alm_bench.adapters._shared.loading import folder_sha256, reason
 from alm_bench.adapters._shared.sampling import NucleusSampling
 from alm_bench.core import CheckpointError, Decoding
+from alm_bench.core.device import pick_dtype
 from alm_bench.core.files import sha256
 from alm_bench.mellow.lm import PACKAGE, SMOLLM2, packaged_gguf, split_as_smollm
 
@@ -115,7 +116,7 @@ def load(wanted: LoadSettings) -> "Causal":
     where, options = wanted.place, wanted.place.arguments
     if wanted.revision is not None:
         options["revision"] = wanted.revision
-    dtype = wanted.dtype if wanted.dtype == "auto" else getattr(torch, wanted.dtype)
+    dtype = wanted.dtype if wanted.dtype == "auto" else pick_dtype(wanted.dtype, "text")
     try:
         tokenizer = AutoTokenizer.from_pretrained(where.home, **options)
         model: Any = AutoModelForCausalLM.from_pretrained(

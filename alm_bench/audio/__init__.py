@@ -2,7 +2,7 @@
 
 from alm_bench.audio.decode import MOST_SAMPLES, decode
 from alm_bench.audio.loading import LoadedAudio, Touch, load, seconds_heard
-from alm_bench.audio.ops import content, generator, mix_at_snr, noise_like, rms, silence_like, stable_int
+from alm_bench.audio.ops import content, mix_at_snr, noise_like, rms, silence_like
 
 __all__ = [
     "MOST_SAMPLES",
@@ -10,12 +10,10 @@ __all__ = [
     "Touch",
     "content",
     "decode",
-    "generator",
     "load",
     "mix_at_snr",
     "noise_like",
     "rms",
     "seconds_heard",
     "silence_like",
-    "stable_int",
 ]

@@ -9,8 +9,8 @@ import numpy as np
 import soxr  # type: ignore[import-untyped]
 
 from alm_bench.audio.decode import MOST_SAMPLES, Samples, Sound, expect, open_sound
-from alm_bench.audio.ops import stable_int
 from alm_bench.core import AudioError, AudioPolicy, AudioRef, Wave
+from alm_bench.core.rng import stable_int
 
 Touch = Literal[
     "ends_early", "mixed_down", "first_channel", "laid_end_to_end", "resampled", "cropped", "repeated", "padded"

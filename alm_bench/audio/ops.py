@@ -6,17 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from alm_bench.core import Wave
-
-
-def stable_int(*key: str | int) -> int:
-    """Return a 64-bit hash of `key`: the same in every process and on every machine, unlike hash()."""
-    digest = hashlib.sha256("\0".join(map(str, key)).encode("utf-8", "surrogateescape")).digest()
-    return int.from_bytes(digest[:8], "big")
-
-
-def generator(*key: str | int) -> np.random.Generator:
-    """Create a random generator that depends on `key` alone (say, a purpose, the run's seed and a clip's id)."""
-    return np.random.default_rng(stable_int(*key))
+from alm_bench.core.rng import item_generator
 
 
 def content(waves: Iterable[Wave]) -> str:
@@ -35,7 +25,7 @@ def rms(wave: Wave) -> float:
 
 def noise_like(wave: Wave, *key: str | int) -> Wave:
     """Return white Gaussian noise of `wave`'s length and, exactly, its RMS."""
-    noise = generator(*key).standard_normal(wave.size)
+    noise = item_generator(*key).standard_normal(wave.size)
     level = float(np.sqrt(np.mean(np.square(noise)))) if noise.size else 0.0
     return (noise * (rms(wave) / level if level else 0.0)).astype(np.float32)
 

@@ -1,14 +1,13 @@
 """Four clearly different sounds for the audio-delivery check."""
 
-import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
-from alm_bench.audio.ops import generator
 from alm_bench.core import AudioRef, Wave
+from alm_bench.core.rng import item_generator
+from alm_bench.core.wav import encode_wav
 
 SECONDS = 3.0
 RATE = 16_000
@@ -20,7 +19,7 @@ def _tone(time: Wave) -> Wave:
 
 
 def _noise(time: Wave) -> Wave:
-    noise = generator("probe").standard_normal(time.size)
+    noise = item_generator("probe").standard_normal(time.size)
     return np.asarray(noise / np.abs(noise).max(), dtype=np.float32)
 
 
@@ -52,6 +51,5 @@ def probe_sequence(name: str, parts: Sequence[tuple[str, float]]) -> AudioRef:
     wave = np.float32(LEVEL) * np.concatenate(
         [SOUNDS[sound](time) for (sound, _), time in zip(parts, times, strict=True)]
     )
-    encoded = io.BytesIO()
-    soundfile.write(encoded, wave, RATE, format="WAV", subtype="PCM_16")
-    return AudioRef(f"probe-{name}.wav", Path(f"probe-{name}.wav"), encoded.getvalue)
+    encoded = encode_wav(wave, RATE)
+    return AudioRef(f"probe-{name}.wav", Path(f"probe-{name}.wav"), lambda: encoded)

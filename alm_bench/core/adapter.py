@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+from alm_bench.core.errors import UsageError
 from alm_bench.core.types import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Wave
 
 Delivery = Literal["by construction", "to be shown"]
@@ -247,11 +248,14 @@ class BaseAdapter(Adapter):
 
 def read_abilities(model: object) -> Abilities:
     """Read the abilities of a class, or of an object of a class that is no `BaseAdapter`: those that it declares, those
-    whose method it defines, and those under the names of version 0.1."""
+    whose method it defines, and those under the names of version 0.1. Raises UsageError if `abilities` are none."""
+    declared = getattr(model, "abilities", Abilities())
+    if not isinstance(declared, Abilities):
+        owner = model if isinstance(model, type) else type(model)
+        raise UsageError(f"{owner.__name__}: abilities is {declared!r:.60}, expected alm_bench.core.Abilities(...)")
     defined: dict[str, Any] = {
         name: True for name in METHODS if getattr(model, name, None) not in (None, getattr(BaseAdapter, name))
     }
-    declared: Abilities = getattr(model, "abilities", Abilities())
     return replace(declared, **defined, **_read_older(model))
 
 

@@ -3,10 +3,19 @@
 import time
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from alm_bench.core.adapter import CACHE_MB, Runtime
+from alm_bench.core.errors import UsageError
 from alm_bench.core.escape import print_notice
+from alm_bench.core.foreign import whole_number
 from alm_bench.core.options import one_of
+
+if TYPE_CHECKING:
+    import torch
+
+DTYPES = ("float32", "bfloat16", "float16")
+"""Names of the precisions that models compute in."""
 
 SIZE = 512
 """Rows and columns of the measured product: large enough for the arithmetic to count, small enough that a processor
@@ -44,11 +53,35 @@ class Bfloat16Speed:
         return f"precision auto: {chosen} (bfloat16 products are {measured} float32 on this {name})"
 
 
-def pick_device_name(device: str) -> str:
-    """`auto` is `cuda` where torch sees a GPU, else `cpu`; other names stay."""
+def pick_device(name: str) -> "torch.device":
+    """Return the device of a name: `auto` is the GPU if torch sees one, else the CPU; `cuda:1` is a certain GPU.
+
+    Raises UsageError for an unknown name, and for a GPU that torch does not see.
+    """
     import torch
 
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    kind, colon, index = name.partition(":")
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if gpus else "cpu")
+    if kind not in ("cpu", "cuda") or (colon and (kind == "cpu" or whole_number(index) is None)):
+        raise UsageError(f"device takes auto, cpu, cuda or cuda:NUMBER, found {name!r}")
+    if kind == "cuda" and not gpus:
+        raise UsageError(f"device {name} was asked for, but torch sees no GPU; use cpu or auto")
+    if colon and int(index) >= gpus:
+        raise UsageError(f"device {name} was asked for, but torch sees {gpus} GPUs, which are counted from 0")
+    return torch.device(name)
+
+
+def pick_dtype(name: str | None, model: str) -> "torch.dtype":
+    """Return the precision of a name. [default: float32] Raises UsageError, which names the `model`, for an unknown
+    one."""
+    import torch
+
+    if name is not None and name not in DTYPES:
+        raise UsageError(f"{model} computes in {', '.join(DTYPES)}, found dtype {name!r}")
+    dtype: torch.dtype = getattr(torch, name or "float32")
+    return dtype
 
 
 def measure_bfloat16(device: str) -> Bfloat16Speed:
@@ -77,7 +110,7 @@ def check_device_and_dtype(device: str, dtype: str | None) -> None:
     """Raises UsageError for values of `--device` and `--dtype` that are unknown."""
     one_of(device.partition(":")[0], ("auto", "cpu", "cuda"), "--device")
     if dtype is not None:
-        one_of(dtype, ("float32", "bfloat16", "float16", "auto"), "--dtype")
+        one_of(dtype, (*DTYPES, "auto"), "--dtype")
 
 
 def make_runtime(device: str, dtype: str | None, seed: int = 0, cache_mb: int = CACHE_MB) -> Runtime:
@@ -90,6 +123,6 @@ def make_runtime(device: str, dtype: str | None, seed: int = 0, cache_mb: int = 
 @cache
 def pick_fast_dtype(device: str) -> str:
     """Measure once a process whether bfloat16 is faster than float32 on `device`; print the outcome in one line."""
-    speed = measure_bfloat16(pick_device_name(device))
+    speed = measure_bfloat16(str(pick_device(device)))
     print_notice(speed.describe())
     return "bfloat16" if speed.fast else "float32"

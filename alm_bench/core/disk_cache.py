@@ -14,18 +14,17 @@ SECONDS = 60.0
 
 
 class DiskCache:
-    """Values by key in one SQLite file, which processes share. It is created by the first value.
+    """Values by key in one SQLite file, which processes share and which is created when it is first used.
 
-    A damaged file is begun anew. It holds no open connection, so that objects with a cache can be pickled and copied.
+    A damaged file is begun anew. No connection stays open, so that objects with a cache can be pickled and copied.
     """
 
     def __init__(self, path: Path, table: str = "entries") -> None:
+        """`table` is an identifier of SQL, the project's own."""
         self.path, self._table = path, table
 
     def get(self, key: str) -> Value | None:
-        """Return the value of a key; None if there is none. Raises StoreError if the file cannot be read."""
-        if not self.path.is_file():
-            return None
+        """Return the value of a key; None if there is none. Raises StoreError if the file cannot be used."""
         with self._connection() as connection:
             row = connection.execute(f"SELECT value FROM {self._table} WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
@@ -53,7 +52,7 @@ class DiskCache:
                 connection.close()
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
-                f"the cache {self.path} cannot be used ({error}): name another folder with ALM_BENCH_CACHE"
+                f"the cache {self.path} cannot be used ({error}): name another with ALM_BENCH_CACHE"
             ) from error
 
     def _open(self) -> sqlite3.Connection:

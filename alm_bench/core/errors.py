@@ -55,6 +55,35 @@ class StoreLostError(StoreError):
     """A run's files were removed, moved or replaced while the run was writing them."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message that is not empty; its type's name if there is none."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def describe_error(error: BaseException) -> str:
+    """Describe an error in one line: the project's own by their message, others by their type and message."""
+    message, name = " ".join(str(error).split()), type(error).__name__
+    if isinstance(error, AlmBenchError):
+        return message
+    return f"{name}: {message}" if message else name
+
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""Messages of torch's plain RuntimeErrors for the memory of the machine."""
+
+
+def is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether an error, or one that it was raised from, is for want of memory: Python's, torch's by its name (so
+    that torch is not imported), and torch's RuntimeErrors."""
+    while error is not None:
+        if isinstance(error, MemoryError) or "OutOfMemoryError" in (kind.__name__ for kind in type(error).__mro__):
+            return True
+        if isinstance(error, RuntimeError) and any(text in str(error) for text in _OUT_OF_MEMORY):
+            return True
+        error = error.__cause__
+    return False
+
+
 def known_first(name: str, known: Iterable[str], limit: int = 12) -> str:
     """List the known names, those closest to `name` first, for an error message."""
     from rapidfuzz import fuzz, process  # here, since most commands never fail

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from alm_bench.core.errors import first_line
+
 LONGEST_NUMBER = 18
 """Digits of a whole number that is read: no count, size or port is longer, and it fits into 64 bits."""
 
@@ -35,7 +37,7 @@ def dump_json(value: Any, indent: int | None = None) -> str:
         # Half of a surrogate pair becomes the escape by which JSON has it: it is read again as it was.
         return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
     except (TypeError, RecursionError) as error:
-        raise ValueError(str(error) or type(error).__name__) from error
+        raise ValueError(first_line(error)) from error
 
 
 def storable(text: str) -> str:

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from alm_bench.core.errors import UsageError, known_first
+from alm_bench.core.errors import UsageError, describe_error, known_first
 from alm_bench.core.files import hash_json, sha256
 
 T = TypeVar("T")
@@ -80,7 +80,7 @@ def load_registry(
         try:
             loaded = point.load()
         except Exception as error:  # noqa: BLE001  a plug-in's code may raise anything: its reason is listed
-            broken[point.name] = f"{type(error).__name__}: {error}"
+            broken[point.name] = describe_error(error)
             continue
         if (expected := check(loaded)) is None:
             add(loaded, point.value, _declared_version(loaded) or _hash_source(loaded, point))

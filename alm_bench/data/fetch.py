@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from alm_bench.core import DataError, Fetch, FetchError, StoreError
+from alm_bench.core.errors import first_line
 from alm_bench.core.files import atomic_write, report_full_disk
 from alm_bench.core.foreign import parse_json, whole_number
 
@@ -354,8 +355,7 @@ def _innermost(error: BaseException) -> BaseException:
 
 def _cause(error: BaseException) -> str:
     """Describe an error in one line."""
-    error = _innermost(error)
-    return (" ".join(str(error).split()) or type(error).__name__).rpartition(">: ")[2]
+    return first_line(_innermost(error)).rpartition(">: ")[2]
 
 
 def _nameless(error: BaseException) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import DataError, FetchError
+from alm_bench.core.errors import first_line
 from alm_bench.core.files import atomic_write, report_full_disk
 from alm_bench.data.fetch import check_free_space, digest
 from alm_bench.data.root import LocalRoot
@@ -25,8 +26,8 @@ def hub_root(dataset: str, revision: str | None = None, cache: Path | None = Non
         folder = snapshot_download(dataset, repo_type="dataset", revision=revision, cache_dir=cache)
     except (OSError, ValueError, HTTPError) as error:
         raise DataError(
-            f"hub data set {dataset}{f' at {revision}' if revision else ''} cannot be had ({_line(error)}); {ADVICE}, "
-            "or give a local copy with --data FOLDER"
+            f"hub data set {dataset}{f' at {revision}' if revision else ''} cannot be had ({first_line(error)}); "
+            f"{ADVICE}, or give a local copy with --data FOLDER"
         ) from error
     return LocalRoot(Path(folder))
 
@@ -92,10 +93,10 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
             endpoint=endpoint,
         )
     except (HTTPError, ValueError) as error:
-        raise FetchError(f"hub data set {dataset} cannot be had ({_line(error)}); {ADVICE}") from error
+        raise FetchError(f"hub data set {dataset} cannot be had ({first_line(error)}); {ADVICE}") from error
     except OSError as error:
         if error.errno is None:  # the library's own, of what the hub answers
-            raise FetchError(f"hub data set {dataset} cannot be had ({_line(error)}); {ADVICE}") from error
+            raise FetchError(f"hub data set {dataset} cannot be had ({first_line(error)}); {ADVICE}") from error
         with report_full_disk(folder, option):
             raise
     for name, each in listed.items():
@@ -113,10 +114,6 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
 
 def _note(folder: Path, dataset: str) -> Path:
     return folder / f".{dataset.replace('/', '--')}.json"
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def local_root(folder: Path, dataset: str | None = None) -> LocalRoot:

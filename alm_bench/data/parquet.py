@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AudioError, AudioRef, DataError
-from alm_bench.core.errors import known_first
+from alm_bench.core.errors import first_line, known_first
 
 _GROUPS_HELD = 2  # row groups of clips kept in memory; the hub's libraries write about 100 MB or 100 clips into one
 
@@ -32,7 +32,7 @@ class _Cell:
             with _fetching:  # so that threads that want the same row group read it once
                 data = _clips(self.path, self.path.stat().st_mtime_ns, self.column, self.group)[self.row].as_py()
         except (OSError, pa.ArrowException) as error:
-            raise AudioError(f"row {self.row} of row group {self.group} of {self.path}: {_line(error)}") from error
+            raise AudioError(f"row {self.row} of row group {self.group} of {self.path}: {first_line(error)}") from error
         if data is None:
             raise AudioError(f"row {self.row} of row group {self.group} of {self.path} holds no bytes")
         return bytes(data)
@@ -124,8 +124,4 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as parquet ({_line(error)}); is the file complete?") from error
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(f"{path}: cannot be read as parquet ({first_line(error)}); is the file complete?") from error

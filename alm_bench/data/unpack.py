@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from alm_bench.core import FetchError
+from alm_bench.core.errors import first_line
 from alm_bench.core.files import report_full_disk
 from alm_bench.data.fetch import OPTION, Tell, check_free_space
 
@@ -82,9 +83,8 @@ def _reading(archive: Path) -> Iterator[None]:
     try:
         yield
     except damaged as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise FetchError(
-            f"{archive}: cannot be unpacked ({reason}): remove it and run the same command again"
+            f"{archive}: cannot be unpacked ({first_line(error)}): remove it and run the same command again"
         ) from error
 
 

@@ -1,7 +1,6 @@
 """Demo data as a data root: files are written once, clips are synthesised when they are first read."""
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import filelock
 from alm_bench.core import AudioRef, DataError, StoreError
 from alm_bench.core.files import CACHE_VARIABLE, atomic_write, cache_folder, report_full_disk
 from alm_bench.core.types import Wave
+from alm_bench.core.wav import encode_wav
 from alm_bench.data.root import LocalRoot
 from alm_bench.demo.dataset import DatasetRows, Demo
 from alm_bench.demo.scene import WORLD, Scene
@@ -32,22 +32,18 @@ def synthesise(scene: Scene) -> Wave:
     return play(scene)
 
 
-def encode_wav(scene: Scene) -> bytes:
-    """A 16-bit WAV file."""
-    import soundfile
-
+def encode_scene(scene: Scene) -> bytes:
+    """Encode the scene's sound as a 16-bit WAV file."""
     from alm_bench.demo.synth.dsp import RATE
 
-    buffer = io.BytesIO()
-    soundfile.write(buffer, synthesise(scene), RATE, subtype="PCM_16", format="WAV")
-    return buffer.getvalue()
+    return encode_wav(synthesise(scene), RATE)
 
 
 def _read_clip(path: Path, scene: Scene, keep: bool) -> bytes:
     try:
         return path.read_bytes()
     except OSError:
-        content = encode_wav(scene)
+        content = encode_scene(scene)
     if keep:
         try:
             atomic_write(path, content)

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers.initialization import no_init_weights
 
-from alm_bench.core.errors import CheckpointError, StoreError, UsageError
+from alm_bench.core.errors import CheckpointError, StoreError, UsageError, first_line
 from alm_bench.core.files import atomic_write, replace_atomically, sha256
 from alm_bench.core.foreign import parse_json
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
@@ -177,8 +177,7 @@ def read_torch_file(path: Path) -> Any:
             "nothing of it was executed; expected tensors by name, as torch.save writes a state dict"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as a torch checkpoint: {reason}") from error
+        raise CheckpointError(f"{path} cannot be read as a torch checkpoint: {first_line(error)}") from error
 
 
 def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:

@@ -4,7 +4,6 @@ What a batch shares is computed once, every row once: reading stores keys and va
 A row's arithmetic does not look at its neighbours: which rows share a batch changes no more than the rounding of sums.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from alm_bench.core.errors import AdapterError, UsageError
+from alm_bench.core.rng import item_generator
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.decoder import DECODERS, KVCache
 from alm_bench.mellow.model import Mellow
@@ -132,7 +132,7 @@ class Engine:
         """
         self._check(decoding, max(context.length for context in contexts))
         order, cache, hidden = self._process_contexts(contexts, min(decoding.max_new_tokens, GROWTH))
-        rows = [Row(item_generator(decoding.seed, items[i]), contexts[i].length, []) for i in order]
+        rows = [Row(item_generator("tokens", decoding.seed, items[i]), contexts[i].length, []) for i in order]
         active = list(rows)
         while True:
             tokens = choose(self.decoder.head(hidden), active, decoding)
@@ -306,11 +306,6 @@ def _without(active: list[Row], tokens: Tensor, cache: KVCache, limit: int) -> T
         active.pop()
         places.pop()
     return tokens[torch.tensor(places, dtype=torch.long, device=tokens.device)]
-
-
-def item_generator(seed: int, item: str) -> np.random.Generator:
-    digest = hashlib.sha256(f"{seed}\n{item}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:16]))
 
 
 def choose(logits: Tensor, rows: Sequence[Row], decoding: Decoding) -> Tensor:

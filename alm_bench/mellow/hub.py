@@ -5,7 +5,7 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-from alm_bench.core.errors import CheckpointError
+from alm_bench.core.errors import CheckpointError, first_line
 
 
 def find_cached(repo: str, file: str) -> Path | None:
@@ -22,10 +22,6 @@ def fetch(repo: str, file: str, otherwise: str) -> Path:
     try:
         return Path(hf_hub_download(repo, file))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = "the hub cannot be reached" if isinstance(error, LocalEntryNotFoundError) else _first_line(error)
+        reason = "the hub cannot be reached" if isinstance(error, LocalEntryNotFoundError) else first_line(error)
         message = f"{file} of {repo} is not in the local cache and cannot be downloaded ({reason}); {otherwise}"
         raise CheckpointError(message) from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from alm_bench.audio import content
 from alm_bench.core.adapter import CACHE_MB
-from alm_bench.core.errors import UsageError
 from alm_bench.core.types import Decoding, Wave
 from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.config import EncoderConfig, MellowConfig
@@ -25,8 +24,6 @@ from alm_bench.mellow.prompt import Protocol
 
 T = TypeVar("T")
 V = TypeVar("V", Tensor, KVCache)
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,21 +214,3 @@ def exact() -> None:
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
-
-
-def pick_device(name: str) -> torch.device:
-    """`auto` takes the GPU where there is one."""
-    available = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if available else "cpu")
-    if name not in ("cpu", "cuda"):
-        raise UsageError(f"device takes auto, cpu or cuda, found {name!r}")
-    if name == "cuda" and not available:
-        raise UsageError("device cuda was asked for, but torch sees no GPU; use cpu or auto")
-    return torch.device(name)
-
-
-def pick_dtype(name: str | None) -> torch.dtype:
-    if name is not None and name not in DTYPES:
-        raise UsageError(f"mellow computes in {', '.join(DTYPES)}, found dtype {name!r}")
-    return DTYPES[name or "float32"]

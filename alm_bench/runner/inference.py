@@ -15,6 +15,7 @@ from alm_bench.core import (
     Request,
     UnreachableError,
 )
+from alm_bench.core.errors import describe_error, is_out_of_memory
 
 Predict = Callable[[Sequence[Request]], list[Output]]
 Made = TypeVar("Made")
@@ -102,22 +103,8 @@ def capture_failure(work: Callable[[], Made], let: type[AlmBenchError] = Unreach
         return work()
     except let:
         raise
-    except AlmBenchError as error:
-        return Failure(str(error), is_out_of_memory(error))
     except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
-        return Failure(f"{type(error).__name__}: {error}", is_out_of_memory(error))
-
-
-def is_out_of_memory(error: BaseException | None) -> bool:
-    """Whether an exception, or what it was raised from, says so: Python's, torch's by its name, and torch's for the
-    memory of the machine, which is a RuntimeError."""
-    while error is not None:
-        if isinstance(error, MemoryError) or "OutOfMemoryError" in (kind.__name__ for kind in type(error).__mro__):
-            return True
-        if isinstance(error, RuntimeError) and "can't allocate memory" in str(error):
-            return True
-        error = error.__cause__
-    return False
+        return Failure(describe_error(error), is_out_of_memory(error))
 
 
 def predict_bisecting(

@@ -2,13 +2,11 @@
 
 import itertools
 import math
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from alm_bench.core import Arrangement, OptionOrder, Sample
+from alm_bench.core.rng import item_generator
 
 
 def order_options(samples: Sequence[Sample], order: OptionOrder, shuffles: int, seed: int) -> list[Sample]:
@@ -45,10 +43,10 @@ def _rotations(count: int) -> list[tuple[int, ...]]:
 
 def _shuffles(question: str, count: int, wanted: int, seed: int) -> list[tuple[int, ...]]:
     """So many different orders, or all where there are fewer; the first ones do not depend on how many are wanted."""
-    wanted, key = min(wanted, math.factorial(count)), zlib.crc32(question.encode())
+    wanted = min(wanted, math.factorial(count))
     found: dict[tuple[int, ...], None] = {}
     for number in itertools.count():
-        found[tuple(np.random.default_rng([seed, number, key]).permutation(count).tolist())] = None
+        found[tuple(item_generator("options", seed, number, question).permutation(count).tolist())] = None
         if len(found) == wanted:
             return list(found)
     raise AssertionError("counting does not end")

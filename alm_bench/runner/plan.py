@@ -3,7 +3,6 @@
 import platform
 import re
 import subprocess
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -11,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from msgspec.structs import replace as replace_fields
 
 from alm_bench import __version__
@@ -29,6 +27,7 @@ from alm_bench.core import (
 )
 from alm_bench.core.files import is_file
 from alm_bench.core.prompt import PromptTemplate, render
+from alm_bench.core.rng import item_generator
 from alm_bench.core.secrets import hide
 from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
 from alm_bench.records.models import (
@@ -134,24 +133,12 @@ def prepare(
         check_clips(spec.task, requests)
     blind, blind_missing = _blind(task, data, questions) if condition.answerable else ({}, {})
     unheard = _blind_answers(adapter, requests) if condition.answerable else {}
-    # Questions share clips and guesses: one object stands for all that are equal.
-    known_baselines: dict[Baselines, Baselines] = {}
-    known_sizes: dict[tuple[tuple[str, int | None], ...], Mapping[str, int | None]] = {}
-
-    def share_baselines(index: int, sample: Sample) -> Baselines:
-        # The task's own are preferred as the text-only solver: they are the same for every model of the task.
-        found = {name: options[index] for name, options in unheard.items()} | predicted(sample, blind)
-        baselines = tuple(Baseline(name=name, option=option) for name, option in reversed(found.items()))
-        return known_baselines.setdefault(baselines, baselines)
-
-    def share_sizes(request: Request) -> Mapping[str, int | None]:
-        found = {} if adapter.audio is None else {ref.id: clip_size(ref) for ref in clips(request)}
-        return known_sizes.setdefault(tuple(found.items()), found)
-
-    planned = [
-        PlannedItem(index, sample, request.prompt, share_baselines(index, sample), share_sizes(request))
-        for index, (sample, request) in enumerate(zip(samples, requests, strict=True))
+    # The task's own are preferred as the text-only solver: they are the same for every model of the task.
+    predictions = [
+        {name: options[index] for name, options in unheard.items()} | predicted(sample, blind)
+        for index, sample in enumerate(samples)
     ]
+    planned = _plan_items(samples, requests, predictions, adapter.audio is not None)
     binding = _binding(spec, task, adapter)
     on = None if fit is None else fit.rows
     manifest = manifest_hash(items.files, items.version)
@@ -180,6 +167,34 @@ def _selection(spec: RunSpec, task: Task, taken: int, of: int) -> Selection | No
         groups = tuple(strata(task.card.groups))
         return Selection(method="random", count=taken, of=of, groups=groups, seed=spec.seed)
     return Selection(method="first", count=taken, of=of) if taken < of else None
+
+
+def _plan_items(
+    samples: Sequence[Sample],
+    requests: Sequence[Request],
+    predictions: Sequence[Mapping[str, int | None]],
+    has_audio: bool,
+) -> list[PlannedItem]:
+    """Return the items of a run. `predictions` are those of text-only baselines, the preferred solver last.
+
+    Questions share clips and guesses: one object stands for all that are equal.
+    """
+    known_baselines: dict[Baselines, Baselines] = {}
+    known_sizes: dict[tuple[tuple[str, int | None], ...], Mapping[str, int | None]] = {}
+    planned = []
+    for index, (sample, request, options) in enumerate(zip(samples, requests, predictions, strict=True)):
+        baselines = tuple(Baseline(name=name, option=option) for name, option in options.items())[::-1]
+        sizes = {ref.id: clip_size(ref) for ref in clips(request)} if has_audio else {}
+        planned.append(
+            PlannedItem(
+                index,
+                sample,
+                request.prompt,
+                known_baselines.setdefault(baselines, baselines),
+                known_sizes.setdefault(tuple(sizes.items()), sizes),
+            )
+        )
+    return planned
 
 
 def _stored_spec(spec: RunSpec, is_replay: bool) -> StoredSpec:
@@ -271,8 +286,7 @@ class Spares:
 
     def of(self, clip: str) -> AudioRef | None:
         """Another clip than `clip`, or None when the task has no other that is there."""
-        generator = np.random.default_rng(zlib.crc32(clip.encode()))
-        for place in generator.permutation(len(self._refs)):
+        for place in item_generator("spare", clip).permutation(len(self._refs)):
             ref = self._refs[int(place)]
             if ref.id != clip and (ref.read is not None or is_file(ref.path)):
                 return ref

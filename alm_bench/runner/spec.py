@@ -7,6 +7,7 @@ from typing import Any, Literal
 from alm_bench.core import AdapterIdentity, AnswerBy, AudioPolicy, Decoding, OptionOrder, Strategy, TaskCard
 from alm_bench.core.files import hash_json
 from alm_bench.core.prompt import PromptTemplate
+from alm_bench.core.rng import DRAWS
 from alm_bench.core.secrets import hide
 from alm_bench.runner.batch_size import BatchSize
 from alm_bench.runner.conditions import CLEAN, condition_version
@@ -83,6 +84,8 @@ def fingerprint(
         parts["sample"] = spec.sample
     if spec.strategy != "plain":
         parts["strategy"] = spec.strategy
+    if spec.decoding.method == "nucleus" or spec.options == "shuffled" or (policy is not None and policy.spare):
+        parts["draws"] = DRAWS
     if spec.answer_tags:
         parts["answer_tags"] = list(spec.answer_tags)
     if fitted_on is not None:

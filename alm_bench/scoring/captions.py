@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from alm_bench.core.errors import MetricError, UsageError
+from alm_bench.core.errors import MetricError, UsageError, describe_error
 from alm_bench.core.types import Metric
 from alm_bench.scoring import java
 from alm_bench.scoring.intervals import clustered_interval
@@ -131,7 +131,7 @@ def _computed(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, C
         except MetricError as error:
             missing[name] = str(error)
         except Exception as error:  # noqa: BLE001  a plug-in's code may raise anything: the others stand beside its reason
-            missing[name] = f"raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            missing[name] = f"raised {describe_error(error)}"
     return found, missing
 
 

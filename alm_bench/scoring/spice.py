@@ -7,14 +7,14 @@ Java 8: newer ones need packages opened to its cache, and have no JavaScript eng
 
 import json
 import os
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-from alm_bench.core.errors import MetricError
+from alm_bench.core.disk_cache import DiskCache
+from alm_bench.core.errors import MetricError, StoreError
 from alm_bench.core.files import cache_folder, hash_json
 from alm_bench.scoring import java
 from alm_bench.scoring.spice_engine import JAR
@@ -83,10 +83,10 @@ def spice_items(
     """
     progress = _TOLD.get()
     items = [(candidate, tuple(each)) for candidate, each in zip(candidates, references, strict=True)]
-    with _kept() as kept:
+    with _cache() as cache:
         found: dict[Item, float] = {}
         for item in dict.fromkeys(items):
-            if (value := _known(kept, item)) is not None:
+            if (value := _known(cache, item)) is not None:
                 found[item] = value
         todo = [item for item in dict.fromkeys(items) if item not in found]
         progress(len(items) - sum(item not in found for item in items), len(items))
@@ -100,7 +100,7 @@ def spice_items(
                         failures[item] = score
                     else:
                         found[item] = score
-                        kept.execute("INSERT OR REPLACE INTO scores VALUES (?, ?)", (_key(item), score))
+                        cache.put(hash_json(item), score)
                 progress(sum(item in found for item in items), len(items))
     if failures:
         place = next(number for number, item in enumerate(items) if item in failures)
@@ -170,7 +170,7 @@ def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
     try:
         parses.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unusable(parses, error) from error
+        raise MetricError(f"the cache {parses} cannot be used ({error}): name another with ALM_BENCH_CACHE") from error
     with tempfile.TemporaryDirectory(prefix="alm-bench-spice-") as scratch:
         asked, answer = Path(scratch) / "in.json", Path(scratch) / "out.json"
         told = [{"image_id": str(n), "test": item[0], "refs": list(item[1])} for n, item in enumerate(items)]
@@ -193,32 +193,15 @@ def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
     return ["neither candidate nor references hold anything to compare" if v is None else float(v) for v in values]
 
 
-def _key(item: Item) -> str:
-    return hash_json(item)
-
-
-def _known(kept: sqlite3.Connection, item: Item) -> float | None:
-    row = kept.execute("SELECT value FROM scores WHERE key = ?", (_key(item),)).fetchone()
-    return None if row is None else float(row[0])
+def _known(cache: DiskCache, item: Item) -> float | None:
+    value = cache.get(hash_json(item))
+    return value if isinstance(value, float) else None
 
 
 @contextmanager
-def _kept() -> Iterator[sqlite3.Connection]:
-    """The scores of former evaluations. Raises MetricError where the cache cannot be used."""
-    folder = cache_folder("spice")
+def _cache() -> Iterator[DiskCache]:
+    """The scores of former evaluations. Raises MetricError where they cannot be read or stored."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(folder / "scores.sqlite", timeout=60, isolation_level=None)  # each write by itself
-        connection.execute("CREATE TABLE IF NOT EXISTS scores (key TEXT PRIMARY KEY, value REAL NOT NULL)")
-    except (OSError, sqlite3.Error) as error:
-        raise _unusable(folder, error) from error
-    try:
-        yield connection
-    except sqlite3.Error as error:
-        raise _unusable(folder, error) from error
-    finally:
-        connection.close()
-
-
-def _unusable(folder: Path, error: Exception) -> MetricError:
-    return MetricError(f"the cache {folder} cannot be used ({error}): name another with ALM_BENCH_CACHE")
+        yield DiskCache(cache_folder("spice") / "scores.sqlite", "scores")
+    except StoreError as error:
+        raise MetricError(str(error)) from error

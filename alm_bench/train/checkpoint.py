@@ -16,6 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from alm_bench.core import StoreError, UsageError
+from alm_bench.core.errors import describe_error
 from alm_bench.core.files import LOCK, PID, atomic_write, lock_folder, replace_atomically, report_full_disk
 from alm_bench.mellow.checkpoint import CONFIG as NETWORK
 from alm_bench.mellow.checkpoint import TOKENIZER, WEIGHTS, read_torch_file, write_tensors
@@ -244,9 +245,8 @@ def fitting(run: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise StoreError(
-            f"the state in {run / STATE} does not fit its run ({type(error).__name__}: {reason}): restore it, or start "
+            f"the state in {run / STATE} does not fit its run ({describe_error(error)[:200]}): restore it, or start "
             "over with --fresh"
         ) from error
 
@@ -307,7 +307,7 @@ def _read_state(state: Path) -> tuple[Position, dict[str, Any]]:
         values: dict[str, Any] = _with_tensors(entry["values"], tensors)
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise StoreError(
-            f"{state} is no whole state of a training run ({type(error).__name__}: {error}): restore it, or start over "
+            f"{state} is no whole state of a training run ({describe_error(error)}): restore it, or start over "
             "with --fresh"
         ) from error
     return position, values

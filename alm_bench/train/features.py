@@ -13,7 +13,7 @@ from torch import Tensor
 
 from alm_bench.audio import load
 from alm_bench.core import AudioError, AudioPolicy, AudioRef
-from alm_bench.core.files import hash_json, report_full_disk
+from alm_bench.core.files import hash_json, replace_atomically
 from alm_bench.mellow.config import FrontConfig
 from alm_bench.mellow.encoder import Encoder, EncoderOutput
 from alm_bench.mellow.logmel import LogMel
@@ -61,18 +61,14 @@ def cached_logmels(
     front = LogMel(config)
     silent = front(torch.zeros(1, config.samples))[0]
     shape = [getattr(config, name) for name in FRONT]
-    key = hash_json([shape, asdict(policy), [clip_content(ref) for ref in refs]])
-    path = cache / f"logmel-{key[:16]}.npy"
+    path = cache / f"logmel-{hash_json([shape, asdict(policy), [clip_content(ref) for ref in refs]])[:16]}.npy"
     if not path.is_file():
-        with report_full_disk(path):
-            cache.mkdir(parents=True, exist_ok=True)
-            partial = path.with_suffix(f".{os.getpid()}.part")
+        with replace_atomically(path, "ALM_BENCH_CACHE") as partial:
             values = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(refs), *silent.shape))
             for place, logmel in enumerate(_halves(refs, front, policy)):
                 values[place] = logmel
                 progress(place + 1)
             values.flush()
-            partial.replace(path)
     return LogMels(np.load(path, mmap_mode="r"), silent)
 
 

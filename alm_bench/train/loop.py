@@ -16,6 +16,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from alm_bench.core import AlmBenchError, UsageError
+from alm_bench.core.device import pick_device
+from alm_bench.core.errors import is_out_of_memory
 from alm_bench.mellow.checkpoint import save_folder
 from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.model import Mellow
@@ -35,9 +37,6 @@ Observer = Callable[[dict[str, Any]], None]
 
 EARLY = 50
 """First steps of a run that are all logged: by them another machine can be seen to take the same ones."""
-
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
-"""What torch says on GPU and CPU, where it raises a plain RuntimeError."""
 
 
 def _trainable(model: nn.Module, prefixes: Sequence[str]) -> list[nn.Parameter]:
@@ -96,7 +95,7 @@ class Trainer:
         # The tag stage leaves the published encoder's `head` unused, which processes must know of one another.
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
         # Without being told so, several processes on a machine without a GPU would not find each other.
-        cpu = not torch.cuda.is_available()
+        cpu = pick_device("auto").type == "cpu"
         self.accelerator = Accelerator(cpu=cpu, mixed_precision=config.precision, kwargs_handlers=[unused])
         self.board = Board(self.folder.path)
         self.model = prepared.model.to(self.accelerator.device)
@@ -130,7 +129,7 @@ class Trainer:
             try:
                 self._run_stage(number, tensors)
             except (RuntimeError, MemoryError) as error:
-                if not (isinstance(error, MemoryError) or any(text in str(error) for text in OUT_OF_MEMORY)):
+                if not is_out_of_memory(error):
                     raise
                 raise AlmBenchError(
                     f"out of memory at step {self.position.step} of stage {self.config.stage[number].name}: lower its "

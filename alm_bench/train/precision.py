@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from alm_bench.core.device import measure_bfloat16
+from alm_bench.core.device import measure_bfloat16, pick_device
 from alm_bench.core.escape import print_notice
 from alm_bench.train.config import TrainConfig
 
@@ -19,7 +18,7 @@ def pick_precision(config: TrainConfig, begun: Precision | None) -> Precision:
     if config.precision != "auto":
         return config.precision
     # Without this setting, several processes on a machine without a GPU would not find each other.
-    state = PartialState(cpu=not torch.cuda.is_available())
+    state = PartialState(cpu=pick_device("auto").type == "cpu")
     chosen: list[Precision] = [_choose(state, begun) if state.is_main_process else "no"]
     if state.num_processes > 1:
         broadcast_object_list(chosen)  # measured twice, two processes could disagree

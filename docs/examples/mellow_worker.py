@@ -16,8 +16,9 @@ import numpy as np  # noqa: E402  what may print is imported below the lines abo
 import torch  # noqa: E402
 
 from alm_bench.core import Decoding  # noqa: E402
+from alm_bench.core.device import pick_device, pick_dtype  # noqa: E402
 from alm_bench.mellow.checkpoint import load  # noqa: E402
-from alm_bench.mellow.inference import Answerer, Question, pick_device, pick_dtype  # noqa: E402
+from alm_bench.mellow.inference import Answerer, Question  # noqa: E402
 from alm_bench.mellow.prompt import both_clips, protocol_for  # noqa: E402
 
 
@@ -32,7 +33,7 @@ def wave(path: str) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
 loaded = load(None)
 config = loaded.model.config
 protocol = protocol_for(config.prompt.layout, None, config.lm.kind)
-device, dtype = pick_device(os.environ["ALM_BENCH_DEVICE"]), pick_dtype(os.environ.get("ALM_BENCH_DTYPE"))
+device, dtype = pick_device(os.environ["ALM_BENCH_DEVICE"]), pick_dtype(os.environ.get("ALM_BENCH_DTYPE"), "mellow")
 answerer = Answerer(loaded, protocol, device, dtype)
 torch.set_num_threads(int(os.environ.get("WORKER_THREADS", torch.get_num_threads())))
 

@@ -14,7 +14,7 @@ def answers(tmp_path: Path, *model: str) -> list[dict[str, Any]]:
     where = ("--tasks", "mmau", "--data", "demo", "--limit", 6, "--prompt", "native", "--out", tmp_path)
     ran = alm("run", *model, *where)
     assert ran.status == 0, ran.err
-    keys = ("id", "prompt", "status", "text", "parsed", "scores", "touched", "heard", "extra")
+    keys = ("id", "prompt", "status", "text", "parsed", "scores", "preprocessing", "clip_sizes", "extra")
     return [{key: row.get(key) for key in keys} for row in stored(only_run(tmp_path))]
 
 

@@ -74,7 +74,7 @@ def test_a_streamed_run_is_the_same_run(server: Server, tmp_path: Path) -> None:
     assert runs[0]["metrics"] == runs[1]["metrics"]
     texts = [{row["id"]: row["text"] for row in stored(next((tmp_path / name).glob("*")))} for name in "ab"]
     assert texts[0] == texts[1]
-    assert runs[1]["delivery"]["verdict"] == "delivered"
+    assert runs[1]["audio_check"]["verdict"] == "delivered"
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])

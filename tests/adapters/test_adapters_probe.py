@@ -96,7 +96,7 @@ def test_vectors_are_made_once_and_a_broken_cache_costs_nothing(tmp_path: Path, 
     for other in (lambda: vectors.of("clip", b"a", make), lambda: Vectors("net two").of("text", b"a", make)):
         other()
     assert len(made) == 3
-    vectors.path.write_bytes(b"no database")
+    vectors.cache.path.write_bytes(b"no database")
     assert Vectors("net one").of("text", b"a", make).tolist() == [0, 1, 2]
     assert len(made) == 4
 

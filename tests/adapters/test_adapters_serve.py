@@ -113,7 +113,7 @@ def test_a_run_starts_one_server_and_ends_it(here: Path, mode: str) -> None:
     ran = run(here, mode)
     assert ran.status == 0, ran.err
     assert ran.run["status"]["ok"] == 12
-    assert ran.run["delivery"]["verdict"] == "delivered"
+    assert ran.run["audio_check"]["verdict"] == "delivered"
     (pid,) = started(here)
     assert not alive(pid)
     assert notes(here) == []

@@ -63,5 +63,5 @@ def test_the_same_checkpoint_gives_the_same_texts(
     if stream == "true":  # the server holds back what is no whole character yet, and never sends it
         in_process = {item: text.rstrip("\ufffd") for item, text in in_process.items()}
     assert served == in_process
-    assert run["delivery"]["verdict"] == "delivered"
+    assert run["audio_check"]["verdict"] == "delivered"
     assert not list((tmp_path / "cache/servers").glob("*.json")), "the server has ended"

@@ -50,7 +50,7 @@ def test_random_is_seeded_by_the_item_and_the_run() -> None:
 
 def test_random_says_its_seed_and_the_others_do_not() -> None:
     identity = adapter("blind", strategy="random", seed=3).identity
-    assert identity.settings == {"strategy": "random", "seed": "3"}
+    assert identity.settings == {"strategy": "random", "seed": "3", "draws": "2"}
     assert adapter("blind", seed=3).identity == adapter("blind", seed=4).identity
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from small_world import alm, refusal
 
+from alm_bench.core import Metric
 from alm_bench.reports.figures import metric_cell
 
 ROWS = [
@@ -38,7 +39,7 @@ def written(path: Path, rows: list[dict[str, Any]]) -> Path:
 def test_every_kind_of_file_gives_the_same(tmp_path: Path, suffix: str) -> None:
     found = alm("caption-metrics", written(tmp_path / f"c{suffix}", ROWS), *CHEAP, "--json").json
     assert set(found["corpus"]) == {"bleu_1", "rouge_l", "cider"}
-    assert set(found["corpus"]["cider"]) == {"value", "low", "high", "n"}
+    assert set(found["corpus"]["cider"]) == {"value", "low", "high", "n", "reason"}
     assert [item["id"] for item in found["items"]] == ["one", "two"]
     mean = sum(item["rouge_l"] for item in found["items"]) / 2
     assert found["corpus"]["rouge_l"]["value"] == pytest.approx(mean)
@@ -59,7 +60,7 @@ def test_every_metric_is_printed_on_the_scale_of_all_tables(tmp_path: Path) -> N
     for name, title in (("cider", "CIDEr"), ("rouge_l", "ROUGE-L")):
         assert corpus[name]["value"] > 0.1
         assert lines[title].startswith(f"{100 * corpus[name]['value']:.1f}")
-        assert metric_cell(corpus[name], name).text == lines[title], "as in leaderboards and runs"
+        assert metric_cell(Metric(**corpus[name]), name).text == lines[title], "as in leaderboards and runs"
 
 
 def test_ids_from_0_and_lists_as_python_writes_them(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ RUN_KEYS = {
         "preprocessing",
     ),
     *("reasons", "margins", "options", "answer_by", "solver", "questions", "main", "condition", "usage", "audio_check"),
-    *("task_version", "metric_versions"),
+    *("task_version", "metric_versions", "condition_version"),
 }
 
 

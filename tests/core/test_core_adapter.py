@@ -156,7 +156,7 @@ def test_an_object_without_the_base_is_completed() -> None:
 
     mmau(Path("data"), 3, clips=False)
     (run,) = ab.evaluate(Foreign(), "mmau", data="data").runs  # type: ignore[arg-type]
-    assert run.summary["prompt"]["id"] == "mmau/bare"
+    assert run.summary.prompt.id == "mmau/bare"
     assert adopt(Foreign()).abilities == Abilities(choices_only=True)
     with pytest.raises(ab.UsageError, match="picks among options, which the items of cld-1 do not have"):
         ab.evaluate(Foreign(), "cld-1", data="demo")  # type: ignore[arg-type]
@@ -281,6 +281,15 @@ def test_the_runner_asks_adapters_by_their_abilities_alone() -> None:
     ]
     assert guilty == []
     assert asks_an_adapter(ast.parse("getattr(plan.adapter, 'pace', ())").body[0].value)  # type: ignore[attr-defined]
+
+
+def test_abilities_of_another_kind_are_one_line() -> None:
+    with pytest.raises(
+        ab.UsageError, match=r"^Odd: abilities is \{'stream': True\}, expected alm_bench.core.Abilities"
+    ):
+
+        class Odd(Plain):
+            abilities = {"stream": True}  # type: ignore[assignment]  # noqa: RUF012
 
 
 def test_reading_abilities_of_an_object_needs_no_base() -> None:

@@ -9,9 +9,10 @@ import pytest
 from small_world import Ran, alm, mmau, model, only_run, refusal, stored
 
 from alm_bench.core import AdapterError, Output, Request
+from alm_bench.core.errors import is_out_of_memory
 from alm_bench.runner.batch_size import CEILING, START, UNKNOWN, BatchSizer, first_size
 from alm_bench.runner.executors import on_ray
-from alm_bench.runner.inference import MemoryShortage, is_out_of_memory, predict_bisecting
+from alm_bench.runner.inference import MemoryShortage, predict_bisecting
 from alm_bench.runner.memory import Memory, read_memory
 
 GB = 1 << 30

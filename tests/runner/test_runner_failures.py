@@ -230,7 +230,7 @@ def test_order_advice_changes_no_table(tmp_path: Path) -> None:
     straight = run(tmp_path / "2", model(mk(tmp_path / "2") / "m.py", "    def answer" + plain))
     rows = stored(only_run(tmp_path / "1/runs"))
     assert [row["id"] for row in rows] == [f"item-{i:03}" for i in reversed(range(12))]
-    for key in ("metrics", "groups", "blind", "status"):
+    for key in ("metrics", "groups", "baselines", "status"):
         assert json.dumps(ordered.run[key]) == json.dumps(straight.run[key])
 
 

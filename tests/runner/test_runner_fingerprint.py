@@ -82,6 +82,19 @@ def test_no_two_changes_give_the_same_one() -> None:
     assert len({made(), *CHANGED.values()}) == len(CHANGED) + 1
 
 
+def test_the_version_of_the_draws_counts_where_something_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawing = ("order of options", "method", "spare clip")
+    monkeypatch.setattr("alm_bench.runner.spec.DRAWS", 10**6)
+    later = {
+        "order of options": spec(options="shuffled"),
+        "method": spec(decoding=Decoding("nucleus")),
+        "spare clip": made(policy=AudioPolicy(spare=True)),
+    }
+    assert all(later[name] != CHANGED[name] for name in drawing)
+    assert (spec(seed=1), spec(options="circular")) == (CHANGED["seed"], spec(options="circular"))
+    assert spec(limit=5) == CHANGED["limit"], "nothing is drawn here: such a run resumes"
+
+
 def test_speed_changes_nothing() -> None:
     assert spec(batch_size=1) == spec(batch_size=64) == spec(workers=7) == made()
     assert len(made()) == 16

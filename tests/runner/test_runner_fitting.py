@@ -164,7 +164,7 @@ def test_a_twins_answers_are_a_blind_row(data: Path, tmp_path: Path, log: Path) 
     rows = stored(tmp_path / "runs" / ran["run"])
     assert {baseline["option"] for row in rows for baseline in row["baselines"] if baseline["name"] == "twin"} == {3}
     right = sum(row["target"] == 3 for row in rows) / len(rows)
-    assert ran["blind"]["twin"]["accuracy"]["value"] == pytest.approx(right)
+    assert ran["baselines"]["twin"]["accuracy"]["value"] == pytest.approx(right)
     preferred = [baseline["name"] for baseline in rows[0]["baselines"]]
     assert preferred == ["hypothesis only", "twin"], "the task's own row stays the text-only solver"
 

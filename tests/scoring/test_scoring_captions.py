@@ -4,12 +4,15 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from alm_bench.core import disk_cache
+from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.scoring import java, spice
 from alm_bench.scoring.captions import caption_scores, tokenize, tokenize_without_java
@@ -294,14 +297,12 @@ def test_a_cache_that_another_process_writes_is_waited_for_and_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path))
-    monkeypatch.setattr(spice, "spice_folder", lambda: tmp_path)
-
-    def locking(items: Any, folder: Path) -> list[float]:
-        raise sqlite3.OperationalError("database is locked")
-
-    monkeypatch.setattr(spice, "_run", locking)
-    with pytest.raises(MetricError, match="database is locked"):
-        spice.spice_items(["a"], [["a"]], lambda done, of: None)
+    monkeypatch.setattr(disk_cache, "SECONDS", 0.05)
+    DiskCache(tmp_path / "spice/scores.sqlite", "scores").put("another", 0.5)
+    with closing(sqlite3.connect(tmp_path / "spice/scores.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(MetricError, match="database is locked"):
+            spice.spice_items(["a"], [["a"]], lambda done, of: None)
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="there is no javac: the engine cannot be rebuilt")

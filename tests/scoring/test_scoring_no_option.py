@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from scored_rows import row
 
-from alm_bench.core import Parsed, Sample, Scored
+from alm_bench.core import Metric, Parsed, Sample, Scored
 from alm_bench.core.types import ParseStatus
 from alm_bench.reports.breakdowns import describe_no_option
-from alm_bench.scoring.no_option import no_option_outputs, no_option_reason
+from alm_bench.scoring.no_option import NoOption, no_option_outputs, no_option_reason
 
 OPTIONS = ("Rain", "Thunder", "Heavy wind", "Hail")
 
@@ -50,12 +50,11 @@ def test_they_are_counted_among_the_outputs_and_said_in_plain_words() -> None:
     assert (found.share.value, found.share.n) == (0.9, 10)
     assert dict(found.reasons) == {"off_list": 8, "ambiguous": 1}
     assert no_option_outputs(rows[-2:]) is None
-    share = {"value": 0.009, "low": 0.005, "high": 0.017, "n": 1000}
-    assert describe_no_option({"share": share, "reasons": found.reasons}) == (
+    share = Metric(0.009, 0.005, 0.017, 1000)
+    assert describe_no_option(NoOption(share, found.reasons)) == (
         "No option selected: 9 of 1,000 (0.9 %, CI 0.5-1.7): 8 not among the options, 1 ambiguous."
     )
-    nothing = {"value": 0.0, "low": None, "high": None, "n": 3}
-    assert describe_no_option({"share": nothing, "reasons": {}}) == "No option selected: 0 of 3 (0.0 %)."
+    assert describe_no_option(NoOption(Metric(0.0, n=3), {})) == "No option selected: 0 of 3 (0.0 %)."
     assert "2 cut off, 1 an option with symbols, 1 an option with extra characters" in describe_no_option(
-        {"share": share, "reasons": {"truncated": 2, "option_with_symbols": 1, "extra_characters": 1}}
+        NoOption(share, {"truncated": 2, "option_with_symbols": 1, "extra_characters": 1})
     )

@@ -30,7 +30,7 @@ def test_shares_and_accuracy_by_place() -> None:
     table = found(rows)
     assert (table.options, table.n) == (4, 80)
     assert [place.letter for place in table.positions] == list("abcd")
-    assert [place.golds for place in table.positions] == [20] * 4
+    assert [place.references for place in table.positions] == [20] * 4
     assert [place.chosen for place in table.positions] == [50, 10, 10, 10]
     assert [place.accuracy.value for place in table.positions] == [1, 0.5, 0.5, 0.5]
     assert (table.accuracy_test.dof, table.wrong_test.dof) == (3, 3)

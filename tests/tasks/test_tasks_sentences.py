@@ -253,7 +253,7 @@ def test_leads_are_by_the_metric_that_items_are_compared_by() -> None:
     run = asked("audiocaps", data, said)
     lead, blind = run["margins"]["all"]["all"], run["baselines"]["another item's reference"]["cider"]
     assert (lead["baseline"], lead["metric"], lead["significant"]) == ("another item's reference", "cider", True)
-    assert lead["cider"] == pytest.approx(blind["value"])
+    assert lead["baseline_value"] == pytest.approx(blind["value"])
     assert lead["margin"]["value"] == pytest.approx(run["metrics"]["cider"]["value"] - blind["value"])
     deaf = asked("audiocaps", data, dict.fromkeys(said, "nothing"), "--fresh")
     assert not deaf["margins"]["all"]["all"]["significant"]

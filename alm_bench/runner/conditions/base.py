@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from alm_bench.audio import generator
 from alm_bench.core import Request, Sample, Wave
+from alm_bench.core.rng import item_generator
 
 Change = Callable[[Wave], Wave]
 """Changes the samples of a clip, before the clip is cropped or padded."""
@@ -90,5 +90,5 @@ class Condition:
 
     def derange(self, count: int) -> dict[int, int]:
         """Return a random derangement of 0..count-1: every index maps to another one (if count > 1), each used once."""
-        order = generator(self.name, self.seed, self.repeat).permutation(count).tolist()
+        order = item_generator(self.name, self.seed, self.repeat).permutation(count).tolist()
         return {index: order[(n + 1) % len(order)] for n, index in enumerate(order)}

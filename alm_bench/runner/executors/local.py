@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from alm_bench.core import Adapter, AdapterError, AlmBenchError, Decoding, Output, Request
+from alm_bench.core.errors import describe_error
 from alm_bench.records.schema import Record
 from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget, within
@@ -68,7 +69,7 @@ def _calls(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) ->
         raise
     except Exception as error:  # whatever a model's code raises ends its stream
         raise AdapterError(
-            f"the adapter's stream() broke: {type(error).__name__}: {error}; finished items are kept, and the same "
+            f"the adapter's stream() broke: {describe_error(error)}; finished items are kept, and the same "
             "command resumes the run"
         ) from error
 

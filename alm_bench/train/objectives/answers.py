@@ -1,6 +1,5 @@
 """Answers to prompts about one or two clips: what the whole network is trained on."""
 
-import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from alm_bench.core import AudioRef, Decoding, UsageError
+from alm_bench.core.rng import item_generator
 from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.generate import generate
 from alm_bench.train.batches import Corpus, StageData
@@ -132,8 +132,7 @@ def _second_clip(data: StageData, clips: Sequence[AudioRef], step: int, index: i
         return data.corpus.place[clip_key(clips[1])]
     if data.config.prompt.layout == "compact":
         return -1
-    seed = zlib.crc32(f"{step}/{index}/{clips[0].id}".encode())
-    return int(np.random.default_rng(seed).integers(len(data.corpus.clips)))
+    return int(item_generator("second clip", step, index, clips[0].id).integers(len(data.corpus.clips)))
 
 
 def _answer_ids(data: StageData, text: str) -> list[int]:
