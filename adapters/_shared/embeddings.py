@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     Vector = npt.NDArray[np.float32]
 else:
     Vector = Any
-"""An embedding, float32, shape (width,)."""
+"""Embedding of one clip or text: float32, shape (width,)."""
 
 FORMAT = 2
-"""Raised where the same network gives other vectors than before (another pooling)."""
+"""Version of the cached embeddings. Raise it if a network's embeddings change, for example with another pooling."""
 
 
 class Vectors:
@@ -38,7 +38,10 @@ class Vectors:
         self._known: dict[str, Vector] = {}
 
     def of(self, kind: str, content: bytes, make: Callable[[], Vector]) -> Vector:
-        """Return the vector of `content`; make it if it is not known. `kind` keeps a clip apart from a text."""
+        """Return the embedding of `content`: from the cache, or else computed with `make` and added to the cache.
+
+        `kind` distinguishes a clip from a text with the same bytes.
+        """
         key = f"{kind}:{hashlib.sha256(content).hexdigest()}"
         if key not in self._known:
             vector = self._read_vector(key)

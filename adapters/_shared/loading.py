@@ -23,8 +23,9 @@ _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
 
 
 def reason(error: BaseException) -> str:
-    """Describe a failed load in one line. Errors of the hub are named even if transformers wrapped them in its own,
-    longer ones.
+    """Describe a failed load in one line.
+
+    Errors of the hub are recognised even if transformers has wrapped them in longer errors of its own.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -64,7 +65,7 @@ def folder_sha256(folder: Path) -> str:
 def _hash_once(path: Path, cache: DiskCache) -> str:
     status = path.stat()
     key = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
-    with contextlib.suppress(StoreError):  # a cache that cannot be read or written costs time, no result
+    with contextlib.suppress(StoreError):  # without the cache, only time is lost
         if isinstance(known := cache.get(key), str):
             return known
     digest = sha256(path)
