@@ -80,7 +80,7 @@ class Clap:
             processor: Any = ClapProcessor.from_pretrained(place, revision=at)
             model, info = load(place, revision=at, dtype=self._dtype, output_loading_info=True)
             self.model: Any = model.eval().to(self.device)
-        except Exception as error:  # tokenizers raises bare Exceptions, a bad configuration can cause any error
+        except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
             why = reason(error).partition(". ")[0]  # what follows guesses at causes
             raise CheckpointError(
                 f"path={path} cannot be loaded as CLAP: {why}; expected a hub id (as {DEFAULT}) or a folder in "
@@ -90,7 +90,7 @@ class Clap:
         if drawn:
             raise CheckpointError(f"path={path} has no weights for {len(drawn)} of CLAP's parameters, as {drawn[0]}")
         self.extractor, self.tokenizer = processor.feature_extractor, processor.tokenizer
-        longest = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa's positions start after the padding index
+        longest = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa's positions start behind padding
         self.tokens = min(int(self.tokenizer.model_max_length), longest)
         commit = str(getattr(model.config, "_commit_hash", None) or "unknown")
         self.weights = folder_sha256(Path(place)) if Path(place).is_dir() else commit

@@ -190,7 +190,7 @@ def translate_load_errors(name: str) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
-    except Exception as error:  # tokenizers raises bare Exceptions, a bad configuration can cause any error
+    except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
         if is_out_of_memory(error):
             torch.cuda.empty_cache()
             raise CheckpointError(

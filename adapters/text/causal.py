@@ -124,7 +124,7 @@ def load(wanted: LoadSettings) -> "Causal":
         )
         if wanted.device_map is None:
             model.to(wanted.device)
-    except Exception as error:  # tokenizers raises bare Exceptions, a bad configuration can cause any error
+    except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
         raise CheckpointError(f"language model {where.home} cannot be loaded: {reason(error)}") from error
     if where.gguf is not None and _splitting(where) == "smollm":
         split_as_smollm(tokenizer.backend_tokenizer)
