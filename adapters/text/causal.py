@@ -1,4 +1,4 @@
-"""Causal language model: locating and loading its weights, generation, and log-likelihoods."""
+"""Text-only language model: locating and loading its weights, generation, and log-likelihoods."""
 
 import re
 from collections.abc import Sequence
