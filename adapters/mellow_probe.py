@@ -14,11 +14,14 @@ if TYPE_CHECKING:
     from alm_bench.adapters._shared.probe import Matrix
 
 RELATED, READ = 32, 256
-"""Numbers of dimensions after reduction: RELATED for clip and text features that are multiplied, READ for the text
-features of the text-only baseline."""
+"""Numbers of dimensions after reduction. RELATED applies to the clip and text features that are multiplied,
+READ to the text features of the text-only baseline."""
 
 SURE = 1e-5
-"""Probabilities are clipped to the range from SURE to 1 - SURE, because the log-odds of 0 and 1 are infinite."""
+"""Probabilities are clipped to the range from SURE to 1 - SURE.
+
+The log-odds of 0 and 1 would be infinite.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,10 @@ class Process:
         self._unsent += line
 
     def line(self, seconds: float) -> bytes:
-        """Wait for the next line of standard output and return it without its newline. Raises Fault after `seconds`."""
+        """Wait for the next line of standard output and return it without its newline.
+
+        Raises Fault if none comes within `seconds` or the process ends.
+        """
         until = time.monotonic() + seconds
         with selectors.DefaultSelector() as watched:
             watched.register(self._output, selectors.EVENT_READ)

@@ -55,7 +55,10 @@ class Hello:
 
 
 def read_hello(line: bytes) -> Hello:
-    """Parse a worker's first line. Raises Fault if it is another kind of line, UsageError for invalid values."""
+    """Parse a worker's first line.
+
+    Raises Fault if it is another kind of line, UsageError for invalid values.
+    """
     said = _object(line, 'its first line, {"alm_bench": 1, "name": ..., "audio": ...}')
     if said.get("alm_bench") != VERSION:
         raise UsageError(

@@ -14,7 +14,10 @@ GAP = 2
 
 NARROW = 12
 KEY = 24
-"""Smallest widths of text columns, NARROW for droppable ones and KEY for others, as long as columns can be dropped."""
+"""Smallest widths of text columns as long as other columns can be dropped.
+
+NARROW applies to columns that can be dropped, KEY to columns that are always shown.
+"""
 
 NAME = 8
 """Smallest width of a name in a heading."""
