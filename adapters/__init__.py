@@ -1,1 +1,4 @@
-"""Adapters, one module a model family. Found by `alm_bench.plugins`, never imported by name elsewhere."""
+"""Adapters: one module or package per model family.
+
+`alm_bench.plugins` discovers them. No other module imports one by its name.
+"""

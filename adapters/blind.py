@@ -1,4 +1,7 @@
-"""Blind strategies as a model: what an evaluation gives to a system that never listens."""
+"""Model `blind`: chooses an option by a fixed strategy, without audio.
+
+Its scores are those of a system that does not use the audio.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ class BlindOptions:
     """Options of the model blind."""
 
     strategy: Literal["first", "longest", "random"] = "first"
-    """Option to choose: the first, the longest, or a random one seeded by the item."""
+    """Strategy: choose the first option, the longest, or a random one (seeded by the item's id)."""
 
 
 class BlindAdapter(BaseAdapter):
@@ -25,7 +28,7 @@ class BlindAdapter(BaseAdapter):
     def __init__(self, options: BlindOptions, runtime: Runtime) -> None:
         picks: dict[str, Callable[[Request], int]] = {
             "first": lambda request: 0,
-            # the first of the longest, in characters
+            # longest in characters; the first of several
             "longest": lambda request: max(range(len(request.choices)), key=lambda i: len(request.choices[i])),
             "random": lambda request: _draw_option(request, runtime.seed),
         }
@@ -48,7 +51,7 @@ class BlindAdapter(BaseAdapter):
 
 
 def _draw_option(request: Request, seed: int) -> int:
-    """Draw an option's index, seeded by the item, so that the order of items and batches changes nothing."""
+    """Return the index of a random option. It depends on the seed and the item's id alone, not on batches or order."""
     return int(item_generator("blind", seed, request.id).integers(len(request.choices)))
 
 

@@ -1,4 +1,7 @@
-"""Echo: answers with the first words of its prompt. For trying a set-up, its audio included, without a model."""
+"""Model `echo`: decodes the clips and answers with the first words of its prompt.
+
+It runs no network. It serves to test an installation, audio decoding included.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Mellow (arXiv 2503.08540): the bundled weights, the published ones, or a folder of ours."""
+"""Model `mellow` (arXiv 2503.08540): bundled weights, the published ones, or a folder that this project trained."""
 
 import hashlib
 import math
@@ -31,21 +31,27 @@ class MellowOptions:
     """Options of the model mellow."""
 
     checkpoint: str | None = None
-    """mini (bundled, the default), mini-text-only (bundled, trained on silence), v0 or v0_s (hub), a file in their
-    layout, or a folder."""
+    """`mini` (bundled, the default), `mini-text-only` (bundled, trained on silence), `v0` or `v0_s` (hub), a file in
+    the layout of the published weights, or a folder.
+    """
 
     protocol: Literal["paper", "wrapper", "compact"] | None = None
-    """How questions and clips are prepared: as in the paper's code (default) or as in its public wrapper; networks of
-    the compact layout, such as the bundled one, have only the protocol of that name."""
+    """Preparation of questions and clips: as in the paper's code (default), or as in its public wrapper. Networks with
+    the compact layout, such as the bundled ones, support `compact` only.
+    """
 
     crop: Literal["first", "centre", "random"] | None = None
-    """Which 10 s of a longer clip are used; None: as the protocol says (random, seeded by the clip)."""
+    """Part of a clip that is used if the clip is longer than 10 s. None: as the protocol defines (random, seeded by the
+    clip).
+    """
 
     compile: bool = False
-    """Use torch.compile for generation, worthwhile in long runs on a GPU."""
+    """Use torch.compile for generation. It pays off in long runs on a GPU."""
 
     deterministic: bool = False
-    """Use only algorithms that give the same bits in every run; on CPUs all do."""
+    """Use only deterministic algorithms, which give the same bits in every run. On CPUs all algorithms are
+    deterministic.
+    """
 
 
 class MellowAdapter(BaseAdapter):
@@ -70,7 +76,7 @@ class MellowAdapter(BaseAdapter):
         self.answerer = Answerer(loaded, protocol, device, dtype, runtime.cache_mb, options.compile)
         self.audio: AudioPolicy | None = protocol.policy(config.encoder, options.crop)
         precision = str(dtype).removeprefix("torch.")
-        # The compact layout has one protocol, which needs no naming.
+        # The compact layout has only one protocol, so the label leaves it out.
         choices = [loaded.name, *([protocol.name] if self.layout == "fixed" else [])]
         choices += [f"crop={options.crop}"] if options.crop else []
         self.identity = AdapterIdentity(
@@ -85,14 +91,18 @@ class MellowAdapter(BaseAdapter):
                 "protocol": protocol.name,
                 "crop": options.crop or protocol.audio.crop,
                 "config": hashlib.sha256(config.to_json().encode()).hexdigest()[:12],
-                # Answers in other precisions are not those of a head that computes in these, too.
+                # In other precisions the output layer still computes in float32, which changes answers.
                 **({} if precision == "float32" else {"head": "float32"}),
             },
         )
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
-        """Questions about the same clips side by side, which they then share; questions of like length together, the
-        longest first: a batch works as long as its longest, and what does not fit into memory shows at once."""
+        """Return the indices of `requests` in the order in which they are processed.
+
+        Requests with the same clips are adjacent, so that they share the encoded clips. Requests of similar length are
+        adjacent, because a batch takes as long as its longest request. The longest come first, so that a lack of memory
+        shows at the start.
+        """
         sizes = [_size(request) for request in requests]
         clips = [_clips(request) for request in requests]
         longest: dict[tuple[str, ...], tuple[float, int]] = {}
@@ -116,7 +126,9 @@ class MellowAdapter(BaseAdapter):
         return outputs
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-        """Options as the model writes them, `b) dog` (`text`), and their letters alone, `b)` (`letter`)."""
+        """Score each option in two forms: as the model writes it, `b) dog` (`text`), and by its letter, `b)`
+        (`letter`).
+        """
         problems = [self._problem(request) for request in batch]
         told = [request for request, problem in zip(batch, problems, strict=True) if problem is None]
         texts = [[*_format_answers(request.choices), *_format_letters(request.choices)] for request in told]
@@ -134,7 +146,7 @@ class MellowAdapter(BaseAdapter):
         ]
 
     def _problem(self, request: Request) -> str | None:
-        """Return the reason why a request cannot be answered."""
+        """Return the reason why a request cannot be answered, or None."""
         if not request.audio:
             return "mellow answers questions about one or two clips, this item has none"
         if len(request.audio) > 2:
@@ -148,7 +160,7 @@ class MellowAdapter(BaseAdapter):
 
 
 def _size(request: Request) -> tuple[float, int]:
-    """Return an estimate of the answer's length and the prompt's length, in characters."""
+    """Return the length of the longest option (infinity without options) and of the prompt, in characters."""
     return max(map(len, request.choices), default=math.inf), len(request.prompt)
 
 
@@ -157,7 +169,7 @@ def _clips(request: Request) -> tuple[str, ...]:
 
 
 def _format_answers(choices: Sequence[str]) -> list[str]:
-    """Format options as Mellow answers: lower case, preceded by the letter."""
+    """Format options as Mellow writes its answers: in lower case, after the letter."""
     return [f"{letter} {text.lower()}" for letter, text in zip(_format_letters(choices), choices, strict=True)]
 
 
@@ -166,7 +178,9 @@ def _format_letters(choices: Sequence[str]) -> list[str]:
 
 
 def _by_form(options: Sequence["Likelihood"]) -> OptionScores:
-    """Split likelihoods into those of texts and those of letters."""
+    """Split a list of likelihoods in two halves: the first half belongs to the options' texts, the second to their
+    letters.
+    """
     pairs = tuple((option.total, option.tokens) for option in options)
     return OptionScores({"text": pairs[: len(pairs) // 2], "letter": pairs[len(pairs) // 2 :]})
 

@@ -1,4 +1,4 @@
-"""A linear probe over Mellow's audio encoder and the text of a hypothesis, without the language model."""
+"""Model `mellow-probe`: a linear probe on Mellow's audio encoder and the item's text, without the language model."""
 
 import copy
 from collections.abc import Sequence
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from alm_bench.adapters._shared.probe import Matrix
 
 RELATED, READ = 32, 256
-"""Dimensions that clip and text are reduced to before they are multiplied, and those of a text that is read alone."""
+"""Numbers of dimensions after reduction. RELATED applies to the clip and text features that are multiplied,
+READ to the text features of the text-only baseline."""
 
 SURE = 1e-5
-"""Probabilities are kept so far from 0 and 1, whose log-odds are infinite."""
+"""Probabilities are clipped to the range from SURE to 1 - SURE.
+
+The log-odds of 0 and 1 would be infinite.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +29,20 @@ class MellowProbeOptions:
     """Options of the model mellow-probe."""
 
     checkpoint: str | None = None
-    """Checkpoint whose encoder is used, as for the model mellow."""
+    """Checkpoint that provides the encoder; takes the same values as for the model `mellow`."""
 
     hears: Hears = "audio+text"
-    """`audio+text`, or `text` for the same probe without clips (text-only baseline)."""
+    """Inputs of the probe: `audio+text`, or `text` for the text-only baseline."""
 
 
 class MellowProbe(ProbeAdapter):
     """a linear probe over the bundled model's audio encoder, with a text-only baseline: hears=audio+text|text
 
-    A clip is the highest log-odds of each sound class over its frames (the encoder's event presence map). A text is
-    TF-IDF over its words. The encoder and the words have no common space, and a linear model of the two side by side
-    cannot tell what one says of the other: both are reduced to 32 dimensions (PCA, SVD), and the probe gets these and
-    their 1,024 products. All of this is fitted on the development rows.
+    A clip is represented by the maximum of each sound class's log-odds over the frames (the encoder's event presence
+    map), a text by TF-IDF over its words. Audio and text features do not lie in a common space, so a linear model of
+    their concatenation cannot represent how the two relate. Therefore both are reduced to 32 dimensions (PCA and SVD),
+    and the probe gets these features and their 32 x 32 = 1,024 products. PCA, SVD and TF-IDF are fitted on the
+    development rows.
     """
 
     Options = MellowProbeOptions
@@ -73,7 +78,7 @@ class MellowProbe(ProbeAdapter):
 
 
 def _presence(encoder: Any, wave: Wave, device: Any) -> Vector:
-    """The highest log-odds of each class over the frames, shape (classes,)."""
+    """Return the maximum log-odds of each sound class over the frames of a clip, shape (classes,)."""
     import numpy as np
     import torch
 
@@ -85,7 +90,10 @@ def _presence(encoder: Any, wave: Wave, device: Any) -> Vector:
 
 
 def fit_features(clips: Sequence[Vector], texts: Sequence[str]) -> Features:
-    """Fit dimension reductions on the development rows; they use no answers."""
+    """Fit TF-IDF and the dimension reductions on clips and texts of the development rows. The answers are not used.
+
+    `clips` is empty for a text-only probe. Returns the functions that compute the probe's features.
+    """
     import numpy as np
     from sklearn.decomposition import PCA, TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer

@@ -1,4 +1,4 @@
-"""Replay: stored outputs of another program, parsed and scored like the answers of a run."""
+"""Model `replay`: returns outputs that another program stored, to parse and score them like a run's answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ class ReplayOptions:
     """Options of the model replay."""
 
     outputs: Path
-    """File of outputs in any of the formats of docs/replay.md."""
+    """File of stored outputs, in one of the formats of docs/replay.md."""
 
     column: str | None = None
-    """Key or dotted path of the outputs' texts."""
+    """Key or dotted path of the output text in an entry of the file."""
 
     id: str | None = None
-    """Key or dotted path of the items' ids."""
+    """Key or dotted path of the item's id in an entry of the file."""
 
     duplicates: Duplicates = "error"
-    """Which output counts if an id repeats."""
+    """Rule for ids that occur more than once in the file."""
 
     label: str | None = None
     """Name of the model in tables."""
@@ -33,7 +33,7 @@ class ReplayAdapter(BaseAdapter):
     """answers that another run produced: outputs=FILE (JSON, JSONL, CSV, TSV, xlsx, .eval; matched by id)"""
 
     Options = ReplayOptions
-    abilities = Abilities(is_replay=True)  # its answers are to the options in the order of the file
+    abilities = Abilities(is_replay=True)  # stored answers refer to the options in the order of the data file
     audio: AudioPolicy | None = None  # opens no clip
 
     def __init__(self, options: ReplayOptions, runtime: Runtime) -> None:

@@ -1,1 +1,1 @@
-"""Helpers that several adapters use."""
+"""Helper functions and base classes that several adapters use."""

@@ -1,4 +1,4 @@
-"""Text of an answer with an option, for adapters that score options by log-likelihood."""
+"""Text forms of options, for adapters that score options by log-likelihood."""
 
 from string import ascii_lowercase, ascii_uppercase
 
@@ -6,8 +6,10 @@ from alm_bench.core import Request
 
 
 def format_options(request: Request) -> tuple[list[str], list[str]]:
-    """Return the letters of a request's options, and the options with their letters, as the prompt shows them: `(B)`
-    and `(B) Dog`, or `b)` and `b) dog`. Returns `B` and `Dog` if it shows them in neither form."""
+    """Return the options' letters, and the options with letters, in the form in which the prompt shows them.
+
+    The forms are `(B)` and `(B) Dog`, or `b)` and `b) dog`. If the prompt shows neither form, returns `B` and `Dog`.
+    """
     choices = request.choices
     upper, lower = ([form.format(letter) for letter in letters] for form, letters in _FORMS)
     for letters, texts in ((upper, list(choices)), (lower, [text.lower() for text in choices])):

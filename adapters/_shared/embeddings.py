@@ -1,4 +1,4 @@
-"""Embeddings on disk, so that a clip or a text passes through a network once, however many runs ask for it."""
+"""Disk cache of embeddings, so that a network embeds each clip and each text only once across runs."""
 
 import contextlib
 import hashlib
@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     Vector = npt.NDArray[np.float32]
 else:
     Vector = Any
-"""An embedding, float32, shape (width,)."""
+"""Embedding of one clip or text: float32, shape (width,)."""
 
 FORMAT = 2
-"""Raised where the same network gives other vectors than before (another pooling)."""
+"""Version of the cached embeddings. Raise it if a network's embeddings change, for example with another pooling."""
 
 
 class Vectors:
-    """The vectors of one network. `network` names all that they depend on but what is embedded: weights, precision.
+    """Cache of the embeddings that one network computes.
 
-    They are kept below the user's cache folder; a disk that cannot be read or written costs the cache, never the run.
+    `network` is a text that identifies everything besides the input that determines an embedding, such as weights and
+    precision. The embeddings are stored in the user's cache folder. If the disk cannot be read or written, they are
+    computed again; no error is raised.
     """
 
     def __init__(self, network: str) -> None:
@@ -36,7 +38,10 @@ class Vectors:
         self._known: dict[str, Vector] = {}
 
     def of(self, kind: str, content: bytes, make: Callable[[], Vector]) -> Vector:
-        """Return the vector of `content`; make it if it is not known. `kind` keeps a clip apart from a text."""
+        """Return the embedding of `content`: from the cache, or else computed with `make` and added to the cache.
+
+        `kind` distinguishes a clip from a text with the same bytes.
+        """
         key = f"{kind}:{hashlib.sha256(content).hexdigest()}"
         if key not in self._known:
             vector = self._read_vector(key)

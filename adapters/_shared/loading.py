@@ -1,4 +1,4 @@
-"""Helpers of checkpoint loaders: a folder's identity, and one-line reasons of failures."""
+"""Helper functions for loading checkpoints: hash of a folder, and one-line reasons of failures."""
 
 import contextlib
 import hashlib
@@ -19,11 +19,14 @@ from alm_bench.core.files import cache_folder, sha256
 LONGEST_LINE = 200
 
 _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
-"""Suffixes of what loading reads: weights, configurations, tokenizers, templates."""
+"""Suffixes of the files that loading reads: weights, configurations, tokenizers, templates, code."""
 
 
 def reason(error: BaseException) -> str:
-    """Describe a failed load in one line: transformers wraps the hub's errors in long ones of its own."""
+    """Describe a failed load in one line.
+
+    Errors of the hub are recognised even if transformers has wrapped them in longer errors of its own.
+    """
     cause: BaseException | None = error
     while cause is not None:
         for kind, told in HUB_REASONS:
@@ -43,14 +46,14 @@ HUB_REASONS: tuple[tuple[type[BaseException], str], ...] = (
     (OfflineModeIsEnabled, "it is not in the local hub cache, and HF_HUB_OFFLINE is set"),
     (LocalEntryNotFoundError, "it is not in the local hub cache, and the hub cannot be reached"),
 )
-"""Kinds before those that they are kinds of."""
+"""Reasons by error class. A subclass precedes its base class, since the first match is used."""
 
 
 def folder_sha256(folder: Path) -> str:
-    """Over the names and contents of the files that loading reads.
+    """Return the SHA-256 over the names and contents of the files that loading reads.
 
-    Gigabytes are hashed once: a file's hash is kept in the cache folder for as long as its path, size and time of
-    modification are the same.
+    Hashing gigabytes takes long. The hash of a file is therefore cached in the cache folder, and reused as long as the
+    file's path, size and modification time do not change.
     """
     cache = DiskCache(cache_folder("hf") / "hashes.sqlite")
     whole = hashlib.sha256()
@@ -62,7 +65,7 @@ def folder_sha256(folder: Path) -> str:
 def _hash_once(path: Path, cache: DiskCache) -> str:
     status = path.stat()
     key = f"{path.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
-    with contextlib.suppress(StoreError):  # a cache that cannot be read or written costs time, no result
+    with contextlib.suppress(StoreError):  # without the cache, only time is lost
         if isinstance(known := cache.get(key), str):
             return known
     digest = sha256(path)

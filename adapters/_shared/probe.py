@@ -1,7 +1,7 @@
-"""Linear probes: a logistic regression over frozen embeddings, and the same over the text only.
+"""Base classes of linear probes: logistic regressions on frozen embeddings, with or without audio.
 
-Fitted on a task's development split alone (supervised rows of Audio Entailment, arXiv 2407.18062). All items of a
-task must have the same options, since a probe's classes are their texts.
+A probe is fitted on the development split of a task only, like the supervised results of Audio Entailment (arXiv
+2407.18062). All items of the task must have the same options, because the options' texts are the classes of the probe.
 """
 
 import copy
@@ -35,33 +35,39 @@ else:
 Hears = Literal["audio+text", "text"]
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-"""Values of C (inverse regularisation) that cross-validation chooses from."""
+"""Values of C (inverse regularisation strength) from which cross-validation chooses."""
 
 FOLDS, STEPS = 5, 300
 
 TWIN = "text-only probe"
-"""Name of the text-only baseline of every probe with audio."""
+"""Name of the text-only baseline that every probe with audio has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Standardised features and an L2-penalised multinomial logistic regression over the texts of the options."""
+    """Fitted probe: feature standardisation and an L2-penalised multinomial logistic regression; its classes are option
+    texts.
+    """
 
     labels: tuple[str, ...]
-    """Texts of the options that it was fitted on."""
+    """Option texts that occurred as answers in fitting."""
 
     pipeline: Any
     """The fitted scikit-learn pipeline."""
 
     c: float
-    """Inverse regularisation strength, the best in cross-validation."""
+    """Inverse regularisation strength with the best accuracy in cross-validation."""
 
     validated: float
-    """Accuracy in cross-validation; all rows of a clip are in the same fold."""
+    """Accuracy in cross-validation. All rows of a clip are in the same fold."""
 
     @classmethod
     def fit(cls, features: Matrix, answers: Sequence[str], clips: Sequence[str]) -> "Probe":
-        """`features` has shape (rows, width). Raises UsageError for fewer than two answers or clips."""
+        """Fit a probe and choose its regularisation by cross-validation.
+
+        `features` has shape (rows, width); `answers` and `clips` have one entry per row. Raises UsageError if the rows
+        have fewer than two different answers or clips.
+        """
         import numpy as np
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.model_selection import GroupKFold
@@ -81,15 +87,18 @@ class Probe:
                 right += int((_fit(features[train], said[train], c).predict(features[held]) == said[held]).sum())
             return right / len(said)
 
-        with warnings.catch_warnings(), threadpool_limits(limits=1):  # one thread: the same sums on every machine
-            warnings.simplefilter("ignore", ConvergenceWarning)  # stopped after STEPS, always at the same place
+        with warnings.catch_warnings(), threadpool_limits(limits=1):  # one thread: equal sums on every machine
+            warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is limited to STEPS
             found = {c: validated(c) for c in STRENGTHS}
             best = max(STRENGTHS, key=lambda c: (found[c], -c))
             pipeline = _fit(features, said, best)
         return cls(tuple(str(label) for label in pipeline.classes_), pipeline, best, found[best])
 
     def pick(self, features: Matrix, choices: Sequence[str]) -> int | None:
-        """The place of the likeliest of the `choices` that the probe knows, None where it knows none."""
+        """Return the index of the most likely of the `choices` that are classes of the probe; None if none of them is.
+
+        `features` has shape (1, width).
+        """
         scores = self.pipeline.decision_function(features)[0]
         scores = (-scores, scores) if len(self.labels) == 2 else scores
         known = [place for place, choice in enumerate(choices) if choice in self.labels]
@@ -101,7 +110,7 @@ class Probe:
 
     @property
     def digest(self) -> str:
-        """Hash of the coefficients, rounded to three decimals."""
+        """First 12 hex digits of a SHA-256 over the coefficients, rounded to three decimals."""
         model = self.pipeline[-1]
         parts = [(values.round(3) + 0.0).tobytes() for values in (model.coef_, model.intercept_)]
         return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
@@ -117,28 +126,30 @@ def _fit(features: Matrix, said: Any, c: float) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Functions that turn rows into features."""
+    """Functions that compute the inputs of a probe."""
 
     related: Callable[[Sequence[Any], Sequence[str]], Matrix]
-    """Features of clips' vectors with texts."""
+    """Returns the features, shape (rows, width), of clip vectors and texts, one of each per row."""
 
     read: Callable[[Sequence[str]], Matrix]
-    """Features of texts alone, for the text-only baseline."""
+    """Returns the features, shape (rows, width), of texts alone; for the text-only baseline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The network under a probe."""
+    """Frozen network on which a probe is fitted."""
 
     embed: Callable[[Wave], Any]
-    """Returns the vector of a waveform."""
+    """Returns the embedding of a waveform."""
 
     features: Callable[[Sequence[Any], Sequence[str]], Features]
-    """Fits the features on the clips' vectors (empty for a text-only probe) and texts of the development rows."""
+    """Fits the feature functions on clip vectors (empty for a text-only probe) and texts of the development rows."""
 
 
 class ProbeAdapter(BaseAdapter):
-    """An adapter of a network and a probe over it. Subclasses build the network and name themselves."""
+    """Base class of adapters that consist of a frozen network and a probe. Subclasses build the network and the
+    identity.
+    """
 
     prompts = "bare"
     abilities = Abilities(choices_only=True)
@@ -155,8 +166,10 @@ class ProbeAdapter(BaseAdapter):
         self._twin: Probe | None = None
 
     def fit(self, rows: Iterable[Labelled]) -> "ProbeAdapter":
-        """Fit the probe. Raises UsageError for no rows, rows with different options, or rows without exactly one
-        clip."""
+        """Fit the probe on development rows and return the fitted adapter.
+
+        Raises UsageError if there are no rows, if their options differ, or if a row does not have exactly one clip.
+        """
         taken: list[tuple[Any, str, str, str]] = []
         options: set[frozenset[str]] = set()
         for row in rows:
@@ -184,14 +197,16 @@ class ProbeAdapter(BaseAdapter):
         return fitted
 
     def blind_answers(self, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
-        """Return the answers of the text-only probe; empty for a probe that is text-only itself."""
+        """Return the option indices that the text-only probe selects, by its name; empty if this probe is text-only
+        itself.
+        """
         if self._twin is None or self._features is None:
             return {}
         said = {request.prompt: self._features.read([request.prompt]) for request in requests}
         return {TWIN: [self._twin.pick(said[request.prompt], request.choices) for request in requests]}
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        """Answer row by row, so that answers do not depend on the other items of the batch."""
+        """Answer the requests one by one, so that an answer does not depend on the other items of its batch."""
         return [self._answer(request) for request in batch]
 
     def _answer(self, request: Request) -> Output:

@@ -1,4 +1,4 @@
-"""Sampling with transformers' own loop, one item at a time."""
+"""Nucleus sampling for transformers' generation loop, with one random generator per item."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,10 @@ from alm_bench.mellow.generate import nucleus
 
 
 class NucleusSampling(LogitsProcessor):
-    """Nucleus sampling with a random generator per item, so that results do not depend on batch or order.
+    """Logits processor that samples the next token with one random generator per item.
 
-    It leaves the token that was drawn as the only possible one, for a greedy search to take.
+    Results therefore do not depend on batches or order. The processor sets the scores of all tokens but the sampled one
+    to minus infinity, so that greedy search selects the sampled token.
     """
 
     def __init__(self, items: Sequence[str], decoding: Decoding) -> None:

@@ -1,4 +1,4 @@
-"""A captioner and a language model of text, one after the other."""
+"""Cascade of a captioner and a text-only language model."""
 
 from alm_bench.adapters.cascade.adapter import ADAPTERS
 

@@ -1,4 +1,6 @@
-"""A cascade: one model describes the clips, another reads the descriptions and answers (arXiv 2503.08540, table 2)."""
+"""Model `cascade`: one model describes the clips, another reads the descriptions and answers (arXiv 2503.08540, table
+2).
+"""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -33,7 +35,7 @@ class CascadeOptions:
     """Prompt for the captioner in place of the default one."""
 
     cache: bool = True
-    """Keep captions on disk."""
+    """Cache captions on disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class AnswerPrompt:
 
 @dataclass(frozen=True, slots=True)
 class CaptionPrompt:
-    """Prompt for captions."""
+    """Prompt for the captioner."""
 
     version: int
     """Version of this prompt."""
@@ -73,7 +75,7 @@ class CaptionPrompt:
     """Text of the prompt."""
 
     openings: tuple[str, ...]
-    """Phrases with which a model was trained to begin a caption; they are removed."""
+    """Phrases that the captioner was trained to begin captions with. They are removed from captions."""
 
     max_new_tokens: int
     """Token limit of a caption."""
@@ -118,8 +120,10 @@ class CascadeAdapter(DescribingAdapter):
         return f"a cascade describes the one or two clips of an item, this one has {len(request.audio) or 'none'}"
 
     def describing(self, request: Request) -> Sequence[Request]:
-        """Build one request per clip. A captioner that always takes two clips gets the item's spare one, or its other
-        clip."""
+        """Build one captioning request per clip of `request`.
+
+        A captioner that always takes two clips also gets the item's spare clip, or else the item's other clip.
+        """
         spares = self.audio is not None and self.audio.spare
         clips = [*request.audio, *(() if request.spare is None else (request.spare,))]
         asked = []
@@ -163,7 +167,7 @@ class CascadeAdapter(DescribingAdapter):
 
 
 def _build_part(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
-    """Build one of the two models. Raises UsageError if it is a cascade itself."""
+    """Build the captioner or the language model. Raises UsageError if it is a cascade or a replay."""
     entry = catalogue().adapter(named.name)
     if issubclass(entry.cls, CascadeAdapter):
         raise UsageError(f"{part}={named.name}: a cascade is made of two other models")
@@ -173,7 +177,7 @@ def _build_part(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
 
 
 def _caption_prompt(sets: Mapping[str, Mapping[str, Any]], options: CascadeOptions) -> CaptionPrompt:
-    """Return the prompt of the captioner's prompt set."""
+    """Return the caption prompt of the captioner's prompt set; the option `caption_prompt` replaces its text."""
     table = sets.get(catalogue().adapter(options.captioner.name).prompts, sets["letters"])
     found = CaptionPrompt(**{**table, "openings": tuple(table["openings"])})
     return found if options.caption_prompt is None else replace(found, prompt=options.caption_prompt)
@@ -202,7 +206,7 @@ def _identity(captioner: AdapterIdentity, llm: AdapterIdentity, prompt: str, own
 
 
 def _join_values(values: Any) -> str | None:
-    """Return the value that both models share, or their values joined by `+`."""
+    """Return the value that both models share, or their values joined by `+`; None if neither has one."""
     found = dict.fromkeys(str(value) for value in values if value is not None)
     return "+".join(found) or None
 

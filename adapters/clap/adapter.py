@@ -1,6 +1,6 @@
-"""CLAP (by transformers): no text is written; a clip and a text are compared in one space.
+"""Models `clap` and `clap-probe` (CLAP in transformers), which compare embeddings of clips and texts and write no text.
 
-Zero-shot as Audio Entailment (arXiv 2407.18062) does, and a linear probe over the embeddings of both.
+`clap` is the zero-shot method of Audio Entailment (arXiv 2407.18062), `clap-probe` a linear probe on the embeddings.
 """
 
 import zlib
@@ -47,7 +47,7 @@ class ClapOptions:
     """Branch, tag or commit on the hub."""
 
     template: str = "{option}"
-    """Text that is compared with the clip, from {option} and {question}."""
+    """Template of the text that is compared with the clip; it may contain {option} and {question}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,11 @@ class ClapProbeOptions:
     """Branch, tag or commit on the hub."""
 
     hears: Hears = "audio+text"
-    """`audio+text`, or `text` for the same probe without clips (text-only baseline)."""
+    """Inputs of the probe: `audio+text`, or `text` for the text-only baseline."""
 
 
 class Clap:
-    """The network: unit vectors of clips and texts, each embedded by itself and kept on disk."""
+    """CLAP network. Computes unit-length embeddings of clips and texts one by one, and caches them on disk."""
 
     def __init__(self, path: str, revision: str | None, runtime: Runtime) -> None:
         from transformers import ClapModel, ClapProcessor
@@ -80,7 +80,7 @@ class Clap:
             processor: Any = ClapProcessor.from_pretrained(place, revision=at)
             model, info = load(place, revision=at, dtype=self._dtype, output_loading_info=True)
             self.model: Any = model.eval().to(self.device)
-        except Exception as error:  # tokenizers raises bare Exceptions, configurations whatever they lead to
+        except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
             why = reason(error).partition(". ")[0]  # what follows guesses at causes
             raise CheckpointError(
                 f"path={path} cannot be loaded as CLAP: {why}; expected a hub id (as {DEFAULT}) or a folder in "
@@ -90,7 +90,7 @@ class Clap:
         if drawn:
             raise CheckpointError(f"path={path} has no weights for {len(drawn)} of CLAP's parameters, as {drawn[0]}")
         self.extractor, self.tokenizer = processor.feature_extractor, processor.tokenizer
-        longest = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa's places start behind the padding
+        longest = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa's positions start behind padding
         self.tokens = min(int(self.tokenizer.model_max_length), longest)
         commit = str(getattr(model.config, "_commit_hash", None) or "unknown")
         self.weights = folder_sha256(Path(place)) if Path(place).is_dir() else commit
@@ -152,7 +152,9 @@ def _unit(output: Any) -> Vector:
 
 @contextmanager
 def _seed_numpy(wave: Wave) -> Iterator[None]:
-    """Seed numpy's global generator by the clip: the feature extractor draws the parts of a long clip from it."""
+    """Seed numpy's global generator by the clip within the block: the feature extractor crops long clips at random with
+    it.
+    """
     import numpy as np
 
     state = np.random.get_state()  # noqa: NPY002
@@ -164,16 +166,16 @@ def _seed_numpy(wave: Wave) -> Iterator[None]:
 
 
 def _policy(network: Clap) -> AudioPolicy:
-    """Whole clips: the extractor itself fills up short ones and takes parts of long ones."""
+    """Return a policy of whole clips: CLAP's feature extractor itself pads short clips and crops long ones."""
     return AudioPolicy(rate=network.rate)
 
 
 class ClapAdapter(BaseAdapter):
     """zero-shot: the option nearest to the clip, or thresholds on how near a hypothesis is: path=, revision=, template=
 
-    Where all items have the same options, these are verdicts on a statement (entailment): how near clip and statement
-    are decides, between thresholds fitted on the development split. Where options differ they are texts about the
-    clip, and the nearest is taken.
+    If all items have the same options, these are verdicts on a statement (entailment): the verdict follows from the
+    cosine similarity of clip and statement, by thresholds fitted on the development split. If the options differ
+    between items, they are descriptions of the clip, and the option with the highest similarity is chosen.
     """
 
     Options = ClapOptions
@@ -188,7 +190,11 @@ class ClapAdapter(BaseAdapter):
         self._thresholds: Thresholds | None = None
 
     def fit(self, rows: Iterable[Labelled]) -> "ClapAdapter":
-        """Thresholds, where the rows' options are all the same; without rows, and where they differ, none is needed."""
+        """Fit thresholds if all rows have the same options, and return the fitted adapter.
+
+        Without rows, or if their options differ, thresholds do not apply and the adapter itself is returned. Raises
+        UsageError for a row without options or without exactly one clip.
+        """
         from alm_bench.adapters.clap.thresholds import Thresholds
 
         nearness: list[float] = []
@@ -216,7 +222,7 @@ class ClapAdapter(BaseAdapter):
         return fitted
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        """Answer clip by clip, so that answers do not depend on the other items of the batch."""
+        """Answer the requests one by one, so that an answer does not depend on the other items of its batch."""
         return [self._answer(request) for request in batch]
 
     def _answer(self, request: Request) -> Output:
@@ -235,7 +241,7 @@ class ClapAdapter(BaseAdapter):
         return self.template.replace("{question}", question).replace("{option}", option)
 
     def _near(self, request: Request, text: str) -> float:
-        """The cosine of clip and text."""
+        """Return the cosine similarity of a request's clip and `text`."""
         return float(self.network.clip(request.waves[0]) @ self.network.text(text))
 
     def _problem(self, request: Request) -> str | None:
@@ -249,8 +255,8 @@ class ClapAdapter(BaseAdapter):
 class ClapProbe(ProbeAdapter):
     """a linear probe over CLAP's embeddings, with a text-only baseline: path=, revision=, hears=
 
-    A row is both vectors, their products and their distances, place by place: vectors side by side alone would not
-    let a linear model tell how the two fit together.
+    The features of a row are both embeddings, their elementwise product and their elementwise absolute difference. With
+    the concatenated embeddings alone, a linear model could not represent how clip and text relate.
     """
 
     Options = ClapProbeOptions

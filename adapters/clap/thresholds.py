@@ -1,4 +1,4 @@
-"""Answers that are ranges of one number: borders between them, fitted on labelled values."""
+"""Classification of a single number by thresholds between labels, fitted on labelled values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,33 +8,35 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Labels for ranges of one number."""
+    """Labels and the thresholds between their value ranges."""
 
     labels: tuple[str, ...]
-    """Labels from the lowest values to the highest."""
+    """Labels, ordered from the lowest range to the highest."""
 
     borders: tuple[float, ...]
-    """Borders between their ranges."""
+    """Thresholds between the ranges of consecutive labels, one fewer than labels."""
 
     accuracy: float
-    """Accuracy on the values that they were fitted to."""
+    """Accuracy on the values that the thresholds were fitted on."""
 
     @classmethod
     def fit(cls, values: Sequence[float], answers: Sequence[str]) -> "Thresholds":
-        """The borders under which most values get their own answer. Labels stand in the order of their mean value.
+        """Fit the thresholds that maximise accuracy on `values` with labels `answers`. Labels are ordered by their mean
+        value.
 
-        Exact, by dynamic programming over the sorted values. A border lies halfway between two values that differ; of
-        equally good ones the lowest is taken. A label that is best given no range has two borders in one place.
+        The solution is exact (dynamic programming over the sorted values). A threshold lies halfway between two
+        different values. Of several optimal thresholds the lowest is chosen. If accuracy is best when a label has no
+        range, the two thresholds around it are equal.
         """
         order = np.argsort(values, kind="stable")
         ranked = np.asarray(values, dtype=float)[order]
         said = np.asarray(answers)[order]
         labels = sorted(set(answers), key=lambda label: (float(ranked[said == label].mean()), label))
         cuts = [0, *(np.flatnonzero(np.diff(ranked) > 0) + 1).tolist(), len(ranked)]
-        right = np.array([[0, *np.cumsum(said == label)] for label in labels])[:, cuts]  # by label: right below a cut
+        right = np.array([[0, *np.cumsum(said == label)] for label in labels])[:, cuts]  # by label: values below a cut
         best, back = right[0], []
         for row in right[1:]:
-            gain = best - row  # what is won by starting this label at a cut
+            gain = best - row  # gain from starting this label at a cut
             start = _first_best(gain)
             back.append(start)
             best = gain[start] + row
@@ -46,7 +48,9 @@ class Thresholds:
         return cls(tuple(map(str, labels)), tuple(borders), float(best[-1]) / len(ranked))
 
     def pick(self, value: float, allowed: Sequence[str]) -> str | None:
-        """The label whose range holds the value; where that is not allowed, the one of the nearest range that is."""
+        """Return the label of the range that contains `value`. If it is not among `allowed`, return the allowed label
+        with the nearest range; None if no label is allowed.
+        """
         edges = (-np.inf, *self.borders, np.inf)
 
         def away(place: int) -> float:
@@ -60,14 +64,17 @@ class Thresholds:
 
 
 def _first_best(gain: np.ndarray) -> np.ndarray:
-    """For each place, where the largest of the values up to it first stands."""
+    """Return, for each position i, the first position of the maximum of gain[: i + 1]."""
     top = np.maximum.accumulate(gain)
     rises = np.r_[True, top[1:] > top[:-1]]
     return np.maximum.accumulate(np.where(rises, np.arange(len(gain)), 0))
 
 
 def _between(ranked: np.ndarray, start: int) -> float:
-    """Halfway below the value at `start`, rounded so that it can be written down and read back."""
+    """Return the midpoint of the values at `start - 1` and `start`.
+
+    Below the first or above the last value, return a number just outside, rounded to six decimals.
+    """
     if start == 0:
         return float(np.floor(ranked[0] * 1e6 - 1) / 1e6)
     if start == len(ranked):

@@ -1,4 +1,4 @@
-"""Models in a process of their own, spoken to in JSON lines."""
+"""Models that run in a separate process and exchange JSON lines with alm-bench."""
 
 from alm_bench.adapters.exec.adapter import ADAPTERS
 

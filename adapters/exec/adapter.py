@@ -1,4 +1,6 @@
-"""A model in an environment of its own: a command that answers one JSON line a request on its standard output."""
+"""Model `exec`: a worker command, in its own environment, that answers each request with one JSON line on standard
+output.
+"""
 
 import base64
 import hashlib
@@ -38,29 +40,30 @@ class ExecOptions:
     """Options of the model exec."""
 
     command: str
-    """Command of the worker, split as a shell would (quotes count), run without a shell."""
+    """Command of the worker. It is split like a shell command, quotes included, but runs without a shell."""
 
     timeout: float = 600.0
-    """Seconds without a reply, while requests are pending, after which the worker is considered hung."""
+    """Seconds without a reply to pending requests after which the worker is considered hung."""
 
     start_timeout: float = 900.0
-    """Seconds until the worker's first line."""
+    """Seconds that the worker has for its first line."""
 
     restarts: int = 20
-    """Number of restarts in a row without an answer in between."""
+    """Largest number of consecutive restarts without an answer in between."""
 
     audio: Literal["paths", "base64"] = "paths"
-    """Send clips as paths of temporary files, removed after the reply, or as base64 within the line."""
+    """Send clips as paths of temporary files, which are removed after the reply, or as base64 within the line."""
 
     samples: Encoding = "float32"
-    """Encoding of the samples."""
+    """Encoding of the audio samples."""
 
     batch: int | None = None
-    """Number of requests sent before the first reply; None: the worker's own number."""
+    """Number of requests that are sent before the first reply. None: the number that the worker names."""
 
     env: str = ""
-    """Additional variables, `A=1 B='two words'`; a name alone (`HF_TOKEN`) must be set in the environment. Secrets are
-    stored as `[set]`."""
+    """Additional environment variables, `A=1 B='two words'`. A name alone, such as `HF_TOKEN`, must be set in the
+    environment. Secrets are stored as `[set]`.
+    """
 
     def __post_init__(self) -> None:
         for name, least in (("timeout", 0.001), ("start_timeout", 0.001), ("restarts", 0), ("batch", 1)):
@@ -93,26 +96,26 @@ class ExecAdapter(BaseAdapter):
         self._numbers = itertools.count()
         self._files: dict[str, list[Path]] = {}
         self._process, self._hello = self._start()
-        self._answers = 0  # of the process that runs now
-        self._failures = 0  # starts since the last answer
-        self._reason = ""  # of the last failure
+        self._answers = 0  # number of answers of the running process
+        self._failures = 0  # number of starts since the last answer
+        self._reason = ""  # reason of the last failure
         self.audio: AudioPolicy | None = self._hello.audio
         self.abilities = replace(self.abilities, delivery=self._hello.delivery)
         self.identity: AdapterIdentity = self._identity()
         self._batch = options.batch or self._hello.batch
 
     def log_to(self, folder: Path) -> None:
-        """The worker's standard error goes to `worker.log` in the run's folder from now on, its start included."""
+        """Write the worker's standard error, from its start on, to `worker.log` in the run's folder."""
         self._log.to(folder / LOG)
 
     def close(self) -> None:
-        """End the worker, which may end by itself."""
+        """End the worker. It has GRACE seconds to exit by itself."""
         self._process.stop(GRACE)
         self._folder.cleanup()
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         named: dict[str, Request] = {}
-        for request in batch:  # those of a cascade are named by their clips, which may be one clip under two noises
+        for request in batch:  # a cascade's requests have clip ids, which repeat if one clip is used with two noises
             name = request.id
             while name in named:
                 name += "'"
@@ -121,13 +124,14 @@ class ExecAdapter(BaseAdapter):
         return [outputs[name] for name in named]
 
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
-        """Answers as they come, up to `batch` requests being open.
+        """Send requests and yield answers in the order in which they arrive. Up to `batch` requests are pending at a
+        time.
 
-        Where the worker fails, what was open is asked again one by one, so that only the request fails that makes it
-        fail alone. Raises AdapterError where it cannot be started again.
+        If the worker fails, the pending requests are sent again one by one, so that only the request that causes the
+        failure gets an error. Raises AdapterError if the worker cannot be restarted.
         """
         opened: dict[str, Request] = {}
-        doubtful: deque[Request] = deque()  # the first of them is asked alone
+        doubtful: deque[Request] = deque()  # sent again one by one, the first one next
         try:
             while self._fill(opened, doubtful, requests, decoding):
                 try:
@@ -142,7 +146,7 @@ class ExecAdapter(BaseAdapter):
                     output = replace(output, extra={**output.extra, "asked_again": f"the worker {self._reason}"})
                 yield request, output
         finally:
-            if opened:  # an interruption: what the worker still says belongs to no one
+            if opened:  # interrupted: later replies of the worker are not read
                 self._process.stop()
                 for request in opened.values():
                     self._forget(request)
@@ -150,7 +154,7 @@ class ExecAdapter(BaseAdapter):
     def _fill(
         self, opened: dict[str, Request], doubtful: deque[Request], requests: Iterator[Request], decoding: Decoding
     ) -> bool:
-        """Ask as much as there is room for; whether anything is open."""
+        """Send requests up to the batch limit. Return True if any request is pending."""
         if not doubtful:
             for request in itertools.islice(requests, self._batch - len(opened)):
                 self._ask(request, decoding, opened)
@@ -168,7 +172,7 @@ class ExecAdapter(BaseAdapter):
         self._process.send(request_line(request, clips, decoding))
 
     def _reply(self, opened: dict[str, Request]) -> tuple[str, Output]:
-        """Parse one reply. Raises Fault."""
+        """Read one reply; return the request's id and the output. Raises Fault."""
         item, output = read_reply(self._process.line(self._options.timeout))
         output = self._scrub(output)
         if item not in opened:
@@ -180,8 +184,10 @@ class ExecAdapter(BaseAdapter):
     def _assign_fault(
         self, fault: Fault, opened: dict[str, Request], doubtful: deque[Request]
     ) -> Iterator[tuple[Request, Output]]:
-        """Fail the request that was alone with the fault. Several requests, or one that may have been affected by an
-        earlier one, are queued to be sent again."""
+        """Yield an error for a request that was pending alone; queue the others to be sent again.
+
+        Several pending requests are queued, and so is a single one that an earlier request may have affected.
+        """
         self._process.stop()
         self._reason = replace_secrets(
             str(fault), self._secrets
@@ -196,7 +202,7 @@ class ExecAdapter(BaseAdapter):
             yield doubtful.popleft(), Output(None, error=f"the worker {self._reason}")
 
     def _clip(self, item: str, wave: Wave) -> str:
-        """A clip as the worker gets it: a path, or base64. Raises StoreError."""
+        """Encode a clip for the worker: return the path of a temporary file, or base64. Raises StoreError."""
         assert self.audio is not None
         file = encode_wav(wave, self.audio.rate, self._options.samples)
         if self._options.audio == "base64":
@@ -208,12 +214,12 @@ class ExecAdapter(BaseAdapter):
         return str(path)
 
     def _forget(self, request: Request) -> None:
-        """Remove its files."""
+        """Remove the temporary files of a request."""
         for path in self._files.pop(request.id, ()):
             path.unlink(missing_ok=True)
 
     def _start(self) -> tuple[Process, Hello]:
-        """Start the worker. Raises UsageError, AdapterError."""
+        """Start the worker and read its first line. Raises UsageError and AdapterError."""
         process = Process(self._command, self._environment, self._log)
         try:
             return process, read_hello(process.line(self._options.start_timeout))
@@ -228,7 +234,9 @@ class ExecAdapter(BaseAdapter):
             raise UsageError(f"model exec: the worker: {replace_secrets(str(error), self._secrets)}") from error
 
     def _restart(self) -> None:
-        """Restart the worker. Raises AdapterError."""
+        """Restart the worker. Raises AdapterError after too many failures, or if the worker names another model than
+        before.
+        """
         self._failures += 1
         if self._failures > self._options.restarts:
             raise AdapterError(
@@ -242,7 +250,7 @@ class ExecAdapter(BaseAdapter):
             raise AdapterError("model exec: the worker says that it is another model after it was started again")
 
     def _identity(self) -> AdapterIdentity:
-        """Return the identity from the worker's first line, with the hash of its code."""
+        """Return the identity that the worker's first line names, extended by a hash of the worker's code."""
         files = [Path(part) for part in self._command if part.endswith(".py") and Path(part).is_file()]
         code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
         said = self._hello.identity
@@ -250,7 +258,7 @@ class ExecAdapter(BaseAdapter):
         return replace(said, **{**told, "settings": {**told["settings"], **({"worker": code} if files else {})}})
 
     def _scrub(self, output: Output) -> Output:
-        """Without the secrets that the worker was given."""
+        """Replace the worker's secrets in an output by `[set]`."""
         texts = {name: replace_secrets(getattr(output, name), self._secrets) for name in ("text", "error", "refusal")}
         return replace(output, **texts, extra=replace_secrets(output.extra, self._secrets))
 
@@ -264,7 +272,7 @@ def _split(text: str, option: str) -> list[str]:
 
 
 def _variables(text: str) -> dict[str, str]:
-    """Parse variables; a name without a value is looked up in the environment. Raises UsageError."""
+    """Parse variables into a dict; a name without a value is read from the environment. Raises UsageError."""
     variables = {}
     for part in _split(text, "env"):
         key, equals, value = part.partition("=")

@@ -1,4 +1,4 @@
-"""A child process that is spoken to in lines: read with a time limit, and ended with all that it started."""
+"""Child process that exchanges lines with alm-bench. Reading has a time limit; ending it ends its descendants too."""
 
 import os
 import selectors
@@ -17,13 +17,13 @@ from alm_bench.core import UsageError
 from alm_bench.core.secrets import HIDDEN
 
 _CHUNK = 1 << 16
-_LONGEST = 1 << 24  # bytes of a line; what is longer is no reply
-_TAIL = 1 << 16  # bytes of standard error that are kept in memory
-GRACE = 2.0  # seconds in which a process may end by itself
+_LONGEST = 1 << 24  # bytes; longest line that is accepted as a reply
+_TAIL = 1 << 16  # bytes of standard error that are held in memory
+GRACE = 2.0  # seconds that a process has to end by itself
 
 
-class Fault(Exception):  # noqa: N818  the name of the thing, of which an error is made for an item or for the run
-    """A failure after which the process must be restarted. `hung`: it only was silent for too long."""
+class Fault(Exception):  # noqa: N818  it is caught and becomes the error of an item or of the run
+    """Failure after which the worker must be restarted. `hung` is True if it only failed to reply in time."""
 
     def __init__(self, reason: str, hung: bool = False) -> None:
         super().__init__(reason)
@@ -31,7 +31,7 @@ class Fault(Exception):  # noqa: N818  the name of the thing, of which an error 
 
 
 class Log:
-    """Standard error of processes: in a file once there is one, before that its end in memory.
+    """Standard error of the worker processes. Its last 64 KiB are held in memory until there is a file to write to.
 
     The texts `secrets` are replaced by `[set]`.
     """
@@ -39,13 +39,13 @@ class Log:
     def __init__(self, secrets: Collection[str] = ()) -> None:
         self._lock = threading.Lock()
         self._secrets = sorted((secret.encode() for secret in secrets), key=len, reverse=True)
-        self._withheld = b""  # the end of what came, where it may be the beginning of a secret
+        self._withheld = b""  # last bytes received, if they may be the beginning of a secret
         self._unfiled = self._tail = b""
         self._file: BinaryIO | None = None
         self._path: Path | None = None
 
     def write(self, data: bytes, own: bool = False) -> None:
-        """`own`: alm-bench's word among those of the processes, which is nobody's last."""
+        """Append data. `own` marks lines of alm-bench itself, which `last` does not return."""
         with self._lock:
             if not own:
                 data = self._without_secrets(data)
@@ -54,7 +54,9 @@ class Log:
             self._save()
 
     def flush(self) -> None:
-        """Called at the end of a process's standard error: no more comes of what looked like a secret's beginning."""
+        """Append the bytes that were held back as a possible beginning of a secret. Called when a process's standard
+        error ends.
+        """
         with self._lock:
             rest, self._withheld = self._withheld, b""
             self._tail = (self._tail + rest)[-_TAIL:]
@@ -71,7 +73,7 @@ class Log:
         return data
 
     def to(self, path: Path) -> None:
-        """Go on at the end of the file `path`, which is made when there is something to say."""
+        """Append to the file `path` from now on. The file is created with the first output."""
         with self._lock:
             if self._file is not None:
                 self._file.close()
@@ -85,18 +87,20 @@ class Log:
             if self._file is None:
                 self._file = self._path.open("ab", buffering=0)
             self._file.write(self._unfiled)
-        except OSError:  # a full disk: the answers' own file says so, and no process must wait for its log
+        except OSError:  # full disk: writing the answers reports it; a process must not wait for its log
             return
         self._unfiled = b""
 
     def last(self) -> str:
-        """The last line that says something, or nothing."""
+        """Return the last line that is not blank, shortened to 300 characters; "" if there is none."""
         with self._lock:
             lines = self._tail.decode(errors="replace").split("\n")
         return next((" ".join(line.split())[:300] for line in reversed(lines) if line.strip()), "")
 
     def get_file(self) -> Path | None:
-        """Return the file that holds the log, creating it if needed; None if nothing was written."""
+        """Return the path of the log file. Without one, the log in memory is written to a temporary file; None for an
+        empty log.
+        """
         if self._path is None and self._unfiled:
             handle, name = tempfile.mkstemp(prefix="alm-bench-worker-", suffix=".log")
             os.close(handle)
@@ -105,13 +109,13 @@ class Log:
 
 
 class Process:
-    """Child process in a process group of its own, which ends at the latest with this object or with the interpreter.
+    """Child process in its own process group. It ends with `stop`, with this object, or with the interpreter.
 
-    Its standard input is closed when this process ends, for any reason.
+    When the parent process ends, for any reason, the child's standard input is closed.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Log) -> None:
-        """Start a process. Raises UsageError if there is no such command."""
+        """Start the command. Raises UsageError if it cannot be started."""
         try:
             child = subprocess.Popen(
                 command,
@@ -137,11 +141,14 @@ class Process:
         self._by_itself = False
 
     def send(self, line: bytes) -> None:
-        """Leave a line to be sent while lines are waited for."""
+        """Queue a line. Queued lines are sent while `line` waits for output."""
         self._unsent += line
 
     def line(self, seconds: float) -> bytes:
-        """The next line, without its end. Raises Fault."""
+        """Wait for the next line of standard output and return it without its newline.
+
+        Raises Fault if none comes within `seconds` or the process ends.
+        """
         until = time.monotonic() + seconds
         with selectors.DefaultSelector() as watched:
             watched.register(self._output, selectors.EVENT_READ)
@@ -168,13 +175,13 @@ class Process:
         return self.is_stopped or _over(self._child)
 
     def stop(self, grace: float = 0.0) -> None:
-        """End it, its own children included; at once, or after so many seconds in which it may end by itself."""
+        """End the process and its descendants. The process has `grace` seconds to exit by itself."""
         if self._finish.detach() is not None:
             self._by_itself = _end(self._child, grace)
             self._copying.join(GRACE)
 
     def farewell(self) -> str:
-        """Describe how the stopped process ended, with the last line of its standard error."""
+        """Stop the process, and describe how it ended, with the last line of its standard error."""
         self.stop(GRACE)
         status = self._child.returncode
         if not self._by_itself:
@@ -195,12 +202,12 @@ class Process:
             raise Fault(f"wrote more than {_LONGEST >> 20} MiB without the end of a line")
 
     def _write(self) -> bool:
-        """Write what the pipe takes; return True if more remains."""
+        """Write as much queued data as the pipe accepts; return True if some remains."""
         try:
             sent = os.write(self._input.fileno(), self._unsent[:_CHUNK])
         except BlockingIOError:
             return True
-        except BrokenPipeError:  # it reads no more; what it still wrote is read up to its end
+        except BrokenPipeError:  # the process closed its input; its remaining output is still read
             self._unsent.clear()
             return False
         del self._unsent[:sent]
@@ -222,7 +229,10 @@ def _copy(source: IO[bytes], log: Log) -> None:
 
 
 def _over(child: "subprocess.Popen[bytes]") -> bool:
-    """True if the process has ended; it is left unreaped, so that its number cannot become another process group's."""
+    """Return True if the process has ended.
+
+    It is not reaped, so that the system cannot reuse its id for another process group.
+    """
     if child.returncode is not None:
         return True
     if not hasattr(os, "waitid"):  # macOS before Python 3.13
@@ -234,7 +244,7 @@ def _over(child: "subprocess.Popen[bytes]") -> bool:
 
 
 def _end(child: "subprocess.Popen[bytes]", grace: float) -> bool:
-    """End a process group; whether its leader ended by itself."""
+    """End a process group. Return True if its leader had ended by itself."""
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.close()

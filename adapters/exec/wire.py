@@ -1,4 +1,4 @@
-"""The lines that go between alm-bench and a worker: JSON objects, version 1. docs/adapters/exec.md describes them."""
+"""JSON lines between alm-bench and a worker, encoded and decoded (protocol version 1, docs/adapters/exec.md)."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -39,23 +39,26 @@ _REPLY: Mapping[str, type] = {
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """First line of a worker."""
+    """Content of a worker's first line."""
 
     identity: AdapterIdentity
-    """Identity of its model."""
+    """Identity of the worker's model."""
 
     audio: AudioPolicy | None
-    """Its audio policy, None for a model without audio."""
+    """Audio policy of the worker's model; None if it takes no audio."""
 
     batch: int
-    """Number of requests that it prefers to have at once."""
+    """Number of requests that the worker prefers to receive at once."""
 
     delivery: Delivery
-    """Way in which clips reach the model (see `core.Adapter`)."""
+    """Value for `Abilities.delivery`: how it is known that clips reach the model (see `core.Adapter`)."""
 
 
 def read_hello(line: bytes) -> Hello:
-    """Parse the worker's first line. Raises Fault for another line, UsageError for invalid values."""
+    """Parse a worker's first line.
+
+    Raises Fault if it is another kind of line, UsageError for invalid values.
+    """
     said = _object(line, 'its first line, {"alm_bench": 1, "name": ..., "audio": ...}')
     if said.get("alm_bench") != VERSION:
         raise UsageError(
@@ -107,7 +110,7 @@ def _is(value: object, kind: type) -> bool:
 
 
 def _policy(said: object) -> AudioPolicy | None:
-    """The fields of an `AudioPolicy`, as the command line would take them."""
+    """Build the audio policy from its JSON object; values are parsed like command-line options. Raises UsageError."""
     if said is None:
         return None
     if not isinstance(said, dict):
@@ -117,7 +120,10 @@ def _policy(said: object) -> AudioPolicy | None:
 
 
 def request_line(request: Request, clips: Sequence[str], decoding: Decoding) -> bytes:
-    """`clips`: a path or base64 for each of the request's waves. Plain ASCII, so that any locale can read it."""
+    """Encode a request as one line of ASCII, so that a worker can read it under any locale.
+
+    `clips` has one entry per waveform of the request: a path, or base64.
+    """
     own = len(request.audio)
     asked = {
         "id": request.id,
@@ -131,7 +137,10 @@ def request_line(request: Request, clips: Sequence[str], decoding: Decoding) -> 
 
 
 def read_reply(line: bytes) -> tuple[str, Output]:
-    """The id and the output, which is an error where the reply is no answer. Raises Fault for what is no reply."""
+    """Parse a reply; return the request's id and the output. Raises Fault if the line is not a reply.
+
+    The output is an error if the reply has an id but no valid answer.
+    """
     said = _object(line, "one JSON object a reply and nothing else there")
     if not isinstance(said.get("id"), str):
         raise Fault(f"wrote {_quote_line(line)} on its standard output, a reply without the id of its request")

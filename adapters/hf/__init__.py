@@ -1,4 +1,4 @@
-"""Checkpoints in the Hugging Face layout, run by transformers."""
+"""Models of the Hugging Face hub, or of a folder in its layout, run with transformers."""
 
 from alm_bench.adapters.hf.adapter import ADAPTERS
 

@@ -1,6 +1,6 @@
-"""Audio-language checkpoints of the Hugging Face hub, or of a folder, through one path: `path=ORG/NAME`.
+"""Model `hf`: any audio-language checkpoint of the Hugging Face hub or of a folder, selected with `path=ORG/NAME`.
 
-Known checkpoints have short names (`families.toml`), which are listed without loading torch.
+Known checkpoints have short names (`families.toml`). Listing these does not load torch.
 """
 
 import hashlib
@@ -39,34 +39,36 @@ class HFOptions:
     """Options of Hugging Face models."""
 
     path: str | None = None
-    """ORG/NAME on the hub, or a folder; None: the short name's own checkpoint."""
+    """Repository on the hub (ORG/NAME), or folder. None: the repository that the short name stands for."""
 
     revision: str | None = None
-    """Branch, tag or commit."""
+    """Branch, tag or commit of the repository."""
 
     dtype: str | None = None
-    """float32, bfloat16 or float16; None: the checkpoint's own on a GPU, float32 on a CPU."""
+    """Precision: float32, bfloat16 or float16. None: the checkpoint's own on a GPU, float32 on a CPU."""
 
     device_map: str | None = None
-    """As in transformers."""
+    """Device map, as in transformers."""
 
     attn: Literal["sdpa", "eager", "flash_attention_2"] | None = None
     """Attention implementation, as in transformers."""
 
     lora: str | None = None
-    """Folder or repository of a LoRA."""
+    """Folder or repository of a LoRA adapter."""
 
     quantization: Literal["4bit", "8bit"] | None = None
-    """Number of bits, by bitsandbytes."""
+    """Number of bits per weight; quantization is done by bitsandbytes."""
 
     content: Literal["parts", "string"] | None = None
-    """Clips as `parts` of a message, or as placeholders in its text (`string`); None: as the model family expects."""
+    """Position of clips in a message: as `parts` of its content, or as placeholders in its text (`string`). None: as
+    the model family expects.
+    """
 
     system: str | None = None
     """System message."""
 
     trust_remote_code: bool = False
-    """Run the checkpoint's own code."""
+    """Run the Python code that the checkpoint contains."""
 
 
 class HFAdapter(BaseAdapter):
@@ -76,7 +78,7 @@ class HFAdapter(BaseAdapter):
     abilities = Abilities(delivery="to be shown")
     hub_option = "path"
     known: ClassVar[Checkpoint | None] = None
-    """The checkpoint of a short name."""
+    """Checkpoint that a short name stands for; None in the class of the model `hf`."""
 
     def __init__(self, options: HFOptions, runtime: Runtime) -> None:
         known = self.known or checkpoint_at(options.path or "")
@@ -118,7 +120,9 @@ class HFAdapter(BaseAdapter):
         return free_memory_on_error(lambda: self._answers(batch, decoding))
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-        """Options as the prompt shows them, `(B) Dog` (`text`), and their letters alone, `(B)` (`letter`)."""
+        """Score each option in two forms: as the prompt shows it, `(B) Dog` (`text`), and by its letter, `(B)`
+        (`letter`).
+        """
         from alm_bench.adapters.hf.generate import free_memory_on_error
 
         return free_memory_on_error(lambda: [self._score_row(row, len(batch)) for row in self.encoder.rows(batch)])
@@ -138,7 +142,7 @@ class HFAdapter(BaseAdapter):
         return [outputs[place] for place in range(len(batch))]
 
     def _score_row(self, row: "Row", width: int) -> OptionScores:
-        """`width`: copies of the prompt in a batch."""
+        """Score the options of one request. `width` is the largest number of copies of the prompt in a batch."""
         from alm_bench.adapters.hf.generate import compute_next_token_log_probs, feeds
 
         if row.problem is not None:
@@ -182,7 +186,10 @@ class HFAdapter(BaseAdapter):
         return Output(answer, truncated=written.truncated, extra=extra)
 
     def _check_room(self, encoded: "EncodedBatch", new: int) -> None:
-        """Check the language model's number of positions, which it would exceed silently. Raises UsageError."""
+        """Check that prompt and answer fit into the language model's positions, which it would exceed silently.
+
+        `new` is the largest number of new tokens. Raises UsageError.
+        """
         config = self.loaded.model.config.get_text_config(decoder=True)
         positions = getattr(config, "max_position_embeddings", None)
         length = max(encoded.prompt_tokens)
@@ -193,7 +200,7 @@ class HFAdapter(BaseAdapter):
             )
 
     def _settings(self, options: HFOptions, source: "Source") -> dict[str, str]:
-        """All choices that change answers."""
+        """Return all settings that change answers."""
         family, loaded = self.encoder.family, self.loaded
         template = str(getattr(loaded.processor, "chat_template", None) or loaded.family.encoder)
         settings = {
@@ -218,10 +225,10 @@ class HFAdapter(BaseAdapter):
 
 
 def split_reasoning(text: str) -> tuple[str, str | None]:
-    """The answer and, where a text begins with a reasoning block, what stands in it.
+    """Split a generated text into the answer and the content of a reasoning block at its beginning (None without one).
 
-    A block that the token limit left open stays in the text, which then says no answer. An answer that is wholly
-    within an answer tag comes without it.
+    A reasoning block without an end, as the token limit leaves it, stays part of the answer, which then cannot be
+    parsed. If the answer is enclosed in an answer tag, the tag is removed.
     """
     thought = _THOUGHT.match(text)
     rest = text[thought.end() :].strip() if thought else text
@@ -251,7 +258,7 @@ def _label(name: str, options: HFOptions) -> str:
 
 
 def _build_class(known: Checkpoint) -> type[HFAdapter]:
-    """The adapter class of a short name."""
+    """Build the adapter class of a short name."""
     named = {"known": known, "prompts": known.prompts, "summary": known.summary, "hub_option": None}
     return type("HFAdapter", (HFAdapter,), named)
 

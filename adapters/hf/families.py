@@ -1,4 +1,4 @@
-"""Known families and checkpoints: `families.toml`, typed. Imports no torch."""
+"""Known model families and checkpoints, read from `families.toml` into dataclasses. Does not import torch."""
 
 import tomllib
 from collections.abc import Mapping
@@ -8,48 +8,50 @@ from pathlib import Path
 from typing import Any, Literal
 
 JOIN_SECONDS = 0.5
-"""The silence between two clips that are joined for a family that hears one."""
+"""Seconds of silence between two clips that are joined, for a family that takes only one clip."""
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Settings for checkpoints of one model type that differ from the defaults."""
+    """Settings of one model type. The field defaults apply to all model types that `families.toml` does not list."""
 
     name: str
     """Model type in transformers' configuration."""
 
     clips: int | None = None
-    """Largest number of clips in a prompt, None for no limit."""
+    """Largest number of clips in a prompt. None: no limit."""
 
     min_seconds: float = 0.1
-    """Shortest clip."""
+    """Shortest clip, in seconds."""
 
     max_seconds: float | None = None
-    """Longest clip; None: see `limit`."""
+    """Longest clip, in seconds. None: no limit, or the one that `limit` names."""
 
     limit: str | None = None
-    """Attribute of the processor that holds the longest clip's length."""
+    """Dotted name of the processor's attribute that holds the length of the longest clip, in seconds."""
 
     equal_lengths: bool = False
-    """Padding of one clip changes the answers to others, so only clips of equal length share a batch."""
+    """True if padding one clip changes the answers to others. A batch then contains clips of equal length only."""
 
     content: Literal["parts", "string"] = "parts"
-    """Clips and question as `parts` of a message, or as placeholders in its text, for templates that take only text."""
+    """Position of clips in a message: as `parts` of its content, or as placeholders in its text (`string`), for chat
+    templates that take only text.
+    """
 
     template: Literal["processor", "tokenizer"] = "processor"
-    """Whose chat template is used."""
+    """Part that provides the chat template: the processor or its tokenizer."""
 
     system: Literal["role", "fold"] = "role"
-    """System message with a role of its own, or prepended to the question (`fold`)."""
+    """Position of the system message: a message with the system role, or prepended to the question (`fold`)."""
 
     text_first: bool = False
-    """The question precedes the clips."""
+    """True if the question precedes the clips in a message."""
 
     part: str | None = None
-    """Part of the configuration that is loaded."""
+    """Attribute of the configuration that describes the network to load. None: the whole configuration."""
 
     encoder: Literal["processor", "mistral"] = "processor"
-    """Library that turns messages into tokens."""
+    """Library that turns messages into tokens: transformers' processor, or mistral-common."""
 
     needs: tuple[str, ...] = ()
     """Required packages (pip names) besides torch and transformers."""
@@ -57,19 +59,19 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A checkpoint with a short name."""
+    """Checkpoint with a short name."""
 
     name: str
-    """Short name."""
+    """Short name of the checkpoint, as in `--model`."""
 
     path: str
     """Repository on the hub."""
 
     family: str
-    """Model type."""
+    """Model type in transformers' configuration."""
 
     title: str
-    """Name for tables."""
+    """Name in tables."""
 
     parameters: float
     """Number of parameters in billions."""
@@ -78,26 +80,26 @@ class Checkpoint:
     """Licence of the weights."""
 
     trained_on: tuple[str, ...]
-    """Training data, as far as published."""
+    """Training data, as far as they are published."""
 
     prompts: str = "letters"
     """Default prompt set."""
 
     revision: str | None = None
-    """Commit, None for the newest."""
+    """Commit of the repository. None: the newest."""
 
     suffix: str = ""
-    """Text appended to each prompt, as in training."""
+    """Text that is appended to each prompt, as in the model's training."""
 
     system: str = ""
     """System message."""
 
     lora_folder: str | None = None
-    """Folder of the repository with a LoRA that the model needs for audio."""
+    """Folder of the repository that contains a LoRA adapter without which the model takes no audio."""
 
     @property
     def summary(self) -> str:
-        """A line for a list: size, licence, how much of a clip is heard, where it is."""
+        """One-line summary for lists: size, licence, longest clip, repository."""
         longest = family(self.family).max_seconds
         heard = "whole clips" if longest is None else f"clips up to {longest:g} s"
         return f"{self.title}: {self.parameters:g}B parameters, {self.licence}, {heard} ({self.path})"
@@ -109,7 +111,7 @@ def _document() -> dict[str, Any]:
 
 
 def family(name: str) -> Family:
-    """Return the settings of a model type; the defaults if the table does not name it."""
+    """Return the settings of a model type; the defaults if `families.toml` does not list it."""
     return Family(name, **_tuples(_document()["families"].get(name, {})))
 
 
@@ -123,7 +125,7 @@ def checkpoints() -> Mapping[str, Checkpoint]:
 
 
 def checkpoint_at(path: str) -> Checkpoint | None:
-    """Return the known checkpoint of a repository."""
+    """Return the known checkpoint of a repository; None if the repository is not listed."""
     return next((known for known in checkpoints().values() if known.path == path), None)
 
 

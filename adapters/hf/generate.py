@@ -1,4 +1,4 @@
-"""Generation, and log-likelihoods of given answers."""
+"""Generation, and log-likelihoods of given answers, with a loaded checkpoint."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -20,18 +20,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """Tokens of one answer."""
+    """Tokens of a generated answer."""
 
     tokens: tuple[int, ...]
     """Token ids before the stop token."""
 
     truncated: bool
-    """True if the token limit ended the answer instead of the stop token."""
+    """True if the token limit ended the answer, False if a stop token did."""
 
 
 @torch.inference_mode()
 def write(loaded: LoadedCheckpoint, encoded: EncodedBatch, decoding: Decoding) -> list[GeneratedText]:
-    """Generate one answer per row. Greedy decoding ignores penalties that a checkpoint's configuration sets."""
+    """Generate one answer per row. Penalties in the checkpoint's configuration are not applied."""
     drawn = LogitsProcessorList()
     if decoding.method == "nucleus":
         drawn.append(NucleusSampling([row.request.id for row in encoded.rows], decoding))
@@ -43,24 +43,24 @@ def write(loaded: LoadedCheckpoint, encoded: EncodedBatch, decoding: Decoding) -
 
 
 def _cut_at_stop(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:
-    """Keep tokens up to the first stop token; padding follows it."""
+    """Return the tokens before the first stop token; the tokens after it are padding."""
     end = next((place for place, token in enumerate(tokens) if token in stops), None)
     return GeneratedText(tuple(tokens[:end]), end is None)
 
 
 @dataclass(frozen=True, slots=True)
 class Feeds:
-    """Token sequences to compute after a prompt so that each answer's tokens are predicted in one of them.
+    """Token sequences to compute after a prompt so that all tokens of all answers are predicted.
 
-    An answer that, without its last token, is the beginning of another costs nothing: letters share the sequence of the
-    option's text.
+    An answer without its last token that is a prefix of another sequence needs no sequence of its own. The letter of an
+    option, for example, shares the sequence of the option's text.
     """
 
     rows: tuple[tuple[int, ...], ...]
-    """Sequences; each is computed after a copy of the prompt."""
+    """Token sequences, each of which is computed after its own copy of the prompt."""
 
     owner: tuple[int, ...]
-    """Answer `j` is predicted along `rows[owner[j]]`."""
+    """Index of the sequence that predicts each answer: answer `j` is predicted along `rows[owner[j]]`."""
 
 
 def feeds(answers: Sequence[Sequence[int]]) -> Feeds:
@@ -76,9 +76,10 @@ def feeds(answers: Sequence[Sequence[int]]) -> Feeds:
 def compute_next_token_log_probs(
     loaded: LoadedCheckpoint, encoded: EncodedBatch, rows: Sequence[Sequence[int]]
 ) -> list[Tensor]:
-    """Log-probabilities (len(row) + 1, vocabulary) of what follows the prompt, and then each token of `rows[i]`.
+    """Compute next-token log-probabilities after the prompt and after each token of each row.
 
-    `encoded` holds one copy of the prompt a row. What is fed is padded at its end, where causal attention never looks.
+    `rows` are token sequences that follow the prompt; `encoded` contains one copy of the prompt per row. Returns one
+    tensor per row, shape (len(row) + 1, vocabulary). Rows are padded at the end, where causal attention does not reach.
     """
     ids = encoded.inputs["input_ids"]
     longest = max(map(len, rows))
@@ -100,13 +101,16 @@ def compute_next_token_log_probs(
 
 
 def free_memory_on_error(call: Callable[[], T]) -> T:
-    """Leave the GPU clean where a batch was too much for it: the runner tries again with its halves."""
+    """Call `call`; if GPU memory runs out, free the cached memory and raise AdapterError.
+
+    The runner then tries the two halves of the batch.
+    """
     try:
         return call()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         said = first_line(error)
-    # Outside of the handler, so that the failed call's tensors are gone with its traceback.
+    # Outside of the handler, so that the failed call's tensors are freed with its traceback.
     torch.cuda.empty_cache()
     raise AdapterError(f"out of memory ({said}): take a smaller --batch-size") from torch.OutOfMemoryError(said)

@@ -17,14 +17,16 @@ from alm_bench.core import CheckpointError, UsageError
 from alm_bench.core.device import pick_device, pick_dtype
 from alm_bench.core.errors import first_line, is_out_of_memory
 
-library: Any = transformers  # much of it has no types
+library: Any = transformers  # many of its names have no types
 logging: Any = transformers.utils.logging
 CONFIGURATIONS: Any = configuration_auto.CONFIG_MAPPING_NAMES  # type: ignore[attr-defined]
-"""The model types that this transformers knows."""
+"""Model types that the installed transformers supports."""
 
 IMPORT_NAMES = {"pillow": "PIL", "mistral-common": "mistral_common"}
 _BUILT = {"torchaudio", "torchvision"}
-"""Of another build than torch's they do not import, and their mere presence breaks other processors."""
+"""Packages that must be of the same build as torch. Otherwise they cannot be imported, and their presence breaks other
+processors.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,42 +34,42 @@ class LoadSettings:
     """Settings for loading a network."""
 
     device: str = "auto"
-    """auto, cpu or cuda."""
+    """Device: auto, cpu or cuda."""
 
     dtype: str | None = None
-    """Name of a torch dtype; None: the checkpoint's own on a GPU, float32 on a CPU."""
+    """Name of a torch dtype. None: the checkpoint's own on a GPU, float32 on a CPU."""
 
     device_map: str | None = None
-    """As in transformers."""
+    """Device map, as in transformers."""
 
     attn: str | None = None
     """Attention implementation, as in transformers."""
 
     quantization: str | None = None
-    """4bit or 8bit."""
+    """Quantization: `4bit` or `8bit`."""
 
     remote_code: bool = False
-    """Run the checkpoint's own code."""
+    """Run the Python code that the checkpoint contains."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedCheckpoint:
-    """A loaded checkpoint."""
+    """Checkpoint on a device, ready to use."""
 
     family: Family
-    """Settings of its model type."""
+    """Settings of the model type."""
 
     processor: Any
-    """Its processor."""
+    """Processor of transformers."""
 
     model: Any
-    """Its network."""
+    """Network."""
 
     stops: tuple[int, ...]
     """Ids of the tokens that end an answer."""
 
     lora: Source | None = None
-    """Source of the LoRA, if there is one."""
+    """Source of the LoRA adapter; None without one."""
 
     @property
     def tokenizer(self) -> Any:
@@ -79,7 +81,9 @@ class LoadedCheckpoint:
 
     @property
     def max_seconds(self) -> float | None:
-        """Audio limit per clip in seconds: the processor's own, if the family names where it is."""
+        """Longest clip in seconds: the processor's limit if the family names its attribute, else the family's. None: no
+        limit.
+        """
         if self.family.limit is None:
             return self.family.max_seconds
         found: Any = self.processor
@@ -89,7 +93,11 @@ class LoadedCheckpoint:
 
 
 def known_family(source: Source, remote_code: bool) -> Family:
-    """Return the family of a checkpoint. Raises UsageError for a model type that takes no audio."""
+    """Return the family of a checkpoint.
+
+    Raises CheckpointError if the configuration names no model type, and UsageError if the model takes no audio, is not
+    supported by the installed transformers, or needs missing packages.
+    """
     name = str(source.config.get("model_type", ""))
     if not name:
         raise CheckpointError(f"{source.name}: its config.json names no model_type")
@@ -115,7 +123,7 @@ def known_family(source: Source, remote_code: bool) -> Family:
 
 
 def load_processor(source: Source, wanted: LoadSettings, found: Family) -> Any:
-    """Load a processor. Raises CheckpointError, and UsageError for a processor without audio."""
+    """Load a processor. Raises CheckpointError, and UsageError if the processor does not support audio."""
     with translate_load_errors(source.name):
         processor = library.AutoProcessor.from_pretrained(
             source.name, revision=source.commit, trust_remote_code=wanted.remote_code
@@ -134,13 +142,13 @@ def load_processor(source: Source, wanted: LoadSettings, found: Family) -> Any:
 
 
 def _audio_part(processor: Any) -> Any:
-    """Return the processor's audio part, whose name differs between processors."""
+    """Return the processor's audio part (its name differs between processors), or None."""
     parts = (getattr(processor, name, None) for name in ("audio_processor", "feature_extractor"))
     return next((part for part in parts if part is not None), None)
 
 
 def load(source: Source, wanted: LoadSettings, lora: Source | None) -> LoadedCheckpoint:
-    """Load processor and network. Raises CheckpointError or UsageError, one line."""
+    """Load processor and network. Raises CheckpointError or UsageError with a one-line message."""
     found = known_family(source, wanted.remote_code)
     device_map = _device_map(wanted)
     processor = load_processor(source, wanted, found)
@@ -165,7 +173,7 @@ def load(source: Source, wanted: LoadSettings, lora: Source | None) -> LoadedChe
         _attach(model, source, lora)
     model.eval()
     stops = _stops(model, processor.tokenizer)
-    # What a checkpoint advises for sampling (a penalty, a temperature) would be filled in wherever a call is silent.
+    # The checkpoint's sampling defaults (penalty, temperature) would apply wherever a call does not set a value.
     model.generation_config = library.GenerationConfig(
         eos_token_id=list(stops), pad_token_id=_pad(processor.tokenizer, stops), do_sample=False
     )
@@ -174,13 +182,15 @@ def load(source: Source, wanted: LoadSettings, lora: Source | None) -> LoadedChe
 
 @contextlib.contextmanager
 def translate_load_errors(name: str) -> Iterator[None]:
-    """Turn what the libraries raise into one line, and keep their own reports to themselves."""
+    """Turn exceptions within the block into CheckpointError with a one-line message; silence the libraries' own
+    messages.
+    """
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
-    except Exception as error:  # tokenizers raises bare Exceptions, checkpoints' configurations whatever they lead to
+    except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
         if is_out_of_memory(error):
             torch.cuda.empty_cache()
             raise CheckpointError(
@@ -203,7 +213,7 @@ def _auto_class(model_type: str) -> str | None:
 
 
 def _own_class(source: Source) -> str:
-    """The class of transformers that a checkpoint with code of its own asks for."""
+    """Return the auto class of transformers that a checkpoint with its own code names in its configuration."""
     named = [name for name in source.config.get("auto_map", {}) if name.startswith("AutoModelFor")]
     return named[0] if named else "AutoModel"
 
@@ -233,7 +243,10 @@ def _quantization(bits: str | None) -> Any:
 
 
 def _check_weights(source: Source, info: dict[str, Any]) -> None:
-    """Check that no weights are missing: transformers would initialise them at random. Raises CheckpointError."""
+    """Check that the checkpoint contains all weights, which transformers would otherwise initialise at random.
+
+    Raises CheckpointError for missing weights and for weights of another shape.
+    """
     missing, misfits = sorted(info.get("missing_keys", ())), list(info.get("mismatched_keys", ()))
     if missing:
         raise CheckpointError(
@@ -245,9 +258,10 @@ def _check_weights(source: Source, info: dict[str, Any]) -> None:
 
 
 def find_lora(path: str, base: Source, also: str | None) -> Source:
-    """The LoRA at `path`, of `base`, which is a copy of the repository `also`.
+    """Return the source of the LoRA adapter at `path`, for the checkpoint `base`.
 
-    Raises CheckpointError, and UsageError where it was trained on another base.
+    `also` names the repository that `base` is a copy of. Raises CheckpointError, and UsageError if the LoRA adapter was
+    trained on another checkpoint.
     """
     lora = find(path, None, "adapter_config.json")
     trained_on = str(lora.config.get("base_model_name_or_path") or "")
@@ -260,8 +274,11 @@ def find_lora(path: str, base: Source, also: str | None) -> Source:
 
 
 def _is_base(trained_on: str, base: Source, also: str | None) -> bool:
-    """Tell whether a LoRA's base is this checkpoint. Only last path components are compared, since folders of other
-    machines and copies of repositories differ in the rest."""
+    """Return True if a LoRA adapter with the base `trained_on` belongs to the checkpoint `base`.
+
+    Only the last path components are compared, since folders on other machines and copies of repositories differ in the
+    others.
+    """
     if trained_on in (base.name, also):
         return True
     here, there = Path(base.name).resolve(), Path(trained_on)
@@ -285,7 +302,10 @@ def _attach(model: Any, source: Source, lora: Source) -> None:
 
 
 def _stops(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """The checkpoint's own end tokens and its tokenizer's, which ends a turn where the former are not given."""
+    """Return the ids of the end tokens: the checkpoint's, and the tokenizer's.
+
+    The tokenizer's token ends a turn if the checkpoint names none. Raises CheckpointError if both name none.
+    """
     own = getattr(model.generation_config, "eos_token_id", None)
     found = [*(own if isinstance(own, list | tuple) else [own]), getattr(tokenizer, "eos_token_id", None)]
     stops = tuple(sorted({int(token) for token in found if token is not None}))

@@ -1,5 +1,7 @@
-"""Conversion of requests to a network's inputs. No clip is lost unnoticed: placeholders are counted before the tokens
-are made, and audio tokens afterwards, row by row."""
+"""Conversion of requests to network inputs.
+
+A lost clip is always reported: placeholders are counted in each rendered prompt, and audio tokens in each encoded row.
+"""
 
 import base64
 from collections.abc import Sequence
@@ -16,7 +18,7 @@ from alm_bench.core.wav import encode_wav
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One request of a batch."""
+    """One request of a batch on its way to the network."""
 
     place: int
     """Index in the batch."""
@@ -25,37 +27,40 @@ class Row:
     """The request."""
 
     text: str = ""
-    """Rendered prompt, with a placeholder for each waveform."""
+    """Rendered prompt with one placeholder per waveform."""
 
     waves: tuple[Wave, ...] = ()
-    """Waveforms."""
+    """Waveforms that the network gets."""
 
     joined: bool = False
-    """True if two clips were concatenated."""
+    """True if two clips were joined to one waveform."""
 
     problem: str | None = None
-    """Why the request cannot be sent, None otherwise."""
+    """Reason why the request cannot be sent; None if it can."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedBatch:
-    """Encoded rows of one batch."""
+    """Network inputs of several rows."""
 
     rows: tuple[Row, ...]
     """The rows."""
 
     inputs: Any
-    """Inputs of the network, padded on the left."""
+    """Network inputs, padded on the left."""
 
     prompt_tokens: tuple[int, ...]
     """Number of tokens of each row, without padding."""
 
     audio_tokens: tuple[int, ...]
-    """Number of those that are audio."""
+    """Number of audio tokens of each row."""
 
 
 class Encoder:
-    """Messages through the processor's chat template. `family` may differ from the loaded one in its `content`."""
+    """Turns requests into network inputs with the processor's chat template.
+
+    `family` may differ from that of the loaded checkpoint in its field `content`.
+    """
 
     def __init__(self, loaded: LoadedCheckpoint, family: Family, system: str, suffix: str) -> None:
         self.processor, self.tokenizer, self.family = loaded.processor, loaded.tokenizer, family
@@ -70,8 +75,11 @@ class Encoder:
         return [self._row(place, request) for place, request in enumerate(batch)]
 
     def groups(self, rows: Sequence[Row]) -> list[list[Row]]:
-        """Rows that may share a batch: those without a clip among themselves, and clips of equal lengths where the
-        family needs it."""
+        """Group the rows without a problem into batches.
+
+        Rows without clips are one group. If the family requires equal lengths, rows with clips of equal lengths are one
+        group each; otherwise all rows with clips are one group.
+        """
         groups: dict[object, list[Row]] = {}
         for row in rows:
             if row.problem is None:
@@ -80,7 +88,10 @@ class Encoder:
         return list(groups.values())
 
     def encode(self, rows: Sequence[Row]) -> tuple[EncodedBatch | None, list[Row]]:
-        """The rows that kept their clips as one batch (None if none did), and those that did not with their problem."""
+        """Encode the rows as one batch. Return the batch, and the rows that lost a clip, with their problem.
+
+        The batch contains only rows that lost no clip; it is None if there are none.
+        """
         encoded = self._encode_rows(rows)
         lost = [
             replace(row, problem=_format_lost_clip(count, len(row.waves)))
@@ -110,7 +121,7 @@ class Encoder:
         return np.concatenate(parts)
 
     def messages(self, row: Row, clips: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The conversation; `clips` are its audio parts."""
+        """Return the conversation of a row; `clips` are its audio parts."""
         text = row.request.prompt + self.suffix
         if self.system and self.family.system == "fold":
             text = f"{self.system}\n{text}"
@@ -126,7 +137,7 @@ class Encoder:
         return [{"role": "system", "content": system}, user]
 
     def _render(self, row: Row) -> Row:
-        # A template looks at a part's kind alone: an array would be written out by one that does not know parts.
+        # Templates read only the part's type. A template that does not know parts would print an array in full.
         messages = self.messages(row, [{"type": "audio", "audio": "clip"} for _ in row.waves])
         text = self.processor.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         if row.request.prompt.strip() not in text:
@@ -166,7 +177,7 @@ class Encoder:
 
 
 class MistralEncoder(Encoder):
-    """Messages through mistral-common, which takes clips as base64 and writes tokens at once."""
+    """Turns requests into network inputs with mistral-common, which takes clips as base64 and returns tokens."""
 
     def _render(self, row: Row) -> Row:
         return row

@@ -1,4 +1,4 @@
-"""Path and identity of a checkpoint or a LoRA: a folder, or a repository of the hub at one commit."""
+"""Location and identity of a checkpoint or LoRA adapter: a folder, or a repository of the hub at one commit."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,40 +12,43 @@ from alm_bench.core.foreign import parse_json
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Origin of a checkpoint's files."""
+    """Location of a checkpoint's files."""
 
     name: str
-    """Name as given by the user."""
+    """Path of the folder, or name of the repository."""
 
     commit: str | None
-    """Commit of a repository, None for a folder."""
+    """Commit of the repository; None for a folder."""
 
     config: dict[str, Any]
     """Content of its configuration file."""
 
     subfolder: str = ""
-    """Folder within it that holds the files, "" for the top."""
+    """Subfolder that contains the files; "" for the top level."""
 
     @property
     def label(self) -> str:
-        """The repository, or the folder's own name."""
+        """Name of the repository, or last component of the folder's path."""
         return self.name if self.commit is not None else Path(self.name).resolve().name
 
     @property
     def fingerprint(self) -> str:
-        """The commit, or a sha256 over the folder's files."""
+        """Commit of the repository, or SHA-256 over the folder's files."""
         return self.commit or folder_sha256(Path(self.name) / self.subfolder)
 
 
 def find(name: str, revision: str | None, file: str = "config.json", subfolder: str = "") -> Source:
-    """Look `file` up below `name`, a folder or a repository. Raises CheckpointError, one line."""
+    """Read the configuration `file` in `name`, a folder or a repository, and return the source.
+
+    Raises CheckpointError with a one-line message.
+    """
     folder = Path(name).expanduser()
     if folder.is_dir():
         return Source(str(folder), None, _read_json(folder / subfolder / file), subfolder)
     if name.startswith(("/", "./", "../", "~")) or name.count("/") != 1:
         raise CheckpointError(f"{name}: no such folder, and no repository of the hub (expected ORG/NAME)")
     path = _download(name, revision, f"{subfolder}/{file}" if subfolder else file)
-    # A snapshot's folder is named by its commit: everything else is loaded from the same one.
+    # The snapshot folder is named after the commit; all other files are loaded from the same commit.
     commit = path.parents[1 if subfolder else 0].name
     return Source(name, commit, _read_json(path), subfolder)
 
@@ -79,10 +82,10 @@ def _download(repository: str, revision: str | None, file: str) -> Path:
 
     logging: Any = hub_logging  # without types
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # it reports each retry in a line
+    logging.set_verbosity_error()  # at other levels the library prints a line per retry
     try:
         return Path(hf_hub_download(repository, file, revision=revision))
-    except GatedRepoError as error:  # before RepositoryNotFoundError, of which it is one
+    except GatedRepoError as error:  # before RepositoryNotFoundError, its base class
         raise CheckpointError(
             f"{repository} is gated: accept its licence on its page, then log in (`hf auth login`, or HF_TOKEN)"
         ) from error
@@ -92,7 +95,7 @@ def _download(repository: str, revision: str | None, file: str) -> Path:
         ) from error
     except RevisionNotFoundError as error:
         raise CheckpointError(f"{repository} has no revision {revision!r}") from error
-    except LocalEntryNotFoundError as error:  # before EntryNotFoundError, of which it is one
+    except LocalEntryNotFoundError as error:  # before EntryNotFoundError, its base class
         raise CheckpointError(
             f"{repository} is not in the local cache and the hub cannot be reached: check the network, or name a "
             "folder with path="

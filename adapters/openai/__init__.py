@@ -1,4 +1,4 @@
-"""OpenAI-compatible servers."""
+"""Models behind OpenAI-compatible servers."""
 
 from alm_bench.adapters.openai.adapter import ADAPTERS
 

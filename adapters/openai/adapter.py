@@ -1,4 +1,4 @@
-"""Models behind an OpenAI-compatible server, hosted or local: vLLM, SGLang, llama.cpp, `transformers serve`."""
+"""Model `openai`: a model behind an OpenAI-compatible server, hosted or local (vLLM, SGLang, llama.cpp, ...)."""
 
 import importlib.util
 import math
@@ -22,7 +22,7 @@ from alm_bench.core import (
 )
 
 GIVE_UP = 20
-"""Calls that fail one after the other before the run is ended: each may cost money, or a deadline's wait."""
+"""Number of consecutive failed calls that end the run; each failed call may cost money, or time up to the deadline."""
 
 
 class OpenAIAdapter(BaseAdapter):
@@ -62,8 +62,10 @@ class OpenAIAdapter(BaseAdapter):
         return [found[id(request)] for request in batch]
 
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
-        """Send requests concurrently. Raises UsageError if no call can succeed, AdapterError after too many
-        failures."""
+        """Send requests concurrently and yield outputs in the order in which they arrive.
+
+        Raises UnreachableError if no call can succeed, AdapterError after too many consecutive failures.
+        """
         from alm_bench.adapters.openai.body import body
         from alm_bench.adapters.openai.calls import Calls
 
@@ -85,7 +87,7 @@ class OpenAIAdapter(BaseAdapter):
                             raise AdapterError(_gave_up(last))
                         call = calls.start(body(request, decoding, self._options), self._cost(request, decoding))
                         open_[call] = request
-                # with room left the next request is looked for at once, and answers that are there are not kept waiting
+                # below the concurrency limit, do not wait: yield the answers that are ready, then send the next request
                 done, _ = wait(open_, timeout=0 if room() else None, return_when=FIRST_COMPLETED)
                 for future in done:
                     output = future.result()
@@ -93,12 +95,15 @@ class OpenAIAdapter(BaseAdapter):
                     yield open_.pop(future), output
 
     def _cost(self, request: Request, decoding: Decoding) -> float | None:
-        """The estimated cost of a request whose clips are decoded, in US dollars; None without prices."""
+        """Return the estimated cost of a request in US dollars, from its decoded clips; None without prices."""
         seconds = sum(wave.size for wave in request.waves) / self._options.rate if self.audio is not None else 0.0
         return self.estimate(request, seconds, decoding).cost
 
     def estimate(self, request: Request, seconds: float, decoding: Decoding) -> Estimate:
-        """Four characters of text a token; a server may count otherwise, and adds what its template holds."""
+        """Estimate tokens and cost of a request. A token is assumed to have four characters of text.
+
+        The server's tokenizer may give other numbers, and its chat template adds tokens.
+        """
         from alm_bench.adapters.openai.reply import cost
 
         text = math.ceil((len(request.prompt) + len(self._options.system or "")) / 4)

@@ -1,4 +1,4 @@
-"""Body of a chat completion request."""
+"""Construction of the body of a chat completion request."""
 
 import base64
 from typing import Any
@@ -12,9 +12,12 @@ from alm_bench.core.wav import encode_wav
 
 
 def body(request: Request, decoding: Decoding, options: OpenAIOptions) -> dict[str, Any]:
-    """Make `model`, `messages` and how text is drawn. A message without clips is plain text: all servers take that."""
+    """Build the body of a chat completion request: model, messages, token limit and sampling parameters.
+
+    A message without clips is a plain string, which all servers accept.
+    """
     parts = [] if options.audio == "none" else [_part(wave, options) for wave in _clips(request, options)]
-    prompt = storable(request.prompt)  # of a data file, or with another model's words in it
+    prompt = storable(request.prompt)  # may contain arbitrary text of a data file or of another model
     text = [{"type": "text", "text": prompt}]
     content: Any = ([*parts, *text] if options.order == "clip-first" else [*text, *parts]) if parts else prompt
     system = [{"role": "system", "content": storable(options.system)}] if options.system else []

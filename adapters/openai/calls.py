@@ -1,4 +1,4 @@
-"""Calls to a server: many at once, each with its retries and within its deadline."""
+"""Concurrent calls to a server, each with retries and a deadline."""
 
 import asyncio
 import socket
@@ -22,13 +22,16 @@ if TYPE_CHECKING:
     from openai import APIStatusError
 
 NO_KEY = "none"
-"""Sent as the key to servers that ask for none, since the client wants one."""
+"""Key for servers that require none; the `openai` client does not accept an empty key."""
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds, doubled in between, as the client waits
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds; doubled with each retry, as in the client
 
 
 class Calls:
-    """An event loop in a thread of its own, which works while the caller decodes clips and stores answers."""
+    """Event loop in a separate thread that sends requests while the caller decodes clips and stores answers.
+
+    Used as a context manager: entering starts the thread, leaving cancels pending calls and ends it.
+    """
 
     def __init__(self, options: OpenAIOptions, key: str | None, session: Session) -> None:
         from openai import AsyncOpenAI
@@ -58,7 +61,7 @@ class Calls:
         self._loop.close()
 
     async def _end(self) -> None:
-        """Open calls are given up."""
+        """Cancel pending calls and close the client."""
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
@@ -66,12 +69,15 @@ class Calls:
         await self._client.close()
 
     def start(self, body: Mapping[str, Any], estimate: float | None = None) -> "Future[Output]":
-        """Start a call; its output, once it is there. `estimate` (US dollars) is charged where the server does not tell
-        how many tokens it counted. Raises UnreachableError, in the future, where no call can succeed."""
+        """Start a call and return the future of its output.
+
+        `estimate` is the call's cost in US dollars, used if the server does not report token counts. The future raises
+        UnreachableError if no call can succeed.
+        """
         return asyncio.run_coroutine_threadsafe(self._answer_within_deadline(body, estimate), self._loop)
 
     def meet(self) -> None:
-        """Check that a server listens at the address, whatever it replies. Raises UnreachableError."""
+        """Check that a server accepts connections at the address, whatever it replies. Raises UnreachableError."""
         asyncio.run_coroutine_threadsafe(self._meet(), self._loop).result()
         self._session.met = True
 
@@ -99,7 +105,7 @@ class Calls:
             return Output(None, error=f"no answer within deadline={deadline:g} seconds, retries included")
         except UnreachableError:
             raise
-        except Exception as error:  # noqa: BLE001  whatever one reply makes the client raise is recorded with its item
+        except Exception as error:  # noqa: BLE001  any error that one reply causes in the client is recorded with its item
             output = Output(None, error=f"the reply cannot be read: {describe_error(error)}")
         texts = {name: self._scrub(getattr(output, name)) for name in ("text", "error", "refusal")}
         return replace(output, **texts, extra=self._scrub(dict(output.extra)))
@@ -108,8 +114,11 @@ class Calls:
         return scrub(value, self._options, self._key)
 
     async def _call_with_retries(self, body: Mapping[str, Any], estimate: float | None) -> Output:
-        """Send a request until a usable reply comes. The client retries network errors and busy servers, this function
-        unusable replies; `retries` bounds both together."""
+        """Send a request until a usable reply comes, and return its output.
+
+        The client retries after network errors and replies of busy servers; this method retries after unusable replies.
+        The option `retries` limits the sum of both.
+        """
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         left = self._options.retries
@@ -124,7 +133,7 @@ class Calls:
             except APIStatusError as error:
                 return self._build_failure(error)
             left -= retried
-            if refused is not None:  # and not asked again: it would be paid for again
+            if refused is not None:  # no retry, since each call costs money
                 return Output(None, error=refused, extra=usage(None, self._options, estimate))
             try:
                 output = parse_reply(text, self._options, estimate)
@@ -138,7 +147,10 @@ class Calls:
                 left -= 1
 
     async def _send(self, body: Mapping[str, Any], retries: int) -> tuple[str, str | None, int]:
-        """Return the text of a reply with status 200, why it was not read, and the number of the client's retries."""
+        """Send a request; return the reply's text, the reason why it was not read (or None), and the client's retries.
+
+        The status of the reply is 200; other replies raise errors of the `openai` package.
+        """
         from alm_bench.adapters.openai.client import REFUSED
 
         client = self._client.with_options(max_retries=retries)
@@ -152,8 +164,12 @@ class Calls:
         return f" (asked {self._options.retries + 1} times)" if self._options.retries else ""
 
     def _build_failure(self, error: "APIStatusError") -> Output:
-        """Return the output of a failed call. Raises UnreachableError if every call would fail: wrong key, used up
-        quota; and where no call has succeeded before, unknown model, no permission, no audio."""
+        """Return the output of a call that failed with an error status.
+
+        Raises UnreachableError if every call would fail: for a wrong key, a used-up quota, a redirect or a wrong
+        address; and, unless a call has succeeded before, for an unknown model, a lack of permission or a model without
+        audio.
+        """
         told = failure(error.status_code, error.response.text)
         reason = self._scrub(told.error or "")
         if error.status_code == 401:
@@ -178,7 +194,7 @@ class Calls:
 
 
 def _nobody_there(error: BaseException | None) -> bool:
-    """True if the connection was refused or the server's name is unknown."""
+    """Return True if the connection was refused or the server's name is unknown."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""Options of the model `openai`, and the key that they name."""
+"""Options of the model `openai`, and the API key that they refer to."""
 
 import math
 import os
@@ -17,7 +17,7 @@ PACE = (
 )
 PRICES = ("price_in", "price_out", "price_audio_in")
 OWN = ("model", "messages", "stream", "n")
-"""Fields of a call's body that `extra_body` cannot set."""
+"""Fields of the request body that `extra_body` must not set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,54 +28,56 @@ class OpenAIOptions:
     """Name of the model on the server."""
 
     base_url: str = HOSTED
-    """Address of the server."""
+    """URL of the server's API."""
 
     api_key_env: str | None = None
-    """Environment variable with the key; default: OPENAI_API_KEY if `base_url` is OpenAI's, else no key is sent."""
+    """Environment variable that holds the API key. Default: OPENAI_API_KEY if `base_url` is OpenAI's, else no key is
+    sent.
+    """
 
     audio: Literal["input_audio", "audio_url", "input_audio_url", "none"] = "input_audio"
-    """Kind of content part for clips: OpenAI's, vLLM's, or OpenAI's with a data URL (DashScope); `none` sends only
-    text."""
+    """Content part for clips: OpenAI's (`input_audio`), vLLM's (`audio_url`), or OpenAI's with a data URL
+    (`input_audio_url`, DashScope). `none` sends text only.
+    """
 
     order: Literal["clip-first", "text-first"] = "clip-first"
-    """Whether clips stand before or after the text of a message; a checkpoint answers best in the order that it was
-    trained on."""
+    """Order of clips and text in a message. A checkpoint answers best in the order that it was trained on."""
 
     stream: bool = False
-    """Let the server send the answer in pieces, which keeps connections open that would else time out."""
+    """Request streamed answers, which keeps connections open that would otherwise time out."""
 
     rate: int = 16_000
     """Sample rate of the audio sent, in Hz."""
 
     max_seconds: float | None = None
-    """Longest audio sent, in seconds."""
+    """Longest clip, in seconds. None: no limit."""
 
     join: float | None = None
-    """Send two clips as one, with so many seconds of silence between them."""
+    """Send two clips as one, separated by this many seconds of silence."""
 
     system: str | None = None
     """System message."""
 
     extra_body: str | None = None
-    """JSON object merged into the body of each call; null removes a field."""
+    """JSON object that is merged into the body of each request; null removes a field."""
 
     answers_as: str | None = None
-    """Another model name that replies may carry."""
+    """Model name, other than `model`, that is accepted in replies."""
 
     concurrency: int = 8
-    """Largest number of calls at the same time."""
+    """Largest number of concurrent calls."""
 
     timeout: float = 120.0
     """Seconds for one attempt."""
 
     deadline: float = 600.0
-    """Seconds for one item, including retries."""
+    """Seconds for one item, retries included."""
 
     retries: int = 5
-    """Number of attempts beyond the first."""
+    """Largest number of attempts after the first."""
 
     max_reply_mb: float = 4.0
-    """Largest size of a reply, uncompressed, in MB."""
+    """Largest size of a reply after decompression, in MB."""
 
     price_in: float | None = None
     """US dollars per million input tokens."""
@@ -87,7 +89,7 @@ class OpenAIOptions:
     """US dollars per million audio tokens; default: `price_in`."""
 
     audio_tokens_per_second: float = 25.0
-    """Only for estimates."""
+    """Audio tokens per second of audio; used for estimates only."""
 
     def __post_init__(self) -> None:
         """Raise UsageError for invalid values."""
@@ -119,7 +121,9 @@ class OpenAIOptions:
 
     @property
     def body(self) -> dict[str, Any]:
-        """`extra_body`, read. Raises UsageError."""
+        """Parsed value of `extra_body`; {} without one. Raises UsageError if it is not a JSON object or sets a field of
+        `OWN`.
+        """
         if self.extra_body is None:
             return {}
         try:
@@ -135,7 +139,7 @@ class OpenAIOptions:
 
     @property
     def is_hosted(self) -> bool:
-        """True if the server is OpenAI's own."""
+        """True if the server is OpenAI's."""
         return urlsplit(self.base_url).hostname == urlsplit(HOSTED).hostname
 
     @property
@@ -145,7 +149,11 @@ class OpenAIOptions:
         return host in ("localhost", "::1") or host.startswith("127.")
 
     def key(self) -> str | None:
-        """The key of the environment, None where the server is sent none. Raises UsageError."""
+        """Return the API key from the environment; None if no key is sent.
+
+        Raises UsageError if the variable is not set, or if an option contains the key, which would be stored with the
+        run.
+        """
         name = self.api_key_env or ("OPENAI_API_KEY" if self.is_hosted else None)
         if name is None:
             return None
@@ -165,7 +173,7 @@ def _expect(holds: bool, name: str, expected: str, found: object) -> None:
 
 
 def scrub(value: Any, options: OpenAIOptions, key: str | None) -> Any:
-    """Texts, in lists and tables too, without the key and without the secrets among the options."""
+    """Replace the API key and secrets among the options in all texts of `value`, including those in lists and dicts."""
     if key is not None and len(key) >= SHORTEST_SECRET:
         value = replace_secrets(value, {key}, "[key]")
     return replace_secrets(value, find_secrets(asdict(options)))

@@ -1,4 +1,4 @@
-"""Conversion of a server's reply to an output."""
+"""Parsing of a server's reply into an output."""
 
 import json
 import math
@@ -21,21 +21,23 @@ POLICY = frozenset(
         "invalid_prompt",
     }
 )
-"""Codes by which servers say that a content policy, and no fault, kept the model from answering."""
+"""Error codes that mean that a content policy, not a fault, prevented an answer."""
 
 LONGEST_REASON = 300
-"""Characters of a server's error that are shown: some answer with a whole page."""
+"""Largest number of characters of a server's error message that is kept, since some servers send whole web pages."""
 
 _VERSION = re.compile(r"[-@:](\d{4}-\d{2}-\d{2}|\d{4,8}|main|latest)$")
 
 
 class UsageFieldError(Exception):
-    """A reply's `usage` holds what is no number of tokens or no sum of money: asking again would not help."""
+    """The field `usage` of a reply has an invalid token count or cost. Another attempt would not help."""
 
 
 def parse_reply(text: str, options: OpenAIOptions, estimate: float | None = None) -> Output:
-    """Parse a reply with status 200, in one piece or streamed; its `usage` becomes `extra`, see `usage`. Raises
-    NoReplyError."""
+    """Parse a reply with status 200, streamed or not. Token counts and cost are returned in the output's `extra`.
+
+    `estimate` is the cost if the reply has no token counts, see `usage`. Raises NoReplyError for an unusable reply.
+    """
     if is_stream(text):
         return _parse_object(assemble(text), text, options, estimate)
     try:
@@ -84,14 +86,14 @@ def _build_output(choice: Mapping[str, Any], message: Mapping[str, Any], extra: 
     if finished == "content_filter":
         return Output(None, refusal="content filter (finish_reason content_filter)", extra=extra)
     content = message.get("content")
-    if content is None and isinstance(spoken := message.get("audio"), dict):  # a model that speaks its answer
+    if content is None and isinstance(spoken := message.get("audio"), dict):  # a model that answers with speech
         content = spoken.get("transcript")
-    # A model that spent its tokens on reasoning has null there: it wrote nothing, which is read as such.
+    # The content is null if all tokens were spent on reasoning; the answer is then empty.
     return Output(_text(content), truncated=finished == "length", extra=extra)
 
 
 def _text(content: object) -> str:
-    """A text, or the texts of a list of parts. Raises NoReplyError."""
+    """Return a message's content as one string; text parts of a list are joined. Raises NoReplyError otherwise."""
     if content is None or isinstance(content, str):
         return content or ""
     if isinstance(content, list):
@@ -101,8 +103,11 @@ def _text(content: object) -> str:
 
 
 def same_model(options: OpenAIOptions, said: str) -> bool:
-    """Check that a reply's model is the requested one: equal, or apart by the organisation's name before it or a
-    date or revision behind it alone (`gpt-4o` and `gpt-4o-2024-08-06`, not `gpt-4o-mini`)."""
+    """Return True if the model name `said` in a reply stands for the requested model.
+
+    The names may differ in a preceding organisation, or in a trailing date or revision (`gpt-4o` equals
+    `gpt-4o-2024-08-06`, but not `gpt-4o-mini`). `answers_as` is accepted too.
+    """
     if said in (options.model, options.answers_as):
         return True
     (*mine, name), (*theirs, other) = options.model.lower().split("/"), said.lower().split("/")
@@ -112,10 +117,11 @@ def same_model(options: OpenAIOptions, said: str) -> bool:
 
 
 def usage(told: object, options: OpenAIOptions, estimate: float | None = None) -> dict[str, Any]:
-    """Token counts as far as the server tells them, and what they cost by the given prices, or by the server.
+    """Return the token counts that the server reports, and the cost: by the user's prices, else as reported by the
+    server.
 
-    With prices, a call whose tokens the server does not tell costs `estimate`, and `estimated_calls` is 1. Raises
-    UsageFieldError.
+    With prices, a call without reported token counts costs `estimate`, and `estimated_calls` is 1. `told` is the
+    reply's field `usage`. Raises UsageFieldError.
     """
     if not isinstance(told, dict | None):
         raise UsageFieldError(f"{_kind(told)} in its place, expected an object")
@@ -132,7 +138,7 @@ def usage(told: object, options: OpenAIOptions, estimate: float | None = None) -
     if options.price_in is None:
         own = told.get("cost")
         return extra if own is None else {**extra, "cost": _money(own)}
-    # Some servers fill in zeros where they do not count: no prompt has no token.
+    # Some servers report 0 instead of a count; a prompt always has tokens.
     if extra.get("prompt_tokens") and "completion_tokens" in extra:
         audio = min(extra.get("audio_tokens", 0), extra["prompt_tokens"])
         extra["cost"] = cost(options, extra["prompt_tokens"], audio, extra["completion_tokens"])
@@ -142,11 +148,11 @@ def usage(told: object, options: OpenAIOptions, estimate: float | None = None) -
 
 
 MOST_TOKENS = 10**12
-"""Of one call: a greater count is no count."""
+"""Largest token count of one call; larger numbers are rejected as invalid."""
 
 
 def _count(name: str, found: object) -> int:
-    """Raises UsageFieldError."""
+    """Check a token count and return it as int. Raises UsageFieldError."""
     whole = isinstance(found, int) or (isinstance(found, float) and found.is_integer())
     if isinstance(found, bool) or not whole or not 0 <= found <= MOST_TOKENS:  # type: ignore[operator]
         raise UsageFieldError(f"{name} {_quote_value(found)}, expected a whole number from 0 to 10^12")
@@ -154,14 +160,14 @@ def _count(name: str, found: object) -> int:
 
 
 def _money(found: object) -> float:
-    """Raises UsageFieldError."""
+    """Check a cost in US dollars and return it as float. Raises UsageFieldError."""
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1e6:  # NaN is in no range
         raise UsageFieldError(f"cost {_quote_value(found)}, expected US dollars from 0 to 1,000,000")
     return float(found)
 
 
 def _quote_value(found: object) -> str:
-    """Format a foreign value for an error line, shortened if it is long."""
+    """Format a value of a reply for an error message, shortened if it is long."""
     if isinstance(found, int) and abs(found) > MOST_TOKENS:
         return f"of about {found.bit_length() * math.log10(2):.0f} digits"
     return f"{found!r:.40}"
@@ -172,14 +178,17 @@ def _kind(found: object) -> str:
 
 
 def cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> float:
-    """US dollars; `audio` tokens are among those of the `prompt`. Whatever discount a cache gives is not counted."""
+    """Return the cost of a call in US dollars, by the user's prices.
+
+    `prompt` is the number of input tokens, including `audio` audio tokens. Discounts for cached tokens are not applied.
+    """
     price_in, price_out = options.price_in or 0.0, options.price_out or 0.0
     price_audio = price_in if options.price_audio_in is None else options.price_audio_in
     return round(((prompt - audio) * price_in + audio * price_audio + completion * price_out) / 1e6, 9)
 
 
 def failure(status: int, text: str) -> Output:
-    """Return the output of an error reply: a refusal if its code is that of a content policy."""
+    """Return the output of an error reply: a refusal if the error code is that of a content policy, else an error."""
     error = _error(text)
     message = " ".join(str(error.get("message") or text).split())[:LONGEST_REASON] or "no reason given"
     policy = next(iter(sorted(error_codes(text) & POLICY)), None)
@@ -189,7 +198,7 @@ def failure(status: int, text: str) -> Output:
 
 
 def error_codes(text: str) -> frozenset[str]:
-    """Return the code and the type of an error reply, lower case."""
+    """Return the code and the type of an error reply, in lower case."""
     error = _error(text)
     inner = error.get("innererror")
     codes = (error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None)
@@ -197,7 +206,7 @@ def error_codes(text: str) -> frozenset[str]:
 
 
 def _error(text: str) -> Mapping[str, Any]:
-    """The object that tells an error, however the server wraps it."""
+    """Return the object that describes the error in a reply, whatever the server nests it in; {} if there is none."""
     try:
         reply = parse_json(text)
     except ValueError:

@@ -1,13 +1,13 @@
-"""State of a server as seen by its client, and the errors that mean that no call will succeed."""
+"""State of a connection to a server, and detection of errors that mean that no call will succeed."""
 
 import re
 from dataclasses import dataclass
 
 QUOTA = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "account_deactivated"})
-"""Codes by which servers say that an account has nothing left, which waiting does not change."""
+"""Error codes that mean that the account has no credit left, which waiting does not change."""
 
 MODEL = frozenset({"model_not_found", "model_not_available", "model_not_supported", "invalid_model"})
-"""Codes by which servers say that they do not know a model."""
+"""Error codes that mean that the server does not know the model."""
 
 _MODEL = re.compile(
     r"\bmodel\b.{0,120}\b(?:does not exist|not found|not available|unknown|invalid)|invalid model", re.I
@@ -21,19 +21,20 @@ _AUDIO = re.compile(
 
 @dataclass(slots=True)
 class Session:
-    """State of a server as an adapter has seen it."""
+    """State of a server, as far as the adapter's calls have shown it."""
 
     met: bool = False
-    """Whether somebody listened at the address."""
+    """True once a server has accepted a connection at the address."""
 
     answered: bool = False
-    """Whether a call succeeded: what fails afterwards is a matter of its item."""
+    """True once a call has succeeded. Errors of later calls are attributed to their items."""
 
 
 def advice(status: int, codes: frozenset[str], message: str, audio: str) -> str | None:
-    """Return what to set where an error reply means that no call will succeed; None for faults of one item.
+    """Return which option to change if an error reply means that no call will succeed; None for an error of a single
+    item.
 
-    `codes` are the error's code and type, `audio` how clips were sent (`none`: they were not).
+    `codes` are the error's code and type. `audio` is the format in which clips were sent (`none`: no clips were sent).
     """
     if status == 402 or codes & QUOTA:
         return "the account's quota is used up: top it up, or name another key with api_key_env="

@@ -1,4 +1,4 @@
-"""Assembles a streamed reply (server-sent events of `chat.completion.chunk`) into one chat completion."""
+"""Assembly of a streamed reply (server-sent events of `chat.completion.chunk`) into one chat completion."""
 
 import re
 from typing import Any
@@ -6,26 +6,27 @@ from typing import Any
 from alm_bench.core.foreign import parse_json
 
 TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
-"""Fields of a piece whose texts are joined."""
+"""Fields of a chunk whose texts are concatenated."""
 
 
-_LINE_END = re.compile(r"\r\n|\r|\n")  # no others: a text may hold U+2028 as it is
+_LINE_END = re.compile(r"\r\n|\r|\n")  # no other line ends: a text may contain U+2028
 
 
 class NoReplyError(Exception):
-    """A body that is no chat completion (cut off, without choices): worth asking again."""
+    """The body is not a usable chat completion: it breaks off or has no choices. Another attempt may succeed."""
 
 
 def is_stream(text: str) -> bool:
-    """Return True for a body that is a stream of events; some servers stream without being asked to."""
+    """Return True if a body is a stream of events; some servers stream without a request to do so."""
     return text.lstrip().startswith(("data:", "event:", ":"))
 
 
 def assemble(text: str) -> dict[str, Any]:
-    """Join the pieces of the first choice; `usage` and `model` are those of the last piece that has them.
+    """Join the chunks of the first choice to one reply; `usage` and `model` are taken from the last chunk that has
+    them.
 
-    An error that the stream holds is returned as `{"error": ...}`. Raises NoReplyError where the stream breaks off: it
-    has neither a `finish_reason` nor the closing `[DONE]`.
+    An error within the stream is returned as `{"error": ...}`. Raises NoReplyError if the stream breaks off, that is,
+    if it has neither a `finish_reason` nor the closing `[DONE]`.
     """
     reply: dict[str, Any] = {}
     message: dict[str, Any] = {"content": None}
@@ -69,7 +70,7 @@ def _join(message: dict[str, Any], delta: dict[str, Any]) -> None:
 
 
 def _events(text: str) -> list[str]:
-    """Return the data of each event: its `data:` lines joined (WHATWG, server-sent events)."""
+    """Return the data of each server-sent event: its `data:` lines, joined by newlines (WHATWG specification)."""
     events: list[str] = []
     lines: list[str] = []
     for line in [*_LINE_END.split(text), ""]:

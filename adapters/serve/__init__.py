@@ -1,4 +1,4 @@
-"""A model behind an OpenAI-compatible server that is started for the run."""
+"""Models behind an OpenAI-compatible server that alm-bench starts for the run."""
 
 from alm_bench.adapters.serve.adapter import ADAPTERS
 

@@ -1,4 +1,4 @@
-"""A model behind a server that is started for the run and ended with it."""
+"""Model `serve`: a model behind a server that is started for the run and stopped after it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,8 +33,10 @@ class ServeAdapter(OpenAIAdapter):
         self._log = folder / "server.log"
 
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
-        """Send requests, once the server is healthy. Raises what `openai` raises, AdapterError if it does not start or
-        ends meanwhile."""
+        """Start the server if needed, wait until it is healthy, send requests, and yield answers.
+
+        Raises the errors of `openai`, and AdapterError if the server does not start or ends before the run.
+        """
         self._ensure_server()
         for request, output in super().stream(requests, decoding):
             if output.error is not None and self._server is not None and self._server.has_ended:
@@ -44,7 +46,9 @@ class ServeAdapter(OpenAIAdapter):
             yield request, output
 
     def _ensure_server(self) -> None:
-        """Start the server at the first request: what is only planned or estimated starts none."""
+        """Start the server unless it is running. Called at the first request, so that planning and estimates start
+        none.
+        """
         if self._server is not None and not self._server.has_ended:
             return
         port = find_free_port()
@@ -52,7 +56,7 @@ class ServeAdapter(OpenAIAdapter):
         self._server = Server(self._serve.arguments(port), port, log)
         try:
             self._server.wait(self._serve.start_timeout)
-        except BaseException:  # Ctrl-C among them: no server stays behind
+        except BaseException:  # Ctrl-C included: no server keeps running
             self.close()
             raise
         self._options, self._session = self._serve.at(port), Session()

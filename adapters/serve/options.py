@@ -1,4 +1,4 @@
-"""Options of the model `serve`: how its server is started, and all of `openai` but the address."""
+"""Options of the model `serve`: the command that starts the server, and all options of `openai` but the address."""
 
 import shlex
 import sys
@@ -22,16 +22,18 @@ class ServeOptions(OpenAIOptions):
     """Options of models behind a server that is started for the run."""
 
     base_url: str = LOOPBACK
-    """The address is chosen when the server is started."""
+    """Not an option here: the address is chosen when the server is started."""
 
     command: str | None = None
-    """Command that starts the server in the foreground on 127.0.0.1; `{port}` and `{model}` are filled in."""
+    """Command that starts the server in the foreground on 127.0.0.1. `{port}` and `{model}` are replaced by their
+    values.
+    """
 
     preset: Literal["vllm", "transformers"] | None = None
-    """A known command."""
+    """Name of a predefined command."""
 
     start_timeout: float = 1800.0
-    """Seconds until the server must be healthy, the loading of its model included."""
+    """Seconds that the server has to become healthy, loading its model included."""
 
     def __post_init__(self) -> None:
         """Raise UsageError for invalid values."""
@@ -52,21 +54,21 @@ class ServeOptions(OpenAIOptions):
 
     @property
     def template(self) -> str:
-        """The command as it was given or as the preset has it."""
+        """Command before `{port}` and `{model}` are replaced: the option `command`, or the preset's command."""
         return self.command if self.command is not None else PRESETS[str(self.preset)]
 
     def at(self, port: int) -> OpenAIOptions:
-        """Return the options of calls to a server on this port."""
+        """Return the `openai` options for a server on this port."""
         calls = {field.name: getattr(self, field.name) for field in fields(OpenAIOptions)}
         return OpenAIOptions(**{**calls, "base_url": f"http://127.0.0.1:{port}/v1"})
 
     def arguments(self, port: int) -> Sequence[str]:
-        """Return the command's words. Raises UsageError for a command that cannot be split into words."""
+        """Return the command as a list of arguments. Raises UsageError if it cannot be split."""
         try:
             words = shlex.split(self.template)
         except ValueError as error:
             raise UsageError(f"model serve: command cannot be split into words: {error}") from error
         words = [word.replace("{port}", str(port)).replace("{model}", self.model) for word in words]
-        # a preset's program is looked for in this environment first, which may not be the active one
+        # look for a preset's program beside this interpreter first: its environment may not be the active one
         beside = Path(sys.executable).with_name(words[0]) if self.preset is not None else None
         return [str(beside) if beside is not None and beside.is_file() else words[0], *words[1:]]

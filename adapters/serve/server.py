@@ -1,7 +1,7 @@
-"""A server process: started on a free port, watched until it is healthy, and ended with everything that it started.
+"""Server process on a free port: it is started, awaited until it is healthy, and stopped with all its descendants.
 
-A process that was killed cannot end its server. Each running server is therefore noted in the cache folder, and what
-others left behind is ended before the next one starts.
+A process that is killed cannot stop its server. The cache folder therefore has one file per running server, and servers
+that other processes left running are stopped before a new one starts.
 """
 
 import json
@@ -21,14 +21,14 @@ from alm_bench.core.escape import print_notice
 from alm_bench.core.files import atomic_write, cache_folder
 
 TOKEN = "ALM_BENCH_SERVER"
-"""Environment variable by which the processes of a server are known, whatever group or session they are in."""
+"""Environment variable that marks all processes of a server, in whatever process group or session they are."""
 
 GRACE = 10.0
 """Seconds that processes have to end by themselves."""
 
 POLL = 0.2
 SHOWN = 15
-"""Lines of the log that are shown where a server does not start."""
+"""Number of log lines that are printed if a server does not start."""
 
 
 def find_free_port() -> int:
@@ -38,10 +38,10 @@ def find_free_port() -> int:
 
 
 class Server:
-    """A running server. It ends with `stop`, with this object, or with the interpreter."""
+    """Running server. It ends with `stop`, with this object, or with the interpreter."""
 
     def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
-        """Start the command in a session of its own. Raises UsageError if there is no such command."""
+        """Start the command in its own session. Raises UsageError if it cannot be started."""
         self.port, self.log = port, log
         reap()
         token = uuid.uuid4().hex
@@ -58,7 +58,7 @@ class Server:
                     stdout=file,
                     stderr=subprocess.STDOUT,
                     env={**os.environ, TOKEN: token, "PYTHONUNBUFFERED": "1"},
-                    start_new_session=True,  # Ctrl-C is ours; the server is ended after what it still answers
+                    start_new_session=True,  # Ctrl-C reaches alm-bench only, which stops the server later
                 )
         except OSError as error:
             note.unlink(missing_ok=True)
@@ -66,7 +66,10 @@ class Server:
         self._finish = weakref.finalize(self, _stop, self._child, token, note)
 
     def wait(self, seconds: float) -> None:
-        """Wait until the server is healthy. If it ends or takes longer, print its log's end and raise AdapterError."""
+        """Wait until the server is healthy.
+
+        If it ends or is not healthy after `seconds`, print the end of its log and raise AdapterError.
+        """
         until = time.monotonic() + seconds
         while not self._is_healthy():
             status = self._child.poll()
@@ -82,12 +85,14 @@ class Server:
             raise AdapterError(f"model serve: the server {told}; its log is {self.log}")
 
     def tail(self) -> list[str]:
-        """Return the last lines of the log."""
+        """Return the last lines of the log that are not blank."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         return [line for line in lines if line.strip()][-SHOWN:]
 
     def _is_healthy(self) -> bool:
-        """Return True if it answers /health or, without that, lists its models."""
+        """Return True if the server answers /health with a status below 400; if it has no /health, the same for
+        /v1/models.
+        """
         import requests
 
         with requests.Session() as session:
@@ -106,18 +111,18 @@ class Server:
         return self._child.poll() is not None
 
     def stop(self) -> None:
-        """End the server and every process that it started."""
+        """Stop the server and all its descendants."""
         self._finish()
 
 
 def reap() -> None:
-    """End the servers of processes that are gone."""
+    """Stop the servers whose owner processes no longer run."""
     for note in sorted(_folder().glob("*.json")):
         try:
             found = json.loads(note.read_text(encoding="utf-8"))
             owner, started = int(found["owner"]), float(found["owner_started"])
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # just being written or removed by another process
+            continue  # another process is writing or removing it
         if not _runs(owner, started):
             end_processes(note.stem)
             note.unlink(missing_ok=True)
@@ -141,7 +146,7 @@ def _stop(child: "subprocess.Popen[bytes]", token: str, note: Path) -> None:
 
 
 def end_processes(token: str) -> None:
-    """End all processes with this token: asked first, killed after `GRACE` seconds."""
+    """End all processes with this token: terminate them, and kill those that still run after `GRACE` seconds."""
     ask: Sequence[Callable[[psutil.Process], None]] = (psutil.Process.terminate, psutil.Process.kill)
     for way in ask:
         found = _processes(token)
@@ -161,5 +166,5 @@ def _processes(token: str) -> list[psutil.Process]:
             if process.environ().get(TOKEN) == token:
                 found.append(process)
         except (psutil.NoSuchProcess, psutil.AccessDenied, OSError):
-            continue  # ended meanwhile, or somebody else's
+            continue  # it ended meanwhile, or belongs to another user
     return found

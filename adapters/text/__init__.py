@@ -1,4 +1,4 @@
-"""Causal language models of text, which get no audio: a text-only baseline."""
+"""Causal language models, which get no audio and serve as text-only baselines."""
 
 from alm_bench.adapters.text.adapter import ADAPTERS
 

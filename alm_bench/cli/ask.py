@@ -1,4 +1,4 @@
-"""`alm-bench ask`: one prompt, up to two clips, the answer alone."""
+"""`alm-bench ask`: send one prompt with up to two clips to a model, and print the answer only."""
 
 from pathlib import Path
 from typing import Annotated

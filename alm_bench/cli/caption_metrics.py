@@ -1,4 +1,4 @@
-"""`alm-bench caption-metrics`: every caption metric of a file, SPICE on today's Java included."""
+"""`alm-bench caption-metrics`: compute all caption metrics of a file, including SPICE, which runs on current Java."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`alm-bench check`: does the audio reach the model, and does the model react to it?"""
+"""`alm-bench check`: test that audio reaches a model and that the model reacts to it."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Options that several commands have, and printing."""
+"""Options and print functions that several commands share."""
 
 import os
 import sys
@@ -85,8 +85,10 @@ TaskArgument = Annotated[
 
 @contextmanager
 def chatter_aside() -> Iterator[None]:
-    """Standard output carries results alone: what a model's code prints meanwhile goes to standard error, or nowhere if
-    the command is quiet."""
+    """Redirect standard output within the block to standard error; discard it if the command is quiet.
+
+    Standard output is thus free of anything that a model's code prints, and contains results only.
+    """
     if VERBOSITY.quiet:
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
             yield
@@ -102,6 +104,6 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def report_left_out(left_out: "Sequence[LeftOut]") -> None:
-    """A line each on standard error."""
+    """Print one line on standard error for each skipped run folder, with the reason."""
     for one in left_out:
         print_notice(f"{one.folder.name}: left out: {one.reason}")

@@ -1,4 +1,4 @@
-"""`alm-bench compare`: paired comparison of runs."""
+"""`alm-bench compare`: compare runs with paired tests."""
 
 from typing import Annotated
 

@@ -1,7 +1,7 @@
-"""What the shell completes: names of tasks, models, runs and other things, and files.
+"""Shell completion of names (tasks, models, runs, metrics, ...) and of paths.
 
-Each function gets what is typed of one value and returns the values that begin with it. A shell runs the command anew
-at each press of Tab, so that names are read without loading what they stand for, and nothing is printed.
+Each function takes the text typed so far and returns the values that complete it. The shell starts a new process at
+each press of Tab. Names are therefore found without loading models or data, and nothing is printed.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ def _matching(names: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _matching_last(names: Iterable[str], incomplete: str) -> list[str]:
-    """Complete the last name of a comma-separated list; names that it has are not offered again."""
+    """Complete the last name of a comma-separated list, except with names that the list already contains."""
     before, comma, last = incomplete.rpartition(",")
     taken = before.split(",")
     return [f"{before}{comma}{name}" for name in _matching(names, last) if name not in taken]
@@ -34,7 +34,7 @@ def _task_names() -> list[str]:
 
 
 def complete_tasks(incomplete: str) -> list[str]:
-    """Complete names of tasks and collections, comma-separated."""
+    """Complete a comma-separated list of tasks and collections."""
     try:
         return _matching_last(_task_names(), incomplete)
     except AlmBenchError:
@@ -42,12 +42,12 @@ def complete_tasks(incomplete: str) -> list[str]:
 
 
 def complete_data_get(incomplete: str) -> list[str]:
-    """Complete the argument of `data get`."""
+    """Complete the first argument of `data get`: tasks, collections, `all` or `spice`."""
     return sorted({*complete_tasks(incomplete), *_matching(("all", "spice"), incomplete)})
 
 
 def complete_models(incomplete: str) -> list[str]:
-    """Complete names of models, and Python files of one's own."""
+    """Complete names of models, and paths of the user's Python files."""
     from alm_bench.plugins import adapter_names
 
     try:
@@ -57,12 +57,12 @@ def complete_models(incomplete: str) -> list[str]:
 
 
 def complete_data(incomplete: str) -> list[str]:
-    """Complete the value of `--data`: a word or a folder."""
+    """Complete the value of `--data`: `auto`, `demo`, `hub` or a folder."""
     return [*_matching(("auto", "demo", "hub"), incomplete), *complete_files(incomplete, ())]
 
 
 def complete_runs(context: typer.Context, incomplete: str) -> list[str]:
-    """Complete names of runs in the folder of `--out`, and paths of run folders."""
+    """Complete names of runs in the folder given by `--out`, and paths of run folders."""
     out = Path(context.params.get("out") or RUNS)
     try:
         names = [folder.parent.name for folder in out.glob("*/run.json")]
@@ -78,14 +78,14 @@ def complete_suites(incomplete: str) -> list[str]:
 
 
 def complete_recipes(incomplete: str) -> list[str]:
-    """Complete names of shipped training recipes and paths of TOML files."""
+    """Complete names of bundled training recipes and paths of TOML files."""
     from alm_bench.train.config import CONFIGS
 
     return [*_matching([file.stem for file in CONFIGS.glob("*.toml")], incomplete), *complete_suites(incomplete)]
 
 
 def complete_metrics(incomplete: str) -> list[str]:
-    """Complete names of metrics that are computed from sentences, comma-separated."""
+    """Complete a comma-separated list of metrics that are computed from sentences."""
     from alm_bench.scoring.metrics import metric_specs
 
     try:
@@ -95,7 +95,7 @@ def complete_metrics(incomplete: str) -> list[str]:
 
 
 def complete_conditions(incomplete: str) -> list[str]:
-    """Complete names of conditions, comma-separated."""
+    """Complete a comma-separated list of conditions."""
     from alm_bench.runner.conditions import CLEAN, condition_classes
 
     try:
@@ -107,12 +107,12 @@ def complete_conditions(incomplete: str) -> list[str]:
 
 
 def complete_choices(*known: str) -> Complete:
-    """Return a function that completes one of the given values."""
+    """Return a function that completes the given values."""
     return lambda incomplete: _matching(known, incomplete)
 
 
 def complete_files(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:
-    """Complete folders, each with a `/` at its end, and files with one of `suffixes`, by their paths."""
+    """Complete paths of folders, to which `/` is appended, and of files with one of `suffixes`."""
     folder, slash, start = incomplete.rpartition("/")
     try:
         entries = sorted(Path(f"{folder}{slash}" or ".").expanduser().iterdir())

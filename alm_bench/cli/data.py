@@ -1,4 +1,4 @@
-"""`alm-bench data`: what of a task's data is there, and where the rest comes from."""
+"""`alm-bench data`: show which files of a task are present, check them, and download missing ones."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

@@ -1,4 +1,4 @@
-"""`alm-bench data get`: fetch what of a task's data may be fetched, and say where the rest comes from."""
+"""`alm-bench data get`: download the public files of tasks, and print where to get the others."""
 
 import os
 from collections.abc import Iterator
@@ -94,7 +94,7 @@ def _tasks(
 
 
 class _Missing:
-    """Counts the clips of a task that are not there; None while its questions are not."""
+    """Counts the missing clips of a task when called; returns None as long as its questions are missing."""
 
     def __init__(self, entry: "TaskEntry", folder: Path, split: str) -> None:
         self._entry, self._folder, self._split = entry, folder, split
@@ -110,7 +110,10 @@ class _Missing:
 
 
 def _spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tuple[Path, list[dict[str, Any]]]:
-    """CoreNLP's jars: where SPICE looks for them, or in `to`."""
+    """Find or download the CoreNLP jars that SPICE needs; return their folder and one table row per jar.
+
+    `to` replaces the default folder, in which SPICE searches for them.
+    """
     from alm_bench.core import MetricError
     from alm_bench.core.files import cache_folder
     from alm_bench.data import fetch_corenlp, lock_folder

@@ -1,4 +1,4 @@
-"""Options that every command takes, before or after its name: `--quiet`, `--verbose`, `--log-file`."""
+"""Options that every command accepts, before or after its name: `--quiet`, `--verbose`, `--log-file`."""
 
 import functools
 import inspect
@@ -13,7 +13,7 @@ from alm_bench.core.verbosity import VERBOSITY
 
 
 def _set_quiet(context: typer.Context, value: bool) -> None:
-    if value and not context.resilient_parsing:  # completion parses what is typed so far
+    if value and not context.resilient_parsing:  # not while completion parses an incomplete line
         VERBOSITY.quiet = True
         _check()
 
@@ -77,7 +77,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 
 
 def add_global_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a command's function with the parameters of these options, whose values it does not get."""
+    """Return a function that accepts the global options as parameters too, and calls `command` without them."""
 
     @functools.wraps(command)
     def run_command(*arguments: Any, **values: Any) -> Any:

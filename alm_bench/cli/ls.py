@@ -1,4 +1,4 @@
-"""`alm-bench ls`: lists of what is installed and of runs."""
+"""`alm-bench ls`: list installed tasks, models and other extensions, and runs."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -113,7 +113,7 @@ def _models() -> tuple[list[Row], Mapping[str, str]]:
                 "what": entry.summary,
             }
         )
-    return rows, catalogue().broken  # after they were loaded: until then nobody knows which of them cannot be
+    return rows, catalogue().broken  # read after loading, which reveals the broken ones
 
 
 def _conditions() -> tuple[list[Row], Mapping[str, str]]:

@@ -1,4 +1,4 @@
-"""`alm-bench new`: the start of a task, a model or a worker of one's own, outside this repository."""
+"""`alm-bench new`: create the skeleton of a task, a model adapter or a worker outside of this repository."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`alm-bench noise-ablation`: what is left of a score when the clips say nothing."""
+"""`alm-bench noise-ablation`: measure how scores change if the audio is changed or removed."""
 
 import inspect
 import re
@@ -112,7 +112,7 @@ def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
 
 
 def _with_options_of_run(command: Any) -> None:
-    """Give the command every option of `run` for its `**options`."""
+    """Add every option of `run` to the command's signature; the command receives them in `**options`."""
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     named = {parameter.name for parameter in own}
     theirs = [p for p in inspect.signature(run).parameters.values() if p.name not in (*named, "config")]

@@ -1,5 +1,4 @@
-"""Standard output: reports in the form that suits it, and its end (a full disk, a reader that has gone) as one line or
-none, not a traceback."""
+"""Printing of reports to standard output, and handling of write errors such as a full disk or a closed pipe."""
 
 import os
 import sys
@@ -13,11 +12,14 @@ if TYPE_CHECKING:
     from alm_bench.reports import Block, Form
 
 CLOSED = 141
-"""Exit status where nobody reads standard output any more: 128 + SIGPIPE, as shells report it."""
+"""Exit status if the reader of standard output has closed the pipe: 128 + SIGPIPE, as shells report it."""
 
 
 class OutputError(AlmBenchError):
-    """Standard output takes no more text; `closed` where its reader has gone, which is no failure to speak of."""
+    """Standard output cannot be written.
+
+    `closed` is True if its reader has closed the pipe, in which case no message is printed.
+    """
 
     def __init__(self, error: OSError) -> None:
         super().__init__(f"cannot write to standard output: {error.strerror or error}; what is stored is kept")
@@ -26,7 +28,7 @@ class OutputError(AlmBenchError):
 
 
 class _Guarded:
-    """A text stream whose failures are OutputError, so that they are told from those of any other file."""
+    """Text stream that raises OutputError if writing fails, to distinguish its errors from those of other files."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -49,9 +51,9 @@ class _Guarded:
 
 @contextmanager
 def guard_output() -> Iterator[None]:
-    """Raise OutputError for what cannot be printed inside, what is still in a buffer at the end included."""
+    """Make standard output raise OutputError within the block, and when the buffered rest is written at its end."""
     stream: TextIO | None = sys.stdout
-    if stream is None:  # started without one: there is nobody to tell
+    if stream is None:  # the process has no standard output
         yield
         return
     guarded: Any = _Guarded(stream)
@@ -65,7 +67,7 @@ def guard_output() -> Iterator[None]:
 
 
 def _discard(stream: TextIO) -> None:
-    """Let Python's own last flush at exit go nowhere."""
+    """Redirect the stream's file descriptor to the null device, so that Python's flush at exit does not fail."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -73,12 +75,12 @@ def _discard(stream: TextIO) -> None:
 
 
 def print_blocks(blocks: "Sequence[Block]", end: str = "\n", stream: Any = None) -> None:
-    """Print a report to `stream` (default: standard output): for a terminal of its width, or as markdown."""
+    """Print a report to `stream` (default: standard output): fitted to a terminal's width, else as markdown."""
     _print(blocks, end, stream, None)
 
 
 def print_text(blocks: "Sequence[Block]", end: str = "\n", stream: Any = None) -> None:
-    """Print what is plain text in pipes and files too, where its lines are as long as they are."""
+    """Print blocks as plain text even to pipes and files, where lines may have any length."""
     _print(blocks, end, stream, "terminal")
 
 
@@ -86,7 +88,7 @@ def _print(blocks: "Sequence[Block]", end: str, stream: Any, form: "Form | None"
     from alm_bench.reports import find_screen, render
 
     out = sys.stdout if stream is None else stream
-    if out is None:  # started without one
+    if out is None:  # the process has no standard output
         return
     screen = find_screen(out)
     text = render(blocks, form or screen.form, screen.width, styled=screen.styled, ascii_only=screen.ascii_only)

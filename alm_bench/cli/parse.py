@@ -1,4 +1,4 @@
-"""`alm-bench parse`: what is read in a text, and why."""
+"""`alm-bench parse`: show the answer that is parsed from a text, and the rule that decided."""
 
 import sys
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _text(given: str | None) -> str:
 
 
 def _is_file(value: str) -> bool:
-    """Tell whether a value names a file; a text may be too long for a name, or hold a character that none can have."""
+    """Return True if a value names a file; False also if it is too long or otherwise invalid as a file name."""
     try:
         return Path(value).is_file()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Help texts that name arguments as their metavars do: typer would add types (`RUN... <list[str]>`) and braces."""
+"""Help texts that show arguments by their metavar only; typer would add types (`RUN... <list[str]>`) and braces."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from typer.core import TyperCommand
 
 
 class PlainCommand(TyperCommand):
-    """A command with such a help text."""
+    """Command whose help text shows arguments by their metavar only."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [self.options_metavar or "", *(parameter.metavar or "" for parameter in self._list_arguments())]

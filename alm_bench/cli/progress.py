@@ -1,5 +1,7 @@
-"""Live progress on standard error: bars on a terminal; elsewhere (a pipe, CI) a plain line every 30 s. The file of
-`--log-file` gets plain lines in any case, and one at the end."""
+"""Progress on standard error: bars on a terminal, else (pipe, CI) a plain line every 30 seconds.
+
+The file of `--log-file` always gets plain lines, and a last one at the end.
+"""
 
 import time
 from collections import Counter
@@ -28,14 +30,14 @@ if TYPE_CHECKING:
     from alm_bench.records.schema import Record
 
 EVERY_SECONDS = 30.0
-"""Between two plain lines; the first is printed so long after the beginning."""
+"""Seconds between two plain lines, and before the first one."""
 
 Clock = Callable[[], float]
-"""Seconds since any moment."""
+"""Returns the seconds since an arbitrary moment."""
 
 
 class Display(Protocol):
-    """Shows how much is done of what goes on, each by its name."""
+    """Shows the progress of one or several activities, each identified by its name."""
 
     def show(self, name: str, done: int, total: int | None, note: str = "") -> None: ...
 
@@ -44,12 +46,12 @@ class Display(Protocol):
     def close(self) -> None: ...
 
     def for_unit(self, unit: "Unit") -> "Display":
-        """Return a display of another unit in the same place."""
+        """Return a display that uses the same place for progress in another unit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is counted: `size` of them are one in a line; `digits` after the point."""
+    """Unit of progress. A displayed 1 stands for `size` counts; `digits` is the number of decimals."""
 
     name: str
     size: int = 1
@@ -64,7 +66,7 @@ MEGABYTES = Unit("MB", size=1_000_000, digits=1)
 
 
 class TerminalBars:
-    """Bars, of which `columns` show `task.fields[rate]` and `task.fields[note]`."""
+    """Progress bars. Columns can refer to `task.fields[rate]` and `task.fields[note]`."""
 
     def __init__(self, console: Console, unit: Unit, columns: Sequence[ProgressColumn]) -> None:
         self._bars, self._unit = RichProgress(*columns, console=console), unit
@@ -93,8 +95,11 @@ class TerminalBars:
 
 
 class PlainLines:
-    """A line whenever `EVERY_SECONDS` have passed, with the rate since the beginning and the time that is left at this
-    rate, and one at the end in the log file. `log_only`: nothing goes to standard error."""
+    """Progress as plain lines, one per `EVERY_SECONDS`.
+
+    A line contains the average rate so far and the remaining time at this rate. When the display is closed, a last line
+    is written to the log file. With `log_only`, nothing is printed on standard error.
+    """
 
     def __init__(self, unit: Unit, clock: Clock, log_only: bool = False) -> None:
         self._unit, self._clock, self._log_only = unit, clock, log_only
@@ -143,7 +148,7 @@ class PlainLines:
 
 
 class BarsAndLog:
-    """Bars on a terminal, and plain lines in the log file."""
+    """Bars on a terminal, together with plain lines in the log file."""
 
     def __init__(self, bars: TerminalBars, log: PlainLines) -> None:
         self._bars, self._log = bars, log
@@ -165,7 +170,7 @@ class BarsAndLog:
 
 
 def format_duration(seconds: float) -> str:
-    """In the unit that leaves one to three digits."""
+    """Format a duration in seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
@@ -180,7 +185,7 @@ def _display(unit: Unit, clock: Clock, *columns: ProgressColumn) -> Display:
 
 
 class _Shown:
-    """A context in which a display is open."""
+    """Context manager that closes its display."""
 
     _display: Display
 
@@ -192,7 +197,7 @@ class _Shown:
 
 
 class Progress(_Shown):
-    """Progress of a run: items a second, time left, counts by status."""
+    """Progress of a run: items per second, remaining time, and number of items by status."""
 
     def __init__(self, title: str, total: int, clock: Clock = time.monotonic) -> None:
         self._title, self._total = title, total
@@ -220,7 +225,7 @@ class Progress(_Shown):
 
 
 class Training(_Shown):
-    """Progress of a training run: preparation, then steps with loss and samples a second."""
+    """Progress of a training run: first its preparation, then steps with loss and samples per second."""
 
     def __init__(self, title: str, clock: Clock = time.monotonic) -> None:
         self._title = title
@@ -249,7 +254,7 @@ class Training(_Shown):
 
 
 class Counting(_Shown):
-    """How many of a known number are done; shown once the first is reported."""
+    """Progress of a computation with a known number of items; shown once its first item is reported."""
 
     def __init__(self, title: str, clock: Clock = time.monotonic) -> None:
         self._title, self._begun = title, False
@@ -263,14 +268,14 @@ class Counting(_Shown):
         )
 
     def update(self, done: int, total: int) -> None:
-        if done == total and not self._begun:  # known from before: there is nothing to wait for
+        if done == total and not self._begun:  # all items were cached
             return
         self._begun = True
         self._display.show(self._title, done, total)
 
 
 class Fetching(_Shown):
-    """Bytes of files that come one after the other; shown once the first is reported."""
+    """Progress of files that are downloaded one by one, in bytes; shown once the first bytes are reported."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._display = _display(
@@ -288,7 +293,7 @@ class Fetching(_Shown):
 
 
 class Bars:
-    """Shows the progress of runs (`evaluation.Watch`)."""
+    """Shows the progress of runs; implements `evaluation.Watch`."""
 
     def count_items(self, title: str, total: int) -> Progress:
         return Progress(title, total)

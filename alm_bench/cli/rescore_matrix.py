@@ -1,4 +1,4 @@
-"""`alm-bench rescore-matrix`: one file of outputs under every known program's rule."""
+"""`alm-bench rescore-matrix`: score one file of outputs under the parsing rules of several programs."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`alm-bench run`: models on tasks, resumed by itself, with tables at the end."""
+"""`alm-bench run`: run models on tasks, resume stored runs, and print the results."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -186,7 +186,7 @@ def run(
 
 
 def _members(model: list[str] | None, config: Path | None, values: Mapping[str, Any]) -> "list[RunOptions]":
-    """The evaluations that are asked for, a model each, or those of a suite. Raises UsageError."""
+    """Return the evaluations to run: one per model, or those of the suite in `config`. Raises UsageError."""
     from alm_bench.runner.options import RunOptions
 
     if config is not None:
@@ -201,7 +201,7 @@ def _members(model: list[str] | None, config: Path | None, values: Mapping[str, 
 
 
 def _check_alone(config: Path, model: list[str] | None, values: Mapping[str, Any]) -> None:
-    """Raises UsageError for options beside `--config` that belong into its file."""
+    """Raise UsageError for options besides `--config` that belong into its file."""
     from dataclasses import fields
 
     from alm_bench.runner.options import RunOptions
@@ -218,7 +218,7 @@ def _check_alone(config: Path, model: list[str] | None, values: Mapping[str, Any
 
 
 def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, details: bool) -> None:
-    """Make the runs and print their tables, or print what they would take."""
+    """Run the evaluations and print their results, or with `dry_run` print estimates of calls, tokens and cost."""
     from alm_bench.cli.progress import Bars
     from alm_bench.evaluation import forecast_all, run_all
     from alm_bench.records.models import runs_json
@@ -252,12 +252,12 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
 
 
 def describe_kept(fresh: bool) -> str:
-    """Say what an interruption leaves."""
+    """Return a line for an interrupted run: which items are stored, and how to resume."""
     return f"all finished items are kept: the same command{' without --fresh' if fresh else ''} resumes the run"
 
 
 def print_forecasts(forecasts: "Sequence[Forecast]", json_: bool) -> None:
-    """Print what the runs would take."""
+    """Print the estimated calls, audio, tokens and cost of runs."""
     from alm_bench.records.models import runs_json
     from alm_bench.runner import dryrun
 

@@ -1,4 +1,4 @@
-"""`alm-bench score`: read and score the stored text again, without a model."""
+"""`alm-bench score`: parse and score the stored answers of runs again, without a model."""
 
 import sys
 from typing import Annotated
@@ -46,7 +46,7 @@ def score(
     from alm_bench.reports import find_screen
     from alm_bench.reports.run_report import build_run
 
-    folders = [find_run(run, out) for run in runs]  # a name that fits none is met before anything is written
+    folders = [find_run(run, out) for run in runs]  # unknown names raise an error before anything is written
     solver = None if solvable_by is None else find_run(solvable_by, out)
     tags = answer_tags(answer_tag)
     summaries = []

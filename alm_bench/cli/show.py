@@ -1,4 +1,4 @@
-"""`alm-bench show`: single items of a run."""
+"""`alm-bench show`: print single items of a run."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -68,11 +68,15 @@ def show(
 
 
 def _wrong(record: "Record") -> bool:
-    """Without a reference no answer is wrong; with one, a failed call is not right either."""
+    """Return True if an item with a reference answer was answered incorrectly, or if its call failed.
+
+    Items without a reference answer and skipped items are not wrong. Sentences that have no scores are only wrong if
+    the call failed.
+    """
     from alm_bench.reports.items import is_perfect
 
     known = record.sample.has_reference and record.status != "skipped"
     scores = {name: value for name, value in record.scores.items() if name == "accuracy"} or record.scores
-    if not scores:  # a sentence is neither right nor wrong; a failed call is no answer
+    if not scores:  # sentences are neither right nor wrong
         return known and record.status == "error"
     return known and not any(is_perfect(name, value) for name, value in scores.items())

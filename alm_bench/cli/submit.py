@@ -1,4 +1,4 @@
-"""`alm-bench submit`: the file that a benchmark's own scoring space takes."""
+"""`alm-bench submit`: write the submission file of a benchmark that scores answers itself."""
 
 from pathlib import Path
 from typing import Annotated

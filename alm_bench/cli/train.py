@@ -1,4 +1,4 @@
-"""`alm-bench train`: a network from a recipe, and the weights of a run that was interrupted."""
+"""`alm-bench train`: train a network from a recipe, and export the weights of an interrupted training run."""
 
 from pathlib import Path
 from typing import Annotated, Any

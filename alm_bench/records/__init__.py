@@ -1,1 +1,1 @@
-"""What a run leaves behind, and the tables made from it."""
+"""Files of a run folder: types, reading, writing, and the summary computed from the records."""

@@ -1,4 +1,4 @@
-"""What an adapter stores beside an answer: token counts and costs that are added up, and whatever else it likes."""
+"""Validation of `Output.extra`: JSON values that an adapter stores with an answer, such as token counts and costs."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from alm_bench.core.usage import COST, COUNTS, MOST, count, money
 
 
 def find_fault(extra: Mapping[str, Any]) -> str | None:
-    """Say, in a few words, why `extra` cannot be stored or added up; None where it can."""
+    """Return a short reason why `extra` cannot be stored as JSON or has an invalid count or cost; None if valid."""
     for name in COUNTS:
         if extra.get(name) is not None and count(extra[name]) is None:
             return f"{name} {_shown(extra[name])}, expected a whole number from 0 to 10^15"

@@ -1,4 +1,4 @@
-"""JSON files of a run folder: read, checked against their types, and brought to today's schema."""
+"""Reading of the JSON files of a run folder: validation by type, and conversion to the current schema version."""
 
 import json
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from alm_bench.records.models import SCHEMA_VERSION, Model, RunHeader, SummaryFi
 ADVICE = "restore it, score the run again, or run with --fresh"
 
 Upgrade = Callable[[dict[str, Any]], dict[str, Any]]
-"""Turns the content of a file of version 1 into that of today's version."""
+"""Converts the JSON object of a file from schema version 1 to the current version."""
 
 
 class _Version(msgspec.Struct):
@@ -23,7 +23,7 @@ class _Version(msgspec.Struct):
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file. Raises StoreError."""
+    """Return the content of a file. Raises StoreError."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -31,12 +31,14 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_run_file(path: Path) -> RunHeader:
-    """Read a `run.json`. Raises StoreError."""
+    """Read and validate a `run.json`. Raises StoreError."""
     return decode_file(read_bytes(path), path, RunHeader, version_1.upgrade_header)
 
 
 def read_summary_file(path: Path) -> tuple[SummaryFile, bytes]:
-    """Read a `summary.json`, which holds at least one run; return its bytes too. Raises StoreError."""
+    """Read and validate a `summary.json`; return its content and its bytes. Raises StoreError, also for a file without
+    runs.
+    """
     data = read_bytes(path)
     found = decode_file(data, path, SummaryFile, version_1.upgrade_summary)
     if not found.runs:
@@ -45,14 +47,17 @@ def read_summary_file(path: Path) -> tuple[SummaryFile, bytes]:
 
 
 def decode_file(data: bytes, path: Path, kind: type[Model], upgrade: Upgrade) -> Model:
-    """Decode the content of `path`, of this schema version or of version 1. Raises StoreError."""
+    """Decode `data`, the content of the file `path`, as the type `kind`.
+
+    `upgrade` converts files of schema version 1. Raises StoreError.
+    """
     try:
         if find_version(data) == SCHEMA_VERSION:
             return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise _misfit(path, error) from error
     except (msgspec.DecodeError, RecursionError):
-        pass  # halves of surrogate pairs, which msgspec does not read; or malformed: the slow reader says where
+        pass  # half a surrogate pair, which msgspec rejects, or malformed: parse_json reports the position
     try:
         return from_json(read_object(data, path, upgrade), kind)
     except msgspec.ValidationError as error:
@@ -60,15 +65,17 @@ def decode_file(data: bytes, path: Path, kind: type[Model], upgrade: Upgrade) ->
 
 
 def read_object(data: bytes, path: Path, upgrade: Upgrade) -> dict[str, Any]:
-    """Read the content of `path` as a JSON object of today's schema, with the keys that its type does not have. Raises
-    StoreError."""
+    """Decode `data`, the content of the file `path`, as a JSON object of the current schema version.
+
+    Keys that the file's type does not define are kept. Raises StoreError.
+    """
     try:
         value = parse_json(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise StoreError(f"{path}: not UTF-8 text (byte {error.start}: {error.reason})") from error
     except json.JSONDecodeError as error:
         raise StoreError(f"{path}: malformed JSON, line {error.lineno} column {error.colno}: {error.msg}") from error
-    except ValueError as error:  # a number of thousands of digits, brackets within brackets
+    except ValueError as error:  # a number with thousands of digits, or deeply nested brackets
         raise StoreError(f"{path}: malformed JSON: {error}") from error
     version = value.get("schema_version") if isinstance(value, dict) else None
     if version == SCHEMA_VERSION:
@@ -79,7 +86,7 @@ def read_object(data: bytes, path: Path, upgrade: Upgrade) -> dict[str, Any]:
 
 
 def find_version(data: bytes) -> Any:
-    """Return the schema version that a file's content names; None without one, and for malformed JSON."""
+    """Return the schema version that the content of a file names; None if it names none or is not valid JSON."""
     try:
         return msgspec.json.decode(data, type=_Version).schema_version
     except (msgspec.DecodeError, RecursionError):
@@ -87,5 +94,7 @@ def find_version(data: bytes) -> Any:
 
 
 def _misfit(path: Path, error: msgspec.ValidationError) -> StoreError:
-    """Return the error for JSON that is not what this program writes; msgspec says what it expected and found."""
+    """Build the error for a file whose JSON does not have the expected type; msgspec's message names expected and found
+    types.
+    """
     return StoreError(f"{path}: not a whole file of this program: {error}; {ADVICE}")

@@ -1,4 +1,4 @@
-"""Run folders by name."""
+"""Lookup of run folders by name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,22 +8,25 @@ from alm_bench.core import UsageError
 from alm_bench.core.errors import known_first
 from alm_bench.core.files import is_file
 
-if TYPE_CHECKING:  # reading runs needs numpy, which takes longer to load than `--help` takes to run
+if TYPE_CHECKING:  # reading runs needs numpy, which takes longer to load than `--help` to run
     from alm_bench.records.run import LeftOut, Run
 
 RUNS = Path("results/runs")
-"""Where run folders lie unless another folder is named."""
+"""Default folder that contains the run folders."""
 
 LATEST = "latest"
-"""The name of the run that was begun last."""
+"""Name that stands for the most recently started run."""
 
 
 def find_run(name: str, out: Path = RUNS) -> Path:
-    """A run's folder by path, by name, by any part of its name that no other run has, or `latest`: the run that was
-    begun last. Raises UsageError."""
+    """Return the folder of a run.
+
+    `name` is a path, a name, a part of a name that no other run contains, or `latest` for the most recently started
+    run. Runs are searched in `out`. Raises UsageError if no run or several runs match.
+    """
     path = Path(name)
     if is_file(path / "run.json"):
-        return path if path.name else path.resolve()  # `.` is a folder with a name too: reports print it
+        return path if path.name else path.resolve()  # reports print the folder's name, which `.` does not have
     from alm_bench.records.run import find_run_folders
 
     folders, _ = find_run_folders(out)
@@ -40,8 +43,11 @@ def find_run(name: str, out: Path = RUNS) -> Path:
 
 
 def read_finished_runs(named: Sequence[str] | None, out: Path = RUNS) -> "tuple[list[Run], list[LeftOut]]":
-    """The runs that are named, each of which must be readable; else all finished ones, and what was left out. Raises
-    UsageError, StoreError."""
+    """Read the runs in `named`, or all finished runs in `out` if `named` is empty.
+
+    Returns the runs, and the folders that were skipped with their reasons. Named runs are never skipped. Raises
+    UsageError for a name that does not match one run, StoreError for a named run that cannot be read.
+    """
     from alm_bench.records.run import LeftOut, find_run_folders, finished, read_each, read_run
 
     if named:

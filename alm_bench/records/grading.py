@@ -1,4 +1,4 @@
-"""From a model's output to the record of an item: status, parsed answer and scores."""
+"""Conversion of a model's output to the record of an item: status, parsed answer and scores."""
 
 from dataclasses import replace
 from functools import partial
@@ -18,10 +18,10 @@ def complete_record(
     preprocessing: tuple[str, ...] = (),
     seconds: float | None = None,
 ) -> Record:
-    """Return the record of an item after the model's call: a failed call is an error, an answer is graded.
+    """Return the record of an item after the model's call: an answer is parsed and graded, a failed call is an error.
 
-    An output is an error too if the adapter put beside it what cannot be stored as JSON, or an impossible cost or
-    count. What a failed call left (a text whose options could not be scored) is kept beside the reason.
+    An output is an error too if its `extra` cannot be stored as JSON or has an invalid cost or count. Text that a
+    failed call returned, such as an answer whose options could not be scored, is stored with the reason.
     """
     if (fault := find_fault(output.extra)) is not None:
         output = replace(output, error=f"the model's reply has {fault}", refusal=None, extra=NOTHING)
@@ -33,22 +33,22 @@ def complete_record(
     if output.refusal is not None:
         return outcome("refused", reason=_one_line(output.refusal))
     if output.error is not None or (text is None and not output.likelihood):
-        if item.sample.skip is not None and not item.sample.choices:  # options that cannot be read, to be scored
+        if item.sample.skip is not None and not item.sample.choices:  # options were to be scored but cannot be read
             return outcome("skipped", text=text, reason=item.sample.skip)
         return outcome("error", text=text, reason=_one_line(output.error or "the model returned no text"))
     return grade_record(outcome("ok", text=text), task)
 
 
 def grade_record(record: Record, task: Task) -> Record:
-    """Return the record with its text parsed and graded: status, parsed answer and scores follow from what is stored.
+    """Return the record with its stored answer parsed and graded. Status, parsed answer and scores are computed anew.
 
-    Each way of scoring options by likelihood has a score of its own; where no text was written, one of them stands for
-    the answer.
+    Each method of scoring options by log-likelihood yields a score of its own. If no text was generated, the option
+    that the main method selects is the parsed answer.
     """
     if record.status == "error":
         return replace(record, parsed=None, scores={})
     ways = choices(record.sample, record.likelihood)
-    # The likeliest option is no text to compare with: of its grades, accuracy alone means something.
+    # No text was generated for these options, so accuracy is their only meaningful grade.
     graded = {way: task.grade(record.sample, "", parsed) for way, parsed in ways.items()}
     scores = {way: grades["accuracy"] for way, grades in graded.items() if "accuracy" in grades}
     if record.text is not None:

@@ -1,4 +1,4 @@
-"""Scores of single items beside a run's summary, so that paired comparisons need not read its items."""
+"""Scores of single items, stored beside the summary so that paired comparisons need not read all records."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +15,11 @@ from alm_bench.scoring.multiple_choice import clips
 
 
 def collect_item_scores(task: Task | None, records: Iterable[Record], score: str = "accuracy") -> ItemScores:
-    """Collect a metric of single items from a run's records, in any order; another than accuracy is the task's main one
-    and takes the place of accuracy. Without its task, the text-only baselines are unknown."""
+    """Collect the scores of single items from the records of a run, which may be in any order.
+
+    `score` is `accuracy` or the task's main metric; its values are stored in the field `accuracy` either way. Without
+    `task`, scores of text-only baselines are missing.
+    """
     rows = with_reference([record.scored() for record in sorted(records, key=lambda record: record.index)])
     if task is not None and score != "accuracy":
         rows = [row for row in rows if has_main_score(task, row.sample)]
@@ -34,8 +37,11 @@ def collect_item_scores(task: Task | None, records: Iterable[Record], score: str
 
 
 def read_item_scores(folder: Path, summary: bytes) -> ItemScores | None:
-    """Read the scores beside `summary.json` (its bytes); None if there are none, or if they are of other records than
-    those there now: they are computed from the records then."""
+    """Read the scores stored beside a `summary.json`, whose content is `summary`.
+
+    Returns None if there are none, or if the stamp shows that they belong to other records than those in the folder.
+    The scores must then be computed from the records.
+    """
     path = folder / ITEM_SCORES
     try:
         found = decode_file(read_bytes(path), path, ItemScoresFile, version_1.upgrade_item_scores)

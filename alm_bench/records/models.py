@@ -1,7 +1,7 @@
-"""What `run.json` and `summary.json` hold, as types that msgspec validates when a file is read.
+"""Types of the content of `run.json`, `summary.json` and `item_scores.json`. msgspec validates files against them.
 
-Keys that a type does not have are ignored, so that files may hold more. Rates are fractions; a metric that could not be
-computed has value null and a reason. `--json` prints the same: `{"schema_version": 2, "runs": [RunSummary]}`.
+Unknown keys are ignored, so that files may contain more. Rates are fractions. A metric that could not be computed has
+the value null and a reason. `--json` prints the same types: `{"schema_version": 2, "runs": [RunSummary]}`.
 """
 
 from collections.abc import Sequence
@@ -14,14 +14,15 @@ from alm_bench.core.types import STATUSES, Metric, Metrics
 from alm_bench.scoring.blind import Margin
 
 SCHEMA_VERSION = 2
-"""Version of run.json, samples.jsonl, summary.json and item_scores.json. Version 1 is read too (version_1.py), newer
-ones are refused."""
+"""Version of run.json, samples.jsonl, summary.json and item_scores.json. Files of version 1 are converted
+(version_1.py), files of newer versions are refused.
+"""
 
 Model = TypeVar("Model", bound=Struct)
 
 
 def to_json(value: Any) -> Any:
-    """Return a model, or a container of models, as JSON values; objects that JSON does not know become their text."""
+    """Convert a model, or a container of models, to JSON values. Other objects are converted with `str`."""
     return msgspec.to_builtins(value, enc_hook=str)
 
 
@@ -34,13 +35,13 @@ class StoredTask(Struct, frozen=True, kw_only=True):
     """Task of a run."""
 
     name: str
-    """Name in `--tasks`."""
+    """Name of the task, as in `--tasks`."""
 
     version: int | str
     """Version of the task's card."""
 
     kind: str | None = None
-    """Kind of answers."""
+    """Kind of answers that the task expects."""
 
 
 class StoredData(Struct, frozen=True, kw_only=True):
@@ -50,42 +51,42 @@ class StoredData(Struct, frozen=True, kw_only=True):
     """`real` or `demo`."""
 
     revision: str
-    """Name of the revision of the questions."""
+    """Name of the revision of the data."""
 
     manifest: str | None = None
-    """Hash over the files."""
+    """Hash over all data files."""
 
     files: dict[str, str] = field(default_factory=dict)
-    """Sha256 of each file, by role."""
+    """SHA-256 of each data file, by the file's role."""
 
     annotations: str | None = None
-    """Absolute path of the file of questions."""
+    """Absolute path of the file with the questions."""
 
 
 class StoredPrompt(Struct, frozen=True, kw_only=True):
     """Prompt set of a run."""
 
     id: str
-    """Task and prompt set, or `not known` of a replay."""
+    """Task and prompt set; `not known` for a replay."""
 
     version: int | str | None
     """Version of the prompt set; None if not known."""
 
     hash: str | None
-    """Hash over everything that changes a rendered prompt; None if not known."""
+    """Hash over everything that affects rendered prompts; None if not known."""
 
     name: str | None = None
-    """Name of the prompt set alone; None if not known."""
+    """Name of the prompt set without the task; None if not known."""
 
 
 class StoredDecoding(Struct, frozen=True, kw_only=True):
-    """Decoding settings of a run; all but `method` are None if not known."""
+    """Decoding settings of a run; all except `method` are None if not known."""
 
     method: str
-    """`greedy`, `nucleus`, or `not known` of a replay."""
+    """Decoding method: `greedy`, `nucleus`, or `not known` for a replay."""
 
     max_new_tokens: int | None = None
-    """Token limit of an answer."""
+    """Largest number of tokens of an answer."""
 
     top_p: float | None = None
     """Probability mass of nucleus sampling."""
@@ -98,38 +99,38 @@ class StoredDecoding(Struct, frozen=True, kw_only=True):
 
 
 class StoredIdentity(Struct, frozen=True, kw_only=True):
-    """Identity of a model, without secrets (`core.AdapterIdentity`)."""
+    """Identity of a model, without secrets (see `core.AdapterIdentity`)."""
 
     label: str
-    """Name in tables."""
+    """Name of the model in tables."""
 
     parameters: int | None
-    """Number of trained weights."""
+    """Number of trained parameters."""
 
     trained_on: tuple[str, ...]
-    """Audio domains of the training data."""
+    """Audio domains of the model's training data."""
 
     family: str | None = None
     """Name of the adapter."""
 
     weights: str | None = None
-    """Sha256 of the weights, or a hub revision."""
+    """SHA-256 of the weights, or revision on the hub."""
 
     dtype: str | None = None
-    """Precision of the computation."""
+    """Precision of the model's computation."""
 
     device: str | None = None
-    """Device of the computation."""
+    """Device that the model ran on."""
 
     settings: dict[str, Any] = field(default_factory=dict)
-    """Choices that change answers."""
+    """Settings of the adapter that affect answers."""
 
     note: str | None = None
-    """Remark for readers of the run."""
+    """Remark that is printed with the run's results."""
 
 
 class StoredSpec(Struct, frozen=True, kw_only=True):
-    """A run as the user asked for it, without secrets (`runner.spec.RunSpec` says what each field means)."""
+    """Settings of a run as the user gave them, without secrets. `runner.spec.RunSpec` documents the fields."""
 
     split: str
     decoding: StoredDecoding
@@ -158,63 +159,63 @@ class FitRows(Struct, frozen=True, kw_only=True):
     """Development rows that a model was fitted on."""
 
     task: str
-    """Task that the rows are of."""
+    """Name of the task of the rows."""
 
     split: str
-    """Split that the rows are of."""
+    """Name of the split of the rows."""
 
     annotations: str
-    """Sha256 of the file of questions."""
+    """SHA-256 of the file with the questions."""
 
     ids: str
-    """Hash over the ids and the sizes of the clips of all rows that were taken."""
+    """Hash over the ids and clip sizes of all rows that were used."""
 
     rows: int
-    """Number of rows that were taken."""
+    """Number of rows that were used."""
 
     left_out: int
-    """Number of rows whose clips could not be used."""
+    """Number of rows that were not used because their clips could not be used."""
 
 
 class StoredAudioCheck(Struct, frozen=True, kw_only=True):
-    """Result of the audio-delivery check (`runner.audio_check.AudioCheck`)."""
+    """Result of the audio-delivery check (see `runner.audio_check.AudioCheck`)."""
 
     verdict: str
-    """Whether the audio reached the model."""
+    """Verdict: `delivered`, `no reaction`, `audio_not_delivered` or `not checked`."""
 
     reason: str
-    """What shows that."""
+    """Evidence for the verdict."""
 
     answers: tuple[dict[str, Any], ...] = ()
-    """What the model answered about each sound."""
+    """Answers of the model, one per test sound."""
 
     length: dict[str, str] | None = None
-    """Verdict and reason of `runner.length_check.LengthCheck`; None where it was not asked about long clips."""
+    """Verdict and reason of `runner.length_check.LengthCheck`; None if long clips were not tested."""
 
     checked_at: float | None = None
     """Time of the check, in seconds since 1970 (UTC)."""
 
 
 class Selection(Struct, frozen=True, kw_only=True):
-    """The part of a task's items that a run is limited to."""
+    """Subset of a task's items that a run is limited to."""
 
     method: Literal["first", "random"]
-    """`first` for `--limit`, `random` for `--sample`."""
+    """Selection method: `first` for `--limit`, `random` for `--sample`."""
 
     count: int
-    """Number of items that were taken, before a condition leaves some out."""
+    """Number of selected items, before a condition excludes some."""
 
     of: int
-    """Number of all items of the split."""
+    """Number of items of the whole split."""
 
     groups: tuple[str, ...] = ()
-    """Groupings that a random sample is stratified by."""
+    """Groupings by which a random selection is stratified."""
 
     seed: int | None = None
-    """Seed of a random sample."""
+    """Seed of a random selection."""
 
     def describe(self) -> str:
-        """Return the selection in words: `the first 100 of 1,000 items`."""
+        """Return the selection in words, such as `the first 100 of 1,000 items`."""
         if self.method == "first":
             return f"the first {self.count:,} of {self.of:,} items"
         by = f", stratified by {', '.join(self.groups)}" if self.groups else ""
@@ -222,13 +223,13 @@ class Selection(Struct, frozen=True, kw_only=True):
 
 
 class RunHeader(Struct, frozen=True, kw_only=True):
-    """What is known of a run before its first item (`run.json`), and what was noted while it was made."""
+    """Content of `run.json`: settings known before the first item, and facts added while the run is in progress."""
 
     fingerprint: str
-    """Hash over everything that an answer depends on; equal fingerprints are one run."""
+    """Hash over everything that answers depend on; runs with equal fingerprints are the same run."""
 
     spec: StoredSpec
-    """The run as the user asked for it."""
+    """Settings of the run as the user gave them."""
 
     task: StoredTask
     """Task of the run."""
@@ -243,75 +244,75 @@ class RunHeader(Struct, frozen=True, kw_only=True):
     """Model of the run."""
 
     items: int
-    """Number of items of the finished run."""
+    """Number of items that the finished run has."""
 
     baselines_missing: dict[str, str]
-    """Reasons by text-only baseline that is not available."""
+    """Reasons why text-only baselines are not available, by baseline."""
 
     parser: str | None = None
-    """Version of the parser that read the answers."""
+    """Version of the parser that parsed the answers."""
 
     audio: Any = None
-    """Preprocessing of clips; None for a model that gets none, `not known` of a replay."""
+    """Preprocessing of clips; None for a model without audio, `not known` for a replay."""
 
     fit: FitRows | None = None
-    """Development rows that the model was fitted on; None for a model that is not."""
+    """Development rows that the model was fitted on; None for a model that is not fitted."""
 
     condition_version: str | None = None
     """Version of the condition, if an installed package defines it."""
 
     environment: dict[str, Any] = field(default_factory=dict)
-    """Packages, commit and machine."""
+    """Versions of packages, commit, and description of the machine."""
 
     selection: Selection | None = None
-    """Part of the items that the run is limited to; None for all, or for a run of before there was this field."""
+    """Subset of items that the run is limited to; None for all items, and for runs that are older than this field."""
 
     audio_check: StoredAudioCheck | None = None
-    """Result of the audio-delivery check; None without one."""
+    """Result of the audio-delivery check; None if it was not run."""
 
     batch_size: dict[str, Any] | None = None
-    """Batch sizes that were asked for and used; None before the first batch."""
+    """Batch sizes that were requested and used; None before the first batch."""
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """Sums over the calls of a run, as far as the model's server reports them."""
+    """Sums of token counts and costs over a run's calls, as far as the model's server reports them."""
 
     calls: int
-    """Number of items with a report."""
+    """Number of items with reported token counts or a cost."""
 
     prompt_tokens: int
-    """Tokens of prompts, those of audio included."""
+    """Number of prompt tokens, including audio tokens."""
 
     audio_tokens: int
-    """Tokens of audio."""
+    """Number of audio tokens."""
 
     completion_tokens: int
-    """Tokens of answers."""
+    """Number of tokens of answers."""
 
     estimated_calls: int = 0
-    """Calls whose cost is an estimate, since the server did not report their tokens."""
+    """Number of calls whose cost is an estimate because the server reported no token counts."""
 
     cost: float | None = None
-    """US dollars; None if no call has a cost."""
+    """Cost in US dollars; None if no call has a known cost."""
 
 
 class TextMargin(Struct, frozen=True, kw_only=True):
-    """Margin of a run over the best text-only baseline of the same items."""
+    """Difference of a metric between a run and the best text-only baseline on the same items."""
 
     baseline: str
     """Name of the best baseline."""
 
     baseline_value: float
-    """Value of the metric for that baseline."""
+    """Value of the metric for the baseline."""
 
     metric: str
-    """Metric that is compared."""
+    """Name of the metric."""
 
     margin: Metric
-    """Paired difference, with its 95 % interval."""
+    """Paired difference with its 95 % confidence interval."""
 
     significant: bool
-    """Whether the interval lies on the better side of 0."""
+    """True if the whole interval is on the better side of 0."""
 
     def __post_init__(self) -> None:
         if self.margin.value is None:
@@ -319,7 +320,7 @@ class TextMargin(Struct, frozen=True, kw_only=True):
 
     @staticmethod
     def of(found: Margin) -> "TextMargin":
-        """Return a computed margin as it is stored."""
+        """Convert a computed margin to the stored type."""
         return TextMargin(
             baseline=found.row,
             baseline_value=found.value,
@@ -330,7 +331,7 @@ class TextMargin(Struct, frozen=True, kw_only=True):
 
 
 class RunSummary(Struct, frozen=True, kw_only=True):
-    """A scored run: one entry of `runs` in `summary.json` and in `--json`."""
+    """Scored run: one entry of `runs` in `summary.json` and in the output of `--json`."""
 
     task: str
     """Name of the task."""
@@ -342,22 +343,22 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """`real` or `demo`."""
 
     revision: str
-    """Name of the revision of the questions."""
+    """Name of the revision of the data."""
 
     split: str
-    """Split of the questions."""
+    """Name of the split."""
 
     n: int
-    """Number of items in our denominator, all but the skipped ones."""
+    """Number of items in the denominator of metrics: all except skipped items."""
 
     skipped: int
     """Number of skipped items."""
 
     status: dict[str, int]
-    """Number of items by status; all statuses are there."""
+    """Number of items by status; every status has an entry."""
 
     main: str
-    """Metric that the task is ranked by."""
+    """Name of the metric that runs of the task are ranked by."""
 
     metrics: Metrics
     """Metrics over all items."""
@@ -369,34 +370,36 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """Metrics of text-only baselines, by name."""
 
     margins: dict[str, dict[str, TextMargin]]
-    """Margins over the best text-only baseline by grouping and key, over all items under `all` and `all`."""
+    """Margins over the best text-only baseline, by grouping and key. The margin over all items has grouping and key
+    `all`.
+    """
 
     partial: bool
-    """Whether items are missing that the finished run has."""
+    """True if some items of the finished run have no record yet."""
 
     run: str
     """Name of the run's folder."""
 
     fingerprint: str
-    """Hash over everything that an answer depends on."""
+    """Hash over everything that answers depend on."""
 
     prompt: StoredPrompt
-    """Prompt set."""
+    """Prompt set of the run."""
 
     parser: str
     """Version of the parser."""
 
     condition: str
-    """Condition of the clips or options; `clean` for ordinary runs."""
+    """Condition that changed clips or options; `clean` for ordinary runs."""
 
     condition_version: str | None = None
     """Version of the condition, if an installed package defines it."""
 
     options: str
-    """Option order, with its seed and the number of orders if it is shuffled."""
+    """Option order; if it is shuffled, with its seed and the number of orders per question."""
 
     answer_by: str
-    """Answer mode."""
+    """Answer mode: `generate`, `likelihood` or `both`."""
 
     decoding: StoredDecoding
     """Decoding settings."""
@@ -405,54 +408,55 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     """Model of the run."""
 
     items: int
-    """Number of items of the finished run."""
+    """Number of items that the finished run has."""
 
     task_version: int | str | None = None
     """Version of the task's card."""
 
     questions: int | None = None
-    """Number of questions that the `n` items are option orders of."""
+    """Number of different questions among the `n` items, which may contain several option orders of a question."""
 
     solver: str | None = None
-    """The text-only baseline whose correct items count as solvable from text; None without one."""
+    """Text-only baseline whose correct items count as solvable from text; None without one."""
 
     fit: FitRows | None = None
-    """Development rows that the model was fitted on; None for a model that is not."""
+    """Development rows that the model was fitted on; None for a model that is not fitted."""
 
     limit: int | None = None
-    """Number of first items that the run is limited to."""
+    """Number of items if the run is limited to the first ones; else None."""
 
     sample: int | None = None
-    """Number of random items that the run is limited to."""
+    """Number of items if the run is limited to a random selection; else None."""
 
     selection: Selection | None = None
-    """The same in full; None for all items, or for a run of before there was this field."""
+    """Subset of items that the run is limited to; None for all items, and for runs that are older than this field."""
 
     preprocessing: dict[str, int] = field(default_factory=dict)
-    """Number of items by audio preprocessing that was applied."""
+    """Number of items by audio preprocessing step that changed their clips."""
 
     reasons: dict[str, int] = field(default_factory=dict)
-    """The 20 most frequent reasons of items that did not end as ok, and their numbers."""
+    """The 20 most frequent reasons of items with another status than `ok`, with their counts."""
 
     usage: Usage | None = None
-    """Tokens and cost; None without any report."""
+    """Token counts and costs; None if nothing was reported."""
 
     audio_check: StoredAudioCheck | None = None
-    """Result of the audio-delivery check; None without one."""
+    """Result of the audio-delivery check; None if it was not run."""
 
     metric_versions: dict[str, str] = field(default_factory=dict)
     """Versions of the metrics that installed packages define."""
 
     tables: dict[str, Any] = field(default_factory=dict)
-    """Further tables: `confusion`, `positions` (scoring/position.py), `options` (scoring/multi_select.py), `no_option`
-    (scoring/no_option.py), `tokenizer`, and those of a task's own."""
+    """Further tables by name: `confusion`, `positions` (scoring/position.py), `options` (scoring/multi_select.py),
+    `no_option` (scoring/no_option.py), `tokenizer`, and tables that the task adds.
+    """
 
     def __post_init__(self) -> None:
         if missing := [name for name in STATUSES if name not in self.status]:
             raise ValueError(f"status: {', '.join(missing)} missing")
 
     def describe_selection(self) -> str | None:
-        """Return which items the run is limited to, in words; None for all."""
+        """Return the selection of items in words; None if the run has all items."""
         if self.selection is not None:
             return self.selection.describe()
         if self.limit is not None:
@@ -461,7 +465,9 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     @property
     def selection_key(self) -> tuple[Any, ...]:
-        """What two runs of the same items have in common, whether or not they have `selection`."""
+        """Key that is equal for two runs on the same selection of items, even if one is older than the field
+        `selection`.
+        """
         if self.selection is not None and self.selection.method == "random":
             return ("random", self.selection.count, self.selection.seed, self.selection.groups)
         first = self.limit if self.selection is None else self.selection.count
@@ -471,12 +477,12 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
     @property
     def answered_items(self) -> int:
-        """Number of items with a record, skipped and failed ones included."""
+        """Number of items with a record, including skipped and failed ones."""
         return sum(self.status.values())
 
     @property
     def text_margin(self) -> TextMargin | None:
-        """Margin over all items; None without text-only baselines."""
+        """Margin over the best text-only baseline on all items; None without text-only baselines."""
         return self.margins.get("all", {}).get("all")
 
 
@@ -484,39 +490,40 @@ class SummaryFile(Struct, frozen=True, kw_only=True):
     """Content of `summary.json`."""
 
     runs: tuple[RunSummary, ...]
-    """Runs; this program writes one."""
+    """Summaries of runs; this program writes exactly one."""
 
 
 class Stamp(Struct, frozen=True, kw_only=True):
-    """What item scores belong to: they are ignored if the files have changed since."""
+    """Identifies the files that item scores were computed with. If the files have changed, the scores are ignored."""
 
     summary_sha256: str
-    """Hash of `summary.json`."""
+    """SHA-256 of `summary.json`."""
 
     samples_bytes: int | None
-    """Size of `samples.jsonl`; None if there is none."""
+    """Size of `samples.jsonl` in bytes; None if there is no such file."""
 
 
 class ItemScores(Struct, frozen=True, kw_only=True):
-    """Scores of single items, small enough to be read for a thousand runs: what paired comparisons of runs need.
+    """Scores of single items, which paired comparisons of runs need. They are small enough to read for a thousand runs.
 
-    All items that have a reference and were not skipped, in the task's order; all lists are of one length.
+    Contains the items that have a reference answer and were not skipped, in the task's order. All lists have one entry
+    per item.
     """
 
     ids: tuple[str, ...]
     """Ids of the items."""
 
     questions: tuple[str, ...]
-    """Ids of the questions that the items are option orders of."""
+    """Id of each item's question; option orders of one question share it."""
 
     clips: tuple[str, ...]
-    """Clips, or what items share besides, for intervals."""
+    """Cluster of each item for confidence intervals: its clip, or its question if the task does not name a clip."""
 
     accuracy: tuple[float, ...]
-    """Accuracy, or the main score of a task that has another."""
+    """Accuracy of each item, or its value of the task's main metric if that is another one."""
 
     baselines: dict[str, tuple[float, ...]]
-    """Scores of the text-only baselines by name."""
+    """Scores of each text-only baseline, by name."""
 
     def __post_init__(self) -> None:
         lists = [self.ids, self.questions, self.clips, self.accuracy, *self.baselines.values()]
@@ -528,12 +535,12 @@ class ItemScoresFile(ItemScores, frozen=True, kw_only=True):
     """Content of `item_scores.json`."""
 
     summary_sha256: str
-    """`Stamp.summary_sha256` of the scores."""
+    """See `Stamp.summary_sha256`."""
 
     samples_bytes: int | None
-    """`Stamp.samples_bytes` of the scores."""
+    """See `Stamp.samples_bytes`."""
 
 
 def runs_json(runs: Sequence[RunSummary]) -> dict[str, Any]:
-    """Return what `--json` prints of runs."""
+    """Return the JSON document that `--json` prints for summaries of runs."""
     return {"schema_version": SCHEMA_VERSION, "runs": [to_json(run) for run in runs]}

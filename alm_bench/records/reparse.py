@@ -1,4 +1,4 @@
-"""Parse stored texts again: what a newer parser changes in a run that an older one read."""
+"""Parsing of a run's stored answers with the current parser, and comparison with the earlier parsing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ from alm_bench.scoring.multiple_choice import mean
 
 @dataclass(frozen=True, slots=True)
 class Reparsed:
-    """What changed between two parsings of the same texts.
+    """Differences between the earlier and the current parsing of the same answers.
 
-    `parser_before` is None where the run does not name its parser. `changed` counts the items whose status or value
-    differs. `before` and `after` are the task's per-item score `score`, both None where it has no such score.
+    `parser_before` and `parser` are the versions of the two parsers; `parser_before` is None if the run does not name
+    it. `items` is the number of items, `changed` the number of items whose status or value differs. `score` is the name
+    of the task's per-item metric, `before` and `after` are its means; they are None if the task has no per-item metric.
     """
 
     parser_before: str | None
@@ -37,7 +38,7 @@ class Reparsed:
         return self.changed > 0 or self.parser != self.parser_before
 
     def line(self) -> str:
-        """One line for the user."""
+        """Return one line for the user that describes the changes."""
         old = self.parser_before or "an earlier version"
         said = f"parsed again by {self.parser} (before: {old}): {self.changed:,} of {self.items:,} items changed"
         if self.before is None or self.after is None or self.before.value is None or self.after.value is None:
@@ -47,7 +48,10 @@ class Reparsed:
 
 
 def reparse(records: Sequence[Record], task: Task, parser_before: str | None) -> tuple[list[Record], Reparsed]:
-    """Parse and grade the texts of `records` again; returns them in the task's order, and what changed."""
+    """Parse and grade the stored answers of `records` again.
+
+    Returns the new records in the task's order, and the differences.
+    """
     before = sorted(records, key=lambda record: record.index)
     after = [grade_record(record, task) for record in before]
     changed = sum(_reading(a) != _reading(b) for a, b in zip(before, after, strict=True))
@@ -57,9 +61,10 @@ def reparse(records: Sequence[Record], task: Task, parser_before: str | None) ->
 
 
 def reparse_older(store: RunStore, task: Task) -> Reparsed | None:
-    """Parse the kept items of an open run again where another version of the parser read them; None where none did.
+    """Parse the stored items of an open run again if another version of the parser parsed them.
 
-    A resumed run would otherwise mix the readings of two versions under the name of one.
+    Without this, a resumed run would mix the results of two parser versions under the name of one. Returns the
+    differences; None if there are no stored items or the parser is the same.
     """
     before = parser_of(store.header, store.folder)
     if not store.kept or before == task.parser:
@@ -71,12 +76,14 @@ def reparse_older(store: RunStore, task: Task) -> Reparsed | None:
 
 
 def parser_of(header: RunHeader, folder: Path) -> str | None:
-    """Return the parser that read a run: as its header says, else its summary; None if neither does."""
+    """Return the version of the parser that parsed a run, from its header or else from its summary; None if neither has
+    it.
+    """
     if header.parser is not None:
         return header.parser
     try:
         return read_summary(folder)[0].parser
-    except StoreError:  # no summary, or not a whole one
+    except StoreError:  # no summary, or an incomplete one
         return None
 
 
@@ -86,7 +93,9 @@ def _reading(record: Record) -> tuple[Any, ...]:
 
 
 def _score(records: Sequence[Record], task: Task) -> tuple[str, Metric | None]:
-    """The mean of the task's per-item score over the items that have it."""
+    """Return the name of the task's per-item metric, and its mean over the items that have it ("" and None without
+    one).
+    """
     if isinstance(task, ScoresItems):
         return "", None
     rows = [row for row in with_reference([record.scored() for record in records]) if has_main_score(task, row.sample)]

@@ -1,4 +1,4 @@
-"""Finished runs as they were stored: their summaries, and their items where those are asked for."""
+"""Reading of finished runs: their summaries and, if needed, the records of their items."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,10 @@ Read = TypeVar("Read")
 
 
 class StoredRecords(Mapping[str, Record]):
-    """The items of a run by id, skipped ones left out; read once one is asked for, which may raise StoreError."""
+    """Mapping of item ids to the records of a run, without skipped items.
+
+    `samples.jsonl` is read at the first access, which may raise StoreError.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -39,19 +42,19 @@ class StoredRecords(Mapping[str, Record]):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run of one task."""
+    """Finished run of one task."""
 
     folder: Path
     """Folder of the run."""
 
     summary: RunSummary
-    """Figures of the run, and where they come from."""
+    """Metrics of the run, with the settings that produced them."""
 
     records: Mapping[str, Record]
-    """Items by id, skipped ones left out."""
+    """Records by item id, without skipped items."""
 
     scores: ItemScores | None = None
-    """Scores of the items, if they are stored beside the summary."""
+    """Scores of single items from `item_scores.json`; None if they are not stored."""
 
 
 def finished(folder: Path) -> bool:
@@ -59,9 +62,9 @@ def finished(folder: Path) -> bool:
 
 
 def read_run(folder: Path) -> Run:
-    """Raises StoreError for a folder without a finished run.
+    """Read a finished run. Raises StoreError if the folder does not contain one.
 
-    `samples.jsonl` is read where the scores of items are not stored for themselves (as by earlier versions).
+    If the scores of items are not stored separately, as in earlier versions, `samples.jsonl` is read immediately.
     """
     read_header(folder)
     if not finished(folder):
@@ -75,13 +78,13 @@ def read_run(folder: Path) -> Run:
 
 
 def finish_run(store: RunStore, task: Task, summary: RunSummary, records: Sequence[Record]) -> None:
-    """Write the summary of a run that is finished, and the scores of its items."""
+    """Write the summary of a finished run and, if it has an accuracy, the scores of single items."""
     store.finish(summary, collect_item_scores(task, records) if "accuracy" in summary.metrics else None)
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A folder that could not be read as a run, or is no finished one."""
+    """Folder that was skipped, because it could not be read as a run or the run is not finished."""
 
     folder: Path
     reason: str
@@ -91,7 +94,10 @@ class LeftOut:
 
 
 def find_run_folders(out: Path) -> tuple[list[Path], list[LeftOut]]:
-    """Run folders below `out`, oldest first, and those that the system does not let in."""
+    """Return the run folders in `out`, oldest first, and the folders that the system does not allow to read.
+
+    Raises StoreError if `out` itself cannot be read; a missing `out` contains no runs.
+    """
     found: list[tuple[float, str, Path]] = []
     left_out = []
     try:
@@ -111,7 +117,7 @@ def find_run_folders(out: Path) -> tuple[list[Path], list[LeftOut]]:
 
 
 def read_each(folders: Sequence[Path], read: Callable[[Path], Read]) -> tuple[list[Read], list[LeftOut]]:
-    """What `read` makes of each folder, and those that it raises StoreError for."""
+    """Apply `read` to each folder. Return its results, and the folders for which it raised StoreError."""
     values, left_out = [], []
     for folder in folders:
         try:

@@ -1,4 +1,4 @@
-"""Items of a run: planned ones, and the records of answered ones, each a line of `samples.jsonl`."""
+"""Items of a run: planned items, and records of processed items, each of which is one line of `samples.jsonl`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -13,14 +13,15 @@ from alm_bench.records import version_1
 from alm_bench.records.models import SCHEMA_VERSION, from_json
 
 RETRIED: tuple[Status, ...] = ("error",)
-"""Statuses that a resumed run tries again. Items skipped for an unusable clip are tried again too: it may be there
-now."""
+"""Statuses of items that a resumed run processes again. Items that were skipped because of an unusable clip are
+processed again too, because the clip may have been repaired.
+"""
 
 _PARSED = tuple(field.name for field in fields(Parsed))
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """Answer of a text-only baseline to one item."""
+    """Answer of one text-only baseline to one item."""
 
     name: str
     """Name of the baseline in tables."""
@@ -29,103 +30,105 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """Index of the option that it selects; None if it selects none."""
 
     is_run: bool = False
-    """Whether the baseline is another run (`--solvable-by`)."""
+    """True if the baseline is another run (`--solvable-by`)."""
 
 
 Baselines = tuple[Baseline, ...]
-"""Text-only baselines whose answers are stored with an item; the first is preferred as the text-only solver."""
+"""Answers of text-only baselines to one item, in order of preference as the text-only solver."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedItem:
-    """One item of a run before it is asked."""
+    """One item of a run before the model gets it."""
 
     index: int
-    """Position in the task, from 0."""
+    """Position of the item in the task, from 0."""
 
     sample: Sample
-    """Item with its references."""
+    """Item with its reference answers."""
 
     prompt: str
-    """Text as the model gets it."""
+    """Prompt that the model will get."""
 
     baselines: Baselines = ()
     """Answers of text-only baselines."""
 
     clip_sizes: Mapping[str, int | None] = field(default_factory=lambda: NOTHING)
-    """Size in bytes of each clip that the model gets, a spare one included; None if there is no such file."""
+    """Size in bytes of each clip that the model gets, including a spare clip; None for a clip without a file."""
 
     def record(self, status: Status, **outcome: Any) -> "Record":
-        """Return the record of the item, with what became of it."""
+        """Return the record of the item; `outcome` are further fields of the record."""
         return Record(self.index, self.sample, self.prompt, status, self.baselines, self.clip_sizes, **outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One item of a run with everything that scoring it again needs."""
+    """One processed item of a run, with all data that scoring needs."""
 
     index: int
-    """Position in the task, from 0."""
+    """Position of the item in the task, from 0."""
 
     sample: Sample
-    """Item with its references."""
+    """Item with its reference answers."""
 
     prompt: str
-    """Text as the model got it."""
+    """Prompt that the model got."""
 
     status: Status
-    """Outcome."""
+    """Outcome of the item."""
 
     baselines: Baselines = ()
     """Answers of text-only baselines."""
 
     clip_sizes: Mapping[str, int | None] = field(default_factory=lambda: NOTHING)
-    """Size in bytes of each clip that the model got; an answer is kept on resume as long as the sizes are the same."""
+    """Size in bytes of each clip that the model got. A resumed run reuses the answer as long as the sizes have not
+    changed.
+    """
 
     reason: str | None = None
-    """Reason of an outcome other than ok, for people to read."""
+    """Explanation of an outcome other than `ok`, for people to read."""
 
     unusable_clip: bool = False
-    """Whether the item was not asked because one of its clips could not be used."""
+    """True if the item was skipped because one of its clips could not be used."""
 
     text: str | None = None
-    """Raw answer; None if the call failed or options were scored instead."""
+    """Raw answer; None if the call failed, or if options were scored instead of text being generated."""
 
     parsed: Parsed | None = None
-    """Parsed answer."""
+    """Parsed answer; None if no answer was parsed."""
 
     scores: Mapping[str, float] = field(default_factory=lambda: NOTHING)
-    """Scores by metric."""
+    """Scores of the item by metric name."""
 
     preprocessing: tuple[str, ...] = ()
-    """Audio preprocessing that changed a clip."""
+    """Names of the audio preprocessing steps that changed a clip of the item."""
 
     seconds: float | None = None
-    """Seconds that the answer took."""
+    """Duration of the model's answer in seconds."""
 
     extra: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
-    """JSON values of the adapter."""
+    """JSON values that the adapter returned with the answer."""
 
     likelihood: Likelihoods = field(default_factory=lambda: NOTHING)
-    """Log-likelihoods of the options."""
+    """Log-likelihoods of the options, by the form in which options were scored."""
 
     @property
     def retried(self) -> bool:
-        """Whether a resumed run tries the item again."""
+        """True if a resumed run processes the item again."""
         return self.status in RETRIED or (self.status == "skipped" and self.unusable_clip)
 
     def scored(self) -> Scored:
-        """Return the item as scoring gets it."""
+        """Return the item in the form that scoring functions take."""
         predictions = {baseline.name: baseline.option for baseline in reversed(self.baselines)}
         solvers = tuple(baseline.name for baseline in self.baselines)
         return Scored(self.sample, self.status, self.text, self.parsed, self.scores, predictions, solvers)
 
     def line(self) -> str:
-        """Return the line of `samples.jsonl`, with its newline."""
+        """Return the record as one line of `samples.jsonl`, including the newline."""
         return dump_json(self.as_json()) + "\n"
 
     def as_json(self) -> dict[str, Any]:
-        """Return the record as `samples.jsonl` and `show --json` have it."""
+        """Return the record as a JSON object, as in `samples.jsonl` and `show --json`."""
         sample = self.sample
         return {
             "id": sample.id,
@@ -156,7 +159,7 @@ class Record:
 
     @staticmethod
     def read(line: str | bytes, where: str) -> "Record":
-        """Read a line. Raises StoreError naming `where` for a line of another shape."""
+        """Parse one line of `samples.jsonl`. Raises StoreError, which names `where`, for an invalid line."""
         try:
             return _decode_line(line).record()
         except (ValueError, RecursionError) as error:
@@ -169,7 +172,7 @@ class _Clip(msgspec.Struct):
 
 
 class _Line(msgspec.Struct):
-    """Line of `samples.jsonl` as it is decoded. What the task's data holds is taken as it comes."""
+    """Type of one line of `samples.jsonl`. Values from the task's own data are not validated."""
 
     id: str
     index: int
@@ -197,7 +200,7 @@ class _Line(msgspec.Struct):
     likelihood: dict[str, list[tuple[float, int]]] = {}
 
     def record(self) -> Record:
-        """Return the record of the line. Raises ValueError for impossible targets."""
+        """Return the record of the line. Raises ValueError for invalid targets."""
         sample = Sample(
             id=self.id,
             fields=self.fields,
@@ -233,16 +236,16 @@ _DECODER = msgspec.json.Decoder(_Line)
 
 
 def _decode_line(line: str | bytes) -> _Line:
-    """Decode a line of this schema version or of version 1. Raises ValueError."""
+    """Decode a line of the current schema version or of version 1. Raises ValueError."""
     try:
         return _DECODER.decode(line)
-    except (msgspec.DecodeError, RecursionError):  # of version 1, or with half a surrogate pair, or no record
+    except (msgspec.DecodeError, RecursionError):  # version 1, half a surrogate pair, or not a record
         value = parse_json(line.decode("utf-8", "replace") if isinstance(line, bytes) else line)
     return from_json(version_1.upgrade_record(value) if version_1.is_record(value) else value, _Line)
 
 
 def _parsed_entry(parsed: Parsed) -> dict[str, Any]:
-    """The fields of a parsed answer; `indices` only of questions that may have several right options."""
+    """Return the fields of a parsed answer; without `indices` unless several options may be correct."""
     entry = {name: getattr(parsed, name) for name in _PARSED}
     if parsed.indices is None:
         del entry["indices"]

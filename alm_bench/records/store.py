@@ -1,4 +1,4 @@
-"""A run's folder: written by one process at a time, durable line by line, resumed after any crash."""
+"""Writing of run folders: one process writes at a time, each line is durable, runs can be resumed after any crash."""
 
 import hashlib
 import os
@@ -22,21 +22,21 @@ ITEM_SCORES = "item_scores.json"
 
 
 def read_header(folder: Path) -> RunHeader:
-    """Read `run.json` of a run's folder. Raises StoreError."""
+    """Read the `run.json` of a run folder. Raises StoreError."""
     return read_run_file(folder / HEADER)
 
 
 def read_summary(folder: Path) -> tuple[RunSummary, bytes]:
-    """Read the run of `summary.json`, and the file's content. Raises StoreError."""
+    """Read the `summary.json` of a run folder; return the run's summary and the file's bytes. Raises StoreError."""
     found, data = read_summary_file(folder / SUMMARY)
     return found.runs[0], data
 
 
 def read_records(folder: Path) -> tuple[list[Record], bool]:
-    """Read the whole lines of `samples.jsonl`; return their records in file order, and whether a torn last line was
-    left out.
+    """Read the complete lines of `samples.jsonl`.
 
-    A line is torn when no newline ends it: the process died while it wrote. Of two lines with one id the later holds.
+    Returns the records in file order, and True if an incomplete last line was ignored. A line is incomplete if it has
+    no newline, because the process was killed while it wrote. If several lines have the same id, the last one is used.
     Raises StoreError.
     """
     path = folder / SAMPLES
@@ -56,28 +56,28 @@ def read_records(folder: Path) -> tuple[list[Record], bool]:
 
 
 class RunStore:
-    """One run's folder, locked against other writers while it is open.
+    """Folder of one run, locked against other writers while it is open.
 
-    `kept` are the items found there. Opening drops what a crash tore, and what is to be tried again unless
-    `keep_failures` (scoring again tries nothing).
+    `kept` holds the records of earlier sessions. Opening drops an incomplete last line, and records to retry unless
+    `keep_failures` is set (scoring retries nothing).
 
-    Raises StoreLostError once its files are no longer at their paths. All records that it was given are in memory until
-    then: where nothing else has taken their path, they are written there again.
+    Methods raise StoreLostError once the files are no longer at their paths. All records are also held in memory: if no
+    other file has taken the place of a lost file, the records are written there again before the error is raised.
     """
 
     def __init__(self, folder: Path, header: RunHeader, fresh: bool = False, keep_failures: bool = False) -> None:
         self.folder = folder
-        self._header = {"schema_version": SCHEMA_VERSION, **to_json(header)}  # with keys of others once it was read
+        self._header = {"schema_version": SCHEMA_VERSION, **to_json(header)}  # later with unknown keys of the file too
         self._fresh = fresh
         self._keep_failures = keep_failures
         self._held = ExitStack()
         self._file: int | None = None
         self._records: dict[str, Record] = {}
-        self._losing = threading.Lock()  # batches are appended by another thread than the one that asks
+        self._losing = threading.Lock()  # `append` and `check` may be called from different threads
         self._lost: StoreLostError | None = None
         self._restoring = False
         self._stable_inodes = True
-        self._outdated = False  # whether run.json is of an earlier schema version
+        self._outdated = False  # True if run.json has an earlier schema version
         self.kept: list[Record] = []
 
     def __enter__(self) -> "RunStore":
@@ -124,7 +124,7 @@ class RunStore:
         self._close()
         with report_full_disk(samples):
             self._file = os.open(samples, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            # Some network file systems make up inode numbers at each call: there, only presence can be checked.
+            # Some network file systems return other inode numbers at each call; there, only presence is checked.
             self._stable_inodes = os.path.samestat(os.fstat(self._file), samples.stat())
 
     def _close(self) -> None:
@@ -133,13 +133,13 @@ class RunStore:
             self._file = None
 
     def _change(self) -> None:
-        """A run is not finished while its items change."""
+        """Remove the summary: a run is not finished while its records change."""
         with report_full_disk(self.folder):
             (self.folder / SUMMARY).unlink(missing_ok=True)
             (self.folder / ITEM_SCORES).unlink(missing_ok=True)
 
     def check(self) -> None:
-        """Raise StoreLostError unless `run.json` and the open `samples.jsonl` are at their paths."""
+        """Raise StoreLostError unless `run.json` and the open `samples.jsonl` are still at their paths."""
         with self._losing:
             if self._lost is None and (loss := self._find_loss()) is not None:
                 self._lost = StoreLostError(f"{self.folder}: {loss} while the run was writing it; {self._recover()}")
@@ -157,7 +157,10 @@ class RunStore:
         return None if header.exists() else f"{HEADER} was removed or moved"
 
     def _recover(self) -> str:
-        """Write what is in memory to where it was, unless another file is there or the open one was only moved."""
+        """Write the records in memory to the original path, if possible; return advice for the error message.
+
+        Nothing is written if another file is at the path, or if the open file still exists under another path.
+        """
         self._restoring = self._in_place() if (self.folder / SAMPLES).exists() else not self._is_linked()
         advice = "nothing more was asked; the same command resumes from what is stored"
         if not self._restoring:
@@ -170,17 +173,17 @@ class RunStore:
         atomic_write(self.folder / SAMPLES, "".join(record.line() for record in self._records.values()))
 
     def _in_place(self) -> bool:
-        """Whether the file at the path is the open one."""
+        """Return True if the file at the path is the open file."""
         assert self._file is not None, "the store is not open"
         return not self._stable_inodes or os.path.samestat(os.fstat(self._file), (self.folder / SAMPLES).stat())
 
     def _is_linked(self) -> bool:
-        """Whether the open file has a name, if another than before."""
+        """Return True if the open file still has a path, which may be another one than before."""
         assert self._file is not None, "the store is not open"
         return os.fstat(self._file).st_nlink > 0
 
     def append(self, records: Sequence[Record]) -> None:
-        """Add lines; when this returns they are on disk. A failed write leaves no torn line behind."""
+        """Append records. They are on disk when this method returns; a failed write leaves no incomplete line."""
         with self._losing:
             self._records.update({record.sample.id: record for record in records})
         try:
@@ -188,9 +191,9 @@ class RunStore:
         except StoreLostError:
             with self._losing:
                 if self._restoring:
-                    self._restore()  # these too
+                    self._restore()  # with these records
                 elif self._is_linked():
-                    self._write(records)  # to where the file was moved
+                    self._write(records)  # to the new path of the moved file
             raise
         self._change()
         self._write(records)
@@ -215,7 +218,7 @@ class RunStore:
         return read_header(self.folder)
 
     def note(self, **found: Any) -> None:
-        """Set fields of `run.json` to what was found while the run was made; keys that it has besides are kept."""
+        """Set fields of `run.json` while the run is in progress; its other keys are kept."""
         self.check()
         assert found.keys() <= set(RunHeader.__struct_fields__), f"no fields of run.json: {sorted(found)}"
         before = self._read_header()
@@ -224,17 +227,19 @@ class RunStore:
             self._write_header()
 
     def rewrite(self, records: Iterable[Record]) -> None:
-        """Replace all lines in one step."""
+        """Replace all lines of `samples.jsonl` atomically."""
         records = list(records)
         self.check()
         self._records = {record.sample.id: record for record in records}
         self._change()
         atomic_write(self.folder / SAMPLES, "".join(record.line() for record in records))
-        self._append_to(self.folder / SAMPLES)  # what was open is the file of before
+        self._append_to(self.folder / SAMPLES)  # the open file is the replaced one
 
     def finish(self, summary: RunSummary, scores: ItemScores | None = None) -> None:
-        """Write `summary.json`: its presence means that the run is finished. `scores` go beside it, with a stamp that
-        says what they belong to."""
+        """Write `summary.json`, whose presence marks the run as finished.
+
+        `scores` are written beside it, with a stamp of the files that they belong to.
+        """
         self.check()
         text = dump_json(runs_json([summary]), indent=1) + "\n"
         if scores is not None:
@@ -245,7 +250,7 @@ class RunStore:
 
 
 def stamp_of(summary: bytes, folder: Path) -> Stamp:
-    """Return what item scores belong to: these bytes of `summary.json`, and the size of `samples.jsonl`."""
+    """Return the stamp of the bytes of a `summary.json` and of the current size of `samples.jsonl`."""
     samples = folder / SAMPLES
     size = samples.stat().st_size if samples.is_file() else None
     return Stamp(summary_sha256=hashlib.sha256(summary).hexdigest(), samples_bytes=size)

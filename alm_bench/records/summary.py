@@ -1,4 +1,4 @@
-"""From the records of a run to its summary."""
+"""Computation of a run's summary from its records."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from alm_bench.scoring.position import positions
 
 
 def _cause(record: Record) -> str:
-    """The record's reason without the names of its clips: a thousand missing clips have one cause."""
+    """Return the reason of a record without clip names, so that a thousand missing clips count as one reason."""
     cause = record.reason or ""
     for ref in record.sample.audio:
         cause = cause.replace(f" ({ref.path})", "").replace(f"clip {ref.id}: ", "")
@@ -27,7 +27,7 @@ def _cause(record: Record) -> str:
 
 
 def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str) -> RunSummary:
-    """Summarise the records of a run, which may be in any order. `run` is the name of its folder."""
+    """Compute the summary of a run from its records, which may be in any order. `run` is the run folder's name."""
     records = sorted(records, key=lambda record: record.index)
     rows = [record.scored() for record in records]
     score = task.score(rows)
@@ -79,14 +79,17 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
 
 
 def _main_metric(card: TaskCard, metrics: Metrics) -> str:
-    """Return the metric that a run is ranked by: the first of the card's that it has; a metric that is not the card's
-    only if none but the share of answered items is left."""
+    """Return the name of the main metric, by which runs are ranked.
+
+    It is the first metric of the task card that the run has, or else its first other metric. The share of answered
+    items (`answered`) is chosen only if there is no other metric.
+    """
     names = [name for name in (*card.metrics, *metrics) if name in metrics]
     return next((name for name in names if name != "answered"), names[0] if names else "accuracy")
 
 
 def _describe_order(spec: StoredSpec) -> str:
-    """Return the option order with everything that distinguishes two runs."""
+    """Return the option order in words, with the seed and the number of orders, which distinguish shuffled runs."""
     if spec.options != "shuffled":
         return spec.options
     orders = f", {spec.shuffles} orders" if spec.shuffles > 1 else ""
@@ -94,8 +97,10 @@ def _describe_order(spec: StoredSpec) -> str:
 
 
 def text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, TextMargin]]:
-    """Compute margins over the best text-only baseline, by grouping and key; none for a task without baselines, or if
-    its score is not available."""
+    """Compute margins over the best text-only baseline, by grouping and key.
+
+    Returns {} for a task without text-only baselines or items with a score, or if its metric cannot be computed.
+    """
     kept = [row for row in with_reference(rows) if has_main_score(task, row.sample)]
     if not isinstance(task, KnowsBlind) or not kept:
         return {}
@@ -121,7 +126,11 @@ def text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Text
 
 
 def choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:
-    """Tables of tasks with options: by position, by option where several may be right, and outputs that select none."""
+    """Return the tables of tasks with options, as JSON objects by name.
+
+    `positions`: by the position of the option. `options`: by option, if several may be correct. `no_option`: outputs
+    that select no option. A table without data is absent.
+    """
     if not any(row.sample.choices for row in rows):
         return {}
     found: dict[str, Any] = {}

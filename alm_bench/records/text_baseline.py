@@ -1,4 +1,4 @@
-"""A text-only run as the solver of another: items that it gets right can be solved from text."""
+"""Text-only runs as baselines of other runs: items that a text-only run answers correctly are solvable from text."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ Item = TypeVar("Item", PlannedItem, Record)
 
 
 def solved_by(folder: Path, items: Sequence[Item], header: RunHeader) -> list[Item]:
-    """Return the items of the run of `header` with the options that the run in `folder` chose as the baseline that is
-    preferred as their text-only solver.
+    """Return `items` with the answers of the run in `folder` added as their preferred text-only baseline.
 
-    Options are matched by their text, since either run may have moved them. Raises UsageError for the run itself, a
-    run of another task, of several arrangements of a question, or without some of the items; StoreError for a folder
-    without a run.
+    `header` is that of the run of `items`. Options are matched by their text, since either run may have reordered them.
+    Raises UsageError if the run in `folder` is the same run, a run of another task, has several option orders per
+    question, or lacks items, and for questions with several correct options. Raises StoreError for a folder without a
+    run.
     """
     other, task = read_header(folder), header.task.name
     if other.task.name != task:
@@ -45,7 +45,10 @@ def solved_by(folder: Path, items: Sequence[Item], header: RunHeader) -> list[It
 
 
 def left_out(records: Sequence[Record]) -> str | None:
-    """Return one line if some items have a run's prediction and others, answered later, have none."""
+    """Return one line if only some of the records have the answer of a `--solvable-by` run; None otherwise.
+
+    This happens if a run was resumed without the option.
+    """
     had = Counter(baseline.name for record in records for baseline in record.baselines if baseline.is_run)
     for name, count in had.items():
         if count < len(records):
@@ -60,7 +63,10 @@ def _add_baseline(item: Item, name: str, theirs: Record) -> Item:
 
 
 def _find_option(item: PlannedItem | Record, theirs: Record) -> int | None:
-    """Return the index of the option that they chose. Raises UsageError if it is not among the item's options."""
+    """Return the index of the option that the other run chose; None if it chose none.
+
+    Raises UsageError if the item does not have that option.
+    """
     index = theirs.parsed.index if theirs.parsed is not None else None
     if index is None:
         return None

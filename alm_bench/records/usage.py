@@ -1,4 +1,4 @@
-"""Tokens and cost of a run's calls, as far as the model's server reports them."""
+"""Token counts and cost of a run's model calls, as far as the model's server reports them."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ def record_cost(record: Record) -> float | None:
 
 
 def estimated_calls(record: Record) -> int:
-    """Return the calls of an item whose cost is an estimate, since the server did not report their tokens."""
+    """Return the number of an item's calls whose cost is an estimate because the server reported no token counts."""
     return count(record.extra.get("estimated_calls")) or 0
 
 
 def sum_usage(records: Sequence[Record]) -> Usage | None:
-    """Sum over the records with a report; None if there are none."""
+    """Return the sums over all records that report token counts or a cost; None if no record does."""
     reported = [record for record in records if "prompt_tokens" in record.extra or record_cost(record) is not None]
     if not reported:
         return None
@@ -28,7 +28,9 @@ def sum_usage(records: Sequence[Record]) -> Usage | None:
 
 
 def format_usage(found: Usage) -> str:
-    """`1,234 prompt tokens (1,000 of audio), 56 completion tokens, 0.0123 USD in 10 calls`."""
+    """Format token counts and cost: `1,234 prompt tokens (1,000 of audio), 56 completion tokens, 0.0123 USD in 10
+    calls`.
+    """
     audio = f" ({found.audio_tokens:,} of audio)" if found.audio_tokens else ""
     calls = found.estimated_calls
     guess = f" (estimated for {calls:,} calls whose tokens the server did not tell)" if calls else ""

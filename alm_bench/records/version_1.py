@@ -1,6 +1,7 @@
-"""Files of schema version 1, which alm-bench 0.1.0 wrote: their content with the keys of version 2.
+"""Conversion of files of schema version 1, which alm-bench 0.1.0 wrote, to the keys of version 2.
 
-Nothing is computed: the figures of a run are those that were stored. docs/changes.md lists the names.
+Keys and names are changed, but no value is computed again: metrics stay as they were stored. docs/changes.md lists
+the names.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ METRICS = {
     "by_letter_sum": "letter_ll",
     "by_letter_mean": "letter_ll_per_token",
 }
-"""Names of metrics that version 2 renamed."""
+"""New names of metrics that version 2 renamed, by their old names."""
 
 _RUN_KEYS = {"blind": "baselines", "over_blind": "margins", "touched": "preprocessing", "delivery": "audio_check"}
 _RECORD_KEYS = {
@@ -28,54 +29,58 @@ _RECORD_KEYS = {
 }
 
 _SOLVER = "text only: "
-"""What the names of text-only runs began with, among the predictions of baselines."""
+"""Prefix of the names of text-only runs among the predictions of baselines."""
 
 _UNUSABLE_CLIP = "audio: "
-"""What the reasons of items began with whose clips could not be used."""
+"""Prefix of the reasons of items that were skipped because of an unusable clip."""
 
 
 def upgrade_header(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a `run.json` of version 1 as version 2 has it."""
+    """Convert the content of a `run.json` from version 1 to version 2."""
     found = _rename(value, {"blind_missing": "baselines_missing", "delivery": "audio_check"})
     return dict(_change(found, prompt=_upgrade_prompt, audio_check=_upgrade_audio_check))
 
 
 def upgrade_summary(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a `summary.json` of version 1 as version 2 has it."""
+    """Convert the content of a `summary.json` from version 1 to version 2."""
     return dict(_change(value, runs=lambda runs: [_upgrade_run(run) for run in runs] if _is_list(runs) else runs))
 
 
 def upgrade_item_scores(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of an `item_scores.json` of version 1 as version 2 has it."""
+    """Convert the content of an `item_scores.json` from version 1 to version 2."""
     return dict(_rename(value, {"blind": "baselines"}))
 
 
 def is_record(value: Any) -> bool:
-    """Tell whether a line of `samples.jsonl` is of version 1: lines do not name their version."""
+    """Return True if a decoded line of `samples.jsonl` is of version 1. Lines do not contain their version."""
     return isinstance(value, Mapping) and "blind" in value and "baselines" not in value
 
 
 def upgrade_record(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a line of `samples.jsonl` of version 1 as version 2 has it."""
+    """Convert a decoded line of `samples.jsonl` from version 1 to version 2."""
     reason = value.get("reason")
     found = _change(_rename(value, _RECORD_KEYS), scores=_upgrade_metrics, baselines=_upgrade_predictions)
     return {**found, "unusable_clip": isinstance(reason, str) and reason.startswith(_UNUSABLE_CLIP)}
 
 
 def _rename(value: Any, names: Mapping[str, str]) -> Any:
-    """Return an object with other names of its keys. What is no object stays: its type says what is wrong with it."""
+    """Return an object with its keys renamed. Other values are returned as they are; validation by type reports them
+    later.
+    """
     return {names.get(key, key): part for key, part in value.items()} if isinstance(value, Mapping) else value
 
 
 def _change(value: Any, **changes: Callable[[Any], Any]) -> Any:
-    """Return an object with changed values of those keys that it has."""
+    """Return an object with the given functions applied to the values of their keys; keys that it does not have are
+    ignored.
+    """
     if not isinstance(value, Mapping):
         return value
     return {key: changes[key](part) if key in changes else part for key, part in value.items()}
 
 
 def _change_each(value: Any, change: Callable[[Any], Any]) -> Any:
-    """Return an object with all its values changed."""
+    """Return an object with a function applied to all its values."""
     return {key: change(part) for key, part in value.items()} if isinstance(value, Mapping) else value
 
 
@@ -92,7 +97,9 @@ def _upgrade_metrics(value: Any) -> Any:
 
 
 def _upgrade_predictions(value: Any) -> Any:
-    """The last prediction was that of the text-only solver; in version 2 it is the first."""
+    """Convert the predictions of baselines to a list. The text-only solver's comes last in version 1 and first in
+    version 2.
+    """
     if not isinstance(value, Mapping):
         return value
     found = [{"name": name, "option": option, "is_run": name.startswith(_SOLVER)} for name, option in value.items()]
@@ -100,7 +107,7 @@ def _upgrade_predictions(value: Any) -> Any:
 
 
 def _upgrade_prompt(value: Any) -> Any:
-    """The id was made of the task and the prompt set; of replays neither is known."""
+    """Add the name of the prompt set, which is the last part of the id in version 1; None for replays."""
     if not isinstance(value, Mapping) or not isinstance(value.get("id"), str):
         return value
     _, slash, name = value["id"].rpartition("/")
@@ -126,7 +133,7 @@ def _upgrade_run(run: Any) -> Any:
 
 
 def _upgrade_margin(entry: Any) -> Any:
-    """The value of the baseline stood under the name of the metric."""
+    """Convert a margin. In version 1, the value of the baseline is stored under the name of the metric."""
     if not isinstance(entry, Mapping):
         return entry
     metric = entry.get("score", "accuracy")

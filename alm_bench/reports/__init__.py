@@ -1,8 +1,9 @@
-"""What people read of runs. Builders (`*_report.py`, `leaderboard.py`, ...) make blocks out of records and results;
-renderers (`renderers/`) turn blocks into text for a terminal, a markdown file, CSV or JSON.
+"""Reports of runs. Builders turn records and summaries into blocks; renderers turn blocks into text.
 
-`run_report.build_results` and `render` are the way from the summaries of runs to what is printed of them. Builders are
-imported from their modules: those of runs load numpy, which lists do without.
+Builders (`*_report.py`, `leaderboard.py`, ...) return headings, paragraphs and tables. Renderers (`renderers/`) print
+them for a terminal or as markdown, CSV or JSON. `run_report.build_results` and `render` together produce what is
+printed for the summaries of runs. Builders are imported from their own modules: those for runs load numpy, which lists
+do not need.
 """
 
 from alm_bench.reports.blocks import Block, Cell, Column, Fields, Heading, Picture, Row, Table, Text

@@ -1,4 +1,4 @@
-"""Noise ablation: what is left of a model's score when its clips say nothing."""
+"""Tables of a noise ablation: scores of a model on clean clips and on clips that a condition changed or removed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from alm_bench.scoring.grounding import Effect
 from alm_bench.scoring.verdicts import LEAST_ITEMS
 
 Effects = Mapping[str, Mapping[str, Mapping[str, Effect]]]
-"""Effects by condition, grouping and key; of all items under `all`."""
+"""Effects by condition, grouping and key. The effect over all items has grouping and key `all`."""
 
 NOTE = (
     "Audio removed: grounded: the clean score beats the best text-only baseline and drops to it; partly: it drops, and "
@@ -24,9 +24,10 @@ NOTE = (
 
 
 def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str, Metric], details: bool) -> list[Block]:
-    """Return the effects of each condition on one task; with `details` also the first one's breakdowns.
+    """Return the effects of each condition on one task; with `details`, also by group for the first condition with a
+    verdict.
 
-    `picked`: by condition without a right option, the share of items in which one is picked all the same.
+    `picked` is for conditions without a correct option: the share of items in which the model selects an option anyway.
     """
     blocks: list[Block] = [Heading(f"{task} · {model}", name=model)]
     listened = [(name, groups["all"]["all"]) for name, groups in effects.items() if name not in picked]
@@ -44,7 +45,7 @@ def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str,
 
 
 def _explain(effects: Sequence[tuple[str, Effect]]) -> list[Block]:
-    """Return the text-only baseline that verdicts compare with, and why some of them cannot tell, a line a reason."""
+    """Return one line on the text-only baseline of the verdicts, and one per reason why a verdict is not possible."""
     lines = []
     if baseline := next((effect for _, effect in effects if effect.baseline is not None), None):
         name, value = baseline.baseline or ("", 0.0)
@@ -58,7 +59,7 @@ def _explain(effects: Sequence[tuple[str, Effect]]) -> list[Block]:
 
 
 def _build_table(title: str, rows: Sequence[tuple[str, Effect]]) -> Table:
-    """Return a row an effect."""
+    """Return a table with one row per effect."""
     score = next((effect.score for _, effect in rows if effect.clean.value is not None), "accuracy")
     columns = [
         Column(f"{title} ({heading_of(score)})", overflow="end"),
@@ -86,7 +87,7 @@ def _row(name: str, effect: Effect) -> Row:
 
 
 def ablation_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
-    """Return one entry of "runs": rates as METRIC (records/summary.py), the verdict in words or null with a reason."""
+    """Return one entry of "runs": metrics as in `records/summary.py`, and the verdict, or null with a reason."""
     names = ("clean", "noise", "drop", "retention", "changed")
     entry = {name: to_json(getattr(effect, name)) for name in names}
     document = {"task": task, "condition": condition, "score": effect.score, **entry, "verdict": effect.verdict}
@@ -98,7 +99,7 @@ def ablation_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
 
 
 def task_json(task: str, effects: Effects, picked: Mapping[str, Metric]) -> list[dict[str, Any]]:
-    """Return what `--json` says of a task: an entry a condition."""
+    """Return the entries of one task in the output of `--json`, one per condition."""
     entries = []
     for condition, groups in effects.items():
         entry = ablation_json(task, condition, groups["all"]["all"])

@@ -1,4 +1,4 @@
-"""The figure of a noise ablation: the score under every condition with its interval, and what no listening earns."""
+"""Plot of a noise ablation: the score with its interval in each condition, with the text-only baseline and chance."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from alm_bench.reports.figures import format_value, spec_of, title_of, unit_of
 from alm_bench.scoring.grounding import Effect
 
 FORMATS = (".png", ".pdf", ".svg")
-"""Endings of the files that a figure can be written to."""
+"""File name endings of the formats that plots can be written in."""
 
 CLEAN = "clean"
 
@@ -18,10 +18,11 @@ CLEAN = "clean"
 def plot_ablation(
     effects: Mapping[str, Mapping[str, Effect]], levels: Mapping[str, float | None], model: str, file: Path
 ) -> bool:
-    """Write a figure with a panel a task; return False, and write nothing, where no score was measured.
+    """Write a figure with one panel per task. Return False, without writing, if no task has a score.
 
-    `effects`: over all items, by task and condition. `levels`: the ratio of clip to noise of each condition in dB, by
-    which conditions are ordered (None: last, in the order of `effects`). Raises OSError.
+    `effects` are those over all items, by task and condition. `levels` is the signal-to-noise ratio of each condition
+    in dB, by which conditions are ordered from high to low; conditions without a ratio (None) come last, in the order
+    of `effects`. Raises OSError.
     """
     panels = {task: points for task, found in effects.items() if len(points := _points(found, levels)) > 1}
     if not panels:
@@ -37,7 +38,7 @@ def plot_ablation(
     try:
         for axes, (task, points) in zip(all_axes[0], panels.items(), strict=True):
             _draw(axes, task, points, effects[task])
-        figure.suptitle(escape_terminal(model), parse_math=False)  # a name is no formula
+        figure.suptitle(escape_terminal(model), parse_math=False)  # a model's name may contain `$`
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=120)
     finally:
@@ -46,7 +47,7 @@ def plot_ablation(
 
 
 def _points(effects: Mapping[str, Effect], levels: Mapping[str, float | None]) -> list[tuple[str, Metric]]:
-    """Return the conditions that have a score, from clean over less and less of the clip to the others."""
+    """Return the conditions that have a score, with the score: clean first, then by falling signal-to-noise ratio."""
     measured = {name: effect for name, effect in effects.items() if effect.noise.value is not None}
     if not measured:
         return []

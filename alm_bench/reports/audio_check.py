@@ -1,4 +1,4 @@
-"""Audio-delivery check: what a model answered about plainly different sounds, and what follows from it."""
+"""Report of the audio-delivery check: a model's answers about clearly different sounds, and the verdict."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from alm_bench.reports.blocks import Block, Column, Row, Table, Text
 
 
 def build_audio_check(model: str, question: str, check: Mapping[str, Any]) -> list[Block]:
-    """Return the question, a row a sound, and the verdict; `check` is what `check --json` prints of it."""
+    """Return the question, a table with one row per sound, and the verdict. `check` is the output of `check --json`."""
     blocks: list[Block] = []
     if check["answers"]:
         counted = sorted({name for answer in check["answers"] for name in answer["tokens"]})
@@ -31,4 +31,4 @@ LENGTHS = {
     "cut": "Long clips: cut silently at 30 s or before",
     "not known": "Long clips: not known whether they are heard beyond 30 s",
 }
-"""What is said of a clip of 45 s, by verdict."""
+"""Sentence on whether the model gets all of a long clip (45 s), by verdict."""

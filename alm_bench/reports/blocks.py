@@ -1,6 +1,6 @@
-"""What a report is made of: headings, paragraphs, tables, labelled lines. Builders make blocks, renderers print them.
+"""Parts of a report: headings, paragraphs, tables, labelled lines. Builders create these blocks, renderers print them.
 
-All texts are plain: a renderer escapes them for its form, and decides how a style looks.
+All texts are plain. A renderer escapes them for its output format and decides how styles look.
 """
 
 from collections.abc import Sequence
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Style = Literal["plain", "baseline", "strong"]
-"""`baseline`: a text-only baseline beside rows of models. `strong`: what a reader looks for first."""
+"""Style of a cell. `baseline`: a text-only baseline among rows of models. `strong`: the most important cell."""
 
 NO_BREAK = "\u00a0"
-"""A space at which no line is broken, such as that between a figure and its unit."""
+"""Space at which no line is broken, such as the one between a number and its unit."""
 
 
 def keep_together(text: str) -> str:
-    """Return a text that is never broken over two lines."""
+    """Return the text with spaces at which no line is broken."""
     return text.replace(" ", NO_BREAK)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A cell of a table."""
+    """Cell of a table."""
 
     forms: tuple[str, ...]
-    """The full text, then shorter forms of it (a figure without its interval) for narrow terminals."""
+    """Full text, followed by shorter forms for narrow terminals, such as a value without its interval."""
 
     note: str | None = None
-    """Why there is no figure; a terminal prints it below the table, and so does markdown if it is long."""
+    """Reason why the cell has no value. Terminals print it below the table, markdown only if it is long."""
 
     style: Style = "plain"
 
@@ -38,23 +38,27 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table."""
+    """Column of a table."""
 
     title: str
 
     priority: int = 0
-    """0: always shown. A terminal that is too narrow drops the columns of the highest priority number first."""
+    """Rank for dropping columns. Columns with 0 are always shown; if a terminal is too narrow, the columns with the
+    highest number are dropped first.
+    """
 
     overflow: Literal["never", "middle", "end", "wrap"] = "never"
-    """What may happen to a cell that is too wide: nothing (figures), an ellipsis in its middle (names) or at its end,
-    or several lines (prose)."""
+    """Treatment of cells that are too wide: none (values), an ellipsis in the middle (names) or at the end, or several
+    lines (prose).
+    """
 
     is_name: bool = False
-    """Whether the title is a name, which may be shortened as well."""
+    """True if the title is a name, which may be shortened too."""
 
     least: int | None = None
-    """Width that texts keep as long as columns of a higher priority number can be dropped. [default: 24 if the column
-    is always shown, else 12]"""
+    """Smallest width of text cells as long as columns with a higher priority number can be dropped. [default: 24 if the
+    column is always shown, else 12]
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,9 @@ class Table:
     """Paragraphs below the table."""
     title: str | None = None
     is_wide: bool = False
-    """Whether a narrow terminal prints all columns, in several tables with the same first column, rather than drop
-    some."""
+    """True if narrow terminals print all columns, in several tables that repeat the first column, instead of dropping
+    columns.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class Heading:
     text: str
     level: int = 2
     name: str = ""
-    """A part of the text that may be shortened, such as a model's name."""
+    """Part of the text that may be shortened, such as a model's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +91,18 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Labelled lines, one below the other."""
+    """Labelled lines, printed below each other."""
 
     items: Sequence[tuple[str, str]]
-    """Label and value."""
+    """Pairs of label and value."""
 
     title: str | None = None
-    """A line directly above."""
+    """Line directly above the labelled lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Legend:
-    """Says what rows of a style are, in the words of a renderer for how it prints them."""
+    """Explanation of a style. The renderer names the style as it prints it and adds `meaning`."""
 
     style: Style
     meaning: str
@@ -105,7 +110,7 @@ class Legend:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture in a file beside the report."""
+    """Picture in a file beside the report."""
 
     title: str
     path: str
@@ -120,5 +125,5 @@ def as_cell(value: Any) -> Cell:
 
 
 def text_columns(*titles: str) -> list[Column]:
-    """Return columns without further properties."""
+    """Return one column with default properties per title."""
     return [Column(title) for title in titles]

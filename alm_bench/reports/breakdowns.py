@@ -1,4 +1,4 @@
-"""The tables of one run: its metrics beside the text-only baselines, and what they are by group, option and reason."""
+"""Tables of one run: metrics of model and text-only baselines, and breakdowns by group, option, position and reason."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from alm_bench.scoring.no_option import NoOption
 from alm_bench.scoring.position import ChiSquare, Positions
 
 MARGIN = "margin over text-only"
-"""Heading of the margin over the best text-only baseline."""
+"""Heading of the column with the margin over the best text-only baseline."""
 
 REASONS = {
     "off_list": "not among the options",
@@ -22,30 +22,30 @@ REASONS = {
     "extra_characters": "an option with extra characters",
     "truncated": "cut off",
 }
-"""Reasons why an output selects no option, in plain words; the others are such themselves."""
+"""Descriptions of the reasons why an output selects no option. Reasons that are not listed are printed as they are."""
 
 
 def order_metrics(summary: Summary) -> list[str]:
-    """Return the names of a run's metrics as tables show them: what was answered, the main metric, the others."""
+    """Return the names of a run's metrics in table order: the share of answered items, the main metric, the others."""
     names = sort_metrics(list(summary.metrics))
     first = [name for name in ("answered", summary.main) if name in names]
     return [*first, *(name for name in names if name not in first)]
 
 
 def is_shown(summary: Summary, name: str) -> bool:
-    """Whether a metric tells anything: an imputed one is the main one where every item is answered."""
+    """Return False for an imputed metric if all items are answered, since it then equals the main metric."""
     answered = summary.metrics.get("answered")
     return not (metric_spec(name).imputes and answered is not None and answered.value == 1)
 
 
 def heading_of(name: str) -> str:
-    """Return a metric's title, with its direction where that is not the usual one."""
+    """Return a metric's title, with a remark if lower values are better."""
     spec = metric_spec(name)
     return spec.title if spec.higher_is_better else f"{spec.title} (lower is better)"
 
 
 def metric_columns(names: Sequence[str], main: str) -> list[Column]:
-    """Return the columns of metrics; narrow terminals keep the main one."""
+    """Return one column per metric. Narrow terminals always keep the column of the metric `main`."""
     return [Column(heading_of(name), 0 if name == main else 2 if name == "answered" else 3) for name in names]
 
 
@@ -54,12 +54,14 @@ def margin_of(summary: Summary, grouping: str, key: str) -> Cell:
 
 
 def counted_by(metrics: Metrics) -> int:
-    """Return the number of items behind the fullest metric of a text-only baseline."""
+    """Return the largest number of items that a metric of a text-only baseline is computed on."""
     return max((metric.n for metric in metrics.values()), default=0)
 
 
 def build_breakdowns(summary: Summary) -> list[Block]:
-    """Return what `--details` adds: groups, confusion, positions, options, outputs without an option, reasons."""
+    """Return what `--details` adds: groups, confusion matrix, positions, options, outputs without an option, and
+    reasons.
+    """
     tables = summary.tables
     blocks: list[Block] = [build_group(summary, name) for name, parts in summary.groups.items() if parts]
     if "confusion" in tables:
@@ -77,7 +79,7 @@ def build_breakdowns(summary: Summary) -> list[Block]:
 
 
 def build_metrics(summary: Summary) -> Table:
-    """Return the model's row and, below it, the text-only baselines of the same items."""
+    """Return a table with a row for the model, followed by rows for the text-only baselines on the same items."""
     names = [name for name in order_metrics(summary) if is_shown(summary, name)]
     figures = [metric_cell(summary.metrics.get(name), name) for name in names]
     has_margin = bool(summary.margins)
@@ -91,12 +93,14 @@ def build_metrics(summary: Summary) -> Table:
 
 
 def _counted(metrics: Metrics) -> int:
-    """Items of our denominator; an official column may count more."""
+    """Return the number of items in the denominator; columns of official metrics may be computed on more items."""
     return metrics["answered"].n if "answered" in metrics else counted_by(metrics)
 
 
 def build_group(summary: Summary, grouping: str) -> Table:
-    """Return a row a key; the best text-only baseline of its items is named beside its margin."""
+    """Return a table with one row per key of a grouping. The margin column names the best text-only baseline of each
+    row.
+    """
     parts = summary.groups[grouping]
     names = [name for name in order_metrics(summary) if not metric_spec(name).imputes]
     rows: list[Row] = [
@@ -113,7 +117,7 @@ def build_group(summary: Summary, grouping: str) -> Table:
 
 
 def build_positions(table: Positions) -> Table:
-    """Return shares and accuracy by the position of an option, and the two tests below."""
+    """Return shares and accuracy by option position, with the results of the two chi-square tests below the table."""
     total = sum(position.chosen for position in table.positions) or 1
     rows: list[Row] = [
         [
@@ -145,7 +149,7 @@ def _chi_square(test: ChiSquare) -> str:
 
 
 def describe_no_option(table: NoOption) -> str:
-    """Return one sentence on the outputs that select no option, with the reasons."""
+    """Return one sentence with the number, share and reasons of outputs that select no option."""
     share, count = table.share, sum(table.reasons.values())
     low, high = share.low, share.high
     interval = "" if low is None or high is None else f", CI {100 * low:.1f}-{100 * high:.1f}"
@@ -155,7 +159,7 @@ def describe_no_option(table: NoOption) -> str:
 
 
 def build_options(table: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a row an option of questions that may have several right ones, figures in percent."""
+    """Return a table with one row per option of questions with possibly several correct options; rates in percent."""
     rows = [
         [entry["option"], entry["right"], entry["selected"]]
         + [f"{100 * entry[figure]:.1f}" for figure in ("precision", "recall", "f1")]

@@ -1,4 +1,4 @@
-"""Caption metrics of a file, on the scale that every table has."""
+"""Table of caption metrics of a file, on the same scales as all other tables."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,9 @@ from alm_bench.reports.figures import metric_cell
 
 
 def build_caption_metrics(corpus: Mapping[str, Metric], items: str, tokenizer: str) -> list[Block]:
-    """Return a row a metric. `items` says what was scored, `tokenizer` how words were split."""
+    """Return a table with one row per metric and a note. `items` describes the scored items, `tokenizer` the word
+    splitting.
+    """
     rows: list[Row] = [
         [heading_of(name), metric.n or "-", metric_cell(metric, name)] for name, metric in corpus.items()
     ]

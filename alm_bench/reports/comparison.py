@@ -1,4 +1,4 @@
-"""Comparison of finished runs with the first of them, item by item."""
+"""Paired comparison of finished runs with the first of them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -22,30 +22,34 @@ SIGNIFICANT = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One metric of one part of the items, in the first run and in a later one."""
+    """Comparison of one metric on one part of the items, between the first run and a later one."""
 
     second: str
-    """Folder name of the later run."""
+    """Name of the later run's folder."""
 
     score: str
     """Name of the metric."""
 
     grouping: str
-    """`all`, or a grouping of the card such as `difficulty`."""
+    """Grouping of the task card such as `difficulty`; `all` for all items."""
 
     key: str
-    """Value of the grouping."""
+    """Value of the grouping; `all` for all items."""
 
     difference: Difference
 
     p: float
-    """Over all items the p-value of the difference as it is; of a group adjusted (Holm) over the groups of its metric
-    and pair of runs."""
+    """p-value of the difference. Over all items it is uncorrected; for groups it is corrected (Holm) over the groups of
+    the same metric and pair of runs.
+    """
 
 
 def check(runs: Sequence[Run], different: bool = False) -> None:
-    """Raises UsageError for runs of different tasks, without common items, and, but for `different`, on other data
-    revisions, prompts, rules, orders of options or kinds of answers."""
+    """Check that runs can be compared.
+
+    Raises UsageError for runs of different tasks or without common items. Unless `different` is set, also raises it for
+    different data revisions, prompts, parsers, conditions, option orders, answer modes, tokenizers or metric versions.
+    """
     first = runs[0]
     for run in runs[1:]:
         names = f"{first.folder.name} and {run.folder.name}"
@@ -62,7 +66,7 @@ def check(runs: Sequence[Run], different: bool = False) -> None:
 
 
 def _check_metric_versions(first: Run, second: Run) -> None:
-    """Raises UsageError for runs whose common metrics are of different versions."""
+    """Raise UsageError if a metric of both runs has different versions."""
     ours, theirs = first.summary.metric_versions, second.summary.metric_versions
     for name in sorted(ours.keys() & theirs.keys()):
         if ours[name] != theirs[name]:
@@ -82,12 +86,12 @@ COMPARED = {
     "answer mode": "answer modes",
     "tokenizer": "tokenizers",
 }
-"""What runs that are compared have in common, and its plural."""
+"""Settings that compared runs must have in common, with the plural of each for error messages."""
 
 
 def _setting(run: Run, what: str) -> str:
     summary = run.summary
-    by = "likelihood" if summary.answer_by == "likelihood" else "text"  # scored beside or not, text is parsed
+    by = "likelihood" if summary.answer_by == "likelihood" else "text"  # mode `both` parses the text, too
     settings = {
         "task": summary.task,
         "data revision": summary.revision,
@@ -102,7 +106,7 @@ def _setting(run: Run, what: str) -> str:
 
 
 def _figures(first: Run, second: Run) -> list[str]:
-    """The figures that both runs have: what one was not asked for is no 0."""
+    """Return the metrics that have a value in both runs; a metric that was not computed does not count as 0."""
     had = [
         {name for name, metric in run.summary.metrics.items() if metric.value is not None} for run in (first, second)
     ]
@@ -110,11 +114,14 @@ def _figures(first: Run, second: Run) -> list[str]:
 
 
 Earned = dict[str, dict[int, tuple[float, float]]]
-"""By score, what a pair of answers (by its place) earns in the first run and in the second."""
+"""Scores of item pairs: for each metric and each index of a pair, the score in the first and in the second run."""
 
 
 def earned(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task: Task) -> Earned:
-    """The scores that both runs have figures of and that single items have; the task's own ones are told first."""
+    """Return the scores of single items, for metrics that have a value in both runs and scores for single items.
+
+    Scores that the task itself computes for several items at once take precedence over scores in the records.
+    """
     names = _figures(first, second)
     found: Earned = {}
     if isinstance(task, ScoresItems):
@@ -132,7 +139,7 @@ def earned(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task
 
 
 def compare(runs: Sequence[Run], task: Task) -> list[Compared]:
-    """Compare every later run with the first: each metric, over all items and each key of each grouping.
+    """Compare every later run with the first, for each metric, over all items and by group.
 
     The difference over all items is the primary test. Raises UsageError for runs without a common metric.
     """
@@ -154,7 +161,7 @@ def compare(runs: Sequence[Run], task: Task) -> list[Compared]:
 
 
 def conclusion(runs: Sequence[Run], cells: Sequence[Compared], second: Run) -> str | None:
-    """Return in one sentence what the main metric over all items says; None if that is no common metric."""
+    """Return one sentence on the main metric over all items; None if the runs do not have it in common."""
     main = runs[0].summary.main
     cell = next(
         (cell for cell in cells if (cell.second, cell.score, cell.grouping) == (second.folder.name, main, OVERALL)),
@@ -179,13 +186,13 @@ def conclusion(runs: Sequence[Run], cells: Sequence[Compared], second: Run) -> s
 
 
 def name_models(first: Run, second: Run) -> tuple[str, str]:
-    """Return how to call two runs: by model, or where that is the same by run."""
+    """Return names for two runs: their models, or their folders if the models are the same."""
     names = first.summary.model, second.summary.model
     return names if names[0] != names[1] else (first.folder.name, second.folder.name)
 
 
 def shared(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
-    """The items of both, in the first run's order; two orders of one question are two items."""
+    """Return pairs of the items that both runs have, in the first run's order. Each option order is an item."""
     names = [
         name
         for name, record in first.records.items()
@@ -196,7 +203,10 @@ def shared(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
 
 
 def _order(record: Record) -> tuple[int, ...] | None:
-    """Of one among several orders of a question; a question that is asked once is one item in any order."""
+    """Return the option order if a run has several orders of each question; None if it has only one.
+
+    A question that was asked once counts as the same item in any order.
+    """
     arranged = record.sample.arranged
     return arranged.order if arranged is not None and arranged.count > 1 else None
 
@@ -232,14 +242,14 @@ def _cells(first: Run, second: Run, task: Task) -> Iterator[Compared]:
 
 
 def _orient(difference: Difference, score: str) -> Difference:
-    """Return the difference with items won and lost as the metric's direction has it."""
+    """Return the difference with `won` and `lost` swapped if lower values of the metric are better."""
     if metric_spec(score).higher_is_better:
         return difference
     return replace(difference, won=difference.lost, lost=difference.won)
 
 
 def _corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str, Difference]:
-    """Of the figures that are no means of items, over the items that have a target."""
+    """Return differences of metrics that are not means over items, computed on the items with a reference answer."""
     kept = [pair for pair in pairs if pair[0].sample.has_reference]
     if not kept:
         return {}
@@ -248,7 +258,10 @@ def _corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str
 
 
 def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[tuple[Record, Record]]]:
-    """Items that the second run wins and loses by the task's main score, the first `count` of each."""
+    """Return the first `count` items that the second run wins, and those that it loses, by the task's main metric.
+
+    The keys of the result are `won` and `lost`. Each item is a pair of records, one of each run.
+    """
     pairs = shared(first, second)
     values = earned(first, second, pairs, task)
     main = first.summary.main if first.summary.main in values else next(iter(values))
@@ -263,7 +276,7 @@ def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[
 
 
 def build_comparison(runs: Sequence[Run], cells: Sequence[Compared]) -> list[Block]:
-    """Return the conclusion and a table for each later run; a star where the p-value is below 0.05."""
+    """Return a conclusion and a table for each later run; p-values below 0.05 are marked with a star."""
     blocks: list[Block] = []
     for run in runs[1:]:
         base, name = name_models(runs[0], run)
@@ -304,7 +317,7 @@ def _row(cell: Compared) -> Row:
 
 
 def build_examples(side: str, ours: Record, theirs: Record, names: tuple[str, str]) -> list[Block]:
-    """Return one item that the second run won or lost, with both answers; `names` are the two runs'."""
+    """Return one item that the second run won or lost (`side`), with both answers; `names` are the runs' names."""
     sample = ours.sample
     reference = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
     if sample.targets is not None:
@@ -315,7 +328,7 @@ def build_examples(side: str, ours: Record, theirs: Record, names: tuple[str, st
 
 
 def _answer(record: Record) -> str:
-    """The text, or the likeliest option where no text was written."""
+    """Return the generated text, or the option with the highest likelihood if no text was generated."""
     if record.text is None and record.parsed is not None:
         return f"{record.parsed.value!r} (by likelihood)"
     return repr(record.text)

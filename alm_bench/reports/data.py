@@ -1,4 +1,4 @@
-"""Data of tasks: what is there, what is missing, what was fetched."""
+"""Reports on the data of tasks: present, missing and downloaded files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 from alm_bench.reports.blocks import Block, Column, Fields, Row, Table, Text
 
 Report = Mapping[str, Any]
-"""What `data info --json` says of a task."""
+"""Entry of one task in the output of `data info --json`."""
 
 NAMED = 5
-"""Missing and unreadable clips that are named, of each kind."""
+"""Largest number of missing clips, and of unreadable clips, that are listed by name."""
 
 
 def build_data_table(reports: Sequence[Report]) -> Table:
-    """Return a row a file, and one for the clips of each task."""
+    """Return a table with one row per file, and one row for the clips of each task."""
     columns = [
         Column("task", overflow="end"),
         Column("path below the data folder", 1, overflow="middle", least=40),
@@ -39,7 +39,7 @@ def _rows(report: Report) -> list[Row]:
 
 
 def build_data_paths(report: Report) -> Fields:
-    """Return where everything is, and where what is missing was looked for."""
+    """Return the paths of a task's files; for missing ones, the paths at which they are expected."""
     demo = "the built-in demo data, " if report["data"] == "demo" else ""
     lines = []
     for file in report["files"]:
@@ -55,7 +55,7 @@ def build_data_paths(report: Report) -> Fields:
 
 
 def build_fetched(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Block]:
-    """Return a row a file that `data get` looked for; `rows` are those of its `--json`."""
+    """Return a table with one row per file that `data get` checked; `rows` are the entries of its `--json` output."""
     columns = [
         Column("task", overflow="end"),
         Column(f"path below {folder}", 1, overflow="middle", is_name=True, least=40),
@@ -77,7 +77,7 @@ def build_fetched(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Block
 
 
 def build_fetch_notes(rows: Sequence[Mapping[str, Any]]) -> list[Block]:
-    """Return what is to be said of single files."""
+    """Return notes on single files, and a note if nothing was downloaded."""
     blocks: list[Block] = []
     if all(row["state"] in ("there", "elsewhere") for row in rows):
         blocks.append(Text("nothing was downloaded: every public file is present"))

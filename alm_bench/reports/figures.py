@@ -1,4 +1,4 @@
-"""Figures as text: one scale and one number of decimals for each metric, wherever it is printed."""
+"""Formatting of metric values: each metric has one scale and one number of decimals in all reports."""
 
 from collections.abc import Iterable
 
@@ -8,12 +8,12 @@ from alm_bench.reports.blocks import Cell
 from alm_bench.scoring.metrics import MetricSpec, metric_spec
 
 MISSING = "n/a"
-"""What stands for a figure that could not be computed."""
+"""Text in place of a metric that could not be computed."""
 
 NOT_SIGNIFICANT = "n.s."
 
 SHARE = MetricSpec(name="share", title="share")
-"""Of figures that are no metrics of a task: percent, one decimal."""
+"""Format of shares that are not metrics of a task: percent with one decimal."""
 
 
 def spec_of(name: str) -> MetricSpec:
@@ -29,25 +29,25 @@ def titles_of(names: Iterable[str]) -> list[str]:
 
 
 def unit_of(name: str) -> str:
-    """` %` or nothing: what follows a figure outside a table whose note gives the unit."""
+    """Return ` %` for metrics in percent, else "". Used outside of tables, whose notes name the unit."""
     return " %" if spec_of(name).scale == "percent" else ""
 
 
 def format_value(value: float, name: str, sign: bool = False) -> str:
-    """`64.5`, with `sign` also `+64.5`."""
+    """Format the value of the metric `name`, such as `64.5`; with `sign`, positive values as `+64.5`."""
     spec = spec_of(name)
     return f"{spec.printed(value):{'+' if sign else ''}.{spec.decimals}f}"
 
 
 def format_bound(value: float, name: str, sign: bool = False) -> str:
-    """An end of an interval: percentages have one decimal, whatever their metric's value has."""
+    """Format a bound of an interval. Percentages have at most one decimal, even if the metric's value has more."""
     spec = spec_of(name)
     decimals = min(spec.decimals, 1) if spec.scale == "percent" else spec.decimals
     return f"{spec.printed(value):{'+' if sign else ''}.{decimals}f}"
 
 
 def format_interval(metric: Metric, name: str, sign: bool = False) -> str:
-    """` [61.5, 67.4]`, or nothing where there is none."""
+    """Format an interval with a space in front, such as ` [61.5, 67.4]`; "" if the metric does not have or show one."""
     if metric.low is None or metric.high is None or not spec_of(name).shows_interval:
         return ""
     return f" [{format_bound(metric.low, name, sign)}, {format_bound(metric.high, name, sign)}]"
@@ -58,7 +58,7 @@ def missing_reason(metric: Metric) -> str:
 
 
 def metric_cell(metric: Metric | None, name: str) -> Cell:
-    """`64.5 [61.5, 67.4]`, `-` if the row has no such figure, `n/a` with the reason if it could not be computed."""
+    """Return the cell of a metric: `64.5 [61.5, 67.4]`, `-` for None, `n/a` with the reason if it has no value."""
     if metric is None:
         return Cell(("-",))
     if metric.value is None:
@@ -70,7 +70,7 @@ def metric_cell(metric: Metric | None, name: str) -> Cell:
 
 
 def difference_cell(metric: Metric, name: str) -> Cell:
-    """`+2.0 [-1.5, +5.4]`; without an interval where one clip is all there is."""
+    """Return the cell of a difference, such as `+2.0 [-1.5, +5.4]`; without an interval if all items share one clip."""
     if metric.value is None:
         return metric_cell(metric, name)
     value = format_value(metric.value, name, sign=True)
@@ -78,13 +78,15 @@ def difference_cell(metric: Metric, name: str) -> Cell:
 
 
 def is_separable(metric: Metric) -> bool:
-    """Whether the interval of a difference excludes zero."""
+    """Return True if the interval of a difference excludes zero."""
     return metric.low is not None and metric.high is not None and (metric.low > 0 or metric.high < 0)
 
 
 def margin_cell(entry: TextMargin | None) -> Cell:
-    """`+12.3 [+9.0, +15.6] over first option`, with `n.s.` unless the interval excludes zero, with the metric where it
-    is not accuracy."""
+    """Return the cell of a margin, such as `+12.3 [+9.0, +15.6] over first option`; `-` without a margin.
+
+    `n.s.` is added unless the interval excludes zero, and the metric is named unless it is accuracy.
+    """
     if entry is None:
         return Cell(("-",))
     name = entry.metric
@@ -101,6 +103,6 @@ LEVELS = ("easy", "medium", "hard")
 
 
 def sort_keys(keys: Iterable[str]) -> list[str]:
-    """Return the keys of a grouping in the order in which they came, levels of difficulty from low to high."""
+    """Return the keys of a grouping: levels of difficulty from low to high, other keys in their given order."""
     keys = list(keys)
     return sorted(keys, key=LEVELS.index) if set(keys) <= set(LEVELS) else keys

@@ -1,4 +1,4 @@
-"""Dry runs: what a run would take, as a table."""
+"""Table of a dry run: calls, audio, tokens and cost that a run would need."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,10 @@ from alm_bench.reports.blocks import Column, Row, Table
 
 
 def build_forecast(forecasts: Sequence[Mapping[str, Any]], total: Mapping[str, Any]) -> Table:
-    """Return a row a task, and `total` below several; the entries are those of `--dry-run --json`."""
+    """Return a table with one row per task, and a row `total` if there are several.
+
+    The entries are those of `--dry-run --json`.
+    """
     several = len({entry["model"] for entry in forecasts}) > 1
     rows = []
     for entry in forecasts:

@@ -1,4 +1,4 @@
-"""Single items of a run: question, options, raw text, what was parsed, reference, clip."""
+"""Reports on single items of a run: question, options, prompt, raw answer, parsed answer, reference, scores, clip."""
 
 from alm_bench.records.schema import Record
 from alm_bench.reports.blocks import Block, Fields
@@ -6,7 +6,7 @@ from alm_bench.scoring.metrics import metric_spec
 
 
 def build_item(record: Record) -> Block:
-    """Return all that is stored of an item, a line each."""
+    """Return everything that is stored of an item, as labelled lines."""
     sample, parsed = record.sample, record.parsed
     lines = [] if record.reason is None else [("reason", record.reason)]
     lines += [(name, str(value)) for name, value in sample.fields.items()]
@@ -33,7 +33,7 @@ def build_item(record: Record) -> Block:
 
 
 def is_perfect(name: str, value: float) -> bool:
-    """Whether an item has the best value of a metric: 1, or 0 of one that is better when lower."""
+    """Return True if `value` is the best value of the metric: 1, or 0 if lower values are better."""
     return value >= 1 if metric_spec(name).higher_is_better else value <= 0
 
 

@@ -1,4 +1,4 @@
-"""Leaderboards from run folders alone: models by tasks, then one table for each set of comparable runs."""
+"""Leaderboard from run folders: a table of models by tasks, then one table per set of comparable runs."""
 
 from collections.abc import Iterator, Sequence
 
@@ -30,7 +30,7 @@ NOTE = (
 
 
 def build_leaderboard(runs: Sequence[Run], task_of: TaskOf) -> list[Block]:
-    """Return models by tasks, then a table for each set of comparable runs."""
+    """Return a table of models by tasks, followed by one table per set of comparable runs."""
     sections = build_sections(runs, task_of)
     blocks: list[Block] = [Heading("Leaderboard", level=1), *_build_overview(sections)]
     blocks += [Text(INTRODUCTION), Legend("baseline", "are text-only baselines"), Text(NOTE)]
@@ -55,7 +55,7 @@ _TEXTS = ("size", "n", "skipped", "answered", "errors", AGAINST_BEST, MARGIN, *_
 
 
 def _column(name: str, ranked_by: str) -> Column:
-    """A column of a section's table; those that are no texts are metrics."""
+    """Return a column of a section's table; columns that are not in `_TEXTS` are metrics."""
     if name not in _TEXTS:
         return Column(heading_of(name), 0 if name == ranked_by else 3)
     return Column(name, _PRIORITIES.get(name, 5), overflow="middle" if name in _NAMES else "never")
@@ -67,7 +67,7 @@ def _describe_unranked(run: Run) -> str:
 
 
 def _build_overview(sections: Sequence[Section]) -> list[Block]:
-    """Return the main metric of each model (rows) on each task (columns), its best run where it has several."""
+    """Return a table of the main metric by model (rows) and task (columns); a model's best run if it has several."""
     ranked = [section for section in sections if section.members]
     if not ranked:
         return []
@@ -111,7 +111,7 @@ def _best_baseline(section: Section) -> Cell:
 
 
 def _short_titles(sections: Sequence[Section]) -> list[str]:
-    """A task and its metric, with what differs where several sections are of one task."""
+    """Return one title per section: its task and metric, with distinguishing parts if a task has several sections."""
     firsts = [section.members[0].summary for section in sections]
     short = [
         f"{task_title(told)} {heading_of(section.ranked_by)}" for told, section in zip(firsts, sections, strict=True)
@@ -125,13 +125,16 @@ def _short_titles(sections: Sequence[Section]) -> list[str]:
 
 
 def _distinct_parts(section: Section, alike: Sequence[Section]) -> list[str]:
-    """The parts of a section's title that not all sections of its task have."""
+    """Return the parts of a section's title that are not common to all sections of its task (`alike`)."""
     shared = set.intersection(*(set(one.parts) for one in alike))
     return [part for part in section.parts if part not in shared]
 
 
 def as_csv(runs: Sequence[Run]) -> str:
-    """One line a run and metric: task, data, revision, model, group and key, metric, value, low, high, n."""
+    """Return a CSV table with one line per run, group and metric.
+
+    Its columns are the run's settings and model, grouping, key, metric, value, low, high, n and reason.
+    """
     asked = ["task", "data", "revision", "split", "condition", "options", "answer_by", "model"]
     rows = []
     for run in sorted(runs, key=lambda run: (str(comparison_key(run)), *rank_key(run, run.summary.main))):
@@ -144,7 +147,7 @@ def as_csv(runs: Sequence[Run]) -> str:
 
 
 def _figures_of(told: RunSummary) -> Iterator[tuple[str, str, str, Metric, str]]:
-    """Grouping, key, name, metric and what is to be said of it."""
+    """Yield grouping, key, metric name, metric and remark for each metric, baseline and margin of a run."""
     blocks = [("all", "all", told.metrics)]
     blocks += [(g, key, m) for g, parts in told.groups.items() for key, m in parts.items()]
     blocks += [("baseline", name, metrics) for name, metrics in told.baselines.items()]

@@ -1,4 +1,4 @@
-"""Lists of what is installed, and of runs."""
+"""Tables of installed tasks, models and other extensions, and of runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -52,20 +52,20 @@ _COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "result": Column("main metric", 1),
     },
 }
-"""By what is listed and key of a row: its column."""
+"""Columns of each listing, by the key of the row's value."""
 
 
 def build_listing(what: str, rows: Rows) -> Table:
-    """Return a table of `rows`, which all have the keys that are known of `what`."""
+    """Return a table of `rows`. `what` is a key of `_COLUMNS`, whose keys all rows must have."""
     columns = _COLUMNS[what]
     return Table(list(columns.values()), [[row[key] for key in columns] for row in rows])
 
 
 def result_cell(summary: "RunSummary | None") -> Cell:
-    """Return a finished run's main metric, named unless it is accuracy."""
+    """Return the cell of a run's main metric, which is named unless it is accuracy; `not finished` for None."""
     if summary is None:
         return Cell(("not finished",))
-    from alm_bench.reports.figures import metric_cell, title_of  # numpy, which lists of tasks and models do without
+    from alm_bench.reports.figures import metric_cell, title_of  # loads numpy, which other lists do not need
 
     name = summary.main
     cell = metric_cell(summary.metrics.get(name), name)

@@ -1,4 +1,4 @@
-"""Where the figures of a run come from, in words."""
+"""Description of the data and settings behind a run's results, in words."""
 
 from alm_bench.records.models import RunSummary as Summary
 from alm_bench.records.models import StoredDecoding, StoredPrompt
@@ -6,7 +6,7 @@ from alm_bench.records.usage import format_usage
 
 
 def format_task(task: str, data: str) -> str:
-    """`mmau (demo)` of a run on the demo world, else the task's name."""
+    """Return the task's name, with ` (demo)` added for runs on demo data."""
     return f"{task} (demo)" if data == "demo" else task
 
 
@@ -15,17 +15,17 @@ def task_title(summary: Summary) -> str:
 
 
 def prompt_name(prompt: StoredPrompt) -> str:
-    """Name and version; the name alone where there is no version, as of a prompt that is not known."""
+    """Return the prompt's id and version, such as `ID@1`; the id alone if the version is not known."""
     return prompt.id if prompt.version is None else f"{prompt.id}@{prompt.version}"
 
 
 def decoding_name(decoding: StoredDecoding) -> str:
-    """The method, or that it is not known: of a model that was run elsewhere."""
+    """Return the decoding method; for models that were run elsewhere, that decoding is not known."""
     return ("decoding " if decoding.max_new_tokens is None else "") + decoding.method
 
 
 def order_name(options: str) -> str:
-    """`options shuffled with seed 3`: the order of options where it is not the given one."""
+    """Return the option order as shown in reports, such as `options shuffled with seed 3`."""
     return f"options {options}"
 
 
@@ -38,7 +38,7 @@ def _decoding(decoding: StoredDecoding) -> str:
 
 
 def build_provenance(summary: Summary) -> str:
-    """Return one paragraph that says where the figures come from."""
+    """Return one paragraph on the data and settings of a run."""
     prompt = summary.prompt
     selection = summary.describe_selection()
     limit = f", {selection}" if selection else ""
@@ -56,7 +56,7 @@ def build_provenance(summary: Summary) -> str:
 
 
 def _asked(summary: Summary) -> list[str]:
-    """How the questions were asked, where it is not the usual way."""
+    """Return the settings that deviate from the default: condition, option order, answer mode."""
     parts = []
     if summary.condition != "clean":
         parts.append(f"condition {summary.condition}")
@@ -69,7 +69,7 @@ def _asked(summary: Summary) -> list[str]:
 
 
 def _computed(summary: Summary) -> list[str]:
-    """What a reader must know of single metrics, of the audio and of the calls."""
+    """Return remarks that are needed to interpret metrics, audio and costs."""
     parts = []
     if solver := summary.solver:
         parts.append(f"not solvable from text: the items that {solver} gets wrong")

@@ -1,4 +1,4 @@
-"""The tables of the Mellow paper, with measured rows beside the published ones."""
+"""Tables of the Mellow paper, with rows of measured results below the published ones."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,15 @@ from alm_bench.reports.ranking import split_ranked
 FILE = Path(__file__).parent / "published.toml"
 
 Measure = Mapping[str, str]
-"""`task`, `split`, `metric` and, for a breakdown, `grouping` and `key`: where the figure of a column stands."""
+"""Location of a column's metric in a run summary: `task`, `split`, `metric` and, for a group, `grouping` and `key`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:
-    """A table as the paper prints it: percent, to its own digits; "" is a dash. `measure` maps columns to figures."""
+    """Table of the paper, with values in percent as printed there; "" stands for a dash.
+
+    `measure` names the metric of a run summary for each column.
+    """
 
     number: int
     title: str
@@ -43,7 +46,7 @@ def published() -> tuple[PublishedTable, ...]:
 
 
 def build_published(runs: Sequence[Run]) -> list[Block]:
-    """Return every table; below its rows those of our runs that have a figure in it, on real data and clean clips."""
+    """Return all tables. Runs on real data and clean clips that have a metric of a table are added as rows to it."""
     ranked, _ = split_ranked(runs)
     ours = [run.summary for run in ranked if run.summary.data == "real" and run.summary.condition == "clean"]
     blocks: list[Block] = [
@@ -71,16 +74,19 @@ def _build_section(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Bl
 
 
 Measured = tuple[dict[str, Cell], list[RunSummary]]
-"""The cells of a row by column, and the runs that they are from."""
+"""Cells of a row, by column, and the runs that they come from."""
 
 
 def _measured(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Measured]:
-    """A row a model and way of asking it (and data revision, where a task was run on several): its cells, and the runs
-    that they are from."""
+    """Return the rows for measured runs. Runs that differ only in task or split share a row.
+
+    Runs of one model with different prompts, options, answer modes, decoding, limits or data revisions are in separate
+    rows.
+    """
     rows: dict[tuple[Any, ...], Measured] = {}
     name_column = "model" if "model" in table.columns else table.columns[0]
     for run in ours:
-        prompt = (run.prompt.name, run.prompt.version)  # one set of several tasks
+        prompt = (run.prompt.name, run.prompt.version)  # prompt set, which several tasks share
         key = (run.model, prompt, run.options, run.answer_by, astuple(run.decoding), run.limit, run.sample)
         for column, measure in table.measure.items():
             same = (run.task, run.split) == (measure["task"], measure["split"])
@@ -111,7 +117,7 @@ def _metric(run: RunSummary, measure: Measure) -> Metric | None:
 
 
 def _differences(table: PublishedTable, model: str, used: Sequence[RunSummary]) -> str:
-    """What a reader must know before comparing a measured row with the published ones."""
+    """Return the differences between a measured row and the published rows that a comparison must take into account."""
     told = []
     for run in used:
         parts = [f"data revision {run.revision} (the paper's: {table.revision})", f"parsed by {run.parser}"]

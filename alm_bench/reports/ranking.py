@@ -1,4 +1,4 @@
-"""Ranked runs: one section for each set of comparable runs, each run beside the best and the text-only baselines."""
+"""Ranking of runs: one section per set of comparable runs, each compared to its best run and to text-only baselines."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,11 +23,13 @@ AGAINST_BEST = "against the best"
 BEST = "best"
 
 TaskOf = Callable[[str], Task | None]
-"""The task of a name, None where its plug-in is not installed."""
+"""Returns the task of a name; None if the plug-in that defines it is not installed."""
 
 
 def comparison_key(run: Run) -> tuple[Any, ...]:
-    """Runs are comparable on the same items: a demo run never stands beside a real one."""
+    """Return a key that is equal for comparable runs: the same items, conditions and rules. Demo and real data never
+    match.
+    """
     told = run.summary
     items = (told.task, told.revision, told.split, told.items, told.selection_key, told.condition, told.options)
     versions = (told.condition_version, told.metric_versions.get(told.main))
@@ -62,7 +64,9 @@ def _row(run: Run) -> dict[str, Cell]:
 
 
 def _ranked_by(members: Sequence[Run]) -> str:
-    """The main metric; where members differ in it (metrics were chosen), one that all have."""
+    """Return the metric that runs are ranked by: their main metric; if they have different ones, one that all runs
+    have.
+    """
     mains = list(dict.fromkeys(run.summary.main for run in members))
     if len(mains) == 1:
         return mains[0]
@@ -71,7 +75,9 @@ def _ranked_by(members: Sequence[Run]) -> str:
 
 
 def rank_key(run: Run, name: str) -> tuple[float, str, str]:
-    """Best first, be it the highest or the lowest; a metric that could not be computed comes last."""
+    """Return a sort key that puts the best run first, whether high or low values are better; runs without a value come
+    last.
+    """
     value = metric_value(run, name)
     sign = -1 if metric_spec(name).higher_is_better else 1
     return (float("inf") if value is None else sign * value, run.summary.model, run.summary.fingerprint)
@@ -83,8 +89,10 @@ def metric_value(run: Run, name: str) -> float | None:
 
 
 def _blind(members: Iterable[ItemScores]) -> dict[str, dict[str, float]]:
-    """By text-only baseline, its score by item: of the run that counts most of them, for another may have skipped
-    some."""
+    """Return the score of each item by text-only baseline.
+
+    Each baseline's scores are taken from the run that has most of them, since other runs may have skipped items.
+    """
     found: dict[str, dict[str, float]] = {}
     for run in members:
         for name, scores in run.baselines.items():
@@ -95,14 +103,17 @@ def _blind(members: Iterable[ItemScores]) -> dict[str, dict[str, float]]:
 
 @dataclass(frozen=True, slots=True)
 class _Against:
-    """A run beside the first of its table: the cell, and whether the difference is not significant."""
+    """Comparison of a run with the best run: the cell, and True if the difference is not significant."""
 
     cell: Cell
     is_tie: bool = False
 
 
 def _compare_to_best(mine: ItemScores, best: ItemScores, name: str) -> _Against:
-    """`tie` unless the interval of the difference lies on the worse side of 0, of the items of both."""
+    """Compare a run with the best run on their common items.
+
+    The result is a tie unless the whole interval of the difference is on the worse side of 0.
+    """
     theirs = dict(zip(best.ids, best.accuracy, strict=True))
     common = [index for index, item in enumerate(mine.ids) if item in theirs]
     if not common:
@@ -118,7 +129,9 @@ def _compare_to_best(mine: ItemScores, best: ItemScores, name: str) -> _Against:
 
 
 class _Margins:
-    """Margins over the baseline that is best on a run's items; runs of the same items have the same best one."""
+    """Computes margins over the text-only baseline that is best on a run's items. The baseline is found once per set of
+    items.
+    """
 
     def __init__(self, blind: Mapping[str, Mapping[str, float]], name: str) -> None:
         self._blind = blind
@@ -131,12 +144,12 @@ class _Margins:
             self._best[key] = self._find_best(mine)
         found = self._best[key]
         own = run.summary.text_margin
-        if found is None:  # the summary is all there is where the items are gone
+        if found is None:  # without item scores, only the summary has a margin
             return margin_cell(own)
         best, scores = found
         is_same = own is not None and (own.baseline, own.metric, own.margin.n) == (best, self._name, len(mine.ids))
         if is_same and mine.baselines.get(best) == scores:
-            return margin_cell(own)  # the same margin, whose interval the summary has
+            return margin_cell(own)  # equal to the margin in the summary, which has its interval
         weights = question_weights(mine.questions)
         found_margin = margin_over_best({best: scores}, mine.accuracy, mine.clips, weights, self._name)
         return margin_cell(TextMargin.of(found_margin))
@@ -155,13 +168,13 @@ class _Margins:
 
 
 def split_ranked(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
-    """Runs with an item that ended as `ok`, and those without: nothing ranks them."""
+    """Split runs into those with at least one item of status `ok`, and those without, which cannot be ranked."""
     ranked = [run for run in runs if run.summary.status["ok"]]
     return ranked, [run for run in runs if not run.summary.status["ok"]]
 
 
 def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
-    """The runs of each table."""
+    """Return groups of comparable runs, one per table."""
     groups: dict[tuple[Any, ...], list[Run]] = {}
     for run in sorted(runs, key=lambda run: str(comparison_key(run))):
         groups.setdefault(comparison_key(run), []).append(run)
@@ -170,16 +183,16 @@ def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Comparable runs: the first is best, the text-only baselines of their items are last."""
+    """Set of comparable runs with its table rows: the best run first, text-only baselines last."""
 
     parts: Sequence[str]
-    """Parts of the title: the task, its data, and how it was asked."""
+    """Parts of the title: task, split, data revision, items, and settings that deviate from the default."""
     ranked_by: str
     rows: Sequence[Mapping[str, Cell]]
     members: Sequence[Run]
-    """Ranked runs, in the order of rows."""
+    """Ranked runs, in the order of the rows."""
     ties: Sequence[bool]
-    """Whether each member differs from the first by no significant amount."""
+    """One flag per member: True if it is tied with the first member, whose own flag is False."""
     not_ranked: Sequence[Run]
 
     @property
@@ -197,7 +210,7 @@ def build_sections(runs: Sequence[Run], task_of: TaskOf) -> list[Section]:
 
 
 def _version_parts(section: Section) -> list[str]:
-    """Return the versions of a third party's condition and metric, for titles that nothing else tells apart."""
+    """Return versions of an installed package's condition and metric, for sections with otherwise equal titles."""
     told = (section.members or section.not_ranked)[0].summary
     versions = {"condition": told.condition_version, title_of(told.main): told.metric_versions.get(told.main)}
     return [f"{name} version {version}" for name, version in versions.items() if version is not None]
@@ -209,7 +222,7 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
     members = sorted(members, key=lambda run: rank_key(run, ranked_by))
     name, scores = _item_scores(members, ranked_by, task)
     margins = _Margins(_blind(scores) if isinstance(task, KnowsBlind) else {}, name)
-    differences: dict[tuple[Sequence[Any], ...], _Against] = {}  # of few items, many runs have the same ones right
+    differences: dict[tuple[Sequence[Any], ...], _Against] = {}  # many runs have equal scores if there are few items
     rows: list[Mapping[str, Cell]] = []
     ties = []
     for number, run in enumerate(members):
@@ -239,9 +252,10 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
 
 
 def _item_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -> tuple[str, list[ItemScores]]:
-    """What paired comparisons are about: accuracy where runs have it, else a main metric that single items have.
+    """Return the metric of paired comparisons and each member's item scores.
 
-    Returns the metric's name, and the scores of each member, none where items have none without a costly computation.
+    The metric is accuracy if any run has it, or else the task's main metric. The list is empty if the metric has no
+    scores of single items, or none without costly computation.
     """
     if any("accuracy" in run.summary.metrics for run in members):
         return "accuracy", [run.scores or collect_item_scores(task, run.records.values()) for run in members]
@@ -251,7 +265,11 @@ def _item_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -> t
 
 
 def _baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[str, Cell]]:
-    """Of the run that counts most items: another may have skipped some, or had no development data."""
+    """Return one row per text-only baseline.
+
+    Its metrics are taken from the run that has most items, since others may have skipped some or had no development
+    data.
+    """
     for name in dict.fromkeys(name for run in runs for name in run.summary.baselines):
         metrics = max((r.summary.baselines[name] for r in runs if name in r.summary.baselines), key=counted_by)
         figures = {key: metric_cell(metrics.get(key), key) for key in _figures(first.summary)}

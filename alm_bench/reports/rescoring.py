@@ -1,4 +1,4 @@
-"""Rescore matrix: the accuracy of the same outputs by the rules of other programs."""
+"""Rescore matrix: accuracy of the same outputs under the parsing rules of other programs."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,10 @@ from alm_bench.scoring.other_parsers import Row as RuleRow
 
 
 def build_rescore_matrix(model: str, outputs: int, source: str, questions: str, rows: Sequence[RuleRow]) -> list[Block]:
-    """Return a row a rule. `source` names the file of outputs, `questions` where their questions are from."""
+    """Return a table with one row per rule, and a note.
+
+    `source` names the file of outputs, `questions` the data that the questions come from.
+    """
     columns = [
         Column("rule", overflow="end"),
         Column("parsing", 1, overflow="wrap", least=20),

@@ -1,4 +1,4 @@
-"""Reports of runs, from their summaries (records/summary.py): the card of a terminal, the full report, the overview."""
+"""Reports of runs from their summaries (records/summary.py): short card, full report, and overview of several runs."""
 
 import shlex
 from collections.abc import Sequence
@@ -33,21 +33,22 @@ from alm_bench.reports.renderers import Form
 from alm_bench.scoring.metrics import metric_specs
 
 RUNS = Path("results/runs")
-"""The folder of runs that commands take without `--out`."""
+"""Default folder of runs, used without `--out`."""
 
 
 def build_results(
     summaries: Sequence[Summary], form: Form, *, details: bool = False, out: Path | None = None
 ) -> list[Block]:
-    """Return the reports of several runs and the overview that they end in: what `run` prints in all."""
+    """Return everything that `run` prints: the report of each run, followed by the overview."""
     blocks = [block for summary in summaries for block in build_run(summary, form, details=details, out=out)]
     return [*blocks, *build_end(summaries, form, out=out)]
 
 
 def build_run(summary: Summary, form: Form, *, details: bool = False, out: Path | None = None) -> list[Block]:
-    """Return the report of one run. A terminal gets its card, with `details` the breakdowns too; markdown gets all.
+    """Return the report of one run.
 
-    `out` is the folder that holds the run's folder, so that the card can say where it lies.
+    For a terminal this is a short card, with `details` also the breakdowns; for markdown it is the full report. `out`
+    is the folder that contains the run's folder, which the card names.
     """
     heading = build_heading(summary)
     if form == "markdown":
@@ -60,7 +61,7 @@ def _build_details(summary: Summary) -> list[Block]:
 
 
 def build_end(summaries: Sequence[Summary], form: Form, *, out: Path | None = None) -> list[Block]:
-    """Return what follows the last report: the overview, and on a terminal what to type next."""
+    """Return the blocks after the last report: the overview and, for a terminal, commands to continue with."""
     if form == "markdown":
         return [build_overview(summaries)]
     overview = [build_overview(summaries)] if len(summaries) > 1 else []
@@ -74,7 +75,7 @@ def build_heading(summary: Summary) -> Heading:
 
 
 def build_card(summary: Summary, out: Path | None = None) -> Fields:
-    """Return the headline of a run: its main metric and margin, what was answered, difficulty, where all of it lies."""
+    """Return a run's most important results: main metric and margin, answered share, difficulty, settings, folder."""
     main, metrics = summary.main, summary.metrics
     lines = [(heading_of(main), _main_value(summary)), ("answered", _answered(summary))]
     if difficulty := summary.groups.get("difficulty"):
@@ -93,7 +94,7 @@ def build_card(summary: Summary, out: Path | None = None) -> Fields:
 
 
 def _main_value(summary: Summary) -> str:
-    """`64.5 % [61.5, 67.4], margin +12.3 [+9.0, +15.6] over first option`."""
+    """Format the main metric and its margin: `64.5 % [61.5, 67.4], margin +12.3 [+9.0, +15.6] over first option`."""
     main = summary.main
     metric = summary.metrics.get(main)
     if metric is None or metric.value is None:
@@ -104,20 +105,20 @@ def _main_value(summary: Summary) -> str:
 
 
 def _margin(entry: TextMargin, main: str) -> str:
-    """The margin, with its metric where that is not the main one."""
+    """Format a margin; its metric is named if it is not the main metric."""
     by = "" if entry.metric == main else f" by {title_of(entry.metric)}"
     return f"{keep_together(margin_cell(entry).forms[1])}{by} over {entry.baseline}"
 
 
 def _value(metric: Metric | None, name: str) -> str:
-    """A figure alone, for lists of figures."""
+    """Format a metric's value without interval or unit."""
     if metric is None:
         return "-"
     return MISSING if metric.value is None else format_value(metric.value, name)
 
 
 def _answered(summary: Summary) -> str:
-    """`98.7 % of n = 1,000; 8 unparsed, 5 refused`."""
+    """Format the share of answered items and the other statuses: `98.7 % of n = 1,000; 8 unparsed, 5 refused`."""
     metric = summary.metrics.get("answered")
     n = f"n{NO_BREAK}={NO_BREAK}{summary.n:,}"
     share = n if metric is None or metric.value is None else keep_together(f"{_value(metric, 'answered')} % of {n}")
@@ -140,7 +141,7 @@ def _short_provenance(summary: Summary) -> str:
 
 
 def build_next(summaries: Sequence[Summary], out: Path | None = None) -> Fields:
-    """Return the commands that a reader is likely to want next."""
+    """Return commands with which to inspect the run."""
     where = "" if out is None or out == RUNS else f" --out {shlex.quote(str(out))}"
     failed = any(summary.status["error"] for summary in summaries)
     items = "--status error" if failed else "--wrong"
@@ -148,7 +149,7 @@ def build_next(summaries: Sequence[Summary], out: Path | None = None) -> Fields:
 
 
 def build_overview(summaries: Sequence[Summary]) -> Table:
-    """Return one row a run, the table that a command ends in."""
+    """Return a table with one row per run."""
     plain = all(summary.main == "accuracy" for summary in summaries)
     beside = [name for name, spec in metric_specs().items() if spec.in_overview]
 

@@ -1,4 +1,4 @@
-"""What standard output is: a terminal of some width, or a pipe or file that gets markdown."""
+"""Properties of standard output: a terminal with its width, or a pipe or file, which gets markdown."""
 
 import os
 from collections.abc import Mapping
@@ -8,25 +8,25 @@ from typing import Any
 from alm_bench.reports.renderers import Form
 
 WIDTH = 80
-"""Columns of a terminal that does not say how many it has."""
+"""Number of columns of a terminal that does not report it."""
 
 NARROWEST = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """How blocks are printed."""
+    """Output format and the terminal's properties."""
 
     form: Form = "markdown"
     width: int | None = None
-    """Columns of a terminal; None where lines may be as long as they are."""
+    """Number of columns of a terminal; None for lines of any length."""
     styled: bool = False
-    """Whether bold and italics are shown."""
+    """True if bold and italics are shown."""
     ascii_only: bool = False
 
 
 def find_screen(stream: Any, environment: Mapping[str, str] = os.environ) -> Screen:
-    """Return the screen behind a text stream. `COLUMNS`, `NO_COLOR` and `TERM` are respected."""
+    """Return the properties of a text stream. The variables `COLUMNS`, `NO_COLOR` and `TERM` are respected."""
     if stream is None or not stream.isatty():
         return Screen()
     encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")

@@ -1,4 +1,4 @@
-"""Blocks as text: one module a form."""
+"""Renderers, which turn blocks into text: one module per output format."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -16,10 +16,10 @@ def render(
     styled: bool = False,
     ascii_only: bool = False,
 ) -> str:
-    """Return blocks as text without a newline at its end.
+    """Return blocks as text, without a trailing newline.
 
-    `width`, `styled` and `ascii_only` are of terminals: the number of columns that no line exceeds (default: lines as
-    long as they are), whether escape sequences for bold and italics are written, whether ASCII is all it can show.
+    The other arguments apply to terminals. `width` is the largest number of columns of a line (default: no limit),
+    `styled` enables escape sequences for bold and italics, `ascii_only` replaces all other characters.
     """
     if form == "markdown":
         from alm_bench.reports.renderers.markdown import render_markdown

@@ -1,4 +1,4 @@
-"""A table as CSV, for spreadsheets and data frames."""
+"""Tables in CSV format, for spreadsheets and data frames."""
 
 import csv
 import io
@@ -9,7 +9,10 @@ from alm_bench.core.escape import escape_csv
 
 
 def render_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a line a row below one of column names; None is an empty cell, and no text is run as a formula."""
+    """Return a line of column names, followed by one line per row.
+
+    None becomes an empty cell. Texts are escaped so that spreadsheets do not run them as formulas.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)

@@ -1,4 +1,4 @@
-"""Which columns of a table a terminal shows, in which form, and how wide."""
+"""Fitting of tables to the width of a terminal: choice of columns, of cell forms, and of column widths."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -10,17 +10,20 @@ from rich.cells import cell_len
 from alm_bench.reports.blocks import Cell, Column, Table, as_cell
 
 GAP = 2
-"""Spaces between columns."""
+"""Number of spaces between columns."""
 
 NARROW = 12
 KEY = 24
-"""Widths that a column of texts, and one that is always shown, keeps as long as other columns can be dropped."""
+"""Smallest widths of text columns as long as other columns can be dropped.
+
+NARROW applies to columns that can be dropped, KEY to columns that are always shown.
+"""
 
 NAME = 8
-"""Width that a name in a heading keeps."""
+"""Smallest width of a name in a heading."""
 
 LEAST = 4
-"""Width that it keeps in any case."""
+"""Smallest width of a text column if all droppable columns are dropped."""
 
 _FIGURE = re.compile(r"[+-]?[\d.,]+\b.*|-|n/a.*|best|tie.*")
 """Cells that are aligned to the right."""
@@ -31,24 +34,24 @@ class FittedColumn:
     width: int
     overflow: Literal["never", "middle", "end", "wrap"]
     right: bool
-    """Whether cells are aligned to the right, as figures are."""
+    """True if cells are aligned to the right, as numbers are."""
 
 
 @dataclass(frozen=True, slots=True)
 class FittedTable:
     columns: Sequence[FittedColumn]
     titles: Sequence[str]
-    """Headings, with newlines."""
+    """Headings, with line breaks."""
     rows: Sequence[Sequence[Cell]]
-    """Cells of one form each."""
+    """Cells with a single form each."""
     dropped: Sequence[str]
-    """Titles of the columns that have no room."""
+    """Titles of columns that do not fit."""
     reasons: dict[str, int]
-    """Why figures are missing, with the number that stands in their cells."""
+    """Reasons for missing values, with the number that refers to them in cells."""
 
 
 class _Part:
-    """One column while its table is fitted."""
+    """State of one column while a table is fitted."""
 
     def __init__(self, column: Column, title: str, cells: Sequence[Cell]) -> None:
         self.column = column
@@ -64,11 +67,11 @@ class _Part:
         return [cell.forms[min(self.level, len(cell.forms) - 1)] for cell in self.cells]
 
     def natural(self) -> int:
-        """The width of the widest cell, and of the longest word of the title."""
+        """Return the width of the widest cell, or of the longest word of the title if that is wider."""
         return max([self._title_width(), *map(cell_len, self.texts())])
 
     def least(self) -> int:
-        """The width below which the column is of no use."""
+        """Return the smallest useful width of the column."""
         if self.column.overflow == "never":
             return self.natural()
         least = self.column.least or (NARROW if self.column.priority else KEY)
@@ -92,7 +95,10 @@ class _Part:
 
 
 def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> FittedTable:
-    """Choose columns and forms for a width (default: all, at full length). `plain` makes texts printable."""
+    """Choose columns, cell forms and widths for a terminal of `width` columns; without it, all columns at full length.
+
+    `plain` makes texts printable.
+    """
     reasons: dict[str, int] = {}
     rows = [[_plain_cell(as_cell(value), plain, reasons) for value in row] for row in table.rows]
     parts = [
@@ -115,7 +121,7 @@ def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> F
 
 
 def split_table(table: Table, width: int | None, plain: Callable[[str], str]) -> list[Table]:
-    """Return tables of as many columns as fit side by side, each with the first column of all."""
+    """Split a table into tables that fit the width; each repeats the first column."""
     if width is None:
         return [table]
     rows = [[_plain_cell(as_cell(value), plain, {}) for value in row] for row in table.rows]
@@ -156,7 +162,7 @@ def _total(parts: Sequence[_Part]) -> int:
 
 
 def _reduce(parts: Sequence[_Part], width: int) -> list[_Part]:
-    """Shorten, then drop, the least important columns until the rest fits."""
+    """Shorten the columns with the highest priority numbers, and then drop them, until the others fit."""
     kept = list(parts)
     for priority in sorted({part.column.priority for part in parts}, reverse=True):
         for part in [part for part in reversed(kept) if part.column.priority == priority]:
@@ -165,7 +171,7 @@ def _reduce(parts: Sequence[_Part], width: int) -> list[_Part]:
         for part in [part for part in reversed(kept) if part.column.priority == priority]:
             if priority and _total(kept) > width:
                 kept.remove(part)
-    for part in sorted(kept, key=lambda part: part.column.priority):  # what was dropped may leave room for full forms
+    for part in sorted(kept, key=lambda part: part.column.priority):  # dropped columns may leave space for full forms
         while part.level > 0:
             part.level -= 1
             if _total(kept) > width:
@@ -175,7 +181,10 @@ def _reduce(parts: Sequence[_Part], width: int) -> list[_Part]:
 
 
 def _share(parts: Sequence[_Part], width: int) -> list[int]:
-    """Widths: what is left goes to the texts that want it, in equal parts; if too little is left, texts give way."""
+    """Return the columns' widths. Remaining space is shared equally by columns that need it.
+
+    If space is lacking, the widest text columns are narrowed.
+    """
     widths = [part.least() for part in parts]
     left = width - sum(widths) - GAP * (len(parts) - 1)
     while left > 0:

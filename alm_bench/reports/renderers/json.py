@@ -1,4 +1,4 @@
-"""Documents as JSON, as every `--json` prints them."""
+"""JSON format of documents, as printed by every `--json`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,5 +7,5 @@ from alm_bench.core.foreign import dump_json
 
 
 def render_json(document: Mapping[str, Any]) -> str:
-    """Return one JSON object, indented, without a newline at its end."""
+    """Return a document as one indented JSON object, without a trailing newline."""
     return dump_json(document, indent=1)

@@ -1,4 +1,4 @@
-"""Blocks as markdown: the same bytes for the same blocks."""
+"""Markdown format of blocks. Equal blocks give equal bytes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from alm_bench.core.escape import emphasise, escape_cell, escape_markdown
 from alm_bench.reports.blocks import NO_BREAK, Block, Cell, Fields, Heading, Legend, Picture, Table, Text, as_cell
 
 LONG_NOTE = 60
-"""Characters of a cell, beyond which the reason in it is printed below its table."""
+"""Length in characters above which a cell's reason is printed below the table."""
 
 _MARKS = {"baseline": "*", "strong": "**"}
 _LOOKS = {"baseline": "Rows in italics", "strong": "Cells in bold"}
@@ -20,7 +20,7 @@ def render_markdown(blocks: Sequence[Block]) -> str:
 
 
 def pipe_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a pipe table; columns are as wide as their widest cell. Text that is not `Markdown` is escaped."""
+    """Return a pipe table. Columns are as wide as their widest cell. Texts that are not `Markdown` are escaped."""
     cells = [[escape_cell(cell) for cell in row] for row in rows]
     titles = [escape_cell(title) for title in headers]
     return tabulate(cells, headers=titles, tablefmt="pipe", disable_numparse=True)

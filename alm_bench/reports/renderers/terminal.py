@@ -1,4 +1,4 @@
-"""Blocks for a terminal of a given width: no line is longer, and no figure is broken or cut."""
+"""Format of blocks for a terminal: no line exceeds its width, and no number is broken or cut."""
 
 import io
 import re
@@ -23,7 +23,7 @@ _LOOKS = {"baseline": "Indented rows", "strong": "Cells in bold"}
 _ASCII = str.maketrans({"·": "-", "…": "...", "─": "-", "→": "->", "←": "<-", NO_BREAK: " "})
 
 SHORTEST_NAME = 16
-"""Columns that a name in a heading keeps."""
+"""Smallest number of columns of a name in a heading."""
 
 _TOGETHER = re.compile(
     r"(?<=\d) (?=%)"  # 1.3 %
@@ -32,11 +32,11 @@ _TOGETHER = re.compile(
     r"|(?<=\bCI) (?=\d)"
     r"|(?<=\bp) (?== \d)|(?<=\bp =) (?=\d)"  # p = 0.03
 )
-"""Spaces within figures, at which a paragraph is not broken."""
+"""Spaces within numbers and intervals, at which no line is broken."""
 
 
 def render_terminal(blocks: Sequence[Block], width: int | None, styled: bool, ascii_only: bool) -> str:
-    """Return blocks with an empty line between them."""
+    """Return blocks as text, separated by empty lines."""
     writer = _Writer(width, styled, ascii_only)
     return "\n\n".join("\n".join(writer.lines(block)) for block in blocks)
 
@@ -74,7 +74,7 @@ class _Writer:
                 yield from self._table(block)
 
     def _plain(self, text: str) -> str:
-        """One harmless line in the characters that the terminal has."""
+        """Return the text without control characters, in characters that the terminal can show."""
         shown = escape_terminal(text)
         if self._ascii:
             shown = shown.translate(_ASCII).encode("ascii", "replace").decode()
@@ -88,7 +88,7 @@ class _Writer:
         return capture.get()
 
     def _heading(self, block: Heading) -> list[str]:
-        """One line if the name in it can be shortened so far, else several."""
+        """Return a heading, with its name shortened if needed; several lines if that is not enough."""
         text, name = self._plain(block.text), self._plain(block.name)
         if self._width is not None and name and (excess := cell_len(text) - self._width) > 0:
             room = max(SHORTEST_NAME, cell_len(name) - excess)
@@ -96,7 +96,7 @@ class _Writer:
         return self._wrap(text)
 
     def shorten(self, text: str, width: int, where: str) -> str:
-        """Cut a text to `width` columns, with an ellipsis in the middle or at the end."""
+        """Shorten a text to `width` columns, with an ellipsis in the middle or at the end (`where`)."""
         if cell_len(text) <= width:
             return text
         dots = "..." if self._ascii else "…"
@@ -114,7 +114,9 @@ class _Writer:
         return set_cell_size(text, room - cell_len(last)) + dots + last
 
     def _wrap(self, text: str, width: int | None = None) -> list[str]:
-        """Lines of whole words; a word that is longer than a line is broken. Figures are one word."""
+        """Break a text into lines at spaces. Words that are longer than a line are broken; numbers with units are kept
+        together.
+        """
         width = self._width if width is None else width
         text = _TOGETHER.sub(NO_BREAK, self._plain_words(text))
         if width is None:
@@ -165,7 +167,7 @@ class _Writer:
             yield from self._wrap(note)
 
     def _rows(self, fitted: FittedTable) -> Iterator[str]:
-        """The heading, a rule, and the rows; a row of prose takes several lines."""
+        """Yield the lines of the heading, a rule, and the rows. A row with wrapped cells has several lines."""
         titles = [
             [self.shorten(line, column.width, "middle") for line in title.split("\n")]
             for column, title in zip(fitted.columns, fitted.titles, strict=True)
