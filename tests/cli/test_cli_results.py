@@ -40,6 +40,7 @@ RUN_KEYS = {
         "items",
         "limit",
         "sample",
+        "selection",
         "preprocessing",
     ),
     *("reasons", "margins", "options", "answer_by", "solver", "questions", "main", "condition", "usage", "audio_check"),
@@ -323,7 +324,7 @@ def test_the_leaderboard_never_mixes_what_cannot_be_compared() -> None:
     titles = [line for line in markdown.splitlines() if line.startswith("## ")]
     assert len(titles) == len(set(titles)) == 4
     assert sum("(demo)" in title for title in titles) == 1
-    assert sum("6 items" in title for title in titles) == 1
+    assert sum("the first 6 of 12 items" in title for title in titles) == 1
     assert markdown.partition("\n## ")[2].count("| blind[first]") == 4
     assert {row["data"] for row in table} == {"demo", "real"}
 

@@ -112,7 +112,9 @@ def test_a_run_in_another_order_is_another_run_and_never_compared_unasked() -> N
     said = refusal(alm("compare", first, second))
     assert "used different option orders (given, shuffled with seed 0); pass --different" in said
     assert alm("compare", first, second, "--different").status == 0
-    assert "with shuffled options" in refusal(alm("submit", "mmau", second))
+    assert "is a run with --options shuffled, expected one with --options given" in refusal(
+        alm("submit", "mmau", second)
+    )
 
 
 def test_runs_of_other_orders_share_no_table_and_no_item() -> None:
