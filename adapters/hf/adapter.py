@@ -260,7 +260,7 @@ def _label(name: str, options: HFOptions) -> str:
 def _build_class(known: Checkpoint) -> type[HFAdapter]:
     """Build the adapter class of a short name."""
     named = {"known": known, "prompts": known.prompts, "summary": known.summary, "hub_option": None}
-    return type("HFAdapter", (HFAdapter,), named)
+    return type("HFAdapter", (HFAdapter,), {"__module__": __name__, **named})
 
 
 ADAPTERS: dict[str, type[HFAdapter]] = {
