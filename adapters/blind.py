@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from alm_bench.core import AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, Output, Request, Runtime
-from alm_bench.core.rng import DRAWS, item_generator
+from alm_bench.core.rng import DRAWS, create_item_generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class BlindAdapter(BaseAdapter):
 
 def _draw_option(request: Request, seed: int) -> int:
     """Return the index of a random option. It depends on the seed and the item's id alone, not on batches or order."""
-    return int(item_generator("blind", seed, request.id).integers(len(request.choices)))
+    return int(create_item_generator("blind", seed, request.id).integers(len(request.choices)))
 
 
 ADAPTERS = {"blind": BlindAdapter}

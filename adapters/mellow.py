@@ -64,12 +64,12 @@ class MellowAdapter(BaseAdapter):
     def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
         from alm_bench.mellow.checkpoint import load
         from alm_bench.mellow.inference import Answerer, exact
-        from alm_bench.mellow.prompt import protocol_for
+        from alm_bench.mellow.prompt import select_protocol
 
         device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype, "mellow")
         loaded = load(options.checkpoint)
         config = loaded.model.config
-        protocol = protocol_for(config.prompt.layout, options.protocol, config.lm.kind)
+        protocol = select_protocol(config.prompt.layout, options.protocol, config.lm.kind)
         self.samples, self.layout = config.encoder.samples, config.prompt.layout
         if options.deterministic:
             exact()
@@ -103,8 +103,8 @@ class MellowAdapter(BaseAdapter):
         adjacent, because a batch takes as long as its longest request. The longest come first, so that a lack of memory
         shows at the start.
         """
-        sizes = [_size(request) for request in requests]
-        clips = [_clips(request) for request in requests]
+        sizes = [_estimate_size(request) for request in requests]
+        clips = [_list_clip_ids(request) for request in requests]
         longest: dict[tuple[str, ...], tuple[float, int]] = {}
         for pair, size in zip(clips, sizes, strict=True):
             longest[pair] = max(longest.get(pair, size), size)
@@ -114,8 +114,8 @@ class MellowAdapter(BaseAdapter):
         return self.answerer.listen(wave)
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        problems = [self._problem(request) for request in batch]
-        answers = iter(self.answerer.answer(self._questions(batch, problems), decoding))
+        problems = [self._find_problem(request) for request in batch]
+        answers = iter(self.answerer.answer(self._build_questions(batch, problems), decoding))
         outputs = []
         for problem in problems:
             if problem is not None:
@@ -129,23 +129,23 @@ class MellowAdapter(BaseAdapter):
         """Score each option in two forms: as the model writes it, `b) dog` (`text`), and by its letter, `b)`
         (`letter`).
         """
-        problems = [self._problem(request) for request in batch]
-        told = [request for request, problem in zip(batch, problems, strict=True) if problem is None]
-        texts = [[*_format_answers(request.choices), *_format_letters(request.choices)] for request in told]
-        found = iter(self.answerer.likelihoods(self._questions(batch, problems), texts))
-        return [_by_form(next(found)) if problem is None else OptionScores(error=problem) for problem in problems]
+        problems = [self._find_problem(request) for request in batch]
+        answerable = [request for request, problem in zip(batch, problems, strict=True) if problem is None]
+        texts = [[*_format_answers(request.choices), *_format_letters(request.choices)] for request in answerable]
+        found = iter(self.answerer.likelihoods(self._build_questions(batch, problems), texts))
+        return [_split_by_form(next(found)) if problem is None else OptionScores(error=problem) for problem in problems]
 
-    def _questions(self, batch: Sequence[Request], problems: Sequence[str | None]) -> list["Question"]:
+    def _build_questions(self, batch: Sequence[Request], problems: Sequence[str | None]) -> list["Question"]:
         from alm_bench.mellow.inference import Question
-        from alm_bench.mellow.prompt import both_clips
+        from alm_bench.mellow.prompt import select_clip_pair
 
         return [
-            Question(request.id, request.prompt, *both_clips(request.features or request.waves, self.layout))
+            Question(request.id, request.prompt, *select_clip_pair(request.features or request.waves, self.layout))
             for request, problem in zip(batch, problems, strict=True)
             if problem is None
         ]
 
-    def _problem(self, request: Request) -> str | None:
+    def _find_problem(self, request: Request) -> str | None:
         """Return the reason why a request cannot be answered, or None."""
         if not request.audio:
             return "mellow answers questions about one or two clips, this item has none"
@@ -159,12 +159,12 @@ class MellowAdapter(BaseAdapter):
         return None
 
 
-def _size(request: Request) -> tuple[float, int]:
+def _estimate_size(request: Request) -> tuple[float, int]:
     """Return the length of the longest option (infinity without options) and of the prompt, in characters."""
     return max(map(len, request.choices), default=math.inf), len(request.prompt)
 
 
-def _clips(request: Request) -> tuple[str, ...]:
+def _list_clip_ids(request: Request) -> tuple[str, ...]:
     return tuple(ref.id for ref in (*request.audio, request.spare) if ref is not None)
 
 
@@ -177,7 +177,7 @@ def _format_letters(choices: Sequence[str]) -> list[str]:
     return [f"{letter})" for letter in ascii_lowercase[: len(choices)]]
 
 
-def _by_form(options: Sequence["Likelihood"]) -> OptionScores:
+def _split_by_form(options: Sequence["Likelihood"]) -> OptionScores:
     """Split a list of likelihoods in two halves: the first half belongs to the options' texts, the second to their
     letters.
     """

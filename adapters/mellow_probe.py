@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from alm_bench.adapters._shared.embeddings import Vector, Vectors
-from alm_bench.adapters._shared.probe import Features, Hears, Network, ProbeAdapter
+from alm_bench.adapters._shared.embeddings import EmbeddingCache, Vector
+from alm_bench.adapters._shared.probe import Features, Network, ProbeAdapter, ProbeInputs
 from alm_bench.core import AdapterIdentity, Runtime, Wave
 from alm_bench.core.device import pick_device, pick_dtype
 
 if TYPE_CHECKING:
     from alm_bench.adapters._shared.probe import Matrix
 
-RELATED, READ = 32, 256
-"""Numbers of dimensions after reduction. RELATED applies to the clip and text features that are multiplied,
-READ to the text features of the text-only baseline."""
+RELATED_WIDTH, READ_WIDTH = 32, 256
+"""Numbers of dimensions after reduction. RELATED_WIDTH applies to the clip and text features that are multiplied,
+READ_WIDTH to the text features of the text-only baseline."""
 
-SURE = 1e-5
-"""Probabilities are clipped to the range from SURE to 1 - SURE.
+PROBABILITY_MARGIN = 1e-5
+"""Probabilities are clipped to the range from PROBABILITY_MARGIN to 1 - PROBABILITY_MARGIN.
 
 The log-odds of 0 and 1 would be infinite.
 """
@@ -31,7 +31,7 @@ class MellowProbeOptions:
     checkpoint: str | None = None
     """Checkpoint that provides the encoder; takes the same values as for the model `mellow`."""
 
-    hears: Hears = "audio+text"
+    hears: ProbeInputs = "audio+text"
     """Inputs of the probe: `audio+text`, or `text` for the text-only baseline."""
 
 
@@ -49,19 +49,19 @@ class MellowProbe(ProbeAdapter):
 
     def __init__(self, options: MellowProbeOptions, runtime: Runtime) -> None:
         from alm_bench.mellow.checkpoint import load
-        from alm_bench.mellow.prompt import protocol_for
+        from alm_bench.mellow.prompt import select_protocol
 
         device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype, "mellow-probe")
         loaded = load(options.checkpoint)
         config, encoder = loaded.model.config, loaded.model.encoder
         encoder.cast(dtype)
         encoder.to(device)
-        protocol = protocol_for(config.prompt.layout, None, config.lm.kind)
+        protocol = select_protocol(config.prompt.layout, None, config.lm.kind)
         precision = str(dtype).removeprefix("torch.")
-        vectors = Vectors(f"{loaded.name} encoder presence {loaded.sha256} {precision} {device.type}")
+        vectors = EmbeddingCache(f"{loaded.name} encoder presence {loaded.sha256} {precision} {device.type}")
 
         def embed(wave: Wave) -> Vector:
-            return vectors.of("clip", wave.tobytes(), lambda: _presence(encoder, wave, device))
+            return vectors.of("clip", wave.tobytes(), lambda: _compute_presence(encoder, wave, device))
 
         identity = AdapterIdentity(
             label=f"mellow-probe[{loaded.name}]",
@@ -71,21 +71,23 @@ class MellowProbe(ProbeAdapter):
             device=device.type,
             parameters=sum(parameter.numel() for parameter in encoder.parameters()),
             trained_on=config.trained_on,
-            settings={"features": f"presence x tf-idf, {RELATED}"},
+            settings={"features": f"presence x tf-idf, {RELATED_WIDTH}"},
         )
         policy = replace(protocol.policy(config.encoder, None), spare=False)
         super().__init__(Network(embed, fit_features), options.hears, policy, identity)
 
 
-def _presence(encoder: Any, wave: Wave, device: Any) -> Vector:
+def _compute_presence(encoder: Any, wave: Wave, device: Any) -> Vector:
     """Return the maximum log-odds of each sound class over the frames of a clip, shape (classes,)."""
     import numpy as np
     import torch
 
     with torch.inference_mode():
-        heard = encoder(torch.from_numpy(wave.copy())[None].to(device)).framewise[0].amax(dim=0).float().cpu().numpy()
-    sure = np.clip(heard, SURE, 1 - SURE)
-    odds: Vector = np.log(sure / (1 - sure)).astype(np.float32)
+        presence = (
+            encoder(torch.from_numpy(wave.copy())[None].to(device)).framewise[0].amax(dim=0).float().cpu().numpy()
+        )
+    clipped = np.clip(presence, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+    odds: Vector = np.log(clipped / (1 - clipped)).astype(np.float32)
     return odds
 
 
@@ -101,27 +103,30 @@ def fit_features(clips: Sequence[Vector], texts: Sequence[str]) -> Features:
     from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    def reducing_words(width: int) -> Any:
+    def build_text_reducer(width: int) -> Any:
         words = TfidfVectorizer(sublinear_tf=True)
         known = len(copy.copy(words).fit(texts).vocabulary_)
         return make_pipeline(words, TruncatedSVD(max(1, min(width, known - 1, len(texts) - 1)), random_state=0))
 
     with threadpool_limits(limits=1):
-        reading, wording = reducing_words(READ).fit(texts), reducing_words(RELATED).fit(texts)
-        hearing = None
+        baseline_reducer, text_reducer = (
+            build_text_reducer(READ_WIDTH).fit(texts),
+            build_text_reducer(RELATED_WIDTH).fit(texts),
+        )
+        clip_reducer = None
         if clips:
-            heard = np.stack(list(clips)).astype(np.float64)
-            width = min(RELATED, *heard.shape)
-            hearing = make_pipeline(StandardScaler(), PCA(width, whiten=True, random_state=0)).fit(heard)
+            presence = np.stack(list(clips)).astype(np.float64)
+            width = min(RELATED_WIDTH, *presence.shape)
+            clip_reducer = make_pipeline(StandardScaler(), PCA(width, whiten=True, random_state=0)).fit(presence)
 
     def related(clips: Sequence[Vector], texts: Sequence[str]) -> "Matrix":
-        assert hearing is not None, "a probe that only reads relates nothing"
-        sound = hearing.transform(np.stack(list(clips)).astype(np.float64))
-        words = wording.transform(texts)
+        assert clip_reducer is not None, "a probe that only reads relates nothing"
+        sound = clip_reducer.transform(np.stack(list(clips)).astype(np.float64))
+        words = text_reducer.transform(texts)
         products = (sound[:, :, None] * words[:, None, :]).reshape(len(sound), -1)
         return np.concatenate([sound, words, products], axis=1)
 
-    return Features(related, lambda texts: np.asarray(reading.transform(list(texts))))
+    return Features(related, lambda texts: np.asarray(baseline_reducer.transform(list(texts))))
 
 
 ADAPTERS = {"mellow-probe": MellowProbe}

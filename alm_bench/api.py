@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from alm_bench.core import Parsed, UsageError
-from alm_bench.core.errors import known_first
-from alm_bench.core.options import answer_tags, one_of
+from alm_bench.core.errors import rank_names
+from alm_bench.core.options import answer_tags, check_choice
 from alm_bench.evaluation import Outcome, rescore_run, run_all
 from alm_bench.models import Model, take_model
 from alm_bench.records.find import RUNS, find_run, read_finished_runs
@@ -75,7 +75,7 @@ class _CaptionCounter:
         self._call(Progress("captions", "SPICE", done, total, {}))
 
 
-class _Caller:
+class _CallbackWatch:
     """Progress display that calls a callback (implements `evaluation.Watch`)."""
 
     def __init__(self, call: Callback | None) -> None:
@@ -117,10 +117,10 @@ def evaluate(
     """
     values = {"data": data, "limit": limit, "sample": sample, "options": options, "answer_by": answer_by, "out": out}
     asked = make_options(model, tasks, {**values, "conditions": conditions, **run_options})
-    return finish(run_all([asked], _Caller(progress), _ignore))
+    return finish(run_all([asked], _CallbackWatch(progress), _ignore_run))
 
 
-def _ignore(run: "Run") -> None:
+def _ignore_run(run: "Run") -> None:
     pass
 
 
@@ -141,33 +141,33 @@ def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOp
     known = [field for field in RunOptions.__dataclass_fields__ if field not in ("model", "tasks", "adapter")]
     for key in values:
         if key not in known:
-            raise UsageError(f"evaluate has no option {key!r}; known: {known_first(key, known)}")
+            raise UsageError(f"evaluate has no option {key!r}; known: {rank_names(key, known)}")
     if adapter is not None and values.get("model_arg"):
         raise UsageError(f"model_arg goes with a model's name, {name} is made already")
     taken = dict(values)
     for key in ("model_arg", "task_arg"):
-        taken[key] = _pairs(taken.get(key))
+        taken[key] = _option_texts(taken.get(key))
     for key in ("conditions", "answer_tag"):
-        taken[key] = _names(taken[key]) if taken.get(key) else None
+        taken[key] = _split_names(taken[key]) if taken.get(key) else None
     for key in ("data", "batch_size", "max_failures"):
         if key in taken:
             taken[key] = str(taken[key])
     if "out" in taken:
         taken["out"] = Path(taken["out"])
     if taken.get("metrics") is not None:
-        taken["metrics"] = ",".join(_names(taken["metrics"]))
-    asked = RunOptions(model=name, tasks=",".join(_names(tasks)), adapter=adapter, **taken)
-    if wrong := asked.find_wrong_kinds():
+        taken["metrics"] = ",".join(_split_names(taken["metrics"]))
+    asked = RunOptions(model=name, tasks=",".join(_split_names(tasks)), adapter=adapter, **taken)
+    if wrong := asked.find_wrong_types():
         raise UsageError("; ".join(wrong))
     return asked
 
 
-def _names(given: Names) -> list[str]:
+def _split_names(given: Names) -> list[str]:
     """Return a list of names without surrounding spaces."""
     return [name.strip() for name in (given.split(",") if isinstance(given, str) else given)]
 
 
-def _pairs(given: Pairs) -> list[str] | None:
+def _option_texts(given: Pairs) -> list[str] | None:
     """Return the options of a model or task as texts `key=value`; None if there are none."""
     if given is None:
         return None
@@ -197,18 +197,18 @@ def rescore(
 
     Raises UsageError and StoreError.
     """
-    folders = _folders(runs, Path(out))
+    folders = _find_folders(runs, Path(out))
     solver = None if solvable_by is None else find_run(solvable_by, Path(out))
-    tags = answer_tags(None if answer_tag is None else _names(answer_tag))
-    chosen = None if metrics is None else ",".join(_names(metrics))
-    return Results(tuple(rescore_run(one, solver, chosen, tags, _Caller(progress))[0] for one in folders))
+    tags = answer_tags(None if answer_tag is None else _split_names(answer_tag))
+    chosen = None if metrics is None else ",".join(_split_names(metrics))
+    return Results(tuple(rescore_run(one, solver, chosen, tags, _CallbackWatch(progress))[0] for one in folders))
 
 
-def _folders(runs: Names | Path | Results, out: Path) -> list[Path]:
+def _find_folders(runs: Names | Path | Results, out: Path) -> list[Path]:
     """Return the folders of runs. Raises UsageError if a run does not exist."""
     if isinstance(runs, Results):
         return [run.folder for run in runs]
-    return [find_run(name, out) for name in ([str(runs)] if isinstance(runs, Path) else map(str, _names(runs)))]
+    return [find_run(name, out) for name in ([str(runs)] if isinstance(runs, Path) else map(str, _split_names(runs)))]
 
 
 def compare(*runs: str | Path | Results, different: bool = False, out: str | Path = RUNS) -> Comparison:
@@ -235,7 +235,7 @@ def compare(*runs: str | Path | Results, different: bool = False, out: str | Pat
 
 def leaderboard(runs: Names | Results | None = None, *, out: str | Path = RUNS) -> Leaderboard:
     """Rank finished runs by task: the named runs, or all runs below `out`. Raises UsageError and StoreError."""
-    named = None if runs is None else [str(folder) for folder in _folders(runs, Path(out))]
+    named = None if runs is None else [str(folder) for folder in _find_folders(runs, Path(out))]
     found, left_out = read_finished_runs(named, Path(out))
     if not found:
         raise UsageError(f"no finished run in {out}: make one with alm_bench.evaluate")
@@ -260,12 +260,12 @@ def noise_ablation(
     This is `alm-bench noise-ablation`. The default tasks and conditions are those of the card `noise_grounding`. Raises
     the errors of `evaluate`, but KeyboardInterrupt on Ctrl-C. Finished items are stored all the same.
     """
-    from alm_bench.grounding import measure_all, settle_ablations
+    from alm_bench.grounding import plan_ablations, run_ablations
 
     values = {"data": data, "limit": limit, "sample": sample, "out": out, **run_options}
     asked = make_options(model, [] if tasks is None else tasks, values)
-    settled = settle_ablations(asked, None if conditions is None else ",".join(_names(conditions)), repeats)
-    return NoiseAblation(settled.adapter.identity.label, measure_all(settled, _Caller(progress)))
+    settled = plan_ablations(asked, None if conditions is None else ",".join(_split_names(conditions)), repeats)
+    return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackWatch(progress)))
 
 
 def caption_metrics(
@@ -280,17 +280,17 @@ def caption_metrics(
     `corpus` of the result contains each metric with its interval, `items` the scores of each caption. Raises
     UsageError.
     """
-    from alm_bench.scoring.captions import caption_scores
+    from alm_bench.scoring.captions import compute_caption_scores
     from alm_bench.scoring.metrics import default_metrics
     from alm_bench.scoring.spice import report_progress_to
 
-    chosen = default_metrics() if metrics is None else tuple(filter(None, _names(metrics)))
+    chosen = default_metrics() if metrics is None else tuple(filter(None, _split_names(metrics)))
     if not chosen:
         raise UsageError("--metrics names no metric")
     if len(candidates) != len(references):
         raise UsageError(f"caption_metrics takes references for each of {len(candidates)} captions, {len(references)}")
-    with _Caller(progress).count_captions() as counting, report_progress_to(counting.update):
-        return caption_scores(candidates, references, metrics=chosen)
+    with _CallbackWatch(progress).count_captions() as counting, report_progress_to(counting.update):
+        return compute_caption_scores(candidates, references, metrics=chosen)
 
 
 Form = Literal["choice", "yes_no", "entailment", "number"]
@@ -316,7 +316,7 @@ def parse(
     from alm_bench.parsing import parse_choice, parse_choices, parse_label, parse_number, parse_yes_no
     from alm_bench.parsing.plain import ENTAILMENT
 
-    one_of(form, FORMS, "form")
+    check_choice(form, FORMS, "form")
     if (form == "choice") != bool(choices):
         raise UsageError(f"choices go with form choice, found form {form} and {len(choices)} choices")
     if several and form != "choice":

@@ -15,7 +15,7 @@ from alm_bench.core.escape import print_detail, print_notice
 from alm_bench.core.options import answer_tags, pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt
 from alm_bench.plugins import catalogue
-from alm_bench.resolve import metrics_of, pick_split, resolve_data, split_names
+from alm_bench.resolve import metrics_options, pick_split, resolve_data, split_names
 from alm_bench.runner.conditions import CLEAN, read_condition
 from alm_bench.runner.options import RunOptions, Tolerance
 from alm_bench.runner.spec import RunSpec
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
     from alm_bench.plugins import AdapterEntry
     from alm_bench.records.models import RunSummary
-    from alm_bench.records.reparse import Reparsed
+    from alm_bench.records.reparse import ReparseResult
     from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
     from alm_bench.runner import Plan
@@ -107,7 +107,7 @@ def resolve_jobs(asked: RunOptions) -> list[Job]:
     entry = asked.entry
     if asked.label is not None and not entry.abilities.is_replay:
         raise UsageError(f"--label {asked.label} names the model of a replay, found --model {asked.model}")
-    _check_picks(entry, names, asked)
+    _check_prompt_sets(entry, names, asked)
     options = _task_options(names, asked)
     conditions = asked.conditions or [CLEAN]
     for condition in conditions:
@@ -116,7 +116,7 @@ def resolve_jobs(asked: RunOptions) -> list[Job]:
     return [replace(job, spec=replace(job.spec, condition=one)) for job in jobs for one in conditions]
 
 
-def _check_picks(model: "AdapterEntry", names: Sequence[str], asked: RunOptions) -> None:
+def _check_prompt_sets(model: "AdapterEntry", names: Sequence[str], asked: RunOptions) -> None:
     """Raise UsageError if the model only selects options, and a task has no prompt set for such models."""
     if not model.abilities.choices_only or asked.prompt is not None:
         return
@@ -139,7 +139,7 @@ def _task_options(names: Sequence[str], asked: RunOptions) -> dict[str, dict[str
             )
         options[owner][option] = value
     if asked.metrics is not None:
-        for name, chosen in metrics_of(names, asked.metrics).items():
+        for name, chosen in metrics_options(names, asked.metrics).items():
             options[name].setdefault("metrics", chosen)
     return options
 
@@ -168,7 +168,7 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
         print_notice(f"{name}: no real data found, using the built-in demo data (see `alm-bench data info`)")
 
 
-def settle(asked: RunOptions) -> "tuple[list[Job], Adapter]":
+def resolve_and_load(asked: RunOptions) -> "tuple[list[Job], Adapter]":
     """Check all options as `resolve_jobs` does, then load the model. Returns the jobs and the model."""
     jobs = resolve_jobs(asked)
     report_demo([(asked, jobs)])
@@ -180,20 +180,20 @@ def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit
 
     `fit` is the fitted adapter of another run of the same task, if there is one.
     """
-    from alm_bench.records.text_baseline import solved_by
+    from alm_bench.records.text_baseline import add_text_baseline
     from alm_bench.runner import prepare
-    from alm_bench.runner.replayed import replayed_items, stored_outputs
+    from alm_bench.runner.replayed import find_stored_outputs, select_replay_items
 
     card = job.task.card
     if adapter.abilities.fit and fit is None and card.fit_split is not None:
         source = f"split {card.fit_split} of {card.fit_task or card.name}"
         print_notice(f"{card.name}: fitting {adapter.identity.label} on {source}")
     items = None
-    if (stored := stored_outputs(adapter)) is not None:
-        items = replayed_items(job.spec, job.task, job.data, stored, job.data_named, print_notice)
+    if (stored := find_stored_outputs(adapter)) is not None:
+        items = select_replay_items(job.spec, job.task, job.data, stored, job.data_named, print_notice)
     plan = prepare(job.spec, job.task, job.prompt, job.data, adapter, fit, items)
     if solver is not None:
-        solved_by(solver, plan.items, plan.header)
+        add_text_baseline(solver, plan.items, plan.header)
     return plan
 
 
@@ -207,7 +207,7 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
     return plans
 
 
-class _Models:
+class _ModelLoader:
     """Loads a model once for consecutive evaluations with the same recipe.
 
     It closes the model before it loads the next one, and at the end. A model that was given as an object stays open,
@@ -245,11 +245,11 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
     outcome, budget = Outcome(), members[0].budget()
-    with closing(_Models()) as models:
+    with closing(_ModelLoader()) as models:
         for asked, jobs in settled:
             if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
                 return outcome
-    outcome.failure = _too_many_failures(members, outcome)
+    outcome.failure = _describe_failures(members, outcome)
     return outcome
 
 
@@ -267,20 +267,20 @@ def _run_member(
 
     plans = plan_jobs(jobs, adapter, asked.solver)  # errors are found before the model answers
     budget.check(plans)
-    with asked.executing(adapter) as executor:
+    with asked.open_executor(adapter) as executor:
         for plan in plans:
             summary, outcome.interrupted = run_plan(plan, asked, budget, executor, watch)
             folder = asked.out / plan.run_id
             outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
             report(outcome.runs[-1])
             if summary.partial and not outcome.interrupted:
-                outcome.failure = budget.told(plan, summary.answered_items)
+                outcome.failure = budget.describe_end(plan, summary.answered_items)
             if outcome.interrupted or outcome.failure is not None:
                 return False
     return True
 
 
-def _too_many_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
+def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
     """Return one line about the runs with more failed items than `--max-failures` allows; None if there are none."""
     tolerance = Tolerance.read(members[0].max_failures)
     failed = [s for s in outcome.summaries if tolerance.exceeded(s.status["error"], s.items)]
@@ -307,7 +307,7 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
         budget.check(plans)
         return [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
 
-    with closing(_Models()) as models:
+    with closing(_ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 
@@ -331,7 +331,7 @@ def run_plan(
     from alm_bench.records.run import finish_run
     from alm_bench.records.store import RunStore, read_records
     from alm_bench.records.summary import summarise
-    from alm_bench.records.text_baseline import left_out, solved_by
+    from alm_bench.records.text_baseline import add_text_baseline, describe_missing_baseline
     from alm_bench.runner import execute
     from alm_bench.scoring.spice import report_progress_to
 
@@ -352,9 +352,9 @@ def run_plan(
                 records, _ = read_records(folder)
         print_detail(f"{title}: {len(records) - kept} items in {time.perf_counter() - started:.1f} s")
         if solver is not None:
-            records = solved_by(solver, records, plan.header)
+            records = add_text_baseline(solver, records, plan.header)
             store.rewrite(records)
-        elif (line := left_out(records)) is not None:
+        elif (line := describe_missing_baseline(records)) is not None:
             print_notice(f"{plan.spec.task}: {line}")
         with watch.count_captions() as counting, report_progress_to(counting.update):
             summary = summarise(store.header, plan.task, records, folder.name)
@@ -368,33 +368,33 @@ def run_plan(
 
 def rescore_run(
     folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...], watch: Watch
-) -> "tuple[Run, Reparsed]":
+) -> "tuple[Run, ReparseResult]":
     """Parse and score the stored texts of a run again, and store the result. Return the run and what changed.
 
     By default, the answer tags and the metrics are those of the run. Raises StoreError and UsageError.
     """
     from msgspec.structs import replace as replace_fields
 
-    from alm_bench.records.reparse import parser_of, reparse
+    from alm_bench.records.reparse import find_parser, reparse
     from alm_bench.records.run import Run, StoredRecords, finish_run
     from alm_bench.records.store import RunStore, read_header
     from alm_bench.records.summary import summarise
-    from alm_bench.records.text_baseline import solved_by
+    from alm_bench.records.text_baseline import add_text_baseline
     from alm_bench.scoring.spice import report_progress_to
 
     header = read_header(folder)
     name, spec = header.task.name, header.spec
     options = dict(spec.task_options)
     if metrics is not None:
-        options["metrics"] = metrics_of([name], metrics)[name]
+        options["metrics"] = metrics_options([name], metrics)[name]
     spec = replace_fields(spec, task_options=options, answer_tags=tags or spec.answer_tags)
     header = replace_fields(header, spec=spec)
     task = catalogue().task(name).create(options, spec.answer_tags)
-    parser = parser_of(header, folder)
+    parser = find_parser(header, folder)
     with RunStore(folder, header, keep_failures=True) as store:
         records, reparsed = reparse(store.kept, task, parser)
         if solver is not None:
-            records = solved_by(solver, records, header)
+            records = add_text_baseline(solver, records, header)
         with watch.count_captions() as counting, report_progress_to(counting.update):
             summary = summarise(header, task, records, folder.name)
         store.rewrite(records)

@@ -7,9 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from alm_bench.core import AlmBenchError, UsageError
-from alm_bench.evaluation import Job, Watch, plan_job, run_plan, settle, stored_records
+from alm_bench.evaluation import Job, Watch, plan_job, resolve_and_load, run_plan, stored_records
 from alm_bench.plugins import catalogue
-from alm_bench.runner.ablation import Ablation, Measured, measure, settle_ablation
+from alm_bench.runner.ablation import Ablation, AblationResult, plan_ablation, run_ablation
 from alm_bench.runner.conditions import read_condition
 from alm_bench.runner.options import RunOptions, Tolerance
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class PlannedAblations:
     """Planned runs of an ablation, with everything that is needed to execute them."""
 
     asked: RunOptions
@@ -50,7 +50,7 @@ class Settled:
         return [dryrun.forecast(plan, stored_records(plan, self.asked)) for plan in plans]
 
 
-def settle_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> Settled:
+def plan_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> PlannedAblations:
     """Check the options, load the model and plan all runs.
 
     Tasks and conditions are separated by commas. The defaults are those of the card `noise_grounding`. A random
@@ -66,36 +66,36 @@ def settle_ablations(asked: RunOptions, conditions: str | None, repeats: int) ->
         read_condition(name)
     if asked.solvable_by is not None:
         raise UsageError("--solvable-by belongs to run and score, expected none here")
-    jobs, adapter = settle(asked)
+    jobs, adapter = resolve_and_load(asked)
     if adapter.abilities.is_replay:
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
-    tasks = [_settle_job(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
+    tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
     budget = asked.budget()
     budget.check([one.clean for one in tasks])
-    return Settled(asked, jobs, adapter, tasks, budget)
+    return PlannedAblations(asked, jobs, adapter, tasks, budget)
 
 
-def _settle_job(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:
+def _plan_task(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:
     """Plan the runs of one task."""
 
     def prepare(spec: "RunSpec", fit: "Fit | None") -> "Plan":
         return plan_job(replace(job, spec=spec), adapter, None, fit)
 
-    return settle_ablation(job.spec, names, repeats, prepare)
+    return plan_ablation(job.spec, names, repeats, prepare)
 
 
-def measure_all(settled: Settled, watch: Watch) -> list[Measured]:
+def run_ablations(settled: PlannedAblations, watch: Watch) -> list[AblationResult]:
     """Execute all runs and return the effects, one entry per task.
 
     Raises AlmBenchError if the budget ends a run, KeyboardInterrupt on Ctrl-C. Finished items are stored all the same.
     """
-    with settled.asked.executing(settled.adapter) as executor:
-        answer = partial(_answer, settled=settled, executor=executor, watch=watch)
-        failure = partial(_failure, max_failures=settled.asked.max_failures)
-        return [measure(one, answer, failure) for one in settled.tasks]
+    with settled.asked.open_executor(settled.adapter) as executor:
+        answer = partial(_answer_plan, settled=settled, executor=executor, watch=watch)
+        failure = partial(_find_failure, max_failures=settled.asked.max_failures)
+        return [run_ablation(one, answer, failure) for one in settled.tasks]
 
 
-def _failure(records: "Sequence[Record]", max_failures: str) -> str | None:
+def _find_failure(records: "Sequence[Record]", max_failures: str) -> str | None:
     """Return why a run with more failed items than `--max-failures` allows cannot be used; None for other runs."""
     failed = [record.reason or "" for record in records if record.status == "error"]
     if not Tolerance.read(max_failures).exceeded(len(failed), len(records)):
@@ -103,7 +103,7 @@ def _failure(records: "Sequence[Record]", max_failures: str) -> str | None:
     return f"{len(failed)} of {len(records)} items failed, as: {failed[0][:120]}"
 
 
-def _answer(plan: "Plan", settled: Settled, executor: "Executor", watch: Watch) -> "list[Record]":
+def _answer_plan(plan: "Plan", settled: PlannedAblations, executor: "Executor", watch: Watch) -> "list[Record]":
     """Execute one run and return its records. Raises AlmBenchError if the budget ends it, KeyboardInterrupt on
     Ctrl-C."""
     from alm_bench.records.store import read_records
@@ -113,5 +113,5 @@ def _answer(plan: "Plan", settled: Settled, executor: "Executor", watch: Watch) 
     if interrupted:
         raise KeyboardInterrupt
     if summary.partial:
-        raise AlmBenchError(budget.told(plan, summary.answered_items))
+        raise AlmBenchError(budget.describe_end(plan, summary.answered_items))
     return read_records(asked.out / plan.run_id)[0]

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from alm_bench.core import Adapter, AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime, UsageError
-from alm_bench.core.adapter import adopt, find_missing
+from alm_bench.core.adapter import adopt, find_missing_attribute
 from alm_bench.core.files import hash_json
 
 Model = str | Adapter | Callable[[Request], str]
@@ -89,16 +89,16 @@ def take_model(model: Model) -> tuple[str, Adapter | None]:
     if isinstance(model, type):
         raise UsageError(f"a model is a name, an adapter or a function, found the class {model.__name__}: make one")
     if hasattr(model, "generate"):
-        if (missing := find_missing(model)) is not None:
+        if (missing := find_missing_attribute(model)) is not None:
             raise UsageError(f"{type(model).__name__} has generate() and no {missing}: derive it from BaseAdapter")
         made = adopt(model)
-        return _name(made.identity.label), made
+        return _clean_label(made.identity.label), made
     if callable(model):
         adapter = FunctionAdapter(model)
-        return _name(adapter.identity.label), adapter
+        return _clean_label(adapter.identity.label), adapter
     raise UsageError(f"a model is a name, an adapter or a function, found {model!r:.80}")
 
 
-def _name(label: str) -> str:
+def _clean_label(label: str) -> str:
     """Return a label in one line."""
     return re.sub(r"\s+", " ", label).strip()

@@ -25,10 +25,10 @@ from alm_bench.core.adapter import (
     NoOptions,
     Runtime,
     adopt,
-    find_missing,
+    find_missing_attribute,
     read_abilities,
 )
-from alm_bench.core.errors import UsageError, describe_error, known_first
+from alm_bench.core.errors import UsageError, describe_error, rank_names
 from alm_bench.core.files import sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
@@ -132,7 +132,7 @@ class AdapterEntry:
         """Create the adapter. Raises UsageError for invalid options or an incomplete adapter."""
         parsed = fill_options(self.options, self.complete(options), f"model {self.name}")
         made = self.cls(parsed, runtime)
-        if (missing := find_missing(made)) is not None:
+        if (missing := find_missing_attribute(made)) is not None:
             raise UsageError(f"model {self.name} has no {missing}: call super().__init__(options, runtime) in __init__")
         adapter = adopt(made)
         if self.source is not None and adapter.identity.weights is None:
@@ -167,7 +167,9 @@ class Catalogue:
         if name in self.ablations:
             raise UsageError(f"{name} is an ablation of other tasks: alm-bench noise-ablation runs it")
         if name not in self.tasks:
-            raise UsageError(f"unknown task {name!r}{self._why(name)}; known: {known_first(name, self.tasks)}")
+            raise UsageError(
+                f"unknown task {name!r}{self._describe_broken(name)}; known: {rank_names(name, self.tasks)}"
+            )
         return self.tasks[name]
 
     def expand(self, names: Sequence[str]) -> list[str]:
@@ -186,13 +188,13 @@ class Catalogue:
         Raises UsageError if there is none.
         """
         if ":" in name:
-            return _adapter_at(name)
+            return _load_adapter_class(name)
         if name not in self.adapters and _HUB_ID.fullmatch(name) and (hub := self._hub_adapter()) is not None:
             entry, option = hub
             return replace(entry, preset={option: name})
         if name not in self.adapters:
             raise UsageError(
-                f"unknown model {name!r}{self._why(name)}; known: {known_first(name, self.adapters)}"
+                f"unknown model {name!r}{self._describe_broken(name)}; known: {rank_names(name, self.adapters)}"
                 " (or ./file.py:Class for your own, ORG/NAME for one of the hub)"
             )
         return self.adapters[name]
@@ -204,7 +206,7 @@ class Catalogue:
                 return entry, entry.cls.hub_option
         return None
 
-    def _why(self, name: str) -> str:
+    def _describe_broken(self, name: str) -> str:
         """Return the reason why a plug-in is broken, as the end of a message; "" if it is not."""
         return f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
 
@@ -216,7 +218,7 @@ class Catalogue:
         table[name] = entry
 
 
-def _files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ...]:
+def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ...]:
     return tuple(
         DataFile(
             role=entry["role"],
@@ -225,13 +227,13 @@ def _files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ...]:
             split=entry.get("split"),
             revisions=entry.get("revisions", {}),
             optional=entry.get("optional", False),
-            fetch=_fetch(entry.get("fetch"), entry["names"][0]),
+            fetch=_make_fetch(entry.get("fetch"), entry["names"][0]),
         )
         for entry in entries
     )
 
 
-def _fetch(entry: Mapping[str, Any] | None, place: str | None = None) -> Fetch | None:
+def _make_fetch(entry: Mapping[str, Any] | None, place: str | None = None) -> Fetch | None:
     """Return the source of a download. `place` is the path of a file whose entry has none."""
     return None if entry is None else Fetch(**({} if place is None else {"to": place}) | dict(entry))
 
@@ -247,11 +249,11 @@ def read_cards(path: Path) -> list[TaskCard | AblationCard]:
         for name, own in document["tasks"].items():
             table = {**document["card"], **own}
             if table.get("kind") == "ablation":
-                cards.append(_ablation(name, table, path.parent))
+                cards.append(_make_ablation_card(name, table, path.parent))
                 continue
             lists: dict[str, Any] = {key: tuple(table.pop(key)) for key in ("splits", "metrics", "groups", "audio")}
             lists["answer_tags"] = tuple(table.pop("answer_tags", ()))
-            files, audio = _files(table.pop("files")), _fetch(table.pop("audio_fetch", None))
+            files, audio = _make_data_files(table.pop("files")), _make_fetch(table.pop("audio_fetch", None))
             cards.append(TaskCard(name=name, files=files, folder=path.parent, audio_fetch=audio, **lists, **table))
     except KeyError as error:
         raise UsageError(f"{path}: not a task card: {error} is missing") from error
@@ -260,7 +262,7 @@ def read_cards(path: Path) -> list[TaskCard | AblationCard]:
     return cards
 
 
-def _ablation(name: str, table: dict[str, Any], folder: Path) -> AblationCard:
+def _make_ablation_card(name: str, table: dict[str, Any], folder: Path) -> AblationCard:
     lists: dict[str, Any] = {key: tuple(table.pop(key)) for key in ("bases", "conditions")}
     return AblationCard(name=name, folder=folder, **lists, **{k: v for k, v in table.items() if k != "kind"})
 
@@ -309,14 +311,14 @@ def _scan_adapters(catalogue: Catalogue) -> None:
         catalogue.add("adapters", name, AdapterEntry(name, cls), module)
     for point in entry_points(group="alm_bench.adapters"):
         try:
-            cls = _adapter_class(point.load(), point.value)
+            cls = _check_adapter_class(point.load(), point.value)
         except Exception as error:  # noqa: BLE001  whatever a plug-in's code raises is its reason in the list
             catalogue.broken[point.name] = describe_error(error)
             continue
         catalogue.add("adapters", point.name, AdapterEntry(point.name, cls), point.value)
 
 
-def _adapter_class(found: Any, where: str) -> type[Any]:
+def _check_adapter_class(found: Any, where: str) -> type[Any]:
     """Return an adapter class. Raises UsageError if the object is none, or if its `Options` is not a dataclass."""
     if not isinstance(found, type) or not callable(getattr(found, "generate", None)):
         raise UsageError(f"{where} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
@@ -350,7 +352,7 @@ def _load_file(path: Path) -> ModuleType:
     return module
 
 
-def _adapter_at(name: str) -> AdapterEntry:
+def _load_adapter_class(name: str) -> AdapterEntry:
     """Return the entry of an adapter class by `FILE.py:Class` or `package.module:Class`. Raises UsageError if there is
     none."""
     place, _, attribute = name.rpartition(":")
@@ -366,7 +368,7 @@ def _adapter_at(name: str) -> AdapterEntry:
     cls = getattr(module, attribute, None)
     if not isinstance(cls, type):
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
-        raise UsageError(f"{place} has no class {attribute!r}; it has: {known_first(attribute, classes)}")
-    _adapter_class(cls, name)
+        raise UsageError(f"{place} has no class {attribute!r}; it has: {rank_names(attribute, classes)}")
+    _check_adapter_class(cls, name)
     source = sha256(Path(place).expanduser()) if is_file else None
     return AdapterEntry(attribute, cls, source)

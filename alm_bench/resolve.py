@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alm_bench.core import AudioRef, DataError, DataRoot, UsageError
-from alm_bench.core.options import one_of
+from alm_bench.core.options import check_choice
 
 if TYPE_CHECKING:
     from alm_bench.demo import DemoRoot
     from alm_bench.plugins import TaskEntry
 
 
-def metrics_of(tasks: Sequence[str], metrics: str) -> dict[str, str]:
+def metrics_options(tasks: Sequence[str], metrics: str) -> dict[str, str]:
     """Return the value of the task option `metrics` for each of `tasks` that has this option, from `--metrics`.
 
     Raises UsageError if none of the tasks has it.
@@ -26,7 +26,7 @@ def metrics_of(tasks: Sequence[str], metrics: str) -> dict[str, str]:
     return dict.fromkeys(scored, metrics.replace(",", "+"))
 
 
-def data_folders() -> list[Path]:
+def list_data_folders() -> list[Path]:
     """Return the folders that `--data auto` searches, in order. Raises DataError if ALM_BENCH_DATA names no folder."""
     named = os.environ.get("ALM_BENCH_DATA")
     if named and not Path(named).is_dir():
@@ -34,7 +34,7 @@ def data_folders() -> list[Path]:
     return [Path(named)] if named else [folder for folder in (Path("data"),) if folder.is_dir()]
 
 
-def named_folder(choice: str) -> str:
+def resolve_data_choice(choice: str) -> str:
     """Return the folder that ALM_BENCH_DATA names if `choice`, a value of `--data`, is `auto`; otherwise return
     `choice`.
 
@@ -46,7 +46,7 @@ def named_folder(choice: str) -> str:
 
 def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[str, str]) -> DataRoot:
     """Return the data root of one task for `choice`, a value of `--data`. Raises DataError and UsageError."""
-    from alm_bench.data import LocalRoot, hub_root, local_root
+    from alm_bench.data import LocalRoot, fetch_hub_root, open_local_root
 
     annotations = options.get("annotations")
     if choice == "hub":
@@ -55,7 +55,7 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
             raise UsageError(
                 f"{entry.card.name} has no data set on the Hugging Face hub for split {split}; splits there: {known}"
             )
-        return hub_root(entry.card.hub[split])
+        return fetch_hub_root(entry.card.hub[split])
     if choice == "demo":
         if annotations:
             raise UsageError(
@@ -65,15 +65,15 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
     if choice != "auto":
         if not Path(choice).is_dir():
             raise DataError(f"--data {choice}: no such folder (known besides a folder: auto, demo, hub)")
-        return local_root(Path(choice), entry.card.hub.get(split))
+        return open_local_root(Path(choice), entry.card.hub.get(split))
     required = [file for file in entry.card.files if file.split == split]
-    for root in map(LocalRoot, data_folders()):
+    for root in map(LocalRoot, list_data_folders()):
         if annotations or any(root.has(file) for file in required):
             return root
     if annotations:
         return LocalRoot(Path(annotations).expanduser().parent)
     if entry.demo() is None:  # the error names the files that are missing, and where to get them
-        return LocalRoot(next(iter(data_folders()), Path("data")))
+        return LocalRoot(next(iter(list_data_folders()), Path("data")))
     return find_demo(entry)
 
 
@@ -101,7 +101,7 @@ def split_names(text: str, what: str) -> list[str]:
     return catalogue().expand(names)
 
 
-def task_entries(text: str | None, what: str) -> "list[TaskEntry]":
+def select_tasks(text: str | None, what: str) -> "list[TaskEntry]":
     """Return the tasks of a comma-separated list as `split_names` reads it, or all tasks for None and `all`.
 
     Raises UsageError for an unknown task.
@@ -116,7 +116,9 @@ def task_entries(text: str | None, what: str) -> "list[TaskEntry]":
 def pick_split(entry: "TaskEntry", split: str | None) -> str:
     """Return the split, by default that of the task's card. Raises UsageError for an unknown one."""
     return (
-        entry.card.default_split if split is None else one_of(split, entry.card.splits, f"{entry.card.name}: --split")
+        entry.card.default_split
+        if split is None
+        else check_choice(split, entry.card.splits, f"{entry.card.name}: --split")
     )
 
 

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from alm_bench.records.models import RunSummary
-    from alm_bench.records.run import LeftOut, Run
+    from alm_bench.records.run import Run, SkippedFolder
     from alm_bench.records.schema import Record
     from alm_bench.reports import Block, Form
-    from alm_bench.reports.comparison import Compared
-    from alm_bench.runner.ablation import Measured
+    from alm_bench.reports.comparison import MetricComparison
+    from alm_bench.runner.ablation import AblationResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Item:
     """Key of the item in each grouping."""
 
 
-class _Shown:
+class _Printable:
     """Base class of results that print as the command line prints them, and that notebooks show as HTML."""
 
     def _blocks(self, form: "Form") -> "list[Block]":
@@ -152,7 +152,7 @@ def markdown_to_html(text: str) -> str:
 
 
 @dataclass(frozen=True, repr=False)
-class Results(_Shown):
+class Results(_Printable):
     """Runs of one call, in order. Items are read from the run folders when they are accessed."""
 
     runs: "Sequence[Run]"
@@ -176,7 +176,7 @@ class Results(_Shown):
     @property
     def metrics(self) -> list[Figure]:
         """Metrics of all runs. For each run, the metrics over all items come before those of the breakdowns."""
-        return [figure for run in self.runs for figure in _figures(run.summary)]
+        return [figure for run in self.runs for figure in _list_figures(run.summary)]
 
     def metric(self, task: str, name: str | None = None, model: str | None = None) -> Metric:
         """Return a metric over all items of a task's run, by default the main one. Raises KeyError if there is none.
@@ -192,7 +192,7 @@ class Results(_Shown):
     @property
     def items(self) -> list[Item]:
         """Items of all runs, in the order of the tasks. Raises StoreError if a run folder cannot be read."""
-        return [_item(run.summary, record) for run, record in self._records()]
+        return [_make_item(run.summary, record) for run, record in self._records()]
 
     def _records(self) -> "Iterator[tuple[Run, Record]]":
         from alm_bench.records.store import read_records
@@ -210,7 +210,7 @@ class Results(_Shown):
             columns = list(Figure.__dataclass_fields__)
             return pandas.DataFrame([asdict(figure) for figure in self.metrics], columns=columns)
         items = self.items
-        return pandas.DataFrame([_flat(item) for item in items], columns=None if items else ITEM_COLUMNS)
+        return pandas.DataFrame([_flatten_item(item) for item in items], columns=None if items else ITEM_COLUMNS)
 
     def to_dataset(self) -> "Dataset":
         """Return a Hugging Face data set with one row per item.
@@ -221,9 +221,11 @@ class Results(_Shown):
         from datasets import Audio, Dataset
 
         rows = []
-        made = {id(run): _demo_clips(run.summary) for run in self.runs}
+        made = {id(run): _find_demo_clips(run.summary) for run in self.runs}
         for run, record in self._records():
-            rows.append({**_flat(_item(run.summary, record)), "audio": _encoded(record, made[id(run)])})
+            rows.append(
+                {**_flatten_item(_make_item(run.summary, record)), "audio": _encode_clip(record, made[id(run)])}
+            )
         found = dict.fromkeys(name for row in rows for name in row if name != "audio")
         columns = [*(found or ITEM_COLUMNS), "audio"]
         table = Dataset.from_dict({name: [row.get(name) for row in rows] for name in columns})
@@ -234,7 +236,7 @@ ITEM_COLUMNS = [name for name in Item.__dataclass_fields__ if name not in ("scor
 """Columns of every table of items. The columns `score_METRIC` and `group_GROUPING` follow them."""
 
 
-def _figures(summary: "RunSummary") -> Iterator[Figure]:
+def _list_figures(summary: "RunSummary") -> Iterator[Figure]:
     """Yield the metrics of a run's summary."""
     parts = {"all": {"all": summary.metrics}, **summary.groups}
     for grouping, keys in parts.items():
@@ -257,7 +259,7 @@ def _figures(summary: "RunSummary") -> Iterator[Figure]:
                 )
 
 
-def _item(summary: "RunSummary", record: "Record") -> Item:
+def _make_item(summary: "RunSummary", record: "Record") -> Item:
     """Return the item of a stored record."""
     sample = record.sample
     return Item(
@@ -271,8 +273,8 @@ def _item(summary: "RunSummary", record: "Record") -> Item:
         prompt=record.prompt,
         choices=tuple(sample.choices),
         text=record.text,
-        answer=_answer(record),
-        gold=_gold(record),
+        answer=_selected_answer(record),
+        gold=_correct_answer(record),
         seconds=record.seconds,
         clips=tuple(str(ref.path) for ref in sample.audio),
         scores=dict(record.scores),
@@ -280,7 +282,7 @@ def _item(summary: "RunSummary", record: "Record") -> Item:
     )
 
 
-def _answer(record: "Record") -> str | None:
+def _selected_answer(record: "Record") -> str | None:
     """Return the selected option, several options joined by ` + `, or another parsed value; None if there is none."""
     parsed = record.parsed
     if parsed is None:
@@ -290,14 +292,14 @@ def _answer(record: "Record") -> str | None:
     return " + ".join(choices[index] for index in chosen) if chosen and choices else parsed.value
 
 
-def _gold(record: "Record") -> str | None:
+def _correct_answer(record: "Record") -> str | None:
     """Return the right option, several options joined by ` + `, or the correct answer as the data writes it."""
     sample = record.sample
     right = sample.targets or ((sample.target,) if isinstance(sample.target, int) and sample.choices else ())
     return " + ".join(sample.choices[index] for index in right) if right else sample.gold
 
 
-def _flat(item: Item) -> dict[str, Any]:
+def _flatten_item(item: Item) -> dict[str, Any]:
     """Return an item as one row of a table."""
     entry = {name: getattr(item, name) for name in ITEM_COLUMNS}
     entry |= {"choices": list(item.choices), "clips": list(item.clips)}
@@ -305,7 +307,7 @@ def _flat(item: Item) -> dict[str, Any]:
     return entry | {f"group_{name}": value for name, value in item.groups.items()}
 
 
-def _demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
+def _find_demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
     """Return the clips of a run on demo data by id; empty for other runs. These clips are not files, but synthesised
     again."""
     if summary.data != "demo":
@@ -317,7 +319,7 @@ def _demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
     return {ref.id: ref for ref in find_clips(entry, find_demo(entry), summary.split)}
 
 
-def _encoded(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:
+def _encode_clip(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:
     """Return the item's first clip as the path of a file, or as bytes if it is in `made`, the synthesised clips by id.
 
     Returns None if the item has no clip or the file no longer exists.
@@ -331,13 +333,13 @@ def _encoded(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] |
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison(_Shown):
+class Comparison(_Printable):
     """Comparison of runs with the first of them, item by item."""
 
     runs: "Sequence[Run]"
     """The runs. The first one is the reference."""
 
-    cells: "Sequence[Compared]"
+    cells: "Sequence[MetricComparison]"
     """Metrics of each later run and the first one, over all items and by group. The p-values of groups are adjusted
     (Holm) over the groups of a metric."""
 
@@ -364,7 +366,7 @@ class Comparison(_Shown):
         return pandas.DataFrame([_cell_row(cell) for cell in self.cells])
 
 
-def _cell_row(cell: "Compared") -> dict[str, Any]:
+def _cell_row(cell: "MetricComparison") -> dict[str, Any]:
     found = cell.difference
     return {
         "second": cell.second,
@@ -384,13 +386,13 @@ def _cell_row(cell: "Compared") -> dict[str, Any]:
 
 
 @dataclass(frozen=True, repr=False)
-class Leaderboard(_Shown):
+class Leaderboard(_Printable):
     """Finished runs, ranked by task."""
 
     runs: "Sequence[Run]"
     """Finished runs."""
 
-    left_out: "Sequence[LeftOut]"
+    left_out: "Sequence[SkippedFolder]"
     """Folders that contain no finished run, with the reason."""
 
     def _blocks(self, form: "Form") -> "list[Block]":
@@ -414,13 +416,13 @@ class Leaderboard(_Shown):
 
 
 @dataclass(frozen=True, repr=False)
-class NoiseAblation(_Shown):
+class NoiseAblation(_Printable):
     """Effects of conditions that remove or replace the audio on a model's scores."""
 
     model: str
     """Label of the model."""
 
-    tasks: "Sequence[Measured]"
+    tasks: "Sequence[AblationResult]"
     """Effects, one entry per task."""
 
     def _blocks(self, form: "Form") -> "list[Block]":

@@ -13,12 +13,12 @@ from pathlib import Path, PurePosixPath
 from string import Template
 
 from alm_bench.core import UsageError
-from alm_bench.core.files import atomic_write, report_full_disk
+from alm_bench.core.files import atomic_write, report_write_errors
 from alm_bench.core.wav import encode_wav
 from alm_bench.plugins import catalogue
 
 _RATE = 16_000
-_ENDING = ".tmpl"  # this suffix keeps tools from reading templates as code
+_SUFFIX = ".tmpl"  # this suffix keeps tools from reading templates as code
 
 
 def new_task(name: str, folder: Path) -> Path:
@@ -27,17 +27,17 @@ def new_task(name: str, folder: Path) -> Path:
     Raises UsageError and StoreError.
     """
     _check(name, {*catalogue().tasks, *catalogue().ablations}, "task")
-    data = _beeps()
+    data = _make_beeps()
     questions = data["test.jsonl"]
     words = {"package": f"{name}_task", "sha256": hashlib.sha256(questions).hexdigest()}
-    contents = _filled("task", name, words)
+    contents = _fill_templates("task", name, words)
     return _write(folder, {**contents, **{f"data/{name}/{path}": content for path, content in data.items()}})
 
 
 def new_adapter(name: str, folder: Path) -> Path:
     """Write a package with an adapter of this name. Return its folder. Raises UsageError and StoreError."""
     _check(name, catalogue().adapters, "model")
-    return _write(folder, _filled("adapter", name, {"package": f"{name}_adapter"}))
+    return _write(folder, _fill_templates("adapter", name, {"package": f"{name}_adapter"}))
 
 
 def new_worker(file: Path) -> Path:
@@ -45,10 +45,10 @@ def new_worker(file: Path) -> Path:
 
     Raises UsageError and StoreError.
     """
-    _free(file)
-    with report_full_disk(file):
+    _check_free(file)
+    with report_write_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(file, _templates().joinpath(f"worker.py{_ENDING}").read_bytes())
+    atomic_write(file, _templates().joinpath(f"worker.py{_SUFFIX}").read_bytes())
     return file
 
 
@@ -63,7 +63,7 @@ def _check(name: str, taken: Iterable[str], kind: str) -> None:
         raise UsageError(f"there is a {kind} {name} already (alm-bench ls {kind}s): take another name")
 
 
-def _free(path: Path) -> None:
+def _check_free(path: Path) -> None:
     """Raise UsageError if the path exists."""
     if path.exists() or path.is_symlink():
         raise UsageError(f"{path} exists already, and is not overwritten: name another place, or move it away")
@@ -74,37 +74,37 @@ def _templates() -> Traversable:
     return files("alm_bench").joinpath("templates")
 
 
-def _filled(kind: str, name: str, words: Mapping[str, str]) -> dict[str, bytes]:
+def _fill_templates(kind: str, name: str, words: Mapping[str, str]) -> dict[str, bytes]:
     """Return the contents of the filled-in templates by path. In paths, `package` is replaced by the name of the
     package."""
     title = name.replace("_", " ").capitalize()
-    names = {"name": name, "dashed": name.replace("_", "-"), "title": title, "cls": _camel(name), **words}
+    names = {"name": name, "dashed": name.replace("_", "-"), "title": title, "cls": _to_camel_case(name), **words}
     found = {}
-    for path, file in _walk(_templates().joinpath(kind), PurePosixPath()):
+    for path, file in _walk_templates(_templates().joinpath(kind), PurePosixPath()):
         place = "/".join(names["package"] if part == "package" else part for part in path.parts)
         text = Template(file.read_text(encoding="utf-8")).substitute(names)
-        found[place.removesuffix(_ENDING)] = text.encode()
+        found[place.removesuffix(_SUFFIX)] = text.encode()
     return found
 
 
-def _camel(name: str) -> str:
+def _to_camel_case(name: str) -> str:
     """Return a name in camel case."""
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def _walk(folder: Traversable, path: PurePosixPath) -> Iterable[tuple[PurePosixPath, Traversable]]:
+def _walk_templates(folder: Traversable, path: PurePosixPath) -> Iterable[tuple[PurePosixPath, Traversable]]:
     """Yield the path and the file of each template below a folder."""
     for entry in folder.iterdir():
         if entry.is_dir():
-            yield from _walk(entry, path / entry.name)
-        elif entry.name.endswith(_ENDING):
+            yield from _walk_templates(entry, path / entry.name)
+        elif entry.name.endswith(_SUFFIX):
             yield path / entry.name, entry
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> Path:
     """Write all files or none: they are written to a temporary folder beside `folder`, which is then renamed."""
-    _free(folder)
-    with report_full_disk(folder):
+    _check_free(folder)
+    with report_write_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
@@ -123,13 +123,13 @@ _BEEPS = ((1, 880), (2, 220), (2, 880), (4, 880), (3, 220), (3, 880), (4, 220), 
 _COUNTS = ("One", "Two", "Three", "Four")
 
 
-def _beeps() -> dict[str, bytes]:
+def _make_beeps() -> dict[str, bytes]:
     """Return the files of a small data set by path: clips with beeps, and questions about the number or pitch of the
     beeps."""
     rows, found = [], {}
     for number, (count, hertz) in enumerate(_BEEPS):
         clip = f"clips/beeps-{count}-{hertz}.wav"
-        found[clip] = _wav(count, hertz)
+        found[clip] = _make_wav(count, hertz)
         counting = number % 2 == 0
         question = "How many beeps are heard?" if counting else "How high are the beeps?"
         answer = _COUNTS[count - 1] if counting else ("Low" if hertz < 440 else "High")
@@ -140,7 +140,7 @@ def _beeps() -> dict[str, bytes]:
     return found
 
 
-def _wav(count: int, hertz: int) -> bytes:
+def _make_wav(count: int, hertz: int) -> bytes:
     """Return a WAV file with `count` beeps of 0.2 s, each followed by silence of the same length."""
     import numpy as np
 

@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AlmBenchError, UsageError
-from alm_bench.core.errors import known_first
+from alm_bench.core.errors import rank_names
 from alm_bench.evaluation import resolve_jobs
 from alm_bench.plugins import catalogue
 from alm_bench.runner.options import RunOptions
 
-OF_THE_CALL = ("model", "tasks", "adapter", "out", "fresh")
+COMMAND_OPTIONS = ("model", "tasks", "adapter", "out", "fresh")
 """Options of a run that no table of a suite may set: names are keys of tables, the others belong to the command
 line."""
 
-OPTIONS = tuple(field.name for field in fields(RunOptions) if field.name not in OF_THE_CALL)
+OPTIONS = tuple(field.name for field in fields(RunOptions) if field.name not in COMMAND_OPTIONS)
 """Options that the tables of a suite may set."""
 
 TABLES = ("defaults", "models", "tasks", "overrides")
 """Top-level tables of a suite."""
 
-OF_THE_SUITE = ("max_cost", "max_failures")
+SUITE_WIDE_OPTIONS = ("max_cost", "max_failures")
 """Options that apply to all runs together, and may therefore be set only in [defaults]."""
 
 PAIRS = ("model_arg", "task_arg")
@@ -39,7 +39,7 @@ class _Tables:
     overrides: Sequence[Mapping[str, Any]]
 
 
-class _Faults(list[str]):
+class _ErrorList(list[str]):
     """List of all errors in a suite, one line per error, without duplicates."""
 
     fatal = False
@@ -62,9 +62,9 @@ def read_suite(path: Path, out: Path, fresh: bool = False) -> list[RunOptions]:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}") from error
-    faults = _Faults()
+    faults = _ErrorList()
     tables = _read_tables(document, faults)
-    members = [] if faults.fatal else _expand(tables, out, fresh, faults)
+    members = [] if faults.fatal else _expand_members(tables, out, fresh, faults)
     if faults:
         _check_names(tables, faults)
     else:
@@ -75,11 +75,11 @@ def read_suite(path: Path, out: Path, fresh: bool = False) -> list[RunOptions]:
     return members
 
 
-def _read_tables(document: Mapping[str, Any], faults: _Faults) -> _Tables:
+def _read_tables(document: Mapping[str, Any], faults: _ErrorList) -> _Tables:
     """Return the tables of a suite, and report malformed ones."""
     for key in document:
         if key not in TABLES:
-            faults.add(f"unknown table or key {key!r}, known: {known_first(key, TABLES)}")
+            faults.add(f"unknown table or key {key!r}, known: {rank_names(key, TABLES)}")
     tables = {name: document.get(name, {}) for name in ("defaults", "models", "tasks")}
     for name, table in tables.items():
         if not isinstance(table, Mapping):
@@ -101,9 +101,9 @@ def _read_tables(document: Mapping[str, Any], faults: _Faults) -> _Tables:
     return found
 
 
-def _check_keys(tables: _Tables, faults: _Faults) -> None:
+def _check_keys(tables: _Tables, faults: _ErrorList) -> None:
     """Report unknown keys, invalid seeds, and overrides for models or tasks that are not in the suite."""
-    own = tuple(name for name in OPTIONS if name not in OF_THE_SUITE)
+    own = tuple(name for name in OPTIONS if name not in SUITE_WIDE_OPTIONS)
     places = [("defaults", tables.defaults, (*OPTIONS, "seeds"))]
     places += [(f"models.{key}", table, (*own, "seeds", "model")) for key, table in tables.models.items()]
     places += [(f"tasks.{key}", table, (*own, "seeds", "task")) for key, table in tables.tasks.items()]
@@ -111,9 +111,9 @@ def _check_keys(tables: _Tables, faults: _Faults) -> None:
     for place, table, takes in places:
         for key in table:
             if key.replace("-", "_") not in takes:
-                faults.add(f"{place}: unknown key {key!r}, known: {known_first(key, takes, limit=4)}")
+                faults.add(f"{place}: unknown key {key!r}, known: {rank_names(key, takes, limit=4)}")
     for place, table, _ in places:
-        seeds = _several(table.get("seeds", [0]))
+        seeds = _as_list(table.get("seeds", [0]))
         whole = all(isinstance(seed, int) and not isinstance(seed, bool) for seed in seeds)
         if not seeds or not whole or len(set(seeds)) < len(seeds):
             faults.fatal = True
@@ -124,47 +124,47 @@ def _check_keys(tables: _Tables, faults: _Faults) -> None:
             faults.add(f"{place}: {key} takes a name, found {table[key]!r:.60}")
     for number, one in enumerate(tables.overrides, 1):
         for key, names in (("model", tables.models), ("task", tables.tasks)):
-            for name in _several(one.get(key, [])):
+            for name in _as_list(one.get(key, [])):
                 if not isinstance(name, str) or name not in names:
-                    known = known_first(str(name), names)
+                    known = rank_names(str(name), names)
                     faults.add(f"overrides[{number}]: {key} {name!r} is not in the suite, known: {known}")
 
 
-def _several(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     """Return a value as a list."""
     return value if isinstance(value, list) else [value]
 
 
-def _expand(tables: _Tables, out: Path, fresh: bool, faults: _Faults) -> list[RunOptions]:
+def _expand_members(tables: _Tables, out: Path, fresh: bool, faults: _ErrorList) -> list[RunOptions]:
     """Return the options of every model on every task with every seed. Options of later tables replace those of earlier
     ones."""
     members = []
     for model, own in tables.models.items():
         for task, theirs in tables.tasks.items():
             chosen = [tables.defaults, own, theirs]
-            chosen += [one for one in tables.overrides if _applies(one, model, task)]
-            values = _merge(chosen)
+            chosen += [one for one in tables.overrides if _override_applies(one, model, task)]
+            values = _merge_tables(chosen)
             names = values.pop("model", model), values.pop("task", task)
             seeds = values.pop("seeds", None)
-            for seed in [values.get("seed", 0)] if seeds is None else _several(seeds):
-                found = _member(names, {**values, "seed": seed}, faults)
+            for seed in [values.get("seed", 0)] if seeds is None else _as_list(seeds):
+                found = _make_member(names, {**values, "seed": seed}, faults)
                 members += [RunOptions(out=out, fresh=fresh, **found)]
     for member in members:
-        for fault in member.find_wrong_kinds():
+        for fault in member.find_wrong_types():
             faults.add(fault)
     # Runs of the same model and seed are grouped, so that each model is loaded once per seed.
     order = {name: number for number, name in enumerate(dict.fromkeys((one.model, one.seed) for one in members))}
     return sorted(members, key=lambda one: order[one.model, one.seed])
 
 
-def _applies(override: Mapping[str, Any], model: str, task: str) -> bool:
+def _override_applies(override: Mapping[str, Any], model: str, task: str) -> bool:
     """Return True if an override applies to a model and a task."""
     return all(
-        name not in override or own in _several(override[name]) for name, own in (("model", model), ("task", task))
+        name not in override or own in _as_list(override[name]) for name, own in (("model", model), ("task", task))
     )
 
 
-def _merge(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _merge_tables(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the options of several tables; later ones replace earlier ones.
 
     Options that are tables themselves are merged key by key. The keys `model` and `task` are read only from the tables
@@ -181,7 +181,7 @@ def _merge(tables: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _member(names: tuple[Any, Any], values: Mapping[str, Any], faults: _Faults) -> dict[str, Any]:
+def _make_member(names: tuple[Any, Any], values: Mapping[str, Any], faults: _ErrorList) -> dict[str, Any]:
     """Return the fields of one run's options, with tables and numbers of TOML converted to the types of the options."""
     model, task = names
     taken = {name: value for name, value in values.items() if name in OPTIONS}
@@ -189,7 +189,7 @@ def _member(names: tuple[Any, Any], values: Mapping[str, Any], faults: _Faults) 
         given: Any = taken.get(name)
         if isinstance(given, Mapping):
             prefix = f"{task}." if name == "task_arg" else ""
-            taken[name] = [f"{prefix}{key}={_text(value)}" for key, value in given.items()]
+            taken[name] = [f"{prefix}{key}={_as_text(value)}" for key, value in given.items()]
         elif taken.pop(name, None) is not None:
             faults.add(f"{name} takes a table of options, found {given!r:.60}")
     for name in ("batch_size", "max_failures"):
@@ -201,12 +201,12 @@ def _member(names: tuple[Any, Any], values: Mapping[str, Any], faults: _Faults) 
     return {"model": model, "tasks": task, **taken}
 
 
-def _text(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """Return a TOML value as the text of an option."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _check_members(members: Sequence[RunOptions], faults: _Faults) -> None:
+def _check_members(members: Sequence[RunOptions], faults: _ErrorList) -> None:
     """Report all unknown models and tasks, invalid values and missing data."""
     known = set(_known_models(members, faults))
     for member in members:
@@ -218,7 +218,7 @@ def _check_members(members: Sequence[RunOptions], faults: _Faults) -> None:
             faults.add(str(error))
 
 
-def _check_names(tables: _Tables, faults: _Faults) -> None:
+def _check_names(tables: _Tables, faults: _ErrorList) -> None:
     """Report unknown models and tasks even if the suite has other errors, so that all errors are reported together."""
     for kind, table, find in (("model", tables.models, catalogue().adapter), ("task", tables.tasks, catalogue().task)):
         for name, own in table.items():
@@ -229,7 +229,7 @@ def _check_names(tables: _Tables, faults: _Faults) -> None:
                 faults.add(str(error))
 
 
-def _known_models(members: Sequence[RunOptions], faults: _Faults) -> Iterator[str]:
+def _known_models(members: Sequence[RunOptions], faults: _ErrorList) -> Iterator[str]:
     """Yield the known models of the suite, and report the unknown ones."""
     for model in dict.fromkeys(member.model for member in members):
         try:

@@ -12,9 +12,16 @@ from typing import Any, ClassVar, Self
 from alm_bench.core import DataError, DataRoot, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.data.readers import check_unique_ids, read_csv, read_json, read_jsonl
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.parsing.text import normalise
-from alm_bench.scoring.blind import accuracies, choice_scores, with_reference
-from alm_bench.scoring.multiple_choice import answered, by_group, choice_metrics, counted_rows, mean_score, same_option
+from alm_bench.parsing.text import normalise_text
+from alm_bench.scoring.blind import compute_baseline_accuracies, score_choice_baselines, select_rows_with_reference
+from alm_bench.scoring.multiple_choice import (
+    answered,
+    choice_metrics,
+    compute_by_group,
+    drop_skipped_rows,
+    is_correct_option,
+    mean_score,
+)
 from alm_bench.scoring.sentences import (
     SCORING,
     TEXT_PARSER,
@@ -59,10 +66,10 @@ class _BaseTask:
         column, for a ValueError that `sample` raises, and for repeated ids.
         """
         (path,) = self.files(data, split).values()
-        return iter(check_unique_ids(_samples(path, columns, sample), path))
+        return iter(check_unique_ids(_make_samples(path, columns, sample), path))
 
 
-def _samples(path: Path, columns: Sequence[str], sample: Callable[[Row], Sample]) -> Iterator[Sample]:
+def _make_samples(path: Path, columns: Sequence[str], sample: Callable[[Row], Sample]) -> Iterator[Sample]:
     for number, row in enumerate(read_rows(path, columns), 1):
         for column in columns:
             if column not in row:
@@ -123,19 +130,19 @@ class ChoiceTask(_BaseTask):
         return parse_choice(text, sample.choices, self.card.answer_tags)
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        return {"accuracy": float(same_option(sample, parsed.index))}
+        return {"accuracy": float(is_correct_option(sample, parsed.index))}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         """Return accuracy and related metrics, over all items and by group, with those of text-only baselines."""
-        known = with_reference(rows)
+        known = select_rows_with_reference(rows)
         return TaskScore(
             metrics=choice_metrics(rows),
-            groups=by_group(rows, self.card.groups, choice_metrics),
-            blind=accuracies(known, choice_scores(known)),
+            groups=compute_by_group(rows, self.card.groups, choice_metrics),
+            blind=compute_baseline_accuracies(known, score_choice_baselines(known)),
         )
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        return choice_scores(rows)
+        return score_choice_baselines(rows)
 
 
 class OpenTask(_BaseTask):
@@ -150,15 +157,15 @@ class OpenTask(_BaseTask):
         return parse_text(text)
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        answer = normalise(parsed.value or "")
-        return {"accuracy": float(any(answer == normalise(reference) for reference in sample.target or ()))}
+        answer = normalise_text(parsed.value or "")
+        return {"accuracy": float(any(answer == normalise_text(reference) for reference in sample.target or ()))}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        return TaskScore(_open_metrics(rows), by_group(rows, self.card.groups, _open_metrics))
+        return TaskScore(_compute_open_metrics(rows), compute_by_group(rows, self.card.groups, _compute_open_metrics))
 
 
-def _open_metrics(rows: Sequence[Scored]) -> dict[str, Any]:
-    kept = counted_rows(rows)
+def _compute_open_metrics(rows: Sequence[Scored]) -> dict[str, Any]:
+    kept = drop_skipped_rows(rows)
     return {"accuracy": mean_score(kept, "accuracy"), "answered": answered(kept)}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from alm_bench.core import CheckpointError, Wave
 from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.config import PUBLISHED
-from alm_bench.mellow.lm import smollm2, smollm2_tokenizer
+from alm_bench.mellow.lm import load_smollm2_tokenizer, smollm2
 from alm_bench.mellow.model import Mellow, build_untrained
 
 TEXTS = (
@@ -36,7 +36,7 @@ def network() -> LoadedNetwork:
     model = build_untrained(PUBLISHED)
     try:
         model.lm, origin = smollm2()
-        tokenizer = smollm2_tokenizer()
+        tokenizer = load_smollm2_tokenizer()
     except CheckpointError as error:
         sys.exit(f"SmolLM2's weights are needed: {error}")
     return LoadedNetwork(Mellow.eval(model), tokenizer, origin, "")

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 from alm_bench.data.readers import read_csv
-from alm_bench.scoring.captions import caption_scores, tokenize
+from alm_bench.scoring.captions import compute_caption_scores, tokenize
 from alm_bench.scoring.metrics import default_metrics
-from alm_bench.scoring.spice import report_progress_to, spice_items
+from alm_bench.scoring.spice import compute_spice, report_progress_to
 
 
 def parity(file: Path) -> None:
@@ -25,7 +25,7 @@ def parity(file: Path) -> None:
     print("| group | metric | items | corpus off by | items off by |\n|---|---|---|---|---|")
     for group, corpus in expected["corpus"].items():
         items = [item for item in expected["items"] if item["id"].startswith(group)]
-        found = caption_scores([item["candidate"] for item in items], [item["references"] for item in items])
+        found = compute_caption_scores([item["candidate"] for item in items], [item["references"] for item in items])
         for metric in (name for name in default_metrics() if name in corpus):
             value = found.corpus[metric].value
             if value is None:
@@ -48,7 +48,7 @@ def spice(file: Path, rows: int | None) -> None:
             print(f"  {done} of {total}, {time.perf_counter() - started:.0f} s", flush=True)
 
         with report_progress_to(told):
-            scores = spice_items(candidates, [[text] for text in references])
+            scores = compute_spice(candidates, [[text] for text in references])
         seconds = time.perf_counter() - started
         own, javas = (
             resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)

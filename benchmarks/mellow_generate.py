@@ -265,7 +265,7 @@ def profile(batch: int, count: int, rounds: int, dtype: torch.dtype) -> None:
     engine, lm = answerer.engine, found.model.config.lm
     pairs = [[answerer.listen(wave) for wave in (q.first, q.second) if wave is not None] for q in questions]
     clips = [piece for pair in pairs for piece in pair]
-    heard = answerer._hear(clips)
+    heard = answerer._encode_clips(clips)
     audio = [found.model.audio(*heard[2 * i : 2 * i + 2]) for i in range(batch)]
     prefixes = engine.prefixes(audio)
     layout = found.model.config.prompt
@@ -283,7 +283,7 @@ def profile(batch: int, count: int, rounds: int, dtype: torch.dtype) -> None:
     read = took(lambda: engine.generate(contexts, names, first))
     stages = {
         "log-mels": took(lambda: [answerer._logmel(torch.from_numpy(q.first)[None]) for q in questions * 2]),
-        "encode the clips": took(lambda: answerer._hear(clips)),
+        "encode the clips": took(lambda: answerer._encode_clips(clips)),
         "read the clips": took(lambda: engine.prefixes(audio)),
         "read the prompts, first token": read,
         "write the other tokens": took(lambda: engine.generate(contexts, names, all_)) - read,

@@ -14,8 +14,8 @@ second is not like the next. (For processors: beside a model on a GPU clips are 
 the runs left on disk is deleted at the end.
 
 `echo` without clips, batches of 64: `execute` with durable records (one fsync a batch) against the same loop without
-records: the executor's (`Local().answered`), which asks, reads and grades, and its records kept in a list. Plans are
-made before the clock runs, and who begins a round alternates.
+records: the executor's (`LocalExecutor().answered`), which asks, reads and grades, and its records kept in a list.
+Plans are made before the clock runs, and who begins a round alternates.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from alm_bench.resolve import find_demo
 from alm_bench.runner import Plan, RunSpec, execute, prepare
 from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
-from alm_bench.runner.executors.local import Local
+from alm_bench.runner.executors.local import LocalExecutor
 from alm_bench.runner.loader import clips
 from alm_bench.runner.plan import _environment
 
@@ -87,7 +87,7 @@ def unrecorded(plans: Sequence[Plan]) -> list[Record]:
     found: list[Record] = []
     for plan in plans:
         sizer = BatchSizer(plan.spec.batch_size, print)
-        for records in Local().answered(plan, range(len(plan.items)), Budget(), sizer):
+        for records in LocalExecutor().answered(plan, range(len(plan.items)), Budget(), sizer):
             found += records
     return found
 
@@ -175,7 +175,7 @@ def with_mellow(items: int, rounds: int, runs: Path) -> None:
     for number in range(1 + rounds):
         one, other = adapters if number % 2 else reversed(adapters)
         for adapter in adapters:
-            adapter.answerer.forget(CACHE_MB)
+            adapter.answerer.reset_cache(CACHE_MB)
         turns = Turns(bare(plans(other)))
         _environment.cache_clear()  # a run looks that up once
         started = time.perf_counter()

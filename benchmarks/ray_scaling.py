@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from alm_bench.core import Adapter, Request
     from alm_bench.runner import Plan
-    from alm_bench.runner.executors.on_ray import OnRay
+    from alm_bench.runner.executors.on_ray import RayExecutor
     from alm_bench.runner.executors.worker import Recipe
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -46,7 +46,7 @@ class Multiplies(BaseAdapter):
 '''
 
 
-def seconds(executor: "OnRay", plan: "Plan", places: range) -> float:
+def seconds(executor: "RayExecutor", plan: "Plan", places: range) -> float:
     from alm_bench.runner.batch_size import BatchSizer
     from alm_bench.runner.budget import Budget
 
@@ -97,7 +97,7 @@ def main() -> None:
     from alm_bench.resolve import find_demo
     from alm_bench.runner import RunSpec, prepare
     from alm_bench.runner.executors.cluster import Cluster
-    from alm_bench.runner.executors.on_ray import OnRay
+    from alm_bench.runner.executors.on_ray import RayExecutor
     from alm_bench.runner.executors.worker import Recipe
 
     folder = Path(tempfile.mkdtemp())
@@ -108,7 +108,7 @@ def main() -> None:
     plan = prepare(spec, entry.create(), pick_prompt(entry.prompts(), "letters", "mmau"), find_demo(entry), own)
     ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     taken: dict[int, list[float]] = {1: [], 2: []}
-    with OnRay(Cluster(1), recipe, own) as one, OnRay(Cluster(2), recipe, own) as two:
+    with RayExecutor(Cluster(1), recipe, own) as one, RayExecutor(Cluster(2), recipe, own) as two:
         crews = {1: one, 2: two}
         for crew in crews.values():
             seconds(crew, plan, range(len(plan.items)))

@@ -62,7 +62,7 @@ def main(clips: int, batch: int, rounds: int, dtype: str) -> None:
         texts: dict[bool, list[str]] = {}
         for _ in range(rounds):
             for reuse in (False, True):
-                one.forget(CACHE_MB if reuse else 0)
+                one.reset_cache(CACHE_MB if reuse else 0)
                 taken, texts[reuse] = answers(one, asked, batch)
                 times[reuse].append(taken)
         slow, fast = (len(asked) / statistics.median(times[reuse]) for reuse in (False, True))

@@ -23,7 +23,7 @@ FORMAT = 2
 """Version of the cached embeddings. Raise it if a network's embeddings change, for example with another pooling."""
 
 
-class Vectors:
+class EmbeddingCache:
     """Cache of the embeddings that one network computes.
 
     `network` is a text that identifies everything besides the input that determines an embedding, such as weights and

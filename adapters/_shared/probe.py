@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 else:
     Matrix = Any
 
-Hears = Literal["audio+text", "text"]
+ProbeInputs = Literal["audio+text", "text"]
 
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+REGULARISATION_STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 """Values of C (inverse regularisation strength) from which cross-validation chooses."""
 
 FOLDS, STEPS = 5, 300
 
-TWIN = "text-only probe"
+TEXT_ONLY_PROBE = "text-only probe"
 """Name of the text-only baseline that every probe with audio has."""
 
 
@@ -73,25 +73,27 @@ class Probe:
         from sklearn.model_selection import GroupKFold
         from threadpoolctl import threadpool_limits
 
-        said, apart = np.asarray(answers), len(set(clips))
-        if len(set(answers)) < 2 or apart < 2:
+        said, clip_count = np.asarray(answers), len(set(clips))
+        if len(set(answers)) < 2 or clip_count < 2:
             raise UsageError(
                 f"a probe is fitted on two answers and two clips at least, the development rows have "
-                f"{len(set(answers))} and {apart}"
+                f"{len(set(answers))} and {clip_count}"
             )
-        folds = list(GroupKFold(min(FOLDS, apart)).split(features, said, clips))
+        folds = list(GroupKFold(min(FOLDS, clip_count)).split(features, said, clips))
 
         def validated(c: float) -> float:
             right = 0
             for train, held in folds:
-                right += int((_fit(features[train], said[train], c).predict(features[held]) == said[held]).sum())
+                right += int(
+                    (_fit_pipeline(features[train], said[train], c).predict(features[held]) == said[held]).sum()
+                )
             return right / len(said)
 
         with warnings.catch_warnings(), threadpool_limits(limits=1):  # one thread: equal sums on every machine
             warnings.simplefilter("ignore", ConvergenceWarning)  # the number of steps is limited to STEPS
-            found = {c: validated(c) for c in STRENGTHS}
-            best = max(STRENGTHS, key=lambda c: (found[c], -c))
-            pipeline = _fit(features, said, best)
+            found = {c: validated(c) for c in REGULARISATION_STRENGTHS}
+            best = max(REGULARISATION_STRENGTHS, key=lambda c: (found[c], -c))
+            pipeline = _fit_pipeline(features, said, best)
         return cls(tuple(str(label) for label in pipeline.classes_), pipeline, best, found[best])
 
     def pick(self, features: Matrix, choices: Sequence[str]) -> int | None:
@@ -116,7 +118,7 @@ class Probe:
         return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
-def _fit(features: Matrix, said: Any, c: float) -> Any:
+def _fit_pipeline(features: Matrix, said: Any, c: float) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -154,7 +156,7 @@ class ProbeAdapter(BaseAdapter):
     prompts = "bare"
     abilities = Abilities(choices_only=True)
 
-    def __init__(self, network: Network, hears: Hears, audio: AudioPolicy, identity: AdapterIdentity) -> None:
+    def __init__(self, network: Network, hears: ProbeInputs, audio: AudioPolicy, identity: AdapterIdentity) -> None:
         self.network, self.hears = network, hears
         self.audio: AudioPolicy | None = audio if hears == "audio+text" else None
         if self.audio is not None:
@@ -163,36 +165,36 @@ class ProbeAdapter(BaseAdapter):
         self.identity = replace(identity, label=label, settings={**identity.settings, "hears": hears})
         self._features: Features | None = None
         self._probe: Probe | None = None
-        self._twin: Probe | None = None
+        self._text_probe: Probe | None = None
 
     def fit(self, rows: Iterable[Labelled]) -> "ProbeAdapter":
         """Fit the probe on development rows and return the fitted adapter.
 
         Raises UsageError if there are no rows, if their options differ, or if a row does not have exactly one clip.
         """
-        taken: list[tuple[Any, str, str, str]] = []
+        used_rows: list[tuple[Any, str, str, str]] = []
         options: set[frozenset[str]] = set()
         for row in rows:
             request = row.request
-            if (problem := self._problem(request)) is not None:
+            if (problem := self._find_problem(request)) is not None:
                 raise UsageError(f"development row {request.id}: {problem}")
             options.add(frozenset(request.choices))
             clip = request.audio[0].id if request.audio else request.id
-            taken.append((self._embed_clip(request), request.prompt, request.choices[row.target], clip))
+            used_rows.append((self._embed_clip(request), request.prompt, request.choices[row.target], clip))
         name = self.identity.label
-        if not taken:
+        if not used_rows:
             raise UsageError(f"{name} is fitted on a task's development split, and this task has none (cle and ace do)")
         if len(options) > 1:
             raise UsageError(f"{name} takes tasks whose items have the same options, the development rows have several")
-        clips, texts, answers, groups = (list(column) for column in zip(*taken, strict=True))
+        clips, texts, answers, groups = (list(column) for column in zip(*used_rows, strict=True))
         fitted = copy.copy(self)
         features = fitted._features = self.network.features(clips if self.audio is not None else [], texts)
-        twin = Probe.fit(features.read(texts), answers, groups)
-        fitted._twin = twin if self.audio is not None else None
-        fitted._probe = twin if self.audio is None else Probe.fit(features.related(clips, texts), answers, groups)
+        text_probe = Probe.fit(features.read(texts), answers, groups)
+        fitted._text_probe = text_probe if self.audio is not None else None
+        fitted._probe = text_probe if self.audio is None else Probe.fit(features.related(clips, texts), answers, groups)
         settings = {**self.identity.settings, **_describe_probe("", fitted._probe)}
         if self.audio is not None:
-            settings |= _describe_probe("text-only ", twin)
+            settings |= _describe_probe("text-only ", text_probe)
         fitted.identity = replace(self.identity, settings=settings)
         return fitted
 
@@ -200,10 +202,10 @@ class ProbeAdapter(BaseAdapter):
         """Return the option indices that the text-only probe selects, by its name; empty if this probe is text-only
         itself.
         """
-        if self._twin is None or self._features is None:
+        if self._text_probe is None or self._features is None:
             return {}
         said = {request.prompt: self._features.read([request.prompt]) for request in requests}
-        return {TWIN: [self._twin.pick(said[request.prompt], request.choices) for request in requests]}
+        return {TEXT_ONLY_PROBE: [self._text_probe.pick(said[request.prompt], request.choices) for request in requests]}
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         """Answer the requests one by one, so that an answer does not depend on the other items of its batch."""
@@ -212,21 +214,23 @@ class ProbeAdapter(BaseAdapter):
     def _answer(self, request: Request) -> Output:
         if self._probe is None or self._features is None:
             return Output(None, error=f"{self.identity.label} is fitted on a task before it answers, this one is not")
-        if (problem := self._problem(request)) is not None:
+        if (problem := self._find_problem(request)) is not None:
             return Output(None, error=problem)
         texts = [request.prompt]
         alone = self.audio is None
-        told = self._features.read(texts) if alone else self._features.related([self._embed_clip(request)], texts)
-        place = self._probe.pick(told, request.choices)
+        row_features = (
+            self._features.read(texts) if alone else self._features.related([self._embed_clip(request)], texts)
+        )
+        place = self._probe.pick(row_features, request.choices)
         if place is None:
             known = ", ".join(self._probe.labels)
             return Output(None, error=f"{self.identity.label} knows none of these options; it was fitted on: {known}")
-        return Output(request.choices[place], extra={"probabilities": self._probe.likelihoods(told)})
+        return Output(request.choices[place], extra={"probabilities": self._probe.likelihoods(row_features)})
 
     def _embed_clip(self, request: Request) -> Any:
         return None if self.audio is None else self.network.embed(request.waves[0])
 
-    def _problem(self, request: Request) -> str | None:
+    def _find_problem(self, request: Request) -> str | None:
         if not request.choices:
             return f"{self.identity.family} picks among options, this item has none"
         if self.audio is not None and len(request.waves) != 1:

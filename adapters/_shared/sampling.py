@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import LogitsProcessor
 
 from alm_bench.core import Decoding
-from alm_bench.core.rng import item_generator
+from alm_bench.core.rng import create_item_generator
 from alm_bench.mellow.generate import nucleus
 
 
@@ -20,7 +20,7 @@ class NucleusSampling(LogitsProcessor):
     """
 
     def __init__(self, items: Sequence[str], decoding: Decoding) -> None:
-        self._generators = [item_generator("tokens", decoding.seed, item) for item in items]
+        self._generators = [create_item_generator("tokens", decoding.seed, item) for item in items]
         self._decoding = decoding
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:

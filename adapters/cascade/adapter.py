@@ -100,7 +100,7 @@ class CascadeAdapter(DescribingAdapter):
                 f"llm={options.llm.name} listens itself: name one that reads (text; openai with llm.audio=none)"
             )
         sets = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
-        self._asked = asked = _caption_prompt(sets["caption"], options)
+        self._asked = asked = _select_caption_prompt(sets["caption"], options)
         self._prompt = AnswerPrompt(**sets["answer"][options.prompt])
         cache = DiskCache(cache_folder("captions") / "captions.sqlite") if options.cache else None
         super().__init__(captioner, llm, asked.hash, asked.max_new_tokens, cache)
@@ -176,7 +176,7 @@ def _build_part(part: str, named: PluginOption, runtime: Runtime) -> Adapter:
     return entry.create(named.options, runtime)
 
 
-def _caption_prompt(sets: Mapping[str, Mapping[str, Any]], options: CascadeOptions) -> CaptionPrompt:
+def _select_caption_prompt(sets: Mapping[str, Mapping[str, Any]], options: CascadeOptions) -> CaptionPrompt:
     """Return the caption prompt of the captioner's prompt set; the option `caption_prompt` replaces its text."""
     table = sets.get(catalogue().adapter(options.captioner.name).prompts, sets["letters"])
     found = CaptionPrompt(**{**table, "openings": tuple(table["openings"])})

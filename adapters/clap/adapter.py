@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from alm_bench.adapters._shared.embeddings import Vector, Vectors
-from alm_bench.adapters._shared.probe import Features, Hears, Network, ProbeAdapter
+from alm_bench.adapters._shared.embeddings import EmbeddingCache, Vector
+from alm_bench.adapters._shared.probe import Features, Network, ProbeAdapter, ProbeInputs
 from alm_bench.core import (
     Abilities,
     AdapterIdentity,
@@ -60,7 +60,7 @@ class ClapProbeOptions:
     revision: str | None = None
     """Branch, tag or commit on the hub."""
 
-    hears: Hears = "audio+text"
+    hears: ProbeInputs = "audio+text"
     """Inputs of the probe: `audio+text`, or `text` for the text-only baseline."""
 
 
@@ -95,7 +95,7 @@ class Clap:
         commit = str(getattr(model.config, "_commit_hash", None) or "unknown")
         self.weights = folder_sha256(Path(place)) if Path(place).is_dir() else commit
         self.name = Path(place).name
-        self._vectors = Vectors(f"{self.name} {self.weights} {self.dtype} {self.device.type}")
+        self._vectors = EmbeddingCache(f"{self.name} {self.weights} {self.dtype} {self.device.type}")
 
     @property
     def rate(self) -> int:
@@ -131,7 +131,7 @@ class Clap:
                 input_features=mels.to(self.device, self._dtype),
                 is_longer=torch.tensor([[longer]], device=self.device),
             )
-        return _unit(heard)
+        return _normalise(heard)
 
     def _embed_text(self, text: str) -> Vector:
         import torch
@@ -139,10 +139,10 @@ class Clap:
         found = self.tokenizer([text], truncation=True, max_length=self.tokens, return_tensors="pt").to(self.device)
         with torch.inference_mode():
             read = self.model.get_text_features(input_ids=found["input_ids"], attention_mask=found["attention_mask"])
-        return _unit(read)
+        return _normalise(read)
 
 
-def _unit(output: Any) -> Vector:
+def _normalise(output: Any) -> Vector:
     import numpy as np
 
     vector: Vector = output.pooler_output[0].float().cpu().numpy()
@@ -165,7 +165,7 @@ def _seed_numpy(wave: Wave) -> Iterator[None]:
         np.random.set_state(state)  # noqa: NPY002
 
 
-def _policy(network: Clap) -> AudioPolicy:
+def _build_policy(network: Clap) -> AudioPolicy:
     """Return a policy of whole clips: CLAP's feature extractor itself pads short clips and crops long ones."""
     return AudioPolicy(rate=network.rate)
 
@@ -184,7 +184,7 @@ class ClapAdapter(BaseAdapter):
 
     def __init__(self, options: ClapOptions, runtime: Runtime) -> None:
         self.network = Clap(options.path, options.revision, runtime)
-        self.audio: AudioPolicy | None = _policy(self.network)
+        self.audio: AudioPolicy | None = _build_policy(self.network)
         self.template = options.template
         self.identity = self.network.identity("clap", template=self.template)
         self._thresholds: Thresholds | None = None
@@ -205,9 +205,9 @@ class ClapAdapter(BaseAdapter):
             options.add(frozenset(request.choices))
             if len(options) > 1:
                 return self
-            if (problem := self._problem(request)) is not None:
+            if (problem := self._find_problem(request)) is not None:
                 raise UsageError(f"development row {request.id}: {problem}")
-            nearness.append(self._near(request, request.prompt))
+            nearness.append(self._compute_similarity(request, request.prompt))
             answers.append(request.choices[row.target])
         if not answers:
             return self
@@ -226,25 +226,25 @@ class ClapAdapter(BaseAdapter):
         return [self._answer(request) for request in batch]
 
     def _answer(self, request: Request) -> Output:
-        if (problem := self._problem(request)) is not None:
+        if (problem := self._find_problem(request)) is not None:
             return Output(None, error=problem)
         thresholds = self._thresholds
         if thresholds is not None and set(request.choices) & set(thresholds.labels):
-            near = self._near(request, request.prompt)
+            near = self._compute_similarity(request, request.prompt)
             return Output(thresholds.pick(near, request.choices), extra={"similarity": round(near, 6)})
         texts = [self._fill_template(choice, request.prompt) for choice in request.choices]
-        nearness = [self._near(request, text) for text in texts]
+        nearness = [self._compute_similarity(request, text) for text in texts]
         best = max(range(len(texts)), key=lambda place: nearness[place])
         return Output(request.choices[best], extra={"similarities": [round(near, 6) for near in nearness]})
 
     def _fill_template(self, option: str, question: str) -> str:
         return self.template.replace("{question}", question).replace("{option}", option)
 
-    def _near(self, request: Request, text: str) -> float:
+    def _compute_similarity(self, request: Request, text: str) -> float:
         """Return the cosine similarity of a request's clip and `text`."""
         return float(self.network.clip(request.waves[0]) @ self.network.text(text))
 
-    def _problem(self, request: Request) -> str | None:
+    def _find_problem(self, request: Request) -> str | None:
         if not request.choices:
             return "clap picks among options, this item has none"
         if len(request.waves) != 1:
@@ -276,7 +276,7 @@ class ClapProbe(ProbeAdapter):
         features = Features(related, read)
         identity = network.identity("clap-probe", features="clip, text, product, distance")
         super().__init__(
-            Network(network.clip, lambda clips, texts: features), options.hears, _policy(network), identity
+            Network(network.clip, lambda clips, texts: features), options.hears, _build_policy(network), identity
         )
 
 

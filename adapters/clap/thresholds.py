@@ -30,21 +30,23 @@ class Thresholds:
         """
         order = np.argsort(values, kind="stable")
         ranked = np.asarray(values, dtype=float)[order]
-        said = np.asarray(answers)[order]
-        labels = sorted(set(answers), key=lambda label: (float(ranked[said == label].mean()), label))
+        sorted_answers = np.asarray(answers)[order]
+        labels = sorted(set(answers), key=lambda label: (float(ranked[sorted_answers == label].mean()), label))
         cuts = [0, *(np.flatnonzero(np.diff(ranked) > 0) + 1).tolist(), len(ranked)]
-        right = np.array([[0, *np.cumsum(said == label)] for label in labels])[:, cuts]  # by label: values below a cut
+        right = np.array([[0, *np.cumsum(sorted_answers == label)] for label in labels])[
+            :, cuts
+        ]  # by label: values below a cut
         best, back = right[0], []
         for row in right[1:]:
             gain = best - row  # gain from starting this label at a cut
-            start = _first_best(gain)
+            start = _find_first_maxima(gain)
             back.append(start)
             best = gain[start] + row
         place, starts = len(cuts) - 1, []
         for start in reversed(back):
             place = int(start[place])
             starts.append(cuts[place])
-        borders = [_between(ranked, start) for start in reversed(starts)]
+        borders = [_compute_threshold(ranked, start) for start in reversed(starts)]
         return cls(tuple(map(str, labels)), tuple(borders), float(best[-1]) / len(ranked))
 
     def pick(self, value: float, allowed: Sequence[str]) -> str | None:
@@ -53,24 +55,24 @@ class Thresholds:
         """
         edges = (-np.inf, *self.borders, np.inf)
 
-        def away(place: int) -> float:
+        def compute_distance(place: int) -> float:
             low, high = edges[place], edges[place + 1]
             return float(max(low - value, value - high, 0.0))
 
         inside = sum(value >= border for border in self.borders)
         known = [place for place, label in enumerate(self.labels) if label in allowed]
-        best = min(known, key=lambda place: (place != inside, away(place)), default=None)
+        best = min(known, key=lambda place: (place != inside, compute_distance(place)), default=None)
         return None if best is None else self.labels[best]
 
 
-def _first_best(gain: np.ndarray) -> np.ndarray:
+def _find_first_maxima(gain: np.ndarray) -> np.ndarray:
     """Return, for each position i, the first position of the maximum of gain[: i + 1]."""
     top = np.maximum.accumulate(gain)
     rises = np.r_[True, top[1:] > top[:-1]]
     return np.maximum.accumulate(np.where(rises, np.arange(len(gain)), 0))
 
 
-def _between(ranked: np.ndarray, start: int) -> float:
+def _compute_threshold(ranked: np.ndarray, start: int) -> float:
     """Return the midpoint of the values at `start - 1` and `start`.
 
     Below the first or above the last value, return a number just outside, rounded to six decimals.

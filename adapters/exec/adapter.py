@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from alm_bench.adapters.exec.process import GRACE, Fault, Log, Process
+from alm_bench.adapters.exec.process import GRACE, Log, Process, WorkerFailure
 from alm_bench.adapters.exec.wire import Hello, read_hello, read_reply, request_line
 from alm_bench.core import (
     AdapterError,
@@ -28,8 +28,8 @@ from alm_bench.core import (
     UsageError,
     Wave,
 )
-from alm_bench.core.files import report_full_disk
-from alm_bench.core.secrets import SHORTEST_SECRET, find_secrets, hide, names_secret, replace_secrets
+from alm_bench.core.files import report_write_errors
+from alm_bench.core.secrets import MIN_SECRET_LENGTH, find_secrets, hide, names_secret, replace_secrets
 from alm_bench.core.wav import Encoding, encode_wav
 
 LOG = "worker.log"
@@ -79,11 +79,11 @@ class ExecAdapter(BaseAdapter):
 
     def __init__(self, options: ExecOptions, runtime: Runtime) -> None:
         self._options = options
-        self._command = _split(options.command, "command")
+        self._command = _split_command(options.command, "command")
         if not self._command:
             raise UsageError('model exec: command is empty, expected command="python worker.py"')
-        variables = _variables(options.env)
-        named = {value for key, value in variables.items() if names_secret(key) and len(value) >= SHORTEST_SECRET}
+        variables = _parse_variables(options.env)
+        named = {value for key, value in variables.items() if names_secret(key) and len(value) >= MIN_SECRET_LENGTH}
         self._secrets = named | find_secrets(options.command)
         self._environment = {
             "ALM_BENCH_DEVICE": runtime.device,
@@ -101,7 +101,7 @@ class ExecAdapter(BaseAdapter):
         self._reason = ""  # reason of the last failure
         self.audio: AudioPolicy | None = self._hello.audio
         self.abilities = replace(self.abilities, delivery=self._hello.delivery)
-        self.identity: AdapterIdentity = self._identity()
+        self.identity: AdapterIdentity = self._build_identity()
         self._batch = options.batch or self._hello.batch
 
     def log_to(self, folder: Path) -> None:
@@ -130,59 +130,59 @@ class ExecAdapter(BaseAdapter):
         If the worker fails, the pending requests are sent again one by one, so that only the request that causes the
         failure gets an error. Raises AdapterError if the worker cannot be restarted.
         """
-        opened: dict[str, Request] = {}
-        doubtful: deque[Request] = deque()  # sent again one by one, the first one next
+        pending: dict[str, Request] = {}
+        unresolved: deque[Request] = deque()  # sent again one by one, the first one next
         try:
-            while self._fill(opened, doubtful, requests, decoding):
+            while self._send_requests(pending, unresolved, requests, decoding):
                 try:
-                    item, output = self._reply(opened)
-                except Fault as fault:
-                    yield from self._assign_fault(fault, opened, doubtful)
+                    item, output = self._read_reply(pending)
+                except WorkerFailure as fault:
+                    yield from self._assign_failure(fault, pending, unresolved)
                     continue
-                request = opened.pop(item)
-                self._forget(request)
-                if doubtful:
-                    doubtful.popleft()
+                request = pending.pop(item)
+                self._remove_files(request)
+                if unresolved:
+                    unresolved.popleft()
                     output = replace(output, extra={**output.extra, "asked_again": f"the worker {self._reason}"})
                 yield request, output
         finally:
-            if opened:  # interrupted: later replies of the worker are not read
+            if pending:  # interrupted: later replies of the worker are not read
                 self._process.stop()
-                for request in opened.values():
-                    self._forget(request)
+                for request in pending.values():
+                    self._remove_files(request)
 
-    def _fill(
-        self, opened: dict[str, Request], doubtful: deque[Request], requests: Iterator[Request], decoding: Decoding
+    def _send_requests(
+        self, pending: dict[str, Request], unresolved: deque[Request], requests: Iterator[Request], decoding: Decoding
     ) -> bool:
         """Send requests up to the batch limit. Return True if any request is pending."""
-        if not doubtful:
-            for request in itertools.islice(requests, self._batch - len(opened)):
-                self._ask(request, decoding, opened)
-        elif not opened:
-            self._ask(doubtful[0], decoding, opened)
-        return bool(opened)
+        if not unresolved:
+            for request in itertools.islice(requests, self._batch - len(pending)):
+                self._send_request(request, decoding, pending)
+        elif not pending:
+            self._send_request(unresolved[0], decoding, pending)
+        return bool(pending)
 
-    def _ask(self, request: Request, decoding: Decoding, opened: dict[str, Request]) -> None:
-        if not opened and self._process.has_ended():
+    def _send_request(self, request: Request, decoding: Decoding, pending: dict[str, Request]) -> None:
+        if not pending and self._process.has_ended():
             if not self._process.is_stopped:
-                self._reason = self._process.farewell()
+                self._reason = self._process.describe_end()
             self._restart()
-        opened[request.id] = request
-        clips = [self._clip(request.id, wave) for wave in request.waves]
+        pending[request.id] = request
+        clips = [self._encode_clip(request.id, wave) for wave in request.waves]
         self._process.send(request_line(request, clips, decoding))
 
-    def _reply(self, opened: dict[str, Request]) -> tuple[str, Output]:
-        """Read one reply; return the request's id and the output. Raises Fault."""
+    def _read_reply(self, pending: dict[str, Request]) -> tuple[str, Output]:
+        """Read one reply; return the request's id and the output. Raises WorkerFailure."""
         item, output = read_reply(self._process.line(self._options.timeout))
         output = self._scrub(output)
-        if item not in opened:
-            raise Fault(f"replied to {item!r:.80}, expected {' or '.join(map(repr, opened)):.80}")
+        if item not in pending:
+            raise WorkerFailure(f"replied to {item!r:.80}, expected {' or '.join(map(repr, pending)):.80}")
         self._answers += 1
         self._failures = 0
         return item, output
 
-    def _assign_fault(
-        self, fault: Fault, opened: dict[str, Request], doubtful: deque[Request]
+    def _assign_failure(
+        self, fault: WorkerFailure, pending: dict[str, Request], unresolved: deque[Request]
     ) -> Iterator[tuple[Request, Output]]:
         """Yield an error for a request that was pending alone; queue the others to be sent again.
 
@@ -192,16 +192,16 @@ class ExecAdapter(BaseAdapter):
         self._reason = replace_secrets(
             str(fault), self._secrets
         )  # an exception would hold this object by its traceback
-        suspects = list(opened.values())
+        suspects = list(pending.values())
         for request in suspects:
-            self._forget(request)
-        opened.clear()
-        if not doubtful:
-            doubtful.extend(suspects)
+            self._remove_files(request)
+        pending.clear()
+        if not unresolved:
+            unresolved.extend(suspects)
         if len(suspects) == 1 and (fault.hung or not self._answers):
-            yield doubtful.popleft(), Output(None, error=f"the worker {self._reason}")
+            yield unresolved.popleft(), Output(None, error=f"the worker {self._reason}")
 
-    def _clip(self, item: str, wave: Wave) -> str:
+    def _encode_clip(self, item: str, wave: Wave) -> str:
         """Encode a clip for the worker: return the path of a temporary file, or base64. Raises StoreError."""
         assert self.audio is not None
         file = encode_wav(wave, self.audio.rate, self._options.samples)
@@ -209,11 +209,11 @@ class ExecAdapter(BaseAdapter):
             return base64.b64encode(file).decode("ascii")
         path = Path(self._folder.name) / f"{next(self._numbers)}.wav"
         self._files.setdefault(item, []).append(path)
-        with report_full_disk(path):
+        with report_write_errors(path):
             path.write_bytes(file)
         return str(path)
 
-    def _forget(self, request: Request) -> None:
+    def _remove_files(self, request: Request) -> None:
         """Remove the temporary files of a request."""
         for path in self._files.pop(request.id, ()):
             path.unlink(missing_ok=True)
@@ -223,7 +223,7 @@ class ExecAdapter(BaseAdapter):
         process = Process(self._command, self._environment, self._log)
         try:
             return process, read_hello(process.line(self._options.start_timeout))
-        except Fault as fault:
+        except WorkerFailure as fault:
             process.stop()
             log = self._log.get_file()
             kept = f"; its standard error is in {log}" if log else ""
@@ -249,13 +249,17 @@ class ExecAdapter(BaseAdapter):
         if hello != self._hello:
             raise AdapterError("model exec: the worker says that it is another model after it was started again")
 
-    def _identity(self) -> AdapterIdentity:
+    def _build_identity(self) -> AdapterIdentity:
         """Return the identity that the worker's first line names, extended by a hash of the worker's code."""
         files = [Path(part) for part in self._command if part.endswith(".py") and Path(part).is_file()]
         code = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
-        said = self._hello.identity
-        told = {name: replace_secrets(getattr(said, name), self._secrets) for name in ("label", "note", "settings")}
-        return replace(said, **{**told, "settings": {**told["settings"], **({"worker": code} if files else {})}})
+        reported = self._hello.identity
+        scrubbed = {
+            name: replace_secrets(getattr(reported, name), self._secrets) for name in ("label", "note", "settings")
+        }
+        return replace(
+            reported, **{**scrubbed, "settings": {**scrubbed["settings"], **({"worker": code} if files else {})}}
+        )
 
     def _scrub(self, output: Output) -> Output:
         """Replace the worker's secrets in an output by `[set]`."""
@@ -263,7 +267,7 @@ class ExecAdapter(BaseAdapter):
         return replace(output, **texts, extra=replace_secrets(output.extra, self._secrets))
 
 
-def _split(text: str, option: str) -> list[str]:
+def _split_command(text: str, option: str) -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
@@ -271,10 +275,10 @@ def _split(text: str, option: str) -> list[str]:
         raise UsageError(f"model exec: {option} cannot be split as a shell would: {error}, found {found!r}") from error
 
 
-def _variables(text: str) -> dict[str, str]:
+def _parse_variables(text: str) -> dict[str, str]:
     """Parse variables into a dict; a name without a value is read from the environment. Raises UsageError."""
     variables = {}
-    for part in _split(text, "env"):
+    for part in _split_command(text, "env"):
         key, equals, value = part.partition("=")
         if not key:
             raise UsageError(f"model exec: env takes A=1 B=2, or the name of a variable, found {hide(text, 'env')!r}")

@@ -22,7 +22,7 @@ _TAIL = 1 << 16  # bytes of standard error that are held in memory
 GRACE = 2.0  # seconds that a process has to end by itself
 
 
-class Fault(Exception):  # noqa: N818  it is caught and becomes the error of an item or of the run
+class WorkerFailure(Exception):  # noqa: N818  it is caught and becomes the error of an item or of the run
     """Failure after which the worker must be restarted. `hung` is True if it only failed to reply in time."""
 
     def __init__(self, reason: str, hung: bool = False) -> None:
@@ -135,9 +135,11 @@ class Process:
         self._input, self._output = child.stdin, child.stdout
         os.set_blocking(self._input.fileno(), False)
         self._unsent, self._unread = bytearray(), bytearray()
-        self._copying = threading.Thread(target=_copy, args=(child.stderr, log), daemon=True, name="worker's log")
+        self._copying = threading.Thread(
+            target=_copy_to_log, args=(child.stderr, log), daemon=True, name="worker's log"
+        )
         self._copying.start()
-        self._finish = weakref.finalize(self, _end, child, GRACE)
+        self._finish = weakref.finalize(self, _end_process_group, child, GRACE)
         self._by_itself = False
 
     def send(self, line: bytes) -> None:
@@ -147,7 +149,7 @@ class Process:
     def line(self, seconds: float) -> bytes:
         """Wait for the next line of standard output and return it without its newline.
 
-        Raises Fault if none comes within `seconds` or the process ends.
+        Raises WorkerFailure if none comes within `seconds` or the process ends.
         """
         until = time.monotonic() + seconds
         with selectors.DefaultSelector() as watched:
@@ -157,7 +159,7 @@ class Process:
             while (end := self._unread.find(b"\n")) < 0:
                 ready = watched.select(max(0.0, until - time.monotonic()))
                 if not ready:
-                    raise Fault(f"gave no reply for {seconds:g} s", hung=True)
+                    raise WorkerFailure(f"gave no reply for {seconds:g} s", hung=True)
                 for key, _ in ready:
                     if key.fileobj is self._output:
                         self._read_chunk()
@@ -172,22 +174,22 @@ class Process:
         return not self._finish.alive
 
     def has_ended(self) -> bool:
-        return self.is_stopped or _over(self._child)
+        return self.is_stopped or _has_exited(self._child)
 
     def stop(self, grace: float = 0.0) -> None:
         """End the process and its descendants. The process has `grace` seconds to exit by itself."""
         if self._finish.detach() is not None:
-            self._by_itself = _end(self._child, grace)
+            self._by_itself = _end_process_group(self._child, grace)
             self._copying.join(GRACE)
 
-    def farewell(self) -> str:
+    def describe_end(self) -> str:
         """Stop the process, and describe how it ended, with the last line of its standard error."""
         self.stop(GRACE)
         status = self._child.returncode
         if not self._by_itself:
             told = "closed its standard output"
         elif status is not None and status < 0:
-            told = f"was killed by {_signal(-status)}"
+            told = f"was killed by {_name_signal(-status)}"
         else:
             told = f"ended with status {status}"
         last = self._log.last()
@@ -196,10 +198,10 @@ class Process:
     def _read_chunk(self) -> None:
         data = os.read(self._output.fileno(), _CHUNK)
         if not data:
-            raise Fault(self.farewell())
+            raise WorkerFailure(self.describe_end())
         self._unread += data
         if len(self._unread) > _LONGEST:
-            raise Fault(f"wrote more than {_LONGEST >> 20} MiB without the end of a line")
+            raise WorkerFailure(f"wrote more than {_LONGEST >> 20} MiB without the end of a line")
 
     def _write(self) -> bool:
         """Write as much queued data as the pipe accepts; return True if some remains."""
@@ -214,21 +216,21 @@ class Process:
         return bool(self._unsent)
 
 
-def _signal(number: int) -> str:
+def _name_signal(number: int) -> str:
     try:
         return signal.Signals(number).name
     except ValueError:  # a real-time one has no name
         return f"signal {number}"
 
 
-def _copy(source: IO[bytes], log: Log) -> None:
+def _copy_to_log(source: IO[bytes], log: Log) -> None:
     with source:
         while data := os.read(source.fileno(), _CHUNK):
             log.write(data)
         log.flush()
 
 
-def _over(child: "subprocess.Popen[bytes]") -> bool:
+def _has_exited(child: "subprocess.Popen[bytes]") -> bool:
     """Return True if the process has ended.
 
     It is not reaped, so that the system cannot reuse its id for another process group.
@@ -243,13 +245,13 @@ def _over(child: "subprocess.Popen[bytes]") -> bool:
         return True
 
 
-def _end(child: "subprocess.Popen[bytes]", grace: float) -> bool:
+def _end_process_group(child: "subprocess.Popen[bytes]", grace: float) -> bool:
     """End a process group. Return True if its leader had ended by itself."""
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.close()
     until = time.monotonic() + grace
-    while not (over := _over(child)) and time.monotonic() < until:
+    while not (over := _has_exited(child)) and time.monotonic() < until:
         time.sleep(0.01)
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)

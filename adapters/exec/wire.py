@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-from alm_bench.adapters.exec.process import Fault
+from alm_bench.adapters.exec.process import WorkerFailure
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding, Output, Request, UsageError
 from alm_bench.core.adapter import Delivery
-from alm_bench.core.errors import known_first
-from alm_bench.core.foreign import storable
+from alm_bench.core.errors import rank_names
+from alm_bench.core.foreign import replace_surrogates
 from alm_bench.core.options import fill_options
 
 VERSION = 1
@@ -57,46 +57,46 @@ class Hello:
 def read_hello(line: bytes) -> Hello:
     """Parse a worker's first line.
 
-    Raises Fault if it is another kind of line, UsageError for invalid values.
+    Raises WorkerFailure if it is another kind of line, UsageError for invalid values.
     """
-    said = _object(line, 'its first line, {"alm_bench": 1, "name": ..., "audio": ...}')
-    if said.get("alm_bench") != VERSION:
+    data = _parse_json_object(line, 'its first line, {"alm_bench": 1, "name": ..., "audio": ...}')
+    if data.get("alm_bench") != VERSION:
         raise UsageError(
-            f'its first line has "alm_bench": {said.get("alm_bench")!r:.40}, expected the protocol\'s version {VERSION}'
+            f'its first line has "alm_bench": {data.get("alm_bench")!r:.40}, expected the protocol\'s version {VERSION}'
         )
-    for key in said:
+    for key in data:
         if key not in _HELLO:
-            raise UsageError(f"its first line has an unknown {key!r:.60}; known: {known_first(key, _HELLO)}")
+            raise UsageError(f"its first line has an unknown {key!r:.60}; known: {rank_names(key, _HELLO)}")
     for key in ("name", "audio"):
-        if key not in said:
-            raise UsageError(f"its first line has no {key!r}; {_WANTED[key]}")
-    values = {key: said[key] for key in _IDENTITY if said.get(key) is not None}
+        if key not in data:
+            raise UsageError(f"its first line has no {key!r}; {_EXPECTED[key]}")
+    values = {key: data[key] for key in _IDENTITY if data.get(key) is not None}
     for key, value in values.items():
-        if not _is(value, _IDENTITY[key]):
-            raise UsageError(f"its first line has {key} {value!r:.60}, expected {_KINDS[_IDENTITY[key]]}")
+        if not _is_of_type(value, _IDENTITY[key]):
+            raise UsageError(f"its first line has {key} {value!r:.60}, expected {_TYPE_NAMES[_IDENTITY[key]]}")
     if not 0 <= values.get("parameters", 0) <= MOST_PARAMETERS:
         raise UsageError(f"its first line has parameters {values['parameters']!r:.40}..., expected 0 to 10^15")
-    batch = said.get("batch", 1)
-    if not _is(batch, int) or not 1 <= batch <= MOST_OPEN:
+    batch = data.get("batch", 1)
+    if not _is_of_type(batch, int) or not 1 <= batch <= MOST_OPEN:
         raise UsageError(f"its first line has batch {batch!r:.60}, expected a whole number above 0, 10^6 at most")
-    delivery: Any = "to be shown" if said.get("delivery") is None else said["delivery"]
+    delivery: Any = "to be shown" if data.get("delivery") is None else data["delivery"]
     if delivery not in get_args(Delivery):
         known = " or ".join(map(repr, get_args(Delivery)))
         raise UsageError(f"its first line has delivery {delivery!r:.60}, expected {known}")
-    label = " ".join(storable(values.pop("name", "")).split())
+    label = " ".join(replace_surrogates(values.pop("name", "")).split())
     if not label:
-        raise UsageError(f"its first line has no 'name'; {_WANTED['name']}")
+        raise UsageError(f"its first line has no 'name'; {_EXPECTED['name']}")
     trained_on = tuple(map(str, values.pop("trained_on", ())))
     settings = {str(key): str(value) for key, value in values.pop("settings", {}).items()}
     identity = AdapterIdentity(label, "exec", trained_on=trained_on, settings=settings, **values)
-    return Hello(identity, _policy(said["audio"]), batch, delivery)
+    return Hello(identity, _build_policy(data["audio"]), batch, delivery)
 
 
-_WANTED = {
+_EXPECTED = {
     "name": "expected what tables are to call the model",
     "audio": 'expected {"rate": ..., "seconds": ...}, or null for a model without audio',
 }
-_KINDS: Mapping[type, str] = {
+_TYPE_NAMES: Mapping[type, str] = {
     str: "a text",
     int: "a whole number",
     bool: "true or false",
@@ -105,17 +105,17 @@ _KINDS: Mapping[type, str] = {
 }
 
 
-def _is(value: object, kind: type) -> bool:
+def _is_of_type(value: object, kind: type) -> bool:
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
-def _policy(said: object) -> AudioPolicy | None:
+def _build_policy(data: object) -> AudioPolicy | None:
     """Build the audio policy from its JSON object; values are parsed like command-line options. Raises UsageError."""
-    if said is None:
+    if data is None:
         return None
-    if not isinstance(said, dict):
-        raise UsageError(f"its first line has audio {said!r:.60}; {_WANTED['audio']}")
-    policy: AudioPolicy = fill_options(AudioPolicy, {key: str(value) for key, value in said.items()}, "its audio")
+    if not isinstance(data, dict):
+        raise UsageError(f"its first line has audio {data!r:.60}; {_EXPECTED['audio']}")
+    policy: AudioPolicy = fill_options(AudioPolicy, {key: str(value) for key, value in data.items()}, "its audio")
     return policy
 
 
@@ -137,23 +137,23 @@ def request_line(request: Request, clips: Sequence[str], decoding: Decoding) -> 
 
 
 def read_reply(line: bytes) -> tuple[str, Output]:
-    """Parse a reply; return the request's id and the output. Raises Fault if the line is not a reply.
+    """Parse a reply; return the request's id and the output. Raises WorkerFailure if the line is not a reply.
 
     The output is an error if the reply has an id but no valid answer.
     """
-    said = _object(line, "one JSON object a reply and nothing else there")
-    if not isinstance(said.get("id"), str):
-        raise Fault(f"wrote {_quote_line(line)} on its standard output, a reply without the id of its request")
-    return said["id"], _output(said)
+    data = _parse_json_object(line, "one JSON object a reply and nothing else there")
+    if not isinstance(data.get("id"), str):
+        raise WorkerFailure(f"wrote {_quote_line(line)} on its standard output, a reply without the id of its request")
+    return data["id"], _build_output(data)
 
 
-def _output(said: Mapping[str, Any]) -> Output:
-    values = {key: value for key, value in said.items() if value is not None and key != "id"}
+def _build_output(data: Mapping[str, Any]) -> Output:
+    values = {key: value for key, value in data.items() if value is not None and key != "id"}
     for key, value in values.items():
         if key not in _REPLY:
-            return _no_answer(f"an unknown {key!r:.60}; known: {known_first(key, _REPLY)}")
-        if not _is(value, _REPLY[key]):
-            return _no_answer(f"{key} {value!r:.60}, expected {_KINDS[_REPLY[key]]}")
+            return _no_answer(f"an unknown {key!r:.60}; known: {rank_names(key, _REPLY)}")
+        if not _is_of_type(value, _REPLY[key]):
+            return _no_answer(f"{key} {value!r:.60}, expected {_TYPE_NAMES[_REPLY[key]]}")
     ends = [key for key in ("text", "error", "refusal") if key in values]
     if len(ends) != 1:
         return _no_answer(f"{' and '.join(ends) or 'no text'}, expected one of text, error and refusal")
@@ -164,20 +164,20 @@ def _no_answer(found: str) -> Output:
     return Output(None, error=f"the worker's reply has {found}")
 
 
-def _object(line: bytes, expected: str) -> dict[str, Any]:
+def _parse_json_object(line: bytes, expected: str) -> dict[str, Any]:
     try:
-        value = json.loads(line.decode(), parse_constant=_refuse)
+        value = json.loads(line.decode(), parse_constant=_reject_constant)
     except (ValueError, RecursionError):  # bad UTF-8 and JSON's own error are ValueErrors
         value = None
     if not isinstance(value, dict):
-        raise Fault(
+        raise WorkerFailure(
             f"wrote {_quote_line(line)} on its standard output, expected {expected} (a library that prints? see the "
             "worker of alm-bench new worker)"
         )
     return value
 
 
-def _refuse(constant: str) -> None:
+def _reject_constant(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 

@@ -128,7 +128,7 @@ class HFAdapter(BaseAdapter):
         return free_memory_on_error(lambda: [self._score_row(row, len(batch)) for row in self.encoder.rows(batch)])
 
     def _answers(self, batch: Sequence[Request], decoding: Decoding) -> list[Output]:
-        from alm_bench.adapters.hf.generate import write
+        from alm_bench.adapters.hf.generate import generate_answers
 
         rows = self.encoder.rows(batch)
         outputs = {row.place: Output(None, error=row.problem) for row in rows if row.problem is not None}
@@ -137,13 +137,13 @@ class HFAdapter(BaseAdapter):
             outputs |= {row.place: Output(None, error=row.problem) for row in lost}
             if encoded is not None:
                 self._check_room(encoded, decoding.max_new_tokens)
-                for place, written in enumerate(write(self.loaded, encoded, decoding)):
-                    outputs[encoded.rows[place].place] = self._output(encoded, place, written)
+                for place, written in enumerate(generate_answers(self.loaded, encoded, decoding)):
+                    outputs[encoded.rows[place].place] = self._build_output(encoded, place, written)
         return [outputs[place] for place in range(len(batch))]
 
     def _score_row(self, row: "Row", width: int) -> OptionScores:
         """Score the options of one request. `width` is the largest number of copies of the prompt in a batch."""
-        from alm_bench.adapters.hf.generate import compute_next_token_log_probs, feeds
+        from alm_bench.adapters.hf.generate import compute_next_token_log_probs, plan_sequences
 
         if row.problem is not None:
             return OptionScores(error=row.problem)
@@ -151,7 +151,7 @@ class HFAdapter(BaseAdapter):
         answers = [self._ids(text) for text in (*texts, *letters)]
         if not all(answers):
             return OptionScores(error=f"an option without tokens: {list(row.request.choices)!r:.120}")
-        fed = feeds(answers)
+        fed = plan_sequences(answers)
         scores: list[Any] = []
         for start in range(0, len(fed.rows), width):
             some = fed.rows[start : start + width]
@@ -169,7 +169,7 @@ class HFAdapter(BaseAdapter):
     def _ids(self, text: str) -> tuple[int, ...]:
         return tuple(self.loaded.tokenizer.encode(text, add_special_tokens=False))
 
-    def _output(self, encoded: "EncodedBatch", place: int, written: "GeneratedText") -> Output:
+    def _build_output(self, encoded: "EncodedBatch", place: int, written: "GeneratedText") -> Output:
         text = self.loaded.tokenizer.decode(list(written.tokens), skip_special_tokens=True)
         answer, reasoning = split_reasoning(text)
         extra: dict[str, Any] = {

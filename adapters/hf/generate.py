@@ -30,7 +30,7 @@ class GeneratedText:
 
 
 @torch.inference_mode()
-def write(loaded: LoadedCheckpoint, encoded: EncodedBatch, decoding: Decoding) -> list[GeneratedText]:
+def generate_answers(loaded: LoadedCheckpoint, encoded: EncodedBatch, decoding: Decoding) -> list[GeneratedText]:
     """Generate one answer per row. Penalties in the checkpoint's configuration are not applied."""
     drawn = LogitsProcessorList()
     if decoding.method == "nucleus":
@@ -49,7 +49,7 @@ def _cut_at_stop(tokens: Sequence[int], stops: Sequence[int]) -> GeneratedText:
 
 
 @dataclass(frozen=True, slots=True)
-class Feeds:
+class SequencePlan:
     """Token sequences to compute after a prompt so that all tokens of all answers are predicted.
 
     An answer without its last token that is a prefix of another sequence needs no sequence of its own. The letter of an
@@ -63,13 +63,13 @@ class Feeds:
     """Index of the sequence that predicts each answer: answer `j` is predicted along `rows[owner[j]]`."""
 
 
-def feeds(answers: Sequence[Sequence[int]]) -> Feeds:
+def plan_sequences(answers: Sequence[Sequence[int]]) -> SequencePlan:
     rows: list[tuple[int, ...]] = []
     for needed in sorted({tuple(answer[:-1]) for answer in answers}, key=len, reverse=True):
         if not any(row[: len(needed)] == needed for row in rows):
             rows.append(needed)
     owner = [next(i for i, row in enumerate(rows) if row[: len(a) - 1] == tuple(a[:-1])) for a in answers]
-    return Feeds(tuple(rows), tuple(owner))
+    return SequencePlan(tuple(rows), tuple(owner))
 
 
 @torch.inference_mode()

@@ -23,7 +23,7 @@ CONFIGURATIONS: Any = configuration_auto.CONFIG_MAPPING_NAMES  # type: ignore[at
 """Model types that the installed transformers supports."""
 
 IMPORT_NAMES = {"pillow": "PIL", "mistral-common": "mistral_common"}
-_BUILT = {"torchaudio", "torchvision"}
+_TORCH_BUILD_PACKAGES = {"torchaudio", "torchvision"}
 """Packages that must be of the same build as torch. Otherwise they cannot be imported, and their presence breaks other
 processors.
 """
@@ -92,7 +92,7 @@ class LoadedCheckpoint:
         return float(found) if found is not None else self.family.max_seconds
 
 
-def known_family(source: Source, remote_code: bool) -> Family:
+def find_family(source: Source, remote_code: bool) -> Family:
     """Return the family of a checkpoint.
 
     Raises CheckpointError if the configuration names no model type, and UsageError if the model takes no audio, is not
@@ -111,22 +111,24 @@ def known_family(source: Source, remote_code: bool) -> Family:
         )
     found = family(name)
     part = source.config.get(found.part, source.config) if found.part else source.config
-    if not remote_code and _auto_class(str(part.get("model_type", name))) is None:
+    if not remote_code and _find_auto_class(str(part.get("model_type", name))) is None:
         raise UsageError(f"{source.name} is of the type {name}, which generates no text from audio")
     if "audio_config" in part and part["audio_config"] is None:
         raise UsageError(f"{source.name} ({name}) has no audio encoder: its config.json has audio_config null")
     missing = [need for need in found.needs if importlib.util.find_spec(IMPORT_NAMES.get(need, need)) is None]
     if missing:
-        matching = " (torchvision and torchaudio of your torch's own build)" if _BUILT & set(missing) else ""
+        matching = (
+            " (torchvision and torchaudio of your torch's own build)" if _TORCH_BUILD_PACKAGES & set(missing) else ""
+        )
         raise UsageError(f"{name} checkpoints need {', '.join(missing)}: pip install {' '.join(missing)}{matching}")
     return found
 
 
-def load_processor(source: Source, wanted: LoadSettings, found: Family) -> Any:
+def load_processor(source: Source, settings: LoadSettings, found: Family) -> Any:
     """Load a processor. Raises CheckpointError, and UsageError if the processor does not support audio."""
     with translate_load_errors(source.name):
         processor = library.AutoProcessor.from_pretrained(
-            source.name, revision=source.commit, trust_remote_code=wanted.remote_code
+            source.name, revision=source.commit, trust_remote_code=settings.remote_code
         )
     if getattr(_audio_part(processor), "sampling_rate", None) is None:
         raise UsageError(f"{source.name} ({found.name}) has a processor without audio: it cannot be asked about clips")
@@ -147,35 +149,35 @@ def _audio_part(processor: Any) -> Any:
     return next((part for part in parts if part is not None), None)
 
 
-def load(source: Source, wanted: LoadSettings, lora: Source | None) -> LoadedCheckpoint:
+def load(source: Source, settings: LoadSettings, lora: Source | None) -> LoadedCheckpoint:
     """Load processor and network. Raises CheckpointError or UsageError with a one-line message."""
-    found = known_family(source, wanted.remote_code)
-    device_map = _device_map(wanted)
-    processor = load_processor(source, wanted, found)
+    found = find_family(source, settings.remote_code)
+    device_map = _pick_device_map(settings)
+    processor = load_processor(source, settings, found)
     arguments: dict[str, Any] = {
         "revision": source.commit,
-        "trust_remote_code": wanted.remote_code,
-        "dtype": _dtype(wanted, device_map),
+        "trust_remote_code": settings.remote_code,
+        "dtype": _pick_dtype(settings, device_map),
         "device_map": device_map,
-        "attn_implementation": wanted.attn,
-        "quantization_config": _quantization(wanted.quantization),
+        "attn_implementation": settings.attn,
+        "quantization_config": _build_quantization(settings.quantization),
         "output_loading_info": True,
     }
     with translate_load_errors(source.name):
         config = library.AutoConfig.from_pretrained(
-            source.name, revision=source.commit, trust_remote_code=wanted.remote_code
+            source.name, revision=source.commit, trust_remote_code=settings.remote_code
         )
         config = getattr(config, found.part) if found.part else config
-        auto = getattr(library, _auto_class(config.model_type) or _own_class(source))
+        auto = getattr(library, _find_auto_class(config.model_type) or _find_own_auto_class(source))
         model, info = auto.from_pretrained(source.name, config=config, **arguments)
     _check_weights(source, info)
     if lora is not None:
-        _attach(model, source, lora)
+        _attach_lora(model, source, lora)
     model.eval()
-    stops = _stops(model, processor.tokenizer)
+    stops = _find_stop_tokens(model, processor.tokenizer)
     # The checkpoint's sampling defaults (penalty, temperature) would apply wherever a call does not set a value.
     model.generation_config = library.GenerationConfig(
-        eos_token_id=list(stops), pad_token_id=_pad(processor.tokenizer, stops), do_sample=False
+        eos_token_id=list(stops), pad_token_id=_find_pad_token(processor.tokenizer, stops), do_sample=False
     )
     return LoadedCheckpoint(found, processor, model, stops, lora)
 
@@ -204,7 +206,7 @@ def translate_load_errors(name: str) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _auto_class(model_type: str) -> str | None:
+def _find_auto_class(model_type: str) -> str | None:
     if model_type in modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES:
         return "AutoModelForMultimodalLM"
     if model_type in modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES:
@@ -212,25 +214,25 @@ def _auto_class(model_type: str) -> str | None:
     return None
 
 
-def _own_class(source: Source) -> str:
+def _find_own_auto_class(source: Source) -> str:
     """Return the auto class of transformers that a checkpoint with its own code names in its configuration."""
     named = [name for name in source.config.get("auto_map", {}) if name.startswith("AutoModelFor")]
     return named[0] if named else "AutoModel"
 
 
-def _device_map(wanted: LoadSettings) -> str:
-    device = pick_device(wanted.device)
-    spread = wanted.device == "auto" and device.type == "cuda"
-    return wanted.device_map or ("auto" if spread else str(device))
+def _pick_device_map(settings: LoadSettings) -> str:
+    device = pick_device(settings.device)
+    spread = settings.device == "auto" and device.type == "cuda"
+    return settings.device_map or ("auto" if spread else str(device))
 
 
-def _dtype(wanted: LoadSettings, device_map: str) -> torch.dtype | str:
-    if wanted.dtype is None:
+def _pick_dtype(settings: LoadSettings, device_map: str) -> torch.dtype | str:
+    if settings.dtype is None:
         return torch.float32 if device_map == "cpu" or pick_device("auto").type == "cpu" else "auto"
-    return pick_dtype(wanted.dtype, "hf")
+    return pick_dtype(settings.dtype, "hf")
 
 
-def _quantization(bits: str | None) -> Any:
+def _build_quantization(bits: str | None) -> Any:
     if bits is None:
         return None
     if importlib.util.find_spec("bitsandbytes") is None:
@@ -265,7 +267,7 @@ def find_lora(path: str, base: Source, also: str | None) -> Source:
     """
     lora = find(path, None, "adapter_config.json")
     trained_on = str(lora.config.get("base_model_name_or_path") or "")
-    if trained_on and not _is_base(trained_on, base, also):
+    if trained_on and not _is_base_of_lora(trained_on, base, also):
         raise UsageError(
             f"lora={path} was trained on {trained_on}, but the model is {base.name}: name a LoRA of this model, or the "
             "model that it was trained on"
@@ -273,7 +275,7 @@ def find_lora(path: str, base: Source, also: str | None) -> Source:
     return lora
 
 
-def _is_base(trained_on: str, base: Source, also: str | None) -> bool:
+def _is_base_of_lora(trained_on: str, base: Source, also: str | None) -> bool:
     """Return True if a LoRA adapter with the base `trained_on` belongs to the checkpoint `base`.
 
     Only the last path components are compared, since folders on other machines and copies of repositories differ in the
@@ -285,7 +287,7 @@ def _is_base(trained_on: str, base: Source, also: str | None) -> bool:
     return here == there.resolve() if there.is_dir() else here.name == there.name
 
 
-def _attach(model: Any, source: Source, lora: Source) -> None:
+def _attach_lora(model: Any, source: Source, lora: Source) -> None:
     if importlib.util.find_spec("peft") is None:
         raise UsageError("a LoRA needs peft: pip install peft")
     with translate_load_errors(lora.name):
@@ -301,7 +303,7 @@ def _attach(model: Any, source: Source, lora: Source) -> None:
         )
 
 
-def _stops(model: Any, tokenizer: Any) -> tuple[int, ...]:
+def _find_stop_tokens(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """Return the ids of the end tokens: the checkpoint's, and the tokenizer's.
 
     The tokenizer's token ends a turn if the checkpoint names none. Raises CheckpointError if both name none.
@@ -314,6 +316,6 @@ def _stops(model: Any, tokenizer: Any) -> tuple[int, ...]:
     return stops
 
 
-def _pad(tokenizer: Any, stops: tuple[int, ...]) -> int:
+def _find_pad_token(tokenizer: Any, stops: tuple[int, ...]) -> int:
     pad = getattr(tokenizer, "pad_token_id", None)
     return stops[0] if pad is None else int(pad)

@@ -72,7 +72,7 @@ class Encoder:
         loaded.tokenizer.padding_side = "left"
 
     def rows(self, batch: Sequence[Request]) -> list[Row]:
-        return [self._row(place, request) for place, request in enumerate(batch)]
+        return [self._prepare_row(place, request) for place, request in enumerate(batch)]
 
     def groups(self, rows: Sequence[Row]) -> list[list[Row]]:
         """Group the rows without a problem into batches.
@@ -104,7 +104,7 @@ class Encoder:
         kept = [row for row in rows if row.place not in places]
         return (self._encode_rows(kept) if kept else None), lost
 
-    def _row(self, place: int, request: Request) -> Row:
+    def _prepare_row(self, place: int, request: Request) -> Row:
         row = Row(place, request, waves=request.waves)
         if len(request.waves) != len(request.audio):
             return replace(row, problem=f"{len(request.audio)} clips but {len(request.waves)} decoded waves")

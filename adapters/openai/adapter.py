@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
-from alm_bench.adapters.openai.options import PACE, PRICES, OpenAIOptions
+from alm_bench.adapters.openai.options import CALL_OPTIONS, PRICES, OpenAIOptions
 from alm_bench.adapters.openai.session import Session
 from alm_bench.core import (
     Abilities,
@@ -29,7 +29,7 @@ class OpenAIAdapter(BaseAdapter):
     """a model behind an OpenAI-compatible server: base_url=http://HOST:PORT/v1, model=NAME"""
 
     Options = OpenAIOptions
-    abilities = Abilities(delivery="to be shown", runtime_options=(*PACE, *PRICES))
+    abilities = Abilities(delivery="to be shown", runtime_options=(*CALL_OPTIONS, *PRICES))
 
     def __init__(self, options: OpenAIOptions, runtime: Runtime) -> None:
         if importlib.util.find_spec("openai") is None:
@@ -71,24 +71,24 @@ class OpenAIAdapter(BaseAdapter):
 
         with Calls(self._options, self._key, self._session) as calls:
             if not self._session.met:
-                calls.meet()
+                calls.check_connection()
             open_: dict[Future[Output], Request] = {}
             failed, last, more = 0, "", True
 
-            def room() -> bool:
+            def has_room() -> bool:
                 return more and failed < GIVE_UP and len(open_) < self._options.concurrency
 
             while more or open_:
-                if room() or not open_:
+                if has_room() or not open_:
                     request = next(requests, None)
                     more = request is not None
                     if request is not None:
                         if failed >= GIVE_UP:
-                            raise AdapterError(_gave_up(last))
+                            raise AdapterError(_describe_failures(last))
                         call = calls.start(body(request, decoding, self._options), self._cost(request, decoding))
                         open_[call] = request
                 # below the concurrency limit, do not wait: yield the answers that are ready, then send the next request
-                done, _ = wait(open_, timeout=0 if room() else None, return_when=FIRST_COMPLETED)
+                done, _ = wait(open_, timeout=0 if has_room() else None, return_when=FIRST_COMPLETED)
                 for future in done:
                     output = future.result()
                     failed, last = (0, "") if output.error is None else (failed + 1, output.error)
@@ -118,7 +118,7 @@ class OpenAIAdapter(BaseAdapter):
         )
 
 
-def _gave_up(last: str) -> str:
+def _describe_failures(last: str) -> str:
     return (
         f"the last {GIVE_UP} calls all failed, the last one as: {last}; what is answered is kept, and the same command "
         "resumes the run"

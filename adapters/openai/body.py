@@ -7,7 +7,7 @@ import numpy as np
 
 from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.core import Decoding, Request, Wave
-from alm_bench.core.foreign import storable
+from alm_bench.core.foreign import replace_surrogates
 from alm_bench.core.wav import encode_wav
 
 
@@ -16,30 +16,30 @@ def body(request: Request, decoding: Decoding, options: OpenAIOptions) -> dict[s
 
     A message without clips is a plain string, which all servers accept.
     """
-    parts = [] if options.audio == "none" else [_part(wave, options) for wave in _clips(request, options)]
-    prompt = storable(request.prompt)  # may contain arbitrary text of a data file or of another model
+    parts = [] if options.audio == "none" else [_encode_clip(wave, options) for wave in _list_waves(request, options)]
+    prompt = replace_surrogates(request.prompt)  # may contain arbitrary text of a data file or of another model
     text = [{"type": "text", "text": prompt}]
     content: Any = ([*parts, *text] if options.order == "clip-first" else [*text, *parts]) if parts else prompt
-    system = [{"role": "system", "content": storable(options.system)}] if options.system else []
+    system = [{"role": "system", "content": replace_surrogates(options.system)}] if options.system else []
     fields = {
         "model": options.model,
         "messages": [*system, {"role": "user", "content": content}],
         # OpenAI's own newer models refuse the older name, and some other servers do not know the newer one
         "max_completion_tokens" if options.is_hosted else "max_tokens": decoding.max_new_tokens,
-        **_drawing(decoding),
+        **_build_sampling_fields(decoding),
         **({"stream": True, "stream_options": {"include_usage": True}} if options.stream else {}),
         **options.body,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _drawing(decoding: Decoding) -> dict[str, Any]:
+def _build_sampling_fields(decoding: Decoding) -> dict[str, Any]:
     if decoding.method == "greedy":
         return {"temperature": 0}
     return {"temperature": decoding.temperature, "top_p": decoding.top_p, "seed": decoding.seed}
 
 
-def _clips(request: Request, options: OpenAIOptions) -> list[Wave]:
+def _list_waves(request: Request, options: OpenAIOptions) -> list[Wave]:
     waves = list(request.waves)
     if options.join is None or len(waves) < 2:
         return waves
@@ -48,7 +48,7 @@ def _clips(request: Request, options: OpenAIOptions) -> list[Wave]:
     return [np.concatenate(pieces[:-1])]
 
 
-def _part(wave: Wave, options: OpenAIOptions) -> dict[str, Any]:
+def _encode_clip(wave: Wave, options: OpenAIOptions) -> dict[str, Any]:
     data = base64.b64encode(encode_wav(wave, options.rate)).decode()
     if options.audio == "audio_url":
         return {"type": "audio_url", "audio_url": {"url": f"data:audio/wav;base64,{data}"}}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from alm_bench.adapters.openai.options import OpenAIOptions, scrub
 from alm_bench.adapters.openai.reply import error_codes, failure, parse_reply, usage
-from alm_bench.adapters.openai.session import QUOTA, Session, advice
+from alm_bench.adapters.openai.session import QUOTA, Session, find_remedy
 from alm_bench.adapters.openai.streamed import NoReplyError
 from alm_bench.core import Output, UnreachableError
 from alm_bench.core.errors import describe_error
@@ -55,12 +55,12 @@ class Calls:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._cancel_calls(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    async def _end(self) -> None:
+    async def _cancel_calls(self) -> None:
         """Cancel pending calls and close the client."""
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
@@ -76,19 +76,19 @@ class Calls:
         """
         return asyncio.run_coroutine_threadsafe(self._answer_within_deadline(body, estimate), self._loop)
 
-    def meet(self) -> None:
+    def check_connection(self) -> None:
         """Check that a server accepts connections at the address, whatever it replies. Raises UnreachableError."""
-        asyncio.run_coroutine_threadsafe(self._meet(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._check_connection(), self._loop).result()
         self._session.met = True
 
-    async def _meet(self) -> None:
+    async def _check_connection(self) -> None:
         from openai import APIConnectionError, APIStatusError
 
         client = self._client.with_options(max_retries=0, timeout=min(self._options.timeout, 10))
         try:
             await client.models.with_raw_response.list()
         except APIConnectionError as error:
-            if _nobody_there(error):
+            if _is_unreachable(error):
                 raise UnreachableError(
                     f"model openai: nobody answers at {self._options.base_url}: start the server, or name another with "
                     "base_url="
@@ -126,10 +126,12 @@ class Calls:
             try:
                 text, refused, retried = await self._send(body, left)
             except APITimeoutError:
-                return Output(None, error=f"no answer within timeout={self._options.timeout:g} seconds{self._after()}")
+                return Output(
+                    None, error=f"no answer within timeout={self._options.timeout:g} seconds{self._describe_retries()}"
+                )
             except APIConnectionError as error:
                 why = str(error.__cause__ or "") or type(error.__cause__ or error).__name__
-                return Output(None, error=f"the connection failed{self._after()}: {why}")
+                return Output(None, error=f"the connection failed{self._describe_retries()}: {why}")
             except APIStatusError as error:
                 return self._build_failure(error)
             left -= retried
@@ -141,7 +143,9 @@ class Calls:
                 return output
             except NoReplyError as none:
                 if left <= 0:
-                    return Output(None, error=f"{none}{self._after()}", extra=usage(None, self._options, estimate))
+                    return Output(
+                        None, error=f"{none}{self._describe_retries()}", extra=usage(None, self._options, estimate)
+                    )
                 wait = min(_FIRST_WAIT * 2 ** (self._options.retries - left), _LONGEST_WAIT)
                 await asyncio.sleep(wait * (1 - random() / 4))
                 left -= 1
@@ -160,7 +164,7 @@ class Calls:
         )
         return raw.text, raw.http_response.extensions.get(REFUSED), raw.retries_taken
 
-    def _after(self) -> str:
+    def _describe_retries(self) -> str:
         return f" (asked {self._options.retries + 1} times)" if self._options.retries else ""
 
     def _build_failure(self, error: "APIStatusError") -> Output:
@@ -187,13 +191,13 @@ class Calls:
                 "that its name, and is the address whole, /v1 included?)"
             )
         codes = error_codes(error.response.text)
-        hopeless = advice(error.status_code, codes, told.error or "", self._options.audio)
+        hopeless = find_remedy(error.status_code, codes, told.error or "", self._options.audio)
         if hopeless is not None and told.refusal is None and (not self._session.answered or codes & QUOTA):
             raise UnreachableError(f"model openai: {reason} ({hopeless})")
         return told
 
 
-def _nobody_there(error: BaseException | None) -> bool:
+def _is_unreachable(error: BaseException | None) -> bool:
     """Return True if the connection was refused or the server's name is unknown."""
     seen: set[int] = set()
     waiting = [error]

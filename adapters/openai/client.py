@@ -30,14 +30,16 @@ class BoundedClient(DefaultAsyncHttpxClient):
             body, refused = await _read_body(response, self._max_bytes)
         finally:
             await response.aclose()
-        kept = [(name, value) for name, value in response.headers.multi_items() if name.lower() not in _OF_TRANSFER]
+        kept = [
+            (name, value) for name, value in response.headers.multi_items() if name.lower() not in _TRANSFER_HEADERS
+        ]
         if response.status_code == 429 and error_codes(body.decode("utf-8", "replace")) & QUOTA:
             kept.append(("x-should-retry", "false"))  # a used-up quota does not come back within seconds
         extensions = {**response.extensions, **({} if refused is None else {REFUSED: refused})}
         return type(response)(response.status_code, headers=kept, content=body, request=request, extensions=extensions)
 
 
-_OF_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
+_TRANSFER_HEADERS = ("content-encoding", "content-length", "transfer-encoding")
 
 
 async def _read_body(response: Any, max_bytes: int) -> tuple[bytes, str | None]:

@@ -8,15 +8,15 @@ from urllib.parse import urlsplit
 
 from alm_bench.core import UsageError
 from alm_bench.core.foreign import parse_json
-from alm_bench.core.secrets import SHORTEST_SECRET, find_secrets, replace_secrets
+from alm_bench.core.secrets import MIN_SECRET_LENGTH, find_secrets, replace_secrets
 
 HOSTED = "https://api.openai.com/v1"
-PACE = (
+CALL_OPTIONS = (
     *("concurrency", "timeout", "deadline", "retries", "max_reply_mb", "stream"),
     *("api_key_env", "answers_as", "audio_tokens_per_second"),
 )
 PRICES = ("price_in", "price_out", "price_audio_in")
-OWN = ("model", "messages", "stream", "n")
+RESERVED_FIELDS = ("model", "messages", "stream", "n")
 """Fields of the request body that `extra_body` must not set."""
 
 
@@ -122,7 +122,7 @@ class OpenAIOptions:
     @property
     def body(self) -> dict[str, Any]:
         """Parsed value of `extra_body`; {} without one. Raises UsageError if it is not a JSON object or sets a field of
-        `OWN`.
+        `RESERVED_FIELDS`.
         """
         if self.extra_body is None:
             return {}
@@ -132,7 +132,7 @@ class OpenAIOptions:
             raise UsageError(f"model openai: extra_body takes a JSON object, which this is not ({error})") from error
         if not isinstance(value, dict):
             raise UsageError(f"model openai: extra_body takes a JSON object, found {type(value).__name__}")
-        for name in OWN:
+        for name in RESERVED_FIELDS:
             if name in value:
                 raise UsageError(f"model openai: extra_body cannot set {name}, expected other fields")
         return value
@@ -162,7 +162,7 @@ class OpenAIOptions:
             raise UsageError(
                 f"model openai: no key in the environment variable {name}: set it, or name another with api_key_env="
             )
-        if len(key) >= SHORTEST_SECRET and any(key in str(getattr(self, field.name)) for field in fields(self)):
+        if len(key) >= MIN_SECRET_LENGTH and any(key in str(getattr(self, field.name)) for field in fields(self)):
             raise UsageError(f"model openai: an option holds the key of {name}, and would be stored with the run")
         return key
 
@@ -174,6 +174,6 @@ def _expect(holds: bool, name: str, expected: str, found: object) -> None:
 
 def scrub(value: Any, options: OpenAIOptions, key: str | None) -> Any:
     """Replace the API key and secrets among the options in all texts of `value`, including those in lists and dicts."""
-    if key is not None and len(key) >= SHORTEST_SECRET:
+    if key is not None and len(key) >= MIN_SECRET_LENGTH:
         value = replace_secrets(value, {key}, "[key]")
     return replace_secrets(value, find_secrets(asdict(options)))

@@ -59,12 +59,12 @@ def _parse_object(reply: Mapping[str, Any], text: str, options: OpenAIOptions, e
         extra = usage(reply.get("usage"), options, estimate)
     except UsageFieldError as error:
         return Output(None, error=f"the reply's usage has {error}", extra=usage(None, options, estimate))
-    said = reply.get("model")
-    if isinstance(said, str) and said and not same_model(options, said):
+    model = reply.get("model")
+    if isinstance(model, str) and model and not is_same_model(options, model):
         return Output(
             None,
-            error=f"the reply is of the model {said!r}, asked was {options.model!r}: name the one that the server has "
-            f"with model=, or allow it with answers_as={said}",
+            error=f"the reply is of the model {model!r}, asked was {options.model!r}: name the one that the server has "
+            f"with model=, or allow it with answers_as={model}",
             extra=extra,
         )
     choices = reply.get("choices")
@@ -89,10 +89,10 @@ def _build_output(choice: Mapping[str, Any], message: Mapping[str, Any], extra: 
     if content is None and isinstance(spoken := message.get("audio"), dict):  # a model that answers with speech
         content = spoken.get("transcript")
     # The content is null if all tokens were spent on reasoning; the answer is then empty.
-    return Output(_text(content), truncated=finished == "length", extra=extra)
+    return Output(_join_text(content), truncated=finished == "length", extra=extra)
 
 
-def _text(content: object) -> str:
+def _join_text(content: object) -> str:
     """Return a message's content as one string; text parts of a list are joined. Raises NoReplyError otherwise."""
     if content is None or isinstance(content, str):
         return content or ""
@@ -102,42 +102,42 @@ def _text(content: object) -> str:
     raise NoReplyError(f"the reply's content is no text, found {type(content).__name__}")
 
 
-def same_model(options: OpenAIOptions, said: str) -> bool:
-    """Return True if the model name `said` in a reply stands for the requested model.
+def is_same_model(options: OpenAIOptions, model: str) -> bool:
+    """Return True if the model name `model` in a reply stands for the requested model.
 
     The names may differ in a preceding organisation, or in a trailing date or revision (`gpt-4o` equals
     `gpt-4o-2024-08-06`, but not `gpt-4o-mini`). `answers_as` is accepted too.
     """
-    if said in (options.model, options.answers_as):
+    if model in (options.model, options.answers_as):
         return True
-    (*mine, name), (*theirs, other) = options.model.lower().split("/"), said.lower().split("/")
+    (*mine, name), (*theirs, other) = options.model.lower().split("/"), model.lower().split("/")
     if mine and theirs and mine != theirs:
         return False
     return name == other or _VERSION.sub("", name) == other or _VERSION.sub("", other) == name
 
 
-def usage(told: object, options: OpenAIOptions, estimate: float | None = None) -> dict[str, Any]:
+def usage(reported: object, options: OpenAIOptions, estimate: float | None = None) -> dict[str, Any]:
     """Return the token counts that the server reports, and the cost: by the user's prices, else as reported by the
     server.
 
-    With prices, a call without reported token counts costs `estimate`, and `estimated_calls` is 1. `told` is the
+    With prices, a call without reported token counts costs `estimate`, and `estimated_calls` is 1. `reported` is the
     reply's field `usage`. Raises UsageFieldError.
     """
-    if not isinstance(told, dict | None):
-        raise UsageFieldError(f"{_kind(told)} in its place, expected an object")
-    told = told or {}
-    details = told.get("prompt_tokens_details")
+    if not isinstance(reported, dict | None):
+        raise UsageFieldError(f"{_describe_type(reported)} in its place, expected an object")
+    reported = reported or {}
+    details = reported.get("prompt_tokens_details")
     if not isinstance(details, dict | None):
-        raise UsageFieldError(f"{_kind(details)} as prompt_tokens_details, expected an object")
+        raise UsageFieldError(f"{_describe_type(details)} as prompt_tokens_details, expected an object")
     counts = {
-        "prompt_tokens": told.get("prompt_tokens"),
+        "prompt_tokens": reported.get("prompt_tokens"),
         "audio_tokens": (details or {}).get("audio_tokens"),
-        "completion_tokens": told.get("completion_tokens"),
+        "completion_tokens": reported.get("completion_tokens"),
     }
-    extra: dict[str, Any] = {name: _count(name, count) for name, count in counts.items() if count is not None}
+    extra: dict[str, Any] = {name: _check_count(name, count) for name, count in counts.items() if count is not None}
     if options.price_in is None:
-        own = told.get("cost")
-        return extra if own is None else {**extra, "cost": _money(own)}
+        own = reported.get("cost")
+        return extra if own is None else {**extra, "cost": _check_cost(own)}
     # Some servers report 0 instead of a count; a prompt always has tokens.
     if extra.get("prompt_tokens") and "completion_tokens" in extra:
         audio = min(extra.get("audio_tokens", 0), extra["prompt_tokens"])
@@ -151,7 +151,7 @@ MOST_TOKENS = 10**12
 """Largest token count of one call; larger numbers are rejected as invalid."""
 
 
-def _count(name: str, found: object) -> int:
+def _check_count(name: str, found: object) -> int:
     """Check a token count and return it as int. Raises UsageFieldError."""
     whole = isinstance(found, int) or (isinstance(found, float) and found.is_integer())
     if isinstance(found, bool) or not whole or not 0 <= found <= MOST_TOKENS:  # type: ignore[operator]
@@ -159,7 +159,7 @@ def _count(name: str, found: object) -> int:
     return int(found)  # type: ignore[call-overload, no-any-return]
 
 
-def _money(found: object) -> float:
+def _check_cost(found: object) -> float:
     """Check a cost in US dollars and return it as float. Raises UsageFieldError."""
     if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found <= 1e6:  # NaN is in no range
         raise UsageFieldError(f"cost {_quote_value(found)}, expected US dollars from 0 to 1,000,000")
@@ -173,7 +173,7 @@ def _quote_value(found: object) -> str:
     return f"{found!r:.40}"
 
 
-def _kind(found: object) -> str:
+def _describe_type(found: object) -> str:
     return f"a {type(found).__name__}"
 
 
@@ -189,7 +189,7 @@ def cost(options: OpenAIOptions, prompt: int, audio: int, completion: int) -> fl
 
 def failure(status: int, text: str) -> Output:
     """Return the output of an error reply: a refusal if the error code is that of a content policy, else an error."""
-    error = _error(text)
+    error = _find_error(text)
     message = " ".join(str(error.get("message") or text).split())[:LONGEST_REASON] or "no reason given"
     policy = next(iter(sorted(error_codes(text) & POLICY)), None)
     if policy is not None:
@@ -199,13 +199,13 @@ def failure(status: int, text: str) -> Output:
 
 def error_codes(text: str) -> frozenset[str]:
     """Return the code and the type of an error reply, in lower case."""
-    error = _error(text)
+    error = _find_error(text)
     inner = error.get("innererror")
     codes = (error.get("code"), error.get("type"), inner.get("code") if isinstance(inner, dict) else None)
     return frozenset(code.lower() for code in codes if isinstance(code, str))
 
 
-def _error(text: str) -> Mapping[str, Any]:
+def _find_error(text: str) -> Mapping[str, Any]:
     """Return the object that describes the error in a reply, whatever the server nests it in; {} if there is none."""
     try:
         reply = parse_json(text)

@@ -30,7 +30,7 @@ class Session:
     """True once a call has succeeded. Errors of later calls are attributed to their items."""
 
 
-def advice(status: int, codes: frozenset[str], message: str, audio: str) -> str | None:
+def find_remedy(status: int, codes: frozenset[str], message: str, audio: str) -> str | None:
     """Return which option to change if an error reply means that no call will succeed; None for an error of a single
     item.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from alm_bench.core.foreign import parse_json
 
-TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+TEXT_FIELDS = ("content", "reasoning_content", "reasoning", "refusal")
 """Fields of a chunk whose texts are concatenated."""
 
 
@@ -33,7 +33,7 @@ def assemble(text: str) -> dict[str, Any]:
     spoken: list[str] = []
     finished: Any = None
     done = False
-    for data in _events(text):
+    for data in _split_events(text):
         if data == "[DONE]":
             done = True
             break
@@ -53,7 +53,7 @@ def assemble(text: str) -> dict[str, Any]:
         finished = choice.get("finish_reason") or finished
         delta = choice.get("delta")
         if isinstance(delta, dict):
-            _join(message, delta)
+            _append_delta(message, delta)
             if isinstance(audio := delta.get("audio"), dict) and isinstance(audio.get("transcript"), str):
                 spoken.append(audio["transcript"])
     if finished is None and not done:
@@ -63,13 +63,13 @@ def assemble(text: str) -> dict[str, Any]:
     return {**reply, "choices": [{"index": 0, "message": message, "finish_reason": finished}]}
 
 
-def _join(message: dict[str, Any], delta: dict[str, Any]) -> None:
-    for name in TEXTS:
+def _append_delta(message: dict[str, Any], delta: dict[str, Any]) -> None:
+    for name in TEXT_FIELDS:
         if isinstance(delta.get(name), str):
             message[name] = (message.get(name) or "") + delta[name]
 
 
-def _events(text: str) -> list[str]:
+def _split_events(text: str) -> list[str]:
     """Return the data of each server-sent event: its `data:` lines, joined by newlines (WHATWG specification)."""
     events: list[str] = []
     lines: list[str] = []

@@ -27,7 +27,7 @@ GRACE = 10.0
 """Seconds that processes have to end by themselves."""
 
 POLL = 0.2
-SHOWN = 15
+LOG_LINES = 15
 """Number of log lines that are printed if a server does not start."""
 
 
@@ -43,9 +43,9 @@ class Server:
     def __init__(self, command: Sequence[str], port: int, log: Path) -> None:
         """Start the command in its own session. Raises UsageError if it cannot be started."""
         self.port, self.log = port, log
-        reap()
+        stop_orphaned_servers()
         token = uuid.uuid4().hex
-        note = _folder() / f"{token}.json"
+        note = _get_folder() / f"{token}.json"
         owner = psutil.Process()
         note.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(note, json.dumps({"owner": owner.pid, "owner_started": owner.create_time()}))
@@ -63,7 +63,7 @@ class Server:
         except OSError as error:
             note.unlink(missing_ok=True)
             raise UsageError(f"model serve: cannot start {command[0]}: {error.strerror or error}") from error
-        self._finish = weakref.finalize(self, _stop, self._child, token, note)
+        self._finish = weakref.finalize(self, _stop_server, self._child, token, note)
 
     def wait(self, seconds: float) -> None:
         """Wait until the server is healthy.
@@ -87,7 +87,7 @@ class Server:
     def tail(self) -> list[str]:
         """Return the last lines of the log that are not blank."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return [line for line in lines if line.strip()][-SHOWN:]
+        return [line for line in lines if line.strip()][-LOG_LINES:]
 
     def _is_healthy(self) -> bool:
         """Return True if the server answers /health with a status below 400; if it has no /health, the same for
@@ -115,31 +115,31 @@ class Server:
         self._finish()
 
 
-def reap() -> None:
+def stop_orphaned_servers() -> None:
     """Stop the servers whose owner processes no longer run."""
-    for note in sorted(_folder().glob("*.json")):
+    for note in sorted(_get_folder().glob("*.json")):
         try:
             found = json.loads(note.read_text(encoding="utf-8"))
             owner, started = int(found["owner"]), float(found["owner_started"])
         except (OSError, ValueError, KeyError, TypeError):
             continue  # another process is writing or removing it
-        if not _runs(owner, started):
+        if not _is_running(owner, started):
             end_processes(note.stem)
             note.unlink(missing_ok=True)
 
 
-def _folder() -> Path:
+def _get_folder() -> Path:
     return cache_folder("servers")
 
 
-def _runs(pid: int, started: float) -> bool:
+def _is_running(pid: int, started: float) -> bool:
     try:
         return bool(abs(psutil.Process(pid).create_time() - started) < 1)
     except psutil.NoSuchProcess:
         return False
 
 
-def _stop(child: "subprocess.Popen[bytes]", token: str, note: Path) -> None:
+def _stop_server(child: "subprocess.Popen[bytes]", token: str, note: Path) -> None:
     end_processes(token)
     child.wait()
     note.unlink(missing_ok=True)
@@ -149,17 +149,17 @@ def end_processes(token: str) -> None:
     """End all processes with this token: terminate them, and kill those that still run after `GRACE` seconds."""
     ask: Sequence[Callable[[psutil.Process], None]] = (psutil.Process.terminate, psutil.Process.kill)
     for way in ask:
-        found = _processes(token)
+        found = _find_processes(token)
         for process in found:
             try:
                 way(process)
             except psutil.NoSuchProcess:
                 continue
-        if not psutil.wait_procs(found, timeout=GRACE)[1] and not _processes(token):
+        if not psutil.wait_procs(found, timeout=GRACE)[1] and not _find_processes(token):
             return
 
 
-def _processes(token: str) -> list[psutil.Process]:
+def _find_processes(token: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:

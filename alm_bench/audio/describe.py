@@ -10,7 +10,7 @@ from typing import Any
 
 from alm_bench.audio.ops import content
 from alm_bench.core import Adapter, Decoding, Estimate, OptionScores, Output, Request, StoreError
-from alm_bench.core.adapter import CHARACTERS_A_TOKEN
+from alm_bench.core.adapter import CHARACTERS_PER_TOKEN
 from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.escape import print_notice
 from alm_bench.core.files import hash_json
@@ -23,7 +23,7 @@ output: older cache entries are then ignored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class ItemDescriptions:
     """Descriptions of the clips of one item."""
 
     keys: Sequence[str] = ()
@@ -53,10 +53,10 @@ class DescribingAdapter(ForwardingAdapter):
         super().__init__(listener, answerer)
         self.abilities = replace(self.abilities, stream=False, fit=False)
         self._decoding = Decoding(max_new_tokens=max_new_tokens)
-        self._owner = hash_json([VERSION, asdict(listener.identity), prompt])
+        self._key_prefix = hash_json([VERSION, asdict(listener.identity), prompt])
         self._cache = cache
-        self._known: dict[str, str] = {}
-        self._uncounted: dict[str, Output] = {}  # describing calls whose usage is not in any output yet
+        self._descriptions: dict[str, str] = {}
+        self._uncounted_calls: dict[str, Output] = {}  # describing calls whose usage is not in any output yet
 
     @abstractmethod
     def describing(self, request: Request) -> Sequence[Request]:
@@ -87,18 +87,20 @@ class DescribingAdapter(ForwardingAdapter):
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         described = self._describe(batch)
-        asked = self._build_asked(batch, described)
+        asked = self._build_answering_requests(batch, described)
         outputs = list(self.answerer.generate(asked, decoding)) if asked else []
         _check_count(len(outputs), len(asked), "outputs")
         answers = iter(outputs)
         return [
-            self._count_usage(self._mark(next(answers), one.texts) if one.failure is None else one.failure, one.keys)
+            self._count_usage(
+                self._add_extra(next(answers), one.texts) if one.failure is None else one.failure, one.keys
+            )
             for one in described
         ]
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         described = self._describe(batch)
-        asked = self._build_asked(batch, described)
+        asked = self._build_answering_requests(batch, described)
         scores = list(self.answerer.loglikelihood(asked)) if asked else []
         _check_count(len(scores), len(asked), "option scores")
         found = iter(scores)
@@ -113,47 +115,49 @@ class DescribingAdapter(ForwardingAdapter):
         if self.find_problem(request) is not None:
             return self.answerer.estimate(request, seconds, decoding)
         asked = self.describing(request)
-        longest = "x" * math.ceil(self._decoding.max_new_tokens * CHARACTERS_A_TOKEN)
+        longest = "x" * math.ceil(self._decoding.max_new_tokens * CHARACTERS_PER_TOKEN)
         answer = self.answering(request, [longest] * len(asked))
         total = self.answerer.estimate(answer, seconds if answer.audio else 0.0, decoding)
         for one in asked:
             total += self.listener.estimate(one, seconds / len(asked), self._decoding)
         return total
 
-    def _build_asked(self, batch: Sequence[Request], described: Sequence[Described]) -> list[Request]:
+    def _build_answering_requests(
+        self, batch: Sequence[Request], described: Sequence[ItemDescriptions]
+    ) -> list[Request]:
         """Return the requests to the answerer, for the items whose clips have descriptions."""
         pairs = zip(batch, described, strict=True)
         return [self.answering(request, one.texts) for request, one in pairs if one.failure is None]
 
-    def _describe(self, batch: Sequence[Request]) -> list[Described]:
+    def _describe(self, batch: Sequence[Request]) -> list[ItemDescriptions]:
         """Return the descriptions of every request in `batch`, from the cache or from the listener."""
-        problems = [self.find_problem(request) or _find_undecoded(request) for request in batch]
+        problems = [self.find_problem(request) or _find_decoding_problem(request) for request in batch]
         rows = [
             [] if problem else [(self._key(one), one) for one in self.describing(request)]
             for request, problem in zip(batch, problems, strict=True)
         ]
-        failed = self._ask({key: one for row in rows for key, one in row if not self._is_known(key)})
+        failed = self._request_descriptions({key: one for row in rows for key, one in row if not self._is_cached(key)})
         described = []
         for row, problem in zip(rows, problems, strict=True):
             keys = [key for key, _ in row]
             failure = Output(None, error=problem) if problem else None
             failure = failure or next((failed[key] for key in keys if key in failed), None)
-            texts = [] if failure else [self._known[key] for key in keys]
-            described.append(Described(keys, texts, failure))
+            texts = [] if failure else [self._descriptions[key] for key in keys]
+            described.append(ItemDescriptions(keys, texts, failure))
         return described
 
-    def _ask(self, fresh: Mapping[str, Request]) -> dict[str, Output]:
+    def _request_descriptions(self, fresh: Mapping[str, Request]) -> dict[str, Output]:
         """Request descriptions from the listener and cache them. `fresh`: requests by cache key. Returns the item's
         output for each key whose description could not be obtained."""
         outputs = list(self.listener.generate(list(fresh.values()), self._decoding)) if fresh else []
         _check_count(len(outputs), len(fresh), "outputs")
         failed = {}
         for (key, asked), output in zip(fresh.items(), outputs, strict=True):
-            before = self._uncounted.get(key)
-            self._uncounted[key] = output if before is None else add_usage(output, before)
+            before = self._uncounted_calls.get(key)
+            self._uncounted_calls[key] = output if before is None else add_usage(output, before)
             text = "" if output.text is None or output.error is not None else self.clean(output.text)
             if text:
-                self._keep(key, text)
+                self._store_description(key, text)
             else:
                 failed[key] = self.describe_failure(asked, output)
         return failed
@@ -161,39 +165,39 @@ class DescribingAdapter(ForwardingAdapter):
     def _count_usage(self, output: Output, keys: Sequence[str]) -> Output:
         """Add the usage of the describing calls for `keys` to an output, unless it was added to another output
         before."""
-        calls = [self._uncounted.pop(key) for key in keys if key in self._uncounted]
+        calls = [self._uncounted_calls.pop(key) for key in keys if key in self._uncounted_calls]
         return add_usage(output, *calls) if calls else output
 
-    def _mark(self, output: Output, texts: Sequence[str]) -> Output:
+    def _add_extra(self, output: Output, texts: Sequence[str]) -> Output:
         """Add the fields of `extra` to an output."""
         return replace(output, extra={**output.extra, **self.extra(texts)})
 
     def _key(self, request: Request) -> str:
         """Return the cache key of the description that `request` yields."""
-        return hash_json([self._owner, len(request.audio), content(request.waves)])
+        return hash_json([self._key_prefix, len(request.audio), content(request.waves)])
 
-    def _is_known(self, key: str) -> bool:
+    def _is_cached(self, key: str) -> bool:
         """Return True if the description is cached, in memory or on disk. One from the disk is copied to memory."""
-        if key not in self._known and self._cache is not None:
+        if key not in self._descriptions and self._cache is not None:
             try:
                 found = self._cache.get(key)
             except StoreError as error:
-                self._give_up_cache(error)
+                self._disable_disk_cache(error)
                 return False
             if isinstance(found, str) and found:
-                self._known[key] = found
-        return key in self._known
+                self._descriptions[key] = found
+        return key in self._descriptions
 
-    def _keep(self, key: str, text: str) -> None:
+    def _store_description(self, key: str, text: str) -> None:
         """Cache a description in memory and on disk."""
-        self._known[key] = text
+        self._descriptions[key] = text
         if self._cache is not None:
             try:
                 self._cache.put(key, text)
             except StoreError as error:
-                self._give_up_cache(error)
+                self._disable_disk_cache(error)
 
-    def _give_up_cache(self, error: StoreError) -> None:
+    def _disable_disk_cache(self, error: StoreError) -> None:
         """Print a notice and continue without the disk cache: an unusable cache must not stop a run."""
         print_notice(f"captions are not kept on disk: {error}")
         self._cache = None
@@ -204,7 +208,7 @@ def drop_usage(extra: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in extra.items() if name not in USAGE}
 
 
-def _find_undecoded(request: Request) -> str | None:
+def _find_decoding_problem(request: Request) -> str | None:
     """Return an error message if a request has fewer decoded waves than clips, else None."""
     found, expected = len(request.waves), len(request.audio)
     return f"{expected} clips but {found} decoded waves" if found < expected else None

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 _UNKNOWN_32 = 0x7F00_0000  # programs that write to a pipe declare a size between this and 2^32 - 1, or zero
 _UNKNOWN_64 = 1 << 62
-_MOST_CHUNKS = 4_096
+_MAX_CHUNKS = 4_096
 _OGG_PAGE = 65_307  # bytes of the longest page
 _MPEG_FRAME = 1_441  # bytes of the longest layer III frame
 _W64 = bytes.fromhex("2E91CF11A5D628DB04C10000")  # second part of the identifier of a W64 file
@@ -100,7 +100,7 @@ def _find_chunk(
     `header`: `struct` format of a chunk's header (name, size). `pad`: chunk sizes are rounded up to a multiple of it.
     """
     length = struct.calcsize(header)
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MAX_CHUNKS):
         raw = _read_bytes(file, offset, length) if offset < size else b""
         if len(raw) < length:
             return None
@@ -116,7 +116,7 @@ def _find_w64(file: BinaryIO, size: int) -> Extent | None:
     """Find the `data` chunk of a W64 file. A chunk header is a 16-byte identifier and an 8-byte size that includes
     these 24 bytes. Chunks begin at multiples of eight bytes."""
     offset = 40
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(_MAX_CHUNKS):
         raw = _read_bytes(file, offset, 24) if offset < size else b""
         if len(raw) < 24:
             return None

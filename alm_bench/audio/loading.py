@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 
-from alm_bench.audio.decode import MOST_SAMPLES, Samples, Sound, expect, open_sound
+from alm_bench.audio.decode import MAX_SAMPLES, Samples, Sound, expect, open_sound
 from alm_bench.core import AudioError, AudioPolicy, AudioRef, Wave
 from alm_bench.core.rng import stable_int
 
-Touch = Literal[
+PreprocessingStep = Literal[
     "ends_early", "mixed_down", "first_channel", "laid_end_to_end", "resampled", "cropped", "repeated", "padded"
 ]
 """Preprocessing step that changed a clip. `ends_early`: an MP3 file with fewer samples than its header suggests, or an
@@ -32,7 +32,7 @@ class LoadedAudio:
     wave: Wave
     """Samples, a contiguous array of shape (samples,)."""
 
-    touched: tuple[Touch, ...]
+    touched: tuple[PreprocessingStep, ...]
     """Preprocessing steps that changed the audio, in the order in which they were applied."""
 
     seconds: float
@@ -48,47 +48,47 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
 
     The position of a random crop depends on the clip's id alone, so all questions about a clip get the same part of it.
     Raises AudioError as `decode` does, for a clip shorter than `min_seconds`, and if the result would have more than
-    `MOST_SAMPLES` samples.
+    `MAX_SAMPLES` samples.
     """
     with open_sound(ref) as sound:
-        _check_heard(ref, sound, policy)
+        _check_loaded_size(ref, sound, policy)
         limit = _frames_needed(sound, policy)
         large = max(limit, _count_resampled(limit, sound.rate, policy.rate)) * sound.channels > AT_ONCE
         return _load_parts(ref, sound, policy, change) if large else _load_whole(ref, sound, limit, policy, change)
 
 
-def seconds_heard(ref: AudioRef, policy: AudioPolicy) -> float:
+def loaded_duration(ref: AudioRef, policy: AudioPolicy) -> float:
     """Return the duration in seconds of the audio that `load` returns, computed from the file's header alone. Raises
     AudioError."""
     with open_sound(ref) as sound:
-        _check_heard(ref, sound, policy)
-        own = sound.frames / sound.rate * _lanes(sound, policy)
+        _check_loaded_size(ref, sound, policy)
+        own = sound.frames / sound.rate * _count_concatenated(sound, policy)
     if policy.seconds is not None:
         return min(own, policy.seconds) if policy.short == "keep" else policy.seconds
     return own if policy.max_seconds is None else min(own, policy.max_seconds)
 
 
-def _longest(policy: AudioPolicy) -> int | None:
+def _max_samples(policy: AudioPolicy) -> int | None:
     """Return the maximum number of samples that the policy uses of a clip, or None if it specifies no length."""
     seconds = policy.max_seconds if policy.seconds is None else policy.seconds
     return None if seconds is None else round(seconds * policy.rate)
 
 
-def _lanes(sound: Sound, policy: AudioPolicy) -> int:
+def _count_concatenated(sound: Sound, policy: AudioPolicy) -> int:
     """Return the number of channels that are concatenated in time: all for `end_to_end`, else 1."""
     return sound.channels if policy.channels == "end_to_end" else 1
 
 
-def _check_heard(ref: AudioRef, sound: Sound, policy: AudioPolicy) -> None:
-    """Raise AudioError if the loaded audio would have more than `MOST_SAMPLES` samples. Raises OSError if all of a FLAC
+def _check_loaded_size(ref: AudioRef, sound: Sound, policy: AudioPolicy) -> None:
+    """Raise AudioError if the loaded audio would have more than `MAX_SAMPLES` samples. Raises OSError if all of a FLAC
     file is needed and it declares no length."""
     if _frames_needed(sound, policy) == sound.frames:
         sound.check_length()
-    own = _count_resampled(sound.frames, sound.rate, policy.rate) * _lanes(sound, policy)
-    longest = _longest(policy)
-    if min(own, own if longest is None else longest) > MOST_SAMPLES:
+    own = _count_resampled(sound.frames, sound.rate, policy.rate) * _count_concatenated(sound, policy)
+    longest = _max_samples(policy)
+    if min(own, own if longest is None else longest) > MAX_SAMPLES:
         raise AudioError(
-            f"clip {ref.id}: {own / policy.rate:,.0f} s would be heard, at most {MOST_SAMPLES // policy.rate:,} s at "
+            f"clip {ref.id}: {own / policy.rate:,.0f} s would be heard, at most {MAX_SAMPLES // policy.rate:,} s at "
             f"{policy.rate} Hz are possible; give shorter clips, or an adapter that hears a part ({ref.path})"
         )
 
@@ -116,7 +116,7 @@ def _load_whole(
     short = decoded.shape[0] < limit
     frames = decoded.shape[0] if short else sound.frames
     seconds = _check_seconds(ref, frames / sound.rate, policy)
-    touched: list[Touch] = ["ends_early"] if short or sound.unterminated else []
+    touched: list[PreprocessingStep] = ["ends_early"] if short or sound.unterminated else []
     samples = _select(decoded, policy, touched)
     if sound.rate != policy.rate:
         samples = _resample(ref, samples, sound.rate, policy.rate)
@@ -124,7 +124,7 @@ def _load_whole(
     wave = np.ascontiguousarray(samples.T).reshape(-1)  # one channel, or several concatenated in time
     if change is not None:
         wave = change(wave)
-    return LoadedAudio(_fit(wave, policy, ref.id, touched), tuple(touched), seconds)
+    return LoadedAudio(_fit_length(wave, policy, ref.id, touched), tuple(touched), seconds)
 
 
 def _load_parts(ref: AudioRef, sound: Sound, policy: AudioPolicy, change: Callable[[Wave], Wave] | None) -> LoadedAudio:
@@ -137,65 +137,68 @@ def _load_parts(ref: AudioRef, sound: Sound, policy: AudioPolicy, change: Callab
         sound.file.seek(0)
         found = _read_part(ref, sound, policy, frames)
     seconds = _check_seconds(ref, frames / sound.rate, policy)
-    touched: list[Touch] = ["ends_early"] if frames < sound.frames or sound.unterminated else []
+    touched: list[PreprocessingStep] = ["ends_early"] if frames < sound.frames or sound.unterminated else []
     touched += found.touched
     wave = found.wave if change is None else change(found.wave)
-    return LoadedAudio(_fit(wave, policy, ref.id, touched), tuple(touched), seconds)
+    return LoadedAudio(_fit_length(wave, policy, ref.id, touched), tuple(touched), seconds)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
+class _CroppedClip:
     """Cropped samples of a clip that was read block by block."""
 
     wave: Wave
     """The samples. Invalid if `frames` is smaller than expected."""
-    touched: tuple[Touch, ...]
+    touched: tuple[PreprocessingStep, ...]
     """Preprocessing steps that changed the audio."""
     frames: int
     """Number of frames of the whole clip."""
 
 
-def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) -> _Part:
+def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) -> _CroppedClip:
     """Read the samples that the policy selects of a clip with `frames` frames."""
-    lanes, own = _lanes(sound, policy), _count_resampled(frames, sound.rate, policy.rate)
-    longest = _longest(policy)
+    lanes, own = _count_concatenated(sound, policy), _count_resampled(frames, sound.rate, policy.rate)
+    longest = _max_samples(policy)
     spare = 0 if longest is None else max(0, lanes * own - longest)
     start = _crop_start(spare, policy, ref.id)
     stop = lanes * own - spare + start
     # For each concatenated channel: the range of its samples that is used, and the start of that range in the wave.
     bounds = [(max(0, start - lane * own), min(own, stop - lane * own)) for lane in range(lanes)]
-    kept = [(lane, begin, end) for lane, (begin, end) in enumerate(bounds) if begin < end]
-    starts = np.cumsum([0] + [end - begin for _, begin, end in kept])
-    last = max((end for _, _, end in kept), default=0)
+    used_ranges = [(lane, begin, end) for lane, (begin, end) in enumerate(bounds) if begin < end]
+    starts = np.cumsum([0] + [end - begin for _, begin, end in used_ranges])
+    last = max((end for _, _, end in used_ranges), default=0)
     wave = np.zeros(starts[-1], np.float32)
-    touched: list[Touch] = []
-    read = made = 0
+    touched: list[PreprocessingStep] = []
+    read = resampled_count = 0
     for read, samples in _resampled_blocks(ref, sound, policy, frames, touched):
-        for at, (lane, begin, end) in zip(starts, kept, strict=False):
-            piece = samples[max(0, begin - made) : max(0, end - made), lane]
-            first = at + max(0, made - begin)
+        for at, (lane, begin, end) in zip(starts, used_ranges, strict=False):
+            piece = samples[max(0, begin - resampled_count) : max(0, end - resampled_count), lane]
+            first = at + max(0, resampled_count - begin)
             wave[first : first + piece.size] = piece
-        made += len(samples)
+        resampled_count += len(samples)
         # The position of a centre or random crop depends on the length; an estimated one is confirmed only at the end.
-        if made >= last and read < frames and (policy.crop == "first" or not sound.is_estimated):
+        if resampled_count >= last and read < frames and (policy.crop == "first" or not sound.is_estimated):
             sound.check_end()
             read = frames
             break
     expect(read > 0, "holds no samples")
-    expect(read < frames or made >= last, f"resampling gives {made:,} samples where {last:,} are expected")
+    expect(
+        read < frames or resampled_count >= last,
+        f"resampling gives {resampled_count:,} samples where {last:,} are expected",
+    )
     if spare:
         touched.append("cropped")
-    return _Part(wave, tuple(touched), read)
+    return _CroppedClip(wave, tuple(touched), read)
 
 
 def _resampled_blocks(
-    ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int, touched: list[Touch]
+    ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int, touched: list[PreprocessingStep]
 ) -> Iterator[tuple[int, Samples]]:
     """Yield the blocks of a clip after channel selection and resampling, each with the number of frames read so far.
     Joined, the blocks equal the output of `_select` and `_resample` for the whole clip."""
     resampler, read = None, 0
     if sound.rate != policy.rate:
-        resampler = _Resampler(ref, sound.rate, policy.rate, _lanes(sound, policy))
+        resampler = _Resampler(ref, sound.rate, policy.rate, _count_concatenated(sound, policy))
     for block in sound.blocks(frames, growth=policy.rate / sound.rate):
         samples = _select(block, policy, [] if read else touched)
         if resampler is not None and not read:
@@ -227,7 +230,7 @@ def _check_seconds(ref: AudioRef, seconds: float, policy: AudioPolicy) -> float:
     return seconds
 
 
-def _select(samples: Samples, policy: AudioPolicy, touched: list[Touch]) -> Samples:
+def _select(samples: Samples, policy: AudioPolicy, touched: list[PreprocessingStep]) -> Samples:
     """Select channels as the policy specifies. Returns shape (frames, channels) for `end_to_end`, else (frames, 1). The
     step is appended to `touched`."""
     if samples.shape[1] == 1:
@@ -274,10 +277,10 @@ def _check_finite(ref: AudioRef, resampled: Samples) -> Samples:
     return resampled
 
 
-def _fit(wave: Wave, policy: AudioPolicy, clip: str, touched: list[Touch]) -> Wave:
+def _fit_length(wave: Wave, policy: AudioPolicy, clip: str, touched: list[PreprocessingStep]) -> Wave:
     """Crop the wave to the policy's length. If the policy specifies a fixed length, pad or repeat shorter waves. Steps
     are appended to `touched`."""
-    longest = _longest(policy)
+    longest = _max_samples(policy)
     if longest is None:
         return wave
     if (spare := wave.size - longest) > 0:

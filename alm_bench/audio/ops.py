@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from alm_bench.core import Wave
-from alm_bench.core.rng import item_generator
+from alm_bench.core.rng import create_item_generator
 
 
 def content(waves: Iterable[Wave]) -> str:
@@ -27,7 +27,7 @@ def rms(wave: Wave) -> float:
 
 def noise_like(wave: Wave, *key: str | int) -> Wave:
     """Return white Gaussian noise with the length and exactly the RMS of `wave`. `key` seeds the noise."""
-    noise = item_generator(*key).standard_normal(wave.size)
+    noise = create_item_generator(*key).standard_normal(wave.size)
     level = float(np.sqrt(np.mean(np.square(noise)))) if noise.size else 0.0
     return (noise * (rms(wave) / level if level else 0.0)).astype(np.float32)
 

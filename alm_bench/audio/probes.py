@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from alm_bench.core import AudioRef, Wave
-from alm_bench.core.rng import item_generator
+from alm_bench.core.rng import create_item_generator
 from alm_bench.core.wav import encode_wav
 
 SECONDS = 3.0
@@ -23,7 +23,7 @@ def _tone(time: Wave) -> Wave:
 
 
 def _noise(time: Wave) -> Wave:
-    noise = item_generator("probe").standard_normal(time.size)
+    noise = create_item_generator("probe").standard_normal(time.size)
     return np.asarray(noise / np.abs(noise).max(), dtype=np.float32)
 
 

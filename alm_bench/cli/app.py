@@ -30,7 +30,7 @@ from alm_bench.cli import (
 from alm_bench.cli.global_options import add_global_options
 from alm_bench.cli.output import OutputError, guard_output
 from alm_bench.cli.plain_help import PlainCommand
-from alm_bench.core.errors import AlmBenchError, known_first
+from alm_bench.core.errors import AlmBenchError, rank_names
 from alm_bench.core.escape import print_detail, print_error
 from alm_bench.core.secrets import hide_in_text
 from alm_bench.core.verbosity import VERBOSITY, restore_verbosity
@@ -90,22 +90,22 @@ for _group in (app, train.app, data.app, new.app):
 
 
 # Typer exports the errors that a command may raise, but not their base, which the parser itself raises.
-_Misuse: Any = typer.BadParameter.__mro__[1]
+_UsageError: Any = typer.BadParameter.__mro__[1]
 
 
-def _message(error: Any) -> str:
+def _format_usage_error(error: Any) -> str:
     """Return one line that describes a usage error and lists the known names, the most similar first."""
     message: str = re.split(r"Did you mean|\(Possible options", error.format_message())[0].strip().rstrip(".")
     command = error.ctx.command if error.ctx is not None else None
     if (option := getattr(error, "option_name", None)) and command is not None:
         flags = [flag for parameter in command.params for flag in parameter.opts if flag.startswith("--")]
-        return f"{message}; known: {known_first(option, [*flags, '--help'], limit=40)}"
+        return f"{message}; known: {rank_names(option, [*flags, '--help'], limit=40)}"
     if commands := getattr(command, "commands", None):
-        return f"{message}; known: {known_first(_said(message), commands)}"
+        return f"{message}; known: {rank_names(_find_unknown_name(message), commands)}"
     return message
 
 
-def _said(message: str) -> str:
+def _find_unknown_name(message: str) -> str:
     """Return the unknown name in the parser's message, which stands in quotes; "" without quotes."""
     return message.split("'")[1] if message.count("'") >= 2 else ""
 
@@ -126,10 +126,10 @@ def _run() -> NoReturn:
     try:
         with guard_output():
             status = app(prog_name="alm-bench", standalone_mode=False)
-    except _Misuse as error:
+    except _UsageError as error:
         if not error.format_message():  # called without a command: the help was printed
             sys.exit(2)
-        _fail(_message(error), 2)
+        _fail(_format_usage_error(error), 2)
     except OutputError as error:
         if error.closed:
             sys.exit(error.exit_code)

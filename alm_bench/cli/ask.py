@@ -26,21 +26,21 @@ def ask(
 ) -> None:
     """Ask a model one question about up to two clips. Prints the answer alone (greedy decoding)."""
     from alm_bench.plugins import catalogue
-    from alm_bench.runner.inference import asking, predict_bisecting
+    from alm_bench.runner.inference import make_predict, predict_bisecting
     from alm_bench.runner.loader import load_clips
 
     clips = audio or []
     if len(clips) > 2:
         raise UsageError(f"ask takes at most two --audio, found {len(clips)}")
     runtime = make_runtime(device, dtype)
-    with common.chatter_aside():
+    with common.redirect_model_output():
         adapter = catalogue().adapter(model).create(pairs(model_arg, "--model-arg"), runtime)
     request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))
     ready = load_clips(0, request, adapter.audio)
     if ready.audio_error is not None:
         raise UsageError(ready.audio_error)
-    with common.chatter_aside():
-        (output,) = predict_bisecting(asking(adapter, Decoding(max_new_tokens=max_new_tokens)), [ready.request])
+    with common.redirect_model_output():
+        (output,) = predict_bisecting(make_predict(adapter, Decoding(max_new_tokens=max_new_tokens)), [ready.request])
     if output.error is not None or output.text is None:
         raise AlmBenchError(output.error or output.refusal or f"{adapter.identity.label} returned no text")
     if adapter.identity.note:

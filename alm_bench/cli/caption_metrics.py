@@ -29,11 +29,11 @@ def caption_metrics(
 
     BLEU, METEOR, ROUGE-L, CIDEr, SPICE, SPIDEr and metrics of installed plug-ins. No model is loaded.
     """
-    from alm_bench.cli.progress import Counting
+    from alm_bench.cli.progress import CountProgress
     from alm_bench.data import read_captions
     from alm_bench.records.models import to_json
     from alm_bench.reports.captions import build_caption_metrics
-    from alm_bench.scoring.captions import caption_scores
+    from alm_bench.scoring.captions import compute_caption_scores
     from alm_bench.scoring.metrics import default_metrics
     from alm_bench.scoring.spice import report_progress_to
 
@@ -43,8 +43,8 @@ def caption_metrics(
     if not chosen:
         raise UsageError("--metrics names no metric")
     items = read_captions(file)
-    with Counting("SPICE") as progress, report_progress_to(progress.update):
-        found = caption_scores(
+    with CountProgress("SPICE") as progress, report_progress_to(progress.update):
+        found = compute_caption_scores(
             [item.candidate for item in items],
             [item.references for item in items],
             metrics=chosen,

@@ -30,7 +30,7 @@ def check(
     from alm_bench.runner.audio_check import check_audio, question
 
     runtime = make_runtime(device, dtype)
-    with common.chatter_aside():
+    with common.redirect_model_output():
         adapter = catalogue().adapter(model).create(pairs(model_arg, "--model-arg"), runtime)
         found = check_audio(adapter, sounds=tuple(SOUNDS))
     if json_:

@@ -16,7 +16,7 @@ from alm_bench.core.verbosity import VERBOSITY
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from alm_bench.records.run import LeftOut
+    from alm_bench.records.run import SkippedFolder
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 Details = Annotated[
@@ -84,7 +84,7 @@ TaskArgument = Annotated[
 
 
 @contextmanager
-def chatter_aside() -> Iterator[None]:
+def redirect_model_output() -> Iterator[None]:
     """Redirect standard output within the block to standard error; discard it if the command is quiet.
 
     Standard output is thus free of anything that a model's code prints, and contains results only.
@@ -103,7 +103,7 @@ def print_json(value: Mapping[str, Any]) -> None:
     print(render_json(value))
 
 
-def report_left_out(left_out: "Sequence[LeftOut]") -> None:
+def report_skipped(left_out: "Sequence[SkippedFolder]") -> None:
     """Print one line on standard error for each skipped run folder, with the reason."""
     for one in left_out:
         print_notice(f"{one.folder.name}: left out: {one.reason}")

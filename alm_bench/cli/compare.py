@@ -43,16 +43,16 @@ def compare(
 
     if len(runs) < 2:
         raise UsageError(f"compare takes two runs or more, {len(runs)} was named")
-    found = [read_run(find_run(run, out)) for run in runs]
-    comparison.check(found, different)
-    task = catalogue().task(found[0].summary.task).create()
-    cells = comparison.compare(found, task)
+    finished_runs = [read_run(find_run(run, out)) for run in runs]
+    comparison.check(finished_runs, different)
+    task = catalogue().task(finished_runs[0].summary.task).create()
+    cells = comparison.compare(finished_runs, task)
     if json_:
-        common.print_json(comparison.as_json(found, cells))
+        common.print_json(comparison.as_json(finished_runs, cells))
         return
-    print_blocks(comparison.build_comparison(found, cells), end="\n\n" if examples else "\n")
-    for run in found[1:] if examples else ():
-        names = comparison.name_models(found[0], run)
-        for side, pairs in comparison.examples(found[0], run, task, examples).items():
+    print_blocks(comparison.build_comparison(finished_runs, cells), end="\n\n" if examples else "\n")
+    for run in finished_runs[1:] if examples else ():
+        names = comparison.name_models(finished_runs[0], run)
+        for side, pairs in comparison.examples(finished_runs[0], run, task, examples).items():
             for ours, theirs in pairs:
                 print_text(comparison.build_examples(side, ours, theirs, names), end="\n\n")

@@ -7,7 +7,7 @@ import typer
 from alm_bench.cli import common, data_get
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import DataRoot
-from alm_bench.resolve import find_clips, named_folder, pick_split, resolve_data, task_entries
+from alm_bench.resolve import find_clips, pick_split, resolve_data, resolve_data_choice, select_tasks
 
 if TYPE_CHECKING:
     from alm_bench.data import DataReport
@@ -27,7 +27,7 @@ def info(
 
     Also shows the folder layout that a task expects, and where to get missing files.
     """
-    _print([_report(entry, data, split, headers=False) for entry in task_entries(task, "data info")], json_)
+    _print([_report(entry, data, split, headers=False) for entry in select_tasks(task, "data info")], json_)
 
 
 @app.command()
@@ -35,7 +35,7 @@ def verify(
     task: common.TaskArgument = None, data: common.DataChoice = "auto", split: Split = None, json_: common.Json = False
 ) -> None:
     """Like info, and open every clip. Exits 1 if something that a run needs is missing or unreadable."""
-    reports = [_report(entry, data, split, headers=True) for entry in task_entries(task, "data verify")]
+    reports = [_report(entry, data, split, headers=True) for entry in select_tasks(task, "data verify")]
     _print(reports, json_)
     if not all(report["complete"] for report in reports):
         raise typer.Exit(1)
@@ -45,7 +45,7 @@ def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -
     from alm_bench.data import inspect
 
     split = pick_split(entry, named)
-    root = resolve_data(entry, split, named_folder(choice), {})
+    root = resolve_data(entry, split, resolve_data_choice(choice), {})
     needed = [file for file in entry.card.files if file.split == split]
     clips = find_clips(entry, root, split) if any(root.has(file) for file in needed) else []
     return _as_json(entry, split, root, inspect(entry.card, root, clips, split=split, headers=headers))

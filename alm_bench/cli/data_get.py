@@ -11,8 +11,8 @@ from alm_bench.cli import common
 from alm_bench.cli.completion import complete_data_get
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import DataError, UsageError
-from alm_bench.core.options import one_of, split_pair
-from alm_bench.resolve import find_clips, pick_split, task_entries
+from alm_bench.core.options import check_choice, split_pair
+from alm_bench.resolve import find_clips, pick_split, select_tasks
 
 if TYPE_CHECKING:
     from alm_bench.data import Fetcher, FetchResult
@@ -51,14 +51,14 @@ def get(
 
     Exits 1 if something could not be downloaded.
     """
-    from alm_bench.cli.progress import Fetching
-    from alm_bench.data import Fetcher, environment_mirrors
+    from alm_bench.cli.progress import DownloadProgress
+    from alm_bench.data import Fetcher, read_mirror_variable
 
-    pairs = [*environment_mirrors(), *(mirror or ())]
-    with Fetching() as progress:
+    pairs = [*read_mirror_variable(), *(mirror or ())]
+    with DownloadProgress() as progress:
         fetcher = Fetcher(dict(split_pair(pair, "--mirror") for pair in pairs), progress.tell)
         if task == SPICE:
-            folder, rows = _spice(fetcher, to, keep_archives)
+            folder, rows = _find_spice(fetcher, to, keep_archives)
         else:
             folder = to or Path(os.environ.get("ALM_BENCH_DATA") or "data")
             settings = {"alternatives": alternatives, "keep_archives": keep_archives}
@@ -83,17 +83,17 @@ def _tasks(
         every = [entry for _, entry in sorted(catalogue().tasks.items())]
         entries = [entry for entry in every if split is None or split in entry.card.splits]
         if not entries:
-            one_of(split or "", {name for entry in every for name in entry.card.splits}, "--split")
+            check_choice(split or "", {name for entry in every for name in entry.card.splits}, "--split")
     else:
-        entries = task_entries(named, "data get")
+        entries = select_tasks(named, "data get")
     splits = [pick_split(entry, split) for entry in entries]
     with lock_folder(folder):
         for entry, chosen in zip(entries, splits, strict=True):
-            missing = _Missing(entry, folder, chosen)
+            missing = _MissingClips(entry, folder, chosen)
             yield from Downloader(folder, fetcher, missing, **settings).task(entry.card, chosen)
 
 
-class _Missing:
+class _MissingClips:
     """Counts the missing clips of a task when called; returns None as long as its questions are missing."""
 
     def __init__(self, entry: "TaskEntry", folder: Path, split: str) -> None:
@@ -109,7 +109,7 @@ class _Missing:
         return len(inspect_clips(clips).missing)
 
 
-def _spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tuple[Path, list[dict[str, Any]]]:
+def _find_spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tuple[Path, list[dict[str, Any]]]:
     """Find or download the CoreNLP jars that SPICE needs; return their folder and one table row per jar.
 
     `to` replaces the default folder, in which SPICE searches for them.
@@ -117,26 +117,26 @@ def _spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tuple[Pat
     from alm_bench.core import MetricError
     from alm_bench.core.files import cache_folder
     from alm_bench.data import fetch_corenlp, lock_folder
-    from alm_bench.scoring.spice import CORENLP, spice_folder
+    from alm_bench.scoring.spice import CORENLP, find_spice_folder
 
     folder = to or cache_folder("spice")
     try:
         there = folder if to is not None and all((to / jar).is_file() for jar in CORENLP) else None
-        there = spice_folder() if to is None else there
+        there = find_spice_folder() if to is None else there
     except MetricError:
         there = None
     if there is not None:
-        return there, [_jar(there / jar, "there", "") for jar in CORENLP]
+        return there, [_build_jar_row(there / jar, "there", "") for jar in CORENLP]
     with lock_folder(folder):
         rows = []
         for jar in fetch_corenlp(fetcher, folder, CORENLP, keep_archive):
             known = jar.known or "a build that is not known here, whole and with all that SPICE loads"
             note = f"came with sha256 {jar.sha256}: {known}{'; cut to what SPICE loads' if jar.cut else ''}"
-            rows.append(_jar(jar.path, "fetched", note))
+            rows.append(_build_jar_row(jar.path, "fetched", note))
     return folder, rows
 
 
-def _jar(path: Path, state: str, note: str) -> dict[str, Any]:
+def _build_jar_row(path: Path, state: str, note: str) -> dict[str, Any]:
     from alm_bench.data import file_sha256
 
     return {
@@ -168,12 +168,12 @@ def _row(got: "FetchResult") -> dict[str, Any]:
 
 
 def _print(folder: Path, rows: list[dict[str, Any]], json_: bool) -> None:
-    from alm_bench.reports.data import build_fetch_notes, build_fetched
+    from alm_bench.reports.data import build_fetch_notes, build_fetch_table
 
     if json_:
         common.print_json({"folder": str(folder), "files": rows})
         return
-    print_blocks(build_fetched(folder, rows))
+    print_blocks(build_fetch_table(folder, rows))
     if notes := build_fetch_notes(rows):
         print()
         print_text(notes)

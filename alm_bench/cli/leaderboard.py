@@ -47,7 +47,7 @@ def leaderboard(
     from alm_bench.reports.ranking import split_ranked
 
     found, left_out = read_finished_runs(runs, out)
-    common.report_left_out(left_out)
+    common.report_skipped(left_out)
     if not found and not with_published:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
     tasks = catalogue().tasks  # runs of a task that is no longer installed have their summaries

@@ -11,12 +11,12 @@ from alm_bench.cli.completion import complete_choices, complete_tasks
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
-from alm_bench.core.options import one_of
+from alm_bench.core.options import check_choice
 from alm_bench.records.find import RUNS
-from alm_bench.resolve import task_entries
+from alm_bench.resolve import select_tasks
 
 if TYPE_CHECKING:
-    from alm_bench.records.run import LeftOut
+    from alm_bench.records.run import SkippedFolder
 
 
 KINDS = ("tasks", "models", "runs", "conditions", "metrics", "objectives")
@@ -42,7 +42,7 @@ def ls(
     Conditions are those of `noise-ablation`, objectives those of `train`. Lists include installed plug-ins; those that
     cannot be loaded are named on standard error.
     """
-    one_of(what, KINDS, "ls")
+    check_choice(what, KINDS, "ls")
     left_out: list[Any] = []
     broken: Mapping[str, str] = {}
     if what == "runs":
@@ -52,9 +52,9 @@ def ls(
     if tasks is not None:
         if what not in ("tasks", "runs"):
             raise UsageError(f"--tasks goes with tasks and runs, found ls {what}")
-        names = {entry.card.name for entry in task_entries(tasks, "--tasks")}
+        names = {entry.card.name for entry in select_tasks(tasks, "--tasks")}
         rows = [row for row in rows if row["task"].removesuffix(" (demo)") in names]
-    common.report_left_out(left_out)
+    common.report_skipped(left_out)
     for name, reason in broken.items():
         print_notice(f"plug-in {name} is broken: {reason}")
     if json_:
@@ -176,11 +176,11 @@ _INSTALLED = {
 }
 
 
-def _runs(out: Path) -> tuple[list[dict[str, Any]], "list[LeftOut]"]:
-    from alm_bench.records.run import find_run_folders, read_each
+def _runs(out: Path) -> tuple[list[dict[str, Any]], "list[SkippedFolder]"]:
+    from alm_bench.records.run import find_run_folders, read_folders
 
     folders, closed = find_run_folders(out)
-    rows, damaged = read_each(folders, _row_of_run)
+    rows, damaged = read_folders(folders, _row_of_run)
     return rows, [*closed, *damaged]
 
 

@@ -12,14 +12,14 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_conditions, complete_tasks
 from alm_bench.cli.output import print_blocks
-from alm_bench.cli.run import describe_kept, print_forecasts, run
+from alm_bench.cli.run import describe_resume, print_forecasts, run
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_error, print_notice
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter
     from alm_bench.evaluation import Job
-    from alm_bench.runner.ablation import Measured
+    from alm_bench.runner.ablation import AblationResult
 
 
 def noise_ablation(
@@ -53,7 +53,7 @@ def noise_ablation(
     same fingerprint are reused.
     """
     from alm_bench.cli.progress import Bars
-    from alm_bench.grounding import measure_all, settle_ablations
+    from alm_bench.grounding import plan_ablations, run_ablations
     from alm_bench.reports.ablation_plot import FORMATS
     from alm_bench.runner.options import RunOptions
 
@@ -61,16 +61,16 @@ def noise_ablation(
     if plot is not None and plot.suffix.lower() not in FORMATS:
         raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
     asked = RunOptions(model=model, tasks=tasks or "", **options)
-    with common.chatter_aside():
-        settled = settle_ablations(asked, conditions, repeats)
+    with common.redirect_model_output():
+        settled = plan_ablations(asked, conditions, repeats)
     if dry_run:
         print_forecasts(settled.forecasts(), json_)
         return
     try:
-        with common.chatter_aside():
-            measured = measure_all(settled, Bars())
+        with common.redirect_model_output():
+            measured = run_ablations(settled, Bars())
     except KeyboardInterrupt:
-        print_error(describe_kept(asked.fresh))
+        print_error(describe_resume(asked.fresh))
         raise typer.Exit(130) from None
     label = settled.adapter.identity.label
     _show(settled.jobs, measured, settled.adapter, json_, details)
@@ -82,7 +82,7 @@ def noise_ablation(
 
 
 def _show(
-    jobs: "Sequence[Job]", measured: "Sequence[Measured]", adapter: "Adapter", json_: bool, details: bool
+    jobs: "Sequence[Job]", measured: "Sequence[AblationResult]", adapter: "Adapter", json_: bool, details: bool
 ) -> None:
     from alm_bench.reports import Text, find_screen
     from alm_bench.reports.ablation import NOTE, build_ablation, task_json
@@ -99,19 +99,19 @@ def _show(
     print_blocks([Text(NOTE)])
 
 
-def _plot(measured: "Sequence[Measured]", file: Path, model: str) -> None:
-    from alm_bench.core.files import report_full_disk
+def _plot(measured: "Sequence[AblationResult]", file: Path, model: str) -> None:
+    from alm_bench.core.files import report_write_errors
     from alm_bench.reports.ablation_plot import plot_ablation
     from alm_bench.runner.conditions import read_condition
 
     effects = {found.task: {name: groups["all"]["all"] for name, groups in found.effects.items()} for found in measured}
     levels = {name: read_condition(name).level for found in effects.values() for name in found}
-    with report_full_disk(file, "--plot"):
+    with report_write_errors(file, "--plot"):
         written = plot_ablation(effects, levels, model, file)
     print_notice(f"written to {file}" if written else "no figure: no condition has a score")
 
 
-def _with_options_of_run(command: Any) -> None:
+def _add_run_options(command: Any) -> None:
     """Add every option of `run` to the command's signature; the command receives them in `**options`."""
     own = [p for p in inspect.signature(command).parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     named = {parameter.name for parameter in own}
@@ -122,4 +122,4 @@ def _with_options_of_run(command: Any) -> None:
     command.__annotations__ = {p.name: p.annotation for p in (*first, *own, *rest)} | {"return": None}
 
 
-_with_options_of_run(noise_ablation)
+_add_run_options(noise_ablation)

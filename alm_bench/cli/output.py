@@ -27,7 +27,7 @@ class OutputError(AlmBenchError):
         self.exit_code = CLOSED if self.closed else 1
 
 
-class _Guarded:
+class _GuardedStream:
     """Text stream that raises OutputError if writing fails, to distinguish its errors from those of other files."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -56,7 +56,7 @@ def guard_output() -> Iterator[None]:
     if stream is None:  # the process has no standard output
         yield
         return
-    guarded: Any = _Guarded(stream)
+    guarded: Any = _GuardedStream(stream)
     try:
         with redirect_stdout(guarded):
             yield

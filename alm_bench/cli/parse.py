@@ -12,7 +12,7 @@ from alm_bench.cli import common
 from alm_bench.cli.completion import complete_choices
 from alm_bench.cli.output import print_text
 from alm_bench.core import Parsed, UsageError
-from alm_bench.core.options import one_of
+from alm_bench.core.options import check_choice
 
 if TYPE_CHECKING:
     from alm_bench.reports import Fields
@@ -55,20 +55,20 @@ def parse(
     """
     from alm_bench import api
 
-    kind: Any = one_of(form, FORMS, "--form")
-    options = _choices(form, choices)
+    kind: Any = check_choice(form, FORMS, "--form")
+    options = _read_choices(form, choices)
     if several and form != "choice":
         raise UsageError(f"--several goes with --form choice, found --form {form}")
-    said = _text(text)
-    parsed = api.parse(said, options, form=kind, several=several, question=question, answer_tag=answer_tag or ())
+    content = _read_text(text)
+    parsed = api.parse(content, options, form=kind, several=several, question=question, answer_tag=answer_tag or ())
     if json_:
-        entry: dict[str, Any] = {"form": form, "text": said, **asdict(parsed)}
+        entry: dict[str, Any] = {"form": form, "text": content, **asdict(parsed)}
         common.print_json({**entry, "choices": options, "question": question})
     else:
-        print_text([_report(parsed, said, options)])
+        print_text([_build_report(parsed, content, options)])
 
 
-def _choices(form: str, given: Sequence[str] | None) -> list[str]:
+def _read_choices(form: str, given: Sequence[str] | None) -> list[str]:
     if form != "choice":
         if given:
             raise UsageError(f"--choices goes with --form choice, found --form {form}")
@@ -81,7 +81,7 @@ def _choices(form: str, given: Sequence[str] | None) -> list[str]:
     return options
 
 
-def _text(given: str | None) -> str:
+def _read_text(given: str | None) -> str:
     if given is None or given == "-":
         return sys.stdin.read()
     return _read(Path(given)) if _is_file(given) else given
@@ -102,10 +102,10 @@ def _read(path: Path) -> str:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _report(parsed: Parsed, text: str, options: Sequence[str]) -> "Fields":
+def _build_report(parsed: Parsed, text: str, options: Sequence[str]) -> "Fields":
     from alm_bench.reports import Fields
 
-    lines = [("answer", _value(parsed, options)), ("status", parsed.status), ("rule", parsed.rule)]
+    lines = [("answer", _format_answer(parsed, options)), ("status", parsed.status), ("rule", parsed.rule)]
     if parsed.span is not None:
         start, end = parsed.span
         marked = f"{text[max(0, start - 40) : start]}»{text[start:end]}«{text[end : end + 40]}"
@@ -113,7 +113,7 @@ def _report(parsed: Parsed, text: str, options: Sequence[str]) -> "Fields":
     return Fields(lines)
 
 
-def _value(parsed: Parsed, options: Sequence[str]) -> str:
+def _format_answer(parsed: Parsed, options: Sequence[str]) -> str:
     indices = parsed.indices or (() if parsed.index is None or not options else (parsed.index,))
     if indices:
         return " + ".join(f"({chr(ord('a') + index)}) {options[index]}" for index in indices)

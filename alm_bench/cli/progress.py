@@ -184,7 +184,7 @@ def _display(unit: Unit, clock: Clock, *columns: ProgressColumn) -> Display:
     return bars if VERBOSITY.log is None else BarsAndLog(bars, PlainLines(unit, clock, log_only=True))
 
 
-class _Shown:
+class _DisplayContext:
     """Context manager that closes its display."""
 
     _display: Display
@@ -196,7 +196,7 @@ class _Shown:
         self._display.close()
 
 
-class Progress(_Shown):
+class Progress(_DisplayContext):
     """Progress of a run: items per second, remaining time, and number of items by status."""
 
     def __init__(self, title: str, total: int, clock: Clock = time.monotonic) -> None:
@@ -224,7 +224,7 @@ class Progress(_Shown):
         self._display.show(self._title, self._counts.total(), self._total, counts)
 
 
-class Training(_Shown):
+class TrainingProgress(_DisplayContext):
     """Progress of a training run: first its preparation, then steps with loss and samples per second."""
 
     def __init__(self, title: str, clock: Clock = time.monotonic) -> None:
@@ -240,7 +240,7 @@ class Training(_Shown):
         )
         self._preparation = self._display.for_unit(Unit("clips"))
 
-    def preparing(self, what: str, done: int, total: int) -> None:
+    def show_preparation(self, what: str, done: int, total: int) -> None:
         self._preparation.show(f"{self._title} · {what}", done, total)
 
     def say(self, text: str) -> None:
@@ -253,7 +253,7 @@ class Training(_Shown):
         self._display.show(f"{self._title} · {entry['name']}", entry["step"] + 1, entry["total"], note)
 
 
-class Counting(_Shown):
+class CountProgress(_DisplayContext):
     """Progress of a computation with a known number of items; shown once its first item is reported."""
 
     def __init__(self, title: str, clock: Clock = time.monotonic) -> None:
@@ -274,7 +274,7 @@ class Counting(_Shown):
         self._display.show(self._title, done, total)
 
 
-class Fetching(_Shown):
+class DownloadProgress(_DisplayContext):
     """Progress of files that are downloaded one by one, in bytes; shown once the first bytes are reported."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
@@ -298,5 +298,5 @@ class Bars:
     def count_items(self, title: str, total: int) -> Progress:
         return Progress(title, total)
 
-    def count_captions(self) -> Counting:
-        return Counting("SPICE")
+    def count_captions(self) -> CountProgress:
+        return CountProgress("SPICE")

@@ -8,7 +8,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.output import print_blocks
-from alm_bench.core.options import answer_tags, one_of
+from alm_bench.core.options import answer_tags, check_choice
 
 
 def rescore_matrix(
@@ -39,15 +39,15 @@ def rescore_matrix(
 
     Shows why published scores of the same outputs differ.
     """
-    from alm_bench.data import Columns, check_golds, pair_outputs, read_stored
+    from alm_bench.data import Columns, check_references, pair_outputs, read_stored_outputs
     from alm_bench.reports.rescoring import build_rescore_matrix
     from alm_bench.scoring.other_parsers import Answer, matrix
 
-    which: Any = "error" if duplicates is None else one_of(duplicates, ("first", "last", "each"), "--duplicates")
+    which: Any = "error" if duplicates is None else check_choice(duplicates, ("first", "last", "each"), "--duplicates")
     tags = answer_tags(answer_tag)
-    stored = read_stored(outputs, Columns(column, id_, which))
+    stored = read_stored_outputs(outputs, Columns(column, id_, which))
     answers = [Answer(sample, text, tags) for sample, text in pair_outputs(stored, annotations)]
-    check_golds([answer.sample for answer in answers], annotations or outputs)
+    check_references([answer.sample for answer in answers], annotations or outputs)
     rows = matrix(answers)
     model = label or outputs.stem
     if json_:

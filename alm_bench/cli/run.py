@@ -182,17 +182,17 @@ def run(
     values = dict(locals())
     for name in ("model", "config", "dry_run", "json_", "details"):
         del values[name]
-    evaluate(_members(model, config, values), dry_run, json_, details)
+    evaluate(_list_evaluations(model, config, values), dry_run, json_, details)
 
 
-def _members(model: list[str] | None, config: Path | None, values: Mapping[str, Any]) -> "list[RunOptions]":
+def _list_evaluations(model: list[str] | None, config: Path | None, values: Mapping[str, Any]) -> "list[RunOptions]":
     """Return the evaluations to run: one per model, or those of the suite in `config`. Raises UsageError."""
     from alm_bench.runner.options import RunOptions
 
     if config is not None:
         from alm_bench.suites import read_suite
 
-        _check_alone(config, model, values)
+        _check_config_options(config, model, values)
         return read_suite(config, values["out"], values["fresh"])
     for name, value in (("--model", model), ("--tasks", values["tasks"])):
         if value is None:
@@ -200,7 +200,7 @@ def _members(model: list[str] | None, config: Path | None, values: Mapping[str, 
     return [RunOptions(model=name, **values) for name in dict.fromkeys(model or ())]
 
 
-def _check_alone(config: Path, model: list[str] | None, values: Mapping[str, Any]) -> None:
+def _check_config_options(config: Path, model: list[str] | None, values: Mapping[str, Any]) -> None:
     """Raise UsageError for options besides `--config` that belong into its file."""
     from dataclasses import fields
 
@@ -223,7 +223,7 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
     from alm_bench.evaluation import forecast_all, run_all
     from alm_bench.records.models import runs_json
     from alm_bench.reports import find_screen
-    from alm_bench.reports.run_report import build_end, build_run
+    from alm_bench.reports.run_report import build_closing, build_run
 
     out, folder = sys.stdout, members[0].out
     form = find_screen(out).form
@@ -232,7 +232,7 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
         if not json_:
             print_blocks(build_run(run.summary, form, details=details, out=folder), end="\n\n", stream=out)
 
-    with common.chatter_aside():
+    with common.redirect_model_output():
         forecasts = forecast_all(members) if dry_run else None
         outcome = run_all(members, Bars(), print_run) if forecasts is None else None
     if forecasts is not None:
@@ -242,16 +242,16 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
     if json_:
         common.print_json(runs_json(outcome.summaries))
     else:
-        print_blocks(build_end(outcome.summaries, form, out=folder))
+        print_blocks(build_closing(outcome.summaries, form, out=folder))
     if outcome.interrupted:
-        print_error(describe_kept(members[0].fresh))
+        print_error(describe_resume(members[0].fresh))
         raise typer.Exit(130)
     if outcome.failure is not None:
         print_error(f"alm-bench: {outcome.failure}")
         raise typer.Exit(1)
 
 
-def describe_kept(fresh: bool) -> str:
+def describe_resume(fresh: bool) -> str:
     """Return a line for an interrupted run: which items are stored, and how to resume."""
     return f"all finished items are kept: the same command{' without --fresh' if fresh else ''} resumes the run"
 

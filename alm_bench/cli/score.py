@@ -52,7 +52,7 @@ def score(
     summaries = []
     for folder in folders:
         run, reparsed = rescore_run(folder, solver, metrics, tags, Bars())
-        if reparsed.is_news:
+        if reparsed.has_changes:
             print_notice(f"{folder.name}: {reparsed.line()}")
         summaries.append(run.summary)
         if not json_:

@@ -8,7 +8,7 @@ from alm_bench.cli import common
 from alm_bench.cli.completion import complete_choices
 from alm_bench.cli.output import print_text
 from alm_bench.core import STATUSES, UsageError
-from alm_bench.core.options import one_of
+from alm_bench.core.options import check_choice
 from alm_bench.records.find import RUNS, find_run
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def show(
     from alm_bench.reports.items import build_item
 
     if status is not None:
-        one_of(status, STATUSES, "--status")
+        check_choice(status, STATUSES, "--status")
     folder = find_run(run, out)
     records, _ = read_records(folder)
     records.sort(key=lambda record: record.index)
@@ -48,7 +48,7 @@ def show(
         record
         for record in records
         if (status is None or record.status == status)
-        and (not wrong or _wrong(record))
+        and (not wrong or _is_wrong(record))
         and (id_ is None or record.sample.id == id_)
     ]
     if id_ is not None and all(record.sample.id != id_ for record in records):
@@ -67,7 +67,7 @@ def show(
     print_text([Text(f"{len(shown)} of {len(chosen)} matching items, {len(records)} in the run {folder.name}")])
 
 
-def _wrong(record: "Record") -> bool:
+def _is_wrong(record: "Record") -> bool:
     """Return True if an item with a reference answer was answered incorrectly, or if its call failed.
 
     Items without a reference answer and skipped items are not wrong. Sentences that have no scores are only wrong if

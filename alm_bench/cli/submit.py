@@ -11,7 +11,7 @@ from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.core.protocols import Submits
 from alm_bench.records.find import RUNS, find_run
-from alm_bench.resolve import task_entries
+from alm_bench.resolve import select_tasks
 
 
 def submit(
@@ -38,7 +38,7 @@ def submit(
     from alm_bench.core.foreign import dump_json
     from alm_bench.records.store import read_header, read_records
 
-    named = task_entries(task, "submit")
+    named = select_tasks(task, "submit")
     plugins = {entry.card.name: entry.create() for entry in named}
     if not any(isinstance(plugin, Submits) for plugin in plugins.values()):
         raise UsageError(f"task {', '.join(plugins)} has no official submission")

@@ -59,13 +59,13 @@ def train(
     changes |= {"out": str(out)} if out else {}
     recipe = load_config(config, changes)
 
-    from alm_bench.cli.progress import Training
+    from alm_bench.cli.progress import TrainingProgress
     from alm_bench.core.files import cache_folder
     from alm_bench.train.loop import Trainer
     from alm_bench.train.setup import prepare
 
-    with Training(recipe.name) as progress:
-        prepared = prepare(recipe, cache_folder("features"), progress.preparing)
+    with TrainingProgress(recipe.name) as progress:
+        prepared = prepare(recipe, cache_folder("features"), progress.show_preparation)
         for source in prepared.corpus.sources:
             if source.missing:
                 progress.say(

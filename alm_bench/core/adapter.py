@@ -12,7 +12,7 @@ from alm_bench.core.types import AdapterIdentity, AudioPolicy, Decoding, OptionS
 Delivery = Literal["by construction", "to be shown"]
 """Evidence that clips reach the model: known by construction, or to be shown by the audio check."""
 
-CHARACTERS_A_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4
 """Approximate number of characters per token of English text, for models that cannot count tokens in advance."""
 
 CACHE_MB = 256
@@ -62,7 +62,7 @@ class Abilities:
 METHODS = ("loglikelihood", "prepare", "stream", "fit")
 """Abilities that have a method of the same name."""
 
-_OLDER: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+_OLD_ATTRIBUTES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "picks": ("choices_only", bool),
     "stored": ("is_replay", bool),
     "pace": ("runtime_options", tuple),
@@ -130,7 +130,7 @@ class NoOptions:
     """Options of adapters and tasks that have none."""
 
 
-def _undefined(adapter: object, method: str) -> NotImplementedError:
+def _undefined_method(adapter: object, method: str) -> NotImplementedError:
     """Return the error for an ability that is declared but whose method is missing."""
     return NotImplementedError(f"{type(adapter).__name__} declares the ability {method} and does not define {method}()")
 
@@ -167,7 +167,7 @@ class Adapter(Protocol):
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         """Return the scores of the options of each request, in order. Every request has options."""
-        raise _undefined(self, "loglikelihood")
+        raise _undefined_method(self, "loglikelihood")
 
     def prepare(self, wave: Wave) -> Any:
         """Compute `Request.features` from one decoded clip (such as a log-mel spectrogram or a hash of the content).
@@ -176,7 +176,7 @@ class Adapter(Protocol):
         reached the clip, and only once for neighbouring requests about a clip. An exception becomes the error of the
         items about the clip. Requests without features (from the commands `ask` and `check`) must get the same answers.
         """
-        raise _undefined(self, "prepare")
+        raise _undefined_method(self, "prepare")
 
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
         """Yield each request with its output, in any order.
@@ -184,7 +184,7 @@ class Adapter(Protocol):
         The iterating thread takes a request from `requests` whenever there is capacity for it. A failed call is an
         output with an `error`.
         """
-        raise _undefined(self, "stream")
+        raise _undefined_method(self, "stream")
 
     def fit(self, rows: Iterable[Labelled]) -> "Adapter":
         """Return an adapter that is fitted on one task's development rows, with an identity that describes the fit.
@@ -193,7 +193,7 @@ class Adapter(Protocol):
         decoded during the iteration, since together they may be larger than memory. It is empty for a task without a
         development split. Raises UsageError if the adapter cannot be fitted on the rows.
         """
-        raise _undefined(self, "fit")
+        raise _undefined_method(self, "fit")
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
         """Return the indices of the requests in the order in which the adapter prefers to answer them, such as requests
@@ -212,7 +212,7 @@ class Adapter(Protocol):
         `Output.extra` as `cost`, with `prompt_tokens`, `audio_tokens`, `completion_tokens`. [default: tokens of the
         text, no cost]
         """
-        return Estimate(math.ceil(len(request.prompt) / CHARACTERS_A_TOKEN), decoding.max_new_tokens)
+        return Estimate(math.ceil(len(request.prompt) / CHARACTERS_PER_TOKEN), decoding.max_new_tokens)
 
     def log_to(self, folder: Path) -> None:
         """Set the folder for a log file, before the first request of a run. It is the run's folder. [default: no
@@ -270,36 +270,36 @@ def read_abilities(model: object) -> Abilities:
     defined: dict[str, Any] = {
         name: True for name in METHODS if getattr(model, name, None) not in (None, getattr(BaseAdapter, name))
     }
-    return replace(declared, **defined, **_read_older(model))
+    return replace(declared, **defined, **_read_old_attributes(model))
 
 
-def _read_older(model: object) -> dict[str, Any]:
+def _read_old_attributes(model: object) -> dict[str, Any]:
     """Return the abilities that are declared by attributes of version 0.1, by their new names."""
-    return {new: read(getattr(model, old)) for old, (new, read) in _OLDER.items() if hasattr(model, old)}
+    return {new: read(getattr(model, old)) for old, (new, read) in _OLD_ATTRIBUTES.items() if hasattr(model, old)}
 
 
-_NEEDED = ("identity", "audio", "generate")
+_REQUIRED_ATTRIBUTES = ("identity", "audio", "generate")
 
 
-def find_missing(model: object) -> str | None:
+def find_missing_attribute(model: object) -> str | None:
     """Return the first attribute that every adapter needs and `model` lacks; None if it has all."""
-    return next((name for name in _NEEDED if not hasattr(model, name)), None)
+    return next((name for name in _REQUIRED_ATTRIBUTES if not hasattr(model, name)), None)
 
 
 def adopt(model: object) -> Adapter:
     """Return `model` as an `Adapter`.
 
     An object whose class is not a `BaseAdapter` keeps its own attributes and methods, and gets defaults for the others.
-    `find_missing(model)` must be None.
+    `find_missing_attribute(model)` must be None.
     """
     if not isinstance(model, BaseAdapter):
-        return _Adopted(model)
-    if older := _read_older(model):  # set by its __init__
+        return _AdoptedAdapter(model)
+    if older := _read_old_attributes(model):  # set by its __init__
         model.abilities = replace(model.abilities, **older)
     return model
 
 
-class _Adopted(BaseAdapter):
+class _AdoptedAdapter(BaseAdapter):
     """Adapter made of an object of any class, with defaults for what the object does not define."""
 
     def __init__(self, model: object) -> None:

@@ -9,7 +9,7 @@ from alm_bench.core.adapter import CACHE_MB, Runtime
 from alm_bench.core.errors import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.core.foreign import whole_number
-from alm_bench.core.options import one_of
+from alm_bench.core.options import check_choice
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ enough that a CPU which emulates bfloat16 (about 50 times slower) is detected wi
 ROUNDS = 3
 """Number of measurements, of which the fastest is used."""
 
-FASTER = 1.25
+MIN_SPEEDUP = 1.25
 """Speed-up over float32 above which bfloat16 is used. It should justify the rounding. A threshold well apart from 1
 makes the choice robust to measurement noise: CPUs have speed-ups of about 0.02, of 1.0, or of 2 and more."""
 
@@ -42,7 +42,7 @@ class Bfloat16Speed:
     @property
     def fast(self) -> bool:
         """True if bfloat16 is fast enough to be used."""
-        return self.speedup >= FASTER
+        return self.speedup >= MIN_SPEEDUP
 
     def describe(self) -> str:
         """Return one line that says which speed was measured and which precision is used."""
@@ -110,9 +110,9 @@ def measure_bfloat16(device: str) -> Bfloat16Speed:
 
 def check_device_and_dtype(device: str, dtype: str | None) -> None:
     """Raise UsageError for unknown values of `--device` and `--dtype`."""
-    one_of(device.partition(":")[0], ("auto", "cpu", "cuda"), "--device")
+    check_choice(device.partition(":")[0], ("auto", "cpu", "cuda"), "--device")
     if dtype is not None:
-        one_of(dtype, (*DTYPES, "auto"), "--dtype")
+        check_choice(dtype, (*DTYPES, "auto"), "--dtype")
 
 
 def make_runtime(device: str, dtype: str | None, seed: int = 0, cache_mb: int = CACHE_MB) -> Runtime:

@@ -87,7 +87,7 @@ def is_out_of_memory(error: BaseException | None) -> bool:
     return False
 
 
-def known_first(name: str, known: Iterable[str], limit: int = 12) -> str:
+def rank_names(name: str, known: Iterable[str], limit: int = 12) -> str:
     """Return up to `limit` of the known names for an error message, those most similar to `name` first."""
     from rapidfuzz import fuzz, process  # here, since most commands never fail
 

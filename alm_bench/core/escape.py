@@ -43,14 +43,14 @@ def escape_terminal(text: str, keep: str = "") -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if c in keep or not _is_hidden(c) else _visible(c) for c in text)
+    return "".join(c if c in keep or not _is_hidden(c) else _escape_character(c) for c in text)
 
 
 def _is_hidden(character: str) -> bool:
     return unicodedata.category(character) in _HIDDEN and character not in _JOINERS
 
 
-def _visible(character: str) -> str:
+def _escape_character(character: str) -> str:
     """Return the escape sequence of a character."""
     return character.encode("ascii", "backslashreplace").decode() if ord(character) > 127 else repr(character)[1:-1]
 

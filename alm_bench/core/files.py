@@ -25,7 +25,7 @@ _ADVICE = {
 
 
 @contextmanager
-def report_full_disk(path: Path, option: str = "--out") -> Iterator[None]:
+def report_write_errors(path: Path, option: str = "--out") -> Iterator[None]:
     """Raise an operating system error within the block as a StoreError of one line that says what to do.
 
     `path` is the file that is written; `option` is the command-line option that names its folder.
@@ -45,7 +45,7 @@ def replace_atomically(path: Path, option: str = "--out") -> Iterator[Path]:
     Until then, and after an error, `path` is unchanged. Raises StoreError; `option` is the command-line option that
     names the folder, for its message.
     """
-    with report_full_disk(path, option):
+    with report_write_errors(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
@@ -93,7 +93,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / LOCK, timeout=0)
-    with report_full_disk(folder):
+    with report_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire()

@@ -5,7 +5,7 @@ from typing import Any
 
 from alm_bench.core.errors import first_line
 
-LONGEST_NUMBER = 18
+MAX_DIGITS = 18
 """Largest number of digits of a whole number that is accepted. It fits into 64 bits, and no count, size or port is
 longer."""
 
@@ -17,7 +17,7 @@ def whole_number(text: str) -> int | None:
     underscores and the digits of any script.
     """
     digits = text.strip()
-    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= LONGEST_NUMBER else None
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) <= MAX_DIGITS else None
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -42,6 +42,6 @@ def dump_json(value: Any, indent: int | None = None) -> str:
         raise ValueError(first_line(error)) from error
 
 
-def storable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """Return the text with unpaired surrogates, which UTF-8 cannot encode, replaced by `?`."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -24,9 +24,12 @@ class ForwardingAdapter(BaseAdapter):
         self.parts: Sequence[Adapter] = (listener,) if self.answerer is listener else (listener, self.answerer)
         self.identity, self.outputs, self.prompts = self.answerer.identity, self.answerer.outputs, self.answerer.prompts
         self.audio = listener.audio
-        heard = listener.abilities
+        listener_abilities = listener.abilities
         self.abilities = replace(
-            self.answerer.abilities, prepare=heard.prepare, delivery=heard.delivery, max_clips=heard.max_clips
+            self.answerer.abilities,
+            prepare=listener_abilities.prepare,
+            delivery=listener_abilities.delivery,
+            max_clips=listener_abilities.max_clips,
         )
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:

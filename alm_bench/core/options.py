@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from alm_bench.core.errors import UsageError, known_first
+from alm_bench.core.errors import UsageError, rank_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def fill_options(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
             nested.setdefault(head, {})[rest] = text
             continue
         if key not in fields:
-            known = known_first(key, fields) if fields else "none"
+            known = rank_names(key, fields) if fields else "none"
             raise UsageError(f"{owner} has no option {key!r}; known: {known}")
         try:
             values[key] = _convert(text, hints[key])
@@ -102,12 +102,12 @@ def pairs(values: Iterable[str] | None, flag: str) -> dict[str, str]:
     return dict(split_pair(value, flag) for value in values or ())
 
 
-def one_of(value: str, known: Iterable[str], flag: str) -> str:
+def check_choice(value: str, known: Iterable[str], flag: str) -> str:
     """Return `value` if it is among the known values. Raises UsageError, which names the option `flag`, if it is
     not."""
     known = list(known)
     if value not in known:
-        raise UsageError(f"{flag} {value!r} is unknown; known: {known_first(value, known)}")
+        raise UsageError(f"{flag} {value!r} is unknown; known: {rank_names(value, known)}")
     return value
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from alm_bench.core.errors import UsageError, known_first
+from alm_bench.core.errors import UsageError, rank_names
 from alm_bench.core.files import hash_json
 from alm_bench.core.types import Request, Sample
 
@@ -66,7 +66,7 @@ def load_prompts(path: Path, task: str) -> dict[str, PromptTemplate]:
 def pick_prompt(prompts: Mapping[str, PromptTemplate], name: str, task: str) -> PromptTemplate:
     """Return the template of a prompt set. Raises UsageError if the task has no such set."""
     if name not in prompts:
-        raise UsageError(f"task {task} has no prompt set {name!r}; known: {known_first(name, prompts)}")
+        raise UsageError(f"task {task} has no prompt set {name!r}; known: {rank_names(name, prompts)}")
     return prompts[name]
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from alm_bench.core.errors import UsageError, describe_error, known_first
+from alm_bench.core.errors import UsageError, describe_error, rank_names
 from alm_bench.core.files import hash_json, sha256
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Registry(Generic[T]):
         """Return the error message for an unknown name, with the most similar names and, for a broken plug-in, the
         reason."""
         reason = f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
-        return f"unknown {self.kind} {name!r}{reason}; known: {known_first(name, known)}"
+        return f"unknown {self.kind} {name!r}{reason}; known: {rank_names(name, known)}"
 
 
 def load_registry(

@@ -16,7 +16,7 @@ def stable_int(*key: str | int) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def item_generator(*key: str | int) -> "np.random.Generator":
+def create_item_generator(*key: str | int) -> "np.random.Generator":
     """Create a random generator that depends on `key` alone: a purpose, the run's seed, an item's or a clip's id."""
     import numpy as np
 

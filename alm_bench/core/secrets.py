@@ -14,7 +14,7 @@ from alm_bench.core.foreign import dump_json, parse_json
 HIDDEN = "[set]"
 """Replacement of a secret. It shows that one was set, not which."""
 
-SHORTEST_SECRET = 8
+MIN_SECRET_LENGTH = 8
 """Smallest length in characters of a secret that is searched for in other texts. A shorter one may be a word of an
 answer."""
 
@@ -89,41 +89,41 @@ def hide_in_text(text: str) -> str:
         hidden = hide(parsed)
         return text if hidden == parsed else dump_json(hidden)
     text = _USER.sub(rf"\1{HIDDEN}@", text)
-    text = _QUERY.sub(lambda found: _hidden(found, "="), text)
+    text = _QUERY.sub(lambda found: _hide_pair(found, "="), text)
     text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
     text = _BEARER.sub(rf"\1 {HIDDEN}", text)
-    text = _PAIR.sub(lambda found: found[0] if found[1].rpartition(".")[2] == "key" else _hidden(found, "="), text)
-    return _FLAG.sub(lambda found: _hidden(found, " "), text)
+    text = _PAIR.sub(lambda found: found[0] if found[1].rpartition(".")[2] == "key" else _hide_pair(found, "="), text)
+    return _FLAG.sub(lambda found: _hide_pair(found, " "), text)
 
 
-def _hidden(found: "re.Match[str]", between: str) -> str:
+def _hide_pair(found: "re.Match[str]", between: str) -> str:
     """Return a matched pair of name and value with the value replaced if it is a secret."""
     return f"{found[1]}{between}{HIDDEN}" if names_secret(found[1]) else found[0]
 
 
 def find_secrets(value: Any, name: str = "") -> set[str]:
-    """Return the secret texts in a value that have at least `SHORTEST_SECRET` characters. They are those that `hide`
+    """Return the secret texts in a value that have at least `MIN_SECRET_LENGTH` characters. They are those that `hide`
     replaces."""
-    return {text for text in _secrets(value, name) if len(text) >= SHORTEST_SECRET}
+    return {text for text in _find_all_secrets(value, name) if len(text) >= MIN_SECRET_LENGTH}
 
 
-def _secrets(value: Any, name: str) -> Iterator[str]:
+def _find_all_secrets(value: Any, name: str) -> Iterator[str]:
     """Yield all secret texts in a value of this name."""
     if isinstance(value, Mapping):
         for key, part in value.items():
-            yield from _secrets(part, name if names_secret(name) else str(key))
+            yield from _find_all_secrets(part, name if names_secret(name) else str(key))
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _secrets(part, name if names_secret(name) else "")
+            yield from _find_all_secrets(part, name if names_secret(name) else "")
     elif isinstance(value, str):
         if names_secret(name):
             yield value
             if value.lower().startswith(("bearer ", "basic ")):
                 yield value.split(maxsplit=1)[1]
         elif _is_environment(name):
-            yield from (text for key, text in _variables(value) or () if names_secret(key))
+            yield from (text for key, text in _split_variables(value) or () if names_secret(key))
         elif (parsed := _parse_structure(value)) is not None:
-            yield from _secrets(parsed, "")
+            yield from _find_all_secrets(parsed, "")
         else:
             pairs = [pair for pattern in (_QUERY, _PAIR, _FLAG) for pair in pattern.findall(value)]
             yield from (_unquote(text) for key, text in pairs if names_secret(key))
@@ -141,7 +141,7 @@ def replace_secrets(value: Any, secrets: Iterable[str], by: str = HIDDEN) -> Any
     """Return the value with every occurrence of the texts `secrets` replaced by `by`, also within lists and
     mappings."""
     ordered = sorted(secrets, key=len, reverse=True)  # longer ones first, since one may begin with another
-    return _replace_in(value, lambda text: _without(text, ordered, by)) if ordered else value
+    return _replace_in(value, lambda text: _replace_texts(text, ordered, by)) if ordered else value
 
 
 def _replace_in(value: Any, change: Callable[[str], str]) -> Any:
@@ -152,7 +152,7 @@ def _replace_in(value: Any, change: Callable[[str], str]) -> Any:
     return [_replace_in(part, change) for part in value] if isinstance(value, list) else value
 
 
-def _without(text: str, secrets: Iterable[str], by: str) -> str:
+def _replace_texts(text: str, secrets: Iterable[str], by: str) -> str:
     for secret in secrets:
         text = text.replace(secret, by)
     return text
@@ -173,7 +173,7 @@ def _is_environment(name: str) -> bool:
     return name.rpartition(".")[2].lower() == "env"
 
 
-def _variables(text: str) -> list[tuple[str, str]] | None:
+def _split_variables(text: str) -> list[tuple[str, str]] | None:
     """Return the names and values of environment variables in shell syntax; None for invalid syntax."""
     try:
         return [(key, value) for key, _, value in (part.partition("=") for part in shlex.split(text))]
@@ -186,7 +186,7 @@ def _hide_variables(text: str) -> str:
 
     For example, `A=1 'HF_TOKEN=two words'` becomes `A=1 HF_TOKEN=[set]`.
     """
-    pairs = _variables(text)
+    pairs = _split_variables(text)
     if pairs is None:
         return HIDDEN
     hidden = [(key, HIDDEN if value and names_secret(key) else hide_in_text(value)) for key, value in pairs]

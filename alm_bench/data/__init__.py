@@ -2,10 +2,10 @@
 uses."""
 
 from alm_bench.data.corenlp import Jar, fetch_corenlp
-from alm_bench.data.fetch import Fetcher, environment_mirrors
+from alm_bench.data.fetch import Fetcher, read_mirror_variable
 from alm_bench.data.get import Downloader, FetchResult, lock_folder
-from alm_bench.data.hub import hub_root, local_root
-from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
+from alm_bench.data.hub import fetch_hub_root, open_local_root
+from alm_bench.data.manifest import clip_size, file_sha256, hash_manifest
 from alm_bench.data.outputs import (
     CaptionedItem,
     Columns,
@@ -13,19 +13,19 @@ from alm_bench.data.outputs import (
     Match,
     StoredOutput,
     StoredOutputs,
-    check_golds,
+    check_references,
     match,
     pair_outputs,
     questions_digest,
-    read_answered,
     read_captions,
-    read_outputs,
-    read_stored,
+    read_output_texts,
+    read_paired_outputs,
+    read_stored_outputs,
 )
 from alm_bench.data.readers import (
     ParquetRow,
     check_unique_ids,
-    parquet_files,
+    list_parquet_files,
     read_csv,
     read_json,
     read_jsonl,
@@ -51,30 +51,30 @@ __all__ = [
     "ParquetRow",
     "StoredOutput",
     "StoredOutputs",
-    "check_golds",
+    "check_references",
     "check_unique_ids",
     "clip_size",
-    "environment_mirrors",
     "fetch_corenlp",
+    "fetch_hub_root",
     "file_sha256",
-    "hub_root",
+    "hash_manifest",
     "inspect",
     "inspect_clips",
     "inspect_file",
-    "local_root",
+    "list_parquet_files",
     "lock_folder",
-    "manifest_hash",
     "match",
+    "open_local_root",
     "pair_outputs",
-    "parquet_files",
     "questions_digest",
-    "read_answered",
     "read_captions",
     "read_csv",
     "read_json",
     "read_jsonl",
-    "read_outputs",
+    "read_mirror_variable",
+    "read_output_texts",
+    "read_paired_outputs",
     "read_parquet",
-    "read_stored",
+    "read_stored_outputs",
     "read_text",
 ]

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from alm_bench.core import DataError, Fetch, FetchError, StoreError
 from alm_bench.core.errors import first_line
-from alm_bench.core.files import atomic_write, report_full_disk
+from alm_bench.core.files import atomic_write, report_write_errors
 from alm_bench.core.foreign import parse_json, whole_number
 
 if TYPE_CHECKING:
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 Tell = Callable[[str, int, int | None], None]
 """Progress callback: name of the download, bytes received so far, and total bytes (None: unknown)."""
 
-TRIES = 5
+MAX_TRIES = 5
 """Maximum number of tries in a row that receive no further byte."""
 
-LONGEST_PAUSE = 120
+MAX_PAUSE = 120
 """Longest pause in seconds that a server may request before the next try. A longer one ends the download."""
 
-TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
+RETRY_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 TIMEOUT = (20, 60)  # seconds to connect, and between two pieces
 PIECE = 1 << 16  # bytes; the most that a broken connection loses
-LONGEST_UNKNOWN = 4 << 30
+MAX_UNKNOWN_SIZE = 4 << 30
 """Maximum size in bytes of a file whose size neither the server nor the task's card gives."""
-LONGEST_LIST = 1 << 24
+MAX_LIST_BYTES = 1 << 24
 """Maximum size in bytes of a Zenodo record's list of files."""
-MOST_REDIRECTS = 10
+MAX_REDIRECTS = 10
 OPTION = "--to"
 
 _ZENODO = re.compile(r"https://zenodo\.org/records/(\d+)/files/([^?]+)")
@@ -56,7 +56,7 @@ class _TemporaryError(Exception):
 
 
 @dataclass
-class _Part:
+class _PartialFile:
     """A partial download: the file of the bytes received so far, and a JSON file that describes the version of the
     remote file."""
 
@@ -64,8 +64,8 @@ class _Part:
     note: Path
 
     @staticmethod
-    def of(target: Path) -> "_Part":
-        return _Part(target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json"))
+    def of(target: Path) -> "_PartialFile":
+        return _PartialFile(target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json"))
 
     def size(self) -> int:
         return self.path.stat().st_size if self.path.is_file() else 0
@@ -77,7 +77,7 @@ class _Part:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def resumable(self, url: str, checked: bool) -> dict[str, Any]:
+    def read_resumable_note(self, url: str, checked: bool) -> dict[str, Any]:
         """Return the description of the partial file if the download can be resumed, else an empty dictionary.
 
         It can be resumed if it has the same `url`, and if a mismatch of its two parts would be detected: by the ETag or
@@ -122,11 +122,11 @@ class Fetcher:
         The partial file (`.part`) of an interrupted call is resumed if the server still has the same file. Raises
         FetchError if the download fails, StoreError if the file cannot be written.
         """
-        part = _Part.of(path)
-        with report_full_disk(path, OPTION):
+        part = _PartialFile.of(path)
+        with report_write_errors(path, OPTION):
             path.parent.mkdir(parents=True, exist_ok=True)
             while True:
-                resumed = self._whole(url, part, checksum is not None, size)
+                resumed = self._complete_part(url, part, checksum is not None, size)
                 if checksum is None or fits(part.path, checksum):
                     break
                 found = f"{checksum.partition(':')[0]}:{digest(part.path, checksum.partition(':')[0])}"
@@ -146,51 +146,53 @@ class Fetcher:
             return source.checksum
         record, name = match.groups()
         if record not in self._records:
-            self._records[record] = self._record(f"https://zenodo.org/api/records/{record}")
+            self._records[record] = self._request_record_checksums(f"https://zenodo.org/api/records/{record}")
         return self._records[record].get(unquote(name), source.checksum)
 
-    def _record(self, url: str) -> dict[str, str]:
+    def _request_record_checksums(self, url: str) -> dict[str, str]:
         """Request the checksums of a Zenodo record, by file name; empty if the list is unavailable."""
         tries = 0
         while True:
             try:
                 with self._request(url, {"Accept": "application/json", "Accept-Encoding": "identity"}) as response:
-                    files = parse_json(_short_body(response))["files"]
+                    files = parse_json(_read_short_body(response))["files"]
                 return {file["key"]: file["checksum"] for file in files if ":" in file["checksum"]}
             except _TemporaryError as failure:
                 tries += 1
                 try:
-                    self._wait(url, failure, tries)
+                    self._wait_or_give_up(url, failure, tries)
                 except FetchError:
                     return {}
             except (FetchError, ValueError, KeyError, TypeError):
                 return {}
 
-    def _whole(self, url: str, part: _Part, checked: bool, size: int | None) -> bool:
+    def _complete_part(self, url: str, part: _PartialFile, checked: bool, size: int | None) -> bool:
         """Download until the partial file is complete. Return True if it began with bytes of an earlier call."""
-        resumed = bool(part.resumable(url, checked))
+        resumed = bool(part.read_resumable_note(url, checked))
         best, tries = part.size(), 0
         while True:
             try:
-                self._once(url, part, checked, size)
+                self._try_download(url, part, checked, size)
                 return resumed
             except _TemporaryError as failure:
                 done = part.size()
                 tries = 1 if done > best else tries + 1
                 best = max(best, done)
-                self._wait(url, failure, tries, "what came is kept: " if part.resumable(url, checked) else "")
+                self._wait_or_give_up(
+                    url, failure, tries, "what came is kept: " if part.read_resumable_note(url, checked) else ""
+                )
 
-    def _wait(self, url: str, failure: _TemporaryError, tries: int, kept: str = "") -> None:
+    def _wait_or_give_up(self, url: str, failure: _TemporaryError, tries: int, kept: str = "") -> None:
         pause = min(60.0, 2.0 ** (tries - 1)) if failure.pause is None else failure.pause
-        if tries >= TRIES or pause > LONGEST_PAUSE:
+        if tries >= MAX_TRIES or pause > MAX_PAUSE:
             asked = f", and asks to come back in {pause:.0f} s" if failure.pause is not None else f" ({tries} tries)"
             if failure.host is not None:
                 self._unreachable[failure.host] = str(failure)
             raise FetchError(f"{url}: {failure}{asked}; {kept}run the same command again later")
         self.pause(pause)
 
-    def _once(self, url: str, part: _Part, checked: bool, size: int | None) -> None:
-        note = part.resumable(url, checked)
+    def _try_download(self, url: str, part: _PartialFile, checked: bool, size: int | None) -> None:
+        note = part.read_resumable_note(url, checked)
         start = part.size() if note else 0
         if note and start == note["total"]:
             return
@@ -201,8 +203,8 @@ class Fetcher:
             if condition := strong or note.get("modified"):
                 headers["If-Range"] = condition
         with self._request(url, headers) as response:
-            mark = _mark(url, response)
-            if start and not _continues(response, start, note, mark):
+            mark = _identify_version(url, response)
+            if start and not _is_continuation(response, start, note, mark):
                 if response.status_code != 200:
                     part.remove()
                     raise _TemporaryError("the server has another file there now")
@@ -211,16 +213,16 @@ class Fetcher:
                 raise FetchError(f"{url}: a web page came instead of a file: is there a login in between?")
             if size is not None and mark["total"] not in (None, size):
                 raise FetchError(f"{url}: the server has {mark['total']:,} bytes there, its makers publish {size:,}")
-            longest = mark["total"] or size or LONGEST_UNKNOWN
+            longest = mark["total"] or size or MAX_UNKNOWN_SIZE
             check_free_space(part.path.parent, (mark["total"] or size or start) - start)
             atomic_write(part.note, json.dumps(mark), OPTION)
             with part.path.open("ab" if start else "wb") as file:
                 done = start
-                for piece in _pieces(response):
+                for piece in _iterate_pieces(response):
                     done += file.write(piece[: longest + 1 - done])
                     if done > longest:
                         break
-                    self.tell(_name(url), done, mark["total"])
+                    self.tell(_file_name(url), done, mark["total"])
         if mark["total"] is None and done > longest:
             part.remove()
             raise FetchError(
@@ -246,15 +248,15 @@ class Fetcher:
         try:
             response = _get(where, named)
         except (requests.exceptions.SSLError, requests.exceptions.ProxyError) as error:
-            self._unreachable[host] = f"no secure connection to {host}: {_cause(error)}"
+            self._unreachable[host] = f"no secure connection to {host}: {_describe_cause(error)}"
             raise FetchError(f"{url}: {self._unreachable[host]}") from error
         except (requests.ConnectionError, requests.Timeout) as error:
-            if _nameless(error):
+            if _is_unresolved_host(error):
                 self._unreachable[host] = f"{host} cannot be found: is there a connection to the internet?"
                 raise FetchError(f"{url}: {self._unreachable[host]}") from error
-            raise _TemporaryError(f"no connection to {host}: {_cause(error)}", host=host) from error
+            raise _TemporaryError(f"no connection to {host}: {_describe_cause(error)}", host=host) from error
         except (requests.RequestException, ValueError) as error:  # an invalid address
-            raise FetchError(f"{where}: {_cause(error)}") from error
+            raise FetchError(f"{where}: {_describe_cause(error)}") from error
         with response:
             _check_status(url, response)
             encoding = response.headers.get("Content-Encoding", "").strip().lower()
@@ -278,7 +280,7 @@ def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
 
     address = where
     with Session() as session:
-        for _ in range(MOST_REDIRECTS):
+        for _ in range(MAX_REDIRECTS):
             response = session.get(address, headers=headers, stream=True, timeout=TIMEOUT, allow_redirects=False)
             target = super(Session, session).get_redirect_target(response)
             if target is None:
@@ -287,39 +289,41 @@ def _get(where: str, headers: Mapping[str, str]) -> "requests.Response":
             before, address = address, urljoin(address, target)
             if urlsplit(before).scheme == "https" and urlsplit(address).scheme != "https":
                 raise FetchError(f"{where}: it redirects from https to {address}: anyone could change what comes")
-    raise FetchError(f"{where}: it redirects more than {MOST_REDIRECTS} times")
+    raise FetchError(f"{where}: it redirects more than {MAX_REDIRECTS} times")
 
 
-def _short_body(response: "requests.Response") -> bytes:
+def _read_short_body(response: "requests.Response") -> bytes:
     """Return the body of a response with a list of files. Raises ValueError if it has more than
-    LONGEST_LIST bytes."""
+    MAX_LIST_BYTES bytes."""
     body = bytearray()
-    for piece in _pieces(response):
+    for piece in _iterate_pieces(response):
         body += piece
-        if len(body) > LONGEST_LIST:
-            raise ValueError(f"the list of files has more than {LONGEST_LIST:,} bytes")
+        if len(body) > MAX_LIST_BYTES:
+            raise ValueError(f"the list of files has more than {MAX_LIST_BYTES:,} bytes")
     return bytes(body)
 
 
 def _check_status(url: str, response: "requests.Response") -> None:
     status = response.status_code
-    said = f"the server answers {status} {response.reason or ''}".rstrip()
-    if status in TEMPORARY:
-        raise _TemporaryError(said, _retry_after(response.headers.get("Retry-After")))
+    status_text = f"the server answers {status} {response.reason or ''}".rstrip()
+    if status in RETRY_STATUSES:
+        raise _TemporaryError(status_text, _retry_after(response.headers.get("Retry-After")))
     if status in (404, 410):
-        raise FetchError(f"{url}: {said}: the file has moved or is gone")
+        raise FetchError(f"{url}: {status_text}: the file has moved or is gone")
     if status not in (200, 206, 416):
-        raise FetchError(f"{url}: {said}")
+        raise FetchError(f"{url}: {status_text}")
 
 
-def _continues(response: "requests.Response", start: int, note: Mapping[str, Any], mark: Mapping[str, Any]) -> bool:
+def _is_continuation(
+    response: "requests.Response", start: int, note: Mapping[str, Any], mark: Mapping[str, Any]
+) -> bool:
     """Return True if a partial response begins at byte `start` and belongs to the same version of the file."""
     begins = response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
     same = all(not note.get(key) or not mark[key] or note[key] == mark[key] for key in ("etag", "modified", "total"))
     return response.status_code == 206 and begins and same
 
 
-def _mark(url: str, response: "requests.Response") -> dict[str, Any]:
+def _identify_version(url: str, response: "requests.Response") -> dict[str, Any]:
     """Return what identifies a remote file's version: URL, ETag, modification date and size (`total`). Values are None
     if the server does not report them."""
     headers = response.headers
@@ -330,13 +334,13 @@ def _mark(url: str, response: "requests.Response") -> dict[str, Any]:
     return {"url": url, **marks, "total": whole_number(length)}
 
 
-def _pieces(response: "requests.Response") -> Iterator[bytes]:
+def _iterate_pieces(response: "requests.Response") -> Iterator[bytes]:
     import requests
 
     try:
         yield from response.iter_content(PIECE)
     except requests.RequestException as error:
-        raise _TemporaryError(f"the connection broke off: {_cause(error)}") from error
+        raise _TemporaryError(f"the connection broke off: {_describe_cause(error)}") from error
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -351,7 +355,7 @@ def _retry_after(value: str | None) -> float | None:
         return None
 
 
-def _innermost(error: BaseException) -> BaseException:
+def _find_innermost_cause(error: BaseException) -> BaseException:
     """Return the innermost cause of an error, since outer errors repeat the address."""
     while (inner := error.__cause__ or error.__context__ or next(iter(error.args), None)) is not None:
         inner = getattr(inner, "reason", inner)
@@ -361,17 +365,17 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _cause(error: BaseException) -> str:
+def _describe_cause(error: BaseException) -> str:
     """Return a one-line description of the innermost cause of an error."""
-    return first_line(_innermost(error)).rpartition(">: ")[2]
+    return first_line(_find_innermost_cause(error)).rpartition(">: ")[2]
 
 
-def _nameless(error: BaseException) -> bool:
+def _is_unresolved_host(error: BaseException) -> bool:
     """Return True if the error is a failed name resolution of the host, after which a retry does not help."""
-    return isinstance(_innermost(error), socket.gaierror)
+    return isinstance(_find_innermost_cause(error), socket.gaierror)
 
 
-def _name(url: str) -> str:
+def _file_name(url: str) -> str:
     return unquote(urlsplit(url).path.rpartition("/")[2])
 
 
@@ -402,7 +406,7 @@ MIRROR_VARIABLE = "ALM_BENCH_MIRROR"
 """Environment variable with pairs PREFIX=URL, separated by spaces."""
 
 
-def environment_mirrors() -> list[str]:
+def read_mirror_variable() -> list[str]:
     return os.environ.get(MIRROR_VARIABLE, "").split()
 
 
@@ -411,14 +415,14 @@ def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | Non
     removes only archives with such a marker. `size` is the published number of bytes, if there is one."""
     if not archive.is_file():
         fetcher.fetch(url, archive, checksum, size)
-        with report_full_disk(archive, OPTION):
+        with report_write_errors(archive, OPTION):
             _marker_path(archive).touch()
 
 
 def drop_archive(archive: Path, keep: bool) -> None:
     """Remove an unpacked archive that `fetch_archive` downloaded, unless `keep` is true. An archive that the user put
     there is never removed."""
-    with report_full_disk(archive, OPTION):
+    with report_write_errors(archive, OPTION):
         if _marker_path(archive).is_file():
             if not keep:
                 archive.unlink(missing_ok=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from alm_bench.core import DataFile, Fetch, FetchError, StoreError, TaskCard
-from alm_bench.core.files import atomic_write, report_full_disk
+from alm_bench.core.files import atomic_write, report_write_errors
 from alm_bench.data.fetch import OPTION, Fetcher, drop_archive, fetch_archive
-from alm_bench.data.hub import HubCopy, hub_copy
+from alm_bench.data.hub import HubCopy, fetch_hub_copy
 from alm_bench.data.manifest import file_sha256
 from alm_bench.data.root import LocalRoot
 from alm_bench.data.unpack import can_unpack, unpack
@@ -71,19 +71,19 @@ class Downloader:
         files = [file for file in card.files if file.split in (None, split)]
         for file in files:
             if file.fetch is None or not file.fetch.alternative or self.alternatives:
-                yield replace(self._file(file), task=card.name)
+                yield replace(self._fetch_file(file), task=card.name)
         if card.audio and not any(file.fetch is not None and file.fetch.hub is not None for file in files):
-            yield replace(self._clips(card, split), task=card.name)
+            yield replace(self._fetch_clips(card, split), task=card.name)
 
-    def _file(self, file: DataFile) -> FetchResult:
+    def _fetch_file(self, file: DataFile) -> FetchResult:
         source, root = file.fetch, LocalRoot(self.folder)
         place = file.names[0] if source is None else source.to
         try:
             if source is not None and source.hub is not None:
-                return self._hub(file, source, source.hub)
+                return self._fetch_hub_data_set(file, source, source.hub)
             if root.has(file):
                 path = root.locate(file)
-                return FetchResult("", file.role, place, "there", _revision(file, path), path)
+                return FetchResult("", file.role, place, "there", _describe_revision(file, path), path)
             if source is None or source.url is None:
                 return FetchResult("", file.role, place, "elsewhere", f"get it from {file.source}")
             checksum = self.fetcher.find_checksum(source)
@@ -93,7 +93,7 @@ class Downloader:
         except FetchError as error:
             return FetchResult("", file.role, place, "failed", f"{error}; its source: {file.source}")
 
-    def _hub(self, file: DataFile, source: Fetch, dataset: str) -> FetchResult:
+    def _fetch_hub_data_set(self, file: DataFile, source: Fetch, dataset: str) -> FetchResult:
         folder = self.folder / source.to
         copy = HubCopy.read(folder, dataset)
         there = copy is not None and copy.whole
@@ -101,11 +101,11 @@ class Downloader:
             return FetchResult("", file.role, source.to, "there", "a copy that was not fetched by this command", folder)
         if copy is None or not copy.whole:
             endpoint = self.fetcher.apply_mirrors(HUB)
-            copy = hub_copy(dataset, folder, None if endpoint == HUB else endpoint, OPTION)
+            copy = fetch_hub_copy(dataset, folder, None if endpoint == HUB else endpoint, OPTION)
         note = f"{len(copy.files)} files of {dataset} at {copy.revision[:12]}"
         return FetchResult("", file.role, source.to, "there" if there else "fetched", note, folder)
 
-    def _clips(self, card: TaskCard, split: str) -> FetchResult:
+    def _fetch_clips(self, card: TaskCard, split: str) -> FetchResult:
         source = card.audio_fetch
         missing = self.missing()
         if source is None or source.url is None or source.split not in (None, split):
@@ -122,22 +122,24 @@ class Downloader:
             lack = f"; {missing:,} of the task's clips are not among them" if missing else ""
             return FetchResult("", "clips", source.to, "there", f"all {count:,} files of the archive{lack}", folder)
         try:
-            put = self._archive(source, source.url)
+            put = self._fetch_and_unpack(source, source.url)
         except FetchError as error:
             return FetchResult("", "clips", source.to, "failed", str(error))
         missing = self.missing()
         lack = f"; {missing:,} of the task's clips are not among them" if missing else ""
         return FetchResult("", "clips", source.to, "fetched", f"{put:,} files{lack}", folder)
 
-    def _archive(self, source: Fetch, url: str) -> int:
+    def _fetch_and_unpack(self, source: Fetch, url: str) -> int:
         """Download an archive next to the folder of its members, and unpack it. Returns the number of unpacked
         files."""
         folder = self.folder / source.to
-        archive = folder.parent / _name(url)
+        archive = folder.parent / _file_name(url)
         can_unpack(archive.name)
         fetch_archive(self.fetcher, url, archive, self.fetcher.find_checksum(source), source.size)
         sizes = unpack(archive, folder, source.members or "*", self.fetcher.tell)
-        atomic_write(_marker(folder, url), json.dumps({"url": url, "files": sizes}, ensure_ascii=False), OPTION)
+        atomic_write(
+            _unpacked_list_path(folder, url), json.dumps({"url": url, "files": sizes}, ensure_ascii=False), OPTION
+        )
         drop_archive(archive, self.keep_archives)
         return len(sizes)
 
@@ -148,7 +150,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     holds the lock."""
     from filelock import FileLock, Timeout
 
-    with report_full_disk(folder, OPTION):
+    with report_write_errors(folder, OPTION):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK, timeout=0)
         try:
@@ -162,21 +164,21 @@ def lock_folder(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _name(url: str) -> str:
+def _file_name(url: str) -> str:
     return url.partition("?")[0].rpartition("/")[2]
 
 
-def _marker(folder: Path, url: str) -> Path:
+def _unpacked_list_path(folder: Path, url: str) -> Path:
     """Return the path of the file that lists the unpacked members. The list is needed because the archive itself is
     removed."""
-    return folder / f".{_name(url)}.json"
+    return folder / f".{_file_name(url)}.json"
 
 
 def _count_unpacked(folder: Path, source: Fetch) -> int | None:
     """Return the number of files that were unpacked from the source's archive; None unless all of them still exist with
     their sizes."""
     try:
-        marker = json.loads(_marker(folder, source.url or "").read_text(encoding="utf-8"))
+        marker = json.loads(_unpacked_list_path(folder, source.url or "").read_text(encoding="utf-8"))
         sizes = {folder / name: size for name, size in marker["files"].items()}
         whole = all(path.stat().st_size == size for path, size in sizes.items())
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
@@ -184,7 +186,7 @@ def _count_unpacked(folder: Path, source: Fetch) -> int | None:
     return len(sizes) if whole else None
 
 
-def _revision(file: DataFile, path: Path) -> str:
+def _describe_revision(file: DataFile, path: Path) -> str:
     if not file.revisions:
         return ""
     known = file.revisions.get(file_sha256(path))
@@ -193,4 +195,4 @@ def _revision(file: DataFile, path: Path) -> str:
 
 def _describe_check(file: DataFile, path: Path, checksum: str | None) -> str:
     by = f"{checksum.partition(':')[0]} as published" if checksum else "no published checksum"
-    return "; ".join(filter(None, (_revision(file, path), by)))
+    return "; ".join(filter(None, (_describe_revision(file, path), by)))

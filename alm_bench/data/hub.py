@@ -7,14 +7,14 @@ from pathlib import Path
 
 from alm_bench.core import DataError, FetchError
 from alm_bench.core.errors import first_line
-from alm_bench.core.files import atomic_write, report_full_disk
+from alm_bench.core.files import atomic_write, report_write_errors
 from alm_bench.data.fetch import check_free_space, digest
 from alm_bench.data.root import LocalRoot
 
 ADVICE = "check the name and the connection, run `hf auth login` if it is gated"
 
 
-def hub_root(dataset: str, revision: str | None = None, cache: Path | None = None) -> LocalRoot:
+def fetch_hub_root(dataset: str, revision: str | None = None, cache: Path | None = None) -> LocalRoot:
     """Return the data set's files as a data root. They are downloaded into the hub's cache (or `cache`) unless they
     exist there.
 
@@ -51,14 +51,14 @@ class HubCopy:
     """True if every file was downloaded and matches its published sha256."""
 
     def write(self, folder: Path, option: str) -> None:
-        atomic_write(_note(folder, self.dataset), json.dumps(dataclasses.asdict(self)), option)
+        atomic_write(_description_path(folder, self.dataset), json.dumps(dataclasses.asdict(self)), option)
 
     @staticmethod
     def read(folder: Path, dataset: str) -> "HubCopy | None":
         """Read the description from the folder; None if there is none. `whole` is False if a file is missing or has
         another size."""
         try:
-            found = HubCopy(**json.loads(_note(folder, dataset).read_text(encoding="utf-8")))
+            found = HubCopy(**json.loads(_description_path(folder, dataset).read_text(encoding="utf-8")))
             sizes = {folder / name: size for name, size in found.files.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return None
@@ -66,7 +66,7 @@ class HubCopy:
         return dataclasses.replace(found, whole=found.whole and there)
 
 
-def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: str = "--to") -> HubCopy:
+def fetch_hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: str = "--to") -> HubCopy:
     """Download the data set's parquet files into `folder`. An interrupted download resumes at the same revision.
 
     `option` is the command-line option that error messages name. Raises FetchError if the hub refuses or a file does
@@ -75,10 +75,10 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
-    begun = HubCopy.read(folder, dataset)
+    previous = HubCopy.read(folder, dataset)
     try:
         info = HfApi(endpoint=endpoint).dataset_info(
-            dataset, revision=begun.revision if begun else None, files_metadata=True
+            dataset, revision=previous.revision if previous else None, files_metadata=True
         )
         listed = {each.rfilename: each for each in info.siblings or () if each.rfilename.endswith(".parquet")}
         if info.sha is None or not listed:
@@ -101,13 +101,13 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
     except OSError as error:
         if error.errno is None:  # raised by the library because of the hub's reply
             raise FetchError(f"hub data set {dataset} cannot be had ({first_line(error)}); {ADVICE}") from error
-        with report_full_disk(folder, option):
+        with report_write_errors(folder, option):
             raise
     for name, each in listed.items():
         if (came := (folder / name).stat().st_size) != each.size:
             (folder / name).unlink()
-            told = f"{name} came with {came:,} bytes, the hub lists {each.size:,}"
-            raise FetchError(f"hub data set {dataset}: {told}; it was removed")
+            mismatch = f"{name} came with {came:,} bytes, the hub lists {each.size:,}"
+            raise FetchError(f"hub data set {dataset}: {mismatch}; it was removed")
         if each.lfs is not None and digest(folder / name, "sha256") != each.lfs.sha256:
             (folder / name).unlink()
             raise FetchError(f"hub data set {dataset}: {name} came with another sha256 than listed; it was removed")
@@ -116,18 +116,18 @@ def hub_copy(dataset: str, folder: Path, endpoint: str | None = None, option: st
     return whole
 
 
-def _note(folder: Path, dataset: str) -> Path:
+def _description_path(folder: Path, dataset: str) -> Path:
     return folder / f".{dataset.replace('/', '--')}.json"
 
 
-def local_root(folder: Path, dataset: str | None = None) -> LocalRoot:
+def open_local_root(folder: Path, dataset: str | None = None) -> LocalRoot:
     """Return a data root for `folder`. If `folder` is a hub cache, or contains one, the root is the snapshot of
     `dataset` in it."""
-    snapshot = _snapshot(folder, dataset) if dataset else None
+    snapshot = _find_snapshot(folder, dataset) if dataset else None
     return LocalRoot(snapshot or folder)
 
 
-def _snapshot(folder: Path, dataset: str) -> Path | None:
+def _find_snapshot(folder: Path, dataset: str) -> Path | None:
     """Return the folder `datasets--owner--name/snapshots/<revision>` of the revision that `refs/main` names, else of
     the newest one; None if there is no snapshot."""
     name = "datasets--" + dataset.replace("/", "--")

@@ -26,33 +26,33 @@ class AudioIndex:
 
     @staticmethod
     def of(folder: Path) -> "AudioIndex":
-        paths = list(_audio_below(folder))
+        paths = list(_iterate_audio_files(folder))
         return AudioIndex(
-            names=tuple(sorted((_key(path.name), path) for path in paths)),
-            stems=tuple(sorted((_key(path.stem), path) for path in paths)),
+            names=tuple(sorted((_normalise_name(path.name), path) for path in paths)),
+            stems=tuple(sorted((_normalise_name(path.stem), path) for path in paths)),
         )
 
     def by_name(self, name: str) -> list[PurePosixPath]:
         """Return the paths of files with this base name, in which `*` stands for any characters."""
-        return _find(self.names, name)
+        return _find_paths(self.names, name)
 
     def by_stem(self, name: str) -> list[PurePosixPath]:
         """Return the paths of files with this base name, whatever their audio suffix."""
         stem, suffix = os.path.splitext(name)  # noqa: PTH122  (a name, not a path)
-        return _find(self.stems, stem if suffix.lower() in AUDIO_SUFFIXES else name)
+        return _find_paths(self.stems, stem if suffix.lower() in AUDIO_SUFFIXES else name)
 
 
-def shared_suffix(wanted: PurePosixPath, path: PurePosixPath) -> int:
+def count_shared_folders(wanted: PurePosixPath, path: PurePosixPath) -> int:
     """Return the number of trailing folders that two paths have in common."""
     count = 0
     for a, b in zip(reversed(wanted.parent.parts), reversed(path.parent.parts), strict=False):
-        if _key(a) != _key(b):
+        if _normalise_name(a) != _normalise_name(b):
             break
         count += 1
     return count
 
 
-def _key(name: str) -> str:
+def _normalise_name(name: str) -> str:
     """Normalise a name to Unicode NFC, because file systems store accents in one of two Unicode forms."""
     return unicodedata.normalize("NFC", name)
 
@@ -62,8 +62,8 @@ def _star_pattern(name: str) -> str:
     return "*".join(glob.escape(part) for part in name.split("*"))
 
 
-def _find(pairs: tuple[tuple[str, PurePosixPath], ...], name: str) -> list[PurePosixPath]:
-    wanted = _key(name)
+def _find_paths(pairs: tuple[tuple[str, PurePosixPath], ...], name: str) -> list[PurePosixPath]:
+    wanted = _normalise_name(name)
     head, star, _ = wanted.partition("*")
     matches = re.compile(fnmatch.translate(_star_pattern(wanted))).match if star else wanted.__eq__
     found = []
@@ -76,7 +76,7 @@ def _find(pairs: tuple[tuple[str, PurePosixPath], ...], name: str) -> list[PureP
     return found
 
 
-def _audio_below(root: Path) -> Iterator[PurePosixPath]:
+def _iterate_audio_files(root: Path) -> Iterator[PurePosixPath]:
     """Yield the audio files below `root` as relative paths. Links to folders are followed; each folder is entered
     once."""
     entered: set[tuple[int, int]] = set()

@@ -8,7 +8,7 @@ from alm_bench.core import AudioRef, DataError
 from alm_bench.core.files import hash_json, sha256
 
 _hashes: dict[tuple[str, int, int], str] = {}
-_hashing = threading.Lock()
+_hash_lock = threading.Lock()
 
 
 def file_sha256(path: Path) -> str:
@@ -17,7 +17,7 @@ def file_sha256(path: Path) -> str:
     try:
         status = path.stat()
         key = (str(path.resolve()), status.st_size, status.st_mtime_ns)
-        with _hashing:
+        with _hash_lock:
             if key not in _hashes:
                 _hashes[key] = sha256(path)
             return _hashes[key]
@@ -25,7 +25,7 @@ def file_sha256(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def manifest_hash(files: Mapping[str, Path], version: str | None) -> str:
+def hash_manifest(files: Mapping[str, Path], version: str | None) -> str:
     """Return a sha256 over the annotation files (role and content) and `version` (`DataRoot.version`), for a run's
     fingerprint.
 

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AudioError, AudioRef, DataError
-from alm_bench.core.errors import first_line, known_first
+from alm_bench.core.errors import first_line, rank_names
 
-_GROUPS_HELD = 2  # maximum number of row groups of clips in memory; a group has about 100 MB or 100 clips
+_MAX_CACHED_GROUPS = 2  # maximum number of row groups of clips in memory; a group has about 100 MB or 100 clips
 
-_fetching = threading.Lock()
+_read_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
+class _ClipReader:
     """Reader of the bytes of one clip. Calling it returns them. It can be pickled and called from any thread."""
 
     path: Path
@@ -29,7 +29,7 @@ class _Cell:
         import pyarrow as pa
 
         try:
-            with _fetching:  # so that threads that need the same row group read it once
+            with _read_lock:  # so that threads that need the same row group read it once
                 data = _clips(self.path, self.path.stat().st_mtime_ns, self.column, self.group)[self.row].as_py()
         except (OSError, pa.ArrowException) as error:
             raise AudioError(f"row {self.row} of row group {self.group} of {self.path}: {first_line(error)}") from error
@@ -48,7 +48,7 @@ class ParquetRow:
     name: str | None
     """File name that the clip's cell gives; None if it gives none."""
 
-    cell: _Cell
+    cell: _ClipReader
     """Reader of the clip's bytes."""
 
     def audio(self, id: str) -> AudioRef:
@@ -63,13 +63,13 @@ def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip: str = "con
     `columns`.
     """
     for path in paths:
-        with _reading(path), _open(path) as file:
-            _check(path, file.schema_arrow, [*columns, clip], clip)
+        with _convert_parquet_errors(path), _open_file(path) as file:
+            _check_columns(path, file.schema_arrow, [*columns, clip], clip)
             for group in range(file.num_row_groups):
-                yield from _rows(path, file, group, clip)
+                yield from _iterate_rows(path, file, group, clip)
 
 
-def parquet_files(folder: Path) -> tuple[Path, ...]:
+def list_parquet_files(folder: Path) -> tuple[Path, ...]:
     """Return the parquet files of a folder with the layout of a Hugging Face data set: `data/*.parquet`, else
     `*.parquet`. The result may be empty."""
     for pattern in ("data/*.parquet", "*.parquet"):
@@ -79,49 +79,49 @@ def parquet_files(folder: Path) -> tuple[Path, ...]:
     return ()
 
 
-def _rows(path: Path, file: Any, group: int, clip: str) -> Iterator[ParquetRow]:
+def _iterate_rows(path: Path, file: Any, group: int, clip: str) -> Iterator[ParquetRow]:
     values = [name for name in file.schema_arrow.names if name != clip]
     named = any(field.name == "path" for field in file.schema_arrow.field(clip).type)
     table = file.read_row_group(group, columns=values)
-    names = _flat(file, group, clip, "path").to_pylist() if named else [None] * table.num_rows
+    names = _read_struct_field(file, group, clip, "path").to_pylist() if named else [None] * table.num_rows
     for row, (cells, name) in enumerate(zip(table.to_pylist(), names, strict=True)):
-        yield ParquetRow(cells, name, _Cell(path, clip, group, row))
+        yield ParquetRow(cells, name, _ClipReader(path, clip, group, row))
 
 
-@functools.lru_cache(maxsize=_GROUPS_HELD)
+@functools.lru_cache(maxsize=_MAX_CACHED_GROUPS)
 def _clips(path: Path, mtime_ns: int, column: str, group: int) -> Any:
     """Return the clips' bytes of a row group as an array. `mtime_ns` is part of the cache key, so that a replaced file
     is read again."""
-    with _open(path) as file:
-        return _flat(file, group, column, "bytes")
+    with _open_file(path) as file:
+        return _read_struct_field(file, group, column, "bytes")
 
 
-def _flat(file: Any, group: int, column: str, leaf: str) -> Any:
+def _read_struct_field(file: Any, group: int, column: str, leaf: str) -> Any:
     """Read one field (`leaf`) of a struct column of a row group, without the other fields."""
     import pyarrow.compute as pc
 
     return pc.struct_field(file.read_row_group(group, columns=[f"{column}.{leaf}"]).column(0), leaf)
 
 
-def _open(path: Path) -> Any:
+def _open_file(path: Path) -> Any:
     import pyarrow.parquet
 
     return pyarrow.parquet.ParquetFile(path)
 
 
-def _check(path: Path, schema: Any, columns: Sequence[str], clip: str) -> None:
+def _check_columns(path: Path, schema: Any, columns: Sequence[str], clip: str) -> None:
     import pyarrow as pa
 
     missing = [column for column in columns if column not in schema.names]
     if missing:
-        raise DataError(f"{path}: no column {missing[0]!r}; found {known_first(missing[0], schema.names)}")
+        raise DataError(f"{path}: no column {missing[0]!r}; found {rank_names(missing[0], schema.names)}")
     kind = schema.field(clip).type
     if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
         raise DataError(f"{path}: column {clip!r} is {kind}, expected a struct with the clip's bytes")
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _convert_parquet_errors(path: Path) -> Iterator[None]:
     import pyarrow as pa
 
     try:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from alm_bench.core import DataError
-from alm_bench.core.errors import known_first
-from alm_bench.data.parquet import ParquetRow, parquet_files, read_parquet
+from alm_bench.core.errors import rank_names
+from alm_bench.data.parquet import ParquetRow, list_parquet_files, read_parquet
 
 __all__ = [
     "ParquetRow",
     "check_unique_ids",
-    "parquet_files",
+    "list_parquet_files",
     "read_csv",
     "read_json",
     "read_jsonl",
@@ -37,7 +37,7 @@ Item = TypeVar("Item", bound=_HasId)
 
 def read_text(path: Path) -> str:
     """Read a UTF-8 file with or without a byte order mark. Line ends are not converted. Raises DataError."""
-    with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
+    with _convert_read_errors(path), path.open(encoding="utf-8-sig", newline="") as file:
         return file.read()
 
 
@@ -57,7 +57,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """Read one JSON object per line. Blank lines are skipped. Raises DataError."""
     import jsonlines
 
-    with _reading(path), path.open(encoding="utf-8-sig") as file:
+    with _convert_read_errors(path), path.open(encoding="utf-8-sig") as file:
         try:
             return list(jsonlines.Reader(file).iter(type=dict, skip_empty=True))
         except jsonlines.InvalidLineError as error:
@@ -70,12 +70,12 @@ def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[d
     """Read one dictionary per row, by column name. The file must have `columns` and may have others. Blank lines are
     skipped. Raises DataError."""
     csv.field_size_limit(_FIELD_LIMIT)
-    with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
+    with _convert_read_errors(path), path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         try:
             header = next(reader, [])
             _check_header(path, header, columns)
-            return [_csv_row(path, header, row, reader.line_num) for row in reader if row]
+            return [_parse_csv_row(path, header, row, reader.line_num) for row in reader if row]
         except csv.Error as error:
             raise DataError(f"{path}: line {reader.line_num} is not CSV: {error}") from error
 
@@ -83,18 +83,18 @@ def read_csv(path: Path, columns: Sequence[str], delimiter: str = ",") -> list[d
 def check_unique_ids(items: Iterable[Item], path: Path) -> list[Item]:
     """Return the items as a list. Raises DataError if two items have the same id; `path` is the file that the message
     names."""
-    kept = list(items)
-    repeated = [name for name, count in Counter(item.id for item in kept).items() if count > 1]
+    listed = list(items)
+    repeated = [name for name, count in Counter(item.id for item in listed).items() if count > 1]
     if repeated:
-        count = sum(item.id == repeated[0] for item in kept)
+        count = sum(item.id == repeated[0] for item in listed)
         raise DataError(
             f"{path}: the id {repeated[0]!r} occurs {count} times ({len(repeated)} ids repeat), expected each id once"
         )
-    return kept
+    return listed
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _convert_read_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except UnicodeDecodeError as error:
@@ -106,14 +106,14 @@ def _reading(path: Path) -> Iterator[None]:
 def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
     missing = [column for column in columns if column not in header]
     if missing:
-        found = f"found {known_first(missing[0], header)}" if any(header) else "the file has no header"
+        found = f"found {rank_names(missing[0], header)}" if any(header) else "the file has no header"
         raise DataError(f"{path}: no column {missing[0]!r}; {found}; expected {', '.join(columns)}")
     repeated = [column for column in header if column and header.count(column) > 1]
     if repeated:
         raise DataError(f"{path}: the header has the column {repeated[0]!r} {header.count(repeated[0])} times")
 
 
-def _csv_row(path: Path, header: Sequence[str], row: Sequence[str], line: int) -> dict[str, str]:
+def _parse_csv_row(path: Path, header: Sequence[str], row: Sequence[str], line: int) -> dict[str, str]:
     if len(row) != len(header):
         raise DataError(f"{path}: line {line} has {len(row)} fields, expected {len(header)} as in the header")
     return dict(zip(header, row, strict=True))

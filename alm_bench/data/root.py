@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 
 from alm_bench.core import AudioRef, DataError, DataFile
 from alm_bench.core.files import is_file
-from alm_bench.data.index import AudioIndex, shared_suffix
+from alm_bench.data.index import AudioIndex, count_shared_folders
 from alm_bench.data.manifest import file_sha256
 
-_indexing = threading.Lock()  # a module variable, so that roots can be pickled
+_index_lock = threading.Lock()  # a module variable, so that roots can be pickled
 
 
 @dataclass
@@ -32,11 +32,11 @@ class LocalRoot:
         Each pattern is also tried without its leading folders. If several files match, the newest known revision is
         returned (revisions are named by date), else the last path in sorted order. Raises DataError if no file matches.
         """
-        return _newest(self.locate_all(file), file.revisions)
+        return _select_newest(self.locate_all(file), file.revisions)
 
     def locate_all(self, file: DataFile) -> tuple[Path, ...]:
         """Return all matches of the first pattern that matches, sorted by path. Raises DataError if no file matches."""
-        matches = self._first_matches(file)
+        matches = self._find_first_matches(file)
         if matches:
             return matches
         state = "" if self.path.is_dir() else f", which is {'a file' if self.path.exists() else 'missing'}"
@@ -45,13 +45,13 @@ class LocalRoot:
             f"get it from {file.source}"
         )
 
-    def all_matches(self, file: DataFile) -> tuple[Path, ...]:
+    def find_all_matches(self, file: DataFile) -> tuple[Path, ...]:
         """Return all matches of all patterns, sorted by path; empty if no file matches."""
-        matched = {path for pattern in _shorten_patterns(file.names) for path in self._matches(pattern)}
+        matched = {path for pattern in _shorten_patterns(file.names) for path in self._find_matches(pattern)}
         return tuple(sorted(matched))
 
     def has(self, file: DataFile) -> bool:
-        return bool(self._first_matches(file))
+        return bool(self._find_first_matches(file))
 
     def audio(self, *names: str) -> AudioRef:
         """Return the clip at the first of the relative paths `names` that exists, else a clip with the same base name
@@ -63,7 +63,7 @@ class LocalRoot:
         suffix are tried. If nothing is found, the result has the expected path, which does not exist. Raises DataError
         if different files match equally well.
         """
-        wanted = [_normal(name) for name in names]
+        wanted = [_normalise_name(name) for name in names]
         clip = str(wanted[0])
         for given, name in zip(names, wanted, strict=True):
             for path in (self.path / given, self.path / name):
@@ -74,31 +74,31 @@ class LocalRoot:
             for name in wanted:
                 found = find(name.name)
                 if found:
-                    return AudioRef(clip, self._closest(clip, name, found))
+                    return AudioRef(clip, self._select_closest(clip, name, found))
         return AudioRef(clip, self.path / wanted[0])
 
     def version(self) -> str | None:
         """Return None, because local files are identified by the hash of their content."""
         return None
 
-    def _first_matches(self, file: DataFile) -> tuple[Path, ...]:
+    def _find_first_matches(self, file: DataFile) -> tuple[Path, ...]:
         for pattern in _shorten_patterns(file.names):
-            if matches := self._matches(pattern):
+            if matches := self._find_matches(pattern):
                 return tuple(matches)
         return ()
 
-    def _matches(self, pattern: str) -> list[Path]:
+    def _find_matches(self, pattern: str) -> list[Path]:
         paths = (path for path in self.path.glob(pattern) if is_file(path))
         return sorted(path for path in paths if not path.name.startswith("._"))  # metadata files that macOS adds
 
     def _get_index(self) -> AudioIndex:
-        with _indexing:
+        with _index_lock:
             if self._index is None:
                 self._index = AudioIndex.of(self.path)
             return self._index
 
-    def _closest(self, clip: str, wanted: PurePosixPath, paths: Iterable[PurePosixPath]) -> Path:
-        shared = {path: shared_suffix(wanted, path) for path in paths}
+    def _select_closest(self, clip: str, wanted: PurePosixPath, paths: Iterable[PurePosixPath]) -> Path:
+        shared = {path: count_shared_folders(wanted, path) for path in paths}
         longest = max(shared.values())
         best = [self.path / path for path, length in shared.items() if length == longest]
         encodings = len({path.with_suffix("") for path in best}) == 1  # encodings of one clip
@@ -118,14 +118,14 @@ def _shorten_patterns(patterns: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(shortened))
 
 
-def _newest(matches: tuple[Path, ...], revisions: Mapping[str, str]) -> Path:
+def _select_newest(matches: tuple[Path, ...], revisions: Mapping[str, str]) -> Path:
     if len(matches) == 1 or not revisions:
         return matches[-1]
     known = [(revisions[digest], path) for path in matches if (digest := file_sha256(path)) in revisions]
     return max(known)[1] if known else matches[-1]
 
 
-def _normal(name: str) -> PurePosixPath:
+def _normalise_name(name: str) -> PurePosixPath:
     """Normalise a clip's name to the form of ids: forward slashes, no leading `./` or `/`, no `..`."""
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     return PurePosixPath(*parts)

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from alm_bench.core import FetchError
 from alm_bench.core.errors import first_line
-from alm_bench.core.files import report_full_disk
+from alm_bench.core.files import report_write_errors
 from alm_bench.data.fetch import OPTION, Tell, check_free_space
 
 PIECE = 1 << 20
@@ -55,27 +55,29 @@ def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, i
     a file cannot be written.
     """
     can_unpack(archive.name)
-    with report_full_disk(folder, OPTION):
+    with report_write_errors(folder, OPTION):
         folder.mkdir(parents=True, exist_ok=True)
-    with _reading(archive), report_full_disk(folder, OPTION):
-        unpacked = _unzip if archive.suffix.lower() == ".zip" else _unseven
+    with _convert_archive_errors(archive), report_write_errors(folder, OPTION):
+        unpacked = _unpack_zip if archive.suffix.lower() == ".zip" else _unpack_7z
         return unpacked(archive, folder, members, tell)
 
 
-def copy_stream(source: IO[bytes], place: Path, size: int, told: Callable[[int], None] = lambda count: None) -> None:
+def copy_stream(
+    source: IO[bytes], place: Path, size: int, report_progress: Callable[[int], None] = lambda count: None
+) -> None:
     """Copy `source` to the file `place`, which is created only if exactly `size` bytes arrive. Calls
-    `told` with the length of each piece. Raises EOFError for another number of bytes."""
+    `report_progress` with the length of each piece. Raises EOFError for another number of bytes."""
     part = place.with_name(f"{place.name}.part")
     with part.open("wb") as file:
         while piece := source.read(PIECE):
-            told(file.write(piece))
+            report_progress(file.write(piece))
     if part.stat().st_size != size:
         raise EOFError(f"{place.name} ends too early")
     part.replace(place)
 
 
 @contextmanager
-def _reading(archive: Path) -> Iterator[None]:
+def _convert_archive_errors(archive: Path) -> Iterator[None]:
     """Convert every error of a damaged archive into a FetchError with a one-line message."""
     damaged: tuple[type[Exception], ...] = (
         zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
@@ -93,19 +95,21 @@ def _reading(archive: Path) -> Iterator[None]:
 
 
 def _select_members(archive: Path, found: Sequence[Member], pattern: str) -> list[Member]:
-    wanted: dict[str, Member] = {}
+    selected: dict[str, Member] = {}
     for member in found:
         if not fnmatch.fnmatchcase(member.base.lower(), pattern.lower()) or member.base.startswith("."):
             continue  # `._x.wav` is a metadata file that macOS adds to x.wav
-        if member.base in wanted:
-            raise FetchError(f"{archive}: holds {wanted[member.base].name} and {member.name}, expected each name once")
-        wanted[member.base] = member
-    if not wanted:
+        if member.base in selected:
+            raise FetchError(
+                f"{archive}: holds {selected[member.base].name} and {member.name}, expected each name once"
+            )
+        selected[member.base] = member
+    if not selected:
         raise FetchError(f"{archive}: holds no {pattern} among its {len(found)} files")
-    return list(wanted.values())
+    return list(selected.values())
 
 
-def _base(name: str) -> str:
+def _base_name(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).name
 
 
@@ -119,9 +123,9 @@ class _Progress:
         self.tell(f"unpacking {self.name}", self.done, self.total)
 
 
-def _todo(wanted: Sequence[Member], folder: Path, progress: _Progress) -> list[Member]:
+def _find_missing_members(selected: Sequence[Member], folder: Path, progress: _Progress) -> list[Member]:
     todo = []
-    for member in wanted:
+    for member in selected:
         place = folder / member.base
         if place.is_file() and place.stat().st_size == member.size:
             progress.add(member.size)
@@ -131,24 +135,24 @@ def _todo(wanted: Sequence[Member], folder: Path, progress: _Progress) -> list[M
     return todo
 
 
-def _unzip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
+def _unpack_zip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
     with zipfile.ZipFile(archive) as file:
         infos = [info for info in file.infolist() if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)]
-        found = [Member(info.filename, _base(info.filename), info.file_size) for info in infos]
-        wanted = _select_members(archive, found, pattern)
-        progress = _Progress(archive.name, sum(member.size for member in wanted), tell)
-        for member in _todo(wanted, folder, progress):
+        found = [Member(info.filename, _base_name(info.filename), info.file_size) for info in infos]
+        selected = _select_members(archive, found, pattern)
+        progress = _Progress(archive.name, sum(member.size for member in selected), tell)
+        for member in _find_missing_members(selected, folder, progress):
             with file.open(member.name) as source:
                 copy_stream(source, folder / member.base, member.size, progress.add)
-    return {member.base: member.size for member in wanted}
+    return {member.base: member.size for member in selected}
 
 
-def _writers(folder: Path, progress: _Progress) -> Any:
+def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
     """Build the writer factory by which py7zr writes members to `folder`. py7zr verifies the checksum of a member
     before it creates the writer of the next one."""
     from py7zr.io import Py7zIO, WriterFactory
 
-    class Writer(Py7zIO):  # type: ignore[misc,unused-ignore]  # base class of an optional library
+    class MemberWriter(Py7zIO):  # type: ignore[misc,unused-ignore]  # base class of an optional library
         def __init__(self, place: Path) -> None:
             self.place, self.part = place, place.with_name(f"{place.name}.part")
             self.file = self.part.open("wb")
@@ -172,13 +176,13 @@ def _writers(folder: Path, progress: _Progress) -> Any:
         def close(self) -> None:
             self.file.close()
 
-    class Writers(WriterFactory):  # type: ignore[misc,unused-ignore]
+    class MemberWriterFactory(WriterFactory):  # type: ignore[misc,unused-ignore]
         def __init__(self) -> None:
-            self.last: Writer | None = None
+            self.last: MemberWriter | None = None
 
-        def create(self, filename: str) -> Writer:
+        def create(self, filename: str) -> MemberWriter:
             self.finish()
-            self.last = Writer(folder / _base(filename))
+            self.last = MemberWriter(folder / _base_name(filename))
             return self.last
 
         def finish(self) -> None:
@@ -193,19 +197,19 @@ def _writers(folder: Path, progress: _Progress) -> Any:
                 self.last.part.unlink(missing_ok=True)
             self.last = None
 
-    return Writers()
+    return MemberWriterFactory()
 
 
-def _unseven(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
+def _unpack_7z(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
     import py7zr
 
     with archive.open("rb") as opened, py7zr.SevenZipFile(opened) as file:
         infos = [info for info in file.list() if info.is_file and not info.is_symlink]
-        found = [Member(info.filename, _base(info.filename), info.uncompressed) for info in infos]
-        wanted = _select_members(archive, found, pattern)
-        progress = _Progress(archive.name, sum(member.size for member in wanted), tell)
-        todo = _todo(wanted, folder, progress)
-        writers = _writers(folder, progress)
+        found = [Member(info.filename, _base_name(info.filename), info.uncompressed) for info in infos]
+        selected = _select_members(archive, found, pattern)
+        progress = _Progress(archive.name, sum(member.size for member in selected), tell)
+        todo = _find_missing_members(selected, folder, progress)
+        writers = _create_writer_factory(folder, progress)
         try:
             if todo:
                 file.extract(folder, targets=[member.name for member in todo], factory=writers)
@@ -213,4 +217,4 @@ def _unseven(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str,
             writers.undo()
             raise
         writers.finish()
-    return {member.base: member.size for member in wanted}
+    return {member.base: member.size for member in selected}

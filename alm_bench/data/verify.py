@@ -106,13 +106,13 @@ def inspect_clips(clips: Iterable[AudioRef], headers: bool = False) -> ClipRepor
     for clip in distinct.values():
         if clip.read is None and not is_file(clip.path):
             missing.append(clip)
-        elif headers and (reason := _unreadable(clip)) is not None:
+        elif headers and (reason := _find_header_error(clip)) is not None:
             unreadable[clip.id] = reason
     ids, paths = tuple(clip.id for clip in missing), tuple(clip.path for clip in missing)
     return ClipReport(len(distinct), ids, unreadable, paths)
 
 
-def _unreadable(clip: AudioRef) -> str | None:
+def _find_header_error(clip: AudioRef) -> str | None:
     """Return the reason why the clip's header cannot be decoded, or None."""
     import soundfile  # imported here, so that listing tasks does not load it
 

@@ -8,20 +8,20 @@ from alm_bench.demo.annotated_questions import annotated_questions
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
 from alm_bench.demo.describe import captions, difference
 from alm_bench.demo.entailment import hypotheses
-from alm_bench.demo.frame_targets import CUES, frame_cues
+from alm_bench.demo.frame_targets import TARGET_COLUMNS, compute_frame_targets
 from alm_bench.demo.mcq import questions
-from alm_bench.demo.root import DemoRoot, demo_root, synthesise, training_root
-from alm_bench.demo.scene import SECONDS, WORLD, Event, Scene, frame_tags, scene
+from alm_bench.demo.root import DemoRoot, create_training_root, demo_root, synthesise
+from alm_bench.demo.scene import SECONDS, WORLD, Event, Scene, compute_frame_tags, scene
 from alm_bench.demo.training import training_rows
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, TAGS, EventType
 
 __all__ = [
-    "CUES",
     "EVENT_TYPES",
     "FAMILIES",
     "FIRST_VERSION",
     "SECONDS",
     "TAGS",
+    "TARGET_COLUMNS",
     "WORLD",
     "DatasetRows",
     "Demo",
@@ -32,17 +32,17 @@ __all__ = [
     "Scene",
     "annotated_questions",
     "captions",
+    "compute_frame_tags",
+    "compute_frame_targets",
+    "create_training_root",
     "demo_root",
     "difference",
     "event_types",
     "format_csv",
-    "frame_cues",
-    "frame_tags",
     "hypotheses",
     "questions",
     "scene",
     "synthesise",
-    "training_root",
     "training_rows",
 ]
 

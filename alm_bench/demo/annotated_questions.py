@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from alm_bench.demo.scene import Scene, hash_name, sequence, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES
 
-_DISSENT = 0.12  # share of questions to which one annotator gives the other answer
+_DISSENT_RATE = 0.12  # share of questions to which one annotator gives the other answer
 HEARD = ("Can {0.phrase} be heard?", "Does the recording contain {0.source}?", "Is there a sound of {0.label}?")
 
 
-def _pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tuple[str, bool]]]:
+def _build_clip_pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tuple[str, bool]]]:
     """Build two scenes and two yes/no questions about them. A question comes with True if its answer is yes for the
     first scene and no for the second, with False if it is the reverse."""
     keys = rng.sample(list(EVENT_TYPES), 3)
@@ -25,17 +25,17 @@ def _pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tuple[str, bool
         tags = [[key, keys[2]] for key in keys[:2]]
         for order in tags:
             rng.shuffle(order)
-        asked = [(rng.choice(HEARD).format(a), True), (rng.choice(HEARD).format(b), False)]
+        yes_no_questions = [(rng.choice(HEARD).format(a), True), (rng.choice(HEARD).format(b), False)]
     else:
         tags = [[a.key, b.key], [b.key, a.key]]
-        asked = [
+        yes_no_questions = [
             (f"Is {a.phrase} heard before {b.phrase}?", True),
             (f"Does the recording end with {a.phrase}?", False),
         ]
-    return (sequence(rng, tags[0], noise=noise), sequence(rng, tags[1], noise=noise)), asked
+    return (sequence(rng, tags[0], noise=noise), sequence(rng, tags[1], noise=noise)), yes_no_questions
 
 
-def _word(scene: Scene, last: bool) -> str:
+def _find_word(scene: Scene, last: bool) -> str:
     ordered = sorted(scene.events, key=lambda event: event.onset)
     return EVENT_TYPES[ordered[-1 if last else 0].type].word
 
@@ -70,16 +70,16 @@ def annotated_questions(split: str, clips: int, *, seed: int = 0) -> Iterator[An
     for number in range((clips + 1) // 2):
         key = ("aqa", split, seed, number)
         rng = stream(*key)
-        scenes, asked = _pair(rng)
-        dissents = [rng.randrange(3) if rng.random() < _DISSENT else None for _ in range(3)]
+        scenes, yes_no_questions = _build_clip_pair(rng)
+        dissents = [rng.randrange(3) if rng.random() < _DISSENT_RATE else None for _ in range(3)]
         last = rng.random() < 0.5
         for i, scene in enumerate(scenes):
             clip = f"Clip {hash_name(*key, i)[:10]}.wav"
-            for (question, true_of_first), doubt in zip(asked, dissents, strict=False):
+            for (question, true_of_first), doubt in zip(yes_no_questions, dissents, strict=False):
                 yes = true_of_first == (i == 0)
                 yield _annotate(clip, scene, question, ("yes", "no") if yes else ("no", "yes"), doubt)
             question = f"What makes the {'last' if last else 'first'} sound?"
-            yield _annotate(clip, scene, question, (_word(scene, last), _word(scene, not last)), dissents[2])
+            yield _annotate(clip, scene, question, (_find_word(scene, last), _find_word(scene, not last)), dissents[2])
 
 
 def _annotate(clip: str, scene: Scene, question: str, answers: tuple[str, str], doubt: int | None) -> AnnotatedQuestion:

@@ -16,14 +16,14 @@ DESCRIBE = "describe every sound"
 LOW, HIGH = 0.86, 1.16
 """Factors relative to an event type's own pitch and tempo: below LOW a sound is called low or slow, above HIGH it is
 called high or fast."""
-FAINT = -6.0
+MAX_FAINT_GAIN = -6.0
 """Level in dB below which a sound is called faint."""
-MOST = 5
+MAX_COUNTED_UNITS = 5
 """Maximum number of units for which their number is asked or stated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class AttributeQuestion:
     """A training question about one sound of a scene."""
 
     about: str
@@ -36,18 +36,18 @@ class Note:
     """Correct answer."""
 
 
-def _extreme(factor: float, low: str, high: str) -> str:
+def _name_extreme(factor: float, low: str, high: str) -> str:
     return low if factor < LOW else high if factor > HIGH else ""
 
 
-def _qualities(event: Event, kind: EventType) -> list[str]:
-    pitch = _extreme(event.pitch, "low", "high") if kind.pitched else ""
-    tempo = _extreme(event.tempo, "slow", "fast") if kind.paced else ""
-    return [word for word in (pitch, tempo, "faint" if event.gain < FAINT else "") if word]
+def _list_attributes(event: Event, kind: EventType) -> list[str]:
+    pitch = _name_extreme(event.pitch, "low", "high") if kind.pitched else ""
+    tempo = _name_extreme(event.tempo, "slow", "fast") if kind.paced else ""
+    return [word for word in (pitch, tempo, "faint" if event.gain < MAX_FAINT_GAIN else "") if word]
 
 
 def _is_countable(event: Event, kind: EventType) -> bool:
-    return kind.countable and 1 <= event.repeats <= MOST
+    return kind.countable and 1 <= event.repeats <= MAX_COUNTED_UNITS
 
 
 def _describe_event(event: Event) -> str:
@@ -55,7 +55,7 @@ def _describe_event(event: Event) -> str:
         return FAMILIES[family_of(event.type)].ambiguous
     kind = EVENT_TYPES[event.type]
     times = [f"{event.repeats} times"] if _is_countable(event, kind) else []
-    return " ".join([*_qualities(event, kind), kind.label, *times])
+    return " ".join([*_list_attributes(event, kind), kind.label, *times])
 
 
 def transcript(scene: Scene) -> str:
@@ -64,7 +64,7 @@ def transcript(scene: Scene) -> str:
     return ", then ".join(_describe_event(event) for event in sorted(scene.events, key=lambda event: event.onset))
 
 
-def _guesses(scene: Scene, rng: random.Random) -> list[Note]:
+def _create_guess_questions(scene: Scene, rng: random.Random) -> list[AttributeQuestion]:
     """Return two questions about the source of ambiguous sounds: one about a possible source (yes), one about an
     impossible one (no). Empty if no sound of the scene is ambiguous."""
     unclear = {family_of(tag) for tag in scene.types if is_ambiguous(tag)}
@@ -74,20 +74,20 @@ def _guesses(scene: Scene, rng: random.Random) -> list[Note]:
     absent = FAMILIES.keys() - {family_of(tag) for tag in scene.types}
     for families, answer in ((unclear, "yes"), (absent, "no")):
         kind = rng.choice([kind for kind in EVENT_TYPES.values() if kind.family in families])
-        found.append(Note("guess", f"could one of the sounds be {kind.phrase}?", answer))
+        found.append(AttributeQuestion("guess", f"could one of the sounds be {kind.phrase}?", answer))
     return found
 
 
-def notes(scene: Scene, rng: random.Random) -> list[Note]:
+def notes(scene: Scene, rng: random.Random) -> list[AttributeQuestion]:
     """Return the training questions about single sounds of a scene."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
-    found = _guesses(scene, rng)
+    found = _create_guess_questions(scene, rng)
     for place, event in (("first", ordered[0]), ("last", ordered[-1])):
         kind = EVENT_TYPES.get(event.type)
-        if kind and kind.pitched and (pitch := _extreme(event.pitch, "low", "high")):
-            found.append(Note("pitch", f"is the {place} sound high or low in pitch?", pitch))
-        if kind and kind.paced and (tempo := _extreme(event.tempo, "slow", "fast")):
-            found.append(Note("tempo", f"is the {place} sound fast or slow?", tempo))
+        if kind and kind.pitched and (pitch := _name_extreme(event.pitch, "low", "high")):
+            found.append(AttributeQuestion("pitch", f"is the {place} sound high or low in pitch?", pitch))
+        if kind and kind.paced and (tempo := _name_extreme(event.tempo, "slow", "fast")):
+            found.append(AttributeQuestion("tempo", f"is the {place} sound fast or slow?", tempo))
     types = [event.type for event in ordered]
     for event in ordered:
         kind = EVENT_TYPES.get(event.type)
@@ -96,7 +96,7 @@ def notes(scene: Scene, rng: random.Random) -> list[Note]:
         middle = (event.onset + event.end) / 2 / SECONDS
         if abs(middle - 0.5) > 0.1:
             half = "the first half" if middle < 0.5 else "the second half"
-            found.append(Note("time", f"is {kind.phrase} heard in the first or the second half?", half))
+            found.append(AttributeQuestion("time", f"is {kind.phrase} heard in the first or the second half?", half))
         if _is_countable(event, kind):
-            found.append(Note("number", f"how many {kind.units} are heard?", str(event.repeats)))
+            found.append(AttributeQuestion("number", f"how many {kind.units} are heard?", str(event.repeats)))
     return found

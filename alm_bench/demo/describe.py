@@ -29,12 +29,12 @@ def captions(scene: Scene, key: str, count: int = CAPTIONS) -> list[str]:
     seeds the wording."""
     rng = stream("captions", key)
     links, openings = rng.sample(_LINKS, len(_LINKS)), rng.sample(_OPENINGS, len(_OPENINGS))
-    return [_caption(scene, links[i % len(links)], openings[i % len(openings)], i) for i in range(count)]
+    return [_build_caption(scene, links[i % len(links)], openings[i % len(openings)], i) for i in range(count)]
 
 
-def _caption(scene: Scene, link: str, opening: str, turn: int) -> str:
-    said = [describe_event(event.type) for event in sorted(scene.events, key=lambda event: event.onset)]
-    merged = [part for i, part in enumerate(said) if not i or part != said[i - 1]]
+def _build_caption(scene: Scene, link: str, opening: str, turn: int) -> str:
+    clauses = [describe_event(event.type) for event in sorted(scene.events, key=lambda event: event.onset)]
+    merged = [part for i, part in enumerate(clauses) if not i or part != clauses[i - 1]]
     if turn == 4 and len(merged) > 1:
         text = opening.format(", ".join(merged[:-1]) + " and " + merged[-1])
     elif len(merged) == 1:
@@ -46,12 +46,12 @@ def _caption(scene: Scene, link: str, opening: str, turn: int) -> str:
     return text[0].upper() + text[1:] + "."
 
 
-def _names(scene: Scene) -> list[str]:
+def _list_names(scene: Scene) -> list[str]:
     ordered = sorted(scene.events, key=lambda event: event.onset)
-    return list(dict.fromkeys(_name(event.type) for event in ordered))
+    return list(dict.fromkeys(_get_name(event.type) for event in ordered))
 
 
-def _name(tag: str) -> str:
+def _get_name(tag: str) -> str:
     return describe_event(tag).removesuffix(" is heard") if is_ambiguous(tag) else EVENT_TYPES[tag].label
 
 
@@ -59,19 +59,19 @@ def _join_list(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-def _profile(scene: Scene) -> str:
+def _describe_course(scene: Scene) -> str:
     """Return a description of a scene's first and last event, of the overlap of its events and of its background
     noise."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
-    names = _names(scene)
-    course = f"It opens with {names[0]}" + (f" and ends with {_name(ordered[-1].type)}" if len(names) > 1 else "")
+    names = _list_names(scene)
+    course = f"It opens with {names[0]}" + (f" and ends with {_get_name(ordered[-1].type)}" if len(names) > 1 else "")
     overlap = any(a.end > b.onset + 0.15 for a, b in pairwise(ordered))
     texture = "the sounds overlap" if overlap else "the sounds keep apart" if len(ordered) > 1 else "it stands alone"
     floor = "over an audible hiss" if scene.noise > -52 else "over near silence"
     return f"{course}; {texture} {floor}"
 
 
-def _kinds(scene: Scene) -> str:
+def _list_domains(scene: Scene) -> str:
     domains = {"sound": "everyday sounds", "music": "music", "speech": "human voices"}
     heard = {FAMILIES[family_of(event.type)].domain for event in scene.events}
     return _join_list([text for domain, text in domains.items() if domain in heard])
@@ -79,19 +79,19 @@ def _kinds(scene: Scene) -> str:
 
 def difference(first: Scene, second: Scene, tier: Tier) -> str:
     """Return a description of the difference between two clips in the detail of `tier`."""
-    a, b = _join_list(_names(first)), _join_list(_names(second))
+    a, b = _join_list(_list_names(first)), _join_list(_list_names(second))
     if tier == "fewwords":
         return f"Audio 1 has {a}, while Audio 2 has {b}."
     if tier == "sentence":
         return (
-            f"The first audio holds {_kinds(first)}, namely {a}, "
-            f"whereas the second audio holds {_kinds(second)}, namely {b}."
+            f"The first audio holds {_list_domains(first)}, namely {a}, "
+            f"whereas the second audio holds {_list_domains(second)}, namely {b}."
         )
-    shared = [name for name in _names(first) if name in _names(second)]
+    shared = [name for name in _list_names(first) if name in _list_names(second)]
     common = f"Both contain {_join_list(shared)}" if shared else "They have no sound in common"
     return (
-        f"The first audio holds {_kinds(first)}: {a}. {_profile(first)}. "
-        f"The second audio holds {_kinds(second)}: {b}. {_profile(second)}. {common}."
+        f"The first audio holds {_list_domains(first)}: {a}. {_describe_course(first)}. "
+        f"The second audio holds {_list_domains(second)}: {b}. {_describe_course(second)}. {common}."
     )
 
 

@@ -27,7 +27,7 @@ class _Profile:
         return {kind.family for kind in self.kinds}
 
 
-def _cycles(clips: int) -> list[int]:
+def _split_into_cycles(clips: int) -> list[int]:
     """Split a number of clips into cycle lengths of 3 to 5, which are returned. Raises UsageError for fewer than 3
     clips."""
     if clips < 3:
@@ -36,18 +36,18 @@ def _cycles(clips: int) -> list[int]:
     return [4] * ((clips - sum(extra)) // 4) + extra
 
 
-def _profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]:
+def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]:
     width = 1 if rows == 1 else 2
     families = iter(rng.sample(list(FAMILIES), length * width))
-    made = []
+    drawn = []
     for _ in range(length):
         kinds = tuple(rng.choice(members(next(families))) for _ in range(width))
         sentences = [sentence for kind in kinds for sentence in kind.hypotheses]
-        made.append(_Profile(kinds, tuple(rng.sample(sentences, rows))))
-    return made
+        drawn.append(_Profile(kinds, tuple(rng.sample(sentences, rows))))
+    return drawn
 
 
-def _scene(rng: random.Random, true: _Profile, plausible: _Profile, false: _Profile) -> Scene:
+def _build_scene(rng: random.Random, true: _Profile, plausible: _Profile, false: _Profile) -> Scene:
     tags = [kind.key for kind in true.kinds] + [f"{family}?" for family in sorted(plausible.families)]
     free = FAMILIES.keys() - true.families - plausible.families - false.families
     if len(tags) < 3 and rng.random() < 0.5:
@@ -85,12 +85,12 @@ def hypotheses(
 
     `name` is the format of file names; it is given 40 hex digits. Raises UsageError for fewer than 3 clips.
     """
-    for number, length in enumerate(_cycles(clips)):
+    for number, length in enumerate(_split_into_cycles(clips)):
         key = ("entailment", folder, split, seed, number)
         rng = stream(*key)
-        profiles = _profiles(rng, length, per_clip)
+        profiles = _draw_profiles(rng, length, per_clip)
         for i in range(length):
             true, plausible, false = (profiles[(i + step) % length] for step in range(3))
             path = f"{folder}/{name.format(hash_name(*key, i))}"
-            scene = _scene(rng, true, plausible, false)
+            scene = _build_scene(rng, true, plausible, false)
             yield Hypotheses(path, scene, true.sentences, plausible.sentences, false.sentences)

@@ -11,7 +11,7 @@ from typing import Any
 import filelock
 
 from alm_bench.core import AudioRef, DataError, StoreError
-from alm_bench.core.files import CACHE_VARIABLE, atomic_write, cache_folder, report_full_disk
+from alm_bench.core.files import CACHE_VARIABLE, atomic_write, cache_folder, report_write_errors
 from alm_bench.core.types import Wave
 from alm_bench.core.wav import encode_wav
 from alm_bench.data.root import LocalRoot
@@ -76,18 +76,18 @@ class DemoRoot(LocalRoot):
         """Return the clip of the first of `names` that has a scene. If none has one, search for a file, as
         `LocalRoot.audio` does."""
         for name in names:
-            key = _key(name)
+            key = _normalise_name(name)
             for index in (_SCENES, _TRAINING):
                 scene = self._load_scenes(index).get(key)
                 if scene is not None:
-                    content = _content(scene)
+                    content = _hash_scene(scene)
                     path = (self.clips or self.path / _CLIPS) / f"{Path(key).stem}-{content[:16]}.wav"
                     return AudioRef(key, path, partial(_read_clip, path, scene, index != _TRAINING), content)
         return super().audio(*names)
 
     def scene(self, name: str) -> Scene:
         """Return the scene of a clip. Raises DataError if the demo data have no such clip."""
-        key = _key(name)
+        key = _normalise_name(name)
         for index in (_SCENES, _TRAINING):
             if key in self._load_scenes(index):
                 return self._load_scenes(index)[key]
@@ -106,13 +106,13 @@ class DemoRoot(LocalRoot):
         return self._scenes[index]
 
 
-def _content(scene: Scene) -> str:
+def _hash_scene(scene: Scene) -> str:
     """Return a hash of a scene's parameters, as 64 hex digits. Names of clips are not sufficient, because the same name
     can belong to another scene in another training set."""
     return hashlib.sha256(f"{WORLD} {scene!r}".encode()).hexdigest()
 
 
-def _key(name: str) -> str:
+def _normalise_name(name: str) -> str:
     return str(PurePosixPath(name))
 
 
@@ -124,12 +124,12 @@ def demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> DemoRoot:
     wait. Raises StoreError if the folder cannot be written.
     """
     revision = demo.revision(sizes)
-    folder = _folder(cache)
+    folder = _demo_folder(cache)
     path = folder / demo.name / revision.replace("+", "-")
     if not (path / _COMPLETE).is_file():
         try:
-            with report_full_disk(path):
-                _write(path, demo, sizes)
+            with report_write_errors(path):
+                _write_files(path, demo, sizes)
         except StoreError as error:
             reason = getattr(error.__cause__, "strerror", None) or error
             raise StoreError(
@@ -138,18 +138,18 @@ def demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> DemoRoot:
     return DemoRoot(path, revision=revision, clips=folder / _CLIPS)
 
 
-def training_root(made: DatasetRows) -> DemoRoot:
+def create_training_root(made: DatasetRows) -> DemoRoot:
     """Return a data root without files, for the clips of rows that were generated in this process (`training_rows`)."""
-    root = DemoRoot(_folder(None) / "training")
+    root = DemoRoot(_demo_folder(None) / "training")
     root.add(made)
     return root
 
 
-def _folder(cache: Path | None) -> Path:
+def _demo_folder(cache: Path | None) -> Path:
     return cache or cache_folder("demo")
 
 
-def _write(path: Path, demo: Demo, sizes: Mapping[str, int]) -> None:
+def _write_files(path: Path, demo: Demo, sizes: Mapping[str, int]) -> None:
     path.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path / ".lock"):
         if (path / _COMPLETE).is_file():

@@ -16,7 +16,7 @@ WORLD = "demo-1"
 
 SECONDS = 10.0
 
-_SPREAD = (0.88, 1.14)  # range of the factors on pitch and tempo of events that no question is about
+_FACTOR_RANGE = (0.88, 1.14)  # range of the factors on pitch and tempo of events that no question is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def hash_name(*key: object) -> str:
     return hashlib.sha1("/".join(map(str, (WORLD, "name", *key))).encode(), usedforsecurity=False).hexdigest()
 
 
-def vary(rng: random.Random, low: float = _SPREAD[0], high: float = _SPREAD[1]) -> float:
+def vary(rng: random.Random, low: float = _FACTOR_RANGE[0], high: float = _FACTOR_RANGE[1]) -> float:
     return round(rng.uniform(low, high), 3)
 
 
@@ -119,14 +119,14 @@ def slots(rng: random.Random, count: int, overlap: bool = False, longest: float 
     distinguishable.
     """
     width = SECONDS / count
-    laid = []
+    slot_list = []
     for i in range(count):
         room = min(rng.uniform(0.72, 0.9) * width, longest)
         onset = i * width + rng.uniform(0.02, 0.98) * min(width - room, 0.5 * width)
         if overlap and i < count - 1:
             room = min(room * 1.35, longest * 1.2)
-        laid.append((onset, min(room, SECONDS - onset - 0.02)))
-    return laid
+        slot_list.append((onset, min(room, SECONDS - onset - 0.02)))
+    return slot_list
 
 
 def sequence(
@@ -139,11 +139,11 @@ def sequence(
 ) -> Scene:
     """Build a scene of the events `tags` in this order. Each event gets a random pitch, tempo and, unless `gains` (in
     dB) are given, loudness."""
-    laid = slots(rng, max(len(tags), 2), overlap)
+    slot_list = slots(rng, max(len(tags), 2), overlap)
     if len(tags) == 1:
-        laid = [rng.choice(laid)]
+        slot_list = [rng.choice(slot_list)]
     events = []
-    for i, (tag, (onset, room)) in enumerate(zip(tags, laid, strict=True)):
+    for i, (tag, (onset, room)) in enumerate(zip(tags, slot_list, strict=True)):
         gain = gains[i] if gains is not None else round(rng.uniform(-3.0, 1.0), 1)
         events.append(event(tag, onset, room, gain=gain, pitch=vary(rng), tempo=vary(rng)))
     return Scene(rng.getrandbits(62), tuple(events), noise)
@@ -157,7 +157,7 @@ def scene(split: str, index: int) -> Scene:
     return sequence(rng, tags, overlap=rng.random() < 0.3, noise=-rng.uniform(45.0, 65.0))
 
 
-def frame_tags(scene: Scene, frames: int) -> npt.NDArray[np.float32]:
+def compute_frame_tags(scene: Scene, frames: int) -> npt.NDArray[np.float32]:
     """Return the active tags per frame, as targets for pre-training: shape (frames, len(TAGS)), 1.0 in frames in which
     the event is active."""
     target = np.zeros((frames, len(TAGS)), np.float32)

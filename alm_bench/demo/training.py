@@ -11,11 +11,11 @@ from typing import TypeVar
 from alm_bench.core import UsageError
 from alm_bench.core.prompt import PromptTemplate
 from alm_bench.demo.annotated_questions import HEARD, annotated_questions
-from alm_bench.demo.attribute_questions import DESCRIBE, Note, notes, transcript
+from alm_bench.demo.attribute_questions import DESCRIBE, AttributeQuestion, notes, transcript
 from alm_bench.demo.dataset import DatasetRows, Row
 from alm_bench.demo.describe import CAPTIONS, TIERS, captions, difference, pairs
 from alm_bench.demo.entailment import hypotheses
-from alm_bench.demo.mcq import Question, order_question, questions
+from alm_bench.demo.mcq import Question, format_order_question, questions
 from alm_bench.demo.scene import Scene, hash_name, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES, family_of
 
@@ -40,10 +40,10 @@ _FOLDERS = {
     "val": ("AudioCapsLarger/val", "ClothoV21/dev"),
 }
 _AQA_FOLDER = "clotho_aqa/audio_files"
-_LEAST = 60
-_A_CLIP = 2  # entailment rows per clip and label
+_MIN_ROWS = 60
+_ROWS_PER_LABEL = 2  # entailment rows per clip and label
 
-_OTHER_WAY = {
+_OPPOSITES = {
     " higher in pitch": " lower in pitch",
     " lower in pitch": " higher in pitch",
     " faster": " slower",
@@ -75,16 +75,16 @@ def _format_option(choices: Sequence[str], gold: int) -> str:
     return MCQ.option.format(letter=ascii_lowercase[gold], text=choices[gold].lower())
 
 
-def _other_way(item: Question) -> Question | None:
+def _create_opposite_question(item: Question) -> Question | None:
     """Return the question with the opposite attribute (lower instead of higher), whose correct answer is the other
     option; None if the question has no such attribute."""
-    for way, other in _OTHER_WAY.items():
+    for way, other in _OPPOSITES.items():
         if item.question.endswith(way + "?"):
             return replace(item, question=item.question.replace(way, other), gold=1 - item.gold)
     return None
 
 
-def _order(item: Question, rng: random.Random) -> Question | None:
+def _create_order_question(item: Question, rng: random.Random) -> Question | None:
     """Return a question about the order of two sounds in the scene of `item`; None if the scene has fewer than two
     sounds or repeats one."""
     starts = {event.type: event.onset for event in item.scene.events}
@@ -92,44 +92,49 @@ def _order(item: Question, rng: random.Random) -> Question | None:
         return None
     a, b = rng.sample(sorted(starts), 2)
     choices = tuple(rng.sample(("Before", "After"), 2))
-    question = order_question(EVENT_TYPES[a], EVENT_TYPES[b])
+    question = format_order_question(EVENT_TYPES[a], EVENT_TYPES[b])
     gold = choices.index("Before" if starts[a] < starts[b] else "After")
     return replace(item, skill="Event Order", question=question, choices=choices, gold=gold)
 
 
-def _further(items: Sequence[Question], rng: random.Random) -> list[Question]:
+def _create_further_questions(items: Sequence[Question], rng: random.Random) -> list[Question]:
     """Return at most one further question per item, about the same scene."""
-    found = [_other_way(item) or (_order(item, rng) if item.skill != "Event Order" else None) for item in items]
+    found = [
+        _create_opposite_question(item) or (_create_order_question(item, rng) if item.skill != "Event Order" else None)
+        for item in items
+    ]
     return [item for item in found if item is not None]
 
 
-def _path(item: Question, folder: str) -> str:
+def _clip_path(item: Question, folder: str) -> str:
     return f"{folder}/Y{hash_name('train', item.id)[:11]}.wav"
 
 
-def choice_row(made: DatasetRows, item: Question, path: str, subtype: str = "AudioCaps_MCQ.json") -> Row:
+def create_choice_row(dataset: DatasetRows, item: Question, path: str, subtype: str = "AudioCaps_MCQ.json") -> Row:
     asked = MCQ.render({"question": item.question}, item.choices)
     answer = _format_option(item.choices, item.gold)
-    return row(subtype, [path], [caption(made.scenes, path)], asked, answer, item.difficulty)
+    return row(subtype, [path], [caption(dataset.scenes, path)], asked, answer, item.difficulty)
 
 
-def _open_row(made: DatasetRows, item: Question, path: str) -> Row:
+def _create_open_row(dataset: DatasetRows, item: Question, path: str) -> Row:
     """Build a row that asks the question without its options."""
     asked, answer = item.question.lower(), item.choices[item.gold].lower()
-    return row("AudioCaps_Open.json", [path], [caption(made.scenes, path)], asked, answer, item.difficulty)
+    return row("AudioCaps_Open.json", [path], [caption(dataset.scenes, path)], asked, answer, item.difficulty)
 
 
-def _question_rows(made: DatasetRows, split: str, choice: int, opened: int, seed: int, folder: str) -> None:
-    """Add `choice` multiple-choice rows and `opened` rows without options, and the scenes of their
+def _add_question_rows(dataset: DatasetRows, split: str, choice: int, open_count: int, seed: int, folder: str) -> None:
+    """Add `choice` multiple-choice rows and `open_count` rows without options, and the scenes of their
     clips in `folder`. A fifth of the multiple-choice rows are second questions about a clip."""
     rng = stream("training questions", split, seed)
     items = list(islice(questions(split, seed), choice - choice // 5))
-    made.scenes |= {_path(item, folder): item.scene for item in items}
-    further = _draw_items(_further(items, rng), choice // 5, rng)
+    dataset.scenes |= {_clip_path(item, folder): item.scene for item in items}
+    further = _draw_items(_create_further_questions(items, rng), choice // 5, rng)
     # "Which of these sounds can be heard?" is no question if the prompt names no sounds.
     answerable = [item for item in [*items, *further] if item.skill != "Event Presence"]
-    made.rows += [choice_row(made, item, _path(item, folder)) for item in [*items, *further]]
-    made.rows += [_open_row(made, item, _path(item, folder)) for item in _draw_items(answerable, opened, rng)]
+    dataset.rows += [create_choice_row(dataset, item, _clip_path(item, folder)) for item in [*items, *further]]
+    dataset.rows += [
+        _create_open_row(dataset, item, _clip_path(item, folder)) for item in _draw_items(answerable, open_count, rng)
+    ]
 
 
 def _draw_items(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
@@ -140,54 +145,54 @@ def _draw_items(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
     return drawn
 
 
-def _entailment_rows(made: DatasetRows, split: str, clips: int, seed: int, folder: str) -> None:
-    for clip in hypotheses(split, clips, folder=folder, per_clip=_A_CLIP, seed=seed):
-        made.scenes[clip.path] = clip.scene
-        text = [caption(made.scenes, clip.path)]
-        for turn in range(_A_CLIP):
+def _add_entailment_rows(dataset: DatasetRows, split: str, clips: int, seed: int, folder: str) -> None:
+    for clip in hypotheses(split, clips, folder=folder, per_clip=_ROWS_PER_LABEL, seed=seed):
+        dataset.scenes[clip.path] = clip.scene
+        text = [caption(dataset.scenes, clip.path)]
+        for turn in range(_ROWS_PER_LABEL):
             said = (clip.entailed[turn], clip.contradicted[turn], clip.neutral[turn])
             for verdict, hypothesis in enumerate(said):
                 asked = ENTAILMENT.render({"hypothesis": hypothesis}, VERDICTS)
-                made.rows.append(row("CLE.json", [clip.path], text, asked, _format_option(VERDICTS, verdict)))
+                dataset.rows.append(row("CLE.json", [clip.path], text, asked, _format_option(VERDICTS, verdict)))
 
 
-def _aqa_rows(made: DatasetRows, split: str, clips: int, seed: int) -> None:
+def _add_aqa_rows(dataset: DatasetRows, split: str, clips: int, seed: int) -> None:
     for item in annotated_questions(split, clips, seed=seed):
         path = f"{_AQA_FOLDER}/{item.clip}"
-        made.scenes[path] = item.scene
-        text = [caption(made.scenes, path)]
-        made.rows.append(row("Clotho_AQA.json", [path], text, item.question.lower(), item.majority))
+        dataset.scenes[path] = item.scene
+        text = [caption(dataset.scenes, path)]
+        dataset.rows.append(row("Clotho_AQA.json", [path], text, item.question.lower(), item.majority))
 
 
-def _heard_rows(made: DatasetRows, split: str, n: int, seed: int, folder: str) -> None:
+def _add_yes_no_rows(dataset: DatasetRows, split: str, n: int, seed: int, folder: str) -> None:
     """Add `n` rows that ask whether a sound occurs in an existing clip of `folder`. Half of the answers are yes, half
     are no."""
     rng = stream("heard", split, seed)
-    names = sorted(path for path in made.scenes if path.startswith(folder))
+    names = sorted(path for path in dataset.scenes if path.startswith(folder))
     for i in range(n):
         path = names[i % len(names)]
-        scene = made.scenes[path]
+        scene = dataset.scenes[path]
         heard = sorted(scene.types & EVENT_TYPES.keys())
         families = {family_of(tag) for tag in scene.types - EVENT_TYPES.keys()}
         absent = [key for key, kind in EVENT_TYPES.items() if key not in heard and kind.family not in families]
         yes = (i + i // len(names)) % 2 == 0
         kind = EVENT_TYPES[rng.choice(heard if yes else absent)]
         asked = rng.choice(HEARD).format(kind).lower()
-        text = [caption(made.scenes, path)]
-        made.rows.append(row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
+        text = [caption(dataset.scenes, path)]
+        dataset.rows.append(row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
 
 
-def _noted_rows(made: DatasetRows, split: str, described: int, noted: int, seed: int) -> None:
+def _add_attribute_rows(dataset: DatasetRows, split: str, described: int, noted: int, seed: int) -> None:
     """Add `described` rows that describe a clip sound by sound, and `noted` rows with questions about single sounds,
     equally many per attribute. Both use any existing clip."""
     rng = stream("noted", split, seed)
-    asked: dict[str, list[tuple[str, Note]]] = {}
-    for path in sorted(made.scenes):
-        for note in notes(made.scenes[path], rng):
+    asked: dict[str, list[tuple[str, AttributeQuestion]]] = {}
+    for path in sorted(dataset.scenes):
+        for note in notes(dataset.scenes[path], rng):
             asked.setdefault(note.about, []).append((path, note))
     rows = [
-        ("AudioCaps_Detail.json", path, DESCRIBE, transcript(made.scenes[path]))
-        for path in _draw_items(sorted(made.scenes), described, rng)
+        ("AudioCaps_Detail.json", path, DESCRIBE, transcript(dataset.scenes[path]))
+        for path in _draw_items(sorted(dataset.scenes), described, rng)
     ]
     for place, about in enumerate(sorted(asked)):
         count = noted // len(asked) + (place < noted % len(asked))
@@ -195,23 +200,27 @@ def _noted_rows(made: DatasetRows, split: str, described: int, noted: int, seed:
             (f"AudioCaps_{about.capitalize()}.json", path, note.asked, note.answer)
             for path, note in _draw_items(asked[about], count, rng)
         ]
-    made.rows += [row(kind, [path], [caption(made.scenes, path)], said, answer) for kind, path, said, answer in rows]
+    dataset.rows += [
+        row(kind, [path], [caption(dataset.scenes, path)], said, answer) for kind, path, said, answer in rows
+    ]
 
 
-def _described_rows(made: DatasetRows, split: str, texts: int, pairs_a_tier: int, seed: int, folder: str) -> None:
-    """Add `texts` rows with captions, and `pairs_a_tier` rows per tier with differences between two clips. Both use
+def _add_description_rows(
+    dataset: DatasetRows, split: str, texts: int, pairs_per_tier: int, seed: int, folder: str
+) -> None:
+    """Add `texts` rows with captions, and `pairs_per_tier` rows per tier with differences between two clips. Both use
     existing clips of `folder`."""
     rng = stream("described", split, seed)
-    names = sorted(path for path in made.scenes if path.startswith(folder))
+    names = sorted(path for path in dataset.scenes if path.startswith(folder))
     for i in range(texts):
         path = names[i % len(names)]
-        text = caption(made.scenes, path, i // len(names) + i)
-        made.rows.append(row("AudioCaps.json", [path], [text], CAPTION, text))
+        text = caption(dataset.scenes, path, i // len(names) + i)
+        dataset.rows.append(row("AudioCaps.json", [path], [text], CAPTION, text))
     for number, (tier, asked) in enumerate(TIERS.items(), start=1):
-        for first, second in pairs(rng, names, pairs_a_tier):
-            both = [caption(made.scenes, first), caption(made.scenes, second)]
-            answer = difference(made.scenes[first], made.scenes[second], tier)
-            made.rows.append(row(f"ACD-{number}.json", [first, second], both, asked, answer))
+        for first, second in pairs(rng, names, pairs_per_tier):
+            both = [caption(dataset.scenes, first), caption(dataset.scenes, second)]
+            answer = difference(dataset.scenes[first], dataset.scenes[second], tier)
+            dataset.rows.append(row(f"ACD-{number}.json", [first, second], both, asked, answer))
 
 
 def training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetRows:
@@ -223,18 +232,20 @@ def training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetRows:
     `split` is "train" or "val". Together with `seed` it determines all scenes; no test split contains any of them.
     Raises UsageError for fewer than 60 rows, which are too few for all kinds.
     """
-    if n < _LEAST:
-        raise UsageError(f"the demo data have at least {_LEAST} training rows, {n} were asked for")
+    if n < _MIN_ROWS:
+        raise UsageError(f"the demo data have at least {_MIN_ROWS} training rows, {n} were asked for")
     captioned, entailing = _FOLDERS[split]
-    made = DatasetRows()
-    opened, noted, heard, described, texts, tier = (round(share * n) for share in (0.14, 0.2, 0.08, 0.08, 0.02, 0.017))
+    dataset = DatasetRows()
+    open_count, noted, heard, described, texts, tier = (
+        round(share * n) for share in (0.14, 0.2, 0.08, 0.08, 0.02, 0.017)
+    )
     entailed, asked = max(3, round(0.1 * n / 6)), 2 * round(0.025 * n / 3)
-    choice = n - opened - noted - heard - described - texts - 3 * tier - 3 * _A_CLIP * entailed - 3 * asked
-    _question_rows(made, split, choice, opened, seed, captioned)
-    _heard_rows(made, split, heard, seed, captioned)
-    _described_rows(made, split, texts, tier, seed, captioned)
-    _entailment_rows(made, split, entailed, seed, entailing)
-    _aqa_rows(made, split, asked, seed)
-    _noted_rows(made, split, described, noted, seed)
-    stream("training order", split, seed).shuffle(made.rows)
-    return made
+    choice = n - open_count - noted - heard - described - texts - 3 * tier - 3 * _ROWS_PER_LABEL * entailed - 3 * asked
+    _add_question_rows(dataset, split, choice, open_count, seed, captioned)
+    _add_yes_no_rows(dataset, split, heard, seed, captioned)
+    _add_description_rows(dataset, split, texts, tier, seed, captioned)
+    _add_entailment_rows(dataset, split, entailed, seed, entailing)
+    _add_aqa_rows(dataset, split, asked, seed)
+    _add_attribute_rows(dataset, split, described, noted, seed)
+    stream("training order", split, seed).shuffle(dataset.rows)
+    return dataset

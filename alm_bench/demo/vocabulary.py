@@ -181,7 +181,7 @@ _ROWS: tuple[tuple[str, str, str, str, str, str, str, str, str, str, float, bool
 )  # fmt: skip
 
 
-def _build() -> dict[str, EventType]:
+def _build_event_types() -> dict[str, EventType]:
     types = {}
     for row in _ROWS:
         key, family, label, article = row[:4]
@@ -191,7 +191,7 @@ def _build() -> dict[str, EventType]:
     return types
 
 
-EVENT_TYPES: dict[str, EventType] = _build()
+EVENT_TYPES: dict[str, EventType] = _build_event_types()
 
 TAGS: tuple[str, ...] = (*EVENT_TYPES, *(family.tag for family in FAMILIES.values()))
 """Columns of the tag targets: all event types, then the ambiguous sound of each family (`animal?`)."""
@@ -203,7 +203,7 @@ def members(family: str) -> tuple[EventType, ...]:
 
 
 @cache
-def of_domain(domain: str) -> tuple[EventType, ...]:
+def types_of_domain(domain: str) -> tuple[EventType, ...]:
     return tuple(kind for kind in EVENT_TYPES.values() if kind.domain == domain)
 
 

@@ -24,7 +24,7 @@ from alm_bench.core.foreign import parse_json
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.encoder import Encoder
 from alm_bench.mellow.hub import fetch
-from alm_bench.mellow.lm import read_tokenizer, smollm2_tokenizer
+from alm_bench.mellow.lm import load_smollm2_tokenizer, read_tokenizer
 from alm_bench.mellow.model import Mellow
 
 HUB = "soham97/mellow"
@@ -47,7 +47,7 @@ PUBLISHED_PREFIXES = {
 }
 """Prefix of the parameter names in this package: corresponding prefix in published checkpoints."""
 
-TIED = "lm.lm_head.weight"
+OUTPUT_WEIGHT = "lm.lm_head.weight"
 """Name of the output layer's weight, which is tied to the embeddings."""
 EMBEDDINGS = {"llama": "lm.model.embed_tokens.weight", "gpt2": "lm.transformer.wte.weight"}
 """Name of the embeddings that the output layer is tied to, by kind of language model."""
@@ -90,7 +90,7 @@ def load(checkpoint: str | None) -> LoadedNetwork:
         file = HUB_FILES[checkpoint]
         advice = f"put {file} anywhere on this machine and name it: checkpoint=PATH"
         path = fetch(HUB, file, advice)
-        return LoadedNetwork(load_published(path), smollm2_tokenizer(), checkpoint, sha256(path))
+        return LoadedNetwork(load_published(path), load_smollm2_tokenizer(), checkpoint, sha256(path))
     path = Path(checkpoint).expanduser()
     if not path.exists():
         bundled = [name for name, folder in SHIPPED.items() if (folder / WEIGHTS).is_file()]
@@ -99,10 +99,10 @@ def load(checkpoint: str | None) -> LoadedNetwork:
             f"or a folder with {CONFIG}, {WEIGHTS} and {TOKENIZER}"
         )
     if path.is_dir():
-        digest = sha256(_existing(path / WEIGHTS))
+        digest = sha256(_check_exists(path / WEIGHTS))
         model, tokenizer = load_folder(path)
     else:
-        digest, model, tokenizer = sha256(path), load_published(path), smollm2_tokenizer()
+        digest, model, tokenizer = sha256(path), load_published(path), load_smollm2_tokenizer()
     return LoadedNetwork(model, tokenizer, f"{path.resolve().stem}@{digest[:8]}", digest)
 
 
@@ -120,36 +120,38 @@ def published_name(name: str) -> str:
 def constants(model: Mellow) -> dict[str, tuple[int, ...]]:
     """Return the shapes, by name, of the tensors in a published checkpoint that the architecture determines. Such a
     checkpoint may omit them."""
-    return {PUBLISHED_PREFIXES["encoder."] + name: shape for name, shape in _encoder_constants(model.encoder).items()}
+    return {
+        PUBLISHED_PREFIXES["encoder."] + name: shape for name, shape in _encoder_constant_shapes(model.encoder).items()
+    }
 
 
-def _encoder_constants(encoder: Encoder) -> dict[str, tuple[int, ...]]:
+def _encoder_constant_shapes(encoder: Encoder) -> dict[str, tuple[int, ...]]:
     """Return the shapes, by name, of the tensors that an encoder's architecture determines."""
     bins, mels = encoder.logmel.mel.shape
     kernel = (bins, 1, encoder.logmel.n_fft)
-    fixed: dict[str, tuple[int, ...]] = {
+    constant: dict[str, tuple[int, ...]] = {
         "spectrogram_extractor.stft.conv_real.weight": kernel,
         "spectrogram_extractor.stft.conv_imag.weight": kernel,
         "logmel_extractor.melW": (bins, mels),
     }
     for name, buffer in encoder.named_buffers():
         if name.startswith("layers.") or name.endswith("num_batches_tracked"):
-            fixed[name] = tuple(buffer.shape)
-    return fixed
+            constant[name] = tuple(buffer.shape)
+    return constant
 
 
 def load_published(path: Path, config: MellowConfig = PUBLISHED) -> Mellow:
     """Load a network from a file in the layout of `v0.ckpt`. Keys may have the prefix `module.`. Executes no code of
     the file. Raises CheckpointError."""
-    found = _flat(path, read_torch_file(path), "as v0.ckpt is")
+    found = _check_flat_state(path, read_torch_file(path), "as v0.ckpt is")
     state = {key.removeprefix("module."): value for key, value in found.items()}
-    model = _blank(config)
+    model = _build_uninitialised(config)
     ours = {published_name(name): name for name in model.state_dict()}
-    fixed = constants(model)
-    expected = fixed | {theirs: tuple(model.state_dict()[name].shape) for theirs, name in ours.items()}
-    _compare(path, _shapes(state), expected, optional=fixed)
+    constant = constants(model)
+    expected = constant | {theirs: tuple(model.state_dict()[name].shape) for theirs, name in ours.items()}
+    _check_tensors(path, _shapes(state), expected, optional=constant)
     weights = {ours[key]: value for key, value in state.items() if key in ours}
-    if not torch.equal(weights[TIED], weights[EMBEDDINGS[config.lm.kind]]):
+    if not torch.equal(weights[OUTPUT_WEIGHT], weights[EMBEDDINGS[config.lm.kind]]):
         raise CheckpointError(
             f"{path}: its output layer differs from its embeddings, but a Mellow ties them: is it another model?"
         )
@@ -167,13 +169,13 @@ def load_encoder(path: Path, encoder: Encoder, kind: str) -> None:
         raise CheckpointError(f"no encoder weights at {file}: name the {kind} checkpoint, --set model.encoder=PATH")
     content = read_torch_file(file)
     if not isinstance(content, Mapping) or key not in content:
-        found = f"keys {_short(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__
+        found = f"keys {_abbreviate(map(str, content))}" if isinstance(content, Mapping) else type(content).__name__
         raise CheckpointError(f"{file} is no {kind} checkpoint: its weights are below the key {key!r}; found {found}")
     below = f"below {key!r}, as {kind} checkpoints have"
-    state = {name.removeprefix(prefix): value for name, value in _flat(file, content[key], below).items()}
-    fixed = _encoder_constants(encoder)
+    state = {name.removeprefix(prefix): value for name, value in _check_flat_state(file, content[key], below).items()}
+    constant = _encoder_constant_shapes(encoder)
     own = encoder.state_dict()
-    _compare(file, _shapes(state), fixed | _shapes(own), optional=fixed)
+    _check_tensors(file, _shapes(state), constant | _shapes(own), optional=constant)
     encoder.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
 
 
@@ -193,11 +195,11 @@ def read_torch_file(path: Path) -> Any:
         raise CheckpointError(f"{path} cannot be read as a torch checkpoint: {first_line(error)}") from error
 
 
-def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:
+def _check_flat_state(path: Path, state: Any, where: str) -> dict[str, Tensor]:
     """Return `state` as a dict of tensors by name. Raises CheckpointError for another structure. `where`: end of the
     error message."""
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        found = f"keys {_short(map(str, state))}" if isinstance(state, Mapping) else type(state).__name__
+        found = f"keys {_abbreviate(map(str, state))}" if isinstance(state, Mapping) else type(state).__name__
         raise CheckpointError(f"{path} is no flat state dict of tensors {where}; found {found}")
     return {str(key): value for key, value in state.items()}
 
@@ -208,38 +210,38 @@ def _flat(path: Path, state: Any, where: str) -> dict[str, Tensor]:
 def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
     """Load the network and tokenizer of a Mellow folder. The tensors' names and shapes are checked against config.json
     before the weights are read. Raises CheckpointError."""
-    config, path = _read_config(folder), _existing(folder / WEIGHTS)
-    expected = _shapes(_drop_tied_output(_outline(config)))
+    config, path = _read_config(folder), _check_exists(folder / WEIGHTS)
+    expected = _shapes(_drop_tied_output(_build_on_meta_device(config)))
     try:
         with safe_open(path, "pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-        _compare(path, shapes, expected)
+        _check_tensors(path, shapes, expected)
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
-    model = _blank(config)
-    if TIED in model.state_dict():
-        state[TIED] = state[EMBEDDINGS[config.lm.kind]]
+    model = _build_uninitialised(config)
+    if OUTPUT_WEIGHT in model.state_dict():
+        state[OUTPUT_WEIGHT] = state[EMBEDDINGS[config.lm.kind]]
     model.load_state_dict(state)
     return model, read_folder_tokenizer(folder, config)
 
 
-def blank_network(folder: Path, numbers: int) -> Mellow:
+def build_uninitialised_network(folder: Path, numbers: int) -> Mellow:
     """Build the network that a folder's config.json describes, with uninitialised weights, which are loaded next.
 
     `numbers`: number of elements of the weights to be loaded. Raises CheckpointError if the network has more: memory is
     never allocated on the basis of the description alone.
     """
     config = _read_config(folder)
-    described = sum(value.numel() for value in _drop_tied_output(_outline(config)).values())
+    described = sum(value.numel() for value in _drop_tied_output(_build_on_meta_device(config)).values())
     if described > numbers:
         raise CheckpointError(f"{folder / CONFIG} describes a network of {described:,} numbers, saved are {numbers:,}")
-    return _blank(config)
+    return _build_uninitialised(config)
 
 
 def _read_config(folder: Path) -> MellowConfig:
     """Read the config.json of a folder. Raises CheckpointError."""
-    return MellowConfig.from_json(_read_text(_existing(folder / CONFIG)), folder / CONFIG)
+    return MellowConfig.from_json(_read_text(_check_exists(folder / CONFIG)), folder / CONFIG)
 
 
 def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.dtype | None = None) -> None:
@@ -255,10 +257,10 @@ def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.
     described = {CONFIG: model.config.to_json(), TOKENIZER: tokenizer.to_str()}
     with replace_atomically(folder / WEIGHTS) as temporary:
         write_tensors(temporary, weights)
-        changed = {name: text for name, text in described.items() if _content(folder / name) != text.encode()}
-        if changed:
+        changed_texts = {name: text for name, text in described.items() if _read_bytes(folder / name) != text.encode()}
+        if changed_texts:
             (folder / WEIGHTS).unlink(missing_ok=True)
-        for name, text in changed.items():
+        for name, text in changed_texts.items():
             atomic_write(folder / name, text)
 
 
@@ -275,7 +277,7 @@ def _check_replaceable(folder: Path) -> None:
         ) from error
 
 
-def _content(path: Path) -> bytes | None:
+def _read_bytes(path: Path) -> bytes | None:
     """Return the content of a file, or None if there is none."""
     return path.read_bytes() if path.is_file() else None
 
@@ -296,7 +298,7 @@ def _convert_tensor(value: Tensor, dtype: torch.dtype | None) -> Tensor:
 def read_folder_tokenizer(folder: Path, config: MellowConfig) -> Tokenizer:
     """Read the tokenizer of a Mellow folder. Raises CheckpointError if it is unreadable or has more tokens than the
     network's vocabulary."""
-    path = _existing(folder / TOKENIZER)
+    path = _check_exists(folder / TOKENIZER)
     try:
         written = parse_json(_read_text(path))
     except ValueError as error:
@@ -313,16 +315,16 @@ def read_folder_tokenizer(folder: Path, config: MellowConfig) -> Tokenizer:
 # --- shared by both ---
 
 
-def _blank(config: MellowConfig) -> Mellow:
+def _build_uninitialised(config: MellowConfig) -> Mellow:
     """Build a network with uninitialised weights, which are loaded next."""
     with no_init_weights():
         return Mellow(config).eval()
 
 
-def _outline(config: MellowConfig) -> Mellow:
+def _build_on_meta_device(config: MellowConfig) -> Mellow:
     """Build a network on the meta device: parameters have names and shapes, but no memory."""
     with torch.device("meta"):
-        return _blank(config)
+        return _build_uninitialised(config)
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -332,7 +334,7 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 def _drop_tied_output(model: Mellow) -> dict[str, Tensor]:
     """Return the state dict without the output layer, which is the same tensor as the embeddings."""
-    return {name: value for name, value in model.state_dict().items() if name != TIED}
+    return {name: value for name, value in model.state_dict().items() if name != OUTPUT_WEIGHT}
 
 
 def _read_text(path: Path) -> str:
@@ -343,7 +345,7 @@ def _read_text(path: Path) -> str:
         raise CheckpointError(f"{path} cannot be read as UTF-8 text: {error}") from error
 
 
-def _existing(path: Path) -> Path:
+def _check_exists(path: Path) -> Path:
     """Return `path`. Raises CheckpointError if there is no file."""
     if not path.is_file():
         raise CheckpointError(
@@ -352,7 +354,7 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _compare(
+def _check_tensors(
     path: Path,
     shapes: Mapping[str, tuple[int, ...]],
     expected: Mapping[str, tuple[int, ...]],
@@ -368,7 +370,7 @@ def _compare(
         if name in shapes and shapes[name] != shape
     ]
     found = [
-        f"{len(names)} {what} ({_short(names)})"
+        f"{len(names)} {what} ({_abbreviate(names)})"
         for what, names in (("missing", missing), ("unknown", extra), ("of another shape", misshapen))
         if names
     ]
@@ -376,7 +378,7 @@ def _compare(
         raise CheckpointError(f"{path} does not fit the network: of {len(expected)} tensors, {'; '.join(found)}")
 
 
-def _short(names: Iterable[Any], limit: int = 3) -> str:
+def _abbreviate(names: Iterable[Any], limit: int = 3) -> str:
     """Return at most `limit` names, joined with commas, for a message."""
     listed = list(names)
     return ", ".join(map(str, listed[:limit])) + (", ..." if len(listed) > limit else "")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from alm_bench.core.errors import CheckpointError, known_first
+from alm_bench.core.errors import CheckpointError, rank_names
 from alm_bench.core.foreign import parse_json
 
 FORMAT = 1
@@ -48,7 +48,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 """Smallest and largest allowed value of the numbers in config.json, by key; (0, 10**5) for other keys. The ranges
 include all published values and leave room for experiments, but prevent that a small file makes a program allocate
 gigabytes."""
-MOST_STAGES = 16
+MAX_STAGES = 16
 """Maximum number of entries of `depths`, `heads` and `channels`."""
 
 
@@ -138,19 +138,19 @@ class EncoderConfig(FrontConfig):
                 f"stage {stage}'s side {side / 2**stage:g} is not a multiple of window {self.window}",
             )
         _check(
-            self.grid % self.stretch == 0,
-            f"the last stage's side {self.grid} is not a multiple of {self.stretch} (image / mels)",
+            self.grid % self.time_segments == 0,
+            f"the last stage's side {self.grid} is not a multiple of {self.time_segments} (image / mels)",
         )
 
     @property
-    def stretch(self) -> int:
+    def time_segments(self) -> int:
         """Number of time segments of the spectrogram that are stacked in the image."""
         return self.image // self.mels
 
     @property
     def frames(self) -> int:
         """Number of log-mel frames that fill the image, which is also the number of framewise tokens."""
-        return self.image * self.stretch
+        return self.image * self.time_segments
 
     @property
     def grid(self) -> int:
@@ -160,7 +160,7 @@ class EncoderConfig(FrontConfig):
     @property
     def steps(self) -> int:
         """Number of time steps of the class scores."""
-        return self.grid * self.stretch
+        return self.grid * self.time_segments
 
     @property
     def width(self) -> int:
@@ -349,53 +349,55 @@ class MellowConfig:
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             found = data.get("format") if isinstance(data, dict) else type(data).__name__
             raise CheckpointError(f"{source}: this version reads Mellow's config format {FORMAT}, found {found!r}")
-        return _build(MellowConfig, {key: value for key, value in data.items() if key != "format"}, str(source))
+        return _build_dataclass(
+            MellowConfig, {key: value for key, value in data.items() if key != "format"}, str(source)
+        )
 
 
 PUBLISHED = MellowConfig(trained_on=("sound", "music", "speech"))
 """Settings of the network in v0.ckpt, which has 165,937,495 parameters."""
 
 
-def _build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+def _build_dataclass(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     """Create a dataclass, including nested ones, from JSON values. Missing keys get the published values. Raises
     CheckpointError for unknown keys and wrong values."""
     hints = typing.get_type_hints(cls)
     known = [item.name for item in fields(cls)]  # type: ignore[arg-type]
     for name in values:
         if name not in known:
-            raise CheckpointError(f"{where} has an unknown key {name!r}; known: {known_first(name, known)}")
-    return cls(**{name: _value(value, hints[name], name, f"{where}: {name}") for name, value in values.items()})
+            raise CheckpointError(f"{where} has an unknown key {name!r}; known: {rank_names(name, known)}")
+    return cls(**{name: _convert_value(value, hints[name], name, f"{where}: {name}") for name, value in values.items()})
 
 
-def _value(value: Any, kind: Any, name: str, where: str) -> Any:
+def _convert_value(value: Any, kind: Any, name: str, where: str) -> Any:
     """Convert a JSON value to the type `kind` of the field `name`. Raises CheckpointError if it has another type."""
     origin = typing.get_origin(kind)
     if origin is types.UnionType and isinstance(value, dict):
         encoder = value.get("kind", "htsat")
         if not isinstance(encoder, str) or encoder not in ENCODERS:
-            known = known_first(str(encoder), ENCODERS)
+            known = rank_names(str(encoder), ENCODERS)
             raise CheckpointError(f"{where}: unknown encoder {encoder!r:.60}; known: {known}")
         kind = ENCODERS[encoder]
     if is_dataclass(kind) and isinstance(value, dict):
-        return _build(typing.cast(type[Any], kind), value, where)
+        return _build_dataclass(typing.cast(type[Any], kind), value, where)
     if origin is Literal and value in typing.get_args(kind):
         return value
     if origin is tuple and isinstance(value, list):
         inner = typing.get_args(kind)[0]
-        if inner is int and len(value) > MOST_STAGES:
-            raise CheckpointError(f"{where} has {len(value)} entries, expected {MOST_STAGES} at most")
-        return tuple(_value(item, inner, name, where) for item in value)
+        if inner is int and len(value) > MAX_STAGES:
+            raise CheckpointError(f"{where} has {len(value)} entries, expected {MAX_STAGES} at most")
+        return tuple(_convert_value(item, inner, name, where) for item in value)
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(_within(value, name, where))
+        return float(_check_range(value, name, where))
     if kind is int and type(value) is int:
-        return _within(value, name, where)
+        return _check_range(value, name, where)
     if kind in (str, bool) and type(value) is kind:
         return value
     expected = kind.__name__ if isinstance(kind, type) and not isinstance(kind, types.GenericAlias) else str(kind)
     raise CheckpointError(f"{where} must be {expected}, found {value!r:.60}")
 
 
-def _within(value: float, name: str, where: str) -> float:
+def _check_range(value: float, name: str, where: str) -> float:
     """Return `value`. Raises CheckpointError if it is outside the range of the key `name`, or NaN."""
     least, most = RANGES.get(name, (0, 10**5))
     if not least <= value <= most:

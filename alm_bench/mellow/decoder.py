@@ -71,13 +71,13 @@ class Layer(ABC):
     """A transformer layer without its attention, which `Decoder` computes."""
 
     @abstractmethod
-    def project_qkv(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def project_qkv(self, x: Tensor, encoding: Any) -> tuple[Tensor, Tensor, Tensor]:
         """Project x (B, n, D) to scaled queries (B, heads, n, width), and to keys and values (B, key-value heads, n,
-        width). `place`: the position encoding that `Decoder.enter` returned."""
+        width). `encoding`: the position encoding that `Decoder.prepare_input` returned."""
 
     @abstractmethod
-    def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
-        """Return the layer's output (B, n, D). `x` (B, n, D): input of the layer. `mixed` (B, n, D): output of its
+    def compute_output(self, x: Tensor, attended: Tensor) -> Tensor:
+        """Return the layer's output (B, n, D). `x` (B, n, D): input of the layer. `attended` (B, n, D): output of its
         attention."""
 
 
@@ -99,12 +99,12 @@ class Decoder(ABC):
         self.embeddings: Tensor = lm.get_input_embeddings().weight.detach()  # type: ignore[operator]
 
     @abstractmethod
-    def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
+    def prepare_input(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
         """Return the first layer's input and the position encoding for all layers. `x` (B, n, D): embedded tokens.
         `places` (1 or B, n): their positions."""
 
     @abstractmethod
-    def leave(self, x: Tensor) -> Tensor:
+    def normalise_output(self, x: Tensor) -> Tensor:
         """Apply the last normalisation, in float32, to the output of the last layer."""
 
     def elements(self, rows: int, columns: int) -> int:
@@ -143,9 +143,11 @@ class Decoder(ABC):
         sees_all = isinstance(start, int) and start == cache.columns - 1
         causal = x.device.type == "cpu" and isinstance(start, int) and start == 0  # columns from `count` on are masked
         mask = None if sees_all or causal else self._mask(places, cache.columns, x.dtype)
-        x, told = self.enter(x, places.clamp(max=self.positions - 1))  # padding may exceed the last position
+        x, encoding = self.prepare_input(
+            x, places.clamp(max=self.positions - 1)
+        )  # padding may exceed the last position
         for number, layer in enumerate(self.layers):
-            queries, keys, values = layer.project_qkv(x, told)
+            queries, keys, values = layer.project_qkv(x, encoding)
             cache.write(number, start, keys, values)
             if number == len(self.layers) - 1:
                 if last is None:
@@ -156,9 +158,14 @@ class Decoder(ABC):
                     queries, x = queries.transpose(1, 2)[rows, last].transpose(1, 2), x[rows, last]
                     mask, causal = self._mask(places.expand(len(x), -1).gather(1, last), cache.columns, x.dtype), False
             read = self.attend_causally if causal else partial(self.attend, mask=mask)
-            seen = count if causal else cache.columns
-            x = layer.finish(x, read(queries, cache.keys[number, :, :, :seen], cache.values[number, :, :, :seen]))
-        return self.leave(x)
+            attended_columns = count if causal else cache.columns
+            x = layer.compute_output(
+                x,
+                read(
+                    queries, cache.keys[number, :, :, :attended_columns], cache.values[number, :, :, :attended_columns]
+                ),
+            )
+        return self.normalise_output(x)
 
     def _mask(self, places: Tensor, columns: int, dtype: torch.dtype) -> Tensor:
         """Return the attention mask of tokens at the positions `places` (1 or B, n): -inf for columns after a token,
@@ -180,8 +187,8 @@ class Decoder(ABC):
         """
         group = self.heads // self.kv_heads
         keys, values = (each.repeat_interleave(group, dim=1) for each in (keys, values))
-        mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=1.0)
-        return mixed.transpose(1, 2).flatten(2)
+        attended = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=1.0)
+        return attended.transpose(1, 2).flatten(2)
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Tensor:
         """Compute attention of queries (B, heads, n, w) to keys and values (B, key-value heads, T, w). Returns (B, n,
@@ -191,15 +198,15 @@ class Decoder(ABC):
         that share a key-value head are concatenated along the sequence axis, so that keys are not copied.
         """
         batch, _, count, width = queries.shape
-        folded = queries.reshape(batch, self.kv_heads, -1, width)
+        grouped = queries.reshape(batch, self.kv_heads, -1, width)
         if queries.device.type == "cuda":
-            mixed = functional.scaled_dot_product_attention(folded, keys, values, attn_mask=mask, scale=1.0)
+            attended = functional.scaled_dot_product_attention(grouped, keys, values, attn_mask=mask, scale=1.0)
         else:
             # On CPUs, as fast as torch's fused attention with a mask, and faster for a single new token.
-            weights = torch.matmul(folded, keys.transpose(-1, -2))
+            weights = torch.matmul(grouped, keys.transpose(-1, -2))
             weights = (weights if mask is None else weights.add_(mask)).softmax(dim=-1)
-            mixed = torch.matmul(weights, values)
-        return mixed.view(batch, self.heads, count, width).transpose(1, 2).reshape(batch, count, -1)
+            attended = torch.matmul(weights, values)
+        return attended.view(batch, self.heads, count, width).transpose(1, 2).reshape(batch, count, -1)
 
 
 class Llama(Decoder):
@@ -215,13 +222,13 @@ class Llama(Decoder):
         angles = torch.arange(config.max_position_embeddings)[:, None] * inner.rotary_emb.inv_freq.float().cpu()
         cosines, sines = angles.cos(), angles.sin()
         # rotated x = x * [cos, cos] + [second half of x, first half of x] * [-sin, sin]
-        turns = torch.stack([torch.cat([cosines, cosines], dim=1), torch.cat([-sines, sines], dim=1)])
-        self.turns = turns[:, :, None].to(self.embeddings)
+        rotations = torch.stack([torch.cat([cosines, cosines], dim=1), torch.cat([-sines, sines], dim=1)])
+        self.rotations = rotations[:, :, None].to(self.embeddings)
 
-    def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
-        return x, self.turns[:, places]
+    def prepare_input(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
+        return x, self.rotations[:, places]
 
-    def leave(self, x: Tensor) -> Tensor:
+    def normalise_output(self, x: Tensor) -> Tensor:
         return functional.rms_norm(x.float(), self.norm.shape, self.norm, self.eps)
 
 
@@ -244,16 +251,16 @@ class LlamaLayer(Layer):
         )
         self.eps = layer.input_layernorm.variance_epsilon
 
-    def project_qkv(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def project_qkv(self, x: Tensor, encoding: Any) -> tuple[Tensor, Tensor, Tensor]:
         normed = functional.rms_norm(x, self.before.shape, self.before, self.eps)
-        rows = self.qkv(normed).view(*x.shape[:2], -1, place.shape[-1])
+        rows = self.qkv(normed).view(*x.shape[:2], -1, encoding.shape[-1])
         turned = rows[:, :, : self.turned]
-        turned = torch.addcmul(turned * place[0], turned.roll(place.shape[-1] // 2, dims=-1), place[1])
+        turned = torch.addcmul(turned * encoding[0], turned.roll(encoding.shape[-1] // 2, dims=-1), encoding[1])
         queries, keys = turned[:, :, : self.heads] * self.scale, turned[:, :, self.heads :]
         return queries.transpose(1, 2), keys.transpose(1, 2), rows[:, :, self.turned :].transpose(1, 2)
 
-    def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
-        x = self.out.plus(mixed, x)
+    def compute_output(self, x: Tensor, attended: Tensor) -> Tensor:
+        x = self.out.plus(attended, x)
         normed = functional.rms_norm(x, self.between.shape, self.between, self.eps)
         return self.down.plus(self.up.times(normed, self.gate(normed, "silu")), x)
 
@@ -270,10 +277,10 @@ class GPT2(Decoder):
         self.norm, self.shift = (each.detach().float() for each in (inner.ln_f.weight, inner.ln_f.bias))
         self.head = PackedLinear(lm.lm_head.weight.float())
 
-    def enter(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
+    def prepare_input(self, x: Tensor, places: Tensor) -> tuple[Tensor, Any]:
         return x + self.places[places], None
 
-    def leave(self, x: Tensor) -> Tensor:
+    def normalise_output(self, x: Tensor) -> Tensor:
         return functional.layer_norm(x.float(), self.norm.shape, self.norm, self.shift, self.eps)
 
 
@@ -287,12 +294,12 @@ class GPT2Layer(Layer):
         parts = (layer.attn.c_attn, layer.attn.c_proj, layer.mlp.c_fc, layer.mlp.c_proj)
         self.qkv, self.out, self.wide, self.narrow = (PackedLinear(part.weight.T, part.bias) for part in parts)
 
-    def project_qkv(self, x: Tensor, place: Any) -> tuple[Tensor, Tensor, Tensor]:
+    def project_qkv(self, x: Tensor, encoding: Any) -> tuple[Tensor, Tensor, Tensor]:
         queries, keys, values = self.qkv(self.before(x)).view(*x.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return queries * queries.shape[-1] ** -0.5, keys, values
 
-    def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
-        x = self.out.plus(mixed, x)
+    def compute_output(self, x: Tensor, attended: Tensor) -> Tensor:
+        x = self.out.plus(attended, x)
         return self.narrow.plus(self.wide(self.between(x), "gelu_tanh"), x)
 
 

@@ -13,18 +13,18 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from alm_bench.core.errors import AdapterError, UsageError
-from alm_bench.core.rng import item_generator
+from alm_bench.core.rng import create_item_generator
 from alm_bench.core.types import Decoding
 from alm_bench.mellow.decoder import DECODERS, KVCache
 from alm_bench.mellow.model import Mellow
-from alm_bench.mellow.packed_linear import packs
+from alm_bench.mellow.packed_linear import can_pack
 
 TOKENS = {"cpu": 1100, "cuda": 32_768}
 """Maximum number of tokens, with padding, that are processed in one pass, by device type. On CPUs it is small, so that
 the activations fit in the processor's cache."""
-GROWTH = 64
+CACHE_GROWTH = 64
 """Number of columns by which the cache grows when answers need more."""
-LIKELY = (64, 512, 4096)
+NUCLEUS_CANDIDATES = (64, 512, 4096)
 """Numbers of most likely tokens that are tried, in order, to find the nucleus in sampling. A sort of the whole
 vocabulary would take as long as a generation step."""
 
@@ -105,7 +105,7 @@ class Engine:
     def __init__(self, model: Mellow, compiled: bool = False) -> None:
         self.stop = model.config.prompt.stop
         self.decoder = DECODERS[model.config.lm.kind](model.lm)
-        if compiled and packs(self.decoder.embeddings):
+        if compiled and can_pack(self.decoder.embeddings):
             raise UsageError("compile=true is for GPUs, found a CPU, which answers faster without it: leave it out")
         self._compiled = compiled
         self._step = torch.compile(self.decoder.extend, dynamic=True) if compiled else self.decoder.extend
@@ -121,7 +121,7 @@ class Engine:
         """Compute the keys and values of embedded sequences (n, D). Returns one cache with a single row per sequence,
         for use as `Context.prefix`."""
         found: dict[int, KVCache] = {}
-        for part in self._parts([len(sequence) for sequence in sequences]):
+        for part in self._group_rows([len(sequence) for sequence in sequences]):
             x = self._pad_rows([sequences[i] for i in part])
             cache = self.decoder.cache(*x.shape[:2])
             self.decoder.extend(x, cache, 0, None)
@@ -136,25 +136,27 @@ class Engine:
         AdapterError if a hidden state is not finite.
         """
         self._check(decoding, max(context.length for context in contexts))
-        order, cache, hidden = self._process_contexts(contexts, min(decoding.max_new_tokens, GROWTH))
-        rows = [Row(item_generator("tokens", decoding.seed, items[i]), contexts[i].length, []) for i in order]
+        order, cache, hidden = self._process_contexts(contexts, min(decoding.max_new_tokens, CACHE_GROWTH))
+        rows = [Row(create_item_generator("tokens", decoding.seed, items[i]), contexts[i].length, []) for i in order]
         active = list(rows)
         while True:
             tokens = choose(self.decoder.head(hidden), active, decoding)
             for row, token in zip(active, tokens.tolist(), strict=True):
                 row.stopped = token == self.stop
                 row.tokens += [] if row.stopped else [token]
-            tokens = _without(active, tokens, cache, decoding.max_new_tokens)
+            tokens = _remove_finished(active, tokens, cache, decoding.max_new_tokens)
             if not active:
                 break
             if max(row.length for row in active) == cache.columns:
-                cache = self._grown(cache, len(active))
+                cache = self._grow_cache(cache, len(active))
             lengths = [row.length for row in active]
-            hidden = self._next(tokens, cache.rows(0, len(active), self._columns(lengths)), lengths)
+            hidden = self._process_next_tokens(
+                tokens, cache.rows(0, len(active), self._count_columns_to_read(lengths)), lengths
+            )
             for row in active:
                 row.length += 1
-        written = {i: GeneratedTokens(tuple(row.tokens), not row.stopped) for i, row in zip(order, rows, strict=True)}
-        return [written[i] for i in range(len(contexts))]
+        generated = {i: GeneratedTokens(tuple(row.tokens), not row.stopped) for i, row in zip(order, rows, strict=True)}
+        return [generated[i] for i in range(len(contexts))]
 
     @torch.inference_mode()
     def log_likelihoods(
@@ -193,7 +195,7 @@ class Engine:
             for row in range(len(answers)):
                 cache.write_rows(row, read)
             every = torch.arange(x.shape[1], device=x.device).expand(len(answers), -1)
-            after = self._finite(self.decoder.extend(x, cache, read.columns, every))
+            after = self._check_finite(self.decoder.extend(x, cache, read.columns, every))
             logits = torch.cat([logits, self.decoder.head(after)], dim=1)
         scores = logits.double().log_softmax(dim=-1)
         ids = [torch.tensor(answer, device=scores.device)[:, None] for answer in answers]
@@ -208,25 +210,25 @@ class Engine:
         Returns the order of the contexts in the batch, their keys and values, with room for at least `more` further
         columns, and the hidden state after the last token of each, (B, D).
         """
-        parts = list(self._parts([len(context.prompt) for context in contexts]))
+        parts = list(self._group_rows([len(context.prompt) for context in contexts]))
         widest = max(context.start for context in contexts) + max(len(context.prompt) for context in contexts)
         order = [i for part in parts for i in part]
-        cache = self._cache(len(order), widest + more)
+        cache = self._allocate_cache(len(order), widest + more)
         for row, i in enumerate(order):
             if (prefix := contexts[i].prefix) is not None:
                 cache.write_rows(row, prefix)
         hidden, row = [], 0
         for part in parts:
-            asked = [contexts[i] for i in part]
-            x = self._pad_rows([context.prompt for context in asked])
-            starts = [context.start for context in asked]
-            last = torch.tensor([[len(context.prompt) - 1] for context in asked], device=x.device)
+            part_contexts = [contexts[i] for i in part]
+            x = self._pad_rows([context.prompt for context in part_contexts])
+            starts = [context.start for context in part_contexts]
+            last = torch.tensor([[len(context.prompt) - 1] for context in part_contexts], device=x.device)
             view = cache.rows(row, row + len(part), max(starts) + x.shape[1])
-            hidden.append(self._finite(self.decoder.extend(x, view, self._places(starts), last))[:, 0])
+            hidden.append(self._check_finite(self.decoder.extend(x, view, self._start_columns(starts), last))[:, 0])
             row += len(part)
         return order, cache, torch.cat(hidden)
 
-    def _cache(self, rows: int, columns: int) -> KVCache:
+    def _allocate_cache(self, rows: int, columns: int) -> KVCache:
         """Allocate a cache. The memory of the previous batch is reused if it is large enough."""
         needed = self.decoder.elements(rows, columns)
         if self._memory.numel() < needed:
@@ -234,7 +236,7 @@ class Engine:
             self._memory = self.decoder.memory(rows, columns)
         return self.decoder.cache(rows, columns, self._memory[:needed])
 
-    def _columns(self, lengths: Sequence[int]) -> int | None:
+    def _count_columns_to_read(self, lengths: Sequence[int]) -> int | None:
         """Return the number of columns that attention reads for the next token, or None for all.
 
         CPUs are limited by memory bandwidth, so no more columns are read than needed. On GPUs, a shape that changes
@@ -242,15 +244,15 @@ class Engine:
         """
         return max(lengths) + 1 if self.decoder.embeddings.device.type == "cpu" else None
 
-    def _next(self, tokens: Tensor, cache: KVCache, lengths: Sequence[int]) -> Tensor:
+    def _process_next_tokens(self, tokens: Tensor, cache: KVCache, lengths: Sequence[int]) -> Tensor:
         """Process one more token in every row. Returns the hidden states after it, (B, D). `lengths`: number of columns
         of each row before it."""
         x = self.decoder.embeddings[tokens][:, None]
         # torch.compile would recompile for every new number, but not for a tensor.
-        starts = torch.tensor(lengths, device=x.device) if self._compiled else self._places(lengths)
-        return self._finite(self._step(x, cache, starts, torch.zeros_like(tokens)[:, None]))[:, 0]
+        starts = torch.tensor(lengths, device=x.device) if self._compiled else self._start_columns(lengths)
+        return self._check_finite(self._step(x, cache, starts, torch.zeros_like(tokens)[:, None]))[:, 0]
 
-    def _finite(self, after: Tensor | None) -> Tensor:
+    def _check_finite(self, after: Tensor | None) -> Tensor:
         """Return the hidden states `after` unchanged. Raises AdapterError if they are not finite: NaN in one row would
         yield an arbitrary answer, and NaN in the cache's memory would affect later batches."""
         assert after is not None
@@ -262,18 +264,18 @@ class Engine:
             )
         return after
 
-    def _places(self, starts: Sequence[int]) -> Tensor | int:
+    def _start_columns(self, starts: Sequence[int]) -> Tensor | int:
         """Return the start columns of the rows: one number if all are equal, else a tensor (B,). A single number lets
         the cache write all rows as one block."""
         return starts[0] if len(set(starts)) == 1 else torch.tensor(starts, device=self.decoder.embeddings.device)
 
-    def _grown(self, cache: KVCache, rows: int) -> KVCache:
-        """Return a cache with `GROWTH` more columns and the content of the first `rows` rows of `cache`."""
-        larger = self.decoder.cache(rows, cache.columns + GROWTH)
+    def _grow_cache(self, cache: KVCache, rows: int) -> KVCache:
+        """Return a cache with `CACHE_GROWTH` more columns and the content of the first `rows` rows of `cache`."""
+        larger = self.decoder.cache(rows, cache.columns + CACHE_GROWTH)
         larger.write_rows(0, cache.rows(0, rows))
         return larger
 
-    def _parts(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+    def _group_rows(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Group rows to be processed in one pass, as lists of indices into `lengths`. Rows of similar length share a
         group, which limits padding. A group has at most `TOKENS` tokens, or a single row."""
         part: list[int] = []
@@ -313,7 +315,7 @@ def generate(
     return Engine(model).generate([Context(None, sequence) for sequence in sequences], items, decoding)
 
 
-def _without(active: list[Row], tokens: Tensor, cache: KVCache, limit: int) -> Tensor:
+def _remove_finished(active: list[Row], tokens: Tensor, cache: KVCache, limit: int) -> Tensor:
     """Remove finished rows from `active` and `cache`. Returns the tokens of the remaining rows, (B,).
 
     The last row moves into the gap that a finished row leaves, so that one row is copied instead of all.
@@ -348,19 +350,19 @@ def nucleus(logits: Tensor, waits: Tensor, top_p: float, temperature: float) -> 
     instead, the order of two almost equally likely tokens could change it.
     """
     probabilities = (logits.double() / temperature).softmax(dim=-1)
-    kept = probabilities >= _least(probabilities, top_p)
-    return torch.where(kept, probabilities / waits.clamp(min=1e-30), 0.0).argmax(dim=-1)
+    in_nucleus = probabilities >= _nucleus_threshold(probabilities, top_p)
+    return torch.where(in_nucleus, probabilities / waits.clamp(min=1e-30), 0.0).argmax(dim=-1)
 
 
-def _least(probabilities: Tensor, top_p: float) -> Tensor:
+def _nucleus_threshold(probabilities: Tensor, top_p: float) -> Tensor:
     """Return the smallest probability in the nucleus of each row, (B, 1)."""
     if top_p == 1:
         return probabilities.min(dim=-1, keepdim=True).values
     vocabulary = probabilities.shape[-1]
-    for count in (*(few for few in LIKELY if few < vocabulary), vocabulary):
+    for count in (*(few for few in NUCLEUS_CANDIDATES if few < vocabulary), vocabulary):
         ranked = probabilities.topk(count).values
-        reached = ranked.cumsum(dim=-1)
-        if (reached[:, -1] >= top_p).all():
+        cumulative = ranked.cumsum(dim=-1)
+        if (cumulative[:, -1] >= top_p).all():
             break
-    last = (reached < top_p).sum(dim=-1, keepdim=True).clamp(max=count - 1)
+    last = (cumulative < top_p).sum(dim=-1, keepdim=True).clamp(max=count - 1)
     return ranked.gather(1, last)

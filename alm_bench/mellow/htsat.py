@@ -18,7 +18,7 @@ def windows(x: Tensor, size: int) -> Tensor:
     return x.transpose(2, 3).reshape(batch, -1, size * size, channels)
 
 
-def unwindows(x: Tensor, size: int, side: int) -> Tensor:
+def merge_windows(x: Tensor, size: int, side: int) -> Tensor:
     """Invert `windows` for a square map: (B, n, size * size, C) -> (B, side, side, C)."""
     batch, channels = x.shape[0], x.shape[-1]
     x = x.view(batch, side // size, side // size, size, size, channels)
@@ -34,13 +34,13 @@ def shift_mask(side: int, size: int, shift: int) -> Tensor:
     return torch.where(region[:, :, None] == region[:, None, :], 0.0, -100.0)
 
 
-def relative_index(size: int) -> Tensor:
+def build_relative_position_index(size: int) -> Tensor:
     """Return the row of the relative position bias table for each pair of positions in a window, (size * size, size *
     size)."""
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     place = torch.stack([rows.flatten(), columns.flatten()])
-    apart = place[:, :, None] - place[:, None, :] + size - 1
-    return apart[0] * (2 * size - 1) + apart[1]
+    offsets = place[:, :, None] - place[:, None, :] + size - 1
+    return offsets[0] * (2 * size - 1) + offsets[1]
 
 
 class WindowAttention(nn.Module):
@@ -54,7 +54,7 @@ class WindowAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.proj = nn.Linear(width, width)
         self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
-        self.register_buffer("relative_position_index", relative_index(window), persistent=False)
+        self.register_buffer("relative_position_index", build_relative_position_index(window), persistent=False)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Attend within each window. `x`: (B, windows, positions, width). `mask` (windows, positions, positions) is
@@ -107,7 +107,7 @@ class Block(nn.Module):
         y = self.norm1(x)
         if self.shift:
             y = y.roll((-self.shift, -self.shift), dims=(1, 2))
-        y = unwindows(self.attn(windows(y, self.window), self.attn_mask), self.window, self.side)
+        y = merge_windows(self.attn(windows(y, self.window), self.attn_mask), self.window, self.side)
         if self.shift:
             y = y.roll((self.shift, self.shift), dims=(1, 2))
         x = x + y
@@ -165,7 +165,7 @@ class HTSAT(Encoder):
         self.patch_embed = PatchEmbed(config)
         self.layers = nn.Sequential(*(Stage(stage, config) for stage in range(len(config.depths))))
         self.norm = nn.LayerNorm(config.width)
-        bands = config.grid // config.stretch
+        bands = config.grid // config.time_segments
         self.tscam_conv = nn.Conv2d(config.width, config.classes, kernel_size=(bands, 3), padding=(0, 1))
         # Published checkpoints contain this layer, and parameter counts include it, but it is not used.
         self.head = nn.Linear(config.classes, config.classes)
@@ -174,23 +174,23 @@ class HTSAT(Encoder):
         for part in (self.patch_embed, self.layers, self.norm, self.tscam_conv, self.head):
             part.to(dtype)
 
-    def fold(self, logmel: Tensor) -> Tensor:
+    def arrange_image(self, logmel: Tensor) -> Tensor:
         """Rearrange a spectrogram into a square image, (B, frames, mels) -> (B, 1, image, image). Time segments are
         stacked vertically; within each, the lowest band is on top."""
         config = self.config
         image = functional.interpolate(
             logmel[:, None], (config.frames, config.mels), mode="bicubic", align_corners=True
         )
-        image = image.view(-1, config.stretch, config.image, config.mels).transpose(2, 3)
+        image = image.view(-1, config.time_segments, config.image, config.mels).transpose(2, 3)
         return image.reshape(-1, 1, config.image, config.image)
 
     def encode(self, logmel: Tensor) -> EncoderOutput:
         config = self.config
-        image = self.fold(self.bn0(logmel.transpose(1, 2)).transpose(1, 2)).to(self.norm.weight.dtype)
+        image = self.arrange_image(self.bn0(logmel.transpose(1, 2)).transpose(1, 2)).to(self.norm.weight.dtype)
         x = self.norm(self.layers(self.patch_embed(image)))
-        # Invert `fold`: (B, stretch, bands, time, width) -> (B, width, bands, stretch * time).
-        bands = config.grid // config.stretch
-        x = x.view(-1, config.stretch, bands, config.grid, config.width).permute(0, 4, 2, 1, 3).flatten(3)
+        # Invert `arrange_image`: (B, time_segments, bands, time, width) -> (B, width, bands, time_segments * time).
+        bands = config.grid // config.time_segments
+        x = x.view(-1, config.time_segments, bands, config.grid, config.width).permute(0, 4, 2, 1, 3).flatten(3)
         return EncoderOutput(latent=x.mean(dim=(2, 3)), classes=self.tscam_conv(x)[:, :, 0])
 
     def to_probabilities(self, encoded: EncoderOutput) -> EncodedClip:

@@ -15,17 +15,17 @@ def find_cached(repo: str, file: str) -> Path | None:
     return Path(path) if isinstance(path, str) else None
 
 
-def fetch(repo: str, file: str, otherwise: str) -> Path:
+def fetch(repo: str, file: str, advice: str) -> Path:
     """Return the path of a file of the hub repository `repo`, downloaded if it is not in the local cache.
 
-    `otherwise`: advice at the end of the error message, on how to proceed without the hub. Raises CheckpointError.
+    `advice`: advice at the end of the error message, on how to proceed without the hub. Raises CheckpointError.
     """
-    found = find_cached(repo, file)
-    if found is not None:
-        return found
+    cached = find_cached(repo, file)
+    if cached is not None:
+        return cached
     try:
         return Path(hf_hub_download(repo, file))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = "the hub cannot be reached" if isinstance(error, LocalEntryNotFoundError) else first_line(error)
-        message = f"{file} of {repo} is not in the local cache and cannot be downloaded ({reason}); {otherwise}"
+        message = f"{file} of {repo} is not in the local cache and cannot be downloaded ({reason}); {advice}"
         raise CheckpointError(message) from error

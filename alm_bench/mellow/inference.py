@@ -91,14 +91,14 @@ class Answerer:
         pack_layers(self.model.encoder)
         pack_layers(self.model.mapper)
         self.engine = Engine(self.model, compiled)
-        self._at_once = clips_at_once(self.model.config, device.type)
+        self._clips_per_batch = encoder_batch_size(self.model.config, device.type)
         self._threads = torch.get_num_threads()
         self._logmel = copy.deepcopy(self.model.encoder.logmel).cpu()
-        self.forget(cache_mb)
+        self.reset_cache(cache_mb)
 
-    def forget(self, cache_mb: int) -> None:
+    def reset_cache(self, cache_mb: int) -> None:
         """Empty the cache and set its size in MB."""
-        self._share = cache_mb > 0
+        self._use_cache = cache_mb > 0
         self._kept: LRUCache[Hashable, Tensor | KVCache] = LRUCache(cache_mb * 1_000_000, lambda value: value.nbytes)
 
     def listen(self, wave: Wave) -> Clip:
@@ -118,7 +118,7 @@ class Answerer:
         """Return the tokens of one answer per question, in order."""
         if not questions:
             return []
-        return self.engine.generate(self._contexts(questions), [question.id for question in questions], decoding)
+        return self.engine.generate(self._build_contexts(questions), [question.id for question in questions], decoding)
 
     def likelihoods(self, questions: Sequence[Question], answers: Sequence[Sequence[str]]) -> list[list[Likelihood]]:
         """Compute the log-likelihoods of given answers. `answers[i]` lists the texts for `questions[i]`; the result has
@@ -126,84 +126,84 @@ class Answerer:
         if not questions:
             return []
         ids = [[self.tokenizer.encode(text, add_special_tokens=False).ids for text in texts] for texts in answers]
-        return self.engine.log_likelihoods(self._contexts(questions), ids)
+        return self.engine.log_likelihoods(self._build_contexts(questions), ids)
 
     @torch.inference_mode()
-    def _contexts(self, questions: Sequence[Question]) -> list[Context]:
+    def _build_contexts(self, questions: Sequence[Question]) -> list[Context]:
         """Build the context that precedes the answer to each question."""
         pairs = []
         for number, question in enumerate(questions):
-            pair = [self._clip(clip) for clip in (question.first, question.second) if clip is not None]
-            if not self._share:  # unique keys, so that questions share nothing
+            pair = [self._to_clip(clip) for clip in (question.first, question.second) if clip is not None]
+            if not self._use_cache:  # unique keys, so that questions share nothing
                 pair = [replace(clip, key=f"{clip.key} {number} {place}") for place, clip in enumerate(pair)]
             pairs.append(pair)
         layout, tokenizer = self.model.config.prompt, self.tokenizer
         ids = [self.protocol.prompt_ids(question.prompt, tokenizer, layout) for question in questions]
         prompts = [self.engine.embed([layout.separator, *prompt]) for prompt in ids]
-        if not self._share:  # clips and prompt in one pass
+        if not self._use_cache:  # clips and prompt in one pass
             return [
                 Context(None, torch.cat([audio, prompt]))
                 for audio, prompt in zip(self._embed_clips(pairs), prompts, strict=True)
             ]
         keys = [tuple(clip.key for clip in pair) for pair in pairs]
-        prefixes = self._get_or_make(dict(zip(keys, pairs, strict=True)), self._prefixes)
+        prefixes = self._get_or_compute(dict(zip(keys, pairs, strict=True)), self._compute_prefixes)
         return [Context(prefixes[key], prompt) for key, prompt in zip(keys, prompts, strict=True)]
 
-    def _clip(self, clip: Wave | Clip) -> Clip:
+    def _to_clip(self, clip: Wave | Clip) -> Clip:
         """Return the log-mel of a clip, computed if it is given as samples."""
         return clip if isinstance(clip, Clip) else self.listen(clip)
 
-    def _prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[KVCache]:
+    def _compute_prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[KVCache]:
         """Compute the keys and values of the clips of each question."""
         return self.engine.prefixes(self._embed_clips(pairs))
 
     def _embed_clips(self, pairs: Sequence[Sequence[Clip]]) -> list[Tensor]:
         """Return the embedded clips of each question, (n, D): the tokens of both clips with a separator between
         them."""
-        heard = self._get_or_make({clip.key: clip for pair in pairs for clip in pair}, self._hear)
-        return [self.model.audio(*(heard[clip.key] for clip in pair)) for pair in pairs]
+        audio_tokens = self._get_or_compute({clip.key: clip for pair in pairs for clip in pair}, self._encode_clips)
+        return [self.model.audio(*(audio_tokens[clip.key] for clip in pair)) for pair in pairs]
 
-    def _hear(self, clips: Sequence[Clip]) -> list[Tensor]:
+    def _encode_clips(self, clips: Sequence[Clip]) -> list[Tensor]:
         """Encode clips as tokens of the language model, (A, D) per clip."""
         rows: list[Tensor] = []
-        for start in range(0, len(clips), self._at_once):
-            logmel = torch.stack([clip.logmel for clip in clips[start : start + self._at_once]])
+        for start in range(0, len(clips), self._clips_per_batch):
+            logmel = torch.stack([clip.logmel for clip in clips[start : start + self._clips_per_batch]])
             if self.device.type == "cuda":
                 logmel = logmel.pin_memory().to(self.device, non_blocking=True)
             encoder = self.model.encoder
-            heard = self.model.mapper(encoder.to_probabilities(encoder.encode(logmel)), encoder.repeats)
-            rows += [row.clone() for row in heard]  # a cached view would keep the whole batch in memory
+            audio_tokens = self.model.mapper(encoder.to_probabilities(encoder.encode(logmel)), encoder.repeats)
+            rows += [row.clone() for row in audio_tokens]  # a cached view would keep the whole batch in memory
         return rows
 
-    def _get_or_make(self, wanted: Mapping[Hashable, T], make: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
-        """Return values by key, from the cache where possible. Other values are computed by `make` and then cached.
-        `wanted`: inputs of `make` by key."""
-        kept: Any = self._kept  # holds values of both kinds; their keys differ
-        had: dict[Hashable, V] = {key: kept[key] for key in wanted if key in kept}
-        missing = [key for key in wanted if key not in had]
-        for key, value in zip(missing, make([wanted[key] for key in missing]) if missing else (), strict=True):
-            had[key] = value
-            if self._share and value.nbytes <= kept.maxsize:
-                kept[key] = value
-        return had
+    def _get_or_compute(self, inputs: Mapping[Hashable, T], compute: Callable[[list[T]], list[V]]) -> dict[Hashable, V]:
+        """Return values by key, from the cache where possible. Other values are computed by `compute` and then cached.
+        `inputs`: inputs of `compute` by key."""
+        cache: Any = self._kept  # holds values of both kinds; their keys differ
+        results: dict[Hashable, V] = {key: cache[key] for key in inputs if key in cache}
+        missing = [key for key in inputs if key not in results]
+        for key, value in zip(missing, compute([inputs[key] for key in missing]) if missing else (), strict=True):
+            results[key] = value
+            if self._use_cache and value.nbytes <= cache.maxsize:
+                cache[key] = value
+        return results
 
 
 @contextmanager
-def one_thread(otherwise: int) -> Iterator[None]:
+def one_thread(threads_after: int) -> Iterator[None]:
     """Context manager in which torch uses one thread for operations that the calling thread starts. The other threads
     remain available to the network. The number of threads does not affect rounding here.
 
-    `otherwise`: the number of threads to restore. It is an argument because torch reports 1 while another thread is
+    `threads_after`: the number of threads to restore. It is an argument because torch reports 1 while another thread is
     inside this context.
     """
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(otherwise)
+        torch.set_num_threads(threads_after)
 
 
-def clips_at_once(config: MellowConfig, device: str) -> int:
+def encoder_batch_size(config: MellowConfig, device: str) -> int:
     """Return the number of clips that are encoded in one batch. On CPUs it is small, so that the activations fit in the
     processor's cache."""
     if device != "cpu":

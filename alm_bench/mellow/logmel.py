@@ -9,7 +9,7 @@ from alm_bench.mellow.config import FrontConfig
 
 AMIN = 1e-10
 """Lower limit of the power, which corresponds to -100 dB."""
-FRAMES = 64
+FRAMES_AT_ONCE = 64
 """Number of frames that are transformed at once on CPUs. It is small, so that the spectra fit in the processor's cache
 and reuse allocated memory."""
 
@@ -40,7 +40,7 @@ class LogMel(nn.Module):
         around = self.n_fft // 2
         padded = torch.cat([waves[:, 1 : around + 1].flip(1), waves, waves[:, -around - 1 : -1].flip(1)], dim=1)
         frames = 1 + waves.shape[1] // self.hop
-        step = frames if waves.is_cuda else max(1, FRAMES // len(waves))
+        step = frames if waves.is_cuda else max(1, FRAMES_AT_ONCE // len(waves))
         mel = [
             self._mel(padded[:, start * self.hop : (min(start + step, frames) - 1) * self.hop + self.n_fft])
             for start in range(0, frames, step)

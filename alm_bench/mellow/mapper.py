@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from alm_bench.core.errors import CheckpointError, known_first
+from alm_bench.core.errors import CheckpointError, rank_names
 from alm_bench.mellow.config import MellowConfig
 from alm_bench.mellow.encoder import EncodedClip
 
 
-class NonLinear(nn.Module):
+class NonLinearProjection(nn.Module):
     """Normalised sum of a linear map and a residual non-linear map, (..., wide) -> (..., narrow)."""
 
     def __init__(self, wide: int, narrow: int, dropout: float) -> None:
@@ -22,9 +22,9 @@ class NonLinear(nn.Module):
         self.drop = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        first = self.linear1(x)
-        second = self.drop(self.linear2(functional.gelu(first)))
-        return self.layer_norm(first + second)  # type: ignore[no-any-return]
+        linear = self.linear1(x)
+        residual = self.drop(self.linear2(functional.gelu(linear)))
+        return self.layer_norm(linear + residual)  # type: ignore[no-any-return]
 
 
 class Linear(nn.Linear):
@@ -56,29 +56,29 @@ class Transformer(nn.Module):
         return self.layers(self.linear(x))  # type: ignore[no-any-return]
 
 
-PROJECTIONS: dict[str, type[NonLinear] | type[Linear] | type[Transformer]] = {
-    "nonlinear": NonLinear,
+PROJECTIONS: dict[str, type[NonLinearProjection] | type[Linear] | type[Transformer]] = {
+    "nonlinear": NonLinearProjection,
     "linear": Linear,
     "transformer": Transformer,
 }
 """Projection class by name in the configuration."""
 
 
-def _latent_and_classes(heard: EncodedClip, c2l: nn.Linear) -> Tensor:
+def _arrange_htsat_tokens(encoded: EncodedClip, c2l: nn.Linear) -> Tensor:
     """Return the tokens of an HTSAT clip: the features of the whole clip, then the projected class probabilities of
     each frame. `c2l` projects classes to the encoder's width."""
-    return torch.cat([heard.latent[:, None], c2l(heard.framewise)], dim=1)
+    return torch.cat([encoded.latent[:, None], c2l(encoded.framewise)], dim=1)
 
 
-def _classes_and_latents(heard: EncodedClip, c2l: nn.Linear) -> Tensor:
+def _arrange_cnn14_tokens(encoded: EncodedClip, c2l: nn.Linear) -> Tensor:
     """Return the tokens of a CNN14 clip: the projected class probabilities of the whole clip, then the features of each
     frame. `c2l` projects classes to the encoder's width."""
-    return torch.cat([c2l(heard.clipwise)[:, None], heard.latent], dim=1)
+    return torch.cat([c2l(encoded.clipwise)[:, None], encoded.latent], dim=1)
 
 
-TOKENS: dict[str, Callable[[EncodedClip, nn.Linear], Tensor]] = {
-    "htsat": _latent_and_classes,
-    "cnn14": _classes_and_latents,
+TOKEN_FUNCTIONS: dict[str, Callable[[EncodedClip, nn.Linear], Tensor]] = {
+    "htsat": _arrange_htsat_tokens,
+    "cnn14": _arrange_cnn14_tokens,
 }
 """Function, by kind of encoder, that returns the tokens of clips, (B, 1 + frames, encoder width): one for the whole
 clip, then one per frame."""
@@ -90,21 +90,21 @@ class Mapper(nn.Module):
     def __init__(self, config: MellowConfig) -> None:
         super().__init__()
         if config.mapper.projection not in PROJECTIONS:
-            known = known_first(config.mapper.projection, PROJECTIONS)
+            known = rank_names(config.mapper.projection, PROJECTIONS)
             raise CheckpointError(f"unknown projection {config.mapper.projection!r}; known: {known}")
         self.pool = config.mapper.pool
-        self.tokens = TOKENS[config.encoder.kind]
+        self.tokens = TOKEN_FUNCTIONS[config.encoder.kind]
         self.c2l = nn.Linear(config.encoder.classes, config.encoder.width)
         projection = PROJECTIONS[config.mapper.projection]
         self.projection = projection(config.encoder.width, config.lm.width, config.mapper.dropout)
-        places = torch.zeros(config.audio_tokens, config.lm.width)
-        self.positions = nn.Parameter(places) if config.mapper.positions else None
+        vectors = torch.zeros(config.audio_tokens, config.lm.width)
+        self.positions = nn.Parameter(vectors) if config.mapper.positions else None
 
-    def project(self, heard: EncodedClip) -> Tensor:
+    def project(self, encoded: EncodedClip) -> Tensor:
         """Return tokens (B, 1 + frames, lm width): one for the whole clip, then one per frame."""
-        return self.projection(self.tokens(heard, self.c2l))  # type: ignore[no-any-return]
+        return self.projection(self.tokens(encoded, self.c2l))  # type: ignore[no-any-return]
 
-    def forward(self, heard: EncodedClip, repeats: int = 1) -> Tensor:
+    def forward(self, encoded: EncodedClip, repeats: int = 1) -> Tensor:
         """Return the audio tokens, (B, config.audio_tokens, lm width): the token of the whole clip, then the frames'
         tokens, averaged in blocks of `pool`.
 
@@ -114,7 +114,7 @@ class Mapper(nn.Module):
         """
         if repeats % self.pool or isinstance(self.projection, Transformer):
             repeats = 1
-        tokens = self.project(heard._replace(framewise=heard.framewise[:, ::repeats]))
+        tokens = self.project(encoded._replace(framewise=encoded.framewise[:, ::repeats]))
         batch, _, width = tokens.shape
         if repeats > 1:
             frames = tokens[:, 1:].repeat_interleave(repeats // self.pool, dim=1)

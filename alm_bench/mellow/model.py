@@ -63,8 +63,10 @@ class Mellow(nn.Module):
         token ids.
         """
         separator = self.config.prompt.separator
-        asked = [self.embed(torch.tensor([separator, *ids], device=first.device)) for ids in prompts]
-        return [torch.cat([self.audio(*clips), ids]) for *clips, ids in zip(first, second, asked, strict=True)]
+        prompt_embeddings = [self.embed(torch.tensor([separator, *ids], device=first.device)) for ids in prompts]
+        return [
+            torch.cat([self.audio(*clips), ids]) for *clips, ids in zip(first, second, prompt_embeddings, strict=True)
+        ]
 
     def audio(self, first: Tensor, second: Tensor | None = None) -> Tensor:
         """Return the first part of a sequence, (n, D): the encoded clips (A, D) with a separator between them. In a

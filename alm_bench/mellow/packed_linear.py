@@ -25,7 +25,7 @@ ONEDNN: dict[Activation, tuple[str, str]] = {
 """Name of each activation in oneDNN, and its variant."""
 
 
-def packs(weight: Tensor) -> bool:
+def can_pack(weight: Tensor) -> bool:
     """Return True if oneDNN can compute products with `weight`."""
     if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16):
         return False
@@ -51,29 +51,33 @@ class PackedLinear:
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
         weight = weight.detach()
         self.bias = None if bias is None else bias.detach()
-        self.packed = packs(weight)
+        self.packed = can_pack(weight)
         self.weight: Any = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous()) if self.packed else weight
 
     def __call__(self, x: Tensor, activation: Activation = "none") -> Tensor:
         """Apply the linear layer, then the activation."""
         if self.packed:
             kind, variant = ONEDNN[activation]
-            done: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, kind, [], variant)
-            return done
+            output: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, kind, [], variant)
+            return output
         return apply_activation(functional.linear(x, self.weight, self.bias), activation)
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
         """Return the layer's output for `x` plus `other` (..., N)."""
-        return self._with(x, other, "add") if self.packed else functional.linear(x, self.weight, self.bias) + other
+        return (
+            self._apply_binary(x, other, "add") if self.packed else functional.linear(x, self.weight, self.bias) + other
+        )
 
     def times(self, x: Tensor, other: Tensor) -> Tensor:
         """Return the layer's output for `x` times `other` (..., N), element by element."""
-        return self._with(x, other, "mul") if self.packed else functional.linear(x, self.weight, self.bias) * other
+        return (
+            self._apply_binary(x, other, "mul") if self.packed else functional.linear(x, self.weight, self.bias) * other
+        )
 
-    def _with(self, x: Tensor, other: Tensor, operation: str) -> Tensor:
+    def _apply_binary(self, x: Tensor, other: Tensor, operation: str) -> Tensor:
         """Return the layer's output combined with `other` by a binary operation of oneDNN."""
-        done: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, other, self.weight, self.bias, operation)
-        return done
+        output: Tensor = torch.ops.mkldnn._linear_pointwise.binary(x, other, self.weight, self.bias, operation)
+        return output
 
 
 class PackedLayer(nn.Module):

@@ -84,7 +84,7 @@ PROTOCOLS: dict[ProtocolName, Protocol] = {
 """Protocols by name."""
 
 
-def protocol_for(layout: str, name: ProtocolName | None, lm: str = "llama") -> Protocol:
+def select_protocol(layout: str, name: ProtocolName | None, lm: str = "llama") -> Protocol:
     """Return the protocol for a network's layout and kind of language model.
 
     `name` selects one of the layout's protocols; default: `compact` for the compact layout, else `paper`. Raises
@@ -100,7 +100,7 @@ def protocol_for(layout: str, name: ProtocolName | None, lm: str = "llama") -> P
     return replace(protocol, suffix=SUFFIX) if (protocol.name, lm) == ("wrapper", "gpt2") else protocol
 
 
-def both_clips(clips: tuple[T, ...], layout: str) -> tuple[T, T | None]:
+def select_clip_pair(clips: tuple[T, ...], layout: str) -> tuple[T, T | None]:
     """Return the first and second clip of a request. `clips` has at least one element, of any type.
 
     If there is one clip only, the second is a repetition of it in the fixed layout, and None in the compact layout.

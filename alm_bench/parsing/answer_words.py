@@ -62,46 +62,46 @@ def answer_words() -> Mapping[str, AnswerWords]:
 
     English comes first, and languages with their own script come last.
     """
-    found = [_answer_words(name, language) for name, language in load_languages().items() if language.answers]
+    found = [_build_answer_words(name, language) for name, language in load_languages().items() if language.answers]
     return {one.name: one for one in sorted(found, key=lambda one: (one.name != DEFAULT, bool(one.script)))}
 
 
-def _answer_words(name: str, language: Language) -> AnswerWords:
+def _build_answer_words(name: str, language: Language) -> AnswerWords:
     """Build the normalised word lists of one language from its table."""
     answers, numerals = language.answers, language.numerals
     return AnswerWords(
         name=name,
         script=language.script,
         spaced=answers.get("spaced", language.spaced),
-        frequent=_folded(answers.get("words", ())),
-        yes_no={level: _folded(answers.get(level, ())) for level in LEVELS},
+        frequent=_normalise_phrases(answers.get("words", ())),
+        yes_no={level: _normalise_phrases(answers.get(level, ())) for level in LEVELS},
         num2words=numerals.get("num2words"),
-        numerals=_values(numerals.get("words", {})),
-        attributive=_values(numerals.get("attributive", {})),
-        articles=_folded(numerals.get("articles", ())),
+        numerals=_normalise_keys(numerals.get("words", {})),
+        attributive=_normalise_keys(numerals.get("attributive", {})),
+        articles=_normalise_phrases(numerals.get("articles", ())),
         counters=tuple(map(fold, numerals.get("counters", ()))),
-        digits=_values(numerals.get("digits", {})),
-        units=_values(numerals.get("units", {})),
+        digits=_normalise_keys(numerals.get("digits", {})),
+        units=_normalise_keys(numerals.get("units", {})),
     )
 
 
-def _folded(phrases: Iterable[str]) -> frozenset[str]:
+def _normalise_phrases(phrases: Iterable[str]) -> frozenset[str]:
     """Normalise every phrase with `fold`."""
     return frozenset(map(fold, phrases))
 
 
-def _values(table: Mapping[str, int]) -> dict[str, int]:
+def _normalise_keys(table: Mapping[str, int]) -> dict[str, int]:
     """Normalise the keys of a table with `fold`, and keep its values."""
     return {fold(phrase): value for phrase, value in table.items()}
 
 
 @cache
-def _scripts() -> Mapping[str, re.Pattern[str]]:
+def _compile_scripts() -> Mapping[str, re.Pattern[str]]:
     """Return a pattern of one character of the script, for each language that has its own script."""
     return {name: re.compile(f"[{one.script}]") for name, one in answer_words().items() if one.script}
 
 
-def main_language(plain: str) -> AnswerWords:
+def detect_main_language(plain: str) -> AnswerWords:
     """Return the language of a normalised text.
 
     The text is in the first language whose script makes up more than a quarter of its letters. Without one, it is in
@@ -112,8 +112,8 @@ def main_language(plain: str) -> AnswerWords:
     if not plain.isascii():
         total = sum(map(str.isalpha, plain))
         # Japanese is tested first, since it shares characters with Chinese. A few words in a script are a quotation.
-        for name in sorted(_scripts(), key=lambda name: answer_words()[name].script):
-            if 4 * len(_scripts()[name].findall(plain)) > total:
+        for name in sorted(_compile_scripts(), key=lambda name: answer_words()[name].script):
+            if 4 * len(_compile_scripts()[name].findall(plain)) > total:
                 return answer_words()[name]
     said = words(plain)
     latin = [one for one in answer_words().values() if not one.script]

@@ -13,7 +13,7 @@ from typing import Any
 from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.statements import Statement, find_statements
 from alm_bench.parsing.tags import Tag, find_tags
-from alm_bench.parsing.text import ENDS, Span, blank, fold, word_spans, words
+from alm_bench.parsing.text import ENDS, Span, blank, find_word_spans, fold, words
 
 _MARKUP = re.compile(
     r"<\s*\|[^|<>]{0,30}\|\s*>|</?(?:s|eos|bos|pad|unk|b|i|u|em|strong|p|br|div|span|end_of_turn|start_of_turn|eot)\s*/?>"
@@ -32,7 +32,7 @@ _FINISHED = re.compile(rf"[{re.escape(ENDS)}>)\]}}*`）」$][\s\"'*_]*\Z|\w\"\s*
 _WORD = re.compile(r"\w")
 _QUOTED = re.compile(r"\"[^\"\n]{1,300}\"")
 
-LONGEST = 1000
+MAX_SENTENCE_LENGTH = 1000
 """Maximum length of a sentence in characters; a longer sentence is split into pieces."""
 
 
@@ -42,9 +42,9 @@ class Document:
     Attributes:
     - `original`: the text as the model wrote it;
     - `plain`: the text normalised with `fold`, of the same length, with spaces in place of markup and reasoning;
-    - `words`: spans of the words in `plain` (see `text.word_spans`);
+    - `words`: spans of the words in `plain` (see `text.find_word_spans`);
     - `cues`: phrases of the languages that were detected in `plain`;
-    - `cut`: True if the text ends within reasoning, whose closing tag is missing;
+    - `ends_in_reasoning`: True if the text ends within reasoning, whose closing tag is missing;
     - `tags`: all reasoning tags and answer tags in the text, in order;
     - `memo`: cache for results that other modules compute from the text.
 
@@ -56,19 +56,19 @@ class Document:
         self.memo: dict[object, Any] = {}  # results of other modules, by their key
         folded = fold(text)
         self.tags = tuple(find_tags(folded, answer_tags))
-        hidden, self.cut = _reasoning(self.tags, folded)
-        self._shown = blank(folded, sorted(_markup(folded, self.tags)))
+        hidden, self.ends_in_reasoning = _find_reasoning(self.tags, folded)
+        self._shown = blank(folded, sorted(_find_markup(folded, self.tags)))
         visible = blank(self._shown, hidden)
         if hidden and not words(visible):  # the whole text is reasoning
-            visible = blank(self._shown, hidden[:-1]) if not self.cut else visible
+            visible = blank(self._shown, hidden[:-1]) if not self.ends_in_reasoning else visible
         self.plain = visible
-        self.words = word_spans(visible)
+        self.words = find_word_spans(visible)
         self.cues = detect_cues(visible)
 
-    def leave_blank(self, spans: Iterable[Span]) -> None:
+    def blank_spans(self, spans: Iterable[Span]) -> None:
         """Replace `spans` of `plain`, which are in order, with spaces."""
         self.plain = blank(self.plain, spans)
-        self.words = word_spans(self.plain)
+        self.words = find_word_spans(self.plain)
 
     def count_words(self, start: int, end: int) -> int:
         """Return the number of words between two positions.
@@ -104,7 +104,7 @@ class Document:
         return find_statements(self.plain, self.tags, self.cues)
 
     @cached_property
-    def finished(self) -> bool:
+    def looks_complete(self) -> bool:
         """True if the text ends like a complete sentence. A text that does not may have been truncated."""
         return any(_FINISHED.search(text[-40:].rstrip()) for text in (self.original, self.plain))
 
@@ -133,7 +133,7 @@ class Document:
         return blank(self.plain, (span for span in spans if len(words(self.plain[slice(*span)])) > 1))
 
     @cached_property
-    def _denies(self) -> bool:
+    def _has_denial(self) -> bool:
         """True if the text contains any denial."""
         return self.cues.pattern(r"@denials_before|@denials_after|[❌✗✘✖?]").search(self.plain) is not None
 
@@ -142,16 +142,16 @@ class Document:
 
         Examples: "not a dog", "no sign of a dog", "the dog is absent".
         """
-        if not self._denies:
+        if not self._has_denial:
             return False
-        window = self.plain[max(0, start - WINDOW) : start]
+        window = self.plain[max(0, start - DENIAL_WINDOW) : start]
         clause = self.cues.pattern(_CLAUSE).split(window)[-1]
         if self.cues.pattern(_BEFORE).search(clause):
             return True
-        return self.cues.pattern(_AFTER).match(self.plain, end, end + WINDOW) is not None
+        return self.cues.pattern(_AFTER).match(self.plain, end, end + DENIAL_WINDOW) is not None
 
 
-WINDOW = 90
+DENIAL_WINDOW = 90
 """Number of characters before and after a mention in which a denial is searched."""
 
 _CLAUSE = r"[.;:!?。\n](?=\s|$|[^\x00-\x7f])|@contrasts|,\s*(?=@turns)"
@@ -165,19 +165,19 @@ def split_sentences(plain: str, start: int, end: int) -> Iterator[Span]:
     A line break ends a sentence; the point after a list number ("2.") does not.
     """
     for match in _END.finditer(plain, start, end):
-        yield from _pieces(plain, start, match.start())
+        yield from _split_long_span(plain, start, match.start())
         start = match.end()
-    yield from _pieces(plain, start, end)
+    yield from _split_long_span(plain, start, end)
 
 
-def _pieces(plain: str, start: int, end: int) -> Iterator[Span]:
-    """Yield a span in pieces of at most `LONGEST` characters, without pieces of white space."""
-    for begin in range(start, end, LONGEST):
-        if plain[begin : min(end, begin + LONGEST)].strip():
-            yield begin, min(end, begin + LONGEST)
+def _split_long_span(plain: str, start: int, end: int) -> Iterator[Span]:
+    """Yield a span in pieces of at most `MAX_SENTENCE_LENGTH` characters, without pieces of white space."""
+    for begin in range(start, end, MAX_SENTENCE_LENGTH):
+        if plain[begin : min(end, begin + MAX_SENTENCE_LENGTH)].strip():
+            yield begin, min(end, begin + MAX_SENTENCE_LENGTH)
 
 
-def _reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]:
+def _find_reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]:
     """Return the spans of reasoning, and True if the last reasoning tag was never closed.
 
     An answer tag that ends the text also ends the reasoning before it. An answer tag with a closing tag and more words
@@ -206,7 +206,7 @@ def _reasoning(tags: Sequence[Tag], folded: str) -> tuple[list[Span], bool]:
     return hidden, opened is not None
 
 
-def _markup(folded: str, tags: Sequence[Tag]) -> Iterator[Span]:
+def _find_markup(folded: str, tags: Sequence[Tag]) -> Iterator[Span]:
     """Yield the spans of markup: tags, the speaker's name at the start, HTML and LaTeX commands, "(e.g. ...)"."""
     for tag in tags:
         yield tag.span

@@ -50,7 +50,7 @@ class LabelReading:
     """Index of the label; None unless `status` is `ok`."""
 
 
-class Labels:
+class LabelIndex:
     """Index of the phrases of all labels, for search in texts.
 
     Phrases are compared by the stems of their words. A longer phrase is tried before a shorter one.
@@ -78,7 +78,7 @@ class Labels:
             )
             if phrase:
                 start, end = tokens[place][1][0], tokens[place + len(phrase) - 1][1][1]
-                clause = _clause_start(plain, span[0], start)
+                clause = _find_clause_start(plain, span[0], start)
                 found.append(LabelMention(label, (start, end), bool(_DENIED.search(plain, clause, start))))
             place += max(1, len(phrase))
         return found
@@ -92,13 +92,13 @@ class Labels:
             whole = plain[slice(*span)].strip(WRAPPING + "()[]{}<>") == plain[slice(*kept[-1].span)]
             return LabelReading("ok", "exact" if whole else "named", kept[-1].span, kept[-1].label)
         if kept:
-            return _several(doc, span, kept)
+            return _choose_among_labels(doc, span, kept)
         if doc.search("refusals", *span) or doc.search("none", *span):
             return LabelReading("refused", "refusal", span)
         return LabelReading("unparsed", "denied" if mentions else "off_list", span)
 
 
-def _several(doc: Document, span: Span, kept: Sequence[LabelMention]) -> LabelReading:
+def _choose_among_labels(doc: Document, span: Span, kept: Sequence[LabelMention]) -> LabelReading:
     """Choose among several labels in one statement.
 
     The result is the label in a last clause that is a conclusion, or else the label that the statement begins with, if
@@ -106,7 +106,7 @@ def _several(doc: Document, span: Span, kept: Sequence[LabelMention]) -> LabelRe
     """
     plain = doc.plain
     last = kept[-1]
-    clause = _clause_start(plain, span[0], last.span[0])
+    clause = _find_clause_start(plain, span[0], last.span[0])
     # A conclusion word such as "so" ends the clause before it, so the search begins a few characters earlier.
     concludes = doc.search("conclusions", max(span[0], clause - 12), last.span[0])
     alone = {mention.label for mention in kept if mention.span[0] >= clause} == {last.label}
@@ -120,7 +120,7 @@ def _several(doc: Document, span: Span, kept: Sequence[LabelMention]) -> LabelRe
     return LabelReading("refused" if refused else "ambiguous", "refusal" if refused else "several", span)
 
 
-def _clause_start(plain: str, start: int, end: int) -> int:
+def _find_clause_start(plain: str, start: int, end: int) -> int:
     """Return the start of the clause that ends at `end`, at least `start`."""
     begun = start
     for mark in _CLAUSE.finditer(plain, max(start, end - 300), end):
@@ -129,11 +129,11 @@ def _clause_start(plain: str, start: int, end: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def labels_of(phrases: tuple[tuple[str, ...], ...]) -> Labels:
+def build_label_index(phrases: tuple[tuple[str, ...], ...]) -> LabelIndex:
     """Return the index of some labels' phrases, one tuple of phrases per label; built once."""
-    return Labels(phrases)
+    return LabelIndex(phrases)
 
 
-def phrases_of(labels: Mapping[str, Sequence[str]]) -> Labels:
+def index_label_phrases(labels: Mapping[str, Sequence[str]]) -> LabelIndex:
     """Return the index of the phrases of `labels` (name to phrases), built once."""
-    return labels_of(tuple(tuple(phrases) for phrases in labels.values()))
+    return build_label_index(tuple(tuple(phrases) for phrases in labels.values()))

@@ -28,7 +28,7 @@ them."""
 
 
 @cache
-def _stemmers() -> list[tuple[re.Pattern[str], "snowballstemmer.stemmer"]]:
+def _load_stemmers() -> list[tuple[re.Pattern[str], "snowballstemmer.stemmer"]]:
     """Return the stemmers of languages with their own script, each with a pattern of one character of the script."""
     return [
         (re.compile(f"[{language.script}]"), snowballstemmer.stemmer(language.stemmer))
@@ -38,36 +38,36 @@ def _stemmers() -> list[tuple[re.Pattern[str], "snowballstemmer.stemmer"]]:
 
 
 @cache
-def _english() -> "snowballstemmer.stemmer":
+def _load_english_stemmer() -> "snowballstemmer.stemmer":
     """Return the English stemmer."""
     return snowballstemmer.stemmer("english")
 
 
 @cache
-def _synonyms() -> dict[str, str]:
+def _index_synonym_stems() -> dict[str, str]:
     """Return, for the stem of each synonym, the stem of the first word in its group."""
-    return {_endless(word): _endless(group[0]) for group in synonym_groups() for word in group}
+    return {_stem_word(word): _stem_word(group[0]) for group in load_synonym_groups() for word in group}
 
 
 @cache
-def synonym_groups() -> tuple[tuple[str, ...], ...]:
+def load_synonym_groups() -> tuple[tuple[str, ...], ...]:
     """Return the synonym groups of all languages."""
     return tuple(group for language in load_languages().values() for group in language.synonyms)
 
 
-def _endless(word: str) -> str:
+def _stem_word(word: str) -> str:
     """Return the stem of one word: by the stemmer of its script, else by the English one."""
-    stemmer = _english()
+    stemmer = _load_english_stemmer()
     if not word.isascii():
-        stemmer = next((stemmer for script, stemmer in _stemmers() if script.match(word)), stemmer)
+        stemmer = next((stemmer for script, stemmer in _load_stemmers() if script.match(word)), stemmer)
     return str(stemmer.stemWord(word))
 
 
 @lru_cache(maxsize=65536)
-def _stem(word: str) -> str:
+def _stem_with_numbers(word: str) -> str:
     """Return the stems of a word, separated by spaces; a number in digits is written as words first."""
     said = num2words(int(word)).replace("-", " ") if word.isascii() and word.isdigit() and len(word) < 12 else word
-    return " ".join(_endless(part) for part in said.replace("neither", "none").split())
+    return " ".join(_stem_word(part) for part in said.replace("neither", "none").split())
 
 
 @lru_cache(maxsize=65536)
@@ -76,16 +76,16 @@ def stem_key(word: str) -> str:
 
     `angry` and `anger` have the same key, and so have `21` and `twenty one`.
     """
-    stem = _stem(word)
-    return _synonyms().get(stem, stem).replace(" ", "")
+    stem = _stem_with_numbers(word)
+    return _index_synonym_stems().get(stem, stem).replace(" ", "")
 
 
 def stems(text: str) -> list[str]:
     """Return the stems of the words in a text, in order; numbers in digits are written as words first."""
-    return [part for word in words(text.replace("-", " ")) for part in _stem(word).split()]
+    return [part for word in words(text.replace("-", " ")) for part in _stem_with_numbers(word).split()]
 
 
-class Bags:
+class OptionStems:
     """Stems of each option's words, without function words.
 
     Function words are included if options would otherwise become equal or empty.
@@ -95,22 +95,22 @@ class Bags:
         self._texts = texts
 
     @cached_property
-    def _bags(self) -> list[list[str]]:
+    def _stems_by_option(self) -> list[list[str]]:
         whole = [stems(text) for text in self._texts]
         bare = [[stem for stem in bag if stem not in _DROPPED] for bag in whole]
         distinct = {tuple(sorted(bag)) for bag in whole}
         return bare if len({tuple(sorted(bag)) for bag in bare}) == len(distinct) and all(bare) else whole
 
     def __getitem__(self, index: int) -> list[str]:
-        return self._bags[index]
+        return self._stems_by_option[index]
 
-    def telling(self, said: list[str]) -> list[str]:
+    def content_stems(self, said: list[str]) -> list[str]:
         """Return the stems of `said` without function words, or all of them if there is nothing else."""
         return [stem for stem in said if stem not in _DROPPED] or said
 
 
 @cache
-def _numerals() -> frozenset[str]:
+def _collect_numeral_stems() -> frozenset[str]:
     """Return the stems of the words that make up numbers."""
     values = (*range(20), *range(20, 100, 10), 100, 1000)
     return frozenset(stem for value in values for stem in stems(str(value))) - _DROPPED
@@ -118,57 +118,62 @@ def _numerals() -> frozenset[str]:
 
 def is_numeral(word: str) -> bool:
     """Return True if a word can be part of a number in words: neither word of "twenty-nine" is a number of its own."""
-    return _stem(word) in _numerals() and not word.isdigit()
+    return _stem_with_numbers(word) in _collect_numeral_stems() and not word.isdigit()
 
 
-def _in_order(telling: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_in_order(content_stems: list[str], said: list[str], option: list[str]) -> bool:
     """Match all words of an option of at least three words, in the same order, with other words between them."""
     return len(option) >= 3 and [stem for stem in said if stem in option] == option
 
 
-def _same(telling: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_reordered(content_stems: list[str], said: list[str], option: list[str]) -> bool:
     """Match the same words in another order or with other endings."""
-    return sorted(telling) == sorted(option) or sorted(said) == sorted(option)
+    return sorted(content_stems) == sorted(option) or sorted(said) == sorted(option)
 
 
-def _inside(telling: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_inside(content_stems: list[str], said: list[str], option: list[str]) -> bool:
     """Match a text that contains all words of the option among other words.
 
     An option that consists of number words alone does not match.
     """
     words = set(option)
     held = words.issubset(said) and (len(words) == len(option) or Counter(option) <= Counter(said))
-    return held and not words <= _numerals() and len("".join(option)) > 1
+    return held and not words <= _collect_numeral_stems() and len("".join(option)) > 1
 
 
-def _fragment(telling: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_fragment(content_stems: list[str], said: list[str], option: list[str]) -> bool:
     """Match a text that consists of some of the option's words; number words alone do not match."""
-    return len(telling) < len(option) and set(telling) <= set(option) and not set(telling) <= _numerals()
+    return (
+        len(content_stems) < len(option)
+        and set(content_stems) <= set(option)
+        and not set(content_stems) <= _collect_numeral_stems()
+    )
 
 
-def _most(telling: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_most_words(content_stems: list[str], said: list[str], option: list[str]) -> bool:
     """Match a text that contains at least 75 % of the distinct words of an option of four or more words."""
     return len(option) >= 4 and len(set(option) & set(said)) >= 0.75 * len(set(option))
 
 
-def _spelled(telling: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_misspelled(content_stems: list[str], said: list[str], option: list[str]) -> bool:
     """Match the option's words in order, with spelling mistakes in words of five or more letters.
 
     The first letters must be equal (`unhappy` does not match `happy`), and a number does not match another number.
     """
-    return len(telling) == len(option) and all(
-        a == b or (min(len(a), len(b)) >= 5 and a[0] == b[0] and b not in _numerals() and fuzz.ratio(a, b) >= 85)
-        for a, b in zip(telling, option, strict=True)
+    return len(content_stems) == len(option) and all(
+        a == b
+        or (min(len(a), len(b)) >= 5 and a[0] == b[0] and b not in _collect_numeral_stems() and fuzz.ratio(a, b) >= 85)
+        for a, b in zip(content_stems, option, strict=True)
     )
 
 
-LIKENESS: tuple[tuple[str, Callable[[list[str], list[str], list[str]], bool]], ...] = (
-    ("in_order", _in_order),
-    ("reordered", _same),
-    ("inside", _inside),
-    ("fragment", _fragment),
-    ("most_of", _most),
-    ("spelled", _spelled),
+LIKENESS_RULES: tuple[tuple[str, Callable[[list[str], list[str], list[str]], bool]], ...] = (
+    ("in_order", _matches_in_order),
+    ("reordered", _matches_reordered),
+    ("inside", _matches_inside),
+    ("fragment", _matches_fragment),
+    ("most_of", _matches_most_words),
+    ("spelled", _matches_misspelled),
 )
 """Rules by name, from strict to loose.
 

@@ -22,31 +22,40 @@ from functools import lru_cache
 from alm_bench.core.types import Parsed
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.options import Options
-from alm_bench.parsing.reading import Reading, is_alone, is_silent, is_spared, predicated, read, read_bare, usable
-from alm_bench.parsing.scores import blank_echo, read_scores
+from alm_bench.parsing.reading import (
+    Reading,
+    completes_sentence,
+    find_usable_mentions,
+    is_outside_lists,
+    is_uninformative,
+    read,
+    read_option_line,
+    refers_to_others,
+)
+from alm_bench.parsing.scores import blank_repeated_options, read_scores
 from alm_bench.parsing.statements import FRAMED
 from alm_bench.parsing.text import Span
 
 PARSER = "mcq@3"
 """Name and version of these rules. They are stored with every run, since scores depend on the rules."""
 
-MOST = 100
+MAX_STATEMENTS = 100
 """Maximum number of explicit statements that are examined, from the last to the first.
 
 A statement without information about the options is skipped, and the one before it is examined.
 """
 
-SHORT = 25
+MAX_WORDS_OF_SHORT_TEXT = 25
 """Maximum number of words of a text that is parsed as one statement."""
 
-CERTAIN = ("exact", "letter", "letter_and_text", "ordinal")
+STANDALONE_RULES = ("exact", "letter", "letter_and_text", "ordinal")
 """Rules that select an option which is alone in its statement."""
 
 _TAIL = re.compile(r"[\s.!?\"')\]}*_`。$>]*\Z")
 
 
 @lru_cache(maxsize=4096)
-def options_of(choices: tuple[str, ...]) -> Options:
+def prepare_options(choices: tuple[str, ...]) -> Options:
     """Return the `Options` of a question, built once per list of choices."""
     return Options(choices)
 
@@ -56,7 +65,7 @@ def parse_choice(text: str, choices: Sequence[str], answer_tags: Sequence[str] =
 
     `answer_tags` are names of answer tags, in addition to the ones in tags.toml.
     """
-    options = options_of(tuple(choices))
+    options = prepare_options(tuple(choices))
     if not text.strip():
         return Parsed("empty", "none")
     if (index := options.exact(text)) is not None:
@@ -74,7 +83,7 @@ class Decision:
     def __init__(self, document: Document, options: Options) -> None:
         self.document = document
         self.options = options
-        blank_echo(document, options)
+        blank_repeated_options(document, options)
         self.end = len(document.plain)
 
     def decide(self) -> Reading:
@@ -82,58 +91,60 @@ class Decision:
         whole = (0, self.end)
         if scored := read_scores(self.document, self.options):
             return scored
-        if stated := self._stated():
+        if stated := self._read_last_statement():
             return stated
-        if self.document.cut:
+        if self.document.ends_in_reasoning:
             return Reading("truncated", "none", whole)
-        if self.document.count_words(*whole) <= SHORT:
-            return self._short(whole)
-        return self._prose()
+        if self.document.count_words(*whole) <= MAX_WORDS_OF_SHORT_TEXT:
+            return self._read_short_text(whole)
+        return self._read_long_text()
 
-    def _stated(self) -> Reading | None:
+    def _read_last_statement(self) -> Reading | None:
         """Return the option of the last explicit statement, or of a correction after it; None without a statement."""
-        for kind, span, known in sorted(self._explicit(), key=lambda item: item[1], reverse=True)[:MOST]:
-            framed = kind in FRAMED
-            if self.document.cut and not framed:
+        for kind, span, known in sorted(self._list_statements(), key=lambda item: item[1], reverse=True)[
+            :MAX_STATEMENTS
+        ]:
+            is_framed = kind in FRAMED
+            if self.document.ends_in_reasoning and not is_framed:
                 continue
-            reading = known or self._read(kind, span)
-            if is_silent(reading) or (reading.index is None and kind == "chosen"):
+            reading = known or self._read_statement(kind, span)
+            if is_uninformative(reading) or (reading.index is None and kind == "chosen"):
                 continue
-            if correction := self._corrected(max(reading.span[1], span[1] if framed else 0)):
+            if correction := self._read_correction(max(reading.span[1], span[1] if is_framed else 0)):
                 return correction
-            if reading.index is not None and not framed and self._none_after(reading.span[1]):
+            if reading.index is not None and not is_framed and self._rejects_all_after(reading.span[1]):
                 return Reading("refused", "none_of_them", reading.span)
-            if kind == "said" and reading.status == "unparsed" and (later := self._concluded(span[1])):
+            if kind == "said" and reading.status == "unparsed" and (later := self._read_conclusion(span[1])):
                 return later
             return replace(reading, rule=f"{kind}:{reading.rule}")
         return None
 
-    def _explicit(self) -> Iterator[tuple[str, Span, Reading | None]]:
+    def _list_statements(self) -> Iterator[tuple[str, Span, Reading | None]]:
         """Yield the kind and span of each explicit statement, and its reading if it is already known."""
         for statement in self.document.statements:
             yield statement.kind, statement.span, None
-        for reading in self._approved():
+        for reading in self._find_approved_options():
             yield "approved", reading.span, reading
         if any(mention.how == "both" for mention in self.options.mentions(self.document, 0, self.end)):
             for sentence in self.document.sentences:
-                both = [m for m in usable(self.document, self.options, sentence) if m.how == "both"]
-                if len({m.index for m in both}) == 1 and predicated(self.document, both[-1], sentence[0]):
+                both = [m for m in find_usable_mentions(self.document, self.options, sentence) if m.how == "both"]
+                if len({m.index for m in both}) == 1 and completes_sentence(self.document, both[-1], sentence[0]):
                     yield "named", both[-1].span, Reading("ok", "letter_and_text", both[-1].span, both[-1].index)
-        frames = [statement.span for statement in self.document.statements if statement.framed]
-        bare = self._last_line()
+        frames = [statement.span for statement in self.document.statements if statement.is_framed]
+        bare = self._read_last_line()
         if bare and not any(start <= bare.span[0] < end for start, end in frames):
             yield "line", bare.span, bare
 
-    def _read(self, kind: str, span: Span) -> Reading:
+    def _read_statement(self, kind: str, span: Span) -> Reading:
         """Return the reading of one statement; a statement of kind `index` holds a position from 0."""
-        return self._index(span) if kind == "index" else read(self.document, self.options, span)
+        return self._read_index(span) if kind == "index" else read(self.document, self.options, span)
 
-    def _none_after(self, start: int) -> bool:
+    def _rejects_all_after(self, start: int) -> bool:
         """Return True if the text says after `start` that no option fits."""
         found = self.document.cues.pattern("@none").finditer(self.document.unquoted, start)
-        return any(not is_spared(self.document, none) for none in found)
+        return any(not refers_to_others(self.document, none) for none in found)
 
-    def _index(self, span: Span) -> Reading:
+    def _read_index(self, span: Span) -> Reading:
         """Return the option at a position that is counted from 0."""
         said = self.document.plain[slice(*span)].strip()
         position = int(said) if said.isdigit() and len(said) < 4 else -1
@@ -141,7 +152,7 @@ class Decision:
             return Reading("ok", "index", span, self.options.first[position])
         return Reading("unparsed", "off_list", span)
 
-    def _approved(self) -> Iterator[Reading]:
+    def _find_approved_options(self) -> Iterator[Reading]:
         """Yield the options that a sentence calls the answer: "(B) is the best fit", "option (B) best matches"."""
         document, cues = self.document, self.document.cues
         pattern = cues.pattern(r"[\W_]{0,3}(@approvals)")
@@ -152,21 +163,21 @@ class Decision:
             sentence = document.sentence_at(mention.span[0])
             if cues.pattern(r"\W*@conditions").match(document.plain, *sentence):
                 continue
-            if match.end() <= sentence[1] and mention in usable(document, self.options, sentence):
+            if match.end() <= sentence[1] and mention in find_usable_mentions(document, self.options, sentence):
                 yield Reading("ok", mention.how, mention.span, mention.index)
 
-    def _last_line(self) -> Reading | None:
+    def _read_last_line(self) -> Reading | None:
         """Return the option that is alone on the last line. Returns None if that line ends a list of options."""
         lines = self.document.lines
         if len(lines) < 2:
             return None
         last, before = (
-            read_bare(self.document, self.options, lines[-1]),
-            read_bare(self.document, self.options, lines[-2]),
+            read_option_line(self.document, self.options, lines[-1]),
+            read_option_line(self.document, self.options, lines[-2]),
         )
         return None if last and before and before.index != last.index else last
 
-    def _corrected(self, start: int) -> Reading | None:
+    def _read_correction(self, start: int) -> Reading | None:
         """Return the option that is stated after the last correction ("wait", "on second thought"), or None.
 
         Only corrections after position `start` are used. The status is `truncated` if the text withdraws its answer and
@@ -179,80 +190,80 @@ class Decision:
             return None
         withdrawn = self.document.search("withdrawals", start)
         tail = (corrections[-1].end(), self.end)
-        if self.document.count_words(*tail) <= SHORT:
+        if self.document.count_words(*tail) <= MAX_WORDS_OF_SHORT_TEXT:
             reading = read(self.document, self.options, tail)
-            if reading.rule in (*CERTAIN, "named", "marked"):
+            if reading.rule in (*STANDALONE_RULES, "named", "marked"):
                 return replace(reading, rule=f"corrected:{reading.rule}")
-        if concluded := self._concluded(tail[0]):
+        if concluded := self._read_conclusion(tail[0]):
             return replace(concluded, rule="corrected:conclusion")
-        if withdrawn and not self.document.finished:
+        if withdrawn and not self.document.looks_complete:
             return Reading("truncated", "taken_back", tail)
         return None
 
-    def _short(self, whole: Span) -> Reading:
+    def _read_short_text(self, whole: Span) -> Reading:
         """Parse a short text as one statement; if that is ambiguous, use its conclusion, then its first sentence."""
-        if (corrected := self._corrected(0)) and corrected.index is not None:
+        if (corrected := self._read_correction(0)) and corrected.index is not None:
             return corrected
         reading = read(self.document, self.options, whole)
         letter = self.document.plain.strip()
         alone = len(letter) == 1 and len(self.document.original.split()) == 1
-        if reading.rule == "letter" and alone and self.options.is_note(letter):
+        if reading.rule == "letter" and alone and self.options.may_be_note(letter):
             return Reading("unparsed", "note", whole)
         dangling = self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain, max(0, self.end - 20))
-        if dangling and reading.rule not in CERTAIN and not self._ends_with(reading):
+        if dangling and reading.rule not in STANDALONE_RULES and not self._is_at_end(reading):
             return Reading("truncated", "none", whole)
         if reading.status == "ambiguous":
-            return self._concluded(0) or self._first() or reading
+            return self._read_conclusion(0) or self._read_first_sentence() or reading
         return reading
 
-    def _prose(self) -> Reading:
+    def _read_long_text(self) -> Reading:
         """Parse a longer text without an explicit statement."""
         whole = (0, self.end)
-        first, concluded = self._first_line(), self._concluded(0)
-        if concluded and (self.document.finished or self._ends_with(concluded)):
+        first, concluded = self._read_first_line(), self._read_conclusion(0)
+        if concluded and (self.document.looks_complete or self._is_at_end(concluded)):
             return concluded
         if first:
             return first
-        if repeated := self._repeated():
+        if repeated := self._read_repeated_option():
             return repeated
-        if not self.document.finished:
+        if not self.document.looks_complete:
             return Reading("truncated", "none", whole)
-        if opened := self._first():
+        if opened := self._read_first_sentence():
             return opened
-        none = self._none_after(0)
+        none = self._rejects_all_after(0)
         if none or self.document.search("refusals"):
             return Reading("refused", "none_of_them" if none else "refusal", whole)
-        named = {m.index: m for m in usable(self.document, self.options, whole)}
-        if len(named) == 1 and not self.options.numeric:
+        named = {m.index: m for m in find_usable_mentions(self.document, self.options, whole)}
+        if len(named) == 1 and not self.options.has_numeric_option:
             (mention,) = named.values()
             return Reading("ok", "only_one", mention.span, mention.index)
         return Reading("ambiguous", "several", whole) if named else Reading("unparsed", "nothing_named", whole)
 
-    def _repeated(self) -> Reading | None:
+    def _read_repeated_option(self) -> Reading | None:
         """Return the only mentioned option if its mentions make up more than half of the text."""
-        mentions = usable(self.document, self.options, (0, self.end))
+        mentions = find_usable_mentions(self.document, self.options, (0, self.end))
         said = sum(m.span[1] - m.span[0] for m in mentions)
         if len({m.index for m in mentions}) == 1 and 2 * said > len(self.document.plain.strip()):
             return Reading("ok", "named", mentions[-1].span, mentions[-1].index)
         return None
 
-    def _ends_with(self, reading: Reading) -> bool:
+    def _is_at_end(self, reading: Reading) -> bool:
         """Return True if nothing but punctuation follows the reading."""
         return _TAIL.match(self.document.plain, reading.span[1]) is not None
 
-    def _first_line(self) -> Reading | None:
+    def _read_first_line(self) -> Reading | None:
         """Return the option that is alone on the first line of a text of several lines."""
         lines = self.document.lines
-        return read_bare(self.document, self.options, lines[0]) if len(lines) > 1 else None
+        return read_option_line(self.document, self.options, lines[0]) if len(lines) > 1 else None
 
-    def _first(self) -> Reading | None:
+    def _read_first_sentence(self) -> Reading | None:
         """Return the option that the first sentence states: "The sound is thunder. ..."."""
         for span in self.document.sentences[:1]:
-            if reading := self._pick(span, strict=True):
+            if reading := self._select_option(span, strict=True):
                 return replace(reading, rule="first")
         return None
 
-    def _concluded(self, start: int) -> Reading | None:
+    def _read_conclusion(self, start: int) -> Reading | None:
         """Return the option that the last sentences after `start` conclude on.
 
         Returns None if there is no such option, or if the text says afterwards that no option fits.
@@ -260,7 +271,9 @@ class Decision:
         spans = [span for span in self.document.sentences if span[0] >= start or span[1] > start][::-1]
         cues = self.document.cues
         none = [
-            n for n in cues.pattern("@none").finditer(self.document.unquoted, start) if not is_spared(self.document, n)
+            n
+            for n in cues.pattern("@none").finditer(self.document.unquoted, start)
+            if not refers_to_others(self.document, n)
         ]
         named, contrast = False, cues.pattern("@contrasts")
         for span in spans:
@@ -270,7 +283,7 @@ class Decision:
             cue = cues.pattern("@conclusions").search(self.document.plain, *span)
             if not cue and named:
                 continue
-            if reading := self._pick(span, strict=not cue):
+            if reading := self._select_option(span, strict=not cue):
                 if any(
                     n.end() > reading.span[1]
                     or (n.start() >= span[0] and not contrast.search(self.document.plain, n.end(), reading.span[0]))
@@ -278,25 +291,31 @@ class Decision:
                 ):
                     return None
                 return reading
-            named = named or bool(usable(self.document, self.options, span))
+            named = named or bool(find_usable_mentions(self.document, self.options, span))
         return None
 
-    def _pick(self, span: Span, strict: bool) -> Reading | None:
+    def _select_option(self, span: Span, strict: bool) -> Reading | None:
         """Return the one option that a sentence selects, else None.
 
         With `strict`, an option is selected only if it completes the sentence ("the sound is ...") or if its letter is
         beside its text.
         """
-        mentions = usable(self.document, self.options, span)
-        complete = [m for m in mentions if predicated(self.document, m, span[0])]
+        mentions = find_usable_mentions(self.document, self.options, span)
+        complete = [m for m in mentions if completes_sentence(self.document, m, span[0])]
         marked = [m for m in mentions if m.marked]
         groups = [("both", [m for m in mentions if m.how == "both"]), ("predicate", complete[-1:])]
         if not strict:
             groups = [("conclusion", mentions), ("marked", marked), *groups]
         for rule, group in groups:
-            if len({m.index for m in group}) != 1 or not all(is_alone(self.document, m, mentions) for m in group):
+            if len({m.index for m in group}) != 1 or not all(
+                is_outside_lists(self.document, m, mentions) for m in group
+            ):
                 continue
-            if self.options.numeric and rule == "conclusion" and not (group[-1].marked or group[-1] in complete):
+            if (
+                self.options.has_numeric_option
+                and rule == "conclusion"
+                and not (group[-1].marked or group[-1] in complete)
+            ):
                 continue  # the number may not mean the option
             return Reading("ok", rule, group[-1].span, group[-1].index)
         return None

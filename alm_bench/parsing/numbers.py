@@ -7,7 +7,7 @@ from functools import cache
 
 from num2words import num2words
 
-from alm_bench.parsing.answer_words import AnswerWords, answer_words, main_language
+from alm_bench.parsing.answer_words import AnswerWords, answer_words, detect_main_language
 from alm_bench.parsing.languages import DEFAULT
 from alm_bench.parsing.text import WRAPPING, Span, fold, words
 
@@ -56,7 +56,7 @@ def numbers(plain: str, span: Span) -> dict[Span, str]:
 
     Numbers in digits and in English words are read.
     """
-    return {one.span: one.value for one in _cardinals(plain, span) if not one.is_ordinal}
+    return {one.span: one.value for one in _find_cardinals(plain, span) if not one.is_ordinal}
 
 
 def is_number(text: str) -> bool:
@@ -71,12 +71,12 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
     is read in all languages in Latin letters. Ordinals are returned only if there are no other numbers. Denied numbers
     ("not 3 but 4") are left out.
     """
-    language = main_language(plain[slice(*span)])
-    found = {one.span: one for one in (*_cardinals(plain, span), *_table_numbers(plain, span, language))}
+    language = detect_main_language(plain[slice(*span)])
+    found = {one.span: one for one in (*_find_cardinals(plain, span), *_find_number_words(plain, span, language))}
     if not found and language.name == DEFAULT and not language.frequent & set(words(plain[slice(*span)])):
         # The text is too short to show its language: try all languages in Latin letters.
         for other in answer_words().values():
-            found |= {} if other.script else {one.span: one for one in _table_numbers(plain, span, other)}
+            found |= {} if other.script else {one.span: one for one in _find_number_words(plain, span, other)}
     kept: list[Number] = []
     for one in sorted(found.values(), key=lambda one: (one.span[0], -one.span[1])):
         if (not kept or one.span[0] >= kept[-1].span[1]) and not _NOT.search(
@@ -86,27 +86,27 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
     return [one for one in kept if not one.is_ordinal] or kept
 
 
-def whole_number(said: str) -> str | None:
+def parse_single_number(said: str) -> str | None:
     """Return the value of a normalised text that consists of one number, in any language; None for any other text.
 
     Punctuation and brackets around the number are ignored.
     """
     bare = said.strip(WRAPPING + "()[]{}<>#$\\/。،।").rstrip("-")
-    cardinals = list(_cardinals(bare, (0, len(bare))))
+    cardinals = list(_find_cardinals(bare, (0, len(bare))))
     if len(cardinals) == 1 and cardinals[0].span == (0, len(bare)):
         return cardinals[0].value
     phrase = " ".join(bare.split())
     if phrase.removeprefix("the ") in _ORDINALS:
         return str(_ORDINALS[phrase.removeprefix("the ")])
     for language in answer_words().values():
-        if phrase in (table := _numerals(language)):
+        if phrase in (table := _load_number_words(language)):
             return str(table[phrase])
-        if phrase and (value := _positional(phrase, language)) is not None:
+        if phrase and (value := _parse_positional(phrase, language)) is not None:
             return str(value)
     return None
 
 
-def canonical(number: str) -> str:
+def format_canonical(number: str) -> str:
     """Return a decimal number without leading zeros and without trailing zeros after the point."""
     sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
     whole, _, part = digits.partition(".")
@@ -115,7 +115,7 @@ def canonical(number: str) -> str:
     return value if value == "0" else sign + value
 
 
-def _cardinals(plain: str, span: Span) -> Iterator[Number]:
+def _find_cardinals(plain: str, span: Span) -> Iterator[Number]:
     """Yield the numbers in digits (also ordinals such as `3rd`), then the numbers in English words."""
     for match in _DIGITS.finditer(plain, *span):
         digits = match[2]
@@ -123,9 +123,9 @@ def _cardinals(plain: str, span: Span) -> Iterator[Number]:
         value = digits.replace(",", "" if thousands else ".")
         # The span excludes the unit, and the "rd" of 3rd.
         end = match.end(2)
-        yield Number((match.start(), end), canonical((match[1] or "") + value), match[3] is not None)
+        yield Number((match.start(), end), format_canonical((match[1] or "") + value), match[3] is not None)
     for match in _SPOKEN.finditer(plain, *span):
-        numerals = list(_split(plain, match.span(2)))
+        numerals = list(_split_number_words(plain, match.span(2)))
         for place, ((start, end), amount) in enumerate(numerals):
             last = place == len(numerals) - 1
             value = str(amount)
@@ -138,10 +138,10 @@ def _cardinals(plain: str, span: Span) -> Iterator[Number]:
                 value, end = value + ".5", half.end()
             if place == 0 and match[1]:
                 start, value = match.start(), "-" + value
-            yield Number((start, end), canonical(value))
+            yield Number((start, end), format_canonical(value))
 
 
-def _split(plain: str, span: Span) -> Iterator[tuple[Span, int]]:
+def _split_number_words(plain: str, span: Span) -> Iterator[tuple[Span, int]]:
     """Yield the span and value of each number in a sequence of English number words.
 
     `two hundred and five` is one number; `one, two, three` are three.
@@ -175,10 +175,10 @@ def _split(plain: str, span: Span) -> Iterator[tuple[Span, int]]:
 
 
 @cache
-def _numerals(language: AnswerWords) -> Mapping[str, int]:
+def _load_number_words(language: AnswerWords) -> Mapping[str, int]:
     """Return the number words of a language with their values, from its table and from the package num2words.
 
-    English number words are read by `_cardinals`, so only the ones in the table are returned for English.
+    English number words are read by `_find_cardinals`, so only the ones in the table are returned for English.
     """
     found = dict(language.numerals)
     if language.num2words is not None and language.name != DEFAULT:
@@ -188,43 +188,43 @@ def _numerals(language: AnswerWords) -> Mapping[str, int]:
 
 
 @cache
-def _table_pattern(language: AnswerWords) -> re.Pattern[str] | None:
+def _compile_number_words(language: AnswerWords) -> re.Pattern[str] | None:
     """Return the pattern of a language's number words within a sentence, or None if it has none."""
-    spelled = [word for word in _numerals(language) if word not in language.articles]
+    spelled = [word for word in _load_number_words(language) if word not in language.articles]
     parts = []
     if spelled and language.spaced:
-        parts.append(rf"(?<!\w)(?P<word>{_alternatives(spelled)})(?![\w\u0300-\u036f\u0900-\u0903\u093a-\u094f])")
+        parts.append(rf"(?<!\w)(?P<word>{_join_alternatives(spelled)})(?![\w\u0300-\u036f\u0900-\u0903\u093a-\u094f])")
     elif spelled:
-        parts.append(rf"(?P<word>{_alternatives(spelled)})")
-    counters = _alternatives(language.counters)
+        parts.append(rf"(?P<word>{_join_alternatives(spelled)})")
+    counters = _join_alternatives(language.counters)
     if counters and language.attributive:
-        parts.append(rf"(?<!\w)(?P<attribute>{_alternatives(language.attributive)})\s*(?={counters})")
+        parts.append(rf"(?<!\w)(?P<attribute>{_join_alternatives(language.attributive)})\s*(?={counters})")
     if counters and language.digits:
         signs = "".join((*language.digits, *language.units))
         parts.append(rf"(?P<positional>[{signs}]+)(?={counters})")
     return re.compile("|".join(parts)) if parts else None
 
 
-def _alternatives(words: Mapping[str, int] | tuple[str, ...] | list[str]) -> str:
+def _join_alternatives(words: Mapping[str, int] | tuple[str, ...] | list[str]) -> str:
     """Return the source of a regular expression that matches any of the words, longest first."""
     return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
-def _table_numbers(plain: str, span: Span, language: AnswerWords) -> Iterator[Number]:
+def _find_number_words(plain: str, span: Span, language: AnswerWords) -> Iterator[Number]:
     """Yield the numbers that are written in number words of one language."""
-    pattern = _table_pattern(language)
+    pattern = _compile_number_words(language)
     for match in pattern.finditer(plain, *span) if pattern is not None else ():
         said = match[0].strip()
         value: int | None
         if match.lastgroup == "positional":
-            value = _positional(said, language)
+            value = _parse_positional(said, language)
         else:
-            value = (language.attributive if match.lastgroup == "attribute" else _numerals(language)).get(said)
+            value = (language.attributive if match.lastgroup == "attribute" else _load_number_words(language)).get(said)
         if value is not None:
             yield Number(match.span(), str(value))
 
 
-def _positional(said: str, language: AnswerWords) -> int | None:
+def _parse_positional(said: str, language: AnswerWords) -> int | None:
     """Return the value of a numeral of digits and units, such as 二十一 or 三百, or None for any other text."""
     total, current = 0, None
     for sign in said:

@@ -12,9 +12,9 @@ from itertools import islice, pairwise, takewhile
 
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
-from alm_bench.parsing.likeness import LIKENESS, Bags, is_numeral, stem_key, stems
+from alm_bench.parsing.likeness import LIKENESS_RULES, OptionStems, is_numeral, stem_key, stems
 from alm_bench.parsing.numbers import is_number, numbers
-from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, Token, fold, normalise, tokens, words, words_from
+from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, Token, fold, iterate_words, normalise_text, tokens, words
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
 _ACCIDENTALS = {"flat": "b", "sharp": "#"}
@@ -69,7 +69,7 @@ class Options:
     """
 
     def __init__(self, choices: Sequence[str]) -> None:
-        self.texts = [normalise(choice) for choice in choices]
+        self.texts = [normalise_text(choice) for choice in choices]
         self.first = [self.texts.index(text) for text in self.texts]
         self.count = len(self.texts)
         self._choices = tuple(choices)
@@ -85,11 +85,11 @@ class Options:
         return detect_cues(" ".join(self._folded)).articles | _ALWAYS_SKIPPED
 
     @cached_property
-    def _keys(self) -> "Keys":
+    def _keys(self) -> "OptionIndex":
         """Search index of the options' words."""
-        return Keys(self._words(), self._articles)
+        return OptionIndex(self._select_words(), self._articles)
 
-    def _words(self) -> dict[int, list[str]]:
+    def _select_words(self) -> dict[int, list[str]]:
         """Return the words of each distinct option, without articles.
 
         An article is included if it may be a letter or a musical note ("A minor" beside "B minor").
@@ -106,16 +106,16 @@ class Options:
         return {i: parts for i, parts in kept.items() if parts}
 
     @cached_property
-    def numeric(self) -> bool:
+    def has_numeric_option(self) -> bool:
         """True if any option is a number, so that a number in a text means an option's value and not its position."""
         return any(is_number(text) for text in self.texts)
 
     @cached_property
-    def bags(self) -> Bags:
+    def option_stems(self) -> OptionStems:
         """Stems of each option's words."""
-        return Bags(self.texts)
+        return OptionStems(self.texts)
 
-    def is_letter(self, index: int) -> bool:
+    def is_ambiguous_word(self, index: int) -> bool:
         """Return True if an option is a single letter or a function word such as "no".
 
         Within a sentence, such a word often does not mean the option.
@@ -123,7 +123,7 @@ class Options:
         text = self.texts[index]
         return (len(text) == 1 and text.isalpha() and text.isascii()) or text in _FUNCTION_WORDS
 
-    def is_foreign(self, text: str) -> bool:
+    def is_in_other_script(self, text: str) -> bool:
         """Return True if a text is in another script than the options, so that it cannot mention one."""
         return all(option.isascii() for option in self.texts) and not re.search(r"[a-z0-9]", text)
 
@@ -135,9 +135,9 @@ class Options:
         if (index := self._exact.get(text)) is not None:
             return index
         text = text.strip(WRAPPING)
-        return self._exact.get(normalise(text)) if len(text) <= self._longest else None
+        return self._exact.get(normalise_text(text)) if len(text) <= self._longest else None
 
-    def by_letter(self, letter: str) -> int | None:
+    def find_by_letter(self, letter: str) -> int | None:
         """Return the index of the option that a letter selects, or None.
 
         An option whose text is this letter is preferred to the option at the letter's position.
@@ -147,7 +147,7 @@ class Options:
         position = ord(letter) - ord("a")
         return position if 0 <= position < self.count else None
 
-    def is_note(self, letter: str) -> bool:
+    def may_be_note(self, letter: str) -> bool:
         """Return True if a single letter may be the first word of an option at another position.
 
         Example: "e" may mean "E major", "E minor" or the fifth option.
@@ -155,9 +155,9 @@ class Options:
         others = (text for i, text in enumerate(self.texts) if i != ord(letter) - ord("a"))
         return self._keys.notes and any(text.startswith(f"{letter} ") for text in others)
 
-    def named_by(self, letter: str) -> int | None:
+    def find_first_by_letter(self, letter: str) -> int | None:
         """Return the index of the option for a letter; the first index if several options have equal texts."""
-        index = self.by_letter(letter)
+        index = self.find_by_letter(letter)
         return None if index is None else self.first[index]
 
     def at(self, document: Document, start: int, end: int) -> Mention | None:
@@ -170,8 +170,8 @@ class Options:
         if not said or document.plain[start : said[0].start].strip("\"'.,!?:()[]{}<>*-&`$\\ \t\r\n"):
             return None
         for token, after in zip(said, [*said[1:], None], strict=True):
-            if found := self._match(document, tokens(document.plain, token.start, end)):
-                return self._mention(document, *found)
+            if found := self._match_option(document, tokens(document.plain, token.start, end)):
+                return self._build_mention(document, *found)
             if token.text not in self._articles or (after and document.plain[token.end : after.start].strip()):
                 break
         return None
@@ -183,35 +183,35 @@ class Options:
         """
         found: list[Mention] | None = document.memo.get(self)
         if found is None:
-            found = document.memo[self] = self._all(document)
+            found = document.memo[self] = self._find_all_mentions(document)
         if not found or (start <= 0 and end >= len(document.plain)):
             return found
         first = bisect_left(found, start, key=lambda mention: mention.span[0])
         return list(takewhile(lambda mention: mention.span[1] <= end, islice(found, first, None)))
 
-    def _all(self, document: Document) -> list[Mention]:
+    def _find_all_mentions(self, document: Document) -> list[Mention]:
         """Return all mentions in the document; a letter within the mention of an option's text is left out."""
-        found = self._texts(document)
+        found = self._find_text_mentions(document)
         taken, starts = [mention.span for mention in found], [mention.span[0] for mention in found]
-        for mention in self._letters(document):
+        for mention in self._find_letter_mentions(document):
             near = bisect_right(starts, mention.span[1])
             if not any(mention.span[0] < stop for _, stop in taken[max(0, near - 2) : near]):
                 found.append(mention)
-        return _deny_lists(document, sorted(found, key=lambda mention: mention.span))
+        return _extend_denials(document, sorted(found, key=lambda mention: mention.span))
 
-    def _texts(self, document: Document) -> list[Mention]:
+    def _find_text_mentions(self, document: Document) -> list[Mention]:
         """Return the mentions of options by their text, in order."""
         plain, words, keys = document.plain, document.words, self._keys
         found, done = list[Mention](), 0
         for number, (begin, stop) in enumerate(words):
-            if begin < done or not keys.begins(plain[begin:stop]):
+            if begin < done or not keys.may_begin_option(plain[begin:stop]):
                 continue
-            if match := self._match(document, words_from(plain, words, number)):
-                found.append(self._mention(document, *match))
+            if match := self._match_option(document, iterate_words(plain, words, number)):
+                found.append(self._build_mention(document, *match))
                 done = match[2]
         return found
 
-    def _match(self, document: Document, said: Iterable[Token]) -> tuple[int, int, int, bool] | None:
+    def _match_option(self, document: Document, said: Iterable[Token]) -> tuple[int, int, int, bool] | None:
         """Return the longest option whose first word is the first word of `said`.
 
         The result is its index, its start and end in the text, and True if it is inflected. Returns None without a
@@ -234,7 +234,7 @@ class Options:
                 return None  # an article, not a note
         return index, start, end, inflected
 
-    def _mention(self, document: Document, index: int, start: int, end: int, inflected: bool) -> Mention:
+    def _build_mention(self, document: Document, index: int, start: int, end: int, inflected: bool) -> Mention:
         """Build the mention of an option from its start and end in the text.
 
         The mention is extended by a letter beside the text ("B. dog", "dog (B)"), and is checked for marks and denials.
@@ -252,32 +252,36 @@ class Options:
                 before[1] or before[3].strip() or document.original[max(0, start - 12) + before.start(2)].isupper()
             )
             article = before[2] in "ai" and not (before[1] or before[3].strip())
-            if delimited and not article and self.named_by(before[2]) is not None:
+            if delimited and not article and self.find_first_by_letter(before[2]) is not None:
                 how, begin = "both", max(0, start - 12) + before.start()
-        if how != "both" and (after := _LETTER_AFTER.match(plain, end)) and self.named_by(after[1]) is not None:
+        if (
+            how != "both"
+            and (after := _LETTER_AFTER.match(plain, end))
+            and self.find_first_by_letter(after[1]) is not None
+        ):
             how, end = "both", after.end()
         # "none of the options" does not mean the option "none".
         other = self.texts[index] == "none" and plain[end : end + 4] == " of "
         return Mention(index, (begin, end), how, other or document.is_denied(begin, end), marked)
 
-    def _letters(self, document: Document) -> list[Mention]:
+    def _find_letter_mentions(self, document: Document) -> list[Mention]:
         """Return the letters and numbers that mention an option by their context, such as "option B" or "(B)"."""
         found = []
         for match in _SINGLE.finditer(document.plain):
             at, stop = match.span()
-            if (how := self._made(document, at, stop)) is None:
+            if (how := self._classify_letter_mention(document, at, stop)) is None:
                 continue
             if match[0].isdigit():
-                index = int(match[0]) - 1 if 0 < int(match[0]) <= self.count and not self.numeric else None
+                index = int(match[0]) - 1 if 0 < int(match[0]) <= self.count and not self.has_numeric_option else None
             else:
-                index = self.named_by(match[0])
+                index = self.find_first_by_letter(match[0])
             if index is not None:
                 closing = _CLOSING.match(document.plain, stop)
                 stop = closing.end() if closing else stop
                 found.append(Mention(index, (at, stop), how, document.is_denied(at, stop), True))
         return found
 
-    def _made(self, document: Document, at: int, stop: int) -> str | None:
+    def _classify_letter_mention(self, document: Document, at: int, stop: int) -> str | None:
         """Return the form in which a letter or number mentions an option ("letter" or "position"), or None.
 
         Examples: "option B", "(B)", "B is the best answer", "I think B.".
@@ -313,7 +317,7 @@ class Options:
                     return Mention(i, (start, rest.start()), "text")
         return None
 
-    def joint(self, document: Document, span: Span) -> int | None:
+    def find_joint_option(self, document: Document, span: Span) -> int | None:
         """Return the index of the option "both", "all" or "neither" if the text uses such a word, else None."""
         for key in ("both", "all", "neither"):
             pattern = document.cues.pattern(rf"@{key}")
@@ -335,50 +339,50 @@ class Options:
         Returns None unless exactly one option matches.
         """
         said = stems(text) if len(text) < _LONG else []
-        telling = self.bags.telling(said)
-        if not telling or (_DENIAL.search(text) and not any(map(_DENIAL.search, self.texts))):
+        content_stems = self.option_stems.content_stems(said)
+        if not content_stems or (_DENIAL.search(text) and not any(map(_DENIAL.search, self.texts))):
             return None
         alone = stems(_COMPOUND.sub(" ", text))
-        for rule, fits in LIKENESS:
+        for rule, fits in LIKENESS_RULES:
             if self._keys.notes and rule in ("in_order", "inside", "fragment"):
                 continue  # "a minor key" is no "A minor"
-            hits = [i for i in self._distinct if fits(telling, said, self.bags[i])]
+            hits = [i for i in self._distinct if fits(content_stems, said, self.option_stems[i])]
             if rule == "inside":
-                hits = [i for i in hits if len(self.bags[i]) > 1 or self.bags[i][0] in alone]
+                hits = [i for i in hits if len(self.option_stems[i]) > 1 or self.option_stems[i][0] in alone]
             if len(hits) == 1:
                 return hits[0], rule
             if hits:
                 return None
-        return self._quantity(text)
+        return self._match_quantity(text)
 
-    def _quantity(self, text: str) -> tuple[int, str] | None:
+    def _match_quantity(self, text: str) -> tuple[int, str] | None:
         """Return the one option with the same number as the text, and the rule: `132 BPM` matches `132.0`.
 
         The word "one" is not used, since it is often a pronoun.
         """
         said = {float(number) for span, number in numbers(text, (0, len(text))).items() if text[slice(*span)] != "one"}
-        hits = [i for i in self._distinct if len(said) == 1 and self._numbers[i] == said]
+        hits = [i for i in self._distinct if len(said) == 1 and self._option_numbers[i] == said]
         return (hits[0], "quantity") if len(hits) == 1 else None
 
     @cached_property
-    def _numbers(self) -> list[set[float]]:
+    def _option_numbers(self) -> list[set[float]]:
         """Numbers in each option's text."""
         return [{float(number) for number in numbers(text, (0, len(text))).values()} for text in self.texts]
 
-    def covering(self, text: str, named: Iterable[int]) -> int | None:
+    def find_covering_option(self, text: str, named: Iterable[int]) -> int | None:
         """Return the index of the one option that combines all the options in `named`, or None.
 
         "thunder and rain" selects "Rain and thunder"; a text with "or" or "either" selects nothing.
         """
-        said, parts = set(stems(text)), {stem for i in named for stem in self.bags[i]}
-        hits = [i for i in self._distinct if parts <= set(self.bags[i]) <= said]
+        said, parts = set(stems(text)), {stem for i in named for stem in self.option_stems[i]}
+        hits = [i for i in self._distinct if parts <= set(self.option_stems[i]) <= said]
         return hits[0] if len(hits) == 1 and not said & {"or", "either"} else None
 
 
 _FUNCTION_WORDS = frozenset(("no", "not", "none", "yes", "all", "both", "neither", "one"))
 
 
-class Keys:
+class OptionIndex:
     """Search index of options by their joined words, in which spaces and hyphens between words make no difference.
 
     Words are compared by their stems, or literally if two options have equal stems. Articles in a text are skipped
@@ -392,8 +396,8 @@ class Keys:
         for i, parts in said.items():
             exact = stemmed = ""
             for before, part in zip(["", *parts], parts, strict=False):
-                word = _bare(part, before)
-                exact, stemmed = _join(exact, word), _join(stemmed, stem_key(word))
+                word = _strip_affixes(part, before)
+                exact, stemmed = _append_word(exact, word), _append_word(stemmed, stem_key(word))
             self._exact.setdefault(exact, i)
             self._stemmed[stemmed] = None if self._stemmed.get(stemmed, i) != i else i
         keys = [*self._exact, *self._stemmed]
@@ -402,15 +406,15 @@ class Keys:
         self.notes = any(parts[0] == "a" and len(parts) > 1 for parts in said.values())
 
     @cached_property
-    def begins(self) -> Callable[[str], bool]:
+    def may_begin_option(self) -> Callable[[str], bool]:
         """Function that returns True if an option may start with a word."""
 
         @lru_cache(maxsize=10_000)
-        def begins(word: str) -> bool:
+        def may_begin_option(word: str) -> bool:
             plain = word.isascii() and "'" not in word
             return not plain or word in self._prefixes or stem_key(word) in self._prefixes
 
-        return begins
+        return may_begin_option
 
     def match(self, said: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
         """Return the longest option that starts with the first of some words, or None.
@@ -422,8 +426,8 @@ class Keys:
         first: Token | None = None
         best: tuple[int, Token, Token, bool] | None = None
         for token in said:
-            word = _bare(token.text, before)
-            longer, longer_stemmed = _join(exact, word), _join(stemmed, stem_key(word))
+            word = _strip_affixes(token.text, before)
+            longer, longer_stemmed = _append_word(exact, word), _append_word(stemmed, stem_key(word))
             if longer in self._prefixes or longer_stemmed in self._prefixes:
                 exact, stemmed, first = longer, longer_stemmed, first or token
                 if exact in self._exact:
@@ -436,7 +440,7 @@ class Keys:
         return best
 
 
-def _bare(word: str, before: str) -> str:
+def _strip_affixes(word: str, before: str) -> str:
     """Return a word without the article or the ending that is attached to it.
 
     After the name of a note, "flat" and "sharp" become accidentals: `E flat` is `Eb`.
@@ -446,7 +450,7 @@ def _bare(word: str, before: str) -> str:
     return _PREFIX.sub("", word.removesuffix("'s")) if "'" in word or not word.isascii() else word
 
 
-def _join(key: str, word: str) -> str:
+def _append_word(key: str, word: str) -> str:
     """Append a word to a key, with a separator between two numbers."""
     return f"{key}/{word}" if key[-1:].isdigit() and word[:1].isdigit() else key + word
 
@@ -454,12 +458,12 @@ def _join(key: str, word: str) -> str:
 _PREFIX = re.compile(r"^(?:(?:l|d|qu|dell|all|nell|sull|dall)'(?=\w)|(?:و|ب|ل)?ال(?=\w{2}))")
 
 
-def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
+def _extend_denials(document: Document, found: list[Mention]) -> list[Mention]:
     """Extend a denial to all options of a list: "no rain, wind or hail", "rain and wind are not heard"."""
     if len(found) < 2 or not any(mention.denied for mention in found):
         return found
     denied = [mention.denied for mention in found]
-    near = [is_list(document.plain, a, b) for a, b in pairwise(found)]
+    near = [are_list_neighbours(document.plain, a, b) for a, b in pairwise(found)]
     before = document.cues.pattern(r"@denials_before")
     for number, joined in enumerate(near):
         if (
@@ -479,7 +483,7 @@ def _deny_lists(document: Document, found: list[Mention]) -> list[Mention]:
     ]
 
 
-def is_list(plain: str, first: Mention, second: Mention) -> bool:
+def are_list_neighbours(plain: str, first: Mention, second: Mention) -> bool:
     """Return True if two mentions are adjacent items of a list."""
     between = plain[first.span[1] : second.span[0]]
     return len(between) < 30 and _JOINED.fullmatch(between) is not None and bool(between.strip())

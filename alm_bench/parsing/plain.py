@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from alm_bench.core.types import Parsed
-from alm_bench.parsing.counting import NOTHING, Chosen, choose_number, counted_nouns
+from alm_bench.parsing.counting import ZERO_ANSWER, ChosenNumber, choose_number, find_counted_nouns
 from alm_bench.parsing.document import Document
-from alm_bench.parsing.labels import LabelReading, phrases_of
-from alm_bench.parsing.numbers import read_numbers, whole_number
+from alm_bench.parsing.labels import LabelReading, index_label_phrases
+from alm_bench.parsing.numbers import parse_single_number, read_numbers
 from alm_bench.parsing.polarity import Question, read_polarity, read_question
 from alm_bench.parsing.statements import Statement
 from alm_bench.parsing.text import Span, words
-from alm_bench.parsing.yes_no import NO, YES, Answer, answer_word, declines, ellipsis, named, truth
+from alm_bench.parsing.yes_no import NO, YES, Answer, ellipsis, find_answer_word, named, refuses_to_answer, truth
 
 ENTAILMENT: Mapping[str, Sequence[str]] = {
     "Entailment": ("entailment", "definitely true", "true", "supported", "follows from"),
@@ -26,7 +26,7 @@ ENTAILMENT: Mapping[str, Sequence[str]] = {
 }
 """Labels of audio entailment, with the phrases that mean them. Inflected forms of the phrases are also accepted."""
 
-SHORT = 25
+MAX_WORDS_OF_UNPARSED_TEXT = 25
 """Maximum number of words of a text without an answer that is `unparsed`.
 
 A longer text is `truncated` if it does not end like a sentence.
@@ -44,29 +44,29 @@ def parse_yes_no(text: str, question: str | None = None, answer_tags: Sequence[s
     ..." decides.
     """
     doc = Document(text, answer_tags)
-    if (status := _no_answer(doc)) is not None:
+    if (status := _check_empty_or_truncated(doc)) is not None:
         return status
-    asked = None if question is None else read_question(question)
-    for statement in _statements(doc):
-        if answer := _yes_no(doc, statement.span, asked):
-            return _answered(answer, f"{statement.kind}:{answer.rule}")
-    if answer := _yes_no(doc, _body(doc), asked):
-        return _answered(answer, answer.rule)
-    return Parsed("refused", "refusal") if declines(doc.plain, 0) else _unread(doc)
+    question_content = None if question is None else read_question(question)
+    for statement in _list_statements(doc):
+        if answer := _read_yes_no(doc, statement.span, question_content):
+            return _convert_yes_no(answer, f"{statement.kind}:{answer.rule}")
+    if answer := _read_yes_no(doc, _get_text_span(doc), question_content):
+        return _convert_yes_no(answer, answer.rule)
+    return Parsed("refused", "refusal") if refuses_to_answer(doc.plain, 0) else _explain_missing_answer(doc)
 
 
-def _yes_no(doc: Document, span: Span, asked: Question | None) -> Answer | None:
+def _read_yes_no(doc: Document, span: Span, question_content: Question | None) -> Answer | None:
     """Return the yes/no answer of one statement, or of a whole text; None if no rule applies."""
-    answer = answer_word(doc.plain, span) or truth(doc.plain, span) or ellipsis(doc.plain, span)
+    answer = find_answer_word(doc.plain, span) or truth(doc.plain, span) or ellipsis(doc.plain, span)
     if answer is not None:
         return answer
-    if asked is None:
+    if question_content is None:
         return named(doc.plain, span)
-    claim = read_polarity(doc, span, asked)
+    claim = read_polarity(doc, span, question_content)
     return None if claim is None else Answer(YES if claim.affirms else NO, "to_question", claim.span)
 
 
-def _answered(answer: Answer, rule: str) -> Parsed:
+def _convert_yes_no(answer: Answer, rule: str) -> Parsed:
     """Convert a yes/no answer to the result of parsing."""
     if answer.value is None:
         return Parsed("ambiguous", rule)
@@ -81,18 +81,22 @@ def parse_label(text: str, labels: Mapping[str, Sequence[str]], answer_tags: Seq
     `value` its name.
     """
     doc = Document(text, answer_tags)
-    if (status := _no_answer(doc)) is not None:
+    if (status := _check_empty_or_truncated(doc)) is not None:
         return status
-    wanted, names = phrases_of(labels), list(labels)
-    for statement in _statements(doc):
-        reading = wanted.read(doc, statement.span)
+    label_index, names = index_label_phrases(labels), list(labels)
+    for statement in _list_statements(doc):
+        reading = label_index.read(doc, statement.span)
         if reading.rule != "off_list" and (reading.label is not None or statement.kind != "chosen"):
-            return _labelled(reading, names, f"{statement.kind}:{reading.rule}")
-    reading = wanted.read(doc, _body(doc))
-    return _unread(doc, reading.rule) if reading.rule == "off_list" else _labelled(reading, names, reading.rule)
+            return _convert_label(reading, names, f"{statement.kind}:{reading.rule}")
+    reading = label_index.read(doc, _get_text_span(doc))
+    return (
+        _explain_missing_answer(doc, reading.rule)
+        if reading.rule == "off_list"
+        else _convert_label(reading, names, reading.rule)
+    )
 
 
-def _labelled(reading: LabelReading, names: Sequence[str], rule: str) -> Parsed:
+def _convert_label(reading: LabelReading, names: Sequence[str], rule: str) -> Parsed:
     """Convert the reading of a label to the result of parsing."""
     if reading.label is None:
         return Parsed(reading.status, rule)
@@ -109,53 +113,53 @@ def parse_number(text: str, question: str | None = None, answer_tags: Sequence[s
     0.
     """
     doc = Document(text, answer_tags)
-    if (status := _no_answer(doc)) is not None:
+    if (status := _check_empty_or_truncated(doc)) is not None:
         return status
-    counted = None if question is None else counted_nouns(question)
-    for statement in _statements(doc):
-        if number := _number(doc, statement.span, counted):
-            return _counted(number, f"{statement.kind}:{number.rule}")
-    if number := _number(doc, _body(doc), counted):
-        return _counted(number, number.rule)
-    if counted and (zero := NOTHING.match(doc.plain)):
+    counted = None if question is None else find_counted_nouns(question)
+    for statement in _list_statements(doc):
+        if number := _read_number(doc, statement.span, counted):
+            return _convert_number(number, f"{statement.kind}:{number.rule}")
+    if number := _read_number(doc, _get_text_span(doc), counted):
+        return _convert_number(number, number.rule)
+    if counted and (zero := ZERO_ANSWER.match(doc.plain)):
         return Parsed("ok", "nothing", None, "0", zero.span())
-    return _unread(doc, "none")
+    return _explain_missing_answer(doc, "none")
 
 
-def _number(doc: Document, span: Span, counted: frozenset[str] | None) -> Chosen | None:
+def _read_number(doc: Document, span: Span, counted: frozenset[str] | None) -> ChosenNumber | None:
     """Return the number of one statement or of a whole text; None if it has no number."""
-    if (value := whole_number(doc.plain[slice(*span)])) is not None:
-        return Chosen(value, "number", span)
+    if (value := parse_single_number(doc.plain[slice(*span)])) is not None:
+        return ChosenNumber(value, "number", span)
     found = read_numbers(doc.plain, span)
     return choose_number(doc, span, found, counted) if found else None
 
 
-def _counted(number: Chosen, rule: str) -> Parsed:
+def _convert_number(number: ChosenNumber, rule: str) -> Parsed:
     """Convert the chosen number to the result of parsing."""
     return Parsed("ambiguous", rule) if number.value is None else Parsed("ok", rule, None, number.value, number.span)
 
 
-def _statements(doc: Document) -> Iterator[Statement]:
+def _list_statements(doc: Document) -> Iterator[Statement]:
     """Yield the statements from last to first, without statements of an option's position from 0 (kind `index`)."""
     return (statement for statement in reversed(doc.statements) if statement.kind != "index")
 
 
-def _body(doc: Document) -> Span:
+def _get_text_span(doc: Document) -> Span:
     """Return the span of the whole text."""
     return 0, len(doc.plain)
 
 
-def _no_answer(doc: Document) -> Parsed | None:
+def _check_empty_or_truncated(doc: Document) -> Parsed | None:
     """Return the result for a text that is empty or ends within its reasoning; None for any other text."""
     if not doc.original.strip():
         return Parsed("empty", "none")
-    return Parsed("truncated", "none") if doc.cut else None
+    return Parsed("truncated", "none") if doc.ends_in_reasoning else None
 
 
-def _unread(doc: Document, rule: str = "nothing_named") -> Parsed:
+def _explain_missing_answer(doc: Document, rule: str = "nothing_named") -> Parsed:
     """Return the result for a text in which no answer was recognised: `refused`, `truncated` or `unparsed`."""
     if doc.search("refusals") or doc.search("none"):
         return Parsed("refused", "refusal")
-    if len(words(doc.plain)) > SHORT and not doc.finished:
+    if len(words(doc.plain)) > MAX_WORDS_OF_UNPARSED_TEXT and not doc.looks_complete:
         return Parsed("truncated", "none")
     return Parsed("unparsed", rule)

@@ -69,10 +69,10 @@ _SAME = {
 }
 """Representative stem of each stem with a synonym, in questions about sounds."""
 
-NEAR = 3
+MAX_WORDS_TO_ABSENT_THING = 3
 """Number of content words after "there is no" that are searched for the absent thing."""
 
-MOST = 12
+MAX_QUESTION_WORDS = 12
 """Maximum number of content words of a question; longer questions are not used."""
 
 
@@ -92,14 +92,14 @@ def read_question(text: str) -> Question | None:
     """Return the content of a yes/no question.
 
     Returns None for any other kind of question, and for one that offers alternatives, is negated, or has more than
-    `MOST` content words.
+    `MAX_QUESTION_WORDS` content words.
     """
-    asked = fold(text).strip()
-    found = _ASKS.search(asked.rpartition("?")[0] or asked)
+    folded_question = fold(text).strip()
+    found = _ASKS.search(folded_question.rpartition("?")[0] or folded_question)
     if found is None or _OR.search(found[1]) or _DENIES.search(found[1]):
         return None
-    content = tuple(dict.fromkeys(_content(found[1])))
-    return Question(content, bool(_MODAL.search(found[1]))) if 0 < len(content) <= MOST else None
+    content = tuple(dict.fromkeys(_list_content_stems(found[1])))
+    return Question(content, bool(_MODAL.search(found[1]))) if 0 < len(content) <= MAX_QUESTION_WORDS else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,19 +118,19 @@ def read_polarity(doc: Document, span: Span, question: Question) -> Claim | None
 
     Returns None if there is no such clause, or if clauses contradict each other.
     """
-    claims = list(_claims(doc, span, question))
+    claims = list(_find_claims(doc, span, question))
     return claims[-1] if len({claim.affirms for claim in claims}) == 1 else None
 
 
-def _claims(doc: Document, span: Span, question: Question) -> Iterator[Claim]:
+def _find_claims(doc: Document, span: Span, question: Question) -> Iterator[Claim]:
     """Yield the clauses that affirm or deny the question, in order."""
     plain = doc.plain
     for start, end in split_sentences(plain, *span):
         if apology := _APOLOGY.match(plain[start:end]):
             start += apology.end()
-        clauses = list(_clauses(plain, (start, end)))
+        clauses = list(_split_clauses(plain, (start, end)))
         for number, clause in enumerate(clauses):
-            claim = _claim(doc, clause, question)
+            claim = _read_claim(doc, clause, question)
             if claim is None:
                 continue
             # "No direct evidence of it, but it could be there" neither affirms nor denies.
@@ -140,7 +140,7 @@ def _claims(doc: Document, span: Span, question: Question) -> Iterator[Claim]:
             yield claim
 
 
-def _clauses(plain: str, span: Span) -> Iterator[Span]:
+def _split_clauses(plain: str, span: Span) -> Iterator[Span]:
     """Yield the span of each clause of a sentence."""
     start = span[0]
     for mark in _BREAK.finditer(plain, *span):
@@ -149,12 +149,12 @@ def _clauses(plain: str, span: Span) -> Iterator[Span]:
     yield start, span[1]
 
 
-def _claim(doc: Document, clause: Span, question: Question) -> Claim | None:
+def _read_claim(doc: Document, clause: Span, question: Question) -> Claim | None:
     """Return the claim of one clause about the question, or None."""
     said = doc.plain[slice(*clause)]
     if doc.cues.pattern(r"\W*@conditions").match(said) or (_HEDGES.search(said) and not question.modal):
         return None
-    matched = set(question.content) & set(_content(said))
+    matched = set(question.content) & set(_list_content_stems(said))
     if not matched:
         return None
     covered = len(matched) == len(question.content) or (
@@ -170,12 +170,14 @@ def _claim(doc: Document, clause: Span, question: Question) -> Claim | None:
         # If any thing that the question names is absent, the answer is no.
         weak = _WEAK.match(said, absent.end())
         missing = _PREPOSITION.split(said[weak.end() if weak else absent.end() :])[0]
-        return Claim(False, clause) if matched & set(_content(missing)[:NEAR]) else None
-    if covered and (set(_content(after)) & matched or _PRESENT.search(after) or denials[0][0].startswith("absen")):
+        return Claim(False, clause) if matched & set(_list_content_stems(missing)[:MAX_WORDS_TO_ABSENT_THING]) else None
+    if covered and (
+        set(_list_content_stems(after)) & matched or _PRESENT.search(after) or denials[0][0].startswith("absen")
+    ):
         return Claim(False, clause)
     return None
 
 
-def _content(text: str) -> list[str]:
+def _list_content_stems(text: str) -> list[str]:
     """Return the stems of the content words of a text; synonyms have the same stem."""
     return [_SAME.get(stem, stem) for stem in stems(text) if stem not in _EMPTY]

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from alm_bench.core.types import ParseStatus
 from alm_bench.parsing.document import Document
-from alm_bench.parsing.options import Mention, Options, is_list
-from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, past, words
+from alm_bench.parsing.options import Mention, Options, are_list_neighbours
+from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, skip_characters, words
 
 _MARKS = WRAPPING + "()[]{}<>$#-•·|=～~\\"
 _LEAD = (
@@ -48,7 +48,7 @@ class Reading:
     """Index of the option; None unless `status` is `ok`."""
 
 
-def is_silent(reading: Reading) -> bool:
+def is_uninformative(reading: Reading) -> bool:
     """Return True if a statement gives no information about the options."""
     return reading.rule in ("blank", "foreign", "wordy")
 
@@ -66,25 +66,25 @@ def read(document: Document, options: Options, span: Span) -> Reading:
         return Reading("unparsed", "blank", span)
     if _NULL.fullmatch(said):
         return Reading("refused", "refusal", span)
-    if items := _list(document.plain, span):
+    if items := _find_list_items(document.plain, span):
         return read(document, options, items[0]) if len(items) == 1 else Reading("ambiguous", "several", span)
     if document.cues.pattern(r"\W*(?:is |are )?@denials_before").match(said):
-        return _denied_start(document, options, span)
-    for reader in (read_ordinal, _at_start, read_letter, _within):
+        return _read_denied_start(document, options, span)
+    for reader in (read_ordinal, _read_option_at_start, read_letter, _read_inner_option):
         if reading := reader(document, options, span):
             return reading
     if like := options.like(said):
         return Reading("ok", like[1], span, like[0])
-    if (index := options.joint(document, span)) is not None:
+    if (index := options.find_joint_option(document, span)) is not None:
         return Reading("ok", "jointly", span, index)
-    if options.is_foreign(said):
+    if options.is_in_other_script(said):
         return Reading("unparsed", "foreign", span)
     return Reading("unparsed", "off_list" if len(words(said)) <= SHORT_VALUE else "wordy", span)
 
 
-def _denied_start(document: Document, options: Options, span: Span) -> Reading:
+def _read_denied_start(document: Document, options: Options, span: Span) -> Reading:
     """Parse a statement that begins with a denial: "not a dog but a cat" selects the cat."""
-    named = {m.index: m for m in usable(document, options, span)}
+    named = {m.index: m for m in find_usable_mentions(document, options, span)}
     if len(named) == 1:
         (mention,) = named.values()
         return Reading("ok", "named", mention.span, mention.index)
@@ -92,15 +92,17 @@ def _denied_start(document: Document, options: Options, span: Span) -> Reading:
     return Reading("refused" if refused else "unparsed", "denied", span)
 
 
-def _within(document: Document, options: Options, span: Span) -> Reading | None:
+def _read_inner_option(document: Document, options: Options, span: Span) -> Reading | None:
     """Return the one option that is mentioned within a statement, or the reason why no mentioned option is selected.
 
     Returns None if the statement mentions no option.
     """
-    named = usable(document, options, span)
+    named = find_usable_mentions(document, options, span)
     none = document.search("none", *span)
     declines = (
-        none is not None and not is_spared(document, none) and not document.search("conclusions", none.end(), span[1])
+        none is not None
+        and not refers_to_others(document, none)
+        and not document.search("conclusions", none.end(), span[1])
     )
     for mentions, rule in (
         ([m for m in named if m.how == "both"], "letter_and_text"),
@@ -112,7 +114,7 @@ def _within(document: Document, options: Options, span: Span) -> Reading | None:
     if none or document.search("refusals", *span):
         return Reading("refused", "none_of_them" if none else "refusal", span)
     if named:
-        return _several(document, options, span, named)
+        return _read_several_options(document, options, span, named)
     if (index := options.neither(document, span)) is not None:
         return Reading("ok", "neither", span, index)
     if any(mention.denied for mention in options.mentions(document, *span)):
@@ -120,13 +122,13 @@ def _within(document: Document, options: Options, span: Span) -> Reading | None:
     return None
 
 
-def _several(document: Document, options: Options, span: Span, named: Sequence[Mention]) -> Reading:
+def _read_several_options(document: Document, options: Options, span: Span, named: Sequence[Mention]) -> Reading:
     """Parse a statement that mentions several options: ambiguous, unless one option combines them all."""
-    joined = options.covering(document.plain[slice(*span)], {mention.index for mention in named})
+    joined = options.find_covering_option(document.plain[slice(*span)], {mention.index for mention in named})
     return Reading("ambiguous", "several", span) if joined is None else Reading("ok", "joined", span, joined)
 
 
-def usable(document: Document, options: Options, span: Span) -> list[Mention]:
+def find_usable_mentions(document: Document, options: Options, span: Span) -> list[Mention]:
     """Return the mentions within `span` that may be the answer, in order.
 
     Denied mentions are left out, and mentions of the other options ("the other options, ..."). A letter or a word such
@@ -134,26 +136,30 @@ def usable(document: Document, options: Options, span: Span) -> list[Mention]:
     """
     key = (options, span)
     if key not in document.memo:
-        document.memo[key] = _usable(document, options, span)
+        document.memo[key] = _find_usable_mentions(document, options, span)
     kept: list[Mention] = document.memo[key]
     return kept
 
 
-def _usable(document: Document, options: Options, span: Span) -> list[Mention]:
-    """Compute the result of `usable`, which caches it."""
+def _find_usable_mentions(document: Document, options: Options, span: Span) -> list[Mention]:
+    """Compute the result of `find_usable_mentions`, which caches it."""
     found = [mention for mention in options.mentions(document, *span) if not mention.denied]
     if found and (others := document.search("others", *span)):
         ends = document.cues.pattern(r",\s*(?:@conclusions|@contrasts)|;").search(document.plain, others.end(), span[1])
         reach = range(others.start(), ends.start() if ends else span[1])
         found = [mention for mention in found if mention.span[0] not in reach]
-    return [m for m in found if m.how != "text" or not options.is_letter(m.index) or _stands_alone(document, m, span)]
+    return [
+        m
+        for m in found
+        if m.how != "text" or not options.is_ambiguous_word(m.index) or _is_delimited(document, m, span)
+    ]
 
 
-def is_alone(document: Document, mention: Mention, mentions: Sequence[Mention]) -> bool:
+def is_outside_lists(document: Document, mention: Mention, mentions: Sequence[Mention]) -> bool:
     """Return True if a mention is not an item in a list of several options ("blues, jazz or rock")."""
     run: list[Mention] = []
     for other in mentions:
-        if run and not is_list(document.plain, run[-1], other):
+        if run and not are_list_neighbours(document.plain, run[-1], other):
             if any(m.span == mention.span for m in run):
                 break
             run = []
@@ -164,13 +170,13 @@ def is_alone(document: Document, mention: Mention, mentions: Sequence[Mention]) 
 _AFTER_WORD = re.compile(r"\W*(?:$|[.,;:!?\n)\]}。\"'*])")
 
 
-def _stands_alone(document: Document, mention: Mention, span: Span) -> bool:
+def _is_delimited(document: Document, mention: Mention, span: Span) -> bool:
     """Return True if a mention is marked, or if punctuation or the end of the statement follows it."""
     end = mention.span[1]
     return mention.marked or _AFTER_WORD.match(document.plain, end, min(span[1], end + 20)) is not None
 
 
-def predicated(document: Document, mention: Mention, start: int) -> bool:
+def completes_sentence(document: Document, mention: Mention, start: int) -> bool:
     """Return True if a mention completes a sentence: "the sound is ...", "classified as ...", "I think ..."."""
     window = max(start, mention.span[0] - 60)
     return document.cues.pattern(_PREDICATE).search(document.plain, window, mention.span[0]) is not None
@@ -182,15 +188,15 @@ _PREDICATE = (
 )
 
 
-def is_spared(document: Document, none: re.Match[str]) -> bool:
+def refers_to_others(document: Document, none: re.Match[str]) -> bool:
     """Return True if "none" refers to the other options only: "none of the other options fits"."""
     window = (max(0, none.start() - 12), none.end())
     return document.cues.pattern("@others|(?:others?|else|rest|remaining)").search(document.plain, *window) is not None
 
 
-def _list(plain: str, span: Span) -> list[Span] | None:
+def _find_list_items(plain: str, span: Span) -> list[Span] | None:
     """Return the span of each item of a list in square brackets; None if the statement does not begin with a list."""
-    match = _LIST.match(plain, past(plain, span), span[1])
+    match = _LIST.match(plain, skip_characters(plain, span), span[1])
     if match is None:
         return None
     items = [item.span(item.lastindex or 0) for item in _ITEM.finditer(plain, *match.span(1))]
@@ -200,7 +206,7 @@ def _list(plain: str, span: Span) -> list[Span] | None:
     return items or [match.span(1)]
 
 
-def _at_start(document: Document, options: Options, span: Span) -> Reading | None:
+def _read_option_at_start(document: Document, options: Options, span: Span) -> Reading | None:
     """Return the option at the beginning of a statement, or the result for a list of options there."""
     plain = document.plain
     opening = document.cues.pattern(_LEAD).match(plain, *span)
@@ -210,11 +216,11 @@ def _at_start(document: Document, options: Options, span: Span) -> Reading | Non
         return Reading("ok", "glued", mention.span, mention.index)
     if mention is None or mention.denied:
         return None
-    if options.is_letter(mention.index) and not _stands_alone(document, mention, span):
+    if options.is_ambiguous_word(mention.index) and not _is_delimited(document, mention, span):
         return None
-    named = usable(document, options, span)
-    if not is_alone(document, mention, named):
-        return _several(document, options, span, named)
+    named = find_usable_mentions(document, options, span)
+    if not is_outside_lists(document, mention, named):
+        return _read_several_options(document, options, span, named)
     ends = _AFTER_WORD.match(plain, mention.span[1], span[1])
     if mention.how == "text" and not ends and len({m.index for m in named}) > 1:
         return None
@@ -236,17 +242,17 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
     capital = original[at].isupper() and (match[1] not in "ai" or document.cues.pattern(_GOES_ON).match(rest))
     if not delimited and not capital:
         return None  # an article, a musical note or a name
-    after = past(plain, (end, span[1]), " )]}.:>*-\"'\n(,_$")
+    after = skip_characters(plain, (end, span[1]), " )]}.:>*-\"'\n(,_$")
     if (mention := options.at(document, after, span[1])) and not mention.denied:
         return Reading("ok", "letter_and_text", (at, mention.span[1]), mention.index)
     turn = document.cues.pattern(r"@turns|@denials_before").search(plain, end, span[1])
     for more in document.cues.pattern(_MORE).finditer(plain, end, min(turn.start() if turn else span[1], end + 40)):
-        other = options.by_letter(more[2])
+        other = options.find_by_letter(more[2])
         article = more[2] in "ai" and not more[1] and not original[more.start(2)].isupper()
-        if other is not None and options.first[other] != options.named_by(match[1]) and not article:
+        if other is not None and options.first[other] != options.find_first_by_letter(match[1]) and not article:
             joined = options.like(plain[slice(*span)])
             return Reading("ok", "joined", span, joined[0]) if joined else Reading("ambiguous", "several", span)
-    if (index := options.by_letter(match[1])) is None:
+    if (index := options.find_by_letter(match[1])) is None:
         return None if rest.strip() else Reading("unparsed", "off_list", span)
     return Reading("ok", "letter", match.span(1), index)
 
@@ -267,18 +273,18 @@ def read_ordinal(document: Document, options: Options, span: Span) -> Reading | 
         r"\W*(?:@articles\s+)?(?:(@ordinals)|(@last))\s*@position_nouns\s*@position_nouns?(?:\s*@approvals)?\W*"
     ).fullmatch(plain, *span):
         position = options.count - 1 if match[2] else cues.ordinal(match[1])
-    elif not options.numeric and (match := re.compile(r"\W*(\d{1,2})\W*").fullmatch(plain, *span)):
+    elif not options.has_numeric_option and (match := re.compile(r"\W*(\d{1,2})\W*").fullmatch(plain, *span)):
         position = int(match[1]) - 1
     return Reading("ok", "ordinal", span, options.first[position]) if 0 <= position < options.count else None
 
 
-def read_bare(document: Document, options: Options, span: Span) -> Reading | None:
+def read_option_line(document: Document, options: Options, span: Span) -> Reading | None:
     """Parse a line that consists of an option's text, its letter, or both. Returns None for any other line."""
     plain = document.plain
-    start, end = past(plain, span, _MARKS), span[0] + len(plain[slice(*span)].rstrip(_MARKS))
+    start, end = skip_characters(plain, span, _MARKS), span[0] + len(plain[slice(*span)].rstrip(_MARKS))
     if (index := options.exact(plain[start:end])) is not None:
         return Reading("ok", "exact", (start, end), index)
-    for reader in (read_ordinal, _at_start, read_letter):
+    for reader in (read_ordinal, _read_option_at_start, read_letter):
         reading = reader(document, options, span if reader is read_letter else (start, end))
         if reading and reading.index is not None and not plain[reading.span[1] : end].strip(_MARKS):
             return reading

@@ -18,7 +18,7 @@ _SEPARATOR = re.compile(
 )
 
 
-LONGEST = 60
+MAX_SEPARATOR_LENGTH = 60
 """Maximum number of characters between two options of a list."""
 
 
@@ -32,12 +32,12 @@ def read_scores(document: Document, options: Options) -> Reading | None:
     if not re.search(r"[\d✓✔✅☑❌✗✘✖🔴🟢]|\[[\sx]*\]|\b(?:true|false|yes|no|correct|incorrect|right|wrong)\b", plain):
         return None
     values: dict[int, tuple[float, Span]] = {}
-    for mention in _all(document, options):
-        value = _value(plain, mention)
+    for mention in _find_all_mentions(document, options):
+        value = _read_score(plain, mention)
         if value is not None:
             values[mention.index] = (max(value, values.get(mention.index, (value, mention.span))[0]), mention.span)
     distinct = set(options.first)
-    if len(values) < max(2, len(distinct) - 1) or (options.numeric and len(values) < len(distinct)):
+    if len(values) < max(2, len(distinct) - 1) or (options.has_numeric_option and len(values) < len(distinct)):
         return None
     best = max(value for value, _ in values.values())
     hits = [(index, span) for index, (value, span) in values.items() if value == best]
@@ -48,7 +48,7 @@ def read_scores(document: Document, options: Options) -> Reading | None:
     return Reading("ok", "scored", hits[0][1], hits[0][0])
 
 
-def _all(document: Document, options: Options) -> list[Mention]:
+def _find_all_mentions(document: Document, options: Options) -> list[Mention]:
     """Return the mentions of all options; if only letters are mentioned, also letters that begin a line."""
     letters = "|".join(chr(ord("a") + i) for i in range(min(options.count, 26)))
     found = options.mentions(document, 0, len(document.plain))
@@ -56,11 +56,13 @@ def _all(document: Document, options: Options) -> list[Mention]:
         return found
     keys = re.compile(_LETTER_KEY.format(letters=letters)).finditer(document.plain)
     return [
-        Mention(index, match.span(1), "letter") for match in keys if (index := options.by_letter(match[1])) is not None
+        Mention(index, match.span(1), "letter")
+        for match in keys
+        if (index := options.find_by_letter(match[1])) is not None
     ]
 
 
-def _value(plain: str, mention: Mention) -> float | None:
+def _read_score(plain: str, mention: Mention) -> float | None:
     """Return the score beside an option, 1 or 0 for a mark such as `✓` or `✗`, or None."""
     if box := _BOX.search(plain, max(0, mention.span[0] - 8), mention.span[0]):
         return float(bool(box[1]))
@@ -70,7 +72,7 @@ def _value(plain: str, mention: Mention) -> float | None:
     return float(match[1]) if match[1] else float(bool(match[2]))
 
 
-def blank_echo(document: Document, options: Options) -> None:
+def blank_repeated_options(document: Document, options: Options) -> None:
     """Replace a list of all options, repeated from the question, with spaces.
 
     The document is changed in place. It stays as it is if the list is all that it says.
@@ -81,24 +83,24 @@ def blank_echo(document: Document, options: Options) -> None:
     mentions = options.mentions(document, 0, len(document.plain))
     runs = [
         run
-        for run in _runs(document.plain, mentions)
+        for run in _group_adjacent(document.plain, mentions)
         if {m.index for m in run} == distinct and len(run) == len(distinct)
     ]
     spans = [(run[0].span[0], run[-1].span[1]) for run in runs]
     rest = blank(document.plain, spans)
     if spans and re.search(r"\w", rest):
-        document.leave_blank(spans)
+        document.blank_spans(spans)
         document.memo[options] = [m for m in mentions if not any(a <= m.span[0] < b for a, b in spans)]
 
 
-def _runs(plain: str, mentions: Sequence[Mention]) -> list[list[Mention]]:
+def _group_adjacent(plain: str, mentions: Sequence[Mention]) -> list[list[Mention]]:
     """Return the mentions, split into runs in which only separators are between neighbours."""
     runs: list[list[Mention]] = []
     for mention in mentions:
         between = plain[runs[-1][-1].span[1] : mention.span[0]] if runs else ""
         if (
             runs
-            and len(between) < LONGEST
+            and len(between) < MAX_SEPARATOR_LENGTH
             and _SEPARATOR.fullmatch(between)
             and (mention.how == "both" or not re.search(r"[.!?]\s", between))
         ):

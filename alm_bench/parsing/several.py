@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from alm_bench.core.types import Parsed
 from alm_bench.parsing.document import Document
-from alm_bench.parsing.mcq import SHORT, options_of
+from alm_bench.parsing.mcq import MAX_WORDS_OF_SHORT_TEXT, prepare_options
 from alm_bench.parsing.options import Options
-from alm_bench.parsing.reading import Reading, is_silent, read, read_bare, usable
-from alm_bench.parsing.scores import blank_echo
+from alm_bench.parsing.reading import Reading, find_usable_mentions, is_uninformative, read, read_option_line
+from alm_bench.parsing.scores import blank_repeated_options
 from alm_bench.parsing.text import Span, words
 
 _LETTERS = re.compile(
@@ -27,43 +27,43 @@ def parse_choices(text: str, choices: Sequence[str], answer_tags: Sequence[str] 
     """
     if not text.strip():
         return Parsed("empty", "none")
-    options = options_of(tuple(choices))
+    options = prepare_options(tuple(choices))
     document = Document(text, tuple(answer_tags))
-    blank_echo(document, options)
+    blank_repeated_options(document, options)
     blocked: Reading | None = None
-    for rule, span in _spans(document, options):
-        if indices := _selected(document, options, span):
+    for rule, span in _list_candidate_spans(document, options):
+        if indices := _select_options(document, options, span):
             value = ", ".join(choices[index] for index in sorted(indices))
             return Parsed("ok", rule, None, value, span, tuple(sorted(indices)))
         reading = read(document, options, span)
-        if rule != "whole" and not is_silent(reading) and blocked is None and not document.cut:
+        if rule != "whole" and not is_uninformative(reading) and blocked is None and not document.ends_in_reasoning:
             return Parsed(reading.status if reading.status != "ok" else "unparsed", f"{rule}:{reading.rule}")
         blocked = blocked or reading
-    if document.cut:
+    if document.ends_in_reasoning:
         return Parsed("truncated", "none")
     if document.search("refusals") or document.search("none"):
         return Parsed("refused", "refusal")
-    return Parsed("unparsed" if document.finished or blocked else "truncated", "nothing_named")
+    return Parsed("unparsed" if document.looks_complete or blocked else "truncated", "nothing_named")
 
 
-def _spans(document: Document, options: Options) -> list[tuple[str, Span]]:
+def _list_candidate_spans(document: Document, options: Options) -> list[tuple[str, Span]]:
     """Return the kind and span of each part of the text that may state the answer, most likely first."""
     found = []
     for statement in reversed(document.statements):
-        if not document.cut or statement.kind == "tag":
-            found.append((statement.kind, _with_bullets(document, statement.span)))
-    if document.cut:
+        if not document.ends_in_reasoning or statement.kind == "tag":
+            found.append((statement.kind, _extend_by_bullets(document, statement.span)))
+    if document.ends_in_reasoning:
         return found
-    if bullets := _last_bullets(document, options):
+    if bullets := _find_last_bullets(document, options):
         found.append(("bullets", bullets))
-    if len(words(document.plain)) <= SHORT or not document.sentences:
+    if len(words(document.plain)) <= MAX_WORDS_OF_SHORT_TEXT or not document.sentences:
         found.append(("whole", (0, len(document.plain))))
     else:
         found += [("line", document.lines[-1]), ("conclusion", document.sentences[-1])]
     return found
 
 
-def _with_bullets(document: Document, span: Span) -> Span:
+def _extend_by_bullets(document: Document, span: Span) -> Span:
     """Extend the span of a statement by the bullet list that follows its line."""
     end = span[1]
     for start, stop in document.lines:
@@ -72,30 +72,30 @@ def _with_bullets(document: Document, span: Span) -> Span:
     return span[0], end
 
 
-def _last_bullets(document: Document, options: Options) -> Span | None:
+def _find_last_bullets(document: Document, options: Options) -> Span | None:
     """Return the span of the last lines of a text that are one option each; None if the last line is not an option."""
     lines = list(document.lines)
     kept: list[Span] = []
-    while lines and read_bare(document, options, lines[-1]):
+    while lines and read_option_line(document, options, lines[-1]):
         kept.append(lines.pop())
     return (kept[-1][0], kept[0][1]) if kept else None
 
 
-def _selected(document: Document, options: Options, span: Span) -> set[int]:
+def _select_options(document: Document, options: Options, span: Span) -> set[int]:
     """Return the options that a statement selects; an empty set if it says that none fits."""
     plain = document.plain[slice(*span)]
     if document.search("none", *span) or (document.search("refusals", *span) and len(words(plain)) > 3):
         return set()
     if glued := _GLUED.fullmatch(document.original, *span):
-        found = {options.by_letter(letter.lower()) for letter in glued[1]}
+        found = {options.find_by_letter(letter.lower()) for letter in glued[1]}
         if None not in found and len(found) == len(glued[1]) and options.exact(plain) is None:
             return {index for index in found if index is not None}
-    if (named := _json(document, options, span)) is not None:
+    if (named := _parse_json_list(document, options, span)) is not None:
         return named
-    mentions = {mention.index for mention in usable(document, options, span)}
+    mentions = {mention.index for mention in find_usable_mentions(document, options, span)}
     covered = [mention.span for mention in options.mentions(document, *span)]
     for match in _LETTERS.finditer(document.plain, *span):
-        index, at = options.by_letter(match[1]), match.start(1)
+        index, at = options.find_by_letter(match[1]), match.start(1)
         written = document.original[at].isupper() or match.end() - match.start() > 1
         inside = any(start <= at < stop for start, stop in covered)
         if index is not None and written and not inside and not document.is_denied(match.start(), match.end()):
@@ -106,7 +106,7 @@ def _selected(document: Document, options: Options, span: Span) -> set[int]:
     return mentions
 
 
-def _json(document: Document, options: Options, span: Span) -> set[int] | None:
+def _parse_json_list(document: Document, options: Options, span: Span) -> set[int] | None:
     """Return the options of a JSON list; None if there is no list, or if any item is not an option."""
     plain = document.plain[slice(*span)]
     start, end = plain.find("["), plain.rfind("]")
@@ -121,7 +121,7 @@ def _json(document: Document, options: Options, span: Span) -> set[int] | None:
         said = str(item)
         index = options.exact(said)
         if index is None and len(said.strip(" ().")) == 1 and said.strip(" ().").isalpha():
-            index = options.by_letter(said.strip(" ()."))
+            index = options.find_by_letter(said.strip(" ()."))
         if index is None:
             return None
         found.add(index)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from alm_bench.parsing.languages import Cues
-from alm_bench.parsing.tags import Tag, tag_table
+from alm_bench.parsing.tags import Tag, load_tag_table
 from alm_bench.parsing.text import ENDS, Span, blank
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{((?:[^{}]|\{[^{}]{0,200}\}){0,400})\}")
@@ -29,7 +29,7 @@ _SAID = (
 _LABEL = r"(?<![^\n.!?;>,*#|。])[\s>#*_\-]{0,12}+@labels[\s*_]*(?:[:=,]|\s-|[-=]+>|\s*\n)"
 _CHOSEN = r"@choosing\s*:?"
 
-LONGEST = 600
+MAX_STATEMENT_LENGTH = 600
 """Maximum length of a statement in characters."""
 
 
@@ -44,7 +44,7 @@ class Statement:
     """Start and end of the stated answer in the text."""
 
     @property
-    def framed(self) -> bool:
+    def is_framed(self) -> bool:
         """True if markup, rather than a sentence, shows that this is the answer."""
         return self.kind in FRAMED
 
@@ -59,31 +59,33 @@ def find_statements(plain: str, tags: Sequence[Tag], cues: Cues) -> list[Stateme
     A statement within the markup of another one is left out.
     """
     found: list[Statement] = []
-    for find_frames in (lambda text: _tags(text, tags), _boxes, _dicts, _calls):
+    for find_frames in (lambda text: _find_tag_statements(text, tags), _find_boxes, _find_dict_values, _find_calls):
         if new := list(find_frames(plain)):
             found += new
             plain = blank(plain, sorted(statement.span for statement in new))
-    taken = sorted(statement.span for statement in found)
-    found += [said for start, said in _said(plain, cues) if not _overlaps(taken, start, said.span[1])]
+    occupied = sorted(statement.span for statement in found)
+    found += [
+        said for start, said in _find_answer_sentences(plain, cues) if not _overlaps(occupied, start, said.span[1])
+    ]
     return sorted(found, key=lambda statement: statement.span)
 
 
-def _overlaps(taken: Sequence[Span], start: int, end: int) -> bool:
+def _overlaps(occupied: Sequence[Span], start: int, end: int) -> bool:
     """Return True if a span shares a character with any of some other spans.
 
-    `taken` are the other spans, which are sorted and do not overlap.
+    `occupied` are the other spans, which are sorted and do not overlap.
     """
-    number = bisect_left(taken, (end, end)) - 1
-    return number >= 0 and taken[number][1] > start
+    number = bisect_left(occupied, (end, end)) - 1
+    return number >= 0 and occupied[number][1] > start
 
 
-def complement(plain: str, start: int) -> Span:
+def find_answer_span(plain: str, start: int) -> Span:
     """Return the span of a stated answer: from `start` to the end of the sentence.
 
     If the line ends there without a word, or with a colon, the next line is also part of the span. The maximum length
-    is `LONGEST`.
+    is `MAX_STATEMENT_LENGTH`.
     """
-    stop = min(len(plain), start + LONGEST)
+    stop = min(len(plain), start + MAX_STATEMENT_LENGTH)
     match = _LINE_END.search(plain, start, stop)
     end = match.start() if match else stop
     if (
@@ -96,7 +98,7 @@ def complement(plain: str, start: int) -> Span:
     return start, end
 
 
-def _tags(plain: str, tags: Sequence[Tag]) -> Iterator[Statement]:
+def _find_tag_statements(plain: str, tags: Sequence[Tag]) -> Iterator[Statement]:
     """Yield the text between an answer tag and the next tag, or up to the end of the line if no tag follows."""
     for number, tag in enumerate(tags):
         if not tag.answers or tag.closes:
@@ -108,24 +110,24 @@ def _tags(plain: str, tags: Sequence[Tag]) -> Iterator[Statement]:
             yield Statement("tag", (tag.span[1], line.end() if line else len(plain)))
 
 
-def _boxes(plain: str) -> Iterator[Statement]:
+def _find_boxes(plain: str) -> Iterator[Statement]:
     """Yield the content of each LaTeX box (`boxed`, `fbox`)."""
     for match in _BOXED.finditer(plain) if "\\" in plain else ():
         yield Statement("boxed", match.span(1))
 
 
-def _calls(plain: str) -> Iterator[Statement]:
+def _find_calls(plain: str) -> Iterator[Statement]:
     """Yield the argument of each call `final_answer(...)`."""
     for match in _CALL.finditer(plain) if "answer(" in plain else ():
         yield Statement("call", match.span(1))
 
 
-def _dicts(plain: str) -> Iterator[Statement]:
+def _find_dict_values(plain: str) -> Iterator[Statement]:
     """Yield the statement of each dictionary: the value of its key for the answer, or its only value.
 
     A key for an option's position gives a statement of kind `index`.
     """
-    for start, end in _braces(plain) if "{" in plain else ():
+    for start, end in _find_braces(plain) if "{" in plain else ():
         pairs = list(_PAIR.finditer(plain, start, end))
         if indices := [pair for pair in pairs if re.sub(r"[\s_-]+", " ", pair[1]) in _INDEX_KEYS]:
             yield Statement("index", indices[-1].span(indices[-1].lastindex or 0))
@@ -141,11 +143,11 @@ def _is_answer_key(key: str) -> bool:
     return name not in _INDEX_KEYS and not _ANSWER_KEYS.isdisjoint((name, name.split(" ")[-1], name.split(" ")[0]))
 
 
-_ANSWER_KEYS = frozenset(tag_table()["keys"])
-_INDEX_KEYS = frozenset(tag_table()["indices"])
+_ANSWER_KEYS = frozenset(load_tag_table()["keys"])
+_INDEX_KEYS = frozenset(load_tag_table()["indices"])
 
 
-def _braces(plain: str) -> Iterator[Span]:
+def _find_braces(plain: str) -> Iterator[Span]:
     """Yield the span inside each outermost pair of braces that contains a colon."""
     depth, start = 0, 0
     for match in _BRACES.finditer(plain):
@@ -157,7 +159,7 @@ def _braces(plain: str) -> Iterator[Span]:
                 yield start, match.start()
 
 
-def _said(plain: str, cues: Cues) -> Iterator[tuple[int, Statement]]:
+def _find_answer_sentences(plain: str, cues: Cues) -> Iterator[tuple[int, Statement]]:
     """Yield each sentence that states an answer without a condition: its start, and the statement."""
     if "?" in plain:
         plain = blank(plain, (match.span() for match in _QUESTION.finditer(plain)))
@@ -167,4 +169,4 @@ def _said(plain: str, cues: Cues) -> Iterator[tuple[int, Statement]]:
         for match in cues.pattern(template).finditer(plain):
             before = plain[max(0, match.start() - 100) : match.start()]
             if not condition.search(before) and not (kind == "chosen" and denial.search(before)):
-                yield match.start(), Statement(kind, complement(plain, match.end()))
+                yield match.start(), Statement(kind, find_answer_span(plain, match.end()))

@@ -16,7 +16,7 @@ class Tag:
     """One tag in a text."""
 
     name: str
-    """Name of the tag, as `plain_name` returns it."""
+    """Name of the tag, as `normalise_name` returns it."""
 
     answers: bool
     """True for an answer tag, False for a reasoning tag."""
@@ -29,59 +29,63 @@ class Tag:
 
 
 @cache
-def tag_table() -> dict[str, Any]:
+def load_tag_table() -> dict[str, Any]:
     """Return the content of tags.toml."""
     return tomllib.loads(files(__package__).joinpath("tags.toml").read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=64)
-def _pattern(extra: tuple[str, ...]) -> re.Pattern[str]:
-    """Return the pattern of a tag with any known name; `extra` are further names."""
-    table = tag_table()
-    names = "|".join(sorted((_loose(name) for name in (*table["answer"], *table["reasoning"], *extra)), key=len)[::-1])
+def _compile_pattern(further_names: tuple[str, ...]) -> re.Pattern[str]:
+    """Return the pattern of a tag with any known name; `further_names` are further names."""
+    table = load_tag_table()
+    names = "|".join(
+        sorted(
+            (_build_loose_pattern(name) for name in (*table["answer"], *table["reasoning"], *further_names)), key=len
+        )[::-1]
+    )
     return re.compile(
         rf"(?:<\s*\|?|\[|◁)\s*(/?)\s*(?:(begin|start|end)[_\s-]?of[_\s-])?({names})(?:[_\s-](begin|start|end))?"
         r"(?:\s[^<>\n]{0,60})?\s*(/?)(?:\|?\s*>|\]|▷)"
     )
 
 
-def _loose(name: str) -> str:
+def _build_loose_pattern(name: str) -> str:
     """Return the source of a pattern for a name; a space, a hyphen, an underscore or nothing may separate its words."""
     return r"[\s_-]?".join(re.escape(part) for part in re.split(r"[\s_-]+", fold(name.strip())))
 
 
-def plain_name(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return a tag's name normalised with `fold`, without spaces, hyphens and underscores."""
     return re.sub(r"[\s_-]+", "", fold(name))
 
 
 @lru_cache(maxsize=64)
-def answer_names(extra: tuple[str, ...] = ()) -> frozenset[str]:
+def answer_names(further_names: tuple[str, ...] = ()) -> frozenset[str]:
     """Return the names of answer tags.
 
-    `extra` are further names.
+    `further_names` are further names.
     """
-    return frozenset(plain_name(name) for name in (*tag_table()["answer"], *extra))
+    return frozenset(normalise_name(name) for name in (*load_tag_table()["answer"], *further_names))
 
 
 @lru_cache(maxsize=64)
-def reasoning_names(extra: tuple[str, ...] = ()) -> frozenset[str]:
+def reasoning_names(further_names: tuple[str, ...] = ()) -> frozenset[str]:
     """Return the names of reasoning tags.
 
-    A name in `extra` is left out, since the caller declares it as an answer tag.
+    A name in `further_names` is left out, since the caller declares it as an answer tag.
     """
-    return frozenset(plain_name(name) for name in tag_table()["reasoning"]) - answer_names(extra)
+    return frozenset(normalise_name(name) for name in load_tag_table()["reasoning"]) - answer_names(further_names)
 
 
-def find_tags(plain: str, extra: Sequence[str] = ()) -> Iterator[Tag]:
+def find_tags(plain: str, further_names: Sequence[str] = ()) -> Iterator[Tag]:
     """Yield the tags of a normalised text, in order.
 
-    `extra` are names of further answer tags.
+    `further_names` are names of further answer tags.
     """
     if "<" not in plain and "[" not in plain and "◁" not in plain:
         return
-    names = answer_names(tuple(extra))
-    for match in _pattern(tuple(extra)).finditer(plain):
-        name = plain_name(match[3])
+    names = answer_names(tuple(further_names))
+    for match in _compile_pattern(tuple(further_names)).finditer(plain):
+        name = normalise_name(match[3])
         closes = bool(match[1] or match[5]) or "end" in (match[2], match[4])
         yield Tag(name, name in names, closes, match.span())

@@ -50,7 +50,7 @@ class Token(NamedTuple):
 
 
 @cache
-def _folded(character: str) -> str:
+def _fold_character(character: str) -> str:
     """Return one character in lower case and half width, with an ASCII digit or quotation mark for any variant of it.
 
     Returns the character itself if the result would be longer than one character.
@@ -66,7 +66,7 @@ def _folded(character: str) -> str:
 
 def fold(text: str) -> str:
     """Return the text in lower case, one width and one kind of quotation marks, with the same length."""
-    return text.lower().translate(_SAME) if text.isascii() else "".join(map(_folded, text))
+    return text.lower().translate(_SAME) if text.isascii() else "".join(map(_fold_character, text))
 
 
 def blank(text: str, spans: Iterable[Span]) -> str:
@@ -80,17 +80,17 @@ def blank(text: str, spans: Iterable[Span]) -> str:
     return "".join([*parts, text[done:]])
 
 
-def past(text: str, span: Span, passed: str | None = None) -> int:
+def skip_characters(text: str, span: Span, skipped_characters: str | None = None) -> int:
     """Return the position of the first character in `span` that is not skipped.
 
-    `passed` are the characters to skip (default: white space).
+    `skipped_characters` are the characters to skip (default: white space).
 
     Returns the end of `span` if all characters are skipped.
     """
-    return span[1] - len(text[slice(*span)].lstrip(passed))
+    return span[1] - len(text[slice(*span)].lstrip(skipped_characters))
 
 
-def normalise(text: str) -> str:
+def normalise_text(text: str) -> str:
     """Return the text in one form of case, width and white space, without punctuation around it.
 
     Unlike with `fold`, the length may change.
@@ -104,14 +104,14 @@ def words(text: str) -> list[str]:
     return (_ASCII_TOKEN if text.isascii() and text.islower() else _WORDS).findall(text)
 
 
-def word_spans(plain: str) -> list[Span]:
+def find_word_spans(plain: str) -> list[Span]:
     """Return the spans of the words in a normalised text; each character of a script without spaces is one word."""
     return [match.span() for match in (_ASCII_TOKEN if plain.isascii() else _TOKEN).finditer(plain)]
 
 
-def words_from(plain: str, spans: Sequence[Span], number: int) -> Iterator[Token]:
-    """Yield the words at `spans` of a text, from index `number` to the last."""
-    for index in range(number, len(spans)):
+def iterate_words(plain: str, spans: Sequence[Span], first_index: int) -> Iterator[Token]:
+    """Yield the words at `spans` of a text, from index `first_index` to the last."""
+    for index in range(first_index, len(spans)):
         start, end = spans[index]
         yield Token(plain[start:end], start, end)
 

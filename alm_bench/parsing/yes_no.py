@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from alm_bench.parsing.answer_words import AnswerWords, answer_words, main_language
+from alm_bench.parsing.answer_words import AnswerWords, answer_words, detect_main_language
 from alm_bench.parsing.document import split_sentences
 from alm_bench.parsing.languages import DEFAULT
 from alm_bench.parsing.text import Span, blank
@@ -58,7 +58,7 @@ class Answer:
 
 
 @cache
-def _phrases(levels: Sequence[str], name: str | None) -> dict[str, str | None]:
+def _collect_phrases(levels: Sequence[str], name: str | None) -> dict[str, str | None]:
     """Return the answer phrases of these levels, with the answer that each means.
 
     The phrases are from the language `name`, or from all languages if it is None. The answer is None for the level
@@ -73,7 +73,7 @@ def _phrases(levels: Sequence[str], name: str | None) -> dict[str, str | None]:
     return found
 
 
-def _alternatives(phrases: Sequence[str]) -> str:
+def _join_alternatives(phrases: Sequence[str]) -> str:
     """Return the source of a regular expression that matches any of the phrases, longest first."""
     longest_first = sorted(phrases, key=lambda phrase: (-len(phrase), phrase))
     return "|".join(re.escape(phrase).replace(r"\ ", r"\s+") for phrase in longest_first)
@@ -85,57 +85,59 @@ _WHOLE = ("yes", "no", "yes_alone", "no_alone", "yes_whole", "no_whole")
 
 
 @cache
-def _set_apart() -> re.Pattern[str]:
+def _compile_set_apart() -> re.Pattern[str]:
     """Return a pattern of answer words, in any language, that punctuation separates from the rest of a text.
 
     Examples: `Well, yes.`, `..., so no.`. The first group matches anywhere. The second group, of answer words that also
     have other meanings ("true", "right"), matches only at the start of a sentence.
     """
-    anywhere, first = (_alternatives(list(_phrases(levels, None))) for levels in (_SET_APART, _ALONE))
+    anywhere, first = (_join_alternatives(list(_collect_phrases(levels, None))) for levels in (_SET_APART, _ALONE))
     return re.compile(f"{_STARTS}({anywhere}){_END}|{_SENTENCE_STARTS}({first}){_END}")
 
 
 @cache
-def _leading(name: str) -> re.Pattern[str]:
+def _compile_leading(name: str) -> re.Pattern[str]:
     """Return the pattern of answer words of one language that may begin a text without punctuation after them."""
     end = _WORD_END if answer_words()[name].spaced else ""
-    return re.compile(f"({_alternatives(list(_phrases(('yes', 'no', 'neither'), name)))}){end}")
+    return re.compile(f"({_join_alternatives(list(_collect_phrases(('yes', 'no', 'neither'), name)))}){end}")
 
 
 @cache
-def _neither() -> re.Pattern[str]:
+def _compile_neither() -> re.Pattern[str]:
     """Return a pattern of phrases, in any language, that begin like an answer and are not one ("no sé").
 
     All languages are included because a short text may not show its own.
     """
-    return re.compile(f"(?:{_alternatives(list(_phrases(('neither',), None)))}){_WORD_END}")
+    return re.compile(f"(?:{_join_alternatives(list(_collect_phrases(('neither',), None)))}){_WORD_END}")
 
 
-def _value(phrase: str, levels: Sequence[str], name: str | None = None) -> str | None:
+def _look_up_answer(phrase: str, levels: Sequence[str], name: str | None = None) -> str | None:
     """Return the answer that a phrase of these levels means."""
-    return _phrases(levels, name)[" ".join(phrase.split())]
+    return _collect_phrases(levels, name)[" ".join(phrase.split())]
 
 
-def whole_answer(said: str) -> str | None:
+def read_whole_answer(phrase_text: str) -> str | None:
     """Return `yes` or `no` if a normalised text consists of an answer word alone, else None."""
-    return _phrases(_WHOLE, None).get(" ".join(said.split()).strip(" \t\r\n*_`\"'.,;:!?()[]{}<>#$\\/-。،।…"))
+    return _collect_phrases(_WHOLE, None).get(
+        " ".join(phrase_text.split()).strip(" \t\r\n*_`\"'.,;:!?()[]{}<>#$\\/-。،।…")
+    )
 
 
-def answer_word(plain: str, span: Span) -> Answer | None:
+def find_answer_word(plain: str, span: Span) -> Answer | None:
     """Return the last answer word that is separated from the rest of the text, or the one that begins the text.
 
     `value` is None if one sentence gives both answers. Returns None without an answer word.
     """
     start, end = span
-    value = whole_answer(plain[start:end])
+    value = read_whole_answer(plain[start:end])
     if value is not None:
         return Answer(value, "exact", span)
     if both := [match.span() for match in _BOTH.finditer(plain, start, end)]:
         if len(plain[start:end].split()) <= 4:
             return Answer(None, "both", span)
         plain = blank(plain, both)
-    language = main_language(plain[start:end])
-    found = sorted(_answers(plain, span, language), key=lambda answer: answer.span)
+    language = detect_main_language(plain[start:end])
+    found = sorted(_find_answer_words(plain, span, language), key=lambda answer: answer.span)
     if not found:
         return None
     # In "Most likely, no.", "no" is always an answer word and "likely" is not.
@@ -145,36 +147,39 @@ def answer_word(plain: str, span: Span) -> Answer | None:
     return found[-1]
 
 
-def _answers(plain: str, span: Span, language: AnswerWords) -> Iterator[Answer]:
+def _find_answer_words(plain: str, span: Span, language: AnswerWords) -> Iterator[Answer]:
     """Yield the answer words at the start of a text and between punctuation marks."""
     start, end = span
     opening = _OPENING.match(plain, start, end)
     begin = opening.end() if opening else start
-    leading, name = _leading(language.name).match(plain, begin, end), language.name
+    leading, name = _compile_leading(language.name).match(plain, begin, end), language.name
     if leading is None and language.script:  # "Yes" before a sentence in another script
-        leading, name = _leading(DEFAULT).match(plain, begin, end), DEFAULT
-    if leading is not None and not _neither().match(plain, begin, end):
-        value = _value(leading[1], ("yes", "no", "neither"), name)
+        leading, name = _compile_leading(DEFAULT).match(plain, begin, end), DEFAULT
+    if leading is not None and not _compile_neither().match(plain, begin, end):
+        value = _look_up_answer(leading[1], ("yes", "no", "neither"), name)
         if value is not None:
             yield Answer(value, "leading", leading.span(1))
-    for match in _set_apart().finditer(plain, start, end):
+    for match in _compile_set_apart().finditer(plain, start, end):
         group = match.lastindex or 0
-        value = _value(match[group], _SET_APART if group == 1 else _ALONE)
+        value = _look_up_answer(match[group], _SET_APART if group == 1 else _ALONE)
         if value is not None and match.span(group) != (leading.span(1) if leading else None):
             yield Answer(value, "set_apart" if group == 1 else "alone", match.span(group))
 
 
-def declines(plain: str, start: int) -> bool:
+def refuses_to_answer(plain: str, start: int) -> bool:
     """Return True if a text, from `start`, refuses to answer ("Not sure.", "no idea").
 
     The phrase must begin the text or be separated from the rest by punctuation.
     """
     begin = start + len(plain[start:]) - len(plain[start:].lstrip())
-    name = main_language(plain[start:]).name
-    leading = _leading(name).match(plain, begin)
-    if leading is not None and _value(leading[1], _SET_APART, name) is None:
+    name = detect_main_language(plain[start:]).name
+    leading = _compile_leading(name).match(plain, begin)
+    if leading is not None and _look_up_answer(leading[1], _SET_APART, name) is None:
         return True
-    return any(match[1] and _value(match[1], _SET_APART) is None for match in _set_apart().finditer(plain, start))
+    return any(
+        match[1] and _look_up_answer(match[1], _SET_APART) is None
+        for match in _compile_set_apart().finditer(plain, start)
+    )
 
 
 def truth(plain: str, span: Span) -> Answer | None:

@@ -8,13 +8,13 @@ from alm_bench.core.foreign import dump_json
 from alm_bench.core.usage import COST, COUNTS, MOST, count, money
 
 
-def find_fault(extra: Mapping[str, Any]) -> str | None:
+def find_extra_problem(extra: Mapping[str, Any]) -> str | None:
     """Return a short reason why `extra` cannot be stored as JSON or has an invalid count or cost; None if valid."""
     for name in COUNTS:
         if extra.get(name) is not None and count(extra[name]) is None:
-            return f"{name} {_shown(extra[name])}, expected a whole number from 0 to 10^15"
+            return f"{name} {_quote_value(extra[name])}, expected a whole number from 0 to 10^15"
     if extra.get(COST) is not None and money(extra[COST]) is None:
-        return f"{COST} {_shown(extra[COST])}, expected US dollars from 0 to 10^15"
+        return f"{COST} {_quote_value(extra[COST])}, expected US dollars from 0 to 10^15"
     try:
         dump_json(dict(extra))
     except ValueError as error:
@@ -22,7 +22,7 @@ def find_fault(extra: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _shown(value: object) -> str:
+def _quote_value(value: object) -> str:
     if isinstance(value, int) and abs(value) > MOST:
         return f"of about {value.bit_length() * math.log10(2):.0f} digits"
     return f"{value!r:.40}"

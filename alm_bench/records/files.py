@@ -55,13 +55,13 @@ def decode_file(data: bytes, path: Path, kind: type[Model], upgrade: Upgrade) ->
         if find_version(data) == SCHEMA_VERSION:
             return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
-        raise _misfit(path, error) from error
+        raise _build_store_error(path, error) from error
     except (msgspec.DecodeError, RecursionError):
         pass  # half a surrogate pair, which msgspec rejects, or malformed: parse_json reports the position
     try:
         return from_json(read_object(data, path, upgrade), kind)
     except msgspec.ValidationError as error:
-        raise _misfit(path, error) from error
+        raise _build_store_error(path, error) from error
 
 
 def read_object(data: bytes, path: Path, upgrade: Upgrade) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def find_version(data: bytes) -> Any:
         return None
 
 
-def _misfit(path: Path, error: msgspec.ValidationError) -> StoreError:
+def _build_store_error(path: Path, error: msgspec.ValidationError) -> StoreError:
     """Build the error for a file whose JSON does not have the expected type; msgspec's message names expected and found
     types.
     """

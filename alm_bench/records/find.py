@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alm_bench.core import UsageError
-from alm_bench.core.errors import known_first
+from alm_bench.core.errors import rank_names
 from alm_bench.core.files import is_file
 
 if TYPE_CHECKING:  # reading runs needs numpy, which takes longer to load than `--help` to run
-    from alm_bench.records.run import LeftOut, Run
+    from alm_bench.records.run import Run, SkippedFolder
 
 RUNS = Path("results/runs")
 """Default folder that contains the run folders."""
@@ -38,21 +38,21 @@ def find_run(name: str, out: Path = RUNS) -> Path:
         return matches[0]
     if matches:
         raise UsageError(f"{name!r} fits {len(matches)} runs: {', '.join(folder.name for folder in matches[:6])}")
-    known = known_first(name, [folder.name for folder in folders], limit=4) if folders else "none"
+    known = rank_names(name, [folder.name for folder in folders], limit=4) if folders else "none"
     raise UsageError(f"no run {name!r} (no run.json there); runs in {out}: {known}")
 
 
-def read_finished_runs(named: Sequence[str] | None, out: Path = RUNS) -> "tuple[list[Run], list[LeftOut]]":
+def read_finished_runs(named: Sequence[str] | None, out: Path = RUNS) -> "tuple[list[Run], list[SkippedFolder]]":
     """Read the runs in `named`, or all finished runs in `out` if `named` is empty.
 
     Returns the runs, and the folders that were skipped with their reasons. Named runs are never skipped. Raises
     UsageError for a name that does not match one run, StoreError for a named run that cannot be read.
     """
-    from alm_bench.records.run import LeftOut, find_run_folders, finished, read_each, read_run
+    from alm_bench.records.run import SkippedFolder, find_run_folders, finished, read_folders, read_run
 
     if named:
         return [read_run(find_run(run, out)) for run in named], []
     folders, closed = find_run_folders(out)
-    unfinished = [LeftOut(folder, "not finished") for folder in folders if not finished(folder)]
-    runs, damaged = read_each([folder for folder in folders if finished(folder)], read_run)
+    unfinished = [SkippedFolder(folder, "not finished") for folder in folders if not finished(folder)]
+    runs, damaged = read_folders([folder for folder in folders if finished(folder)], read_run)
     return runs, [*closed, *unfinished, *damaged]

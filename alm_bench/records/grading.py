@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import partial
 
 from alm_bench.core import NOTHING, Output, Parsed, Status, Task
-from alm_bench.core.foreign import storable
-from alm_bench.records.extra import find_fault
+from alm_bench.core.foreign import replace_surrogates
+from alm_bench.records.extra import find_extra_problem
 from alm_bench.records.schema import PlannedItem, Record
 from alm_bench.scoring.likelihood import MAIN, choices
 
@@ -23,19 +23,19 @@ def complete_record(
     An output is an error too if its `extra` cannot be stored as JSON or has an invalid cost or count. Text that a
     failed call returned, such as an answer whose options could not be scored, is stored with the reason.
     """
-    if (fault := find_fault(output.extra)) is not None:
+    if (fault := find_extra_problem(output.extra)) is not None:
         output = replace(output, error=f"the model's reply has {fault}", refusal=None, extra=NOTHING)
-    text = None if output.text is None else storable(output.text)
+    text = None if output.text is None else replace_surrogates(output.text)
     extra = {**output.extra, **({"truncated": True} if output.truncated else {})} or NOTHING
     outcome = partial(
         item.record, preprocessing=preprocessing, seconds=seconds, extra=extra, likelihood=output.likelihood
     )
     if output.refusal is not None:
-        return outcome("refused", reason=_one_line(output.refusal))
+        return outcome("refused", reason=_shorten_line(output.refusal))
     if output.error is not None or (text is None and not output.likelihood):
         if item.sample.skip is not None and not item.sample.choices:  # options were to be scored but cannot be read
             return outcome("skipped", text=text, reason=item.sample.skip)
-        return outcome("error", text=text, reason=_one_line(output.error or "the model returned no text"))
+        return outcome("error", text=text, reason=_shorten_line(output.error or "the model returned no text"))
     return grade_record(outcome("ok", text=text), task)
 
 
@@ -77,5 +77,5 @@ def _find_status(record: Record, parsed: Parsed) -> tuple[Status, str | None]:
     return "unparsed", parsed.rule if parsed.status == "unparsed" else parsed.status
 
 
-def _one_line(text: str) -> str:
-    return " ".join(storable(text).split())[:500]
+def _shorten_line(text: str) -> str:
+    return " ".join(replace_surrogates(text).split())[:500]

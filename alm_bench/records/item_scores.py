@@ -8,8 +8,8 @@ from alm_bench.records import version_1
 from alm_bench.records.files import decode_file, read_bytes
 from alm_bench.records.models import ItemScores, ItemScoresFile, Stamp
 from alm_bench.records.schema import Record
-from alm_bench.records.store import ITEM_SCORES, stamp_of
-from alm_bench.scoring.blind import with_reference
+from alm_bench.records.store import ITEM_SCORES, compute_stamp
+from alm_bench.scoring.blind import select_rows_with_reference
 from alm_bench.scoring.main_score import has_main_score, main_scores
 from alm_bench.scoring.multiple_choice import clips
 
@@ -20,7 +20,7 @@ def collect_item_scores(task: Task | None, records: Iterable[Record], score: str
     `score` is `accuracy` or the task's main metric; its values are stored in the field `accuracy` either way. Without
     `task`, scores of text-only baselines are missing.
     """
-    rows = with_reference([record.scored() for record in sorted(records, key=lambda record: record.index)])
+    rows = select_rows_with_reference([record.scored() for record in sorted(records, key=lambda record: record.index)])
     if task is not None and score != "accuracy":
         rows = [row for row in rows if has_main_score(task, row.sample)]
         values = main_scores(task, rows)[1]
@@ -46,6 +46,6 @@ def read_item_scores(folder: Path, summary: bytes) -> ItemScores | None:
     try:
         found = decode_file(read_bytes(path), path, ItemScoresFile, version_1.upgrade_item_scores)
         stamp = Stamp(summary_sha256=found.summary_sha256, samples_bytes=found.samples_bytes)
-        return found if stamp == stamp_of(summary, folder) else None
+        return found if stamp == compute_stamp(summary, folder) else None
     except (StoreError, OSError):
         return None

@@ -11,13 +11,13 @@ from alm_bench.records.grading import grade_record
 from alm_bench.records.models import RunHeader
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore, read_summary
-from alm_bench.scoring.blind import with_reference
+from alm_bench.scoring.blind import select_rows_with_reference
 from alm_bench.scoring.main_score import has_main_score, main_scores
 from alm_bench.scoring.multiple_choice import mean
 
 
 @dataclass(frozen=True, slots=True)
-class Reparsed:
+class ReparseResult:
     """Differences between the earlier and the current parsing of the same answers.
 
     `parser_before` and `parser` are the versions of the two parsers; `parser_before` is None if the run does not name
@@ -34,7 +34,7 @@ class Reparsed:
     after: Metric | None
 
     @property
-    def is_news(self) -> bool:
+    def has_changes(self) -> bool:
         return self.changed > 0 or self.parser != self.parser_before
 
     def line(self) -> str:
@@ -47,26 +47,26 @@ class Reparsed:
         return f"{said}, {name} {100 * self.before.value:.1f} -> {100 * self.after.value:.1f}"
 
 
-def reparse(records: Sequence[Record], task: Task, parser_before: str | None) -> tuple[list[Record], Reparsed]:
+def reparse(records: Sequence[Record], task: Task, parser_before: str | None) -> tuple[list[Record], ReparseResult]:
     """Parse and grade the stored answers of `records` again.
 
     Returns the new records in the task's order, and the differences.
     """
     before = sorted(records, key=lambda record: record.index)
     after = [grade_record(record, task) for record in before]
-    changed = sum(_reading(a) != _reading(b) for a, b in zip(before, after, strict=True))
-    score, old = _score(before, task)
-    _, new = _score(after, task)
-    return after, Reparsed(parser_before, task.parser, len(after), changed, score, old, new)
+    changed = sum(_list_parsed_values(a) != _list_parsed_values(b) for a, b in zip(before, after, strict=True))
+    score, old = _compute_mean_score(before, task)
+    _, new = _compute_mean_score(after, task)
+    return after, ReparseResult(parser_before, task.parser, len(after), changed, score, old, new)
 
 
-def reparse_older(store: RunStore, task: Task) -> Reparsed | None:
+def reparse_older(store: RunStore, task: Task) -> ReparseResult | None:
     """Parse the stored items of an open run again if another version of the parser parsed them.
 
     Without this, a resumed run would mix the results of two parser versions under the name of one. Returns the
     differences; None if there are no stored items or the parser is the same.
     """
-    before = parser_of(store.header, store.folder)
+    before = find_parser(store.header, store.folder)
     if not store.kept or before == task.parser:
         return None
     store.kept, found = reparse(store.kept, task, before)
@@ -75,7 +75,7 @@ def reparse_older(store: RunStore, task: Task) -> Reparsed | None:
     return found
 
 
-def parser_of(header: RunHeader, folder: Path) -> str | None:
+def find_parser(header: RunHeader, folder: Path) -> str | None:
     """Return the version of the parser that parsed a run, from its header or else from its summary; None if neither has
     it.
     """
@@ -87,18 +87,22 @@ def parser_of(header: RunHeader, folder: Path) -> str | None:
         return None
 
 
-def _reading(record: Record) -> tuple[Any, ...]:
+def _list_parsed_values(record: Record) -> tuple[Any, ...]:
     parsed = record.parsed
     return (record.status, *(() if parsed is None else (parsed.value, parsed.index, parsed.indices)))
 
 
-def _score(records: Sequence[Record], task: Task) -> tuple[str, Metric | None]:
+def _compute_mean_score(records: Sequence[Record], task: Task) -> tuple[str, Metric | None]:
     """Return the name of the task's per-item metric, and its mean over the items that have it ("" and None without
     one).
     """
     if isinstance(task, ScoresItems):
         return "", None
-    rows = [row for row in with_reference([record.scored() for record in records]) if has_main_score(task, row.sample)]
+    rows = [
+        row
+        for row in select_rows_with_reference([record.scored() for record in records])
+        if has_main_score(task, row.sample)
+    ]
     if not rows:
         return "", None
     name, values = main_scores(task, rows)

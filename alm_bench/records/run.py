@@ -83,7 +83,7 @@ def finish_run(store: RunStore, task: Task, summary: RunSummary, records: Sequen
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class SkippedFolder:
     """Folder that was skipped, because it could not be read as a run or the run is not finished."""
 
     folder: Path
@@ -93,7 +93,7 @@ class LeftOut:
         return {"run": self.folder.name, "reason": self.reason}
 
 
-def find_run_folders(out: Path) -> tuple[list[Path], list[LeftOut]]:
+def find_run_folders(out: Path) -> tuple[list[Path], list[SkippedFolder]]:
     """Return the run folders in `out`, oldest first, and the folders that the system does not allow to read.
 
     Raises StoreError if `out` itself cannot be read; a missing `out` contains no runs.
@@ -112,16 +112,16 @@ def find_run_folders(out: Path) -> tuple[list[Path], list[LeftOut]]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            left_out.append(LeftOut(folder, f"cannot read {folder}: {error.strerror}"))
+            left_out.append(SkippedFolder(folder, f"cannot read {folder}: {error.strerror}"))
     return [folder for _, _, folder in sorted(found)], left_out
 
 
-def read_each(folders: Sequence[Path], read: Callable[[Path], Read]) -> tuple[list[Read], list[LeftOut]]:
+def read_folders(folders: Sequence[Path], read: Callable[[Path], Read]) -> tuple[list[Read], list[SkippedFolder]]:
     """Apply `read` to each folder. Return its results, and the folders for which it raised StoreError."""
     values, left_out = [], []
     for folder in folders:
         try:
             values.append(read(folder))
         except StoreError as error:
-            left_out.append(LeftOut(folder, str(error)))
+            left_out.append(SkippedFolder(folder, str(error)))
     return values, left_out

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from alm_bench.core import StoreError, StoreLostError
-from alm_bench.core.files import atomic_write, lock_folder, report_full_disk
+from alm_bench.core.files import atomic_write, lock_folder, report_write_errors
 from alm_bench.core.foreign import dump_json
 from alm_bench.records import version_1
 from alm_bench.records.files import find_version, read_bytes, read_object, read_run_file, read_summary_file
@@ -94,8 +94,8 @@ class RunStore:
     def _open(self) -> None:
         samples = self.folder / SAMPLES
         if self._fresh:
-            self._change()
-            with report_full_disk(self.folder):
+            self._remove_summary()
+            with report_write_errors(self.folder):
                 samples.unlink(missing_ok=True)
         if self._fresh or not (self.folder / HEADER).exists():
             self._write_header()
@@ -122,7 +122,7 @@ class RunStore:
 
     def _append_to(self, samples: Path) -> None:
         self._close()
-        with report_full_disk(samples):
+        with report_write_errors(samples):
             self._file = os.open(samples, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             # Some network file systems return other inode numbers at each call; there, only presence is checked.
             self._stable_inodes = os.path.samestat(os.fstat(self._file), samples.stat())
@@ -132,9 +132,9 @@ class RunStore:
             os.close(self._file)
             self._file = None
 
-    def _change(self) -> None:
+    def _remove_summary(self) -> None:
         """Remove the summary: a run is not finished while its records change."""
-        with report_full_disk(self.folder):
+        with report_write_errors(self.folder):
             (self.folder / SUMMARY).unlink(missing_ok=True)
             (self.folder / ITEM_SCORES).unlink(missing_ok=True)
 
@@ -152,7 +152,7 @@ class RunStore:
             return "the folder was removed or moved"
         if not samples.exists():
             return f"{SAMPLES} was removed or moved"
-        if not self._in_place():
+        if not self._is_in_place():
             return f"{SAMPLES} was replaced"
         return None if header.exists() else f"{HEADER} was removed or moved"
 
@@ -161,7 +161,7 @@ class RunStore:
 
         Nothing is written if another file is at the path, or if the open file still exists under another path.
         """
-        self._restoring = self._in_place() if (self.folder / SAMPLES).exists() else not self._is_linked()
+        self._restoring = self._is_in_place() if (self.folder / SAMPLES).exists() else not self._is_linked()
         advice = "nothing more was asked; the same command resumes from what is stored"
         if not self._restoring:
             return advice
@@ -172,7 +172,7 @@ class RunStore:
         self._write_header()
         atomic_write(self.folder / SAMPLES, "".join(record.line() for record in self._records.values()))
 
-    def _in_place(self) -> bool:
+    def _is_in_place(self) -> bool:
         """Return True if the file at the path is the open file."""
         assert self._file is not None, "the store is not open"
         return not self._stable_inodes or os.path.samestat(os.fstat(self._file), (self.folder / SAMPLES).stat())
@@ -195,14 +195,14 @@ class RunStore:
                 elif self._is_linked():
                     self._write(records)  # to the new path of the moved file
             raise
-        self._change()
+        self._remove_summary()
         self._write(records)
 
     def _write(self, records: Sequence[Record]) -> None:
         assert self._file is not None, "the store is not open"
         data = "".join(record.line() for record in records).encode()
         start = os.fstat(self._file).st_size
-        with report_full_disk(self.folder / SAMPLES):
+        with report_write_errors(self.folder / SAMPLES):
             try:
                 written = 0
                 while written < len(data):
@@ -231,7 +231,7 @@ class RunStore:
         records = list(records)
         self.check()
         self._records = {record.sample.id: record for record in records}
-        self._change()
+        self._remove_summary()
         atomic_write(self.folder / SAMPLES, "".join(record.line() for record in records))
         self._append_to(self.folder / SAMPLES)  # the open file is the replaced one
 
@@ -243,13 +243,13 @@ class RunStore:
         self.check()
         text = dump_json(runs_json([summary]), indent=1) + "\n"
         if scores is not None:
-            stamp = stamp_of(text.encode(), self.folder)
+            stamp = compute_stamp(text.encode(), self.folder)
             entry = {"schema_version": SCHEMA_VERSION, **to_json(stamp), **to_json(scores)}
             atomic_write(self.folder / ITEM_SCORES, dump_json(entry) + "\n")
         atomic_write(self.folder / SUMMARY, text)
 
 
-def stamp_of(summary: bytes, folder: Path) -> Stamp:
+def compute_stamp(summary: bytes, folder: Path) -> Stamp:
     """Return the stamp of the bytes of a `summary.json` and of the current size of `samples.jsonl`."""
     samples = folder / SAMPLES
     size = samples.stat().st_size if samples.is_file() else None

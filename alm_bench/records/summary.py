@@ -9,16 +9,16 @@ from alm_bench.core import STATUSES, KnowsBlind, Metric, MetricError, Metrics, S
 from alm_bench.records.models import RunHeader, RunSummary, StoredSpec, TextMargin
 from alm_bench.records.schema import Record
 from alm_bench.records.usage import sum_usage
-from alm_bench.scoring.blind import Values, margin, with_reference
+from alm_bench.scoring.blind import Values, margin, select_rows_with_reference
 from alm_bench.scoring.main_score import has_main_score, main_scores
 from alm_bench.scoring.metrics import metric_versions
-from alm_bench.scoring.multi_select import option_table
-from alm_bench.scoring.multiple_choice import counted_rows, split, text_solver
-from alm_bench.scoring.no_option import no_option_outputs
+from alm_bench.scoring.multi_select import build_option_table
+from alm_bench.scoring.multiple_choice import drop_skipped_rows, find_text_solver, split
+from alm_bench.scoring.no_option import count_no_option_outputs
 from alm_bench.scoring.position import positions
 
 
-def _cause(record: Record) -> str:
+def _remove_clip_names(record: Record) -> str:
     """Return the reason of a record without clip names, so that a thousand missing clips count as one reason."""
     cause = record.reason or ""
     for ref in record.sample.audio:
@@ -60,9 +60,9 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         condition=spec.condition,
         condition_version=header.condition_version,
         options=_describe_order(spec),
-        questions=len({row.sample.question for row in counted_rows(rows)}),
+        questions=len({row.sample.question for row in drop_skipped_rows(rows)}),
         answer_by=spec.answer_by,
-        solver=text_solver(counted_rows(rows)),
+        solver=find_text_solver(drop_skipped_rows(rows)),
         decoding=spec.decoding,
         identity=header.identity,
         fit=header.fit,
@@ -71,7 +71,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         sample=spec.sample,
         selection=header.selection,
         preprocessing=dict(sorted(Counter(change for record in records for change in record.preprocessing).items())),
-        reasons=dict(Counter(_cause(record) for record in records if record.reason).most_common(20)),
+        reasons=dict(Counter(_remove_clip_names(record) for record in records if record.reason).most_common(20)),
         usage=sum_usage(records),
         audio_check=header.audio_check,
         metric_versions=metric_versions(score.metrics),
@@ -101,7 +101,7 @@ def text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Text
 
     Returns {} for a task without text-only baselines or items with a score, or if its metric cannot be computed.
     """
-    kept = [row for row in with_reference(rows) if has_main_score(task, row.sample)]
+    kept = [row for row in select_rows_with_reference(rows) if has_main_score(task, row.sample)]
     if not isinstance(task, KnowsBlind) or not kept:
         return {}
     try:
@@ -113,14 +113,14 @@ def text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Text
         return {}
     index = {id(row): number for number, row in enumerate(kept)}
 
-    def margin_of(part: Sequence[Scored]) -> TextMargin | None:
+    def compute_margin(part: Sequence[Scored]) -> TextMargin | None:
         theirs: Values = {name: [each[index[id(row)]] for row in part] for name, each in values.items()}
         found = margin(part, theirs, [scores[index[id(row)]] for row in part], score)
         return None if found is None else TextMargin.of(found)
 
     parts = {"all": {"all": kept}, **split(kept, task.card.groups)}
     return {
-        grouping: {key: entry for key, part in keys.items() if (entry := margin_of(part)) is not None}
+        grouping: {key: entry for key, part in keys.items() if (entry := compute_margin(part)) is not None}
         for grouping, keys in parts.items()
     }
 
@@ -136,8 +136,8 @@ def choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if (places := positions(rows)) is not None:
         found["positions"] = asdict(places)
-    if (options := option_table(rows)) is not None:
+    if (options := build_option_table(rows)) is not None:
         found["options"] = options
-    if (none := no_option_outputs(rows)) is not None:
+    if (none := count_no_option_outputs(rows)) is not None:
         found["no_option"] = asdict(none)
     return found

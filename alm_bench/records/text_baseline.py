@@ -10,12 +10,12 @@ from alm_bench.core import UsageError
 from alm_bench.records.models import RunHeader
 from alm_bench.records.schema import Baseline, PlannedItem, Record
 from alm_bench.records.store import read_header, read_records
-from alm_bench.scoring.multiple_choice import fold_choice
+from alm_bench.scoring.multiple_choice import normalise_choice
 
 Item = TypeVar("Item", PlannedItem, Record)
 
 
-def solved_by(folder: Path, items: Sequence[Item], header: RunHeader) -> list[Item]:
+def add_text_baseline(folder: Path, items: Sequence[Item], header: RunHeader) -> list[Item]:
     """Return `items` with the answers of the run in `folder` added as their preferred text-only baseline.
 
     `header` is that of the run of `items`. Options are matched by their text, since either run may have reordered them.
@@ -44,7 +44,7 @@ def solved_by(folder: Path, items: Sequence[Item], header: RunHeader) -> list[It
     return [_add_baseline(item, name, by_question[item.sample.question]) for item in items]
 
 
-def left_out(records: Sequence[Record]) -> str | None:
+def describe_missing_baseline(records: Sequence[Record]) -> str | None:
     """Return one line if only some of the records have the answer of a `--solvable-by` run; None otherwise.
 
     This happens if a run was resumed without the option.
@@ -70,8 +70,8 @@ def _find_option(item: PlannedItem | Record, theirs: Record) -> int | None:
     index = theirs.parsed.index if theirs.parsed is not None else None
     if index is None:
         return None
-    chosen = fold_choice(theirs.sample, index)
-    same = [option for option in range(len(item.sample.choices)) if fold_choice(item.sample, option) == chosen]
+    chosen = normalise_choice(theirs.sample, index)
+    same = [option for option in range(len(item.sample.choices)) if normalise_choice(item.sample, option) == chosen]
     if not same:
         raise UsageError(
             f"--solvable-by: item {item.sample.question!r} has other options there "

@@ -38,12 +38,12 @@ _UNUSABLE_CLIP = "audio: "
 def upgrade_header(value: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the content of a `run.json` from version 1 to version 2."""
     found = _rename(value, {"blind_missing": "baselines_missing", "delivery": "audio_check"})
-    return dict(_change(found, prompt=_upgrade_prompt, audio_check=_upgrade_audio_check))
+    return dict(_map_values(found, prompt=_upgrade_prompt, audio_check=_upgrade_audio_check))
 
 
 def upgrade_summary(value: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the content of a `summary.json` from version 1 to version 2."""
-    return dict(_change(value, runs=lambda runs: [_upgrade_run(run) for run in runs] if _is_list(runs) else runs))
+    return dict(_map_values(value, runs=lambda runs: [_upgrade_run(run) for run in runs] if _is_list(runs) else runs))
 
 
 def upgrade_item_scores(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def is_record(value: Any) -> bool:
 def upgrade_record(value: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a decoded line of `samples.jsonl` from version 1 to version 2."""
     reason = value.get("reason")
-    found = _change(_rename(value, _RECORD_KEYS), scores=_upgrade_metrics, baselines=_upgrade_predictions)
+    found = _map_values(_rename(value, _RECORD_KEYS), scores=_upgrade_metrics, baselines=_upgrade_predictions)
     return {**found, "unusable_clip": isinstance(reason, str) and reason.startswith(_UNUSABLE_CLIP)}
 
 
@@ -70,7 +70,7 @@ def _rename(value: Any, names: Mapping[str, str]) -> Any:
     return {names.get(key, key): part for key, part in value.items()} if isinstance(value, Mapping) else value
 
 
-def _change(value: Any, **changes: Callable[[Any], Any]) -> Any:
+def _map_values(value: Any, **changes: Callable[[Any], Any]) -> Any:
     """Return an object with the given functions applied to the values of their keys; keys that it does not have are
     ignored.
     """
@@ -79,7 +79,7 @@ def _change(value: Any, **changes: Callable[[Any], Any]) -> Any:
     return {key: changes[key](part) if key in changes else part for key, part in value.items()}
 
 
-def _change_each(value: Any, change: Callable[[Any], Any]) -> Any:
+def _map_all_values(value: Any, change: Callable[[Any], Any]) -> Any:
     """Return an object with a function applied to all its values."""
     return {key: change(part) for key, part in value.items()} if isinstance(value, Mapping) else value
 
@@ -119,13 +119,13 @@ def _upgrade_audio_check(value: Any) -> Any:
 
 
 def _upgrade_run(run: Any) -> Any:
-    return _change(
+    return _map_values(
         _rename(run, _RUN_KEYS),
         main=_upgrade_name,
         metrics=_upgrade_metrics,
-        groups=lambda groups: _change_each(groups, lambda keys: _change_each(keys, _upgrade_metrics)),
-        baselines=lambda rows: _change_each(rows, _upgrade_metrics),
-        margins=lambda groups: _change_each(groups, lambda keys: _change_each(keys, _upgrade_margin)),
+        groups=lambda groups: _map_all_values(groups, lambda keys: _map_all_values(keys, _upgrade_metrics)),
+        baselines=lambda rows: _map_all_values(rows, _upgrade_metrics),
+        margins=lambda groups: _map_all_values(groups, lambda keys: _map_all_values(keys, _upgrade_margin)),
         prompt=_upgrade_prompt,
         audio_check=_upgrade_audio_check,
         tables=_upgrade_tables,
@@ -143,7 +143,7 @@ def _upgrade_margin(entry: Any) -> Any:
 
 def _upgrade_tables(tables: Any) -> Any:
     found = _rename(tables, {"unpicked": "no_option"})
-    return _change(found, positions=lambda table: _change(table, positions=_upgrade_positions))
+    return _map_values(found, positions=lambda table: _map_values(table, positions=_upgrade_positions))
 
 
 def _upgrade_positions(rows: Any) -> Any:

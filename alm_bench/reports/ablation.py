@@ -6,7 +6,7 @@ from typing import Any
 from alm_bench.core import Metric
 from alm_bench.records.models import to_json
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, Text
-from alm_bench.reports.breakdowns import heading_of
+from alm_bench.reports.breakdowns import metric_heading
 from alm_bench.reports.figures import SHARE, difference_cell, format_value, metric_cell, sort_keys
 from alm_bench.scoring.grounding import Effect
 from alm_bench.scoring.verdicts import LEAST_ITEMS
@@ -62,7 +62,7 @@ def _build_table(title: str, rows: Sequence[tuple[str, Effect]]) -> Table:
     """Return a table with one row per effect."""
     score = next((effect.score for _, effect in rows if effect.clean.value is not None), "accuracy")
     columns = [
-        Column(f"{title} ({heading_of(score)})", overflow="end"),
+        Column(f"{title} ({metric_heading(score)})", overflow="end"),
         Column("n", 2),
         Column("clean", 1),
         Column("changed clips", 1),

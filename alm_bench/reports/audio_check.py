@@ -22,11 +22,11 @@ def build_audio_check(model: str, question: str, check: Mapping[str, Any]) -> li
         ]
     blocks.append(Text(f"{model}: {check['verdict'].replace('_', ' ')} ({check['reason']})"))
     if length := check.get("length"):
-        blocks.append(Text(f"{LENGTHS[length['verdict']]} ({length['reason']})"))
+        blocks.append(Text(f"{LONG_CLIP_VERDICTS[length['verdict']]} ({length['reason']})"))
     return blocks
 
 
-LENGTHS = {
+LONG_CLIP_VERDICTS = {
     "whole": "Long clips: heard beyond 30 s",
     "cut": "Long clips: cut silently at 30 s or before",
     "not known": "Long clips: not known whether they are heard beyond 30 s",

@@ -32,13 +32,13 @@ def order_metrics(summary: Summary) -> list[str]:
     return [*first, *(name for name in names if name not in first)]
 
 
-def is_shown(summary: Summary, name: str) -> bool:
+def is_metric_shown(summary: Summary, name: str) -> bool:
     """Return False for an imputed metric if all items are answered, since it then equals the main metric."""
     answered = summary.metrics.get("answered")
     return not (metric_spec(name).imputes and answered is not None and answered.value == 1)
 
 
-def heading_of(name: str) -> str:
+def metric_heading(name: str) -> str:
     """Return a metric's title, with a remark if lower values are better."""
     spec = metric_spec(name)
     return spec.title if spec.higher_is_better else f"{spec.title} (lower is better)"
@@ -46,14 +46,14 @@ def heading_of(name: str) -> str:
 
 def metric_columns(names: Sequence[str], main: str) -> list[Column]:
     """Return one column per metric. Narrow terminals always keep the column of the metric `main`."""
-    return [Column(heading_of(name), 0 if name == main else 2 if name == "answered" else 3) for name in names]
+    return [Column(metric_heading(name), 0 if name == main else 2 if name == "answered" else 3) for name in names]
 
 
 def margin_of(summary: Summary, grouping: str, key: str) -> Cell:
     return margin_cell(summary.margins.get(grouping, {}).get(key))
 
 
-def counted_by(metrics: Metrics) -> int:
+def count_baseline_items(metrics: Metrics) -> int:
     """Return the largest number of items that a metric of a text-only baseline is computed on."""
     return max((metric.n for metric in metrics.values()), default=0)
 
@@ -80,21 +80,23 @@ def build_breakdowns(summary: Summary) -> list[Block]:
 
 def build_metrics(summary: Summary) -> Table:
     """Return a table with a row for the model, followed by rows for the text-only baselines on the same items."""
-    names = [name for name in order_metrics(summary) if is_shown(summary, name)]
+    names = [name for name in order_metrics(summary) if is_metric_shown(summary, name)]
     figures = [metric_cell(summary.metrics.get(name), name) for name in names]
     has_margin = bool(summary.margins)
     margin = [margin_of(summary, "all", "all")] if has_margin else []
     rows: list[Row] = [[summary.model, summary.n, *figures, *margin]]
     for row, metrics in summary.baselines.items():
         cells = [metric_cell(metrics.get(name), name) for name in names]
-        rows.append([Cell((row,), style="baseline"), counted_by(metrics) or "-", *cells, *("-" for _ in margin)])
+        rows.append(
+            [Cell((row,), style="baseline"), count_baseline_items(metrics) or "-", *cells, *("-" for _ in margin)]
+        )
     columns = [Column("", overflow="middle"), Column("n", 1), *metric_columns(names, summary.main)]
     return Table([*columns, *([Column(MARGIN, 1)] if has_margin else [])], rows)
 
 
-def _counted(metrics: Metrics) -> int:
+def _count_items(metrics: Metrics) -> int:
     """Return the number of items in the denominator; columns of official metrics may be computed on more items."""
-    return metrics["answered"].n if "answered" in metrics else counted_by(metrics)
+    return metrics["answered"].n if "answered" in metrics else count_baseline_items(metrics)
 
 
 def build_group(summary: Summary, grouping: str) -> Table:
@@ -106,7 +108,7 @@ def build_group(summary: Summary, grouping: str) -> Table:
     rows: list[Row] = [
         [
             key,
-            _counted(parts[key]),
+            _count_items(parts[key]),
             *(metric_cell(parts[key].get(name), name) for name in names),
             margin_of(summary, grouping, key),
         ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from alm_bench.core import Metric
 from alm_bench.reports.blocks import Block, Column, Row, Table, Text
-from alm_bench.reports.breakdowns import heading_of
+from alm_bench.reports.breakdowns import metric_heading
 from alm_bench.reports.figures import metric_cell
 
 
@@ -13,7 +13,7 @@ def build_caption_metrics(corpus: Mapping[str, Metric], items: str, tokenizer: s
     splitting.
     """
     rows: list[Row] = [
-        [heading_of(name), metric.n or "-", metric_cell(metric, name)] for name, metric in corpus.items()
+        [metric_heading(name), metric.n or "-", metric_cell(metric, name)] for name, metric in corpus.items()
     ]
     columns = [Column("metric"), Column("n"), Column("value")]
     note = f"{items}: percentages with 95 % intervals (100 is a CIDEr-D of 1.0); words split by {tokenizer}."

@@ -8,20 +8,20 @@ from alm_bench.core import HasCorpus, Scored, ScoresItems, Task, UsageError
 from alm_bench.records.run import Run
 from alm_bench.records.schema import Record
 from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table, Text
-from alm_bench.reports.breakdowns import heading_of
+from alm_bench.reports.breakdowns import metric_heading
 from alm_bench.reports.figures import difference_cell, format_value, sort_keys
 from alm_bench.reports.provenance import prompt_name
 from alm_bench.scoring.main_score import score_item
 from alm_bench.scoring.metrics import metric_spec
 from alm_bench.scoring.multiple_choice import clips, counts, weights
-from alm_bench.scoring.paired import POWER, Difference, corpus_difference, holm, paired_tests
+from alm_bench.scoring.paired import POWER, Difference, compare_corpora, compare_paired_scores, holm
 
 OVERALL = "all"
 SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class MetricComparison:
     """Comparison of one metric on one part of the items, between the first run and a later one."""
 
     second: str
@@ -53,15 +53,15 @@ def check(runs: Sequence[Run], different: bool = False) -> None:
     first = runs[0]
     for run in runs[1:]:
         names = f"{first.folder.name} and {run.folder.name}"
-        for what, plural in COMPARED.items():
-            ours, theirs = _setting(first, what), _setting(run, what)
+        for what, plural in SHARED_SETTINGS.items():
+            ours, theirs = _read_setting(first, what), _read_setting(run, what)
             if ours != theirs and not (different and what != "task"):
                 pairs = what != "task" and first.records.keys() & run.records.keys()
                 advice = "pass --different to compare anyway" if pairs else f"expected runs of one {what}"
                 raise UsageError(f"{names} used different {plural} ({ours}, {theirs}); {advice}")
         if not different:
             _check_metric_versions(first, run)
-        if not any(shared(first, run)):
+        if not any(pair_items(first, run)):
             raise UsageError(f"{names} have no item in common")
 
 
@@ -76,7 +76,7 @@ def _check_metric_versions(first: Run, second: Run) -> None:
             )
 
 
-COMPARED = {
+SHARED_SETTINGS = {
     "task": "tasks",
     "data revision": "data revisions",
     "prompt": "prompts",
@@ -89,7 +89,7 @@ COMPARED = {
 """Settings that compared runs must have in common, with the plural of each for error messages."""
 
 
-def _setting(run: Run, what: str) -> str:
+def _read_setting(run: Run, what: str) -> str:
     summary = run.summary
     by = "likelihood" if summary.answer_by == "likelihood" else "text"  # mode `both` parses the text, too
     settings = {
@@ -105,7 +105,7 @@ def _setting(run: Run, what: str) -> str:
     return str(settings[what])
 
 
-def _figures(first: Run, second: Run) -> list[str]:
+def _list_common_metrics(first: Run, second: Run) -> list[str]:
     """Return the metrics that have a value in both runs; a metric that was not computed does not count as 0."""
     had = [
         {name for name, metric in run.summary.metrics.items() if metric.value is not None} for run in (first, second)
@@ -113,17 +113,17 @@ def _figures(first: Run, second: Run) -> list[str]:
     return sorted(had[0] & had[1])
 
 
-Earned = dict[str, dict[int, tuple[float, float]]]
+PairScores = dict[str, dict[int, tuple[float, float]]]
 """Scores of item pairs: for each metric and each index of a pair, the score in the first and in the second run."""
 
 
-def earned(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task: Task) -> Earned:
+def score_pairs(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task: Task) -> PairScores:
     """Return the scores of single items, for metrics that have a value in both runs and scores for single items.
 
     Scores that the task itself computes for several items at once take precedence over scores in the records.
     """
-    names = _figures(first, second)
-    found: Earned = {}
+    names = _list_common_metrics(first, second)
+    found: PairScores = {}
     if isinstance(task, ScoresItems):
         places = [place for place, (row, _) in enumerate(pairs) if row.sample.target]
         sides = [task.scores_of([pairs[place][side] for place in places], names) if places else {} for side in (0, 1)]
@@ -138,14 +138,14 @@ def earned(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]], task
     return dict(sorted(found.items()))
 
 
-def compare(runs: Sequence[Run], task: Task) -> list[Compared]:
+def compare(runs: Sequence[Run], task: Task) -> list[MetricComparison]:
     """Compare every later run with the first, for each metric, over all items and by group.
 
     The difference over all items is the primary test. Raises UsageError for runs without a common metric.
     """
     cells = []
     for run in runs[1:]:
-        found = list(_cells(runs[0], run, task))
+        found = list(_compare_run(runs[0], run, task))
         if not found:
             names = f"{runs[0].folder.name} and {run.folder.name}"
             raise UsageError(f"{names} have no score in common (answers that are withheld have none)")
@@ -160,7 +160,7 @@ def compare(runs: Sequence[Run], task: Task) -> list[Compared]:
     return cells
 
 
-def conclusion(runs: Sequence[Run], cells: Sequence[Compared], second: Run) -> str | None:
+def conclusion(runs: Sequence[Run], cells: Sequence[MetricComparison], second: Run) -> str | None:
     """Return one sentence on the main metric over all items; None if the runs do not have it in common."""
     main = runs[0].summary.main
     cell = next(
@@ -191,18 +191,18 @@ def name_models(first: Run, second: Run) -> tuple[str, str]:
     return names if names[0] != names[1] else (first.folder.name, second.folder.name)
 
 
-def shared(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
+def pair_items(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
     """Return pairs of the items that both runs have, in the first run's order. Each option order is an item."""
     names = [
         name
         for name, record in first.records.items()
-        if name in second.records and _order(record) == _order(second.records[name])
+        if name in second.records and _find_order(record) == _find_order(second.records[name])
     ]
     names.sort(key=lambda name: first.records[name].index)
     return [(first.records[name].scored(), second.records[name].scored()) for name in names]
 
 
-def _order(record: Record) -> tuple[int, ...] | None:
+def _find_order(record: Record) -> tuple[int, ...] | None:
     """Return the option order if a run has several orders of each question; None if it has only one.
 
     A question that was asked once counts as the same item in any order.
@@ -211,8 +211,8 @@ def _order(record: Record) -> tuple[int, ...] | None:
     return arranged.order if arranged is not None and arranged.count > 1 else None
 
 
-def _cells(first: Run, second: Run, task: Task) -> Iterator[Compared]:
-    pairs = shared(first, second)
+def _compare_run(first: Run, second: Run, task: Task) -> Iterator[MetricComparison]:
+    pairs = pair_items(first, second)
     groupings = list(
         dict.fromkeys(grouping for row, _ in pairs for grouping in row.sample.groups if grouping != "clip")
     )
@@ -225,7 +225,7 @@ def _cells(first: Run, second: Run, task: Task) -> Iterator[Compared]:
     ordered = sorted(
         parts.items(), key=lambda item: (item[0][0] != OVERALL, item[0][0], keys[item[0][0]].index(item[0][1]))
     )
-    scores = earned(first, second, pairs, task)
+    scores = score_pairs(first, second, pairs, task)
     for score, values in scores.items():
         for part, places in ordered:
             counted = [place for place in places if place in values]
@@ -233,28 +233,28 @@ def _cells(first: Run, second: Run, task: Task) -> Iterator[Compared]:
                 continue
             a, b = zip(*(values[place] for place in counted), strict=True)
             ours = [pairs[place][0] for place in counted]
-            difference = _orient(paired_tests(a, b, clips(ours), weights(ours)), score)
-            yield Compared(second.folder.name, score, *part, difference, difference.p)
+            difference = _orient_difference(compare_paired_scores(a, b, clips(ours), weights(ours)), score)
+            yield MetricComparison(second.folder.name, score, *part, difference, difference.p)
     if isinstance(task, HasCorpus):
-        for score, difference in _corpus(pairs, task).items():
+        for score, difference in _compare_corpus(pairs, task).items():
             if score not in scores:
-                yield Compared(second.folder.name, score, OVERALL, OVERALL, difference, difference.p)
+                yield MetricComparison(second.folder.name, score, OVERALL, OVERALL, difference, difference.p)
 
 
-def _orient(difference: Difference, score: str) -> Difference:
+def _orient_difference(difference: Difference, score: str) -> Difference:
     """Return the difference with `won` and `lost` swapped if lower values of the metric are better."""
     if metric_spec(score).higher_is_better:
         return difference
     return replace(difference, won=difference.lost, lost=difference.won)
 
 
-def _corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str, Difference]:
+def _compare_corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> dict[str, Difference]:
     """Return differences of metrics that are not means over items, computed on the items with a reference answer."""
     kept = [pair for pair in pairs if pair[0].sample.has_reference]
     if not kept:
         return {}
     first, second = (task.corpus(side) for side in zip(*kept, strict=True))
-    return corpus_difference(first, second, clips([row for row, _ in kept]))
+    return compare_corpora(first, second, clips([row for row, _ in kept]))
 
 
 def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[tuple[Record, Record]]]:
@@ -262,8 +262,8 @@ def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[
 
     The keys of the result are `won` and `lost`. Each item is a pair of records, one of each run.
     """
-    pairs = shared(first, second)
-    values = earned(first, second, pairs, task)
+    pairs = pair_items(first, second)
+    values = score_pairs(first, second, pairs, task)
     main = first.summary.main if first.summary.main in values else next(iter(values))
     higher = metric_spec(main).higher_is_better
     found: dict[str, list[tuple[Record, Record]]] = {"won": [], "lost": []}
@@ -275,7 +275,7 @@ def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[
     return found
 
 
-def build_comparison(runs: Sequence[Run], cells: Sequence[Compared]) -> list[Block]:
+def build_comparison(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> list[Block]:
     """Return a conclusion and a table for each later run; p-values below 0.05 are marked with a star."""
     blocks: list[Block] = []
     for run in runs[1:]:
@@ -302,10 +302,10 @@ def build_comparison(runs: Sequence[Run], cells: Sequence[Compared]) -> list[Blo
     return blocks
 
 
-def _row(cell: Compared) -> Row:
+def _row(cell: MetricComparison) -> Row:
     found, score = cell.difference, cell.score
     return [
-        heading_of(score),
+        metric_heading(score),
         cell.key if cell.grouping == OVERALL else f"{cell.grouping}: {cell.key}",
         found.difference.n,
         format_value(found.first, score),
@@ -322,19 +322,19 @@ def build_examples(side: str, ours: Record, theirs: Record, names: tuple[str, st
     reference = sample.gold if sample.target is None or not sample.choices else sample.choices[sample.target]
     if sample.targets is not None:
         reference = " + ".join(sample.choices[index] for index in sample.targets)
-    answers = [f"{name}: {_answer(record)}" for name, record in zip(names, (ours, theirs), strict=True)]
+    answers = [f"{name}: {_format_answer(record)}" for name, record in zip(names, (ours, theirs), strict=True)]
     lines = [f"reference: {reference}", *answers]
     return [Fields([("", line) for line in lines], title=f"{side} by {names[1]}: {sample.id}: {ours.prompt}")]
 
 
-def _answer(record: Record) -> str:
+def _format_answer(record: Record) -> str:
     """Return the generated text, or the option with the highest likelihood if no text was generated."""
     if record.text is None and record.parsed is not None:
         return f"{record.parsed.value!r} (by likelihood)"
     return repr(record.text)
 
 
-def as_json(runs: Sequence[Run], cells: Sequence[Compared]) -> dict[str, Any]:
+def as_json(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> dict[str, Any]:
     return {
         "runs": [run.folder.name for run in runs],
         "conclusions": [conclusion(runs, cells, run) for run in runs[1:]],

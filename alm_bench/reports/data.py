@@ -9,7 +9,7 @@ from alm_bench.reports.blocks import Block, Column, Fields, Row, Table, Text
 Report = Mapping[str, Any]
 """Entry of one task in the output of `data info --json`."""
 
-NAMED = 5
+MOST_LISTED = 5
 """Largest number of missing clips, and of unreadable clips, that are listed by name."""
 
 
@@ -47,14 +47,14 @@ def build_data_paths(report: Report) -> Fields:
         lines.append(f"{file['role']}: {path}{' (optional)' if file['optional'] else ''}")
     clips = report["clips"]
     pairs = list(zip(clips["missing"], clips["missing_paths"], strict=True))
-    lines += [f"missing clip {clip}: {path}" for clip, path in pairs[:NAMED]]
-    if len(pairs) > NAMED:
-        lines.append(f"... {len(pairs) - NAMED} more clips are missing")
-    lines += [f"unreadable clip {clip}: {reason}" for clip, reason in list(clips["unreadable"].items())[:NAMED]]
+    lines += [f"missing clip {clip}: {path}" for clip, path in pairs[:MOST_LISTED]]
+    if len(pairs) > MOST_LISTED:
+        lines.append(f"... {len(pairs) - MOST_LISTED} more clips are missing")
+    lines += [f"unreadable clip {clip}: {reason}" for clip, reason in list(clips["unreadable"].items())[:MOST_LISTED]]
     return Fields([("", line) for line in lines], title=f"{report['task']}: {demo}{report['folder']}")
 
 
-def build_fetched(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Block]:
+def build_fetch_table(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[Block]:
     """Return a table with one row per file that `data get` checked; `rows` are the entries of its `--json` output."""
     columns = [
         Column("task", overflow="end"),

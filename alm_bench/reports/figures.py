@@ -77,7 +77,7 @@ def difference_cell(metric: Metric, name: str) -> Cell:
     return Cell(tuple(dict.fromkeys([value + format_interval(metric, name, sign=True), value])))
 
 
-def is_separable(metric: Metric) -> bool:
+def excludes_zero(metric: Metric) -> bool:
     """Return True if the interval of a difference excludes zero."""
     return metric.low is not None and metric.high is not None and (metric.low > 0 or metric.high < 0)
 
@@ -91,7 +91,7 @@ def margin_cell(entry: TextMargin | None) -> Cell:
         return Cell(("-",))
     name = entry.metric
     figure = difference_cell(entry.margin, name)
-    mark = "" if is_separable(entry.margin) else f" {NOT_SIGNIFICANT}"
+    mark = "" if excludes_zero(entry.margin) else f" {NOT_SIGNIFICANT}"
     by = "" if name == "accuracy" else f" by {title_of(name)}"
     full, value = figure.text, figure.forms[-1]
     forms = [f"{full}{mark}{by} over {entry.baseline}", full + mark, value + mark]

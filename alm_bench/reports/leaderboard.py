@@ -6,7 +6,7 @@ from alm_bench.core import Metric
 from alm_bench.records.models import RunSummary
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Row, Table, Text, as_cell
-from alm_bench.reports.breakdowns import MARGIN, heading_of
+from alm_bench.reports.breakdowns import MARGIN, metric_heading
 from alm_bench.reports.figures import format_value
 from alm_bench.reports.provenance import task_title
 from alm_bench.reports.ranking import (
@@ -57,7 +57,7 @@ _TEXTS = ("size", "n", "skipped", "answered", "errors", AGAINST_BEST, MARGIN, *_
 def _column(name: str, ranked_by: str) -> Column:
     """Return a column of a section's table; columns that are not in `_TEXTS` are metrics."""
     if name not in _TEXTS:
-        return Column(heading_of(name), 0 if name == ranked_by else 3)
+        return Column(metric_heading(name), 0 if name == ranked_by else 3)
     return Column(name, _PRIORITIES.get(name, 5), overflow="middle" if name in _NAMES else "never")
 
 
@@ -77,7 +77,9 @@ def _build_overview(sections: Sequence[Section]) -> list[Block]:
         for index, run in reversed(list(enumerate(section.members))):
             model = run.summary.model
             models.setdefault(model, {})[number] = _overview_cell(section, index)
-        for model in {run.summary.model for index, run in enumerate(section.members) if _leads(section, index)}:
+        for model in {
+            run.summary.model for index, run in enumerate(section.members) if _is_first_or_tied(section, index)
+        }:
             wins[model] = wins.get(model, 0) + 1
     order = sorted(models, key=lambda model: (-wins.get(model, 0), model))
     rows: list[Row] = [[model, *(models[model].get(n, as_cell("-")) for n in range(len(ranked)))] for model in order]
@@ -90,7 +92,7 @@ def _build_overview(sections: Sequence[Section]) -> list[Block]:
     return [Table(columns, rows, [note], is_wide=True)]
 
 
-def _leads(section: Section, index: int) -> bool:
+def _is_first_or_tied(section: Section, index: int) -> bool:
     return section.ties[index] or (index == 0 and metric_value(section.members[0], section.ranked_by) is not None)
 
 
@@ -114,7 +116,8 @@ def _short_titles(sections: Sequence[Section]) -> list[str]:
     """Return one title per section: its task and metric, with distinguishing parts if a task has several sections."""
     firsts = [section.members[0].summary for section in sections]
     short = [
-        f"{task_title(told)} {heading_of(section.ranked_by)}" for told, section in zip(firsts, sections, strict=True)
+        f"{task_title(summary)} {metric_heading(section.ranked_by)}"
+        for summary, section in zip(firsts, sections, strict=True)
     ]
     return [
         " · ".join(
@@ -138,22 +141,22 @@ def as_csv(runs: Sequence[Run]) -> str:
     asked = ["task", "data", "revision", "split", "condition", "options", "answer_by", "model"]
     rows = []
     for run in sorted(runs, key=lambda run: (str(comparison_key(run)), *rank_key(run, run.summary.main))):
-        told = run.summary
-        base = [*(getattr(told, column) for column in asked), told.identity.parameters]
-        base += [" ".join(told.identity.trained_on), told.fingerprint]
-        for grouping, key, name, metric, reason in _figures_of(told):
+        summary = run.summary
+        base = [*(getattr(summary, column) for column in asked), summary.identity.parameters]
+        base += [" ".join(summary.identity.trained_on), summary.fingerprint]
+        for grouping, key, name, metric, reason in _list_metrics(summary):
             rows.append([*base, grouping, key, name, metric.value, metric.low, metric.high, metric.n, reason])
     return render_csv([*asked, "parameters", "trained_on", "run", "grouping", "key", *METRIC_COLUMNS], rows)
 
 
-def _figures_of(told: RunSummary) -> Iterator[tuple[str, str, str, Metric, str]]:
+def _list_metrics(summary: RunSummary) -> Iterator[tuple[str, str, str, Metric, str]]:
     """Yield grouping, key, metric name, metric and remark for each metric, baseline and margin of a run."""
-    blocks = [("all", "all", told.metrics)]
-    blocks += [(g, key, m) for g, parts in told.groups.items() for key, m in parts.items()]
-    blocks += [("baseline", name, metrics) for name, metrics in told.baselines.items()]
+    blocks = [("all", "all", summary.metrics)]
+    blocks += [(g, key, m) for g, parts in summary.groups.items() for key, m in parts.items()]
+    blocks += [("baseline", name, metrics) for name, metrics in summary.baselines.items()]
     for grouping, key, metrics in blocks:
         for name, metric in metrics.items():
             yield grouping, key, name, metric, metric.reason or ""
-    for grouping, keys in told.margins.items():
+    for grouping, keys in summary.margins.items():
         for key, entry in keys.items():
             yield grouping, key, "margin", entry.margin, f"over {entry.baseline}"

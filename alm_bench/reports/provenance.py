@@ -29,12 +29,12 @@ def order_name(options: str) -> str:
     return f"options {options}"
 
 
-def _decoding(decoding: StoredDecoding) -> str:
-    drawn = decoding_name(decoding)
+def _format_decoding(decoding: StoredDecoding) -> str:
+    text = decoding_name(decoding)
     if decoding.method == "nucleus":
-        drawn += f" (top-p {decoding.top_p}, temperature {decoding.temperature}, seed {decoding.seed})"
+        text += f" (top-p {decoding.top_p}, temperature {decoding.temperature}, seed {decoding.seed})"
     tokens = decoding.max_new_tokens
-    return drawn if tokens is None else f"{drawn}, at most {tokens} tokens"
+    return text if tokens is None else f"{text}, at most {tokens} tokens"
 
 
 def build_provenance(summary: Summary) -> str:
@@ -47,15 +47,15 @@ def build_provenance(summary: Summary) -> str:
         f"data {summary.data}, revision {summary.revision}, split {summary.split}{limit}",
         f"prompt {prompt_name(prompt)}" + ("" if prompt.hash is None else f" ({prompt.hash})"),
         f"parsed by {summary.parser}",
-        _decoding(summary.decoding),
+        _format_decoding(summary.decoding),
         f"items: {items}",
-        *_asked(summary),
-        *_computed(summary),
+        *_list_changed_settings(summary),
+        *_list_remarks(summary),
     ]
     return "; ".join(parts) + "."
 
 
-def _asked(summary: Summary) -> list[str]:
+def _list_changed_settings(summary: Summary) -> list[str]:
     """Return the settings that deviate from the default: condition, option order, answer mode."""
     parts = []
     if summary.condition != "clean":
@@ -68,7 +68,7 @@ def _asked(summary: Summary) -> list[str]:
     return parts
 
 
-def _computed(summary: Summary) -> list[str]:
+def _list_remarks(summary: Summary) -> list[str]:
     """Return remarks that are needed to interpret metrics, audio and costs."""
     parts = []
     if solver := summary.solver:

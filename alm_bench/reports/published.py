@@ -19,7 +19,7 @@ from alm_bench.reports.ranking import split_ranked
 
 FILE = Path(__file__).parent / "published.toml"
 
-Measure = Mapping[str, str]
+MetricLocation = Mapping[str, str]
 """Location of a column's metric in a run summary: `task`, `split`, `metric` and, for a group, `grouping` and `key`."""
 
 
@@ -37,7 +37,7 @@ class PublishedTable:
     note: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    measure: Mapping[str, Measure]
+    measure: Mapping[str, MetricLocation]
 
 
 @cache
@@ -60,7 +60,7 @@ def build_published(runs: Sequence[Run]) -> list[Block]:
 
 
 def _build_section(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Block]:
-    measured = _measured(table, ours)
+    measured = _build_measured_rows(table, ours)
     rows = [[as_cell(value or "-") for value in row] for row in table.rows]
     rows += [[cells.get(column, as_cell("-")) for column in table.columns] for cells, _ in measured]
     names = ("model", "group", "setting", "variant", table.columns[0])
@@ -69,28 +69,28 @@ def _build_section(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Bl
         for name in table.columns
     ]
     source = f"Published: {table.source}; data revision {table.revision}." + (f" {table.note}" if table.note else "")
-    notes = [source, *(_differences(table, cells["model"].text, used) for cells, used in measured)]
+    notes = [source, *(_describe_differences(table, cells["model"].text, used) for cells, used in measured)]
     return [Heading(f"Table {table.number}: {table.title}"), Table(columns, rows, notes, is_wide=True)]
 
 
-Measured = tuple[dict[str, Cell], list[RunSummary]]
+MeasuredRow = tuple[dict[str, Cell], list[RunSummary]]
 """Cells of a row, by column, and the runs that they come from."""
 
 
-def _measured(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Measured]:
+def _build_measured_rows(table: PublishedTable, ours: Sequence[RunSummary]) -> list[MeasuredRow]:
     """Return the rows for measured runs. Runs that differ only in task or split share a row.
 
     Runs of one model with different prompts, options, answer modes, decoding, limits or data revisions are in separate
     rows.
     """
-    rows: dict[tuple[Any, ...], Measured] = {}
+    rows: dict[tuple[Any, ...], MeasuredRow] = {}
     name_column = "model" if "model" in table.columns else table.columns[0]
     for run in ours:
         prompt = (run.prompt.name, run.prompt.version)  # prompt set, which several tasks share
         key = (run.model, prompt, run.options, run.answer_by, astuple(run.decoding), run.limit, run.sample)
         for column, measure in table.measure.items():
             same = (run.task, run.split) == (measure["task"], measure["split"])
-            if not same or (metric := _metric(run, measure)) is None:
+            if not same or (metric := _find_metric(run, measure)) is None:
                 continue
             revision = run.revision
             taken = [other.revision for other in rows[key][1] if other.task == run.task] if key in rows else []
@@ -108,7 +108,7 @@ def _measured_cell(metric: Metric, name: str) -> Cell:
     return Cell((value + format_interval(metric, name), value), style="strong")
 
 
-def _metric(run: RunSummary, measure: Measure) -> Metric | None:
+def _find_metric(run: RunSummary, measure: MetricLocation) -> Metric | None:
     block = run.metrics
     if "grouping" in measure:
         block = run.groups.get(measure["grouping"], {}).get(measure["key"], {})
@@ -116,9 +116,9 @@ def _metric(run: RunSummary, measure: Measure) -> Metric | None:
     return found if found is not None and found.value is not None else None
 
 
-def _differences(table: PublishedTable, model: str, used: Sequence[RunSummary]) -> str:
+def _describe_differences(table: PublishedTable, model: str, used: Sequence[RunSummary]) -> str:
     """Return the differences between a measured row and the published rows that a comparison must take into account."""
-    told = []
+    parts_by_run = []
     for run in used:
         parts = [f"data revision {run.revision} (the paper's: {table.revision})", f"parsed by {run.parser}"]
         parts.append(f"prompt {prompt_name(run.prompt)}")
@@ -137,5 +137,5 @@ def _differences(table: PublishedTable, model: str, used: Sequence[RunSummary]) 
             parts.append(f"{run.status['error']} items failed")
         if run.skipped:
             parts.append(f"{run.skipped} items skipped")
-        told.append(f"{run.task}: {', '.join(parts)}")
-    return f"{model} · " + "; ".join(told) + "."
+        parts_by_run.append(f"{run.task}: {', '.join(parts)}")
+    return f"{model} · " + "; ".join(parts_by_run) + "."

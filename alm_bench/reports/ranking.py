@@ -10,10 +10,10 @@ from alm_bench.records.item_scores import collect_item_scores
 from alm_bench.records.models import ItemScores, RunSummary, TextMargin
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Cell, as_cell
-from alm_bench.reports.breakdowns import MARGIN, counted_by, is_shown, order_metrics
+from alm_bench.reports.breakdowns import MARGIN, count_baseline_items, is_metric_shown, order_metrics
 from alm_bench.reports.figures import difference_cell, margin_cell, metric_cell, title_of
 from alm_bench.reports.provenance import order_name, prompt_name, task_title
-from alm_bench.scoring.blind import best_row, margin_over_best
+from alm_bench.scoring.blind import find_best_baseline, margin_over_best
 from alm_bench.scoring.main_score import main_score_name
 from alm_bench.scoring.metrics import metric_spec, sort_metrics
 from alm_bench.scoring.multiple_choice import question_weights
@@ -30,47 +30,55 @@ def comparison_key(run: Run) -> tuple[Any, ...]:
     """Return a key that is equal for comparable runs: the same items, conditions and rules. Demo and real data never
     match.
     """
-    told = run.summary
-    items = (told.task, told.revision, told.split, told.items, told.selection_key, told.condition, told.options)
-    versions = (told.condition_version, told.metric_versions.get(told.main))
-    rules = (told.task_version, str(told.tables.get("tokenizer")), *versions)
-    return (told.data == "demo", *items, told.answer_by == "likelihood", *rules)
+    summary = run.summary
+    items = (
+        summary.task,
+        summary.revision,
+        summary.split,
+        summary.items,
+        summary.selection_key,
+        summary.condition,
+        summary.options,
+    )
+    versions = (summary.condition_version, summary.metric_versions.get(summary.main))
+    rules = (summary.task_version, str(summary.tables.get("tokenizer")), *versions)
+    return (summary.data == "demo", *items, summary.answer_by == "likelihood", *rules)
 
 
-def _size(parameters: int | None) -> str:
+def _format_size(parameters: int | None) -> str:
     if parameters is None:
         return "-"
     return f"{parameters / 1e9:.1f}B" if parameters >= 1e9 else f"{parameters / 1e6:.1f}M"
 
 
-def _figures(told: RunSummary) -> list[str]:
-    return [name for name in order_metrics(told) if name != "answered" and is_shown(told, name)]
+def _list_metrics(summary: RunSummary) -> list[str]:
+    return [name for name in order_metrics(summary) if name != "answered" and is_metric_shown(summary, name)]
 
 
 def _row(run: Run) -> dict[str, Cell]:
-    told, identity = run.summary, run.summary.identity
-    texts = {"size": _size(identity.parameters), "trained on": ", ".join(identity.trained_on) or "-"}
-    texts |= {"n": str(told.n), "skipped": str(told.skipped)}
-    rest = {"prompt": prompt_name(told.prompt), "parsed by": told.parser, "note": identity.note or ""}
-    solver = {"text-only solver": told.solver} if told.solver else {}
+    summary, identity = run.summary, run.summary.identity
+    texts = {"size": _format_size(identity.parameters), "trained on": ", ".join(identity.trained_on) or "-"}
+    texts |= {"n": str(summary.n), "skipped": str(summary.skipped)}
+    rest = {"prompt": prompt_name(summary.prompt), "parsed by": summary.parser, "note": identity.note or ""}
+    solver = {"text-only solver": summary.solver} if summary.solver else {}
     return {
-        "model": as_cell(told.model),
+        "model": as_cell(summary.model),
         **{name: as_cell(text) for name, text in texts.items()},
-        "answered": metric_cell(told.metrics.get("answered"), "answered"),
-        "errors": as_cell(told.status["error"]),
-        **{name: metric_cell(told.metrics[name], name) for name in _figures(told)},
-        **{name: as_cell(text) for name, text in {**solver, **rest, "run": told.fingerprint}.items()},
+        "answered": metric_cell(summary.metrics.get("answered"), "answered"),
+        "errors": as_cell(summary.status["error"]),
+        **{name: metric_cell(summary.metrics[name], name) for name in _list_metrics(summary)},
+        **{name: as_cell(text) for name, text in {**solver, **rest, "run": summary.fingerprint}.items()},
     }
 
 
-def _ranked_by(members: Sequence[Run]) -> str:
+def _pick_ranking_metric(members: Sequence[Run]) -> str:
     """Return the metric that runs are ranked by: their main metric; if they have different ones, one that all runs
     have.
     """
     mains = list(dict.fromkeys(run.summary.main for run in members))
     if len(mains) == 1:
         return mains[0]
-    known = dict.fromkeys([*mains, *sort_metrics([name for run in members for name in _figures(run.summary)])])
+    known = dict.fromkeys([*mains, *sort_metrics([name for run in members for name in _list_metrics(run.summary)])])
     return next((name for name in known if all(metric_value(run, name) is not None for run in members)), mains[0])
 
 
@@ -102,14 +110,14 @@ def _blind(members: Iterable[ItemScores]) -> dict[str, dict[str, float]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Against:
+class _BestComparison:
     """Comparison of a run with the best run: the cell, and True if the difference is not significant."""
 
     cell: Cell
     is_tie: bool = False
 
 
-def _compare_to_best(mine: ItemScores, best: ItemScores, name: str) -> _Against:
+def _compare_to_best(mine: ItemScores, best: ItemScores, name: str) -> _BestComparison:
     """Compare a run with the best run on their common items.
 
     The result is a tie unless the whole interval of the difference is on the worse side of 0.
@@ -117,15 +125,15 @@ def _compare_to_best(mine: ItemScores, best: ItemScores, name: str) -> _Against:
     theirs = dict(zip(best.ids, best.accuracy, strict=True))
     common = [index for index, item in enumerate(mine.ids) if item in theirs]
     if not common:
-        return _Against(as_cell("-"))
+        return _BestComparison(as_cell("-"))
     first, second = [theirs[mine.ids[index]] for index in common], [mine.accuracy[index] for index in common]
     weights = question_weights([mine.questions[index] for index in common])
     found = difference(first, second, [mine.clips[index] for index in common], weights)
     cell = difference_cell(found, name)
     nearest = found.high if metric_spec(name).higher_is_better else None if found.low is None else -found.low
     if nearest is not None and nearest < 0:
-        return _Against(cell)
-    return _Against(Cell((*(f"tie ({form})" for form in cell.forms), "tie")), is_tie=True)
+        return _BestComparison(cell)
+    return _BestComparison(Cell((*(f"tie ({form})" for form in cell.forms), "tie")), is_tie=True)
 
 
 class _Margins:
@@ -163,7 +171,7 @@ class _Margins:
         }
         if not values or not names:
             return None
-        best, _ = best_row(values, question_weights(mine.questions), metric_spec(self._name).higher_is_better)
+        best, _ = find_best_baseline(values, question_weights(mine.questions), metric_spec(self._name).higher_is_better)
         return best, values[best]
 
 
@@ -211,18 +219,23 @@ def build_sections(runs: Sequence[Run], task_of: TaskOf) -> list[Section]:
 
 def _version_parts(section: Section) -> list[str]:
     """Return versions of an installed package's condition and metric, for sections with otherwise equal titles."""
-    told = (section.members or section.not_ranked)[0].summary
-    versions = {"condition": told.condition_version, title_of(told.main): told.metric_versions.get(told.main)}
+    summary = (section.members or section.not_ranked)[0].summary
+    versions = {
+        "condition": summary.condition_version,
+        title_of(summary.main): summary.metric_versions.get(summary.main),
+    }
     return [f"{name} version {version}" for name, version in versions.items() if version is not None]
 
 
 def _build_section(everyone: list[Run], task: Task | None) -> Section:
     members, not_ranked = split_ranked(everyone)
-    ranked_by = _ranked_by(members or everyone)
+    ranked_by = _pick_ranking_metric(members or everyone)
     members = sorted(members, key=lambda run: rank_key(run, ranked_by))
-    name, scores = _item_scores(members, ranked_by, task)
+    name, scores = _collect_scores(members, ranked_by, task)
     margins = _Margins(_blind(scores) if isinstance(task, KnowsBlind) else {}, name)
-    differences: dict[tuple[Sequence[Any], ...], _Against] = {}  # many runs have equal scores if there are few items
+    differences: dict[
+        tuple[Sequence[Any], ...], _BestComparison
+    ] = {}  # many runs have equal scores if there are few items
     rows: list[Mapping[str, Cell]] = []
     ties = []
     for number, run in enumerate(members):
@@ -235,7 +248,7 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
             mine = scores[number]
             key = (mine.ids, mine.questions, mine.clips, mine.accuracy)
             if number == 0:
-                against = _Against(as_cell(BEST if mine.ids else "-"))
+                against = _BestComparison(as_cell(BEST if mine.ids else "-"))
             elif key not in differences:
                 against = differences[key] = _compare_to_best(mine, scores[0], name)
             else:
@@ -251,7 +264,7 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
     return Section(_title_parts((members or everyone)[0], ranked_by), ranked_by, rows, members, ties, not_ranked)
 
 
-def _item_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -> tuple[str, list[ItemScores]]:
+def _collect_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -> tuple[str, list[ItemScores]]:
     """Return the metric of paired comparisons and each member's item scores.
 
     The metric is accuracy if any run has it, or else the task's main metric. The list is empty if the metric has no
@@ -271,18 +284,20 @@ def _baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[str, Cel
     data.
     """
     for name in dict.fromkeys(name for run in runs for name in run.summary.baselines):
-        metrics = max((r.summary.baselines[name] for r in runs if name in r.summary.baselines), key=counted_by)
-        figures = {key: metric_cell(metrics.get(key), key) for key in _figures(first.summary)}
-        yield {"model": Cell((name,), style="baseline"), "n": as_cell(counted_by(metrics) or "-"), **figures}
+        metrics = max(
+            (r.summary.baselines[name] for r in runs if name in r.summary.baselines), key=count_baseline_items
+        )
+        figures = {key: metric_cell(metrics.get(key), key) for key in _list_metrics(first.summary)}
+        yield {"model": Cell((name,), style="baseline"), "n": as_cell(count_baseline_items(metrics) or "-"), **figures}
 
 
 def _title_parts(run: Run, ranked_by: str) -> list[str]:
-    told = run.summary
-    tokenizer = told.tables.get("tokenizer")
-    asked = [f"condition {told.condition}"] if told.condition != "clean" else []
-    asked += [order_name(told.options)] if told.options != "given" else []
+    summary = run.summary
+    tokenizer = summary.tables.get("tokenizer")
+    asked = [f"condition {summary.condition}"] if summary.condition != "clean" else []
+    asked += [order_name(summary.options)] if summary.options != "given" else []
     asked += [f"ranked by {title_of(ranked_by)}"] if ranked_by != "accuracy" else []
     asked += [f"words split by {tokenizer}"] if tokenizer else []
-    asked += ["answered by likelihood"] if told.answer_by == "likelihood" else []
-    items = told.describe_selection() or f"{told.items} items"
-    return [task_title(told), told.split, f"revision {told.revision}", items, *asked]
+    asked += ["answered by likelihood"] if summary.answer_by == "likelihood" else []
+    items = summary.describe_selection() or f"{summary.items} items"
+    return [task_title(summary), summary.split, f"revision {summary.revision}", items, *asked]

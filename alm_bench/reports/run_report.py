@@ -12,9 +12,9 @@ from alm_bench.reports.breakdowns import (
     MARGIN,
     build_breakdowns,
     build_metrics,
-    heading_of,
-    is_shown,
+    is_metric_shown,
     margin_of,
+    metric_heading,
     order_metrics,
 )
 from alm_bench.reports.figures import (
@@ -41,7 +41,7 @@ def build_results(
 ) -> list[Block]:
     """Return everything that `run` prints: the report of each run, followed by the overview."""
     blocks = [block for summary in summaries for block in build_run(summary, form, details=details, out=out)]
-    return [*blocks, *build_end(summaries, form, out=out)]
+    return [*blocks, *build_closing(summaries, form, out=out)]
 
 
 def build_run(summary: Summary, form: Form, *, details: bool = False, out: Path | None = None) -> list[Block]:
@@ -60,12 +60,12 @@ def _build_details(summary: Summary) -> list[Block]:
     return [Text(build_provenance(summary)), build_metrics(summary), *build_breakdowns(summary)]
 
 
-def build_end(summaries: Sequence[Summary], form: Form, *, out: Path | None = None) -> list[Block]:
+def build_closing(summaries: Sequence[Summary], form: Form, *, out: Path | None = None) -> list[Block]:
     """Return the blocks after the last report: the overview and, for a terminal, commands to continue with."""
     if form == "markdown":
         return [build_overview(summaries)]
     overview = [build_overview(summaries)] if len(summaries) > 1 else []
-    return [*overview, build_next(summaries, out)]
+    return [*overview, build_next_commands(summaries, out)]
 
 
 def build_heading(summary: Summary) -> Heading:
@@ -77,15 +77,17 @@ def build_heading(summary: Summary) -> Heading:
 def build_card(summary: Summary, out: Path | None = None) -> Fields:
     """Return a run's most important results: main metric and margin, answered share, difficulty, settings, folder."""
     main, metrics = summary.main, summary.metrics
-    lines = [(heading_of(main), _main_value(summary)), ("answered", _answered(summary))]
+    lines = [(metric_heading(main), _format_main_value(summary)), ("answered", _format_answered(summary))]
     if difficulty := summary.groups.get("difficulty"):
         shown = [(key, difficulty[key].get(main)) for key in sort_keys(difficulty)]
-        told = [keep_together(f"{key} {_value(metric, main)}") for key, metric in shown]
-        lines.append(("difficulty", " → ".join(told)))
-    others = [name for name in order_metrics(summary) if name not in (main, "answered") and is_shown(summary, name)]
+        texts = [keep_together(f"{key} {_format_value(metric, main)}") for key, metric in shown]
+        lines.append(("difficulty", " → ".join(texts)))
+    others = [
+        name for name in order_metrics(summary) if name not in (main, "answered") and is_metric_shown(summary, name)
+    ]
     if others:
-        told = [keep_together(f"{title_of(name)} {_value(metrics[name], name)}") for name in others]
-        lines.append(("also", "; ".join(told)))
+        texts = [keep_together(f"{title_of(name)} {_format_value(metrics[name], name)}") for name in others]
+        lines.append(("also", "; ".join(texts)))
     lines.append(("from", _short_provenance(summary)))
     if (check := summary.audio_check) is not None and check.verdict != "delivered":
         lines.append(("audio", f"{check.verdict.replace('_', ' ')}: {check.reason}"))
@@ -93,7 +95,7 @@ def build_card(summary: Summary, out: Path | None = None) -> Fields:
     return Fields(lines)
 
 
-def _main_value(summary: Summary) -> str:
+def _format_main_value(summary: Summary) -> str:
     """Format the main metric and its margin: `64.5 % [61.5, 67.4], margin +12.3 [+9.0, +15.6] over first option`."""
     main = summary.main
     metric = summary.metrics.get(main)
@@ -101,27 +103,29 @@ def _main_value(summary: Summary) -> str:
         return MISSING if metric is None else f"{MISSING}: {missing_reason(metric)}"
     value = f"{format_value(metric.value, main)}{unit_of(main)}{format_interval(metric, main)}"
     entry = summary.text_margin
-    return keep_together(value) + ("" if entry is None else f", margin {_margin(entry, main)}")
+    return keep_together(value) + ("" if entry is None else f", margin {_format_margin(entry, main)}")
 
 
-def _margin(entry: TextMargin, main: str) -> str:
+def _format_margin(entry: TextMargin, main: str) -> str:
     """Format a margin; its metric is named if it is not the main metric."""
     by = "" if entry.metric == main else f" by {title_of(entry.metric)}"
     return f"{keep_together(margin_cell(entry).forms[1])}{by} over {entry.baseline}"
 
 
-def _value(metric: Metric | None, name: str) -> str:
+def _format_value(metric: Metric | None, name: str) -> str:
     """Format a metric's value without interval or unit."""
     if metric is None:
         return "-"
     return MISSING if metric.value is None else format_value(metric.value, name)
 
 
-def _answered(summary: Summary) -> str:
+def _format_answered(summary: Summary) -> str:
     """Format the share of answered items and the other statuses: `98.7 % of n = 1,000; 8 unparsed, 5 refused`."""
     metric = summary.metrics.get("answered")
     n = f"n{NO_BREAK}={NO_BREAK}{summary.n:,}"
-    share = n if metric is None or metric.value is None else keep_together(f"{_value(metric, 'answered')} % of {n}")
+    share = (
+        n if metric is None or metric.value is None else keep_together(f"{_format_value(metric, 'answered')} % of {n}")
+    )
     others = [f"{count:,} {name}" for name, count in summary.status.items() if count and name != "ok"]
     return share + ("; " + ", ".join(map(keep_together, others)) if others else "")
 
@@ -140,7 +144,7 @@ def _short_provenance(summary: Summary) -> str:
     return "; ".join(parts)
 
 
-def build_next(summaries: Sequence[Summary], out: Path | None = None) -> Fields:
+def build_next_commands(summaries: Sequence[Summary], out: Path | None = None) -> Fields:
     """Return commands with which to inspect the run."""
     where = "" if out is None or out == RUNS else f" --out {shlex.quote(str(out))}"
     failed = any(summary.status["error"] for summary in summaries)
@@ -151,7 +155,7 @@ def build_next(summaries: Sequence[Summary], out: Path | None = None) -> Fields:
 def build_overview(summaries: Sequence[Summary]) -> Table:
     """Return a table with one row per run."""
     plain = all(summary.main == "accuracy" for summary in summaries)
-    beside = [name for name, spec in metric_specs().items() if spec.in_overview]
+    extra_metrics = [name for name, spec in metric_specs().items() if spec.in_overview]
 
     def main(summary: Summary) -> Cell:
         figure = metric_cell(summary.metrics.get(summary.main), summary.main)
@@ -168,7 +172,7 @@ def build_overview(summaries: Sequence[Summary]) -> Table:
             summary.skipped,
             metric_cell(summary.metrics.get("answered"), "answered"),
             main(summary),
-            *(metric_cell(summary.metrics.get(name), name) for name in beside),
+            *(metric_cell(summary.metrics.get(name), name) for name in extra_metrics),
             margin_of(summary, "all", "all"),
         ]
         for summary in summaries
@@ -180,7 +184,7 @@ def build_overview(summaries: Sequence[Summary]) -> Table:
         Column("skipped", 4),
         Column("answered", 2),
         Column("accuracy" if plain else "main metric"),
-        *(Column(title_of(name), 3) for name in beside),
+        *(Column(title_of(name), 3) for name in extra_metrics),
         Column(MARGIN, 1),
     ]
     return Table(columns, rows)

@@ -10,7 +10,7 @@ from alm_bench.runner.conditions import read_condition
 from alm_bench.runner.fitting import Fit
 from alm_bench.runner.plan import Plan
 from alm_bench.runner.spec import RunSpec
-from alm_bench.scoring.grounding import Effect, Pair, effects, missing, picked_share
+from alm_bench.scoring.grounding import Effect, Pair, compute_selection_share, effects, missing
 
 Prepare = Callable[[RunSpec, Fit | None], Plan]
 """Function that plans a run. Its second argument is the fitted adapter of the clean run, so that a model that needs
@@ -47,7 +47,7 @@ class Ablation:
 
 
 @dataclass(slots=True)
-class Measured:
+class AblationResult:
     """Results of the ablation of one task."""
 
     task: str
@@ -63,7 +63,7 @@ class Measured:
     """One line per failed run: task, condition and reason."""
 
 
-def settle_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepare: Prepare) -> Ablation:
+def plan_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prepare: Prepare) -> Ablation:
     """Plan the clean run of a task and its runs under `conditions`.
 
     A random condition gets `repeats` runs, any other condition one run. If the task does not allow a condition, the
@@ -83,13 +83,13 @@ def settle_ablation(spec: RunSpec, conditions: Sequence[str], repeats: int, prep
     return Ablation(clean, changed)
 
 
-def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
+def run_ablation(ablation: Ablation, answer: Answer, failure: Failure) -> AblationResult:
     """Execute the clean run and the changed runs of one task, and compute the effects of the conditions.
 
     `answer` executes a run; `failure` returns why a run cannot be used. If the clean run cannot be used, no other run
     is executed. A condition without usable runs gets a missing effect with the reason.
     """
-    found = Measured(ablation.task.card.name)
+    found = AblationResult(ablation.task.card.name)
     clean = answer(ablation.clean)
     if (broken := failure(clean)) is not None:
         found.failed.append(f"{found.task}, clean: {broken}")
@@ -111,7 +111,7 @@ def measure(ablation: Ablation, answer: Answer, failure: Failure) -> Measured:
         elif not condition.answerable:
             found.effects[name] = {"all": {"all": missing("the questions have no right answer")}}
             rows = [record.scored() for run in runs for record in run if record.status != "skipped"]
-            found.picked[name] = picked_share(rows)
+            found.picked[name] = compute_selection_share(rows)
         else:
             found.effects[name] = effects(ablation.task, pair_items(clean, runs), condition.keeps_evidence)
     return found

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from alm_bench.audio.probes import SOUNDS, probe, probe_sequence
 from alm_bench.core import Adapter, AdapterError, AudioRef, Decoding, OptionScores, Output, Request
-from alm_bench.runner.inference import asking, predict_bisecting
-from alm_bench.runner.length_check import LONG, SHORT, LengthCheck, applies, judge_length
+from alm_bench.runner.inference import make_predict, predict_bisecting
+from alm_bench.runner.length_check import LONG, SHORT, LengthCheck, can_check_length, judge_length
 from alm_bench.runner.length_check import SECONDS as LENGTHS
 from alm_bench.runner.loader import load_clips
 
@@ -21,7 +21,7 @@ Verdict = Literal["delivered", "no reaction", "audio_not_delivered", "not checke
 QUESTION = "Describe the sound in a few words."
 """Question of the check."""
 
-NATIVE = "caption the audio"
+NATIVE_QUESTION = "caption the audio"
 """Question for adapters with native prompts: a model that was trained on a few prompts answers no others."""
 
 CLIP, OTHER, SILENCE, NONE = "tone", "noise", "silence", "no clip"
@@ -32,7 +32,7 @@ TOKENS = ("prompt_tokens", "audio_tokens")
 MAX_NEW_TOKENS = 32
 """Token limit of an answer."""
 
-PLACEHOLDER = 10
+MAX_PLACEHOLDER_TOKENS = 10
 """Largest number of prompt tokens that a clip of 3 s may add as a mere placeholder in the text, such as `<audio>`.
 Audio encoders produce at least 3 tokens per second."""
 
@@ -95,7 +95,7 @@ def find_listener(adapter: Adapter) -> Adapter:
 
 def question(adapter: Adapter, prompts: str | None = None) -> str:
     """Return the question of the check for the prompt set `prompts`, by default the adapter's own."""
-    return NATIVE if (prompts or adapter.prompts) == "native" else QUESTION
+    return NATIVE_QUESTION if (prompts or adapter.prompts) == "native" else QUESTION
 
 
 def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> AudioCheck:
@@ -110,19 +110,23 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
     if adapter.audio is None:
         return AudioCheck("not checked", f"{adapter.identity.label} takes no audio")
     prompt = asked or question(adapter)
-    requests = {name: _request(adapter, prompt, name, name) for name in sounds}
-    requests[AGAIN] = _request(adapter, prompt, AGAIN, CLIP)
+    requests = {name: _make_request(adapter, prompt, name, name) for name in sounds}
+    requests[AGAIN] = _make_request(adapter, prompt, AGAIN, CLIP)
     requests[NONE] = Request(f"probe-{NONE}", prompt)
-    outputs = _outputs(adapter, requests)
+    outputs = _ask_model(adapter, requests)
     if NONE in outputs and outputs[NONE].text is None and SILENCE not in outputs:
-        outputs |= _outputs(adapter, {SILENCE: _request(adapter, prompt, SILENCE, SILENCE)})
-    verdict, reason = _verdict(adapter, outputs, prompt)
+        outputs |= _ask_model(adapter, {SILENCE: _make_request(adapter, prompt, SILENCE, SILENCE)})
+    verdict, reason = _judge_outputs(adapter, outputs, prompt)
     length = None
-    if verdict == "delivered" and applies(adapter):
-        long = {name: _load(adapter, prompt, name, probe_sequence(name, parts)) for name, parts in LENGTHS.items()}
-        outputs |= _outputs(adapter, long)
-        length = judge_length(outputs[SHORT], outputs[LONG], _counted(outputs[CLIP], outputs[NONE]) is not None)
-    return AudioCheck(verdict, reason, [_said(name, output) for name, output in outputs.items()], length)
+    if verdict == "delivered" and can_check_length(adapter):
+        long = {
+            name: _load_request(adapter, prompt, name, probe_sequence(name, parts)) for name, parts in LENGTHS.items()
+        }
+        outputs |= _ask_model(adapter, long)
+        length = judge_length(
+            outputs[SHORT], outputs[LONG], _find_token_difference(outputs[CLIP], outputs[NONE]) is not None
+        )
+    return AudioCheck(verdict, reason, [_make_probe_answer(name, output) for name, output in outputs.items()], length)
 
 
 def require_audio(adapter: Adapter, prompts: str | None = None) -> AudioCheck:
@@ -138,12 +142,12 @@ def require_audio(adapter: Adapter, prompts: str | None = None) -> AudioCheck:
     return found
 
 
-def _request(adapter: Adapter, prompt: str, name: str, sound: str) -> Request:
+def _make_request(adapter: Adapter, prompt: str, name: str, sound: str) -> Request:
     """Return a request of the check with the question `prompt` about one sound. `name` identifies the request."""
-    return _load(adapter, prompt, name, probe(sound))
+    return _load_request(adapter, prompt, name, probe(sound))
 
 
-def _load(adapter: Adapter, prompt: str, name: str, clip: AudioRef) -> Request:
+def _load_request(adapter: Adapter, prompt: str, name: str, clip: AudioRef) -> Request:
     """Return a request of the check with a decoded clip, and a second clip if the adapter needs one."""
     assert adapter.audio is not None
     spare = probe("clicks") if adapter.audio.spare else None
@@ -151,14 +155,14 @@ def _load(adapter: Adapter, prompt: str, name: str, clip: AudioRef) -> Request:
     return load_clips(0, request, adapter.audio).request
 
 
-def _outputs(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, Output]:
+def _ask_model(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, Output]:
     """Return the outputs of the model by request name, with one call per request.
 
     Requests are not batched, since the check must not rely on correct batching. If delivery has to be shown and the
     first request fails, the others are not sent: they would prove nothing, and each could cost a server restart or a
     timeout.
     """
-    ask = asking(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
+    ask = make_predict(adapter, Decoding(max_new_tokens=MAX_NEW_TOKENS))
     outputs: dict[str, Output] = {}
     for name, request in requests.items():
         (outputs[name],) = predict_bisecting(ask, [request])
@@ -167,20 +171,20 @@ def _outputs(adapter: Adapter, requests: Mapping[str, Request]) -> dict[str, Out
     return outputs
 
 
-def _said(sound: str, output: Output) -> ProbeAnswer:
+def _make_probe_answer(sound: str, output: Output) -> ProbeAnswer:
     """Return an output as a `ProbeAnswer`."""
     tokens = {name: output.extra[name] for name in TOKENS if isinstance(output.extra.get(name), int)}
     return ProbeAnswer(sound, output.text, output.error or output.refusal, tokens)
 
 
-def _verdict(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tuple[Verdict, str]:
+def _judge_outputs(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tuple[Verdict, str]:
     """Return the verdict and its reason."""
     constructed = not needs_audio_check(adapter)
     first = outputs[CLIP]
     if first.text is None and not constructed:
         return "not checked", f"the question could not be asked: {first.error or first.refusal or 'no text'}"
-    counted = _counted(first, outputs[NONE])
-    reaction, unmoved = _reaction(adapter, outputs, prompt), _unmoved(outputs)
+    counted = _find_token_difference(first, outputs[NONE])
+    reaction, unmoved = _find_reaction(adapter, outputs, prompt), _describe_no_reaction(outputs)
     if reaction is not None and (constructed or counted is None):
         return "delivered", reaction
     if counted is not None:
@@ -194,14 +198,14 @@ def _verdict(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> tu
     if outputs[NONE].text is None:  # refused: that tokens and answers are alike with and without a clip is not shown
         why = outputs[NONE].error or outputs[NONE].refusal or "no text"
         return "not checked", f"the question without a clip was refused ({why}), and {unmoved}"
-    if (few := _placeholder(first, outputs[NONE])) is not None:
+    if (few := _find_placeholder(first, outputs[NONE])) is not None:
         return "audio_not_delivered", f"{few}, and {unmoved}"
     told = any(isinstance(first.extra.get(name), int) for name in TOKENS)
     same = "counts as many prompt tokens with a clip as without" if told else "tells no prompt tokens"
     return "audio_not_delivered", f"{same}, and {unmoved}"
 
 
-def _unmoved(outputs: Mapping[str, Output]) -> str:
+def _describe_no_reaction(outputs: Mapping[str, Output]) -> str:
     """Return the evidence that the answers do not depend on the sound, as part of a sentence."""
     if outputs[CLIP].text != outputs[AGAIN].text:
         return "its two answers to one tone differ, so that others that differ show nothing"
@@ -211,28 +215,28 @@ def _unmoved(outputs: Mapping[str, Output]) -> str:
     return "the answers to a tone, to noise and to no clip are the same"
 
 
-def _counted(clip: Output, none: Output) -> str | None:
+def _find_token_difference(clip: Output, none: Output) -> str | None:
     """Return how token counts show that the prompt contains a clip; None if they do not.
 
-    A placeholder in the text also adds tokens: a difference of up to `PLACEHOLDER` shows nothing.
+    A placeholder in the text also adds tokens: a difference of up to `MAX_PLACEHOLDER_TOKENS` shows nothing.
     """
-    for name, ours, theirs in _counts(clip, none):
-        if abs(ours - theirs) > PLACEHOLDER:
+    for name, ours, theirs in _pair_counts(clip, none):
+        if abs(ours - theirs) > MAX_PLACEHOLDER_TOKENS:
             return f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
     return None
 
 
-def _placeholder(clip: Output, none: Output) -> str | None:
+def _find_placeholder(clip: Output, none: Output) -> str | None:
     """Return token counts that differ by so little that the clip may be a placeholder in the text; None if all are
     equal."""
-    for name, ours, theirs in _counts(clip, none):
+    for name, ours, theirs in _pair_counts(clip, none):
         if ours != theirs:
             counts = f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
             return f"a clip of 3 s counts as {abs(ours - theirs)} tokens, as a placeholder does ({counts})"
     return None
 
 
-def _counts(clip: Output, none: Output) -> Iterator[tuple[str, int, int]]:
+def _pair_counts(clip: Output, none: Output) -> Iterator[tuple[str, int, int]]:
     """Yield the name of each token count that both outputs report, its value with a clip, and its value without."""
     for name in TOKENS:
         ours, theirs = clip.extra.get(name), none.extra.get(name, 0 if name == "audio_tokens" else None)
@@ -240,7 +244,7 @@ def _counts(clip: Output, none: Output) -> Iterator[tuple[str, int, int]]:
             yield name, ours, theirs
 
 
-def _reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> str | None:
+def _find_reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> str | None:
     """Return which answers or likelihoods show that the model reacts to the sound; None if none do."""
     clip, again, other, none = (outputs[name].text for name in (CLIP, AGAIN, OTHER, NONE))
     if clip == again and clip is not None:
@@ -252,17 +256,17 @@ def _reaction(adapter: Adapter, outputs: Mapping[str, Output], prompt: str) -> s
         if silence is not None and silence != clip:
             return "answers to a tone and to silence differ"
     if adapter.abilities.loglikelihood:
-        return _preference(adapter, prompt)
+        return _compare_likelihoods(adapter, prompt)
     return None
 
 
-def _preference(adapter: Adapter, prompt: str) -> str | None:
+def _compare_likelihoods(adapter: Adapter, prompt: str) -> str | None:
     """Return a sentence if the option likelihoods differ more between a tone and noise than between two calls with the
     same tone; None otherwise. The options are the names of the sounds."""
     choices = tuple(SOUNDS)
     scores = []
     for name, sound in ((CLIP, CLIP), (AGAIN, CLIP), (OTHER, OTHER)):
-        (found,) = adapter.loglikelihood([replace(_request(adapter, prompt, name, sound), choices=choices)])
+        (found,) = adapter.loglikelihood([replace(_make_request(adapter, prompt, name, sound), choices=choices)])
         if found.error is not None:
             return None
         scores.append(found)

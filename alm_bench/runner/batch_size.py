@@ -9,19 +9,19 @@ from alm_bench.runner.memory import Memory, read_memory
 
 BatchSize = int | Literal["auto"]
 
-START = 8
+FIRST_SIZE = 8
 """First batch size of `auto`."""
 
-CEILING = 256
+MAX_SIZE = 256
 """Largest batch size of `auto`: larger batches are not faster."""
 
-UNKNOWN = 32
+MAX_SIZE_UNKNOWN_MEMORY = 32
 """Largest batch size of `auto` if the amount of available memory is unknown."""
 
-SECONDS = 5.0
+MAX_SECONDS = 5.0
 """Longest expected duration of a batch of `auto`, since an interruption loses the batch that the model is answering."""
 
-SHARE = 0.8
+MEMORY_SHARE = 0.8
 """Largest fraction of the available memory that `auto` expects to use."""
 
 
@@ -37,14 +37,14 @@ def parse_batch_size(text: str) -> BatchSize:
 
 def first_size(asked: BatchSize) -> int:
     """Return the size of the first batch."""
-    return START if asked == "auto" else asked
+    return FIRST_SIZE if asked == "auto" else asked
 
 
 class BatchSizer:
     """Determines the size of a run's next batch.
 
     A number of items stays as it is. `auto` doubles the size after each full batch, if the double is expected to take
-    no longer than `SECONDS` and to fit into memory.
+    no longer than `MAX_SECONDS` and to fit into memory.
 
     The forecast is that the process's peak memory rises by twice as much as it rose at the present size. On a GPU this
     forecast says nothing: there the size grows until the model runs out of memory. With both kinds of size, a batch
@@ -57,7 +57,7 @@ class BatchSizer:
         self._asked: BatchSize = asked
         self._tell, self._read = tell, read
         self._size, self._largest = first_size(asked), 0
-        self._most = CEILING if asked == "auto" else self._size
+        self._most = MAX_SIZE if asked == "auto" else self._size
         found = read()
         self._peak = 0 if found is None else found.peak
         self._rise = 0
@@ -66,7 +66,7 @@ class BatchSizer:
         """Return the size of the next batch."""
         return self._size
 
-    def lacked(self, items: int | None) -> None:
+    def record_shortage(self, items: int | None) -> None:
         """Halve the size after memory was not sufficient for `items` requests. None means that it was sufficient."""
         half = self._size if items is None else max(1, items // 2)
         if half >= self._size:  # already reported: another worker was still answering a batch of the previous size
@@ -74,32 +74,32 @@ class BatchSizer:
         self._size = self._most = half
         self._tell(f"out of memory with {items} items at once, going on with {self._size}")
 
-    def held(self, items: int) -> None:
+    def record_answered(self, items: int) -> None:
         """Record that `items` items of a batch were answered."""
         self._largest = max(self._largest, min(items, self._size))
 
-    def went(self, items: int, seconds: float) -> None:
+    def record_batch(self, items: int, seconds: float) -> None:
         """Record that `items` items of a batch were answered in `seconds` seconds, and double the size if `auto` allows
         it.
 
         If the batch had fewer items than the batch size, it says nothing about full batches, and the size stays as it
         is.
         """
-        self.held(items)
+        self.record_answered(items)
         double = min(2 * self._size, self._most)
         if items < self._size or double == self._size:
             return
-        if 2 * seconds <= SECONDS and self._fits(double):
+        if 2 * seconds <= MAX_SECONDS and self._fits(double):
             self._size, self._rise = double, 0
 
     def _fits(self, double: int) -> bool:
         """Return True if a batch of `double` items is expected to fit into memory."""
         found = self._read()
         if found is None:
-            return double <= UNKNOWN
+            return double <= MAX_SIZE_UNKNOWN_MEMORY
         self._rise = max(self._rise, found.peak - self._peak)
         self._peak = found.peak
-        return found.peak + 2 * self._rise - found.resident <= SHARE * found.available
+        return found.peak + 2 * self._rise - found.resident <= MEMORY_SHARE * found.available
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object for the run header: the requested, the largest and the last size."""

@@ -12,7 +12,7 @@ from alm_bench.records.schema import Record
 from alm_bench.records.usage import estimated_calls, record_cost
 from alm_bench.runner.plan import Plan
 
-Asked = TypeVar("Asked")
+Element = TypeVar("Element")
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Budget:
                     "prices (--model openai takes --model-arg price_in=USD and price_out=USD, per million tokens)"
                 )
 
-    def told(self, plan: Plan, answered: int) -> str:
+    def describe_end(self, plan: Plan, answered: int) -> str:
         """Return one line about a run that the budget ended, with `answered` answered items."""
         guess = f" ({self.estimated:.4f} of it estimated)" if self.estimated else ""
         return (
@@ -65,6 +65,6 @@ class Budget:
         )
 
 
-def within(budget: Budget, things: Iterable[Asked]) -> Iterator[Asked]:
-    """Yield `things` until the budget is reached, which is checked before each of them."""
-    return itertools.takewhile(lambda _: not budget.reached, things)
+def take_within(budget: Budget, elements: Iterable[Element]) -> Iterator[Element]:
+    """Yield `elements` until the budget is reached, which is checked before each of them."""
+    return itertools.takewhile(lambda _: not budget.reached, elements)

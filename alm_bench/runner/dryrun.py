@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from alm_bench.audio import seconds_heard
+from alm_bench.audio import loaded_duration
 from alm_bench.core import AudioError, Estimate, Request
 from alm_bench.records.schema import Record
 from alm_bench.runner.execute import drop_changed_clips
@@ -64,7 +64,7 @@ def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
     by their headers.
     """
     kept = {record.sample.id for record in drop_changed_clips(plan, stored)}
-    measured = _Lengths(plan)
+    measured = _ClipLengths(plan)
     calls: list[tuple[float, Estimate]] = []
     unusable = 0
     for item, request in zip(plan.items, plan.requests, strict=True):
@@ -92,7 +92,7 @@ def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
     )
 
 
-class _Lengths:
+class _ClipLengths:
     """Lengths in seconds of the clips that the model gets. Each clip is measured once."""
 
     def __init__(self, plan: Plan) -> None:
@@ -108,7 +108,7 @@ class _Lengths:
         for ref in clips(request):
             if ref.id not in self._known:
                 try:
-                    self._known[ref.id] = seconds_heard(ref, policy) * self._share
+                    self._known[ref.id] = loaded_duration(ref, policy) * self._share
                 except AudioError:
                     self._known[ref.id] = None
         if any(self._known[ref.id] is None for ref in request.audio):

@@ -13,7 +13,7 @@ from alm_bench.runner.audio_check import needs_audio_check, require_audio
 from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
 from alm_bench.runner.executors import Executor
-from alm_bench.runner.executors.local import Local
+from alm_bench.runner.executors.local import LocalExecutor
 from alm_bench.runner.plan import Plan
 
 Observer = Callable[[Sequence[Record]], None]
@@ -45,17 +45,17 @@ def execute(
     observe(same)
     todo = [i for i, item in enumerate(plan.items) if item.sample.id not in kept]
     if todo:
-        todo = _ordered(plan.adapter, plan.requests, todo)
+        todo = _order_items(plan.adapter, plan.requests, todo)
     plan.adapter.log_to(store.folder)
     if todo and not plan.condition.silent and needs_audio_check(plan.adapter):
         _check_audio(plan, store)
     if todo:
         sizer = BatchSizer(plan.spec.batch_size, lambda line: print_notice(f"{plan.spec.task}: {line}"))
         try:
-            made = _checked((executor or Local()).answered(plan, todo, budget, sizer), budget, store)
+            batches = _track_cost((executor or LocalExecutor()).answered(plan, todo, budget, sizer), budget, store)
             # Calls of a streaming adapter end one by one: each answer is observed at once, not with the next one.
-            write = _stored if plan.adapter.abilities.stream else _written
-            with closing(write(made, store)) as written:
+            write = _write_each if plan.adapter.abilities.stream else _write_in_thread
+            with closing(write(batches, store)) as written:
                 for records in written:
                     observe(records)
                     kept.update({record.sample.id: record for record in records})
@@ -84,30 +84,30 @@ def _check_audio(plan: Plan, store: RunStore) -> None:
         print_notice(f"{plan.adapter.identity.label} cuts long clips silently: {found.length.reason}")
 
 
-def _checked(made: Iterator[list[Record]], budget: Budget, store: RunStore) -> Iterator[list[Record]]:
+def _track_cost(batches: Iterator[list[Record]], budget: Budget, store: RunStore) -> Iterator[list[Record]]:
     """Yield the answered batches. After each, add its cost to the budget and check that the store still has its files.
 
     The next batch is requested only after that. Raises StoreLostError if the files are gone.
     """
     try:
         store.check()
-        for records in made:
+        for records in batches:
             budget.add(records)
             yield records
             store.check()
     finally:
-        if isinstance(made, Generator):  # ends calls that are still running
-            made.close()
+        if isinstance(batches, Generator):  # ends calls that are still running
+            batches.close()
 
 
-def _stored(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Record], None, None]:
+def _write_each(batches: Iterator[list[Record]], store: RunStore) -> Generator[list[Record], None, None]:
     """Write each batch to the store, then yield it."""
-    for records in made:
+    for records in batches:
         store.append(records)
         yield records
 
 
-def _written(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Record], None, None]:
+def _write_in_thread(batches: Iterator[list[Record]], store: RunStore) -> Generator[list[Record], None, None]:
     """Yield each batch once it is on disk. A thread writes it while the next batch is answered.
 
     Flushing to disk can take as long as a small model takes to answer. If the iteration ends early, all batches that
@@ -115,7 +115,7 @@ def _written(made: Iterator[list[Record]], store: RunStore) -> Generator[list[Re
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="records") as disk:
         before: tuple[list[Record], Future[None]] | None = None
-        for records in made:
+        for records in batches:
             writing = disk.submit(store.append, records)
             if before is not None:
                 before[1].result()
@@ -132,7 +132,7 @@ def drop_changed_clips(plan: Plan, stored: Sequence[Record]) -> list[Record]:
     return [record for record in stored if record.clip_sizes == sizes.get(record.sample.id)]
 
 
-def _ordered(adapter: Adapter, requests: Sequence[Request], todo: Sequence[int]) -> list[int]:
+def _order_items(adapter: Adapter, requests: Sequence[Request], todo: Sequence[int]) -> list[int]:
     """Return the item indices `todo` in the adapter's preferred order.
 
     Raises UsageError unless the adapter's order contains every index exactly once. A missing item would never be

@@ -51,23 +51,23 @@ def fit_adapter(
             return Fit(adopt(adapter.fit(iter(()))), None)
         except UsageError as error:
             raise UsageError(f"{spec.task}: {error}") from error
-    source, template = _source(task, prompt)
+    source, template = _find_fit_task(task, prompt)
     owner = source.card.name
     if (owner, split) == (task.card.name, spec.split):
         raise UsageError(
             f"{owner}: {adapter.identity.label} is fitted on split {split}, expected another split to test it on"
         )
     samples = [one for one in source.samples(data, split) if one.skip is None and isinstance(one.target, int)]
-    _keep_apart(samples, tested, owner, split)
-    taken = _Taken([render(sample, template) for sample in samples], [sample.target for sample in samples])
-    done = adopt(adapter.fit(taken.rows(replace(AudioPipeline.of(adapter), prepare=None), spec)))
-    digest = hash_json(taken.known_by)
+    _check_no_shared_clips(samples, tested, owner, split)
+    taken = _FitRows([render(sample, template) for sample in samples], [sample.target for sample in samples])
+    fitted = adopt(adapter.fit(taken.rows(replace(AudioPipeline.of(adapter), prepare=None), spec)))
+    digest = hash_json(taken.used_rows)
     annotations = source.files(data, split)["annotations"]
-    told = {"task": owner, "split": split, "annotations": file_sha256(annotations), "ids": digest[:16]}
-    return Fit(done, {**told, "rows": len(taken.known_by), "left_out": taken.left_out})
+    description = {"task": owner, "split": split, "annotations": file_sha256(annotations), "ids": digest[:16]}
+    return Fit(fitted, {**description, "rows": len(taken.used_rows), "left_out": taken.left_out})
 
 
-def _source(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemplate]:
+def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemplate]:
     """Return the task that has the development rows, and its prompt from the same prompt set."""
     other = task.card.fit_task
     if other is None or other == task.card.name:
@@ -76,7 +76,7 @@ def _source(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemplate]:
     return entry.create(), pick_prompt(entry.prompts(), prompt.name, other)
 
 
-def _keep_apart(development: Sequence[Sample], tested: Sequence[Sample], task: str, split: str) -> None:
+def _check_no_shared_clips(development: Sequence[Sample], tested: Sequence[Sample], task: str, split: str) -> None:
     """Raise UsageError if a development clip and a tested clip are the same file.
 
     A clip that is searched for by its base name alone may be found in the folder of the other split.
@@ -92,7 +92,7 @@ def _keep_apart(development: Sequence[Sample], tested: Sequence[Sample], task: s
 
 
 @dataclass(slots=True)
-class _Taken:
+class _FitRows:
     """Development rows, and a record of those on which the adapter was fitted."""
 
     requests: Sequence[Request]
@@ -101,20 +101,20 @@ class _Taken:
     targets: Sequence[int]
     """Index of the correct option of each request."""
 
-    known_by: list[tuple[str, list[int | None]]] = field(default_factory=list)
+    used_rows: list[tuple[str, list[int | None]]] = field(default_factory=list)
     """Id and clip sizes of each row that was used."""
 
     left_out: int = 0
     """Number of rows that were omitted because a clip cannot be used."""
 
-    def rows(self, hearing: AudioPipeline, spec: RunSpec) -> Iterator[Labelled]:
+    def rows(self, pipeline: AudioPipeline, spec: RunSpec) -> Iterator[Labelled]:
         """Yield the rows with decoded clips. Raises UsageError for an unusable clip, unless such clips are skipped."""
         order, size = range(len(self.requests)), first_size(spec.batch_size)
-        for batch in load_batches(self.requests, order, hearing, lambda: size, spec.workers):
+        for batch in load_batches(self.requests, order, pipeline, lambda: size, spec.workers):
             for ready in batch:
                 if ready.audio_error is None:
-                    sizes = [] if hearing.policy is None else [clip_size(ref) for ref in ready.request.audio]
-                    self.known_by.append((ready.request.id, sizes))
+                    sizes = [] if pipeline.policy is None else [clip_size(ref) for ref in ready.request.audio]
+                    self.used_rows.append((ready.request.id, sizes))
                     yield Labelled(ready.request, self.targets[ready.index])
                 elif spec.missing_audio == "skip":
                     self.left_out += 1

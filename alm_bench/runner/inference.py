@@ -20,7 +20,7 @@ from alm_bench.core.errors import describe_error, is_out_of_memory
 Predict = Callable[[Sequence[Request]], list[Output]]
 """Function that answers a batch of requests, with one output per request."""
 
-Made = TypeVar("Made")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class MemoryShortage:
     """Number of requests that ran out of memory alone. They say nothing about the right batch size."""
 
 
-def asking(
+def make_predict(
     adapter: Adapter, decoding: Decoding, answer_by: AnswerBy = "generate", shortage: MemoryShortage | None = None
 ) -> Predict:
     """Return the function that answers a batch: with text, with option scores, or with both in one output.
@@ -56,14 +56,14 @@ def asking(
 
     def generate(batch: Sequence[Request]) -> list[Output]:
         outputs = list(adapter.generate(batch, decoding))
-        check(outputs, len(batch))
+        check_outputs(outputs, len(batch))
         return outputs
 
     def score(batch: Sequence[Request]) -> list[Output]:
         scores = list(adapter.loglikelihood(batch))
         if len(scores) != len(batch):
             raise ValueError(f"the adapter returned {len(scores)} option scores for {len(batch)} requests")
-        return [_scored(one, request) for one, request in zip(scores, batch, strict=True)]
+        return [_convert_scores(one, request) for one, request in zip(scores, batch, strict=True)]
 
     def both(batch: Sequence[Request]) -> list[Output]:
         written = generate(batch)
@@ -76,7 +76,7 @@ def asking(
     return asks[answer_by]
 
 
-def check(outputs: Sequence[object], count: int) -> None:
+def check_outputs(outputs: Sequence[object], count: int) -> None:
     """Raise ValueError unless there are `count` valid outputs. No other code checks what an adapter returns."""
     if len(outputs) != count:
         raise ValueError(f"the adapter returned {len(outputs)} outputs for {count} requests")
@@ -89,7 +89,7 @@ def check(outputs: Sequence[object], count: int) -> None:
             raise ValueError(f"the adapter returned an extra of {type(output.extra).__name__}, expected a mapping")
 
 
-def _scored(one: object, request: Request) -> Output:
+def _convert_scores(one: object, request: Request) -> Output:
     """Return the option scores of a request as an output with plain numbers. Raises ValueError for invalid scores."""
     if not isinstance(one, OptionScores):
         raise ValueError(f"the adapter returned {one!r:.80}, expected OptionScores")
@@ -107,14 +107,14 @@ def _scored(one: object, request: Request) -> Output:
     return Output(None, error=one.error, likelihood=forms)
 
 
-def capture_failure(work: Callable[[], Made], let: type[AlmBenchError] = UnreachableError) -> Made | Failure:
+def capture_failure(work: Callable[[], Value], reraised: type[AlmBenchError] = UnreachableError) -> Value | Failure:
     """Return the result of `work`, or a `Failure` if it raises an exception.
 
-    It is meant for code of adapters, which may raise anything. Exceptions of the type `let` are not captured.
+    It is meant for code of adapters, which may raise anything. Exceptions of the type `reraised` are not captured.
     """
     try:
         return work()
-    except let:
+    except reraised:
         raise
     except Exception as error:  # noqa: BLE001  whatever a model's code raises is recorded with its item
         return Failure(describe_error(error), is_out_of_memory(error))

@@ -29,7 +29,7 @@ class LengthCheck:
     """Evidence for the verdict, in one phrase."""
 
 
-def applies(adapter: Adapter) -> bool:
+def can_check_length(adapter: Adapter) -> bool:
     """Return True if the adapter passes clips of 45 s on unchanged. If it crops them itself, its audio policy says
     so."""
     policy = adapter.audio

@@ -17,10 +17,10 @@ from alm_bench.core import Adapter, AudioError, AudioPolicy, AudioRef, Request, 
 from alm_bench.runner.conditions import Condition
 from alm_bench.runner.inference import Failure, capture_failure
 
-KEPT = 8
+CACHED_CLIPS = 8
 """Number of decoded clips that are cached for later requests about the same clips."""
 
-AHEAD = 64
+MAX_AHEAD = 64
 """Largest number of items that are decoded ahead of the model, unless a single batch has more: one whole batch is
 always decoded ahead, and never more than two."""
 
@@ -116,7 +116,7 @@ class AudioPipeline:
             return Clip(loaded.wave, loaded.touched, error=None if made.memory else made.reason)
         return Clip(loaded.wave, loaded.touched, made, prepared=True)
 
-    def ready(self, index: int, request: Request, found: Sequence[Clip]) -> LoadedRequest:
+    def attach_clips(self, index: int, request: Request, found: Sequence[Clip]) -> LoadedRequest:
         """Return the request with its decoded clips, or with the first error among them.
 
         `found` holds the decoded clips in the order of `refs`. If the second clip (`spare`) cannot be used, the request
@@ -134,13 +134,13 @@ class AudioPipeline:
             # alone, not for a lack of memory: an answer must not depend on how much memory is free.
             request, spare = replace(request, spare=None), ()
             touched.add("without_spare")
-        heard = [*own, *spare]
+        used_clips = [*own, *spare]
         request = replace(
             request,
-            waves=tuple(clip.wave for clip in heard if clip.wave is not None),
-            features=tuple(clip.features for clip in heard) if all(clip.prepared for clip in heard) else (),
+            waves=tuple(clip.wave for clip in used_clips if clip.wave is not None),
+            features=tuple(clip.features for clip in used_clips) if all(clip.prepared for clip in used_clips) else (),
         )
-        error = next((clip.error for clip in heard if clip.error is not None), None)
+        error = next((clip.error for clip in used_clips if clip.error is not None), None)
         return LoadedRequest(index, request, tuple(sorted(touched)), error=error)
 
 
@@ -155,16 +155,16 @@ class LazyClip:
         """Decode the clip, unless it is decoded or another thread is decoding it."""
         if self._lock.acquire(blocking=False):
             try:
-                self._made()
+                self._decode_once()
             finally:
                 self._lock.release()
 
     def clip(self) -> Clip:
         """Return the clip, decoding it first if no thread has."""
         with self._lock:
-            return self._made()
+            return self._decode_once()
 
-    def _made(self) -> Clip:
+    def _decode_once(self) -> Clip:
         """Return the clip, decoding it first if necessary. The caller must hold the lock."""
         if self._clip is None:
             self._clip = self._make()
@@ -174,31 +174,31 @@ class LazyClip:
 class ClipCache:
     """Cache of clips that a thread pool decodes. Requests that are close to one another share decoded clips."""
 
-    def __init__(self, hearing: AudioPipeline, pool: ThreadPoolExecutor) -> None:
-        self._hearing, self._pool = hearing, pool
-        self._kept: OrderedDict[AudioRef, LazyClip] = OrderedDict()
+    def __init__(self, pipeline: AudioPipeline, pool: ThreadPoolExecutor) -> None:
+        self._pipeline, self._pool = pipeline, pool
+        self._cached: OrderedDict[AudioRef, LazyClip] = OrderedDict()
 
     def of(self, request: Request) -> list[LazyClip]:
         """Return the clips of a request in the order of `AudioPipeline.refs`, and start to decode them."""
-        return [self._begun(ref) for ref in self._hearing.refs(request)]
+        return [self._get_or_submit(ref) for ref in self._pipeline.refs(request)]
 
-    def _begun(self, ref: AudioRef) -> LazyClip:
+    def _get_or_submit(self, ref: AudioRef) -> LazyClip:
         """Return the clip of a reference from the cache, or add it and submit it to the thread pool."""
-        if ref not in self._kept:
-            self._kept[ref] = pending = LazyClip(partial(self._hearing.clip, ref))
+        if ref not in self._cached:
+            self._cached[ref] = pending = LazyClip(partial(self._pipeline.clip, ref))
             self._pool.submit(_decode, weakref.ref(pending))
-            if len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(ref)
-        return self._kept[ref]
+            if len(self._cached) > CACHED_CLIPS:
+                self._cached.popitem(last=False)
+        self._cached.move_to_end(ref)
+        return self._cached[ref]
 
 
-def _decode(wanted: "weakref.ref[LazyClip]") -> None:
+def _decode(reference: "weakref.ref[LazyClip]") -> None:
     """Decode a clip unless no request refers to it any longer.
 
     The reference is weak, so that clips in the queue of the thread pool do not stay in memory.
     """
-    pending = wanted()
+    pending = reference()
     if pending is not None:
         pending.begin()
 
@@ -216,31 +216,31 @@ def load_clips(
 
     `index` is the item's index in the result. Without a policy no clip is opened.
     """
-    hearing = AudioPipeline(policy, condition)
-    return hearing.ready(index, request, [hearing.clip(ref) for ref in hearing.refs(request)])
+    pipeline = AudioPipeline(policy, condition)
+    return pipeline.attach_clips(index, request, [pipeline.clip(ref) for ref in pipeline.refs(request)])
 
 
-def load_batch(batch: Sequence[tuple[int, Request]], hearing: AudioPipeline, workers: int) -> list[LoadedRequest]:
+def load_batch(batch: Sequence[tuple[int, Request]], pipeline: AudioPipeline, workers: int) -> list[LoadedRequest]:
     """Decode the clips of one batch of pairs (item index, request) in `workers` threads, each clip once."""
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
-        found = ClipCache(hearing, pool)
+        found = ClipCache(pipeline, pool)
         try:
-            return _all([(index, request, found.of(request)) for index, request in batch], hearing)
+            return _collect_clips([(index, request, found.of(request)) for index, request in batch], pipeline)
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def load_batches(
-    requests: Sequence[Request], order: Sequence[int], hearing: AudioPipeline, size: Callable[[], int], workers: int
+    requests: Sequence[Request], order: Sequence[int], pipeline: AudioPipeline, size: Callable[[], int], workers: int
 ) -> Iterator[list[LoadedRequest]]:
     """Yield batches of decoded requests, in the order of the item indices `order`.
 
     `size` is called for each batch and returns its number of items. While the model works on a batch, the next one is
-    decoded, and part of the one after it. At most `AHEAD` items are decoded ahead, or one batch if larger,
+    decoded, and part of the one after it. At most `MAX_AHEAD` items are decoded ahead, or one batch if larger,
     and none if the pipeline does not allow decoding while the model is working.
     """
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
-        found = ClipCache(hearing, pool)
+        found = ClipCache(pipeline, pool)
         waiting: deque[tuple[int, Request, list[LazyClip]]] = deque()
         todo = iter(order)
 
@@ -252,9 +252,9 @@ def load_batches(
             count = size()
             fill(count)
             while waiting:
-                batch = _all([waiting.popleft() for _ in range(min(count, len(waiting)))], hearing)
-                if hearing.beside:
-                    fill(_ahead(count))
+                batch = _collect_clips([waiting.popleft() for _ in range(min(count, len(waiting)))], pipeline)
+                if pipeline.beside:
+                    fill(_count_ahead(count))
                 yield batch
                 count = size()
                 fill(count)
@@ -262,16 +262,20 @@ def load_batches(
             pool.shutdown(cancel_futures=True)
 
 
-def _all(waiting: Sequence[tuple[int, Request, Sequence[LazyClip]]], hearing: AudioPipeline) -> list[LoadedRequest]:
+def _collect_clips(
+    waiting: Sequence[tuple[int, Request, Sequence[LazyClip]]], pipeline: AudioPipeline
+) -> list[LoadedRequest]:
     """Return the requests with their decoded clips.
 
     The calling thread decodes the clips that the pool has not started, then waits for the others.
     """
     for pending in (pending for _, _, own in waiting for pending in own):
         pending.begin()
-    return [hearing.ready(index, request, [pending.clip() for pending in own]) for index, request, own in waiting]
+    return [
+        pipeline.attach_clips(index, request, [pending.clip() for pending in own]) for index, request, own in waiting
+    ]
 
 
-def _ahead(size: int) -> int:
+def _count_ahead(size: int) -> int:
     """Return how many items to decode ahead of the model for batches of `size` items."""
-    return max(size, min(2 * size, AHEAD))
+    return max(size, min(2 * size, MAX_AHEAD))

@@ -23,35 +23,35 @@ class Memory:
 
 def read_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> Memory | None:
     """Read the memory of this process; None if it is not available."""
-    machine, own = _kilobytes(proc / "meminfo"), _kilobytes(proc / "self/status")
+    machine, own = _read_kilobytes(proc / "meminfo"), _read_kilobytes(proc / "self/status")
     try:
-        room = min([machine["MemAvailable"], *_rooms(proc / "self/cgroup", cgroups)])
+        room = min([machine["MemAvailable"], *_read_cgroups(proc / "self/cgroup", cgroups)])
         return Memory(room, own["VmRSS"], own["VmHWM"])
     except KeyError:
         return None
 
 
-def _kilobytes(file: Path) -> dict[str, int]:
+def _read_kilobytes(file: Path) -> dict[str, int]:
     """Return the values of the lines `Name: 123 kB` of a file in bytes, by name; empty if the file is missing."""
-    pairs = (line.partition(":") for line in _text(file).splitlines())
+    pairs = (line.partition(":") for line in _read_text(file).splitlines())
     return {name: 1024 * int(value.split()[0]) for name, _, value in pairs if value.endswith(" kB")}
 
 
-def _rooms(table: Path, cgroups: Path) -> Iterator[int]:
+def _read_cgroups(table: Path, cgroups: Path) -> Iterator[int]:
     """Yield the remaining memory under each limit of a container or service on this process.
 
     The limits are those of the process's own cgroup and of all groups above it.
     """
-    for line in _text(table).splitlines():
+    for line in _read_text(table).splitlines():
         _, controllers, own = line.split(":", 2)
         if not controllers:
-            yield from _left(cgroups, own, ("memory.max", "memory.current", "inactive_file"))
+            yield from _remaining_memory(cgroups, own, ("memory.max", "memory.current", "inactive_file"))
         elif "memory" in controllers.split(","):
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-            yield from _left(cgroups / "memory", own, names)
+            yield from _remaining_memory(cgroups / "memory", own, names)
 
 
-def _left(root: Path, own: str, names: tuple[str, str, str]) -> Iterator[int]:
+def _remaining_memory(root: Path, own: str, names: tuple[str, str, str]) -> Iterator[int]:
     """Yield the remaining memory of a cgroup and of each group above it, up to `root`.
 
     `names` are the file with the limit, the file with the usage, and the entry of `memory.stat` with the file cache
@@ -60,16 +60,16 @@ def _left(root: Path, own: str, names: tuple[str, str, str]) -> Iterator[int]:
     limit, used, reclaimable = names
     group = root / own.strip("/")
     for folder in (group, *group.parents):
-        told, taken = _text(folder / limit).strip(), _text(folder / used).strip()
+        told, taken = _read_text(folder / limit).strip(), _read_text(folder / used).strip()
         if told.isdecimal() and taken.isdecimal():  # "max" is no limit
-            pairs = (line.split() for line in _text(folder / "memory.stat").splitlines())
+            pairs = (line.split() for line in _read_text(folder / "memory.stat").splitlines())
             cached = next((int(value) for name, value in pairs if name == reclaimable), 0)
             yield max(0, int(told) - int(taken) + cached)
         if folder == root:
             return
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     """Return the text of a file; "" if it cannot be read."""
     try:
         return file.read_text(encoding="utf-8", errors="replace")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from alm_bench.core import Arrangement, OptionOrder, Sample
-from alm_bench.core.rng import item_generator
+from alm_bench.core.rng import create_item_generator
 
 
 def order_options(samples: Sequence[Sample], order: OptionOrder, shuffles: int, seed: int) -> list[Sample]:
@@ -19,10 +19,10 @@ def order_options(samples: Sequence[Sample], order: OptionOrder, shuffles: int, 
     """
     if order == "given":
         return list(samples)
-    return [moved for sample in samples for moved in _arranged(sample, order, shuffles, seed)]
+    return [reordered for sample in samples for reordered in _reorder_options(sample, order, shuffles, seed)]
 
 
-def _arranged(sample: Sample, order: OptionOrder, shuffles: int, seed: int) -> Iterator[Sample]:
+def _reorder_options(sample: Sample, order: OptionOrder, shuffles: int, seed: int) -> Iterator[Sample]:
     """Yield the sample in each of its option orders."""
     count = len(sample.choices)
     if not count:
@@ -45,27 +45,27 @@ def _rotations(count: int) -> list[tuple[int, ...]]:
     return [tuple((place + turn) % count for place in range(count)) for turn in range(count)]
 
 
-def _shuffles(question: str, count: int, wanted: int, seed: int) -> list[tuple[int, ...]]:
-    """Return `wanted` different random orders of 0..count-1, or all orders if there are fewer.
+def _shuffles(question: str, count: int, max_orders: int, seed: int) -> list[tuple[int, ...]]:
+    """Return `max_orders` different random orders of 0..count-1, or all orders if there are fewer.
 
-    The first orders do not depend on `wanted`.
+    The first orders do not depend on `max_orders`.
     """
-    wanted = min(wanted, math.factorial(count))
-    found: dict[tuple[int, ...], None] = {}
+    max_orders = min(max_orders, math.factorial(count))
+    distinct: dict[tuple[int, ...], None] = {}
     for number in itertools.count():
-        found[tuple(item_generator("options", seed, number, question).permutation(count).tolist())] = None
-        if len(found) == wanted:
-            return list(found)
+        distinct[tuple(create_item_generator("options", seed, number, question).permutation(count).tolist())] = None
+        if len(distinct) == max_orders:
+            return list(distinct)
     raise AssertionError("counting does not end")
 
 
-def predicted(sample: Sample, predictions: Mapping[str, Mapping[str, int | None]]) -> dict[str, int | None]:
+def reorder_predictions(sample: Sample, predictions: Mapping[str, Mapping[str, int | None]]) -> dict[str, int | None]:
     """Return the option that each text-only baseline predicts for a sample, by the baseline's name.
 
     `predictions` holds indices into the option order of the file, by baseline and question id. The returned indices
     refer to the option order of the sample.
     """
-    said = {row: by_question[sample.question] for row, by_question in predictions.items()}
+    by_baseline = {row: by_question[sample.question] for row, by_question in predictions.items()}
     if sample.arranged is None:
-        return said
-    return {row: None if place is None else sample.arranged.order.index(place) for row, place in said.items()}
+        return by_baseline
+    return {row: None if place is None else sample.arranged.order.index(place) for row, place in by_baseline.items()}

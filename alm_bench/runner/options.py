@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from alm_bench.core import CACHE_MB, AnswerBy, Decoding, OptionOrder, Strategy, UsageError
 from alm_bench.core.device import check_device_and_dtype, make_runtime
-from alm_bench.core.options import answer_tags, one_of, pairs
+from alm_bench.core.options import answer_tags, check_choice, pairs
 from alm_bench.plugins import AdapterEntry, catalogue
 from alm_bench.records.find import RUNS, find_run
 from alm_bench.runner.batch_size import parse_batch_size
@@ -59,7 +59,7 @@ _NAMES = {
 """Names of the types of options in error messages."""
 
 
-def _is_of(value: Any, kind: Any) -> bool:
+def _has_type(value: Any, kind: Any) -> bool:
     """Return True if a value has the type of an option. A whole number is also a number; true and false are not."""
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
@@ -68,7 +68,7 @@ def _is_of(value: Any, kind: Any) -> bool:
     if get_origin(kind) is list:
         return isinstance(value, list) and all(isinstance(one, str) for one in value)
     if parts := get_args(kind):
-        return any(_is_of(value, part) for part in parts)
+        return any(_has_type(value, part) for part in parts)
     return isinstance(value, kind)
 
 
@@ -167,16 +167,16 @@ class RunOptions:
         return self.entry.complete(pairs(self.model_arg, "--model-arg") | label)
 
     @contextmanager
-    def executing(self, adapter: "Adapter") -> Iterator["Executor"]:
+    def open_executor(self, adapter: "Adapter") -> Iterator["Executor"]:
         """Provide the executor for all runs of the command. `adapter` is the model as this process loaded it."""
         if self.executor == "local":
-            from alm_bench.runner.executors.local import Local
+            from alm_bench.runner.executors.local import LocalExecutor
 
-            yield Local()
+            yield LocalExecutor()
             return
-        from alm_bench.runner.executors.on_ray import OnRay
+        from alm_bench.runner.executors.on_ray import RayExecutor
 
-        with OnRay(self._cluster(), self.recipe(), adapter) as executor:
+        with RayExecutor(self._cluster(), self.recipe(), adapter) as executor:
             yield executor
 
     def _cluster(self) -> "Cluster":
@@ -186,7 +186,7 @@ class RunOptions:
 
     def _check_executor(self) -> None:
         """Raise UsageError for an unknown executor, and for options that do not apply to it."""
-        one_of(self.executor, ("local", "ray"), "--executor")
+        check_choice(self.executor, ("local", "ray"), "--executor")
         if self.executor == "ray" and self.adapter is not None:
             raise UsageError(f"--executor ray makes models by name, found {self.model}, which is made already")
         if self.executor == "ray":
@@ -197,12 +197,12 @@ class RunOptions:
             if value is not None:
                 raise UsageError(f"{flag} {value} goes with --executor ray, found --executor {self.executor}")
 
-    def find_wrong_kinds(self) -> list[str]:
+    def find_wrong_types(self) -> list[str]:
         """Return one line per option whose value has the wrong type. Values may come from Python or from a file."""
         found = []
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name != "adapter" and not _is_of(value, field.type):
+            if field.name != "adapter" and not _has_type(value, field.type):
                 found.append(f"{field.name} takes {_NAMES.get(str(field.type), field.type)}, found {value!r:.60}")
         return found
 
@@ -221,11 +221,11 @@ class RunOptions:
     def check(self) -> None:
         """Raise UsageError for invalid values."""
         self._check_executor()
-        one_of(self.decoding, ("greedy", "nucleus"), "--decoding")
-        one_of(self.missing_audio, ("error", "skip"), "--missing-audio")
-        one_of(self.answer_by, get_args(AnswerBy), "--answer-by")
-        one_of(self.strategy, get_args(Strategy), "--strategy")
-        one_of(self.options, get_args(OptionOrder), "--options")
+        check_choice(self.decoding, ("greedy", "nucleus"), "--decoding")
+        check_choice(self.missing_audio, ("error", "skip"), "--missing-audio")
+        check_choice(self.answer_by, get_args(AnswerBy), "--answer-by")
+        check_choice(self.strategy, get_args(Strategy), "--strategy")
+        check_choice(self.options, get_args(OptionOrder), "--options")
         if self.shuffles is not None and self.options != "shuffled":
             raise UsageError(f"--shuffles {self.shuffles} goes with --options shuffled, found --options {self.options}")
         check_device_and_dtype(self.device, self.dtype)

@@ -27,9 +27,9 @@ from alm_bench.core import (
 )
 from alm_bench.core.files import is_file
 from alm_bench.core.prompt import PromptTemplate, render
-from alm_bench.core.rng import item_generator
+from alm_bench.core.rng import create_item_generator
 from alm_bench.core.secrets import hide
-from alm_bench.data.manifest import clip_size, file_sha256, manifest_hash
+from alm_bench.data.manifest import clip_size, file_sha256, hash_manifest
 from alm_bench.records.models import (
     FitRows,
     RunHeader,
@@ -48,9 +48,9 @@ from alm_bench.runner.conditions import CLEAN, Condition, condition_version, rea
 from alm_bench.runner.fitting import Fit, fit_adapter
 from alm_bench.runner.items import Items, load_task_items, revision_name
 from alm_bench.runner.loader import clips
-from alm_bench.runner.option_order import order_options, predicted
+from alm_bench.runner.option_order import order_options, reorder_predictions
 from alm_bench.runner.replayed import NOT_KNOWN
-from alm_bench.runner.sampling import draw_items, strata
+from alm_bench.runner.sampling import draw_items, stratified_groupings
 from alm_bench.runner.spec import RunSpec, fingerprint
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfile", "soxr")
@@ -117,7 +117,7 @@ def prepare(
     questions = everything[: spec.limit]
     if spec.sample is not None:
         questions = draw_items(everything, spec.sample, spec.seed, task.card.groups)
-    _check(spec, adapter, questions)
+    _check_support(spec, adapter, questions)
     fit = fit or fit_adapter(spec, task, prompt, data, adapter, everything)
     adapter = adapter if fit is None else fit.adapter
     condition = read_condition(spec.condition, spec.seed, spec.repeat)
@@ -129,22 +129,22 @@ def prepare(
         for sample in samples
     ]
     if adapter.audio is not None and adapter.audio.spare:
-        spares = Spares(everything)
-        requests = [replace(r, spare=spares.of(r.audio[0].id)) if len(r.audio) == 1 else r for r in requests]
+        second_clips = SecondClips(everything)
+        requests = [replace(r, spare=second_clips.of(r.audio[0].id)) if len(r.audio) == 1 else r for r in requests]
     requests = condition.requests(requests)
     if adapter.audio is not None:
         check_clips(spec.task, requests)
-    blind, blind_missing = _blind(task, data, questions) if condition.answerable else ({}, {})
-    unheard = _blind_answers(adapter, requests) if condition.answerable else {}
+    blind, missing_baselines = _predict_baselines(task, data, questions) if condition.answerable else ({}, {})
+    model_baselines = _predict_text_only(adapter, requests) if condition.answerable else {}
     # The task's own are preferred as the text-only solver: they are the same for every model of the task.
     predictions = [
-        {name: options[index] for name, options in unheard.items()} | predicted(sample, blind)
+        {name: options[index] for name, options in model_baselines.items()} | reorder_predictions(sample, blind)
         for index, sample in enumerate(samples)
     ]
     planned = _plan_items(samples, requests, predictions, adapter.audio is not None)
-    binding = _binding(spec, task, adapter)
+    binding = _drop_runtime_options(spec, task, adapter)
     on = None if fit is None else fit.rows
-    manifest = manifest_hash(items.files, items.version)
+    manifest = hash_manifest(items.files, items.version)
     header = RunHeader(
         fingerprint=fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
         spec=_stored_spec(spec, is_replay),
@@ -156,18 +156,18 @@ def prepare(
         identity=from_json(to_json(hide(asdict(adapter.identity))), StoredIdentity),
         fit=None if on is None else from_json(dict(on), FitRows),
         items=len(samples),
-        selection=_selection(spec, task, len(questions), len(everything)),
+        selection=_describe_selection(spec, task, len(questions), len(everything)),
         condition_version=condition_version(spec.condition),
-        baselines_missing=blind_missing,
-        environment=dict(_environment()),
+        baselines_missing=missing_baselines,
+        environment=dict(_describe_environment()),
     )
     return Plan(spec, task, adapter, requests, planned, header, fit)
 
 
-def _selection(spec: RunSpec, task: Task, taken: int, of: int) -> Selection | None:
+def _describe_selection(spec: RunSpec, task: Task, taken: int, of: int) -> Selection | None:
     """Return how the run's items were selected from `of` items; None if all are used."""
     if spec.sample is not None:
-        groups = tuple(strata(task.card.groups))
+        groups = tuple(stratified_groupings(task.card.groups))
         return Selection(method="random", count=taken, of=of, groups=groups, seed=spec.seed)
     return Selection(method="first", count=taken, of=of) if taken < of else None
 
@@ -224,7 +224,7 @@ def _stored_data(spec: RunSpec, task: Task, items: Items, manifest: str) -> Stor
     )
 
 
-def _binding(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpec:
+def _drop_runtime_options(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpec:
     """Return the spec without the options that no answer depends on, so that a run can be resumed with other values of
     them.
 
@@ -238,7 +238,7 @@ def _binding(spec: RunSpec, task: Task, adapter: Adapter) -> RunSpec:
     )
 
 
-def _check(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
+def _check_support(spec: RunSpec, adapter: Adapter, samples: Sequence[Sample]) -> None:
     """Raise UsageError if the adapter or the items do not support the settings.
 
     That is the case if options cannot be scored or reordered as requested, if every item has more clips than the
@@ -285,7 +285,7 @@ def check_clips(task: str, requests: Sequence[Request]) -> None:
     )
 
 
-class Spares:
+class SecondClips:
     """Second clips for models that always take two clips: the first clip of another item of the task, chosen at random.
 
     The choice is seeded by the id of the first clip. All questions about one clip therefore get the same second clip,
@@ -299,14 +299,14 @@ class Spares:
 
     def of(self, clip: str) -> AudioRef | None:
         """Return a clip other than `clip`; None if the task has no other clip whose file exists."""
-        for place in item_generator("spare", clip).permutation(len(self._refs)):
+        for place in create_item_generator("spare", clip).permutation(len(self._refs)):
             ref = self._refs[int(place)]
             if ref.id != clip and (ref.read is not None or is_file(ref.path)):
                 return ref
         return None
 
 
-def _blind(
+def _predict_baselines(
     task: Task, data: DataRoot, samples: Sequence[Sample]
 ) -> tuple[dict[str, Mapping[str, int]], dict[str, str]]:
     """Return the predictions of the text-only baselines that the task fits, and the reasons why others are not
@@ -317,11 +317,11 @@ def _blind(
     if not isinstance(task, FitsBlind):
         return {}, {}
     found = task.blind_predictions(data, samples)
-    had = {name: rows for name, rows in found.items() if not isinstance(rows, str)}
-    return had, {name: reason for name, reason in found.items() if isinstance(reason, str)}
+    predictions = {name: rows for name, rows in found.items() if not isinstance(rows, str)}
+    return predictions, {name: reason for name, reason in found.items() if isinstance(reason, str)}
 
 
-def _blind_answers(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
+def _predict_text_only(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str, Sequence[int | None]]:
     """Return the option that each text-only variant of the model picks for each request, by the baseline's name.
 
     Raises AdapterError unless every variant answers every request.
@@ -334,7 +334,7 @@ def _blind_answers(adapter: Adapter, requests: Sequence[Request]) -> Mapping[str
 
 
 @cache
-def _environment() -> Mapping[str, Any]:
+def _describe_environment() -> Mapping[str, Any]:
     """Return package versions, commit and machine of this process.
 
     The result is cached, since loaded packages stay the same as long as the process runs.
@@ -345,10 +345,10 @@ def _environment() -> Mapping[str, Any]:
             packages[name] = version(name)
         except PackageNotFoundError:
             continue
-    return {"packages": packages, "commit": _commit(), "machine": f"{platform.system()} {platform.machine()}"}
+    return {"packages": packages, "commit": _find_commit(), "machine": f"{platform.system()} {platform.machine()}"}
 
 
-def _commit() -> str | None:
+def _find_commit() -> str | None:
     """Return the git commit of the checkout that this code runs from; None for an ordinary installation."""
     home = Path(__file__).resolve().parents[2]
     if not (home / ".git").exists():

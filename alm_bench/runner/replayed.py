@@ -17,17 +17,17 @@ from alm_bench.runner.spec import RunSpec
 NOT_KNOWN = "not known"
 """Value that is recorded for the prompt, the decoding and the audio of a model that was run elsewhere."""
 
-OWN = "multiple_choice"
+SELF_CONTAINED_KIND = "multiple_choice"
 """Kind of the tasks whose questions a file of outputs can contain."""
 
 
-def stored_outputs(adapter: Adapter) -> StoredOutputs | None:
+def find_stored_outputs(adapter: Adapter) -> StoredOutputs | None:
     """Return the outputs that an adapter replays; None if the adapter answers itself."""
     outputs = adapter.outputs
     return outputs if adapter.abilities.is_replay and isinstance(outputs, StoredOutputs) else None
 
 
-def replayed_items(
+def select_replay_items(
     spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, named: bool, tell: Callable[[str], None]
 ) -> Items:
     """Return the questions that the outputs `stored` answer.
@@ -36,21 +36,21 @@ def replayed_items(
     unless the user `named` the data. Notices are passed to `tell`. Raises DataError if the questions of the data do not
     match.
     """
-    theirs = load_task_items(spec, task, data)
-    found = match(stored, theirs.samples)
-    own = stored.complete and task.card.kind == OWN
+    task_items = load_task_items(spec, task, data)
+    found = match(stored, task_items.samples)
+    own = stored.complete and task.card.kind == SELF_CONTAINED_KIND
     if own and not named and not found.exact:
         tell(f"{spec.task}: {stored.label} is scored by the questions that it holds itself")
         return _own_items(task, stored)
-    better = _nearest(spec, task, data, stored, found)
+    better = _find_better_match(spec, task, data, stored, found)
     if better is not None or not found.fits:
-        raise DataError(_advice(spec, task, data, stored, found, own, better))
+        raise DataError(_describe_mismatch(spec, task, data, stored, found, own, better))
     if found.unknown:
         first = found.unknown[0]
         tell(f"{spec.task}: {len(found.unknown)} ids of {stored.label} are not among the questions, as {first!r}")
     if spec.data == "demo" and not named:
         tell(f"{spec.task}: no real data found, using the built-in demo data (see `alm-bench data info`)")
-    return replace(theirs, samples=_repeated(theirs.samples, stored))
+    return replace(task_items, samples=_repeat_samples(task_items.samples, stored))
 
 
 def _own_items(task: Task, stored: StoredOutputs) -> Items:
@@ -59,13 +59,13 @@ def _own_items(task: Task, stored: StoredOutputs) -> Items:
         task.row_groups if isinstance(task, GroupsRows) else lambda row: {}
     )
     samples = [item.sample(groups_of(item.fields)) for item in stored.items.values()]
-    asked = {item.in_file: item.question for item in stored.items.values()}
+    asked = {item.id_in_file: item.question for item in stored.items.values()}
     digest = questions_digest([(name, question.choices, question.gold) for name, question in asked.items()])
     revision = known_revisions(task).get(digest, f"of its own ({digest[:8]})")
     return Items(samples, {"annotations": stored.path}, "real", revision, digest)
 
 
-def _repeated(samples: Sequence[Sample], stored: StoredOutputs) -> list[Sample]:
+def _repeat_samples(samples: Sequence[Sample], stored: StoredOutputs) -> list[Sample]:
     """Return the samples, with a copy for each further output of the same id. Copies belong to the same cluster."""
     again: dict[str, list[str]] = {}
     for item in stored.items.values():
@@ -93,16 +93,18 @@ class Candidate:
     """Match of the outputs with its questions."""
 
 
-def _nearest(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, found: Match) -> Candidate | None:
+def _find_better_match(
+    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, found: Match
+) -> Candidate | None:
     """Return the file in the data folder that has more ids and options in common with the outputs than `found`, if
     any."""
     if found.exact:
         return None
-    ranked = sorted(_candidates(spec, task, data, stored), key=lambda one: (one.match.alike, one.revision))
+    ranked = sorted(_find_candidates(spec, task, data, stored), key=lambda one: (one.match.alike, one.revision))
     return ranked[-1] if ranked and ranked[-1].match.alike > found.alike else None
 
 
-def _candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs) -> Iterator[Candidate]:
+def _find_candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs) -> Iterator[Candidate]:
     """Yield the other annotation files of the task in the data folder."""
     entry = catalogue().task(spec.task)
     if "annotations" not in entry.takes() or not isinstance(data, LocalRoot):
@@ -111,7 +113,7 @@ def _candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs
     declared = [file for file in task.card.files if file.split == spec.split and file.role == "annotations"]
     folders = {data.path, *(path.parent for path in task.files(data, spec.split).values())}
     roots = [LocalRoot(folder) for folder in sorted(folders)]
-    paths = {path.resolve(): path for file in declared for root in roots for path in root.all_matches(file)}
+    paths = {path.resolve(): path for file in declared for root in roots for path in root.find_all_matches(file)}
     for resolved, path in sorted(paths.items()):
         if resolved in used:
             continue
@@ -123,7 +125,7 @@ def _candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs
         yield Candidate(path, revision_name(task, {"annotations": path}), match(stored, samples))
 
 
-def _advice(
+def _describe_mismatch(
     spec: RunSpec,
     task: Task,
     data: DataRoot,

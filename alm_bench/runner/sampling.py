@@ -6,13 +6,13 @@ import numpy as np
 
 from alm_bench.core import Sample
 
-ONE_OF_A_KIND = "clip"
+CLIP_GROUPING = "clip"
 """Name of the grouping by clip. It is not used for stratification, since its groups are too small."""
 
 
-def strata(groups: Sequence[str]) -> list[str]:
+def stratified_groupings(groups: Sequence[str]) -> list[str]:
     """Return the groupings of a card by which a sample is stratified, the outermost first."""
-    return [name for name in groups if name != ONE_OF_A_KIND]
+    return [name for name in groups if name != CLIP_GROUPING]
 
 
 def draw_items(samples: Sequence[Sample], count: int, seed: int, groups: Sequence[str]) -> list[Sample]:
@@ -22,11 +22,11 @@ def draw_items(samples: Sequence[Sample], count: int, seed: int, groups: Sequenc
     it, so does each group of the next grouping. For equal seeds, a larger sample contains every smaller one.
     """
     generator = np.random.default_rng(seed)
-    drawn = _spread(samples, list(range(len(samples))), strata(groups), generator)[:count]
+    drawn = _order_stratified(samples, list(range(len(samples))), stratified_groupings(groups), generator)[:count]
     return [samples[index] for index in sorted(drawn)]
 
 
-def _spread(
+def _order_stratified(
     samples: Sequence[Sample], indices: Sequence[int], groups: Sequence[str], generator: np.random.Generator
 ) -> list[int]:
     """Return `indices` in a random order in which every prefix is stratified by `groups`.
@@ -41,7 +41,7 @@ def _spread(
         members.setdefault(samples[index].groups.get(groups[0], ""), []).append(index)
     keyed = []
     for key in sorted(members):
-        spread = _spread(samples, members[key], groups[1:], generator)
+        spread = _order_stratified(samples, members[key], groups[1:], generator)
         start = generator.random()
         keyed += [((rank + start) / len(spread), index) for rank, index in enumerate(spread)]
     return [index for _, index in sorted(keyed)]

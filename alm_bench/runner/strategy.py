@@ -12,7 +12,7 @@ from alm_bench.core.files import hash_json
 PROMPTS = Path(__file__).with_suffix(".toml")
 """File with the prompts of the strategy caption-first."""
 
-OTHER_SET = "letters"
+FALLBACK_SET = "letters"
 """Prompt set that is used for adapters whose own set has no such prompts."""
 
 
@@ -57,7 +57,7 @@ def apply_strategy(adapter: Adapter, strategy: Strategy, prompts: str) -> Adapte
     if adapter.abilities.fit:
         raise UsageError(f"--strategy {strategy}: {label} is fitted to options, and writes no descriptions")
     sets = tomllib.loads(PROMPTS.read_text(encoding="utf-8"))
-    name = prompts if prompts in sets else OTHER_SET
+    name = prompts if prompts in sets else FALLBACK_SET
     return CaptionFirst(adapter, name, DescribePrompt(**sets[name]))
 
 

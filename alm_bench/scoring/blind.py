@@ -8,7 +8,15 @@ import numpy as np
 
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
 from alm_bench.scoring.metrics import metric_spec
-from alm_bench.scoring.multiple_choice import chance, clips, counted_rows, mean, predictors, same_option, weights
+from alm_bench.scoring.multiple_choice import (
+    chance,
+    clips,
+    drop_skipped_rows,
+    is_correct_option,
+    list_complete_baselines,
+    mean,
+    weights,
+)
 from alm_bench.scoring.paired import difference
 
 UNIFORM = "uniform guess (expected)"
@@ -27,30 +35,32 @@ Values = Mapping[str, Sequence[float]]
 """Expected score of each item, by name of the text-only baseline."""
 
 
-def with_reference(rows: Sequence[Scored]) -> list[Scored]:
+def select_rows_with_reference(rows: Sequence[Scored]) -> list[Scored]:
     """Return the rows on which text-only baselines are computed: not skipped, and with a known answer."""
-    return [row for row in counted_rows(rows) if row.sample.has_reference]
+    return [row for row in drop_skipped_rows(rows) if row.sample.has_reference]
 
 
-def baseline_scores(rows: Sequence[Scored], picks: Mapping[str, Sequence[int | None]]) -> dict[str, list[float]]:
+def compute_baseline_scores(
+    rows: Sequence[Scored], picks: Mapping[str, Sequence[int | None]]
+) -> dict[str, list[float]]:
     """Return the expected score of each row, by name of the text-only baseline.
 
     The baselines are a uniform guess, the strategies in `picks` (the index of the option that each selects on each
     row), and the predictions that are stored with all rows.
     """
-    stored = {name: [row.blind[name] for row in rows] for name in predictors(rows)}
+    stored = {name: [row.blind[name] for row in rows] for name in list_complete_baselines(rows)}
     table = {UNIFORM: [chance(row.sample) for row in rows]}
     for name, places in {**picks, **stored}.items():
-        table[name] = [float(same_option(row.sample, place)) for row, place in zip(rows, places, strict=True)]
+        table[name] = [float(is_correct_option(row.sample, place)) for row, place in zip(rows, places, strict=True)]
     return table
 
 
-def longest_option(choices: Sequence[str]) -> int:
+def find_longest_option(choices: Sequence[str]) -> int:
     """Return the index of the option with the most characters; the first one if several are equally long."""
     return max(range(len(choices)), key=lambda i: len(choices[i]))
 
 
-def choice_scores(rows: Sequence[Scored]) -> dict[str, list[float]]:
+def score_choice_baselines(rows: Sequence[Scored]) -> dict[str, list[float]]:
     """Return the expected score of each row for the text-only baselines of multiple choice.
 
     The baseline "most frequent letter" is computed from the correct answers of these rows, like the row of that name in
@@ -62,25 +72,25 @@ def choice_scores(rows: Sequence[Scored]) -> dict[str, list[float]]:
     letter = Counter(s.target for s in samples).most_common(1)[0][0]
     strategies: dict[str, Callable[[Sample], int]] = {
         FIRST: lambda s: 0,
-        LONGEST: lambda s: longest_option(s.choices),
+        LONGEST: lambda s: find_longest_option(s.choices),
         LETTER: lambda s: letter if letter < len(s.choices) else 0,
     }
-    return baseline_scores(rows, {name: [pick(s) for s in samples] for name, pick in strategies.items()})
+    return compute_baseline_scores(rows, {name: [pick(s) for s in samples] for name, pick in strategies.items()})
 
 
-def accuracies(rows: Sequence[Scored], values: Values) -> dict[str, Metrics]:
+def compute_baseline_accuracies(rows: Sequence[Scored], values: Values) -> dict[str, Metrics]:
     """Return the accuracy of each text-only baseline on `rows`.
 
     The uniform guess has no interval, since its value is an expectation.
     """
     table = {}
     for name, scores in values.items():
-        found = Metric(_mean(rows, scores), n=len(rows)) if name == UNIFORM else mean(rows, scores)
+        found = Metric(_average_over_questions(rows, scores), n=len(rows)) if name == UNIFORM else mean(rows, scores)
         table[name] = {"accuracy": found}
     return table
 
 
-def _mean(rows: Sequence[Scored], values: Sequence[float]) -> float:
+def _average_over_questions(rows: Sequence[Scored], values: Sequence[float]) -> float:
     """Return the mean of one value per row, in which every question has the same weight."""
     return float(np.average(values, weights=weights(rows)))
 
@@ -123,7 +133,7 @@ def margin(
     return margin_over_best(values, mine, clips(rows), weights(rows), name)
 
 
-def best_row(values: Values, weights: Sequence[float], higher_is_better: bool = True) -> tuple[str, float]:
+def find_best_baseline(values: Values, weights: Sequence[float], higher_is_better: bool = True) -> tuple[str, float]:
     """Return the name and the mean score of the best text-only baseline; the first one if several are equally good."""
     means = {name: float(np.average(each, weights=weights)) for name, each in values.items()}
     best = (max if higher_is_better else min)(means, key=lambda name: means[name])
@@ -138,5 +148,5 @@ def margin_over_best(
     `values` (per baseline), `scores`, `clusters` (the clip of each item) and `weights` hold one entry per item. `name`
     is the metric.
     """
-    best, value = best_row(values, weights, metric_spec(name).higher_is_better)
+    best, value = find_best_baseline(values, weights, metric_spec(name).higher_is_better)
     return Margin(best, value, difference(values[best], scores, clusters, weights), name)

@@ -39,15 +39,17 @@ def tokenize(texts: Sequence[str]) -> list[str]:
         return []
     jar = java.package_folder("tokenizer") / STANFORD_CORENLP_3_4_1_JAR
     lines = "\n".join(_LINE_ENDS.sub(" ", text) for text in texts)
-    asked = ["-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
-    said = java.run([*asked, "-encoding", "UTF-8"], lines + "\n", seconds=java.allowed_seconds(len(texts))).split("\n")
+    arguments = ["-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
+    said = java.run([*arguments, "-encoding", "UTF-8"], lines + "\n", seconds=java.allowed_seconds(len(texts))).split(
+        "\n"
+    )
     if len(said) < len(texts):
         raise MetricError(f"the PTB tokenizer gave {len(said)} lines for {len(texts)} texts")
     return [_without_punctuation(line.rstrip().split(" ")) for line in said[: len(texts)]]
 
 
 @functools.lru_cache(maxsize=8)
-def _tokenized(texts: tuple[str, ...], program: str) -> list[str]:
+def _tokenize_cached(texts: tuple[str, ...], program: str) -> list[str]:
     """Tokenise texts, with a cache, since each start of Java takes a second.
 
     Margins and ablations score the same texts again. `program` is the path of Java, as part of the cache key.
@@ -92,7 +94,7 @@ class Captions:
     """Tokeniser that was used: `CoreNLP 3.4.1`, or `NLTK` without Java."""
 
 
-def caption_scores(
+def compute_caption_scores(
     candidates: Sequence[str],
     references: References,
     clusters: Sequence[Hashable] | None = None,
@@ -107,21 +109,23 @@ def caption_scores(
     are no items, if an item has no references, or for an unknown metric.
     """
     metrics = default_metrics() if metrics is None else metrics
-    _check(candidates, references, metrics)
+    _check_input(candidates, references, metrics)
     flat = [*candidates, *(text for each in references for text in each)]
     try:
-        tokens, tokenizer = _tokenized(tuple(flat), java.find_java()), "CoreNLP 3.4.1"
+        tokens, tokenizer = _tokenize_cached(tuple(flat), java.find_java()), "CoreNLP 3.4.1"
     except MetricError:
         tokens, tokenizer = tokenize_without_java(flat), "NLTK"
     said, rest = tokens[: len(candidates)], iter(tokens[len(candidates) :])
     known = [[next(rest) for _ in each] for each in references]
-    found, missing = _computed(Sentences(said, known, candidates, references, names), metrics)
+    found, missing = _compute_metrics(Sentences(said, known, candidates, references, names), metrics)
     where = list(range(len(candidates))) if clusters is None else list(clusters)
-    corpus = {name: _metric(found[name], where) if name in found else Metric.missing(missing[name]) for name in metrics}
+    corpus = {
+        name: _build_metric(found[name], where) if name in found else Metric.missing(missing[name]) for name in metrics
+    }
     return Captions(corpus, {name: found[name].items for name in metrics if name in found}, tokenizer)
 
 
-def _check(candidates: Sequence[str], references: References, metrics: Sequence[str]) -> None:
+def _check_input(candidates: Sequence[str], references: References, metrics: Sequence[str]) -> None:
     """Raise UsageError if there are no items, if an item has no references, or for an unknown metric."""
     if not candidates:
         raise UsageError("caption metrics need items, found none")
@@ -132,7 +136,7 @@ def _check(candidates: Sequence[str], references: References, metrics: Sequence[
         computable_spec(name)
 
 
-def _computed(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, CaptionScore], dict[str, str]]:
+def _compute_metrics(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, CaptionScore], dict[str, str]]:
     """Return the scores of the computed metrics, and the reasons for the other ones, both by metric name."""
     found: dict[str, CaptionScore] = {}
     missing: dict[str, str] = {}
@@ -146,7 +150,7 @@ def _computed(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, C
     return found, missing
 
 
-def _metric(score: CaptionScore, clusters: Sequence[Hashable]) -> Metric:
+def _build_metric(score: CaptionScore, clusters: Sequence[Hashable]) -> Metric:
     """Return the corpus value, with an interval if there are several clusters and the items' values differ."""
     value = Metric(score.corpus, n=len(score.items))
     alike = not np.ptp(np.asarray(score.items)).any()

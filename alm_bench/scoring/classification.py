@@ -25,7 +25,7 @@ def divide(part: Array, whole: Array) -> Array:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
-def figures(matrix: Array) -> Array:
+def compute_metrics(matrix: Array) -> Array:
     """Compute accuracy, macro precision, macro recall, macro F1 and the recall of each label from confusion matrices.
 
     `matrix` has shape (..., labels, labels + 1), the result (..., 4 + labels). An undefined ratio is 0, as in
@@ -47,7 +47,7 @@ def corpus(golds: Sequence[int], predictions: Sequence[int | None], recalls: Seq
     `recalls[i]` is the name of the recall of label i. A prediction of None is wrong for every label.
     """
     cells = confusion(golds, predictions, len(recalls))
-    return Corpus(("accuracy", "precision", "recall", "f1", *recalls), cells, figures)
+    return Corpus(("accuracy", "precision", "recall", "f1", *recalls), cells, compute_metrics)
 
 
 def classification_metrics(

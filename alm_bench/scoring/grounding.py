@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, ScoresItems, Task
-from alm_bench.scoring.blind import UNIFORM, margin, with_reference
+from alm_bench.scoring.blind import UNIFORM, margin, select_rows_with_reference
 from alm_bench.scoring.intervals import clustered_interval, mean_interval, share
 from alm_bench.scoring.main_score import has_main_score, main_scores
 from alm_bench.scoring.metrics import metric_spec
-from alm_bench.scoring.multiple_choice import chosen_options, clips, split, weights
-from alm_bench.scoring.paired import paired_tests
+from alm_bench.scoring.multiple_choice import clips, get_selected_text, split, weights
+from alm_bench.scoring.paired import compare_paired_scores
 from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge
 
 
@@ -81,7 +81,7 @@ def effects(task: Task, found: Sequence[Pair], keeps_evidence: bool = False) -> 
     if not kept:
         return {"all": {"all": missing("the items have no answers to be scored by")}}
     try:
-        scored = _Scores.of(task, kept, keeps_evidence)
+        scored = _ItemScores.of(task, kept, keeps_evidence)
     except MetricError as error:
         return {"all": {"all": missing(str(error))}}
     place = {id(pair.clean): number for number, pair in enumerate(kept)}
@@ -93,7 +93,7 @@ def effects(task: Task, found: Sequence[Pair], keeps_evidence: bool = False) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Scores:
+class _ItemScores:
     """Scores of the items on clean and changed clips, and of the text-only baselines.
 
     All sequences have one entry per item; `noise` and `changed` are averages over repeats. `bounded` is True for scores
@@ -110,17 +110,17 @@ class _Scores:
     keeps_evidence: bool
 
     @staticmethod
-    def of(task: Task, kept: Sequence[Pair], keeps_evidence: bool) -> "_Scores":
+    def of(task: Task, kept: Sequence[Pair], keeps_evidence: bool) -> "_ItemScores":
         """Compute the scores of some items. Raises MetricError if the main score cannot be computed."""
         name, clean = main_scores(task, [pair.clean for pair in kept])
         repeats = [main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
-        changed = [float(np.mean([_said(row) != _said(pair.clean) for row in pair.noisy])) for pair in kept]
+        changed = [float(np.mean([_get_answer(row) != _get_answer(pair.clean) for row in pair.noisy])) for pair in kept]
         rows = [pair.clean for pair in kept]
-        known = isinstance(task, KnowsBlind) and len(with_reference(rows)) == len(rows)
+        known = isinstance(task, KnowsBlind) and len(select_rows_with_reference(rows)) == len(rows)
         blind = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
         bounded = not isinstance(task, ScoresItems)
-        return _Scores(name, kept, clean, noise, changed, blind, bounded, keeps_evidence)
+        return _ItemScores(name, kept, clean, noise, changed, blind, bounded, keeps_evidence)
 
     def effect(self, places: Sequence[int]) -> Effect:
         """Return the effect on the items at these indices."""
@@ -131,8 +131,8 @@ class _Scores:
         effect = Effect(
             level(clean, where, each),
             level(noise, where, each),
-            paired_tests(*self._worse_first(clean, noise), where, each).difference,
-            _retention(clean, noise, where, each),
+            compare_paired_scores(*self._order_for_drop(clean, noise), where, each).difference,
+            _compute_retention(clean, noise, where, each),
             share(changed, where, each),
             None,
             score=self.name,
@@ -149,16 +149,22 @@ class _Scores:
         if margins[0] is None or margins[1] is None:
             return replace(effect, reason="no text-only baseline is known item by item")
         evidence = Evidence(
-            effect.drop, self._kept(effect.retention), effect.changed.value or 0.0, margins[0], margins[1]
+            effect.drop,
+            self._get_lower_retention(effect.retention),
+            effect.changed.value or 0.0,
+            margins[0],
+            margins[1],
         )
         verdict, reason = judge(evidence, self.keeps_evidence)
         return replace(effect, verdict=verdict, reason=reason)
 
-    def _worse_first(self, clean: Sequence[float], noise: Sequence[float]) -> tuple[Sequence[float], Sequence[float]]:
+    def _order_for_drop(
+        self, clean: Sequence[float], noise: Sequence[float]
+    ) -> tuple[Sequence[float], Sequence[float]]:
         """Return both score lists in the order in which a drop is a positive difference (second minus first)."""
         return (noise, clean) if metric_spec(self.name).higher_is_better else (clean, noise)
 
-    def _kept(self, retention: Metric) -> float | None:
+    def _get_lower_retention(self, retention: Metric) -> float | None:
         """Return the lower bound of the share of the clean score that remains; None without an interval.
 
         If a lower score is better, the share is the clean score over the changed one, so the upper bound of `retention`
@@ -169,19 +175,21 @@ class _Scores:
         return 1 / retention.high if retention.high else None
 
 
-def picked_share(rows: Sequence[Scored]) -> Metric:
+def compute_selection_share(rows: Sequence[Scored]) -> Metric:
     """Return the share of items with a selected option. For questions without a correct option, it should be 0."""
-    return share([float(chosen_options(row) is not None) for row in rows], clips(rows), weights(rows))
+    return share([float(get_selected_text(row) is not None) for row in rows], clips(rows), weights(rows))
 
 
-def _said(row: Scored) -> str | None:
+def _get_answer(row: Scored) -> str | None:
     """Return the answer of an item: the text of the selected options, else the parsed value."""
     if row.sample.choices:
-        return chosen_options(row)
+        return get_selected_text(row)
     return row.parsed.value if row.parsed is not None else None
 
 
-def _retention(clean: Sequence[float], noise: Sequence[float], where: Sequence[str], each: Sequence[float]) -> Metric:
+def _compute_retention(
+    clean: Sequence[float], noise: Sequence[float], where: Sequence[str], each: Sequence[float]
+) -> Metric:
     """Return the changed score divided by the clean score, with a paired interval.
 
     A resample whose clean score is 0 counts with the ratio of all items.

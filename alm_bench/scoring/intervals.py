@@ -55,7 +55,7 @@ def clustered_interval(
     # Clusters with equal sums are drawn as one kind with their number as weight: the same distribution, but faster.
     kinds, sizes = np.unique(sums.reshape(len(sums), -1), axis=0, return_counts=True)
     shape = (len(kinds), *sums.shape[1:])
-    bounds = _bounds if len(kinds) <= FEW_KINDS else _bounds.__wrapped__
+    bounds = _compute_bounds if len(kinds) <= FEW_KINDS else _compute_bounds.__wrapped__
     low, high = bounds(kinds.tobytes(), shape, sizes.tobytes(), total.tobytes(), statistic, draws, seed)
     return value, low, high
 
@@ -68,7 +68,7 @@ Items that are correct or wrong give few distinct clusters, and many pairs of ru
 
 
 @lru_cache(maxsize=4096)
-def _bounds(
+def _compute_bounds(
     kinds_data: bytes,
     shape: tuple[int, ...],
     sizes_data: bytes,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alm_bench.core.errors import MetricError
 
-OPENED = "java.lang java.util java.math java.text java.net java.util.concurrent java.nio sun.nio.ch java.io"
+OPENED_PACKAGES = "java.lang java.util java.math java.text java.net java.util.concurrent java.nio sun.nio.ch java.io"
 """Packages of java.base that SPICE's cache accesses by reflection. Java 9 and newer deny it without flags."""
 
 
@@ -50,14 +50,16 @@ def java_version(program: str) -> int:
 
 
 def open_package_flags(program: str) -> list[str]:
-    """Return the flags that give SPICE access to the packages in `OPENED`.
+    """Return the flags that give SPICE access to the packages in `OPENED_PACKAGES`.
 
     The list is empty for Java 8, which does not deny access and does not know the flag.
     """
     if java_version(program) < 9:
         return []
     return [
-        part for package_folder in OPENED.split() for part in ("--add-opens", f"java.base/{package_folder}=ALL-UNNAMED")
+        part
+        for package_folder in OPENED_PACKAGES.split()
+        for part in ("--add-opens", f"java.base/{package_folder}=ALL-UNNAMED")
     ]
 
 

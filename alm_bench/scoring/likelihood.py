@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 
 from alm_bench.core.types import Likelihoods, Parsed, Sample
-from alm_bench.scoring.multiple_choice import fold_choice
+from alm_bench.scoring.multiple_choice import normalise_choice
 
 MAIN = "text_ll_per_token"
 """Metric by which the answer is selected if the model generates no text: log-likelihood of the option's text per
 token."""
 
 
-def totals(likelihoods: Likelihoods) -> dict[str, list[float]]:
+def sum_likelihoods(likelihoods: Likelihoods) -> dict[str, list[float]]:
     """Return one log-likelihood per option, by metric name: `FORM_ll` (summed) and `FORM_ll_per_token`."""
     found = {}
     for form, options in likelihoods.items():
@@ -22,17 +22,20 @@ def totals(likelihoods: Likelihoods) -> dict[str, list[float]]:
 def likeliest(sample: Sample, values: Sequence[float]) -> int | None:
     """Return the index of the option with the highest value; None if options with different texts share it."""
     best = [place for place, value in enumerate(values) if value == max(values)]
-    return best[0] if len({fold_choice(sample, place) for place in best}) == 1 else None
+    return best[0] if len({normalise_choice(sample, place) for place in best}) == 1 else None
 
 
 def choices(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
     """Return the most likely option by metric name, as a result of parsing."""
-    return {way: _read(sample, way, values) for way, values in totals(likelihoods).items()}
+    return {
+        metric_name: _select_most_likely(sample, metric_name, values)
+        for metric_name, values in sum_likelihoods(likelihoods).items()
+    }
 
 
-def _read(sample: Sample, way: str, values: Sequence[float]) -> Parsed:
+def _select_most_likely(sample: Sample, metric_name: str, values: Sequence[float]) -> Parsed:
     """Return the most likely option by one metric, or the status `ambiguous` if there are several."""
     place = likeliest(sample, values)
     if place is None:
-        return Parsed("ambiguous", way)
-    return Parsed("ok", way, place, sample.choices[place])
+        return Parsed("ambiguous", metric_name)
+    return Parsed("ok", metric_name, place, sample.choices[place])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from alm_bench.core import Parsed, Sample, Scored, ScoresItems, Task
 from alm_bench.scoring.metrics import metric_spec
 
-_UNREAD = Parsed("empty", "empty")
+_NO_ANSWER = Parsed("empty", "empty")
 
 
 def has_main_score(task: Task, sample: Sample) -> bool:
@@ -13,7 +13,7 @@ def has_main_score(task: Task, sample: Sample) -> bool:
 
     In a task of yes/no and open questions, only yes/no questions have it.
     """
-    return isinstance(task, ScoresItems) or main_score_name(task) in task.grade(sample, "", _UNREAD)
+    return isinstance(task, ScoresItems) or main_score_name(task) in task.grade(sample, "", _NO_ANSWER)
 
 
 def main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
@@ -32,7 +32,7 @@ def score_item(task: Task, name: str, row: Scored) -> float:
     """
     if name in row.scores or metric_spec(name).higher_is_better:
         return row.scores.get(name, 0.0)
-    return float(task.grade(row.sample, "", _UNREAD).get(name, 0.0))
+    return float(task.grade(row.sample, "", _NO_ANSWER).get(name, 0.0))
 
 
 def main_score_name(task: Task) -> str:

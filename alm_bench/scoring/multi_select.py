@@ -9,11 +9,11 @@ import numpy as np
 
 from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metrics, Parsed, Sample, Scored
-from alm_bench.scoring.blind import FIRST, UNIFORM, Values, with_reference
-from alm_bench.scoring.blind import baseline_scores as baseline_scores
+from alm_bench.scoring.blind import FIRST, UNIFORM, Values, select_rows_with_reference
+from alm_bench.scoring.blind import compute_baseline_scores as compute_baseline_scores
 from alm_bench.scoring.classification import divide
 from alm_bench.scoring.intervals import Array, clustered_interval, rate_interval
-from alm_bench.scoring.multiple_choice import choice_metrics, clips, fold_choice, same_option_set, weights
+from alm_bench.scoring.multiple_choice import choice_metrics, clips, is_correct_set, normalise_choice, weights
 
 ALL, SET = "all options", "most frequent set of letters"
 """Names of two text-only baselines, in addition to the baselines in `alm_bench.scoring.blind`."""
@@ -26,7 +26,7 @@ def grade_set(sample: Sample, parsed: Parsed) -> dict[str, float]:
     """Return `accuracy`: 1 if exactly the correct options are selected, else 0. Empty if answers are withheld."""
     if sample.targets is None:
         return {}
-    return {"accuracy": float(same_option_set(sample, parsed.indices or ()))}
+    return {"accuracy": float(is_correct_set(sample, parsed.indices or ()))}
 
 
 def multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
@@ -36,7 +36,7 @@ def multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
     that are selected, and `option_f1` their harmonic mean (micro F1). Every option of every item is one decision; an
     item without an answer selects none.
     """
-    kept = with_reference(rows)
+    kept = select_rows_with_reference(rows)
     return {**choice_metrics(rows), **(_option_metrics(kept) if kept else {})}
 
 
@@ -65,16 +65,19 @@ def corpus(rows: Sequence[Scored]) -> Corpus:
 
 def _option_counts(row: Scored) -> tuple[int, int, int]:
     """Count the correct options, the selected options and the options that are both; duplicate options count once."""
-    right, selected = _texts(row.sample, row.sample.targets), _texts(row.sample, _selected(row))
+    right, selected = (
+        _normalise_options(row.sample, row.sample.targets),
+        _normalise_options(row.sample, _get_selected(row)),
+    )
     return len(right), len(selected), len(right & selected)
 
 
-def _texts(sample: Sample, indices: Sequence[int] | None) -> set[str]:
+def _normalise_options(sample: Sample, indices: Sequence[int] | None) -> set[str]:
     """Return the normalised texts of the options at these indices."""
-    return {fold_choice(sample, index) for index in indices or ()}
+    return {normalise_choice(sample, index) for index in indices or ()}
 
 
-def _selected(row: Scored) -> tuple[int, ...]:
+def _get_selected(row: Scored) -> tuple[int, ...]:
     """Return the indices of the selected options, empty without an answer."""
     return (row.parsed.indices or ()) if row.parsed is not None else ()
 
@@ -103,19 +106,19 @@ def multi_select_baselines(rows: Sequence[Scored]) -> Values:
         ALL: [tuple(range(len(s.choices))) for s in samples],
     }
     guesses[SET] = [tuple(index for index in frequent if index < len(s.choices)) for s in samples]
-    table: dict[str, Sequence[float]] = {UNIFORM: baseline_scores(rows, {})[UNIFORM]}
+    table: dict[str, Sequence[float]] = {UNIFORM: compute_baseline_scores(rows, {})[UNIFORM]}
     for name, sets in guesses.items():
-        table[name] = [float(same_option_set(sample, guess)) for sample, guess in zip(samples, sets, strict=True)]
+        table[name] = [float(is_correct_set(sample, guess)) for sample, guess in zip(samples, sets, strict=True)]
     return table
 
 
-def option_table(rows: Sequence[Scored]) -> list[Mapping[str, Any]] | None:
+def build_option_table(rows: Sequence[Scored]) -> list[Mapping[str, Any]] | None:
     """Return one table row per option: how often it is correct and selected, and its precision, recall and F1.
 
     Only questions with the most common number of options are counted. Options are named by their texts if all questions
     have the same list, else by letters. Returns None if no question has several correct options.
     """
-    kept = [row for row in with_reference(rows) if row.sample.targets is not None]
+    kept = [row for row in select_rows_with_reference(rows) if row.sample.targets is not None]
     if not kept:
         return None
     count = Counter(len(row.sample.choices) for row in kept).most_common(1)[0][0]
@@ -128,7 +131,7 @@ def option_table(rows: Sequence[Scored]) -> list[Mapping[str, Any]] | None:
 def _option_row(name: str, index: int, rows: Sequence[Scored]) -> dict[str, Any]:
     """Return the table row of the option at one index."""
     right = [index in (row.sample.targets or ()) for row in rows]
-    selected = [index in _selected(row) for row in rows]
+    selected = [index in _get_selected(row) for row in rows]
     both = sum(a and b for a, b in zip(right, selected, strict=True))
     figures = _precision_recall_f1(np.array([sum(right), sum(selected), both], dtype=np.float64))
     precision, recall, f1 = (float(figure) for figure in figures)

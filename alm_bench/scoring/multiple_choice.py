@@ -13,7 +13,7 @@ LIKELIHOOD_METRICS = ("text_ll", "text_ll_per_token", "letter_ll", "letter_ll_pe
 """Names of the accuracies by log-likelihood of the options' texts or letters, summed or per token."""
 
 
-def same_option(sample: Sample, index: int | None) -> bool:
+def is_correct_option(sample: Sample, index: int | None) -> bool:
     """Return True if the option at `index` is correct; a duplicate of the correct option is correct, too.
 
     If several options are correct, a single one is correct only if all of them have its text.
@@ -21,22 +21,22 @@ def same_option(sample: Sample, index: int | None) -> bool:
     if index is None:
         return False
     if sample.targets is not None:
-        return same_option_set(sample, (index,))
-    return sample.target is not None and fold_choice(sample, index) == fold_choice(sample, sample.target)
+        return is_correct_set(sample, (index,))
+    return sample.target is not None and normalise_choice(sample, index) == normalise_choice(sample, sample.target)
 
 
-def same_option_set(sample: Sample, indices: Iterable[int]) -> bool:
+def is_correct_set(sample: Sample, indices: Iterable[int]) -> bool:
     """Return True if `indices` are exactly the correct options of a question that may have several."""
-    right = {fold_choice(sample, index) for index in sample.targets or ()}
-    return bool(right) and {fold_choice(sample, index) for index in indices} == right
+    right = {normalise_choice(sample, index) for index in sample.targets or ()}
+    return bool(right) and {normalise_choice(sample, index) for index in indices} == right
 
 
-def fold_choice(sample: Sample, index: int) -> str:
+def normalise_choice(sample: Sample, index: int) -> str:
     """Return the normalised text of an option, which is equal for duplicate options."""
     return unicodedata.normalize("NFKC", sample.choices[index]).casefold().strip()
 
 
-def counted_rows(rows: Sequence[Scored]) -> list[Scored]:
+def drop_skipped_rows(rows: Sequence[Scored]) -> list[Scored]:
     """Return the rows of the denominator: every item that is not skipped, including failed calls."""
     return [row for row in rows if row.status != "skipped"]
 
@@ -90,7 +90,7 @@ def choice_metrics(rows: Sequence[Scored]) -> Metrics:
 
     If all answers are withheld, `accuracy` is missing with that reason, and there are no companion metrics.
     """
-    kept = counted_rows(rows)
+    kept = drop_skipped_rows(rows)
     if kept and not any(row.sample.has_reference for row in kept):
         return {"accuracy": Metric.missing("answers are withheld"), "answered": answered(kept)}
     return {"accuracy": mean_score(kept, "accuracy"), "answered": answered(kept), **companion_metrics(kept)}
@@ -105,9 +105,9 @@ def companion_metrics(rows: Sequence[Scored]) -> Metrics:
     - `LIKELIHOOD_METRICS`: accuracy of the most likely options.
     - `circular_accuracy`, `consistency`: agreement over several option orders of a question.
     """
-    found = {"accuracy_imputed": mean(rows, [_filled(row) for row in rows])}
-    if (name := text_solver(rows)) is not None:
-        left = [row for row in rows if not same_option(row.sample, row.blind[name])]
+    found = {"accuracy_imputed": mean(rows, [_impute_accuracy(row) for row in rows])}
+    if (name := find_text_solver(rows)) is not None:
+        left = [row for row in rows if not is_correct_option(row.sample, row.blind[name])]
         none_left = Metric.missing(f"{name} answers all {len(rows)} items")
         found["accuracy_not_text_solvable"] = mean_score(left, "accuracy") if left or not rows else none_left
     scored = {score for row in rows for score in row.scores}
@@ -121,26 +121,26 @@ def chance(sample: Sample) -> float:
     If several options may be correct, the guess is uniform over the non-empty sets of options.
     """
     if sample.targets is not None:
-        return _sets(sample) / ((1 << len(sample.choices)) - 1)
-    return sum(same_option(sample, place) for place in range(len(sample.choices))) / len(sample.choices)
+        return _count_correct_sets(sample) / ((1 << len(sample.choices)) - 1)
+    return sum(is_correct_option(sample, place) for place in range(len(sample.choices))) / len(sample.choices)
 
 
-def _sets(sample: Sample) -> int:
+def _count_correct_sets(sample: Sample) -> int:
     """Return the number of option sets that are correct.
 
     A correct option may be represented by any non-empty set of its duplicates.
     """
-    copies = Counter(fold_choice(sample, index) for index in range(len(sample.choices)))
-    right = {fold_choice(sample, index) for index in sample.targets or ()}
+    copies = Counter(normalise_choice(sample, index) for index in range(len(sample.choices)))
+    right = {normalise_choice(sample, index) for index in sample.targets or ()}
     return math.prod((1 << copies[text]) - 1 for text in right)
 
 
-def _filled(row: Scored) -> float:
+def _impute_accuracy(row: Scored) -> float:
     """Return the accuracy of a row, or the accuracy of a uniform guess if the row has no answer."""
     return row.scores.get("accuracy", 0.0) if row.status == "ok" or not row.sample.choices else chance(row.sample)
 
 
-def predictors(rows: Sequence[Scored]) -> list[str]:
+def list_complete_baselines(rows: Sequence[Scored]) -> list[str]:
     """Return the names of the text-only baselines that have a stored prediction for every row.
 
     Baselines with predictions for a part of the rows are left out, since they would not be comparable.
@@ -148,12 +148,12 @@ def predictors(rows: Sequence[Scored]) -> list[str]:
     return [name for name in (rows[0].blind if rows else ()) if all(name in row.blind for row in rows)]
 
 
-def text_solver(rows: Sequence[Scored]) -> str | None:
+def find_text_solver(rows: Sequence[Scored]) -> str | None:
     """Return the name of the text-only solver; None without one.
 
     It is the first in the items' order of preference that has a prediction for every row.
     """
-    names = predictors(rows)
+    names = list_complete_baselines(rows)
     return next((name for name in (rows[0].text_solvers if rows else ()) if name in names), None)
 
 
@@ -168,28 +168,28 @@ def arrangements(rows: Sequence[Scored]) -> Metrics:
     shown: dict[str, list[Scored]] = {}
     for row in rows:
         shown.setdefault(row.sample.question, []).append(row)
-    several = [part for part in shown.values() if len(part) > 1 and len(part) == _arrangements_of(part[0])]
+    several = [part for part in shown.values() if len(part) > 1 and len(part) == _count_option_orders(part[0])]
     if not several:
         return {}
     where = clips([part[0] for part in several])
     right = [float(all(row.scores.get("accuracy", 0.0) == 1 for row in part)) for part in several]
-    agreement = share([_agreement(part) for part in several], where)
+    agreement = share([_compute_agreement(part) for part in several], where)
     return {"circular_accuracy": share(right, where), "consistency": agreement}
 
 
-def _arrangements_of(row: Scored) -> int:
+def _count_option_orders(row: Scored) -> int:
     """Return the number of option orders in which the question of a row is asked."""
     return 1 if row.sample.arranged is None else row.sample.arranged.count
 
 
-def _agreement(rows: Sequence[Scored]) -> float:
+def _compute_agreement(rows: Sequence[Scored]) -> float:
     """Return the share of pairs of rows in which the same option is selected."""
-    said = [chosen_options(row) for row in rows]
+    said = [get_selected_text(row) for row in rows]
     pairs = list(combinations(said, 2))
     return sum(one is not None and one == other for one, other in pairs) / len(pairs)
 
 
-def chosen_options(row: Scored) -> str | None:
+def get_selected_text(row: Scored) -> str | None:
     """Return the normalised texts of the selected options, sorted and separated by line breaks.
 
     Duplicate options give the same text. Returns None if no option is selected.
@@ -199,10 +199,10 @@ def chosen_options(row: Scored) -> str | None:
     indices = row.parsed.indices or ()
     if row.parsed.index is not None:
         indices = (row.parsed.index,)
-    return "\n".join(sorted({fold_choice(row.sample, index) for index in indices}))
+    return "\n".join(sorted({normalise_choice(row.sample, index) for index in indices}))
 
 
-def by_group(
+def compute_by_group(
     rows: Sequence[Scored], groupings: Iterable[str], metrics: Callable[[Sequence[Scored]], Metrics]
 ) -> dict[str, dict[str, Metrics]]:
     """Return the result of `metrics` by grouping and key, with sorted keys."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alm_bench.core.types import Metric, Parsed, Sample, Scored
-from alm_bench.scoring.multiple_choice import counted_rows, fold_choice, mean
+from alm_bench.scoring.multiple_choice import drop_skipped_rows, mean, normalise_choice
 
 OFF_LIST, SYMBOLS, EXTRA = "off_list", "option_with_symbols", "extra_characters"
 """Reasons for outputs with the parse status `unparsed`."""
@@ -31,10 +31,12 @@ class NoOption:
     """
 
 
-def no_option_outputs(rows: Sequence[Scored]) -> NoOption | None:
+def count_no_option_outputs(rows: Sequence[Scored]) -> NoOption | None:
     """Count the outputs that select no option. Failed calls are not outputs. Returns None if no text was generated."""
     written = [
-        (row, row.text, row.parsed) for row in counted_rows(rows) if row.text is not None and row.parsed is not None
+        (row, row.text, row.parsed)
+        for row in drop_skipped_rows(rows)
+        if row.text is not None and row.parsed is not None
     ]
     if not written:
         return None
@@ -47,7 +49,7 @@ def no_option_reason(sample: Sample, text: str, parsed: Parsed) -> str:
     """Return the reason why a text selects none of the options of a question."""
     if parsed.status != "unparsed":
         return parsed.status
-    options = [fold_choice(sample, index) for index in range(len(sample.choices))]
+    options = [normalise_choice(sample, index) for index in range(len(sample.choices))]
     said = text.casefold().strip()
     bare = _SIGNS.sub("", said)
     # Options of symbols alone are left out: as empty strings, they would occur in every text.
@@ -55,12 +57,12 @@ def no_option_reason(sample: Sample, text: str, parsed: Parsed) -> str:
     letters = {chr(ord("a") + index) for index in range(len(options))}
     if bare in named | letters:
         return SYMBOLS
-    if any(_attached(said, option) for option in named | set(options)):
+    if any(_contains_attached(said, option) for option in named | set(options)):
         return EXTRA
     return OFF_LIST
 
 
-def _attached(text: str, option: str) -> bool:
+def _contains_attached(text: str, option: str) -> bool:
     """Return True if a text contains an option within a longer word, and is not much longer than the option."""
     if len(option) < SHORTEST or len(text) > 2 * len(option) + 20:
         return False

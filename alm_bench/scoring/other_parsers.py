@@ -12,13 +12,13 @@ from string import ascii_uppercase
 from alm_bench.core.types import Metric, Sample
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.intervals import wilson_interval
-from alm_bench.scoring.mmau_match import official_correct
-from alm_bench.scoring.multiple_choice import same_option
+from alm_bench.scoring.mmau_match import is_officially_correct
+from alm_bench.scoring.multiple_choice import is_correct_option
 
 REFUSAL = "I cannot determine the answer"
 """Text of the refusals in the comparison."""
 
-Earned = list[float | None]
+Scores = list[float | None]
 """Score of each item; None for an item that the rule excludes."""
 
 
@@ -43,7 +43,7 @@ class Answer:
     def right(self, place: int | None) -> bool:
         """Return True if `place` is the index of the correct option."""
         known = place is not None and 0 <= place < len(self.choices)
-        return known and same_option(self.sample, place)
+        return known and is_correct_option(self.sample, place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Rule:
     says: str
     """Description of the rule."""
 
-    earns: Callable[[Sequence[Answer]], Earned]
+    earns: Callable[[Sequence[Answer]], Scores]
     """Function that returns the score of each answer."""
 
 
@@ -81,10 +81,10 @@ def matrix(answers: Sequence[Answer]) -> list[Row]:
     """Return the accuracy of the same answers by every rule."""
     silent = [replace(answer, text="") for answer in answers]
     refusing = [replace(answer, text=REFUSAL) for answer in answers]
-    return [Row(rule, *(_share(rule.earns(part)) for part in (answers, silent, refusing))) for rule in RULES]
+    return [Row(rule, *(_average(rule.earns(part)) for part in (answers, silent, refusing))) for rule in RULES]
 
 
-def _share(earned: Earned) -> Metric:
+def _average(earned: Scores) -> Metric:
     """Return the mean score, without an interval if any item has an expected score of a guess."""
     kept = [value for value in earned if value is not None]
     if kept and any(0 < value < 1 for value in kept):
@@ -92,27 +92,27 @@ def _share(earned: Earned) -> Metric:
     return wilson_interval(sum(kept), len(kept))
 
 
-def _each(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Earned]:
+def _score_each(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Scores]:
     """Return a rule that scores every answer by itself."""
     return lambda answers: [earns(answer) for answer in answers]
 
 
-def _picks(picks: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]], Earned]:
+def _score_selection(picks: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]], Scores]:
     """Return a rule that scores every answer by the option which `picks` selects."""
-    return _each(lambda answer: float(answer.right(picks(answer))))
+    return _score_each(lambda answer: float(answer.right(picks(answer))))
 
 
-def _ours(answer: Answer) -> int | None:
+def _select_by_parser(answer: Answer) -> int | None:
     """Select the option by `parse_choice`."""
     return parse_choice(answer.text, answer.choices, answer.answer_tags).index
 
 
-def _official(answer: Answer) -> float:
+def _score_official(answer: Answer) -> float:
     """Score an answer by the official MMAU rule."""
-    return float(official_correct(answer.text, answer.sample.gold or "", answer.choices))
+    return float(is_officially_correct(answer.text, answer.sample.gold or "", answer.choices))
 
 
-def _before_bracket(answer: Answer) -> int:
+def _select_before_bracket(answer: Answer) -> int:
     """Select the option whose letter is the text before the first closing bracket."""
     said = answer.text.split(")")[0].strip().upper()
     return ascii_uppercase.find(said) if len(said) == 1 else -1
@@ -121,7 +121,7 @@ def _before_bracket(answer: Answer) -> int:
 _STATED = re.compile(r"ANSWER\s*:\s*([A-Z])", re.IGNORECASE)
 
 
-def _evalscope(answer: Answer) -> int:
+def _select_evalscope(answer: Answer) -> int:
     """Select the letter after "ANSWER:", else a single capital letter, else option A."""
     if match := _STATED.search(answer.text):
         return ascii_uppercase.index(match[1].upper())
@@ -130,7 +130,7 @@ def _evalscope(answer: Answer) -> int:
     return letters.index(lone[0]) if lone else 0
 
 
-def _template(answer: Answer) -> tuple[str, list[int]]:
+def _find_template_letters(answer: Answer) -> tuple[str, list[int]]:
     """Return the stripped text, and the options whose capital letter occurs in it.
 
     The letter must be in brackets, else before a space, else before a full stop; the first form that occurs is used.
@@ -143,38 +143,38 @@ def _template(answer: Answer) -> tuple[str, list[int]]:
     return said, []
 
 
-def _guess(answer: Answer) -> float:
+def _score_random_guess(answer: Answer) -> float:
     """Return the expected score of a random letter."""
     return sum(answer.right(place) for place in range(len(answer.choices))) / len(answer.choices)
 
 
-def _lmms_mmau(answer: Answer) -> float:
-    """Score the first letter that `_template` returns, or a random guess."""
-    _, found = _template(answer)
-    return float(answer.right(found[0])) if found else _guess(answer)
+def _score_lmms_mmau(answer: Answer) -> float:
+    """Score the first letter that `_find_template_letters` returns, or a random guess."""
+    _, found = _find_template_letters(answer)
+    return float(answer.right(found[0])) if found else _score_random_guess(answer)
 
 
-def _lmms_mmar(answer: Answer) -> float:
-    """Score the last letter that `_template` returns.
+def _score_lmms_mmar(answer: Answer) -> float:
+    """Score the last letter that `_find_template_letters` returns.
 
     Without such a letter, the option whose text occurs last is scored, if the text has more than five words. Otherwise,
     a random guess is scored.
     """
-    said, found = _template(answer)
+    said, found = _find_template_letters(answer)
     if found:
         return float(answer.right(max(found, key=lambda place: said.rfind(f"({ascii_uppercase[place]})"))))
     last = {place: said.lower().rfind(text.lower()) for place, text in enumerate(answer.choices)}
     if len(said.split()) > 5 and max(last.values()) >= 0:
         return float(answer.right(max(last, key=last.__getitem__)))
-    return _guess(answer)
+    return _score_random_guess(answer)
 
 
-def _mmsu(answers: Sequence[Answer]) -> Earned:
+def _score_mmsu(answers: Sequence[Answer]) -> Scores:
     """Score the first or the second-last character as a letter.
 
     An empty text gets the letter of the answer before it. A text without such a letter is excluded.
     """
-    earned: Earned = []
+    earned: Scores = []
     before: str | None = None
     for answer in answers:
         letters, text = ascii_uppercase[: len(answer.choices)], answer.text.strip()
@@ -184,7 +184,7 @@ def _mmsu(answers: Sequence[Answer]) -> Earned:
     return earned
 
 
-def _capital(answer: Answer) -> int | None:
+def _select_capital(answer: Answer) -> int | None:
     """Select the only capital letter of A to D that occurs in the text."""
     found = {letter for letter in "ABCD" if letter in answer.text}
     return ascii_uppercase.index(found.pop()) if len(found) == 1 else None
@@ -193,36 +193,44 @@ def _capital(answer: Answer) -> int | None:
 _LETTER = re.compile(r"\W*([a-z])\W*", re.IGNORECASE)
 
 
-def _letter_only(answer: Answer) -> int | None:
+def _select_single_letter(answer: Answer) -> int | None:
     """Select the letter of a text that consists of a letter and punctuation."""
     match = _LETTER.fullmatch(answer.text)
     return ascii_uppercase.index(match[1].upper()) if match and match[1].isascii() else None
 
 
-def _contained(answer: Answer) -> int | None:
+def _select_contained(answer: Answer) -> int | None:
     """Select the only option whose text occurs in the answer."""
     found = [i for i, text in enumerate(answer.choices) if text.lower() in answer.text.lower()]
     return found[0] if len(found) == 1 else None
 
 
 RULES: tuple[Rule, ...] = (
-    Rule(f"alm-bench, {PARSER}", "the last explicit statement, else the conclusion; never a guess", _picks(_ours)),
-    Rule("MMAU, official", "bags of words: all of the gold's, none that only other options have", _each(_official)),
-    Rule("Mellow's authors", "the text before the first `)`", _picks(_before_bracket)),
-    Rule("EvalScope", "`ANSWER: X`, else a lone capital, else always A", _picks(_evalscope)),
+    Rule(
+        f"alm-bench, {PARSER}",
+        "the last explicit statement, else the conclusion; never a guess",
+        _score_selection(_select_by_parser),
+    ),
+    Rule(
+        "MMAU, official",
+        "bags of words: all of the gold's, none that only other options have",
+        _score_each(_score_official),
+    ),
+    Rule("Mellow's authors", "the text before the first `)`", _score_selection(_select_before_bracket)),
+    Rule("EvalScope", "`ANSWER: X`, else a lone capital, else always A", _score_selection(_select_evalscope)),
     Rule(
         "lmms-eval, MMAU",
         "the first capital in brackets, before a blank or a point, else a random letter",
-        _each(_lmms_mmau),
+        _score_each(_score_lmms_mmau),
     ),
     Rule(
         "lmms-eval, MMAR",
         "the last such capital, else, over five words, the last option's text, else random",
-        _each(_lmms_mmar),
+        _score_each(_score_lmms_mmar),
     ),
-    Rule("MMSU", "first or second-last character; empty takes the letter before; others are left out", _mmsu),
-    Rule("MuChoMusic", "the one capital of A to D that occurs anywhere", _picks(_capital)),
-    Rule("letter alone", "a single letter in any brackets", _picks(_letter_only)),
-    Rule("containment", "the one option whose text the output holds", _picks(_contained)),
+    Rule("MMSU", "first or second-last character; empty takes the letter before; others are left out", _score_mmsu),
+    Rule("MuChoMusic", "the one capital of A to D that occurs anywhere", _score_selection(_select_capital)),
+    Rule("letter alone", "a single letter in any brackets", _score_selection(_select_single_letter)),
+    Rule("containment", "the one option whose text the output holds", _score_selection(_select_contained)),
 )
 """All rules; the first is the rule of this package."""

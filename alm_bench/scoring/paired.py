@@ -21,7 +21,7 @@ from alm_bench.scoring.intervals import (
 RESAMPLES = 9999
 """Number of random sign patterns in the permutation test for items that share clips."""
 
-CHUNK = 1111
+PATTERNS_AT_ONCE = 1111
 """Number of sign patterns that are drawn at once."""
 
 BISECTIONS = 24
@@ -86,11 +86,11 @@ def difference(
     if (
         gain.any() and np.ptp(sum_by_cluster(clusters, summands), axis=0).max() < 1e-12
     ):  # all resamples are equal, but the difference is not certain
-        return _edge(metric, float(np.mean(first)), float(np.mean(second)), distinct)
+        return _add_wilson_interval(metric, float(np.mean(first)), float(np.mean(second)), distinct)
     return replace(metric, low=float(low[0]), high=float(high[0]))
 
 
-def _edge(metric: Metric, first: float, second: float, clusters: int) -> Metric:
+def _add_wilson_interval(metric: Metric, first: float, second: float, clusters: int) -> Metric:
     """Add an interval to a difference whose bootstrap resamples are all equal.
 
     If `second` is 0 or 1, the interval is Wilson's of `second`, minus `first`. Otherwise there is none.
@@ -101,7 +101,7 @@ def _edge(metric: Metric, first: float, second: float, clusters: int) -> Metric:
     return replace(metric, low=(edge.low or 0.0) - first, high=(edge.high or 0.0) - first)
 
 
-def paired_tests(
+def compare_paired_scores(
     first: Sequence[float],
     second: Sequence[float],
     clusters: Sequence[Hashable],
@@ -129,11 +129,11 @@ def paired_tests(
         low, high = discordant_interval(won, lost, len(gain))
         metric = replace(metric, low=low, high=high)
     else:
-        test = SignFlips(sums[:, 0], sums[:, 1], seed)
+        test = SignFlipTest(sums[:, 0], sums[:, 1], seed)
         p = test.p_value(0.0)
         if (bounds := test.interval(p)) is not None:
             metric = replace(metric, low=bounds[0], high=bounds[1])
-    return Difference(ours, theirs, metric, won, lost, p, _detectable(sums))
+    return Difference(ours, theirs, metric, won, lost, p, _compute_detectable(sums))
 
 
 def discordant_interval(won: int, lost: int, n: int) -> tuple[float, float]:
@@ -158,7 +158,7 @@ def discordant_interval(won: int, lost: int, n: int) -> tuple[float, float]:
     return share * lower, share * balance + reach
 
 
-def _detectable(sums: Array) -> float | None:
+def _compute_detectable(sums: Array) -> float | None:
     """Return the smallest true difference that is found with 80 % power; None if no item differs.
 
     `sums` has shape (clusters, 2): sums of differences and of weights. The normal approximation at the observed scatter
@@ -169,7 +169,7 @@ def _detectable(sums: Array) -> float | None:
     return quantiles * scatter or None
 
 
-def corpus_difference(
+def compare_corpora(
     first: Corpus, second: Corpus, clusters: Sequence[Hashable], seed: int = 0
 ) -> dict[str, Difference]:
     """Compare two systems by corpus metrics (precision, F1), and return the differences by metric name.
@@ -190,7 +190,7 @@ def corpus_difference(
 
     sums = sum_by_cluster(clusters, both)
     value, low, high = clustered_interval(clusters, both, gains, seed=seed)
-    p_values = _swapped(sums, gains, value, seed)
+    p_values = _compute_swap_p_values(sums, gains, value, seed)
     ours, theirs = first.statistic(first.counts.sum(axis=0)), second.statistic(second.counts.sum(axis=0))
     found = {}
     for place, name in enumerate(first.names):
@@ -201,7 +201,7 @@ def corpus_difference(
     return found
 
 
-def _swapped(sums: Array, gains: Callable[[Array], Array], value: Array, seed: int) -> Array:
+def _compute_swap_p_values(sums: Array, gains: Callable[[Array], Array], value: Array, seed: int) -> Array:
     """Return the p-value of each metric by approximate randomisation, shape (metrics,).
 
     The p-value is the share of swaps with a difference at least as large as the observed one. The observed assignment
@@ -226,12 +226,12 @@ def mcnemar(won: int, lost: int) -> float:
     return float(test([[0, won], [lost, 0]], exact=True).pvalue)
 
 
-def sign_flips(gains: Array, seed: int = 0) -> float:
+def compute_sign_flip_p_value(gains: Array, seed: int = 0) -> float:
     """Return the two-sided p-value of a sum of paired differences, by random flips of their signs."""
-    return SignFlips(gains, np.ones(len(gains)), seed).p_value(0.0)
+    return SignFlipTest(gains, np.ones(len(gains)), seed).p_value(0.0)
 
 
-class SignFlips:
+class SignFlipTest:
     """Permutation test of paired differences by cluster, with the interval of all differences that it does not reject.
 
     The interval (Garthwaite, Biometrics 1996) uses the same sign patterns as the test, so that the two agree. All sign
@@ -254,7 +254,7 @@ class SignFlips:
             generator = np.random.default_rng(seed)
             parts = [
                 (2.0 * generator.integers(0, 2, (count, len(gains)), dtype=np.int8) - 1) @ both  # limits memory
-                for count in [CHUNK] * (RESAMPLES // CHUNK) + [RESAMPLES % CHUNK]
+                for count in [PATTERNS_AT_ONCE] * (RESAMPLES // PATTERNS_AT_ONCE) + [RESAMPLES % PATTERNS_AT_ONCE]
             ]
             self._flipped = np.concatenate(parts)
 

@@ -8,7 +8,7 @@ from string import ascii_lowercase
 import numpy as np
 
 from alm_bench.core.types import Metric, Scored
-from alm_bench.scoring.blind import with_reference
+from alm_bench.scoring.blind import select_rows_with_reference
 from alm_bench.scoring.intervals import Array, sum_by_cluster
 from alm_bench.scoring.multiple_choice import clips, mean_score
 
@@ -78,44 +78,55 @@ def positions(rows: Sequence[Scored]) -> Positions | None:
     Questions with several correct options are left out. Returns None if some position never has the correct option,
     since the selections at that position would not be comparable.
     """
-    kept = [row for row in with_reference(rows) if row.sample.target is not None]
+    kept = [row for row in select_rows_with_reference(rows) if row.sample.target is not None]
     if not kept:
         return None
     count = Counter(len(row.sample.choices) for row in kept).most_common(1)[0][0]
     kept = [row for row in kept if len(row.sample.choices) == count]
     golds = [int(row.sample.target) for row in kept]
-    said = [row.parsed.index if row.parsed is not None else None for row in kept]
+    chosen_indices = [row.parsed.index if row.parsed is not None else None for row in kept]
     if len(set(golds)) < count:
         return None
     table = []
     for place in range(count):
         there = [row for row, gold in zip(kept, golds, strict=True) if gold == place]
         accuracy = mean_score(there, "accuracy")
-        table.append(Position(ascii_lowercase[place], len(there), said.count(place), accuracy))
-    return Positions(count, len(kept), table, _accuracy_test(kept, golds, count), _wrong_test(kept, golds, said, count))
+        table.append(Position(ascii_lowercase[place], len(there), chosen_indices.count(place), accuracy))
+    return Positions(
+        count, len(kept), table, _accuracy_test(kept, golds, count), _wrong_test(kept, golds, chosen_indices, count)
+    )
 
 
-def _right(row: Scored) -> float:
+def _get_accuracy(row: Scored) -> float:
     """Return 1 if a row is answered correctly, else 0."""
     return float(row.scores.get("accuracy", 0.0) == 1)
 
 
 def _accuracy_test(rows: Sequence[Scored], golds: Sequence[int], count: int) -> ChiSquare:
     """Test if accuracy is equal at all positions of the correct option."""
-    right, there = np.array([_right(row) for row in rows]), np.eye(count)[list(golds)]
+    right, there = np.array([_get_accuracy(row) for row in rows]), np.eye(count)[list(golds)]
     if right.all() or not right.any():
         return ChiSquare(None, count - 1, None, "all are right" if right.all() else "none is right")
     return _score_test(rows, (right - right.mean())[:, None] * there / there.sum(axis=0))
 
 
-def _wrong_test(rows: Sequence[Scored], golds: Sequence[int], said: Sequence[int | None], count: int) -> ChiSquare:
+def _wrong_test(
+    rows: Sequence[Scored], golds: Sequence[int], chosen_indices: Sequence[int | None], count: int
+) -> ChiSquare:
     """Test if wrong answers are evenly distributed over the positions other than the correct one."""
-    wrong = [n for n, (row, place) in enumerate(zip(rows, said, strict=True)) if place is not None and not _right(row)]
+    wrong = [
+        n
+        for n, (row, place) in enumerate(zip(rows, chosen_indices, strict=True))
+        if place is not None and not _get_accuracy(row)
+    ]
     if count == 2 or not wrong:
         reason = "a wrong answer has one place only" if count == 2 else "there are none"
         return ChiSquare(None, count - 1, None, reason)
     every = np.eye(count)
-    chosen, elsewhere = every[[said[n] or 0 for n in wrong]], (1 - every[[golds[n] for n in wrong]]) / (count - 1)
+    chosen, elsewhere = (
+        every[[chosen_indices[n] or 0 for n in wrong]],
+        (1 - every[[golds[n] for n in wrong]]) / (count - 1),
+    )
     return _score_test([rows[n] for n in wrong], chosen - elsewhere)
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.core.types import Metric, Metrics, Parsed, Sample, Scored, TaskScore
-from alm_bench.scoring.captions import caption_scores
+from alm_bench.scoring.captions import compute_caption_scores
 from alm_bench.scoring.metrics import LAST, computable_spec, default_metrics, metric_spec
-from alm_bench.scoring.multiple_choice import answered, clips, counted_rows
+from alm_bench.scoring.multiple_choice import answered, clips, drop_skipped_rows
 
 TEXT_PARSER = "text@1"
 """Name and version of the parser of sentences, which strips white space and the opening words that a prompt asked
@@ -44,10 +44,10 @@ class CaptionOptions:
 
 def blind_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Mapping[str, Sequence[float]]:
     """Return the score of the text-only baseline on each row, by the metric of `item_scores`."""
-    said = others(rows)
-    if said is None:
+    answer_texts = pick_mismatched_references(rows)
+    if answer_texts is None:
         return {}
-    return {BLIND_OTHER: by_item(said, rows, ranked(metrics))}
+    return {BLIND_OTHER: score_each_sentence(answer_texts, rows, ranked(metrics))}
 
 
 def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
@@ -73,14 +73,14 @@ def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
 
     An item without an answer is scored as an empty caption.
     """
-    kept = [row for row in counted_rows(rows) if row.sample.target]
+    kept = [row for row in drop_skipped_rows(rows) if row.sample.target]
     if not kept:
         return TaskScore({name: Metric.missing("no items") for name in metrics})
-    said = sentences(kept)
+    answer_texts = sentences(kept)
     names = [row.sample.id for row in kept]
-    found = caption_scores(said, [references(row.sample) for row in kept], clips(kept), metrics, names)
+    found = compute_caption_scores(answer_texts, [references(row.sample) for row in kept], clips(kept), metrics, names)
     figures = {**found.corpus, "answered": answered(kept)}
-    return TaskScore(figures, blind=_blind(kept, metrics), tables={"tokenizer": found.tokenizer})
+    return TaskScore(figures, blind=_score_baseline(kept, metrics), tables={"tokenizer": found.tokenizer})
 
 
 def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Sequence[float]]:
@@ -89,12 +89,12 @@ def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Se
     Raises MetricError if the metric cannot be computed.
     """
     name = ranked(metrics)
-    return name, by_item(sentences(rows), rows, name)
+    return name, score_each_sentence(sentences(rows), rows, name)
 
 
-def by_item(said: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequence[float]:
+def score_each_sentence(answer_texts: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequence[float]:
     """Return the score of each sentence as the answer to its row. Raises MetricError if `metric` cannot be computed."""
-    found = caption_scores(said, [references(row.sample) for row in rows], metrics=[metric])
+    found = compute_caption_scores(answer_texts, [references(row.sample) for row in rows], metrics=[metric])
     if metric not in found.items:
         raise MetricError(f"{metric} {found.corpus[metric].reason}")
     return found.items[metric]
@@ -114,7 +114,7 @@ def scores_of(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Se
     names = [spec.name for spec in specs if spec.per_item and spec.compute is not None]
     if not names:
         return {}
-    return caption_scores(sentences(rows), [references(row.sample) for row in rows], metrics=names).items
+    return compute_caption_scores(sentences(rows), [references(row.sample) for row in rows], metrics=names).items
 
 
 def ranked(metrics: Sequence[str]) -> str:
@@ -123,10 +123,12 @@ def ranked(metrics: Sequence[str]) -> str:
     It is the most preferred of the selected metrics that can be computed on this machine, else the first one.
     """
     preferred = sorted(metrics, key=lambda name: metric_spec(name).preference)
-    return next((name for name in preferred if metric_spec(name).preference < LAST and _computable(name)), metrics[0])
+    return next(
+        (name for name in preferred if metric_spec(name).preference < LAST and _is_computable(name)), metrics[0]
+    )
 
 
-def _computable(metric: str) -> bool:
+def _is_computable(metric: str) -> bool:
     """Return True if everything that a metric needs is installed.
 
     The result does not depend on any text, so it is the same for all runs on a machine.
@@ -145,26 +147,26 @@ def references(sample: Sample) -> list[str]:
     return list(sample.target)
 
 
-def others(rows: Sequence[Scored]) -> list[str] | None:
+def pick_mismatched_references(rows: Sequence[Scored]) -> list[str] | None:
     """Return, for each row, the first reference of the next item that shares no clip with this row.
 
     Such a sentence belongs to the same task but to other audio. Returns None if any row has no such item.
     """
     heard = [{ref.id for ref in row.sample.audio} for row in rows]
-    said = []
+    answer_texts = []
     for place in range(len(rows)):
         following = (*range(place + 1, len(rows)), *range(place))
         other = next((k for k in following if not heard[k] & heard[place]), None)
         if other is None:
             return None
-        said.append(references(rows[other].sample)[0])
-    return said
+        answer_texts.append(references(rows[other].sample)[0])
+    return answer_texts
 
 
-def _blind(rows: Sequence[Scored], metrics: Sequence[str]) -> dict[str, Metrics]:
+def _score_baseline(rows: Sequence[Scored], metrics: Sequence[str]) -> dict[str, Metrics]:
     """Return the corpus metrics of the text-only baseline."""
-    said = others(rows)
-    if said is None:
+    answer_texts = pick_mismatched_references(rows)
+    if answer_texts is None:
         return {}
     known = [references(row.sample) for row in rows]
-    return {BLIND_OTHER: caption_scores(said, known, clips(rows), metrics).corpus}
+    return {BLIND_OTHER: compute_caption_scores(answer_texts, known, clips(rows), metrics).corpus}

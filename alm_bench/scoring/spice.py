@@ -37,20 +37,20 @@ MEGABYTES = 2048
 MEGABYTES_LONG = 4096
 """Heap size of Java in MB for long texts: five texts of 128 to 179 words did not fit into 2,048 MB."""
 
-LONGEST = 260
+MAX_WORDS = 260
 """Maximum number of words in a text.
 
 The parser treats a text as one sentence, since its punctuation is removed, and its memory grows with the square of the
 length.
 """
 
-LONG = 120
+MANY_WORDS = 120
 """Number of words above which texts are parsed in a single thread, because each takes much memory."""
 
 Progress = Callable[[int, int], None]
 """Callback that gets the number of finished items and the number of all items."""
 
-_TOLD: ContextVar[Progress] = ContextVar("told", default=lambda done, of: None)
+_PROGRESS: ContextVar[Progress] = ContextVar("told", default=lambda done, of: None)
 
 Item = tuple[str, tuple[str, ...]]
 """Candidate and references of one item."""
@@ -62,14 +62,14 @@ def report_progress_to(progress: Progress) -> Iterator[None]:
 
     A first evaluation takes seconds per item. A context is used so that callers in between need no parameter.
     """
-    before = _TOLD.set(progress)
+    before = _PROGRESS.set(progress)
     try:
         yield
     finally:
-        _TOLD.reset(before)
+        _PROGRESS.reset(before)
 
 
-def spice_folder() -> Path:
+def find_spice_folder() -> Path:
     """Return the folder of CoreNLP's jars: the one in the environment variable `HOME`, else in the user's cache.
 
     Raises MetricError with the folder that was searched if a jar is missing.
@@ -86,7 +86,7 @@ def spice_folder() -> Path:
     )
 
 
-def spice_items(
+def compute_spice(
     candidates: Sequence[str], references: Sequence[Sequence[str]], names: Sequence[str] | None = None
 ) -> list[float]:
     """Return the SPICE F-score of each item, 0..1, from PTB-tokenised texts.
@@ -96,21 +96,21 @@ def spice_items(
     without Java or CoreNLP. If SPICE cannot score some items, raises MetricError with the name of the first one, after
     the scores of all other items are cached.
     """
-    progress = _TOLD.get()
+    progress = _PROGRESS.get()
     items = [(candidate, tuple(each)) for candidate, each in zip(candidates, references, strict=True)]
     with _cache() as cache:
         found: dict[Item, float] = {}
         for item in dict.fromkeys(items):
-            if (value := _known(cache, item)) is not None:
+            if (value := _read_cached_score(cache, item)) is not None:
                 found[item] = value
         todo = [item for item in dict.fromkeys(items) if item not in found]
         progress(len(items) - sum(item not in found for item in items), len(items))
         failures: dict[Item, str] = {}
         if todo:
             java.find_java()
-            folder = spice_folder()
-            for batch in _batches(todo):
-                for item, score in _scored(batch, folder):
+            folder = find_spice_folder()
+            for batch in _split_batches(todo):
+                for item, score in _score_batch(batch, folder):
                     if isinstance(score, str):
                         failures[item] = score
                     else:
@@ -125,45 +125,45 @@ def spice_items(
     return [found[item] for item in items]
 
 
-def _batches(items: Sequence[Item]) -> Iterator[list[Item]]:
+def _split_batches(items: Sequence[Item]) -> Iterator[list[Item]]:
     """Yield the items in batches, in order. A text that two items of a batch share is parsed once."""
     batch: list[Item] = []
     texts: set[str] = set()
     for item in items:
         batch.append(item)
         texts |= {item[0], *item[1]}
-        if len(batch) == BATCH or sum(map(_seconds, texts)) > BATCH_SECONDS:
+        if len(batch) == BATCH or sum(map(_estimate_seconds, texts)) > BATCH_SECONDS:
             yield batch
             batch, texts = [], set()
     if batch:
         yield batch
 
 
-def _seconds(text: str) -> float:
+def _estimate_seconds(text: str) -> float:
     """Return the expected time in seconds to parse a text on one core: 0.1 for a caption, 47 for 230 words."""
     return 0.1 + len(text.split()) ** 2 / 1125
 
 
-def _scored(items: Sequence[Item], folder: Path) -> Iterator[tuple[Item, float | str]]:
+def _score_batch(items: Sequence[Item], folder: Path) -> Iterator[tuple[Item, float | str]]:
     """Yield each item with its score, or with the reason why it has none.
 
     A batch that makes Java fail is split in halves until the failing items are alone.
     """
-    long = {item: reason for item in items if (reason := _too_long(item)) is not None}
+    long = {item: reason for item in items if (reason := _explain_too_long(item)) is not None}
     yield from long.items()
     rest = [item for item in items if item not in long]
     if not rest:
         return
     try:
-        values = _run(rest, folder)
+        values = _run_spice(rest, folder)
     except MetricError as error:
-        _run([PROBE], folder)  # raises if SPICE does not run at all
+        _run_spice([PROBE], folder)  # raises if SPICE does not run at all
         if len(rest) == 1:
             yield rest[0], str(error)
             return
         half = len(rest) // 2
-        yield from _scored(rest[:half], folder)
-        yield from _scored(rest[half:], folder)
+        yield from _score_batch(rest[:half], folder)
+        yield from _score_batch(rest[half:], folder)
         return
     yield from zip(rest, values, strict=True)
 
@@ -172,16 +172,16 @@ PROBE: Item = ("a dog barks", ("a dog is barking",))
 """Item that SPICE can score, for a test if SPICE runs at all."""
 
 
-def _too_long(item: Item) -> str | None:
+def _explain_too_long(item: Item) -> str | None:
     """Return the reason why an item is too long for SPICE's parser, or None."""
     candidate, references = item
     for what, text in (("a candidate", candidate), *(("a reference", reference) for reference in references)):
-        if (words := len(text.split())) > LONGEST:
-            return f"{what} of {words} words, SPICE's parser takes {LONGEST}"
+        if (words := len(text.split())) > MAX_WORDS:
+            return f"{what} of {words} words, SPICE's parser takes {MAX_WORDS}"
     return None
 
 
-def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
+def _run_spice(items: Sequence[Item], folder: Path) -> list[float | str]:
     """Return the scores of some items, or reasons, from one start of SPICE.
 
     Raises MetricError if SPICE fails or does not end in time.
@@ -195,20 +195,20 @@ def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
     except OSError as error:
         raise MetricError(f"the cache {parses} cannot be used ({error}): name another with ALM_BENCH_CACHE") from error
     with tempfile.TemporaryDirectory(prefix="alm-bench-spice-") as scratch:
-        asked, answer = Path(scratch) / "in.json", Path(scratch) / "out.json"
+        input_path, answer = Path(scratch) / "in.json", Path(scratch) / "out.json"
         told = [{"image_id": str(n), "test": item[0], "refs": list(item[1])} for n, item in enumerate(items)]
-        asked.write_text(json.dumps(told), encoding="utf-8")
+        input_path.write_text(json.dumps(told), encoding="utf-8")
         command = [
             *java.open_package_flags(java.find_java()),
             "-cp",
             os.pathsep.join(map(str, jars)),
             "edu.anu.spice.SpiceScorer",
         ]
-        command += [str(asked), "-cache", str(parses), "-out", str(answer), "-subset", "-silent"]
-        long = max(len(text.split()) for text in texts) > LONG
+        command += [str(input_path), "-cache", str(parses), "-out", str(answer), "-subset", "-silent"]
+        long = max(len(text.split()) for text in texts) > MANY_WORDS
         command += ["-threads", "1"] if long else []
         megabytes = MEGABYTES_LONG if long else MEGABYTES
-        java.run(command, megabytes=megabytes, seconds=180 + sum(5 + 5 * _seconds(text) for text in texts))
+        java.run(command, megabytes=megabytes, seconds=180 + sum(5 + 5 * _estimate_seconds(text) for text in texts))
         if not answer.is_file():
             raise MetricError("SPICE ended without a result")
         scores = {entry["image_id"]: entry["scores"]["All"]["f"] for entry in json.loads(answer.read_text())}
@@ -216,7 +216,7 @@ def _run(items: Sequence[Item], folder: Path) -> list[float | str]:
     return ["neither candidate nor references hold anything to compare" if v is None else float(v) for v in values]
 
 
-def _known(cache: DiskCache, item: Item) -> float | None:
+def _read_cached_score(cache: DiskCache, item: Item) -> float | None:
     """Return the cached score of an item, or None."""
     value = cache.get(hash_json(item))
     return value if isinstance(value, float) else None

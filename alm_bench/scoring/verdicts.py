@@ -72,7 +72,7 @@ def _judge_partial(evidence: Evidence) -> tuple[Verdict, str | None]:
     - cannot tell: the clean score has no margin over the baselines.
     """
     if not evidence.clean.beaten:
-        return "cannot tell", _no_lead(evidence.clean)
+        return "cannot tell", _explain_missing_margin(evidence.clean)
     if evidence.keeps_score and evidence.noise.beaten:
         return "robust", None
     return ("sensitive" if evidence.significant else "no effect"), None
@@ -89,12 +89,12 @@ def _judge_removed(evidence: Evidence) -> tuple[Verdict, str | None]:
     """
     if evidence.significant:
         if not evidence.clean.beaten:
-            return "cannot tell", _no_lead(evidence.clean)
+            return "cannot tell", _explain_missing_margin(evidence.clean)
         return ("partly" if evidence.noise.beaten else "grounded"), None
     if evidence.changed <= SAME_ANSWERS:
         return "not listening", None
     if not evidence.clean.beaten:
-        return "cannot tell", _no_lead(evidence.clean)
+        return "cannot tell", _explain_missing_margin(evidence.clean)
     # A drop that is not significant may still exist: the intervals must exclude a relevant one.
     small = evidence.drop.high is not None and evidence.drop.high < abs(evidence.clean.lead.value or 0.0) / 2
     if small and evidence.keeps_score:
@@ -102,6 +102,6 @@ def _judge_removed(evidence: Evidence) -> tuple[Verdict, str | None]:
     return "cannot tell", "the drop may be 0 or large: more items are needed"
 
 
-def _no_lead(clean: Margin) -> str:
+def _explain_missing_margin(clean: Margin) -> str:
     """Return the reason for a clean score without a margin over the baselines."""
     return f"the clean score does not beat the best text-only baseline ({clean.row})"

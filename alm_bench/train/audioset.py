@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from alm_bench.core import AudioRef, DataError, DataRoot
-from alm_bench.core.errors import known_first
+from alm_bench.core.errors import rank_names
 from alm_bench.data import read_csv, read_text
 
 STRONG = ("segment_id", "start_time_seconds", "end_time_seconds", "label")
@@ -77,27 +77,27 @@ def read_tags(path: Path, root: DataRoot, classes: Path | None) -> TagFile:
     it is None, the classes are the labels in the file, sorted by name. Raises DataError, with the line number, for
     another layout, and for labels that are not in `classes`.
     """
-    found = _strong(path) if path.suffix == ".tsv" else _weak(path)
-    named = {label.name for _, labels in found for label in labels}
-    known = read_classes(classes) if classes is not None else sorted(named)
-    if unknown := sorted(named.difference(known)):
-        raise DataError(f"{path}: label {unknown[0]!r} is not in {classes}; known: {known_first(unknown[0], known)}")
-    return TagFile({root.audio(*_names(name)): labels for name, labels in found}, known)
+    found = _read_strong_labels(path) if path.suffix == ".tsv" else _read_weak_labels(path)
+    label_names = {label.name for _, labels in found for label in labels}
+    known = read_classes(classes) if classes is not None else sorted(label_names)
+    if unknown := sorted(label_names.difference(known)):
+        raise DataError(f"{path}: label {unknown[0]!r} is not in {classes}; known: {rank_names(unknown[0], known)}")
+    return TagFile({root.audio(*_list_file_names(name)): labels for name, labels in found}, known)
 
 
 def read_classes(path: Path) -> list[str]:
     """Read AudioSet's class file. Returns the values of the column `mid`, sorted by the column `index`. Raises
     DataError."""
-    places = {}
+    indices = {}
     for line, row in enumerate(read_csv(path, CLASSES[:2]), start=2):
         try:
-            places[row["mid"]] = int(row["index"])
+            indices[row["mid"]] = int(row["index"])
         except ValueError:
             raise DataError(f"{path}: line {line}: index {row['index']!r}, expected a whole number") from None
-    return sorted(places, key=places.__getitem__)
+    return sorted(indices, key=indices.__getitem__)
 
 
-def _weak(path: Path) -> list[tuple[str, list[Label]]]:
+def _read_weak_labels(path: Path) -> list[tuple[str, list[Label]]]:
     """Read a file of weak labels as pairs of a segment id and its labels. Raises DataError."""
     found = []
     for number, row in enumerate(csv.reader(read_text(path).splitlines(), skipinitialspace=True), start=1):
@@ -109,22 +109,22 @@ def _weak(path: Path) -> list[tuple[str, list[Label]]]:
     return found
 
 
-def _strong(path: Path) -> list[tuple[str, list[Label]]]:
+def _read_strong_labels(path: Path) -> list[tuple[str, list[Label]]]:
     """Read a file of strong labels as pairs of a segment id and its labels. Raises DataError."""
     found: dict[str, list[Label]] = {}
     for number, row in enumerate(read_csv(path, STRONG, delimiter="\t"), start=2):
         name, start, stop, label = (row[column] for column in STRONG)
         try:
-            heard = Label(label, float(start), float(stop))
+            strong_label = Label(label, float(start), float(stop))
         except ValueError:
             raise DataError(
                 f"{path}: line {number}: from {start!r} to {stop!r}, expected two times in seconds"
             ) from None
-        found.setdefault(name, []).append(heard)
+        found.setdefault(name, []).append(strong_label)
     return list(found.items())
 
 
-def _names(name: str) -> tuple[str, ...]:
+def _list_file_names(name: str) -> tuple[str, ...]:
     """Return the possible file names of a segment: its id, the id after a `Y`, or the id followed by the start time."""
     if name.endswith((".wav", ".flac", ".mp3", ".ogg")):
         return (name,)

@@ -14,7 +14,7 @@ from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.prompt import Protocol
 from alm_bench.train.config import StageConfig
-from alm_bench.train.features import LogMels, logmel_of
+from alm_bench.train.features import LogMels, compute_logmel
 from alm_bench.train.sources import ClipKey, Source, clip_key
 
 
@@ -52,7 +52,7 @@ class Corpus:
         return self.sources[source], number - int(self.starts[source])
 
 
-def clips_of(sources: Sequence[Source]) -> list[AudioRef]:
+def collect_clips(sources: Sequence[Source]) -> list[AudioRef]:
     """Return the clips of all sources without duplicates, in order of appearance."""
     return list({clip_key(ref): ref for source in sources for ref in source.clips}.values())
 
@@ -85,7 +85,7 @@ class StageData:
             policy = replace(self.protocol.policy(self.config.encoder), crop="random")
             # The crop position depends on the clip's id. An id that includes the step gives another crop at each step.
             refs = [replace(ref, id=f"{ref.id}@{step}") for ref in (self.corpus.clips[place] for place in clips)]
-            logmel = torch.stack([logmel_of(ref, self.front, policy) for ref in refs])
+            logmel = torch.stack([compute_logmel(ref, self.front, policy) for ref in refs])
         else:
             logmel = self.corpus.logmels[clips]
         return spec_augment(logmel, step) if self.stage.spec_augment else logmel

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from alm_bench.core import StoreError, UsageError
 from alm_bench.core.errors import describe_error
-from alm_bench.core.files import LOCK, PID, atomic_write, lock_folder, replace_atomically, report_full_disk
+from alm_bench.core.files import LOCK, PID, atomic_write, lock_folder, replace_atomically, report_write_errors
 from alm_bench.mellow.checkpoint import CONFIG as NETWORK
 from alm_bench.mellow.checkpoint import TOKENIZER, WEIGHTS, read_torch_file, write_tensors
 from alm_bench.mellow.config import MellowConfig
@@ -32,14 +32,14 @@ STATE, VALUES = "state", "state.json"
 TENSORS = ("tensors-0.safetensors", "tensors-1.safetensors")
 """Files of the saved tensors. `state.json` names the current one; the next save writes the other."""
 
-OLDER = ("state", "state.new", "state.old")
+OLDER_STATE_FOLDERS = ("state", "state.new", "state.old")
 """Folders in which the first version of this program stored states."""
-OLDER_FILES = ("tensors.pt", "position.json")
+OLDER_STATE_FILES = ("tensors.pt", "position.json")
 """Files of a state of the first version. They are still read, and removed at the next save."""
 
 _MELLOW = (NETWORK, WEIGHTS, TOKENIZER)
 OWN_FILES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(OLDER, (VALUES, *TENSORS, *OLDER_FILES, NETWORK, TOKENIZER)),
+    **dict.fromkeys(OLDER_STATE_FOLDERS, (VALUES, *TENSORS, *OLDER_STATE_FILES, NETWORK, TOKENIZER)),
     **dict.fromkeys((BEST, LAST, EXPORTED), _MELLOW),
     "tensorboard": ("events.out.tfevents.*",),
     ".": ("loss.png", "README.md"),
@@ -73,7 +73,7 @@ def random_state() -> dict[str, Any]:
     return state
 
 
-def restore_random(state: Mapping[str, Any]) -> None:
+def restore_random_state(state: Mapping[str, Any]) -> None:
     """Restore the states that `random_state` returned."""
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
@@ -104,20 +104,20 @@ class Folder:
             self._remove_leftovers()
             if fresh or not (self.path / LOG).is_file():
                 atomic_write(self.path / LOG, "")
-            atomic_write(self.path / CONFIG, json.dumps(_table(config), indent=1) + "\n")
+            atomic_write(self.path / CONFIG, json.dumps(_recipe_to_table(config), indent=1) + "\n")
             yield
 
     def _check(self, config: TrainConfig, fresh: bool) -> None:
         """Check that `config` may be trained or restarted in this folder. Raises UsageError otherwise."""
-        with report_full_disk(self.path):
+        with report_write_errors(self.path):
             there = {entry.name for entry in self.path.iterdir()} - {LOCK, PID} if self.path.is_dir() else set()
-        theirs = read_config_table(self.path) if CONFIG in there else None
-        if fresh and self.path.is_dir() and (theirs is None or LOG not in there):
+        stored_table = read_config_table(self.path) if CONFIG in there else None
+        if fresh and self.path.is_dir() and (stored_table is None or LOG not in there):
             found = f"holds no training run (its {CONFIG} and {LOG})" if there else "is empty"
             raise UsageError(
                 f"{self.path} {found}, and --fresh removes nothing else: leave out --fresh, or name another --out"
             )
-        if theirs is None:
+        if stored_table is None:
             empty_log = LOG in there and (self.path / LOG).stat().st_size == 0
             ours = {name for name in (*OWN_FILES, *OWN_FILES["."], LOG) if name in there}
             if ours := ours - ({LOG} if empty_log else set()):
@@ -125,16 +125,16 @@ class Folder:
                     f"{self.path} holds {', '.join(sorted(ours))}, but no {CONFIG} of a training run, and nothing "
                     "there is overwritten: name another --out, or move these away"
                 )
-        elif not fresh and (different := sorted(_differences(theirs, _table(config)))):
+        elif not fresh and (different_keys := sorted(_find_differences(stored_table, _recipe_to_table(config)))):
             raise UsageError(
-                f"{self.path} holds a training run of another config; it differs in {', '.join(different[:6])}: "
+                f"{self.path} holds a training run of another config; it differs in {', '.join(different_keys[:6])}: "
                 "use that config, name another --out, or start over with --fresh"
             )
 
     def _remove_run(self) -> None:
         """Remove all files of a run except its config and log, the state first. Folders that are empty afterwards are
         removed."""
-        with report_full_disk(self.path):
+        with report_write_errors(self.path):
             for name, patterns in OWN_FILES.items():
                 folder = self.path / name
                 for file in [file for pattern in patterns for file in folder.glob(pattern)]:
@@ -145,7 +145,7 @@ class Folder:
     def _remove_leftovers(self) -> None:
         """Remove temporary files of a killed process. Also restore weights that the first version of this program was
         moving when it was killed."""
-        with report_full_disk(self.path):
+        with report_write_errors(self.path):
             for name in (BEST, LAST):
                 for part in (*self.path.glob(f".{name}.*/new"), *self.path.glob(f".{name}.*/old")):
                     if not (self.path / name).exists() and all((part / file).is_file() for file in _MELLOW):
@@ -163,9 +163,9 @@ class Folder:
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append a line to the log. Numbers that are not finite, such as a gradient norm that overflowed in fp16,
         become null."""
-        infinite = {key for key, value in entry.items() if isinstance(value, float) and not isfinite(value)}
-        finite = {key: None if key in infinite else value for key, value in entry.items()}
-        with report_full_disk(self.path / LOG), (self.path / LOG).open("a", encoding="utf-8") as file:
+        non_finite_keys = {key for key, value in entry.items() if isinstance(value, float) and not isfinite(value)}
+        finite = {key: None if key in non_finite_keys else value for key, value in entry.items()}
+        with report_write_errors(self.path / LOG), (self.path / LOG).open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite) + "\n")
 
     def read_log(self) -> list[dict[str, Any]]:
@@ -185,12 +185,12 @@ class Folder:
                 ) from error
         return entries
 
-    def cut_log(self, position: Position) -> None:
+    def truncate_log(self, position: Position) -> None:
         """Remove the log lines of steps from `position` on. These steps are not in the saved state and are repeated."""
         kept = [entry for entry in self.read_log() if (entry["stage"], entry["step"]) < (position.stage, position.step)]
         atomic_write(self.path / LOG, "".join(json.dumps(entry) + "\n" for entry in kept))
 
-    def describe_network(self, network: MellowConfig, tokenizer: Tokenizer) -> None:
+    def save_network_config(self, network: MellowConfig, tokenizer: Tokenizer) -> None:
         """Save the network's config and tokenizer with the state, so that the weights can be exported without the files
         that the recipe names."""
         atomic_write(self.path / STATE / NETWORK, network.to_json())
@@ -203,21 +203,21 @@ class Folder:
         then makes the new state valid, atomically.
         """
         state = self.path / STATE
-        name = TENSORS[0] if self._named_tensors() == TENSORS[1] else TENSORS[1]
+        name = TENSORS[0] if self._current_tensors_file() == TENSORS[1] else TENSORS[1]
         tensors: dict[str, Tensor] = {}
-        entry = {"position": asdict(position), "tensors": name, "values": _without_tensors(values, "", tensors, {})}
+        entry = {"position": asdict(position), "tensors": name, "values": _extract_tensors(values, "", tensors, {})}
         with replace_atomically(state / name) as temporary:
             write_tensors(temporary, tensors, {"position": json.dumps(asdict(position))})
-        with report_full_disk(self.path / LOG), (self.path / LOG).open("a") as file:
+        with report_write_errors(self.path / LOG), (self.path / LOG).open("a") as file:
             os.fsync(file.fileno())  # the log lines of all saved steps must be on disk before the state
         atomic_write(state / VALUES, json.dumps(entry))
-        with report_full_disk(self.path):
+        with report_write_errors(self.path):
             (state / TENSORS[1 - TENSORS.index(name)]).unlink(missing_ok=True)
-            for folder in OLDER:
-                for older in OLDER_FILES:
+            for folder in OLDER_STATE_FOLDERS:
+                for older in OLDER_STATE_FILES:
                     (self.path / folder / older).unlink(missing_ok=True)
 
-    def _named_tensors(self) -> str | None:
+    def _current_tensors_file(self) -> str | None:
         """Return the name of the current file of tensors, None if no state is saved."""
         path = self.path / STATE / VALUES
         return str(_read_object(path).get("tensors")) if path.is_file() else None
@@ -241,13 +241,15 @@ class Folder:
         """Return the newest complete state that the first version of this program saved, None if there is none. A run
         that was killed during a save has two."""
         whole = []
-        for folder in (self.path / name for name in OLDER):
-            if all((folder / name).is_file() for name in OLDER_FILES):
+        for folder in (self.path / name for name in OLDER_STATE_FOLDERS):
+            if all((folder / name).is_file() for name in OLDER_STATE_FILES):
                 try:
-                    position = Position(**_read_object(folder / OLDER_FILES[1]))
+                    position = Position(**_read_object(folder / OLDER_STATE_FILES[1]))
                 except TypeError as error:
-                    raise StoreError(f"{folder / OLDER_FILES[1]} is no position of a training run: {error}") from error
-                whole.append(((position.stage, position.step), position, folder / OLDER_FILES[0]))
+                    raise StoreError(
+                        f"{folder / OLDER_STATE_FILES[1]} is no position of a training run: {error}"
+                    ) from error
+                whole.append(((position.stage, position.step), position, folder / OLDER_STATE_FILES[0]))
         if not whole:
             return None
         _, position, file = max(whole, key=lambda item: item[0])
@@ -273,8 +275,8 @@ def fitting(run: Path) -> Iterator[None]:
 # --- values and their tensors ---
 
 
-def _without_tensors(value: Any, path: str, tensors: dict[str, Tensor], names: dict[Any, str]) -> Any:
-    """Return `value` in a form that can be stored as JSON and read by `_with_tensors`. Its tensors are added to
+def _extract_tensors(value: Any, path: str, tensors: dict[str, Tensor], names: dict[Any, str]) -> Any:
+    """Return `value` in a form that can be stored as JSON and read by `_insert_tensors`. Its tensors are added to
     `tensors`, by path.
 
     A tensor that occurs twice, such as tied weights, is stored once: `names` maps stored tensors to their paths.
@@ -287,30 +289,30 @@ def _without_tensors(value: Any, path: str, tensors: dict[str, Tensor], names: d
         return {"tensor": names[place]}
     if isinstance(value, Mapping):
         items = [
-            [key, _without_tensors(item, f"{path}/{key}".lstrip("/"), tensors, names)] for key, item in value.items()
+            [key, _extract_tensors(item, f"{path}/{key}".lstrip("/"), tensors, names)] for key, item in value.items()
         ]
         return {"mapping": items}
     if isinstance(value, list | tuple):
-        items = [_without_tensors(item, f"{path}/{number}", tensors, names) for number, item in enumerate(value)]
+        items = [_extract_tensors(item, f"{path}/{number}", tensors, names) for number, item in enumerate(value)]
         return {"tuple": items} if isinstance(value, tuple) else items
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"a training state cannot hold {path}, of type {type(value).__name__}")
 
 
-def _with_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Invert `_without_tensors`. `tensors`: the stored tensors by path."""
+def _insert_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Invert `_extract_tensors`. `tensors`: the stored tensors by path."""
     if isinstance(value, list):
-        return [_with_tensors(item, tensors) for item in value]
+        return [_insert_tensors(item, tensors) for item in value]
     if not isinstance(value, dict):
         return value
     ((kind, content),) = value.items()
     if kind == "tensor":
         return tensors[content]
     if kind == "tuple":
-        return tuple(_with_tensors(item, tensors) for item in content)
+        return tuple(_insert_tensors(item, tensors) for item in content)
     if kind == "mapping":
-        return {key: _with_tensors(item, tensors) for key, item in content}
+        return {key: _insert_tensors(item, tensors) for key, item in content}
     raise ValueError(f"unknown kind of value {kind!r}")
 
 
@@ -326,7 +328,7 @@ def _read_state(state: Path) -> tuple[Position, dict[str, Any]]:
             written, expected = (file.metadata() or {}).get("position"), json.dumps(entry["position"])
         if written != expected:
             raise ValueError(f"its tensors are of {written}, its values of {expected}")
-        values: dict[str, Any] = _with_tensors(entry["values"], tensors)
+        values: dict[str, Any] = _insert_tensors(entry["values"], tensors)
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise StoreError(
             f"{state} is no whole state of a training run ({describe_error(error)}): restore it, or start over "
@@ -361,7 +363,7 @@ def read_config_table(path: Path) -> dict[str, Any] | None:
     return table if {"name", "model", "data", "stage"} <= table.keys() else None
 
 
-def _table(config: TrainConfig) -> dict[str, Any]:
+def _recipe_to_table(config: TrainConfig) -> dict[str, Any]:
     """Return a recipe as a JSON object, with the versions of its objectives, without the settings that do not affect
     the steps."""
     table = asdict(config)
@@ -373,16 +375,20 @@ def _table(config: TrainConfig) -> dict[str, Any]:
     return plain
 
 
-def _differences(a: Any, b: Any, where: str = "") -> set[str]:
+def _find_differences(a: Any, b: Any, where: str = "") -> set[str]:
     """Return the dotted keys at which two JSON values differ. `where`: dotted key of both values in the whole
     document."""
     if isinstance(a, dict) and isinstance(b, dict):
         return {
-            found for key in {*a, *b} for found in _differences(a.get(key), b.get(key), f"{where}.{key}".lstrip("."))
+            found
+            for key in {*a, *b}
+            for found in _find_differences(a.get(key), b.get(key), f"{where}.{key}".lstrip("."))
         }
     if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         return {
-            found for i, (x, y) in enumerate(zip(a, b, strict=True)) for found in _differences(x, y, f"{where}.{i}")
+            found
+            for i, (x, y) in enumerate(zip(a, b, strict=True))
+            for found in _find_differences(x, y, f"{where}.{i}")
         }
     # A setting that an older version did not have is empty in this version.
     return set() if a == b or not (a or b) else {where}

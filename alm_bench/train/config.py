@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from alm_bench.core import UsageError
-from alm_bench.core.errors import known_first
+from alm_bench.core.errors import rank_names
 
 CONFIGS = Path(__file__).parent / "configs"
 """Folder of the bundled recipes."""
@@ -231,12 +231,12 @@ class TrainConfig:
 def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainConfig:
     """Load a recipe from a .toml file, or a bundled recipe by name. `changes`: new values by dotted key, as in `--set`.
     Raises UsageError, with a message of one line, for an invalid recipe."""
-    path = _file(name)
+    path = _find_recipe(name)
     table = _read_table(path)
     table.setdefault("name", path.stem)
     for key, text in (changes or {}).items():
         _apply_override(table, key, text)
-    config: TrainConfig = _build(TrainConfig, table, str(path))
+    config: TrainConfig = _build_dataclass(TrainConfig, table, str(path))
     for key in ("stage", "data"):
         if not getattr(config, key):
             raise UsageError(f"{path}: {key} is empty, a recipe has at least one [[{key}]]")
@@ -247,10 +247,10 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
     return config
 
 
-def config_of_table(table: Mapping[str, Any], where: str) -> TrainConfig:
+def config_from_table(table: Mapping[str, Any], where: str) -> TrainConfig:
     """Create a recipe from the JSON object in a run's folder, in which null marks settings that were not given. Raises
     UsageError."""
-    config: TrainConfig = _build(TrainConfig, _without_nulls(table), where)
+    config: TrainConfig = _build_dataclass(TrainConfig, _without_nulls(table), where)
     return config
 
 
@@ -270,12 +270,12 @@ def _check_stage(stage: StageConfig, where: str) -> None:
         raise UsageError(f"{where}.curriculum takes a share of the steps, 0 to 1, found {stage.curriculum:g}")
 
 
-def _file(name: str) -> Path:
+def _find_recipe(name: str) -> Path:
     """Return the path of a recipe. Raises UsageError if there is none."""
     path = Path(name) if name.endswith(".toml") else CONFIGS / f"{name}.toml"
     if not path.is_file():
-        shipped = [file.stem for file in CONFIGS.glob("*.toml")]
-        raise UsageError(f"no training config {name!r}; known besides a .toml file: {known_first(name, shipped)}")
+        bundled = [file.stem for file in CONFIGS.glob("*.toml")]
+        raise UsageError(f"no training config {name!r}; known besides a .toml file: {rank_names(name, bundled)}")
     return path
 
 
@@ -289,12 +289,12 @@ def _read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = table.pop("base", None)
     if base is None:
         return table
-    file = _file(str(base))
+    file = _find_recipe(str(base))
     if file in (*above, path):
         raise UsageError(f"{path}: its base {base!r} is based on it in turn")
-    under = _read_table(file, (*above, path))
-    under.pop("name", None)
-    return _merge_tables(under, table)
+    base_table = _read_table(file, (*above, path))
+    base_table.pop("name", None)
+    return _merge_tables(base_table, table)
 
 
 def _merge_tables(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -305,14 +305,14 @@ def _merge_tables(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
             merged[key] = _merge_tables(old, value)
-        elif _tables(old) and _tables(value) and len(value) == len(merged[key]):
+        elif _is_table_list(old) and _is_table_list(value) and len(value) == len(merged[key]):
             merged[key] = [_merge_tables(a, b) for a, b in zip(merged[key], value, strict=True)]
         else:
             merged[key] = value
     return merged
 
 
-def _tables(value: Any) -> bool:
+def _is_table_list(value: Any) -> bool:
     """Return True for a list of tables that is not empty."""
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
@@ -335,32 +335,32 @@ def _apply_override(table: dict[str, Any], key: str, text: str) -> None:
     place[last] = value
 
 
-def _build(cls: type[Any], values: Mapping[str, Any], where: str) -> Any:
+def _build_dataclass(cls: type[Any], values: Mapping[str, Any], where: str) -> Any:
     """Create a dataclass, including nested ones, from the values of a table. Raises UsageError for unknown and missing
     keys and for wrong values."""
     hints = typing.get_type_hints(cls)
     fields = {item.name: item for item in dataclasses.fields(cls)}
     for key in values:
         if key not in fields:
-            raise UsageError(f"{where}: unknown key {key!r}; known: {known_first(key, fields)}")
+            raise UsageError(f"{where}: unknown key {key!r}; known: {rank_names(key, fields)}")
     for key, item in fields.items():
         required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
         if required and key not in values:
             raise UsageError(f"{where}: the key {key!r} is missing")
-    return cls(**{key: _value(value, hints[key], f"{where}: {key}") for key, value in values.items()})
+    return cls(**{key: _convert_value(value, hints[key], f"{where}: {key}") for key, value in values.items()})
 
 
-def _value(value: Any, kind: Any, where: str) -> Any:
+def _convert_value(value: Any, kind: Any, where: str) -> Any:
     """Convert a value to the type `kind` of a field. Raises UsageError if it has another type."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        return _value(value, next(a for a in arguments if a is not type(None)), where)
+        return _convert_value(value, next(a for a in arguments if a is not type(None)), where)
     if origin is Literal and value in arguments:
         return value
     if origin is tuple and isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(_value(item, arguments[0], f"{where}.{i}") for i, item in enumerate(value))
+        return tuple(_convert_value(item, arguments[0], f"{where}.{i}") for i, item in enumerate(value))
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        return _build(typing.cast(type[Any], kind), value, where)
+        return _build_dataclass(typing.cast(type[Any], kind), value, where)
     if origin in (Mapping, dict) or kind is Mapping:
         if isinstance(value, Mapping):
             return dict(value)

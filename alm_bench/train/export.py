@@ -7,12 +7,12 @@ import torch
 from tokenizers import Tokenizer
 
 from alm_bench.core import UsageError
-from alm_bench.core.errors import known_first
+from alm_bench.core.errors import rank_names
 from alm_bench.mellow.checkpoint import CONFIG as NETWORK
-from alm_bench.mellow.checkpoint import WEIGHTS, blank_network, read_folder_tokenizer, save_folder
+from alm_bench.mellow.checkpoint import WEIGHTS, build_uninitialised_network, read_folder_tokenizer, save_folder
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.checkpoint import BEST, CONFIG, EXPORTED, LAST, STATE, Folder, Position, fitting, read_config_table
-from alm_bench.train.config import OUT, TrainConfig, config_of_table
+from alm_bench.train.config import OUT, TrainConfig, config_from_table
 from alm_bench.train.lora import add_lora, merge_lora
 from alm_bench.train.setup import build_network
 
@@ -27,16 +27,16 @@ def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None 
     table = read_config_table(run)
     if table is None:
         raise UsageError(f"{run} is no folder of a training run (it has no {CONFIG} of one)")
-    config = config_of_table(table, str(run / CONFIG))
+    config = config_from_table(table, str(run / CONFIG))
     saved = Folder(run).restore()
     if saved is None:
-        raise UsageError(f"{run} has no saved state to export{_advice(run)}")
+        raise UsageError(f"{run} has no saved state to export{_suggest_remedy(run)}")
     position, values = saved
-    model, tokenizer = _network(run, config, sum(value.numel() for value in values["model"].values()))
+    model, tokenizer = _build_saved_network(run, config, sum(value.numel() for value in values["model"].values()))
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
     with fitting(run):
-        model.load_state_dict(_weights(values))
+        model.load_state_dict(_select_weights(values))
     folder = to or run / EXPORTED
     save_folder(folder, merge_lora(model), tokenizer, dtype)
     return folder, position
@@ -49,21 +49,21 @@ def find_training(name: str, out: Path = OUT) -> Path:
         if (path / CONFIG).is_file():
             return path
     known = [file.parent.name for file in out.glob(f"*/{CONFIG}")]
-    listed = known_first(name, known, limit=6) if known else "none"
+    listed = rank_names(name, known, limit=6) if known else "none"
     raise UsageError(f"no training run {name!r} (no {CONFIG} there); runs in {out}: {listed}")
 
 
-def _network(run: Path, config: TrainConfig, numbers: int) -> tuple[Mellow, Tokenizer]:
+def _build_saved_network(run: Path, config: TrainConfig, numbers: int) -> tuple[Mellow, Tokenizer]:
     """Build the network of a saved state, and its tokenizer. `numbers`: number of elements of the state's weights.
     States of the first version of this program contain no network config; the network is then built from the recipe."""
     state = run / STATE
     if not (state / NETWORK).is_file():
         return build_network(config.model, config.seed, config.trained_on)
-    model = blank_network(state, numbers)
+    model = build_uninitialised_network(state, numbers)
     return model, read_folder_tokenizer(state, model.config)
 
 
-def _weights(values: dict[str, Any]) -> dict[str, Any]:
+def _select_weights(values: dict[str, Any]) -> dict[str, Any]:
     """Return the moving average of the weights if the state has one, else the weights."""
     if "average" not in values:
         return dict(values["model"])
@@ -71,8 +71,8 @@ def _weights(values: dict[str, Any]) -> dict[str, Any]:
     return {name.removeprefix("module."): value for name, value in averaged.items() if name.startswith("module.")}
 
 
-def _advice(run: Path) -> str:
+def _suggest_remedy(run: Path) -> str:
     """Return the end of the error message for a run without a saved state."""
-    if written := [name for name in (LAST, BEST) if (run / name / WEIGHTS).is_file()]:
-        return f"; finished weights are in {run / written[0]}"
+    if finished := [name for name in (LAST, BEST) if (run / name / WEIGHTS).is_file()]:
+        return f"; finished weights are in {run / finished[0]}"
     return ": a run saves one every `save_every` steps and at the end of each stage; train on, or set save_every lower"

@@ -18,7 +18,7 @@ from alm_bench.mellow.config import FrontConfig
 from alm_bench.mellow.encoder import Encoder, EncoderOutput
 from alm_bench.mellow.logmel import LogMel
 
-FRONT = ("rate", "seconds", "n_fft", "hop", "mels", "low_hz", "high_hz")
+LOGMEL_SETTINGS = ("rate", "seconds", "n_fft", "hop", "mels", "low_hz", "high_hz")
 """Settings of an encoder on which its log-mels depend."""
 
 Progress = Callable[[int], None]
@@ -35,12 +35,12 @@ class LogMels:
     silent: Tensor
     """Log-mel of a silent clip, (frames, mels)."""
 
-    def __getitem__(self, places: Sequence[int]) -> Tensor:
-        """Return the log-mels of the clips with the indices `places`, (len(places), frames, mels) float32."""
-        return torch.from_numpy(self.values[np.asarray(places)].astype(np.float32))
+    def __getitem__(self, indices: Sequence[int]) -> Tensor:
+        """Return the log-mels of the clips with the indices `indices`, (len(indices), frames, mels) float32."""
+        return torch.from_numpy(self.values[np.asarray(indices)].astype(np.float32))
 
 
-def clip_content(ref: AudioRef) -> list[str | int]:
+def clip_audio_key(ref: AudioRef) -> list[str | int]:
     """Return a key of a clip's audio without reading the audio: the path, size and modification time of a file, or the
     parameters of a synthesised clip. The key includes the clip's id, on which a random crop depends. Raises
     AudioError."""
@@ -64,31 +64,31 @@ def cached_logmels(
     """
     front = LogMel(config)
     silent = front(torch.zeros(1, config.samples))[0]
-    shape = [getattr(config, name) for name in FRONT]
-    path = cache / f"logmel-{hash_json([shape, asdict(policy), [clip_content(ref) for ref in refs]])[:16]}.npy"
+    shape = [getattr(config, name) for name in LOGMEL_SETTINGS]
+    path = cache / f"logmel-{hash_json([shape, asdict(policy), [clip_audio_key(ref) for ref in refs]])[:16]}.npy"
     if not path.is_file():
         with replace_atomically(path, "ALM_BENCH_CACHE") as partial:
             values = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(refs), *silent.shape))
-            for place, logmel in enumerate(_halves(refs, front, policy)):
+            for place, logmel in enumerate(_compute_logmels(refs, front, policy)):
                 values[place] = logmel
                 progress(place + 1)
             values.flush()
     return LogMels(np.load(path, mmap_mode="r"), silent)
 
 
-def logmel_of(ref: AudioRef, front: LogMel, policy: AudioPolicy) -> Tensor:
+def compute_logmel(ref: AudioRef, front: LogMel, policy: AudioPolicy) -> Tensor:
     """Return the log-mel (frames, mels) of one clip. Raises AudioError."""
     with torch.inference_mode():
         logmel: Tensor = front(torch.from_numpy(load(ref, policy).wave)[None])[0]
     return logmel
 
 
-def _halves(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> Iterator[npt.NDArray[np.float16]]:
+def _compute_logmels(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolicy) -> Iterator[npt.NDArray[np.float16]]:
     """Yield log-mels in half precision, in order, computed by several threads: decoding, synthesis and the transform
     release Python's interpreter lock. Clips are processed in groups of 256, which bounds the memory."""
 
     def one(ref: AudioRef) -> npt.NDArray[np.float16]:
-        half: npt.NDArray[np.float16] = logmel_of(ref, front, policy).numpy().astype(np.float16)
+        half: npt.NDArray[np.float16] = compute_logmel(ref, front, policy).numpy().astype(np.float16)
         return half
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
@@ -110,9 +110,9 @@ def encode_all(
     parts = []
     if silent:
         with autocast:
-            alone = encoder.encode(logmels.silent[None].to(device))
+            silent_output = encoder.encode(logmels.silent[None].to(device))
         encoder.train(was_training)
-        return EncoderOutput(*(part.float().cpu().expand(count, *part.shape[1:]) for part in alone))
+        return EncoderOutput(*(part.float().cpu().expand(count, *part.shape[1:]) for part in silent_output))
     for start in range(0, count, batch):
         with autocast:
             encoded = encoder.encode(logmels[range(start, min(start + batch, count))].to(device))

@@ -22,48 +22,48 @@ from alm_bench.mellow.checkpoint import save_folder
 from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.batches import Corpus, StageData
-from alm_bench.train.checkpoint import BEST, LAST, Folder, Position, fitting, random_state, restore_random
+from alm_bench.train.checkpoint import BEST, LAST, Folder, Position, fitting, random_state, restore_random_state
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_all
 from alm_bench.train.lora import adapters, merge_lora
 from alm_bench.train.objectives import Batch, Objective, objective_classes
 from alm_bench.train.precision import pick_precision
-from alm_bench.train.report import Board, write_report
+from alm_bench.train.report import TensorBoardWriter, write_report
 from alm_bench.train.sampler import Curriculum, Steps
-from alm_bench.train.schedule import Clipping, rate
+from alm_bench.train.schedule import GradientClipping, rate
 from alm_bench.train.setup import TrainingSetup
 
 Observer = Callable[[dict[str, Any]], None]
 """Called with the log entry of every step."""
 
-EARLY = 50
+FIRST_STEPS_LOGGED = 50
 """Number of steps at the start of a run that are all logged, so that runs on two machines can be compared."""
 
 
-def _trainable(model: nn.Module, prefixes: Sequence[str]) -> list[nn.Parameter]:
+def _select_trainable(model: nn.Module, prefixes: Sequence[str]) -> list[nn.Parameter]:
     """Freeze all parameters without one of the prefixes. Returns the other parameters. Raises UsageError for a prefix
     that no parameter has."""
     names = [name for name, _ in model.named_parameters()]
     for prefix in prefixes:
-        if not any(_under(name, prefix) for name in names):
-            tops = sorted({name.split(".")[0] for name in names})
-            raise UsageError(f"train names {prefix!r}, which the network has not; its parts: {', '.join(tops)}")
+        if not any(_has_prefix(name, prefix) for name in names):
+            parts = sorted({name.split(".")[0] for name in names})
+            raise UsageError(f"train names {prefix!r}, which the network has not; its parts: {', '.join(parts)}")
     chosen = []
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(any(_under(name, prefix) for prefix in prefixes))
+        parameter.requires_grad_(any(_has_prefix(name, prefix) for prefix in prefixes))
         if parameter.requires_grad:
             chosen.append(parameter)
     return chosen
 
 
-def _under(name: str, prefix: str) -> bool:
+def _has_prefix(name: str, prefix: str) -> bool:
     """Return True if the dotted name `name` equals `prefix` or begins with `prefix` and a dot."""
     return name == prefix or name.startswith(prefix + ".")
 
 
-def _frozen_encoder(stage: StageConfig) -> bool:
+def _freezes_encoder(stage: StageConfig) -> bool:
     """Return True if a stage does not train the encoder."""
-    return not any(_under(prefix, "encoder") for prefix in stage.train)
+    return not any(_has_prefix(prefix, "encoder") for prefix in stage.train)
 
 
 def _optimizer(stage: StageConfig, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
@@ -96,7 +96,7 @@ class Stage:
     """The optimiser, wrapped by accelerate."""
     parameters: list[nn.Parameter]
     """Trained parameters."""
-    clipping: Clipping
+    clipping: GradientClipping
     """Limit of the gradient norm."""
     average: AveragedModel | None
     """Exponential moving average of the weights, None without one."""
@@ -116,7 +116,7 @@ class Trainer:
         # Without being told so, several processes on a machine without a GPU would not find each other.
         cpu = pick_device("auto").type == "cpu"
         self.accelerator = Accelerator(cpu=cpu, mixed_precision=config.precision, kwargs_handlers=[unused])
-        self.board = Board(self.folder.path)
+        self.board = TensorBoardWriter(self.folder.path)
         self.model = prepared.model.to(self.accelerator.device)
         if self.accelerator.device.type == "cpu" and config.precision == "bf16":
             # torch's fused attention has a slow backward pass in bf16 on CPUs: half the time of a small model's step.
@@ -128,10 +128,10 @@ class Trainer:
 
     def run(self) -> Path:
         """Train all stages, and return the folder of the last weights. An earlier run of the same config is resumed."""
-        with self.board, ExitStack() as held:
+        with self.board, ExitStack() as resources:
             with self.accelerator.main_process_first():
                 if self.accelerator.is_main_process:  # only the main process locks the folder and writes
-                    held.enter_context(self.folder.open(self.config, self.fresh))
+                    resources.enter_context(self.folder.open(self.config, self.fresh))
             return self._run()
 
     def _run(self) -> Path:
@@ -143,8 +143,8 @@ class Trainer:
             with fitting(self.folder.path):  # also if all stages are done: `last` is written again
                 self.model.load_state_dict(tensors["model"])
         if self.accelerator.is_main_process:
-            self.folder.cut_log(self.position)
-            self.folder.describe_network(self.model.config, self.prepared.tokenizer)
+            self.folder.truncate_log(self.position)
+            self.folder.save_network_config(self.model.config, self.prepared.tokenizer)
         for number in range(self.position.stage, len(self.config.stage)):
             try:
                 self._run_stage(number, tensors)
@@ -177,18 +177,18 @@ class Trainer:
             self.position.step = step + 1
             entry["samples_per_second"] = round(done / (time.perf_counter() - started), 2)
             last = step + 1 == stage.total
-            if self._due(self.config.validate_every, step) or (last and self.prepared.validation is not None):
+            if self._is_due(self.config.validate_every, step) or (last and self.prepared.validation is not None):
                 entry |= self._validate(stage)
-            if self._due(self.config.answer_every, step):
+            if self._is_due(self.config.answer_every, step):
                 entry |= self._measure(stage)
-            logged = self._due(self.config.log_every, step) or last or (number == 0 and step < EARLY)
+            logged = self._is_due(self.config.log_every, step) or last or (number == 0 and step < FIRST_STEPS_LOGGED)
             if self.accelerator.is_main_process and logged:
                 self.folder.log(entry)
                 self.board.add(entry)
             self.observe({**entry, "total": stage.total})
-            if self._due(self.config.save_every, step) and not last:
+            if self._is_due(self.config.save_every, step) and not last:
                 self._save(stage)
-        self.model.load_state_dict(self._kept(stage).state_dict())
+        self.model.load_state_dict(self._evaluated_model(stage).state_dict())
         self.position = Position(number + 1, 0, self.position.best)
         self._save(None)
 
@@ -202,10 +202,10 @@ class Trainer:
                 stage.average.load_state_dict(tensors["average"])
         if self.accelerator.scaler is not None and tensors.get("scaler"):
             self.accelerator.scaler.load_state_dict(tensors["scaler"])
-        restore_random(tensors["random"])
+        restore_random_state(tensors["random"])
 
     @staticmethod
-    def _due(every: int, step: int) -> bool:
+    def _is_due(every: int, step: int) -> bool:
         """Return True if `step` (from 0) completes a multiple of `every` steps."""
         return every > 0 and (step + 1) % every == 0
 
@@ -214,10 +214,10 @@ class Trainer:
         config, prepared = self.config.stage[number], self.prepared
         corpus = prepared.corpus
         kind = objective_classes().get(config.objective)
-        extra = adapters(self.model) if kind.trains_lora else []
-        parameters = _trainable(self.model, [*config.train, *extra])
+        adapter_names = adapters(self.model) if kind.trains_lora else []
+        parameters = _select_trainable(self.model, [*config.train, *adapter_names])
         self._train_mode(config)
-        encoded = self._outputs(config, kind)
+        encoded = self._encode_clips_once(config, kind)
         steps = kind.rows(corpus, config, prepared.lengths, self.config.seed + number)
         total = config.steps if config.steps is not None else (config.epochs or 1) * steps.per_epoch
         data = StageData(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
@@ -228,16 +228,16 @@ class Trainer:
         if self.config.ema:
             step = get_ema_multi_avg_fn(self.config.ema)  # type: ignore[no-untyped-call]
             average = AveragedModel(self.model, multi_avg_fn=step)
-        clipping = Clipping(config.clip)
+        clipping = GradientClipping(config.clip)
         return Stage(number, config, total, steps, data, kind, objective, optimizer, parameters, clipping, average)
 
-    def _outputs(self, config: StageConfig, kind: type[Objective]) -> EncoderOutput | None:
+    def _encode_clips_once(self, config: StageConfig, kind: type[Objective]) -> EncoderOutput | None:
         """Return the outputs of a frozen encoder for all clips, cached for later stages. Returns None if the encoder is
         trained, if clips change from step to step, or if the objective does not use encoder outputs."""
-        if not _frozen_encoder(config):
+        if not _freezes_encoder(config):
             self._encoded.clear()
-        changing = config.spec_augment or config.random_crop
-        if not _frozen_encoder(config) or changing or not kind.takes_encoded:
+        clips_change = config.spec_augment or config.random_crop
+        if not _freezes_encoder(config) or clips_change or not kind.takes_encoded:
             return None
         if config.silent not in self._encoded:
             encoder, corpus = self.model.encoder, self.prepared.corpus
@@ -246,7 +246,7 @@ class Trainer:
             )
         return self._encoded[config.silent]
 
-    def _kept(self, stage: Stage) -> Mellow:
+    def _evaluated_model(self, stage: Stage) -> Mellow:
         """Return the network that is validated and saved at the end of a stage: the moving average if there is one,
         else the trained network."""
         return self.model if stage.average is None else cast(Mellow, stage.average.module)
@@ -261,8 +261,8 @@ class Trainer:
     def micro_batches(self, stage: Stage, step: int) -> list[Batch]:
         """Return this process's share of the rows of a step, as at most `accumulate` batches."""
         rows = stage.steps[step]
-        mine = rows[self.accelerator.process_index :: self.accelerator.num_processes]
-        parts = [part for part in np.array_split(mine, stage.config.accumulate) if len(part)]
+        own_rows = rows[self.accelerator.process_index :: self.accelerator.num_processes]
+        parts = [part for part in np.array_split(own_rows, stage.config.accumulate) if len(part)]
         return [stage.kind.collate(stage.data, part.tolist(), step) for part in parts]
 
     def step(self, stage: Stage, step: int) -> dict[str, Any]:
@@ -271,15 +271,15 @@ class Trainer:
         for group in stage.optimizer.param_groups:
             group["lr"] = learning
         batches = self.micro_batches(stage, step)
-        units = self._summed(float(sum(batch.units for batch in batches)))
+        units = self._sum_over_processes(float(sum(batch.units for batch in batches)))
         summed = 0.0
-        for last, batch in _flagged(batches):
+        for last, batch in _mark_last(batches):
             with self.accelerator.accumulate(stage.objective) if last else self.accelerator.no_sync(stage.objective):
                 loss = stage.objective(batch.to(self.accelerator.device))
                 summed += float(loss.detach())
                 # Gradients are averaged over processes. With this factor, the step's loss is the mean over all units.
                 self.accelerator.backward(loss * (self.accelerator.num_processes / units))
-        value = self._summed(summed) / units
+        value = self._sum_over_processes(summed) / units
         if not math.isfinite(value):
             rows = stage.steps[step].tolist()
             self.folder.log({"stage": stage.number, "step": step, "loss": None, "rows": rows})
@@ -302,7 +302,7 @@ class Trainer:
             "norm": norm,
         }
 
-    def _summed(self, value: float) -> float:
+    def _sum_over_processes(self, value: float) -> float:
         """Return the sum of `value` over all processes."""
         if self.accelerator.num_processes == 1:
             return value
@@ -317,20 +317,20 @@ class Trainer:
         if corpus is None:
             return {}
         data = self.held_out(corpus, stage.config)
-        model = self._kept(stage).eval()
-        mine = range(self.accelerator.process_index, stage.kind.count(corpus), self.accelerator.num_processes)
+        model = self._evaluated_model(stage).eval()
+        own_rows = range(self.accelerator.process_index, stage.kind.count(corpus), self.accelerator.num_processes)
         summed, units = 0.0, 0.0
-        for start in range(0, len(mine), 64):
-            batch = stage.kind.collate(data, list(mine[start : start + 64]), 0)
+        for start in range(0, len(own_rows), 64):
+            batch = stage.kind.collate(data, list(own_rows[start : start + 64]), 0)
             with self._autocast():
                 summed += float(stage.kind(model)(batch.to(self.accelerator.device)))
             units += batch.units
         self._train_mode(stage.config)
-        value = self._summed(summed) / self._summed(units)
-        better = stage.number + 1 == len(self.config.stage) and (
+        value = self._sum_over_processes(summed) / self._sum_over_processes(units)
+        is_best = stage.number + 1 == len(self.config.stage) and (
             self.position.best is None or value < self.position.best
         )
-        if better:
+        if is_best:
             self.position.best = value
             self._save_weights(BEST, model)
         return {"validation_loss": value}
@@ -338,7 +338,7 @@ class Trainer:
     def _train_mode(self, config: StageConfig) -> None:
         """Set the network to training mode, but a frozen encoder to evaluation mode."""
         self.model.train()
-        if _frozen_encoder(config):
+        if _freezes_encoder(config):
             self.model.encoder.eval()
 
     def held_out(self, corpus: Corpus, config: StageConfig) -> StageData:
@@ -352,7 +352,7 @@ class Trainer:
         corpus = self.prepared.validation
         if corpus is None or not self.accelerator.is_main_process:
             return {}
-        objective = stage.kind(self._kept(stage)).eval()
+        objective = stage.kind(self._evaluated_model(stage)).eval()
         measured = objective.measure(self.held_out(corpus, stage.config), self.config.answer_rows, self._autocast())
         self._train_mode(stage.config)
         return measured
@@ -375,7 +375,7 @@ class Trainer:
             save_folder(self.folder.path / name, merge_lora(model), self.prepared.tokenizer)
 
 
-def _flagged(batches: Sequence[Batch]) -> Iterator[tuple[bool, Batch]]:
+def _mark_last(batches: Sequence[Batch]) -> Iterator[tuple[bool, Batch]]:
     """Yield each batch with True for the last one, else False."""
     for place, batch in enumerate(batches):
         yield place + 1 == len(batches), batch

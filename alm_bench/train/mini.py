@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from alm_bench.core import UsageError
 from alm_bench.core.files import atomic_write
-from alm_bench.demo import CUES, training_rows
+from alm_bench.demo import TARGET_COLUMNS, training_rows
 from alm_bench.demo.vocabulary import DOMAINS
 from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load_folder, save_folder
 from alm_bench.mellow.config import EncoderConfig, LanguageModelConfig, MapperConfig, MellowConfig, PromptConfig
@@ -45,20 +45,22 @@ def make_tokenizer(texts: Iterable[str]) -> Tokenizer:
     return tokenizer
 
 
-def demo_texts(rows: int = 6000) -> list[str]:
+def list_demo_texts(rows: int = 6000) -> list[str]:
     """Return the questions and answers of `rows` training rows of the demo data, in lower case, as in prompts."""
-    made = training_rows(rows)
-    return [row[key].lower() for row in made.rows for key in ("input", "answer")]
+    generated = training_rows(rows)
+    return [row[key].lower() for row in generated.rows for key in ("input", "answer")]
 
 
-def mini_config(tokenizer: Tokenizer) -> MellowConfig:
+def build_mini_config(tokenizer: Tokenizer) -> MellowConfig:
     """Return the config of the bundled network, which has about 2.6M parameters. The encoder has one class per sound
     cue of the demo data. The mapper returns one audio token per time step of the encoder."""
     vocabulary = tokenizer.get_vocab()
-    encoder = EncoderConfig(n_fft=2048, hop=1250, image=128, embed=48, depths=(2, 4), heads=(2, 4), classes=len(CUES))
+    encoder = EncoderConfig(
+        n_fft=2048, hop=1250, image=128, embed=48, depths=(2, 4), heads=(2, 4), classes=len(TARGET_COLUMNS)
+    )
     return MellowConfig(
         encoder=encoder,
-        mapper=MapperConfig(dropout=0.0, pool=encoder.frames // (encoder.grid * encoder.stretch), positions=True),
+        mapper=MapperConfig(dropout=0.0, pool=encoder.frames // (encoder.grid * encoder.time_segments), positions=True),
         lm=LanguageModelConfig(
             vocabulary=len(vocabulary),
             width=192,
@@ -76,9 +78,9 @@ def mini_config(tokenizer: Tokenizer) -> MellowConfig:
 
 def write_network(folder: Path) -> None:
     """Write the tokenizer and config of the bundled network."""
-    tokenizer = make_tokenizer(demo_texts())
+    tokenizer = make_tokenizer(list_demo_texts())
     atomic_write(folder / TOKENIZER, tokenizer.to_str())
-    atomic_write(folder / CONFIG, mini_config(tokenizer).to_json())
+    atomic_write(folder / CONFIG, build_mini_config(tokenizer).to_json())
 
 
 def export(run: Path, folder: Path) -> None:

@@ -19,13 +19,16 @@ def sample_mixture(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.i
 
     `lengths` (rows,): length of each row, by which rows are sorted into batches.
     """
-    hardest = np.array([DIFFICULTIES.index(row.difficulty) for source in corpus.sources for row in source.rows])
-    whole = Steps(groups(corpus, stage.mix), lengths, stage.batch, seed)
+    difficulties = np.array([DIFFICULTIES.index(row.difficulty) for source in corpus.sources for row in source.rows])
+    all_steps = Steps(groups(corpus, stage.mix), lengths, stage.batch, seed)
     if not stage.curriculum:
-        return whole
-    total = stage.steps if stage.steps is not None else (stage.epochs or 1) * whole.per_epoch
-    levels = [level for level in range(len(DIFFICULTIES)) if (hardest <= level).any()]
-    parts = [Steps(_below(groups(corpus, stage.mix), hardest <= level), lengths, stage.batch, seed) for level in levels]
+        return all_steps
+    total = stage.steps if stage.steps is not None else (stage.epochs or 1) * all_steps.per_epoch
+    levels = [level for level in range(len(DIFFICULTIES)) if (difficulties <= level).any()]
+    parts = [
+        Steps(_filter_groups(groups(corpus, stage.mix), difficulties <= level), lengths, stage.batch, seed)
+        for level in levels
+    ]
     return Curriculum(parts, round(stage.curriculum * total))
 
 
@@ -39,25 +42,25 @@ def groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
     found: list[Group] = []
     parts = np.array([row.subtype for source in corpus.sources for row in source.rows])
     weights = np.array([source.config.weight for source in corpus.sources for _ in source.rows])
-    of_source = np.repeat(np.arange(len(corpus.sources)), corpus.sizes)
-    free = np.ones(len(parts), bool)
+    source_indices = np.repeat(np.arange(len(corpus.sources)), corpus.sizes)
+    unassigned = np.ones(len(parts), bool)
     for pattern, share in (mix or {"*": 1.0}).items():
-        named = np.isin(parts, fnmatch.filter(sorted(set(parts)), pattern.casefold()))
-        if not named.any():
+        matches = np.isin(parts, fnmatch.filter(sorted(set(parts)), pattern.casefold()))
+        if not matches.any():
             raise UsageError(f"mix names {pattern!r}; parts of the data: {', '.join(sorted(set(parts)))}")
-        named &= free
-        free &= ~named
+        matches &= unassigned
+        unassigned &= ~matches
         for source in range(len(corpus.sources)):
-            rows = np.flatnonzero(named & (of_source == source))
+            rows = np.flatnonzero(matches & (source_indices == source))
             if len(rows) and weights[rows[0]] > 0:
-                found.append(Group(rows, share * float(weights[rows].sum() / weights[named].sum())))
+                found.append(Group(rows, share * float(weights[rows].sum() / weights[matches].sum())))
     if not sum(group.share for group in found) > 0:
         raise UsageError("no row would be drawn: every weight of the [[data]] that mix draws from is 0")
     return found
 
 
-def _below(of: list[Group], kept: npt.NDArray[np.bool_]) -> list[Group]:
-    """Return the groups restricted to the rows for which `kept` (rows,) is True. Groups without such rows are
+def _filter_groups(of: list[Group], is_kept: npt.NDArray[np.bool_]) -> list[Group]:
+    """Return the groups restricted to the rows for which `is_kept` (rows,) is True. Groups without such rows are
     removed."""
-    easier: list[tuple[Indices, float]] = [(group.rows[kept[group.rows]], group.share) for group in of]
-    return [Group(rows, share) for rows, share in easier if len(rows)]
+    filtered: list[tuple[Indices, float]] = [(group.rows[is_kept[group.rows]], group.share) for group in of]
+    return [Group(rows, share) for rows, share in filtered if len(rows)]

@@ -22,21 +22,21 @@ class Paraphrases:
 
     @staticmethod
     @cache
-    def load_shipped() -> "Paraphrases":
+    def load_bundled() -> "Paraphrases":
         """Load the bundled paraphrases."""
         table = tomllib.loads(PARAPHRASES.read_text(encoding="utf-8"))
-        return Paraphrases({key: tuple(ways) for key, ways in table.items()})
+        return Paraphrases({key: tuple(paraphrases) for key, paraphrases in table.items()})
 
-    def rewrite(self, prompt: str, answer: str, draw: random.Random) -> tuple[str, str]:
+    def rewrite(self, prompt: str, answer: str, generator: random.Random) -> tuple[str, str]:
         """Return prompt and answer in lower case. The prompt is replaced by a random one of its paraphrases, if it has
         any.
 
         Captions of a first or second clip become `the audio 1 is <caption>.` or `the audio 2 is <caption>.`, as in the
-        published code. `draw`: random generator.
+        published code. `generator`: random generator.
         """
         key = prompt.strip().lower().rstrip(".")
-        ways = self.prompts.get(key)
-        text = draw.choice(ways) if ways else prompt.lower()
+        paraphrases = self.prompts.get(key)
+        text = generator.choice(paraphrases) if paraphrases else prompt.lower()
         answer = answer.strip().lower()
         if key in ("caption the audio", "caption first audio"):
             answer = f"the audio 1 is {answer.rstrip('.')}."

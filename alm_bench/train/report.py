@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from alm_bench.core.files import atomic_write, report_full_disk
+from alm_bench.core.files import atomic_write, report_write_errors
 from alm_bench.mellow.model import Mellow
 from alm_bench.reports import Block, Heading, Picture, Row, Table, Text, render
 from alm_bench.reports.blocks import text_columns
@@ -29,15 +29,15 @@ def draw_losses(log: Sequence[Entry], path: Path) -> None:
     figure, panels = pyplot.subplots(1, len(stages), figsize=(5.0 * len(stages), 3.2), squeeze=False)
     for panel, stage in zip(panels[0], stages, strict=True):
         entries = [entry for entry in log if entry["stage"] == stage and entry["loss"] is not None]
-        held_out = [entry for entry in entries if "validation_loss" in entry]
+        validated = [entry for entry in entries if "validation_loss" in entry]
         panel.plot([e["step"] for e in entries], [e["loss"] for e in entries], linewidth=0.8, label="training")
-        if held_out:
-            steps = [e["step"] for e in held_out]
-            panel.plot(steps, [e["validation_loss"] for e in held_out], marker="o", markersize=3, label="validation")
+        if validated:
+            steps = [e["step"] for e in validated]
+            panel.plot(steps, [e["validation_loss"] for e in validated], marker="o", markersize=3, label="validation")
         panel.set(title=entries[0]["name"], xlabel="step", ylabel="loss (nats)", yscale="log")
         panel.legend()
     figure.tight_layout()
-    with report_full_disk(path):
+    with report_write_errors(path):
         figure.savefig(path, dpi=120)
     pyplot.close(figure)
 
@@ -53,11 +53,11 @@ def model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], lo
             stage.name,
             stage.objective,
             ", ".join(stage.train) + (" (silent)" if stage.silent else ""),
-            sum(1 for entry in log if entry["stage"] == number) and _last(log, number)["step"] + 1,
+            sum(1 for entry in log if entry["stage"] == number) and _find_last_entry(log, number)["step"] + 1,
             stage.batch,
             f"{stage.optimizer}, {stage.lr:g}, {stage.schedule}",
-            f"{_last(log, number)['loss']:.4f}",
-            _validation(log, number),
+            f"{_find_last_entry(log, number)['loss']:.4f}",
+            _format_validation_loss(log, number),
         ]
         for number, stage in enumerate(config.stage)
     ]
@@ -99,24 +99,24 @@ def _describe_network(config: TrainConfig, model: Mellow) -> str:
         f"Encoder {shape['encoder']['kind']}, width {model.config.encoder.width}; language model "
         f"{shape['lm']['kind']}, {shape['lm']['layers']} layers of width {shape['lm']['width']}; "
         f"{shape['prompt']['layout']} prompt layout; domains: {', '.join(config.trained_on) or 'not stated'}."
-        + (f" Low-rank adapters, merged: {_lora(config.lora)}." if config.lora is not None else "")
+        + (f" Low-rank adapters, merged: {_describe_lora(config.lora)}." if config.lora is not None else "")
     )
 
 
-def _lora(lora: LoraConfig) -> str:
+def _describe_lora(lora: LoraConfig) -> str:
     """Return a short description of the adapters."""
     return f"rank {lora.r}, alpha {lora.alpha}, on {', '.join(lora.targets)}"
 
 
-def _last(log: Sequence[Entry], stage: int) -> Entry:
+def _find_last_entry(log: Sequence[Entry], stage: int) -> Entry:
     """Return the last log entry of a stage."""
     return [entry for entry in log if entry["stage"] == stage][-1]
 
 
-def _validation(log: Sequence[Entry], stage: int) -> str:
+def _format_validation_loss(log: Sequence[Entry], stage: int) -> str:
     """Return the last validation loss of a stage as text, `-` if there is none."""
-    found = [entry["validation_loss"] for entry in log if entry["stage"] == stage and "validation_loss" in entry]
-    return f"{found[-1]:.4f}" if found else "-"
+    losses = [entry["validation_loss"] for entry in log if entry["stage"] == stage and "validation_loss" in entry]
+    return f"{losses[-1]:.4f}" if losses else "-"
 
 
 def write_report(
@@ -127,7 +127,7 @@ def write_report(
     atomic_write(folder / "README.md", model_card(config, model, sources, log))
 
 
-class Board:
+class TensorBoardWriter:
     """Writer of TensorBoard files, with one tag per stage and metric. Use it as a context manager. The files are opened
     at the first entry. They must be closed because the writer runs a thread."""
 
@@ -135,7 +135,7 @@ class Board:
         self._folder = folder / "tensorboard"
         self._writer: Any = None
 
-    def __enter__(self) -> "Board":
+    def __enter__(self) -> "TensorBoardWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-POOL = 16
+BATCHES_SORTED_TOGETHER = 16
 """Number of batches whose rows are sorted by length together."""
 
 Indices = npt.NDArray[np.int64]
@@ -25,7 +25,7 @@ class Group:
     """Share of the samples, relative to other groups."""
 
 
-def epoch_rows(groups: Sequence[Group], seed: int, epoch: int) -> Indices:
+def sample_epoch_rows(groups: Sequence[Group], seed: int, epoch: int) -> Indices:
     """Return the row numbers of one epoch over all groups, shuffled.
 
     An epoch has as many rows as the groups together, up to rounding. If a group's share exceeds its number of rows,
@@ -36,12 +36,14 @@ def epoch_rows(groups: Sequence[Group], seed: int, epoch: int) -> Indices:
     counts = np.round(shares / shares.sum() * sum(len(group.rows) for group in groups)).astype(int)
     drawn = []
     for group, count in zip(groups, counts, strict=True):
-        rounds = [generator.permutation(group.rows) for _ in range(-(-int(count) // len(group.rows)))]
-        drawn.append(np.concatenate(rounds)[:count] if rounds else np.zeros(0, np.int64))
+        permutations = [generator.permutation(group.rows) for _ in range(-(-int(count) // len(group.rows)))]
+        drawn.append(np.concatenate(permutations)[:count] if permutations else np.zeros(0, np.int64))
     return generator.permutation(np.concatenate(drawn)).astype(np.int64)
 
 
-def epoch_batches(rows: Indices, lengths: npt.NDArray[np.int64], batch: int, seed: int, epoch: int) -> list[Indices]:
+def divide_into_batches(
+    rows: Indices, lengths: npt.NDArray[np.int64], batch: int, seed: int, epoch: int
+) -> list[Indices]:
     """Divide the rows of an epoch into batches of rows of similar length, in random order. Rows that do not fill a
     batch are dropped for this epoch.
 
@@ -49,8 +51,8 @@ def epoch_batches(rows: Indices, lengths: npt.NDArray[np.int64], batch: int, see
     """
     generator = np.random.default_rng([seed, epoch, 1])
     batches: list[Indices] = []
-    for start in range(0, len(rows), batch * POOL):
-        part = rows[start : start + batch * POOL]
+    for start in range(0, len(rows), batch * BATCHES_SORTED_TOGETHER):
+        part = rows[start : start + batch * BATCHES_SORTED_TOGETHER]
         part = part[np.argsort(lengths[part], kind="stable")]
         batches += [part[i : i + batch] for i in range(0, len(part) - batch + 1, batch)]
     if not batches:
@@ -67,13 +69,13 @@ class Steps:
         self._batch, self._seed = min(batch, sum(len(group.rows) for group in groups)), seed
         self._epoch = -1
         self._batches: list[Indices] = []
-        self.per_epoch = len(self._of(0))
+        self.per_epoch = len(self._epoch_batches(0))
 
-    def _of(self, epoch: int) -> list[Indices]:
+    def _epoch_batches(self, epoch: int) -> list[Indices]:
         """Return the batches of an epoch. The last epoch is cached."""
         if epoch != self._epoch:
-            rows = epoch_rows(self._groups, self._seed, epoch)
-            self._batches = epoch_batches(rows, self._lengths, self._batch, self._seed, epoch)
+            rows = sample_epoch_rows(self._groups, self._seed, epoch)
+            self._batches = divide_into_batches(rows, self._lengths, self._batch, self._seed, epoch)
             self._epoch = epoch
         return self._batches
 
@@ -81,7 +83,7 @@ class Steps:
         """Return the row numbers of optimiser step `step`, counted from 0 at the start of the stage."""
         # Every epoch has the same number of rows, and therefore of batches.
         epoch, place = divmod(step, self.per_epoch)
-        return self._of(epoch)[place]
+        return self._epoch_batches(epoch)[place]
 
 
 class Curriculum:

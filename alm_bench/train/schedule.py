@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from alm_bench.train.config import StageConfig
 
-HISTORY = 100
+NORM_HISTORY = 100
 """Number of gradient norms over which the published clipping rule averages."""
 
 
@@ -28,14 +28,14 @@ def rate(stage: StageConfig, step: int, total: int, per_epoch: int) -> float:
 
 
 @dataclass(slots=True)
-class Clipping:
+class GradientClipping:
     """Limit of the gradient norm."""
 
     fixed: float
     """Constant limit. 0 for the published rule: the limit starts at 0.5 and is then the mean of the last 100 norms."""
 
     norms: list[float] = field(default_factory=list)
-    """Last gradient norms, at most `HISTORY`; empty if the limit is constant."""
+    """Last gradient norms, at most `NORM_HISTORY`; empty if the limit is constant."""
 
     @property
     def limit(self) -> float:
@@ -47,7 +47,7 @@ class Clipping:
     def saw(self, norm: float) -> None:
         """Record the gradient norm of a step, before clipping."""
         if self.fixed == 0 and math.isfinite(norm):
-            self.norms = [*self.norms, norm][-HISTORY:]
+            self.norms = [*self.norms, norm][-NORM_HISTORY:]
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -16,8 +16,8 @@ from alm_bench.mellow.checkpoint import CONFIG, SHIPPED, TOKENIZER, load, load_e
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.lm import PRETRAINED, TOKENIZERS
 from alm_bench.mellow.model import Mellow, build_untrained
-from alm_bench.mellow.prompt import Protocol, protocol_for
-from alm_bench.train.batches import Corpus, clips_of
+from alm_bench.mellow.prompt import Protocol, select_protocol
+from alm_bench.train.batches import Corpus, collect_clips
 from alm_bench.train.config import ModelConfig, TrainConfig
 from alm_bench.train.features import cached_logmels
 from alm_bench.train.lora import add_lora
@@ -56,13 +56,15 @@ def prepare(config: TrainConfig, cache: Path, report: Report) -> TrainingSetup:
     DataError, CheckpointError or UsageError."""
     check_objectives(config)
     sources = [read_source(part, config.missing_audio) for part in config.data]
-    held_out = [read_source(part, config.missing_audio) for part in config.validation]
+    validation_sources = [read_source(part, config.missing_audio) for part in config.validation]
     model, tokenizer = build_network(config.model, config.seed, config.trained_on)
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
-    protocol = protocol_for(model.config.prompt.layout, None, model.config.lm.kind)
-    corpus = _corpus(sources, model.config, protocol, cache, report)
-    validation = _corpus(held_out, model.config, protocol, cache, report) if held_out else None
+    protocol = select_protocol(model.config.prompt.layout, None, model.config.lm.kind)
+    corpus = _build_corpus(sources, model.config, protocol, cache, report)
+    validation = (
+        _build_corpus(validation_sources, model.config, protocol, cache, report) if validation_sources else None
+    )
     lengths = [len(row.prompt) + len(row.answer) for source in sources for row in source.rows]
     return TrainingSetup(model, tokenizer, protocol, corpus, np.array(lengths), validation)
 
@@ -73,11 +75,11 @@ def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> 
     if config.init is not None:
         loaded = load(config.init)
         return loaded.model, loaded.tokenizer
-    shape = network_shape(config, trained_on)
+    shape = build_network_config(config, trained_on)
     if config.network == "published":
         tokenizer = TOKENIZERS[shape.lm.kind]()
     else:
-        tokenizer = Tokenizer.from_file(str(_folder(config.network) / TOKENIZER))
+        tokenizer = Tokenizer.from_file(str(_find_network_folder(config.network) / TOKENIZER))
     model = build_untrained(shape, seed)
     if config.lm != "random":
         lm, origin = PRETRAINED[config.lm]()
@@ -89,25 +91,25 @@ def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> 
     return model, tokenizer
 
 
-def network_shape(config: ModelConfig, trained_on: Sequence[str] = ()) -> MellowConfig:
+def build_network_config(config: ModelConfig, trained_on: Sequence[str] = ()) -> MellowConfig:
     """Return the config of a new network: the config of `network`, with the changes in `config`."""
     shape = PUBLISHED
     if config.network != "published":
-        file = _folder(config.network) / CONFIG
+        file = _find_network_folder(config.network) / CONFIG
         shape = MellowConfig.from_json(file.read_text(encoding="utf-8"), file)
     values = json.loads(shape.to_json())
     for part, changes in config.config.items():
         old = values.get(part)
         if isinstance(old, dict) and isinstance(changes, dict):
-            another = part == "encoder" and changes.get("kind", old["kind"]) != old["kind"]
-            values[part] = changes if another else {**old, **changes}
+            other_kind = part == "encoder" and changes.get("kind", old["kind"]) != old["kind"]
+            values[part] = changes if other_kind else {**old, **changes}
         else:
             values[part] = changes
     values["trained_on"] = list(trained_on)
     return MellowConfig.from_json(json.dumps(values), "the training config's model.config")
 
 
-def _folder(network: str) -> Path:
+def _find_network_folder(network: str) -> Path:
     """Return the folder of a bundled network or of the path `network`. Raises CheckpointError if it has no config."""
     folder = SHIPPED.get(network, Path(network))
     if not (folder / CONFIG).is_file():
@@ -121,15 +123,17 @@ def _shapes(module: nn.Module) -> dict[str, torch.Size]:
     return {name: parameter.shape for name, parameter in module.named_parameters()}
 
 
-def _corpus(sources: Sequence[Source], config: MellowConfig, protocol: Protocol, cache: Path, report: Report) -> Corpus:
+def _build_corpus(
+    sources: Sequence[Source], config: MellowConfig, protocol: Protocol, cache: Path, report: Report
+) -> Corpus:
     """Create the corpus of `sources` and compute or load the log-mels of its clips."""
-    clips = clips_of(sources)
+    clips = collect_clips(sources)
     policy = protocol.policy(config.encoder)
     logmels = cached_logmels(clips, config.encoder, policy, cache, lambda done: report("clips", done, len(clips)))
-    return Corpus(sources, clips, logmels, _cues(sources, config))
+    return Corpus(sources, clips, logmels, _build_class_targets(sources, config))
 
 
-def _cues(sources: Sequence[Source], config: MellowConfig) -> torch.Tensor | None:
+def _build_class_targets(sources: Sequence[Source], config: MellowConfig) -> torch.Tensor | None:
     """Return the targets of the encoder's classes, uint8, or None if the data has none.
 
     The shape is (clips, steps, classes) for demo data; for a file of labels see `TagFile.targets`. Raises UsageError if
@@ -147,7 +151,7 @@ def _cues(sources: Sequence[Source], config: MellowConfig) -> torch.Tensor | Non
         return tagged[0].targets(encoder.steps, encoder.seconds)
     if any(source.config.file != "demo" for source in sources):
         return None
-    from alm_bench.demo import DemoRoot, frame_cues
+    from alm_bench.demo import DemoRoot, compute_frame_targets
 
     roots: list[DemoRoot] = [source.root for source in sources if isinstance(source.root, DemoRoot)]
     scenes = {
@@ -156,5 +160,5 @@ def _cues(sources: Sequence[Source], config: MellowConfig) -> torch.Tensor | Non
         for row in source.rows
         for ref in row.clips
     }
-    cues = np.stack([frame_cues(scene, encoder.steps) for scene in scenes.values()])
+    cues = np.stack([compute_frame_targets(scene, encoder.steps) for scene in scenes.values()])
     return torch.from_numpy(cues.astype(np.uint8))

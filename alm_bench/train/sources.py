@@ -79,7 +79,7 @@ class Source:
     def paraphrase(self, index: int, seed: int) -> tuple[str, str]:
         """Return the prompt and answer of row `index`, with a paraphrase that depends on `seed` and `index` alone."""
         row = self.rows[index]
-        return Paraphrases.load_shipped().rewrite(row.prompt, row.answer, random.Random(f"{seed}/{index}"))
+        return Paraphrases.load_bundled().rewrite(row.prompt, row.answer, random.Random(f"{seed}/{index}"))
 
 
 def read_source(config: DataConfig, missing_audio: str) -> Source:
@@ -89,7 +89,7 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     With `missing_audio` set to `skip`, rows with missing clips are left out, and the clips are listed in
     `Source.missing`.
     """
-    source = _demo(config) if config.file == "demo" else _file(config)
+    source = _generate_demo(config) if config.file == "demo" else _read_file(config)
     if not source.clips:
         raise DataError(f"training data {config.file}: no rows{_subtype_hint(config)}")
     absent = {ref.id for ref in source.clips if ref.read is None and not ref.path.is_file()}
@@ -102,8 +102,8 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
         source.missing = sorted(absent)
         source.rows = [row for row in source.rows if not any(ref.id in absent for ref in row.clips)]
         if source.tagged is not None:
-            heard = {ref: labels for ref, labels in source.tagged.clips.items() if ref.id not in absent}
-            source.tagged = TagFile(heard, source.tagged.classes)
+            available = {ref: labels for ref, labels in source.tagged.clips.items() if ref.id not in absent}
+            source.tagged = TagFile(available, source.tagged.classes)
         if not source.clips:
             raise DataError(f"training data {config.file}: no clip of its rows is below {source.root.path}")
     return source
@@ -114,15 +114,15 @@ def _subtype_hint(config: DataConfig) -> str:
     return f" of the parts {', '.join(config.subtypes)}" if config.subtypes else ""
 
 
-def _demo(config: DataConfig) -> Source:
-    from alm_bench.demo import training_root, training_rows
+def _generate_demo(config: DataConfig) -> Source:
+    from alm_bench.demo import create_training_root, training_rows
 
-    made = training_rows(config.rows or 20_000, split=config.split)
-    root = training_root(made)
-    return Source(config, _rows(made.rows, root, "the demo data", config), root)
+    generated = training_rows(config.rows or 20_000, split=config.split)
+    root = create_training_root(generated)
+    return Source(config, _convert_rows(generated.rows, root, "the demo data", config), root)
 
 
-def _file(config: DataConfig) -> Source:
+def _read_file(config: DataConfig) -> Source:
     """Read the rows or labels of a file. Raises DataError."""
     path = Path(config.file).expanduser()
     if not path.is_file():
@@ -135,33 +135,33 @@ def _file(config: DataConfig) -> Source:
     document = read_json(path)
     if not isinstance(document, list):
         raise DataError(f"{path}: found {type(document).__name__}, expected a list of rows as ReasonAQA has")
-    return Source(config, _rows(document, root, str(path), config)[: config.rows], root)
+    return Source(config, _convert_rows(document, root, str(path), config)[: config.rows], root)
 
 
-def _rows(document: Sequence[Any], root: DataRoot, where: str, config: DataConfig) -> list[Row]:
+def _convert_rows(document: Sequence[Any], root: DataRoot, where: str, config: DataConfig) -> list[Row]:
     """Convert the rows of a JSON document, restricted to the parts that `config` selects. `where`: name of the source
     for error messages. Raises DataError."""
-    wanted = {name.casefold() for name in config.subtypes}
-    parts = Counter(_part(item) for item in document if isinstance(item, dict))
-    left_out = {pattern: fnmatch.filter(parts, pattern.casefold()) for pattern in config.without}
-    absent = sorted(wanted - parts.keys()) + [pattern for pattern, found in left_out.items() if not found]
+    selected = {name.casefold() for name in config.subtypes}
+    parts = Counter(_normalise_subtype(item) for item in document if isinstance(item, dict))
+    excluded = {pattern: fnmatch.filter(parts, pattern.casefold()) for pattern in config.without}
+    absent = sorted(selected - parts.keys()) + [pattern for pattern, found in excluded.items() if not found]
     if absent:
         raise DataError(f"{where}: no rows of {', '.join(absent)}; parts there: {', '.join(parts)}")
-    kept = (wanted or parts.keys()) - {part for found in left_out.values() for part in found}
+    used_parts = (selected or parts.keys()) - {part for found in excluded.values() for part in found}
     return [
-        _row(item, number, root, where)
+        _convert_row(item, number, root, where)
         for number, item in enumerate(document)
-        if not isinstance(item, dict) or _part(item) in kept
+        if not isinstance(item, dict) or _normalise_subtype(item) in used_parts
     ]
 
 
-def _part(item: Mapping[str, Any]) -> str:
+def _normalise_subtype(item: Mapping[str, Any]) -> str:
     """Return the part of the data to which a row belongs: its subtype in lower case without suffix, so `ACD-1.json`
     becomes `acd-1`."""
     return str(item.get("subtype", "")).casefold().removesuffix(".json")
 
 
-def _row(item: Any, number: int, root: DataRoot, where: str) -> Row:
+def _convert_row(item: Any, number: int, root: DataRoot, where: str) -> Row:
     """Convert one row of a JSON document. `number`: its index, for error messages. Raises DataError."""
     if not isinstance(item, dict):
         raise DataError(f"{where}: row {number} is {json.dumps(item)[:40]}, expected an object")
@@ -171,18 +171,18 @@ def _row(item: Any, number: int, root: DataRoot, where: str) -> Row:
     if not item["filepath1"] or not item["answer"]:
         key = "filepath1" if not item["filepath1"] else "answer"
         raise DataError(f"{where}: row {number}: field {key!r} is empty")
-    clips = tuple(root.audio(*_names(item[key])) for key in ("filepath1", "filepath2") if item[key])
+    clips = tuple(root.audio(*_list_paths(item[key])) for key in ("filepath1", "filepath2") if item[key])
     difficulty = item.get("difficulty") or DIFFICULTIES[0]
     if difficulty not in DIFFICULTIES:
         raise DataError(f"{where}: row {number}: difficulty is {difficulty!r}, expected {', '.join(DIFFICULTIES)}")
-    return Row(item["input"], item["answer"], clips, _part(item), difficulty)
+    return Row(item["input"], item["answer"], clips, _normalise_subtype(item), difficulty)
 
 
-def _names(path: str) -> tuple[str, ...]:
+def _list_paths(path: str) -> tuple[str, ...]:
     """Return the possible paths of a clip. A clip of AudioCaps may be stored as `Y<id>.wav`, `<id>.wav` or
     `<id>_<start>.wav`."""
     folder, _, name = path.rpartition("/")
     if "AudioCaps" not in folder or not name.startswith("Y"):
         return (path,)
-    bare = name.removesuffix(".wav")[1:]
-    return (path, f"{folder}/{bare}.wav", f"{folder}/{bare}_*.wav")
+    clip_id = name.removesuffix(".wav")[1:]
+    return (path, f"{folder}/{clip_id}.wav", f"{folder}/{clip_id}_*.wav")

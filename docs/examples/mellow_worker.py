@@ -19,7 +19,7 @@ from alm_bench.core import Decoding  # noqa: E402
 from alm_bench.core.device import pick_device, pick_dtype  # noqa: E402
 from alm_bench.mellow.checkpoint import load  # noqa: E402
 from alm_bench.mellow.inference import Answerer, Question  # noqa: E402
-from alm_bench.mellow.prompt import both_clips, protocol_for  # noqa: E402
+from alm_bench.mellow.prompt import select_clip_pair, select_protocol  # noqa: E402
 
 
 def say(**reply: object) -> None:
@@ -32,7 +32,7 @@ def wave(path: str) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
 
 loaded = load(None)
 config = loaded.model.config
-protocol = protocol_for(config.prompt.layout, None, config.lm.kind)
+protocol = select_protocol(config.prompt.layout, None, config.lm.kind)
 device, dtype = pick_device(os.environ["ALM_BENCH_DEVICE"]), pick_dtype(os.environ.get("ALM_BENCH_DTYPE"), "mellow")
 answerer = Answerer(loaded, protocol, device, dtype)
 torch.set_num_threads(int(os.environ.get("WORKER_THREADS", torch.get_num_threads())))
@@ -53,7 +53,7 @@ for line in sys.stdin:
     asked = json.loads(line)
     try:
         clips = [wave(path) for path in [*asked["audio"], asked["spare"]] if path is not None]
-        question = Question(asked["id"], asked["prompt"], *both_clips(tuple(clips), config.prompt.layout))
+        question = Question(asked["id"], asked["prompt"], *select_clip_pair(tuple(clips), config.prompt.layout))
         (answer,) = answerer.answer([question], Decoding(**asked["decoding"]))
         say(id=asked["id"], text=answer.text, truncated=answer.truncated, extra={"tokens": answer.tokens})
     except Exception as error:  # noqa: BLE001  this request has failed, the next one need not

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 
 
-def clip_names(name: str) -> list[str]:
+def list_clip_paths(name: str) -> list[str]:
     """Return the possible paths of a clip, in order of preference. `name` is its path in ReasonAQA's files
     (`AudioCapsLarger/test/Y<id>.wav`, `ClothoV21/evaluation/<name>.wav`).
 
@@ -12,13 +12,13 @@ def clip_names(name: str) -> list[str]:
     path = PurePosixPath(name)
     if path.parts[:1] == ("AudioCapsLarger",):
         split = path.parts[1] if len(path.parts) > 2 else "test"
-        return audiocaps_names(path.stem, split)
+        return list_audiocaps_paths(path.stem, split)
     if path.parts[:1] == ("ClothoV21",):
         return [name, f"clotho/{'/'.join(path.parts[1:])}", "/".join(path.parts[1:])]
     return [name]
 
 
-def audiocaps_names(clip: str, split: str = "test") -> list[str]:
+def list_audiocaps_paths(clip: str, split: str = "test") -> list[str]:
     bare = clip.removeprefix("Y")
     names = (f"Y{bare}.wav", f"{bare}.wav", f"{bare}_*.wav")
     return [f"{folder}/{split}/{name}" for folder in ("AudioCapsLarger", "audiocaps") for name in names]

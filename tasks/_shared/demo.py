@@ -14,26 +14,26 @@ from alm_bench.demo.scene import hash_name, scene
 _AUDIOCAPS = "AudioCapsLarger/test"
 
 
-def clotho_entailment(split: str, clips: int) -> DatasetRows:
+def build_clotho_entailment(split: str, clips: int) -> DatasetRows:
     """Return the rows of CLE's file of a split: one row per clip, with its five captions as a list in one cell."""
-    made = DatasetRows()
+    dataset = DatasetRows()
     folder = f"ClothoV21/{split}"
     stream = "test" if split == "evaluation" else split
     for clip in hypotheses(stream, clips, folder=folder, name="Recording {:.10}.wav"):
-        made.scenes[clip.path] = clip.scene
+        dataset.scenes[clip.path] = clip.scene
         text = repr(captions(clip.scene, clip.path))
-        made.rows.append(_entailment_row(clip, 0, "ClothoV2", Path(clip.path).name, text))
-    return made
+        dataset.rows.append(_entailment_row(clip, 0, "ClothoV2", Path(clip.path).name, text))
+    return dataset
 
 
-def audiocaps_entailment(clips: int) -> DatasetRows:
+def build_audiocaps_entailment(clips: int) -> DatasetRows:
     """Return the rows of ACE's file: five rows per clip, each with one of its captions."""
-    made = DatasetRows()
+    dataset = DatasetRows()
     for clip in hypotheses("test", clips, folder=_AUDIOCAPS, per_clip=CAPTIONS):
-        made.scenes[clip.path] = clip.scene
+        dataset.scenes[clip.path] = clip.scene
         for turn, text in enumerate(captions(clip.scene, clip.path)):
-            made.rows.append(_entailment_row(clip, turn, "Audiocaps", Path(clip.path).stem, text))
-    return made
+            dataset.rows.append(_entailment_row(clip, turn, "Audiocaps", Path(clip.path).stem, text))
+    return dataset
 
 
 def _entailment_row(clip: Hypotheses, turn: int, dataset: str, name: str, caption: str) -> dict[str, str]:
@@ -47,15 +47,15 @@ def _entailment_row(clip: Hypotheses, turn: int, dataset: str, name: str, captio
     }
 
 
-def audiocaps_captions(ace: int, clips: int) -> DatasetRows:
+def build_audiocaps_captions(ace: int, clips: int) -> DatasetRows:
     """Return the rows of AudioCaps' file: five rows per clip, each with one caption. The first clips are the `ace`
     clips of ACE; further scenes follow until there are `clips` clips."""
-    made = DatasetRows(scenes=audiocaps_entailment(ace).scenes)
-    for index in range(max(0, clips - len(made.scenes))):
-        made.scenes[f"{_AUDIOCAPS}/Y{hash_name('captioned', index)[:11]}.wav"] = scene("test", index)
-    for number, (path, known) in enumerate(made.scenes.items()):
+    dataset = DatasetRows(scenes=build_audiocaps_entailment(ace).scenes)
+    for index in range(max(0, clips - len(dataset.scenes))):
+        dataset.scenes[f"{_AUDIOCAPS}/Y{hash_name('captioned', index)[:11]}.wav"] = scene("test", index)
+    for number, (path, known) in enumerate(dataset.scenes.items()):
         for turn, text in enumerate(captions(known, path)):
-            made.rows.append(
+            dataset.rows.append(
                 {
                     "audiocap_id": str(1000 + number * CAPTIONS + turn),
                     "youtube_id": Path(path).stem[1:],
@@ -63,4 +63,4 @@ def audiocaps_captions(ace: int, clips: int) -> DatasetRows:
                     "caption": text,
                 }
             )
-    return made
+    return dataset

@@ -12,7 +12,7 @@ from alm_bench.core import DataError, DataRoot, Parsed, Sample, TaskCard
 from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.scoring.sentences import CaptionOptions, parse_text
 from alm_bench.task_bases import SentenceTask
-from alm_bench.tasks._shared.clips import audiocaps_names, clip_names
+from alm_bench.tasks._shared.clips import list_audiocaps_paths, list_clip_paths
 
 OPENINGS = ("the audio 1 is ",)
 """Phrases with which Mellow was trained to begin a caption. They are removed before scoring."""
@@ -28,10 +28,16 @@ class Captioning(SentenceTask):
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         ((role, path),) = self.files(data, split).items()
         captions = READERS[self.card.name, role](path)
-        return iter(check_unique_ids((self._sample(data, name, texts) for name, texts in captions.items()), path))
+        return iter(
+            check_unique_ids((self._create_sample(data, name, texts) for name, texts in captions.items()), path)
+        )
 
-    def _sample(self, data: DataRoot, name: str, texts: list[str]) -> Sample:
-        names = audiocaps_names(name) if self.card.name == "audiocaps" else clip_names(f"ClothoV21/evaluation/{name}")
+    def _create_sample(self, data: DataRoot, name: str, texts: list[str]) -> Sample:
+        names = (
+            list_audiocaps_paths(name)
+            if self.card.name == "audiocaps"
+            else list_clip_paths(f"ClothoV21/evaluation/{name}")
+        )
         clip = data.audio(*names)
         return Sample(id=name, fields={}, audio=(clip,), target=texts, gold=texts[0], groups={"clip": name})
 
@@ -39,19 +45,19 @@ class Captioning(SentenceTask):
         return parse_text(text, OPENINGS)
 
 
-def _audiocaps(path: Path) -> dict[str, list[str]]:
+def _read_audiocaps(path: Path) -> dict[str, list[str]]:
     captions: dict[str, list[str]] = {}
     for row in read_csv(path, ("youtube_id", "caption")):
         captions.setdefault(row["youtube_id"], []).append(row["caption"])
     return captions
 
 
-def _clotho(path: Path) -> dict[str, list[str]]:
+def _read_clotho(path: Path) -> dict[str, list[str]]:
     columns = [f"caption_{number}" for number in range(1, 6)]
     return {row["file_name"]: [row[column] for column in columns] for row in read_csv(path, ("file_name", *columns))}
 
 
-def _entailment(path: Path) -> dict[str, list[str]]:
+def _read_entailment(path: Path) -> dict[str, list[str]]:
     captions = {}
     for row in read_csv(path, ("Audio file", "Caption")):
         try:
@@ -65,9 +71,9 @@ def _entailment(path: Path) -> dict[str, list[str]]:
 
 
 READERS = {
-    ("audiocaps", "annotations"): _audiocaps,
-    ("clotho", "annotations"): _clotho,
-    ("clotho", "entailment"): _entailment,
+    ("audiocaps", "annotations"): _read_audiocaps,
+    ("clotho", "annotations"): _read_clotho,
+    ("clotho", "entailment"): _read_entailment,
 }
 
 

@@ -9,10 +9,10 @@ FOLDER = "clotho_aqa/audio_files"
 def aqa_rows(split: str, clips: int) -> DatasetRows:
     """Return the rows of a split: two yes/no questions and a one-word question per clip, with three rows (annotators)
     per question."""
-    made = DatasetRows()
+    dataset = DatasetRows()
     for item in annotated_questions(split, clips):
-        made.scenes[f"{FOLDER}/{item.clip}"] = item.scene
-        made.rows += [
+        dataset.scenes[f"{FOLDER}/{item.clip}"] = item.scene
+        dataset.rows += [
             {
                 "file_name": item.clip,
                 "QuestionText": item.question,
@@ -21,12 +21,12 @@ def aqa_rows(split: str, clips: int) -> DatasetRows:
             }
             for annotator, answer in enumerate(item.answers)
         ]
-    return made
+    return dataset
 
 
 def build(clips: int = 100) -> DemoData:
-    data, made = DemoData(), aqa_rows("test", clips)
-    data.add("clotho_aqa/clotho_aqa_test.csv", format_csv(made.rows), made)
+    data, dataset = DemoData(), aqa_rows("test", clips)
+    data.add("clotho_aqa/clotho_aqa_test.csv", format_csv(dataset.rows), dataset)
     return data
 
 

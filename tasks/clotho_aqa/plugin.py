@@ -17,10 +17,10 @@ from alm_bench.core import DataRoot, Metric, Metrics, Parsed, Sample, Scored, Ta
 from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
-from alm_bench.scoring.captions import caption_scores
-from alm_bench.scoring.multiple_choice import answered, clips, counted_rows, mean
+from alm_bench.scoring.captions import compute_caption_scores
+from alm_bench.scoring.multiple_choice import answered, clips, drop_skipped_rows, mean
 from alm_bench.scoring.sentences import SCORING, CaptionOptions, references, sentences
-from alm_bench.tasks._shared.clips import clip_names
+from alm_bench.tasks._shared.clips import list_clip_paths
 
 COLUMNS = ("file_name", "QuestionText", "answer")
 YES_NO = ("yes", "no")
@@ -50,13 +50,19 @@ class ClothoAqa:
         for row in read_csv(path, COLUMNS):
             answers.setdefault((row["file_name"], row["QuestionText"]), []).append(normalised(row["answer"]))
         seen: Counter[str] = Counter()
-        return iter(check_unique_ids((self._sample(data, key, said, seen) for key, said in answers.items()), path))
+        return iter(
+            check_unique_ids((self._create_sample(data, key, said, seen) for key, said in answers.items()), path)
+        )
 
-    def _sample(self, data: DataRoot, key: tuple[str, str], said: list[str], seen: Counter[str]) -> Sample:
+    def _create_sample(self, data: DataRoot, key: tuple[str, str], said: list[str], seen: Counter[str]) -> Sample:
         name, question = key
         number, seen[name] = seen[name], seen[name] + 1
         binary = all(answer in YES_NO for answer in said)
-        names = (f"clotho_aqa/audio_files/{name}", f"audio_files/{name}", *clip_names(f"ClothoV21/evaluation/{name}"))
+        names = (
+            f"clotho_aqa/audio_files/{name}",
+            f"audio_files/{name}",
+            *list_clip_paths(f"ClothoV21/evaluation/{name}"),
+        )
         kind = "open"
         if binary:
             kind = "yes/no, all three agree" if len(set(said)) == 1 else "yes/no, two of three"
@@ -76,26 +82,28 @@ class ClothoAqa:
         return Parsed("ok", "words", value=word) if word else Parsed("empty", "empty")
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        return graded(sample, parsed.value)
+        return grade_answer(sample, parsed.value)
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        kept = counted_rows(rows)
-        figures, blind = _figures(kept), _blind(kept)
-        opened = [row for row in kept if not is_binary(row.sample)]
-        if self.options.metrics is None or not opened:
-            return TaskScore({**figures, "answered": answered(kept)}, blind=blind)
+        scorable = drop_skipped_rows(rows)
+        values, blind = _compute_metrics(scorable), _baseline_metrics(scorable)
+        open_rows = [row for row in scorable if not is_binary(row.sample)]
+        if self.options.metrics is None or not open_rows:
+            return TaskScore({**values, "answered": answered(scorable)}, blind=blind)
         asked = self.options.chosen()
-        captions, tokenizer = _captions(opened, sentences(opened), asked)
-        blind[BLIND_WORD] |= _captions(opened, [_frequent(opened)] * len(opened), asked)[0]
-        return TaskScore({**figures, **captions, "answered": answered(kept)}, blind=blind, tables=tokenizer)
+        captions, tokenizer = _compute_caption_metrics(open_rows, sentences(open_rows), asked)
+        blind[BLIND_WORD] |= _compute_caption_metrics(
+            open_rows, [_most_frequent_answer(open_rows)] * len(open_rows), asked
+        )[0]
+        return TaskScore({**values, **captions, "answered": answered(scorable)}, blind=blind, tables=tokenizer)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the binary accuracy per item of the baseline that always answers the more frequent of yes and no.
         `rows` are yes/no questions."""
         if not rows:
             return {}
-        said = _frequent(rows)
-        return {BLIND_YES: [graded(row.sample, said)["binary_accuracy"] for row in rows]}
+        said = _most_frequent_answer(rows)
+        return {BLIND_YES: [grade_answer(row.sample, said)["binary_accuracy"] for row in rows]}
 
 
 def is_binary(sample: Sample) -> bool:
@@ -108,7 +116,7 @@ def normalised(text: str) -> str:
     return " ".join(word for word in words if word not in ("a", "an", "the"))
 
 
-def _parts(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
+def _rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
     """Return the rows that each metric is computed on, by metric name."""
     binary = [row for row in rows if is_binary(row.sample)]
     return {
@@ -119,44 +127,46 @@ def _parts(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
     }
 
 
-def _figures(rows: Sequence[Scored]) -> Metrics:
-    figures = {}
-    for name, part in _parts(rows).items():
-        figures[name] = mean(part, [row.scores.get(name, 0.0) for row in part]) if part else Metric.missing("no items")
-    return figures
+def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
+    values = {}
+    for name, part in _rows_by_metric(rows).items():
+        values[name] = mean(part, [row.scores.get(name, 0.0) for row in part]) if part else Metric.missing("no items")
+    return values
 
 
-def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
+def _baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     """Return the metrics of the text-only baselines. They always give the most frequent answer, which is computed from
     the references."""
     binary = [row for row in rows if is_binary(row.sample)]
-    opened = [row for row in rows if not is_binary(row.sample)]
+    open_rows = [row for row in rows if not is_binary(row.sample)]
     table: dict[str, Metrics] = {}
-    for name, part in ((BLIND_YES, binary), (BLIND_WORD, opened)):
+    for name, part in ((BLIND_YES, binary), (BLIND_WORD, open_rows)):
         if not part:
             continue
-        said = _frequent(part)
+        said = _most_frequent_answer(part)
         table[name] = {}
-        for figure, counts in _parts(part).items():
+        for metric_name, counts in _rows_by_metric(part).items():
             if counts:
-                table[name][figure] = mean(counts, [graded(row.sample, said)[figure] for row in counts])
+                table[name][metric_name] = mean(counts, [grade_answer(row.sample, said)[metric_name] for row in counts])
     return table
 
 
-def _frequent(rows: Sequence[Scored]) -> str:
+def _most_frequent_answer(rows: Sequence[Scored]) -> str:
     """Return the most frequent answer of all annotators to these questions."""
     said: Counter[str] = Counter(answer for row in rows for answer in row.sample.target)
     return said.most_common(1)[0][0]
 
 
-def _captions(rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]) -> tuple[Metrics, dict[str, str]]:
+def _compute_caption_metrics(
+    rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]
+) -> tuple[Metrics, dict[str, str]]:
     """Return the caption metrics of the answers `said` to open questions, with the prefix `open_`, and a table that
     names the tokenizer."""
-    found = caption_scores(said, [references(row.sample) for row in rows], clips(rows), metrics)
+    found = compute_caption_scores(said, [references(row.sample) for row in rows], clips(rows), metrics)
     return {f"open_{name}": metric for name, metric in found.corpus.items()}, {"tokenizer": found.tokenizer}
 
 
-def graded(sample: Sample, said: str | None) -> dict[str, float]:
+def grade_answer(sample: Sample, said: str | None) -> dict[str, float]:
     """Return the scores of the answer `said` by metric name. For yes/no questions: the share of annotators who agree,
     and 1.0 if it is the majority's answer. For other questions: 1.0 if any annotator gave the same word."""
     answers = list(sample.target)

@@ -4,7 +4,7 @@ each pair is described in three levels of detail (tiers)."""
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
 from alm_bench.demo.describe import CAPTIONS, TIERS, captions, difference, pairs
 from alm_bench.demo.scene import Scene, stream
-from alm_bench.tasks._shared.demo import audiocaps_captions, clotho_entailment
+from alm_bench.tasks._shared.demo import build_audiocaps_captions, build_clotho_entailment
 
 
 def _add_differences(data: DemoData, source: str, taskname: str, scenes: dict[str, Scene], count: int) -> None:
@@ -30,8 +30,8 @@ def build(pairs: int = 200, cle: int = 200, ace: int = 60, audiocaps: int = 150)
     """Build the files. They have `pairs` pairs out of `cle` clips of Clotho, and `pairs` pairs out of `audiocaps` clips
     of AudioCaps, of which `ace` are the clips of ACE."""
     data = DemoData()
-    _add_differences(data, "cld_evaluation", "clothov21", clotho_entailment("evaluation", cle).scenes, pairs)
-    _add_differences(data, "acd_test", "audiocaps", audiocaps_captions(ace, audiocaps).scenes, pairs)
+    _add_differences(data, "cld_evaluation", "clothov21", build_clotho_entailment("evaluation", cle).scenes, pairs)
+    _add_differences(data, "acd_test", "audiocaps", build_audiocaps_captions(ace, audiocaps).scenes, pairs)
     return data
 
 

@@ -13,11 +13,11 @@ from alm_bench.core import AudioRef, DataError, DataRoot, Parsed, Sample, TaskCa
 from alm_bench.data.readers import check_unique_ids, read_csv, read_json
 from alm_bench.scoring.sentences import CaptionOptions, parse_text
 from alm_bench.task_bases import SentenceTask
-from alm_bench.tasks._shared.clips import clip_names
+from alm_bench.tasks._shared.clips import list_clip_paths
 
 COLUMNS = ("filepath1", "filepath2", "input", "answer")
 
-ASKED = {
+INSTRUCTIONS = {
     "1": "explain the difference between the two audios in few words.",
     "2": "explain the difference between the two audios in one extended sentence.",
     "3": "explain the difference between the two audios in detail.",
@@ -28,9 +28,9 @@ TIERS = {
     "explain the difference in few words": "1",
     "explain the difference in a sentence": "2",
     "explain the difference in detail": "3",
-    **{asked.rstrip("."): tier for tier, asked in ASKED.items()},
+    **{asked.rstrip("."): tier for tier, asked in INSTRUCTIONS.items()},
 }
-"""Tier by the `input` of a row, in the words of the files or of ASKED."""
+"""Tier by the `input` of a row, in the words of the files or of INSTRUCTIONS."""
 
 Options = CaptionOptions
 
@@ -49,11 +49,11 @@ class Difference(SentenceTask):
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         path = self.files(data, split)["annotations"]
-        rows = [row for row in _rows(path) if self._mine(path, row)]
+        rows = [row for row in _read_rows(path) if self._belongs_to_task(path, row)]
         seen: Counter[str] = Counter()
-        return iter(check_unique_ids((self._sample(data, row, seen) for row in rows), path))
+        return iter(check_unique_ids((self._create_sample(data, row, seen) for row in rows), path))
 
-    def _mine(self, path: Path, row: Mapping[str, Any]) -> bool:
+    def _belongs_to_task(self, path: Path, row: Mapping[str, Any]) -> bool:
         """Return True if a row belongs to this task: `input` names the tier, and `subtype`, if the row has it, the data
         set. Raises DataError for an unknown `input`."""
         asked = str(row["input"]).strip().lower().rstrip(".")
@@ -64,27 +64,27 @@ class Difference(SentenceTask):
             raise DataError(f"{path}: the input {asked!r} asks for no tier; expected one of {', '.join(TIERS)}")
         return TIERS[asked] == self.tier
 
-    def _sample(self, data: DataRoot, row: Mapping[str, Any], seen: Counter[str]) -> Sample:
-        first, second = (self._clip(data, str(row[key])) for key in ("filepath1", "filepath2"))
+    def _create_sample(self, data: DataRoot, row: Mapping[str, Any], seen: Counter[str]) -> Sample:
+        first, second = (self._find_clip(data, str(row[key])) for key in ("filepath1", "filepath2"))
         pair = f"{PurePosixPath(first.id).stem}+{PurePosixPath(second.id).stem}"
         seen[pair] += 1
         return Sample(
             id=f"{pair}#{seen[pair] - 1}",
-            fields={"asked": ASKED[self.tier]},
+            fields={"asked": INSTRUCTIONS[self.tier]},
             audio=(first, second),
             target=[str(row["answer"])],
             gold=str(row["answer"]),
             groups={"clip": first.id},
         )
 
-    def _clip(self, data: DataRoot, name: str) -> AudioRef:
-        return data.audio(*clip_names(name))
+    def _find_clip(self, data: DataRoot, name: str) -> AudioRef:
+        return data.audio(*list_clip_paths(name))
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         return parse_text(text)
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
+def _read_rows(path: Path) -> list[dict[str, Any]]:
     if path.suffix == ".csv":
         return list(read_csv(path, COLUMNS))
     found = read_json(path)

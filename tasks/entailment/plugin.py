@@ -22,25 +22,25 @@ from alm_bench.core import (
 )
 from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.scoring.blind import UNIFORM, accuracies, baseline_scores
+from alm_bench.scoring.blind import UNIFORM, compute_baseline_accuracies, compute_baseline_scores
 from alm_bench.scoring.classification import classification_metrics, confusion, corpus
 from alm_bench.scoring.multiple_choice import (
     answered,
     choice_metrics,
     clips,
     companion_metrics,
-    counted_rows,
-    predictors,
+    drop_skipped_rows,
+    list_complete_baselines,
 )
-from alm_bench.tasks._shared.clips import clip_names
+from alm_bench.tasks._shared.clips import list_clip_paths
 from alm_bench.tasks.entailment.hypothesis_only import BLIND_HYPOTHESIS, HypothesisOnly
 
 COLUMNS = ("Dataset", "Audio file", "Caption", "Entailment", "Neutral", "Contradiction")
 LABELS = ("Entailment", "Neutral", "Contradiction")
-NAMES = ("entailment", "neutral", "contradiction")
+LABEL_NAMES = ("entailment", "neutral", "contradiction")
 RECALLS = ("eacc", "nacc", "cacc")
 BLIND_LABEL = "most frequent label"
-DEVELOPMENT = "ClothoV21/validation/"
+DEVELOPMENT_PREFIX = "ClothoV21/validation/"
 """Prefix of the ids of the clips in CLE's development split."""
 
 # The options in the order of Mellow's prompt, and the label that each option states. "I cannot determine" is an
@@ -50,7 +50,7 @@ LABEL_OF_CHOICE: tuple[int | None, ...] = (0, 2, 1, None)
 CHOICE_OF_LABEL = (0, 2, 1)
 
 
-def label_of(choices: Sequence[str], index: int | None) -> int | None:
+def find_stated_label(choices: Sequence[str], index: int | None) -> int | None:
     """Return the index (in LABELS) of the label that an option states. The option is identified by its text, because
     its position varies. Returns None for no option, and for the option that states no label."""
     return None if index is None else LABEL_OF_CHOICE[CHOICES.index(choices[index])]
@@ -72,28 +72,28 @@ class Entailment:
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         path = self.files(data, split)["annotations"]
-        return iter(check_unique_ids(self._samples(path, data, split), path))
+        return iter(check_unique_ids(self._create_samples(path, data, split), path))
 
-    def _samples(self, path: Path, data: DataRoot, split: str) -> Iterator[Sample]:
+    def _create_samples(self, path: Path, data: DataRoot, split: str) -> Iterator[Sample]:
         rows_of_clip: dict[str, int] = {}
         for row in read_csv(path, COLUMNS):
             name = row["Audio file"]
             number = rows_of_clip[name] = rows_of_clip.get(name, -1) + 1
-            clip = self._clip(data, name, split)
+            clip = self._find_clip(data, name, split)
             for label, title in enumerate(LABELS):
                 yield Sample(
-                    id=f"{name}#{number}-{NAMES[label]}",
+                    id=f"{name}#{number}-{LABEL_NAMES[label]}",
                     fields={"hypothesis": row[title]},
                     audio=(clip,),
                     choices=CHOICES,
                     target=CHOICE_OF_LABEL[label],
                     gold=CHOICES[CHOICE_OF_LABEL[label]],
-                    groups={"label": NAMES[label], "clip": name},
+                    groups={"label": LABEL_NAMES[label], "clip": name},
                 )
 
-    def _clip(self, data: DataRoot, name: str, split: str) -> AudioRef:
+    def _find_clip(self, data: DataRoot, name: str, split: str) -> AudioRef:
         if self.card.name == "cle":
-            return data.audio(*clip_names(f"ClothoV21/{split}/{name}"))
+            return data.audio(*list_clip_paths(f"ClothoV21/{split}/{name}"))
         bare = name.removesuffix(".wav")
         names = (f"{bare}.wav", f"{bare.removeprefix('Y')}.wav", f"{bare.removeprefix('Y')}_*.wav")
         return data.audio(*(f"{folder}/{n}" for folder in ("AudioCapsLarger/test", "audiocaps/test") for n in names))
@@ -108,7 +108,9 @@ class Entailment:
         development = next(file for file in self.card.files if file.role == "development")
         if not data.has(development):
             return {BLIND_HYPOTHESIS: f"{development.names[0]} is not there (from {development.source})"}
-        if self.card.fit_task is None and any(ref.id.startswith(DEVELOPMENT) for s in samples for ref in s.audio):
+        if self.card.fit_task is None and any(
+            ref.id.startswith(DEVELOPMENT_PREFIX) for s in samples for ref in s.audio
+        ):
             return {BLIND_HYPOTHESIS: "these are the rows that it is fitted on"}
         rows = read_csv(data.locate(development), COLUMNS)
         model = HypothesisOnly.fit([row[title] for row in rows for title in LABELS], list(range(3)) * len(rows))
@@ -123,15 +125,15 @@ class Entailment:
         return {"accuracy": float(parsed.index is not None and parsed.index == sample.target)}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        kept = [row for row in counted_rows(rows) if row.sample.target is not None]
-        if not kept:
+        scorable = [row for row in drop_skipped_rows(rows) if row.sample.target is not None]
+        if not scorable:
             return TaskScore(choice_metrics(rows))
-        said = _said(kept)
-        metrics = classification_metrics(_golds(kept), said, clips(kept), RECALLS)
+        predicted = _predicted_labels(scorable)
+        metrics = classification_metrics(_reference_labels(scorable), predicted, clips(scorable), RECALLS)
         return TaskScore(
-            metrics={**metrics, "answered": answered(kept), **companion_metrics(kept)},
-            blind=_blind(kept),
-            tables={"confusion": _confusion(kept, said)},
+            metrics={**metrics, "answered": answered(scorable), **companion_metrics(scorable)},
+            blind=_baseline_metrics(scorable),
+            tables={"confusion": _confusion_table(scorable, predicted)},
         )
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
@@ -139,50 +141,52 @@ class Entailment:
         label, and the predictions that are stored with the items."""
         if not rows:
             return {}
-        label = _frequent(rows)
-        return baseline_scores(rows, {BLIND_LABEL: [_place(row.sample, label) for row in rows]})
+        label = _most_frequent_label(rows)
+        return compute_baseline_scores(rows, {BLIND_LABEL: [_option_index(row.sample, label) for row in rows]})
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        return corpus(_golds(rows), _said(rows), RECALLS)
+        return corpus(_reference_labels(rows), _predicted_labels(rows), RECALLS)
 
 
-def _golds(rows: Sequence[Scored]) -> list[int]:
-    return [label for row in rows if (label := _label(row, row.sample.target)) is not None]
+def _reference_labels(rows: Sequence[Scored]) -> list[int]:
+    return [label for row in rows if (label := _stated_label(row, row.sample.target)) is not None]
 
 
-def _said(rows: Sequence[Scored]) -> list[int | None]:
-    return [_label(row, row.parsed.index if row.parsed else None) for row in rows]
+def _predicted_labels(rows: Sequence[Scored]) -> list[int | None]:
+    return [_stated_label(row, row.parsed.index if row.parsed else None) for row in rows]
 
 
-def _frequent(rows: Sequence[Scored]) -> int:
-    return Counter(_golds(rows)).most_common(1)[0][0]
+def _most_frequent_label(rows: Sequence[Scored]) -> int:
+    return Counter(_reference_labels(rows)).most_common(1)[0][0]
 
 
-def _place(sample: Sample, label: int) -> int:
+def _option_index(sample: Sample, label: int) -> int:
     """Return the index of the option that states a label."""
     return sample.choices.index(CHOICES[CHOICE_OF_LABEL[label]])
 
 
-def _label(row: Scored, index: int | None) -> int | None:
-    return label_of(row.sample.choices, index)
+def _stated_label(row: Scored, index: int | None) -> int | None:
+    return find_stated_label(row.sample.choices, index)
 
 
-def _confusion(rows: Sequence[Scored], said: Sequence[int | None]) -> dict[str, object]:
-    cells = confusion(_golds(rows), said, len(LABELS)).sum(axis=0)
+def _confusion_table(rows: Sequence[Scored], predicted: Sequence[int | None]) -> dict[str, object]:
+    cells = confusion(_reference_labels(rows), predicted, len(LABELS)).sum(axis=0)
     titles = [label.lower() for label in LABELS]
     return {"rows": titles, "columns": [*titles, "none"], "counts": cells.astype(int).tolist()}
 
 
-def _blind(rows: Sequence[Scored]) -> dict[str, Metrics]:
+def _baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     """Return the metrics of each baseline of `blind_scores`. The uniform guess is an expected value, for which only the
     accuracy is defined."""
     if not rows:
         return {}
-    golds = _golds(rows)
-    said: dict[str, list[int | None]] = {BLIND_LABEL: [_frequent(rows)] * len(rows)}
-    said |= {name: [_label(row, row.blind[name]) for row in rows] for name in predictors(rows)}
-    table = accuracies(rows, {UNIFORM: baseline_scores(rows, {})[UNIFORM]})
-    return table | {name: classification_metrics(golds, labels, clips(rows), RECALLS) for name, labels in said.items()}
+    golds = _reference_labels(rows)
+    predicted: dict[str, list[int | None]] = {BLIND_LABEL: [_most_frequent_label(rows)] * len(rows)}
+    predicted |= {name: [_stated_label(row, row.blind[name]) for row in rows] for name in list_complete_baselines(rows)}
+    table = compute_baseline_accuracies(rows, {UNIFORM: compute_baseline_scores(rows, {})[UNIFORM]})
+    return table | {
+        name: classification_metrics(golds, labels, clips(rows), RECALLS) for name, labels in predicted.items()
+    }
 
 
 def create(card: TaskCard, options: NoOptions) -> Entailment:

@@ -9,11 +9,11 @@ from alm_bench.demo.mcq import questions
 
 def mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> DatasetRows:
     """Return `n` questions as rows of the official JSON format."""
-    made = DatasetRows()
+    dataset = DatasetRows()
     for item in islice(questions(split, seed), n):
         audio = f"test-mini-audios/{item.id}.wav"
-        made.scenes[f"mmau/{audio}"] = item.scene
-        made.rows.append(
+        dataset.scenes[f"mmau/{audio}"] = item.scene
+        dataset.rows.append(
             {
                 "id": item.id,
                 "audio_id": f"./{audio}",
@@ -28,12 +28,12 @@ def mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> DatasetRows:
                 "difficulty": item.difficulty,
             }
         )
-    return made
+    return dataset
 
 
 def build(items: int = 960) -> DemoData:
-    data, made = DemoData(), mmau_items("test", items)
-    data.add("mmau/mmau-test-mini.json", json.dumps(made.rows, indent=1), made)
+    data, dataset = DemoData(), mmau_items("test", items)
+    data.add("mmau/mmau-test-mini.json", json.dumps(dataset.rows, indent=1), dataset)
     return data
 
 

@@ -19,11 +19,11 @@ from alm_bench.core import (
     UsageError,
 )
 from alm_bench.data.readers import check_unique_ids
-from alm_bench.scoring.blind import accuracies, choice_scores, with_reference
-from alm_bench.scoring.mmau_match import official_correct
-from alm_bench.scoring.multiple_choice import by_group, choice_metrics, mean_score, same_option
+from alm_bench.scoring.blind import compute_baseline_accuracies, score_choice_baselines, select_rows_with_reference
+from alm_bench.scoring.mmau_match import is_officially_correct
+from alm_bench.scoring.multiple_choice import choice_metrics, compute_by_group, is_correct_option, mean_score
 from alm_bench.task_bases import ChoiceTask
-from alm_bench.tasks.mmau.readers import hub_rows, item_id, official_rows, question_list
+from alm_bench.tasks.mmau.readers import item_id, read_hub_rows, read_official_rows, read_question_list
 
 _GROUPS = {"domain": "task", "difficulty": "difficulty", "skill": "sub-category"}
 
@@ -55,10 +55,10 @@ class Mmau(ChoiceTask):
         files = self.files(data, split)
         source = next(iter(files.values()))
         shards = [path for role, path in files.items() if role != "annotations"]
-        rows = official_rows(source, data, shards) if "annotations" in files else hub_rows(shards)
-        return iter(check_unique_ids(self._samples(rows), source))
+        rows = read_official_rows(source, data, shards) if "annotations" in files else read_hub_rows(shards)
+        return iter(check_unique_ids(self._create_samples(rows), source))
 
-    def _samples(self, rows: Iterable[tuple[Mapping[str, Any], AudioRef]]) -> Iterator[Sample]:
+    def _create_samples(self, rows: Iterable[tuple[Mapping[str, Any], AudioRef]]) -> Iterator[Sample]:
         for row, clip in rows:
             gold = None if row.get("answer") is None else str(row["answer"])
             choices = tuple(str(choice) for choice in row["choices"])
@@ -75,22 +75,24 @@ class Mmau(ChoiceTask):
             )
 
     def row_groups(self, row: Mapping[str, Any]) -> Mapping[str, str]:
-        told = {key: str(row[name]) for key, name in _GROUPS.items() if row.get(name)}
-        return {key: name if key == "skill" else name.lower() for key, name in told.items()}
+        group_values = {key: str(row[name]) for key, name in _GROUPS.items() if row.get(name)}
+        return {key: name if key == "skill" else name.lower() for key, name in group_values.items()}
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
         if sample.gold is None:
             return {}
-        official = float(official_correct(text, sample.gold, sample.choices))
+        official = float(is_officially_correct(text, sample.gold, sample.choices))
         if sample.target is None:
             return {"official_accuracy": official}
-        return {"accuracy": float(same_option(sample, parsed.index)), "official_accuracy": official}
+        return {"accuracy": float(is_correct_option(sample, parsed.index)), "official_accuracy": official}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         return TaskScore(
-            metrics=_metrics(rows),
-            groups=by_group(rows, self.card.groups, _metrics),
-            blind=accuracies(with_reference(rows), choice_scores(with_reference(rows))),
+            metrics=_compute_metrics(rows),
+            groups=compute_by_group(rows, self.card.groups, _compute_metrics),
+            blind=compute_baseline_accuracies(
+                select_rows_with_reference(rows), score_choice_baselines(select_rows_with_reference(rows))
+            ),
         )
 
     def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:
@@ -103,7 +105,7 @@ class Mmau(ChoiceTask):
             raise UsageError(f"{annotations} is no JSON list of questions: name the official one with --annotations")
         texts = {row.sample.id: row.text for row in rows}
         filled = []
-        for item in question_list(annotations):
+        for item in read_question_list(annotations):
             text = texts.get(item_id(item))
             if text is None:
                 raise UsageError(
@@ -114,15 +116,17 @@ class Mmau(ChoiceTask):
         return filled
 
 
-def _metrics(rows: Sequence[Scored]) -> Metrics:
+def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
     """Return the metrics of rows. The official accuracy is computed over all items with a reference, including those
     without a parsed answer."""
-    golds = [row for row in rows if row.sample.gold is not None]
-    if not golds:
+    with_reference_only = [row for row in rows if row.sample.gold is not None]
+    if not with_reference_only:
         return {**choice_metrics(rows), "official_accuracy": Metric.missing("answers are withheld")}
-    if all(row.text is None for row in golds) and any(row.parsed is not None for row in golds):
+    if all(row.text is None for row in with_reference_only) and any(
+        row.parsed is not None for row in with_reference_only
+    ):
         return choice_metrics(rows)  # options were scored by likelihood, so that there is no text
-    return {**choice_metrics(rows), "official_accuracy": mean_score(golds, "official_accuracy")}
+    return {**choice_metrics(rows), "official_accuracy": mean_score(with_reference_only, "official_accuracy")}
 
 
 def create(card: TaskCard, options: Options) -> Mmau:

@@ -11,13 +11,15 @@ from typing import Any
 from alm_bench.core import AudioRef, DataError, DataRoot
 from alm_bench.data.readers import ParquetRow, read_json, read_parquet
 
-NEEDED = ("audio_id", "question", "choices", "task", "difficulty")
+REQUIRED_KEYS = ("audio_id", "question", "choices", "task", "difficulty")
 
 
-def _checked(row: Any, number: int, path: Path) -> Mapping[str, Any]:
+def _check_row(row: Any, number: int, path: Path) -> Mapping[str, Any]:
     if not isinstance(row, dict):
-        raise DataError(f"{path}: item {number} is {type(row).__name__}, expected an object with {', '.join(NEEDED)}")
-    for key in NEEDED:
+        raise DataError(
+            f"{path}: item {number} is {type(row).__name__}, expected an object with {', '.join(REQUIRED_KEYS)}"
+        )
+    for key in REQUIRED_KEYS:
         if key not in row:
             raise DataError(f"{path}: item {number} has no {key!r}; it has {', '.join(sorted(row))}")
     choices = row["choices"]
@@ -30,12 +32,12 @@ def _checked(row: Any, number: int, path: Path) -> Mapping[str, Any]:
     return row
 
 
-def question_list(path: Path) -> list[Mapping[str, Any]]:
+def read_question_list(path: Path) -> list[Mapping[str, Any]]:
     """Read the list of questions of the official JSON. Raises DataError."""
     document = read_json(path)
     if not isinstance(document, list):
         raise DataError(f"{path}: found {type(document).__name__}, expected a list of questions")
-    return [_checked(item, number, path) for number, item in enumerate(document)]
+    return [_check_row(item, number, path) for number, item in enumerate(document)]
 
 
 def item_id(row: Mapping[str, Any]) -> str:
@@ -43,35 +45,35 @@ def item_id(row: Mapping[str, Any]) -> str:
     return str(row["id"]) if "id" in row else PurePosixPath(row["audio_id"]).stem
 
 
-def official_rows(
+def read_official_rows(
     path: Path, data: DataRoot, shards: Sequence[Path] = ()
 ) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
     """Yield the rows of the official JSON, each with its clip. If the clip does not exist below the data root, the clip
     of the row with the same id in the parquet files `shards` is used."""
-    held: dict[str, AudioRef] | None = None
-    for row in question_list(path):
+    clips_by_id: dict[str, AudioRef] | None = None
+    for row in read_question_list(path):
         clip, name = PurePosixPath(row["audio_id"]), item_id(row)
         place = data.audio(f"mmau/{clip}", str(clip), f"mmau/{clip.name}", clip.name)
         if shards and place.read is None and not place.path.is_file():
-            held = {row["id"]: ref for row, ref in hub_rows(shards)} if held is None else held
-            place = replace(held.get(name, place), id=place.id)
+            clips_by_id = {row["id"]: ref for row, ref in read_hub_rows(shards)} if clips_by_id is None else clips_by_id
+            place = replace(clips_by_id.get(name, place), id=place.id)
         yield {**row, "id": name}, place
 
 
-def _option(text: str) -> str:
+def _strip_letter(text: str) -> str:
     """Remove the letter that the hub's files write into an option: `(A) Man` becomes `Man`."""
     head, _, rest = text.partition(") ")
     return rest if rest and len(head) == 2 and head[0] == "(" and head[1].isalpha() else text
 
 
-def hub_rows(files: Sequence[Path]) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
+def read_hub_rows(files: Sequence[Path]) -> Iterator[tuple[Mapping[str, Any], AudioRef]]:
     """Yield the rows of the hub's parquet files (columns context, instruction, choices, answer, other_attributes), each
     with the clip that it contains."""
     for number, parquet in enumerate(read_parquet(files, ("context", "instruction", "choices", "other_attributes"))):
-        yield _hub_row(parquet, number, files[0])
+        yield _convert_hub_row(parquet, number, files[0])
 
 
-def _hub_row(parquet: ParquetRow, number: int, path: Path) -> tuple[Mapping[str, Any], AudioRef]:
+def _convert_hub_row(parquet: ParquetRow, number: int, path: Path) -> tuple[Mapping[str, Any], AudioRef]:
     values = parquet.values
     try:
         attributes = json.loads(values["other_attributes"])
@@ -83,8 +85,8 @@ def _hub_row(parquet: ParquetRow, number: int, path: Path) -> tuple[Mapping[str,
         "audio_id": f"{attributes.get('id', number)}.wav",
         **attributes,
         "question": values["instruction"],
-        "choices": [_option(choice) for choice in values["choices"]],
-        **({"answer": _option(answer)} if answer else {}),
+        "choices": [_strip_letter(choice) for choice in values["choices"]],
+        **({"answer": _strip_letter(answer)} if answer else {}),
     }
-    checked = _checked({"id": str(attributes.get("id", number)), **row}, number, path)
+    checked = _check_row({"id": str(attributes.get("id", number)), **row}, number, path)
     return checked, parquet.audio(f"mmau/{checked['id']}")

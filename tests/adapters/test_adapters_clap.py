@@ -10,7 +10,7 @@ import pytest
 import torch
 from small_world import alm, cle, refusal, stored, tone
 
-from alm_bench.adapters._shared.probe import TWIN
+from alm_bench.adapters._shared.probe import TEXT_ONLY_PROBE
 from alm_bench.core import CheckpointError, Decoding, Labelled, Request, Runtime
 from alm_bench.plugins import catalogue
 
@@ -199,7 +199,7 @@ def test_the_probe_and_its_twin_by_command(clap: Path, tones: Path, tmp_path: Pa
     assert alone.status == 0, alone.err
     assert alone.run["identity"]["label"].startswith("clap-probe[tiny-clap@")
     assert alone.run["identity"]["label"].endswith(",text only]")
-    assert alone.run["metrics"]["accuracy"] == ran.run["baselines"][TWIN]["accuracy"]
+    assert alone.run["metrics"]["accuracy"] == ran.run["baselines"][TEXT_ONLY_PROBE]["accuracy"]
 
 
 def test_the_probe_relates_clip_and_text(clap: Path) -> None:
@@ -215,7 +215,7 @@ def test_the_probe_relates_clip_and_text(clap: Path) -> None:
     model = created("clap-probe", clap).fit(iter(rows[:60]))
     outputs = model.generate([row.request for row in rows[60:]], Decoding())
     right = [output.text == VERDICTS[row.target] for output, row in zip(outputs, rows[60:], strict=True)]
-    twin = model.blind_answers([row.request for row in rows[60:]])[TWIN]
+    twin = model.blind_answers([row.request for row in rows[60:]])[TEXT_ONLY_PROBE]
     blind = [place == row.target for place, row in zip(twin, rows[60:], strict=True)]
     assert np.mean(right) >= 0.9
     assert np.mean(blind) <= 0.75

@@ -251,12 +251,12 @@ def test_likelihoods_choose_options(folders: dict[str, Path], tmp_path: Path) ->
 
 
 def test_letters_ride_along_with_written_options() -> None:
-    from alm_bench.adapters.hf.generate import feeds
+    from alm_bench.adapters.hf.generate import plan_sequences
 
-    found = feeds([(5, 6, 7), (5, 8), (9,), (1,)])
+    found = plan_sequences([(5, 6, 7), (5, 8), (9,), (1,)])
     assert found.rows == ((5, 6),), "5 8 is predicted along 5 6"
     assert found.owner == (0, 0, 0, 0)
-    assert feeds([(1, 2), (3, 4)]).rows == ((1,), (3,))
+    assert plan_sequences([(1, 2), (3, 4)]).rows == ((1,), (3,))
 
 
 def test_a_prompt_beyond_the_positions_is_an_error(folders: dict[str, Path], tmp_path: Path) -> None:

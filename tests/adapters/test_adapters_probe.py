@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from small_world import alm, cle, refusal, stored, tone
 
-from alm_bench.adapters._shared.embeddings import Vectors
-from alm_bench.adapters._shared.probe import TWIN, Probe
+from alm_bench.adapters._shared.embeddings import EmbeddingCache
+from alm_bench.adapters._shared.probe import TEXT_ONLY_PROBE, Probe
 from alm_bench.adapters.mellow_probe import fit_features
 from alm_bench.core import Decoding, Runtime, UsageError
 from alm_bench.demo import demo_root
@@ -89,15 +89,15 @@ def test_vectors_are_made_once_and_a_broken_cache_costs_nothing(tmp_path: Path, 
         made.append(1)
         return np.arange(3, dtype=np.float32)
 
-    vectors = Vectors("net one")
-    for kept in (vectors, vectors, Vectors("net one")):
+    vectors = EmbeddingCache("net one")
+    for kept in (vectors, vectors, EmbeddingCache("net one")):
         assert kept.of("text", b"a", make).tolist() == [0, 1, 2]
     assert len(made) == 1
-    for other in (lambda: vectors.of("clip", b"a", make), lambda: Vectors("net two").of("text", b"a", make)):
+    for other in (lambda: vectors.of("clip", b"a", make), lambda: EmbeddingCache("net two").of("text", b"a", make)):
         other()
     assert len(made) == 3
     vectors.cache.path.write_bytes(b"no database")
-    assert Vectors("net one").of("text", b"a", make).tolist() == [0, 1, 2]
+    assert EmbeddingCache("net one").of("text", b"a", make).tolist() == [0, 1, 2]
     assert len(made) == 4
 
 
@@ -120,7 +120,9 @@ def test_the_bundled_encoder_hears_more_than_its_twin_reads(tmp_path: Path) -> N
     assert plan.header.fit.rows == 180
     outputs = plan.adapter.generate([_heard(plan, i) for i in range(len(plan.requests))], Decoding())
     right = [output.text == record.sample.gold for output, record in zip(outputs, plan.items, strict=True)]
-    twin = [{one.name: one.option for one in item.baselines}[TWIN] == item.sample.target for item in plan.items]
+    twin = [
+        {one.name: one.option for one in item.baselines}[TEXT_ONLY_PROBE] == item.sample.target for item in plan.items
+    ]
     assert np.mean(right) > 0.45
     assert np.mean(twin) == pytest.approx(1 / 3, abs=0.1)
 
@@ -145,17 +147,17 @@ def test_a_probe_and_its_text_only_run_stand_in_one_table(tones: Path, tmp_path:
     probe = alm(*command)
     assert probe.status == 0, probe.err
     assert probe.run["fit"]["rows"] == 18
-    assert TWIN in probe.run["baselines"]
+    assert TEXT_ONLY_PROBE in probe.run["baselines"]
     assert probe.run["solver"] == "hypothesis only", "the text solver is the same for every model"
     alone = alm(*command, "--model-arg", "hears=text")
     assert alone.status == 0, alone.err
     assert alone.run["identity"]["label"].endswith(",text only]")
-    assert TWIN not in alone.run["baselines"]
-    assert alone.run["metrics"]["accuracy"]["value"] == probe.run["baselines"][TWIN]["accuracy"]["value"]
+    assert TEXT_ONLY_PROBE not in alone.run["baselines"]
+    assert alone.run["metrics"]["accuracy"]["value"] == probe.run["baselines"][TEXT_ONLY_PROBE]["accuracy"]["value"]
     board = alm("leaderboard", "--out", tmp_path, "--to", tmp_path)
     assert board.status == 0, board.err
     table = (tmp_path / "leaderboard.md").read_text(encoding="utf-8")
-    for row in (f"| {probe.run['model']} ", f"| {alone.run['model']} ", f"| *{TWIN}* "):
+    for row in (f"| {probe.run['model']} ", f"| {alone.run['model']} ", f"| *{TEXT_ONLY_PROBE}* "):
         assert row in table
     folder = next(path.parent for path in tmp_path.glob("*text-only*/run.json"))
     assert all(row["clip_sizes"] == {} for row in stored(folder)), "no clip is opened"

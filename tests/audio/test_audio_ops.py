@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from alm_bench.audio import mix_at_snr, noise_like, rms, silence_like
-from alm_bench.core.rng import item_generator, stable_int
+from alm_bench.core.rng import create_item_generator, stable_int
 
 WAVE = (0.3 * np.sin(np.arange(48_000) / 7)).astype(np.float32)
 
@@ -25,7 +25,7 @@ def test_noise_depends_on_its_key_alone() -> None:
     assert np.array_equal(noise_like(WAVE, 1, "a"), noise_like(WAVE, 1, "a"))
     assert not np.array_equal(noise_like(WAVE, 1, "a"), noise_like(WAVE, 1, "b"))
     assert not np.array_equal(noise_like(WAVE, 1, "a"), noise_like(WAVE, 2, "a"))
-    assert item_generator("a", 1).integers(1 << 40) == item_generator("a", 1).integers(1 << 40)
+    assert create_item_generator("a", 1).integers(1 << 40) == create_item_generator("a", 1).integers(1 << 40)
 
 
 def test_the_stable_number_is_the_first_64_bits_of_sha256() -> None:

@@ -116,14 +116,14 @@ def test_real_annotations_are_known_by_their_revision(server: Server, tmp_path: 
 def test_ctrl_c_and_the_same_command_again(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cle_annotations(server)
     cle_clips(server, tmp_path)
-    from alm_bench.cli.progress import Fetching
+    from alm_bench.cli.progress import DownloadProgress
 
-    def stop(self: Fetching, name: str, done: int, total: int | None) -> None:
+    def stop(self: DownloadProgress, name: str, done: int, total: int | None) -> None:
         if name.startswith("unpacking"):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Fetching, "tell", stop)
+        patch.setattr(DownloadProgress, "tell", stop)
         ran = alm("data", "get", "cle")
     assert (ran.status, ran.err.splitlines()[-1]) == (130, "alm-bench: interrupted")
     again = alm("data", "get", "cle", "--keep-archives", "--json")
@@ -358,14 +358,14 @@ def test_a_folder_beside_spice_is_left_alone(server: Server, tmp_path: Path) -> 
 
 
 def test_spice_goes_where_it_is_looked_for(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from alm_bench.scoring.spice import spice_folder
+    from alm_bench.scoring.spice import find_spice_folder
 
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "cache"))
     with pytest.raises(Exception, match="`alm-bench data get spice` fetches them"):
-        spice_folder()
+        find_spice_folder()
     server.put(RELEASE, release())
     assert alm("data", "get", "spice").status == 0
-    assert spice_folder() == tmp_path / "cache/spice"
+    assert find_spice_folder() == tmp_path / "cache/spice"
     assert "nothing was downloaded" in alm("data", "get", "spice").out
 
 

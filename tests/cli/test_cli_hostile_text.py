@@ -185,10 +185,10 @@ def test_a_process_without_standard_output_works() -> None:
 def test_names_of_files_with_markup_are_text_in_the_progress(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from alm_bench.cli.progress import Fetching
+    from alm_bench.cli.progress import DownloadProgress
 
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
-    with Fetching() as progress:
+    with DownloadProgress() as progress:
         progress.tell("[red]x[/red]\x1b[2J", 1, 2)
     err: Any = capsys.readouterr().err
     assert "[red]x[/red]\\x1b[2J" in err

@@ -8,7 +8,7 @@ import pytest
 from small_world import alm, mmau, outputs, replay
 
 from alm_bench.cli import progress
-from alm_bench.cli.progress import Counting, Fetching, Progress, Training, format_duration
+from alm_bench.cli.progress import CountProgress, DownloadProgress, Progress, TrainingProgress, format_duration
 
 
 class Clock:
@@ -43,10 +43,10 @@ def test_a_run_prints_a_line_every_thirty_seconds(capsys: pytest.CaptureFixture[
 
 def test_training_prints_preparation_and_steps(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    with Training("small", clock) as shown:
-        shown.preparing("clips", 1, 500)
+    with TrainingProgress("small", clock) as shown:
+        shown.show_preparation("clips", 1, 500)
         clock.now += 40
-        shown.preparing("clips", 201, 500)
+        shown.show_preparation("clips", 201, 500)
         shown.say("2 clips of rows.json are missing, their rows are left out")
         entry = {"name": "align", "total": 9_000, "loss": 1.23456, "samples_per_second": 24.0}
         shown.step({**entry, "step": 0})
@@ -62,7 +62,7 @@ def test_training_prints_preparation_and_steps(capsys: pytest.CaptureFixture[str
 
 def test_files_that_are_fetched_are_counted_in_megabytes(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    with Fetching(clock) as shown:
+    with DownloadProgress(clock) as shown:
         shown.tell("a.7z", 500_000_000, 2_000_000_000)  # resumed: what was there does not count for the rate
         clock.now += 30
         shown.tell("a.7z", 650_000_000, 2_000_000_000)
@@ -78,7 +78,7 @@ def test_files_that_are_fetched_are_counted_in_megabytes(capsys: pytest.CaptureF
 
 def test_what_was_counted_before_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    with Counting("SPICE", clock) as shown:
+    with CountProgress("SPICE", clock) as shown:
         shown.update(40, 40)
         shown.update(0, 40)
         clock.now += 31

@@ -334,12 +334,12 @@ def sample_archive(path: Path, content: bytes, name: str = "samples/a_epoch_1.js
     ],
 )
 def test_hostile_archives_are_one_line(content: bytes, name: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MOST_MEMBER_BYTES", 1_000)
+    monkeypatch.setattr(files, "MAX_MEMBER_BYTES", 1_000)
     assert says in refusal(alm("rescore-matrix", sample_archive(Path("x.eval"), content, name)))
 
 
 def test_many_small_members_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(files, "MAX_UNPACKED_BYTES", 10_000)
     with zipfile.ZipFile("x.eval", "w", zipfile.ZIP_DEFLATED) as archive:
         for i in range(20):
             archive.writestr(f"samples/{i}_epoch_1.json", b" " * 1_000)

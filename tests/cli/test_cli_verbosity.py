@@ -129,7 +129,7 @@ def test_a_log_file_gets_the_preparation_of_training_in_clips(monkeypatch: pytes
     with restore_verbosity():
         VERBOSITY.open_log(Path("log.txt"))
         with progress.Training("small") as shown:
-            shown.preparing("features", 1, 2)
+            shown.show_preparation("features", 1, 2)
             shown.say("1 clip is missing")
             shown.step({"name": "align", "step": 0, "total": 4, "loss": 1.5, "samples_per_second": 2.0})
     levels, texts = zip(*logged(), strict=True)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 from alm_bench.core import NoOptions, UsageError
-from alm_bench.core.errors import known_first
+from alm_bench.core.errors import rank_names
 from alm_bench.core.files import atomic_write, sha256
 from alm_bench.core.options import PluginOption, fill_options, split_pair
 from alm_bench.core.prompt import PromptTemplate
@@ -117,9 +117,9 @@ def test_no_pairs(pair: str) -> None:
 
 
 def test_known_names_are_sorted_by_likeness_and_cut() -> None:
-    assert known_first("mellwo", ["replay", "blind", "mellow", "mellow"]).split(", ")[0] == "mellow"
-    assert known_first("item1", [f"item{i}" for i in range(30)], limit=3).endswith(", ... (30 in all)")
-    assert known_first("x", []) == ""
+    assert rank_names("mellwo", ["replay", "blind", "mellow", "mellow"]).split(", ")[0] == "mellow"
+    assert rank_names("item1", [f"item{i}" for i in range(30)], limit=3).endswith(", ... (30 in all)")
+    assert rank_names("x", []) == ""
 
 
 def test_a_written_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from file_server import Server, in_seconds, serving
 
 from alm_bench.core import Fetch, FetchError, StoreError
-from alm_bench.data.fetch import LONGEST_PAUSE, PIECE, TRIES, Fetcher
+from alm_bench.data.fetch import MAX_PAUSE, MAX_TRIES, PIECE, Fetcher
 
 BODY = bytes(range(256)) * 4_000  # about 1 MB: several pieces
 URL = "https://example.org/set/data.bin"
@@ -184,14 +184,18 @@ def test_busy_servers_are_asked_again(world: World) -> None:
 
 def test_tries_are_bounded(world: World) -> None:
     world.serve(plan=[503] * 50)
-    with pytest.raises(FetchError, match=f"the server answers 503 .*\\({TRIES} tries\\); run the same command again"):
+    with pytest.raises(
+        FetchError, match=f"the server answers 503 .*\\({MAX_TRIES} tries\\); run the same command again"
+    ):
         world.fetch()
-    assert len(world.server.asked) == TRIES
+    assert len(world.server.asked) == MAX_TRIES
 
 
 def test_what_came_is_promised_where_something_did(world: World) -> None:
     world.serve(plan=[("cut", 100_000)] + [503] * 50)
-    with pytest.raises(FetchError, match=f"\\({TRIES} tries\\); what came is kept: run the same command again later"):
+    with pytest.raises(
+        FetchError, match=f"\\({MAX_TRIES} tries\\); what came is kept: run the same command again later"
+    ):
         world.fetch()
     world.serve(plan=[])
     world.fetch()
@@ -211,7 +215,7 @@ def test_a_long_pause_is_left_to_the_user(world: World) -> None:
     with pytest.raises(FetchError, match="asks to come back in 3600 s"):
         world.fetch()
     assert world.pauses == []
-    assert LONGEST_PAUSE < 3600
+    assert MAX_PAUSE < 3600
 
 
 @pytest.mark.parametrize("status", [404, 403, 410])
@@ -304,7 +308,7 @@ def test_without_its_list_the_cards_checksum_stands(world: World, answer: Any) -
     fetcher = world.fetcher()
     assert fetcher.find_checksum(Fetch("a", url=ZENODO, checksum="md5:card")) == "md5:card"
     assert fetcher.find_checksum(Fetch("a", url=ZENODO)) is None
-    assert len(world.pauses) == (TRIES - 1 if answer == 503 else 0)
+    assert len(world.pauses) == (MAX_TRIES - 1 if answer == 503 else 0)
 
 
 def test_the_longest_mirror_wins() -> None:

@@ -15,7 +15,7 @@ import requests
 from alm_bench.core import DataError, FetchError
 from alm_bench.data import fetch as fetching
 from alm_bench.data.fetch import Fetcher
-from alm_bench.data.outputs import read_outputs
+from alm_bench.data.outputs import read_output_texts
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def refused(url: str, path: Path, size: int | None = None) -> str:
 @pytest.mark.parametrize("size", [None, 10_000])
 def test_a_file_of_unknown_length_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int | None) -> None:
     """By the size that its card tells, else by a limit."""
-    monkeypatch.setattr(fetching, "LONGEST_UNKNOWN", 1_000_000)
+    monkeypatch.setattr(fetching, "MAX_UNKNOWN_SIZE", 1_000_000)
     with answering(reply(), last=b"x" * 65536) as url:
         told = refused(f"{url}/a.bin", tmp_path / "a.bin", size)
     assert f"more than {size or 1_000_000:,} bytes came" in told
@@ -165,6 +165,6 @@ DEEP = "[" * 100_000 + "]" * 100_000
 def test_odd_files_of_outputs(tmp_path: Path, name: str, text: str, told: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError) as caught:
-        read_outputs(tmp_path / name)
+        read_output_texts(tmp_path / name)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)

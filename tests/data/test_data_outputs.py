@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alm_bench.core import DataError
-from alm_bench.data import read_outputs
+from alm_bench.data import read_output_texts
 
 ROWS = [
     {"id": "1", "model_prediction": "Man"},
@@ -27,22 +27,22 @@ def put(path: Path, content: str) -> Path:
 @pytest.mark.parametrize("lines", [False, True])
 def test_json_and_jsonl_by_content(tmp_path: Path, suffix: str, lines: bool) -> None:
     text = "\n".join(map(json.dumps, ROWS)) if lines else json.dumps(ROWS, indent=1)
-    assert read_outputs(put(tmp_path / f"a.{suffix}", text)) == EXPECTED
+    assert read_output_texts(put(tmp_path / f"a.{suffix}", text)) == EXPECTED
 
 
 def test_csv(tmp_path: Path) -> None:
     text = "audio_id,prediction\nx/a.wav,two\nx/b.wav,\n"
-    assert read_outputs(put(tmp_path / "a.csv", text)) == {"a": "two", "b": ""}
+    assert read_output_texts(put(tmp_path / "a.csv", text)) == {"a": "two", "b": ""}
 
 
 def test_a_data_frames_missing_cell_is_missing(tmp_path: Path) -> None:
-    assert read_outputs(put(tmp_path / "a.json", '[{"id": "1", "prediction": NaN}]')) == {"1": None}
+    assert read_output_texts(put(tmp_path / "a.json", '[{"id": "1", "prediction": NaN}]')) == {"1": None}
 
 
 def test_the_column_can_be_named_and_the_first_known_one_wins(tmp_path: Path) -> None:
     path = put(tmp_path / "a.json", '[{"id": "1", "prediction": "p", "model_output": "o", "said": "s"}]')
-    assert read_outputs(path) == {"1": "o"}
-    assert read_outputs(path, "said") == {"1": "s"}
+    assert read_output_texts(path) == {"1": "o"}
+    assert read_output_texts(path, "said") == {"1": "s"}
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_column_can_be_named_and_the_first_known_one_wins(tmp_path: Path) ->
 )
 def test_refusals(tmp_path: Path, content: str, part: str) -> None:
     with pytest.raises(DataError) as caught:
-        read_outputs(put(tmp_path / "a.txt", content))
+        read_output_texts(put(tmp_path / "a.txt", content))
     assert part in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -77,12 +77,12 @@ def test_refusals(tmp_path: Path, content: str, part: str) -> None:
 def test_a_named_column_that_is_not_there(tmp_path: Path) -> None:
     path = put(tmp_path / "a.json", '[{"id": "1", "model_output": "o"}]')
     with pytest.raises(DataError, match="no column said with the model's text; found id, model_output"):
-        read_outputs(path, "said")
+        read_output_texts(path, "said")
 
 
 @pytest.mark.parametrize(("system", "empty"), [("r1-aqa", 0), ("qwen2", 1), ("qwen2-caption-gpt4o", 0)])
 def test_real_outputs(shared: Path, system: str, empty: int) -> None:
-    outputs = read_outputs(shared / "data" / "mmau_outputs" / f"{system}.json")
+    outputs = read_output_texts(shared / "data" / "mmau_outputs" / f"{system}.json")
     assert len(outputs) == 1_000
     assert list(outputs.values()).count("") == empty
     assert None not in outputs.values()
@@ -90,4 +90,4 @@ def test_real_outputs(shared: Path, system: str, empty: int) -> None:
 
 def test_a_file_of_questions_is_not_taken_for_outputs(shared: Path) -> None:
     with pytest.raises(DataError, match="no column model_output"):
-        read_outputs(shared / "data" / "mmau" / "mmau-test-mini.2025-03-25.json")
+        read_output_texts(shared / "data" / "mmau" / "mmau-test-mini.2025-03-25.json")

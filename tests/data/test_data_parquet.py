@@ -16,7 +16,7 @@ import soundfile
 
 from alm_bench.audio import decode
 from alm_bench.core import AudioError, DataError
-from alm_bench.data import hub_root, local_root, parquet, parquet_files, read_parquet
+from alm_bench.data import fetch_hub_root, list_parquet_files, open_local_root, parquet, read_parquet
 
 DATASET = "gamma-lab-umd/MMAU-test-mini"
 COLUMNS = ("context", "instruction", "choices", "answer", "other_attributes")
@@ -128,26 +128,26 @@ def cache(folder: Path, *revisions: str, main: str | None = None) -> Path:
 
 
 def count(root: Path) -> int:
-    return len(list(read_parquet(parquet_files(root), COLUMNS)))
+    return len(list(read_parquet(list_parquet_files(root), COLUMNS)))
 
 
 def test_local_copies(tmp_path: Path) -> None:
     shard(tmp_path / "plain" / "data" / "test-00000-of-00001.parquet", range(5))
     shard(tmp_path / "flat" / "a.parquet", range(4))
     repository = cache(tmp_path / "home" / "hub", "aaa", "bbb", "ccc", main="bbb")
-    assert count(local_root(tmp_path / "plain", DATASET).path) == 5
-    assert count(local_root(tmp_path / "flat", DATASET).path) == 4
+    assert count(open_local_root(tmp_path / "plain", DATASET).path) == 5
+    assert count(open_local_root(tmp_path / "flat", DATASET).path) == 4
     for folder in (tmp_path / "home", tmp_path / "home" / "hub", repository):
-        assert local_root(folder, DATASET).path == repository / "snapshots" / "bbb"
-        assert count(local_root(folder, DATASET).path) == 2
-    assert local_root(tmp_path / "home", "other/set").path == tmp_path / "home"
-    assert local_root(tmp_path / "home").path == tmp_path / "home"
-    assert parquet_files(tmp_path) == ()
+        assert open_local_root(folder, DATASET).path == repository / "snapshots" / "bbb"
+        assert count(open_local_root(folder, DATASET).path) == 2
+    assert open_local_root(tmp_path / "home", "other/set").path == tmp_path / "home"
+    assert open_local_root(tmp_path / "home").path == tmp_path / "home"
+    assert list_parquet_files(tmp_path) == ()
 
 
 def test_without_a_named_revision_the_last_one_fetched(tmp_path: Path) -> None:
     repository = cache(tmp_path, "bbb", "aaa")
-    assert local_root(tmp_path, DATASET).path == repository / "snapshots" / "aaa"
+    assert open_local_root(tmp_path, DATASET).path == repository / "snapshots" / "aaa"
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_hubs_cache_serves_without_a_connection(tmp_path: Path) -> None:
     revision = "0123456789abcdef0123456789abcdef01234567"
     repository = cache(tmp_path, revision, main=revision)
-    root = hub_root(DATASET, cache=tmp_path)
+    root = fetch_hub_root(DATASET, cache=tmp_path)
     assert root.path == repository / "snapshots" / revision
     assert root.kind == "real"
     assert count(root.path) == 1
@@ -169,7 +169,7 @@ def test_the_hubs_cache_serves_without_a_connection(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dataset", [DATASET, "not a/valid name"])
 def test_a_data_set_that_cannot_be_had_is_one_line(tmp_path: Path, dataset: str) -> None:
     with pytest.raises(DataError) as caught:
-        hub_root(dataset, "main", cache=tmp_path)
+        fetch_hub_root(dataset, "main", cache=tmp_path)
     message = str(caught.value)
     assert message.startswith(f"hub data set {dataset} at main cannot be had (")
     assert "--data FOLDER" in message

@@ -12,7 +12,7 @@ import soundfile
 
 from alm_bench.core import AudioRef, DataError, DataFile, TaskCard
 from alm_bench.core.files import sha256
-from alm_bench.data import LocalRoot, clip_size, file_sha256, inspect, manifest_hash
+from alm_bench.data import LocalRoot, clip_size, file_sha256, hash_manifest, inspect
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
 
@@ -44,7 +44,7 @@ def test_hashes_are_kept_until_the_file_changes(tmp_path: Path, monkeypatch: pyt
 
 def world(folder: Path) -> str:
     files = {"annotations": put(folder / "q.json", "[]"), "development": put(folder / "d.csv", "a")}
-    return manifest_hash(files, None)
+    return hash_manifest(files, None)
 
 
 def test_the_manifest_does_not_depend_on_the_place(tmp_path: Path) -> None:
@@ -57,11 +57,11 @@ def test_the_manifest_does_not_depend_on_the_place(tmp_path: Path) -> None:
 def test_the_manifest_depends_on_everything_else(tmp_path: Path) -> None:
     file, other = put(tmp_path / "f", "1"), put(tmp_path / "g", "2")
     cases = [
-        manifest_hash({"annotations": file}, None),
-        manifest_hash({"annotations": other}, None),
-        manifest_hash({"development": file}, None),
-        manifest_hash({"annotations": file, "development": other}, None),
-        manifest_hash({"annotations": file}, "demo-1"),
+        hash_manifest({"annotations": file}, None),
+        hash_manifest({"annotations": other}, None),
+        hash_manifest({"development": file}, None),
+        hash_manifest({"annotations": file, "development": other}, None),
+        hash_manifest({"annotations": file}, "demo-1"),
     ]
     assert len(set(cases)) == len(cases)
 

@@ -115,7 +115,7 @@ def test_prefixes_are_balanced_over_skills_domains_and_golds(tested: list[Questi
         assert max(four.values()) - min(four.values()) <= 0.1 * sum(four.values())
 
 
-def clips_of(split: str, clips: int, per_clip: int = 1) -> list[Hypotheses]:
+def collect_clips(split: str, clips: int, per_clip: int = 1) -> list[Hypotheses]:
     return list(hypotheses(split, clips, folder="clips", per_clip=per_clip))
 
 
@@ -130,20 +130,20 @@ def sentences(clips: Sequence[Hypotheses], label: str) -> Counter[str]:
 
 @pytest.mark.parametrize(("clips", "rows"), [(352, 1), (75, 5), (203, 1), (3, 1), (5, 5), (6, 1), (11, 5)])
 def test_every_hypothesis_is_true_plausible_and_false_equally_often(clips: int, rows: int) -> None:
-    made = clips_of("test", clips, rows)
+    made = collect_clips("test", clips, rows)
     assert len({clip.path for clip in made}) == len(made) == clips
     assert all(len(getattr(clip, label)) == rows for clip in made for label in LABELS)
     assert sentences(made, "entailed") == sentences(made, "neutral") == sentences(made, "contradicted")
 
 
 def test_entailment_prefixes_are_balanced() -> None:
-    first = clips_of("test", 200)[:100]
+    first = collect_clips("test", 200)[:100]
     assert sentences(first, "entailed") == sentences(first, "neutral") == sentences(first, "contradicted")
 
 
 @pytest.mark.parametrize(("clips", "rows"), [(352, 1), (75, 5)])
 def test_hypothesis_only_stays_at_chance(clips: int, rows: int) -> None:
-    train, test = clips_of("train", 3 * clips, rows), clips_of("test", clips, rows)
+    train, test = collect_clips("train", 3 * clips, rows), collect_clips("test", clips, rows)
     texts, labels = zip(
         *[(text, label) for label in LABELS for text in sentences(train, label).elements()], strict=True
     )

@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from alm_bench.demo import EVENT_TYPES, TAGS, Scene, frame_tags, scene, synthesise
+from alm_bench.demo import EVENT_TYPES, TAGS, Scene, compute_frame_tags, scene, synthesise
 from alm_bench.demo.mcq import BLOCK, Question, questions
 
 STEPS = 31
@@ -33,7 +33,7 @@ def steps(log_mel: LogMel, known: Scene) -> np.ndarray:
 def listener(log_mel: LogMel) -> Pipeline:
     scenes = [scene("train", index) for index in range(250)]
     heard = np.concatenate([steps(log_mel, known) for known in scenes])
-    on = np.concatenate([frame_tags(known, STEPS) for known in scenes])
+    on = np.concatenate([compute_frame_tags(known, STEPS) for known in scenes])
     return make_pipeline(StandardScaler(), Ridge(30.0)).fit(heard, on)
 
 

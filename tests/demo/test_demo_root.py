@@ -18,13 +18,22 @@ import soundfile
 from demo_world import World
 
 from alm_bench.core import DataError, DataFile, StoreError, UsageError
-from alm_bench.demo import TAGS, DatasetRows, DemoRoot, Scene, demo_root, synthesise, training_root, training_rows
+from alm_bench.demo import (
+    TAGS,
+    DatasetRows,
+    DemoRoot,
+    Scene,
+    create_training_root,
+    demo_root,
+    synthesise,
+    training_rows,
+)
 from alm_bench.demo.training import ENTAILMENT, MCQ, VERDICTS
 from alm_bench.plugins import catalogue
 from alm_bench.tasks.mmau.demo import DEMO as MMAU
 from alm_bench.tasks.mmau.demo import mmau_items
 from alm_bench.tasks.reasonaqa.demo import DEMO as REASONAQA
-from alm_bench.tasks.reasonaqa.demo import held_out_rows
+from alm_bench.tasks.reasonaqa.demo import create_test_rows
 
 REASONAQA_SMALL = {"test": 7, "train": 80, "val": 60}
 
@@ -286,7 +295,7 @@ def test_rows_made_on_the_fly_can_be_heard(tmp_path: Path) -> None:
     made = training_rows(100, seed=5)
     name = made.rows[0]["filepath1"]
     assert demo_root(MMAU, tmp_path, items=24).audio(name).read is None
-    read = training_root(made).audio(name).read
+    read = create_training_root(made).audio(name).read
     assert read is not None
     assert len(read()) > 640_000
 
@@ -320,7 +329,7 @@ def test_what_is_asked_in_training_is_what_its_version_says() -> None:
 
 def test_reasonaqas_test_rows_are_what_their_number_says() -> None:
     """A failure says that rows have changed: see `test_every_demo_is_what_its_version_says`."""
-    made = held_out_rows(24)
+    made = create_test_rows(24)
     text = json.dumps([made.rows, [scene.pack() for scene in made.scenes.values()]])
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "8c8be67f68e96014"
 

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from alm_bench.demo import EVENT_TYPES, TAGS, Scene, frame_tags, scene, synthesise, training_rows
+from alm_bench.demo import EVENT_TYPES, TAGS, Scene, compute_frame_tags, scene, synthesise, training_rows
 from alm_bench.demo.scene import event, stream, vary
 from alm_bench.tasks.mmau.demo import mmau_items
 
@@ -108,10 +108,10 @@ def test_high_takes_are_higher_than_low_takes(tag: str) -> None:
 PRINT = """
 import hashlib, json
 from alm_bench.demo import scene, synthesise, training_rows
-from alm_bench.tasks._shared.demo import audiocaps_entailment
+from alm_bench.tasks._shared.demo import build_audiocaps_entailment
 from alm_bench.tasks.clotho_aqa.demo import aqa_rows
 from alm_bench.tasks.mmau.demo import mmau_items
-made = [mmau_items("test", 96), audiocaps_entailment(9), aqa_rows("test", 9), training_rows(200)]
+made = [mmau_items("test", 96), build_audiocaps_entailment(9), aqa_rows("test", 9), training_rows(200)]
 texts = json.dumps([[m.rows, {k: s.pack() for k, s in m.scenes.items()}] for m in made])
 waves = b"".join(synthesise(s).tobytes() for s in [scene("test", 3), *list(made[1].scenes.values())[:2]])
 print(json.dumps([hashlib.sha256(texts.encode()).hexdigest(), hashlib.sha256(waves).hexdigest()]))
@@ -146,7 +146,7 @@ def test_splits_share_no_scene() -> None:
 
 def test_frame_tags_mark_events_in_time() -> None:
     known = Scene(1, (event("siren", 2.0, 3.0), event("animal?", 6.0, 2.0)))
-    target = frame_tags(known, 100)
+    target = compute_frame_tags(known, 100)
     assert target.shape == (100, len(TAGS))
     siren = np.flatnonzero(target[:, TAGS.index("siren")])
     assert (siren.min(), siren.max()) == (20, 49)

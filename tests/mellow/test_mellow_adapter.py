@@ -21,11 +21,11 @@ from alm_bench.core.types import AudioRef, Decoding, Request, Wave
 from alm_bench.mellow.checkpoint import MINI, published_name, save_folder
 from alm_bench.mellow.inference import Question, one_thread
 from alm_bench.mellow.model import Mellow
-from alm_bench.mellow.prompt import both_clips
+from alm_bench.mellow.prompt import select_clip_pair
 from alm_bench.parsing import parse_choice
 from alm_bench.plugins import catalogue
 from alm_bench.resolve import find_demo
-from alm_bench.runner.inference import asking, predict_bisecting
+from alm_bench.runner.inference import make_predict, predict_bisecting
 from alm_bench.runner.loader import load_clips
 
 DECODING = Decoding(max_new_tokens=8)
@@ -258,7 +258,7 @@ def test_what_questions_share_is_computed_once(
         read.clear()
         monkeypatch.setattr(engine, "prefixes", lambda rows, of=prefixes: (read.append(len(rows)), of(rows))[1])
         found = encoded(adapter, monkeypatch)
-        monkeypatch.setattr(adapter.answerer, "_at_once", 99)
+        monkeypatch.setattr(adapter.answerer, "_clips_per_batch", 99)
         asked = questions(waves)[:7]
         texts(adapter, *asked[:3], *asked[3:5])
         texts(adapter, *asked[5:], ask(waves[2:], "last", clips=2))
@@ -299,7 +299,7 @@ def test_a_clip_far_beyond_full_scale_fails_alone(bundled: MellowAdapter, waves:
     asked = [ask([wave], f"q{i}", "What is it?" + " a) dog b) rain" * i) for i, wave in enumerate(waves[:3])]
     wanted = texts(bundled, *asked)
     broken = ask([np.float32(1e30) * waves[0]], "broken", "What is it?" + " a) dog b) rain" * 5)
-    outputs = predict_bisecting(asking(bundled, DECODING), [asked[0], broken, *asked[1:]])
+    outputs = predict_bisecting(make_predict(bundled, DECODING), [asked[0], broken, *asked[1:]])
     assert [output.text for output in outputs] == [wanted[0], None, *wanted[1:]]
     assert "samples lie far beyond -1..1" in (outputs[1].error or "")
     assert texts(bundled, *asked) == wanted
@@ -364,7 +364,7 @@ def test_options_are_scored_as_they_are_written(paper: MellowAdapter, waves: lis
         for form, texts in (("text", written), ("letter", [text[:2] for text in written])):
             assert len(scores.forms[form]) == len(request.choices)
             for (total, tokens), text in zip(scores.forms[form], texts, strict=True):
-                question = Question("alone", request.prompt, *both_clips(request.waves, "fixed"))
+                question = Question("alone", request.prompt, *select_clip_pair(request.waves, "fixed"))
                 ((alone,),) = paper.answerer.likelihoods([question], [[text]])
                 assert tokens == alone.tokens == len(paper.answerer.tokenizer.encode(text).ids)
                 assert total == pytest.approx(alone.total, abs=1e-4)

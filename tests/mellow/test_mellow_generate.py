@@ -12,7 +12,7 @@ from alm_bench.mellow.config import LanguageModelConfig, MellowConfig
 from alm_bench.mellow.decoder import KVCache
 from alm_bench.mellow.generate import TOKENS, Context, Engine, GeneratedTokens, generate, nucleus
 from alm_bench.mellow.model import Mellow, build_untrained
-from alm_bench.mellow.packed_linear import packs
+from alm_bench.mellow.packed_linear import can_pack
 
 GREEDY = Decoding(max_new_tokens=20)
 NUCLEUS = Decoding(method="nucleus", max_new_tokens=20, top_p=0.9, seed=5)
@@ -46,7 +46,7 @@ def test_answers_longer_than_the_room_of_the_batch(
     tiny: Mellow, prefix: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = naive(tiny, prefix, 20)
-    monkeypatch.setattr("alm_bench.mellow.generate.GROWTH", 3)
+    monkeypatch.setattr("alm_bench.mellow.generate.CACHE_GROWTH", 3)
     monkeypatch.setitem(TOKENS, "cpu", 300)  # one row at a time
     rows = [prefix[0], prefix[1][7:], prefix[2], prefix[3]]
     written = generate(tiny, rows, ITEMS, GREEDY)
@@ -99,11 +99,11 @@ def test_attention_of_a_new_token_reads_no_columns_behind_it(
 
 def test_a_compiled_step_writes_the_same(tiny: Mellow, prefix: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a GPU, where nothing is laid out for a processor: traced whole (`fullgraph`), though not compiled."""
-    if packs(torch.zeros(1, 1)):
+    if can_pack(torch.zeros(1, 1)):
         with pytest.raises(UsageError, match="compile=true is for GPUs"):
             Engine(tiny, compiled=True)
     for module in ("packed_linear", "generate"):
-        monkeypatch.setattr(f"alm_bench.mellow.{module}.packs", lambda weight: False)
+        monkeypatch.setattr(f"alm_bench.mellow.{module}.can_pack", lambda weight: False)
     trace = partial(torch.compile, backend="eager", fullgraph=True)
     monkeypatch.setattr(torch, "compile", lambda function, dynamic: trace(function, dynamic=dynamic))
     contexts = [Context(None, row) for row in prefix]

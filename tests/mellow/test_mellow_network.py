@@ -4,7 +4,7 @@ from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from alm_bench.mellow.config import EncoderConfig
 from alm_bench.mellow.encoder import EncodedClip
-from alm_bench.mellow.htsat import HTSAT, shift_mask, unwindows, windows
+from alm_bench.mellow.htsat import HTSAT, merge_windows, shift_mask, windows
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.mapper import Mapper
 from alm_bench.mellow.model import Mellow, build_untrained
@@ -75,7 +75,7 @@ def test_windows_and_back() -> None:
     parts = windows(x, 4)
     assert parts.shape == (2, 16, 16, 3)
     assert torch.equal(parts[0, 1, 5], x[0, 1, 5])
-    assert torch.equal(unwindows(parts, 4, 16), x)
+    assert torch.equal(merge_windows(parts, 4, 16), x)
 
 
 def test_only_shifted_neighbours_are_masked() -> None:

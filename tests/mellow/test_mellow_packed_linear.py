@@ -9,14 +9,14 @@ from alm_bench.mellow import packed_linear
 from alm_bench.mellow.decoder import DECODERS
 from alm_bench.mellow.encoder import EncodedClip
 from alm_bench.mellow.model import Mellow
-from alm_bench.mellow.packed_linear import PackedLayer, PackedLinear, pack_layers, packs
+from alm_bench.mellow.packed_linear import PackedLayer, PackedLinear, can_pack, pack_layers
 
 
 @pytest.fixture(params=["packed", "plain"])
 def layout(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "plain":
-        monkeypatch.setattr(packed_linear, "packs", lambda weight: False)
-    elif not packs(torch.zeros(1, 1)):
+        monkeypatch.setattr(packed_linear, "can_pack", lambda weight: False)
+    elif not can_pack(torch.zeros(1, 1)):
         pytest.skip("this build of torch has no oneDNN")
     return str(request.param)
 
@@ -28,7 +28,7 @@ def drawn(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("rows", [(1,), (3, 70)])
 def test_a_product_and_what_follows_it(layout: str, rows: tuple[int, ...], dtype: torch.dtype) -> None:
-    if layout == "packed" and not packs(torch.zeros(1, 1, dtype=dtype)):
+    if layout == "packed" and not can_pack(torch.zeros(1, 1, dtype=dtype)):
         pytest.skip(f"oneDNN has no {dtype} on this processor")
     weight, bias, x, other = (part.to(dtype) for part in (drawn(48, 32), drawn(48), drawn(*rows, 32), drawn(*rows, 48)))
     layer = PackedLinear(weight, bias)

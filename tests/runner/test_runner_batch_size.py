@@ -10,7 +10,7 @@ from small_world import Ran, alm, mmau, model, only_run, refusal, stored
 
 from alm_bench.core import AdapterError, Output, Request
 from alm_bench.core.errors import is_out_of_memory
-from alm_bench.runner.batch_size import CEILING, START, UNKNOWN, BatchSizer, first_size
+from alm_bench.runner.batch_size import FIRST_SIZE, MAX_SIZE, MAX_SIZE_UNKNOWN_MEMORY, BatchSizer, first_size
 from alm_bench.runner.executors import on_ray
 from alm_bench.runner.inference import MemoryShortage, predict_bisecting
 from alm_bench.runner.memory import Memory, read_memory
@@ -37,7 +37,7 @@ def sizes(sizer: BatchSizer, room: Room, count: int, seconds: float = 0.001) -> 
     for _ in range(count):
         found.append(sizer.size())
         room.asked(sizer.size())
-        sizer.went(sizer.size(), seconds * sizer.size())
+        sizer.record_batch(sizer.size(), seconds * sizer.size())
     return found
 
 
@@ -50,13 +50,13 @@ def test_a_number_is_kept_to_and_falls_for_good() -> None:
     room, (lines, tell) = Room(), told()
     sizer = BatchSizer(12, tell, room)
     assert sizes(sizer, room, 3) == [12, 12, 12]
-    sizer.lacked(None)
+    sizer.record_shortage(None)
     assert lines == []
-    sizer.lacked(12)
+    sizer.record_shortage(12)
     assert sizes(sizer, room, 3) == [6, 6, 6]
-    sizer.lacked(12)  # another worker was still at it
-    sizer.lacked(3)
-    sizer.lacked(1)
+    sizer.record_shortage(12)  # another worker was still at it
+    sizer.record_shortage(3)
+    sizer.record_shortage(1)
     assert sizes(sizer, room, 2) == [1, 1]
     assert lines == [
         "out of memory with 12 items at once, going on with 6",
@@ -69,15 +69,15 @@ def test_auto_doubles_up_to_its_ceiling() -> None:
     room = Room()
     sizer = BatchSizer("auto", print, room)
     assert sizes(sizer, room, 8) == [8, 16, 32, 64, 128, 256, 256, 256]
-    assert sizer.as_json() == {"asked": "auto", "largest": CEILING, "last": CEILING}
-    assert first_size("auto") == START == 8
+    assert sizer.as_json() == {"asked": "auto", "largest": MAX_SIZE, "last": MAX_SIZE}
+    assert first_size("auto") == FIRST_SIZE == 8
 
 
 def test_auto_never_comes_back_to_what_was_too_much() -> None:
     room, (lines, tell) = Room(), told()
     sizer = BatchSizer("auto", tell, room)
     assert sizes(sizer, room, 3) == [8, 16, 32]
-    sizer.lacked(64)
+    sizer.record_shortage(64)
     assert sizes(sizer, room, 5) == [32] * 5
     assert lines == ["out of memory with 64 items at once, going on with 32"]
 
@@ -89,7 +89,7 @@ def test_auto_makes_no_batch_of_more_than_five_seconds() -> None:
 
 def test_a_batch_that_was_not_whole_says_nothing_of_the_double() -> None:
     sizer = BatchSizer("auto", print, Room())
-    sizer.went(7, 0.1)
+    sizer.record_batch(7, 0.1)
     assert sizer.size() == 8
 
 
@@ -111,7 +111,7 @@ def test_auto_goes_on_once_there_is_room() -> None:
 
 def test_auto_has_another_ceiling_where_memory_is_unknown() -> None:
     room, sizer = Room(), BatchSizer("auto", print, lambda: None)
-    assert max(sizes(sizer, room, 8)) == UNKNOWN == 32
+    assert max(sizes(sizer, room, 8)) == MAX_SIZE_UNKNOWN_MEMORY == 32
 
 
 def proc(folder: Path, groups: str) -> Path:
@@ -293,7 +293,7 @@ def test_what_is_no_size_is_refused(size: str) -> None:
 
 def test_batches_that_wait_for_a_worker_are_cut_to_what_fits() -> None:
     queue = on_ray.deque([on_ray.Batch(range(8), deaths=1), on_ray.Batch(range(8, 10))])
-    found = [on_ray._next(queue, size) for size in itertools.chain([8 - 2], itertools.repeat(4, 2))]
+    found = [on_ray._take_next_batch(queue, size) for size in itertools.chain([8 - 2], itertools.repeat(4, 2))]
     assert [(list(batch.places), batch.deaths) for batch in found] == [
         ([0, 1, 2, 3, 4, 5], 1),
         ([6, 7], 1),

@@ -15,7 +15,7 @@ from alm_bench.plugins import catalogue
 from alm_bench.resolve import find_demo
 from alm_bench.runner.conditions import read_condition
 from alm_bench.runner.executors.batch import InferenceSettings
-from alm_bench.runner.executors.worker import Loaded, Recipe, Worker
+from alm_bench.runner.executors.worker import LoadedModel, Recipe, Worker
 
 HEARS = """
     def answer(self, request):
@@ -47,7 +47,7 @@ def test_a_worker_answers_what_was_pickled(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path / "other")
     one = worker("hears.py:Model", tmp_path)
     loaded = one.start()
-    assert loaded.unlike(Loaded.of(catalogue().adapter(named).create({}, Runtime()))) is None
+    assert loaded.difference(LoadedModel.of(catalogue().adapter(named).create({}, Runtime()))) is None
     answers = one.answer(pickle.loads(pickle.dumps(ASKED)), pickle.loads(pickle.dumps(batch))).answers
     texts = [answer.output.text for answer in answers if answer.output is not None]
     assert len(set(texts)) == 3, "every clip is heard, each another one"
@@ -71,8 +71,8 @@ def test_clips_of_the_demo_world_travel_as_references(tmp_path: Path) -> None:
 
 def test_what_makes_two_models_unlike_is_named(tmp_path: Path) -> None:
     one, other = (worker("blind", tmp_path, strategy=name).start() for name in ("first", "random"))
-    assert one.unlike(one) is None
-    assert "first" in str(one.unlike(other))
+    assert one.difference(one) is None
+    assert "first" in str(one.difference(other))
 
 
 def asks(*more: object) -> tuple[object, ...]:

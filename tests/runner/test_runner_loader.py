@@ -99,7 +99,7 @@ def test_so_much_is_held_beyond_the_current_batch(
     size: int, expected: list[int], tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "ThreadPoolExecutor", AtOnce)
-    monkeypatch.setattr(loader, "AHEAD", 7)
+    monkeypatch.setattr(loader, "MAX_AHEAD", 7)
     requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 17)]
     ahead, seen = [], []
     for batch in load_batches(requests, range(17), AudioPipeline(POLICY), lambda: size, workers=2):
@@ -130,7 +130,7 @@ def test_what_no_thread_has_begun_is_decoded_by_who_needs_it(
     tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loader, "ThreadPoolExecutor", Starved)
-    monkeypatch.setattr(loader, "KEPT", 2)
+    monkeypatch.setattr(loader, "CACHED_CLIPS", 2)
     requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 9)]
     for batch in load_batches(requests, range(9), AudioPipeline(POLICY), lambda: 2, workers=2):
         assert all(ready.request.waves for ready in batch)
@@ -191,14 +191,14 @@ def test_nothing_is_decoded_beside_a_model_on_the_processor(
 
 def test_a_queue_that_nobody_works_off_holds_no_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "ThreadPoolExecutor", Starved)
-    monkeypatch.setattr(loader, "KEPT", 2)
+    monkeypatch.setattr(loader, "CACHED_CLIPS", 2)
     requests = [Request(ref.id, "?", (ref,)) for ref in refs(tmp_path, 9)]
     taken(requests, AudioPipeline(POLICY))
     assert [wanted() for _, wanted in pools.pop().queue] == [None] * 9
 
 
 def test_what_is_kept_is_bounded(tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader, "KEPT", 2)
+    monkeypatch.setattr(loader, "CACHED_CLIPS", 2)
     a, b, c = refs(tmp_path, 3)
     taken([Request(str(i), "?", (ref,)) for i, ref in enumerate((a, b, a, c, a, b))], AudioPipeline(POLICY))
     assert Counter(opened) == {"0.wav": 1, "1.wav": 2, "2.wav": 1}, "the one that was needed longest ago goes"

@@ -6,7 +6,7 @@ import pytest
 from small_world import alm, cle, mmau, model, only_run, outputs, questions, refusal, replay, stored
 
 from alm_bench.core import Arrangement, Sample
-from alm_bench.runner.option_order import order_options, predicted
+from alm_bench.runner.option_order import order_options, reorder_predictions
 
 SAMPLE = Sample("q", {}, choices=("a", "b", "c"), target=1, gold="b")
 NONE = Sample("open", {})
@@ -45,11 +45,11 @@ def test_shuffles_are_seeded_by_item_and_seed() -> None:
 
 def test_predictions_of_the_files_options_are_moved_with_them() -> None:
     found = [
-        predicted(sample, {"words": {"q": 2}, "none": {"q": None}})
+        reorder_predictions(sample, {"words": {"q": 2}, "none": {"q": None}})
         for sample in order_options([SAMPLE], "circular", 1, 0)
     ]
     assert found == [{"words": place, "none": None} for place in (2, 1, 0)]
-    assert predicted(SAMPLE, {"words": {"q": 2}}) == {"words": 2}
+    assert reorder_predictions(SAMPLE, {"words": {"q": 2}}) == {"words": 2}
 
 
 def test_a_model_that_takes_the_first_option_is_found_out() -> None:

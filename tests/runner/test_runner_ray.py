@@ -126,7 +126,7 @@ def test_workers_that_only_die_end_the_run_in_one_line(tmp_path: Path, monkeypat
     mmau(tmp_path / "data")
     flag = tmp_path / "mortal"
     flag.touch()
-    monkeypatch.setattr(on_ray, "DEATHS_A_WORKER", 1)
+    monkeypatch.setattr(on_ray, "DEATHS_PER_WORKER", 1)
     body = HEARS + MORTAL.format(flag=str(flag))
     ran = run(tmp_path, "there", "--batch-size", 1, "--json", body=body, ray=1)
     assert (ran.status, ran.out) == (1, "")

@@ -1,7 +1,7 @@
 """Rows by hand."""
 
 from alm_bench.core import Parsed, Sample, Scored, Status
-from alm_bench.scoring.multiple_choice import same_option
+from alm_bench.scoring.multiple_choice import is_correct_option
 
 
 def row(
@@ -10,5 +10,5 @@ def row(
     groups = {"kind": kind} if kind else {}
     sample = Sample(id=f"{choices}{target}{said}{kind}", fields={}, choices=choices, target=target, groups=groups)
     parsed = Parsed("ok", "exact", said, choices[said]) if said is not None else None
-    scores = {} if status == "error" else {"accuracy": float(same_option(sample, said))}
+    scores = {} if status == "error" else {"accuracy": float(is_correct_option(sample, said))}
     return Scored(sample, status, "text", parsed, scores)

@@ -11,11 +11,11 @@ from alm_bench.scoring.blind import (
     LETTER,
     LONGEST,
     UNIFORM,
-    accuracies,
-    choice_scores,
-    longest_option,
+    compute_baseline_accuracies,
+    find_longest_option,
     margin,
-    with_reference,
+    score_choice_baselines,
+    select_rows_with_reference,
 )
 from alm_bench.scoring.intervals import wilson_interval
 from alm_bench.scoring.paired import difference
@@ -29,8 +29,11 @@ def test_blind_rows_by_hand() -> None:
         row(("twin", "other", "TWIN", "no"), 2, None, "unparsed"),  # the first is the gold's twin; longest is other
         row(("a", "bbbb"), 1, 1, "skipped"),
     ]
-    kept = with_reference(rows)
-    blind = {name: metrics["accuracy"] for name, metrics in accuracies(kept, choice_scores(kept)).items()}
+    kept = select_rows_with_reference(rows)
+    blind = {
+        name: metrics["accuracy"]
+        for name, metrics in compute_baseline_accuracies(kept, score_choice_baselines(kept)).items()
+    }
     assert {name: metric.value for name, metric in blind.items()} == {
         UNIFORM: (1 / 2 + 2 / 4 + 1 / 4 + 2 / 4) / 4,
         FIRST: 0.5,
@@ -44,24 +47,24 @@ def test_blind_rows_by_hand() -> None:
 
 def test_a_letter_that_an_item_does_not_have_is_the_first() -> None:
     rows = [row(tuple("abc"), 2, None), row(tuple("abd"), 2, None), row(("a", "b"), 0, None)]
-    assert choice_scores(rows)[LETTER] == [1.0] * 3
+    assert score_choice_baselines(rows)[LETTER] == [1.0] * 3
 
 
 def test_longest_is_the_first_of_ties() -> None:
-    assert longest_option(["aa", "bb", "a"]) == 0
-    assert longest_option(["a", "bb", "cc"]) == 1
+    assert find_longest_option(["aa", "bb", "a"]) == 0
+    assert find_longest_option(["a", "bb", "cc"]) == 1
 
 
 def test_predictions_stored_with_items_are_rows_of_their_own() -> None:
     rows = [replace(row(("a", "b"), 1, 0), blind={"words": 1}), replace(row(("a", "c"), 0, 0), blind={"words": None})]
-    assert choice_scores(rows)["words"] == [1.0, 0.0]
-    assert "words" not in choice_scores([*rows, row(("a", "d"), 0, 0)]), "of some of the items it says nothing"
-    assert choice_scores([]) == {}
+    assert score_choice_baselines(rows)["words"] == [1.0, 0.0]
+    assert "words" not in score_choice_baselines([*rows, row(("a", "d"), 0, 0)]), "of some of the items it says nothing"
+    assert score_choice_baselines([]) == {}
 
 
 def test_the_lead_is_paired_and_over_the_best_row() -> None:
     rows = [row((f"a{n}", f"b{n}"), n % 2, n % 2 if n % 10 else 1 - n % 2) for n in range(60)]
-    values = choice_scores(rows)
+    values = score_choice_baselines(rows)
     found = margin(rows, values)
     assert found is not None
     means = {name: np.mean(scores) for name, scores in values.items()}
@@ -74,7 +77,7 @@ def test_the_lead_is_paired_and_over_the_best_row() -> None:
 
 def test_a_score_level_with_the_best_row_does_not_beat_it() -> None:
     rows = [row((f"a{n}", f"b{n}"), n % 2, 0) for n in range(60)]  # always the first
-    found = margin(rows, choice_scores(rows))
+    found = margin(rows, score_choice_baselines(rows))
     assert found is not None
     assert not found.beaten
     assert found.lead.value == pytest.approx(0)

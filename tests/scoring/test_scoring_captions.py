@@ -15,12 +15,12 @@ from alm_bench.core import disk_cache
 from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.scoring import java, spice
-from alm_bench.scoring.captions import caption_scores, tokenize, tokenize_without_java
+from alm_bench.scoring.captions import compute_caption_scores, tokenize, tokenize_without_java
 from alm_bench.scoring.intervals import clustered_interval
 from alm_bench.scoring.metrics import default_metrics, mean_score
 from alm_bench.scoring.metrics.bleu import bleu
 from alm_bench.scoring.metrics.cider import cider
-from alm_bench.scoring.metrics.meteor import meteor_of
+from alm_bench.scoring.metrics.meteor import compute_meteor
 from alm_bench.scoring.metrics.rouge_l import rouge_l
 from alm_bench.scoring.spice_engine import JAR
 from alm_bench.scoring.spice_engine.__main__ import build
@@ -62,7 +62,7 @@ def group(expected: Any, name: str) -> list[Any]:
 
 
 def scores(items: list[Any], metrics: tuple[str, ...] = WITHOUT_SPICE) -> Any:
-    return caption_scores([i["candidate"] for i in items], [i["references"] for i in items], metrics=metrics)
+    return compute_caption_scores([i["candidate"] for i in items], [i["references"] for i in items], metrics=metrics)
 
 
 @needs_java
@@ -96,10 +96,10 @@ def test_what_was_scored_once_starts_no_java(corenlp: Path, monkeypatch: pytest.
     told: list[tuple[int, int]] = []
     pairs = (["a dog barks", "rain falls"], [["a dog is barking loudly"], ["it rains", "rain"]])
     with spice.report_progress_to(lambda done, of: told.append((done, of))):
-        first = spice.spice_items(*pairs)
+        first = spice.compute_spice(*pairs)
     assert told == [(0, 2), (2, 2)]
     monkeypatch.setattr(java, "run", lambda *a, **k: pytest.fail("Java was started"))
-    assert spice.spice_items(*pairs) == first
+    assert spice.compute_spice(*pairs) == first
 
 
 def test_without_java_the_others_stand(expected: Any, no_java: None) -> None:
@@ -145,7 +145,7 @@ def test_texts_of_any_kind_keep_their_places() -> None:
 @needs_java
 def test_odd_candidates_have_scores(corenlp: Path) -> None:
     candidates = ["", "a \U0001f436 dog barks", "||| a ||| dog |||", "x" * 3000, "..."]
-    found = caption_scores(candidates, [["a dog barks"]] * len(candidates))
+    found = compute_caption_scores(candidates, [["a dog barks"]] * len(candidates))
     assert {name: metric.reason for name, metric in found.corpus.items()} == dict.fromkeys(METRICS)
     assert found.items["meteor"][0] == found.items["spice"][0] == found.items["cider"][0] == 0
     assert all(np.isfinite(values).all() for values in found.items.values())
@@ -157,22 +157,30 @@ def test_a_caption_that_is_too_long_is_named_and_the_rest_is_kept(
 ) -> None:
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "own"))
     candidates = ["a dog barks", "dog " * 25_000, "rain falls"]
-    found = caption_scores(candidates, [["a dog is barking"]] * 3)
+    found = compute_caption_scores(candidates, [["a dog is barking"]] * 3)
     assert found.corpus["spice"].reason == "item 2: a candidate of 25000 words, SPICE's parser takes 260"
-    named = caption_scores(candidates[1:], [["a dog is barking"]] * 2, metrics=("spice",), names=["clip-b", "clip-c"])
+    named = compute_caption_scores(
+        candidates[1:], [["a dog is barking"]] * 2, metrics=("spice",), names=["clip-b", "clip-c"]
+    )
     assert (named.corpus["spice"].reason or "").startswith("item clip-b: a candidate of 25000 words")
     assert all(found.corpus[name].value is not None for name in METRICS if name not in ("spice", "spider"))
-    assert caption_scores(candidates[::2], [["a dog is barking"]] * 2, metrics=("spice",)).items["spice"][1] == 0
+    assert (
+        compute_caption_scores(candidates[::2], [["a dog is barking"]] * 2, metrics=("spice",)).items["spice"][1] == 0
+    )
 
 
 def test_long_texts_make_small_batches_and_shared_ones_count_once() -> None:
     """What an interruption loses is bounded in time, not only in number."""
     long = [" ".join(f"w{n}x{k}" for k in range(200)) for n in range(8)]  # some 36 s each
-    apart = [len(batch) for batch in spice._batches([(text, ("a dog",)) for text in long])]
+    apart = [len(batch) for batch in spice._split_batches([(text, ("a dog",)) for text in long])]
     assert apart == [4, 4]
-    alike = [len(batch) for batch in spice._batches([(f"a dog {n}", (long[0],)) for n in range(8)])]
+    alike = [len(batch) for batch in spice._split_batches([(f"a dog {n}", (long[0],)) for n in range(8)])]
     assert alike == [8]
-    assert [len(batch) for batch in spice._batches([(f"a dog {n}", ("a dog",)) for n in range(600)])] == [250, 250, 100]
+    assert [len(batch) for batch in spice._split_batches([(f"a dog {n}", ("a dog",)) for n in range(600)])] == [
+        250,
+        250,
+        100,
+    ]
 
 
 @needs_java
@@ -188,15 +196,15 @@ def test_a_caption_that_ends_java_is_found_by_halving(
             raise MetricError("Java ended too early (was killed by signal 9)")
         return [0.5] * len(items)
 
-    monkeypatch.setattr(spice, "_run", fragile)
+    monkeypatch.setattr(spice, "_run_spice", fragile)
     candidates = [f"sound {n}" for n in range(16)]
     candidates[11] = "poison"
     with pytest.raises(MetricError, match=r"item 12: Java ended too early \(was killed by signal 9\)"):
-        spice.spice_items(candidates, [["a sound"]] * 16)
+        spice.compute_spice(candidates, [["a sound"]] * 16)
     assert len(sizes) < 16
     del candidates[11]
-    monkeypatch.setattr(spice, "_run", lambda *a: pytest.fail("they are kept"))
-    assert spice.spice_items(candidates, [["a sound"]] * 15) == [0.5] * 15
+    monkeypatch.setattr(spice, "_run_spice", lambda *a: pytest.fail("they are kept"))
+    assert spice.compute_spice(candidates, [["a sound"]] * 15) == [0.5] * 15
 
 
 @needs_java
@@ -218,7 +226,7 @@ def test_spice_that_cannot_run_says_why_and_the_others_stand(
         monkeypatch.setenv(spice.HOME, str(tmp_path))
         for jar in spice.CORENLP if fault == "broken jar" else ():
             (tmp_path / jar).write_text("no jar")
-    found = caption_scores(["a dog barks", "rain"], [["a dog"], ["it rains"]])
+    found = compute_caption_scores(["a dog barks", "rain"], [["a dog"], ["it rains"]])
     told = found.corpus["spice"].reason or ""
     assert reason in told
     assert "item" not in told, "it is no item's fault"
@@ -267,7 +275,7 @@ def test_long_texts_get_more_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(java, "find_java", lambda: "java")
     monkeypatch.setattr(java, "open_package_flags", lambda program: [])
     for words in (20, 150):
-        assert spice._run([("dog " * words, ("a dog",))], tmp_path) == [0.5]
+        assert spice._run_spice([("dog " * words, ("a dog",))], tmp_path) == [0.5]
     assert given == [2048, 4096]
 
 
@@ -290,7 +298,7 @@ def test_a_cache_that_cannot_be_used_is_one_line(monkeypatch: pytest.MonkeyPatch
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path / "file"))
     with pytest.raises(MetricError, match=r"the cache .* cannot be used \(.*\): name another with ALM_BENCH_CACHE"):
-        spice.spice_items(["a"], [["a"]], lambda done, of: None)
+        spice.compute_spice(["a"], [["a"]], lambda done, of: None)
 
 
 def test_a_cache_that_another_process_writes_is_waited_for_and_one_line(
@@ -302,7 +310,7 @@ def test_a_cache_that_another_process_writes_is_waited_for_and_one_line(
     with closing(sqlite3.connect(tmp_path / "spice/scores.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(MetricError, match="database is locked"):
-            spice.spice_items(["a"], [["a"]], lambda done, of: None)
+            spice.compute_spice(["a"], [["a"]], lambda done, of: None)
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="there is no javac: the engine cannot be rebuilt")
@@ -325,7 +333,7 @@ def test_corpus_values_are_functions_of_the_counts() -> None:
 
 
 def test_meteor_of_nothing_in_common_is_zero() -> None:
-    assert meteor_of(np.zeros(23))[0] == 0
+    assert compute_meteor(np.zeros(23))[0] == 0
 
 
 def test_intervals_resample_clips() -> None:
@@ -344,7 +352,7 @@ def test_intervals_resample_clips() -> None:
 )
 def test_what_cannot_be_scored_is_refused(candidates: Any, references: Any, metrics: Any, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        caption_scores(candidates, references, metrics=metrics)
+        compute_caption_scores(candidates, references, metrics=metrics)
 
 
 def test_java_home_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

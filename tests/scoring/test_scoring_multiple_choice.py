@@ -7,21 +7,21 @@ from scored_rows import row
 
 from alm_bench.core import Arrangement, Parsed, Sample, Scored
 from alm_bench.scoring.multiple_choice import (
-    by_group,
     choice_metrics,
     clips,
     companion_metrics,
+    compute_by_group,
+    find_text_solver,
+    is_correct_option,
     mean_score,
-    same_option,
-    text_solver,
 )
 
 
 def test_twins_of_the_gold_are_right() -> None:
     sample = Sample("x", {}, choices=("Dog", "Cat", " cat", "ＣＡＴ", "Cats"), target=1)
-    assert [same_option(sample, i) for i in range(5)] == [False, True, True, True, False]
-    assert not same_option(sample, None)
-    assert not same_option(Sample("x", {}, choices=("Dog", "Cat")), 0), "no gold, nothing right"
+    assert [is_correct_option(sample, i) for i in range(5)] == [False, True, True, True, False]
+    assert not is_correct_option(sample, None)
+    assert not is_correct_option(Sample("x", {}, choices=("Dog", "Cat")), 0), "no gold, nothing right"
 
 
 def test_the_denominator_is_every_item_that_is_not_skipped() -> None:
@@ -46,7 +46,7 @@ def test_withheld_answers_and_no_items_have_a_reason() -> None:
 
 def test_groups_are_sorted_and_rows_without_a_key_are_in_none() -> None:
     rows = [row(("a", "b"), 0, 0, kind="z"), row(("a", "b"), 0, 1, kind="m"), row(("a", "b"), 1, 1)]
-    table = by_group(rows, ["kind"], choice_metrics)
+    table = compute_by_group(rows, ["kind"], choice_metrics)
     assert list(table["kind"]) == ["m", "z"]
     assert [table["kind"][key]["accuracy"].value for key in ("m", "z")] == [0, 1]
 
@@ -70,12 +70,12 @@ def test_items_that_the_preferred_text_only_solver_gets_wrong_are_counted() -> N
         replace(row(("a", "d"), 1, 1), blind={"words": 0, "text only": None}),
         replace(row(("a", "e"), 1, 0), blind={"words": 0, "text only": 0}),
     ]
-    assert text_solver(rows) is None, "no prediction is that of a solver unless it is named"
+    assert find_text_solver(rows) is None, "no prediction is that of a solver unless it is named"
     rows = [replace(one, text_solvers=("of some", "text only", "words")) for one in rows]
-    assert text_solver(rows) == "text only"
+    assert find_text_solver(rows) == "text only"
     found = companion_metrics(rows)["accuracy_not_text_solvable"]
     assert (found.value, found.n) == (2 / 3, 3)
-    assert text_solver([*rows, row(("a", "f"), 0, 0)]) is None, "one that not every item has says nothing"
+    assert find_text_solver([*rows, row(("a", "f"), 0, 0)]) is None, "one that not every item has says nothing"
     solved = [replace(one, blind={"words": one.sample.target}) for one in rows]
     assert companion_metrics(solved)["accuracy_not_text_solvable"].reason == "words answers all 4 items"
 
@@ -95,7 +95,7 @@ def arranged(question: str, number: int, order: tuple[int, ...], said: int | Non
     where = Arrangement(question, number, count, order)
     sample = Sample(f"{question}~{number}", {}, choices=moved, target=order.index(0), arranged=where)
     parsed = None if said is None else Parsed("ok", "exact", said, moved[said])
-    return Scored(sample, "ok", "text", parsed, {"accuracy": float(same_option(sample, said))})
+    return Scored(sample, "ok", "text", parsed, {"accuracy": float(is_correct_option(sample, said))})
 
 
 def test_arrangements_of_a_question_weigh_as_one() -> None:

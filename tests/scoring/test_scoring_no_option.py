@@ -8,7 +8,7 @@ from scored_rows import row
 from alm_bench.core import Metric, Parsed, Sample, Scored
 from alm_bench.core.types import ParseStatus
 from alm_bench.reports.breakdowns import describe_no_option
-from alm_bench.scoring.no_option import NoOption, no_option_outputs, no_option_reason
+from alm_bench.scoring.no_option import NoOption, count_no_option_outputs, no_option_reason
 
 OPTIONS = ("Rain", "Thunder", "Heavy wind", "Hail")
 
@@ -45,11 +45,11 @@ def test_they_are_counted_among_the_outputs_and_said_in_plain_words() -> None:
     rows = [row(("a", "b"), 0, 1)]
     rows += [output(text, status, n) for n, (text, status) in enumerate(texts)]  # type: ignore[arg-type]
     rows += [replace(row(("a", "b"), 0, None, "error"), text=None), replace(output("x", "unparsed"), status="skipped")]
-    found = no_option_outputs(rows)
+    found = count_no_option_outputs(rows)
     assert found is not None
     assert (found.share.value, found.share.n) == (0.9, 10)
     assert dict(found.reasons) == {"off_list": 8, "ambiguous": 1}
-    assert no_option_outputs(rows[-2:]) is None
+    assert count_no_option_outputs(rows[-2:]) is None
     share = Metric(0.009, 0.005, 0.017, 1000)
     assert describe_no_option(NoOption(share, found.reasons)) == (
         "No option selected: 9 of 1,000 (0.9 %, CI 0.5-1.7): 8 not among the options, 1 ambiguous."

@@ -8,20 +8,20 @@ from sklearn.metrics import f1_score
 from alm_bench.scoring.classification import corpus
 from alm_bench.scoring.intervals import wilson_interval
 from alm_bench.scoring.paired import (
-    SignFlips,
-    corpus_difference,
+    SignFlipTest,
+    compare_corpora,
+    compare_paired_scores,
+    compute_sign_flip_p_value,
     discordant_interval,
     holm,
     mcnemar,
-    paired_tests,
-    sign_flips,
 )
 
 
 def test_a_system_does_not_differ_from_itself() -> None:
     scores = [1.0, 0.0, 1.0, 1.0]
     for clusters in (range(4), [0, 0, 1, 1]):
-        same = paired_tests(scores, scores, list(clusters))
+        same = compare_paired_scores(scores, scores, list(clusters))
         assert (same.difference.value, same.difference.low, same.difference.high) == (0, 0, 0)
         assert (same.won, same.lost, same.p) == (0, 0, 1.0)
         assert same.first == same.second == 0.75
@@ -37,7 +37,7 @@ def test_a_planted_difference_is_found() -> None:
     draw = np.random.default_rng(0)
     first = (draw.random(1000) < 0.5).astype(float)
     second = np.where(draw.random(1000) < 0.1, 1.0, first)  # a tenth of the items are made right
-    found = paired_tests(first.tolist(), second.tolist(), list(range(1000)))
+    found = compare_paired_scores(first.tolist(), second.tolist(), list(range(1000)))
     assert found.lost == 0
     assert found.won == int((second - first).sum())
     assert found.difference.value == pytest.approx(found.won / 1000)
@@ -51,27 +51,27 @@ def test_pairing_sees_what_two_intervals_do_not() -> None:
     """Two systems that agree on nearly everything: 52 % and 50 % of 1,000, far inside either one's interval."""
     first = [1.0] * 500 + [0.0] * 500
     second = [1.0] * 520 + [0.0] * 480
-    assert paired_tests(first, second, list(range(1000))).p < 1e-4
+    assert compare_paired_scores(first, second, list(range(1000))).p < 1e-4
 
 
 def test_items_that_share_clips_are_flipped_together() -> None:
     """One clip with fifteen questions that all went the other way is one piece of evidence, not fifteen."""
     first, second = [0.0] * 30, [1.0] * 15 + [0.0] * 15
     clips = [0] * 15 + [1] * 15
-    assert paired_tests(first, second, list(range(30))).p < 1e-3
-    assert paired_tests(first, second, clips).p == 1.0
+    assert compare_paired_scores(first, second, list(range(30))).p < 1e-3
+    assert compare_paired_scores(first, second, clips).p == 1.0
 
 
 def test_one_clip_alone_has_no_interval() -> None:
-    found = paired_tests([0.0, 0.0], [1.0, 0.0], ["a", "a"])
+    found = compare_paired_scores([0.0, 0.0], [1.0, 0.0], ["a", "a"])
     assert (found.difference.value, found.difference.low, found.difference.high, found.p) == (0.5, None, None, 1.0)
 
 
 def test_sign_flips_are_scipys() -> None:
     gains = np.random.default_rng(1).normal(0.4, 1, 12)
     expected = permutation_test((gains,), np.sum, permutation_type="samples", n_resamples=np.inf).pvalue
-    assert sign_flips(gains) == pytest.approx(expected, abs=0.01)
-    assert sign_flips(np.zeros(5)) == 1.0
+    assert compute_sign_flip_p_value(gains) == pytest.approx(expected, abs=0.01)
+    assert compute_sign_flip_p_value(np.zeros(5)) == 1.0
 
 
 @pytest.mark.parametrize("kind", ["right or wrong", "several questions a clip", "graded"])
@@ -87,7 +87,7 @@ def test_the_interval_excludes_zero_exactly_where_the_test_rejects(kind: str) ->
             clips = [number // 2 for number in clips]
         elif kind == "graded":
             first, second = first + draw.normal(0, 0.1, n), second + draw.normal(0, 0.1, n)
-        found = paired_tests(first.tolist(), second.tolist(), clips)
+        found = compare_paired_scores(first.tolist(), second.tolist(), clips)
         low, high = found.difference.low, found.difference.high
         if low is None or high is None:
             assert found.p >= 0.05, "so few differ that no difference could be rejected"
@@ -124,7 +124,7 @@ def test_intervals_of_flipped_signs_hold_the_true_difference() -> None:
     held = 0
     for _ in range(200):
         gains = draw.normal(0.3, 1, 40)
-        test = SignFlips(gains, np.ones(40))
+        test = SignFlipTest(gains, np.ones(40))
         low, high = test.interval(test.p_value(0.0)) or (0.0, 0.0)
         held += low <= 0.3 <= high
     assert 180 <= held <= 199, "of 200 intervals of 95 %"
@@ -134,9 +134,9 @@ def test_a_detectable_difference_is_found_four_times_of_five() -> None:
     draw = np.random.default_rng(4)
     first = [0.0, 1.0] * 100
     second = np.where(draw.random(200) < 0.2, 1 - np.array(first), first).tolist()
-    found = paired_tests(first, second, list(range(200)))
+    found = compare_paired_scores(first, second, list(range(200)))
     assert found.detectable == pytest.approx(2.8016 * np.sqrt((found.won or 0) + (found.lost or 0)) / 200, rel=1e-4)
-    assert paired_tests(first, first, list(range(200))).detectable is None
+    assert compare_paired_scores(first, first, list(range(200))).detectable is None
     hits = 0
     for _ in range(300):
         gains = draw.normal(found.detectable, np.sqrt(((found.won or 0) + (found.lost or 0)) / 200), 200)
@@ -152,7 +152,7 @@ def test_holm() -> None:
 def test_unequal_scores_are_refused() -> None:
     for first, second in (([], []), ([1.0], [1.0, 0.0])):
         with pytest.raises(ValueError, match="expected as many, and some"):
-            paired_tests(first, second, [0] * len(first))
+            compare_paired_scores(first, second, [0] * len(first))
 
 
 def test_figures_of_the_whole_are_compared_by_swapping_answers() -> None:
@@ -163,14 +163,14 @@ def test_figures_of_the_whole_are_compared_by_swapping_answers() -> None:
     poor = [gold if generator.random() < 0.5 else 0 for gold in golds]
     names = ("a", "b", "c")
     first, second = corpus(golds, poor, names), corpus(golds, good, names)
-    found = corpus_difference(first, second, clips)
+    found = compare_corpora(first, second, clips)
     assert list(found) == ["accuracy", "precision", "recall", "f1", *names]
     values = {name: f1_score(golds, said, average="macro") for name, said in (("first", poor), ("second", good))}
     assert (found["f1"].first, found["f1"].second) == pytest.approx((values["first"], values["second"]))
     assert found["f1"].difference.low > 0  # type: ignore[operator]
     assert found["f1"].p == pytest.approx(1 / 10_000)
     assert found["a"].p > 0.05, "both say a wherever it is"
-    same = corpus_difference(first, first, clips)
+    same = compare_corpora(first, first, clips)
     assert {one.p for one in same.values()} == {1.0}
     assert {one.difference.value for one in same.values()} == {0.0}
 
@@ -180,14 +180,14 @@ def test_swapping_gives_for_accuracy_what_flipping_signs_gives() -> None:
     golds = generator.integers(0, 2, 80).tolist()
     ours, theirs = (generator.integers(0, 2, 80).tolist() for _ in range(2))
     clips = [n // 2 for n in range(80)]
-    found = corpus_difference(corpus(golds, ours, "xy"), corpus(golds, theirs, "xy"), clips)["accuracy"]
+    found = compare_corpora(corpus(golds, ours, "xy"), corpus(golds, theirs, "xy"), clips)["accuracy"]
     scores = [[float(a == b) for a, b in zip(golds, said, strict=True)] for said in (ours, theirs)]
-    flipped = paired_tests(scores[0], scores[1], clips)
+    flipped = compare_paired_scores(scores[0], scores[1], clips)
     for part in ("value", "low", "high"):
         assert getattr(found.difference, part) == pytest.approx(getattr(flipped.difference, part), abs=0.03)
     assert found.p == pytest.approx(flipped.p, abs=0.02)
 
 
 def test_a_weight_says_what_an_item_counts() -> None:
-    found = paired_tests([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], ["a", "b", "b"], [1.0, 0.5, 0.5])
+    found = compare_paired_scores([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], ["a", "b", "b"], [1.0, 0.5, 0.5])
     assert (found.second, found.difference.value) == (0.5, 0.5)

@@ -38,7 +38,7 @@ def official() -> Any:
     catalogue().task("mmau").create()  # the plug-in's module is known once its task was made
     import importlib
 
-    return importlib.import_module("alm_bench.scoring.mmau_match").official_correct
+    return importlib.import_module("alm_bench.scoring.mmau_match").is_officially_correct
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

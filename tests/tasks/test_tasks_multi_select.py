@@ -9,7 +9,7 @@ import pytest
 from small_world import alm, model, only_run, stored, tone
 
 from alm_bench.core import Parsed, Sample, Scored
-from alm_bench.scoring.multi_select import grade_set, multi_select_baselines, multi_select_metrics, option_table
+from alm_bench.scoring.multi_select import build_option_table, grade_set, multi_select_baselines, multi_select_metrics
 from alm_bench.scoring.multiple_choice import chance
 
 CHOICES = ("Rain", "Thunder", "Wind", "Hail")
@@ -57,8 +57,8 @@ PLUGIN = """
 from alm_bench.core import NoOptions, Sample, TaskScore
 from alm_bench.data import read_jsonl
 from alm_bench.parsing import PARSER, parse_choices
-from alm_bench.scoring.blind import accuracies, with_reference
-from alm_bench.scoring.multiple_choice import by_group
+from alm_bench.scoring.blind import compute_baseline_accuracies, select_rows_with_reference
+from alm_bench.scoring.multiple_choice import compute_by_group
 from alm_bench.scoring.multi_select import corpus, grade_set, multi_select_baselines, multi_select_metrics
 
 Options = NoOptions
@@ -87,9 +87,9 @@ class Weather:
         return grade_set(sample, parsed)
 
     def score(self, rows):
-        kept = with_reference(rows)
-        return TaskScore(multi_select_metrics(rows), by_group(rows, self.card.groups, multi_select_metrics),
-                         accuracies(kept, multi_select_baselines(kept)))
+        kept = select_rows_with_reference(rows)
+        return TaskScore(multi_select_metrics(rows), compute_by_group(rows, self.card.groups, multi_select_metrics),
+                         compute_baseline_accuracies(kept, multi_select_baselines(kept)))
 
     def blind_scores(self, rows):
         return multi_select_baselines(rows)
@@ -203,7 +203,7 @@ def test_f1_agrees_with_scikit_learn() -> None:
     assert [metrics[name].value for name in names] == pytest.approx(expected)
     assert all(metrics[name].low < metrics[name].value < metrics[name].high for name in names)
     assert metrics["accuracy"].value == np.mean((right == selected).all(axis=1))
-    table = option_table(rows)
+    table = build_option_table(rows)
     assert table is not None
     each = precision_recall_fscore_support(right, selected, average=None, zero_division=0)
     for index, entry in enumerate(table):

@@ -10,14 +10,14 @@ from small_world import alm, model, only_run, outputs, refusal, replay, stored, 
 from alm_bench.core import DataError, UsageError
 from alm_bench.core.prompt import render
 from alm_bench.data import LocalRoot
-from alm_bench.data.inline_options import split_choice
+from alm_bench.data.inline_options import split_options
 from alm_bench.demo import demo_root
 from alm_bench.plugins import catalogue
 from alm_bench.tasks.mmau.demo import mmau_items
 from alm_bench.tasks.reasonaqa.rows import PARTS, folded
 
 TASKS = ("clotho-mcq", "audiocaps-mcq", "clotho-detail", "audiocaps-detail")
-UNREADABLE, SEVERAL, NO_GOLD = (
+UNREADABLE, AMBIGUOUS, REFERENCE_NOT_AN_OPTION = (
     "options cannot be read",
     "options can be read in several ways",
     "gold not among the options",
@@ -41,7 +41,7 @@ UNREADABLE, SEVERAL, NO_GOLD = (
     ],
 )
 def test_options_are_read_from_the_question(asked: str, answer: str, choices: list[str], target: int) -> None:
-    found = split_choice(asked, answer)
+    found = split_options(asked, answer)
     assert (list(found.choices), found.target, found.skip) == (choices, target, None)
     assert found.question.endswith("?")
 
@@ -53,15 +53,15 @@ def test_options_are_read_from_the_question(asked: str, answer: str, choices: li
         ("what? a) dog", "a) dog", UNREADABLE),
         ("a) dog b) cat", "a) dog", UNREADABLE),
         ("what? a) b) cat", "b) cat", UNREADABLE),
-        ("what? a) dog b) cat", "c) frog", NO_GOLD),
-        ("what? a) dog b) cat", "b) dog", NO_GOLD),
-        ("what? a) dog b) cat", "", NO_GOLD),
-        ("what is in part a) of it? a) dog b) cat", "b) cat", SEVERAL),
-        ("what? " + "a) x " * 300 + "b) y " * 300, "b) y", NO_GOLD),
+        ("what? a) dog b) cat", "c) frog", REFERENCE_NOT_AN_OPTION),
+        ("what? a) dog b) cat", "b) dog", REFERENCE_NOT_AN_OPTION),
+        ("what? a) dog b) cat", "", REFERENCE_NOT_AN_OPTION),
+        ("what is in part a) of it? a) dog b) cat", "b) cat", AMBIGUOUS),
+        ("what? " + "a) x " * 300 + "b) y " * 300, "b) y", REFERENCE_NOT_AN_OPTION),
     ],
 )
 def test_what_cannot_be_read_is_not_guessed(asked: str, answer: str, skip: str) -> None:
-    found = split_choice(asked, answer)
+    found = split_options(asked, answer)
     assert (found.target, found.skip) == (None, skip)
 
 
@@ -73,7 +73,7 @@ def test_real_options_come_back_as_they_were(shared: Path, option: str, join: st
     for row in rows:
         marked = [option.format(a="abcdefgh"[n], A="ABCDEFGH"[n], text=text) for n, text in enumerate(row["choices"])]
         gold = row["choices"].index(row["answer"])
-        found = split_choice(f"{row['question']} {join.join(marked)}", f"{'abcdefgh'[gold]}) {row['answer']}")
+        found = split_options(f"{row['question']} {join.join(marked)}", f"{'abcdefgh'[gold]}) {row['answer']}")
         assert found.skip is None, row
         assert [*found.choices] == [" ".join(text.split()).rstrip(" ,;") for text in row["choices"]]
         assert found.target is not None
@@ -139,7 +139,7 @@ def test_each_task_takes_its_part(data: Path) -> None:
         ["Rain, on (tin) roof#0", "bell#0"],
         ["Y-dog#0"],
     ]
-    assert [sample.skip for sample in found["clotho-mcq"]] == [None, None, UNREADABLE, NO_GOLD]
+    assert [sample.skip for sample in found["clotho-mcq"]] == [None, None, UNREADABLE, REFERENCE_NOT_AN_OPTION]
     (dog,) = found["audiocaps-mcq"]
     assert (dog.choices, dog.target, dog.gold) == (("a dog", "a fox"), 0, "a dog")
     assert dog.groups == {"taskname": "audiocaps", "clip": "AudioCapsLarger/test/Y-dog.wav"}
@@ -182,7 +182,7 @@ def test_multiple_choice_is_scored_and_what_cannot_be_is_counted(data: Path) -> 
     assert ran.status == 0, ran.err
     run = ran.run
     assert (run["n"], run["skipped"], run["main"]) == (2, 2, "accuracy")
-    assert run["reasons"] == {UNREADABLE: 1, NO_GOLD: 1}
+    assert run["reasons"] == {UNREADABLE: 1, REFERENCE_NOT_AN_OPTION: 1}
     assert run["metrics"]["accuracy"]["value"] == 0.5
     assert run["groups"]["taskname"]["clothov21"]["accuracy"]["value"] == 0.5
     assert run["baselines"]["uniform guess (expected)"]["accuracy"]["value"] == pytest.approx((1 / 3 + 1 / 2) / 2)
@@ -200,7 +200,7 @@ def test_options_that_cannot_be_read_are_no_failure_of_who_scores_them(data: Pat
     asked = ("--model", model(Path("m.py"), body), "--tasks", "clotho-mcq", "--answer-by", "likelihood")
     ran = alm("run", *asked, "--data", data, "--json")
     assert (ran.status, ran.run["n"], ran.run["status"]["skipped"]) == (0, 2, 2), ran.err
-    assert ran.run["reasons"] == {UNREADABLE: 1, NO_GOLD: 1}
+    assert ran.run["reasons"] == {UNREADABLE: 1, REFERENCE_NOT_AN_OPTION: 1}
     again = alm("score", only_run(Path("results/runs")), "--json").run
     assert again["reasons"] == ran.run["reasons"]
 

@@ -12,7 +12,7 @@ from accelerate.state import AcceleratorState
 from tokenizers import Tokenizer
 
 from alm_bench.core.files import atomic_write
-from alm_bench.demo import CUES
+from alm_bench.demo import TARGET_COLUMNS
 from alm_bench.mellow.checkpoint import CONFIG, MINI, TOKENIZER
 from alm_bench.mellow.config import EncoderConfig, LanguageModelConfig, MapperConfig, MellowConfig, PromptConfig
 from alm_bench.train.config import TrainConfig, load_config
@@ -56,7 +56,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny network's shape."""
     tokenizer = Tokenizer.from_file(str(MINI / TOKENIZER))
     config = MellowConfig(
-        encoder=EncoderConfig(hop=5000, n_fft=2048, image=64, embed=8, depths=(1, 1), heads=(1, 2), classes=len(CUES)),
+        encoder=EncoderConfig(
+            hop=5000, n_fft=2048, image=64, embed=8, depths=(1, 1), heads=(1, 2), classes=len(TARGET_COLUMNS)
+        ),
         mapper=MapperConfig(pool=8, dropout=0.1),
         lm=LanguageModelConfig(
             vocabulary=tokenizer.get_vocab_size(), width=32, layers=2, heads=2, kv_heads=1, mlp=48, positions=256

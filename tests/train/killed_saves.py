@@ -19,7 +19,7 @@ from alm_bench.mellow import checkpoint
 from alm_bench.train import loop
 from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.loop import Trainer
-from alm_bench.train.report import Board
+from alm_bench.train.report import TensorBoardWriter
 from alm_bench.train.setup import TrainingSetup, prepare
 
 CALLS = ("replace", "rename", "unlink", "rmdir")
@@ -89,7 +89,7 @@ def read_log(config: TrainConfig) -> list[list[Any]]:
 def main(recipe: str, cache: Path) -> None:
     torch.set_num_threads(1)
     loop.write_report = lambda *_: None  # pictures take a second each, and are no part of a save
-    Board.add = lambda *_: None  # type: ignore[method-assign]
+    TensorBoardWriter.add = lambda *_: None  # type: ignore[method-assign]
     whole = replace(load_config(recipe), name="whole")
     prepared = prepare(whole, cache, lambda *_: None)  # every child trains its own copy of it
     names = whole.out / "points.json"

@@ -21,7 +21,7 @@ from alm_bench.train.checkpoint import Folder
 from alm_bench.train.config import CONFIGS, LoraConfig, TrainConfig, load_config
 from alm_bench.train.loop import Trainer
 from alm_bench.train.lora import adapters, add_lora, merge_lora
-from alm_bench.train.setup import build_network, network_shape, prepare
+from alm_bench.train.setup import build_network, build_network_config, prepare
 
 FRONT_END = 1_083_456
 """Fixed STFT and mel weights, which the published figures count."""
@@ -67,7 +67,7 @@ def recipe_of(setting: str, variant: str) -> str:
 def full_size(config: TrainConfig) -> Mellow:
     """The recipe's network without its memory."""
     with torch.device("meta"):
-        model = Mellow(network_shape(config.model))
+        model = Mellow(build_network_config(config.model))
         if config.lora is not None:
             add_lora(model, config.lora, 0)
     return model
@@ -89,7 +89,7 @@ def shrink(network: Path, rows: Path, reasonaqa: Path, tmp_path: Path) -> Callab
 
     def small(name: str) -> TrainConfig:
         config = load_config(name)
-        full = network_shape(config.model)
+        full = build_network_config(config.model)
         tokenizer = Tokenizer.from_file(str(network / TOKENIZER))
         pad = tokenizer.token_to_id("!")
         own = {
@@ -132,7 +132,7 @@ def test_rows_differ_in_what_they_say_and_in_nothing_else() -> None:
         same = replace(config, name=base.name, model=base.model, data=base.data, stage=base.stage, lora=None)
         assert same == base, name
         assert config.model.lm == ("gpt2" if "gpt2" in name else "smollm2")
-    assert network_shape(load_config("mellow-v0").model) == replace(PUBLISHED, trained_on=())
+    assert build_network_config(load_config("mellow-v0").model) == replace(PUBLISHED, trained_on=())
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -205,7 +205,7 @@ def test_adapters_of_smollm2s_queries_and_values(r: int, added: int) -> None:
 
 
 def test_adapters_change_nothing_untrained_and_merge_to_the_same_logits(network: Path) -> None:
-    shape = network_shape(replace(load_config("mellow-v0").model, network=str(network)))
+    shape = build_network_config(replace(load_config("mellow-v0").model, network=str(network)))
     model = build_untrained(shape)
     inputs = torch.randn(2, 9, shape.lm.width, generator=torch.Generator().manual_seed(0))
 
@@ -270,7 +270,7 @@ def test_a_run_of_an_older_version_is_resumed(shrink: Callable[[str], TrainConfi
 
 
 def test_adapters_of_modules_that_are_not_there_are_one_line(network: Path) -> None:
-    model = build_untrained(network_shape(replace(load_config("mellow-v0").model, network=str(network))))
+    model = build_untrained(build_network_config(replace(load_config("mellow-v0").model, network=str(network))))
     with pytest.raises(UsageError, match=r"lora: .*nope") as caught:
         add_lora(model, LoraConfig(r=2, alpha=2, targets=("nope",)), 0)
     assert "\n" not in str(caught.value)

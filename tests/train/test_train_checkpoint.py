@@ -13,7 +13,7 @@ import torch
 
 from alm_bench.core import AlmBenchError, CheckpointError, StoreError, UsageError
 from alm_bench.mellow.checkpoint import CONFIG, TOKENIZER, WEIGHTS
-from alm_bench.train.checkpoint import Folder, Position, random_state, restore_random
+from alm_bench.train.checkpoint import Folder, Position, random_state, restore_random_state
 from alm_bench.train.config import TrainConfig, load_config
 
 Recipe = Callable[..., TrainConfig]
@@ -208,7 +208,7 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
     other = torch.optim.AdamW([parameter], lr=1e-3)
     other.load_state_dict(found["optimizer"])
     assert torch.equal(other.state[parameter]["exp_avg"], optimizer.state[parameter]["exp_avg"])
-    restore_random(found["random"])
+    restore_random_state(found["random"])
     assert torch.equal(torch.rand(3), drawn[0])
     assert random.random() == drawn[1]
 

@@ -10,9 +10,9 @@ import soundfile
 import torch
 
 from alm_bench.core import AudioError, AudioRef
-from alm_bench.demo import training_root, training_rows
+from alm_bench.demo import create_training_root, training_rows
 from alm_bench.train.config import TrainConfig
-from alm_bench.train.features import LogMels, clip_content
+from alm_bench.train.features import LogMels, clip_audio_key
 from alm_bench.train.setup import TrainingSetup, prepare
 from alm_bench.train.sources import clip_key
 
@@ -89,17 +89,17 @@ def test_demo_clips_of_one_name_are_told_apart_by_their_scenes() -> None:
     roots = []
     for rows in (60, 1500):
         made = training_rows(rows)
-        roots.append((made, training_root(made)))
+        roots.append((made, create_training_root(made)))
     (few, small), (many, large) = roots
     shared = few.scenes.keys() & many.scenes.keys()
     differing = {name for name in shared if few.scenes[name] != many.scenes[name]}
     assert differing, "the names tell the scenes apart: this test shows nothing"
     for name in shared:
-        same = clip_content(small.audio(name)) == clip_content(large.audio(name))
+        same = clip_audio_key(small.audio(name)) == clip_audio_key(large.audio(name))
         assert same == (name not in differing)
         assert (clip_key(small.audio(name)) == clip_key(large.audio(name))) == same
 
 
 def test_a_clip_that_is_gone_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"clip a\.wav: cannot read .*: No such file"):
-        clip_content(AudioRef("a.wav", tmp_path / "a.wav"))
+        clip_audio_key(AudioRef("a.wav", tmp_path / "a.wav"))

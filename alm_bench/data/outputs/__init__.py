@@ -2,15 +2,15 @@
 
 from alm_bench.data.outputs.captions import CaptionedItem, read_captions
 from alm_bench.data.outputs.formats import known_formats
-from alm_bench.data.outputs.matching import Match, check_golds, match, pair_outputs, read_answered
+from alm_bench.data.outputs.matching import Match, check_references, match, pair_outputs, read_paired_outputs
 from alm_bench.data.outputs.stored import (
     Columns,
     Duplicates,
     StoredOutput,
     StoredOutputs,
     questions_digest,
-    read_outputs,
-    read_stored,
+    read_output_texts,
+    read_stored_outputs,
 )
 
 __all__ = [
@@ -20,13 +20,13 @@ __all__ = [
     "Match",
     "StoredOutput",
     "StoredOutputs",
-    "check_golds",
+    "check_references",
     "known_formats",
     "match",
     "pair_outputs",
     "questions_digest",
-    "read_answered",
     "read_captions",
-    "read_outputs",
-    "read_stored",
+    "read_output_texts",
+    "read_paired_outputs",
+    "read_stored_outputs",
 ]

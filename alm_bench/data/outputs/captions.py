@@ -7,7 +7,7 @@ from typing import Any
 
 from alm_bench.core import DataError
 from alm_bench.data.outputs.files import read_rows
-from alm_bench.data.outputs.row import read_written_list
+from alm_bench.data.outputs.row import parse_list_text
 from alm_bench.data.readers import check_unique_ids
 
 
@@ -44,7 +44,7 @@ def _parse_item(path: Path, number: int, row: Mapping[str, Any]) -> CaptionedIte
             raise DataError(f"{where} has no {key!r}; it has {', '.join(map(str, row)) or 'nothing'}")
     references = row["references"]
     if isinstance(references, str):
-        listed = read_written_list(references)
+        listed = parse_list_text(references)
         references = listed if isinstance(listed, list) else [references]
     if not isinstance(row["candidate"], str):
         raise DataError(f"{where}: the candidate is a {type(row['candidate']).__name__}, expected text")

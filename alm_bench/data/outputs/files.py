@@ -1,6 +1,6 @@
 """Reader of rows from files: JSON with nested lists, JSONL, CSV, TSV, xlsx, and the .eval logs of inspect_ai.
 
-No content of a file is executed. At most `MOST_BYTES` of an archive are unpacked.
+No content of a file is executed. At most `MAX_UNPACKED_BYTES` of an archive are unpacked.
 """
 
 import json
@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError
-from alm_bench.core.errors import known_first
+from alm_bench.core.errors import rank_names
 from alm_bench.core.foreign import parse_json
 from alm_bench.data.outputs.row import ID_COLUMNS, RawRow
 from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
 
-MOST_BYTES = 4 << 30
+MAX_UNPACKED_BYTES = 4 << 30
 """Maximum number of bytes that are unpacked from one archive."""
 
-MOST_MEMBER_BYTES = 256 << 20
+MAX_MEMBER_BYTES = 256 << 20
 """Maximum number of unpacked bytes of one archive member."""
 
-MOST_COLUMNS = 200
+MAX_COLUMNS = 200
 """Maximum number of columns of a spreadsheet that are read. The time grows with the number of columns that the file
 declares, which may be 16,384."""
 
-DEEPEST = 4
+MAX_DEPTH = 4
 """Maximum depth of nesting at which rows are searched in an object."""
 
 IsRow = Callable[[RawRow], bool]
@@ -43,7 +43,7 @@ def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
     """
     if _is_archive(path):
         return _read_archive(path)
-    kind = _kind(path)
+    kind = _detect_file_type(path)
     if kind in ("csv", "tsv"):
         return read_csv(path, [], "\t" if kind == "tsv" else ",")
     document = read_jsonl(path) if kind == "jsonl" else read_json(path)
@@ -57,7 +57,7 @@ def read_rows(path: Path, is_row: IsRow) -> Sequence[RawRow]:
     return document
 
 
-def _kind(path: Path) -> str:
+def _detect_file_type(path: Path) -> str:
     """Return the file type: `json`, `jsonl`, `csv` or `tsv`. It is detected from the content before the suffix, because
     JSONL with the suffix `.json` is common."""
     text = read_text(path).lstrip()
@@ -79,11 +79,11 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _find_rows(path: Path, document: Mapping[str, Any], is_row: IsRow, otherwise: Any = None) -> Any:
-    """Return the rows within an object. Without any, return `otherwise`, or raise DataError if that is None. Raises
+def _find_rows(path: Path, document: Mapping[str, Any], is_row: IsRow, default: Any = None) -> Any:
+    """Return the rows within an object. Without any, return `default`, or raise DataError if that is None. Raises
     DataError for several lists of rows too."""
-    for level in _levels(document):
-        found = {name: rows for name, value in level.items() if (rows := _rows_in(value, is_row)) is not None}
+    for level in _iterate_levels(document):
+        found = {name: rows for name, value in level.items() if (rows := _extract_rows(value, is_row)) is not None}
         if len(found) > 1:
             raise DataError(
                 f"{path}: holds several lists of rows ({', '.join(found)}), expected one: put the one that is meant "
@@ -91,20 +91,20 @@ def _find_rows(path: Path, document: Mapping[str, Any], is_row: IsRow, otherwise
             )
         for rows in found.values():
             return rows
-    if (rows := _texts_by_id(document)) is not None:
+    if (rows := _convert_texts_by_id(document)) is not None:
         return rows
-    if otherwise is not None:
-        return otherwise
+    if default is not None:
+        return default
     raise DataError(
-        f"{path}: found an object with {known_first('', map(str, document)) or 'nothing'}, and no list of rows with a "
+        f"{path}: found an object with {rank_names('', map(str, document)) or 'nothing'}, and no list of rows with a "
         "model's text in it; name the text's column with --column, or bring a list of objects, one an item"
     )
 
 
-def _levels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _iterate_levels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield one dictionary per level of nesting, from dotted path to value, beginning with the object itself."""
     level: dict[str, Any] = {"": document}
-    for _ in range(DEEPEST + 1):
+    for _ in range(MAX_DEPTH + 1):
         if not level:
             return
         yield level
@@ -117,7 +117,7 @@ def _levels(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _rows_in(value: Any, is_row: IsRow) -> list[RawRow] | None:
+def _extract_rows(value: Any, is_row: IsRow) -> list[RawRow] | None:
     """Return the rows of a list of objects, or of a mapping from ids to objects; None for other values."""
     if isinstance(value, list):
         return value if value and all(isinstance(row, dict) for row in value) and any(map(is_row, value)) else None
@@ -127,15 +127,17 @@ def _rows_in(value: Any, is_row: IsRow) -> list[RawRow] | None:
     return None
 
 
-def _texts_by_id(document: Mapping[str, Any]) -> list[RawRow] | None:
+def _convert_texts_by_id(document: Mapping[str, Any]) -> list[RawRow] | None:
     if not document or any(name in document for name in ID_COLUMNS):
         return None
-    if not all(value is None or isinstance(value, (str, int, float)) or _is_lone(value) for value in document.values()):
+    if not all(
+        value is None or isinstance(value, (str, int, float)) or _is_single_text(value) for value in document.values()
+    ):
         return None
     return [{"id": key, "model_output": value} for key, value in document.items()]
 
 
-def _is_lone(value: Any) -> bool:
+def _is_single_text(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 1 and isinstance(value[0], str)
 
 
@@ -148,7 +150,7 @@ def _is_archive(path: Path) -> bool:
 
 
 @contextmanager
-def _reading_archive(path: Path) -> Iterator[None]:
+def _convert_archive_errors(path: Path) -> Iterator[None]:
     damaged = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
     try:
         yield
@@ -157,10 +159,10 @@ def _reading_archive(path: Path) -> Iterator[None]:
 
 
 def _read_archive(path: Path) -> Sequence[RawRow]:
-    with _reading_archive(path), zipfile.ZipFile(path) as archive:
+    with _convert_archive_errors(path), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         names = {member.filename for member in members}
-        samples = [member for member in members if _SAMPLE.search(member.filename)]
+        samples = [member for member in members if _SAMPLE_PATTERN.search(member.filename)]
         is_workbook = "xl/workbook.xml" in names
         _check_size(path, members if is_workbook else samples)
         if not is_workbook:
@@ -170,8 +172,8 @@ def _read_archive(path: Path) -> Sequence[RawRow]:
     return _read_workbook(path)
 
 
-_SAMPLE = re.compile(r"^samples/.+_epoch_\d+(?:/sample)?\.json$")
-_LARGE = ("events", "messages", "store", "timelines", "events_data")
+_SAMPLE_PATTERN = re.compile(r"^samples/.+_epoch_\d+(?:/sample)?\.json$")
+_UNUSED_SAMPLE_PARTS = ("events", "messages", "store", "timelines", "events_data")
 """Parts of an inspect_ai sample that are dropped: they contain no model output and are much larger than the rest."""
 
 
@@ -180,10 +182,10 @@ def _check_size(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
     than declared. Raises DataError if they are too large."""
     largest = max((member.file_size for member in members), default=0)
     total = sum(member.file_size for member in members)
-    if largest > MOST_MEMBER_BYTES or total > MOST_BYTES:
+    if largest > MAX_MEMBER_BYTES or total > MAX_UNPACKED_BYTES:
         raise DataError(
             f"{path}: unpacks to {total:,} bytes, {largest:,} of them in one member; expected at most "
-            f"{MOST_BYTES:,} and {MOST_MEMBER_BYTES:,}"
+            f"{MAX_UNPACKED_BYTES:,} and {MAX_MEMBER_BYTES:,}"
         )
 
 
@@ -197,7 +199,7 @@ def _read_sample(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) 
     attached = re.findall(r"attachment://(\w+)", json.dumps([sample.get("output"), sample.get("input")]))
     attachments = sample.get("attachments")
     kept = {name: attachments[name] for name in attached if name in attachments} if attachments else {}
-    return {**{key: value for key, value in sample.items() if key not in _LARGE}, "attachments": kept}
+    return {**{key: value for key, value in sample.items() if key not in _UNUSED_SAMPLE_PARTS}, "attachments": kept}
 
 
 def _read_workbook(path: Path) -> Sequence[RawRow]:
@@ -206,10 +208,10 @@ def _read_workbook(path: Path) -> Sequence[RawRow]:
         import openpyxl
     except ImportError as error:
         raise DataError(f"{path}: .xlsx needs openpyxl: pip install 'alm-bench[xlsx]', or save it as CSV") from error
-    with _reading_archive(path):
+    with _convert_archive_errors(path):
         try:
             book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-            cells = book.worksheets[0].iter_rows(max_col=MOST_COLUMNS, values_only=True) if book.worksheets else ()
+            cells = book.worksheets[0].iter_rows(max_col=MAX_COLUMNS, values_only=True) if book.worksheets else ()
             rows = [row for row in cells if any(value is not None for value in row)]
         except (
             KeyError,

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import DataError, Sample
-from alm_bench.data.inline_options import NO_GOLD, find_answer_index, fold_option, strip_letters
+from alm_bench.data.inline_options import REFERENCE_NOT_AN_OPTION, find_answer_index, normalise_option, strip_letters
 from alm_bench.data.outputs.row import QuestionInfo
-from alm_bench.data.outputs.stored import Columns, StoredOutput, StoredOutputs, read_questions, read_stored
+from alm_bench.data.outputs.stored import Columns, StoredOutput, StoredOutputs, read_questions, read_stored_outputs
 
-MOST_UNKNOWN = 0.05
+MAX_UNKNOWN_SHARE = 0.05
 """Maximum share of ids without a counterpart, both among questions and among outputs, up to which the file is
-considered to belong to the questions. FEW ids without counterpart are always allowed."""
+considered to belong to the questions. MIN_ALLOWED_UNKNOWN ids without counterpart are always allowed."""
 
-FEW = 3
+MIN_ALLOWED_UNKNOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Match:
 
     @property
     def fits(self) -> bool:
-        return self.common > 0 and not self.differing and not self._other_ids
+        return self.common > 0 and not self.differing and not self._has_other_ids
 
     @property
     def exact(self) -> bool:
@@ -49,9 +49,9 @@ class Match:
         return self.common - len(self.differing)
 
     @property
-    def _other_ids(self) -> bool:
+    def _has_other_ids(self) -> bool:
         off = min(len(self.unknown), self.unanswered)
-        return off > max(FEW, MOST_UNKNOWN * (self.common + off))
+        return off > max(MIN_ALLOWED_UNKNOWN, MAX_UNKNOWN_SHARE * (self.common + off))
 
     def problem(self, first: str) -> str:
         """Return a one-line description of the mismatch. `first` is the first id of the file, as an example."""
@@ -69,36 +69,36 @@ class Match:
 def match(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
     """Compare outputs with questions by id, and by options and references if both sides give them."""
     by_id = {sample.id: sample for sample in samples}
-    known = [(item, by_id[item.in_file]) for item in stored.items.values() if item.in_file in by_id]
-    unknown = [item.in_file for item in stored.items.values() if item.in_file not in by_id]
+    known = [(item, by_id[item.id_in_file]) for item in stored.items.values() if item.id_in_file in by_id]
+    unknown = [item.id_in_file for item in stored.items.values() if item.id_in_file not in by_id]
     answered = {sample.id for _, sample in known}
     return Match(
         common=len(known),
         unknown=tuple(unknown),
         unanswered=len(by_id.keys() - answered),
-        differing=tuple(item.id for item, sample in known if _differs(item.question, sample)),
+        differing=tuple(item.id for item, sample in known if _has_other_question(item.question, sample)),
     )
 
 
-def _differs(asked: QuestionInfo, sample: Sample) -> bool:
+def _has_other_question(asked: QuestionInfo, sample: Sample) -> bool:
     if not sample.choices:
         return False
-    theirs = [fold_option(text) for text in strip_letters(sample.choices)]
-    if asked.choices and [fold_option(text) for text in asked.choices] != theirs:
+    theirs = [normalise_option(text) for text in strip_letters(sample.choices)]
+    if asked.choices and [normalise_option(text) for text in asked.choices] != theirs:
         return True
     if asked.gold is None or sample.gold is None:
         return False
     gold = find_answer_index(asked.gold, theirs)
     if gold is None or sample.target is None:
-        return bool(asked.choices) and fold_option(asked.gold) != fold_option(sample.gold)
+        return bool(asked.choices) and normalise_option(asked.gold) != normalise_option(sample.gold)
     return bool(theirs[gold] != theirs[sample.target])
 
 
-def read_answered(
+def read_paired_outputs(
     path: Path, annotations: Path | None = None, columns: Columns | None = None
 ) -> list[tuple[Sample, str]]:
     """Read a file of outputs and pair its items with their questions, as `pair_outputs` does. Raises DataError."""
-    return pair_outputs(read_stored(path, columns), annotations)
+    return pair_outputs(read_stored_outputs(path, columns), annotations)
 
 
 def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list[tuple[Sample, str]]:
@@ -108,10 +108,10 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
     The output of an item without text is empty. An item whose reference is not an option has no target. Raises
     DataError if an item has no question, or if `annotations` do not belong to the file of outputs.
     """
-    asked = {item.in_file: item.question for item in stored.items.values()}
+    asked = {item.id_in_file: item.question for item in stored.items.values()}
     if annotations is not None:
         asked = read_questions(annotations)
-        found = match(stored, [_sample(name, question) for name, question in asked.items()])
+        found = match(stored, [_create_sample(name, question) for name, question in asked.items()])
         if found.differing or not found.common:
             own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
             problem = found.problem(next(iter(stored.items)))
@@ -119,7 +119,7 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
     return [_pair_item(item, asked, annotations or stored.path) for item in stored.items.values()]
 
 
-def check_golds(samples: Sequence[Sample], path: Path) -> None:
+def check_references(samples: Sequence[Sample], path: Path) -> None:
     """Check that at least one reference is among its item's options. Raises DataError otherwise, because every score
     would be 0."""
     if samples and all(sample.target is None for sample in samples):
@@ -131,15 +131,15 @@ def check_golds(samples: Sequence[Sample], path: Path) -> None:
 
 
 def _pair_item(item: StoredOutput, asked: Mapping[str, QuestionInfo], where: Path) -> tuple[Sample, str]:
-    question = asked.get(item.in_file)
+    question = asked.get(item.id_in_file)
     if question is None or not question.complete:
         raise DataError(
-            f"{where}: item {item.in_file!r} has no choices and answer; name the questions with --annotations"
+            f"{where}: item {item.id_in_file!r} has no choices and answer; name the questions with --annotations"
         )
-    return _sample(item.id, question), item.text or ""
+    return _create_sample(item.id, question), item.text or ""
 
 
-def _sample(name: str, question: QuestionInfo) -> Sample:
-    skip = None if question.target is not None else NO_GOLD
+def _create_sample(name: str, question: QuestionInfo) -> Sample:
+    skip = None if question.target is not None else REFERENCE_NOT_AN_OPTION
     fields = {"question": question.question or ""}
     return Sample(name, fields, choices=question.choices, target=question.target, gold=question.gold, skip=skip)

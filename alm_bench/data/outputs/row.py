@@ -10,7 +10,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from alm_bench.core.foreign import parse_json
-from alm_bench.data.inline_options import find_answer_index, fold_option, split_choice, strip_letters
+from alm_bench.data.inline_options import find_answer_index, normalise_option, split_options, strip_letters
 
 RawRow = Mapping[str, Any]
 """Row of a file before any conversion: values by column."""
@@ -28,12 +28,12 @@ not included; the option `--column` selects them."""
 ID_COLUMNS = ("id", "audio_id", "custom_id", "question_id", "sample_id", "index", "idx", "doc_id")
 """Column names of an item's id, in order of preference. For `audio_id`, the file name without suffix is the id."""
 
-LONGEST_LIST = 100_000
+MAX_LIST_CHARACTERS = 100_000
 """Maximum number of characters of a cell that is parsed as a list."""
 
 QUESTION_COLUMNS = ("question", "instruction")
 CHOICE_COLUMNS = ("choices", "options")
-GOLD_COLUMNS = ("answer", "reference", "target", "gold", "correct_answer")
+REFERENCE_COLUMNS = ("answer", "reference", "target", "gold", "correct_answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def look_up(row: RawRow, path: str) -> Any:
     return value
 
 
-def first_of(row: RawRow, names: Sequence[str]) -> Any:
+def first_value(row: RawRow, names: Sequence[str]) -> Any:
     """Return the value of the first of the columns `names` that the row has and that is not empty, else MISSING."""
     return next((row[name] for name in names if row.get(name) not in (None, "")), MISSING)
 
@@ -134,11 +134,11 @@ def read_text_value(value: Any) -> str | None:
     if isinstance(value, (int, float)):  # some programs write the answer 5 as a number
         return json.dumps(value)
     if isinstance(value, list):
-        return _read_list(value)
+        return _parse_list(value)
     raise ValueError(f"is a {type(value).__name__}, expected text")
 
 
-def _read_list(value: list[Any]) -> str | None:
+def _parse_list(value: list[Any]) -> str | None:
     if not value:
         return None
     if all(isinstance(part, Mapping) and isinstance(part.get("type"), str) for part in value):
@@ -151,7 +151,7 @@ def _read_list(value: list[Any]) -> str | None:
     )
 
 
-def message_text(messages: Any) -> Any:
+def extract_user_text(messages: Any) -> Any:
     """Return the text of the last user message of a conversation. A bare string is returned as it is. Returns MISSING
     if there is no text."""
     if isinstance(messages, str):
@@ -178,7 +178,7 @@ def read_id(value: Any, name: str = "id") -> str | None:
     return PurePosixPath(str(value)).stem if name == "audio_id" else str(value)
 
 
-def own_id(row: RawRow) -> str | None:
+def find_row_id(row: RawRow) -> str | None:
     """Return the id of a row from the first of ID_COLUMNS that has one, else None."""
     found = (read_id(row.get(name), name) for name in ID_COLUMNS)
     return next((name for name in found if name), None)
@@ -191,22 +191,22 @@ def describe(row: Row) -> QuestionInfo:
     the options of the column, the list is removed from it.
     """
     question = row.question if isinstance(row.question, str) else None
-    gold = _read_gold(row.gold)
-    choices = _read_choices(row.choices)
+    gold = _parse_reference(row.gold)
+    choices = _parse_choices(row.choices)
     if question is not None:
-        cut = split_choice(question, None if choices else gold)
-        same = tuple(map(fold_option, cut.choices)) == tuple(map(fold_option, choices))
+        cut = split_options(question, None if choices else gold)
+        same = tuple(map(normalise_option, cut.choices)) == tuple(map(normalise_option, choices))
         if cut.choices and (same or not choices):
             question, choices = cut.question, choices or cut.choices
-    target = None if gold is None else _find_gold(gold, choices)
+    target = None if gold is None else _find_reference_index(gold, choices)
     return QuestionInfo(question, choices, gold if target is None else choices[target], target)
 
 
-def _find_gold(gold: str, choices: Sequence[str]) -> int | None:
+def _find_reference_index(gold: str, choices: Sequence[str]) -> int | None:
     return choices.index(gold) if gold in choices else find_answer_index(gold, choices)
 
 
-def _read_gold(value: Any) -> str | None:
+def _parse_reference(value: Any) -> str | None:
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     if value is MISSING or value is None or isinstance(value, (list, dict)):
@@ -216,12 +216,12 @@ def _read_gold(value: Any) -> str | None:
     return str(value)
 
 
-def _read_choices(value: Any) -> tuple[str, ...]:
+def _parse_choices(value: Any) -> tuple[str, ...]:
     """Parse options from a list, from a list written as text (JSON or Python), from a mapping from letters to texts, or
     from lettered text. Returns an empty tuple for other values."""
     if isinstance(value, str):
-        listed = read_written_list(value)
-        value = listed if isinstance(listed, (list, dict)) else list(split_choice(f"? {value}", None).choices)
+        listed = parse_list_text(value)
+        value = listed if isinstance(listed, (list, dict)) else list(split_options(f"? {value}", None).choices)
     if isinstance(value, Mapping):
         letters = sorted(str(key) for key in value)
         if letters != list(ascii_uppercase[: len(letters)]) and letters != list(
@@ -234,10 +234,10 @@ def _read_choices(value: Any) -> tuple[str, ...]:
     return strip_letters([str(choice) for choice in value])
 
 
-def read_written_list(text: str) -> Any:
+def parse_list_text(text: str) -> Any:
     """Parse a cell with a list or a mapping written as JSON or as a Python literal. Other text is returned
     unchanged."""
-    if text.lstrip()[:1] in ("[", "{") and len(text) <= LONGEST_LIST:
+    if text.lstrip()[:1] in ("[", "{") and len(text) <= MAX_LIST_CHARACTERS:
         for read in (parse_json, ast.literal_eval):
             try:
                 return read(text)

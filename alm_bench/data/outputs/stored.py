@@ -8,26 +8,26 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from alm_bench.core import DataError, Sample, UsageError
-from alm_bench.core.errors import known_first
+from alm_bench.core.errors import rank_names
 from alm_bench.core.files import hash_json
-from alm_bench.data.inline_options import NO_GOLD, fold_option
+from alm_bench.data.inline_options import REFERENCE_NOT_AN_OPTION, normalise_option
 from alm_bench.data.outputs.files import read_rows
 from alm_bench.data.outputs.formats import known_formats
 from alm_bench.data.outputs.row import (
     CHOICE_COLUMNS,
-    GOLD_COLUMNS,
     ID_COLUMNS,
     MISSING,
     QUESTION_COLUMNS,
+    REFERENCE_COLUMNS,
     TEXT_COLUMNS,
     Format,
     QuestionInfo,
     RawRow,
     Row,
     describe,
-    first_of,
+    find_row_id,
+    first_value,
     look_up,
-    own_id,
     read_id,
     read_text_value,
 )
@@ -78,13 +78,13 @@ class StoredOutput:
     """Id in the file if `id` is a numbered one, because the file repeats the id; else None."""
 
     @property
-    def in_file(self) -> str:
+    def id_in_file(self) -> str:
         return self.repeats or self.id
 
     def sample(self, groups: Mapping[str, str]) -> Sample:
         """Return the item as a sample without clips. `groups` are its values for score breakdowns."""
         asked = self.question
-        again = {"clip": groups.get("clip", self.in_file)} if self.repeats else {}
+        again = {"clip": groups.get("clip", self.id_in_file)} if self.repeats else {}
         return Sample(
             id=self.id,
             fields={"question": asked.question or ""},
@@ -92,7 +92,7 @@ class StoredOutput:
             target=asked.target,
             gold=asked.gold,
             groups={**groups, **again},
-            skip=None if asked.target is not None else NO_GOLD,
+            skip=None if asked.target is not None else REFERENCE_NOT_AN_OPTION,
         )
 
 
@@ -126,11 +126,13 @@ class StoredOutputs:
 def questions_digest(samples: Sequence[tuple[str, Sequence[str], str | None]]) -> str:
     """Return a sha256 over triples (id, options, reference), sorted by id. Files with the same questions have the same
     hash."""
-    rows = sorted((name, list(map(fold_option, choices)), fold_option(gold or "")) for name, choices, gold in samples)
+    rows = sorted(
+        (name, list(map(normalise_option, choices)), normalise_option(gold or "")) for name, choices, gold in samples
+    )
     return hash_json(rows)
 
 
-def read_stored(path: Path, columns: Columns | None = None) -> StoredOutputs:
+def read_stored_outputs(path: Path, columns: Columns | None = None) -> StoredOutputs:
     """Read a file of outputs in any format of `formats/`, or in plain rows (JSON, JSONL, CSV, TSV or xlsx).
 
     Raises DataError if the file has another structure, if a row has no text or no id, and if ids repeat while
@@ -141,21 +143,21 @@ def read_stored(path: Path, columns: Columns | None = None) -> StoredOutputs:
     if not rows:
         raise DataError(f"{path}: holds no outputs")
     known = next((one for one in known_formats() if one.fits(rows[0])), None)
-    read = known or Format(PLAIN, lambda row: True, _read_plain)
+    read = known or Format(PLAIN, lambda row: True, _convert_plain_row)
     if columns.text is None and known is None:
         _check_text_column(path, rows, TEXT_COLUMNS)
     elif columns.text is not None and all(look_up(row, columns.text) is MISSING for row in rows):
         _check_text_column(path, rows, (columns.text,))
     if read.view is not None:
         rows = [row for row in rows if row.get(read.view) == rows[0].get(read.view)]
-    items = [_item(path, number, row, read, columns) for number, row in enumerate(rows)]
-    return StoredOutputs(path, read.name, _by_id(path, items, columns.duplicates))
+    items = [_convert_row(path, number, row, read, columns) for number, row in enumerate(rows)]
+    return StoredOutputs(path, read.name, _index_by_id(path, items, columns.duplicates))
 
 
-def read_outputs(path: Path, column: str | None = None) -> dict[str, str | None]:
+def read_output_texts(path: Path, column: str | None = None) -> dict[str, str | None]:
     """Read the raw model outputs of a file by item id. The value is None if the file has no text for the item. Raises
-    the errors of `read_stored`."""
-    return {name: item.text for name, item in read_stored(path, Columns(column)).items.items()}
+    the errors of `read_stored_outputs`."""
+    return {name: item.text for name, item in read_stored_outputs(path, Columns(column)).items.items()}
 
 
 def _is_output(row: RawRow, columns: Columns) -> bool:
@@ -164,14 +166,14 @@ def _is_output(row: RawRow, columns: Columns) -> bool:
     return any(name in row for name in TEXT_COLUMNS) or any(one.fits(row) for one in known_formats())
 
 
-def _read_plain(row: RawRow, number: int) -> Row:
+def _convert_plain_row(row: RawRow, number: int) -> Row:
     text = next((row[name] for name in TEXT_COLUMNS if name in row), None)
     return Row(
         text=text,
-        id=own_id(row),
-        question=first_of(row, QUESTION_COLUMNS),
-        choices=first_of(row, CHOICE_COLUMNS),
-        gold=first_of(row, GOLD_COLUMNS),
+        id=find_row_id(row),
+        question=first_value(row, QUESTION_COLUMNS),
+        choices=first_value(row, CHOICE_COLUMNS),
+        gold=first_value(row, REFERENCE_COLUMNS),
         fields={name: value for name, value in row.items() if name not in TEXT_COLUMNS},
     )
 
@@ -183,12 +185,12 @@ def _check_text_column(path: Path, rows: Sequence[RawRow], wanted: Sequence[str]
     if any(name in row for row in rows for name in wanted):
         return
     raise DataError(
-        f"{path}: no column {' or '.join(wanted)} with the model's text; found {known_first(wanted[0], found)}; "
+        f"{path}: no column {' or '.join(wanted)} with the model's text; found {rank_names(wanted[0], found)}; "
         "name the right one"
     )
 
 
-def _item(path: Path, number: int, raw: RawRow, fmt: Format, columns: Columns) -> StoredOutput:
+def _convert_row(path: Path, number: int, raw: RawRow, fmt: Format, columns: Columns) -> StoredOutput:
     is_plain = fmt.name == PLAIN
     row = fmt.read({key: raw[key] for key in raw if key != columns.text} if is_plain else raw, number)
     name = read_id(look_up(raw, columns.id)) if columns.id is not None else read_id(row.id)
@@ -213,9 +215,9 @@ def _item(path: Path, number: int, raw: RawRow, fmt: Format, columns: Columns) -
     return StoredOutput(name, text, describe(row), row.fields)
 
 
-def _by_id(path: Path, items: Sequence[StoredOutput], duplicates: Duplicates) -> dict[str, StoredOutput]:
+def _index_by_id(path: Path, items: Sequence[StoredOutput], duplicates: Duplicates) -> dict[str, StoredOutput]:
     if duplicates == "error":
-        _refuse_repeats(path, items)
+        _check_no_repeats(path, items)
     if duplicates == "each":
         return _number_repeats(path, items)
     found: dict[str, StoredOutput] = {}
@@ -225,7 +227,7 @@ def _by_id(path: Path, items: Sequence[StoredOutput], duplicates: Duplicates) ->
     return found
 
 
-def _refuse_repeats(path: Path, items: Sequence[StoredOutput]) -> None:
+def _check_no_repeats(path: Path, items: Sequence[StoredOutput]) -> None:
     counts = Counter(item.id for item in items)
     repeated = sum(count > 1 for count in counts.values())
     seen: set[str] = set()
@@ -253,10 +255,10 @@ def _number_repeats(path: Path, items: Sequence[StoredOutput]) -> dict[str, Stor
 
 def read_questions(path: Path) -> dict[str, QuestionInfo]:
     """Read the questions of an annotation file, by item id. Raises DataError."""
-    rows = read_rows(path, lambda row: own_id(row) is not None)
+    rows = read_rows(path, lambda row: find_row_id(row) is not None)
     found: dict[str, QuestionInfo] = {}
     for number, row in enumerate(rows):
-        read: Any = next((one.read for one in known_formats() if one.fits(row)), _read_plain)
+        read: Any = next((one.read for one in known_formats() if one.fits(row)), _convert_plain_row)
         plain = read(row, number)
         if (name := read_id(plain.id)) is None:
             raise DataError(f"{path}: item {number + 1} has neither id nor audio_id; it has {', '.join(map(str, row))}")

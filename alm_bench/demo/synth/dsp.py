@@ -43,7 +43,7 @@ class Take:
         """Draw a random value between `value * (1 - spread)` and `value * (1 + spread)`."""
         return value * float(self.rng.uniform(1 - spread, 1 + spread))
 
-    def lay(self, units: Sequence[Wave]) -> Wave:
+    def add_units(self, units: Sequence[Wave]) -> Wave:
         """Add up the waves `units`, each from its start on, in a wave of `n` samples. Units are cut at the end of that
         wave."""
         out = np.zeros(self.n, np.float32)
@@ -62,7 +62,7 @@ def times(n: int) -> Wave:
 
 
 @lru_cache(maxsize=256)
-def _table(amplitudes: tuple[float, ...]) -> Wave:
+def _build_wavetable(amplitudes: tuple[float, ...]) -> Wave:
     spectrum = np.zeros(_TABLE // 2 + 1, np.complex64)
     spectrum[1 : len(amplitudes) + 1] = -1j * np.array(amplitudes)
     wave: Wave = (fft.irfft(spectrum, _TABLE) * (_TABLE / 2)).astype(np.float32)
@@ -80,7 +80,7 @@ def tone(
     else:
         cycles = np.cumsum(frequency, dtype=np.float64) / RATE
     index = ((cycles + phase) * _TABLE).astype(np.int64) & (_TABLE - 1)
-    wave: Wave = _table(tuple(amplitudes))[index]
+    wave: Wave = _build_wavetable(tuple(amplitudes))[index]
     return wave
 
 
@@ -94,7 +94,7 @@ def noise(rng: np.random.Generator, n: int) -> Wave:
 
 
 @lru_cache(maxsize=256)
-def _filter(low: float | None, high: float | None, order: int) -> Any:
+def _design_filter(low: float | None, high: float | None, order: int) -> Any:
     if low and high:
         return signal.butter(order, (low, high), "bandpass", fs=RATE, output="sos")
     if low:
@@ -105,7 +105,7 @@ def _filter(low: float | None, high: float | None, order: int) -> Any:
 def band(wave: Wave, low: float | None, high: float | None, order: int = 2) -> Wave:
     """Filter a wave to the frequencies between `low` and `high` Hz, with a Butterworth filter of this order. None means
     no limit on that side."""
-    filtered: Wave = signal.sosfilt(_filter(low, high, order), wave).astype(np.float32)
+    filtered: Wave = signal.sosfilt(_design_filter(low, high, order), wave).astype(np.float32)
     return filtered
 
 
@@ -145,14 +145,14 @@ def ringing(n: int, partials: Sequence[tuple[float, float, float]]) -> Wave:
     return out
 
 
-def wobble(take: Take, n: int, rate: float) -> Wave:
+def random_curve(rendering: Take, n: int, rate: float) -> Wave:
     """Return a random curve of `n` values between 0 and 1, linear between random points. `rate` is the approximate
     number of points per second."""
-    points = take.rng.random(max(4, int(n / RATE * rate) + 3), dtype=np.float32)
+    points = rendering.rng.random(max(4, int(n / RATE * rate) + 3), dtype=np.float32)
     return np.interp(np.linspace(0, len(points) - 1, n), np.arange(len(points)), points).astype(np.float32)
 
 
-def smear(wave: Wave, rng: np.random.Generator, constant: float) -> Wave:
+def reverberate(wave: Wave, rng: np.random.Generator, constant: float) -> Wave:
     """Reverberate and blur a wave: convolve it with noise that decays exponentially with the time constant `constant`
     in seconds."""
     length = seconds(3 * constant)

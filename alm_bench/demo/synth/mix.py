@@ -6,7 +6,7 @@ import numpy as np
 
 from alm_bench.demo.scene import SECONDS, Event, Scene
 from alm_bench.demo.synth import music, sound, speech
-from alm_bench.demo.synth.dsp import RATE, Take, Wave, band, fade, loudness, noise, seconds, smear
+from alm_bench.demo.synth.dsp import RATE, Take, Wave, band, fade, loudness, noise, reverberate, seconds
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, family_of, is_ambiguous, members, rate_of
 
 _LEVEL = 10 ** (-25 / 20)  # loudness of an event with a gain of 0 dB, relative to full scale
@@ -18,38 +18,38 @@ _SOUNDS: dict[str, Callable[[Take], Wave]] = {
 }
 
 
-def _starts(rng: np.random.Generator, repeats: int, gap: int) -> tuple[int, ...]:
+def _draw_starts(rng: np.random.Generator, repeats: int, gap: int) -> tuple[int, ...]:
     """Return the first sample of each unit. Units are `gap` samples apart; all but the first are shifted at random by
     up to 5 % of `gap`."""
     late = rng.uniform(-0.05, 0.05, repeats) * gap
     return tuple(max(0, int(i * gap + (late[i] if i else 0))) for i in range(repeats))
 
 
-def _play(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
+def _render_event(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
     """Render an event as type `tag` with `n` samples, before its gain is applied. All event types have the same
     loudness."""
     rng = np.random.default_rng(seed)
     rate = rate_of(item.type) if rate_of(tag) else 0.0
     gap = seconds(1 / (rate * item.tempo)) if rate else n
     repeats = max(1, item.repeats or round(n / gap)) if rate else 0
-    starts = tuple(start for start in _starts(rng, repeats, gap) if start < n)
+    starts = tuple(start for start in _draw_starts(rng, repeats, gap) if start < n)
     wave = _SOUNDS[tag](Take(n, rng, item.pitch, item.tempo, starts, gap))
     return wave / np.float32(max(loudness(wave), 1e-6))
 
 
-def _blend(item: Event, n: int, seed: list[int]) -> Wave:
+def _render_ambiguous_event(item: Event, n: int, seed: list[int]) -> Wave:
     """Render an ambiguous sound: all event types of its family at once and at one tempo, reverberated and limited to a
     frequency band in which they are hard to distinguish."""
     rng = np.random.default_rng(seed)
     family = FAMILIES[family_of(item.type)]
     mixed = np.zeros(n, np.float32)
     for i, kind in enumerate(members(family.key)):
-        mixed += np.float32(rng.uniform(0.8, 1.2)) * _play(kind.key, item, n, [*seed, i])
-    muffled = band(smear(mixed, rng, 0.22), family.low, family.high)
+        mixed += np.float32(rng.uniform(0.8, 1.2)) * _render_event(kind.key, item, n, [*seed, i])
+    muffled = band(reverberate(mixed, rng, 0.22), family.low, family.high)
     return muffled / np.float32(max(loudness(muffled), 1e-6))
 
 
-def _background(seed: int, n: int, level: float) -> Wave:
+def _render_background(seed: int, n: int, level: float) -> Wave:
     rng = np.random.default_rng([seed, 2**20])
     hiss = noise(rng, n)
     tilted = 0.6 * hiss + band(hiss, None, float(rng.choice((400, 900, 2000))), 1)
@@ -60,12 +60,14 @@ def synthesise(scene: Scene) -> Wave:
     """Return the audio of a scene: float32, shape (320000,), 32 kHz, peak at most 0.98. The same scene always gives the
     same samples."""
     total = round(SECONDS * RATE)
-    out = _background(scene.seed, total, scene.noise)
+    out = _render_background(scene.seed, total, scene.noise)
     for i, item in enumerate(scene.events):
         start = seconds(item.onset) if item.onset else 0
         n = min(seconds(item.duration), total - start)
         play = (
-            _blend(item, n, [scene.seed, i]) if is_ambiguous(item.type) else _play(item.type, item, n, [scene.seed, i])
+            _render_ambiguous_event(item, n, [scene.seed, i])
+            if is_ambiguous(item.type)
+            else _render_event(item.type, item, n, [scene.seed, i])
         )
         out[start : start + n] += play * fade(n, 0.003, 0.012) * np.float32(_LEVEL * 10 ** (item.gain / 20))
     peak = float(np.abs(out).max())

@@ -18,7 +18,7 @@ _VOWELS = (
 """First three formants of the vowels a, i, u, e, o, ae in Hz, for men (Peterson and Barney 1952)."""
 
 
-def _glottal(pitch: float, vowel: tuple[int, int, int], size: float, tilt: float = 0.6) -> tuple[float, ...]:
+def _vowel_harmonics(pitch: float, vowel: tuple[int, int, int], size: float, tilt: float = 0.6) -> tuple[float, ...]:
     """Return the amplitudes of the harmonics of a vowel at `pitch` Hz. `size` is the factor on its formants, which is
     higher for a shorter vocal tract. Harmonic k is scaled by k ** -`tilt`."""
     count = max(3, min(60, int(5500 / pitch)))
@@ -30,98 +30,102 @@ def _glottal(pitch: float, vowel: tuple[int, int, int], size: float, tilt: float
     return tuple(float(value) for value in gain * np.arange(1, count + 1) ** -tilt)
 
 
-def _throat(take: Take, size: float) -> float:
+def _draw_formant_factor(rendering: Take, size: float) -> float:
     """Draw the factor on a speaker's formants. It is `size` times the square root of the pitch factor, because higher
     voices have shorter vocal tracts."""
-    return take.around(size * math.sqrt(take.pitch), 0.04)
+    return rendering.around(size * math.sqrt(rendering.pitch), 0.04)
 
 
-def _vowel(take: Take) -> tuple[int, int, int]:
-    return _VOWELS[int(take.rng.integers(len(_VOWELS)))]
+def _draw_vowel(rendering: Take) -> tuple[int, int, int]:
+    return _VOWELS[int(rendering.rng.integers(len(_VOWELS)))]
 
 
-def _talk(take: Take, base: float, size: float) -> Wave:
+def _render_syllables(rendering: Take, base: float, size: float) -> Wave:
     """Synthesise a sequence of syllables around `base` Hz with falling pitch and short pauses. About a third of them
     begin with a hiss. `size` is the factor on the formants."""
     units = []
-    for i, _ in enumerate(take.starts):
-        n = max(seconds(0.05), int(take.gap * take.rng.uniform(0.62, 0.85)))
-        accent = base * (1.12 - 0.06 * (i % 5)) * float(take.rng.uniform(0.95, 1.05))
-        voiced = tone(glide(accent * 1.04, accent * 0.93, n), n, _glottal(accent, _vowel(take), size))
-        voiced *= fade(n, 0.025, 0.05) * np.float32(take.rng.uniform(0.6, 1.0))
-        if take.rng.random() < 0.35:
+    for i, _ in enumerate(rendering.starts):
+        n = max(seconds(0.05), int(rendering.gap * rendering.rng.uniform(0.62, 0.85)))
+        accent = base * (1.12 - 0.06 * (i % 5)) * float(rendering.rng.uniform(0.95, 1.05))
+        voiced = tone(glide(accent * 1.04, accent * 0.93, n), n, _vowel_harmonics(accent, _draw_vowel(rendering), size))
+        voiced *= fade(n, 0.025, 0.05) * np.float32(rendering.rng.uniform(0.6, 1.0))
+        if rendering.rng.random() < 0.35:
             hiss = seconds(0.045)
-            voiced[:hiss] += band(noise(take.rng, len(voiced[:hiss])), 3500, 8500) * 0.12
+            voiced[:hiss] += band(noise(rendering.rng, len(voiced[:hiss])), 3500, 8500) * 0.12
         units.append(voiced)
-    return take.lay(units)
+    return rendering.add_units(units)
 
 
-def man(take: Take) -> Wave:
-    return _talk(take, take.around(108 * take.pitch), _throat(take, 0.96))
+def man(rendering: Take) -> Wave:
+    return _render_syllables(rendering, rendering.around(108 * rendering.pitch), _draw_formant_factor(rendering, 0.96))
 
 
-def woman(take: Take) -> Wave:
-    return _talk(take, take.around(225 * take.pitch), _throat(take, 1.17))
+def woman(rendering: Take) -> Wave:
+    return _render_syllables(rendering, rendering.around(225 * rendering.pitch), _draw_formant_factor(rendering, 1.17))
 
 
-def whisper(take: Take) -> Wave:
+def whisper(rendering: Take) -> Wave:
     units = []
-    for _ in take.starts:
-        n = int(take.gap * take.rng.uniform(0.65, 0.9))
-        first, second, third = _vowel(take)
-        breath = noise(take.rng, n)
+    for _ in rendering.starts:
+        n = int(rendering.gap * rendering.rng.uniform(0.65, 0.9))
+        first, second, third = _draw_vowel(rendering)
+        breath = noise(rendering.rng, n)
         shaped = 0.4 * band(breath, first * 0.8, first * 1.4) + band(breath, second * 0.85, second * 1.25)
         units.append((shaped + 0.8 * band(breath, third * 0.9, third * 1.6)) * fade(n, 0.04, 0.06))
-    return take.lay(units)
+    return rendering.add_units(units)
 
 
-def counting(take: Take) -> Wave:
+def counting(rendering: Take) -> Wave:
     """Synthesise counting: evenly spaced words of two vowels, each with the same falling pitch."""
-    base, size = take.around(155 * take.pitch), _throat(take, 1.03)
+    base, size = rendering.around(155 * rendering.pitch), _draw_formant_factor(rendering, 1.03)
     units = []
-    for _ in take.starts:
+    for _ in rendering.starts:
         n = seconds(0.34)
         fall = glide(base * 1.25, base * 0.8, n)
         turn = np.linspace(0, 1, n, dtype=np.float32)
-        word = tone(fall, n, _glottal(base, _vowel(take), size)) * (1 - turn)
-        word += tone(fall, n, _glottal(base, _vowel(take), size)) * turn
+        word = tone(fall, n, _vowel_harmonics(base, _draw_vowel(rendering), size)) * (1 - turn)
+        word += tone(fall, n, _vowel_harmonics(base, _draw_vowel(rendering), size)) * turn
         word *= fade(n, 0.02, 0.1)
-        word[: seconds(0.05)] += band(noise(take.rng, seconds(0.05)), 3500, 8500) * 0.2
+        word[: seconds(0.05)] += band(noise(rendering.rng, seconds(0.05)), 3500, 8500) * 0.2
         units.append(word)
-    return take.lay(units)
+    return rendering.add_units(units)
 
 
-def laugh(take: Take) -> Wave:
-    base, size = take.around(285 * take.pitch), _throat(take, 1.1)
+def laugh(rendering: Take) -> Wave:
+    base, size = rendering.around(285 * rendering.pitch), _draw_formant_factor(rendering, 1.1)
     units = []
-    for i, _ in enumerate(take.starts):
-        breath, voiced = int(0.35 * take.gap), int(0.45 * take.gap)
+    for i, _ in enumerate(rendering.starts):
+        breath, voiced = int(0.35 * rendering.gap), int(0.45 * rendering.gap)
         pitch = base * 1.25 * 0.94 ** (i % 7)
-        puff = band(noise(take.rng, breath), 900, 4500) * 0.3 * fade(breath, 0.01, 0.01)
-        ha = tone(glide(pitch * 1.1, pitch * 0.9, voiced), voiced, _glottal(pitch, _VOWELS[0], size, 0.3))
+        puff = band(noise(rendering.rng, breath), 900, 4500) * 0.3 * fade(breath, 0.01, 0.01)
+        ha = tone(glide(pitch * 1.1, pitch * 0.9, voiced), voiced, _vowel_harmonics(pitch, _VOWELS[0], size, 0.3))
         units.append(np.concatenate([puff, ha * fade(voiced, 0.012, 0.04)]))
-    return take.lay(units)
+    return rendering.add_units(units)
 
 
-def cry(take: Take) -> Wave:
-    base = take.around(470 * take.pitch)
+def cry(rendering: Take) -> Wave:
+    base = rendering.around(470 * rendering.pitch)
     units = []
-    for _ in take.starts:
-        n = int(0.74 * take.gap)
+    for _ in rendering.starts:
+        n = int(0.74 * rendering.gap)
         arch = base * (0.85 + 0.35 * np.sin(np.pi * np.minimum(1.15 * times(n) * RATE / n, 1)))
         rough = 1 + 0.3 * np.sin(2 * np.pi * 27 * times(n))
         units.append(tone(arch, n, (0.35, 0.8, 1.0, 0.8, 0.5, 0.35, 0.2, 0.1)) * rough * fade(n, 0.06, 0.12))
-    return take.lay(units)
+    return rendering.add_units(units)
 
 
-def singer(take: Take) -> Wave:
+def singer(rendering: Take) -> Wave:
     """Synthesise singing: long open vowels with a slow vibrato and the singer's formant near 2.8 kHz."""
-    base, rate, size = take.around(262 * take.pitch), take.around(5.0, 0.08), _throat(take, 1.0)
+    base, rate, size = (
+        rendering.around(262 * rendering.pitch),
+        rendering.around(5.0, 0.08),
+        _draw_formant_factor(rendering, 1.0),
+    )
     units = []
-    for _ in take.starts:
-        n = int(0.94 * take.gap)
-        pitch = base * 2.0 ** (int(take.rng.choice((-2, 0, 2))) / 12)
-        first, second, _ = _VOWELS[int(take.rng.choice((0, 4)))]
+    for _ in rendering.starts:
+        n = int(0.94 * rendering.gap)
+        pitch = base * 2.0 ** (int(rendering.rng.choice((-2, 0, 2))) / 12)
+        first, second, _ = _VOWELS[int(rendering.rng.choice((0, 4)))]
         sung = pitch * (1 + 0.03 * np.sin(2 * np.pi * rate * times(n)))
-        units.append(tone(sung, n, _glottal(pitch, (first, second, 2800), size, 0.15)) * fade(n, 0.1, 0.12))
-    return take.lay(units)
+        units.append(tone(sung, n, _vowel_harmonics(pitch, (first, second, 2800), size, 0.15)) * fade(n, 0.1, 0.12))
+    return rendering.add_units(units)

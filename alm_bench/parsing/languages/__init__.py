@@ -68,10 +68,10 @@ def load_languages() -> dict[str, Language]:
         for entry in sorted(files(__package__).iterdir(), key=lambda entry: entry.name)
         if entry.name.endswith(".toml")
     }
-    return {key: _language(tables[key]) for key in sorted(tables, key=lambda key: (key != DEFAULT, key))}
+    return {key: _parse_language(tables[key]) for key in sorted(tables, key=lambda key: (key != DEFAULT, key))}
 
 
-def _language(table: Mapping[str, Any]) -> Language:
+def _parse_language(table: Mapping[str, Any]) -> Language:
     """Convert one parsed TOML table to a `Language`."""
     return Language(
         table["name"],
@@ -89,13 +89,13 @@ def _language(table: Mapping[str, Any]) -> Language:
 
 
 @cache
-def _scripts() -> tuple[tuple[str, re.Pattern[str]], ...]:
+def _compile_scripts() -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Return the key of each language that has its own script, with a pattern of one character of it."""
     return tuple((key, re.compile(f"[{lang.script}]")) for key, lang in load_languages().items() if lang.script)
 
 
 @cache
-def _signs() -> dict[str, tuple[str, ...]]:
+def _index_signs() -> dict[str, tuple[str, ...]]:
     """Return the keys of the languages that each identifying word belongs to."""
     found: dict[str, tuple[str, ...]] = {}
     for key, language in load_languages().items():
@@ -110,11 +110,11 @@ def detect_cues(plain: str) -> "Cues":
     A language is detected by a character of its script or by one of its identifying words.
     """
     keys = {DEFAULT}
-    signs = _signs()
+    signs = _index_signs()
     for word in set((_ASCII_WORD if plain.isascii() else _WORD).findall(plain)).intersection(signs):
         keys.update(signs[word])
     if not plain.isascii():
-        keys.update(key for key, script in _scripts() if script.search(plain))
+        keys.update(key for key, script in _compile_scripts() if script.search(plain))
     return cues(tuple(sorted(keys, key=lambda key: (key != DEFAULT, key))))
 
 

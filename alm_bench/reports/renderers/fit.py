@@ -12,20 +12,20 @@ from alm_bench.reports.blocks import Cell, Column, Table, as_cell
 GAP = 2
 """Number of spaces between columns."""
 
-NARROW = 12
-KEY = 24
+TEXT_WIDTH = 12
+KEY_WIDTH = 24
 """Smallest widths of text columns as long as other columns can be dropped.
 
-NARROW applies to columns that can be dropped, KEY to columns that are always shown.
+TEXT_WIDTH applies to columns that can be dropped, KEY_WIDTH to columns that are always shown.
 """
 
-NAME = 8
+NAME_WIDTH = 8
 """Smallest width of a name in a heading."""
 
-LEAST = 4
+SHORTEST_WIDTH = 4
 """Smallest width of a text column if all droppable columns are dropped."""
 
-_FIGURE = re.compile(r"[+-]?[\d.,]+\b.*|-|n/a.*|best|tie.*")
+_RIGHT_ALIGNED = re.compile(r"[+-]?[\d.,]+\b.*|-|n/a.*|best|tie.*")
 """Cells that are aligned to the right."""
 
 
@@ -50,7 +50,7 @@ class FittedTable:
     """Reasons for missing values, with the number that refers to them in cells."""
 
 
-class _Part:
+class _ColumnState:
     """State of one column while a table is fitted."""
 
     def __init__(self, column: Column, title: str, cells: Sequence[Cell]) -> None:
@@ -66,23 +66,23 @@ class _Part:
     def texts(self) -> list[str]:
         return [cell.forms[min(self.level, len(cell.forms) - 1)] for cell in self.cells]
 
-    def natural(self) -> int:
+    def natural_width(self) -> int:
         """Return the width of the widest cell, or of the longest word of the title if that is wider."""
         return max([self._title_width(), *map(cell_len, self.texts())])
 
     def least(self) -> int:
         """Return the smallest useful width of the column."""
         if self.column.overflow == "never":
-            return self.natural()
-        least = self.column.least or (NARROW if self.column.priority else KEY)
-        return max(self._title_width(), min(least, self.natural()))
+            return self.natural_width()
+        least = self.column.least or (TEXT_WIDTH if self.column.priority else KEY_WIDTH)
+        return max(self._title_width(), min(least, self.natural_width()))
 
     def _title_width(self) -> int:
         if self.column.is_name:
-            return min(cell_len(self.title), NAME)
+            return min(cell_len(self.title), NAME_WIDTH)
         return max(map(cell_len, self.title.split(" ")), default=0)
 
-    def fitted_title(self, width: int) -> str:
+    def wrap_title(self, width: int) -> str:
         lines, line = [], ""
         for word in self.title.split(" "):
             longer = f"{line} {word}" if line else word
@@ -102,12 +102,13 @@ def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> F
     reasons: dict[str, int] = {}
     rows = [[_plain_cell(as_cell(value), plain, reasons) for value in row] for row in table.rows]
     parts = [
-        _Part(column, plain(column.title), [row[number] for row in rows]) for number, column in enumerate(table.columns)
+        _ColumnState(column, plain(column.title), [row[number] for row in rows])
+        for number, column in enumerate(table.columns)
     ]
-    kept = parts if width is None else _reduce(parts, width)
-    widths = [part.natural() for part in kept] if width is None else _share(kept, width)
+    kept = parts if width is None else _drop_columns(parts, width)
+    widths = [part.natural_width() for part in kept] if width is None else _assign_widths(kept, width)
     columns = [
-        FittedColumn(size, part.column.overflow, part.column.overflow == "never" and _is_figures(part))
+        FittedColumn(size, part.column.overflow, part.column.overflow == "never" and _has_numbers(part))
         for part, size in zip(kept, widths, strict=True)
     ]
     texts = [part.texts() for part in kept]
@@ -116,7 +117,7 @@ def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> F
         for number in range(len(rows))
     ]
     dropped = [part.title for part in parts if part not in kept]
-    titles = [part.fitted_title(size) for part, size in zip(kept, widths, strict=True)]
+    titles = [part.wrap_title(size) for part, size in zip(kept, widths, strict=True)]
     return FittedTable(columns, titles, cells, dropped, reasons)
 
 
@@ -126,12 +127,13 @@ def split_table(table: Table, width: int | None, plain: Callable[[str], str]) ->
         return [table]
     rows = [[_plain_cell(as_cell(value), plain, {}) for value in row] for row in table.rows]
     parts = [
-        _Part(column, plain(column.title), [row[number] for row in rows]) for number, column in enumerate(table.columns)
+        _ColumnState(column, plain(column.title), [row[number] for row in rows])
+        for number, column in enumerate(table.columns)
     ]
     pieces: list[list[int]] = [[]]
     for number in range(1, len(parts)):
         here = pieces[-1]
-        if here and _total([parts[n] for n in (0, *here, number)]) > width:
+        if here and _sum_widths([parts[n] for n in (0, *here, number)]) > width:
             pieces.append([number])
         else:
             here.append(number)
@@ -153,34 +155,34 @@ def _plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dict[str, int]
     return replace(cell, forms=tuple(indent + plain(form) for form in cell.forms))
 
 
-def _is_figures(part: _Part) -> bool:
-    return bool(part.cells) and all(_FIGURE.fullmatch(text) for text in part.texts())
+def _has_numbers(part: _ColumnState) -> bool:
+    return bool(part.cells) and all(_RIGHT_ALIGNED.fullmatch(text) for text in part.texts())
 
 
-def _total(parts: Sequence[_Part]) -> int:
+def _sum_widths(parts: Sequence[_ColumnState]) -> int:
     return sum(part.least() for part in parts) + GAP * (len(parts) - 1)
 
 
-def _reduce(parts: Sequence[_Part], width: int) -> list[_Part]:
+def _drop_columns(parts: Sequence[_ColumnState], width: int) -> list[_ColumnState]:
     """Shorten the columns with the highest priority numbers, and then drop them, until the others fit."""
     kept = list(parts)
     for priority in sorted({part.column.priority for part in parts}, reverse=True):
         for part in [part for part in reversed(kept) if part.column.priority == priority]:
-            while _total(kept) > width and part.level < part.levels - 1:
+            while _sum_widths(kept) > width and part.level < part.levels - 1:
                 part.level += 1
         for part in [part for part in reversed(kept) if part.column.priority == priority]:
-            if priority and _total(kept) > width:
+            if priority and _sum_widths(kept) > width:
                 kept.remove(part)
     for part in sorted(kept, key=lambda part: part.column.priority):  # dropped columns may leave space for full forms
         while part.level > 0:
             part.level -= 1
-            if _total(kept) > width:
+            if _sum_widths(kept) > width:
                 part.level += 1
                 break
     return kept
 
 
-def _share(parts: Sequence[_Part], width: int) -> list[int]:
+def _assign_widths(parts: Sequence[_ColumnState], width: int) -> list[int]:
     """Return the columns' widths. Remaining space is shared equally by columns that need it.
 
     If space is lacking, the widest text columns are narrowed.
@@ -188,14 +190,14 @@ def _share(parts: Sequence[_Part], width: int) -> list[int]:
     widths = [part.least() for part in parts]
     left = width - sum(widths) - GAP * (len(parts) - 1)
     while left > 0:
-        wanting = [n for n, part in enumerate(parts) if widths[n] < part.natural()]
+        wanting = [n for n, part in enumerate(parts) if widths[n] < part.natural_width()]
         if not wanting:
             break
         for number in wanting[:left]:
             widths[number] += 1
         left -= min(left, len(wanting))
     flexible = [number for number, part in enumerate(parts) if part.column.overflow != "never"]
-    while left < 0 and any(widths[number] > LEAST for number in flexible):
+    while left < 0 and any(widths[number] > SHORTEST_WIDTH for number in flexible):
         widest = max(flexible, key=lambda number: widths[number])
         widths[widest] -= 1
         left += 1

@@ -25,7 +25,7 @@ _ASCII = str.maketrans({"·": "-", "…": "...", "─": "-", "→": "->", "←":
 SHORTEST_NAME = 16
 """Smallest number of columns of a name in a heading."""
 
-_TOGETHER = re.compile(
+_UNBREAKABLE_SPACE = re.compile(
     r"(?<=\d) (?=%)"  # 1.3 %
     r"|(?<=[\d.]) (?=\[[+-]?\d)"  # 64.5 [
     r"|(?<=\d,) (?=[+-]?[\d.]+\])"  # 61.5, 67.4]
@@ -118,7 +118,7 @@ class _Writer:
         together.
         """
         width = self._width if width is None else width
-        text = _TOGETHER.sub(NO_BREAK, self._plain_words(text))
+        text = _UNBREAKABLE_SPACE.sub(NO_BREAK, self._plain_words(text))
         if width is None:
             return [text.replace(NO_BREAK, " ")]
         lines, line = [], ""

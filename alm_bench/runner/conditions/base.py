@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from alm_bench.core import Request, Sample, Wave
-from alm_bench.core.rng import item_generator
+from alm_bench.core.rng import create_item_generator
 
 Change = Callable[[Wave], Wave]
 """Function that changes the waveform of a clip (mono, shape (samples,)) before the clip is cropped or padded."""
@@ -94,5 +94,5 @@ class Condition:
 
         Every index is the value of exactly one index. If `count` is above 1, no index maps to itself.
         """
-        order = item_generator(self.name, self.seed, self.repeat).permutation(count).tolist()
+        order = create_item_generator(self.name, self.seed, self.repeat).permutation(count).tolist()
         return {index: order[(n + 1) % len(order)] for n, index in enumerate(order)}

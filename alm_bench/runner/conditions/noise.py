@@ -26,7 +26,7 @@ class Gaussian(Condition):
         return replace_by_noise
 
 
-class SignalToNoise(Condition):
+class AddedNoise(Condition):
     """Add Gaussian noise to each clip at a signal-to-noise ratio in decibels, from -200 to 200, for example
     `snr:20`."""
 
@@ -53,4 +53,4 @@ class SignalToNoise(Condition):
         return mix_with_noise
 
 
-CONDITIONS = (Gaussian, SignalToNoise)
+CONDITIONS = (Gaussian, AddedNoise)

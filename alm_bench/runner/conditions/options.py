@@ -9,10 +9,10 @@ from typing import ClassVar
 
 from alm_bench.core import Sample
 from alm_bench.runner.conditions.base import Condition
-from alm_bench.scoring.multiple_choice import fold_choice, same_option
+from alm_bench.scoring.multiple_choice import is_correct_option, normalise_choice
 
 
-class NoGold(Condition):
+class NoCorrectOption(Condition):
     """Remove the right option and its duplicates. Questions that would keep fewer than two options are omitted."""
 
     kind: ClassVar = "no-gold"
@@ -20,7 +20,11 @@ class NoGold(Condition):
     answerable: ClassVar = False
 
     def samples(self, samples: Sequence[Sample]) -> list[Sample]:
-        return [changed for sample in _with_three_options(samples) if len((changed := _drop_gold(sample)).choices) > 1]
+        return [
+            changed
+            for sample in _select_three_options(samples)
+            if len((changed := _drop_correct_option(sample)).choices) > 1
+        ]
 
 
 class OtherOptions(Condition):
@@ -35,23 +39,25 @@ class OtherOptions(Condition):
     answerable: ClassVar = False
 
     def samples(self, samples: Sequence[Sample]) -> list[Sample]:
-        asked = _with_three_options(samples)
-        partner = self.derange(len(asked))
-        others = [(sample, asked[partner[n]].choices) for n, sample in enumerate(asked)]
-        return [_offer(sample, choices) for sample, choices in others if not _share_option(sample, choices)]
+        eligible = _select_three_options(samples)
+        partner = self.derange(len(eligible))
+        others = [(sample, eligible[partner[n]].choices) for n, sample in enumerate(eligible)]
+        return [_replace_options(sample, choices) for sample, choices in others if not _share_option(sample, choices)]
 
 
-def _with_three_options(samples: Sequence[Sample]) -> list[Sample]:
+def _select_three_options(samples: Sequence[Sample]) -> list[Sample]:
     """Return the samples with at least three options and a known right option."""
     return [sample for sample in samples if len(sample.choices) > 2 and sample.target is not None]
 
 
-def _drop_gold(sample: Sample) -> Sample:
+def _drop_correct_option(sample: Sample) -> Sample:
     """Return the sample without the right option and its duplicates."""
-    return _offer(sample, [choice for index, choice in enumerate(sample.choices) if not same_option(sample, index)])
+    return _replace_options(
+        sample, [choice for index, choice in enumerate(sample.choices) if not is_correct_option(sample, index)]
+    )
 
 
-def _offer(sample: Sample, choices: Sequence[str]) -> Sample:
+def _replace_options(sample: Sample, choices: Sequence[str]) -> Sample:
     """Return the sample with these options, none of which is right."""
     return replace(sample, choices=tuple(choices), target=None, gold=None)
 
@@ -59,8 +65,8 @@ def _offer(sample: Sample, choices: Sequence[str]) -> Sample:
 def _share_option(sample: Sample, choices: Sequence[str]) -> bool:
     """Return True if an option of the sample and one of `choices` have the same text after normalisation."""
     other = replace(sample, choices=tuple(choices))
-    texts = {fold_choice(other, index) for index in range(len(choices))}
-    return any(fold_choice(sample, index) in texts for index in range(len(sample.choices)))
+    texts = {normalise_choice(other, index) for index in range(len(choices))}
+    return any(normalise_choice(sample, index) in texts for index in range(len(sample.choices)))
 
 
-CONDITIONS = (NoGold, OtherOptions)
+CONDITIONS = (NoCorrectOption, OtherOptions)

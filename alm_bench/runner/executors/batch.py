@@ -9,7 +9,7 @@ from alm_bench.core import Adapter, AnswerBy, Decoding, Output, Status
 from alm_bench.records.grading import complete_record
 from alm_bench.records.schema import Record
 from alm_bench.runner.conditions import Condition
-from alm_bench.runner.inference import MemoryShortage, asking, predict_bisecting
+from alm_bench.runner.inference import MemoryShortage, make_predict, predict_bisecting
 from alm_bench.runner.loader import LoadedRequest
 from alm_bench.runner.plan import Plan
 
@@ -77,20 +77,20 @@ class BatchResult:
     """Number of requests for which memory was not sufficient in one call; None if it always was."""
 
 
-def run_batch(adapter: Adapter, asked: InferenceSettings, batch: Sequence[LoadedRequest]) -> BatchResult:
+def run_batch(adapter: Adapter, settings: InferenceSettings, batch: Sequence[LoadedRequest]) -> BatchResult:
     """Answer a batch of decoded requests with the adapter.
 
     An exception of the adapter's code becomes the error of the items that cause it. The time of the batch is divided
     equally among the items that were sent to the model.
     """
-    heard = [ready for ready in batch if ready.audio_error is None and ready.error is None]
+    usable = [ready for ready in batch if ready.audio_error is None and ready.error is None]
     shortage, started = MemoryShortage(), time.perf_counter()
-    ask = asking(adapter, asked.decoding, asked.answer_by, shortage)
-    outputs = predict_bisecting(ask, [ready.request for ready in heard], shortage)
+    ask = make_predict(adapter, settings.decoding, settings.answer_by, shortage)
+    outputs = predict_bisecting(ask, [ready.request for ready in usable], shortage)
     seconds = time.perf_counter() - started
-    output_of = {ready.index: output for ready, output in zip(heard, outputs, strict=True)}
+    output_of = {ready.index: output for ready, output in zip(usable, outputs, strict=True)}
     answers = [
-        Answer(ready.index, output_of[ready.index], touched=ready.touched, seconds=seconds / len(heard))
+        Answer(ready.index, output_of[ready.index], touched=ready.touched, seconds=seconds / len(usable))
         if ready.index in output_of
         else report_unusable_clip(ready)
         for ready in batch

@@ -56,7 +56,7 @@ class Cluster:
             ) from error
 
     @contextmanager
-    def joined(self) -> Iterator[None]:
+    def connect(self) -> Iterator[None]:
         """Connect to the cluster for the duration of the block.
 
         If this process is connected to a cluster already, that connection is used and left open. Raises UsageError if
@@ -69,7 +69,7 @@ class Cluster:
         if own:
             self._connect(ray)
         try:
-            self._room(resources())
+            self._check_resources(resources())
             yield
         finally:
             if own:
@@ -77,11 +77,11 @@ class Cluster:
 
     def _connect(self, ray: Any) -> None:
         """Connect to the cluster, or start one. Raises UsageError if that fails."""
-        told: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+        arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
         if self.address is None:
-            told |= {"num_cpus": max(os.cpu_count() or 1, self.replicas), "include_dashboard": False}
+            arguments |= {"num_cpus": max(os.cpu_count() or 1, self.replicas), "include_dashboard": False}
         try:
-            ray.init(address=self.address or "local", **told)
+            ray.init(address=self.address or "local", **arguments)
         except (
             ConnectionError,
             RuntimeError,
@@ -93,7 +93,7 @@ class Cluster:
                 f"--executor ray: cannot reach a cluster at {self.address or 'local'}: {reason}"
             ) from error
 
-    def _room(self, has: dict[str, float]) -> None:
+    def _check_resources(self, has: dict[str, float]) -> None:
         """Raise UsageError if the cluster has fewer CPUs or GPUs than the workers need."""
         for name, each in (("CPU", 1.0), ("GPU", self.gpus)):
             needed, there = each * self.replicas, has.get(name, 0.0)

@@ -9,65 +9,68 @@ from alm_bench.core import Adapter, AdapterError, AlmBenchError, Decoding, Outpu
 from alm_bench.core.errors import describe_error
 from alm_bench.records.schema import Record
 from alm_bench.runner.batch_size import BatchSizer
-from alm_bench.runner.budget import Budget, within
+from alm_bench.runner.budget import Budget, take_within
 from alm_bench.runner.executors.batch import Answer, InferenceSettings, make_record, report_unusable_clip, run_batch
-from alm_bench.runner.inference import check
+from alm_bench.runner.inference import check_outputs
 from alm_bench.runner.loader import AudioPipeline, LoadedRequest, load_batches
 from alm_bench.runner.plan import Plan
 
 
-class Local:
+class LocalExecutor:
     """Executor that calls the plan's own adapter."""
 
     def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer) -> Iterator[list[Record]]:
         spec, asked = plan.spec, InferenceSettings.of(plan)
-        hearing = AudioPipeline.of(plan.adapter, plan.condition)
-        ahead = load_batches(plan.requests, todo, hearing, sizer.size, spec.workers)
+        pipeline = AudioPipeline.of(plan.adapter, plan.condition)
+        batches = load_batches(plan.requests, todo, pipeline, sizer.size, spec.workers)
         if plan.adapter.abilities.stream and spec.answer_by == "generate":
-            yield from _streamed(plan, plan.adapter, ahead, budget)
+            yield from _stream_records(plan, plan.adapter, batches, budget)
             return
-        for batch in within(budget, ahead):
+        for batch in take_within(budget, batches):
             done = run_batch(plan.adapter, asked, batch)
-            sizer.lacked(done.too_many)
-            sizer.went(done.outputs, done.seconds)
+            sizer.record_shortage(done.too_many)
+            sizer.record_batch(done.outputs, done.seconds)
             yield [make_record(plan, answer) for answer in done.answers]
 
 
-def _streamed(
-    plan: Plan, adapter: Adapter, ahead: Iterable[Sequence[LoadedRequest]], budget: Budget
+def _stream_records(
+    plan: Plan, adapter: Adapter, batches: Iterable[Sequence[LoadedRequest]], budget: Budget
 ) -> Iterator[list[Record]]:
     """Yield records as the calls of a streaming adapter end, together with records of items whose clips cannot be used.
 
     Raises AdapterError unless the adapter returns exactly one output for each request.
     """
     waiting: dict[str, tuple[LoadedRequest, float]] = {}
-    deaf: deque[Record] = deque()
+    unusable: deque[Record] = deque()
 
     def requests() -> Iterator[Request]:
-        for ready in within(budget, itertools.chain.from_iterable(ahead)):
+        for ready in take_within(budget, itertools.chain.from_iterable(batches)):
             if ready.audio_error is not None or ready.error is not None:
-                deaf.append(make_record(plan, report_unusable_clip(ready)))
+                unusable.append(make_record(plan, report_unusable_clip(ready)))
                 continue
             waiting[ready.request.id] = ready, time.perf_counter()
             yield ready.request
 
-    for request, output in _calls(adapter, requests(), plan.spec.decoding):
+    for request, output in _call_stream(adapter, requests(), plan.spec.decoding):
         if request.id not in waiting:
             raise AdapterError(f"the adapter's stream() gave an output for {request.id!r}, which was not open")
         ready, started = waiting.pop(request.id)
         seconds = time.perf_counter() - started
-        yield [*_taken(deaf), make_record(plan, Answer(ready.index, output, touched=ready.touched, seconds=seconds))]
+        yield [
+            *_pop_all(unusable),
+            make_record(plan, Answer(ready.index, output, touched=ready.touched, seconds=seconds)),
+        ]
     if waiting:
         missing = f"{len(waiting)} requests ({next(iter(waiting))})"
         raise AdapterError(f"the adapter's stream() ended without an output for {missing}")
-    yield _taken(deaf)
+    yield _pop_all(unusable)
 
 
-def _calls(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
+def _call_stream(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
     """Yield the requests and outputs of the adapter's `stream`. An exception of its code is raised as AdapterError."""
     try:
         for request, output in adapter.stream(requests, decoding):
-            check([output], 1)
+            check_outputs([output], 1)
             yield request, output
     except AlmBenchError:
         raise
@@ -78,7 +81,7 @@ def _calls(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) ->
         ) from error
 
 
-def _taken(records: deque[Record]) -> list[Record]:
+def _pop_all(records: deque[Record]) -> list[Record]:
     """Remove all records from the queue and return them."""
     taken = list(records)
     records.clear()

@@ -21,17 +21,17 @@ from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
 from alm_bench.runner.executors.batch import Answer, BatchResult, InferenceSettings, make_record
 from alm_bench.runner.executors.cluster import Cluster
-from alm_bench.runner.executors.worker import Loaded, Recipe, Worker
+from alm_bench.runner.executors.worker import LoadedModel, Recipe, Worker
 from alm_bench.runner.plan import Plan
 
-DEATHS_A_WORKER = 3
+DEATHS_PER_WORKER = 3
 """Number of deaths per worker, without a finished batch in between, after which the run ends (a few more for large
 batches)."""
 
 NOTICE_SECONDS = 60.0
 """Interval in seconds of the notices that no worker has started yet."""
 
-RESUMES = "finished items are kept, and the same command resumes the run"
+RESUME_NOTE = "finished items are kept, and the same command resumes the run"
 """End of error messages."""
 
 
@@ -57,7 +57,7 @@ class Call:
     """Batch that the worker answers; None while it loads its model."""
 
 
-class OnRay:
+class RayExecutor:
     """Executor with workers on Ray. The first run starts them, and they keep their models for all runs of a command.
 
     If a worker dies, its batch is first repeated unchanged, since mostly the machine was the cause. After further
@@ -67,14 +67,14 @@ class OnRay:
     def __init__(self, cluster: Cluster, recipe: Recipe, adapter: Adapter) -> None:
         """Prepare the executor. `adapter` is the model that this process loaded by the recipe: workers must load the
         same one."""
-        self._cluster, self._recipe, self._expected = cluster, recipe, Loaded.of(adapter)
+        self._cluster, self._recipe, self._expected = cluster, recipe, LoadedModel.of(adapter)
         self._open = ExitStack()
         self._ray: Any = None
         self._idle: list[Any] = []
         self._calls: dict[Any, Call] = {}
         self._deaths = 0  # since the last finished batch
 
-    def __enter__(self) -> "OnRay":
+    def __enter__(self) -> "RayExecutor":
         return self
 
     def __exit__(
@@ -91,43 +91,43 @@ class OnRay:
 
         A size that is suitable for one worker says little about the machines of the others.
         """
-        self._join()
-        asked, fitted = InferenceSettings.of(plan), self._shipped(plan)
+        self._connect_cluster()
+        asked, fitted = InferenceSettings.of(plan), self._upload_fitted(plan)
         size = sizer.size()
         queue = deque(Batch(todo[start : start + size]) for start in range(0, len(todo), size))
         try:
             while True:
                 if budget.reached:
                     queue.clear()
-                self._staff(len(queue))
+                self._start_workers(len(queue))
                 while queue and self._idle:
-                    self._give(_next(queue, sizer.size()), plan, asked, fitted)
-                if not queue and not self._working:
+                    self._send_batch(_take_next_batch(queue, sizer.size()), plan, asked, fitted)
+                if not queue and not self._busy_workers:
                     return
-                for ended in self._ended():
-                    done = self._taken(ended, queue)
-                    sizer.lacked(done.too_many)
-                    sizer.held(done.outputs)
+                for ended in self._wait_for_calls():
+                    done = self._read_result(ended, queue)
+                    sizer.record_shortage(done.too_many)
+                    sizer.record_answered(done.outputs)
                     if done.answers:
                         self._deaths = 0
                         yield [make_record(plan, answer) for answer in done.answers]
         finally:
-            self._abandon()
+            self._kill_busy_workers()
 
     @property
-    def _working(self) -> int:
+    def _busy_workers(self) -> int:
         """Number of workers that are answering a batch."""
         return sum(call.batch is not None for call in self._calls.values())
 
-    def _join(self) -> None:
+    def _connect_cluster(self) -> None:
         """Connect to the cluster, unless that is done."""
         if self._ray is None:
             import ray
 
-            self._open.enter_context(self._cluster.joined())
+            self._open.enter_context(self._cluster.connect())
             self._ray = ray
 
-    def _shipped(self, plan: Plan) -> Any:
+    def _upload_fitted(self, plan: Plan) -> Any:
         """Put a fitted adapter into the cluster's object store, and return the reference to it.
 
         Returns None if the plan's adapter needed no fit: workers load it by their recipe. Raises UsageError if the
@@ -137,45 +137,45 @@ class OnRay:
             return None
         try:
             return self._ray.put(self._ray.cloudpickle.dumps(plan.fit.adapter))
-        except UNPICKLED as error:
+        except PICKLE_ERRORS as error:
             raise UsageError(
                 f"--executor ray: {plan.fit.adapter.identity.label} is fitted here and cannot be sent to workers "
-                f"({_line(error)}), expected --executor local"
+                f"({_shorten(error)}), expected --executor local"
             ) from error
 
-    def _staff(self, waiting: int) -> None:
+    def _start_workers(self, waiting: int) -> None:
         """Start workers until there is one for each batch that is waiting or being answered, at most `replicas`."""
-        wanted = min(self._cluster.replicas, waiting + self._working)
+        wanted = min(self._cluster.replicas, waiting + self._busy_workers)
         while len(self._idle) + len(self._calls) < wanted:
             actor = self._ray.remote(Worker).options(num_cpus=1, num_gpus=self._cluster.gpus)
             worker = actor.remote(self._recipe, Path.cwd())
             self._calls[worker.start.remote()] = Call(worker)
 
-    def _give(self, batch: Batch, plan: Plan, asked: InferenceSettings, fitted: Any) -> None:
+    def _send_batch(self, batch: Batch, plan: Plan, asked: InferenceSettings, fitted: Any) -> None:
         """Send a batch to an idle worker. Raises UsageError if its clips cannot be pickled."""
         worker = self._idle.pop()
         requests = [(place, plan.requests[place]) for place in batch.places]
         try:
             self._calls[worker.answer.remote(asked, requests, fitted)] = Call(worker, batch)
-        except UNPICKLED as error:
+        except PICKLE_ERRORS as error:
             self._idle.append(worker)
             raise UsageError(
-                f"--executor ray: clips of {plan.spec.task} cannot be sent to workers ({_line(error)}), expected "
+                f"--executor ray: clips of {plan.spec.task} cannot be sent to workers ({_shorten(error)}), expected "
                 "--executor local"
             ) from error
 
-    def _ended(self) -> list[Any]:
+    def _wait_for_calls(self) -> list[Any]:
         """Wait until at least one call has ended, and return the ended calls."""
         while True:
             ended: list[Any] = self._ray.wait(list(self._calls), timeout=NOTICE_SECONDS)[0]
             if ended:
                 return ended
-            if not self._working:
+            if not self._busy_workers:
                 has = self._ray.available_resources()
                 free = ", ".join(f"{has.get(name, 0):g} {name}s" for name in ("CPU", "GPU"))
                 print_notice(f"waiting for a worker to start; the cluster has {free} free")
 
-    def _taken(self, ended: Any, queue: deque[Batch]) -> BatchResult:
+    def _read_result(self, ended: Any, queue: deque[Batch]) -> BatchResult:
         """Return the result of an ended call.
 
         The result has no answers if the worker has only loaded its model, or if the batch must be repeated. Raises the
@@ -191,28 +191,28 @@ class OnRay:
             found = self._ray.get(ended)
         except errors.RayTaskError as error:
             self._ray.kill(call.worker)
-            raise _told(error) from error
+            raise _convert_error(error) from error
         except died as error:
             self._ray.kill(call.worker)  # a worker that cannot be reached may still be alive
-            return BatchResult(self._lost(call.batch, _line(error), queue))
+            return BatchResult(self._requeue_batch(call.batch, _shorten(error), queue))
         except errors.RayError as error:
-            raise AdapterError(f"--executor ray: {_line(error)}; {RESUMES}") from error
+            raise AdapterError(f"--executor ray: {_shorten(error)}; {RESUME_NOTE}") from error
         if call.batch is None:
-            self._same(found)
+            self._check_same_model(found)
         self._idle.append(call.worker)
         return BatchResult() if call.batch is None else found
 
-    def _same(self, loaded: Loaded) -> None:
+    def _check_same_model(self, loaded: LoadedModel) -> None:
         """Raise UsageError if the model of a worker differs from the model of this process: one run would mix their
         answers."""
-        if (unlike := self._expected.unlike(loaded)) is not None:
+        if (difference := self._expected.difference(loaded)) is not None:
             raise UsageError(
-                f"--executor ray: the model on {loaded.machine} differs from the one here ({unlike}): give every "
+                f"--executor ray: the model on {loaded.machine} differs from the one here ({difference}): give every "
                 "machine the same package and the same files, and name --device, --dtype and --gpus-per-worker so that "
                 "both load it alike"
             )
 
-    def _lost(self, batch: Batch | None, reason: str, queue: deque[Batch]) -> list[Answer]:
+    def _requeue_batch(self, batch: Batch | None, reason: str, queue: deque[Batch]) -> list[Answer]:
         """Put the batch of a dead worker back into the queue.
 
         If the batch is a single item that has killed its worker repeatedly, an answer with the error is returned
@@ -220,10 +220,10 @@ class OnRay:
         """
         self._deaths += 1
         size = 1 if batch is None else len(batch.places)
-        if self._deaths > DEATHS_A_WORKER * self._cluster.replicas + size.bit_length():
+        if self._deaths > DEATHS_PER_WORKER * self._cluster.replicas + size.bit_length():
             raise AdapterError(
                 f"--executor ray: {self._deaths} workers in a row died before they answered anything, the last one: "
-                f"{reason}; {RESUMES}"
+                f"{reason}; {RESUME_NOTE}"
             )
         if batch is None:
             return []
@@ -239,7 +239,7 @@ class OnRay:
         queue.append(replace(batch, places=batch.places[half:]))
         return []
 
-    def _abandon(self) -> None:
+    def _kill_busy_workers(self) -> None:
         """Kill the workers that are still answering a batch, since their results are no longer needed."""
         for ended, call in list(self._calls.items()):
             if call.batch is not None:
@@ -247,7 +247,7 @@ class OnRay:
                 del self._calls[ended]
 
 
-def _next(queue: deque[Batch], size: int) -> Batch:
+def _take_next_batch(queue: deque[Batch], size: int) -> Batch:
     """Remove the first batch from the queue and return it. If it exceeds the current batch size, the rest stays in the
     queue."""
     batch = queue.popleft()
@@ -256,19 +256,19 @@ def _next(queue: deque[Batch], size: int) -> Batch:
     return replace(batch, places=batch.places[:size])
 
 
-UNPICKLED = (pickle.PicklingError, TypeError, AttributeError, ValueError)
+PICKLE_ERRORS = (pickle.PicklingError, TypeError, AttributeError, ValueError)
 """Exceptions by which pickling fails."""
 
 
-def _told(error: Any) -> AlmBenchError:
+def _convert_error(error: Any) -> AlmBenchError:
     """Return the exception of a worker as an error with a message of one line."""
     cause = error.cause
     if isinstance(cause, AlmBenchError):
         return cause
-    return AdapterError(f"--executor ray: a worker failed: {type(cause).__name__}: {_line(cause)}; {RESUMES}")
+    return AdapterError(f"--executor ray: a worker failed: {type(cause).__name__}: {_shorten(cause)}; {RESUME_NOTE}")
 
 
-def _line(error: BaseException) -> str:
+def _shorten(error: BaseException) -> str:
     """Return the reason in an error message of Ray, in one line of up to 200 characters.
 
     Ray writes the reason last, followed only by a list of common causes, which is omitted.

@@ -47,7 +47,7 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedModel:
     """Identity of a model that was loaded by a recipe, with the version of this package and the machine."""
 
     identity: AdapterIdentity
@@ -63,11 +63,11 @@ class Loaded:
     """Host name of the machine."""
 
     @staticmethod
-    def of(adapter: Adapter) -> "Loaded":
+    def of(adapter: Adapter) -> "LoadedModel":
         """Return the identity of an adapter that this process has loaded."""
-        return Loaded(adapter.identity, adapter.audio, __version__, platform.node())
+        return LoadedModel(adapter.identity, adapter.audio, __version__, platform.node())
 
-    def unlike(self, other: "Loaded") -> str | None:
+    def difference(self, other: "LoadedModel") -> str | None:
         """Return the first difference from the other model as `name: ours, theirs`; None if both may answer items of
         one run.
 
@@ -94,12 +94,12 @@ class Worker:
         self._adapter: Adapter | None = None
         self._fitted: tuple[str, Adapter] | None = None
 
-    def start(self) -> Loaded:
+    def start(self) -> LoadedModel:
         """Load the model and return its identity. Raises UsageError if it cannot be loaded."""
         if self._folder.is_dir() and self._folder != Path.cwd():
             os.chdir(self._folder)
         self._adapter = self._recipe.make()
-        return Loaded.of(self._adapter)
+        return LoadedModel.of(self._adapter)
 
     def answer(
         self, asked: InferenceSettings, batch: Sequence[tuple[int, Request]], fitted: bytes | None = None
@@ -109,10 +109,10 @@ class Worker:
         `fitted` is the pickled adapter of the run, which answers in place of the worker's model; None if the run has
         none.
         """
-        adapter = self._for(asked.run, fitted)
+        adapter = self._select_adapter(asked.run, fitted)
         return run_batch(adapter, asked, load_batch(batch, AudioPipeline.of(adapter, asked.condition), asked.threads))
 
-    def _for(self, run: str, fitted: bytes | None) -> Adapter:
+    def _select_adapter(self, run: str, fitted: bytes | None) -> Adapter:
         """Return the adapter for a run: the worker's model, or the unpickled `fitted`, which is kept until the next
         run."""
         if fitted is None:

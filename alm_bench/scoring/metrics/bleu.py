@@ -25,10 +25,12 @@ def bleu(candidates: Sequence[str], references: References) -> list[CaptionScore
         _, closest = min((abs(length - part["testlen"]), length) for length in part["reflen"])
         parts.append([part["testlen"], closest, *part["correct"], *part["guess"]])
     counts = np.array(parts, dtype=np.float64)
-    return [CaptionScore(float(corpus[n]), [float(v) for v in items[n]], counts, _statistic(n + 1)) for n in range(4)]
+    return [
+        CaptionScore(float(corpus[n]), [float(v) for v in items[n]], counts, _build_statistic(n + 1)) for n in range(4)
+    ]
 
 
-def _statistic(order: int) -> Callable[[Array], Array]:
+def _build_statistic(order: int) -> Callable[[Array], Array]:
     """Return the function that computes BLEU of one order, shape (..., 1), from summed counts, shape (..., 10).
 
     The counts are the candidate length, the reference length, 4 numbers of matches and 4 numbers of n-grams. Small

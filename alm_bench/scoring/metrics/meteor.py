@@ -24,23 +24,23 @@ def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
     """
     lines = []
     for candidate, each in zip(candidates, references, strict=True):
-        told = candidate.replace("|||", "").replace("  ", " ")
-        lines.append(" ||| ".join(("SCORE", *each, told)))
+        clean_candidate = candidate.replace("|||", "").replace("  ", " ")
+        lines.append(" ||| ".join(("SCORE", *each, clean_candidate)))
     jar = java.package_folder("meteor") / "meteor-1.5.jar"
-    asked = ["-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
-    said = java.run(asked, "\n".join(lines) + "\n", seconds=java.allowed_seconds(len(lines))).splitlines()
-    rows = [line.split() for line in said]
+    arguments = ["-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
+    output_lines = java.run(arguments, "\n".join(lines) + "\n", seconds=java.allowed_seconds(len(lines))).splitlines()
+    rows = [line.split() for line in output_lines]
     if len(rows) != len(lines) or any(len(row) != _STATISTICS for row in rows):
         raise MetricError(f"METEOR gave {len(rows)} lines for {len(lines)} items, expected {_STATISTICS} numbers each")
     counts = np.array(rows, dtype=np.float64)
     # METEOR counts no chunk for a candidate that matches a whole reference in one piece, since it is not fragmented.
     stages = counts[:, 4:20].reshape(-1, 4, 2, 2).sum(axis=(1, 2))
     counts[(stages == counts[:, :2]).all(axis=1) & (counts[:, 20] == 1), 20] = 0
-    items = meteor_of(counts)[..., 0]
-    return CaptionScore(float(meteor_of(counts.sum(axis=0))[0]), items.tolist(), counts, meteor_of)
+    items = compute_meteor(counts)[..., 0]
+    return CaptionScore(float(compute_meteor(counts.sum(axis=0))[0]), items.tolist(), counts, compute_meteor)
 
 
-def meteor_of(sums: Array) -> Array:
+def compute_meteor(sums: Array) -> Array:
     """Compute METEOR, shape (..., 1), from its statistics, shape (..., 23).
 
     The statistics are: lengths of candidate and reference; their numbers of function words; for each kind of match
@@ -55,14 +55,14 @@ def meteor_of(sums: Array) -> Array:
         matched = (DELTA * stages[..., side] + (1 - DELTA) * stages[..., side + 2]) @ weights
         function = sums[..., side + 2]
         length = DELTA * (sums[..., side] - function) + (1 - DELTA) * function
-        rates.append(_ratio(matched, length))
+        rates.append(_divide(matched, length))
     precision, recall = rates
-    mean = _ratio(precision * recall, (1 - ALPHA) * recall + ALPHA * precision)
-    found: Array = (mean * (1 - GAMMA * _ratio(chunks, words) ** BETA))[..., None]
+    mean = _divide(precision * recall, (1 - ALPHA) * recall + ALPHA * precision)
+    found: Array = (mean * (1 - GAMMA * _divide(chunks, words) ** BETA))[..., None]
     return found
 
 
-def _ratio(part: Array, whole: Array) -> Array:
+def _divide(part: Array, whole: Array) -> Array:
     """Divide element by element; the result is 0 where the divisor is 0, since a text without any words scores 0."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 

@@ -3,18 +3,18 @@
 from alm_bench.scoring.java import find_java
 from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, mean_score
 from alm_bench.scoring.metrics.spec import MetricSpec
-from alm_bench.scoring.spice import spice_folder, spice_items
+from alm_bench.scoring.spice import compute_spice, find_spice_folder
 
 
 def _compute(sentences: Sentences) -> CaptionScore:
     """Compute SPICE from tokenised sentences."""
-    return mean_score(spice_items(sentences.candidates, sentences.references, sentences.names))
+    return mean_score(compute_spice(sentences.candidates, sentences.references, sentences.names))
 
 
-def _require() -> None:
+def _check_installed() -> None:
     """Raise MetricError if Java or CoreNLP is not installed."""
     find_java()
-    spice_folder()
+    find_spice_folder()
 
 
 METRICS = (
@@ -26,6 +26,6 @@ METRICS = (
         by_default=True,
         preference=0,
         compute=_compute,
-        require=_require,
+        require=_check_installed,
     ),
 )

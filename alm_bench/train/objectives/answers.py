@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from alm_bench.core import AudioRef, Decoding, UsageError
-from alm_bench.core.rng import item_generator
+from alm_bench.core.rng import create_item_generator
 from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.generate import generate
 from alm_bench.train.batches import Corpus, StageData
@@ -22,10 +22,10 @@ from alm_bench.train.objectives.base import ClipBatch, Objective
 from alm_bench.train.sampler import Curriculum, Steps
 from alm_bench.train.sources import clip_key
 
-ANSWER_TOKENS = 250
+MAX_ANSWER_TOKENS = 250
 """Maximum length of a training answer in tokens, as published."""
 
-LONGEST = 32
+MAX_GENERATED_TOKENS = 32
 """Maximum number of tokens of answers that are generated to measure exact matches."""
 
 
@@ -79,9 +79,9 @@ class Answers(Objective):
             row = source.rows[index]
             prompt, answer = source.paraphrase(index, step)
             first.append(corpus.place[clip_key(row.clips[0])])
-            second.append(_second_clip(data, row.clips, step, index))
+            second.append(_select_second_clip(data, row.clips, step, index))
             prompts.append(data.protocol.prompt_ids(prompt, data.tokenizer, data.config.prompt))
-            answers.append(_answer_ids(data, answer))
+            answers.append(_encode_answer(data, answer))
         used = sorted({clip for clip in (*first, *second) if clip >= 0})
         new = {clip: index for index, clip in enumerate(used)} | {-1: -1}
         batch = AnswerBatch(
@@ -111,42 +111,46 @@ class Answers(Objective):
         decoding."""
         corpus, tokenizer = data.corpus, data.tokenizer
         model = merge_lora(self.model).eval()  # the engine requires merged weights
-        plain, device = Answers(model), next(model.parameters()).device
-        decoding = Decoding(max_new_tokens=LONGEST)
-        right: dict[str, list[bool]] = defaultdict(list)
+        merged_objective, device = Answers(model), next(model.parameters()).device
+        decoding = Decoding(max_new_tokens=MAX_GENERATED_TOKENS)
+        matches_by_part: dict[str, list[bool]] = defaultdict(list)
         rows = range(min(limit, sum(corpus.sizes)))
         for start in range(0, len(rows), 64):
             part = rows[start : start + 64]
             batch = self.collate(data, part, 0).to(device)
             with autocast:
-                sequences = plain.sequences(batch)
+                sequences = merged_objective.sequences(batch)
             written = generate(model, sequences, list(map(str, part)), decoding)
             for number, row, answer in zip(part, written, batch.answers, strict=True):
                 source, index = corpus.row(number)
                 text = tokenizer.decode(row.tokens, skip_special_tokens=True)
                 expected = tokenizer.decode(list(answer), skip_special_tokens=True)
-                right[source.rows[index].subtype].append(text.strip() == expected.strip())
-        return {"answered": {part: round(sum(marks) / len(marks), 4) for part, marks in sorted(right.items())}}
+                matches_by_part[source.rows[index].subtype].append(text.strip() == expected.strip())
+        return {
+            "answered": {
+                part: round(sum(matches) / len(matches), 4) for part, matches in sorted(matches_by_part.items())
+            }
+        }
 
 
-def _second_clip(data: StageData, clips: Sequence[AudioRef], step: int, index: int) -> int:
+def _select_second_clip(data: StageData, clips: Sequence[AudioRef], step: int, index: int) -> int:
     """Return the index of a row's second clip. If the row has one clip, this is a random clip in the fixed layout, as
     published, and -1 in the compact layout."""
     if len(clips) > 1:
         return data.corpus.place[clip_key(clips[1])]
     if data.config.prompt.layout == "compact":
         return -1
-    return int(item_generator("second clip", step, index, clips[0].id).integers(len(data.corpus.clips)))
+    return int(create_item_generator("second clip", step, index, clips[0].id).integers(len(data.corpus.clips)))
 
 
-def _answer_ids(data: StageData, text: str) -> list[int]:
-    """Return the token ids of an answer, at most `ANSWER_TOKENS`.
+def _encode_answer(data: StageData, text: str) -> list[int]:
+    """Return the token ids of an answer, at most `MAX_ANSWER_TOKENS`.
 
     In the fixed layout, it ends in a token for a space and the stop token; in the compact layout, in the stop token.
     """
     suffix = data.protocol.suffix
     ids = data.tokenizer.encode(text + suffix, add_special_tokens=False).ids
-    return (ids if suffix else [*ids, data.config.prompt.stop])[:ANSWER_TOKENS]
+    return (ids if suffix else [*ids, data.config.prompt.stop])[:MAX_ANSWER_TOKENS]
 
 
 OBJECTIVES = (Answers,)

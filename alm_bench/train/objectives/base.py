@@ -43,14 +43,14 @@ class ClipBatch:
 
     def to(self, device: torch.device) -> Self:
         """Return the batch with its tensors on `device`."""
-        moved: dict[str, Any] = {}
+        tensors: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Tensor):
-                moved[field.name] = value.to(device)
+                tensors[field.name] = value.to(device)
             elif isinstance(value, EncoderOutput):
-                moved[field.name] = EncoderOutput(*(part.to(device) for part in value))
-        return replace(self, **moved)
+                tensors[field.name] = EncoderOutput(*(part.to(device) for part in value))
+        return replace(self, **tensors)
 
     def encode(self, model: Mellow) -> EncoderOutput:
         """Return the encoder's outputs for the clips."""

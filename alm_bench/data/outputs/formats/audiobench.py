@@ -5,26 +5,26 @@ Rows have no ids; their number (from 0) is used instead. Options are part of the
 
 import re
 
-from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, first_of, own_id
+from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, find_row_id, first_value
 
 _HEADINGS = re.compile(r"^\s*Question:\s*|\s*\n\s*Choices:(?=\s)")
 
 
-def _fits(row: RawRow) -> bool:
+def _has_format(row: RawRow) -> bool:
     scored = "reference" in row or "task_type" in row
-    return "model_prediction" in row and scored and own_id(row) is None
+    return "model_prediction" in row and scored and find_row_id(row) is None
 
 
-def _read(row: RawRow, number: int) -> Row:
-    asked = first_of(row, ("question", "instruction", "text"))
+def _convert_row(row: RawRow, number: int) -> Row:
+    question_text = first_value(row, ("question", "instruction", "text"))
     return Row(
         text=row["model_prediction"],
         id=number,
-        question=_HEADINGS.sub("", asked) if isinstance(asked, str) else MISSING,
-        choices=first_of(row, ("choices",)),
-        gold=first_of(row, ("reference", "answer")),
+        question=_HEADINGS.sub("", question_text) if isinstance(question_text, str) else MISSING,
+        choices=first_value(row, ("choices",)),
+        gold=first_value(row, ("reference", "answer")),
         fields={name: value for name, value in row.items() if name in ("task", "task_type")},
     )
 
 
-FORMATS = (Format("AudioBench outputs", _fits, _read),)
+FORMATS = (Format("AudioBench outputs", _has_format, _convert_row),)

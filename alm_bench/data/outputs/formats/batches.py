@@ -7,23 +7,23 @@ from typing import Any
 from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, look_up
 
 
-def _fits_openai(row: RawRow) -> bool:
+def _is_openai_row(row: RawRow) -> bool:
     return "custom_id" in row and ("response" in row or "error" in row)
 
 
-def _read_openai(row: RawRow, number: int) -> Row:
+def _convert_openai_row(row: RawRow, number: int) -> Row:
     """Convert one line of OpenAI's format. A failed request has no text. The text of a refusal is used as the model's
     text."""
     chat = look_up(row, "response.body.choices.0.message")
     if isinstance(chat, Mapping):
         return Row(text=chat.get("content") or chat.get("refusal") or chat.get("content"), id=row["custom_id"])
-    said = look_up(row, "response.body.choices.0.text")
-    if said is MISSING:
-        said = _last_message(look_up(row, "response.body.output"))
-    return Row(text=said, id=row["custom_id"])
+    text = look_up(row, "response.body.choices.0.text")
+    if text is MISSING:
+        text = _find_last_message(look_up(row, "response.body.output"))
+    return Row(text=text, id=row["custom_id"])
 
 
-def _last_message(output: Any) -> Any:
+def _find_last_message(output: Any) -> Any:
     """Return the content of the last message of a response; reasoning and tool calls are ignored. Returns None if there
     is no message."""
     items = output if isinstance(output, list) else []
@@ -31,16 +31,16 @@ def _last_message(output: Any) -> Any:
     return messages[-1].get("content") if messages else None
 
 
-def _fits_anthropic(row: RawRow) -> bool:
+def _is_anthropic_row(row: RawRow) -> bool:
     return "custom_id" in row and isinstance(row.get("result"), Mapping)
 
 
-def _read_anthropic(row: RawRow, number: int) -> Row:
+def _convert_anthropic_row(row: RawRow, number: int) -> Row:
     content = look_up(row, "result.message.content")
     return Row(text=None if content is MISSING else content, id=row["custom_id"])
 
 
 FORMATS = (
-    Format("OpenAI batch output", _fits_openai, _read_openai),
-    Format("Anthropic batch results", _fits_anthropic, _read_anthropic),
+    Format("OpenAI batch output", _is_openai_row, _convert_openai_row),
+    Format("Anthropic batch results", _is_anthropic_row, _convert_anthropic_row),
 )

@@ -3,29 +3,29 @@
 from collections.abc import Mapping
 from typing import Any
 
-from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, look_up, message_text
+from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, extract_user_text, look_up
 
-_MARK = "attachment://"
+_ATTACHMENT_PREFIX = "attachment://"
 
 
-def _fits(row: RawRow) -> bool:
+def _has_format(row: RawRow) -> bool:
     return "epoch" in row and "target" in row and ("output" in row or "error" in row)
 
 
-def _read(row: RawRow, number: int) -> Row:
+def _convert_row(row: RawRow, number: int) -> Row:
     text = look_up(row, "output.choices.0.message.content")
     if text is MISSING:
         text = look_up(row, "output.completion")
-    told = row.get("metadata")
+    metadata = row.get("metadata")
     return Row(
         text=None
         if text is MISSING
         else _resolve_attachment(text, row.get("attachments")),  # a failed sample has no output
         id=row.get("id", MISSING),
-        question=_resolve_attachment(message_text(row.get("input")), row.get("attachments")),
+        question=_resolve_attachment(extract_user_text(row.get("input")), row.get("attachments")),
         choices=row.get("choices") or MISSING,
         gold=row["target"],
-        fields=told if isinstance(told, Mapping) else {},
+        fields=metadata if isinstance(metadata, Mapping) else {},
     )
 
 
@@ -33,10 +33,10 @@ def _resolve_attachment(text: Any, attachments: Any) -> Any:
     """Return the content of an attachment, if `text` refers to one. inspect_ai stores long texts separately, under a
     hash. If the attachment is missing, the result is a dictionary, so that the reference is not scored as the model's
     text."""
-    if not isinstance(text, str) or not text.startswith(_MARK):
+    if not isinstance(text, str) or not text.startswith(_ATTACHMENT_PREFIX):
         return text
-    found = attachments.get(text.removeprefix(_MARK)) if isinstance(attachments, Mapping) else None
+    found = attachments.get(text.removeprefix(_ATTACHMENT_PREFIX)) if isinstance(attachments, Mapping) else None
     return {"attachment": text} if found is None else found
 
 
-FORMATS = (Format("inspect_ai log", _fits, _read),)
+FORMATS = (Format("inspect_ai log", _has_format, _convert_row),)

@@ -8,36 +8,36 @@ from typing import Any
 
 from alm_bench.data.outputs.row import (
     CHOICE_COLUMNS,
-    GOLD_COLUMNS,
     MISSING,
     QUESTION_COLUMNS,
+    REFERENCE_COLUMNS,
     Format,
     RawRow,
     Row,
-    first_of,
-    own_id,
-    read_written_list,
+    find_row_id,
+    first_value,
+    parse_list_text,
 )
 
 
-def _fits(row: RawRow) -> bool:
+def _has_format(row: RawRow) -> bool:
     return "doc_id" in row and ("resps" in row or "filtered_resps" in row)
 
 
-def _read(row: RawRow, number: int) -> Row:
+def _convert_row(row: RawRow, number: int) -> Row:
     """Convert a row. The text is `resps`, the raw model output. The result of a filter (`filtered_resps`) is used only
     if `resps` is missing or empty."""
     doc = row["doc"] if isinstance(row.get("doc"), Mapping) else {}
-    choices = _unwrap_options(first_of(doc, CHOICE_COLUMNS))
-    gold = first_of(doc, GOLD_COLUMNS)
+    choices = _unwrap_options(first_value(doc, CHOICE_COLUMNS))
+    gold = first_value(doc, REFERENCE_COLUMNS)
     gold = row.get("target", MISSING) if gold is MISSING else gold
-    question = first_of(doc, QUESTION_COLUMNS)
+    question = first_value(doc, QUESTION_COLUMNS)
     return Row(
         text=row["resps"] if row.get("resps") else row.get("filtered_resps", MISSING),
-        id=own_id(doc) or row["doc_id"],
+        id=find_row_id(doc) or row["doc_id"],
         question=row.get("input", MISSING) if question is MISSING else question,
         choices=choices,
-        gold=_by_index(gold, choices),
+        gold=_resolve_index(gold, choices),
         fields=doc,
     )
 
@@ -48,12 +48,12 @@ def _unwrap_options(choices: Any) -> Any:
     return choices["text"] if isinstance(choices, Mapping) and "text" in choices else choices
 
 
-def _by_index(gold: Any, choices: Any) -> Any:
+def _resolve_index(gold: Any, choices: Any) -> Any:
     """Return the option's text if the reference `gold` is an index (from 0) into `choices`, else `gold` unchanged."""
-    choices = read_written_list(choices) if isinstance(choices, str) else choices
+    choices = parse_list_text(choices) if isinstance(choices, str) else choices
     if isinstance(gold, int) and isinstance(choices, list) and 0 <= gold < len(choices) and gold not in choices:
         return choices[gold]
     return gold
 
 
-FORMATS = (Format("lm-eval or lmms-eval samples", _fits, _read, view="filter"),)
+FORMATS = (Format("lm-eval or lmms-eval samples", _has_format, _convert_row, view="filter"),)

@@ -3,29 +3,29 @@ MMAR-meta. Only the answer is scored; the reasoning text is not parsed."""
 
 from alm_bench.data.outputs.row import (
     CHOICE_COLUMNS,
-    GOLD_COLUMNS,
     QUESTION_COLUMNS,
+    REFERENCE_COLUMNS,
     Format,
     RawRow,
     Row,
-    first_of,
-    own_id,
+    find_row_id,
+    first_value,
 )
 
 
-def _fits(row: RawRow) -> bool:
+def _has_format(row: RawRow) -> bool:
     return "answer_prediction" in row
 
 
-def _read(row: RawRow, number: int) -> Row:
+def _convert_row(row: RawRow, number: int) -> Row:
     return Row(
         text=row["answer_prediction"],
-        id=own_id(row),
-        question=first_of(row, QUESTION_COLUMNS),
-        choices=first_of(row, CHOICE_COLUMNS),
-        gold=first_of(row, GOLD_COLUMNS),
+        id=find_row_id(row),
+        question=first_value(row, QUESTION_COLUMNS),
+        choices=first_value(row, CHOICE_COLUMNS),
+        gold=first_value(row, REFERENCE_COLUMNS),
         fields={name: value for name, value in row.items() if not name.endswith("_prediction")},
     )
 
 
-FORMATS = (Format("MMAR submission", _fits, _read),)
+FORMATS = (Format("MMAR submission", _has_format, _convert_row),)

@@ -7,14 +7,14 @@ from typing import Any
 
 from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row
 
-_PARTS = ("index", "prediction", "question", "answer", *ascii_uppercase)
+_COLUMNS = ("index", "prediction", "question", "answer", *ascii_uppercase)
 
 
-def _fits(row: RawRow) -> bool:
+def _has_format(row: RawRow) -> bool:
     return all(name in row for name in ("index", "prediction", "A", "B"))
 
 
-def _read(row: RawRow, number: int) -> Row:
+def _convert_row(row: RawRow, number: int) -> Row:
     choices = []
     for letter in ascii_uppercase:
         if _is_empty(row.get(letter)):
@@ -26,7 +26,7 @@ def _read(row: RawRow, number: int) -> Row:
         question=row.get("question", MISSING),
         choices=choices,
         gold=row.get("answer", MISSING),
-        fields={name: value for name, value in row.items() if name not in _PARTS},
+        fields={name: value for name, value in row.items() if name not in _COLUMNS},
     )
 
 
@@ -34,4 +34,4 @@ def _is_empty(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
-FORMATS = (Format("VLMEvalKit predictions", _fits, _read),)
+FORMATS = (Format("VLMEvalKit predictions", _has_format, _convert_row),)
