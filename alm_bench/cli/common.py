@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 Details = Annotated[
     bool,
-    typer.Option("--details", help="On a terminal: also results by group, position, option and reason."),
+    typer.Option(
+        "--details",
+        help="Also print breakdowns on a terminal: by group, option position, selected option and reason for no answer.",
+    ),
 ]
 ModelArg = Annotated[list[str] | None, typer.Option("--model-arg", metavar="K=V", help="Model option (repeatable).")]
 Label = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Name of the model in tables, for outputs of other programs."),
+    typer.Option(metavar="NAME", help="Name of the model in tables, with --model replay."),
 ]
 Device = Annotated[
     str,
@@ -47,7 +50,7 @@ RunArgument = Annotated[
         metavar="RUN", help="A run's folder, its name or a part of it, or `latest`.", autocompletion=complete_runs
     ),
 ]
-Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run folders.")]
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder that contains the run folders.")]
 AnswerTag = Annotated[
     list[str] | None,
     typer.Option(
@@ -58,7 +61,7 @@ SolvableBy = Annotated[
     str | None,
     typer.Option(
         metavar="RUN",
-        help="Text-only run: also report accuracy on the items that it does not solve.",
+        help="Also report accuracy on the items that this text-only run gets wrong.",
         autocompletion=complete_runs,
     ),
 ]

@@ -36,7 +36,7 @@ def get(
     ] = None,
     split: Annotated[str | None, typer.Option(metavar="NAME", help="Split. [default: each task's first]")] = None,
     alternatives: Annotated[
-        bool, typer.Option("--alternatives", help="Also get equivalent files of other sources (ReasonAQA's for CLD's).")
+        bool, typer.Option("--alternatives", help="Also download the same data from alternative sources.")
     ] = False,
     keep_archives: Annotated[bool, typer.Option("--keep-archives", help="Keep archives after unpacking.")] = False,
     mirror: Annotated[

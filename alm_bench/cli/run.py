@@ -52,10 +52,17 @@ def run(
     ] = None,
     sample: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Use a random sample of N items (see --seed)."),
+        typer.Option(
+            min=1, metavar="N", help="Use a random sample of N items, stratified by the task's groups (see --seed)."
+        ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Seed of sampling, option shuffles and random strategies.")
+        int,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Seed of all random draws: --sample, option orders, nucleus sampling, random baselines.",
+        ),
     ] = 0,
     batch_size: Annotated[
         str,
@@ -99,7 +106,11 @@ def run(
     ] = None,
     label: common.Label = None,
     prompt: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Prompt set. [default: the model's native one]")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Prompt set: native, letters or bare (docs/adapters.md). [default: the model's preferred one]",
+        ),
     ] = None,
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Token limit of an answer. [default: the task's]")

@@ -27,14 +27,18 @@ def train(
     ] = None,
     init: Annotated[
         str | None,
-        typer.Option(metavar="v0|PATH", help="Initial weights: v0, a file or a folder. [default: the recipe's]"),
+        typer.Option(
+            metavar="v0|PATH",
+            help="Initial weights: v0 (the published Mellow), a file or a folder. [default: the recipe's]",
+        ),
     ] = None,
     missing_audio: Annotated[
         str | None,
         typer.Option(metavar="error|skip", help="How to treat rows whose clip is missing. [default: the recipe's]"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the run folders. [default: results/training]")
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder that contains the run folders. [default: results/training]"),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming.")] = False,
     json_: common.Json = False,
