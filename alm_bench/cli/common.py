@@ -23,7 +23,7 @@ Details = Annotated[
     bool,
     typer.Option(
         "--details",
-        help="Also print breakdowns on a terminal: by group, option position, selected option and reason for no answer.",
+        help="Also print breakdowns on a terminal: by group, option position, option, reason for no answer.",
     ),
 ]
 ModelArg = Annotated[list[str] | None, typer.Option("--model-arg", metavar="K=V", help="Model option (repeatable).")]
