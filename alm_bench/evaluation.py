@@ -339,7 +339,7 @@ def run_plan(
     with RunStore(folder, plan.header, asked.fresh) as store:
         interrupted = False
         if (reparsed := reparse_older(store, plan.task)) is not None:
-            print_notice(f"{plan.spec.task}: {reparsed.line()}")
+            print_notice(f"{plan.spec.task}: {reparsed.describe()}")
         title = plan.spec.task if plan.spec.condition == "clean" else f"{plan.spec.task} {plan.spec.condition}"
         kept = len(store.kept)
         print_detail(f"{title}: run folder {folder}, {kept} of {len(plan.items)} items stored before")

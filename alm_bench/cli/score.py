@@ -53,7 +53,7 @@ def score(
     for folder in folders:
         run, reparsed = rescore_run(folder, solver, metrics, tags, Bars())
         if reparsed.has_changes:
-            print_notice(f"{folder.name}: {reparsed.line()}")
+            print_notice(f"{folder.name}: {reparsed.describe()}")
         summaries.append(run.summary)
         if not json_:
             blocks = build_run(summaries[-1], find_screen(sys.stdout).form, details=details, out=folder.parent)

@@ -63,7 +63,7 @@ class PackedLinear:
         return apply_activation(functional.linear(x, self.weight, self.bias), activation)
 
     def plus(self, x: Tensor, other: Tensor) -> Tensor:
-        """Return the layer's output for `x` plus `other` (..., N)."""
+        """Return `layer(x) + other`; `other` has the shape of the output, (..., N)."""
         return (
             self._apply_binary(x, other, "add") if self.packed else functional.linear(x, self.weight, self.bias) + other
         )

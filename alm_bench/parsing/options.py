@@ -417,7 +417,7 @@ class OptionIndex:
         return may_begin_option
 
     def match(self, said: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
-        """Return the longest option that starts with the first of some words, or None.
+        """Return the longest option whose words occur at the start of a sequence of words, or None.
 
         The result is its index, its first and its last word, and True if it is inflected. A literal match is preferred
         to a longer inflected one.

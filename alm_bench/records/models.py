@@ -45,7 +45,7 @@ class StoredTask(Struct, frozen=True, kw_only=True):
 
 
 class StoredData(Struct, frozen=True, kw_only=True):
-    """Data of a run."""
+    """Data set that a run used: kind, revision, and hashes of its files."""
 
     kind: str
     """`real` or `demo`."""
@@ -319,7 +319,7 @@ class TextMargin(Struct, frozen=True, kw_only=True):
             raise ValueError("margin: expected a number, got null")
 
     @staticmethod
-    def of(found: Margin) -> "TextMargin":
+    def from_margin(found: Margin) -> "TextMargin":
         """Convert a computed margin to the stored type."""
         return TextMargin(
             baseline=found.row,
@@ -481,7 +481,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
         return sum(self.status.values())
 
     @property
-    def text_margin(self) -> TextMargin | None:
+    def margin_over_text_only(self) -> TextMargin | None:
         """Margin over the best text-only baseline on all items; None without text-only baselines."""
         return self.margins.get("all", {}).get("all")
 

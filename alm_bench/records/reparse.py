@@ -37,7 +37,7 @@ class ReparseResult:
     def has_changes(self) -> bool:
         return self.changed > 0 or self.parser != self.parser_before
 
-    def line(self) -> str:
+    def describe(self) -> str:
         """Return one line for the user that describes the changes."""
         old = self.parser_before or "an earlier version"
         said = f"parsed again by {self.parser} (before: {old}): {self.changed:,} of {self.items:,} items changed"

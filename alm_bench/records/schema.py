@@ -123,7 +123,7 @@ class Record:
         solvers = tuple(baseline.name for baseline in self.baselines)
         return Scored(self.sample, self.status, self.text, self.parsed, self.scores, predictions, solvers)
 
-    def line(self) -> str:
+    def to_json_line(self) -> str:
         """Return the record as one line of `samples.jsonl`, including the newline."""
         return dump_json(self.as_json()) + "\n"
 

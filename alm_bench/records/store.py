@@ -170,7 +170,7 @@ class RunStore:
 
     def _restore(self) -> None:
         self._write_header()
-        atomic_write(self.folder / SAMPLES, "".join(record.line() for record in self._records.values()))
+        atomic_write(self.folder / SAMPLES, "".join(record.to_json_line() for record in self._records.values()))
 
     def _is_in_place(self) -> bool:
         """Return True if the file at the path is the open file."""
@@ -200,7 +200,7 @@ class RunStore:
 
     def _write(self, records: Sequence[Record]) -> None:
         assert self._file is not None, "the store is not open"
-        data = "".join(record.line() for record in records).encode()
+        data = "".join(record.to_json_line() for record in records).encode()
         start = os.fstat(self._file).st_size
         with report_write_errors(self.folder / SAMPLES):
             try:
@@ -232,7 +232,7 @@ class RunStore:
         self.check()
         self._records = {record.sample.id: record for record in records}
         self._remove_summary()
-        atomic_write(self.folder / SAMPLES, "".join(record.line() for record in records))
+        atomic_write(self.folder / SAMPLES, "".join(record.to_json_line() for record in records))
         self._append_to(self.folder / SAMPLES)  # the open file is the replaced one
 
     def finish(self, summary: RunSummary, scores: ItemScores | None = None) -> None:

@@ -116,7 +116,7 @@ def text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Text
     def compute_margin(part: Sequence[Scored]) -> TextMargin | None:
         theirs: Values = {name: [each[index[id(row)]] for row in part] for name, each in values.items()}
         found = margin(part, theirs, [scores[index[id(row)]] for row in part], score)
-        return None if found is None else TextMargin.of(found)
+        return None if found is None else TextMargin.from_margin(found)
 
     parts = {"all": {"all": kept}, **split(kept, task.card.groups)}
     return {

@@ -106,7 +106,7 @@ def _overview_cell(section: Section, index: int) -> Cell:
 
 
 def _best_baseline(section: Section) -> Cell:
-    entry = section.members[0].summary.text_margin
+    entry = section.members[0].summary.margin_over_text_only
     if entry is None or entry.metric != section.ranked_by:
         return as_cell("-")
     return as_cell(format_value(entry.baseline_value, entry.metric))

@@ -151,7 +151,7 @@ class _Margins:
         if key not in self._best:
             self._best[key] = self._find_best(mine)
         found = self._best[key]
-        own = run.summary.text_margin
+        own = run.summary.margin_over_text_only
         if found is None:  # without item scores, only the summary has a margin
             return margin_cell(own)
         best, scores = found
@@ -160,7 +160,7 @@ class _Margins:
             return margin_cell(own)  # equal to the margin in the summary, which has its interval
         weights = question_weights(mine.questions)
         found_margin = margin_over_best({best: scores}, mine.accuracy, mine.clips, weights, self._name)
-        return margin_cell(TextMargin.of(found_margin))
+        return margin_cell(TextMargin.from_margin(found_margin))
 
     def _find_best(self, mine: ItemScores) -> tuple[str, tuple[float, ...]] | None:
         names = set(mine.ids)
@@ -256,7 +256,7 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
             tie = against.is_tie
             beside = {AGAINST_BEST: against.cell, MARGIN: margins.cell(run, mine)}
         elif run.summary.margins:
-            beside = {MARGIN: margin_cell(run.summary.text_margin)}
+            beside = {MARGIN: margin_cell(run.summary.margin_over_text_only)}
         cells = list(row.items())
         rows.append(dict([*cells[:index], *beside.items(), *cells[index:]]))
         ties.append(tie)

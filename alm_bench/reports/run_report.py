@@ -102,7 +102,7 @@ def _format_main_value(summary: Summary) -> str:
     if metric is None or metric.value is None:
         return MISSING if metric is None else f"{MISSING}: {missing_reason(metric)}"
     value = f"{format_value(metric.value, main)}{unit_of(main)}{format_interval(metric, main)}"
-    entry = summary.text_margin
+    entry = summary.margin_over_text_only
     return keep_together(value) + ("" if entry is None else f", margin {_format_margin(entry, main)}")
 
 

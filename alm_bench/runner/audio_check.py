@@ -11,7 +11,7 @@ from typing import Any, Literal
 from alm_bench.audio.probes import SOUNDS, probe, probe_sequence
 from alm_bench.core import Adapter, AdapterError, AudioRef, Decoding, OptionScores, Output, Request
 from alm_bench.runner.inference import make_predict, predict_bisecting
-from alm_bench.runner.length_check import LONG, SHORT, LengthCheck, can_check_length, judge_length
+from alm_bench.runner.length_check import LONG, SHORT, LengthCheck, can_check_length, compare_clip_lengths
 from alm_bench.runner.length_check import SECONDS as LENGTHS
 from alm_bench.runner.loader import load_clips
 
@@ -123,7 +123,7 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
             name: _load_request(adapter, prompt, name, probe_sequence(name, parts)) for name, parts in LENGTHS.items()
         }
         outputs |= _ask_model(adapter, long)
-        length = judge_length(
+        length = compare_clip_lengths(
             outputs[SHORT], outputs[LONG], _find_token_difference(outputs[CLIP], outputs[NONE]) is not None
         )
     return AudioCheck(verdict, reason, [_make_probe_answer(name, output) for name, output in outputs.items()], length)

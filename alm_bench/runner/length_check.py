@@ -37,15 +37,16 @@ def can_check_length(adapter: Adapter) -> bool:
     return policy is not None and policy.seconds is None and (policy.max_seconds is None or policy.max_seconds >= whole)
 
 
-def judge_length(short: Output, long: Output, counts_audio: bool) -> LengthCheck:
-    """Compare the outputs for the short and the long clip.
+def compare_clip_lengths(short: Output, long: Output, tokens_include_audio: bool) -> LengthCheck:
+    """Judge from the outputs for a short and a long clip whether the model hears the whole long clip.
 
-    `counts_audio` is True if the token counts depend on the clip; only then are they compared.
+    `tokens_include_audio` is True if the model's token counts depend on the clip; if it is False, the counts are not
+    compared.
     """
     for name, output in ((SHORT, short), (LONG, long)):
         if output.text is None:
             return LengthCheck("not known", f"{name}: {output.error or output.refusal or 'no text'}")
-    for name in TOKENS if counts_audio else ():
+    for name in TOKENS if tokens_include_audio else ():
         ours, theirs = short.extra.get(name), long.extra.get(name)
         if isinstance(ours, int) and isinstance(theirs, int):
             told = f"{name.replace('_', ' ')}: {ours} for 30 s, {theirs} for 45 s"

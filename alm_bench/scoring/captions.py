@@ -37,7 +37,7 @@ def tokenize(texts: Sequence[str]) -> list[str]:
 
     if not texts:
         return []
-    jar = java.package_folder("tokenizer") / STANFORD_CORENLP_3_4_1_JAR
+    jar = java.pycocoevalcap_folder("tokenizer") / STANFORD_CORENLP_3_4_1_JAR
     lines = "\n".join(_LINE_ENDS.sub(" ", text) for text in texts)
     arguments = ["-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
     said = java.run([*arguments, "-encoding", "UTF-8"], lines + "\n", seconds=java.allowed_seconds(len(texts))).split(

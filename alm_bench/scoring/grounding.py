@@ -122,27 +122,27 @@ class _ItemScores:
         bounded = not isinstance(task, ScoresItems)
         return _ItemScores(name, kept, clean, noise, changed, blind, bounded, keeps_evidence)
 
-    def effect(self, places: Sequence[int]) -> Effect:
+    def effect(self, item_indices: Sequence[int]) -> Effect:
         """Return the effect on the items at these indices."""
-        rows = [self.pairs[place].clean for place in places]
-        clean, noise, changed = ([values[p] for p in places] for values in (self.clean, self.noise, self.changed))
-        where, each = clips(rows), weights(rows)
+        rows = [self.pairs[place].clean for place in item_indices]
+        clean, noise, changed = ([values[p] for p in item_indices] for values in (self.clean, self.noise, self.changed))
+        clip_ids, item_weights = clips(rows), weights(rows)
         level = share if self.bounded else mean_interval
         effect = Effect(
-            level(clean, where, each),
-            level(noise, where, each),
-            compare_paired_scores(*self._order_for_drop(clean, noise), where, each).difference,
-            _compute_retention(clean, noise, where, each),
-            share(changed, where, each),
+            level(clean, clip_ids, item_weights),
+            level(noise, clip_ids, item_weights),
+            compare_paired_scores(*self._order_for_drop(clean, noise), clip_ids, item_weights).difference,
+            _compute_retention(clean, noise, clip_ids, item_weights),
+            share(changed, clip_ids, item_weights),
             None,
             score=self.name,
         )
-        values = {name: [scores[p] for p in places] for name, scores in self.blind.items()}
+        values = {name: [scores[p] for p in item_indices] for name, scores in self.blind.items()}
         margins = [margin(rows, values, scores, self.name) for scores in (clean, noise)]
         if margins[0] is not None:
-            guess = float(np.average(values[UNIFORM], weights=each)) if UNIFORM in values else None
+            guess = float(np.average(values[UNIFORM], weights=item_weights)) if UNIFORM in values else None
             effect = replace(effect, baseline=(margins[0].row, margins[0].value), chance=guess)
-        if len(set(where)) == 1:
+        if len(set(clip_ids)) == 1:
             return replace(effect, reason="all items are about one clip")
         if len(rows) < LEAST_ITEMS or effect.drop.low is None:
             return replace(effect, reason=f"fewer than {LEAST_ITEMS} items")
@@ -188,7 +188,7 @@ def _get_answer(row: Scored) -> str | None:
 
 
 def _compute_retention(
-    clean: Sequence[float], noise: Sequence[float], where: Sequence[str], each: Sequence[float]
+    clean: Sequence[float], noise: Sequence[float], clip_ids: Sequence[str], item_weights: Sequence[float]
 ) -> Metric:
     """Return the changed score divided by the clean score, with a paired interval.
 
@@ -196,7 +196,7 @@ def _compute_retention(
     """
     if not sum(clean):
         return Metric.missing("the clean score is 0")
-    summands = np.asarray(each)[:, None] * np.stack([np.asarray(noise), np.asarray(clean)], axis=1)
+    summands = np.asarray(item_weights)[:, None] * np.stack([np.asarray(noise), np.asarray(clean)], axis=1)
     whole = summands[:, 0].sum() / summands[:, 1].sum()
 
     def ratio(sums: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -204,7 +204,7 @@ def _compute_retention(
         found: np.ndarray[Any, Any] = np.divide(kept, of, out=np.full_like(kept, whole), where=of > 0)
         return found
 
-    value, low, high = clustered_interval(where, summands, ratio)
-    if len(set(where)) == 1:
+    value, low, high = clustered_interval(clip_ids, summands, ratio)
+    if len(set(clip_ids)) == 1:
         return Metric(float(value[0]), n=len(clean))
     return Metric(float(value[0]), float(low[0]), float(high[0]), len(clean))

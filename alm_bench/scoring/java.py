@@ -56,11 +56,7 @@ def open_package_flags(program: str) -> list[str]:
     """
     if java_version(program) < 9:
         return []
-    return [
-        part
-        for package_folder in OPENED_PACKAGES.split()
-        for part in ("--add-opens", f"java.base/{package_folder}=ALL-UNNAMED")
-    ]
+    return [part for package in OPENED_PACKAGES.split() for part in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
 
 
 def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, seconds: float = 600) -> str:
@@ -89,7 +85,7 @@ def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, second
     return done.stdout.decode(errors="replace")
 
 
-def package_folder(part: str) -> Path:
+def pycocoevalcap_folder(part: str) -> Path:
     """Return a folder of the installed package pycocoevalcap, which contains the jars."""
     import pycocoevalcap
 

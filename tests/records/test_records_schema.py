@@ -45,7 +45,7 @@ def record(**changes: Any) -> Record:
 
 def test_a_line_gives_back_the_record() -> None:
     for each in (record(), record(text=None, parsed=None, status="error", reason="r"), record(seconds=None)):
-        line = each.line()
+        line = each.to_json_line()
         assert line.endswith("\n")
         assert line.count("\n") == 1
         assert Record.read(line, "here") == each
@@ -54,7 +54,7 @@ def test_a_line_gives_back_the_record() -> None:
 @given(st.text())
 def test_any_text_is_one_line(text: str) -> None:
     """Newlines, U+2028, zero bytes, escapes: one line, the same text."""
-    line = record(text=text, prompt=text).line()
+    line = record(text=text, prompt=text).to_json_line()
     assert line.count("\n") == 1
     found = Record.read(line.encode().decode(), "here")
     assert (found.text, found.prompt) == (text, text)
@@ -65,22 +65,31 @@ def test_a_model_that_says_half_a_surrogate_pair_is_stored(tmp_path: Path) -> No
     sample = next(iter(task.samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
     said = complete_record(PlannedItem(0, sample, "p"), Output("good \ud83d Cat\u2028"), task)
     assert (said.text, said.status) == ("good ? Cat\u2028", "unparsed")
-    assert Record.read(said.line().encode("utf-8").decode(), "here") == said
+    assert Record.read(said.to_json_line().encode("utf-8").decode(), "here") == said
     failed = complete_record(
         PlannedItem(0, sample, "p"), Output(None, error="broke\n at \ud83d", extra={"why": "\ud800"}), task
     )
     assert (failed.status, failed.reason) == ("error", "broke at ?")
-    assert Record.read(failed.line().encode("utf-8").decode(), "here") == failed, "also what is stored beside"
+    assert Record.read(failed.to_json_line().encode("utf-8").decode(), "here") == failed, "also what is stored beside"
 
 
 def test_extras_that_json_does_not_know_are_stored_as_text() -> None:
-    line = record(extra={"logit": np.float32(0.5), "path": Path("x")}).line()
+    line = record(extra={"logit": np.float32(0.5), "path": Path("x")}).to_json_line()
     assert json.loads(line)["extra"] == {"logit": "0.5", "path": "x"}
 
 
 @pytest.mark.parametrize(
     "line",
-    ["", "{", "[]", "3", "null", '{"id": 1}', record().line().replace('"ok"', '"fine"', 1), record().line()[:-20]],
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        "null",
+        '{"id": 1}',
+        record().to_json_line().replace('"ok"', '"fine"', 1),
+        record().to_json_line()[:-20],
+    ],
 )
 def test_a_line_of_another_shape_is_refused_with_its_place(line: str) -> None:
     with pytest.raises(StoreError, match=r"^samples, line 7: not a record of schema 1 to 2"):
@@ -108,7 +117,7 @@ def test_what_a_resumed_run_tries_again(status: Any, unusable_clip: bool, retrie
 
 @pytest.mark.parametrize("key", ["fields", "groups", "scores", "baselines", "clip_sizes", "extra"])
 def test_a_line_with_something_else_in_a_table_s_place(key: str) -> None:
-    line = Record(index=0, sample=Sample("a", {}), prompt="p", status="error").line()
+    line = Record(index=0, sample=Sample("a", {}), prompt="p", status="error").to_json_line()
     for wrong in (None, 3, "text"):
         with pytest.raises(StoreError, match="here: not a record of schema 1 to 2"):
             Record.read(json.dumps({**json.loads(line), key: wrong}), "here")
@@ -133,4 +142,4 @@ def test_the_status_of_an_answer_survives_scoring_again(
     sample = next(iter(task.samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
     said = complete_record(PlannedItem(0, sample, "p"), Output(text, truncated=truncated), task)
     assert said.status == status
-    assert grade_record(Record.read(said.line(), "here"), task) == said
+    assert grade_record(Record.read(said.to_json_line(), "here"), task) == said

@@ -97,7 +97,7 @@ def test_half_a_surrogate_pair_in_a_name_is_read_again(tmp_path: Path) -> None:
 def test_a_torn_last_line_is_dropped(tmp_path: Path, left: int) -> None:
     path = fill(tmp_path / "run", record("0"), record("1"))
     whole = path.read_bytes()
-    path.write_bytes(whole + record("2").line().encode()[:left])
+    path.write_bytes(whole + record("2").to_json_line().encode()[:left])
     records, torn = read_records(tmp_path / "run")
     assert (ids(records), torn) == (["0", "1"], True)
     with RunStore(tmp_path / "run", HEADER) as store:
@@ -109,7 +109,7 @@ def test_a_torn_last_line_is_dropped(tmp_path: Path, left: int) -> None:
 
 def test_a_line_torn_inside_a_character_is_dropped(tmp_path: Path) -> None:
     path = fill(tmp_path / "run", record("0"))
-    path.write_bytes(path.read_bytes() + record("1", text="é").line().encode().partition(b"\xc3")[0] + b"\xc3")
+    path.write_bytes(path.read_bytes() + record("1", text="é").to_json_line().encode().partition(b"\xc3")[0] + b"\xc3")
     assert read_records(tmp_path / "run") == ([record("0")], True)
 
 

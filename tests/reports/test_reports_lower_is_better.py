@@ -106,7 +106,7 @@ def test_the_lowest_is_best_and_margins_follow(runs: list[Run]) -> None:
         assert "n.s." not in row["margin over text-only"]
     assert rows[0]["margin over text-only"].startswith("-")
     assert rows[2]["margin over text-only"].startswith("+0.")
-    margins = {run.summary.model: run.summary.text_margin for run in runs}
+    margins = {run.summary.model: run.summary.margin_over_text_only for run in runs}
     beaten = {model: margin is not None and margin.significant for model, margin in margins.items()}
     assert beaten == {"good": True, "close": True, "poor": False}
 

@@ -103,8 +103,8 @@ def test_ties_with_the_best_and_rows_that_do_not_beat_the_blind_ones_are_marked(
 
 def test_runs_of_a_task_that_is_gone_have_their_summaries(run: Run) -> None:
     ((_, rows),) = tables([run], lambda name: None)
-    assert run.summary.text_margin is not None
-    assert f"over {run.summary.text_margin.baseline}" in rows[0]["margin over text-only"]
+    assert run.summary.margin_over_text_only is not None
+    assert f"over {run.summary.margin_over_text_only.baseline}" in rows[0]["margin over text-only"]
 
 
 def test_withheld_answers_have_no_best(run: Run) -> None:
@@ -165,7 +165,7 @@ def test_bars_in_a_cell_do_not_break_the_table() -> None:
 
 def test_the_overview_names_the_best_blind_row_and_a_partial_run(run: Run) -> None:
     blind = {name: metrics["accuracy"].value or 0.0 for name, metrics in run.summary.baselines.items()}
-    entry = run.summary.text_margin
+    entry = run.summary.margin_over_text_only
     assert entry is not None
     assert entry.baseline_value == pytest.approx(max(blind.values()))
     assert blind[entry.baseline] == max(blind.values())

@@ -132,7 +132,7 @@ class Cues:
         self._patterns: dict[str, re.Pattern[str]] = {}
 
     def source(self, key: str) -> str:
-        """Return the source of a regular expression that matches any phrase of a key.
+        """Return a regular expression, as text, that matches any phrase listed under a key such as `refusals`.
 
         The expression matches nothing if the key has no phrases.
         """

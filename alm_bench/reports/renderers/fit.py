@@ -95,9 +95,11 @@ class _ColumnState:
 
 
 def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> FittedTable:
-    """Choose columns, cell forms and widths for a terminal of `width` columns; without it, all columns at full length.
+    """Choose the columns, the full or short text of each cell, and the widths for a terminal of `width` columns.
 
-    `plain` makes texts printable.
+    Without `width`, choose all columns with full texts.
+
+    `plain` is a function that converts a text to printable characters.
     """
     reasons: dict[str, int] = {}
     rows = [[_plain_cell(as_cell(value), plain, reasons) for value in row] for row in table.rows]

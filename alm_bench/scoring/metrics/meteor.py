@@ -26,7 +26,7 @@ def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
     for candidate, each in zip(candidates, references, strict=True):
         clean_candidate = candidate.replace("|||", "").replace("  ", " ")
         lines.append(" ||| ".join(("SCORE", *each, clean_candidate)))
-    jar = java.package_folder("meteor") / "meteor-1.5.jar"
+    jar = java.pycocoevalcap_folder("meteor") / "meteor-1.5.jar"
     arguments = ["-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
     output_lines = java.run(arguments, "\n".join(lines) + "\n", seconds=java.allowed_seconds(len(lines))).splitlines()
     rows = [line.split() for line in output_lines]

@@ -46,7 +46,8 @@ def mean_score(items: Sequence[float]) -> CaptionScore:
 class Sentences:
     """Candidates and references of the items in one computation.
 
-    There is one candidate and at least one reference per item; all sequences have the same length and are not empty.
+    There is one candidate and at least one reference per item. The lists of candidates and of references have the same
+    length, one entry per item, and are not empty.
     Metrics can share intermediate results through `once`, and use other metrics through
     `alm_bench.scoring.metrics.score_sentences`.
     """
