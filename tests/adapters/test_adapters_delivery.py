@@ -78,5 +78,9 @@ def test_what_the_model_says_of_each_sound_is_shown(tmp_path: Path) -> None:
     rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in said.splitlines() if line.startswith("| ")][1:]
     assert dict(rows) == {
         "tone": "0.19", "noise": "0.05", "silence": "0.00", "clicks": "0.00", "tone, again": "0.19", "no clip": "-",
+        "30 s of a tone": "0.19", "30 s of a tone, then 15 s of noise": "0.14",
     }  # fmt: skip
-    assert said.splitlines()[-1] == "Model: delivered (answers to a tone and to noise differ)"
+    assert said.split("\n\n")[-2:] == [
+        "Model: delivered (answers to a tone and to noise differ)",
+        "Long clips: heard beyond 30 s (the answers to 30 s and to 45 s differ)\n",
+    ]

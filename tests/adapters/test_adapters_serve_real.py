@@ -13,8 +13,8 @@ from small_world import alm, mmau, only_run, stored
 pytestmark = pytest.mark.slow
 
 COMMAND = (
-    f"{Path(sys.executable).with_name('transformers')} serve {{model}} --host 127.0.0.1 --port {{port}} "
-    "--device cpu --dtype float32"
+    f"{sys.executable} -c 'from transformers.cli.transformers import main; main()' serve {{model}} --host 127.0.0.1 "
+    "--port {port} --device cpu --dtype float32"
 )
 
 

@@ -128,7 +128,7 @@ def test_a_log_file_gets_the_preparation_of_training_in_clips(monkeypatch: pytes
     monkeypatch.setattr(progress, "EVERY_SECONDS", 0.0)
     with restore_verbosity():
         VERBOSITY.open_log(Path("log.txt"))
-        with progress.Training("small") as shown:
+        with progress.TrainingProgress("small") as shown:
             shown.show_preparation("features", 1, 2)
             shown.say("1 clip is missing")
             shown.step({"name": "align", "step": 0, "total": 4, "loss": 1.5, "samples_per_second": 2.0})

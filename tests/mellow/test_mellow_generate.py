@@ -124,9 +124,9 @@ def test_in_half_precision_tokens_still_differ_in_their_logits(tiny: Mellow, kin
     model.cast(torch.bfloat16)
     engine = Engine(model)
     hidden = torch.randn(4, 48, generator=torch.Generator().manual_seed(1)).bfloat16()
-    logits = engine.decoder.head(engine.decoder.leave(hidden))
+    logits = engine.decoder.head(engine.decoder.normalise_output(hidden))
     assert min(len(row.unique()) for row in logits) > 1530
-    exact = model.float().lm.lm_head(engine.decoder.leave(hidden))
+    exact = model.float().lm.lm_head(engine.decoder.normalise_output(hidden))
     assert torch.allclose(logits, exact, atol=1e-5)
 
 
