@@ -19,8 +19,8 @@ SHARED = Path(os.environ.get(SHARED_VARIABLE) or Path(__file__).resolve().parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need the real material, so that they can be run alone (`-m needs_shared`), and put the files of
-    training first: they are the longest, and at the end one processor would be left with them alone."""
+    """Mark the tests that need the real material, so that they can be run alone (`-m needs_shared`), and put the files
+    of training first: they are the longest, and at the end one processor would be left with them alone."""
     items.sort(key=lambda item: "train" not in item.path.parts)
     for item in items:
         if "shared" in getattr(item, "fixturenames", ()):
