@@ -1,5 +1,6 @@
 """Whether the audio reaches the model: told by token counts, by answers, by likelihoods, or not at all."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -262,3 +263,39 @@ def test_the_bundled_model_gets_its_audio() -> None:
     assert ran.status == 0, ran.err
     assert ran.json["verdict"] == "delivered"
     assert [said["sound"] for said in ran.json["answers"]] == [*SOUNDS, "tone, again", "no clip"]
+
+
+def probes(tmp_path: Path) -> int:
+    return sum(line.startswith("probe-") for line in (tmp_path / "calls").read_text().splitlines())
+
+
+def test_a_check_holds_for_a_day_of_the_same_run(tmp_path: Path) -> None:
+    """The items fail at first, so that the run is resumed; the probes of a paid server are not paid for again."""
+    down = tmp_path / "down"
+    answer = (
+        f"({HEARS}) if request.id.startswith('probe') or not __import__('os').path.exists({str(down)!r}) else 1 / 0"
+    )
+    down.touch()
+    assert run(tmp_path, answer).status == 1
+    asked = probes(tmp_path)
+    assert asked == 6
+    down.unlink()
+    again = run(tmp_path, answer)
+    assert (again.status, again.run["audio_check"]["verdict"]) == (0, "delivered")
+    assert probes(tmp_path) == asked
+
+
+def test_an_older_check_is_made_again(tmp_path: Path) -> None:
+    down = tmp_path / "down"
+    answer = (
+        f"({HEARS}) if request.id.startswith('probe') or not __import__('os').path.exists({str(down)!r}) else 1 / 0"
+    )
+    down.touch()
+    assert run(tmp_path, answer).status == 1
+    header = only_run(tmp_path / "runs") / "run.json"
+    stored = json.loads(header.read_text())
+    stored["audio_check"]["checked_at"] -= 25 * 3600
+    header.write_text(json.dumps(stored))
+    down.unlink()
+    assert run(tmp_path, answer).status == 0
+    assert probes(tmp_path) == 12
