@@ -26,7 +26,7 @@ RunStore.append = kill_once_stored
 
 
 def figures(summary: dict[str, Any]) -> dict[str, Any]:
-    return {key: summary[key] for key in ("task", "n", "metrics", "groups", "status", "blind", "over_blind")}
+    return {key: summary[key] for key in ("task", "n", "metrics", "groups", "status", "baselines", "margins")}
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
