@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alm_bench.adapters.openai.options import OpenAIOptions
-from alm_bench.adapters.openai.streamed import NoReplyError, assemble, is_stream
+from alm_bench.adapters.openai.streamed import NoReplyError, assemble, is_stream, parse_object
 from alm_bench.core import Output
 from alm_bench.core.foreign import parse_json
 
@@ -39,17 +39,11 @@ def parse_reply(text: str, options: OpenAIOptions, estimate: float | None = None
     `estimate` is the cost if the reply has no token counts, see `usage`. Raises NoReplyError for an unusable reply.
     """
     if is_stream(text):
-        return _parse_object(assemble(text), text, options, estimate)
-    try:
-        reply = parse_json(text)
-    except ValueError as error:
-        raise NoReplyError(f"the reply is no JSON ({len(text)} characters, {error})") from error
-    if not isinstance(reply, dict):
-        raise NoReplyError(f"the reply is no JSON object, found {type(reply).__name__}")
-    return _parse_object(reply, text, options, estimate)
+        return _parse_completion(assemble(text), text, options, estimate)
+    return _parse_completion(parse_object(text, "the reply"), text, options, estimate)
 
 
-def _parse_object(reply: Mapping[str, Any], text: str, options: OpenAIOptions, estimate: float | None) -> Output:
+def _parse_completion(reply: Mapping[str, Any], text: str, options: OpenAIOptions, estimate: float | None) -> Output:
     if reply.get("error"):
         failed = failure(200, json.dumps(reply) if is_stream(text) else text)
         if failed.refusal is not None:

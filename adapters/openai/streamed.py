@@ -16,6 +16,17 @@ class NoReplyError(Exception):
     """The body is not a usable chat completion: it breaks off or has no choices. Another attempt may succeed."""
 
 
+def parse_object(text: str, what: str) -> dict[str, Any]:
+    """Parse a JSON object; `what` names it in messages. Raises NoReplyError for anything else."""
+    try:
+        value = parse_json(text)
+    except ValueError as error:
+        raise NoReplyError(f"{what} is no JSON ({len(text)} characters, {error})") from error
+    if not isinstance(value, dict):
+        raise NoReplyError(f"{what} is no JSON object, found {type(value).__name__}")
+    return value
+
+
 def is_stream(text: str) -> bool:
     """Return True if a body is a stream of events; some servers stream without a request to do so."""
     return text.lstrip().startswith(("data:", "event:", ":"))
@@ -37,12 +48,7 @@ def assemble(text: str) -> dict[str, Any]:
         if data == "[DONE]":
             done = True
             break
-        try:
-            piece = parse_json(data)
-        except ValueError as error:
-            raise NoReplyError(f"a piece of the streamed reply is no JSON ({error})") from error
-        if not isinstance(piece, dict):
-            raise NoReplyError(f"a piece of the streamed reply is no JSON object, found {type(piece).__name__}")
+        piece = parse_object(data, "a piece of the streamed reply")
         if piece.get("error"):
             return {"error": piece["error"]}
         reply |= {name: piece[name] for name in ("id", "model", "usage") if piece.get(name) is not None}

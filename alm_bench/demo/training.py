@@ -21,9 +21,6 @@ from alm_bench.demo.vocabulary import EVENT_TYPES, family_of
 
 T = TypeVar("T")
 
-ROWS = "rows-3"
-"""Version of the training rows. Increase it with any change that alters a row."""
-
 # Mellow's prompts, which are the same in training and evaluation.
 MCQ = PromptTemplate(id="demo/mcq", version=1, template="{question} {options}", lowercase=True)
 ENTAILMENT = PromptTemplate(

@@ -5,19 +5,19 @@ A mention names an option by its letter, its position, its text or an inflected 
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import islice, pairwise, takewhile
 
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
-from alm_bench.parsing.likeness import LIKENESS_RULES, OptionStems, is_numeral, stem_key, stems
+from alm_bench.parsing.likeness import LIKENESS_RULES, OptionStems, is_numeral, stems
 from alm_bench.parsing.numbers import is_number, numbers
+from alm_bench.parsing.option_index import OptionIndex
 from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, Token, fold, iterate_words, normalise_text, tokens, words
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
-_ACCIDENTALS = {"flat": "b", "sharp": "#"}
 _WITHIN_WORD, _GOES_ON = re.compile(r"[^\W_][-‐‑]\Z"), re.compile(r"[-‐‑][^\W_]")
 _DENIAL = re.compile(r"\b(?:not|no|never|neither|nor|none|without)\b|n't\b")
 _OPENS, _CLOSES = re.compile(r"[\"'<\[(*{]"), re.compile(r"[.,]?[\"'>\])*}]")
@@ -85,7 +85,7 @@ class Options:
         return detect_cues(" ".join(self._folded)).articles | _ALWAYS_SKIPPED
 
     @cached_property
-    def _keys(self) -> "OptionIndex":
+    def _keys(self) -> OptionIndex:
         """Search index of the options' words."""
         return OptionIndex(self._select_words(), self._articles)
 
@@ -380,82 +380,6 @@ class Options:
 
 
 _FUNCTION_WORDS = frozenset(("no", "not", "none", "yes", "all", "both", "neither", "one"))
-
-
-class OptionIndex:
-    """Search index of options by their joined words, in which spaces and hyphens between words make no difference.
-
-    Words are compared by their stems, or literally if two options have equal stems. Articles in a text are skipped
-    within an option. `said` holds the words of each option by its index.
-    """
-
-    def __init__(self, said: dict[int, list[str]], articles: frozenset[str]) -> None:
-        self._articles = articles
-        self._exact: dict[str, int] = {}
-        self._stemmed: dict[str, int | None] = {}
-        for i, parts in said.items():
-            exact = stemmed = ""
-            for before, part in zip(["", *parts], parts, strict=False):
-                word = _strip_affixes(part, before)
-                exact, stemmed = _append_word(exact, word), _append_word(stemmed, stem_key(word))
-            self._exact.setdefault(exact, i)
-            self._stemmed[stemmed] = None if self._stemmed.get(stemmed, i) != i else i
-        keys = [*self._exact, *self._stemmed]
-        self._prefixes = {key[:stop] for key in keys for stop in range(1, len(key) + 1)}
-        self.longest = max(map(len, keys), default=0)
-        self.notes = any(parts[0] == "a" and len(parts) > 1 for parts in said.values())
-
-    @cached_property
-    def may_begin_option(self) -> Callable[[str], bool]:
-        """Function that returns True if an option may start with a word."""
-
-        @lru_cache(maxsize=10_000)
-        def may_begin_option(word: str) -> bool:
-            plain = word.isascii() and "'" not in word
-            return not plain or word in self._prefixes or stem_key(word) in self._prefixes
-
-        return may_begin_option
-
-    def match(self, said: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
-        """Return the longest option whose words occur at the start of a sequence of words, or None.
-
-        The result is its index, its first and its last word, and True if it is inflected. A literal match is preferred
-        to a longer inflected one.
-        """
-        exact, stemmed, before = "", "", ""
-        first: Token | None = None
-        best: tuple[int, Token, Token, bool] | None = None
-        for token in said:
-            word = _strip_affixes(token.text, before)
-            longer, longer_stemmed = _append_word(exact, word), _append_word(stemmed, stem_key(word))
-            if longer in self._prefixes or longer_stemmed in self._prefixes:
-                exact, stemmed, first = longer, longer_stemmed, first or token
-                if exact in self._exact:
-                    best = (self._exact[exact], first, token, False)
-                elif (index := self._stemmed.get(stemmed)) is not None and (best is None or best[3]):
-                    best = (index, first, token, True)
-            elif first is None or token.text not in self._articles:
-                break
-            before = token.text
-        return best
-
-
-def _strip_affixes(word: str, before: str) -> str:
-    """Return a word without the article or the ending that is attached to it.
-
-    After the name of a note, "flat" and "sharp" become accidentals: `E flat` is `Eb`.
-    """
-    if word in _ACCIDENTALS and len(before) == 1 and before in "abcdefg":
-        return _ACCIDENTALS[word]
-    return _PREFIX.sub("", word.removesuffix("'s")) if "'" in word or not word.isascii() else word
-
-
-def _append_word(key: str, word: str) -> str:
-    """Append a word to a key, with a separator between two numbers."""
-    return f"{key}/{word}" if key[-1:].isdigit() and word[:1].isdigit() else key + word
-
-
-_PREFIX = re.compile(r"^(?:(?:l|d|qu|dell|all|nell|sull|dall)'(?=\w)|(?:و|ب|ل)?ال(?=\w{2}))")
 
 
 def _extend_denials(document: Document, found: list[Mention]) -> list[Mention]:

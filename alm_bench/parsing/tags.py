@@ -68,15 +68,6 @@ def answer_names(further_names: tuple[str, ...] = ()) -> frozenset[str]:
     return frozenset(normalise_name(name) for name in (*load_tag_table()["answer"], *further_names))
 
 
-@lru_cache(maxsize=64)
-def reasoning_names(further_names: tuple[str, ...] = ()) -> frozenset[str]:
-    """Return the names of reasoning tags.
-
-    A name in `further_names` is left out, since the caller declares it as an answer tag.
-    """
-    return frozenset(normalise_name(name) for name in load_tag_table()["reasoning"]) - answer_names(further_names)
-
-
 def find_tags(plain: str, further_names: Sequence[str] = ()) -> Iterator[Tag]:
     """Yield the tags of a normalised text, in order.
 

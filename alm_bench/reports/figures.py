@@ -24,10 +24,6 @@ def title_of(name: str) -> str:
     return metric_spec(name).title
 
 
-def titles_of(names: Iterable[str]) -> list[str]:
-    return [title_of(name) for name in names]
-
-
 def unit_of(name: str) -> str:
     """Return ` %` for metrics in percent, else "". Used outside of tables, whose notes name the unit."""
     return " %" if spec_of(name).scale == "percent" else ""

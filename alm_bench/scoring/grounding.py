@@ -144,8 +144,10 @@ class _ItemScores:
             effect = replace(effect, baseline=(margins[0].row, margins[0].value), chance=guess)
         if len(set(clip_ids)) == 1:
             return replace(effect, reason="all items are about one clip")
-        if len(rows) < LEAST_ITEMS or effect.drop.low is None:
+        if len(rows) < LEAST_ITEMS:
             return replace(effect, reason=f"fewer than {LEAST_ITEMS} items")
+        if effect.drop.low is None:
+            return replace(effect, reason="too few clips for an interval")
         if margins[0] is None or margins[1] is None:
             return replace(effect, reason="no text-only baseline is known item by item")
         evidence = Evidence(

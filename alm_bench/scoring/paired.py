@@ -226,11 +226,6 @@ def mcnemar(won: int, lost: int) -> float:
     return float(test([[0, won], [lost, 0]], exact=True).pvalue)
 
 
-def compute_sign_flip_p_value(gains: Array, seed: int = 0) -> float:
-    """Return the two-sided p-value of a sum of paired differences, by random flips of their signs."""
-    return SignFlipTest(gains, np.ones(len(gains)), seed).p_value(0.0)
-
-
 class SignFlipTest:
     """Permutation test of paired differences by cluster, with the interval of all differences that it does not reject.
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 PARAPHRASES = Path(__file__).parent / "paraphrases.toml"
 """File of the bundled paraphrases."""
-CAPTION_KEYS = ("caption the audio", "caption first audio", "caption second audio", "caption both audios")
-"""Prompts that ask for a caption."""
 
 
 @dataclass(frozen=True, slots=True)

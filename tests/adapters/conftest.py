@@ -6,9 +6,11 @@ The latter are in an environment of their own (hf_extra/README.md), never in the
 import importlib.util
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from scripted_server import Server, serving
 from tiny_clap import tiny_clap
 
 DECLARED = []
@@ -50,3 +52,10 @@ beside_a_cpu_torch()
 @pytest.fixture(scope="session")
 def clap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_clap(tmp_path_factory.mktemp("clap") / "tiny-clap")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A scripted OpenAI-compatible server that answers every question."""
+    with serving() as started:
+        yield started

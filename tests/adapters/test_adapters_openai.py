@@ -6,14 +6,14 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
-from scripted_server import MODEL, Server, serving, text_of
+from scripted_server import MODEL, Server, text_of
 from small_world import Ran, alm, mmau, only_run, refusal, stored
 
 from alm_bench.cli.progress import Progress
@@ -28,12 +28,6 @@ KEY = "sk-scripted-0123456789abcdef"
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as started:
-        yield started
 
 
 def made(server: Server, **options: str) -> Any:

@@ -1,23 +1,11 @@
 """Errors after which no call can succeed end a run at its first question, and say what to set."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from scripted_server import MODEL, Server, serving
+from scripted_server import MODEL, Server
 from small_world import Ran, alm, mmau
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as started:
-        yield started
 
 
 def run(server: Server, tmp_path: Path, **options: str) -> Ran:

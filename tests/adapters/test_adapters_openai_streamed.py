@@ -2,13 +2,12 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scripted_server import MODEL, Server, serving
+from scripted_server import MODEL, Server
 from small_world import alm, mmau, stored
 
 from alm_bench.adapters.openai.options import OpenAIOptions
@@ -16,17 +15,6 @@ from alm_bench.adapters.openai.reply import parse_reply
 from alm_bench.adapters.openai.streamed import NoReplyError, assemble
 from alm_bench.core import AudioRef, Decoding, Output, Request, Runtime
 from alm_bench.plugins import catalogue
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as started:
-        yield started
 
 
 def ask(server: Server, **options: str) -> tuple[Output, dict[str, Any]]:
