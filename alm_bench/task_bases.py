@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from alm_bench.core import DataError, DataRoot, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core import DataError, DataRoot, Metrics, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.data.readers import check_unique_ids, read_csv, read_json, read_jsonl
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.parsing.text import normalise_text
@@ -22,6 +22,7 @@ from alm_bench.scoring.multiple_choice import (
     is_correct_option,
     mean_score,
 )
+from alm_bench.scoring.pairs import baseline_pair_metrics, pair_metrics
 from alm_bench.scoring.sentences import (
     SCORING,
     TEXT_PARSER,
@@ -133,13 +134,23 @@ class ChoiceTask(_BaseTask):
         return {"accuracy": float(is_correct_option(sample, parsed.index))}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        """Return accuracy and related metrics, over all items and by group, with those of text-only baselines."""
+        """Return the metrics of `compute_metrics` over all items and by group, with those of text-only baselines, and the
+        conditional accuracies of the pairs that the card declares."""
         known = select_rows_with_reference(rows)
-        return TaskScore(
-            metrics=choice_metrics(rows),
-            groups=compute_by_group(rows, self.card.groups, choice_metrics),
-            blind=compute_baseline_accuracies(known, score_choice_baselines(known)),
-        )
+        values = self.blind_scores(known)
+        blind = compute_baseline_accuracies(known, values)
+        for name, metrics in baseline_pair_metrics(known, self.card.pairs, values).items():
+            blind[name] |= metrics
+
+        def metrics_with_pairs(part: Sequence[Scored]) -> Metrics:
+            return {**self.compute_metrics(part), **pair_metrics(part, self.card.pairs)}
+
+        groups = compute_by_group(rows, self.card.groups, metrics_with_pairs)
+        return TaskScore(metrics_with_pairs(rows), groups, blind)
+
+    def compute_metrics(self, rows: Sequence[Scored]) -> Metrics:
+        """Return the metrics of some rows: accuracy, share of answered items, and companion metrics of accuracy."""
+        return choice_metrics(rows)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         return score_choice_baselines(rows)

@@ -266,6 +266,10 @@ class Sample:
     targets: tuple[int, ...] | None = None
     """Indices of all correct options of a question that may have several; `target` is None then."""
 
+    metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    """JSON values of the source row that are stored with the item for later scoring (reasoning traces, rubrics). They
+    may contain the answer, so no prompt is rendered from them and no model gets them."""
+
     def __post_init__(self) -> None:
         """Sort `targets` in ascending order. Raises ValueError if they are not valid indices of options."""
         if self.targets is None:
@@ -424,6 +428,34 @@ class DataFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PairSpec:
+    """Declaration of paired items: items about the same clip, or of the same question, under different conditions."""
+
+    name: str
+    """Name of the metric: accuracy under the condition `second`, over the pairs that are right under `first`."""
+
+    title: str
+    """Title of the pairs in tables."""
+
+    by: str
+    """Grouping in which paired items have the same key, such as `clip`; `question` for option orders of a question."""
+
+    grouping: str
+    """Grouping whose keys are the conditions; `option order` for the option orders of a question."""
+
+    first: str | None = None
+    """Key of the condition that is the premise; None, as for `second`, if any two conditions are a pair."""
+
+    second: str | None = None
+    """Key of the other condition."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError if only one of the two conditions is named."""
+        if (self.first is None) != (self.second is None):
+            raise ValueError(f"pairs {self.name} take both `first` and `second`, or neither")
+
+
+@dataclass(frozen=True, slots=True)
 class TaskCard:
     """Description of a task, read from its `task.toml` without an import of its code."""
 
@@ -502,10 +534,21 @@ class TaskCard:
     answer_tags: tuple[str, ...] = ()
     """Names of tags that contain the answer, in addition to those of the parser."""
 
+    items: Mapping[str, int] = field(default_factory=dict)
+    """Number of items of each whole split, as far as it is known."""
+
+    pairs: tuple[PairSpec, ...] = ()
+    """Declarations of paired items, for which conditional accuracies and paired differences are computed."""
+
     @property
     def default_split(self) -> str:
         """First split."""
         return self.splits[0]
+
+    def describe_part(self, split: str, count: int) -> str | None:
+        """Return the name of data with only `count` items of a split; None if that is all or the size is not known."""
+        whole = self.items.get(split, count)
+        return f"part: {count:,} of {whole:,} items" if count < whole else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from alm_bench.scoring.metrics import metric_versions
 from alm_bench.scoring.multi_select import build_option_table
 from alm_bench.scoring.multiple_choice import drop_skipped_rows, find_text_solver, split
 from alm_bench.scoring.no_option import count_no_option_outputs
+from alm_bench.scoring.pairs import compute_pairs, list_pair_specs
 from alm_bench.scoring.position import positions
 
 
@@ -51,7 +52,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         groups=score.groups,
         baselines={**score.blind, **missing},
         margins=text_margins(task, rows),
-        tables={**score.tables, **choice_tables(rows)},
+        tables={**score.tables, **choice_tables(rows), **_pair_table(task.card, rows)},
         partial=len(rows) < header.items,
         run=run,
         fingerprint=header.fingerprint,
@@ -74,6 +75,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         reasons=dict(Counter(_remove_clip_names(record) for record in records if record.reason).most_common(20)),
         usage=sum_usage(records),
         audio_check=header.audio_check,
+        task_options=_list_question_options(task, spec),
         metric_versions=metric_versions(score.metrics),
     )
 
@@ -86,6 +88,12 @@ def _main_metric(card: TaskCard, metrics: Metrics) -> str:
     """
     names = [name for name in (*card.metrics, *metrics) if name in metrics]
     return next((name for name in names if name != "answered"), names[0] if names else "accuracy")
+
+
+def _list_question_options(task: Task, spec: StoredSpec) -> dict[str, str]:
+    """Return the task's options that select or change its questions, sorted by name."""
+    left_out = (*getattr(task, "scoring", ()), "annotations")
+    return {key: value for key, value in sorted(spec.task_options.items()) if key not in left_out}
 
 
 def _describe_order(spec: StoredSpec) -> str:
@@ -123,6 +131,14 @@ def text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Text
         grouping: {key: entry for key, part in keys.items() if (entry := compute_margin(part)) is not None}
         for grouping, keys in parts.items()
     }
+
+
+def _pair_table(card: TaskCard, rows: Sequence[Scored]) -> dict[str, Any]:
+    """Return the table `pairs`, a list of `PairFigures` as JSON objects; {} for runs without paired items."""
+    known = select_rows_with_reference(rows)
+    specs = list_pair_specs(card.pairs, known)
+    found = [asdict(figures) for spec in specs for figures in compute_pairs(known, spec, card.groups)]
+    return {"pairs": found} if found else {}
 
 
 def choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ def format_task(task: str, data: str) -> str:
 
 
 def task_title(summary: Summary) -> str:
-    return format_task(summary.task, summary.data)
+    """Return the task's name with its options, such as `sakura track=Animal (demo)`."""
+    options = [f"{key}={value}" for key, value in summary.task_options.items()]
+    return format_task(" ".join([summary.task, *options]), summary.data)
 
 
 def prompt_name(prompt: StoredPrompt) -> str:

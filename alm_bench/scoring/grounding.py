@@ -5,13 +5,12 @@ The effect shows how much of the score depends on the audio.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, ScoresItems, Task
 from alm_bench.scoring.blind import UNIFORM, margin, select_rows_with_reference
-from alm_bench.scoring.intervals import clustered_interval, mean_interval, share
+from alm_bench.scoring.intervals import mean_interval, ratio_interval, share
 from alm_bench.scoring.main_score import has_main_score, main_scores
 from alm_bench.scoring.metrics import metric_spec
 from alm_bench.scoring.multiple_choice import clips, get_selected_text, split, weights
@@ -199,14 +198,7 @@ def _compute_retention(
     if not sum(clean):
         return Metric.missing("the clean score is 0")
     summands = np.asarray(item_weights)[:, None] * np.stack([np.asarray(noise), np.asarray(clean)], axis=1)
-    whole = summands[:, 0].sum() / summands[:, 1].sum()
-
-    def ratio(sums: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        kept, of = sums[..., :1], sums[..., 1:]
-        found: np.ndarray[Any, Any] = np.divide(kept, of, out=np.full_like(kept, whole), where=of > 0)
-        return found
-
-    value, low, high = clustered_interval(clip_ids, summands, ratio)
+    value, low, high = ratio_interval(summands, clip_ids)
     if len(set(clip_ids)) == 1:
-        return Metric(float(value[0]), n=len(clean))
-    return Metric(float(value[0]), float(low[0]), float(high[0]), len(clean))
+        return Metric(value, n=len(clean))
+    return Metric(value, low, high, len(clean))
