@@ -100,12 +100,13 @@ def compute_caption_scores(
     clusters: Sequence[Hashable] | None = None,
     metrics: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
+    questions: Sequence[str | None] | None = None,
 ) -> Captions:
     """Compute caption metrics from texts as they were written; by default the metrics of `default_metrics`.
 
     `clusters` are the units that intervals resample as a whole (clips), one per item; by default each item is one
-    cluster. `names` are the names of the items in messages; by default their numbers from 1. If a metric cannot be
-    computed, the result has a reason in its place, and the other metrics are still computed. Raises UsageError if there
+    cluster. `names` are the names of the items in messages; by default their numbers from 1. `questions` are the
+    questions that the candidates answer, one per item, which metrics of short answers use. If a metric cannot be computed, the result has a reason in its place, and the other metrics are still computed. Raises UsageError if there
     are no items, if an item has no references, or for an unknown metric.
     """
     metrics = default_metrics() if metrics is None else metrics
@@ -117,7 +118,7 @@ def compute_caption_scores(
         tokens, tokenizer = tokenize_without_java(flat), "NLTK"
     said, rest = tokens[: len(candidates)], iter(tokens[len(candidates) :])
     known = [[next(rest) for _ in each] for each in references]
-    found, missing = _compute_metrics(Sentences(said, known, candidates, references, names), metrics)
+    found, missing = _compute_metrics(Sentences(said, known, candidates, references, names, questions), metrics)
     where = list(range(len(candidates))) if clusters is None else list(clusters)
     corpus = {
         name: _build_metric(found[name], where) if name in found else Metric.missing(missing[name]) for name in metrics

@@ -67,6 +67,9 @@ class Sentences:
     names: Sequence[str] | None = None
     """Names of the items in messages; by default their numbers from 1."""
 
+    questions: Sequence[str | None] | None = None
+    """Questions that the candidates answer, one per item; None if the candidates are no answers or it is not known."""
+
     _made: dict[Hashable, Any] = field(default_factory=dict)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
