@@ -134,8 +134,8 @@ class ChoiceTask(_BaseTask):
         return {"accuracy": float(is_correct_option(sample, parsed.index))}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        """Return the metrics of `compute_metrics` over all items and by group, with those of text-only baselines, and the
-        conditional accuracies of the pairs that the card declares."""
+        """Return the metrics of `compute_metrics` and the conditional accuracies of the pairs, over all items and
+        by group, with those of text-only baselines."""
         known = select_rows_with_reference(rows)
         values = self.blind_scores(known)
         blind = compute_baseline_accuracies(known, values)

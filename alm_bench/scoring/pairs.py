@@ -7,7 +7,7 @@ the two conditions is made within pairs.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 
@@ -216,9 +216,8 @@ def _compare_answers(rows: Sequence[Scored], pairs: Sequence[_Pair]) -> list[flo
     found = []
     for pair in pairs:
         same = [
-            selected[one] is not None and selected[one] == selected[other]
-            for one in pair.first
-            for other in pair.second
+            one is not None and one == other
+            for one, other in product((selected[i] for i in pair.first), (selected[i] for i in pair.second))
         ]
         found.append(sum(same) / len(same))
     return found

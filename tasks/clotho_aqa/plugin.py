@@ -1,8 +1,8 @@
 """ClothoAQA (Lipping et al., arXiv 2204.09634): questions about Clotho's clips, with the answers of three annotators
 each.
 
-The questions are in English, or in one of the eight languages of mClothoAQA (Behera et al., Interspeech 2023), which has
-translations of the yes/no questions.
+The questions are in English, or in one of the eight languages of mClothoAQA (Behera et al., Interspeech 2023), which
+has translations of the yes/no questions.
 
 Yes/no questions are scored in three ways: against every annotator's answer (as in Mellow's paper), against the majority
 of the three, and on those questions alone on which all three agree. The answer to other questions is one word, which is

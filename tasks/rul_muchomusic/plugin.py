@@ -6,7 +6,6 @@ option. The file gives no order of the options: they are shuffled here, once and
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError, DataRoot, Metric, Metrics, NoOptions, Parsed, Sample, Scored, TaskCard
