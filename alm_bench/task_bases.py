@@ -2,7 +2,8 @@
 
 `ChoiceTask` is for questions with options, `OfficialChoiceTask` for those of benchmarks whose authors published a
 scoring rule, `SentenceTask` for captions and other sentences that are compared with references, `OpenTask` for short
-answers that are right if they equal a reference. Every method of a base class can be overridden (`alm_bench/core/protocols.py` describes what each must return).
+answers that are right if they equal a reference. Every method of a base class can be overridden
+(`alm_bench/core/protocols.py` describes what each must return).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -187,17 +188,18 @@ class OfficialChoiceTask(ChoiceTask):
         graded = [row for row in rows if row.sample.gold is not None]
         if not graded:
             return {**choice_metrics(rows), "official_accuracy": Metric.missing("answers are withheld")}
-        if self.no_official_rule is not None:
-            return {**choice_metrics(rows), "official_accuracy": Metric.missing(self.no_official_rule)}
-        if all(row.text is None for row in graded) and any(row.parsed is not None for row in graded):
-            return choice_metrics(rows)  # options were scored by likelihood, so that there is no text
+        has_texts = any(row.text is not None for row in graded) or all(row.parsed is None for row in graded)
+        if self.no_official_rule is not None or not has_texts:  # options that are scored by likelihood have no text
+            return choice_metrics(rows)
         return {**choice_metrics(rows), "official_accuracy": mean_score(graded, "official_accuracy")}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        known = select_rows_with_reference(rows)
+        known, metrics = select_rows_with_reference(rows), self.compute_metrics(rows)
+        if self.no_official_rule is not None:
+            metrics["official_accuracy"] = Metric.missing(self.no_official_rule)
         remark = self.describe_official_script(rows)
         return TaskScore(
-            metrics=self.compute_metrics(rows),
+            metrics=metrics,
             groups=compute_by_group(rows, self.card.groups, self.compute_metrics),
             blind=compute_baseline_accuracies(known, self.blind_scores(known)),
             tables={} if remark is None else {"official_script": remark},

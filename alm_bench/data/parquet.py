@@ -134,7 +134,6 @@ def _open_file(path: Path) -> Any:
 
 
 def _check_columns(path: Path, schema: Any, columns: Sequence[str], clip: str) -> None:
-    import pyarrow as pa
 
     missing = [column for column in columns if column not in schema.names]
     if missing:

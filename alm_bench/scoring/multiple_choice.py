@@ -222,9 +222,7 @@ def split(rows: Sequence[Scored], groupings: Iterable[str]) -> dict[str, dict[st
     return table
 
 
-def split_by_labels(
-    rows: Sequence[Scored], labels_of: Callable[[Scored], Iterable[str]]
-) -> dict[str, list[Scored]]:
+def split_by_labels(rows: Sequence[Scored], labels_of: Callable[[Scored], Iterable[str]]) -> dict[str, list[Scored]]:
     """Return the rows by label, with sorted labels. A row may have several labels, and is then in several parts."""
     parts: dict[str, list[Scored]] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Base class of multiple-choice benchmarks whose rows are in files of several layouts: JSON, JSON Lines, CSV, parquet."""
+"""Base class of multiple-choice benchmarks, which reads rows from JSON, JSON Lines, CSV and parquet files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""AIR-Bench, foundation part (Yang et al., arXiv 2402.07729): multiple choice in 19 tasks on speech, sound and music."""
+"""AIR-Bench, foundation part (Yang et al., arXiv 2402.07729): 19 tasks on speech, sound and music."""
 
 from collections.abc import Sequence
 from pathlib import PurePosixPath

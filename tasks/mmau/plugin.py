@@ -7,7 +7,6 @@ from typing import Any
 from alm_bench.core import (
     AudioRef,
     DataRoot,
-    Parsed,
     Sample,
     Scored,
     TaskCard,

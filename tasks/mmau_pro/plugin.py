@@ -28,7 +28,14 @@ OPEN, INSTRUCTIONS = "open", "instruction following"
 
 NOT_SCORED = {OPEN: "open answer: needs a judge", INSTRUCTIONS: "instruction following: not scored"}
 
-METADATA = ("perceptual_skills", "reasoning_skills", "transcription", "task_classification", "task_identifier", "kwargs")
+METADATA = (
+    "perceptual_skills",
+    "reasoning_skills",
+    "transcription",
+    "task_classification",
+    "task_identifier",
+    "kwargs",
+)
 """Fields that are stored with the item for later scoring."""
 
 ENDING = "\nAnswer with the letter of the correct option."

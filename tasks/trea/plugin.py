@@ -59,9 +59,11 @@ class Trea(BenchmarkTask):
         return sample.target is not None and text[:1] == ascii_uppercase[sample.target]
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
-        """Return the scores of the text-only baselines, with that which selects by spelling."""
+        """Return the scores of the text-only baselines, with that which selects by spelling if spellings differ."""
+        if self._is_normalised or not rows:
+            return super().blind_scores(rows)
         spelled = [float(is_correct_option(row.sample, find_raw_option(row.sample.choices) or 0)) for row in rows]
-        return {**super().blind_scores(rows), **({SPELLING: spelled} if rows else {})}
+        return {**super().blind_scores(rows), SPELLING: spelled}
 
 
 def read_letter(letter: str) -> int:

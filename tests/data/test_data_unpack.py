@@ -143,7 +143,7 @@ def test_a_damaged_archive_is_one_line(tmp_path: Path, packed: Packer, suffix: s
 
 def test_archives_that_cannot_be_opened_are_met_first(monkeypatch: pytest.MonkeyPatch) -> None:
     can_unpack("clips.zip")
-    with pytest.raises(FetchError, match=r"clips\.rar: archives are \.zip or \.7z"):
+    with pytest.raises(FetchError, match=r"clips\.rar: archives are \.zip, \.7z, \.tar\.gz, \.tgz"):
         can_unpack("clips.rar")
     monkeypatch.setitem(__import__("sys").modules, "py7zr", None)
     with pytest.raises(FetchError, match=r"pip install 'alm-bench\[data\]'"):
