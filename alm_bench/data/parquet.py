@@ -69,6 +69,30 @@ def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip: str = "con
                 yield from _iterate_rows(path, file, group, clip)
 
 
+def read_parquet_table(path: Path) -> Iterator[tuple[dict[str, Any], ParquetRow | None]]:
+    """Yield the values of each row, and the row's clip if the file has exactly one column with clips.
+
+    The clips' column is recognised by its type, a struct with the field `bytes`; its name is not among the values.
+    Raises DataError if the file is not parquet.
+    """
+    with _convert_parquet_errors(path), _open_file(path) as file:
+        clips = [name for name in file.schema_arrow.names if _holds_clips(file.schema_arrow.field(name).type)]
+        if len(clips) != 1:
+            columns = [name for name in file.schema_arrow.names if name not in clips]
+            for group in range(file.num_row_groups):
+                yield from ((row, None) for row in file.read_row_group(group, columns=columns).to_pylist())
+            return
+    for parquet in read_parquet([path], (), clips[0]):
+        yield dict(parquet.values), parquet
+
+
+def _holds_clips(kind: Any) -> bool:
+    """Return True if a column of the parquet type `kind` contains encoded clips."""
+    import pyarrow as pa
+
+    return pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+
+
 def list_parquet_files(folder: Path) -> tuple[Path, ...]:
     """Return the parquet files of a folder with the layout of a Hugging Face data set: `data/*.parquet`, else
     `*.parquet`. The result may be empty."""
@@ -110,13 +134,12 @@ def _open_file(path: Path) -> Any:
 
 
 def _check_columns(path: Path, schema: Any, columns: Sequence[str], clip: str) -> None:
-    import pyarrow as pa
 
     missing = [column for column in columns if column not in schema.names]
     if missing:
         raise DataError(f"{path}: no column {missing[0]!r}; found {rank_names(missing[0], schema.names)}")
     kind = schema.field(clip).type
-    if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
+    if not _holds_clips(kind):
         raise DataError(f"{path}: column {clip!r} is {kind}, expected a struct with the clip's bytes")
 
 

@@ -8,27 +8,20 @@ option. The file gives no order of the options: they are shuffled here, once and
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from alm_bench.core import DataError, DataRoot, Metric, Metrics, NoOptions, Parsed, Sample, Scored, TaskCard
+from alm_bench.core import DataError, DataRoot, Metric, Metrics, Sample, Scored
 from alm_bench.core.rng import create_item_generator
 from alm_bench.data.readers import check_unique_ids, read_json
 from alm_bench.scoring.blind import LONGEST
 from alm_bench.scoring.intervals import share
-from alm_bench.scoring.multiple_choice import (
-    clips,
-    drop_skipped_rows,
-    is_correct_option,
-    mean_score,
-    normalise_choice,
-    weights,
-)
-from alm_bench.task_bases import ChoiceTask
+from alm_bench.scoring.multiple_choice import clips, drop_skipped_rows, normalise_choice, weights
+from alm_bench.task_bases import OfficialChoiceTask
 from alm_bench.tasks.rul_muchomusic.official import find_official_option
 
 BANDS = ((0.7, "0.0 to 0.7"), (0.8, "0.7 to 0.8"), (0.9, "0.8 to 0.9"), (1.01, "0.9 to 1.0"))
 """Upper bound and name of each band of the perceptual index. The bounds are near the quartiles (0.71, 0.82, 0.90)."""
 
 
-class RulMuchoMusic(ChoiceTask):
+class RulMuchoMusic(OfficialChoiceTask):
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         (path,) = self.files(data, split).values()
         document = read_json(path)
@@ -39,19 +32,12 @@ class RulMuchoMusic(ChoiceTask):
         )
         return iter(check_unique_ids(found, path))
 
-    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
-        official = find_official_option(text, sample.choices)
-        return {
-            "accuracy": float(is_correct_option(sample, parsed.index)),
-            "official_accuracy": float(official is not None and sample.choices[official] == sample.gold),
-        }
+    def is_officially_correct(self, sample: Sample, text: str) -> bool:
+        option = find_official_option(text, sample.choices)
+        return option is not None and sample.choices[option] == sample.gold
 
     def compute_metrics(self, rows: Sequence[Scored]) -> Metrics:
-        kept = drop_skipped_rows(rows)
-        found = {**super().compute_metrics(rows), "pi_weighted_accuracy": _weight_by_index(kept)}
-        if any(row.text is not None for row in kept):  # otherwise options were scored by likelihood
-            found["official_accuracy"] = mean_score(kept, "official_accuracy")
-        return found
+        return {**super().compute_metrics(rows), "pi_weighted_accuracy": _weight_by_index(drop_skipped_rows(rows))}
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the scores of the baselines of multiple choice. The longest option is correct only if it is strictly
@@ -109,5 +95,4 @@ def _is_strictly_longest(sample: Sample) -> float:
     return float(lengths[sample.target] > max(others, default=0))
 
 
-def create(card: TaskCard, options: NoOptions) -> RulMuchoMusic:
-    return RulMuchoMusic(card, options)
+create = RulMuchoMusic.create

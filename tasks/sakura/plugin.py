@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from alm_bench.core import AudioRef, DataFile, DataRoot, Sample, TaskCard
+from alm_bench.core import AudioRef, DataFile, DataRoot, Sample
 from alm_bench.core.files import is_file
 from alm_bench.data.inline_options import split_options
 from alm_bench.data.readers import check_unique_ids
-from alm_bench.task_bases import ChoiceTask
+from alm_bench.task_bases import OfficialChoiceTask
 from alm_bench.tasks.sakura.readers import clip_id, read_annotations, read_hub_rows
 
 HOPS = ("single", "multi")
@@ -30,7 +30,9 @@ class Options:
     """Kind of questions: perception (`single`), reasoning (`multi`), or both."""
 
 
-class Sakura(ChoiceTask):
+class Sakura(OfficialChoiceTask):
+    no_official_rule = "the official rule is a judge model, which was not asked"
+
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         """Return the annotation file and the parquet file of each track, as far as they exist.
 
@@ -98,5 +100,4 @@ def _create_sample(track: str, name: str, hop: str, row: Mapping[str, str], clip
     )
 
 
-def create(card: TaskCard, options: Options) -> Sakura:
-    return Sakura(card, options)
+create = Sakura.create
