@@ -152,6 +152,8 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     root = resolve_data(entry, split, asked.data, options)
     task.files(root, split)
     spec = asked.spec(name, split, root.kind, entry.card.max_new_tokens, options)
+    if entry.card.is_retrieval:
+        spec = replace(spec, answer_by="embedding")
     named = asked.data != "auto" or "annotations" in options
     prompt = pick_prompt(entry.prompts(), asked.prompts, name)
     print_detail(f"{name}: split {split}, {root.kind} data in {root.path}, prompt set {prompt.id}")

@@ -23,7 +23,7 @@ CACHE_MB = 256
 class Abilities:
     """Abilities of an adapter beyond answering with text. The runner checks each of them by its name.
 
-    A class declares them as `abilities = Abilities(...)`. The first four have a method of the same name: a class that
+    A class declares them as `abilities = Abilities(...)`. The first five have a method of the same name: a class that
     defines the method thereby declares the ability. An object may have fewer abilities than its class and then sets its
     own `abilities` in `__init__`. For example, a model of two parts scores options only if the answering part does.
     """
@@ -36,6 +36,9 @@ class Abilities:
 
     stream: bool = False
     """Makes calls that end one by one (to a server): each answer is stored as soon as it arrives."""
+
+    embed: bool = False
+    """Computes embeddings of clips and texts in one space, for retrieval."""
 
     fit: bool = False
     """Needs to be fitted on a task's development split before it answers."""
@@ -59,7 +62,7 @@ class Abilities:
     them."""
 
 
-METHODS = ("loglikelihood", "prepare", "stream", "fit")
+METHODS = ("loglikelihood", "prepare", "stream", "embed", "fit")
 """Abilities that have a method of the same name."""
 
 _OLD_ATTRIBUTES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
@@ -185,6 +188,14 @@ class Adapter(Protocol):
         output with an `error`.
         """
         raise _undefined_method(self, "stream")
+
+    def embed(self, batch: Sequence[Request]) -> Sequence[Any]:
+        """Return the embedding of each request, in order: of its clip, or of its prompt if it has none.
+
+        An embedding is an array of shape (width,). The cosine of the embeddings of a clip and of a text is their
+        similarity.
+        """
+        raise _undefined_method(self, "embed")
 
     def fit(self, rows: Iterable[Labelled]) -> "Adapter":
         """Return an adapter that is fitted on one task's development rows, with an identity that describes the fit.

@@ -19,8 +19,8 @@ else:
 Status = Literal["ok", "unparsed", "refused", "truncated", "error", "skipped"]
 """Outcome of one item of a run. Every item has exactly one."""
 
-AnswerBy = Literal["generate", "likelihood", "both"]
-"""Answer mode: the generated text, the option with the highest log-likelihood, or both."""
+AnswerBy = Literal["generate", "likelihood", "both", "embedding"]
+"""Answer mode: the generated text, the option with the highest log-likelihood, or both; for retrieval, an embedding."""
 
 Strategy = Literal["plain", "caption-first"]
 """Ask the question directly (`plain`), or after a description of the clips by the model (describe-then-answer)."""
@@ -182,6 +182,9 @@ class Output:
     likelihood: Likelihoods = field(default_factory=lambda: NOTHING)
     """Log-likelihoods of the options. The runner sets them if options are scored."""
 
+    embedding: str | None = None
+    """Embedding of the item's clip or text, as `core.vectors` encodes it. The runner sets it for retrieval."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
@@ -317,6 +320,9 @@ class Scored:
 
     text_solvers: tuple[str, ...] = ()
     """Names of the baselines in `blind` that may serve as text-only solver, the preferred one first."""
+
+    embedding: str | None = None
+    """Embedding of the item (see `core.vectors`); None unless the task compares embeddings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -544,6 +550,11 @@ class TaskCard:
     def default_split(self) -> str:
         """First split."""
         return self.splits[0]
+
+    @property
+    def is_retrieval(self) -> bool:
+        """True if the task compares embeddings of clips and texts instead of answers."""
+        return self.kind == "retrieval"
 
     def describe_part(self, split: str, count: int) -> str | None:
         """Return the name of data with only `count` items of a split; None if that is all or the size is not known."""

@@ -65,7 +65,11 @@ def _list_changed_settings(summary: Summary) -> list[str]:
     if summary.options != "given":
         parts.append(f"{order_name(summary.options)} ({summary.questions} questions)")
     if summary.answer_by != "generate":
-        ways = {"likelihood": "answered by likelihood", "both": "options scored by likelihood, too"}
+        ways = {
+            "likelihood": "answered by likelihood",
+            "both": "options scored by likelihood, too",
+            "embedding": "embeddings compared",
+        }
         parts.append(ways[summary.answer_by])
     return parts
 

@@ -3,7 +3,7 @@ or another of them."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,8 @@ class Options:
 
 class Ccfqa(OpenTask):
     def __init__(self, card: TaskCard, options: Options) -> None:
-        options.pairs()  # raises an error for an unknown language before the model runs
-        super().__init__(card, options)
+        pairs = len(options.pairs())  # raises an error for an unknown language before the model runs
+        super().__init__(replace(card, items={split: pairs * count for split, count in card.items.items()}), options)
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         declared = {file.role: file for file in self.card.files if file.split == split}
