@@ -16,7 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from alm_bench.core import DataError, DataFile, DataRoot, Metric, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core import (
+    AudioRef,
+    DataError,
+    DataFile,
+    DataRoot,
+    Metric,
+    Metrics,
+    Parsed,
+    Sample,
+    Scored,
+    TaskCard,
+    TaskScore,
+)
 from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
@@ -83,7 +95,8 @@ class ClothoAqa:
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
         files = self.files(data, split)
         several = len(self.options.languages()) > 1
-        found = []
+        found: list[Sample] = []
+        clips_by_name: dict[str, AudioRef] = {}  # a clip has several questions, and each search takes time
         for role, path in files.items():
             language = role.partition("-")[2] or ENGLISH
             questions = _read_questions(path) if role == "annotations" else _read_translation(path, role)
@@ -92,29 +105,10 @@ class ClothoAqa:
                 number, seen[name] = seen[name], seen[name] + 1
                 kind = "w" if role.startswith("words") else ""
                 id = f"{name}#{kind}{number}" + (f"@{language}" if several else "")
-                found.append(self._create_sample(data, id, name, question, answers, language))
+                if name not in clips_by_name:
+                    clips_by_name[name] = _find_clip(data, name)
+                found.append(_create_sample(id, name, clips_by_name[name], question, answers, language))
         return iter(check_unique_ids(found, next(iter(files.values()))))
-
-    def _create_sample(
-        self, data: DataRoot, id: str, name: str, question: str, said: list[str], language: str
-    ) -> Sample:
-        binary = all(answer in YES_NO for answer in said)
-        names = (
-            f"clotho_aqa/audio_files/{name}",
-            f"audio_files/{name}",
-            *list_clip_paths(f"ClothoV21/evaluation/{name}"),
-        )
-        kind = "open"
-        if binary:
-            kind = "yes/no, all three agree" if len(set(said)) == 1 else "yes/no, two of three"
-        return Sample(
-            id=id,
-            fields={"question": question},
-            audio=(data.audio(*names),),
-            target=said,
-            gold=Counter(said).most_common(1)[0][0],
-            groups={"kind": kind, "language": language, "clip": name},
-        )
 
     def parse(self, sample: Sample, text: str) -> Parsed:
         if is_binary(sample):
@@ -150,6 +144,25 @@ class ClothoAqa:
         return {BLIND_YES: [grade_answer(row.sample, said)["binary_accuracy"] for row in rows]}
 
 
+def _find_clip(data: DataRoot, name: str) -> AudioRef:
+    names = (f"clotho_aqa/audio_files/{name}", f"audio_files/{name}")
+    return data.audio(*names, *list_clip_paths(f"ClothoV21/evaluation/{name}"))
+
+
+def _create_sample(id: str, name: str, clip: AudioRef, question: str, answers: list[str], language: str) -> Sample:
+    kind = "open"
+    if all(answer in YES_NO for answer in answers):
+        kind = "yes/no, all three agree" if len(set(answers)) == 1 else "yes/no, two of three"
+    return Sample(
+        id=id,
+        fields={"question": question},
+        audio=(clip,),
+        target=answers,
+        gold=Counter(answers).most_common(1)[0][0],
+        groups={"kind": kind, "language": language, "clip": name},
+    )
+
+
 def _get_file(declared: Mapping[str, DataFile], role: str, split: str) -> DataFile:
     """Return the file of a role. Raises DataError if the split has no file in that language."""
     if role not in declared:
@@ -177,9 +190,8 @@ def _read_translation(path: Path, role: str) -> Iterator[tuple[str, str, list[st
         part = rows[start : start + ANNOTATORS]
         asked = {(row["file_name"], row["QuestionText"]) for row in part}
         if len(part) < ANNOTATORS or len(asked) > 1:
-            raise DataError(
-                f"{path}: rows {start + 1} to {start + len(part)} have {len(asked)} questions, expected one"
-            )
+            where = f"{path}: row {start + 1}"
+            raise DataError(f"{where}: {len(part)} rows of {len(asked)} questions, expected {ANNOTATORS} rows of one")
         if role.startswith("words"):
             answers = [normalised(row["answer"]) for row in part]
         else:
