@@ -1,4 +1,4 @@
-"""Tables of the Mellow paper, with rows of measured results below the published ones."""
+"""Published tables (of the Mellow paper and of benchmarks), with rows of measured results below the published ones."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ MetricLocation = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:
-    """Table of the paper, with values in percent as printed there; "" stands for a dash.
+    """Published table, with values in percent as printed there; "" stands for a dash.
 
-    `measure` names the metric of a run summary for each column.
+    `measure` names the metric of a run summary for each column. `number` is the number of the table in the Mellow
+    paper; None for a table of another source.
     """
 
-    number: int
     title: str
     source: str
     revision: str
@@ -38,6 +38,7 @@ class PublishedTable:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     measure: Mapping[str, MetricLocation]
+    number: int | None = None
 
 
 @cache
@@ -46,9 +47,11 @@ def published() -> tuple[PublishedTable, ...]:
 
 
 def build_published(runs: Sequence[Run]) -> list[Block]:
-    """Return all tables. Runs on real data and clean clips that have a metric of a table are added as rows to it."""
+    """Return all tables. Runs on the whole real data and clean clips that have a metric of a table are added as
+    rows to it."""
     ranked, _ = split_ranked(runs)
     ours = [run.summary for run in ranked if run.summary.data == "real" and run.summary.condition == "clean"]
+    ours = [summary for summary in ours if not summary.is_part]
     blocks: list[Block] = [
         Heading("Published tables, and what was measured here", level=1),
         Legend("strong", "were measured here, with 95 % intervals"),
@@ -70,7 +73,8 @@ def _build_section(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Bl
     ]
     source = f"Published: {table.source}; data revision {table.revision}." + (f" {table.note}" if table.note else "")
     notes = [source, *(_describe_differences(table, cells["model"].text, used) for cells, used in measured)]
-    return [Heading(f"Table {table.number}: {table.title}"), Table(columns, rows, notes, is_wide=True)]
+    title = table.title if table.number is None else f"Table {table.number}: {table.title}"
+    return [Heading(title), Table(columns, rows, notes, is_wide=True)]
 
 
 MeasuredRow = tuple[dict[str, Cell], list[RunSummary]]
