@@ -10,10 +10,14 @@ def format_task(task: str, data: str) -> str:
     return f"{task} (demo)" if data == "demo" else task
 
 
+def name_questions(summary: Summary) -> str:
+    """Return the task's name with its options, such as `sakura track=Animal`."""
+    return " ".join([summary.task, *(f"{key}={value}" for key, value in summary.task_options.items())])
+
+
 def task_title(summary: Summary) -> str:
-    """Return the task's name with its options, such as `sakura track=Animal (demo)`."""
-    options = [f"{key}={value}" for key, value in summary.task_options.items()]
-    return format_task(" ".join([summary.task, *options]), summary.data)
+    """Return the task's name with its options and, for demo data, ` (demo)`."""
+    return format_task(name_questions(summary), summary.data)
 
 
 def prompt_name(prompt: StoredPrompt) -> str:

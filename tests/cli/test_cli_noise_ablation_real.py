@@ -51,7 +51,7 @@ def check_pairs(folder: Path) -> None:
     assert len(clips) == 40
     perceived = [clip for clip in clips if right[f"{clip}/single"]]
     reasoned = sum(right[f"{clip}/multi"] for clip in perceived)
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    (summary,) = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["runs"]
     whole, given = summary["tables"]["pairs"][0], summary["metrics"]["reasoning_given_perception"]
     assert (whole["pairs"], given["n"]) == (40, len(perceived))
     difference = sum(right[f"{clip}/multi"] - right[f"{clip}/single"] for clip in clips) / 40

@@ -121,6 +121,28 @@ def test_option_orders_are_pairs_too_and_agree_with_the_consistency() -> None:
     assert (whole.pairs, whole.difference) == (12, None)
 
 
+def test_wordings_of_one_question_are_pairs_in_both_directions() -> None:
+    """Consistency under paraphrase: a question counts once, however many wordings it has."""
+    spec = PairSpec(name="right_in_another_wording", title="wordings", by="item", grouping="wording")
+    chosen = {"q1": (0, 0), "q2": (0, 1), "q3": (1, 1, 2)}
+    found = [
+        Scored(
+            Sample(f"{item}-{number}", {}, choices=OPTIONS, target=0, groups={"item": item, "wording": f"w{number}"}),
+            "ok",
+            "",
+            Parsed("ok", "test", index=index),
+            {"accuracy": float(index == 0)},
+        )
+        for item, each in chosen.items()
+        for number, index in enumerate(each)
+    ]
+    (whole,) = compute_pairs(found, spec)
+    assert whole.same_answer is not None
+    assert whole.same_answer.value == pytest.approx((1 + 0 + 1 / 3) / 3)
+    assert whole.given_right.value == pytest.approx(2 / 3), "of three right answers two have a right partner"
+    assert (whole.first, whole.pairs) == (None, 5)
+
+
 def test_several_orders_of_both_questions_make_one_pair_per_clip() -> None:
     found = []
     for number, right in enumerate((True, True, False)):
