@@ -137,7 +137,10 @@ def _pair_table(card: TaskCard, rows: Sequence[Scored]) -> dict[str, Any]:
     """Return the table `pairs`, a list of `PairFigures` as JSON objects; {} for runs without paired items."""
     known = select_rows_with_reference(rows)
     specs = list_pair_specs(card.pairs, known)
-    found = [asdict(figures) for spec in specs for figures in compute_pairs(known, spec, card.groups)]
+    found = []
+    for spec in specs:
+        groupings = card.groups if spec.first is not None else ()  # any two conditions: pairs grow with their square
+        found += [asdict(figures) for figures in compute_pairs(known, spec, groupings)]
     return {"pairs": found} if found else {}
 
 

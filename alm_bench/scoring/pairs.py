@@ -179,6 +179,8 @@ def _compute_figures(
     clusters, pair_weights = [pair.key for pair in pairs], [pair.weight for pair in pairs]
 
     def average(indices: Sequence[int]) -> float:
+        if len(indices) == 1:  # the usual case, up to hundreds of thousands of times
+            return float(scores[indices[0]])
         return float(np.average([scores[index] for index in indices], weights=[weights[index] for index in indices]))
 
     first, second = [average(pair.first) for pair in pairs], [average(pair.second) for pair in pairs]

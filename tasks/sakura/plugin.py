@@ -17,6 +17,7 @@ from alm_bench.task_bases import OfficialChoiceTask
 from alm_bench.tasks.sakura.readers import clip_id, read_annotations, read_hub_rows
 
 HOPS = ("single", "multi")
+PARQUET = "parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Sakura(OfficialChoiceTask):
         Raises DataError if no track has a file.
         """
         declared = [file for file in self.card.files if self.options.track in ("all", _track(file))]
-        found = {file.role: path for file in declared for path in _find_file(data, file)}
+        found = {role: path for file in declared for role, path in _find_files(data, file)}
         return found or {declared[0].role: data.locate(declared[0])}
 
     def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
@@ -51,8 +52,8 @@ class Sakura(OfficialChoiceTask):
     def _read_track(self, track: str, files: Mapping[str, Path], data: DataRoot) -> Iterator[Sample]:
         """Yield the samples of a track: those of its annotation file, or of the hub's file if there is no other. A clip
         that has no file of its own is read from the hub's file."""
-        hub = files.get(f"parquet-{track}")
-        stored = {} if hub is None else {name: (row, clip) for name, row, clip in read_hub_rows(hub, track)}
+        shards = [path for role, path in files.items() if role.startswith(PARQUET) and role.endswith(f"-{track}")]
+        stored = {name: (row, clip) for name, row, clip in read_hub_rows(shards, track)}
         if (annotations := files.get(f"annotations-{track}")) is None:
             rows = ((name, row, clip) for name, (row, clip) in stored.items())
         else:
@@ -67,13 +68,18 @@ def _track(file: DataFile) -> str:
     return file.role.rpartition("-")[2]
 
 
-def _find_file(data: DataRoot, file: DataFile) -> Iterator[Path]:
-    """Yield the file of a track if it exists. The track's name must be part of the path, since all tracks have files of
-    the same name."""
-    if data.has(file):
-        path = data.locate(file)
-        if any(part.startswith(_track(file)) for part in path.absolute().parts[:-1]):
-            yield path
+def _find_files(data: DataRoot, file: DataFile) -> Iterator[tuple[str, Path]]:
+    """Yield role and path of a track's file, or of each shard of a parquet file, as far as they exist.
+
+    The track's name must be part of the path, since all tracks have files of the same name.
+    """
+    paths = data.locate_all(file) if data.has(file) else ()
+    named = [path for path in paths if any(part.startswith(_track(file)) for part in path.absolute().parts[:-1])]
+    if file.role.startswith(PARQUET):
+        for number, path in enumerate(named):
+            yield f"{PARQUET}-{number:02}-{_track(file)}", path
+    elif named:
+        yield file.role, data.locate(file)
 
 
 def _find_clip(

@@ -1,6 +1,6 @@
 """Readers of SAKURA's layouts as rows of the same form: the repository's JSON and CSV, and the hub's parquet files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -35,11 +35,11 @@ def _check_row(row: Any, where: str) -> Mapping[str, str]:
     return row
 
 
-def read_hub_rows(path: Path, track: str) -> Iterator[tuple[str, Mapping[str, str], AudioRef]]:
-    """Yield the base name of each clip of a parquet file with its row and the clip itself. Raises DataError."""
-    for number, row in enumerate(read_parquet([path], COLUMNS, clip="audio")):
+def read_hub_rows(shards: Sequence[Path], track: str) -> Iterator[tuple[str, Mapping[str, str], AudioRef]]:
+    """Yield the base name of each clip of parquet files with its row and the clip itself. Raises DataError."""
+    for number, row in enumerate(read_parquet(shards, COLUMNS, clip="audio")):
         name = PurePosixPath(str(row.values.get("file") or row.name or f"{number:06d}.wav")).name
-        yield name, _check_row(row.values, f"{path}: row {number}"), row.audio(clip_id(track, name))
+        yield name, _check_row(row.values, f"{shards[0]}: row {number}"), row.audio(clip_id(track, name))
 
 
 def clip_id(track: str, name: str) -> str:
