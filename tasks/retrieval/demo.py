@@ -4,7 +4,7 @@ from alm_bench.demo.dataset import Demo, DemoData, format_csv
 from alm_bench.tasks._shared.demo import build_audiocaps_captions, build_clotho_entailment
 
 
-def build(audiocaps: int = 60, clotho: int = 60) -> DemoData:
+def build(audiocaps: int = 100, clotho: int = 100) -> DemoData:
     """Build the files. `audiocaps` and `clotho` are the numbers of clips."""
     data = DemoData()
     audiocaps_rows = build_audiocaps_captions(audiocaps, audiocaps)
