@@ -174,11 +174,12 @@ class Catalogue:
 
     def expand(self, names: Sequence[str]) -> list[str]:
         """Return the names of tasks, with the name of a collection replaced by those of its tasks; each name once, in
-        order."""
+        order. `mmau_pro` stands for `mmau-pro`, if there is no task of that name."""
         found = []
         for name in names:
+            hyphenated = name.replace("_", "-")
             members = [task for task, entry in self.tasks.items() if entry.card.collection == name]
-            found += members or [name]
+            found += members or [hyphenated if name not in self.tasks and hyphenated in self.tasks else name]
         return list(dict.fromkeys(found))
 
     def adapter(self, name: str) -> AdapterEntry:

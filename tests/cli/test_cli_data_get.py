@@ -306,7 +306,8 @@ def test_every_card_says_where_its_files_come_from() -> None:
             assert file.fetch is not None, (entry.card.name, file.role)
         sources = [entry.card.audio_fetch, *(file.fetch for file in entry.card.files)]
         for url in (source.url for source in sources if source is not None and source.url is not None):
-            assert url.startswith(("https://raw.githubusercontent.com/", "https://zenodo.org/records/"))
+            hosts = ("raw.githubusercontent.com/", "zenodo.org/records/", "huggingface.co/datasets/")
+            assert url.startswith(tuple(f"https://{host}" for host in hosts))
 
 
 # --- SPICE ---
