@@ -71,8 +71,7 @@ class Downloader:
         files = [
             file
             for file in card.files
-            if file.split in (None, split)
-            and (file.fetch is None or not file.fetch.alternative or self.alternatives)
+            if file.split in (None, split) and (file.fetch is None or not file.fetch.alternative or self.alternatives)
         ]
         for file in files:
             yield replace(self._fetch_file(file), task=card.name)

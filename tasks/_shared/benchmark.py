@@ -116,8 +116,9 @@ def create_choice_sample(
     """Return the sample of a multiple-choice question.
 
     `answer` is the text of the correct option, None if it is withheld. `target` is its index where the file gives one;
-    otherwise the option is searched by its text, without blanks at its ends. Options are as the file has them. An item whose answer is not among its
-    options, or that has fewer than two options, is skipped with that reason. Groups without a value are left out.
+    otherwise the option is searched by its text, without blanks at its ends. Options stay as the file has them. An item
+    whose answer is not among its options, or that has fewer than two options, is skipped with that reason. Groups
+    without a value are left out.
     """
     texts = tuple(choices)
     gold = None if answer is None else str(answer)
