@@ -32,7 +32,8 @@ def leaderboard(
     with_published: Annotated[
         bool,
         typer.Option(
-            "--with-published", help="Also print the Mellow paper's tables, with measured rows beside published ones."
+            "--with-published",
+            help="Also print published tables (the Mellow paper's, leaderboards of benchmarks) with measured rows.",
         ),
     ] = False,
     json_: common.Json = False,
