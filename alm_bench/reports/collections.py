@@ -173,8 +173,8 @@ def build_collection(collection: Collection) -> list[Block]:
         rows.append([model, metric_cell(score.macro_mean, ACCURACY), against, _rank_cell(score.mean_rank), *cells])
     for name in collection.baselines if collection.scores else ():
         means = metric_cell(collection.scores[name].macro_mean, ACCURACY)
-        values = [section.members[0].summary.baselines.get(name, {}).get(ACCURACY) for section in collection.sections]
-        cells = [Cell((metric_cell(value, ACCURACY).forms[-1],)) for value in values]
+        figures = [section.members[0].summary.baselines.get(name, {}).get(ACCURACY) for section in collection.sections]
+        cells = [Cell((metric_cell(figure, ACCURACY).forms[-1],)) for figure in figures]
         rows.append([Cell((name,), style="baseline"), Cell((means.forms[-1],)), "-", "-", *cells])
     return [Heading(collection.title), Table(columns, rows, [*_list_notes(collection), NOTE], is_wide=True)]
 

@@ -59,7 +59,7 @@ def score_collection(tasks: Sequence[TaskItems], seed: int = 0) -> list[Collecti
     def summarise(value: Array, drawn: Array) -> list[Metric]:
         low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
         bounds = zip(value.tolist(), low.tolist(), high.tolist(), strict=True)
-        return [Metric(v, *((lo, hi) if has_interval else (None, None)), n=n) for v, lo, hi in bounds]
+        return [Metric(v, lo, hi, n) if has_interval else Metric(v, n=n) for v, lo, hi in bounds]
 
     means, drawn_means = values.mean(axis=0), draws.mean(axis=1)
     best = int(means.argmax())
