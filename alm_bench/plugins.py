@@ -172,13 +172,24 @@ class Catalogue:
             )
         return self.tasks[name]
 
+    @property
+    def collections(self) -> dict[str, list[str]]:
+        """Names of the tasks of each collection."""
+        found: dict[str, list[str]] = {}
+        for name, entry in self.tasks.items():
+            if entry.card.collection is not None:
+                found.setdefault(entry.card.collection, []).append(name)
+        return found
+
     def expand(self, names: Sequence[str]) -> list[str]:
         """Return the names of tasks, with the name of a collection replaced by those of its tasks; each name once, in
-        order."""
+        order. `mmau_pro` stands for `mmau-pro`, if there is no task of that name."""
         found = []
         for name in names:
-            members = [task for task, entry in self.tasks.items() if entry.card.collection == name]
-            found += members or [name]
+            hyphenated = name.replace("_", "-")
+            found += self.collections.get(name) or [
+                hyphenated if name not in self.tasks and hyphenated in self.tasks else name
+            ]
         return list(dict.fromkeys(found))
 
     def adapter(self, name: str) -> AdapterEntry:

@@ -400,7 +400,9 @@ class Leaderboard(_Printable):
         from alm_bench.reports.leaderboard import build_leaderboard
 
         tasks = catalogue().tasks  # runs of a task that is no longer installed are read from their summaries
-        return build_leaderboard(self.runs, lambda name: tasks[name].create() if name in tasks else None)
+        return build_leaderboard(
+            self.runs, lambda name: tasks[name].create() if name in tasks else None, catalogue().collections
+        )
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return the columns of `leaderboard.csv`, with one row per run and metric."""

@@ -90,7 +90,7 @@ def _holds_clips(kind: Any) -> bool:
     """Return True if a column of the parquet type `kind` contains encoded clips."""
     import pyarrow as pa
 
-    return pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0
+    return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
 
 
 def list_parquet_files(folder: Path) -> tuple[Path, ...]:

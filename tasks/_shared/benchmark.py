@@ -116,13 +116,15 @@ def create_choice_sample(
     """Return the sample of a multiple-choice question.
 
     `answer` is the text of the correct option, None if it is withheld. `target` is its index where the file gives one;
-    otherwise the option is searched by its text, without blanks at its ends. An item whose answer is not among its
-    options, or that has fewer than two options, is skipped with that reason. Groups without a value are left out.
+    otherwise the option is searched by its text, without blanks at its ends. Options stay as the file has them. An item
+    whose answer is not among its options, or that has fewer than two options, is skipped with that reason. Groups
+    without a value are left out.
     """
-    texts = tuple(choice.strip() for choice in choices)
-    gold = None if answer is None else str(answer).strip()
-    if target is None and gold in texts:
-        target = texts.index(gold)
+    texts = tuple(choices)
+    gold = None if answer is None else str(answer)
+    stripped = [text.strip() for text in texts]
+    if target is None and gold is not None and gold.strip() in stripped:
+        target = texts.index(gold) if gold in texts else stripped.index(gold.strip())
     named = {name: str(value) for name, value in groups.items() if value not in (None, "")}
     skip = None
     if len(texts) < 2:

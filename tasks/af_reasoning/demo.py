@@ -1,6 +1,7 @@
 """Demo data of AF-Reasoning-Eval: its three files, with options in the prompts."""
 
 import json
+from functools import partial
 from string import ascii_uppercase
 
 from alm_bench.demo.dataset import Demo, DemoData, Row
@@ -17,6 +18,10 @@ _PARTS = {
 """Name of the part and folder of the clips, by file."""
 
 
+def _name_clip(folder: str, question: Question) -> str:
+    return f"af-reasoning/{folder}/{question.id}.wav"
+
+
 def _create_row(question: Question) -> Row:
     options = " ".join(f"({ascii_uppercase[i]}) {text.lower()}." for i, text in enumerate(question.choices))
     answer = f"({ascii_uppercase[question.gold]}) {question.choices[question.gold].lower()}"
@@ -26,10 +31,7 @@ def _create_row(question: Question) -> Row:
 def build(items: int = ITEMS) -> DemoData:
     data = DemoData()
     for number, (file, (part, folder)) in enumerate(_PARTS.items()):
-        place = f"af-reasoning/{folder}"
-        dataset = create_choice_rows(
-            140 + number, items // 3, lambda q, place=place: f"{place}/{q.id}.wav", _create_row
-        )  # type: ignore[misc]
+        dataset = create_choice_rows(140 + number, items // 3, partial(_name_clip, folder), _create_row)
         document = {
             "dataset_path": folder,
             "flamingo_task": f"AF-Reasoning-Eval-{part}",

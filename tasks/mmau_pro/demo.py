@@ -40,7 +40,12 @@ def _vary_row(number: int, rows: list[Row]) -> Row:
     if number % 12 == 5:
         return {**row, "category": "open", "choices": []}
     if number % 12 == 11:
-        instruction = {"task_identifier": "Number Words (at most)", "kwargs": {"N": 10}, "answer": None, "choices": []}
+        instruction: Row = {
+            "task_identifier": "Number Words (at most)",
+            "kwargs": {"N": 10},
+            "answer": None,
+            "choices": [],
+        }
         return {**row, **instruction, "category": "instruction following"}
     if number % 8 == 7:
         earlier = [path for other in rows[number - 2 : number] for path in other["audio_path"]]
