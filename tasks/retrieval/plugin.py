@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from alm_bench.core import DataRoot, Metric, Metrics, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core import Corpus, DataRoot, Metric, Metrics, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.core.vectors import decode_vector
 from alm_bench.data.readers import check_unique_ids
 from alm_bench.scoring.intervals import share
@@ -58,13 +59,43 @@ class Retrieval:
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         kept = _drop_captions_without_clip(drop_skipped_rows(rows))
-        parts = {kind: [row for row in kept if row.sample.groups["kind"] == kind] for kind in (CLIP, CAPTION)}
         metrics: Metrics = {}
         expected: Metrics = {}
-        for direction, queries, candidates in (("t2a", CAPTION, CLIP), ("a2t", CLIP, CAPTION)):
-            metrics |= _average(direction, parts[queries], rank_queries(parts[queries], parts[candidates]))
-            expected |= _expect(direction, parts[queries], len(parts[candidates]))
+        for direction, queries, candidates in _split_by_direction(kept):
+            metrics |= _average(direction, queries, rank_queries(queries, candidates))
+            expected |= _expect(direction, queries, len(candidates))
         return TaskScore({**metrics, "answered": answered(kept)}, blind={BASELINE: expected} if kept else {})
+
+    def corpus(self, rows: Sequence[Scored]) -> Corpus:
+        """Return, for each row and metric, the score of the row as a query and its weight; both are 0 for metrics of
+        the other direction. Differences of two models are thus paired by query."""
+        kept = _drop_captions_without_clip(rows)
+        places = {row.sample.id: number for number, row in enumerate(rows)}
+        columns: dict[str, dict[int, float]] = {}
+        for direction, queries, candidates in _split_by_direction(kept):
+            for name, values in _list_values(direction, rank_queries(queries, candidates)).items():
+                queried = (places[row.sample.id] for row in queries)
+                columns[name] = dict(zip(queried, values, strict=True))
+        counts = np.zeros((len(rows), len(columns), 2))
+        for column, scores in enumerate(columns.values()):
+            counts[list(scores), column] = [(score, 1.0) for score in scores.values()]
+        return Corpus(list(columns), counts, _divide)
+
+
+def _split_by_direction(rows: Sequence[Scored]) -> Iterator[tuple[str, list[Scored], list[Scored]]]:
+    """Yield each direction of retrieval with its queries and its candidates."""
+    clip_rows, caption_rows = ([row for row in rows if row.sample.groups["kind"] == kind] for kind in (CLIP, CAPTION))
+    yield "t2a", caption_rows, clip_rows
+    yield "a2t", clip_rows, caption_rows
+
+
+def _divide(sums: "npt.NDArray[np.float64]") -> "npt.NDArray[np.float64]":
+    """Return means, shape (..., metrics), from sums of scores and of weights, shape (..., metrics, 2); 0 without
+    weight."""
+    means: npt.NDArray[np.float64] = np.divide(
+        sums[..., 0], sums[..., 1], out=np.zeros_like(sums[..., 0]), where=sums[..., 1] > 0
+    )
+    return means
 
 
 def _drop_captions_without_clip(rows: Sequence[Scored]) -> list[Scored]:
@@ -90,7 +121,7 @@ def rank_queries(queries: Sequence[Scored], candidates: Sequence[Scored]) -> lis
     return [found.get(row.sample.id, nothing) for row in queries]
 
 
-def _stack(rows: Sequence[Scored]) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+def _stack(rows: Sequence[Scored]) -> "npt.NDArray[np.float64]":
     return np.stack([decode_vector(row.embedding or "") for row in rows]).astype(np.float64)
 
 

@@ -116,6 +116,19 @@ def test_scores_come_from_stored_embeddings_alone(data: Path) -> None:
     assert alm("score", "latest", "--details").status == 0
 
 
+def test_two_models_are_compared_query_by_query(data: Path) -> None:
+    first = run(data).run
+    second = run(data, EMBEDS.replace("0.7", "0.2")).run
+    ran = alm("compare", first["run"], second["run"], "--json")
+    assert ran.status == 0, ran.err
+    cells = {cell["score"]: cell["difference"] for cell in ran.json["cells"]}
+    for name in ("t2a_recall_1", "t2a_map_10", "a2t_recall_5", "a2t_map_10"):
+        expected = second["metrics"][name]["value"] - first["metrics"][name]["value"]
+        assert cells[name]["difference"]["value"] == pytest.approx(expected)
+        assert cells[name]["first"] == pytest.approx(first["metrics"][name]["value"])
+    assert cells["t2a_map_10"]["difference"]["low"] < cells["t2a_map_10"]["difference"]["high"]
+
+
 def test_failed_embeddings_are_found_by_nobody(data: Path) -> None:
     captions = [f"caption {turn} of {clip}" for clip in range(CLIPS) for turn in range(CAPTIONS)]
     whole = run(data).run["metrics"]
