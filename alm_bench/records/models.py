@@ -460,11 +460,6 @@ class RunSummary(Struct, frozen=True, kw_only=True):
         if missing := [name for name in STATUSES if name not in self.status]:
             raise ValueError(f"status: {', '.join(missing)} missing")
 
-    @property
-    def is_part(self) -> bool:
-        """True if the data files have fewer items than the whole split (see `TaskCard.describe_part`)."""
-        return self.revision.startswith("part: ")
-
     def describe_selection(self) -> str | None:
         """Return the selection of items in words; None if the run has all items."""
         if self.selection is not None:

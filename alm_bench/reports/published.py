@@ -54,11 +54,9 @@ def published() -> tuple[PublishedTable, ...]:
 
 
 def build_published(runs: Sequence[Run]) -> list[Block]:
-    """Return all tables. Runs on the whole real data and clean clips that have a metric of a table are added as
-    rows to it."""
+    """Return all tables. Runs on real data and clean clips that have a metric of a table are added as rows to it."""
     ranked, _ = split_ranked(runs)
     ours = [run.summary for run in ranked if run.summary.data == "real" and run.summary.condition == "clean"]
-    ours = [summary for summary in ours if not summary.is_part]
     blocks: list[Block] = [
         Heading("Published tables, and what was measured here", level=1),
         Legend("strong", "were measured here, with 95 % intervals"),
