@@ -21,9 +21,10 @@ def encode_wav(wave: Wave, rate: int, samples: Encoding = "int16") -> bytes:
     if samples == "float32":
         data = np.asarray(wave, "<f4").tobytes()
     else:
-        # libsndfile's own steps: rounded to 32 bits, of which the upper 16 are kept
-        full = np.clip(np.rint(np.asarray(wave, np.float64) * 2**31), -(2**31), 2**31 - 1).astype(np.int64)
-        data = (full >> 16).astype("<i2").tobytes()
+        # libsndfile's own steps: rounded to 32 bits, of which the upper 16 are kept. float32 suffices: it represents
+        # the product exactly, and 2^31 - 128 is its largest value below 2^31.
+        full = np.rint(np.asarray(wave, np.float32) * np.float32(2**31)).clip(-(2.0**31), 2.0**31 - 128)
+        data = (full.astype(np.int32) >> 16).astype("<i2").tobytes()
     file = io.BytesIO()
     file.write(struct.pack("<4sI4s", b"RIFF", 36 + len(data), b"WAVE"))
     file.write(struct.pack("<4sIHHIIHH", b"fmt ", 16, kind, 1, rate, rate * width, width, 8 * width))

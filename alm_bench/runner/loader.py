@@ -50,7 +50,7 @@ class Clip:
     """One decoded clip with the result of the adapter's `prepare`, or the reason why there is none."""
 
     wave: Wave | None = None
-    """Decoded samples; None after a failure."""
+    """Decoded samples; None after a failure, or if the adapter prepared the clip from its file."""
 
     touched: tuple[str, ...] = ()
     """Names of the preprocessing steps that changed the clip."""
@@ -82,16 +82,21 @@ class AudioPipeline:
     prepare: Callable[[Wave], Any] | None = None
     """Method `prepare` of the adapter; None if it has none."""
 
+    prepare_file: Callable[[AudioRef], Any] | None = None
+    """Method `prepare_file` of the adapter; None if it does not prepare clips."""
+
     beside: bool = True
     """True if clips may be decoded while the model is working."""
 
     @staticmethod
     def of(adapter: Adapter, condition: Condition | None = None) -> "AudioPipeline":
         """Return the pipeline of an adapter, with the changes of a condition if one is given."""
-        prepare = adapter.prepare if adapter.abilities.prepare else None
+        prepares = adapter.abilities.prepare
+        prepare, prepare_file = (adapter.prepare, adapter.prepare_file) if prepares else (None, None)
         # A model on the CPU uses all cores, in threads that wait for one another. Decoding at the same time would take
         # a core from one of them and delay all, which costs more than it saves.
-        return AudioPipeline(adapter.audio, condition, prepare, beside=adapter.identity.device != "cpu")
+        beside = adapter.identity.device != "cpu"
+        return AudioPipeline(adapter.audio, condition, prepare, prepare_file, beside)
 
     def refs(self, request: Request) -> tuple[AudioRef, ...]:
         """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy."""
@@ -102,6 +107,12 @@ class AudioPipeline:
         assert self.policy is not None, "no clip is opened without one"
         change = None if self.condition is None else self.condition.change(ref.id)
         try:
+            if self.prepare_file is not None and change is None:
+                made = capture_failure(partial(self.prepare_file, ref), AudioError)
+                if isinstance(made, Failure):
+                    return Clip(error=made.reason)
+                if made is not None:
+                    return Clip(features=made, prepared=True)
             loaded = capture_failure(partial(load, ref, self.policy, change), AudioError)
         except AudioError as error:
             return Clip(audio_error=str(error))
@@ -135,6 +146,9 @@ class AudioPipeline:
             request, spare = replace(request, spare=None), ()
             touched.add("without_spare")
         used_clips = [*own, *spare]
+        if not all(clip.prepared for clip in used_clips) and any(clip.wave is None for clip in used_clips):
+            error = next((clip.error for clip in used_clips if clip.error is not None), "a clip could not be prepared")
+            return LoadedRequest(index, request, tuple(sorted(touched)), error=error)
         request = replace(
             request,
             waves=tuple(clip.wave for clip in used_clips if clip.wave is not None),
