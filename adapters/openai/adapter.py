@@ -36,6 +36,9 @@ GIVE_UP = 20
 SENDING_SECONDS = 0.05
 """Longest time in seconds for which further requests are prepared while answers wait to be stored."""
 
+POLLING_SECONDS = 0.002
+"""Time in seconds after which open calls are advanced while further requests are prepared."""
+
 
 class OpenAIAdapter(BaseAdapter):
     """a model behind an OpenAI-compatible server: base_url=http://HOST:PORT/v1, model=NAME"""
@@ -137,14 +140,18 @@ class OpenAIAdapter(BaseAdapter):
         """
         from alm_bench.adapters.openai.body import build_body
 
-        until = time.monotonic() + SENDING_SECONDS
-        while len(open_) < self._limit.limit and time.monotonic() < until:
+        now = polled = time.monotonic()
+        until = now + SENDING_SECONDS
+        while len(open_) < self._limit.limit and now < until:
             request = next(requests, None)
             if request is None:
                 return False
             body = build_body(request, decoding, self._options)
             open_[calls.start(body, self._cost(request, decoding))] = request
-            calls.advance()
+            now = time.monotonic()
+            if now - polled > POLLING_SECONDS:
+                calls.advance()
+                polled = now
         return True
 
     def _cost(self, request: Request, decoding: Decoding) -> float | None:

@@ -1,5 +1,8 @@
 """Construction of the body of a chat completion request."""
 
+import itertools
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,26 +12,32 @@ from alm_bench.adapters.openai.options import OpenAIOptions
 from alm_bench.core import Decoding, Request, Wave
 from alm_bench.core.foreign import dump_json, replace_surrogates
 
+SMALL_BYTES = 16_384
+"""Size of a piece from which on it is sent by itself."""
 
-def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> bytes:
-    """Build the body of a chat completion request as JSON: model, messages, token limit and sampling parameters.
 
-    Clips that were encoded before (`request.features`) are inserted as they are. A message without clips is a plain
-    string, which all servers accept.
+def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> list[bytes]:
+    """Build the body of a chat completion request: model, messages, token limit and sampling parameters.
+
+    Returns JSON in pieces, between which clips that were encoded before (`request.features`) stand as they are. A
+    message without clips is a plain string, which all servers accept.
     """
-    parts = [clip.part for clip in list_clips(request, options)]
     prompt = replace_surrogates(request.prompt)  # may contain arbitrary text of a data file or of another model
-    if parts:
-        text = [dump_json({"type": "text", "text": prompt}).encode()]
-        ordered = [*parts, *text] if options.order == "clip-first" else [*text, *parts]
-        content = b"[%s]" % b",".join(ordered)
-    else:
-        content = dump_json(prompt).encode()
-    messages = [b'{"role":"user","content":%s}' % content]
+    clips = [clip.part for clip in list_clips(request, options)]
+    system = b""
     if options.system:
-        messages.insert(0, dump_json({"role": "system", "content": replace_surrogates(options.system)}).encode())
-    fields = dump_json(_build_fields(decoding, options)).encode()
-    return b'{"messages":[%s],%s' % (b",".join(messages), fields[1:])
+        system = dump_json({"role": "system", "content": replace_surrogates(options.system)}).encode() + b","
+    start = b'{"messages":[%s{"role":"user","content":' % system
+    end = b"}],%s" % _encode_fields(decoding, options)[1:]
+    if not clips:
+        return [b"%s%s%s" % (start, dump_json(prompt).encode(), end)]
+    text = dump_json({"type": "text", "text": prompt}).encode()
+    if options.order == "clip-first":
+        start, end = start + b"[", b",%s]%s" % (text, end)
+    else:
+        start, end = b"%s[%s," % (start, text), b"]" + end
+    pieces = itertools.chain(clips[0], *((b"," + head, data, tail) for head, data, tail in clips[1:]))
+    return join_small([start, *pieces, end])
 
 
 def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:
@@ -40,8 +49,20 @@ def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:
     return [encode_wave(wave, options) for wave in _join_waves(request.waves, options)]
 
 
-def _build_fields(decoding: Decoding, options: OpenAIOptions) -> dict[str, Any]:
-    """Return the fields of the body besides the messages. There is at least the model's name."""
+def join_small(pieces: Sequence[bytes]) -> list[bytes]:
+    """Join neighbouring pieces as long as they are small, so that fewer of them are sent."""
+    joined = [b""]
+    for piece in pieces:
+        if max(len(piece), len(joined[-1])) < SMALL_BYTES:
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined
+
+
+@lru_cache(maxsize=8)
+def _encode_fields(decoding: Decoding, options: OpenAIOptions) -> bytes:
+    """Return the fields of the body besides the messages as a JSON object. There is at least the model's name."""
     fields = {
         "model": options.model,
         # OpenAI's own newer models refuse the older name, and some other servers do not know the newer one
@@ -50,7 +71,7 @@ def _build_fields(decoding: Decoding, options: OpenAIOptions) -> dict[str, Any]:
         **({"stream": True, "stream_options": {"include_usage": True}} if options.stream else {}),
         **options.body,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return dump_json({name: value for name, value in fields.items() if value is not None}).encode()
 
 
 def _build_sampling_fields(decoding: Decoding) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from random import random
@@ -61,11 +61,11 @@ class Calls:
                 self._thread.shutdown()
             self._loop.close()
 
-    def start(self, body: bytes, estimate: float | None = None) -> "asyncio.Task[Output]":
+    def start(self, body: Sequence[bytes], estimate: float | None = None) -> "asyncio.Task[Output]":
         """Start a call and return the task of its output.
 
-        `estimate` is the call's cost in US dollars, used if the server does not report token counts. The task raises
-        UnreachableError if no call can succeed.
+        `body` is the request's body in pieces. `estimate` is the call's cost in US dollars, used if the server does not
+        report token counts. The task raises UnreachableError if no call can succeed.
         """
         task = self._loop.create_task(self._answer_within_deadline(body, estimate))
         self._open.add(task)
@@ -143,7 +143,7 @@ class Calls:
         except Exception:  # noqa: BLE001  any reply shows that a server is there
             return
 
-    async def _answer_within_deadline(self, body: bytes, estimate: float | None) -> Output:
+    async def _answer_within_deadline(self, body: Sequence[bytes], estimate: float | None) -> Output:
         deadline = self._options.deadline
         try:
             async with asyncio.timeout(deadline):
@@ -157,7 +157,7 @@ class Calls:
         texts = {name: self._scrub(getattr(output, name)) for name in ("text", "error", "refusal")}
         return replace(output, **texts, extra=self._scrub(dict(output.extra)))
 
-    async def _call_with_retries(self, body: bytes, estimate: float | None) -> Output:
+    async def _call_with_retries(self, body: Sequence[bytes], estimate: float | None) -> Output:
         """Send a request until a usable reply comes, and return its output.
 
         Lost connections, replies of busy servers and unusable replies are retried.
@@ -187,7 +187,7 @@ class Calls:
                 await asyncio.sleep(choose_wait(reply, attempt, random()))
         return found
 
-    async def _send(self, body: bytes) -> Reply:
+    async def _send(self, body: Sequence[bytes]) -> Reply:
         """Send a request and return the reply. Raises _NoConnectionError if none comes."""
         assert self._client is not None, "used as a context manager"
         try:

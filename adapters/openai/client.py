@@ -2,7 +2,7 @@
 
 import urllib.request
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,12 +67,12 @@ class HttpClient:
         """Close all connections."""
         await self._session.close()
 
-    async def post(self, path: str, body: bytes) -> Reply:
-        """Post a JSON body to a path below the base URL, and return the reply, whatever its status.
+    async def post(self, path: str, body: Sequence[bytes]) -> Reply:
+        """Post JSON, given in pieces, to a path below the base URL, and return the reply, whatever its status.
 
         Raises TimeoutError, errors of aiohttp, OSError, and zlib.error for an incomplete compressed reply.
         """
-        return await self._request("POST", path, data=body, headers={"Content-Type": "application/json"})
+        return await self._request("POST", path, data=_JSONPayload(body))
 
     async def get(self, path: str, timeout: float) -> Reply:
         """Get a path below the base URL within `timeout` seconds. Raises as `post`."""
@@ -83,6 +83,21 @@ class HttpClient:
         async with self._session.request(method, url, allow_redirects=False, proxy=self._proxy, **settings) as response:
             body, refused = await _read_body(response, self._max_bytes)
             return Reply(response.status, response.headers, body.decode("utf-8", "replace"), refused)
+
+
+class _JSONPayload(aiohttp.Payload):
+    """JSON in pieces that are sent one after the other. To join them first would copy the clips once more."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        super().__init__(pieces, content_type="application/json")
+        self._size = sum(map(len, pieces))
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return b"".join(self._value).decode(encoding, errors)
+
+    async def write(self, writer: Any) -> None:
+        for piece in self._value:
+            await writer.write(piece)
 
 
 async def _read_body(response: aiohttp.ClientResponse, max_bytes: int) -> tuple[bytes, str | None]:

@@ -162,15 +162,15 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
     Raises AudioError, with a message of one line, for every error of the operating system and of libsndfile, both when
     the clip is opened and while it is open. A file with fewer bytes than its header declares is refused as well.
     """
-    try:
-        with _open(ref) as (file, size):
-            extent = find_extent(file, size)
-            if extent is not None and extent.declared is not None:
-                expect(
-                    extent.start + extent.declared <= size + extent.slack,
-                    f"is cut off: its header declares {extent.declared:,} bytes of sound, "
-                    f"{max(0, size - extent.start):,} are there",
-                )
+    with open_bytes(ref) as (file, size):
+        extent = find_extent(file, size)
+        if extent is not None and extent.declared is not None:
+            expect(
+                extent.start + extent.declared <= size + extent.slack,
+                f"is cut off: its header declares {extent.declared:,} bytes of sound, "
+                f"{max(0, size - extent.start):,} are there",
+            )
+        try:
             with _sound_file(file, None if extent is None else extent.size_at) as sound:
                 rate: int = sound.samplerate
                 expect(
@@ -178,13 +178,25 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
                 )
                 declares_size = extent is None or extent.declared is not None
                 yield Sound(sound, extent is not None and extent.unterminated, file, declares_size)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"clip {ref.id}: cannot be decoded, libsndfile says {_format_error(error)!r}; "
+                f"expected wav, flac, ogg, mp3 or another format that it reads ({ref.path})"
+            ) from error
+
+
+@contextmanager
+def open_bytes(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
+    """Open the bytes of a clip: a context manager that yields a binary file and its size in bytes.
+
+    Raises AudioError, with a message of one line, for every error of the operating system, both when the clip is opened
+    and while it is open.
+    """
+    try:
+        with _open(ref) as opened:
+            yield opened
     except OSError as error:
         raise AudioError(f"clip {ref.id}: {_explain_os_error(error)} ({ref.path})") from error
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"clip {ref.id}: cannot be decoded, libsndfile says {_format_error(error)!r}; "
-            f"expected wav, flac, ogg, mp3 or another format that it reads ({ref.path})"
-        ) from error
 
 
 @contextmanager

@@ -102,17 +102,24 @@ class AudioPipeline:
         """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy."""
         return () if self.policy is None else clips(request)
 
+    def clip_from_file(self, ref: AudioRef) -> Clip | None:
+        """Prepare one clip from its file, which takes as long as reading it; None if it has to be decoded. A failure is
+        stored in the result, not raised."""
+        if self.prepare_file is None or (self.condition is not None and self.condition.change(ref.id) is not None):
+            return None
+        try:
+            made = capture_failure(partial(self.prepare_file, ref), AudioError)
+        except AudioError as error:
+            return Clip(audio_error=str(error))
+        if isinstance(made, Failure):
+            return Clip(error=made.reason)
+        return None if made is None else Clip(features=made, prepared=True)
+
     def clip(self, ref: AudioRef) -> Clip:
         """Decode, change and prepare one clip. A failure is stored in the result, not raised."""
         assert self.policy is not None, "no clip is opened without one"
         change = None if self.condition is None else self.condition.change(ref.id)
         try:
-            if self.prepare_file is not None and change is None:
-                made = capture_failure(partial(self.prepare_file, ref), AudioError)
-                if isinstance(made, Failure):
-                    return Clip(error=made.reason)
-                if made is not None:
-                    return Clip(features=made, prepared=True)
             loaded = capture_failure(partial(load, ref, self.policy, change), AudioError)
         except AudioError as error:
             return Clip(audio_error=str(error))
@@ -161,9 +168,10 @@ class AudioPipeline:
 class LazyClip:
     """A clip that is decoded once, by the first thread that needs it."""
 
-    def __init__(self, make: Callable[[], Clip]) -> None:
+    def __init__(self, make: Callable[[], Clip], clip: Clip | None = None) -> None:
+        """`make` decodes the clip. `clip` is given if it needs no decoding."""
         self._make, self._lock = make, threading.Lock()
-        self._clip: Clip | None = None
+        self._clip = clip
 
     def begin(self) -> None:
         """Decode the clip, unless it is decoded or another thread is decoding it."""
@@ -199,8 +207,11 @@ class ClipCache:
     def _get_or_submit(self, ref: AudioRef) -> LazyClip:
         """Return the clip of a reference from the cache, or add it and submit it to the thread pool."""
         if ref not in self._cached:
-            self._cached[ref] = pending = LazyClip(partial(self._pipeline.clip, ref))
-            self._pool.submit(_decode, weakref.ref(pending))
+            # reading a file takes less time than handing it to a thread
+            clip = self._pipeline.clip_from_file(ref)
+            self._cached[ref] = pending = LazyClip(partial(self._pipeline.clip, ref), clip)
+            if clip is None:
+                self._pool.submit(_decode, weakref.ref(pending))
             if len(self._cached) > CACHED_CLIPS:
                 self._cached.popitem(last=False)
         self._cached.move_to_end(ref)
