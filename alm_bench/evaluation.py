@@ -168,13 +168,6 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
         print_notice(f"{name}: no real data found, using the built-in demo data (see `alm-bench data info`)")
 
 
-def resolve_and_load(asked: RunOptions) -> "tuple[list[Job], Adapter]":
-    """Check all options as `resolve_jobs` does, then load the model. Returns the jobs and the model."""
-    jobs = resolve_jobs(asked)
-    report_demo([(asked, jobs)])
-    return jobs, asked.load_model()
-
-
 def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit | None" = None) -> "Plan":
     """Plan one run. `solver` is the folder of the text-only run that `--solvable-by` names.
 
@@ -207,7 +200,17 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
     return plans
 
 
-class _ModelLoader:
+def report_unknown_revisions(plans: "Sequence[Plan]") -> None:
+    """Print one line for each task whose questions have a revision that its card does not list."""
+    from alm_bench.runner.items import describe_unknown_revision
+
+    lines = {plan.spec.task: describe_unknown_revision(plan.task, plan.header.data) for plan in plans}
+    for name, line in lines.items():
+        if line is not None:
+            print_notice(f"{name}: {line}")
+
+
+class ModelLoader:
     """Loads a model once for consecutive evaluations with the same recipe.
 
     It closes the model before it loads the next one, and at the end. A model that was given as an object stays open,
@@ -245,7 +248,7 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
     outcome, budget = Outcome(), members[0].budget()
-    with closing(_ModelLoader()) as models:
+    with closing(ModelLoader()) as models:
         for asked, jobs in settled:
             if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
                 return outcome
@@ -266,6 +269,7 @@ def _run_member(
     from alm_bench.records.run import Run, StoredRecords
 
     plans = plan_jobs(jobs, adapter, asked.solver)  # errors are found before the model answers
+    report_unknown_revisions(plans)
     budget.check(plans)
     with asked.open_executor(adapter) as executor:
         for plan in plans:
@@ -304,10 +308,11 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
     def forecast(asked: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
         # its own function, since local names would keep one model in memory while the next is loaded
         plans = plan_jobs(jobs, models.load(asked), asked.solver)
+        report_unknown_revisions(plans)
         budget.check(plans)
         return [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
 
-    with closing(_ModelLoader()) as models:
+    with closing(ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 

@@ -1,13 +1,24 @@
 """Ablation of audio, from names to effects: the same questions on clean and on changed clips (`alm-bench
 noise-ablation`)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from alm_bench.core import AlmBenchError, UsageError
-from alm_bench.evaluation import Job, Watch, plan_job, resolve_and_load, run_plan, stored_records
+from alm_bench.evaluation import (
+    Job,
+    ModelLoader,
+    Watch,
+    plan_job,
+    report_demo,
+    report_unknown_revisions,
+    resolve_jobs,
+    run_plan,
+    stored_records,
+)
 from alm_bench.plugins import catalogue
 from alm_bench.runner.ablation import Ablation, AblationResult, plan_ablation, run_ablation
 from alm_bench.runner.conditions import read_condition
@@ -50,8 +61,10 @@ class PlannedAblations:
         return [dryrun.forecast(plan, stored_records(plan, self.asked)) for plan in plans]
 
 
-def plan_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> PlannedAblations:
-    """Check the options, load the model and plan all runs.
+@contextmanager
+def plan_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> Iterator[PlannedAblations]:
+    """Check the options, load the model and plan all runs. The model is closed at the end of the block, unless it was
+    given as an object.
 
     Tasks and conditions are separated by commas. The defaults are those of the card `noise_grounding`. A random
     condition gets `repeats` runs. Raises UsageError and DataError.
@@ -66,13 +79,17 @@ def plan_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> P
         read_condition(name)
     if asked.solvable_by is not None:
         raise UsageError("--solvable-by belongs to run and score, expected none here")
-    jobs, adapter = resolve_and_load(asked)
-    if adapter.abilities.is_replay:
-        raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
-    tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
-    budget = asked.budget()
-    budget.check([one.clean for one in tasks])
-    return PlannedAblations(asked, jobs, adapter, tasks, budget)
+    jobs = resolve_jobs(asked)
+    report_demo([(asked, jobs)])
+    with closing(ModelLoader()) as models:
+        adapter = models.load(asked)
+        if adapter.abilities.is_replay:
+            raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
+        tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
+        report_unknown_revisions([one.clean for one in tasks])
+        budget = asked.budget()
+        budget.check([one.clean for one in tasks])
+        yield PlannedAblations(asked, jobs, adapter, tasks, budget)
 
 
 def _plan_task(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:

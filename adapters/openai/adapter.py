@@ -28,16 +28,13 @@ from alm_bench.core import (
 )
 
 if TYPE_CHECKING:
-    from alm_bench.adapters.openai.calls import Calls
+    from alm_bench.adapters.openai.call_queue import CallQueue
 
 GIVE_UP = 20
 """Number of consecutive failed calls that end the run; each failed call may cost money, or time up to the deadline."""
 
 SENDING_SECONDS = 0.05
 """Longest time in seconds for which further requests are prepared while answers wait to be stored."""
-
-POLLING_SECONDS = 0.002
-"""Time in seconds after which open calls are advanced while further requests are prepared."""
 
 
 class OpenAIAdapter(BaseAdapter):
@@ -64,7 +61,7 @@ class OpenAIAdapter(BaseAdapter):
             "audio": options.audio,
             "system": options.system,
             "clips": joined,
-            "order": None if options.order == "clip-first" or not hears else options.order,
+            "order": None if options.clip_order == "clip-first" or not hears else options.clip_order,
             "recode": None if options.recode == "auto" or not hears else options.recode,
             "extra_body": options.extra_body,
         }
@@ -105,53 +102,41 @@ class OpenAIAdapter(BaseAdapter):
 
         Raises UnreachableError if no call can succeed, AdapterError after too many consecutive failures.
         """
+        from alm_bench.adapters.openai.call_queue import CallQueue
         from alm_bench.adapters.openai.calls import Calls
 
         with Calls(self._options, self._key, self._session, self._limit) as calls:
             if not self._session.met:
                 calls.check_connection()
-            open_: dict[Any, Request] = {}
-            failed, last, more = 0, "", True
-            while more or open_:
-                if more and failed >= GIVE_UP and not open_:
+            queue, more = CallQueue(calls), True
+            while more or not queue.is_empty:
+                gives_up = queue.failures >= GIVE_UP
+                if gives_up and queue.is_empty:
                     if next(requests, None) is not None:
-                        raise AdapterError(_describe_failures(last))
+                        raise AdapterError(_describe_failures(queue.last_failure))
                     return
-                if more and failed < GIVE_UP:
-                    more = self._send_requests(calls, requests, decoding, open_)
-                # with room for more calls, do not wait: store the answers that are there, then send the next request
-                has_room = more and failed < GIVE_UP and len(open_) < self._limit.limit
-                ended = calls.take_ended(bool(open_) and not has_room)
-                answers = [(open_.pop(call), call.result()) for call in ended if call.exception() is None]
-                for _, output in answers:
-                    failed, last = (0, "") if output.error is None else (failed + 1, output.error)
-                if answers:
-                    yield answers
-                for call in ended:
-                    if (error := call.exception()) is not None:  # after the answers that came with it are stored
-                        raise error
+                if more and not gives_up:
+                    more = self._send_requests(queue, requests, decoding)
+                # with room for more calls, do not wait: take the answers that are there, then send the next request
+                queue.collect(wait=not (more and queue.has_room) or gives_up)
+                if queue.is_due:
+                    yield queue.take_answers()
+                if queue.error is not None:  # after the answers that came with it are stored
+                    raise queue.error
 
-    def _send_requests(
-        self, calls: "Calls", requests: Iterator[Request], decoding: Decoding, open_: dict[Any, Request]
-    ) -> bool:
-        """Start calls as long as there is room for them, and add them to `open_`. Return False after the last request.
+    def _send_requests(self, queue: "CallQueue", requests: Iterator[Request], decoding: Decoding) -> bool:
+        """Start calls as long as there is room for them. Return False after the last request.
 
-        Ends early once answers have waited for `SENDING_SECONDS`, since decoding clips may take longer than calls.
+        Ends early once answers may have waited for `SENDING_SECONDS`, since decoding clips may take longer than calls.
         """
         from alm_bench.adapters.openai.body import build_body
 
-        now = polled = time.monotonic()
-        until = now + SENDING_SECONDS
-        while len(open_) < self._limit.limit and now < until:
+        until = time.monotonic() + SENDING_SECONDS
+        while queue.has_room and time.monotonic() < until:
             request = next(requests, None)
             if request is None:
                 return False
-            body = build_body(request, decoding, self._options)
-            open_[calls.start(body, self._cost(request, decoding))] = request
-            now = time.monotonic()
-            if now - polled > POLLING_SECONDS:
-                calls.advance()
-                polled = now
+            queue.start(request, build_body(request, decoding, self._options), self._cost(request, decoding))
         return True
 
     def _cost(self, request: Request, decoding: Decoding) -> float | None:

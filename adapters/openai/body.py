@@ -32,7 +32,7 @@ def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> 
     if not clips:
         return [b"%s%s%s" % (start, dump_json(prompt).encode(), end)]
     text = dump_json({"type": "text", "text": prompt}).encode()
-    if options.order == "clip-first":
+    if options.clip_order == "clip-first":
         start, end = start + b"[", b",%s]%s" % (text, end)
     else:
         start, end = b"%s[%s," % (start, text), b"]" + end

@@ -77,11 +77,17 @@ class Calls:
         self._loop.call_soon(self._stop_waiting)
         self._wait()
 
-    def take_ended(self, block: bool) -> "list[asyncio.Task[Output]]":
-        """Return the calls that have ended since the last time; with `block`, wait until there is one."""
+    def take_ended(self, timeout: float | None) -> "list[asyncio.Task[Output]]":
+        """Return the calls that have ended since the last time. If there is none, wait for one.
+
+        `timeout` is the longest time to wait, in seconds; None for any time.
+        """
         self.advance()
-        if block and not self._ended:
+        if not self._ended and timeout != 0:
+            timer = None if timeout is None else self._loop.call_later(timeout, self._stop_waiting)
             self._wait()
+            if timer is not None:
+                timer.cancel()
         ended, self._ended = self._ended, []
         return ended
 

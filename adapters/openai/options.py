@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from alm_bench.adapters.hf.families import ClipOrder, find_order
 from alm_bench.core import UsageError
 from alm_bench.core.foreign import parse_json
 from alm_bench.core.secrets import MIN_SECRET_LENGTH, find_secrets, replace_secrets
@@ -41,8 +42,10 @@ class OpenAIOptions:
     (`input_audio_url`, DashScope). `none` sends text only.
     """
 
-    order: Literal["clip-first", "text-first"] = "clip-first"
-    """Order of clips and text in a message. A checkpoint answers best in the order that it was trained on."""
+    order: ClipOrder | None = None
+    """Order of clips and text in a message. A checkpoint answers best in the order that it was trained on. None: the
+    order of the checkpoint that `model` names, or `clip-first` if it is not known.
+    """
 
     stream: bool = False
     """Request streamed answers, which keeps connections open that would otherwise time out."""
@@ -143,6 +146,11 @@ class OpenAIOptions:
             if name in value:
                 raise UsageError(f"model openai: extra_body cannot set {name}, expected other fields")
         return value
+
+    @property
+    def clip_order(self) -> ClipOrder:
+        """Order of clips and text in a message: the option `order`, or that of the checkpoint."""
+        return self.order or find_order(self.model)
 
     @property
     def account_headers(self) -> dict[str, str]:
