@@ -3,11 +3,12 @@
     python benchmarks/client.py [--items 600] [--rounds 3] [--seconds 10] [--concurrency 32]
 
 Prints a markdown table: items per second of a whole `alm_bench.evaluate` (questions read, clips encoded, audio-delivery
-check, answers parsed, graded and stored with fsync, summary written), of a bare loop, and their ratio. The bare loop is
-asyncio with aiohttp, the HTTP client of the adapter: workers post bodies that were made beforehand, those of the run,
-and read the replies. The server is a process of its own on this machine that answers as soon as it has a whole request,
-so that the client's own work is all that is measured. Bare loop and run take turns within a round, and the ratio is the
-median of the rounds', since machines are noisy.
+check, answers parsed, graded and stored with fsync, scores and summary), of two bare loops, and the ratios of the run
+to them. A bare loop is asyncio whose workers post bodies that were made beforehand, those of the run, and parse the
+replies: with httpx, which most clients of such servers are built on, and with aiohttp, which is faster and which the
+adapter uses. The server is a process of its own on this machine that answers as soon as it has a whole request, so that
+the client's own work is all that is measured. Bare loops and run take turns within a round, and a ratio is the median
+of the rounds', since machines are noisy.
 
 `wav`: WAV files at the rate that the adapter sends, whose bytes are passed on. `recoded`: the same with
 `recode=always`. `text`: questions without clips.
@@ -15,6 +16,7 @@ median of the rounds', since machines are noisy.
 
 import argparse
 import asyncio
+import importlib
 import json
 import os
 import re
@@ -24,8 +26,9 @@ import sys
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,9 @@ from alm_bench.api import make_options
 from alm_bench.core.wav import encode_wav
 from alm_bench.evaluation import plan_job, resolve_jobs
 from alm_bench.runner.loader import AudioPipeline, load_batch
+
+Post = Callable[[bytes], Awaitable[bytes]]
+"""Function that posts a body and returns the reply's."""
 
 MODEL = "benchmark"
 RATE = 16_000
@@ -149,16 +155,45 @@ def _typed(options: dict[str, str]) -> dict[str, Any]:
     return {**options, "concurrency": int(options["concurrency"])}
 
 
-async def post_all(url: str, bodies: Sequence[bytes], concurrency: int) -> float:
-    """Post the bodies and parse the replies in as many workers as `concurrency`; return the seconds that it takes."""
-    todo = iter(bodies)
+@asynccontextmanager
+async def open_aiohttp(url: str) -> AsyncIterator[Post]:
+    """Yield a function that posts a body with aiohttp, the client of the adapter, and returns the reply."""
     headers = {"content-type": "application/json"}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
+        async def post(body: bytes) -> bytes:
+            async with session.post(f"{url}/chat/completions", data=body, headers=headers) as response:
+                return await response.read()
+
+        yield post
+
+
+@asynccontextmanager
+async def open_httpx(url: str) -> AsyncIterator[Post]:
+    """Yield a function that posts a body with httpx, the client of OpenAI's own package, and returns the reply."""
+    httpx = importlib.import_module(next(name for name in ("httpx", "httpx2") if find_spec(name) is not None))
+    headers = {"content-type": "application/json"}
+    async with httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=None)) as client:
+
+        async def post(body: bytes) -> bytes:
+            content: bytes = (await client.post(f"{url}/chat/completions", content=body, headers=headers)).content
+            return content
+
+        yield post
+
+
+CLIENTS: dict[str, Callable[[str], AbstractAsyncContextManager[Post]]] = {"httpx": open_httpx, "aiohttp": open_aiohttp}
+"""HTTP clients of bare loops."""
+
+
+async def post_all(name: str, url: str, bodies: Sequence[bytes], concurrency: int) -> float:
+    """Post the bodies and parse the replies in as many workers as `concurrency`; return the seconds that it takes."""
+    todo = iter(bodies)
+    async with CLIENTS[name](url) as post:
+
         async def work() -> None:
             for body in todo:
-                async with session.post(f"{url}/chat/completions", data=body, headers=headers) as response:
-                    json.loads(await response.read())
+                json.loads(await post(body))
 
         started = time.perf_counter()
         await asyncio.gather(*(work() for _ in range(concurrency)))
@@ -180,16 +215,19 @@ def measure(name: str, data: Path, url: str, asked: argparse.Namespace, **option
     named = name_options(url, asked.concurrency, **options)
     bodies = make_bodies(data, named)
     run_all(data, named)  # once to be warm: modules, page cache
-    loops: list[float] = []
+    loops: dict[str, list[float]] = {client: [] for client in CLIENTS}
     runs: list[float] = []
     for _ in range(asked.rounds):
-        loops.append(asyncio.run(post_all(url, bodies, asked.concurrency)))
+        for client, seconds in loops.items():
+            seconds.append(asyncio.run(post_all(client, url, bodies, asked.concurrency)))
         runs.append(run_all(data, named))
-    ratios = [loop / run for loop, run in zip(loops, runs, strict=True)]
-    print(f"{name}: ratios {', '.join(f'{ratio:.2f}' for ratio in ratios)}", file=sys.stderr)
     count, size = len(bodies), sum(map(len, bodies)) / len(bodies) / 1000
-    rates = [count / statistics.median(times) for times in (loops, runs)]
-    print(f"| {name} | {count} | {size:.0f} | {rates[0]:.0f} | {rates[1]:.0f} | {statistics.median(ratios):.2f} |")
+    cells = [name, str(count), f"{size:.0f}", f"{count / statistics.median(runs):.0f}"]
+    for client, seconds in loops.items():
+        ratios = [loop / run for loop, run in zip(seconds, runs, strict=True)]
+        cells += [f"{count / statistics.median(seconds):.0f}", f"{statistics.median(ratios):.2f}"]
+        print(f"{name}, {client}: ratios {', '.join(f'{ratio:.2f}' for ratio in ratios)}", file=sys.stderr)
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def main() -> None:
@@ -208,7 +246,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, start_server() as url:
         data = Path(folder)
         write_data(data, asked.items, asked.seconds)
-        print("| clips | items | kB | bare loop, items/s | run, items/s | ratio |\n|---|---|---|---|---|---|")
+        columns = ["clips", "items", "kB", "run, items/s"]
+        columns += [column for client in CLIENTS for column in (f"bare {client}, items/s", "ratio")]
+        print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
         for name, options in cases.items():
             if asked.only in (None, name):
                 measure(name, data, url, asked, **options)
