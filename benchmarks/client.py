@@ -17,6 +17,7 @@ of the rounds', since machines are noisy.
 import argparse
 import asyncio
 import importlib
+import io
 import json
 import os
 import re
@@ -27,7 +28,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, redirect_stderr
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -202,7 +203,7 @@ async def post_all(name: str, url: str, bodies: Sequence[bytes], concurrency: in
 
 def run_all(data: Path, options: dict[str, str]) -> float:
     """Evaluate all questions in a new folder, and return the seconds that it takes."""
-    with tempfile.TemporaryDirectory() as out:
+    with tempfile.TemporaryDirectory() as out, redirect_stderr(io.StringIO()):  # notices about made-up data
         started = time.perf_counter()
         results = alm_bench.evaluate("openai", "mmau", data=data, out=out, model_arg=options)
         seconds = time.perf_counter() - started
