@@ -269,8 +269,8 @@ def _run_member(
     from alm_bench.records.run import Run, StoredRecords
 
     plans = plan_jobs(jobs, adapter, asked.solver)  # errors are found before the model answers
-    report_unknown_revisions(plans)
     budget.check(plans)
+    report_unknown_revisions(plans)
     with asked.open_executor(adapter) as executor:
         for plan in plans:
             summary, outcome.interrupted = run_plan(plan, asked, budget, executor, watch)
@@ -308,8 +308,8 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
     def forecast(asked: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
         # its own function, since local names would keep one model in memory while the next is loaded
         plans = plan_jobs(jobs, models.load(asked), asked.solver)
-        report_unknown_revisions(plans)
         budget.check(plans)
+        report_unknown_revisions(plans)
         return [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
 
     with closing(ModelLoader()) as models:

@@ -86,9 +86,9 @@ def plan_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> I
         if adapter.abilities.is_replay:
             raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
         tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
-        report_unknown_revisions([one.clean for one in tasks])
         budget = asked.budget()
         budget.check([one.clean for one in tasks])
+        report_unknown_revisions([one.clean for one in tasks])
         yield PlannedAblations(asked, jobs, adapter, tasks, budget)
 
 

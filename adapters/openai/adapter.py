@@ -14,7 +14,7 @@ from alm_bench.core import (
     Abilities,
     AdapterError,
     AdapterIdentity,
-    Answered,
+    AnsweredRequest,
     AudioPolicy,
     AudioRef,
     BaseAdapter,
@@ -97,7 +97,7 @@ class OpenAIAdapter(BaseAdapter):
         found = {id(request): output for answers in self.stream(iter(batch), decoding) for request, output in answers}
         return [found[id(request)] for request in batch]
 
-    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[Answered]]:
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[AnsweredRequest]]:
         """Send requests concurrently and yield outputs in the order in which they arrive.
 
         Raises UnreachableError if no call can succeed, AdapterError after too many consecutive failures.

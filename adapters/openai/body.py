@@ -37,7 +37,7 @@ def build_body(request: Request, decoding: Decoding, options: OpenAIOptions) -> 
     else:
         start, end = b"%s[%s," % (start, text), b"]" + end
     pieces = itertools.chain(clips[0], *((b"," + head, data, tail) for head, data, tail in clips[1:]))
-    return join_small([start, *pieces, end])
+    return join_small_pieces([start, *pieces, end])
 
 
 def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:
@@ -49,7 +49,7 @@ def list_clips(request: Request, options: OpenAIOptions) -> list[EncodedClip]:
     return [encode_wave(wave, options) for wave in _join_waves(request.waves, options)]
 
 
-def join_small(pieces: Sequence[bytes]) -> list[bytes]:
+def join_small_pieces(pieces: Sequence[bytes]) -> list[bytes]:
     """Join neighbouring pieces as long as they are small, so that fewer of them are sent."""
     joined = [b""]
     for piece in pieces:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from alm_bench.adapters.openai.calls import Calls
-from alm_bench.core import Answered, Output, Request
+from alm_bench.core import AnsweredRequest, Output, Request
 
 GATHERING_SECONDS = 0.02
 """Longest time in seconds for which an answer waits for others, since storing many takes as long as storing one."""
@@ -21,7 +21,7 @@ class CallQueue:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._open: dict[object, Request] = {}
-        self._answers: list[Answered] = []
+        self._answers: list[AnsweredRequest] = []
         self._polled = self._answered_at = time.monotonic()
         self.failures = 0
         """Number of calls that failed one after another."""
@@ -82,7 +82,7 @@ class CallQueue:
             self._count_failure(call.result())
         self._polled = time.monotonic()
 
-    def take_answers(self) -> list[Answered]:
+    def take_answers(self) -> list[AnsweredRequest]:
         """Return the answers that wait, and make room for as many calls."""
         answers, self._answers = self._answers, []
         return answers

@@ -46,7 +46,11 @@ class Calls:
         self._running: Future[Any] | None = None
 
     def __enter__(self) -> "Calls":
-        self._client = self._complete(self._open_client())
+        try:
+            self._client = self._complete(self._open_client())
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -11,7 +11,7 @@ import aiohttp
 
 from alm_bench import __version__
 from alm_bench.adapters.openai.options import OpenAIOptions
-from alm_bench.core import UsageError
+from alm_bench.core import UnreachableError
 
 NO_KEY = "none"
 """Key that is sent to servers that require none; some of them require the header all the same."""
@@ -43,7 +43,7 @@ class HttpClient:
     """
 
     def __init__(self, options: OpenAIOptions, key: str | None) -> None:
-        """Open no connection yet. Raises UsageError for a proxy that is not supported."""
+        """Open no connection yet. Raises UnreachableError for a proxy that is not supported."""
         self._base_url = options.base_url.rstrip("/")
         self._max_bytes = round(options.max_reply_mb * 1e6)
         self._proxy = None if options.is_loopback else find_proxy(options.base_url)
@@ -125,7 +125,7 @@ def find_proxy(url: str) -> str | None:
     """Return the URL of the proxy that the environment names for an address (`HTTPS_PROXY`, `NO_PROXY`, ...); None for
     a direct connection.
 
-    Raises UsageError for a proxy of another kind than HTTP.
+    Raises UnreachableError for a proxy of another kind than HTTP.
     """
     parts = urlsplit(url)
     proxies = urllib.request.getproxies()
@@ -135,7 +135,7 @@ def find_proxy(url: str) -> str | None:
     if "://" not in proxy:
         proxy = f"http://{proxy}"
     if not proxy.startswith(("http://", "https://")):
-        raise UsageError(
+        raise UnreachableError(
             f"model openai: the environment names a proxy of the kind {proxy.partition('://')[0]!r}, expected an HTTP "
             "proxy: set HTTPS_PROXY, or NO_PROXY for this address"
         )

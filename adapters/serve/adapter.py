@@ -8,7 +8,7 @@ from alm_bench.adapters.openai.adapter import OpenAIAdapter
 from alm_bench.adapters.openai.session import Session
 from alm_bench.adapters.serve.options import ServeOptions
 from alm_bench.adapters.serve.server import Server, find_free_port
-from alm_bench.core import AdapterError, Answered, Decoding, Request, Runtime
+from alm_bench.core import AdapterError, AnsweredRequest, Decoding, Request, Runtime
 from alm_bench.core.files import cache_folder
 from alm_bench.core.secrets import hide
 
@@ -32,7 +32,7 @@ class ServeAdapter(OpenAIAdapter):
     def log_to(self, folder: Path) -> None:
         self._log = folder / "server.log"
 
-    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[Answered]]:
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[AnsweredRequest]]:
         """Start the server if needed, wait until it is healthy, send requests, and yield answers.
 
         Raises the errors of `openai`, and AdapterError if the server does not start or ends before the run.

@@ -21,8 +21,11 @@ from alm_bench.core.types import (
 Delivery = Literal["by construction", "to be shown"]
 """Evidence that clips reach the model: known by construction, or to be shown by the audio check."""
 
-Answered = tuple[Request, Output]
+AnsweredRequest = tuple[Request, Output]
 """A request with its output."""
+
+Answers = AnsweredRequest | list[AnsweredRequest]
+"""One answered request, or several that were answered together."""
 
 CHARACTERS_PER_TOKEN = 4
 """Approximate number of characters per token of English text, for models that cannot count tokens in advance."""
@@ -200,7 +203,9 @@ class Adapter(Protocol):
         """
         return None
 
-    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[Answered | list[Answered]]:
+    def stream(
+        self, requests: Iterator[Request], decoding: Decoding
+    ) -> Iterator[Answers]:
         """Yield each request with its output, in any order: one by one, or as lists of those that arrived together,
         which are then stored together.
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from alm_bench.core.adapter import Adapter, Answered, BaseAdapter, Estimate, Labelled
+from alm_bench.core.adapter import Adapter, Answers, BaseAdapter, Estimate, Labelled
 from alm_bench.core.types import Decoding, OptionScores, Output, Request, Wave
 
 
@@ -38,7 +38,9 @@ class ForwardingAdapter(BaseAdapter):
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         return self.answerer.loglikelihood(batch)
 
-    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[Answered | list[Answered]]:
+    def stream(
+        self, requests: Iterator[Request], decoding: Decoding
+    ) -> Iterator[Answers]:
         return self.answerer.stream(requests, decoding)
 
     def fit(self, rows: Iterable[Labelled]) -> Adapter:

@@ -102,7 +102,7 @@ class AudioPipeline:
         """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy."""
         return () if self.policy is None else clips(request)
 
-    def clip_from_file(self, ref: AudioRef) -> Clip | None:
+    def prepare_from_file(self, ref: AudioRef) -> Clip | None:
         """Prepare one clip from its file, which takes as long as reading it; None if it has to be decoded. A failure is
         stored in the result, not raised."""
         if self.prepare_file is None or (self.condition is not None and self.condition.change(ref.id) is not None):
@@ -208,7 +208,7 @@ class ClipCache:
         """Return the clip of a reference from the cache, or add it and submit it to the thread pool."""
         if ref not in self._cached:
             # reading a file takes less time than handing it to a thread
-            clip = self._pipeline.clip_from_file(ref)
+            clip = self._pipeline.prepare_from_file(ref)
             self._cached[ref] = pending = LazyClip(partial(self._pipeline.clip, ref), clip)
             if clip is None:
                 self._pool.submit(_decode, weakref.ref(pending))

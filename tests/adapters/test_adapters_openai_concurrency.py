@@ -16,7 +16,7 @@ from alm_bench.adapters.openai.call_queue import CallQueue
 from alm_bench.adapters.openai.client import Reply, find_proxy
 from alm_bench.adapters.openai.concurrency import FIRST_LIMIT, MAX_LIMIT, ConcurrencyLimit
 from alm_bench.adapters.openai.retries import choose_wait, is_busy, is_retried, parse_retry_after
-from alm_bench.core import Decoding, Output, Request, Runtime, UnreachableError, UsageError
+from alm_bench.core import Decoding, Output, Request, Runtime, UnreachableError
 from alm_bench.plugins import catalogue
 
 
@@ -227,5 +227,8 @@ def test_the_proxy_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "host.example")
     assert find_proxy("https://host.example/v1") is None
     monkeypatch.setenv("https_proxy", "socks5://proxy.example:1080")
-    with pytest.raises(UsageError, match="of the kind 'socks5'"):
+    with pytest.raises(UnreachableError, match="of the kind 'socks5'"):
         find_proxy("https://other.example/v1")
+    model = catalogue().adapter("openai").create({"base_url": "https://other.example/v1", "model": MODEL}, Runtime())
+    with pytest.raises(UnreachableError, match="of the kind 'socks5'"):
+        model.generate(requests(1), Decoding())

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from alm_bench.core import Adapter, AdapterError, AlmBenchError, Answered, Decoding, Request
+from alm_bench.core import Adapter, AdapterError, AlmBenchError, AnsweredRequest, Decoding, Request
 from alm_bench.core.errors import describe_error
 from alm_bench.records.schema import Record
 from alm_bench.runner.batch_size import BatchSizer
@@ -66,7 +66,7 @@ def _stream_records(
     yield _pop_all(unusable)
 
 
-def _call_stream(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[Answered]]:
+def _call_stream(adapter: Adapter, requests: Iterator[Request], decoding: Decoding) -> Iterator[list[AnsweredRequest]]:
     """Yield the requests and outputs of the adapter's `stream`, those together that arrived together.
 
     An exception of its code is raised as AdapterError.
