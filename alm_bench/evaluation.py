@@ -201,7 +201,10 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
 
 
 def report_unknown_revisions(plans: "Sequence[Plan]") -> None:
-    """Print one line for each task whose questions have a revision that its card does not list."""
+    """Print one line for each task whose questions have a revision that its card does not list.
+
+    It follows the runs, so that an error that prevents them is the only line.
+    """
     from alm_bench.runner.items import describe_unknown_revision
 
     lines = {plan.spec.task: describe_unknown_revision(plan.task, plan.header.data) for plan in plans}
@@ -270,7 +273,6 @@ def _run_member(
 
     plans = plan_jobs(jobs, adapter, asked.solver)  # errors are found before the model answers
     budget.check(plans)
-    report_unknown_revisions(plans)
     with asked.open_executor(adapter) as executor:
         for plan in plans:
             summary, outcome.interrupted = run_plan(plan, asked, budget, executor, watch)
@@ -281,6 +283,7 @@ def _run_member(
                 outcome.failure = budget.describe_end(plan, summary.answered_items)
             if outcome.interrupted or outcome.failure is not None:
                 return False
+    report_unknown_revisions(plans)
     return True
 
 
@@ -309,8 +312,9 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
         # its own function, since local names would keep one model in memory while the next is loaded
         plans = plan_jobs(jobs, models.load(asked), asked.solver)
         budget.check(plans)
+        forecasts = [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
         report_unknown_revisions(plans)
-        return [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
+        return forecasts
 
     with closing(ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]

@@ -58,7 +58,9 @@ class PlannedAblations:
         from alm_bench.runner import dryrun
 
         plans = [plan for one in self.tasks for plan in one.plans]
-        return [dryrun.forecast(plan, stored_records(plan, self.asked)) for plan in plans]
+        forecasts = [dryrun.forecast(plan, stored_records(plan, self.asked)) for plan in plans]
+        report_unknown_revisions(plans)
+        return forecasts
 
 
 @contextmanager
@@ -88,7 +90,6 @@ def plan_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> I
         tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
         budget = asked.budget()
         budget.check([one.clean for one in tasks])
-        report_unknown_revisions([one.clean for one in tasks])
         yield PlannedAblations(asked, jobs, adapter, tasks, budget)
 
 
@@ -109,7 +110,9 @@ def run_ablations(settled: PlannedAblations, watch: Watch) -> list[AblationResul
     with settled.asked.open_executor(settled.adapter) as executor:
         answer = partial(_answer_plan, settled=settled, executor=executor, watch=watch)
         failure = partial(_find_failure, max_failures=settled.asked.max_failures)
-        return [run_ablation(one, answer, failure) for one in settled.tasks]
+        results = [run_ablation(one, answer, failure) for one in settled.tasks]
+    report_unknown_revisions([one.clean for one in settled.tasks])
+    return results
 
 
 def _find_failure(records: "Sequence[Record]", max_failures: str) -> str | None:

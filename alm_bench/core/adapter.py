@@ -203,9 +203,7 @@ class Adapter(Protocol):
         """
         return None
 
-    def stream(
-        self, requests: Iterator[Request], decoding: Decoding
-    ) -> Iterator[Answers]:
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[Answers]:
         """Yield each request with its output, in any order: one by one, or as lists of those that arrived together,
         which are then stored together.
 

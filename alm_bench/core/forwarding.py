@@ -38,9 +38,7 @@ class ForwardingAdapter(BaseAdapter):
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         return self.answerer.loglikelihood(batch)
 
-    def stream(
-        self, requests: Iterator[Request], decoding: Decoding
-    ) -> Iterator[Answers]:
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[Answers]:
         return self.answerer.stream(requests, decoding)
 
     def fit(self, rows: Iterable[Labelled]) -> Adapter:
