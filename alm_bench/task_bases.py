@@ -190,14 +190,14 @@ class SentenceTask(_BaseTask):
         return {}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        return compute_caption_score(rows, self.options.chosen())
+        return compute_caption_score(rows, self.options.list_metrics())
 
     def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
-        return compute_item_scores(rows, self.options.chosen())
+        return compute_item_scores(rows, self.options.list_metrics())
 
     def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
         return compute_scores_by_metric(rows, figures)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the scores of text-only baselines by the metric of `item_scores`."""
-        return blind_scores(rows, self.options.chosen())
+        return blind_scores(rows, self.options.list_metrics())

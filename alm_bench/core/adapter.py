@@ -139,9 +139,9 @@ def _build_undefined_method_error(adapter: object, method: str) -> NotImplemente
 class Adapter(Protocol):
     """Protocol of a model.
 
-    `BaseAdapter` defines everything except `answer` and `generate`, one of which a subclass must define. `wrap_as_adapter` turns
-    any object that has `identity`, `audio` and `generate` into an adapter. The defaults of the methods are right for
-    models without the respective ability.
+    `BaseAdapter` defines everything except `answer` and `generate`, one of which a subclass must define.
+    `wrap_as_adapter` turns any object that has `identity`, `audio` and `generate` into an adapter. The defaults of the
+    methods are right for models without the respective ability.
     """
 
     identity: AdapterIdentity

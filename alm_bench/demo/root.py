@@ -94,8 +94,8 @@ class DemoRoot(LocalRoot):
         raise DataError(f"the demo data have no clip {name!r}; the files below {self.path} name their clips")
 
     def add(self, made: DatasetRows) -> None:
-        """Register the scenes of rows that were generated in this process (`build_training_rows`), so that `audio` finds
-        their clips."""
+        """Register the scenes of rows that were generated in this process (`build_training_rows`), so that `audio`
+        finds their clips."""
         self._load_scenes(_TRAINING).update(made.scenes)
 
     def _load_scenes(self, index: str) -> dict[str, Scene]:
@@ -139,7 +139,7 @@ def create_demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> Dem
 
 
 def create_training_root(made: DatasetRows) -> DemoRoot:
-    """Return a data root without files, for the clips of rows that were generated in this process (`build_training_rows`)."""
+    """Return a data root without files, for clips of rows that this process generated (`build_training_rows`)."""
     root = DemoRoot(_find_demo_folder(None) / "training")
     root.add(made)
     return root

@@ -119,8 +119,8 @@ class AudioPipeline:
     def attach_clips(self, index: int, request: Request, found: Sequence[Clip]) -> LoadedRequest:
         """Return the request with its decoded clips, or with the first error among them.
 
-        `found` holds the decoded clips in the order of `list_refs`. If the second clip (`spare`) cannot be used, the request
-        is returned without it, and `preprocessing_steps` contains `without_spare`.
+        `found` holds the decoded clips in the order of `list_refs`. If the second clip (`spare`) cannot be used, the
+        request is returned without it, and `preprocessing_steps` contains `without_spare`.
         """
         if self.policy is None:
             return LoadedRequest(index, request)

@@ -25,7 +25,7 @@ class CaptionOptions:
     """Options of tasks with caption metrics."""
 
     metrics: str | None = None
-    """Names of metrics separated by `+` (`spice+cider`), or `all` (default) for the metrics of `list_default_metrics`."""
+    """Metric names separated by `+` (`spice+cider`), or `all` (default) for the metrics of `list_default_metrics`."""
 
     def list_metrics(self) -> tuple[str, ...]:
         """Return the names of the selected metrics. Raises UsageError for one that is not computed from sentences."""

@@ -114,7 +114,7 @@ class Mmau(ChoiceTask):
             text = texts.get(get_item_id(item))
             if text is None:
                 raise UsageError(
-                    f"item {get_item_id(item)} has no output: a submission needs a text for every item of {annotations} "
+                    f"item {get_item_id(item)} has no output: a submission needs a text for each item of {annotations} "
                     "(a run without --limit and without failures)"
                 )
             filled.append({**item, "model_output": text, "model_prediction": text})

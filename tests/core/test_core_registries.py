@@ -74,7 +74,7 @@ class Loudness(Objective):
 
     @classmethod
     def collate(cls, data, rows, step):
-        logmel = data.logmel(rows, step)
+        logmel = data.load_logmels(rows, step)
         return Batch(logmel=logmel, loud=logmel.mean(dim=(1, 2)) / 100)
 
     def forward(self, batch):

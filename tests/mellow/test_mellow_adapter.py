@@ -89,7 +89,7 @@ def test_identity_of_the_bundled_network(bundled: MellowAdapter) -> None:
     assert identity.weights == weights
     assert (identity.dtype, identity.device) == ("float32", "cpu")
     assert identity.trained_on == ("sound", "music", "speech")
-    assert identity.parameters == bundled.answerer.model.parameter_count()
+    assert identity.parameters == bundled.answerer.model.count_parameters()
     assert identity.settings["crop"] == "random"
 
 
@@ -365,7 +365,7 @@ def test_options_are_scored_as_they_are_written(paper: MellowAdapter, waves: lis
             assert len(scores.forms[form]) == len(request.choices)
             for (total, tokens), text in zip(scores.forms[form], texts, strict=True):
                 question = Question("alone", request.prompt, *select_clip_pair(request.waves, "fixed"))
-                ((alone,),) = paper.answerer.likelihoods([question], [[text]])
+                ((alone,),) = paper.answerer.compute_likelihoods([question], [[text]])
                 assert tokens == alone.tokens == len(paper.answerer.tokenizer.encode(text).ids)
                 assert total == pytest.approx(alone.total, abs=1e-4)
 
