@@ -103,8 +103,8 @@ def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str
 
     `asked` is the question, by default `build_question(adapter)`. `sounds` holds the names of two sounds, tone and
     noise. The tone is sent twice: if the model gives two answers to the same prompt, other differences between answers
-    prove nothing. A model that refuses the question without a clip is asked about silence. Two long clips show whether the
-    end of a clip reaches the model. Raises UnreachableError if no call can succeed.
+    prove nothing. A model that refuses the question without a clip is asked about silence. Two long clips show whether
+    the end of a clip reaches the model. Raises UnreachableError if no call can succeed.
     """
     adapter = find_listener(adapter)
     if adapter.audio is None:
