@@ -24,17 +24,16 @@ def check(
     """
     from alm_bench.audio.probes import SOUNDS
     from alm_bench.reports.audio_check import build_audio_check
-    from alm_bench.runner.audio_check import check_audio, question
+    from alm_bench.runner.audio_check import build_question, check_audio
 
     with common.open_model(model, model_arg, device, dtype) as adapter:
         with common.redirect_model_output():
             found = check_audio(adapter, sounds=tuple(SOUNDS))
         if json_:
-            common.print_json({"model": adapter.identity.label, "question": question(adapter), **found.as_json()})
+            common.print_json({"model": adapter.identity.label, "question": build_question(adapter), **found.as_json()})
         else:
-            show = (
-                print_blocks if found.answers else print_text
-            )  # a verdict alone is a line of plain text, in pipes too
-            show(build_audio_check(adapter.identity.label, question(adapter), found.as_json()))
+            # a verdict alone is a line of plain text, in pipes too
+            show = print_blocks if found.answers else print_text
+            show(build_audio_check(adapter.identity.label, build_question(adapter), found.as_json()))
     if found.verdict == "audio_not_delivered":
         raise typer.Exit(1)

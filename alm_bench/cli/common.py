@@ -11,7 +11,7 @@ import typer
 
 from alm_bench.cli.completion import complete_choices, complete_data, complete_models, complete_runs, complete_tasks
 from alm_bench.core.escape import print_notice
-from alm_bench.core.options import pairs
+from alm_bench.core.options import parse_pairs
 from alm_bench.core.verbosity import VERBOSITY
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def open_model(name: str, model_arg: list[str] | None, device: str, dtype: str |
 
     runtime = make_runtime(device, dtype)
     with redirect_model_output():
-        adapter = catalogue().adapter(name).create(pairs(model_arg, "--model-arg"), runtime)
+        adapter = catalogue().adapter(name).create(parse_pairs(model_arg, "--model-arg"), runtime)
     with closing(adapter):
         yield adapter
 

@@ -20,10 +20,10 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path
     unknown = mmau(tmp_path / "unknown", rows=questions(13)[1:], clips=False)
     digest = sha256(known / "mmau/mmau-test-mini.json")
 
-    def known_revisions(task: Task) -> Mapping[str, str]:
+    def list_known_revisions(task: Task) -> Mapping[str, str]:
         return {digest: "2030-01-01"}
 
-    monkeypatch.setattr(items, "known_revisions", known_revisions)
+    monkeypatch.setattr(items, "list_known_revisions", list_known_revisions)
     return known, unknown
 
 
