@@ -1,0 +1,122 @@
+"""The offline HTML report, from the folders of runs to one file (`alm-bench report`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alm_bench import __version__
+from alm_bench.core import UsageError
+from alm_bench.core.files import atomic_write
+from alm_bench.html_report.clips import ClipLibrary
+from alm_bench.html_report.selection import DEFAULT, ClipChoice, select_items
+from alm_bench.plugins import catalogue
+from alm_bench.records.run import read_run
+from alm_bench.records.store import read_header, read_records
+from alm_bench.reports.html import document
+from alm_bench.reports.html.document import ReportRun
+from alm_bench.reports.html.page import render_page
+
+BUDGET_MB = 50.0
+"""Default of `--mb`: size of all embedded clips in MB (1,000,000 bytes)."""
+
+__all__ = ["BUDGET_MB", "DEFAULT", "ReportOptions", "WrittenReport", "read_report_run", "write_report"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """Options of a report."""
+
+    clips: str = DEFAULT
+    """Items whose clips are embedded, as `--clips` names them."""
+
+    mb: float = BUDGET_MB
+    """Largest size of all embedded clips in MB."""
+
+    folder: bool = False
+    """True to write all other clips to a folder beside the file."""
+
+    data: str = "auto"
+    """Data folder in which clips are searched that are no longer at their paths."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenReport:
+    """A report that was written."""
+
+    path: Path
+    """Path of the HTML file."""
+
+    size: int
+    """Size of the file in bytes."""
+
+    embedded: int
+    """Number of clips in the file."""
+
+    beside: int
+    """Number of clips in the folder beside the file."""
+
+    left_out: int
+    """Number of clips that the report does not have."""
+
+
+def read_report_run(folder: Path) -> ReportRun:
+    """Read a finished run with its items. Raises StoreError."""
+    summary, header = read_run(folder).summary, read_header(folder)
+    tasks = catalogue().tasks
+    task = None
+    if summary.task in tasks:
+        task = tasks[summary.task].create(dict(header.spec.task_options), header.spec.answer_tags)
+    return ReportRun.create(summary, header, read_records(folder)[0], task)
+
+
+def write_report(folders: Sequence[Path], path: Path, options: ReportOptions | None = None) -> WrittenReport:
+    """Write the report of finished runs to `path`. Raises UsageError and StoreError."""
+    options = options or ReportOptions()
+    choice = ClipChoice.read(options.clips)
+    if not folders:
+        raise UsageError("report takes at least one run, found none")
+    runs = [read_report_run(folder) for folder in dict.fromkeys(folders)]
+    library = ClipLibrary(options.data)
+    checked = any(run.summary.audio_check is not None for run in runs)
+    probes = library.add_probes() if checked else {}
+    for run in runs:
+        library.add_run(run)
+    chosen = [*probes.values(), *library.find_clips(runs, select_items(runs, choice))]
+    library.embed(chosen, round(options.mb * 1e6))
+    beside = path.with_name(path.stem + "_clips") if options.folder else None
+    written = 0 if beside is None else library.write_rest(beside)
+    left_out = library.close(f"the report was made with --clips {options.clips} --mb {options.mb:g}")
+    embedded = sum("audio" in clip.entry for clip in library.clips)
+    footer = _describe_clips(embedded, written, left_out, options)
+    view = {
+        "title": _make_title(runs),
+        "warnings": document.build_warnings(runs),
+        "overview": document.build_overview_table(runs),
+        "cards": [document.build_run_card(run, f"run-{n}", []) for n, run in enumerate(runs)],
+        "pictures": [],
+        "settings": document.build_settings(runs),
+        "checks": document.build_checks(runs, probes),
+        "pairs": [],
+        "matrices": [],
+        "ablations": [],
+        "footer": footer,
+    }
+    data = document.build_data(runs, library.list_clips, [clip.entry for clip in library.clips], [])
+    page = render_page(data, view, library.media, None if beside is None else beside.name)
+    atomic_write(path, page, "--to")
+    return WrittenReport(path, path.stat().st_size, embedded, written, left_out)
+
+
+def _make_title(runs: Sequence[ReportRun]) -> str:
+    models = list(dict.fromkeys(run.model for run in runs))
+    tasks = ", ".join(dict.fromkeys(run.summary.task for run in runs))
+    return f"{tasks} · {models[0] if len(models) == 1 else f'{len(models)} models'}"
+
+
+def _describe_clips(embedded: int, beside: int, left_out: int, options: ReportOptions) -> str:
+    """Return one sentence on the clips that the page has and on those that it does not have."""
+    parts = [f"{embedded:,} clips embedded (--clips {options.clips}, at most {options.mb:g} MB)"]
+    if beside:
+        parts.append(f"{beside:,} in the folder beside this file")
+    parts.append(f"{left_out:,} left out" if left_out else "none left out")
+    return f"alm-bench {__version__}. Clips: {'; '.join(parts)}. MP3, 16 kHz, 32 kb/s."
