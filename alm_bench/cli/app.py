@@ -20,6 +20,7 @@ from alm_bench.cli import (
     new,
     noise_ablation,
     parse,
+    plot,
     report,
     rescore_matrix,
     run,
@@ -56,6 +57,7 @@ app.command()(parse.parse)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
 app.command()(report.report)
+app.command()(plot.plot)
 app.command()(submit.submit)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)

@@ -7,7 +7,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_runs
-from alm_bench.core import UsageError
+from alm_bench.cli.run import check_report_name
 from alm_bench.core.escape import print_notice
 from alm_bench.records.find import RUNS, find_run
 
@@ -47,8 +47,7 @@ def report(
     """
     from alm_bench.html_report import ReportOptions, write_report
 
-    if to.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--to {to}: expected a name that ends in .html")
+    check_report_name(to, "--to")
     written = write_report([find_run(run, out) for run in runs], to, ReportOptions(clips, mb, folder, data))
     if json_:
         common.print_json(

@@ -172,6 +172,11 @@ class ClipLibrary:
             clip.entry.setdefault("why", LEFT_OUT.format(reason=reason))
         return len(absent)
 
+    @property
+    def embedded(self) -> int:
+        """Number of clips in the page."""
+        return sum("audio" in clip.entry for clip in self.clips)
+
     def _encode(self, indices: Sequence[int]) -> Iterator[tuple[int, EncodedClip | str]]:
         """Yield each clip with its encoding, or with a sentence on why there is none."""
         refs = {index: self._locate(self.clips[index]) for index in indices}

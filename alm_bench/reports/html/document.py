@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from alm_bench.core import Task
 from alm_bench.records.models import RunHeader, RunSummary, to_json
 from alm_bench.records.schema import Record
 from alm_bench.reports.audio_check import build_audio_check
-from alm_bench.reports.blocks import Column, Row, Table
+from alm_bench.reports.blocks import Cell, Column, Row, Style, Table
 from alm_bench.reports.breakdowns import describe_no_option, metric_heading
 from alm_bench.reports.figures import excludes_zero, margin_cell
 from alm_bench.reports.html.links import LinkedTable, build_run_tables, link_table, make_address
@@ -161,8 +160,8 @@ def build_overview_table(runs: Sequence[ReportRun]) -> LinkedTable | None:
     return link_table(Table(table.columns, rows, table.notes), link)
 
 
-def build_run_card(run: ReportRun, anchor: str, pictures: Sequence[Any]) -> Entry:
-    """Return the card of a run: its most important results, pictures, and all tables."""
+def build_run_card(run: ReportRun, anchor: str) -> Entry:
+    """Return the card of a run: its most important results, and all tables."""
     summary = run.summary
     items = make_address("items", run=summary.run)
     wrong = make_address("items", run=summary.run, result="wrong") if summary.main == "accuracy" else items
@@ -186,27 +185,24 @@ def build_run_card(run: ReportRun, anchor: str, pictures: Sequence[Any]) -> Entr
         "fields": fields,
         "tables": build_run_tables(summary),
         "notes": notes,
-        "pictures": pictures,
     }
 
 
 def build_settings(runs: Sequence[ReportRun]) -> LinkedTable:
-    """Return a table of the runs' settings, one column per run. Settings that differ between runs are emphasised."""
+    """Return a table of the runs' settings, one column per run. Settings in which runs of one task differ are
+    emphasised."""
     names = name_runs(runs)
     settings = [_list_settings(run) for run in runs]
     rows: list[Row] = []
     for label in dict.fromkeys(label for entry in settings for label in entry):
-        rows.append([label, *(entry.get(label, "-") for entry in settings)])
-    table = link_table(Table([Column("setting"), *(Column(names[run.summary.run]) for run in runs)], rows))
-    return LinkedTable(table.titles, [_mark_difference(row) for row in table.rows], title=table.title)
-
-
-def _mark_difference(row: Sequence[Any]) -> Sequence[Any]:
-    from dataclasses import replace
-
-    if len({cell.text for cell in row[1:]}) < 2:
-        return row
-    return [row[0], *(replace(cell, style="differs") for cell in row[1:])]
+        texts = [entry.get(label, "-") for entry in settings]
+        known: dict[str, set[str]] = {}
+        for run, text in zip(runs, texts, strict=True):
+            known.setdefault(run.summary.task, set()).add(text)
+        styles: list[Style] = ["strong" if len(known[run.summary.task]) > 1 else "plain" for run in runs]
+        rows.append([label, *(Cell((text,), style=style) for text, style in zip(texts, styles, strict=True))])
+    note = "Bold: settings in which runs of one task differ."
+    return link_table(Table([Column("setting"), *(Column(names[run.summary.run]) for run in runs)], rows, [note]))
 
 
 def _list_settings(run: ReportRun) -> dict[str, str]:

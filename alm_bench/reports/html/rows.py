@@ -1,4 +1,4 @@
-"""Items of runs as the JSON values that the page shows: questions, each stored once, and one answer per run and item."""
+"""Items of runs as the JSON values that the page shows: each question once, and one answer per run and item."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -101,7 +101,7 @@ function drawItem(box, entry, found, position, parameters) {
   const models = siblings.filter((other) => other.run.condition === entry.run.condition);
   const conditions = siblings.filter((other) => other.run.condition !== entry.run.condition && other.run.model === entry.run.model);
   const clips = buildClips(deck, entry);
-  const others = conditions.length ? el("details", { class: "conditions", open: true }, el("summary", null, "Under other conditions (" + conditions.length + ")"), buildConditions(deck, conditions)) : null;
+  const others = conditions.length ? el("details", { class: "conditions", open: true }, el("summary", null, "Under other conditions (" + conditions.length + ")"), el("div", null, buildConditions(deck, conditions))) : null;
   const step = (offset, text) => {
     const other = found[position + offset];
     return other ? el("a", { class: "button", href: changed({ run: other.run.id, item: other.id }) }, text) : el("span", { class: "button off" }, text);
