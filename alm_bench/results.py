@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from alm_bench.core import AudioRef, Metric
 from alm_bench.core.errors import AlmBenchError
+from alm_bench.reports.html import BUDGET_MB, CLIPS_BY_DEFAULT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,8 +219,8 @@ class Results(_Printable):
         self,
         to: "str | Path" = "report.html",
         *,
-        clips: str = "wrong,changed,sample:20",
-        mb: float = 50.0,
+        clips: str = CLIPS_BY_DEFAULT,
+        mb: float = BUDGET_MB,
         folder: bool = False,
         data: "str | Path" = "auto",
     ) -> "Path":

@@ -10,6 +10,7 @@ from alm_bench.cli.completion import complete_runs
 from alm_bench.cli.run import check_report_name
 from alm_bench.core.escape import print_notice
 from alm_bench.records.find import RUNS, find_run
+from alm_bench.reports.html import BUDGET_MB, CLIPS_BY_DEFAULT
 
 REPORT = Path("report.html")
 
@@ -31,8 +32,8 @@ def report(
             help="Items whose clips are embedded, comma-separated, the most important first; sample:N: N random items "
             "per task.",
         ),
-    ] = "wrong,changed,sample:20",
-    mb: Annotated[float, typer.Option(min=0, metavar="MB", help="Largest size of all embedded clips.")] = 50.0,
+    ] = CLIPS_BY_DEFAULT,
+    mb: Annotated[float, typer.Option(min=0, metavar="MB", help="Largest size of all embedded clips.")] = BUDGET_MB,
     folder: Annotated[
         bool, typer.Option("--folder", help="Write all other clips to a folder beside the file.")
     ] = False,

@@ -228,8 +228,8 @@ def _check_config_options(config: Path, model: list[str] | None, values: Mapping
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageError(
-            f"{flags} beside --config {config}: expected only --dry-run, --out, --fresh, --report and --json there, the rest "
-            "belongs in the file"
+            f"{flags} beside --config {config}: expected only --dry-run, --out, --fresh, --report and --json there, "
+            "the rest belongs in the file"
         )
 
 

@@ -12,11 +12,11 @@ from alm_bench.core import UsageError
 from alm_bench.core.files import atomic_write
 from alm_bench.html_report.ablations import build_ablation_view, find_ablations
 from alm_bench.html_report.clips import ClipLibrary
-from alm_bench.html_report.selection import DEFAULT, ClipChoice, select_items
+from alm_bench.html_report.selection import ClipChoice, select_items
 from alm_bench.plugins import catalogue
 from alm_bench.records.run import Run, read_run
 from alm_bench.records.store import read_header, read_records
-from alm_bench.reports.html import document
+from alm_bench.reports.html import BUDGET_MB, CLIPS_BY_DEFAULT, document
 from alm_bench.reports.html.document import ReportRun
 from alm_bench.reports.html.links import make_address
 from alm_bench.reports.html.page import render_page
@@ -26,17 +26,14 @@ from alm_bench.reports.plots.files import PictureFormat, write_pictures
 from alm_bench.reports.plots.pictures import Address, DrawnRun, build_pictures, no_address
 from alm_bench.reports.plots.svg import draw_svg
 
-BUDGET_MB = 50.0
-"""Default of `--mb`: size of all embedded clips in MB (1,000,000 bytes)."""
-
-__all__ = ["BUDGET_MB", "DEFAULT", "ReportOptions", "WrittenReport", "draw_files", "read_report_run", "write_report"]
+__all__ = ["ReportOptions", "WrittenReport", "draw_files", "read_report_run", "write_page", "write_report"]
 
 
 @dataclass(frozen=True, slots=True)
 class ReportOptions:
     """Options of a report."""
 
-    clips: str = DEFAULT
+    clips: str = CLIPS_BY_DEFAULT
     """Items whose clips are embedded, as `--clips` names them."""
 
     mb: float = BUDGET_MB
@@ -80,12 +77,15 @@ def read_report_run(folder: Path) -> ReportRun:
 
 
 def write_report(folders: Sequence[Path], path: Path, options: ReportOptions | None = None) -> WrittenReport:
-    """Write the report of finished runs to `path`. Raises UsageError and StoreError."""
-    options = options or ReportOptions()
-    choice = ClipChoice.read(options.clips)
+    """Write the report of the finished runs in `folders` to `path`. Raises UsageError and StoreError."""
     if not folders:
         raise UsageError("report takes at least one run, found none")
-    runs = [read_report_run(folder) for folder in dict.fromkeys(folders)]
+    return write_page([read_report_run(folder) for folder in dict.fromkeys(folders)], path, options or ReportOptions())
+
+
+def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) -> WrittenReport:
+    """Write the report of runs to `path`. Raises UsageError and StoreError."""
+    choice = ClipChoice.read(options.clips)
     library = ClipLibrary(options.data)
     checked = any(run.summary.audio_check is not None for run in runs)
     probes = library.add_probes() if checked else {}

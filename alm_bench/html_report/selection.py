@@ -9,7 +9,6 @@ from alm_bench.core.rng import create_item_generator
 from alm_bench.reports.html.document import ReportRun
 from alm_bench.reports.items import is_wrong
 
-DEFAULT = "wrong,changed,sample:20"
 KINDS = ("wrong", "changed", "sample:N", "all", "none")
 
 Item = tuple[str, str]
