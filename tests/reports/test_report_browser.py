@@ -188,14 +188,14 @@ def test_marks_are_stored_and_saved(opened: Opened) -> None:
     assert set(mark) == {"run", "task", "id", "kind", "answer", "note"}
 
 
-@pytest.mark.parametrize(("scheme", "rules"), [("light", None), ("dark", ["color-contrast"])])
+@pytest.mark.parametrize(("scheme", "rules"), [("light", None), ("dark", ["color-contrast"])], ids=["light", "dark"])
 def test_no_serious_violation_of_accessibility_rules(
     browser: Any, report: Path, scheme: str, rules: list[str] | None
 ) -> None:
     """Dark colours are tested for their contrast alone: all else is the same in both schemes."""
     page = Opened(browser, report, viewport={"width": 390, "height": 844}, color_scheme=scheme)
-    views = ["view=overview", "view=items", "view=items&q=clip+1", "view=compare", "view=conditions", "view=marks"]
-    for view in views:
+    views = ["view=overview", "view=items&q=clip+1", "view=compare", "view=conditions", "view=marks"]
+    for view in views if rules is None else views[:2]:
         page.go(view)
         if "q=" in view:
             page.page.locator(".row a").first.click()
