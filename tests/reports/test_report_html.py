@@ -25,6 +25,7 @@ from alm_bench.reports.html.page import ASSETS, SCRIPTS, embed_json, hash_source
 from alm_bench.runner.conditions import read_condition
 
 
+TIER = "explain the difference in few words"
 AQA_HEADER = ["file_name", "QuestionText", "answer", "confidence"]
 
 
@@ -62,8 +63,8 @@ def families(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [
         {**clip, "subtype": "Clotho_MCQ.json", "input": "what? a) rain b) wind", "answer": "a) rain"},
         {**clip, "subtype": "Clotho_MCQ.json", "input": "who? a) a dog b) a fox", "answer": "b) a fox"},
-        {**clip, "subtype": "CLD-1.json", "input": "explain the difference in few words", "answer": "a dog, and rain"},
-        {**clip, "subtype": "CLD-1.json", "input": "explain the difference", "answer": "a dog in the first one"},
+        {**clip, "subtype": "CLD-1.json", "input": TIER, "answer": "a dog, and rain"},
+        {**clip, "subtype": "CLD-1.json", "input": TIER, "answer": "a dog in the first"},
     ]
     (root / "reasonaqa").mkdir()
     (root / "reasonaqa/test.json").write_text(json.dumps(rows), encoding="utf-8")
