@@ -34,7 +34,8 @@ def compute_log_mel(wave: Wave, rate: int) -> Mels:
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[: max(1, wave.size) : hop]
     power = np.abs(np.fft.rfft(frames * np.hanning(window).astype(np.float32), axis=1)) ** 2
     mel = _mel_filters(window, rate).T @ power.T
-    return (10 * np.log10(np.maximum(mel, 1e-10))).astype(np.float32)
+    decibels: Mels = (10 * np.log10(np.maximum(mel, 1e-10))).astype(np.float32)
+    return decibels
 
 
 @cache
@@ -67,4 +68,4 @@ def _palette() -> bytes:
     stops = np.array([[8, 8, 29], [52, 16, 104], [129, 37, 129], [204, 64, 113], [252, 137, 97], [252, 253, 191]])
     at = np.linspace(0, len(stops) - 1, LEVELS)
     channels = [np.interp(at, np.arange(len(stops)), stops[:, channel]) for channel in range(3)]
-    return np.rint(np.stack(channels, axis=1)).astype(np.uint8).tobytes()
+    return bytes(np.rint(np.stack(channels, axis=1)).astype(np.uint8))

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from alm_bench.core import AlmBenchError
-from alm_bench.reports.ablation import NOTE, Effects, build_ablation
+from alm_bench.reports.ablation import NOTE, build_ablation
 from alm_bench.reports.blocks import Heading, Table, Text, as_cell
 from alm_bench.reports.html.document import ReportRun
 from alm_bench.reports.html.links import Link, link_table, make_address
 from alm_bench.reports.plots.pictures import build_conditions
 from alm_bench.runner.ablation import pair_items
 from alm_bench.runner.conditions import Condition, read_condition
-from alm_bench.scoring.grounding import compute_selection_share, effects, missing
+from alm_bench.scoring.grounding import Effect, compute_selection_share, effects, missing
 
 
 def find_ablations(runs: Sequence[ReportRun]) -> Iterator[tuple[ReportRun, dict[str, list[ReportRun]]]]:
@@ -44,7 +44,7 @@ def _get_settings(run: ReportRun) -> tuple[Any, ...]:
 
 def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -> dict[str, Any]:
     """Return what the page shows of an ablation: effects, a chart, and the runs whose clips are heard side by side."""
-    found: Effects = {}
+    found: dict[str, dict[str, dict[str, Effect]]] = {}
     picked, levels = {}, {}
     for name, repeats in changed.items():
         condition = _read_condition(name)
