@@ -24,7 +24,6 @@ from alm_bench.reports.breakdowns import build_group, build_metrics
 from alm_bench.reports.html.page import ASSETS, SCRIPTS, embed_json, hash_source
 from alm_bench.runner.conditions import read_condition
 
-
 TIER = "explain the difference in few words"
 AQA_HEADER = ["file_name", "QuestionText", "answer", "confidence"]
 
