@@ -54,7 +54,7 @@ def noise_ablation(
     """
     from alm_bench.cli.progress import Bars
     from alm_bench.grounding import plan_ablations, run_ablations
-    from alm_bench.records.run import finished
+    from alm_bench.records.run import is_finished
     from alm_bench.reports.ablation_plot import FORMATS
     from alm_bench.runner.options import RunOptions
 
@@ -80,7 +80,7 @@ def noise_ablation(
     _plot(measured, plot or asked.out / f"noise-ablation-{name}.png", label)
     if report is not None:
         plans = [plan for one in settled.tasks for plan in one.plans]
-        print_report(report, [folder for plan in plans if finished(folder := asked.out / plan.run_id)], json_)
+        print_report(report, [folder for plan in plans if is_finished(folder := asked.out / plan.run_id)], json_)
     if failed := [reason for found in measured for reason in found.failed]:
         print_error(f"alm-bench: {'; '.join(failed)}")
         raise typer.Exit(1)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from alm_bench import __version__
 from alm_bench.core import UsageError
-from alm_bench.core.files import atomic_write
+from alm_bench.core.files import write_atomically
 from alm_bench.html_report.ablations import build_ablation_view, find_ablations
 from alm_bench.html_report.clips import ClipLibrary
 from alm_bench.html_report.selection import ClipChoice, select_items
@@ -116,7 +116,7 @@ def write_page(runs: Sequence[ReportRun], path: Path, options: ReportOptions) ->
     clips = [clip.entry for clip in library.clips]
     data = document.build_data(runs, library.list_clips, clips, [one["data"] for one in ablations])
     page = render_page(data, view, library.media, None if beside is None else beside.name)
-    atomic_write(path, page, "--to")
+    write_atomically(path, page, "--to")
     return WrittenReport(path, path.stat().st_size, library.embedded, written, left_out)
 
 

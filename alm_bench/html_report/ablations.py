@@ -11,7 +11,7 @@ from alm_bench.reports.html.links import Link, link_table, make_address
 from alm_bench.reports.plots.pictures import build_conditions
 from alm_bench.runner.ablation import pair_items
 from alm_bench.runner.conditions import Condition, read_condition
-from alm_bench.scoring.grounding import Effect, compute_selection_share, effects, missing
+from alm_bench.scoring.grounding import Effect, build_missing_effect, compute_effects, compute_selection_share
 
 
 def find_ablations(runs: Sequence[ReportRun]) -> Iterator[tuple[ReportRun, dict[str, list[ReportRun]]]]:
@@ -50,14 +50,14 @@ def build_ablation_view(clean: ReportRun, changed: dict[str, list[ReportRun]]) -
         condition = _read_condition(name)
         levels[name] = None if condition is None else condition.level
         if clean.task is None or condition is None:
-            found[name] = {"all": {"all": missing("its task or condition is not installed")}}
+            found[name] = {"all": {"all": build_missing_effect("its task or condition is not installed")}}
         elif not condition.answerable:
-            found[name] = {"all": {"all": missing("the questions have no right answer")}}
-            rows = [record.scored() for run in repeats for record in run.records if record.status != "skipped"]
+            found[name] = {"all": {"all": build_missing_effect("the questions have no right answer")}}
+            rows = [record.to_scored() for run in repeats for record in run.records if record.status != "skipped"]
             picked[name] = compute_selection_share(rows)
         else:
             pairs = pair_items(clean.records, [run.records for run in repeats])
-            found[name] = effects(clean.task, pairs, condition.keeps_evidence)
+            found[name] = compute_effects(clean.task, pairs, condition.keeps_evidence)
     blocks = build_ablation(clean.summary.task, clean.model, found, picked, details=True)
     addresses = {name: make_address("items", run=repeats[0].summary.run) for name, repeats in changed.items()}
     addresses["clean"] = make_address("items", run=clean.summary.run)

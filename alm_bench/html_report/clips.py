@@ -15,7 +15,7 @@ from alm_bench.audio.mp3 import RATE, encode_mp3
 from alm_bench.audio.probes import SOUNDS, probe
 from alm_bench.audio.spectrogram import draw_log_mel
 from alm_bench.core import AlmBenchError, AudioError, AudioPolicy, AudioRef, Request, Wave
-from alm_bench.core.files import atomic_write, is_file
+from alm_bench.core.files import is_file, write_atomically
 from alm_bench.plugins import catalogue
 from alm_bench.records.schema import Record
 from alm_bench.reports.html.document import ReportRun, shorten
@@ -155,8 +155,8 @@ class ClipLibrary:
                 entry["why"] = encoded
                 continue
             sound, picture = f"{_hash(encoded.audio)}.mp3", f"{_hash(encoded.audio)}.png"
-            atomic_write(folder / sound, encoded.audio, "--to")
-            atomic_write(folder / picture, encoded.image, "--to")
+            write_atomically(folder / sound, encoded.audio, "--to")
+            write_atomically(folder / picture, encoded.image, "--to")
             entry |= {
                 "seconds": round(encoded.seconds, 3),
                 "file": f"{folder.name}/{sound}",

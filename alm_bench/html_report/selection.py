@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alm_bench.core import UsageError
-from alm_bench.core.foreign import whole_number
+from alm_bench.core.foreign import parse_whole_number
 from alm_bench.core.rng import create_item_generator
 from alm_bench.reports.html.document import ReportRun
 from alm_bench.reports.items import is_wrong
@@ -31,7 +31,7 @@ class ClipChoice:
         kinds, sample = [], 0
         for name in (part.strip() for part in text.split(",")):
             kind, colon, number = name.partition(":")
-            count = whole_number(number) if kind == "sample" and colon else None
+            count = parse_whole_number(number) if kind == "sample" and colon else None
             if count is not None:
                 sample = count
             elif name not in ("wrong", "changed", "all", "none"):

@@ -9,13 +9,13 @@ from alm_bench.records.models import RunHeader, RunSummary, to_json
 from alm_bench.records.schema import Record
 from alm_bench.reports.audio_check import build_audio_check
 from alm_bench.reports.blocks import Cell, Column, Row, Style, Table
-from alm_bench.reports.breakdowns import describe_no_option, metric_heading
-from alm_bench.reports.figures import excludes_zero, margin_cell
+from alm_bench.reports.breakdowns import describe_no_option, get_metric_heading
+from alm_bench.reports.figures import build_margin_cell, excludes_zero
 from alm_bench.reports.html.links import LinkedTable, build_run_tables, link_table, make_address
 from alm_bench.reports.html.rows import Entry, QuestionTable, build_answer, find_item_scores, find_labels
-from alm_bench.reports.provenance import build_provenance, prompt_name, task_title
+from alm_bench.reports.provenance import build_provenance, build_task_title, prompt_name
 from alm_bench.reports.run_report import build_card, build_heading, build_overview
-from alm_bench.scoring.metrics import metric_spec
+from alm_bench.scoring.metrics import get_metric_spec
 
 MAX_NAME = 120
 """Largest number of characters of a model's name in headings and lists."""
@@ -76,7 +76,7 @@ def name_runs(runs: Sequence[ReportRun]) -> dict[str, str]:
     names = {}
     for run in runs:
         condition = "" if run.is_clean else f" · {run.summary.condition}"
-        names[run.summary.run] = f"{task_title(run.summary)} · {run.model}{condition}"
+        names[run.summary.run] = f"{build_task_title(run.summary)} · {run.model}{condition}"
     counts = Counter(names.values())
     return {run: name if counts[name] == 1 else f"{name} · {run[-8:]}" for run, name in names.items()}
 
@@ -111,7 +111,7 @@ def build_data(
                 "condition": run.summary.condition,
                 "label": names[run.summary.run],
                 "main": run.summary.main,
-                "higher": metric_spec(run.summary.main).higher_is_better,
+                "higher": get_metric_spec(run.summary.main).higher_is_better,
                 "answers": answers,
             }
         )
@@ -122,7 +122,7 @@ def build_warnings(runs: Sequence[ReportRun]) -> list[Warning]:
     """Return what readers should know first: partial runs, failed items, unverified audio, margins that may be none."""
     found = []
     for run in runs:
-        summary, name = run.summary, f"{task_title(run.summary)} · {run.model}"
+        summary, name = run.summary, f"{build_task_title(run.summary)} · {run.model}"
         if summary.partial:
             found.append(Warning(f"{name}: partial, {summary.answered_items} of {summary.items} items"))
         for status, what in (("error", "failed"), ("skipped", "were skipped")):
@@ -134,7 +134,7 @@ def build_warnings(runs: Sequence[ReportRun]) -> list[Warning]:
             found.append(Warning(f"{name}: audio-delivery check: {verdict}: {shorten(check.reason, 300)}"))
         margin = summary.margin_over_text_only
         if run.is_clean and margin is not None and not excludes_zero(margin.margin):
-            text = f"{name}: no significant margin over the best text-only baseline: {margin_cell(margin).text}"
+            text = f"{name}: no significant margin over the best text-only baseline: {build_margin_cell(margin).text}"
             found.append(Warning(text, make_address("items", run=summary.run)))
     if demo := sorted({run.summary.task for run in runs if run.summary.data == "demo"}):
         found.append(Warning(f"{', '.join(demo)}: demo data, synthesised: no result on a benchmark"))
@@ -166,7 +166,7 @@ def build_run_card(run: ReportRun, anchor: str) -> Entry:
     items = make_address("items", run=summary.run)
     wrong = make_address("items", run=summary.run, result="wrong") if summary.main == "accuracy" else items
     links = {
-        metric_heading(summary.main): wrong,
+        get_metric_heading(summary.main): wrong,
         "answered": make_address("items", run=summary.run, status="not ok"),
         "difficulty": items,
         "also": items,

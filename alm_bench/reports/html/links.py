@@ -13,9 +13,9 @@ from alm_bench.reports.breakdowns import (
     build_metrics,
     build_options,
     build_positions,
-    metric_heading,
+    get_metric_heading,
 )
-from alm_bench.reports.figures import sort_keys, title_of
+from alm_bench.reports.figures import get_title, sort_keys
 
 
 def make_address(view: str, **parameters: str) -> str:
@@ -69,9 +69,9 @@ def _link_metric(summary: RunSummary, title: str, filters: Mapping[str, str]) ->
     """Return the address of the items behind a metric: the wrong ones for accuracy, those without an answer for the
     share of answered items, else all."""
     extra: dict[str, str] = {}
-    if title == title_of("answered"):
+    if title == get_title("answered"):
         extra = {"status": "not ok"}
-    elif summary.main == "accuracy" and title == metric_heading("accuracy"):
+    elif summary.main == "accuracy" and title == get_metric_heading("accuracy"):
         extra = {"result": "wrong"}
     return make_address("items", run=summary.run, **filters, **extra)
 

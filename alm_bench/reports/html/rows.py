@@ -10,7 +10,7 @@ from alm_bench.core.foreign import dump_json
 from alm_bench.records.schema import Record
 from alm_bench.reports.items import is_wrong
 from alm_bench.scoring.blind import select_rows_with_reference
-from alm_bench.scoring.main_score import has_main_score, main_scores
+from alm_bench.scoring.main_score import has_main_score, list_main_scores
 
 Entry = dict[str, Any]
 
@@ -70,7 +70,7 @@ def find_item_scores(task: Task | None, main: str, names: Sequence[str], records
     `main` is the main metric, `names` are all metrics of the run. `task` is None if the task is not installed: scores
     come from the records then.
     """
-    rows = [record.scored() for record in records if record.status != "skipped"]
+    rows = [record.to_scored() for record in records if record.status != "skipped"]
     if task is None:
         return {row.sample.id: dict(row.scores) for row in rows if row.scores}
     kept = [row for row in select_rows_with_reference(rows) if has_main_score(task, row.sample)]
@@ -82,7 +82,7 @@ def find_item_scores(task: Task | None, main: str, names: Sequence[str], records
         else:
             columns = {}
         if main not in columns:
-            name, values = main_scores(task, kept)
+            name, values = list_main_scores(task, kept)
             columns[name] = list(values)
     except MetricError:
         return {}

@@ -12,9 +12,9 @@ from alm_bench.reports.comparison import (
     build_comparison,
     check,
     compare,
-    conclusion,
+    write_conclusion,
 )
-from alm_bench.reports.figures import difference_cell, title_of
+from alm_bench.reports.figures import build_difference_cell, get_title
 from alm_bench.reports.html.document import ReportRun, shorten
 from alm_bench.reports.html.links import LinkedTable, link_table, make_address
 from alm_bench.reports.html.rows import Entry
@@ -68,7 +68,7 @@ def _build_pair(
         "ids": ids,
         "title": f"{shorten(names[ids[1]])} against {shorten(names[ids[0]])}",
         "warnings": warnings,
-        "conclusion": conclusion(both, cells, both[1]),
+        "conclusion": write_conclusion(both, cells, both[1]),
         "links": _build_links(ids, overall),
         "tables": tables,
         "overall": overall,
@@ -121,20 +121,20 @@ def _build_matrix(runs: Sequence[ReportRun], entries: Sequence[Entry], names: Ma
                 links[row, column + 1] = make_address("compare", pair=known["key"])
         rows.append(cells)
     columns = [Column("row minus column"), *(Column(names[run.summary.run]) for run in runs)]
-    title = f"{runs[0].summary.task}: paired differences of {title_of(main)}"
+    title = f"{runs[0].summary.task}: paired differences of {get_title(main)}"
     notes = ["95 % intervals, paired by item; *: p < 0.05, not corrected for the number of comparisons."]
     return link_table(Table(columns, rows, notes), lambda row, column: links.get((row, column)), title)
 
 
 def _format_difference(entry: Entry | None, mirrored: Entry | None, main: str) -> str:
     known = entry or mirrored
-    if known is None or known["overall"] is None:
+    cell: MetricComparison | None = None if known is None else known["overall"]
+    if cell is None:
         return "-"
-    cell: MetricComparison = known["overall"]
     metric = cell.difference.difference
     if entry is None and metric.value is not None:
         low, high = metric.low, metric.high
         metric = type(metric)(
             -metric.value, None if high is None else -high, None if low is None else -low, metric.n, metric.reason
         )
-    return difference_cell(metric, main).text + (" *" if cell.p < 0.05 else "")
+    return build_difference_cell(metric, main).text + (" *" if cell.p < 0.05 else "")

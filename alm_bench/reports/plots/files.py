@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from alm_bench.core.files import atomic_write
+from alm_bench.core.files import write_atomically
 from alm_bench.reports.plots.charts import Chart
 from alm_bench.reports.plots.svg import draw_svg
 
@@ -42,6 +42,6 @@ def write_pictures(charts: Sequence[Chart], folder: Path, formats: Sequence[Pict
         svg = draw_svg(chart, standalone=True)
         for form in formats:
             path = folder / f"{name}.{form}"
-            atomic_write(path, svg if form == "svg" else render_png(svg), "--to")
+            write_atomically(path, svg if form == "svg" else render_png(svg), "--to")
             written.append(path)
     return written

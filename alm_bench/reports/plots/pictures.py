@@ -11,7 +11,7 @@ from msgspec import convert
 from alm_bench.core import Metric
 from alm_bench.records.models import RunSummary, TextMargin
 from alm_bench.records.schema import Record
-from alm_bench.reports.figures import format_value, metric_cell, sort_keys, spec_of, title_of, unit_of
+from alm_bench.reports.figures import build_metric_cell, format_value, get_spec, get_title, get_unit, sort_keys
 from alm_bench.reports.plots.charts import BarChart, Chart, CurveChart, DotChart, HeatMap, Point, Series
 from alm_bench.scoring.grounding import Effect
 from alm_bench.scoring.likelihood import MAIN
@@ -62,15 +62,15 @@ def _file_name(*parts: str) -> str:
 
 
 def _axis(metric: str) -> str:
-    return ", ".join(filter(None, (title_of(metric), unit_of(metric).strip())))
+    return ", ".join(filter(None, (get_title(metric), get_unit(metric).strip())))
 
 
 def _make_point(metric: Metric | None, name: str, link: str | None = None) -> Point | None:
     if metric is None or metric.value is None:
         return None
-    printed = spec_of(name).printed
+    printed = get_spec(name).convert_to_printed_unit
     low, high = (None if bound is None else printed(bound) for bound in (metric.low, metric.high))
-    return Point(printed(metric.value), metric_cell(metric, name).text, low, high, link)
+    return Point(printed(metric.value), build_metric_cell(metric, name).text, low, high, link)
 
 
 def _range(series: Sequence[Series], metric: str) -> tuple[float, float]:
@@ -84,7 +84,7 @@ def _range(series: Sequence[Series], metric: str) -> tuple[float, float]:
         if bound is not None
     ]
     least = min(0.0, *values) if values else 0.0
-    if spec_of(metric).scale == "percent":
+    if get_spec(metric).scale == "percent":
         return least, max([100.0, *values])
     return least, 1.05 * max([*values, 0.0]) or 1.0
 
@@ -108,7 +108,9 @@ def _build_groups(runs: Sequence[DrawnRun], grouping: str, address: Address) -> 
         series.append(Series("best text-only baseline", [_baseline_point(margin) for margin in margins], True))
     low, high = _range(series, main)
     task = runs[0].summary.task
-    return DotChart(_file_name(task, grouping), f"{title_of(main)} by {grouping}", _axis(main), keys, series, low, high)
+    return DotChart(
+        _file_name(task, grouping), f"{get_title(main)} by {grouping}", _axis(main), keys, series, low, high
+    )
 
 
 def _find_margin(runs: Sequence[DrawnRun], grouping: str, key: str, metric: str) -> TextMargin | None:
@@ -120,7 +122,7 @@ def _baseline_point(margin: TextMargin | None) -> Point | None:
     if margin is None:
         return None
     text = f"{format_value(margin.baseline_value, margin.metric)} ({margin.baseline})"
-    return Point(spec_of(margin.metric).printed(margin.baseline_value), text)
+    return Point(get_spec(margin.metric).convert_to_printed_unit(margin.baseline_value), text)
 
 
 def build_conditions(
@@ -149,10 +151,10 @@ def build_conditions(
         ("chance", first.chance),
     ):
         if value is not None:
-            point = Point(spec_of(score).printed(value), format_value(value, score))
+            point = Point(get_spec(score).convert_to_printed_unit(value), format_value(value, score))
             series.append(Series(name, [point] * len(points), True))
     low, high = _range(series, score)
-    title = f"{title_of(score)} by condition"
+    title = f"{get_title(score)} by condition"
     return DotChart(
         _file_name(task, model, "conditions"), title, _axis(score), [n for n, _ in metrics], series, low, high
     )
@@ -242,15 +244,15 @@ def _build_distributions(runs: Sequence[DrawnRun]) -> list[Chart]:
     """Return a histogram per metric of sentences, over the items' values."""
     charts: list[Chart] = []
     main = runs[0].summary.main
-    if "accuracy" in runs[0].summary.metrics or spec_of(main).compute is None:
+    if "accuracy" in runs[0].summary.metrics or get_spec(main).compute is None:
         return charts
     metrics = sorted({metric for run in runs for scores in run.scores.values() for metric in scores})
     for metric in metrics:
-        printed = spec_of(metric).printed
+        printed = get_spec(metric).convert_to_printed_unit
         values = {run.name: [printed(s[metric]) for s in run.scores.values() if metric in s] for run in runs}
         values = {name: each for name, each in values.items() if each}
         name = _file_name(runs[0].summary.task, metric)
-        charts.append(_build_histogram(name, f"{title_of(metric)} of single items", _axis(metric), values))
+        charts.append(_build_histogram(name, f"{get_title(metric)} of single items", _axis(metric), values))
     return charts
 
 
