@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from alm_bench.core import AudioRef, Metric
 from alm_bench.core.errors import AlmBenchError
+from alm_bench.reports.html import BUDGET_MB, CLIPS_BY_DEFAULT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
     from datasets import Dataset
 
@@ -211,6 +214,28 @@ class Results(_Printable):
             return pandas.DataFrame([asdict(figure) for figure in self.metrics], columns=columns)
         items = self.items
         return pandas.DataFrame([_flatten_item(item) for item in items], columns=None if items else ITEM_COLUMNS)
+
+    def report(
+        self,
+        to: "str | Path" = "report.html",
+        *,
+        clips: str = CLIPS_BY_DEFAULT,
+        mb: float = BUDGET_MB,
+        folder: bool = False,
+        data: "str | Path" = "auto",
+    ) -> "Path":
+        """Write an offline HTML report of the runs, as `alm-bench report` does, and return its path.
+
+        `clips` names the items whose clips are embedded, `mb` limits their size in MB, `folder` writes all other clips
+        to a folder beside the file, and `data` is the data folder of clips that are no longer at their paths. Raises
+        UsageError and StoreError.
+        """
+        from pathlib import Path
+
+        from alm_bench.html_report import ReportOptions, write_report
+
+        options = ReportOptions(clips, mb, folder, str(data))
+        return write_report([run.folder for run in self.runs], Path(to), options).path
 
     def to_dataset(self) -> "Dataset":
         """Return a Hugging Face data set with one row per item.

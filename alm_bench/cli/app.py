@@ -20,6 +20,8 @@ from alm_bench.cli import (
     new,
     noise_ablation,
     parse,
+    plot,
+    report,
     rescore_matrix,
     run,
     score,
@@ -54,6 +56,8 @@ app.command()(score.score)
 app.command()(parse.parse)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
+app.command()(report.report)
+app.command()(plot.plot)
 app.command()(submit.submit)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)

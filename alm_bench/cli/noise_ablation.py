@@ -13,7 +13,7 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_conditions, complete_tasks
 from alm_bench.cli.output import print_blocks
-from alm_bench.cli.run import describe_resume, print_forecasts, run
+from alm_bench.cli.run import check_report_name, describe_resume, print_forecasts, print_report, run
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_error, print_notice
 
@@ -55,10 +55,12 @@ def noise_ablation(
     """
     from alm_bench.cli.progress import Bars
     from alm_bench.grounding import plan_ablations, run_ablations
+    from alm_bench.records.run import is_finished
     from alm_bench.reports.ablation_plot import FORMATS
     from alm_bench.runner.options import RunOptions
 
-    dry_run, json_, details = (options.pop(name) for name in ("dry_run", "json_", "details"))
+    dry_run, json_, details, report = (options.pop(name) for name in ("dry_run", "json_", "details", "report"))
+    check_report_name(report, "--report")
     if plot is not None and plot.suffix.lower() not in FORMATS:
         raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
     asked = RunOptions(model=model, tasks=tasks or "", **options)
@@ -78,6 +80,9 @@ def noise_ablation(
     _show(settled.jobs, measured, settled.adapter, json_, details)
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", label).strip("-")
     _plot(measured, plot or asked.out / f"noise-ablation-{name}.png", label)
+    if report is not None:
+        plans = [plan for one in settled.tasks for plan in one.plans]
+        print_report(report, [folder for plan in plans if is_finished(folder := asked.out / plan.run_id)], json_)
     if failed := [reason for found in measured for reason in found.failed]:
         print_error(f"alm-bench: {'; '.join(failed)}")
         raise typer.Exit(1)
