@@ -44,6 +44,33 @@ Dtype = Annotated[
         autocompletion=complete_choices("float32", "bfloat16", "float16", "auto"),
     ),
 ]
+ColumnMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="ROLE=COLUMN[,...]",
+        help="Columns of a file as task, such as audio=path,question=prompt,answer=label (docs/own_data.md).",
+    ),
+]
+AudioRoot = Annotated[
+    str | None, typer.Option(metavar="DIR", help="Folder of the clips of a file as task. [default: the file's folder]")
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="Kind of the questions of a file as task: choice, several, yes_no, number or open. [default: told by the "
+        "answers]",
+        autocompletion=complete_choices("choice", "several", "yes_no", "number", "open"),
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN[,...]|none",
+        help="Columns by which the scores of a file as task are broken down. [default: all without a role]",
+    ),
+]
 RunArgument = Annotated[
     str,
     typer.Argument(
@@ -84,6 +111,11 @@ TaskArgument = Annotated[
         autocompletion=complete_tasks,
     ),
 ]
+
+
+def join_map(given: list[str] | None) -> str | None:
+    """Return the values of a repeated `--map` as one; None without any."""
+    return ",".join(given) if given else None
 
 
 @contextmanager

@@ -70,6 +70,20 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class ReadsOwnFile(Protocol):
+    """Task that is made of a file of the user's own, whose columns it finds by itself."""
+
+    def open_root(self, split: str) -> DataRoot:
+        """Return the folder of the file's clips."""
+
+    def resolved_options(self, split: str) -> Mapping[str, str]:
+        """Return the options with which stored records can be scored without the file. Raises DataError."""
+
+    def describe(self, split: str) -> Sequence[str]:
+        """Return lines for the user: which columns were found and how they are read. Raises DataError."""
+
+
+@runtime_checkable
 class FitsBlind(Protocol):
     """Task with text-only baselines that are fitted on development data at the start of a run."""
 

@@ -85,17 +85,26 @@ class AudioPipeline:
     beside: bool = True
     """True if clips may be decoded while the model is working."""
 
+    max_clips: int | None = None
+    """Largest number of clips per item that the adapter takes; None for any number."""
+
     @staticmethod
     def of(adapter: Adapter, condition: Condition | None = None) -> "AudioPipeline":
         """Return the pipeline of an adapter, with the changes of a condition if one is given."""
         prepare = adapter.prepare if adapter.abilities.prepare else None
         # A model on the CPU uses all cores, in threads that wait for one another. Decoding at the same time would take
         # a core from one of them and delay all, which costs more than it saves.
-        return AudioPipeline(adapter.audio, condition, prepare, beside=adapter.identity.device != "cpu")
+        beside = adapter.identity.device != "cpu"
+        return AudioPipeline(adapter.audio, condition, prepare, beside, adapter.abilities.max_clips)
 
     def refs(self, request: Request) -> tuple[AudioRef, ...]:
-        """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy."""
-        return () if self.policy is None else clips(request)
+        """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy, or
+        if the request has more clips than the adapter takes."""
+        return () if self.policy is None or self.has_too_many(request) else clips(request)
+
+    def has_too_many(self, request: Request) -> bool:
+        """Return True if a request has more clips than the adapter takes."""
+        return self.policy is not None and self.max_clips is not None and len(request.audio) > self.max_clips
 
     def clip(self, ref: AudioRef) -> Clip:
         """Decode, change and prepare one clip. A failure is stored in the result, not raised."""
@@ -124,6 +133,10 @@ class AudioPipeline:
         """
         if self.policy is None:
             return LoadedRequest(index, request)
+        if self.has_too_many(request):
+            clips_taken = "1 clip" if self.max_clips == 1 else f"{self.max_clips} clips"
+            error = f"the model takes at most {clips_taken} per item, this one has {len(request.audio)}"
+            return LoadedRequest(index, request, error=error)
         own, spare = found[: len(request.audio)], found[len(request.audio) :]
         for clip in own:
             if clip.audio_error is not None:
