@@ -118,6 +118,14 @@ def join_map(given: list[str] | None) -> str | None:
     return ",".join(given) if given else None
 
 
+def file_options(
+    map_: list[str] | None, audio_root: str | None, kind: str | None, group_by: str | None
+) -> dict[str, str]:
+    """Return the options of a task that is made of a file, without those that are not given."""
+    given = {"map": join_map(map_), "audio_root": audio_root, "kind": kind, "group_by": group_by}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 @contextmanager
 def redirect_model_output() -> Iterator[None]:
     """Redirect standard output within the block to standard error; discard it if the command is quiet.

@@ -178,6 +178,17 @@ class FileTask:
         options["group_by"] = json_list(found.groups)
         return {name: value for name, value in options.items() if value}
 
+    def check(self, split: str) -> tuple[Sequence[Sample], list[str]]:
+        """Return all questions, and the faults of rows."""
+        found = self.read(split)
+        return found.samples, [str(problem) for problem in found.problems]
+
+    def format_sidecar(self, split: str) -> tuple[Path, str]:
+        """Return the path and the text of the sidecar that declares what was found in the file."""
+        if self.options.path is None or self.options.path.startswith(HUB):
+            raise UsageError(f"{self.options.path} has no place for a sidecar: download it, and name its folder")
+        return find_sidecar(self.path), self.read(split).suggest_settings().to_toml()
+
     def describe(self, split: str) -> list[str]:
         """Return lines about the file: items, hash, the role of each column, and what was decided."""
         found = self.read(split)

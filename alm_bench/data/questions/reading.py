@@ -3,12 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError, Sample
-from alm_bench.data.questions.answers import FORM_NAMES, AmbiguousAnswersError, decide_answers
+from alm_bench.data.questions.answers import FORM_NAMES, FORMS, AmbiguousAnswersError, decide_answers
 from alm_bench.data.questions.cells import is_empty, parse_references, to_text
 from alm_bench.data.questions.drafts import Draft, Problem, add_options, count_by, make_drafts
 from alm_bench.data.questions.layout import Layout, find_layout, get_cell
@@ -69,6 +69,26 @@ class QuestionFile:
 
     notes: tuple[str, ...]
     """What was decided about the file, one sentence each."""
+
+    def suggest_settings(self) -> FileSettings:
+        """Return declarations under which the file is read as it was, without a search."""
+        layout = self.layout
+        columns = {
+            "audio": layout.audio,
+            "question": (layout.question,),
+            "choices": layout.choices,
+            "distractors": layout.distractors,
+            "answer": layout.answer,
+            "id": () if layout.id is None else (layout.id,),
+        }
+        form = self.answer_form if self.answer_form in FORMS else None
+        return replace(
+            self.settings,
+            columns={role: names for role, names in columns.items() if names},
+            answer_is=self.settings.answer_is or form,
+            kind=next(iter(self.kinds)) if len(self.kinds) == 1 else None,
+            group_by=self.groups,
+        )
 
     def describe(self) -> list[str]:
         """Return lines that say which column has which role, how answers are read, and what was left out."""

@@ -102,7 +102,7 @@ def parse_map(text: str, where: str = "--map") -> FileSettings:
 
 
 def _make_settings(pairs: Mapping[str, Any], where: str) -> FileSettings:
-    """Return the settings of pairs. A value is a text (`none`, a column, columns joined by `+`) or a list of columns."""
+    """Return the settings of pairs. A value is `none`, a column, columns joined by `+`, or a list of columns."""
     columns: dict[str, tuple[str, ...]] = {}
     values: dict[str, Any] = {}
     for key, value in pairs.items():
