@@ -24,8 +24,19 @@ def report_file(entry: "TaskEntry", named: str | None, headers: bool, options: M
         raise UsageError(f"{entry.card.name} is no file")
     split = pick_split(entry, named)
     root = task.open_root(split)
-    samples, problems = task.check(split)
+    numbered, faults = task.check(split)
+    samples = [sample for _, sample in numbered]
     clips = inspect_clips((ref for sample in samples for ref in sample.audio), headers)
+    unusable = {**dict.fromkeys(clips.missing, "is missing"), **clips.unreadable}
+    faults = [
+        *faults,
+        *(
+            (row, f"clip {ref.id}: {unusable[ref.id]}")
+            for row, sample in numbered
+            for ref in sample.audio
+            if ref.id in unusable
+        ),
+    ]
     files = task.files(root, split)
     leaks = [{**asdict(leak), "rate": leak.rate, "suspicious": leak.is_suspicious} for leak in find_leaks(samples)]
     return {
@@ -33,7 +44,7 @@ def report_file(entry: "TaskEntry", named: str | None, headers: bool, options: M
         "split": split,
         "data": "real",
         "folder": str(root.path),
-        "complete": not problems and not clips.missing and not clips.unreadable and bool(samples),
+        "complete": not faults and bool(samples),
         "files": [
             {
                 "role": role,
@@ -59,7 +70,7 @@ def report_file(entry: "TaskEntry", named: str | None, headers: bool, options: M
         },
         "items": len(samples),
         "columns": task.describe(split),
-        "problems": list(problems),
+        "problems": [{"row": row, "problem": text} for row, text in sorted(faults)],
         "duplicates": list_duplicates(samples),
         "baselines": _compute_baselines(task, samples),
         "leaks": leaks,

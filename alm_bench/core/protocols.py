@@ -82,9 +82,12 @@ class ReadsOwnFile(Protocol):
     def describe(self, split: str) -> Sequence[str]:
         """Return lines for the user: which columns were found and how they are read. Raises DataError."""
 
-    def check(self, split: str) -> tuple[Sequence[Sample], Sequence[str]]:
-        """Return all questions, and the faults of rows. Questions of faulty rows have a reason to be skipped. Raises
-        DataError for a file that cannot be read as a whole."""
+    def check(self, split: str) -> tuple[Sequence[tuple[int, Sample]], Sequence[tuple[int, str]]]:
+        """Return all questions and the faults of rows, each with the number of its row.
+
+        Questions of faulty rows have a reason to be skipped. Raises DataError for a file that cannot be read as a
+        whole.
+        """
 
     def format_sidecar(self, split: str) -> tuple[Path, str]:
         """Return the path and the text of the file that declares what was found. Raises DataError and UsageError."""

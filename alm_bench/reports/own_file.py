@@ -1,6 +1,6 @@
 """Report on a question file of the user's own: columns, faults of rows, text-only baselines and leaks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alm_bench.core import Metric
@@ -13,10 +13,11 @@ MOST_PROBLEMS = 100
 
 def build_file_check(report: Mapping[str, Any]) -> list[Block]:
     """Return the blocks of one file's report; `report` is its entry in the output of `data verify --json`."""
-    blocks: list[Block] = [Fields([("", line) for line in report["columns"]], title="Found in the file")]
-    blocks.append(_build_list("Faults of rows", report["problems"], "no row has a fault"))
+    blocks: list[Block] = [Text(line) for line in report["columns"]]
+    faults = [(f"row {one['row']}", one["problem"]) for one in report["problems"]]
+    blocks.append(_build_list("Faults of rows", faults, "no row has a fault"))
     duplicates = [
-        f"{', '.join(one['ids'][:6])}: the same question{', with different answers' if one['differ'] else ''}"
+        (f"{len(one['ids'])} items", f"{', '.join(one['ids'][:6])}{': different answers' if one['differ'] else ''}")
         for one in report["duplicates"]
     ]
     blocks.append(_build_list("Duplicates", duplicates, "no two items ask the same question"))
@@ -27,12 +28,12 @@ def build_file_check(report: Mapping[str, Any]) -> list[Block]:
     return blocks
 
 
-def _build_list(title: str, lines: list[str], nothing: str) -> Block:
+def _build_list(title: str, lines: Sequence[tuple[str, str]], nothing: str) -> Block:
     if not lines:
         return Text(f"{title}: {nothing}.")
-    shown = [("", line) for line in lines[:MOST_PROBLEMS]]
+    shown = list(lines[:MOST_PROBLEMS])
     if len(lines) > MOST_PROBLEMS:
-        shown.append(("", f"... {len(lines) - MOST_PROBLEMS:,} more (--json lists all)"))
+        shown.append(("...", f"{len(lines) - MOST_PROBLEMS:,} more (--json lists all)"))
     return Fields(shown, title=f"{title}: {len(lines):,}")
 
 

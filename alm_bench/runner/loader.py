@@ -135,8 +135,8 @@ class AudioPipeline:
             return LoadedRequest(index, request)
         if self.has_too_many(request):
             clips_taken = "1 clip" if self.max_clips == 1 else f"{self.max_clips} clips"
-            error = f"the model takes at most {clips_taken} per item, this one has {len(request.audio)}"
-            return LoadedRequest(index, request, error=error)
+            too_many = f"the model takes at most {clips_taken} per item, this one has {len(request.audio)}"
+            return LoadedRequest(index, request, error=too_many)
         own, spare = found[: len(request.audio)], found[len(request.audio) :]
         for clip in own:
             if clip.audio_error is not None:

@@ -178,10 +178,11 @@ class FileTask:
         options["group_by"] = json_list(found.groups)
         return {name: value for name, value in options.items() if value}
 
-    def check(self, split: str) -> tuple[Sequence[Sample], list[str]]:
-        """Return all questions, and the faults of rows."""
+    def check(self, split: str) -> tuple[list[tuple[int, Sample]], list[tuple[int, str]]]:
+        """Return all questions and the faults of rows, each with the number of its row."""
         found = self.read(split)
-        return found.samples, [str(problem) for problem in found.problems]
+        faults = [(problem.row, f"column {problem.column}: {problem.reason}") for problem in found.problems]
+        return list(zip(found.row_numbers, found.samples, strict=True)), faults
 
     def format_sidecar(self, split: str) -> tuple[Path, str]:
         """Return the path and the text of the sidecar that declares what was found in the file."""

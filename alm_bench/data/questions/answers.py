@@ -150,7 +150,7 @@ def _pick_mixed(readings: Sequence[Mapping[AnswerForm, int]]) -> tuple[int, ...]
     """Return the options that the parts of an answer name by text or by letter; None if these contradict each other."""
     found = []
     for one in readings:
-        named = {one[form] for form in ("text", "letter") if form in one}  # type: ignore[index]
+        named = {one[form] for form in FORMS[:2] if form in one}
         if len(named) != 1:
             return None
         found.append(named.pop())

@@ -52,6 +52,9 @@ class QuestionFile:
     samples: Sequence[Sample]
     """Questions, in the order of their first rows."""
 
+    row_numbers: Sequence[int]
+    """Number of the first row of each question, from 1."""
+
     rows: int
     """Number of rows."""
 
@@ -137,7 +140,7 @@ def read_questions(
     ids = _make_ids(drafts, layout, notes)
     groupings = _choose_groupings(table, layout, settings)
     several = settings.kind == "several" or any(target is not None and len(target) > 1 for target in targets)
-    samples, kinds, more = _make_samples(
+    samples, numbers, kinds, more = _make_samples(
         drafts, targets, ids, groupings, settings, several, to_yes_no, requests, path, layout
     )
     problems = tuple(draft.problem for draft in drafts if draft.problem is not None)
@@ -147,6 +150,7 @@ def read_questions(
         settings,
         layout,
         samples,
+        numbers,
         len(drafts),
         problems,
         groupings,
@@ -219,7 +223,8 @@ def _make_ids(drafts: Sequence[Draft], layout: Layout, notes: list[str]) -> list
     """
     if layout.id is None:
         return [draft.hash_content() for draft in drafts]
-    ids, first = [], {}
+    ids: list[str] = []
+    first: dict[str, tuple[Draft, tuple[Any, ...]]] = {}
     repeated = []
     for draft in drafts:
         cell = get_cell(draft.row, layout.id)
@@ -279,8 +284,8 @@ def _make_samples(
     requests: Mapping[str, str],
     path: Path,
     layout: Layout,
-) -> tuple[list[Sample], dict[str, int], list[str]]:
-    """Return the samples, the number of samples by kind, and notes."""
+) -> tuple[list[Sample], list[int], dict[str, int], list[str]]:
+    """Return the samples, the number of the first row of each, the number of samples by kind, and notes."""
     openly = settings.kind in ("yes_no", "number", "open")
     with_options = [bool(draft.choices) and not openly for draft in drafts]
     references = [_collect_references(d, t) for d, t in zip(drafts, targets, strict=True)]
@@ -329,7 +334,7 @@ def _make_samples(
         notes.append(f"options per question: {count_by(counts, str)}")
     if len(kinds) > 1:
         notes.append(f"kinds of questions: {count_by(kinds.elements(), lambda kind: kind.replace('_', '/'))}")
-    return samples, dict(kinds), notes
+    return samples, [drafts[members[0]].number for members in units], dict(kinds), notes
 
 
 def _group_keys(rows: Sequence[Draft], groupings: Iterable[str]) -> dict[str, str]:
