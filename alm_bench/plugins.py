@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -369,11 +370,9 @@ def _import_folder(folder: Path) -> str:
     if (parent := str(folder.parent)) not in sys.path:
         sys.path.append(parent)  # last, so that the package finds itself and nothing is shadowed
     start = folder / "__init__.py"
-    spec = importlib.util.spec_from_file_location(
-        name, start if start.is_file() else None, loader=None, submodule_search_locations=[str(folder)]
-    )
-    if spec is None:
-        raise UsageError(f"{folder} cannot be imported")
+    spec = importlib.util.spec_from_file_location(name, start) if start.is_file() else None
+    spec = ModuleSpec(name, None, is_package=True) if spec is None else spec
+    spec.submodule_search_locations = [str(folder)]
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:

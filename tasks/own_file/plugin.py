@@ -64,15 +64,15 @@ class Options:
     kind: str | None = None
     """Kind of all questions: choice, several, yes_no, number or open."""
 
-    group_by: str | None = None
-    """Columns by whose values scores are broken down."""
+    group_by: str = ""
+    """Columns by whose values scores are broken down, or `none`; "" for every column without a role."""
 
     def settings(self) -> FileSettings:
         """Return the declarations of these options, without those of a sidecar. Raises UsageError."""
         found = FileSettings() if self.map is None else parse_map(self.map)
         if self.kind is not None and self.kind not in REQUESTS:
             raise UsageError(f"--kind takes {', '.join(REQUESTS)}, found {self.kind!r}")
-        groups = None if self.group_by is None else parse_group_by(self.group_by)
+        groups = parse_group_by(self.group_by) if self.group_by else None
         return replace(found, kind=self.kind, audio_root=self.audio_root, group_by=groups)
 
 

@@ -199,16 +199,13 @@ class _Finder:
             return declared
         taken = [self.layout.question, *self.layout.audio]
         named = [name for name in self._candidates(CHOICE_NAMES, taken) if self._holds_lists_or_text(name)]
-        family = [
-            name
-            for name in find_family([c for c in self.columns if c not in taken], "choices")
-            if self._holds_text(name)
-        ]
+        family = find_family([name for name in self.columns if name not in taken], "choices")
+        family = family if all(self._holds_text(name) or not self._values(name) for name in family) else ()
         if named:
             found = self._choose("choices", named)
             return () if found is None else (found,)
         if len(family) > 1:
-            return tuple(family)
+            return family
         lists = [name for name in ("answers",) if name in self.columns and self._holds_lists(name)]
         others = [name for name in self._candidates(ANSWER_NAMES, taken) if name not in lists]
         return tuple(lists) if lists and others else ()

@@ -9,6 +9,7 @@ from typing import Any
 from alm_bench.core import AudioRef, DataError
 from alm_bench.core.errors import rank_names
 from alm_bench.core.files import TABLE_SUFFIXES
+from alm_bench.core.foreign import parse_json
 from alm_bench.data.outputs.files import read_rows
 from alm_bench.data.questions.arrow import BINARY_CLIP, read_arrow_rows
 from alm_bench.data.questions.names import (
@@ -116,12 +117,14 @@ def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
         return list(read_arrow_rows(file))
     if suffix in (".csv", ".tsv"):
         return _read_csv(file)
-    document = read_json(file) if suffix == ".json" and _begins_object(file) else None
+    document = read_json(file) if suffix == ".json" and _is_object(file) else None
     if (columnar := _transpose(document)) is not None:
         return columnar
     del document
 
     def is_row(row: Row) -> bool:
+        if all(isinstance(value, Mapping) and not is_clip_object(value) for value in row.values()):
+            return False  # rows by their ids
         heads = [name.partition(".")[0] for name in mapped]
         return any(split_prefix(name, _ROW_NAMES) is not None or name in heads for name in _leaf_names(row))
 
@@ -132,9 +135,16 @@ def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
     return rows
 
 
-def _begins_object(file: Path) -> bool:
+def _is_object(file: Path) -> bool:
+    """Return True if a file is one JSON object, and not one object per line."""
     with file.open("rb") as opened:
-        return opened.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+        first = opened.readline().removeprefix(b"\xef\xbb\xbf").strip()
+        if not first.startswith(b"{"):
+            return False
+        try:
+            return not (isinstance(parse_json(first), dict) and any(line.strip() for line in opened))
+        except ValueError:
+            return True
 
 
 def _leaf_names(row: Row, depth: int = 2) -> list[str]:
