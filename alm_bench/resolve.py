@@ -129,7 +129,12 @@ def select_tasks(text: str | None, what: str) -> "list[TaskEntry]":
 
 
 def pick_split(entry: "TaskEntry", split: str | None) -> str:
-    """Return the split, by default that of the task's card. Raises UsageError for an unknown one."""
+    """Return the split, by default that of the task's card.
+
+    Raises UsageError for an unknown one, and for a file with several splits if none is named.
+    """
+    if split is None and "path" in entry.preset and len(entry.card.splits) > 1:
+        raise UsageError(f"{entry.card.source} has the splits {', '.join(entry.card.splits)}: name one with --split")
     return (
         entry.card.default_split
         if split is None

@@ -9,6 +9,7 @@ import pytest
 
 from alm_bench.core import DataError, Sample, UsageError
 from alm_bench.plugins import catalogue
+from alm_bench.resolve import pick_split
 
 DOG_CAT = ("dog", "cat")
 
@@ -138,6 +139,38 @@ RIGHTLY: dict[str, Shape] = {
             "audio,question,choices,answer",
             'a.wav,Which animal?,"[""dog"", ""cat""]",cat',
             'b.wav,Which bird?,"[""wren"", ""owl"", ""robin""]",wren',
+        ),
+        {},
+        TWO,
+    ),
+    "a list in a cell, as numpy prints it": (
+        "x.csv",
+        lines(
+            "audio,question,choices,answer",
+            "a.wav,Which animal?,['dog' 'cat'],cat",
+            "b.wav,Which bird?,['wren' 'owl' 'robin'],wren",
+        ),
+        {},
+        TWO,
+    ),
+    "a list of questions per clip": (
+        "x.json",
+        json.dumps(
+            [
+                {"audio": a, "qa": [{"question": q, "choices": c, "answer": c[i]}]}
+                for a, q, c, i in zip(AUDIO, QUESTION, OPTIONS, [1, 0], strict=True)
+            ]
+        ),
+        {},
+        TWO,
+    ),
+    "lists of questions by clip": (
+        "x.json",
+        json.dumps(
+            {
+                a: [{"question": q, "choices": c, "answer": c[i]}]
+                for a, q, c, i in zip(AUDIO, QUESTION, OPTIONS, [1, 0], strict=True)
+            }
         ),
         {},
         TWO,
@@ -505,6 +538,18 @@ REFUSED: dict[str, tuple[str, str | bytes, Mapping[str, str], str]] = {
         {},
         "row 1, column answer: .*the options' texts or numbers counted from 1.*answer_is=text or answer_is=index1",
     ),
+    "letters without options": (
+        "x.csv",
+        lines("audio,question,right_answer,picks", "a.wav,Q?,B,dog or cat", "b.wav,Q?,A,dog or cow"),
+        {},
+        "column right_answer holds letters .such as B., and no options were found: .*--map choices=COLUMN",
+    ),
+    "two answers to one question with options": (
+        "x.csv",
+        lines("audio,question,A,B,answer", "a.wav,Which?,dog,cat,A", "a.wav,Which?,dog,cat,B"),
+        {},
+        "row 2, column answer: answers the question of row 1 otherwise",
+    ),
     "an empty question": (
         "x.csv",
         lines("audio,question,answer", "a.wav,Which?,x", "b.wav,,y"),
@@ -701,6 +746,8 @@ def test_an_item_has_any_number_of_clips(tmp_path: Path) -> None:
     ]
     columns = [{"audio_1": "a.wav", "audio_2": "b.wav", "audio_3": "", "question": "Louder?", "answer": "x"}]
     assert [ref.id for ref in read(write(tmp_path / "y.json", columns))[0].audio] == ["a.wav", "b.wav"]
+    texts = [{"audio": "a.wav; b.wav", "question": "Louder?", "answer": "x"}]
+    assert [ref.id for ref in read(write(tmp_path / "w.json", texts))[0].audio] == ["a.wav", "b.wav"]
     pairs = [{"filepath1": "a.wav", "filepath2": "b.wav", "input": "Louder?", "answer": "x"}]
     assert [ref.id for ref in read(write(tmp_path / "z.json", pairs))[0].audio] == ["a.wav", "b.wav"]
 
@@ -763,6 +810,8 @@ def test_a_folder_has_splits_or_one_file(tmp_path: Path) -> None:
     assert entry.card.splits == ("dev", "test")
     task: Any = entry.create({})
     assert len(list(task.samples(task.open_root("test"), "test"))) == 4
+    with pytest.raises(UsageError, match="has the splits dev, test: name one with --split"):
+        pick_split(entry, None)
     other = tmp_path / "one"
     other.mkdir()
     write(other / "metadata.json", [{"audio": "a.wav", "question": "Q?", "answer": "x"}])
@@ -770,6 +819,11 @@ def test_a_folder_has_splits_or_one_file(tmp_path: Path) -> None:
     assert catalogue().task(str(other / "metadata.json")).card.name == "file:one-metadata", (
         "a name that many files have"
     )
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    for name in ("train", "test"):
+        (tables / f"{name}.csv").write_text("audio,question,answer\na.wav,Q?,x\n")
+    assert catalogue().task(str(tables)).card.splits == ("test", "train")
     write(other / "more.json", [])
     with pytest.raises(DataError, match=r"several files .*metadata.json.*: name one"):
         read(other)

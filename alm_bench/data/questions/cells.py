@@ -15,6 +15,8 @@ SEPARATORS = (";", "|", "\n", "/", ",")
 
 _TEXT_KEYS = ("text", "value", "content", "option", "choice", "answer", "label")
 _NAME_KEYS = ("label", "key", "letter", "id", "index", "name")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_ARRAY = re.compile(rf"\[\s*(?:{_QUOTED.pattern})(?:\s+(?:{_QUOTED.pattern}))+\s*\]")
 _NUMBER_KEY = re.compile(r"\d{1,2}")
 
 
@@ -41,7 +43,8 @@ def parse_choices(value: Any, separator: str | None = None) -> tuple[str, ...] |
     `separator`, a text with the separator between options.
     """
     if isinstance(value, str):
-        listed = parse_list_text(value)
+        array = _parse_array_text(value)
+        listed = parse_list_text(value) if array is None else array
         if isinstance(listed, str):
             return _split_text(value, separator)
         value = listed
@@ -51,6 +54,13 @@ def parse_choices(value: Any, separator: str | None = None) -> tuple[str, ...] |
         texts = [_extract_text(one) for one in value]
         return None if any(text is None for text in texts) else strip_letters([text or "" for text in texts])
     return None
+
+
+def _parse_array_text(text: str) -> list[str] | None:
+    """Return the texts of an array as numpy prints it, without commas (`['dog' 'cat']`); None for other text."""
+    if _ARRAY.fullmatch(text.strip()) is None:
+        return None
+    return [one[1:-1] for one in _QUOTED.findall(text)]
 
 
 def _split_text(text: str, separator: str | None) -> tuple[str, ...] | None:

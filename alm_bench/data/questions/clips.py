@@ -1,13 +1,17 @@
 """Clips of the rows of a question file: paths, lists of paths, objects of the `datasets` library, and bytes."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from alm_bench.core import AudioRef
+from alm_bench.core.files import is_file
+from alm_bench.data.index import AUDIO_SUFFIXES
 from alm_bench.data.outputs.row import parse_list_text
 from alm_bench.data.questions.cells import is_empty
 from alm_bench.data.root import LocalRoot
+
+_SEPARATORS = (";", "|", ",")
 
 
 def parse_clips(cells: Sequence[Any], root: LocalRoot, row: str) -> tuple[AudioRef, ...]:
@@ -18,11 +22,24 @@ def parse_clips(cells: Sequence[Any], root: LocalRoot, row: str) -> tuple[AudioR
     """
     found: list[AudioRef] = []
     for cell in cells:
-        value = parse_list_text(cell) if isinstance(cell, str) else cell
+        value = _split_paths(cell, root) if isinstance(cell, str) else cell
         for one in value if isinstance(value, (list, tuple)) else [value]:
             if not is_empty(one):
                 found.append(_parse_clip(one, root, f"{row}-{len(found)}"))
     return tuple(found)
+
+
+def _split_paths(text: str, root: LocalRoot) -> Any:
+    """Return the paths in a text: a list that is written as text, or paths with a separator between them if each of
+    them has an audio suffix and there is no file of the whole name."""
+    listed = parse_list_text(text)
+    if not isinstance(listed, str):
+        return listed
+    for separator in _SEPARATORS:
+        parts = [part.strip() for part in text.split(separator)]
+        if len(parts) > 1 and all(PurePosixPath(part).suffix.lower() in AUDIO_SUFFIXES for part in parts):
+            return text if is_file(root.path / text) else parts
+    return text
 
 
 def _parse_clip(value: Any, root: LocalRoot, name: str) -> AudioRef:

@@ -27,6 +27,7 @@ MAX_GROUP_KEYS = 50
 
 _MAX_KEY_LENGTH = 60
 _FEW_ITEMS = 20
+_LETTER_ANSWER = re.compile(r"\(?[a-j][).:]?|\([a-j]\)\s.+")
 _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
 
 ToYesNo = Callable[[str], str | None]
@@ -138,6 +139,7 @@ def read_questions(
         _require_options(drafts, path, settings.kind)
     form, targets = _find_targets(drafts, layout, settings, path)
     ids = _make_ids(drafts, layout, notes)
+    _report_contradictions(drafts, targets, ids, layout)
     groupings = _choose_groupings(table, layout, settings)
     several = settings.kind == "several" or any(target is not None and len(target) > 1 for target in targets)
     samples, numbers, kinds, more = _make_samples(
@@ -198,6 +200,21 @@ def _find_targets(
             shown = "; ".join(draft.choices)
             draft.report(column, f"{_show(draft.answer)} is none of the options ({shown[:100]})")
     return decision.form, targets
+
+
+def _report_contradictions(
+    drafts: Sequence[Draft], targets: Sequence[tuple[int, ...] | None], ids: Sequence[str], layout: Layout
+) -> None:
+    """Report rows with options that ask the question of an earlier row, under the same id, and answer it otherwise."""
+    first: dict[tuple[Any, ...], tuple[Draft, list[str]]] = {}
+    for draft, target, name in zip(drafts, targets, ids, strict=True):
+        if not draft.choices or target is None:
+            continue
+        right = [draft.choices[index] for index in target]
+        key = (name, draft.question, draft.clips, tuple(sorted(draft.choices)))
+        earlier, answer = first.setdefault(key, (draft, right))
+        if answer != right:
+            draft.report("+".join(layout.answer), f"answers the question of row {earlier.number} otherwise")
 
 
 def _unwrap(answer: Any, choices: Sequence[str]) -> Any:
@@ -374,6 +391,12 @@ def _decide_kinds(
         _check_kind(rows, settings.kind, to_yes_no, path, layout)
         return {draft.number - 1: settings.kind for draft, _ in rows}
     rest = [word for word in words if word not in yes_no]
+    if words and all(_LETTER_ANSWER.fullmatch(word) for word in words):
+        raise DataError(
+            f"{path}: column {'+'.join(layout.answer)} holds letters (such as {next(iter(words)).upper()}), and no "
+            "options were found: name their columns with --map choices=COLUMN or choices=COLUMN+COLUMN, or say --kind "
+            "open"
+        )
     if words and set(words) <= {"0", "1"}:
         raise DataError(
             f"{path}: column {'+'.join(layout.answer)} holds 0 and 1 alone: say with --kind yes_no or --kind number "

@@ -1,7 +1,7 @@
 """Reading of question files and folders as rows: CSV, TSV, JSON, JSON Lines, parquet, and Hugging Face data sets."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ DEFAULT_SPLIT = "all"
 
 _ROW_NAMES = (*QUESTION_NAMES, *ANSWER_NAMES, *CHOICE_NAMES, *AUDIO_NAMES)
 _SHARD = re.compile(r"(.+?)-\d{5}-of-\d{5}(?:-[0-9a-f]+)?")
+_SPLIT_NAMES = ("train", "training", "dev", "val", "valid", "validation", "test", "eval", "evaluation")
 _NOT_TABLES = ("dataset_info.json", "dataset_infos.json", "state.json", "dataset_dict.json", "package.json")
 _UNNAMED = re.compile(r"(?:unnamed: ?\d+)?", re.IGNORECASE)
 
@@ -72,7 +73,11 @@ def list_splits(path: Path) -> dict[str, tuple[Path, ...]]:
     for folder in (path / "data", path):
         if shards := sorted(one for one in folder.glob("*.parquet") if one.is_file()):
             return _group_shards(shards)
-    return {DEFAULT_SPLIT: (_find_only_table(path),)}
+    if shards := sorted(one for one in path.glob("*/*.parquet") if one.is_file()):
+        names = sorted({shard.parent for shard in shards})
+        parts = {folder.name: _group_shards([one for one in shards if one.parent == folder]) for folder in names}
+        return {f"{name}/{split}": files for name, part in parts.items() for split, files in part.items()}
+    return _find_tables(path)
 
 
 def _group_shards(shards: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
@@ -84,11 +89,14 @@ def _group_shards(shards: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     return {name: tuple(files) for name, files in splits.items()}
 
 
-def _find_only_table(folder: Path) -> Path:
+def _find_tables(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Return the only table of a folder, or one table per split if their names are those of splits."""
     files = [one for one in sorted(folder.iterdir()) if one.suffix.lower() in TABLE_SUFFIXES and one.is_file()]
     files = [one for one in files if not one.name.startswith(".") and one.name not in _NOT_TABLES]
     if len(files) == 1:
-        return files[0]
+        return {DEFAULT_SPLIT: (files[0],)}
+    if files and all(one.stem.lower() in _SPLIT_NAMES for one in files) and len({one.suffix for one in files}) == 1:
+        return {one.stem: (one,) for one in files}
     if files:
         raise DataError(f"{folder} holds several files ({rank_names('', [f.name for f in files])}): name one of them")
     raise DataError(f"{folder} holds no {', '.join(TABLE_SUFFIXES)} and no Hugging Face data set")
@@ -120,7 +128,6 @@ def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
     document = read_json(file) if suffix == ".json" and _is_object(file) else None
     if (columnar := _transpose(document)) is not None:
         return columnar
-    del document
 
     def is_row(row: Row) -> bool:
         if all(isinstance(value, Mapping) and not is_clip_object(value) for value in row.values()):
@@ -128,11 +135,53 @@ def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
         heads = [name.partition(".")[0] for name in mapped]
         return any(split_prefix(name, _ROW_NAMES) is not None or name in heads for name in _leaf_names(row))
 
-    rows = list(read_rows(file, is_row))
+    rows = list(read_rows(file, is_row) if document is None else _find_rows(file, document, is_row))
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise DataError(f"{file}: row {number} is a {type(row).__name__}, expected an object")
-    return rows
+    return expand_nested_rows(rows)
+
+
+def _find_rows(file: Path, document: Any, is_row: Callable[[Row], bool]) -> Sequence[Row]:
+    """Return the rows of a JSON object. In an object from clips or ids to lists of rows, each row gets the key as
+    `id`."""
+    lists = list(document.values())
+    by_key = all(isinstance(one, list) and one and all(isinstance(row, dict) for row in one) for one in lists)
+    by_split = any(name.lower() in _SPLIT_NAMES for name in document)
+    if len(lists) > 1 and by_key and not by_split and all(is_row(row) for rows in lists for row in rows):
+        return [{"id": key, _NESTED: rows} for key, rows in document.items()]
+    return read_rows(file, is_row)
+
+
+_NESTED = "questions"
+
+
+def expand_nested_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return one row per question, for rows of clips that each hold a list of questions.
+
+    A row's other values are those of all its questions. Ids are those of the row and of the question, or its number,
+    with a slash between them. Rows without such a list are returned unchanged.
+    """
+    nested = {name for row in rows for name, value in row.items() if _is_question_list(value)}
+    outside = {normalise_name(name) for row in rows for name in row if name not in nested}
+    if len(nested) != 1 or outside & set(QUESTION_NAMES[:2]):
+        return list(rows)
+    (name,) = nested
+    found: list[Row] = []
+    for row in rows:
+        outer = {key: value for key, value in row.items() if key != name}
+        for number, inner in enumerate(row.get(name) or (), 1):
+            ids = {"id": f"{outer['id']}/{inner.get('id', number)}", "clip_key": outer["id"]} if "id" in outer else {}
+            found.append({**outer, **inner, **ids})
+    return found
+
+
+def _is_question_list(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(one, Mapping) and any(normalise_name(key) in QUESTION_NAMES for key in one) for one in value)
+    )
 
 
 def _is_object(file: Path) -> bool:
