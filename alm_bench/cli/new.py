@@ -7,9 +7,7 @@ import typer
 
 from alm_bench.cli import common
 
-app = typer.Typer(
-    help="Create a plug-in (a task, an adapter, a worker), or the sidecar of a question file.", no_args_is_help=True
-)
+app = typer.Typer(help="Create a plug-in (task, adapter, worker) or a file's sidecar.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name: lower-case letters, digits and underscores.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write. [default: ./NAME]")]

@@ -22,9 +22,11 @@ _NUMBER_KEY = re.compile(r"\d{1,2}")
 
 def is_empty(value: Any) -> bool:
     """Return True for a cell without content: null, NaN, blank text, an empty list or object."""
+    if isinstance(value, str):
+        return not value or value.isspace()
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return True
-    return (isinstance(value, str) and not value.strip()) or (isinstance(value, (list, dict, tuple)) and not value)
+    return isinstance(value, (list, dict, tuple)) and not value
 
 
 def to_text(value: Any) -> str:
