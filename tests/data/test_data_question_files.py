@@ -310,6 +310,41 @@ RIGHTLY: dict[str, Shape] = {
         {},
         TWO,
     ),
+    "rows of unusual names below a key": (
+        "x.json",
+        json.dumps({"n": 2, "items": [{"wo": a, "was": q, "hier": "x"} for a, q in zip(AUDIO, QUESTION, strict=True)]}),
+        {"map": "audio=wo,question=was,answer=hier"},
+        [("Which animal?", (), ["x"]), ("Which bird?", (), ["x"])],
+    ),
+    "conversations": (
+        "x.json",
+        listed(
+            audio=AUDIO,
+            conversations=[
+                [{"from": "human", "value": f"<audio>\n{q}"}, {"from": "gpt", "value": "x"}] for q in QUESTION
+            ],
+        ),
+        {},
+        [("Which animal?", (), ["x"]), ("Which bird?", (), ["x"])],
+    ),
+    "messages with clips in them": (
+        "x.jsonl",
+        lines(
+            *(
+                json.dumps(
+                    {
+                        "messages": [
+                            {"role": "user", "content": [{"type": "audio", "audio": a}, {"type": "text", "text": q}]},
+                            {"role": "assistant", "content": "x"},
+                        ]
+                    }
+                )
+                for a, q in zip(AUDIO, QUESTION, strict=True)
+            )
+        ),
+        {},
+        [("Which animal?", (), ["x"]), ("Which bird?", (), ["x"])],
+    ),
     "an object of columns": (
         "x.json",
         json.dumps({"audio": AUDIO, "question": QUESTION, "choices": OPTIONS, "answer": ["cat", "wren"]}),
@@ -550,6 +585,27 @@ REFUSED: dict[str, tuple[str, str | bytes, Mapping[str, str], str]] = {
         {},
         "row 2, column answer: answers the question of row 1 otherwise",
     ),
+    "lists that may be options or references": (
+        "x.json",
+        listed(audio=AUDIO, question=QUESTION, answers=[["x", "y", "z"], ["u", "v", "w"]]),
+        {},
+        "column answers holds lists of 3, which may be options or references: say --kind open, or .*choices=answers",
+    ),
+    "a conversation of two questions": (
+        "x.json",
+        listed(
+            audio=["a.wav"],
+            messages=[[{"role": role, "content": "x"} for role in ("user", "assistant", "user", "assistant")]],
+        ),
+        {},
+        "row 1, column messages: has 2 questions and 2 answers, expected one of each",
+    ),
+    "an object without questions": (
+        "x.json",
+        '{\n"a": {"b": [1]}\n}',
+        {},
+        "found an object with a, and no list of rows of questions",
+    ),
     "an empty question": (
         "x.csv",
         lines("audio,question,answer", "a.wav,Which?,x", "b.wav,,y"),
@@ -573,6 +629,12 @@ REFUSED: dict[str, tuple[str, str | bytes, Mapping[str, str], str]] = {
         listed(audio=["a.wav"], question=["Q?"], choices=[["x"]], answer=["x"]),
         {},
         "row 1, column choices: .*two or more",
+    ),
+    "one option, among rows with letters": (
+        "x.json",
+        listed(audio=AUDIO, question=QUESTION, choices=[["dog", "cat"], ["x"]], answer=["B", "A"]),
+        {},
+        "row 2, column choices: .*two or more",
     ),
     "no clip in a row": (
         "x.csv",

@@ -4,7 +4,8 @@ notations."""
 from alm_bench.data.questions.answers import AnswerDecision, decide_answers
 from alm_bench.data.questions.cells import parse_choices, parse_references
 from alm_bench.data.questions.drafts import Problem
-from alm_bench.data.questions.reading import KIND_GROUP, QuestionFile, read_questions
+from alm_bench.data.questions.reading import QuestionFile, read_questions
+from alm_bench.data.questions.samples import KIND_GROUP
 from alm_bench.data.questions.settings import (
     FileSettings,
     find_sidecar,

@@ -304,3 +304,9 @@ def _check_counts(drafts: Iterable[Draft], column: str) -> None:
 def count_by(values: Iterable[Any], describe: Callable[[Any], str]) -> str:
     """Return the values with their counts, the most frequent first: `4 in 100, 2 in 3`."""
     return ", ".join(f"{describe(value)}: {count:,}" for value, count in Counter(values).most_common())
+
+
+def shorten(value: Any) -> str:
+    """Return a value for a message, cut to 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -15,14 +15,14 @@ AUDIO_NAMES = (
 """Names of columns of clips, the preferred one first. Their values need no audio suffix."""
 
 QUESTION_NAMES = (
-    *("question", "question_text", "query", "questions", "instruction", "prompt", "problem", "input", "text"),
+    *("question", "question_text", "query", "questions", "instruction", "prompt", "problem", "input", "text", "q"),
 )
 """Names of the column of questions, the preferred one first."""
 
 CHOICE_NAMES = (
     *("choices", "options", "answer_choices", "answer_options", "multi_choice", "multiple_choice", "multiple_choices"),
     *("mcq_options", "mc_options", "candidates", "candidate_answers", "alternatives", "possible_answers"),
-    *("choice_list", "option_list", "choice", "option"),
+    *("choice_list", "option_list", "choice", "option", "opts"),
 )
 """Names of the one column with all options of a question, the preferred one first."""
 
@@ -37,12 +37,12 @@ ANSWER_NAMES = (
     *("gt_answer", "gt", "reference", "reference_answer", "references", "answers", "correct_answers", "target"),
     *("correct", "correct_option", "correct_choice", "answer_text", "answer_key", "answer_letter", "answer_label"),
     *("correct_index", "correct_idx", "answer_index", "answer_idx", "answer_id", "label", "solution"),
-    *("expected_answer", "expected", "output", "response"),
+    *("expected_answer", "expected", "output", "response", "ans"),
 )
 """Names of the column of correct answers, the preferred one first."""
 
 ID_NAMES = (
-    *("id", "question_id", "item_id", "sample_id", "qid", "q_id", "uid", "uuid", "guid", "unique_id"),
+    *("id", "question_id", "item_id", "sample_id", "qid", "q_id", "uid", "uuid", "guid", "unique_id", "uniq_id"),
     *("idx", "index", "question_index", "key"),
 )
 """Names of the column of ids, the preferred one first."""

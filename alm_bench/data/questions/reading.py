@@ -1,8 +1,6 @@
 """Reading of a question file of any usual form as the samples of a task, with a description of what was found."""
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +8,13 @@ from typing import Any
 from alm_bench.core import DataError, Sample
 from alm_bench.data.questions.answers import FORM_NAMES, FORMS, AmbiguousAnswersError, decide_answers
 from alm_bench.data.questions.cells import is_empty, parse_references, to_text
-from alm_bench.data.questions.drafts import Draft, Problem, add_options, count_by, make_drafts
+from alm_bench.data.questions.drafts import Draft, Problem, add_options, make_drafts, shorten
 from alm_bench.data.questions.layout import Layout, find_layout, get_cell
+from alm_bench.data.questions.names import normalise_name
+from alm_bench.data.questions.samples import KIND_GROUP, SampleMaker, ToYesNo
 from alm_bench.data.questions.settings import CONSTANT, FileSettings
 from alm_bench.data.questions.tables import QuestionTable, read_table
 from alm_bench.data.root import LocalRoot
-
-KIND_GROUP = "answer_kind"
-"""Grouping that names the kind of a question without options."""
 
 RESERVED_GROUPS = ("clip", KIND_GROUP)
 """Groupings that no column can have."""
@@ -27,11 +24,6 @@ MAX_GROUP_KEYS = 50
 
 _MAX_KEY_LENGTH = 60
 _FEW_ITEMS = 20
-_LETTER_ANSWER = re.compile(r"\(?[a-j][).:]?|\([a-j]\)\s.+")
-_NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
-
-ToYesNo = Callable[[str], str | None]
-"""Function that returns `yes` or `no` for an answer word of any language, and None for other texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,29 +129,39 @@ def read_questions(
     notes = add_options(drafts, layout, settings, path)
     if settings.kind in ("choice", "several"):
         _require_options(drafts, path, settings.kind)
+    if settings.kind is None and layout.answer:
+        _check_answer_lists(drafts, layout, path)
     form, targets = _find_targets(drafts, layout, settings, path)
     ids = _make_ids(drafts, layout, notes)
     _report_contradictions(drafts, targets, ids, layout)
     groupings = _choose_groupings(table, layout, settings)
-    several = settings.kind == "several" or any(target is not None and len(target) > 1 for target in targets)
-    samples, numbers, kinds, more = _make_samples(
-        drafts, targets, ids, groupings, settings, several, to_yes_no, requests, path, layout
-    )
-    problems = tuple(draft.problem for draft in drafts if draft.problem is not None)
+    maker = SampleMaker(path, layout, settings, drafts, targets, ids, groupings, to_yes_no, requests)
+    samples = maker.make()
     return QuestionFile(
-        path,
-        table.files,
-        settings,
-        layout,
-        samples,
-        numbers,
-        len(drafts),
-        problems,
-        groupings,
-        kinds,
-        form,
-        (*notes, *more),
+        path=path,
+        files=table.files,
+        settings=settings,
+        layout=layout,
+        samples=samples,
+        row_numbers=maker.row_numbers,
+        rows=len(drafts),
+        problems=tuple(draft.problem for draft in drafts if draft.problem is not None),
+        groups=groupings,
+        kinds=maker.kinds,
+        answer_form=form,
+        notes=(*notes, *maker.notes),
     )
+
+
+def _check_answer_lists(drafts: Sequence[Draft], layout: Layout, path: Path) -> None:
+    """Raise DataError for a column `answers` with lists of one length: these may be options or references."""
+    lengths = {len(draft.answer) if isinstance(draft.answer, list) else 0 for draft in drafts if not draft.choices}
+    (column, *_) = layout.answer
+    if normalise_name(column) == "answers" and len(lengths) == 1 and max(lengths) > 2:
+        raise DataError(
+            f"{path}: column {column} holds lists of {max(lengths)}, which may be options or references: say --kind "
+            f"open, or name the right option with --map choices={column},answer=COLUMN"
+        )
 
 
 def _require_options(drafts: Sequence[Draft], path: Path, kind: str) -> None:
@@ -198,7 +200,7 @@ def _find_targets(
         if target is None:
             draft = drafts[place]
             shown = "; ".join(draft.choices)
-            draft.report(column, f"{_show(draft.answer)} is none of the options ({shown[:100]})")
+            draft.report(column, f"{shorten(draft.answer)} is none of the options ({shown[:100]})")
     return decision.form, targets
 
 
@@ -226,11 +228,6 @@ def _unwrap(answer: Any, choices: Sequence[str]) -> Any:
     while isinstance(answer, (list, tuple)) and len(answer) == 1:
         answer = answer[0]
     return answer
-
-
-def _show(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _make_ids(drafts: Sequence[Draft], layout: Layout, notes: list[str]) -> list[str]:
@@ -288,171 +285,3 @@ def _is_grouping(table: QuestionTable, name: str) -> bool:
             return False
     short = all(len(key) <= _MAX_KEY_LENGTH and "\n" not in key for key in keys)
     return bool(keys) and short and (len(keys) < len(table.rows) or len(table.rows) <= _FEW_ITEMS)
-
-
-def _make_samples(
-    drafts: Sequence[Draft],
-    targets: Sequence[tuple[int, ...] | None],
-    ids: Sequence[str],
-    groupings: Sequence[str],
-    settings: FileSettings,
-    several: bool,
-    to_yes_no: ToYesNo,
-    requests: Mapping[str, str],
-    path: Path,
-    layout: Layout,
-) -> tuple[list[Sample], list[int], dict[str, int], list[str]]:
-    """Return the samples, the number of the first row of each, the number of samples by kind, and notes."""
-    openly = settings.kind in ("yes_no", "number", "open")
-    with_options = [bool(draft.choices) and not openly for draft in drafts]
-    references = [_collect_references(d, t) for d, t in zip(drafts, targets, strict=True)]
-    open_rows = [i for i, chosen in enumerate(with_options) if not chosen]
-    kind_of = _decide_kinds([(drafts[i], references[i]) for i in open_rows], settings, to_yes_no, path, layout)
-    units, notes = _join_annotators(drafts, ids, open_rows)
-    samples: list[Sample] = []
-    kinds: Counter[str] = Counter()
-    used: Counter[str] = Counter()
-    for members in units:
-        draft, place = drafts[members[0]], members[0]
-        name = ids[place] or f"row-{draft.number}"
-        used[name] += 1
-        name = name if used[name] == 1 else f"{name}-{used[name]}"
-        groups = _group_keys([drafts[i] for i in members], groupings)
-        fault = next((drafts[i].problem for i in members if drafts[i].problem is not None), None)
-        target: Any = targets[place]
-        gold = None if target is None else "; ".join(draft.choices[index] for index in target)
-        if with_options[place]:
-            kind = "several" if several else "choice"
-        else:
-            kind = kind_of[place]
-            texts = [text for i in members for text in references[i]]
-            texts = [_to_answer_word(text, to_yes_no) for text in texts] if kind == "yes_no" else texts
-            target, gold = texts or None, Counter(texts).most_common(1)[0][0] if texts else None
-            groups[KIND_GROUP] = kind
-        groups["clip"] = " + ".join(clip.id for clip in draft.clips) or name
-        sample = Sample(
-            id=name,
-            fields={"question": draft.question, "request": requests[kind]},
-            audio=draft.clips,
-            choices=draft.choices if with_options[place] else (),
-            target=None if kind == "several" or target is None else target[0] if kind == "choice" else target,
-            gold=gold,
-            groups=groups,
-            skip=None if fault is None else str(fault),
-            targets=target if kind == "several" else None,
-        )
-        kinds[kind] += 1
-        samples.append(sample)
-    if (again := sum(count - 1 for count in used.values() if count > 1)) > 0:
-        items = "item repeats an earlier one; its id ends" if again == 1 else "items repeat earlier ones; their ids end"
-        notes.append(f"{again:,} {items} in a number")
-    counts = [len(sample.choices) for sample in samples if sample.choices]
-    if len(set(counts)) > 1:
-        notes.append(f"options per question: {count_by(counts, str)}")
-    if len(kinds) > 1:
-        notes.append(f"kinds of questions: {count_by(kinds.elements(), lambda kind: kind.replace('_', '/'))}")
-    return samples, [drafts[members[0]].number for members in units], dict(kinds), notes
-
-
-def _group_keys(rows: Sequence[Draft], groupings: Iterable[str]) -> dict[str, str]:
-    """Return the keys of a question in each grouping in which its rows agree."""
-    found = {}
-    for name in groupings:
-        keys = {to_text(cell) for draft in rows if not is_empty(cell := get_cell(draft.row, name))}
-        if len(keys) == 1:
-            found[name] = keys.pop()
-    return found
-
-
-def _collect_references(draft: Draft, target: tuple[int, ...] | None) -> list[str]:
-    """Return the reference answers of a row as texts; those of the correct options if it has options."""
-    if draft.choices and target is not None:
-        return [draft.choices[index] for index in target]
-    if draft.answer is None:
-        return []
-    cells = draft.answer if isinstance(draft.answer, list) else [draft.answer]
-    found = [text for cell in cells for text in parse_references(cell)]
-    if not found:
-        draft.report("answer", f"{_show(draft.answer)} is no text, number or list of texts")
-    return found
-
-
-def _decide_kinds(
-    rows: Sequence[tuple[Draft, Sequence[str]]],
-    settings: FileSettings,
-    to_yes_no: ToYesNo,
-    path: Path,
-    layout: Layout,
-) -> list[str] | dict[int, str]:
-    """Return the kind of each row without options, by its index: yes/no, number or open, from the references."""
-    words = Counter(text.casefold() for _, texts in rows for text in texts)
-    yes_no = {word: said for word in words if (said := to_yes_no(word)) is not None}
-    if settings.kind in ("yes_no", "number", "open"):
-        _check_kind(rows, settings.kind, to_yes_no, path, layout)
-        return {draft.number - 1: settings.kind for draft, _ in rows}
-    rest = [word for word in words if word not in yes_no]
-    if words and all(_LETTER_ANSWER.fullmatch(word) for word in words):
-        raise DataError(
-            f"{path}: column {'+'.join(layout.answer)} holds letters (such as {next(iter(words)).upper()}), and no "
-            "options were found: name their columns with --map choices=COLUMN or choices=COLUMN+COLUMN, or say --kind "
-            "open"
-        )
-    if words and set(words) <= {"0", "1"}:
-        raise DataError(
-            f"{path}: column {'+'.join(layout.answer)} holds 0 and 1 alone: say with --kind yes_no or --kind number "
-            "what they are"
-        )
-    accepted = set(yes_no.values()) == {"yes", "no"} and (not rest or len(yes_no) == 2)
-    accepted = accepted or (bool(yes_no) and not rest and len(yes_no) == 1)
-    numbers = all(_NUMBER.fullmatch(word) for word in (rest if accepted else words))
-    kinds = {}
-    for draft, texts in rows:
-        if accepted and texts and all(text.casefold() in yes_no for text in texts):
-            kinds[draft.number - 1] = "yes_no"
-        else:
-            kinds[draft.number - 1] = "number" if numbers else "open"
-    return kinds
-
-
-def _check_kind(
-    rows: Sequence[tuple[Draft, Sequence[str]]], kind: str, to_yes_no: ToYesNo, path: Path, layout: Layout
-) -> None:
-    """Report the rows whose references do not fit the declared kind."""
-    for draft, texts in rows:
-        for text in texts:
-            fits = _to_answer_word(text, to_yes_no) in ("yes", "no") if kind == "yes_no" else _NUMBER.fullmatch(text)
-            if kind != "open" and not fits:
-                expected = "yes or no" if kind == "yes_no" else "a number"
-                draft.report("+".join(layout.answer), f"{text!r} is not {expected}")
-
-
-def _to_answer_word(text: str, to_yes_no: ToYesNo) -> str:
-    """Return `yes` or `no` for an answer word, 1 or 0; other texts unchanged."""
-    return {"1": "yes", "0": "no"}.get(text) or to_yes_no(text.casefold()) or text
-
-
-def _join_annotators(
-    drafts: Sequence[Draft], ids: Sequence[str], open_rows: Sequence[int]
-) -> tuple[list[list[int]], list[str]]:
-    """Return the rows of each question: rows without options that ask the same are answers of several annotators.
-
-    If most questions have k rows, then m times k rows that ask the same are m questions, in the order of the file.
-    """
-    together: dict[tuple[Any, ...], list[int]] = {}
-    is_open = set(open_rows)
-    for place, draft in enumerate(drafts):
-        key = (ids[place], draft.question, draft.clips) if place in is_open else (place,)
-        together.setdefault(key, []).append(place)
-    sizes = Counter(len(places) for key, places in together.items() if len(key) > 1)
-    common = sizes.most_common(1)[0][0] if sizes else 1
-    units: list[list[int]] = []
-    for places in together.values():
-        size = common if common > 1 and len(places) % common == 0 else len(places)
-        units += [places[start : start + size] for start in range(0, len(places), size)]
-    units.sort()
-    joined = sum(len(unit) > 1 for unit in units)
-    if not joined:
-        return units, []
-    return units, [
-        f"{joined:,} questions have the answers of several rows (up to {max(map(len, units))}) as references"
-    ]

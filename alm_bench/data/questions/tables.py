@@ -12,6 +12,7 @@ from alm_bench.core.files import TABLE_SUFFIXES
 from alm_bench.core.foreign import parse_json
 from alm_bench.data.outputs.files import read_rows
 from alm_bench.data.questions.arrow import BINARY_CLIP, read_arrow_rows
+from alm_bench.data.questions.conversations import expand_conversations, is_conversation
 from alm_bench.data.questions.names import (
     ANSWER_NAMES,
     AUDIO_NAMES,
@@ -113,8 +114,9 @@ def read_table(path: Path, files: Sequence[Path], mapped: Sequence[str] = ()) ->
     rows: list[Row] = []
     for file in files:
         rows += _read_file(file, mapped)
-    if not rows:
+    if not any(rows):
         raise DataError(f"{path}: the file has no rows")
+    rows = expand_conversations(rows, path)
     columns = _flatten_columns(rows)
     return QuestionTable(path, tuple(files), rows, columns)
 
@@ -132,6 +134,8 @@ def _read_file(file: Path, mapped: Sequence[str]) -> list[Row]:
     def is_row(row: Row) -> bool:
         if all(isinstance(value, Mapping) and not is_clip_object(value) for value in row.values()):
             return False  # rows by their ids
+        if any(is_conversation(value) for value in row.values()):
+            return True
         heads = [name.partition(".")[0] for name in mapped]
         return any(split_prefix(name, _ROW_NAMES) is not None or name in heads for name in _leaf_names(row))
 
@@ -150,7 +154,10 @@ def _find_rows(file: Path, document: Any, is_row: Callable[[Row], bool]) -> Sequ
     by_split = any(name.lower() in _SPLIT_NAMES for name in document)
     if len(lists) > 1 and by_key and not by_split and all(is_row(row) for rows in lists for row in rows):
         return [{"id": key, _NESTED: rows} for key, rows in document.items()]
-    return read_rows(file, is_row)
+    tables = [one for one in lists if isinstance(one, list) and one and all(isinstance(row, dict) for row in one)]
+    if len(tables) == 1 and not is_row(document):
+        return list(tables[0])
+    return read_rows(file, is_row, "of questions; expected a list of objects, one per question")
 
 
 _NESTED = "questions"
