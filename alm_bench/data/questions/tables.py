@@ -76,8 +76,8 @@ def list_splits(path: Path) -> dict[str, tuple[Path, ...]]:
             return _group_shards(shards)
     if shards := sorted(one for one in path.glob("*/*.parquet") if one.is_file()):
         names = sorted({shard.parent for shard in shards})
-        parts = {folder.name: _group_shards([one for one in shards if one.parent == folder]) for folder in names}
-        return {f"{name}/{split}": files for name, part in parts.items() for split, files in part.items()}
+        by_folder = {folder.name: _group_shards([one for one in shards if one.parent == folder]) for folder in names}
+        return {f"{name}/{split}": files for name, part in by_folder.items() for split, files in part.items()}
     return _find_tables(path)
 
 
