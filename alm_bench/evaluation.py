@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from alm_bench.core import ReadsOwnFile, UsageError
 from alm_bench.core.escape import print_detail, print_notice
-from alm_bench.core.options import answer_tags, pairs
+from alm_bench.core.options import answer_tags, parse_pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
 from alm_bench.plugins import catalogue, is_file_name
-from alm_bench.resolve import metrics_options, pick_split, resolve_data, split_names
+from alm_bench.resolve import build_metrics_options, pick_split, resolve_data, split_names
 from alm_bench.runner.conditions import CLEAN, read_condition
 from alm_bench.runner.options import RunOptions, Tolerance
 from alm_bench.runner.spec import RunSpec
@@ -108,7 +108,7 @@ def resolve_jobs(asked: RunOptions) -> list[Job]:
     if asked.label is not None and not entry.abilities.is_replay:
         raise UsageError(f"--label {asked.label} names the model of a replay, found --model {asked.model}")
     _check_prompt_sets(entry, names, asked)
-    options = _task_options(names, asked)
+    options = _select_task_options(names, asked)
     conditions = asked.conditions or [CLEAN]
     for condition in conditions:
         read_condition(condition)
@@ -121,17 +121,17 @@ def _check_prompt_sets(model: "AdapterEntry", names: Sequence[str], asked: RunOp
     if not model.abilities.choices_only or asked.prompt is not None:
         return
     for name in names:
-        if model.prompts not in catalogue().task(name).prompts():
+        if model.prompts not in catalogue().task(name).load_prompts():
             raise UsageError(
                 f"{model.name} picks among options, which the items of {name} do not have (no prompt set "
                 f"{model.prompts!r})"
             )
 
 
-def _task_options(names: Sequence[str], asked: RunOptions) -> dict[str, dict[str, str]]:
+def _select_task_options(names: Sequence[str], asked: RunOptions) -> dict[str, dict[str, str]]:
     """Return the options of each task, from `--task-arg` and `--metrics`."""
     options: dict[str, dict[str, str]] = {name: {} for name in names}
-    for key, value in pairs(asked.task_arg, "--task-arg").items():
+    for key, value in parse_pairs(asked.task_arg, "--task-arg").items():
         owner = max((name for name in names if key.startswith(f"{name}.")), key=len, default="")
         option = key.removeprefix(f"{owner}.")
         if not owner or not option:
@@ -149,7 +149,7 @@ def _task_options(names: Sequence[str], asked: RunOptions) -> dict[str, dict[str
     for name in files:
         options[name] |= declared
     if asked.metrics is not None:
-        for name, chosen in metrics_options(names, asked.metrics).items():
+        for name, chosen in build_metrics_options(names, asked.metrics).items():
             options[name].setdefault("metrics", chosen)
     return options
 
@@ -164,9 +164,9 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     task.files(root, split)
     if isinstance(task, ReadsOwnFile):
         options, name = dict(task.resolved_options(split)), entry.card.name
-    spec = asked.spec(name, split, root.kind, entry.card.max_new_tokens, options)
+    spec = asked.build_spec(name, split, root.kind, entry.card.max_new_tokens, options)
     named = own_file or asked.data != "auto" or "annotations" in options
-    prompt = pick_prompt(entry.prompts(), asked.prompts, name)
+    prompt = pick_prompt(entry.load_prompts(), asked.prompts, name)
     print_detail(f"{name}: split {split}, {root.kind} data in {root.path}, prompt set {prompt.id}")
     return Job(spec, task, root, prompt, named)
 
@@ -255,7 +255,7 @@ class _ModelLoader:
     def load(self, asked: RunOptions) -> "Adapter":
         if asked.adapter is not None:
             return asked.load_model()
-        recipe = asked.recipe()
+        recipe = asked.build_recipe()
         if self._adapter is None or recipe != self._recipe:
             self.close()  # two large models do not fit beside one another
             started = time.perf_counter()
@@ -279,7 +279,7 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
     report_files(settled)
-    outcome, budget = Outcome(), members[0].budget()
+    outcome, budget = Outcome(), members[0].build_budget()
     with closing(_ModelLoader()) as models:
         for asked, jobs in settled:
             if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
@@ -318,7 +318,7 @@ def _run_member(
 def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
     """Return one line about the runs with more failed items than `--max-failures` allows; None if there are none."""
     tolerance = Tolerance.read(members[0].max_failures)
-    failed = [s for s in outcome.summaries if tolerance.exceeded(s.status["error"], s.items)]
+    failed = [s for s in outcome.summaries if tolerance.is_exceeded(s.status["error"], s.items)]
     if not failed:
         return None
     several = len({asked.model for asked in members}) > 1
@@ -335,19 +335,19 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
     report_files(settled)
-    budget = members[0].budget()
+    budget = members[0].build_budget()
 
     def forecast(asked: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
         # its own function, since local names would keep one model in memory while the next is loaded
         plans = plan_jobs(jobs, models.load(asked), asked.solver)
         budget.check(plans)
-        return [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
+        return [dryrun.build_forecast(plan, read_stored_records(plan, asked)) for plan in plans]
 
     with closing(_ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 
-def stored_records(plan: "Plan", asked: RunOptions) -> "list[Record]":
+def read_stored_records(plan: "Plan", asked: RunOptions) -> "list[Record]":
     """Return the stored records of the plan's run that are not tried again; none if the run is to start afresh."""
     from alm_bench.records.store import read_records
 
@@ -422,7 +422,7 @@ def rescore_run(
     name, spec = header.task.name, header.spec
     options = dict(spec.task_options)
     if metrics is not None:
-        options["metrics"] = metrics_options([name], metrics)[name]
+        options["metrics"] = build_metrics_options([name], metrics)[name]
     spec = replace_fields(spec, task_options=options, answer_tags=tags or spec.answer_tags)
     header = replace_fields(header, spec=spec)
     task = catalogue().task(name).create(options, spec.answer_tags)

@@ -106,7 +106,7 @@ class Probe:
         known = [place for place, choice in enumerate(choices) if choice in self.labels]
         return max(known, key=lambda place: scores[self.labels.index(choices[place])], default=None)
 
-    def likelihoods(self, features: Matrix) -> dict[str, float]:
+    def compute_log_likelihoods(self, features: Matrix) -> dict[str, float]:
         (found,) = self.pipeline.predict_proba(features)
         return {label: round(float(share), 4) for label, share in zip(self.labels, found, strict=True)}
 
@@ -225,7 +225,9 @@ class ProbeAdapter(BaseAdapter):
         if place is None:
             known = ", ".join(self._probe.labels)
             return Output(None, error=f"{self.identity.label} knows none of these options; it was fitted on: {known}")
-        return Output(request.choices[place], extra={"probabilities": self._probe.likelihoods(row_features)})
+        return Output(
+            request.choices[place], extra={"probabilities": self._probe.compute_log_likelihoods(row_features)}
+        )
 
     def _embed_clip(self, request: Request) -> Any:
         return None if self.audio is None else self.network.embed(request.waves[0])

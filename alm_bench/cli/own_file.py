@@ -16,7 +16,7 @@ def report_file(entry: "TaskEntry", named: str | None, headers: bool, options: M
 
     With `headers`, the header of every clip is decoded. Raises DataError if the file cannot be read as a whole.
     """
-    from alm_bench.data import file_sha256, inspect_clips
+    from alm_bench.data import compute_cached_sha256, inspect_clips
     from alm_bench.scoring.leaks import find_leaks
 
     task = entry.create(options)
@@ -53,7 +53,7 @@ def report_file(entry: "TaskEntry", named: str | None, headers: bool, options: M
                 "optional": False,
                 "path": str(path),
                 "bytes": path.stat().st_size,
-                "sha256": file_sha256(path),
+                "sha256": compute_cached_sha256(path),
                 "revision": None,
                 "source": "a file of your own",
             }

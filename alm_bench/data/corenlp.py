@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import FetchError
-from alm_bench.core.files import report_write_errors, sha256
+from alm_bench.core.files import compute_sha256, report_write_errors
 from alm_bench.data.fetch import OPTION, Fetcher, check_free_space, drop_archive, fetch_archive
 from alm_bench.data.unpack import unpack
 
@@ -78,7 +78,7 @@ def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_ar
 
 
 def _install_jar(jar: Path, place: Path, cut: bool) -> Jar:
-    digest = sha256(jar)
+    digest = compute_sha256(jar)
     try:
         with zipfile.ZipFile(jar) as opened:
             names = set(opened.namelist())

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from alm_bench.core.types import ParseStatus
 from alm_bench.parsing.document import Document
-from alm_bench.parsing.likeness import stems
+from alm_bench.parsing.likeness import list_stems
 from alm_bench.parsing.text import WRAPPING, Span, fold
 
 _WORD = re.compile(r"[^\W_]+(?:['.][^\W_]+)*")
@@ -57,15 +57,15 @@ class LabelIndex:
     """
 
     def __init__(self, phrases: Sequence[Sequence[str]]) -> None:
-        pairs = [(tuple(stems(fold(one))), label) for label, group in enumerate(phrases) for one in group]
+        pairs = [(tuple(list_stems(fold(one))), label) for label, group in enumerate(phrases) for one in group]
         self._starts: dict[str, list[tuple[tuple[str, ...], int]]] = {}
         for phrase, label in sorted(pairs, key=lambda pair: -len(pair[0])):
             if phrase:
                 self._starts.setdefault(phrase[0], []).append((phrase, label))
 
-    def mentions(self, plain: str, span: Span) -> list[LabelMention]:
+    def find_mentions(self, plain: str, span: Span) -> list[LabelMention]:
         """Return every occurrence of a phrase within `span`, in order, without overlaps."""
-        tokens = [(part, word.span()) for word in _WORD.finditer(plain, *span) for part in stems(word[0])]
+        tokens = [(part, word.span()) for word in _WORD.finditer(plain, *span) for part in list_stems(word[0])]
         found, place = [], 0
         while place < len(tokens):
             phrase, label = next(
@@ -86,7 +86,7 @@ class LabelIndex:
     def read(self, doc: Document, span: Span) -> LabelReading:
         """Return the label that one statement, or a whole text, selects."""
         plain = doc.plain
-        mentions = self.mentions(plain, span)
+        mentions = self.find_mentions(plain, span)
         kept = [mention for mention in mentions if not mention.denied]
         if len({mention.label for mention in kept}) == 1:
             whole = plain[slice(*span)].strip(WRAPPING + "()[]{}<>") == plain[slice(*kept[-1].span)]

@@ -13,7 +13,7 @@ from num2words import num2words
 from rapidfuzz import fuzz
 
 from alm_bench.parsing.languages import load_languages
-from alm_bench.parsing.text import words
+from alm_bench.parsing.text import split_words
 
 _DROPPED = frozenset(
     word
@@ -71,7 +71,7 @@ def _stem_with_numbers(word: str) -> str:
 
 
 @lru_cache(maxsize=65536)
-def stem_key(word: str) -> str:
+def build_stem_key(word: str) -> str:
     """Return a key, without spaces, that words with the same meaning share.
 
     `angry` and `anger` have the same key, and so have `21` and `twenty one`.
@@ -80,9 +80,9 @@ def stem_key(word: str) -> str:
     return _index_synonym_stems().get(stem, stem).replace(" ", "")
 
 
-def stems(text: str) -> list[str]:
+def list_stems(text: str) -> list[str]:
     """Return the stems of the words in a text, in order; numbers in digits are written as words first."""
-    return [part for word in words(text.replace("-", " ")) for part in _stem_with_numbers(word).split()]
+    return [part for word in split_words(text.replace("-", " ")) for part in _stem_with_numbers(word).split()]
 
 
 class OptionStems:
@@ -96,7 +96,7 @@ class OptionStems:
 
     @cached_property
     def _stems_by_option(self) -> list[list[str]]:
-        whole = [stems(text) for text in self._texts]
+        whole = [list_stems(text) for text in self._texts]
         bare = [[stem for stem in bag if stem not in _DROPPED] for bag in whole]
         distinct = {tuple(sorted(bag)) for bag in whole}
         return bare if len({tuple(sorted(bag)) for bag in bare}) == len(distinct) and all(bare) else whole
@@ -104,7 +104,7 @@ class OptionStems:
     def __getitem__(self, index: int) -> list[str]:
         return self._stems_by_option[index]
 
-    def content_stems(self, said: list[str]) -> list[str]:
+    def list_content_stems(self, said: list[str]) -> list[str]:
         """Return the stems of `said` without function words, or all of them if there is nothing else."""
         return [stem for stem in said if stem not in _DROPPED] or said
 
@@ -113,7 +113,7 @@ class OptionStems:
 def _collect_numeral_stems() -> frozenset[str]:
     """Return the stems of the words that make up numbers."""
     values = (*range(20), *range(20, 100, 10), 100, 1000)
-    return frozenset(stem for value in values for stem in stems(str(value))) - _DROPPED
+    return frozenset(stem for value in values for stem in list_stems(str(value))) - _DROPPED
 
 
 def is_numeral(word: str) -> bool:

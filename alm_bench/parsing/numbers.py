@@ -9,7 +9,7 @@ from num2words import num2words
 
 from alm_bench.parsing.answer_words import AnswerWords, answer_words, detect_main_language
 from alm_bench.parsing.languages import DEFAULT
-from alm_bench.parsing.text import WRAPPING, Span, fold, words
+from alm_bench.parsing.text import WRAPPING, Span, fold, split_words
 
 LARGEST_WORD = 100
 """Largest number that is read in words in languages other than English."""
@@ -51,7 +51,7 @@ class Number:
     """True for an ordinal number (`3rd`)."""
 
 
-def numbers(plain: str, span: Span) -> dict[Span, str]:
+def find_numbers(plain: str, span: Span) -> dict[Span, str]:
     """Return every cardinal number within `span` of a normalised text: its value in digits, by its span.
 
     Numbers in digits and in English words are read.
@@ -61,7 +61,7 @@ def numbers(plain: str, span: Span) -> dict[Span, str]:
 
 def is_number(text: str) -> bool:
     """Return True if a normalised text is one number and nothing else."""
-    return list(numbers(text, (0, len(text)))) == [(0, len(text))]
+    return list(find_numbers(text, (0, len(text)))) == [(0, len(text))]
 
 
 def read_numbers(plain: str, span: Span) -> list[Number]:
@@ -73,7 +73,7 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
     """
     language = detect_main_language(plain[slice(*span)])
     found = {one.span: one for one in (*_find_cardinals(plain, span), *_find_number_words(plain, span, language))}
-    if not found and language.name == DEFAULT and not language.frequent & set(words(plain[slice(*span)])):
+    if not found and language.name == DEFAULT and not language.frequent & set(split_words(plain[slice(*span)])):
         # The text is too short to show its language: try all languages in Latin letters.
         for other in answer_words().values():
             found |= {} if other.script else {one.span: one for one in _find_number_words(plain, span, other)}

@@ -541,6 +541,6 @@ class ItemScoresFile(ItemScores, frozen=True, kw_only=True):
     """See `Stamp.samples_bytes`."""
 
 
-def runs_json(runs: Sequence[RunSummary]) -> dict[str, Any]:
+def build_runs_json(runs: Sequence[RunSummary]) -> dict[str, Any]:
     """Return the JSON document that `--json` prints for summaries of runs."""
     return {"schema_version": SCHEMA_VERSION, "runs": [to_json(run) for run in runs]}

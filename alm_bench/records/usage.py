@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from alm_bench.core.usage import COST, COUNTS, count, money
+from alm_bench.core.usage import COST, COUNTS, count, parse_money
 from alm_bench.records.models import Usage
 from alm_bench.records.schema import Record
 
 
 def record_cost(record: Record) -> float | None:
     """Return the cost of an item in US dollars; None if it is not known."""
-    return money(record.extra.get(COST))
+    return parse_money(record.extra.get(COST))
 
 
-def estimated_calls(record: Record) -> int:
+def count_estimated_calls(record: Record) -> int:
     """Return the number of an item's calls whose cost is an estimate because the server reported no token counts."""
     return count(record.extra.get("estimated_calls")) or 0
 

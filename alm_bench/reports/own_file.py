@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from alm_bench.core import Metric
-from alm_bench.reports.blocks import Block, Column, Fields, Row, Table, Text, text_columns
-from alm_bench.reports.figures import metric_cell
+from alm_bench.reports.blocks import Block, Column, Fields, Row, Table, Text, build_text_columns
+from alm_bench.reports.figures import build_metric_cell
 
 MOST_PROBLEMS = 100
 """Largest number of faulty rows, and of duplicates, that are printed; `--json` has all."""
@@ -39,9 +39,9 @@ def _build_list(title: str, lines: Sequence[tuple[str, str]], nothing: str) -> B
 
 def _build_baselines(baselines: Mapping[str, Any]) -> Table:
     rows: list[Row] = [
-        [name, metric_cell(Metric(**metric), "accuracy"), metric["n"]] for name, metric in baselines.items()
+        [name, build_metric_cell(Metric(**metric), "accuracy"), metric["n"]] for name, metric in baselines.items()
     ]
-    return Table(text_columns("text-only baseline", "accuracy", "n"), rows)
+    return Table(build_text_columns("text-only baseline", "accuracy", "n"), rows)
 
 
 def _build_leaks(leaks: list[Mapping[str, Any]]) -> Table:

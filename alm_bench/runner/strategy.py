@@ -77,15 +77,15 @@ class CaptionFirst(DescribingAdapter):
             return None
         return f"caption-first describes the one or two clips of an item, this one has {len(request.audio) or 'none'}"
 
-    def describing(self, request: Request) -> Sequence[Request]:
+    def build_description_requests(self, request: Request) -> Sequence[Request]:
         prompt = self._prompt.one if len(request.audio) == 1 else self._prompt.two
         name = " ".join(ref.id for ref in request.audio)
         return [replace(request, id=name, prompt=prompt, choices=())]
 
-    def answering(self, request: Request, texts: Sequence[str]) -> Request:
+    def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
         return replace(request, prompt=self._prompt.answer.format(caption=texts[0], question=request.prompt))
 
-    def extra(self, texts: Sequence[str]) -> Mapping[str, str]:
+    def build_extra(self, texts: Sequence[str]) -> Mapping[str, str]:
         return {"caption": texts[0]}
 
     def describe_failure(self, asked: Request, output: Output) -> Output:

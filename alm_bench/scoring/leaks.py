@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from alm_bench.core.types import Sample
-from alm_bench.scoring.multiple_choice import chance, is_correct_option, normalise_choice
+from alm_bench.scoring.multiple_choice import compute_chance, is_correct_option, normalise_choice
 
 P_VALUE = 0.01
 """Largest p-value of a cue that is reported as a leak."""
@@ -66,7 +66,7 @@ def find_leaks(samples: Sequence[Sample]) -> list[Leak]:
         if not pairs:
             continue
         right = sum(is_correct_option(sample, index) for sample, index in pairs)
-        expected = sum(chance(sample) for sample, _ in pairs) / len(pairs)
+        expected = sum(compute_chance(sample) for sample, _ in pairs) / len(pairs)
         p_value = float(binomtest(right, len(pairs), expected, alternative="greater").pvalue)
         found.append(Leak(cue, len(pairs), right, expected, p_value))
     return sorted(found, key=lambda leak: (not leak.is_suspicious, leak.p_value))

@@ -247,18 +247,18 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
     return config
 
 
-def config_from_table(table: Mapping[str, Any], where: str) -> TrainConfig:
+def build_config(table: Mapping[str, Any], where: str) -> TrainConfig:
     """Create a recipe from the JSON object in a run's folder, in which null marks settings that were not given. Raises
     UsageError."""
-    config: TrainConfig = _build_dataclass(TrainConfig, _without_nulls(table), where)
+    config: TrainConfig = _build_dataclass(TrainConfig, _drop_nulls(table), where)
     return config
 
 
-def _without_nulls(value: Any) -> Any:
+def _drop_nulls(value: Any) -> Any:
     """Return a JSON value without the keys whose value is null."""
     if isinstance(value, Mapping):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+        return {key: _drop_nulls(item) for key, item in value.items() if item is not None}
+    return [_drop_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _check_stage(stage: StageConfig, where: str) -> None:

@@ -91,7 +91,7 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     """
     source = _generate_demo(config) if config.file == "demo" else _read_file(config)
     if not source.clips:
-        raise DataError(f"training data {config.file}: no rows{_subtype_hint(config)}")
+        raise DataError(f"training data {config.file}: no rows{_format_subtype_hint(config)}")
     absent = {ref.id for ref in source.clips if ref.read is None and not ref.path.is_file()}
     if absent and missing_audio == "error":
         raise DataError(
@@ -109,15 +109,15 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     return source
 
 
-def _subtype_hint(config: DataConfig) -> str:
+def _format_subtype_hint(config: DataConfig) -> str:
     """Return the end of the error message for a source without rows."""
     return f" of the parts {', '.join(config.subtypes)}" if config.subtypes else ""
 
 
 def _generate_demo(config: DataConfig) -> Source:
-    from alm_bench.demo import create_training_root, training_rows
+    from alm_bench.demo import build_training_rows, create_training_root
 
-    generated = training_rows(config.rows or 20_000, split=config.split)
+    generated = build_training_rows(config.rows or 20_000, split=config.split)
     root = create_training_root(generated)
     return Source(config, _convert_rows(generated.rows, root, "the demo data", config), root)
 

@@ -9,7 +9,7 @@ from alm_bench.parsing import parse_choice, parse_choices, parse_number, parse_y
 from alm_bench.parsing.text import normalise_text
 from alm_bench.parsing.yes_no import read_whole_answer
 from alm_bench.scoring.blind import UNIFORM, score_choice_baselines
-from alm_bench.scoring.multi_select import grade_set, multi_select_baselines
+from alm_bench.scoring.multi_select import compute_multi_select_baselines, grade_set
 from alm_bench.scoring.multiple_choice import is_correct_option
 from alm_bench.scoring.sentences import parse_text
 
@@ -92,7 +92,7 @@ def score_baselines(rows: Sequence[Scored]) -> dict[str, list[float]]:
         by_kind.setdefault(find_kind(row.sample), []).append(index)
     scorers: dict[str, Callable[[Sequence[Scored]], Mapping[str, Sequence[float]]]] = {
         CHOICE: score_choice_baselines,
-        SEVERAL: multi_select_baselines,
+        SEVERAL: compute_multi_select_baselines,
         YES_NO: _score_yes_no,
         NUMBER: _score_frequent,
         OPEN: _score_frequent,

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from alm_bench.core import DataError, DataRoot, Parsed, Sample, Scored, TaskCard, TaskScore, UsageError
 from alm_bench.core.files import hash_json
 from alm_bench.data.hub import fetch_hub_root
-from alm_bench.data.manifest import file_sha256
+from alm_bench.data.manifest import compute_cached_sha256
 from alm_bench.data.questions import (
     FileSettings,
     QuestionFile,
@@ -25,8 +25,8 @@ from alm_bench.data.questions import (
 from alm_bench.data.root import LocalRoot
 from alm_bench.parsing import PARSER
 from alm_bench.scoring.blind import compute_baseline_accuracies, select_rows_with_reference
-from alm_bench.scoring.multi_select import multi_select_metrics
-from alm_bench.scoring.multiple_choice import choice_metrics, compute_by_group
+from alm_bench.scoring.multi_select import compute_multi_select_metrics
+from alm_bench.scoring.multiple_choice import compute_by_group, compute_choice_metrics
 from alm_bench.tasks.own_file.kinds import (
     REQUESTS,
     grade_answer,
@@ -140,7 +140,7 @@ class FileTask:
         """Return the folder of the clips, with the hash of the split's files as version."""
         folder = self.settings.audio_root or (self.path if self.path.is_dir() else self.path.parent)
         root = FileRoot(folder)
-        hashes = [file_sha256(path) for path in self.files(root, split).values()]
+        hashes = [compute_cached_sha256(path) for path in self.files(root, split).values()]
         root.digest = (hashes[0] if len(hashes) == 1 else hash_json(hashes))[:8]
         return root
 
@@ -209,7 +209,7 @@ class FileTask:
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         """Return accuracy and related metrics, over all items and by group, with those of text-only baselines."""
         several = any(row.sample.targets is not None for row in rows)
-        metrics = multi_select_metrics if several else choice_metrics
+        metrics = compute_multi_select_metrics if several else compute_choice_metrics
         known = select_rows_with_reference(rows)
         return TaskScore(
             metrics=metrics(rows),

@@ -53,7 +53,7 @@ class Match:
         off = min(len(self.unknown), self.unanswered)
         return off > max(MIN_ALLOWED_UNKNOWN, MAX_UNKNOWN_SHARE * (self.common + off))
 
-    def problem(self, first: str) -> str:
+    def describe_problem(self, first: str) -> str:
         """Return a one-line description of the mismatch. `first` is the first id of the file, as an example."""
         total = self.common + len(self.unknown)
         if not self.common:
@@ -114,7 +114,7 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
         found = match(stored, [_create_sample(name, question) for name, question in asked.items()])
         if found.differing or not found.common:
             own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
-            problem = found.problem(next(iter(stored.items)))
+            problem = found.describe_problem(next(iter(stored.items)))
             raise DataError(f"{stored.label}: {problem} ({annotations}){own}")
     return [_pair_item(item, asked, annotations or stored.path) for item in stored.items.values()]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AudioError, AudioRef, DataError
-from alm_bench.core.errors import first_line
+from alm_bench.core.errors import get_first_line
 from alm_bench.data.parquet import read_clip_column
 
 BINARY_CLIP = "bytes"
@@ -34,7 +34,7 @@ class _ArrowClipReader:
             with _lock:
                 value = _open_arrow(self.path, self.path.stat().st_mtime_ns).column(self.column)[self.row].as_py()
         except (OSError, pa.ArrowException) as error:
-            raise AudioError(f"row {self.row} of {self.path}: {first_line(error)}") from error
+            raise AudioError(f"row {self.row} of {self.path}: {get_first_line(error)}") from error
         data = value.get(BINARY_CLIP) if isinstance(value, dict) else value
         if data is None:
             raise AudioError(f"row {self.row} of {self.path} holds no bytes")
@@ -127,4 +127,4 @@ def _convert_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read ({first_line(error)}); is the file complete?") from error
+        raise DataError(f"{path}: cannot be read ({get_first_line(error)}); is the file complete?") from error
