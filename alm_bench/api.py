@@ -169,16 +169,16 @@ def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOp
     return asked
 
 
-def _split_names(given: Names) -> list[str]:
+def _split_names(names: Names) -> list[str]:
     """Return a list of names without surrounding spaces."""
-    return [name.strip() for name in (given.split(",") if isinstance(given, str) else given)]
+    return [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
 
 
-def _get_option_texts(given: Pairs) -> list[str] | None:
+def _get_option_texts(values: Pairs) -> list[str] | None:
     """Return the options of a model or task as texts `key=value`; None if there are none."""
-    if given is None:
+    if values is None:
         return None
-    return [f"{key}={value}" for key, value in given.items()] if isinstance(given, Mapping) else list(given)
+    return [f"{key}={value}" for key, value in values.items()] if isinstance(values, Mapping) else list(values)
 
 
 def load_run(name: str | Path, *, out: str | Path = RUNS) -> Results:

@@ -97,28 +97,28 @@ class Outcome:
         return [run.summary for run in self.runs]
 
 
-def resolve_jobs(asked: RunOptions) -> list[Job]:
+def resolve_jobs(run_options: RunOptions) -> list[Job]:
     """Check all options, names, data and prompt sets before the model is loaded, and return the tasks to run.
 
     There is one job per task and condition. Raises UsageError and DataError.
     """
-    asked.check()
-    names = split_names(asked.tasks, "--tasks")
-    entry = asked.entry
-    if asked.label is not None and not entry.abilities.is_replay:
-        raise UsageError(f"--label {asked.label} names the model of a replay, found --model {asked.model}")
-    _check_prompt_sets(entry, names, asked)
-    options = _select_task_options(names, asked)
-    conditions = asked.conditions or [CLEAN]
+    run_options.check()
+    names = split_names(run_options.tasks, "--tasks")
+    entry = run_options.entry
+    if run_options.label is not None and not entry.abilities.is_replay:
+        raise UsageError(f"--label {run_options.label} names the model of a replay, found --model {run_options.model}")
+    _check_prompt_sets(entry, names, run_options)
+    options = _select_task_options(names, run_options)
+    conditions = run_options.conditions or [CLEAN]
     for condition in conditions:
         read_condition(condition)
-    jobs = [_resolve_job(name, options[name], asked) for name in names]
+    jobs = [_resolve_job(name, options[name], run_options) for name in names]
     return [replace(job, spec=replace(job.spec, condition=one)) for job in jobs for one in conditions]
 
 
-def _check_prompt_sets(model: "AdapterEntry", names: Sequence[str], asked: RunOptions) -> None:
+def _check_prompt_sets(model: "AdapterEntry", names: Sequence[str], options: RunOptions) -> None:
     """Raise UsageError if the model only selects options, and a task has no prompt set for such models."""
-    if not model.abilities.choices_only or asked.prompt is not None:
+    if not model.abilities.choices_only or options.prompt is not None:
         return
     for name in names:
         if model.prompts not in catalogue().task(name).load_prompts():
@@ -128,10 +128,10 @@ def _check_prompt_sets(model: "AdapterEntry", names: Sequence[str], asked: RunOp
             )
 
 
-def _select_task_options(names: Sequence[str], asked: RunOptions) -> dict[str, dict[str, str]]:
+def _select_task_options(names: Sequence[str], run_options: RunOptions) -> dict[str, dict[str, str]]:
     """Return the options of each task, from `--task-arg` and `--metrics`."""
     options: dict[str, dict[str, str]] = {name: {} for name in names}
-    for key, value in parse_pairs(asked.task_arg, "--task-arg").items():
+    for key, value in parse_pairs(run_options.task_arg, "--task-arg").items():
         owner = max((name for name in names if key.startswith(f"{name}.")), key=len, default="")
         option = key.removeprefix(f"{owner}.")
         if not owner or not option:
@@ -140,7 +140,7 @@ def _select_task_options(names: Sequence[str], asked: RunOptions) -> dict[str, d
             )
         options[owner][option] = value
     files = [name for name in names if is_file_name(name)]
-    declared = asked.file_options()
+    declared = run_options.file_options()
     if declared and not files:
         raise UsageError(
             f"--{next(iter(declared)).replace('_', '-')} goes with a file as task (--tasks ./birds.csv), found --tasks "
@@ -148,8 +148,8 @@ def _select_task_options(names: Sequence[str], asked: RunOptions) -> dict[str, d
         )
     for name in files:
         options[name] |= declared
-    if asked.metrics is not None:
-        for name, chosen in build_metrics_options(names, asked.metrics).items():
+    if run_options.metrics is not None:
+        for name, chosen in build_metrics_options(names, run_options.metrics).items():
             options[name].setdefault("metrics", chosen)
     return options
 
@@ -186,7 +186,7 @@ def report_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
 
     Each file is described once.
     """
-    jobs = {(job.spec.task, job.prompt.id): job for _, jobs in members for job in jobs}
+    jobs = {(job.spec.task, job.data.version(), job.prompt.id): job for _, jobs in members for job in jobs}
     for job in jobs.values():
         if not isinstance(job.task, ReadsOwnFile):
             continue
@@ -201,12 +201,12 @@ def report_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
             print_notice(f"    {line}")
 
 
-def resolve_and_load(asked: RunOptions) -> "tuple[list[Job], Adapter]":
+def resolve_and_load(options: RunOptions) -> "tuple[list[Job], Adapter]":
     """Check all options as `resolve_jobs` does, then load the model. Returns the jobs and the model."""
-    jobs = resolve_jobs(asked)
-    report_demo([(asked, jobs)])
-    report_files([(asked, jobs)])
-    return jobs, asked.load_model()
+    jobs = resolve_jobs(options)
+    report_demo([(options, jobs)])
+    report_files([(options, jobs)])
+    return jobs, options.load_model()
 
 
 def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit | None" = None) -> "Plan":
@@ -289,7 +289,7 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
 
 
 def _run_member(
-    asked: RunOptions,
+    options: RunOptions,
     jobs: Sequence[Job],
     adapter: "Adapter",
     budget: "Budget",
@@ -300,12 +300,12 @@ def _run_member(
     """Execute the runs of one member. Return True if the next member may be executed."""
     from alm_bench.records.run import Run, StoredRecords
 
-    plans = plan_jobs(jobs, adapter, asked.solver)  # errors are found before the model answers
+    plans = plan_jobs(jobs, adapter, options.solver)  # errors are found before the model answers
     budget.check(plans)
-    with asked.open_executor(adapter) as executor:
+    with options.open_executor(adapter) as executor:
         for plan in plans:
-            summary, outcome.interrupted = run_plan(plan, asked, budget, executor, watch)
-            folder = asked.out / plan.run_id
+            summary, outcome.interrupted = run_plan(plan, options, budget, executor, watch)
+            folder = options.out / plan.run_id
             outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
             report(outcome.runs[-1])
             if summary.partial and not outcome.interrupted:
@@ -337,26 +337,26 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
     report_files(settled)
     budget = members[0].build_budget()
 
-    def forecast(asked: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
+    def forecast(options: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
         # its own function, since local names would keep one model in memory while the next is loaded
-        plans = plan_jobs(jobs, models.load(asked), asked.solver)
+        plans = plan_jobs(jobs, models.load(options), options.solver)
         budget.check(plans)
-        return [dryrun.build_forecast(plan, read_stored_records(plan, asked)) for plan in plans]
+        return [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
 
     with closing(_ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 
-def read_stored_records(plan: "Plan", asked: RunOptions) -> "list[Record]":
+def read_stored_records(plan: "Plan", options: RunOptions) -> "list[Record]":
     """Return the stored records of the plan's run that are not tried again; none if the run is to start afresh."""
     from alm_bench.records.store import read_records
 
-    records, _ = read_records(asked.out / plan.run_id)
-    return [] if asked.fresh else [record for record in records if not record.retried]
+    records, _ = read_records(options.out / plan.run_id)
+    return [] if options.fresh else [record for record in records if not record.retried]
 
 
 def run_plan(
-    plan: "Plan", asked: RunOptions, budget: "Budget", executor: "Executor", watch: Watch
+    plan: "Plan", options: RunOptions, budget: "Budget", executor: "Executor", watch: Watch
 ) -> "tuple[RunSummary, bool]":
     """Execute one run. Return its summary, and True if Ctrl-C ended it.
 
@@ -371,8 +371,8 @@ def run_plan(
     from alm_bench.runner import execute
     from alm_bench.scoring.spice import report_progress_to
 
-    folder, solver = asked.out / plan.run_id, asked.solver
-    with RunStore(folder, plan.header, asked.fresh) as store:
+    folder, solver = options.out / plan.run_id, options.solver
+    with RunStore(folder, plan.header, options.fresh) as store:
         interrupted = False
         if (reparsed := reparse_older(store, plan.task)) is not None:
             print_notice(f"{plan.spec.task}: {reparsed.describe()}")

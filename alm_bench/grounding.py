@@ -50,29 +50,29 @@ class PlannedAblations:
         return [dryrun.build_forecast(plan, read_stored_records(plan, self.asked)) for plan in plans]
 
 
-def plan_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> PlannedAblations:
+def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) -> PlannedAblations:
     """Check the options, load the model and plan all runs.
 
     Tasks and conditions are separated by commas. The defaults are those of the card `noise_grounding`. A random
     condition gets `repeats` runs. Raises UsageError and DataError.
     """
     card = catalogue().ablations["noise_grounding"]
-    asked = replace(asked, tasks=asked.tasks or ",".join(card.bases))
+    options = replace(options, tasks=options.tasks or ",".join(card.bases))
     named = card.conditions if conditions is None else conditions.split(",")
     names = list(dict.fromkeys(name.strip() for name in named if name.strip()))
     if not names:
         raise UsageError("--conditions names no condition")
     for name in names:
         read_condition(name)
-    if asked.solvable_by is not None:
+    if options.solvable_by is not None:
         raise UsageError("--solvable-by belongs to run and score, expected none here")
-    jobs, adapter = resolve_and_load(asked)
+    jobs, adapter = resolve_and_load(options)
     if adapter.abilities.is_replay:
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
     tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
-    budget = asked.build_budget()
+    budget = options.build_budget()
     budget.check([one.clean for one in tasks])
-    return PlannedAblations(asked, jobs, adapter, tasks, budget)
+    return PlannedAblations(options, jobs, adapter, tasks, budget)
 
 
 def _plan_task(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:

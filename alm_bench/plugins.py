@@ -270,9 +270,9 @@ def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ..
     )
 
 
-def _make_fetch(entry: Mapping[str, Any] | None, place: str | None = None) -> Fetch | None:
-    """Return the source of a download. `place` is the path of a file whose entry has none."""
-    return None if entry is None else Fetch(**({} if place is None else {"to": place}) | dict(entry))
+def _make_fetch(entry: Mapping[str, Any] | None, folder: str | None = None) -> Fetch | None:
+    """Return the source of a download. `folder` is the path of a file whose entry has none."""
+    return None if entry is None else Fetch(**({} if folder is None else {"to": folder}) | dict(entry))
 
 
 def read_cards(path: Path) -> list[TaskCard | AblationCard]:
@@ -410,13 +410,13 @@ def _scan_adapters(catalogue: Catalogue) -> None:
         catalogue.add("adapters", point.name, AdapterEntry(point.name, cls), point.value)
 
 
-def _check_adapter_class(found: Any, where: str) -> type[Any]:
+def _check_adapter_class(value: Any, location: str) -> type[Any]:
     """Return an adapter class. Raises UsageError if the object is none, or if its `Options` is not a dataclass."""
-    if not isinstance(found, type) or not callable(getattr(found, "generate", None)):
-        raise UsageError(f"{where} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
-    if not is_dataclass(getattr(found, "Options", NoOptions)):
-        raise UsageError(f"{where}: Options is not a dataclass")
-    return found
+    if not isinstance(value, type) or not callable(getattr(value, "generate", None)):
+        raise UsageError(f"{location} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
+    if not is_dataclass(getattr(value, "Options", NoOptions)):
+        raise UsageError(f"{location}: Options is not a dataclass")
+    return value
 
 
 @cache

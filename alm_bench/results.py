@@ -319,15 +319,15 @@ def _find_demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
     return {ref.id: ref for ref in find_clips(entry, find_demo(entry), summary.split)}
 
 
-def _encode_clip(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:
-    """Return the item's first clip as the path of a file, or as bytes if it is in `made`, the synthesised clips by id.
+def _encode_clip(record: "Record", refs: Mapping[str, AudioRef]) -> dict[str, Any] | None:
+    """Return the item's first clip as the path of a file, or as bytes if it is in `refs`, the synthesised clips by id.
 
     Returns None if the item has no clip or the file no longer exists.
     """
     if not record.sample.audio:
         return None
     ref = record.sample.audio[0]
-    if (found := made.get(ref.id)) is not None and found.read is not None:
+    if (found := refs.get(ref.id)) is not None and found.read is not None:
         return {"path": str(ref.path), "bytes": found.read()}
     return {"path": str(ref.path), "bytes": None} if ref.path.is_file() else None
 

@@ -69,14 +69,14 @@ def create_sidecar(file: str, options: Mapping[str, str]) -> Path:
     return path
 
 
-def _check_name(name: str, taken: Iterable[str], kind: str) -> None:
+def _check_name(name: str, names: Iterable[str], kind: str) -> None:
     """Raise UsageError if the name cannot be that of a package or is already in use."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or keyword.iskeyword(name):
         raise UsageError(
             f"{name!r} cannot be the name of a {kind}: expected up to 40 lower-case letters, digits and underscores, a "
             "letter first, and no word of Python's own"
         )
-    if name in taken:
+    if name in names:
         raise UsageError(f"there is a {kind} {name} already (alm-bench ls {kind}s): take another name")
 
 

@@ -118,12 +118,12 @@ class Probe:
         return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
-def _fit_pipeline(features: Matrix, said: Any, c: float) -> Any:
+def _fit_pipeline(features: Matrix, labels: Any, c: float) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=STEPS)).fit(features, said)
+    return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=STEPS)).fit(features, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,5 +240,9 @@ class ProbeAdapter(BaseAdapter):
         return None
 
 
-def _describe_probe(of: str, probe: Probe) -> dict[str, str]:
-    return {f"{of}C": f"{probe.c:g}", f"{of}validated": f"{probe.validated:.4f}", f"{of}coefficients": probe.digest}
+def _describe_probe(network: str, probe: Probe) -> dict[str, str]:
+    return {
+        f"{network}C": f"{probe.c:g}",
+        f"{network}validated": f"{probe.validated:.4f}",
+        f"{network}coefficients": probe.digest,
+    }

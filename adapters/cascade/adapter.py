@@ -159,10 +159,10 @@ class CascadeAdapter(DescribingAdapter):
     def build_extra(self, texts: Sequence[str]) -> Mapping[str, list[str]]:
         return {"captions": list(texts)}
 
-    def describe_failure(self, asked: Request, output: Output) -> Output:
+    def describe_failure(self, request: Request, output: Output) -> Output:
         refused = None if output.refusal is None else f"refused: {output.refusal}"
         return Output(
-            None, error=f"captioner, on {asked.audio[0].id}: {output.error or refused or 'it wrote no caption'}"
+            None, error=f"captioner, on {request.audio[0].id}: {output.error or refused or 'it wrote no caption'}"
         )
 
 
@@ -184,7 +184,7 @@ def _select_caption_prompt(sets: Mapping[str, Mapping[str, Any]], options: Casca
 
 
 def _build_identity(
-    captioner: AdapterIdentity, llm: AdapterIdentity, prompt: str, own: Mapping[str, str]
+    captioner: AdapterIdentity, llm: AdapterIdentity, prompt: str, settings: Mapping[str, str]
 ) -> AdapterIdentity:
     both = (("captioner", captioner), ("llm", llm))
     weights = [part.weights for _, part in both]
@@ -199,7 +199,7 @@ def _build_identity(
         parameters=None if None in sizes else sum(size for size in sizes if size is not None),
         trained_on=captioner.trained_on,
         settings={
-            **own,
+            **settings,
             **{f"{name}.family": part.family for name, part in both},
             **{f"{name}.{key}": value for name, part in both for key, value in part.settings.items()},
         },

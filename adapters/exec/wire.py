@@ -160,8 +160,8 @@ def _build_output(data: Mapping[str, Any]) -> Output:
     return Output(values.pop("text", None), **values)
 
 
-def _build_no_answer(found: str) -> Output:
-    return Output(None, error=f"the worker's reply has {found}")
+def _build_no_answer(line: str) -> Output:
+    return Output(None, error=f"the worker's reply has {line}")
 
 
 def _parse_json_object(line: bytes, expected: str) -> dict[str, Any]:

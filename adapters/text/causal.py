@@ -111,19 +111,19 @@ class GeneratedText:
     """True if the token limit ended the answer."""
 
 
-def load(wanted: LoadSettings) -> "CausalModel":
+def load(settings: LoadSettings) -> "CausalModel":
     """Load a model and its tokenizer. Raises CheckpointError with a one-line message."""
-    where, options = wanted.place, wanted.place.arguments
-    if wanted.revision is not None:
-        options["revision"] = wanted.revision
-    dtype = wanted.dtype if wanted.dtype == "auto" else pick_dtype(wanted.dtype, "text")
+    where, options = settings.place, settings.place.arguments
+    if settings.revision is not None:
+        options["revision"] = settings.revision
+    dtype = settings.dtype if settings.dtype == "auto" else pick_dtype(settings.dtype, "text")
     try:
         tokenizer = AutoTokenizer.from_pretrained(where.home, **options)
         model: Any = AutoModelForCausalLM.from_pretrained(
-            where.home, dtype=dtype, **options, **({"device_map": wanted.device_map} if wanted.device_map else {})
+            where.home, dtype=dtype, **options, **({"device_map": settings.device_map} if settings.device_map else {})
         )
-        if wanted.device_map is None:
-            model.to(wanted.device)
+        if settings.device_map is None:
+            model.to(settings.device)
     except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
         raise CheckpointError(f"language model {where.home} cannot be loaded: {describe_load_error(error)}") from error
     if where.gguf is not None and _read_pretokenizer(where) == "smollm":

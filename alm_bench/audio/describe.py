@@ -73,8 +73,8 @@ class DescribingAdapter(ForwardingAdapter):
         decoded."""
 
     @abstractmethod
-    def describe_failure(self, asked: Request, output: Output) -> Output:
-        """Return the output of the item if the describing request `asked` failed. `output`: the listener's output,
+    def describe_failure(self, request: Request, output: Output) -> Output:
+        """Return the output of the item if the describing request `request` failed. `output`: the listener's output,
         which contains no usable description."""
 
     @abstractmethod
@@ -214,7 +214,7 @@ def _find_decoding_problem(request: Request) -> str | None:
     return f"{expected} clips but {found} decoded waves" if found < expected else None
 
 
-def _check_count(found: int, expected: int, what: str) -> None:
+def _check_count(count: int, expected: int, what: str) -> None:
     """Raise ValueError if an adapter returned another number of results than `expected`."""
-    if found != expected:
-        raise ValueError(f"the adapter returned {found} {what} for {expected} requests")
+    if count != expected:
+        raise ValueError(f"the adapter returned {count} {what} for {expected} requests")

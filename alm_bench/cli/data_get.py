@@ -151,19 +151,19 @@ def _build_jar_row(path: Path, state: str, note: str) -> dict[str, Any]:
     }
 
 
-def _build_row(got: "FetchResult") -> dict[str, Any]:
+def _build_row(result: "FetchResult") -> dict[str, Any]:
     from alm_bench.data import compute_cached_sha256
 
-    is_file = got.path is not None and got.path.is_file()
+    is_file = result.path is not None and result.path.is_file()
     return {
-        "task": got.task,
-        "role": got.role,
-        "place": got.place,
-        "state": got.state,
-        "path": None if got.path is None else str(got.path),
-        "bytes": got.path.stat().st_size if is_file and got.path else None,
-        "sha256": compute_cached_sha256(got.path) if is_file and got.path else None,
-        "note": got.note,
+        "task": result.task,
+        "role": result.role,
+        "place": result.place,
+        "state": result.state,
+        "path": None if result.path is None else str(result.path),
+        "bytes": result.path.stat().st_size if is_file and result.path else None,
+        "sha256": compute_cached_sha256(result.path) if is_file and result.path else None,
+        "note": result.note,
     }
 
 

@@ -96,9 +96,9 @@ def hide_in_text(text: str) -> str:
     return _FLAG.sub(lambda found: _hide_pair(found, " "), text)
 
 
-def _hide_pair(found: "re.Match[str]", between: str) -> str:
+def _hide_pair(match: "re.Match[str]", between: str) -> str:
     """Return a matched pair of name and value with the value replaced if it is a secret."""
-    return f"{found[1]}{between}{HIDDEN}" if is_secret_name(found[1]) else found[0]
+    return f"{match[1]}{between}{HIDDEN}" if is_secret_name(match[1]) else match[0]
 
 
 def find_secrets(value: Any, name: str = "") -> set[str]:

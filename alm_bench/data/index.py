@@ -42,10 +42,10 @@ class AudioIndex:
         return _find_paths(self.stems, stem if suffix.lower() in AUDIO_SUFFIXES else name)
 
 
-def count_shared_folders(wanted: PurePosixPath, path: PurePosixPath) -> int:
+def count_shared_folders(target: PurePosixPath, path: PurePosixPath) -> int:
     """Return the number of trailing folders that two paths have in common."""
     count = 0
-    for a, b in zip(reversed(wanted.parent.parts), reversed(path.parent.parts), strict=False):
+    for a, b in zip(reversed(target.parent.parts), reversed(path.parent.parts), strict=False):
         if _normalise_name(a) != _normalise_name(b):
             break
         count += 1

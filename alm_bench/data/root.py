@@ -97,8 +97,8 @@ class LocalRoot:
                 self._index = AudioIndex.scan(self.path)
             return self._index
 
-    def _select_closest(self, clip: str, wanted: PurePosixPath, paths: Iterable[PurePosixPath]) -> Path:
-        shared = {path: count_shared_folders(wanted, path) for path in paths}
+    def _select_closest(self, clip: str, target: PurePosixPath, paths: Iterable[PurePosixPath]) -> Path:
+        shared = {path: count_shared_folders(target, path) for path in paths}
         longest = max(shared.values())
         best = [self.path / path for path, length in shared.items() if length == longest]
         encodings = len({path.with_suffix("") for path in best}) == 1  # encodings of one clip

@@ -63,17 +63,17 @@ def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, i
 
 
 def copy_stream(
-    source: IO[bytes], place: Path, size: int, report_progress: Callable[[int], None] = lambda count: None
+    source: IO[bytes], path: Path, size: int, report_progress: Callable[[int], None] = lambda count: None
 ) -> None:
-    """Copy `source` to the file `place`, which is created only if exactly `size` bytes arrive. Calls
+    """Copy `source` to the file `path`, which is created only if exactly `size` bytes arrive. Calls
     `report_progress` with the length of each piece. Raises EOFError for another number of bytes."""
-    part = place.with_name(f"{place.name}.part")
+    part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
         while piece := source.read(PIECE):
             report_progress(file.write(piece))
     if part.stat().st_size != size:
-        raise EOFError(f"{place.name} ends too early")
-    part.replace(place)
+        raise EOFError(f"{path.name} ends too early")
+    part.replace(path)
 
 
 @contextmanager
@@ -94,9 +94,9 @@ def _convert_archive_errors(archive: Path) -> Iterator[None]:
         ) from error
 
 
-def _select_members(archive: Path, found: Sequence[Member], pattern: str) -> list[Member]:
+def _select_members(archive: Path, members: Sequence[Member], pattern: str) -> list[Member]:
     selected: dict[str, Member] = {}
-    for member in found:
+    for member in members:
         if not fnmatch.fnmatchcase(member.base.lower(), pattern.lower()) or member.base.startswith("."):
             continue  # `._x.wav` is a metadata file that macOS adds to x.wav
         if member.base in selected:
@@ -105,7 +105,7 @@ def _select_members(archive: Path, found: Sequence[Member], pattern: str) -> lis
             )
         selected[member.base] = member
     if not selected:
-        raise FetchError(f"{archive}: holds no {pattern} among its {len(found)} files")
+        raise FetchError(f"{archive}: holds no {pattern} among its {len(members)} files")
     return list(selected.values())
 
 

@@ -165,10 +165,10 @@ def _build_loudness_group(rng: random.Random, domain: str, level: Difficulty) ->
 
 
 def _build_two_event_scene(
-    rng: random.Random, kind: EventType, level: Difficulty, factors: tuple[float, float], of: str
+    rng: random.Random, kind: EventType, level: Difficulty, factors: tuple[float, float], attribute: str
 ) -> Scene:
-    """Build a scene with two events of one type, whose attribute `of` (`pitch` or `tempo`) is scaled by the two factors
-    in order. If events may overlap, an event of another type is added."""
+    """Build a scene with two events of one type, whose `attribute` (`pitch` or `tempo`) is scaled by the two factors in
+    order. If events may overlap, an event of another type is added."""
     tags = [kind.key, kind.key]
     if level.overlap:
         tags.insert(rng.randint(0, 2), _draw_other_types(rng, 1, kind)[0])
@@ -177,23 +177,23 @@ def _build_two_event_scene(
     for tag, (onset, room) in zip(tags, draw_slots(rng, len(tags), longest=4.0), strict=True):
         factor = {"pitch": vary(rng, 0.97, 1.03), "tempo": vary(rng, 0.95, 1.05)}
         if tag == kind.key:
-            factor[of] = next(left)
+            factor[attribute] = next(left)
         gain = round(rng.uniform(-2.0, 1.0), 1)
         events.append(build_event(tag, onset, room, gain=gain, pitch=factor["pitch"], tempo=factor["tempo"]))
     return Scene(rng.getrandbits(62), tuple(events), level.noise)
 
 
 def _build_comparison_group(
-    rng: random.Random, kind: EventType, level: Difficulty, of: str, ratio: float, words: tuple[str, str]
+    rng: random.Random, kind: EventType, level: Difficulty, attribute: str, ratio: float, words: tuple[str, str]
 ) -> QuestionGroup:
-    """Build a group of questions that compare two sounds in the attribute `of` (`pitch` or `tempo`). `words` are the
+    """Build a group of questions that compare two sounds in `attribute` (`pitch` or `tempo`). `words` are the
     question's words for more and for less of it."""
     middle = vary(rng, 0.93, 1.07)
     low, high = round(middle * ratio**-0.5, 3), round(middle * ratio**0.5, 3)
     less = rng.random() < 0.5
     scenes = {
-        "The first one": _build_two_event_scene(rng, kind, level, (low, high) if less else (high, low), of),
-        "The second one": _build_two_event_scene(rng, kind, level, (high, low) if less else (low, high), of),
+        "The first one": _build_two_event_scene(rng, kind, level, (low, high) if less else (high, low), attribute),
+        "The second one": _build_two_event_scene(rng, kind, level, (high, low) if less else (low, high), attribute),
     }
     choices = tuple(rng.sample(list(scenes), 2))
     question = f"{_capitalise(kind.phrase)} is heard twice. Which one is {words[less]}?"

@@ -49,7 +49,7 @@ _OPPOSITES = {
 
 
 def build_row(
-    subtype: str, paths: Sequence[str], texts: Sequence[str], asked: str, answer: str, difficulty: str = "easy"
+    subtype: str, paths: Sequence[str], texts: Sequence[str], prompt: str, answer: str, difficulty: str = "easy"
 ) -> Row:
     return {
         "taskname": "audiocaps" if paths[0].startswith("AudioCaps") else "clothov21",
@@ -57,7 +57,7 @@ def build_row(
         "filepath2": paths[1] if len(paths) > 1 else "",
         "caption1": texts[0],
         "caption2": texts[1] if len(texts) > 1 else "",
-        "input": asked,
+        "input": prompt,
         "answer": answer,
         "subtype": subtype,
         "difficulty": difficulty,

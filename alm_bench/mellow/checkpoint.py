@@ -196,12 +196,12 @@ def read_torch_file(path: Path) -> Any:
         raise CheckpointError(f"{path} cannot be read as a torch checkpoint: {get_first_line(error)}") from error
 
 
-def _check_flat_state(path: Path, state: Any, where: str) -> dict[str, Tensor]:
-    """Return `state` as a dict of tensors by name. Raises CheckpointError for another structure. `where`: end of the
+def _check_flat_state(path: Path, state: Any, source: str) -> dict[str, Tensor]:
+    """Return `state` as a dict of tensors by name. Raises CheckpointError for another structure. `source`: end of the
     error message."""
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         found = f"keys {_abbreviate(map(str, state))}" if isinstance(state, Mapping) else type(state).__name__
-        raise CheckpointError(f"{path} is no flat state dict of tensors {where}; found {found}")
+        raise CheckpointError(f"{path} is no flat state dict of tensors {source}; found {found}")
     return {str(key): value for key, value in state.items()}
 
 

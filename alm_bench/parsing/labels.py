@@ -98,21 +98,21 @@ class LabelIndex:
         return LabelReading("unparsed", "denied" if mentions else "off_list", span)
 
 
-def _choose_among_labels(doc: Document, span: Span, kept: Sequence[LabelMention]) -> LabelReading:
+def _choose_among_labels(doc: Document, span: Span, mentions: Sequence[LabelMention]) -> LabelReading:
     """Choose among several labels in one statement.
 
     The result is the label in a last clause that is a conclusion, or else the label that the statement begins with, if
     a punctuation mark follows. Otherwise the status is `ambiguous` (`refused` if the statement refuses to answer).
     """
     plain = doc.plain
-    last = kept[-1]
+    last = mentions[-1]
     clause = _find_clause_start(plain, span[0], last.span[0])
     # A conclusion word such as "so" ends the clause before it, so the search begins a few characters earlier.
     concludes = doc.search("conclusions", max(span[0], clause - 12), last.span[0])
-    alone = {mention.label for mention in kept if mention.span[0] >= clause} == {last.label}
+    alone = {mention.label for mention in mentions if mention.span[0] >= clause} == {last.label}
     if concludes and alone and clause > span[0]:
         return LabelReading("ok", "conclusion", last.span, last.label)
-    first = kept[0]
+    first = mentions[0]
     opened = not plain[span[0] : first.span[0]].strip(WRAPPING + "()[]#")
     if opened and _SETS_APART.match(plain, first.span[1], span[1]):
         return LabelReading("ok", "leading", first.span, first.label)

@@ -104,9 +104,9 @@ class OptionStems:
     def __getitem__(self, index: int) -> list[str]:
         return self._stems_by_option[index]
 
-    def list_content_stems(self, said: list[str]) -> list[str]:
-        """Return the stems of `said` without function words, or all of them if there is nothing else."""
-        return [stem for stem in said if stem not in _DROPPED] or said
+    def list_content_stems(self, text_stems: list[str]) -> list[str]:
+        """Return the stems of `text_stems` without function words, or all of them if there is nothing else."""
+        return [stem for stem in text_stems if stem not in _DROPPED] or text_stems
 
 
 @cache
@@ -121,27 +121,27 @@ def is_numeral(word: str) -> bool:
     return _stem_with_numbers(word) in _collect_numeral_stems() and not word.isdigit()
 
 
-def _matches_in_order(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_in_order(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match all words of an option of at least three words, in the same order, with other words between them."""
-    return len(option) >= 3 and [stem for stem in said if stem in option] == option
+    return len(option) >= 3 and [stem for stem in text_stems if stem in option] == option
 
 
-def _matches_reordered(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_reordered(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match the same words in another order or with other endings."""
-    return sorted(content_stems) == sorted(option) or sorted(said) == sorted(option)
+    return sorted(content_stems) == sorted(option) or sorted(text_stems) == sorted(option)
 
 
-def _matches_inside(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_inside(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match a text that contains all words of the option among other words.
 
     An option that consists of number words alone does not match.
     """
     words = set(option)
-    held = words.issubset(said) and (len(words) == len(option) or Counter(option) <= Counter(said))
+    held = words.issubset(text_stems) and (len(words) == len(option) or Counter(option) <= Counter(text_stems))
     return held and not words <= _collect_numeral_stems() and len("".join(option)) > 1
 
 
-def _matches_fragment(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_fragment(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match a text that consists of some of the option's words; number words alone do not match."""
     return (
         len(content_stems) < len(option)
@@ -150,12 +150,12 @@ def _matches_fragment(content_stems: list[str], said: list[str], option: list[st
     )
 
 
-def _matches_most_words(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_most_words(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match a text that contains at least 75 % of the distinct words of an option of four or more words."""
-    return len(option) >= 4 and len(set(option) & set(said)) >= 0.75 * len(set(option))
+    return len(option) >= 4 and len(set(option) & set(text_stems)) >= 0.75 * len(set(option))
 
 
-def _matches_misspelled(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_misspelled(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match the option's words in order, with spelling mistakes in words of five or more letters.
 
     The first letters must be equal (`unhappy` does not match `happy`), and a number does not match another number.

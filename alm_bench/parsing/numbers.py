@@ -86,12 +86,12 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
     return [one for one in kept if not one.is_ordinal] or kept
 
 
-def parse_single_number(said: str) -> str | None:
+def parse_single_number(text: str) -> str | None:
     """Return the value of a normalised text that consists of one number, in any language; None for any other text.
 
     Punctuation and brackets around the number are ignored.
     """
-    bare = said.strip(WRAPPING + "()[]{}<>#$\\/。،।").rstrip("-")
+    bare = text.strip(WRAPPING + "()[]{}<>#$\\/。،।").rstrip("-")
     cardinals = list(_find_cardinals(bare, (0, len(bare))))
     if len(cardinals) == 1 and cardinals[0].span == (0, len(bare)):
         return cardinals[0].value
@@ -224,10 +224,10 @@ def _find_number_words(plain: str, span: Span, language: AnswerWords) -> Iterato
             yield Number(match.span(), str(value))
 
 
-def _parse_positional(said: str, language: AnswerWords) -> int | None:
+def _parse_positional(text: str, language: AnswerWords) -> int | None:
     """Return the value of a numeral of digits and units, such as 二十一 or 三百, or None for any other text."""
     total, current = 0, None
-    for sign in said:
+    for sign in text:
         if sign in language.digits and current is None:
             current = language.digits[sign]
         elif sign in language.units:

@@ -45,7 +45,7 @@ class OptionIndex:
 
         return may_begin_option
 
-    def match(self, said: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
+    def match(self, tokens: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
         """Return the longest option whose words occur at the start of a sequence of words, or None.
 
         The result is its index, its first and its last word, and True if it is inflected. A literal match is preferred
@@ -54,7 +54,7 @@ class OptionIndex:
         exact, stemmed, before = "", "", ""
         first: Token | None = None
         best: tuple[int, Token, Token, bool] | None = None
-        for token in said:
+        for token in tokens:
             word = _strip_affixes(token.text, before)
             longer, longer_stemmed = _append_word(exact, word), _append_word(stemmed, build_stem_key(word))
             if longer in self._prefixes or longer_stemmed in self._prefixes:

@@ -224,14 +224,14 @@ class Options:
                 done = match[2]
         return found
 
-    def _match_option(self, document: Document, said: Iterable[Token]) -> tuple[int, int, int, bool] | None:
-        """Return the longest option whose first word is the first word of `said`.
+    def _match_option(self, document: Document, tokens: Iterable[Token]) -> tuple[int, int, int, bool] | None:
+        """Return the longest option whose first word is the first word of `tokens`.
 
         The result is its index, its start and end in the text, and True if it is inflected. Returns None without a
         match, and for a match within a longer word or number.
         """
         plain = document.plain
-        if (match := self._keys.match(said)) is None:
+        if (match := self._keys.match(tokens)) is None:
             return None
         index, first, last, inflected = match
         start, end = first.start, last.end
@@ -397,28 +397,30 @@ class Options:
 _FUNCTION_WORDS = frozenset(("no", "not", "none", "yes", "all", "both", "neither", "one"))
 
 
-def _extend_denials(document: Document, found: list[Mention]) -> list[Mention]:
+def _extend_denials(document: Document, mentions: list[Mention]) -> list[Mention]:
     """Extend a denial to all options of a list: "no rain, wind or hail", "rain and wind are not heard"."""
-    if len(found) < 2 or not any(mention.denied for mention in found):
-        return found
-    denied = [mention.denied for mention in found]
-    near = [are_list_neighbours(document.plain, a, b) for a, b in pairwise(found)]
+    if len(mentions) < 2 or not any(mention.denied for mention in mentions):
+        return mentions
+    denied = [mention.denied for mention in mentions]
+    near = [are_list_neighbours(document.plain, a, b) for a, b in pairwise(mentions)]
     before = document.cues.compile_pattern(r"@denials_before")
     for number, joined in enumerate(near):
         if (
             joined
             and denied[number]
-            and before.search(document.plain, max(0, found[number].span[0] - 90), found[number].span[0])
+            and before.search(document.plain, max(0, mentions[number].span[0] - 90), mentions[number].span[0])
         ):
             denied[number + 1] = True
     after = document.cues.compile_pattern(r"[\s\"')\]>*.]*@denials_after")
-    by_end = [denied[number] and after.match(document.plain, m.span[1]) is not None for number, m in enumerate(found)]
+    by_end = [
+        denied[number] and after.match(document.plain, m.span[1]) is not None for number, m in enumerate(mentions)
+    ]
     for number in reversed(range(len(near))):
         if near[number] and by_end[number + 1]:
             denied[number] = by_end[number] = True
     return [
         Mention(m.index, m.span, m.how, no, m.marked) if no != m.denied else m
-        for m, no in zip(found, denied, strict=True)
+        for m, no in zip(mentions, denied, strict=True)
     ]
 
 

@@ -319,14 +319,14 @@ class TextMargin(Struct, frozen=True, kw_only=True):
             raise ValueError("margin: expected a number, got null")
 
     @staticmethod
-    def from_margin(found: Margin) -> "TextMargin":
+    def from_margin(margin: Margin) -> "TextMargin":
         """Convert a computed margin to the stored type."""
         return TextMargin(
-            baseline=found.row,
-            baseline_value=found.value,
-            metric=found.score,
-            margin=found.lead,
-            significant=found.beaten,
+            baseline=margin.row,
+            baseline_value=margin.value,
+            metric=margin.score,
+            margin=margin.lead,
+            significant=margin.beaten,
         )
 
 

@@ -27,15 +27,15 @@ def sum_usage(records: Sequence[Record]) -> Usage | None:
     return Usage(calls=len(reported), cost=round(sum(costs), 9) if costs else None, **sums)
 
 
-def format_usage(found: Usage) -> str:
+def format_usage(usage: Usage) -> str:
     """Format token counts and cost: `1,234 prompt tokens (1,000 of audio), 56 completion tokens, 0.0123 USD in 10
     calls`.
     """
-    audio = f" ({found.audio_tokens:,} of audio)" if found.audio_tokens else ""
-    calls = found.estimated_calls
+    audio = f" ({usage.audio_tokens:,} of audio)" if usage.audio_tokens else ""
+    calls = usage.estimated_calls
     guess = f" (estimated for {calls:,} calls whose tokens the server did not tell)" if calls else ""
-    cost = "" if found.cost is None else f", {found.cost:.4f} USD{guess}"
+    cost = "" if usage.cost is None else f", {usage.cost:.4f} USD{guess}"
     return (
-        f"{found.prompt_tokens:,} prompt tokens{audio}, {found.completion_tokens:,} completion tokens{cost} "
-        f"in {found.calls:,} calls"
+        f"{usage.prompt_tokens:,} prompt tokens{audio}, {usage.completion_tokens:,} completion tokens{cost} "
+        f"in {usage.calls:,} calls"
     )

@@ -146,33 +146,39 @@ class _Margins:
         self._name = name
         self._best: dict[tuple[Sequence[str], ...], tuple[str, tuple[float, ...]] | None] = {}
 
-    def build_cell(self, run: Run, mine: ItemScores) -> Cell:
-        key = (mine.ids, mine.questions)
+    def build_cell(self, run: Run, item_scores: ItemScores) -> Cell:
+        key = (item_scores.ids, item_scores.questions)
         if key not in self._best:
-            self._best[key] = self._find_best(mine)
+            self._best[key] = self._find_best(item_scores)
         found = self._best[key]
         own = run.summary.margin_over_text_only
         if found is None:  # without item scores, only the summary has a margin
             return build_margin_cell(own)
         best, scores = found
-        is_same = own is not None and (own.baseline, own.metric, own.margin.n) == (best, self._name, len(mine.ids))
-        if is_same and mine.baselines.get(best) == scores:
+        is_same = own is not None and (own.baseline, own.metric, own.margin.n) == (
+            best,
+            self._name,
+            len(item_scores.ids),
+        )
+        if is_same and item_scores.baselines.get(best) == scores:
             return build_margin_cell(own)  # equal to the margin in the summary, which has its interval
-        weights = compute_question_weights(mine.questions)
-        found_margin = compute_margin_over_best({best: scores}, mine.accuracy, mine.clips, weights, self._name)
+        weights = compute_question_weights(item_scores.questions)
+        found_margin = compute_margin_over_best(
+            {best: scores}, item_scores.accuracy, item_scores.clips, weights, self._name
+        )
         return build_margin_cell(TextMargin.from_margin(found_margin))
 
-    def _find_best(self, mine: ItemScores) -> tuple[str, tuple[float, ...]] | None:
-        names = set(mine.ids)
+    def _find_best(self, item_scores: ItemScores) -> tuple[str, tuple[float, ...]] | None:
+        names = set(item_scores.ids)
         values = {
-            row: tuple(scores[name] for name in mine.ids)
+            row: tuple(scores[name] for name in item_scores.ids)
             for row, scores in self._blind.items()
             if scores.keys() >= names
         }
         if not values or not names:
             return None
         best, _ = find_best_baseline(
-            values, compute_question_weights(mine.questions), get_metric_spec(self._name).higher_is_better
+            values, compute_question_weights(item_scores.questions), get_metric_spec(self._name).higher_is_better
         )
         return best, values[best]
 

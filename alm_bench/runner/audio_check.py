@@ -274,7 +274,7 @@ def _compare_likelihoods(adapter: Adapter, prompt: str) -> str | None:
     return "likelihoods of answers to a tone and to noise differ" if moved > 1e-3 + 10 * still else None
 
 
-def _compute_distance(one: OptionScores, other: OptionScores) -> float:
+def _compute_distance(first: OptionScores, second: OptionScores) -> float:
     """Return the largest absolute difference of the log-likelihoods of two results over all options, in nats."""
-    pairs = zip(one.forms["text"], other.forms["text"], strict=True)
+    pairs = zip(first.forms["text"], second.forms["text"], strict=True)
     return max(abs(a - b) for (a, _), (b, _) in pairs)

@@ -35,9 +35,9 @@ def parse_batch_size(text: str) -> BatchSize:
     return size
 
 
-def get_first_size(asked: BatchSize) -> int:
+def get_first_size(batch_size: BatchSize) -> int:
     """Return the size of the first batch."""
-    return FIRST_SIZE if asked == "auto" else asked
+    return FIRST_SIZE if batch_size == "auto" else batch_size
 
 
 class BatchSizer:
@@ -52,12 +52,12 @@ class BatchSizer:
     """
 
     def __init__(
-        self, asked: BatchSize, tell: Callable[[str], None], read: Callable[[], Memory | None] = read_memory
+        self, batch_size: BatchSize, tell: Callable[[str], None], read: Callable[[], Memory | None] = read_memory
     ) -> None:
-        self._asked: BatchSize = asked
+        self._asked: BatchSize = batch_size
         self._tell, self._read = tell, read
-        self._size, self._largest = get_first_size(asked), 0
-        self._most = MAX_SIZE if asked == "auto" else self._size
+        self._size, self._largest = get_first_size(batch_size), 0
+        self._most = MAX_SIZE if batch_size == "auto" else self._size
         found = read()
         self._peak = 0 if found is None else found.peak
         self._rise = 0

@@ -125,10 +125,10 @@ class AudioPipeline:
             return Clip(loaded.wave, loaded.touched, error=None if made.memory else made.reason)
         return Clip(loaded.wave, loaded.touched, made, prepared=True)
 
-    def attach_clips(self, index: int, request: Request, found: Sequence[Clip]) -> LoadedRequest:
+    def attach_clips(self, index: int, request: Request, clips: Sequence[Clip]) -> LoadedRequest:
         """Return the request with its decoded clips, or with the first error among them.
 
-        `found` holds the decoded clips in the order of `list_refs`. If the second clip (`spare`) cannot be used, the
+        `clips` holds the decoded clips in the order of `list_refs`. If the second clip (`spare`) cannot be used, the
         request is returned without it, and `preprocessing_steps` contains `without_spare`.
         """
         if self.policy is None:
@@ -137,7 +137,7 @@ class AudioPipeline:
             clips_taken = "1 clip" if self.max_clips == 1 else f"{self.max_clips} clips"
             too_many = f"the model takes at most {clips_taken} per item, this one has {len(request.audio)}"
             return LoadedRequest(index, request, error=too_many)
-        own, spare = found[: len(request.audio)], found[len(request.audio) :]
+        own, spare = clips[: len(request.audio)], clips[len(request.audio) :]
         for clip in own:
             if clip.audio_error is not None:
                 return LoadedRequest(index, request, audio_error=clip.audio_error)

@@ -51,14 +51,14 @@ def _read_cgroups(table: Path, cgroups: Path) -> Iterator[int]:
             yield from _iterate_remaining_memory(cgroups / "memory", own, names)
 
 
-def _iterate_remaining_memory(root: Path, own: str, names: tuple[str, str, str]) -> Iterator[int]:
+def _iterate_remaining_memory(root: Path, own_group: str, names: tuple[str, str, str]) -> Iterator[int]:
     """Yield the remaining memory of a cgroup and of each group above it, up to `root`.
 
     `names` are the file with the limit, the file with the usage, and the entry of `memory.stat` with the file cache
     that can be reclaimed.
     """
     limit, used, reclaimable = names
-    group = root / own.strip("/")
+    group = root / own_group.strip("/")
     for folder in (group, *group.parents):
         told, taken = _read_text(folder / limit).strip(), _read_text(folder / used).strip()
         if told.isdecimal() and taken.isdecimal():  # "max" is no limit

@@ -166,12 +166,12 @@ def prepare(
     return Plan(spec, task, adapter, requests, planned, header, fit)
 
 
-def _describe_selection(spec: RunSpec, task: Task, taken: int, of: int) -> Selection | None:
-    """Return how the run's items were selected from `of` items; None if all are used."""
+def _describe_selection(spec: RunSpec, task: Task, taken: int, total: int) -> Selection | None:
+    """Return how the run's items were selected from `total` items; None if all are used."""
     if spec.sample is not None:
         groups = tuple(list_stratified_groupings(task.card.groups))
-        return Selection(method="random", count=taken, of=of, groups=groups, seed=spec.seed)
-    return Selection(method="first", count=taken, of=of) if taken < of else None
+        return Selection(method="random", count=taken, of=total, groups=groups, seed=spec.seed)
+    return Selection(method="first", count=taken, of=total) if taken < total else None
 
 
 def _plan_items(

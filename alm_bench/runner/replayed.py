@@ -94,14 +94,14 @@ class Candidate:
 
 
 def _find_better_match(
-    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, found: Match
+    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, match: Match
 ) -> Candidate | None:
-    """Return the file in the data folder that has more ids and options in common with the outputs than `found`, if
+    """Return the file in the data folder that has more ids and options in common with the outputs than `match`, if
     any."""
-    if found.exact:
+    if match.exact:
         return None
     ranked = sorted(_find_candidates(spec, task, data, stored), key=lambda one: (one.match.alike, one.revision))
-    return ranked[-1] if ranked and ranked[-1].match.alike > found.alike else None
+    return ranked[-1] if ranked and ranked[-1].match.alike > match.alike else None
 
 
 def _find_candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs) -> Iterator[Candidate]:
@@ -130,7 +130,7 @@ def _describe_mismatch(
     task: Task,
     data: DataRoot,
     stored: StoredOutputs,
-    found: Match,
+    match: Match,
     own: bool,
     better: Candidate | None,
 ) -> str:
@@ -138,7 +138,7 @@ def _describe_mismatch(
     files = task.files(data, spec.split)
     where = "the built-in demo data" if spec.data == "demo" else f"revision {get_revision_name(task, files)}"
     told = [f"{stored.label} does not answer the questions of {spec.task} ({where}): "]
-    told.append(found.describe_problem(next(iter(stored.items))))
+    told.append(match.describe_problem(next(iter(stored.items))))
     option = f"--task-arg {spec.task}.annotations="
     if better is not None:
         told.append(

@@ -88,7 +88,7 @@ class CaptionFirst(DescribingAdapter):
     def build_extra(self, texts: Sequence[str]) -> Mapping[str, str]:
         return {"caption": texts[0]}
 
-    def describe_failure(self, asked: Request, output: Output) -> Output:
+    def describe_failure(self, request: Request, output: Output) -> Output:
         extra = drop_usage(output.extra)
         if output.refusal is not None and output.error is None:
             return Output(None, refusal=output.refusal, extra=extra)

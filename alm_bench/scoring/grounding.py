@@ -71,13 +71,13 @@ class Pair:
     """The item in each repeat with changed clips."""
 
 
-def compute_effects(task: Task, found: Sequence[Pair], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
+def compute_effects(task: Task, pairs: Sequence[Pair], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
     """Return the effects by grouping and key; the grouping "all" has one key "all" for all items.
 
     `keeps_evidence` is True if the changed clips may still contain the information that the answer needs (see
     `verdicts.judge`).
     """
-    kept = [pair for pair in found if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
+    kept = [pair for pair in pairs if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
     if not kept:
         return {"all": {"all": build_missing_effect("the items have no answers to be scored by")}}
     try:

@@ -40,10 +40,10 @@ class Answer:
         """Texts of the options."""
         return self.sample.choices
 
-    def is_correct(self, place: int | None) -> bool:
-        """Return True if `place` is the index of the correct option."""
-        known = place is not None and 0 <= place < len(self.choices)
-        return known and is_correct_option(self.sample, place)
+    def is_correct(self, index: int | None) -> bool:
+        """Return True if `index` is the index of the correct option."""
+        known = index is not None and 0 <= index < len(self.choices)
+        return known and is_correct_option(self.sample, index)
 
 
 @dataclass(frozen=True, slots=True)

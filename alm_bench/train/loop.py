@@ -213,9 +213,9 @@ class Trainer:
         restore_random_state(tensors["random"])
 
     @staticmethod
-    def _is_due(every: int, step: int) -> bool:
-        """Return True if `step` (from 0) completes a multiple of `every` steps."""
-        return every > 0 and (step + 1) % every == 0
+    def _is_due(interval: int, step: int) -> bool:
+        """Return True if `step` (from 0) completes a multiple of `interval` steps."""
+        return interval > 0 and (step + 1) % interval == 0
 
     def set_up_stage(self, number: int) -> Stage:
         """Set up the stage with index `number`."""

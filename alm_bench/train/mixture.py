@@ -59,8 +59,8 @@ def list_groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
     return found
 
 
-def _filter_groups(of: list[Group], is_kept: npt.NDArray[np.bool_]) -> list[Group]:
+def _filter_groups(groups: list[Group], is_kept: npt.NDArray[np.bool_]) -> list[Group]:
     """Return the groups restricted to the rows for which `is_kept` (rows,) is True. Groups without such rows are
     removed."""
-    filtered: list[tuple[Indices, float]] = [(group.rows[is_kept[group.rows]], group.share) for group in of]
+    filtered: list[tuple[Indices, float]] = [(group.rows[is_kept[group.rows]], group.share) for group in groups]
     return [Group(rows, share) for rows, share in filtered if len(rows)]

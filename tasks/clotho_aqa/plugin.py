@@ -54,9 +54,9 @@ class ClothoAqa:
             check_unique_ids((self._create_sample(data, key, said, seen) for key, said in answers.items()), path)
         )
 
-    def _create_sample(self, data: DataRoot, key: tuple[str, str], said: list[str], seen: Counter[str]) -> Sample:
+    def _create_sample(self, data: DataRoot, key: tuple[str, str], said: list[str], counts: Counter[str]) -> Sample:
         name, question = key
-        number, seen[name] = seen[name], seen[name] + 1
+        number, counts[name] = counts[name], counts[name] + 1
         binary = all(answer in YES_NO for answer in said)
         names = (
             f"clotho_aqa/audio_files/{name}",
@@ -164,11 +164,11 @@ def _get_most_frequent_answer(rows: Sequence[Scored]) -> str:
 
 
 def _compute_caption_metrics(
-    rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]
+    rows: Sequence[Scored], outputs: Sequence[str], metrics: Sequence[str]
 ) -> tuple[Metrics, dict[str, str]]:
-    """Return the caption metrics of the answers `said` to open questions, with the prefix `open_`, and a table that
+    """Return the caption metrics of the answers `outputs` to open questions, with the prefix `open_`, and a table that
     names the tokenizer."""
-    found = compute_caption_scores(said, [list_references(row.sample) for row in rows], list_clips(rows), metrics)
+    found = compute_caption_scores(outputs, [list_references(row.sample) for row in rows], list_clips(rows), metrics)
     return {f"open_{name}": metric for name, metric in found.corpus.items()}, {"tokenizer": found.tokenizer}
 
 

@@ -178,14 +178,14 @@ def _convert_plain_row(row: RawRow, number: int) -> Row:
     )
 
 
-def _check_text_column(path: Path, rows: Sequence[RawRow], wanted: Sequence[str]) -> None:
+def _check_text_column(path: Path, rows: Sequence[RawRow], columns: Sequence[str]) -> None:
     found = list(dict.fromkeys(str(key) for row in rows for key in row))
     if not found:
         raise DataError(f"{path}: holds no outputs")
-    if any(name in row for row in rows for name in wanted):
+    if any(name in row for row in rows for name in columns):
         return
     raise DataError(
-        f"{path}: no column {' or '.join(wanted)} with the model's text; found {rank_names(wanted[0], found)}; "
+        f"{path}: no column {' or '.join(columns)} with the model's text; found {rank_names(columns[0], found)}; "
         "name the right one"
     )
 

@@ -95,15 +95,15 @@ class _Writer:
             text = text.replace(name, self.shorten(name, room, "middle"), 1)
         return self._wrap(text)
 
-    def shorten(self, text: str, width: int, where: str) -> str:
-        """Shorten a text to `width` columns, with an ellipsis in the middle or at the end (`where`)."""
+    def shorten(self, text: str, width: int, side: str) -> str:
+        """Shorten a text to `width` columns, with an ellipsis in the middle or at the end (`side`)."""
         if cell_len(text) <= width:
             return text
         dots = "..." if self._ascii else "…"
         room = width - len(dots)
         if room <= 0:
             return dots[:width]
-        if where == "end":
+        if side == "end":
             return set_cell_size(text, room).rstrip() + dots
         tail = room // 2
         last = ""

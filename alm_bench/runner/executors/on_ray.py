@@ -153,12 +153,12 @@ class RayExecutor:
             worker = actor.remote(self._recipe, Path.cwd())
             self._calls[worker.start.remote()] = Call(worker)
 
-    def _send_batch(self, batch: Batch, plan: Plan, asked: InferenceSettings, fitted: Any) -> None:
+    def _send_batch(self, batch: Batch, plan: Plan, settings: InferenceSettings, fitted: Any) -> None:
         """Send a batch to an idle worker. Raises UsageError if its clips cannot be pickled."""
         worker = self._idle.pop()
         requests = [(place, plan.requests[place]) for place in batch.places]
         try:
-            self._calls[worker.answer.remote(asked, requests, fitted)] = Call(worker, batch)
+            self._calls[worker.answer.remote(settings, requests, fitted)] = Call(worker, batch)
         except PICKLE_ERRORS as error:
             self._idle.append(worker)
             raise UsageError(
