@@ -10,8 +10,14 @@ def format_task(task: str, data: str) -> str:
     return f"{task} (demo)" if data == "demo" else task
 
 
-def task_title(summary: Summary) -> str:
-    return format_task(summary.task, summary.data)
+def build_task_title(summary: Summary) -> str:
+    """Return the task's name; for a task made of a file, with the hash of the file."""
+    return format_task(name_task(summary.task, summary.revision), summary.data)
+
+
+def name_task(task: str, revision: str) -> str:
+    """Return the name of a task; for a task made of a file (`file:birds`), with the file's revision, its hash."""
+    return f"{task} ({revision})" if task.startswith("file:") else task
 
 
 def prompt_name(prompt: StoredPrompt) -> str:
@@ -19,7 +25,7 @@ def prompt_name(prompt: StoredPrompt) -> str:
     return prompt.id if prompt.version is None else f"{prompt.id}@{prompt.version}"
 
 
-def decoding_name(decoding: StoredDecoding) -> str:
+def format_decoding(decoding: StoredDecoding) -> str:
     """Return the decoding method; for models that were run elsewhere, that decoding is not known."""
     return ("decoding " if decoding.max_new_tokens is None else "") + decoding.method
 
@@ -30,7 +36,7 @@ def order_name(options: str) -> str:
 
 
 def _format_decoding(decoding: StoredDecoding) -> str:
-    text = decoding_name(decoding)
+    text = format_decoding(decoding)
     if decoding.method == "nucleus":
         text += f" (top-p {decoding.top_p}, temperature {decoding.temperature}, seed {decoding.seed})"
     tokens = decoding.max_new_tokens
