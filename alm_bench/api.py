@@ -107,10 +107,11 @@ def evaluate(
     """Run a model on tasks, as `alm-bench run` does. Stored runs with the same settings are resumed.
 
     `model` is a name in the catalogue, a repository of the hub (`ORG/NAME`), `./file.py:Class`, an adapter, or a
-    function from a request to text. `tasks` are names. `data` is a folder, `demo`, `hub` or `auto`. `limit` uses the
-    first items, `sample` uses random ones. `options` is the order of the answer options. `conditions` change the clips
-    (see `noise_ablation`). `progress` is called with a `Progress` after each batch. `run_options` are the other options
-    of `alm-bench run`, with underscores; `model_arg` and `task_arg` take mappings.
+    function from a request to text. `tasks` are names, or files of your own such as "./birds.csv", with the options
+    `map`, `audio_root`, `kind` and `group_by` (docs/own_data.md). `data` is a folder, `demo`, `hub` or `auto`. `limit`
+    uses the first items, `sample` uses random ones. `options` is the order of the answer options. `conditions` change
+    the clips (see `noise_ablation`). `progress` is called with a `Progress` after each batch. `run_options` are the
+    other options of `alm-bench run`, with underscores; `model_arg`, `task_arg` and `map` take mappings.
 
     Raises UsageError and other errors as the command reports them, RunFailedError if too many items failed,
     RunInterrupted on Ctrl-C. The last two contain the results.
@@ -146,7 +147,7 @@ def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOp
         raise UsageError(f"model_arg goes with a model's name, {name} is made already")
     taken = dict(values)
     for key in ("model_arg", "task_arg"):
-        taken[key] = _option_texts(taken.get(key))
+        taken[key] = _get_option_texts(taken.get(key))
     for key in ("conditions", "answer_tag"):
         taken[key] = _split_names(taken[key]) if taken.get(key) else None
     for key in ("data", "batch_size", "max_failures"):
@@ -154,6 +155,12 @@ def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOp
             taken[key] = str(taken[key])
     if "out" in taken:
         taken["out"] = Path(taken["out"])
+    if isinstance(taken.get("map"), Mapping):
+        taken["map"] = ",".join(f"{role}={column}" for role, column in taken["map"].items())
+    if isinstance(taken.get("audio_root"), Path):
+        taken["audio_root"] = str(taken["audio_root"])
+    if taken.get("group_by") is not None:
+        taken["group_by"] = ",".join(_split_names(taken["group_by"]))
     if taken.get("metrics") is not None:
         taken["metrics"] = ",".join(_split_names(taken["metrics"]))
     asked = RunOptions(model=name, tasks=",".join(_split_names(tasks)), adapter=adapter, **taken)
@@ -162,16 +169,16 @@ def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOp
     return asked
 
 
-def _split_names(given: Names) -> list[str]:
+def _split_names(names: Names) -> list[str]:
     """Return a list of names without surrounding spaces."""
-    return [name.strip() for name in (given.split(",") if isinstance(given, str) else given)]
+    return [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
 
 
-def _option_texts(given: Pairs) -> list[str] | None:
+def _get_option_texts(values: Pairs) -> list[str] | None:
     """Return the options of a model or task as texts `key=value`; None if there are none."""
-    if given is None:
+    if values is None:
         return None
-    return [f"{key}={value}" for key, value in given.items()] if isinstance(given, Mapping) else list(given)
+    return [f"{key}={value}" for key, value in values.items()] if isinstance(values, Mapping) else list(values)
 
 
 def load_run(name: str | Path, *, out: str | Path = RUNS) -> Results:
@@ -264,8 +271,9 @@ def noise_ablation(
 
     values = {"data": data, "limit": limit, "sample": sample, "out": out, **run_options}
     asked = make_options(model, [] if tasks is None else tasks, values)
-    settled = plan_ablations(asked, None if conditions is None else ",".join(_split_names(conditions)), repeats)
-    return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackWatch(progress)))
+    names = None if conditions is None else ",".join(_split_names(conditions))
+    with plan_ablations(asked, names, repeats) as settled:
+        return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackWatch(progress)))
 
 
 def caption_metrics(
@@ -281,10 +289,10 @@ def caption_metrics(
     UsageError.
     """
     from alm_bench.scoring.captions import compute_caption_scores
-    from alm_bench.scoring.metrics import default_metrics
+    from alm_bench.scoring.metrics import list_default_metrics
     from alm_bench.scoring.spice import report_progress_to
 
-    chosen = default_metrics() if metrics is None else tuple(filter(None, _split_names(metrics)))
+    chosen = list_default_metrics() if metrics is None else tuple(filter(None, _split_names(metrics)))
     if not chosen:
         raise UsageError("--metrics names no metric")
     if len(candidates) != len(references):

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cache
+from importlib.machinery import ModuleSpec
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -24,15 +25,16 @@ from alm_bench.core.adapter import (
     BaseAdapter,
     NoOptions,
     Runtime,
-    adopt,
     find_missing_attribute,
     read_abilities,
+    wrap_as_adapter,
 )
 from alm_bench.core.errors import UsageError, describe_error, rank_names
-from alm_bench.core.files import sha256
+from alm_bench.core.files import TABLE_SUFFIXES, compute_sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
 from alm_bench.core.protocols import Task
+from alm_bench.core.rng import derive_integer
 from alm_bench.core.types import AblationCard, DataFile, Fetch, PairSpec, TaskCard
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/(?!.*\.py$)[A-Za-z0-9][\w.-]*")
@@ -48,35 +50,41 @@ class TaskEntry:
     module: str
     """Package that contains the task's `plugin.py`."""
 
-    def prompts(self) -> dict[str, PromptTemplate]:
+    preset: Mapping[str, str] = field(default_factory=dict)
+    """Options that the name implies, such as the path of a file."""
+
+    folder: Path | None = None
+    """Folder of the plug-in, if it was named by a path; None for an installed one."""
+
+    def load_prompts(self) -> dict[str, PromptTemplate]:
         """Return the prompt templates of the task by name."""
         return load_prompts(self.card.folder / self.card.prompts, self.card.name)
 
     def create(self, options: Mapping[str, str] | None = None, answer_tags: Sequence[str] = ()) -> Task:
         """Create the task. `answer_tags` are names of answer tags in addition to those of its card."""
-        parsed = fill_options(self._options(), options or {}, f"task {self.card.name}")
+        parsed = fill_options(self._get_options_class(), {**(options or {}), **self.preset}, f"task {self.card.name}")
         card = replace(self.card, answer_tags=tuple(dict.fromkeys((*self.card.answer_tags, *answer_tags))))
-        task: Task = self._plugin().create(card, parsed)
+        task: Task = self._load_plugin().create(card, parsed)
         return task
 
-    def takes(self) -> list[str]:
+    def list_option_names(self) -> list[str]:
         """Return the names of the task's options."""
-        return [field.name for field in fields(self._options())]
+        return [field.name for field in fields(self._get_options_class())]
 
-    def demo(self) -> Any:
+    def load_demo(self) -> Any:
         """Return how the task's demo data are made (`DEMO` in the `demo.py` of its package), None if it has none."""
         name = f"{self.module}.demo"
         return None if importlib.util.find_spec(name) is None else importlib.import_module(name).DEMO
 
-    def _plugin(self) -> Any:
+    def _load_plugin(self) -> Any:
         return importlib.import_module(f"{self.module}.plugin")
 
-    def _options(self) -> Any:
+    def _get_options_class(self) -> Any:
         """Return the options dataclass of the task.
 
         A plug-in has one class for all its tasks, or a mapping of classes by task.
         """
-        found = getattr(self._plugin(), "Options", NoOptions)
+        found = getattr(self._load_plugin(), "Options", NoOptions)
         return found.get(self.card.name, NoOptions) if isinstance(found, Mapping) else found
 
 
@@ -134,7 +142,7 @@ class AdapterEntry:
         made = self.cls(parsed, runtime)
         if (missing := find_missing_attribute(made)) is not None:
             raise UsageError(f"model {self.name} has no {missing}: call super().__init__(options, runtime) in __init__")
-        adapter = adopt(made)
+        adapter = wrap_as_adapter(made)
         if self.source is not None and adapter.identity.weights is None:
             adapter.identity = replace(adapter.identity, weights=self.source)
         return adapter
@@ -163,14 +171,25 @@ class Catalogue:
         return self._adapters
 
     def task(self, name: str) -> TaskEntry:
-        """Return a task by name. Raises UsageError for an unknown name and for an ablation."""
+        """Return a task by its name, or the task that is made of a file (`./birds.csv`, `hf:ORG/NAME`, and `file:birds`
+        in stored runs).
+
+        Raises UsageError for an unknown name and for an ablation, DataError for a file that cannot be a task.
+        """
+        if is_file_name(name):
+            return _make_file_entry(name)
         if name in self.ablations:
             raise UsageError(f"{name} is an ablation of other tasks: alm-bench noise-ablation runs it")
         if name not in self.tasks:
+            path = f" (a file or folder is named by a path: ./{name})" if Path(name).exists() else ""
             raise UsageError(
-                f"unknown task {name!r}{self._describe_broken(name)}; known: {rank_names(name, self.tasks)}"
+                f"unknown task {name!r}{self._describe_broken(name)}; known: {rank_names(name, self.tasks)}{path}"
             )
         return self.tasks[name]
+
+    def find_task(self, name: str) -> TaskEntry | None:
+        """Return the task of a stored run; None if its plug-in is not installed."""
+        return self.task(name) if name in self.tasks or name.startswith(FILE_PREFIX) else None
 
     @property
     def collections(self) -> dict[str, list[str]]:
@@ -182,14 +201,20 @@ class Catalogue:
         return found
 
     def expand(self, names: Sequence[str]) -> list[str]:
-        """Return the names of tasks, with the name of a collection replaced by those of its tasks; each name once, in
-        order. `mmau_pro` stands for `mmau-pro`, if there is no task of that name."""
+        """Return the names of tasks, each once, in order.
+
+        The name of a collection is replaced by those of its tasks, the path of a plug-in's folder by those of the
+        plug-in's tasks, which are added to the catalogue. `mmau_pro` stands for `mmau-pro`, if there is no task of that
+        name.
+        """
         found = []
         for name in names:
+            if is_file_name(name) and (cards := _find_plugin_cards(Path(name).expanduser())):
+                found += [task for card in cards for task in self._add_folder(card, Path(name).expanduser())]
+                continue
             hyphenated = name.replace("_", "-")
-            found += self.collections.get(name) or [
-                hyphenated if name not in self.tasks and hyphenated in self.tasks else name
-            ]
+            single = hyphenated if name not in self.tasks and hyphenated in self.tasks else name
+            found += self.collections.get(name) or [single]
         return list(dict.fromkeys(found))
 
     def adapter(self, name: str) -> AdapterEntry:
@@ -200,7 +225,7 @@ class Catalogue:
         """
         if ":" in name:
             return _load_adapter_class(name)
-        if name not in self.adapters and _HUB_ID.fullmatch(name) and (hub := self._hub_adapter()) is not None:
+        if name not in self.adapters and _HUB_ID.fullmatch(name) and (hub := self._find_hub_adapter()) is not None:
             entry, option = hub
             return replace(entry, preset={option: name})
         if name not in self.adapters:
@@ -210,12 +235,24 @@ class Catalogue:
             )
         return self.adapters[name]
 
-    def _hub_adapter(self) -> tuple[AdapterEntry, str] | None:
+    def _find_hub_adapter(self) -> tuple[AdapterEntry, str] | None:
         """Return the adapter that runs any hub repository, and the name of its option that takes the repository."""
         for entry in self.adapters.values():
             if issubclass(entry.cls, BaseAdapter) and entry.cls.hub_option is not None:
                 return entry, entry.cls.hub_option
         return None
+
+    def _add_folder(self, card: Path, folder: Path) -> list[str]:
+        """Add the tasks of a plug-in that is not installed, by the path of its card, and return their names."""
+        module = _import_folder(card.parent)
+        names = []
+        for one in read_cards(card):
+            if isinstance(one, AblationCard):
+                raise UsageError(f"{card}: {one.name} is an ablation: install its package to run it")
+            if one.name not in self.tasks or self.tasks[one.name].module != module:
+                self.add("tasks", one.name, TaskEntry(one, module, folder=folder), str(card))
+            names.append(one.name)
+        return names
 
     def _describe_broken(self, name: str) -> str:
         """Return the reason why a plug-in is broken, as the end of a message; "" if it is not."""
@@ -244,9 +281,9 @@ def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ..
     )
 
 
-def _make_fetch(entry: Mapping[str, Any] | None, place: str | None = None) -> Fetch | None:
-    """Return the source of a download. `place` is the path of a file whose entry has none."""
-    return None if entry is None else Fetch(**({} if place is None else {"to": place}) | dict(entry))
+def _make_fetch(entry: Mapping[str, Any] | None, folder: str | None = None) -> Fetch | None:
+    """Return the source of a download. `folder` is the path of a file whose entry has none."""
+    return None if entry is None else Fetch(**({} if folder is None else {"to": folder}) | dict(entry))
 
 
 def read_cards(path: Path) -> list[TaskCard | AblationCard]:
@@ -279,7 +316,7 @@ def _make_ablation_card(name: str, table: dict[str, Any], folder: Path) -> Ablat
     return AblationCard(name=name, folder=folder, **lists, **{k: v for k, v in table.items() if k != "kind"})
 
 
-def _package_folder(name: str) -> Path:
+def _find_package_folder(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise UsageError(f"{name} is not installed: run `pip install -e .` in the checkout")
@@ -289,12 +326,12 @@ def _package_folder(name: str) -> Path:
 def _scan_tasks(catalogue: Catalogue) -> None:
     homes = {
         f"alm_bench.tasks.{folder.name}": folder.name
-        for folder in sorted(_package_folder("alm_bench.tasks").iterdir())
+        for folder in sorted(_find_package_folder("alm_bench.tasks").iterdir())
         if (folder / "task.toml").is_file()
     } | {point.value: point.name for point in entry_points(group="alm_bench.tasks")}
     for module, name in homes.items():
         try:
-            cards = read_cards(_package_folder(module) / "task.toml")
+            cards = read_cards(_find_package_folder(module) / "task.toml")
         except Exception as error:  # noqa: BLE001  finding a package runs its parents' code
             catalogue.broken[name] = describe_error(error)
             continue
@@ -305,15 +342,70 @@ def _scan_tasks(catalogue: Catalogue) -> None:
                 catalogue.add("tasks", card.name, TaskEntry(card, module), module)
 
 
+FILE_PREFIX = "file:"
+"""Prefix of the names of tasks that are made of a file."""
+
+_FILE_TASK = "alm_bench.tasks.own_file"
+
+
+def is_file_name(name: str) -> bool:
+    """Return True if the name of a task is a path or a hub data set (`hf:ORG/NAME`), or names such a task in a stored
+    run (`file:birds`)."""
+    if name.startswith((FILE_PREFIX, "hf:", "./", "../", "/", "~")):
+        return True
+    return "/" in name or name in (".", "..") or name.lower().endswith(TABLE_SUFFIXES)
+
+
+def _make_file_entry(name: str) -> TaskEntry:
+    """Return the entry of the task that is made of a file. Raises DataError if there is no such file."""
+    (card,) = read_cards(_find_package_folder(_FILE_TASK) / "card.toml")
+    named: TaskCard = importlib.import_module(f"{_FILE_TASK}.plugin").make_card(card, name)
+    return TaskEntry(named, _FILE_TASK, {} if name.startswith(FILE_PREFIX) else {"path": name})
+
+
+def _find_plugin_cards(folder: Path) -> list[Path]:
+    """Return the cards of the plug-ins in a folder: its own `task.toml`, or those of the packages in it."""
+    own = folder / "task.toml"
+    if own.is_file():
+        return [own]
+    return sorted([*folder.glob("*/task.toml"), *folder.glob("src/*/task.toml")]) if folder.is_dir() else []
+
+
+def _import_folder(folder: Path) -> str:
+    """Import the package in a folder that is not installed, and return the module's name. Raises UsageError."""
+    folder = folder.resolve()
+    name = f"alm_bench_folder_{derive_integer(str(folder)):016x}"
+    if name in sys.modules:
+        return name
+    if not (folder / "plugin.py").is_file():
+        raise UsageError(f"{folder} has a task.toml and no plugin.py: expected both (`alm-bench new task` writes them)")
+    if (parent := str(folder.parent)) not in sys.path:
+        sys.path.append(parent)  # last, so that the package finds itself and nothing is shadowed
+    start = folder / "__init__.py"
+    spec = importlib.util.spec_from_file_location(name, start) if start.is_file() else None
+    spec = ModuleSpec(name, None, is_package=True) if spec is None else spec
+    spec.submodule_search_locations = [str(folder)]
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        if spec.loader is not None:
+            spec.loader.exec_module(module)
+        importlib.import_module(f"{name}.plugin")
+    except Exception as error:  # its code may raise anything
+        del sys.modules[name]
+        raise UsageError(f"cannot import {folder}: {describe_error(error)}") from error
+    return name
+
+
 def _own_adapters() -> Iterator[tuple[str, type[Any], str]]:
     """Yield name, class and module of the adapters of this repository."""
-    for found in pkgutil.iter_modules([str(_package_folder("alm_bench.adapters"))]):
+    for found in pkgutil.iter_modules([str(_find_package_folder("alm_bench.adapters"))]):
         if not found.name.startswith("_"):
             module = importlib.import_module(f"alm_bench.adapters.{found.name}")
             yield from ((name, cls, module.__name__) for name, cls in module.ADAPTERS.items())
 
 
-def adapter_names() -> list[str]:
+def list_adapter_names() -> list[str]:
     """Return the names of all adapters without importing those of other packages, which may take long."""
     return [*(name for name, _, _ in _own_adapters()), *(p.name for p in entry_points(group="alm_bench.adapters"))]
 
@@ -330,13 +422,13 @@ def _scan_adapters(catalogue: Catalogue) -> None:
         catalogue.add("adapters", point.name, AdapterEntry(point.name, cls), point.value)
 
 
-def _check_adapter_class(found: Any, where: str) -> type[Any]:
+def _check_adapter_class(value: Any, location: str) -> type[Any]:
     """Return an adapter class. Raises UsageError if the object is none, or if its `Options` is not a dataclass."""
-    if not isinstance(found, type) or not callable(getattr(found, "generate", None)):
-        raise UsageError(f"{where} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
-    if not is_dataclass(getattr(found, "Options", NoOptions)):
-        raise UsageError(f"{where}: Options is not a dataclass")
-    return found
+    if not isinstance(value, type) or not callable(getattr(value, "generate", None)):
+        raise UsageError(f"{location} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
+    if not is_dataclass(getattr(value, "Options", NoOptions)):
+        raise UsageError(f"{location}: Options is not a dataclass")
+    return value
 
 
 @cache
@@ -382,5 +474,5 @@ def _load_adapter_class(name: str) -> AdapterEntry:
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
         raise UsageError(f"{place} has no class {attribute!r}; it has: {rank_names(attribute, classes)}")
     _check_adapter_class(cls, name)
-    source = sha256(Path(place).expanduser()) if is_file else None
+    source = compute_sha256(Path(place).expanduser()) if is_file else None
     return AdapterEntry(attribute, cls, source)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from alm_bench.plugins import TaskEntry
 
 
-def metrics_options(tasks: Sequence[str], metrics: str) -> dict[str, str]:
+def build_metrics_options(tasks: Sequence[str], metrics: str) -> dict[str, str]:
     """Return the value of the task option `metrics` for each of `tasks` that has this option, from `--metrics`.
 
     Raises UsageError if none of the tasks has it.
     """
     from alm_bench.plugins import catalogue
 
-    scored = [name for name in tasks if "metrics" in catalogue().task(name).takes()]
+    scored = [name for name in tasks if "metrics" in catalogue().task(name).list_option_names()]
     if not scored:
         raise UsageError(f"--metrics: none of {', '.join(tasks)} is a captioning or open-ended task")
     return dict.fromkeys(scored, metrics.replace(",", "+"))
@@ -67,12 +67,13 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
             raise DataError(f"--data {choice}: no such folder (known besides a folder: auto, demo, hub)")
         return open_local_root(Path(choice), entry.card.hub.get(split))
     required = [file for file in entry.card.files if file.split == split]
-    for root in map(LocalRoot, list_data_folders()):
+    beside = [entry.folder / "data"] if entry.folder is not None and (entry.folder / "data").is_dir() else []
+    for root in map(LocalRoot, [*list_data_folders(), *beside]):
         if annotations or any(root.has(file) for file in required):
             return root
     if annotations:
         return LocalRoot(Path(annotations).expanduser().parent)
-    if entry.demo() is None:  # the error names the files that are missing, and where to get them
+    if entry.load_demo() is None:  # the error names the files that are missing, and where to get them
         return LocalRoot(next(iter(list_data_folders()), Path("data")))
     return find_demo(entry)
 
@@ -80,12 +81,12 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
 def find_demo(entry: "TaskEntry") -> "DemoRoot":
     """The demo data of a task, written now if they are not there yet. Raises UsageError for a task that has none,
     StoreError where they cannot be written."""
-    from alm_bench.demo import demo_root
+    from alm_bench.demo import create_demo_root
 
-    demo = entry.demo()
+    demo = entry.load_demo()
     if demo is None:
         raise UsageError(f"task {entry.card.name} has no demo data: name a folder with --data")
-    return demo_root(demo)
+    return create_demo_root(demo)
 
 
 def split_names(text: str, what: str) -> list[str]:
@@ -95,10 +96,24 @@ def split_names(text: str, what: str) -> list[str]:
     """
     from alm_bench.plugins import catalogue
 
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = _join_paths([name.strip() for name in text.split(",") if name.strip()])
     if not names:
         raise UsageError(f"{what} names no task: give tasks or collections, comma-separated")
     return catalogue().expand(names)
+
+
+def _join_paths(parts: Sequence[str]) -> list[str]:
+    """Return the parts of a comma-separated list, with those joined again that are the path of one file together."""
+    names: list[str] = []
+    for part in parts:
+        joined = f"{names[-1]},{part}" if names else part
+        spaced = f"{names[-1]}, {part}" if names else part
+        existing = next((one for one in (joined, spaced) if names and Path(one).expanduser().exists()), None)
+        if existing is not None and not Path(names[-1]).expanduser().exists():
+            names[-1] = existing
+        else:
+            names.append(part)
+    return names
 
 
 def select_tasks(text: str | None, what: str) -> "list[TaskEntry]":
@@ -114,7 +129,12 @@ def select_tasks(text: str | None, what: str) -> "list[TaskEntry]":
 
 
 def pick_split(entry: "TaskEntry", split: str | None) -> str:
-    """Return the split, by default that of the task's card. Raises UsageError for an unknown one."""
+    """Return the split, by default that of the task's card.
+
+    Raises UsageError for an unknown one, and for a file with several splits if none is named.
+    """
+    if split is None and "path" in entry.preset and len(entry.card.splits) > 1:
+        raise UsageError(f"{entry.card.source} has the splits {', '.join(entry.card.splits)}: name one with --split")
     return (
         entry.card.default_split
         if split is None

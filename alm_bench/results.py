@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from alm_bench.core import AudioRef, Metric
 from alm_bench.core.errors import AlmBenchError
+from alm_bench.reports.html import BUDGET_MB, CLIPS_BY_DEFAULT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas
     from datasets import Dataset
 
@@ -212,6 +215,28 @@ class Results(_Printable):
         items = self.items
         return pandas.DataFrame([_flatten_item(item) for item in items], columns=None if items else ITEM_COLUMNS)
 
+    def report(
+        self,
+        to: "str | Path" = "report.html",
+        *,
+        clips: str = CLIPS_BY_DEFAULT,
+        mb: float = BUDGET_MB,
+        folder: bool = False,
+        data: "str | Path" = "auto",
+    ) -> "Path":
+        """Write an offline HTML report of the runs, as `alm-bench report` does, and return its path.
+
+        `clips` names the items whose clips are embedded, `mb` limits their size in MB, `folder` writes all other clips
+        to a folder beside the file, and `data` is the data folder of clips that are no longer at their paths. Raises
+        UsageError and StoreError.
+        """
+        from pathlib import Path
+
+        from alm_bench.html_report import ReportOptions, write_report
+
+        options = ReportOptions(clips, mb, folder, str(data))
+        return write_report([run.folder for run in self.runs], Path(to), options).path
+
     def to_dataset(self) -> "Dataset":
         """Return a Hugging Face data set with one row per item.
 
@@ -273,7 +298,7 @@ def _make_item(summary: "RunSummary", record: "Record") -> Item:
         prompt=record.prompt,
         choices=tuple(sample.choices),
         text=record.text,
-        answer=_selected_answer(record),
+        answer=_get_selected_answer(record),
         gold=_correct_answer(record),
         seconds=record.seconds,
         clips=tuple(str(ref.path) for ref in sample.audio),
@@ -282,7 +307,7 @@ def _make_item(summary: "RunSummary", record: "Record") -> Item:
     )
 
 
-def _selected_answer(record: "Record") -> str | None:
+def _get_selected_answer(record: "Record") -> str | None:
     """Return the selected option, several options joined by ` + `, or another parsed value; None if there is none."""
     parsed = record.parsed
     if parsed is None:
@@ -319,15 +344,15 @@ def _find_demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
     return {ref.id: ref for ref in find_clips(entry, find_demo(entry), summary.split)}
 
 
-def _encode_clip(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:
-    """Return the item's first clip as the path of a file, or as bytes if it is in `made`, the synthesised clips by id.
+def _encode_clip(record: "Record", refs: Mapping[str, AudioRef]) -> dict[str, Any] | None:
+    """Return the item's first clip as the path of a file, or as bytes if it is in `refs`, the synthesised clips by id.
 
     Returns None if the item has no clip or the file no longer exists.
     """
     if not record.sample.audio:
         return None
     ref = record.sample.audio[0]
-    if (found := made.get(ref.id)) is not None and found.read is not None:
+    if (found := refs.get(ref.id)) is not None and found.read is not None:
         return {"path": str(ref.path), "bytes": found.read()}
     return {"path": str(ref.path), "bytes": None} if ref.path.is_file() else None
 
@@ -346,9 +371,9 @@ class Comparison(_Printable):
     @property
     def conclusions(self) -> "list[str | None]":
         """One sentence per later run that says if it differs from the first run by the main metric over all items."""
-        from alm_bench.reports.comparison import conclusion
+        from alm_bench.reports.comparison import write_conclusion
 
-        return [conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
+        return [write_conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
 
     def _blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.reports.comparison import build_comparison
@@ -363,10 +388,10 @@ class Comparison(_Printable):
         """
         import pandas
 
-        return pandas.DataFrame([_cell_row(cell) for cell in self.cells])
+        return pandas.DataFrame([_build_cell_row(cell) for cell in self.cells])
 
 
-def _cell_row(cell: "MetricComparison") -> dict[str, Any]:
+def _build_cell_row(cell: "MetricComparison") -> dict[str, Any]:
     found = cell.difference
     return {
         "second": cell.second,
@@ -399,9 +424,11 @@ class Leaderboard(_Printable):
         from alm_bench.plugins import catalogue
         from alm_bench.reports.leaderboard import build_leaderboard
 
-        tasks = catalogue().tasks  # runs of a task that is no longer installed are read from their summaries
+        find = catalogue().find_task  # runs of a task that is no longer installed are read from their summaries
         return build_leaderboard(
-            self.runs, lambda name: tasks[name].create() if name in tasks else None, catalogue().collections
+            self.runs,
+            lambda name: None if (entry := find(name)) is None else entry.create(),
+            catalogue().collections,
         )
 
     def to_pandas(self) -> "pandas.DataFrame":
@@ -443,7 +470,7 @@ class NoiseAblation(_Printable):
         from alm_bench.reports import ablation
 
         rows = [
-            {"grouping": grouping, "key": key, **ablation.ablation_json(found.task, condition, effect)}
+            {"grouping": grouping, "key": key, **ablation.build_ablation_json(found.task, condition, effect)}
             for found in self.tasks
             for condition, groups in found.effects.items()
             for grouping, keys in groups.items()

@@ -27,23 +27,23 @@ from alm_bench.data.readers import check_unique_ids, read_csv, read_json, read_j
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import compute_baseline_accuracies, score_choice_baselines, select_rows_with_reference
 from alm_bench.scoring.multiple_choice import (
-    answered,
-    choice_metrics,
+    compute_answered_share,
     compute_by_group,
+    compute_choice_metrics,
+    compute_mean_score,
     drop_skipped_rows,
     is_correct_option,
-    mean_score,
 )
-from alm_bench.scoring.pairs import baseline_pair_metrics, pair_metrics
+from alm_bench.scoring.pairs import compute_baseline_pair_metrics, compute_pair_metrics
 from alm_bench.scoring.sentences import (
     SCORING,
     TEXT_PARSER,
     CaptionOptions,
     blind_scores,
-    caption_score,
-    item_scores,
+    compute_caption_score,
+    compute_item_scores,
+    compute_scores_by_metric,
     parse_text,
-    scores_of,
 )
 from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference, equals_reference
 
@@ -110,7 +110,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterable[Row]:
 class ChoiceTask(_BaseTask):
     """Base class of tasks whose questions have options, one of which is right."""
 
-    def choice_sample(
+    def build_choice_sample(
         self,
         id: object,
         question: str,
@@ -152,18 +152,18 @@ class ChoiceTask(_BaseTask):
         known = select_rows_with_reference(rows)
         values = self.blind_scores(known)
         blind = compute_baseline_accuracies(known, values)
-        for name, metrics in baseline_pair_metrics(known, self.card.pairs, values).items():
+        for name, metrics in compute_baseline_pair_metrics(known, self.card.pairs, values).items():
             blind[name] |= metrics
 
-        def metrics_with_pairs(part: Sequence[Scored]) -> Metrics:
-            return {**self.compute_metrics(part), **pair_metrics(part, self.card.pairs)}
+        def compute_with_pairs(part: Sequence[Scored]) -> Metrics:
+            return {**self.compute_metrics(part), **compute_pair_metrics(part, self.card.pairs)}
 
-        groups = compute_by_group(rows, self.card.groups, metrics_with_pairs)
-        return TaskScore(metrics_with_pairs(rows), groups, blind)
+        groups = compute_by_group(rows, self.card.groups, compute_with_pairs)
+        return TaskScore(compute_with_pairs(rows), groups, blind)
 
     def compute_metrics(self, rows: Sequence[Scored]) -> Metrics:
         """Return the metrics of some rows: accuracy, share of answered items, and companion metrics of accuracy."""
-        return choice_metrics(rows)
+        return compute_choice_metrics(rows)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         return score_choice_baselines(rows)
@@ -199,11 +199,11 @@ class OfficialChoiceTask(ChoiceTask):
         """Return the metrics of rows. The official accuracy includes items without a parsed answer."""
         graded = [row for row in rows if row.sample.gold is not None]
         if not graded:
-            return {**choice_metrics(rows), "official_accuracy": Metric.missing("answers are withheld")}
+            return {**compute_choice_metrics(rows), "official_accuracy": Metric.missing("answers are withheld")}
         has_texts = any(row.text is not None for row in graded) or all(row.parsed is None for row in graded)
         if self.no_official_rule is not None or not has_texts:  # options that are scored by likelihood have no text
-            return choice_metrics(rows)
-        return {**choice_metrics(rows), "official_accuracy": mean_score(graded, "official_accuracy")}
+            return compute_choice_metrics(rows)
+        return {**compute_choice_metrics(rows), "official_accuracy": compute_mean_score(graded, "official_accuracy")}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         found = super().score(rows)
@@ -240,8 +240,8 @@ class OpenTask(_BaseTask):
 
 def _compute_open_metrics(rows: Sequence[Scored]) -> dict[str, Any]:
     kept = drop_skipped_rows(rows)
-    values = {name: mean_score(kept, name) for name in ("accuracy", "exact", "token_f1")}
-    return {**values, "answered": answered(kept)}
+    values = {name: compute_mean_score(kept, name) for name in ("accuracy", "exact", "token_f1")}
+    return {**values, "answered": compute_answered_share(kept)}
 
 
 class SentenceTask(_BaseTask):
@@ -255,7 +255,7 @@ class SentenceTask(_BaseTask):
 
     def __init__(self, card: TaskCard, options: CaptionOptions | NoOptions | None = None) -> None:
         chosen = options if isinstance(options, CaptionOptions) else CaptionOptions()
-        chosen.chosen()  # an unknown metric is an error before the model answers
+        chosen.list_metrics()  # an unknown metric is an error before the model answers
         super().__init__(card, chosen)
 
     def parse(self, sample: Sample, text: str) -> Parsed:
@@ -265,14 +265,14 @@ class SentenceTask(_BaseTask):
         return {}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        return caption_score(rows, self.options.chosen())
+        return compute_caption_score(rows, self.options.list_metrics())
 
     def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
-        return item_scores(rows, self.options.chosen())
+        return compute_item_scores(rows, self.options.list_metrics())
 
     def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-        return scores_of(rows, figures)
+        return compute_scores_by_metric(rows, figures)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the scores of text-only baselines by the metric of `item_scores`."""
-        return blind_scores(rows, self.options.chosen())
+        return blind_scores(rows, self.options.list_metrics())

@@ -30,13 +30,14 @@ MAY_IMPORT = {
     "runner": "core audio data scoring records plugins",
     "resolve": _UPSTAIRS,
     "models": _UPSTAIRS,
-    "results": f"{_UPSTAIRS} resolve",
+    "html_report": f"{_UPSTAIRS} resolve",
+    "results": f"{_UPSTAIRS} html_report resolve",
     "evaluation": f"{_UPSTAIRS} resolve",
     "grounding": f"{_UPSTAIRS} evaluation resolve",
     "suites": f"{_UPSTAIRS} evaluation resolve",
-    "api": f"{_UPSTAIRS} evaluation grounding models resolve results suites",
+    "api": f"{_UPSTAIRS} evaluation grounding html_report models resolve results suites",
     "": "api core results",
-    "cli": f"{_UPSTAIRS} api evaluation grounding resolve results suites".replace("mellow ", ""),
+    "cli": f"{_UPSTAIRS} api evaluation grounding html_report resolve results suites".replace("mellow ", ""),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

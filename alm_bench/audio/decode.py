@@ -37,6 +37,13 @@ class Sound:
     unterminated: bool
     """True for an Ogg stream whose last page is missing."""
 
+    source: BinaryIO
+    """The bytes of the clip. They share their position with `file`."""
+
+    declares_size: bool = True
+    """False if the header should declare the number of bytes of sound and does not, as in a WAV file that was written
+    to a pipe."""
+
     @property
     def frames(self) -> int:
         """Number of samples per channel that the header declares."""
@@ -53,16 +60,36 @@ class Sound:
         return int(self.file.samplerate)
 
     @property
+    def container(self) -> str:
+        """Name of the container in libsndfile, such as `WAV`, `MP3`, `FLAC`."""
+        return str(self.file.format)
+
+    @property
+    def encoding(self) -> str:
+        """Name of the encoding of the samples in libsndfile, such as `PCM_16`, `MPEG_LAYER_III`."""
+        return str(self.file.subtype)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """Names of the text tags that the file contains, such as `title`."""
+        return frozenset(self.file.copy_metadata())
+
+    def read_bytes(self) -> bytes:
+        """Return all bytes of the clip, not decoded. No samples can be read afterwards."""
+        self.source.seek(0)
+        return self.source.read()
+
+    @property
     def is_estimated(self) -> bool:
         """True for all formats but FLAC: `frames` may exceed the number of frames that can be decoded. A FLAC header
         declares the exact number; the header of an MP3 or Ogg file may not."""
-        return str(self.file.format) != "FLAC"
+        return self.container != "FLAC"
 
     def check_length(self) -> None:
         """Raise OSError if a FLAC file declares no length. Files that were written to a pipe declare none."""
         expect(self.frames < _UNKNOWN, "its header declares no number of samples; encode the file once more")
 
-    def blocks(self, limit: int, growth: float = 1.0) -> Iterator[Samples]:
+    def read_blocks(self, limit: int, growth: float = 1.0) -> Iterator[Samples]:
         """Yield the first `limit` frames in order, as arrays of shape (frames, channels). Memory use does not depend on
         the length that the header declares.
 
@@ -87,7 +114,7 @@ class Sound:
     def read(self, limit: int) -> Samples:
         """Return the first `limit` frames as one array, shape (frames, channels). Raises OSError as `blocks` does, and
         if the clip has no frames."""
-        blocks = list(self.blocks(limit))
+        blocks = list(self.read_blocks(limit))
         expect(bool(blocks), "holds no samples")
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
@@ -135,28 +162,41 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
     Raises AudioError, with a message of one line, for every error of the operating system and of libsndfile, both when
     the clip is opened and while it is open. A file with fewer bytes than its header declares is refused as well.
     """
-    try:
-        with _open(ref) as (file, size):
-            extent = find_extent(file, size)
-            if extent is not None and extent.declared is not None:
-                expect(
-                    extent.start + extent.declared <= size + extent.slack,
-                    f"is cut off: its header declares {extent.declared:,} bytes of sound, "
-                    f"{max(0, size - extent.start):,} are there",
-                )
-            with _sound_file(file, None if extent is None else extent.size_at) as sound:
+    with open_bytes(ref) as (file, size):
+        extent = find_extent(file, size)
+        if extent is not None and extent.declared is not None:
+            expect(
+                extent.start + extent.declared <= size + extent.slack,
+                f"is cut off: its header declares {extent.declared:,} bytes of sound, "
+                f"{max(0, size - extent.start):,} are there",
+            )
+        try:
+            with _open_sound_file(file, None if extent is None else extent.size_at) as sound:
                 rate: int = sound.samplerate
                 expect(
                     rate in _RATES, f"has a sample rate of {rate} Hz in its header, {_RATES.start} or more is expected"
                 )
-                yield Sound(sound, extent is not None and extent.unterminated)
+                declares_size = extent is None or extent.declared is not None
+                yield Sound(sound, extent is not None and extent.unterminated, file, declares_size)
+        except soundfile.LibsndfileError as error:
+            raise AudioError(
+                f"clip {ref.id}: cannot be decoded, libsndfile says {_format_error(error)!r}; "
+                f"expected wav, flac, ogg, mp3 or another format that it reads ({ref.path})"
+            ) from error
+
+
+@contextmanager
+def open_bytes(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
+    """Open the bytes of a clip: a context manager that yields a binary file and its size in bytes.
+
+    Raises AudioError, with a message of one line, for every error of the operating system, both when the clip is opened
+    and while it is open.
+    """
+    try:
+        with _open(ref) as opened:
+            yield opened
     except OSError as error:
         raise AudioError(f"clip {ref.id}: {_explain_os_error(error)} ({ref.path})") from error
-    except soundfile.LibsndfileError as error:
-        raise AudioError(
-            f"clip {ref.id}: cannot be decoded, libsndfile says {_format_error(error)!r}; "
-            f"expected wav, flac, ogg, mp3 or another format that it reads ({ref.path})"
-        ) from error
 
 
 @contextmanager
@@ -165,7 +205,7 @@ def _open(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
     if ref.read is not None:
         data = ref.read()
         expect(len(data) > 0, "is empty (0 bytes)")
-        with _in_memory(data) as memory:
+        with _open_in_memory(data) as memory:
             yield memory, len(data)
         return
     expect("\0" not in str(ref.path), "the file's name holds a zero byte")
@@ -178,7 +218,7 @@ def _open(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
 
 
 @contextmanager
-def _sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
+def _open_sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
     """Open `file` as a `soundfile.SoundFile`. libsndfile gets no file name, so a suffix cannot hint at another format.
 
     `size_at`: offset of a 32-bit size field that is zero because the size was unknown when the header was written. It
@@ -188,7 +228,7 @@ def _sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
         file.seek(0)
         data = bytearray(file.read())
         data[size_at : size_at + 4] = b"\xff" * 4
-        with _in_memory(data) as memory, _sound_file(memory, None) as sound:
+        with _open_in_memory(data) as memory, _open_sound_file(memory, None) as sound:
             yield sound
         return
     file.seek(0)  # libsndfile reads from the current position
@@ -197,7 +237,7 @@ def _sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
 
 
 @contextmanager
-def _in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
+def _open_in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
     """Open `data` as a file for libsndfile. On Linux this is an anonymous file (memfd), which libsndfile reads without
     calling Python. Elsewhere it is a BytesIO, which libsndfile reads through Python callbacks; decoding threads then
     wait for one another."""

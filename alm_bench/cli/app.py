@@ -20,6 +20,8 @@ from alm_bench.cli import (
     new,
     noise_ablation,
     parse,
+    plot,
+    report,
     rescore_matrix,
     run,
     score,
@@ -54,6 +56,8 @@ app.command()(score.score)
 app.command()(parse.parse)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
+app.command()(report.report)
+app.command()(plot.plot)
 app.command()(submit.submit)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)
@@ -63,15 +67,15 @@ app.add_typer(data.app, name="data")
 app.add_typer(new.app, name="new")
 
 
-def _version(value: bool) -> None:
+def _print_version(value: bool) -> None:
     if value:
         print(f"alm-bench {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print version."),
+def _handle_global_options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print version."),
 ) -> None:
     pass
 

@@ -42,10 +42,10 @@ def leaderboard(
 
     Runs that are unfinished, damaged or of a newer version are left out and named on standard error.
     """
-    from alm_bench.core.files import atomic_write
+    from alm_bench.core.files import write_atomically
     from alm_bench.plugins import catalogue
     from alm_bench.records.find import read_finished_runs
-    from alm_bench.records.models import runs_json
+    from alm_bench.records.models import build_runs_json
     from alm_bench.reports import render
     from alm_bench.reports.collections import collection_as_json, find_collections
     from alm_bench.reports.leaderboard import as_csv, build_board
@@ -55,10 +55,10 @@ def leaderboard(
     common.report_skipped(left_out)
     if not found and not with_published:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
-    tasks = catalogue().tasks
+    find = catalogue().find_task
 
     def task_of(name: str) -> "Task | None":  # runs of a task that is no longer installed have their summaries
-        return tasks[name].create() if name in tasks else None
+        return None if (entry := find(name)) is None else entry.create()
 
     sections = build_sections(found, task_of)
     collections = find_collections(sections, catalogue().collections, task_of)
@@ -67,14 +67,14 @@ def leaderboard(
         from alm_bench.reports.published import build_published
 
         board += build_published(found)
-    atomic_write(to / "leaderboard.md", render(board, "markdown") + "\n", "--to")
-    atomic_write(to / "leaderboard.csv", as_csv(found), "--to")
+    write_atomically(to / "leaderboard.md", render(board, "markdown") + "\n", "--to")
+    write_atomically(to / "leaderboard.csv", as_csv(found), "--to")
     if json_:
         _, unranked = split_ranked(found)
         listed: dict[str, Any] = {"left_out": [one.as_json() for one in left_out]}
         listed["not_ranked"] = [run.folder.name for run in unranked]
         listed["collections"] = [collection_as_json(collection) for collection in collections]
-        common.print_json({**runs_json([run.summary for run in found]), **listed})
+        common.print_json({**build_runs_json([run.summary for run in found]), **listed})
     else:
         print_blocks(board, end="\n\n")
         print_notice(f"written to {to / 'leaderboard.md'} and {to / 'leaderboard.csv'}")

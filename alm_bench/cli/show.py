@@ -1,6 +1,6 @@
 """`alm-bench show`: print single items of a run."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from alm_bench.cli.output import print_text
 from alm_bench.core import STATUSES, UsageError
 from alm_bench.core.options import check_choice
 from alm_bench.records.find import RUNS, find_run
-
-if TYPE_CHECKING:
-    from alm_bench.records.schema import Record
 
 
 def show(
@@ -37,7 +34,7 @@ def show(
     """
     from alm_bench.records.store import read_records
     from alm_bench.reports import Text
-    from alm_bench.reports.items import build_item
+    from alm_bench.reports.items import build_item, is_wrong
 
     if status is not None:
         check_choice(status, STATUSES, "--status")
@@ -48,7 +45,7 @@ def show(
         record
         for record in records
         if (status is None or record.status == status)
-        and (not wrong or _is_wrong(record))
+        and (not wrong or is_wrong(record))
         and (id_ is None or record.sample.id == id_)
     ]
     if id_ is not None and all(record.sample.id != id_ for record in records):
@@ -65,18 +62,3 @@ def show(
     for record in shown:
         print_text([build_item(record)], end="\n\n")
     print_text([Text(f"{len(shown)} of {len(chosen)} matching items, {len(records)} in the run {folder.name}")])
-
-
-def _is_wrong(record: "Record") -> bool:
-    """Return True if an item with a reference answer was answered incorrectly, or if its call failed.
-
-    Items without a reference answer and skipped items are not wrong. Sentences that have no scores are only wrong if
-    the call failed.
-    """
-    from alm_bench.reports.items import is_perfect
-
-    known = record.sample.has_reference and record.status != "skipped"
-    scores = {name: value for name, value in record.scores.items() if name == "accuracy"} or record.scores
-    if not scores:  # sentences are neither right nor wrong
-        return known and record.status == "error"
-    return known and not any(is_perfect(name, value) for name, value in scores.items())

@@ -7,10 +7,25 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from alm_bench.core.errors import UsageError
-from alm_bench.core.types import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Wave
+from alm_bench.core.types import (
+    AdapterIdentity,
+    AudioPolicy,
+    AudioRef,
+    Decoding,
+    OptionScores,
+    Output,
+    Request,
+    Wave,
+)
 
 Delivery = Literal["by construction", "to be shown"]
 """Evidence that clips reach the model: known by construction, or to be shown by the audio check."""
+
+AnsweredRequest = tuple[Request, Output]
+"""A request with its output."""
+
+Answers = AnsweredRequest | list[AnsweredRequest]
+"""One answered request, or several that were answered together."""
 
 CHARACTERS_PER_TOKEN = 4
 """Approximate number of characters per token of English text, for models that cannot count tokens in advance."""
@@ -55,7 +70,8 @@ class Abilities:
     with the audio check."""
 
     max_clips: int | None = None
-    """Largest number of clips per item; None for any number. Tasks whose items all have more clips are rejected."""
+    """Largest number of clips per item; None for any number. Items with more clips get an error; tasks whose items all
+    have more are rejected."""
 
     runtime_options: tuple[str, ...] = ()
     """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of
@@ -133,7 +149,7 @@ class NoOptions:
     """Options of adapters and tasks that have none."""
 
 
-def _undefined_method(adapter: object, method: str) -> NotImplementedError:
+def _build_undefined_method_error(adapter: object, method: str) -> NotImplementedError:
     """Return the error for an ability that is declared but whose method is missing."""
     return NotImplementedError(f"{type(adapter).__name__} declares the ability {method} and does not define {method}()")
 
@@ -142,9 +158,9 @@ def _undefined_method(adapter: object, method: str) -> NotImplementedError:
 class Adapter(Protocol):
     """Protocol of a model.
 
-    `BaseAdapter` defines everything except `answer` and `generate`, one of which a subclass must define. `adopt` turns
-    any object that has `identity`, `audio` and `generate` into an adapter. The defaults of the methods are right for
-    models without the respective ability.
+    `BaseAdapter` defines everything except `answer` and `generate`, one of which a subclass must define.
+    `wrap_as_adapter` turns any object that has `identity`, `audio` and `generate` into an adapter. The defaults of the
+    methods are right for models without the respective ability.
     """
 
     identity: AdapterIdentity
@@ -170,7 +186,7 @@ class Adapter(Protocol):
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         """Return the scores of the options of each request, in order. Every request has options."""
-        raise _undefined_method(self, "loglikelihood")
+        raise _build_undefined_method_error(self, "loglikelihood")
 
     def prepare(self, wave: Wave) -> Any:
         """Compute `Request.features` from one decoded clip (such as a log-mel spectrogram or a hash of the content).
@@ -179,15 +195,26 @@ class Adapter(Protocol):
         reached the clip, and only once for neighbouring requests about a clip. An exception becomes the error of the
         items about the clip. Requests without features (from the commands `ask` and `check`) must get the same answers.
         """
-        raise _undefined_method(self, "prepare")
+        raise _build_undefined_method_error(self, "prepare")
 
-    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
-        """Yield each request with its output, in any order.
+    def prepare_file(self, ref: AudioRef) -> Any:
+        """Compute `Request.features` from a clip's file without decoding it; None if the clip has to be decoded, which
+        `prepare` then gets.
+
+        It is called only if the adapter has the ability `prepare` and no condition changes the clip, under the same
+        rules as `prepare`. A request with such features has no `waves` for the clip. Raises AudioError for a clip that
+        cannot be used. [default: None]
+        """
+        return None
+
+    def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[Answers]:
+        """Yield each request with its output, in any order: one by one, or as lists of those that arrived together,
+        which are then stored together.
 
         The iterating thread takes a request from `requests` whenever there is capacity for it. A failed call is an
         output with an `error`.
         """
-        raise _undefined_method(self, "stream")
+        raise _build_undefined_method_error(self, "stream")
 
     def embed(self, batch: Sequence[Request]) -> Sequence[Any]:
         """Return the embedding of each request, in order: of its clip, or of its prompt if it has none.
@@ -195,7 +222,7 @@ class Adapter(Protocol):
         An embedding is an array of shape (width,). The cosine of the embeddings of a clip and of a text is their
         similarity.
         """
-        raise _undefined_method(self, "embed")
+        raise _build_undefined_method_error(self, "embed")
 
     def fit(self, rows: Iterable[Labelled]) -> "Adapter":
         """Return an adapter that is fitted on one task's development rows, with an identity that describes the fit.
@@ -204,7 +231,7 @@ class Adapter(Protocol):
         decoded during the iteration, since together they may be larger than memory. It is empty for a task without a
         development split. Raises UsageError if the adapter cannot be fitted on the rows.
         """
-        raise _undefined_method(self, "fit")
+        raise _build_undefined_method_error(self, "fit")
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
         """Return the indices of the requests in the order in which the adapter prefers to answer them, such as requests
@@ -297,7 +324,7 @@ def find_missing_attribute(model: object) -> str | None:
     return next((name for name in _REQUIRED_ATTRIBUTES if not hasattr(model, name)), None)
 
 
-def adopt(model: object) -> Adapter:
+def wrap_as_adapter(model: object) -> Adapter:
     """Return `model` as an `Adapter`.
 
     An object whose class is not a `BaseAdapter` keeps its own attributes and methods, and gets defaults for the others.

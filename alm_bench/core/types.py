@@ -104,7 +104,7 @@ class Request:
     """Rendered question."""
 
     audio: tuple[AudioRef, ...] = ()
-    """Clips of the item, none to two."""
+    """Clips of the item, in order; most items have one."""
 
     choices: tuple[str, ...] = ()
     """Texts of the options, in the order in which the prompt shows them."""
@@ -243,7 +243,7 @@ class Sample:
     """Values for the prompt template (`question`, `hypothesis`)."""
 
     audio: tuple[AudioRef, ...] = ()
-    """Clips of the item, none to two."""
+    """Clips of the item, in order; most items have one."""
 
     choices: tuple[str, ...] = ()
     """Texts of the options, in the order in which the model gets them."""
@@ -424,7 +424,7 @@ class DataFile:
     """Split that the file belongs to; None if it belongs to all."""
 
     revisions: Mapping[str, str] = field(default_factory=dict)
-    """Name of each known revision, by sha256 of the file or of its questions (`data.questions_digest`)."""
+    """Name of each known revision, by sha256 of the file or of its questions (`data.compute_questions_digest`)."""
 
     optional: bool = False
     """True if the task works without the file, which then adds a text-only baseline."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AudioError, AudioRef, DataError
-from alm_bench.core.errors import first_line, rank_names
+from alm_bench.core.errors import get_first_line, rank_names
 
 _MAX_CACHED_GROUPS = 2  # maximum number of row groups of clips in memory; a group has about 100 MB or 100 clips
 
@@ -30,9 +30,11 @@ class _ClipReader:
 
         try:
             with _read_lock:  # so that threads that need the same row group read it once
-                data = _clips(self.path, self.path.stat().st_mtime_ns, self.column, self.group)[self.row].as_py()
+                data = _read_clips(self.path, self.path.stat().st_mtime_ns, self.column, self.group)[self.row].as_py()
         except (OSError, pa.ArrowException) as error:
-            raise AudioError(f"row {self.row} of row group {self.group} of {self.path}: {first_line(error)}") from error
+            raise AudioError(
+                f"row {self.row} of row group {self.group} of {self.path}: {get_first_line(error)}"
+            ) from error
         if data is None:
             raise AudioError(f"row {self.row} of row group {self.group} of {self.path} holds no bytes")
         return bytes(data)
@@ -51,7 +53,7 @@ class ParquetRow:
     cell: _ClipReader
     """Reader of the clip's bytes."""
 
-    def audio(self, id: str) -> AudioRef:
+    def get_audio_ref(self, id: str) -> AudioRef:
         return AudioRef(id, self.cell.path, self.cell)
 
 
@@ -69,28 +71,17 @@ def read_parquet(paths: Sequence[Path], columns: Sequence[str], clip: str = "con
                 yield from _iterate_rows(path, file, group, clip)
 
 
-def read_parquet_table(path: Path) -> Iterator[tuple[dict[str, Any], ParquetRow | None]]:
-    """Yield the values of each row, and the row's clip if the file has exactly one column with clips.
+def read_clip_column(
+    path: Path, file: Any, group: int, column: str, is_struct: bool
+) -> list[tuple[str | None, _ClipReader]]:
+    """Return the file name and the reader of each clip of a row group of an open parquet file, without reading bytes.
 
-    The clips' column is recognised by its type, a struct with the field `bytes`; its name is not among the values.
-    Raises DataError if the file is not parquet.
+    The column is a struct {bytes, path}, or with `is_struct` False the bytes alone, which have no names (None).
     """
-    with _convert_parquet_errors(path), _open_file(path) as file:
-        clips = [name for name in file.schema_arrow.names if _holds_clips(file.schema_arrow.field(name).type)]
-        if len(clips) != 1:
-            columns = [name for name in file.schema_arrow.names if name not in clips]
-            for group in range(file.num_row_groups):
-                yield from ((row, None) for row in file.read_row_group(group, columns=columns).to_pylist())
-            return
-    for parquet in read_parquet([path], (), clips[0]):
-        yield dict(parquet.values), parquet
-
-
-def _holds_clips(kind: Any) -> bool:
-    """Return True if a column of the parquet type `kind` contains encoded clips."""
-    import pyarrow as pa
-
-    return bool(pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0)
+    count = file.metadata.row_group(group).num_rows
+    named = is_struct and file.schema_arrow.field(column).type.get_field_index("path") >= 0
+    names = _read_struct_field(file, group, column, "path").to_pylist() if named else [None] * count
+    return [(name, _ClipReader(path, column, group, row)) for row, name in enumerate(names)]
 
 
 def list_parquet_files(folder: Path) -> tuple[Path, ...]:
@@ -113,11 +104,15 @@ def _iterate_rows(path: Path, file: Any, group: int, clip: str) -> Iterator[Parq
 
 
 @functools.lru_cache(maxsize=_MAX_CACHED_GROUPS)
-def _clips(path: Path, mtime_ns: int, column: str, group: int) -> Any:
+def _read_clips(path: Path, mtime_ns: int, column: str, group: int) -> Any:
     """Return the clips' bytes of a row group as an array. `mtime_ns` is part of the cache key, so that a replaced file
     is read again."""
+    import pyarrow as pa
+
     with _open_file(path) as file:
-        return _read_struct_field(file, group, column, "bytes")
+        if pa.types.is_struct(file.schema_arrow.field(column).type):
+            return _read_struct_field(file, group, column, "bytes")
+        return file.read_row_group(group, columns=[column]).column(0)
 
 
 def _read_struct_field(file: Any, group: int, column: str, leaf: str) -> Any:
@@ -134,12 +129,13 @@ def _open_file(path: Path) -> Any:
 
 
 def _check_columns(path: Path, schema: Any, columns: Sequence[str], clip: str) -> None:
+    import pyarrow as pa
 
     missing = [column for column in columns if column not in schema.names]
     if missing:
         raise DataError(f"{path}: no column {missing[0]!r}; found {rank_names(missing[0], schema.names)}")
     kind = schema.field(clip).type
-    if not _holds_clips(kind):
+    if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:
         raise DataError(f"{path}: column {clip!r} is {kind}, expected a struct with the clip's bytes")
 
 
@@ -150,4 +146,6 @@ def _convert_parquet_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as parquet ({first_line(error)}); is the file complete?") from error
+        raise DataError(
+            f"{path}: cannot be read as parquet ({get_first_line(error)}); is the file complete?"
+        ) from error

@@ -12,11 +12,11 @@ from alm_bench.records.item_scores import collect_item_scores
 from alm_bench.records.models import ItemScores
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, as_cell
-from alm_bench.reports.figures import difference_cell, format_value, metric_cell
+from alm_bench.reports.figures import build_difference_cell, build_metric_cell, format_value
 from alm_bench.reports.provenance import order_name
-from alm_bench.reports.ranking import AGAINST_BEST, BEST, Section, TaskOf, comparison_settings, metric_value
+from alm_bench.reports.ranking import AGAINST_BEST, BEST, Section, TaskOf, comparison_settings, get_metric_value
 from alm_bench.scoring.collection import CollectionScore, TaskItems, score_collection
-from alm_bench.scoring.multiple_choice import question_weights
+from alm_bench.scoring.multiple_choice import compute_question_weights
 
 ACCURACY = "accuracy"
 
@@ -150,7 +150,7 @@ def _align_items(models: Sequence[ItemScores]) -> TaskItems:
     rows = [dict(zip(scores.ids, scores.accuracy, strict=True)) for scores in models]
     position = {id: index for index, id in enumerate(models[0].ids)}
     chosen = [position[id] for id in common]
-    weights = question_weights([models[0].questions[index] for index in chosen])
+    weights = compute_question_weights([models[0].questions[index] for index in chosen])
     scores = np.array([[row[id] for id in common] for row in rows], dtype=np.float64)
     return TaskItems(scores, [models[0].clips[index] for index in chosen], np.array(weights))
 
@@ -168,13 +168,15 @@ def build_collection(collection: Collection) -> list[Block]:
     for number, (model, runs) in enumerate(collection.runs.items()):
         score = collection.scores[model]
         against = as_cell(BEST) if number == 0 else _against_best_cell(score.against_best)
-        values = [metric_value(run, ACCURACY) for run in runs]
+        values = [get_metric_value(run, ACCURACY) for run in runs]
         cells = [as_cell("-") if value is None else as_cell(format_value(value, ACCURACY)) for value in values]
-        rows.append([model, metric_cell(score.macro_mean, ACCURACY), against, _rank_cell(score.mean_rank), *cells])
+        rows.append(
+            [model, build_metric_cell(score.macro_mean, ACCURACY), against, _rank_cell(score.mean_rank), *cells]
+        )
     for name in collection.baselines if collection.scores else ():
-        means = metric_cell(collection.scores[name].macro_mean, ACCURACY)
+        means = build_metric_cell(collection.scores[name].macro_mean, ACCURACY)
         figures = [section.members[0].summary.baselines.get(name, {}).get(ACCURACY) for section in collection.sections]
-        cells = [Cell((metric_cell(figure, ACCURACY).forms[-1],)) for figure in figures]
+        cells = [Cell((build_metric_cell(figure, ACCURACY).forms[-1],)) for figure in figures]
         rows.append([Cell((name,), style="baseline"), Cell((means.forms[-1],)), "-", "-", *cells])
     return [Heading(collection.title), Table(columns, rows, [*_list_notes(collection), NOTE], is_wide=True)]
 
@@ -193,7 +195,7 @@ def _list_notes(collection: Collection) -> list[str]:
 
 def _against_best_cell(metric: Metric) -> Cell:
     """Return a difference of macro means, marked as a tie unless its interval is below 0."""
-    cell = difference_cell(metric, ACCURACY)
+    cell = build_difference_cell(metric, ACCURACY)
     if metric.high is not None and metric.high < 0:
         return cell
     return Cell((*(f"tie ({form})" for form in cell.forms), "tie"))

@@ -15,9 +15,14 @@ def name_questions(summary: Summary) -> str:
     return " ".join([summary.task, *(f"{key}={value}" for key, value in summary.task_options.items())])
 
 
-def task_title(summary: Summary) -> str:
-    """Return the task's name with its options and, for demo data, ` (demo)`."""
-    return format_task(name_questions(summary), summary.data)
+def build_task_title(summary: Summary) -> str:
+    """Return the task's name with its options; for a task made of a file, with the hash of the file."""
+    return format_task(name_task(name_questions(summary), summary.revision), summary.data)
+
+
+def name_task(task: str, revision: str) -> str:
+    """Return the name of a task; for a task made of a file (`file:birds`), with the file's revision, its hash."""
+    return f"{task} ({revision})" if task.startswith("file:") else task
 
 
 def prompt_name(prompt: StoredPrompt) -> str:
@@ -25,7 +30,7 @@ def prompt_name(prompt: StoredPrompt) -> str:
     return prompt.id if prompt.version is None else f"{prompt.id}@{prompt.version}"
 
 
-def decoding_name(decoding: StoredDecoding) -> str:
+def format_decoding(decoding: StoredDecoding) -> str:
     """Return the decoding method; for models that were run elsewhere, that decoding is not known."""
     return ("decoding " if decoding.max_new_tokens is None else "") + decoding.method
 
@@ -36,7 +41,7 @@ def order_name(options: str) -> str:
 
 
 def _format_decoding(decoding: StoredDecoding) -> str:
-    text = decoding_name(decoding)
+    text = format_decoding(decoding)
     if decoding.method == "nucleus":
         text += f" (top-p {decoding.top_p}, temperature {decoding.temperature}, seed {decoding.seed})"
     tokens = decoding.max_new_tokens

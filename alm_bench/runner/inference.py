@@ -67,7 +67,7 @@ def make_predict(
             raise ValueError(f"the adapter returned {len(scores)} option scores for {len(batch)} requests")
         return [_convert_scores(one, request) for one, request in zip(scores, batch, strict=True)]
 
-    def both(batch: Sequence[Request]) -> list[Output]:
+    def answer_by_both(batch: Sequence[Request]) -> list[Output]:
         written = generate(batch)
         return [
             replace(text, error=text.error or options.error, likelihood=options.likelihood)
@@ -80,7 +80,12 @@ def make_predict(
             raise ValueError(f"the adapter returned {len(vectors)} embeddings for {len(batch)} requests")
         return [Output(None, embedding=encode_vector(vector)) for vector in vectors]
 
-    asks: dict[AnswerBy, Predict] = {"generate": generate, "likelihood": score, "both": both, "embedding": embed}
+    asks: dict[AnswerBy, Predict] = {
+        "generate": generate,
+        "likelihood": score,
+        "both": answer_by_both,
+        "embedding": embed,
+    }
     return asks[answer_by]
 
 

@@ -12,8 +12,8 @@ from itertools import permutations, product
 import numpy as np
 
 from alm_bench.core.types import Metric, Metrics, PairSpec, Scored
-from alm_bench.scoring.intervals import conditional_share, share
-from alm_bench.scoring.multiple_choice import get_selected_text, question_weights
+from alm_bench.scoring.intervals import compute_conditional_share, compute_share
+from alm_bench.scoring.multiple_choice import compute_question_weights, get_selected_text
 from alm_bench.scoring.paired import Difference, compare_paired_scores
 
 ALL = "all"
@@ -112,7 +112,9 @@ def compute_pairs(
     return found
 
 
-def pair_metrics(rows: Sequence[Scored], specs: Sequence[PairSpec], scores: Sequence[float] | None = None) -> Metrics:
+def compute_pair_metrics(
+    rows: Sequence[Scored], specs: Sequence[PairSpec], scores: Sequence[float] | None = None
+) -> Metrics:
     """Return the conditional accuracy of each declaration by the metric's name; without those that have no pairs."""
     found = {}
     for spec in specs:
@@ -121,14 +123,16 @@ def pair_metrics(rows: Sequence[Scored], specs: Sequence[PairSpec], scores: Sequ
     return found
 
 
-def baseline_pair_metrics(rows: Sequence[Scored], specs: Sequence[PairSpec], values: Values) -> dict[str, Metrics]:
+def compute_baseline_pair_metrics(
+    rows: Sequence[Scored], specs: Sequence[PairSpec], values: Values
+) -> dict[str, Metrics]:
     """Return the conditional accuracies of text-only baselines, by baseline and name of the metric.
 
     A baseline whose scores are expectations (a uniform guess) gets a value without interval.
     """
     table = {}
     for name, scores in values.items():
-        metrics = pair_metrics(rows, specs, scores)
+        metrics = compute_pair_metrics(rows, specs, scores)
         if not np.isin(scores, (0, 1)).all():
             metrics = {key: Metric(metric.value, n=metric.n, reason=metric.reason) for key, metric in metrics.items()}
         table[name] = metrics
@@ -175,7 +179,7 @@ def _compute_figures(
     pairs: Sequence[_Pair],
     part: tuple[str, str],
 ) -> PairFigures:
-    weights = question_weights([row.sample.question for row in rows])
+    weights = compute_question_weights([row.sample.question for row in rows])
     clusters, pair_weights = [pair.key for pair in pairs], [pair.weight for pair in pairs]
 
     def average(indices: Sequence[int]) -> float:
@@ -196,12 +200,12 @@ def _compute_figures(
         key=part[1],
         pairs=len(pairs) if ordered else len(pairs) // 2,
         unpaired=len(rows) - len(used),
-        first_accuracy=share(first, clusters, pair_weights),
-        second_accuracy=share(second, clusters, pair_weights),
-        given_right=conditional_share(second, first, clusters, pair_weights),
-        given_wrong=conditional_share(second, [1 - value for value in first], clusters, pair_weights),
+        first_accuracy=compute_share(first, clusters, pair_weights),
+        second_accuracy=compute_share(second, clusters, pair_weights),
+        given_right=compute_conditional_share(second, first, clusters, pair_weights),
+        given_wrong=compute_conditional_share(second, [1 - value for value in first], clusters, pair_weights),
         difference=compare_paired_scores(first, second, clusters, pair_weights) if ordered else None,
-        same_answer=None if same is None else share(same, clusters, pair_weights),
+        same_answer=None if same is None else compute_share(same, clusters, pair_weights),
     )
 
 

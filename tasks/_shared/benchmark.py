@@ -1,13 +1,13 @@
 """Base class of multiple-choice benchmarks, which reads rows from JSON, JSON Lines, CSV and parquet files."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
 from alm_bench.core import NOTHING, AudioRef, DataError, DataFile, DataRoot, Sample
 from alm_bench.data.inline_options import REFERENCE_NOT_AN_OPTION
-from alm_bench.data.parquet import ParquetRow, read_parquet_table
+from alm_bench.data.questions.arrow import read_arrow_rows
 from alm_bench.data.readers import check_unique_ids
 from alm_bench.task_bases import OfficialChoiceTask, Row, read_rows
 
@@ -30,12 +30,12 @@ class BenchmarkRow:
     data: DataRoot
     """Source of the clips that are not in the row."""
 
-    cell: ParquetRow | None = None
+    cell: AudioRef | None = None
     """Clip that the row itself contains; None if it contains none."""
 
     def find_clip(self, *names: str) -> AudioRef:
         """Return the row's own clip, else the first existing one of `names` (see `DataRoot.audio`)."""
-        return self.data.audio(*names) if self.cell is None else self.cell.audio(normalise_clip_name(names[0]))
+        return self.data.audio(*names) if self.cell is None else replace(self.cell, id=normalise_clip_name(names[0]))
 
     def find_named_clip(self, folder: str, path: str) -> AudioRef:
         """Return the clip at `path` of the benchmark's files, which are below `folder` or below the data root."""
@@ -82,9 +82,10 @@ class BenchmarkTask(OfficialChoiceTask):
         return iter(check_unique_ids(samples, next(iter(files.values()))))
 
     def _read_samples(self, role: str, path: Path, data: DataRoot) -> Iterator[Sample]:
-        rows: Iterable[tuple[Row, ParquetRow | None]]
-        rows = read_parquet_table(path) if path.suffix == ".parquet" else ((row, None) for row in self.read_file(path))
-        for number, (values, cell) in enumerate(rows, 1):
+        rows = read_arrow_rows(path) if path.suffix == ".parquet" else self.read_file(path)
+        for number, values in enumerate(rows, 1):
+            clips = [value for value in values.values() if isinstance(value, AudioRef)]
+            cell = clips[0] if len(clips) == 1 else None
             for column in self.columns:
                 if column not in values:
                     raise DataError(f"{path}, row {number}: no {column!r}; it has {', '.join(sorted(values))}")

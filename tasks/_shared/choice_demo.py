@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 
 from alm_bench.demo.dataset import DatasetRows, Row
-from alm_bench.demo.mcq import BLOCK, Question, questions
+from alm_bench.demo.mcq import BLOCK, Question, iterate_questions
 
 ITEMS = BLOCK
 """Number of questions: the fewest in which each option is correct equally often."""
@@ -18,7 +18,7 @@ def create_choice_rows(
     Each benchmark has its own `seed`, since two benchmarks should not ask the same questions.
     """
     dataset = DatasetRows()
-    for question in islice(questions("test", seed), count):
+    for question in islice(iterate_questions("test", seed), count):
         dataset.scenes[clip(question)] = question.scene
         dataset.rows.append(row(question))
     return dataset

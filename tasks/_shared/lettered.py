@@ -16,5 +16,9 @@ class LetteredTask(BenchmarkTask):
 
 
 def read_lettered_choices(values: Row) -> list[str]:
-    """Return the texts of the options. Options without a text are left out: questions have two to four."""
-    return [str(values[key]) for key in CHOICE_FIELDS if values.get(key) not in (None, "")]
+    """Return the texts of the options. Questions have two to four: missing ones at the end are left out, so that every
+    option keeps its letter."""
+    texts = ["" if (text := values.get(key)) is None else str(text) for key in CHOICE_FIELDS]
+    while texts and not texts[-1]:
+        texts.pop()
+    return texts

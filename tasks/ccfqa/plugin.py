@@ -9,7 +9,13 @@ from typing import Any
 
 from alm_bench.core import AudioRef, DataError, DataRoot, Metrics, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.data.readers import check_unique_ids, read_jsonl, read_parquet
-from alm_bench.scoring.multiple_choice import answered, compute_by_group, drop_skipped_rows, mean, mean_score
+from alm_bench.scoring.multiple_choice import (
+    compute_answered_share,
+    compute_by_group,
+    compute_mean,
+    compute_mean_score,
+    drop_skipped_rows,
+)
 from alm_bench.task_bases import OpenTask
 from alm_bench.tasks._shared.languages import select_languages
 
@@ -95,7 +101,7 @@ class Ccfqa(OpenTask):
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         kept = drop_skipped_rows(rows)
-        blind = {name: {"accuracy": mean(kept, scores)} for name, scores in self.blind_scores(kept).items()}
+        blind = {name: {"accuracy": compute_mean(kept, scores)} for name, scores in self.blind_scores(kept).items()}
         return TaskScore(_compute_metrics(kept), compute_by_group(kept, self.card.groups, _compute_metrics), blind)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
@@ -181,7 +187,7 @@ def compute_character_f1(answer: str, reference: str) -> float:
 
 def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
     names = ("accuracy", "exact", "token_f1", "official_f1")
-    return {**{name: mean_score(rows, name) for name in names}, "answered": answered(rows)}
+    return {**{name: compute_mean_score(rows, name) for name in names}, "answered": compute_answered_share(rows)}
 
 
 create = Ccfqa.create

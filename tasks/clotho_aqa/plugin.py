@@ -33,8 +33,14 @@ from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
 from alm_bench.scoring.captions import compute_caption_scores
-from alm_bench.scoring.multiple_choice import answered, clips, compute_by_group, drop_skipped_rows, mean
-from alm_bench.scoring.sentences import SCORING, CaptionOptions, references, sentences
+from alm_bench.scoring.multiple_choice import (
+    compute_answered_share,
+    compute_by_group,
+    compute_mean,
+    drop_skipped_rows,
+    list_clips,
+)
+from alm_bench.scoring.sentences import SCORING, CaptionOptions, list_references, list_sentences
 from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference
 from alm_bench.tasks._shared.clips import list_clip_paths
 from alm_bench.tasks._shared.languages import select_languages
@@ -78,7 +84,7 @@ class ClothoAqa:
     parser: str = f"{PARSER}, {RULE}"
 
     def __post_init__(self) -> None:
-        self.options.chosen()  # raises an error for an unknown metric before the model runs
+        self.options.list_metrics()  # raises an error for an unknown metric before the model runs
         self.options.languages()  # likewise for an unknown language
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
@@ -115,7 +121,7 @@ class ClothoAqa:
             # a sentence such as "There are waves" is compared with the question, which must be in the same language
             question = sample.fields["question"] if sample.groups.get("language", ENGLISH) == ENGLISH else None
             return parse_yes_no(text, question, self.card.answer_tags)
-        word = normalised(text)
+        word = normalise_answer(text)
         return Parsed("ok", "words", value=word) if word else Parsed("empty", "empty")
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
@@ -127,13 +133,13 @@ class ClothoAqa:
         open_rows = [row for row in scorable if not is_binary(row.sample)]
         groups = compute_by_group(scorable, self.card.groups, _compute_metrics) if self.options.languages()[1:] else {}
         if self.options.metrics is None or not open_rows:
-            return TaskScore({**values, "answered": answered(scorable)}, groups, blind)
-        asked = self.options.chosen()
-        captions, tokenizer = _compute_caption_metrics(open_rows, sentences(open_rows), asked)
+            return TaskScore({**values, "answered": compute_answered_share(scorable)}, groups, blind)
+        asked = self.options.list_metrics()
+        captions, tokenizer = _compute_caption_metrics(open_rows, list_sentences(open_rows), asked)
         blind[BLIND_WORD] |= _compute_caption_metrics(
             open_rows, [_most_frequent_answer(open_rows)] * len(open_rows), asked
         )[0]
-        return TaskScore({**values, **captions, "answered": answered(scorable)}, groups, blind, tokenizer)
+        return TaskScore({**values, **captions, "answered": compute_answered_share(scorable)}, groups, blind, tokenizer)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the binary accuracy per item of the baseline that always answers the more frequent of yes and no.
@@ -174,7 +180,7 @@ def _read_questions(path: Path) -> Iterator[tuple[str, str, list[str]]]:
     """Yield clip, question and the annotators' normalised answers of each question in ClothoAQA's own file."""
     answers: dict[tuple[str, str], list[str]] = {}
     for row in read_csv(path, COLUMNS):
-        answers.setdefault((row["file_name"], row["QuestionText"]), []).append(normalised(row["answer"]))
+        answers.setdefault((row["file_name"], row["QuestionText"]), []).append(normalise_answer(row["answer"]))
     return ((name, question, said) for (name, question), said in answers.items())
 
 
@@ -193,9 +199,9 @@ def _read_translation(path: Path, role: str) -> Iterator[tuple[str, str, list[st
             where = f"{path}: row {start + 1}"
             raise DataError(f"{where}: {len(part)} rows of {len(asked)} questions, expected {ANNOTATORS} rows of one")
         if role.startswith("words"):
-            answers = [normalised(row["answer"]) for row in part]
+            answers = [normalise_answer(row["answer"]) for row in part]
         else:
-            answers = [yes_no[row["answer"]] or normalised(row["answer"]) for row in part]
+            answers = [yes_no[row["answer"]] or normalise_answer(row["answer"]) for row in part]
         yield part[0]["file_name"], part[0]["QuestionText"], answers
 
 
@@ -203,7 +209,7 @@ def is_binary(sample: Sample) -> bool:
     return sample.groups["kind"] != "open"
 
 
-def normalised(text: str) -> str:
+def normalise_answer(text: str) -> str:
     """Normalise an answer: lower case, no punctuation, no articles. ClothoAQA's answers are single words."""
     words = _WORD.sub(" ", text.lower()).split()
     return " ".join(word for word in words if word not in ("a", "an", "the"))
@@ -223,7 +229,9 @@ def _rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
 def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
     values = {}
     for name, part in _rows_by_metric(rows).items():
-        values[name] = mean(part, [row.scores.get(name, 0.0) for row in part]) if part else Metric.missing("no items")
+        values[name] = (
+            compute_mean(part, [row.scores.get(name, 0.0) for row in part]) if part else Metric.missing("no items")
+        )
     return values
 
 
@@ -240,7 +248,9 @@ def _baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
         table[name] = {}
         for metric_name, counts in _rows_by_metric(part).items():
             if counts:
-                table[name][metric_name] = mean(counts, [grade_answer(row.sample, said)[metric_name] for row in counts])
+                table[name][metric_name] = compute_mean(
+                    counts, [grade_answer(row.sample, said)[metric_name] for row in counts]
+                )
     return table
 
 
@@ -255,7 +265,7 @@ def _compute_caption_metrics(
 ) -> tuple[Metrics, dict[str, str]]:
     """Return the caption metrics of the answers `said` to open questions, with the prefix `open_`, and a table that
     names the tokenizer."""
-    found = compute_caption_scores(said, [references(row.sample) for row in rows], clips(rows), metrics)
+    found = compute_caption_scores(said, [list_references(row.sample) for row in rows], list_clips(rows), metrics)
     return {f"open_{name}": metric for name, metric in found.corpus.items()}, {"tokenizer": found.tokenizer}
 
 

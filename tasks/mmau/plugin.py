@@ -16,7 +16,7 @@ from alm_bench.data.readers import check_unique_ids
 from alm_bench.scoring.mmau_match import is_officially_correct
 from alm_bench.task_bases import OfficialChoiceTask
 from alm_bench.tasks._shared.annotations import AnnotationsOption
-from alm_bench.tasks.mmau.readers import item_id, read_hub_rows, read_official_rows, read_question_list
+from alm_bench.tasks.mmau.readers import get_item_id, read_hub_rows, read_official_rows, read_question_list
 
 _GROUPS = {"domain": "task", "difficulty": "difficulty", "skill": "sub-category"}
 
@@ -78,10 +78,10 @@ class Mmau(OfficialChoiceTask):
         texts = {row.sample.id: row.text for row in rows}
         filled = []
         for item in read_question_list(annotations):
-            text = texts.get(item_id(item))
+            text = texts.get(get_item_id(item))
             if text is None:
                 raise UsageError(
-                    f"item {item_id(item)} has no output: a submission needs a text for every item of {annotations} "
+                    f"item {get_item_id(item)} has no output: a submission needs a text for each item of {annotations} "
                     "(a run without --limit and without failures)"
                 )
             filled.append({**item, "model_output": text, "model_prediction": text})

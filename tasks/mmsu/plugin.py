@@ -52,7 +52,7 @@ class Mmsu(LetteredTask):
 def _find_clip(row: BenchmarkRow) -> AudioRef:
     """Return the clip at `audio_path`, or the one in the row (the hub's parquet files), named as the file names it."""
     if row.cell is not None:
-        return row.find_clip(f"mmsu/audio/{PurePosixPath(row.cell.name or str(row.values['id'])).name}")
+        return row.find_clip(f"mmsu/audio/{PurePosixPath(row.cell.id).name}")
     if "audio_path" not in row.values:
         raise ValueError("no 'audio_path', and the file contains no clips")
     path = read_name(row.values, "audio_path")

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from alm_bench.core import Corpus, DataRoot, Metric, Metrics, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
 from alm_bench.core.vectors import decode_vector
 from alm_bench.data.readers import check_unique_ids
-from alm_bench.scoring.intervals import share
-from alm_bench.scoring.multiple_choice import answered, clips, drop_skipped_rows
+from alm_bench.scoring.intervals import compute_share
+from alm_bench.scoring.multiple_choice import compute_answered_share, drop_skipped_rows, list_clips
 from alm_bench.scoring.retrieval import (
     CUTOFFS,
     QueryScore,
@@ -64,7 +64,9 @@ class Retrieval:
         for direction, queries, candidates in _split_by_direction(kept):
             metrics |= _average(direction, queries, rank_queries(queries, candidates))
             expected |= _expect(direction, queries, len(candidates))
-        return TaskScore({**metrics, "answered": answered(kept)}, blind={BASELINE: expected} if kept else {})
+        return TaskScore(
+            {**metrics, "answered": compute_answered_share(kept)}, blind={BASELINE: expected} if kept else {}
+        )
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
         """Return, for each row and metric, the score of the row as a query and its weight; both are 0 for metrics of
@@ -129,7 +131,7 @@ def _average(direction: str, queries: Sequence[Scored], scores: Sequence[QuerySc
     values = _list_values(direction, scores)
     if not queries:
         return {name: Metric.missing("no items") for name in values}
-    return {name: share(each, clips(queries)) for name, each in values.items()}
+    return {name: compute_share(each, list_clips(queries)) for name, each in values.items()}
 
 
 def _expect(direction: str, queries: Sequence[Scored], candidates: int) -> Metrics:

@@ -5,7 +5,7 @@ from itertools import islice
 from string import ascii_uppercase
 
 from alm_bench.demo.dataset import DatasetRows, Demo, DemoData, format_csv
-from alm_bench.demo.mcq import Question, questions
+from alm_bench.demo.mcq import Question, iterate_questions
 from alm_bench.tasks.trea.plugin import OPTION_FIELDS
 
 ITEMS = 32
@@ -31,7 +31,7 @@ def build(items: int = ITEMS) -> DemoData:
     data = DemoData()
     for part, skill in _SKILLS.items():
         dataset = DatasetRows()
-        of_skill = (question for question in questions("test", 16) if question.skill == skill)
+        of_skill = (question for question in iterate_questions("test", 16) if question.skill == skill)
         for number, question in enumerate(islice(of_skill, items)):
             dataset.scenes[f"trea/{part}/audios/{number}.wav"] = question.scene
             row = {"id": str(number), "question": question.question, "audio_path": f"audios/{number}.wav"}

@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import binomtest
 
 from alm_bench.core import Arrangement, PairSpec, Parsed, Sample, Scored
-from alm_bench.scoring.intervals import conditional_share
-from alm_bench.scoring.multiple_choice import arrangements
-from alm_bench.scoring.paired import mcnemar
-from alm_bench.scoring.pairs import OPTION_ORDER, baseline_pair_metrics, compute_pairs, pair_metrics
+from alm_bench.scoring.intervals import compute_conditional_share
+from alm_bench.scoring.multiple_choice import compute_option_order_metrics
+from alm_bench.scoring.paired import compute_mcnemar_p_value
+from alm_bench.scoring.pairs import OPTION_ORDER, compute_baseline_pair_metrics, compute_pair_metrics, compute_pairs
 
 SPEC = PairSpec(name="reasoning", title="hops", by="clip", grouping="type", first="single", second="multi")
 OPTIONS = ("dog", "cat", "cow")
@@ -46,7 +46,7 @@ def test_the_conditional_accuracy_and_its_interval_are_those_of_a_plain_computat
         )
     assert (whole.pairs, whole.unpaired) == (60, 0)
     assert (whole.first_accuracy.value, whole.second_accuracy.value) == (right[:, 0].mean(), right[:, 1].mean())
-    assert pair_metrics(found, [SPEC]) == {"reasoning": whole.given_right}
+    assert compute_pair_metrics(found, [SPEC]) == {"reasoning": whole.given_right}
 
 
 def test_the_difference_is_paired() -> None:
@@ -56,7 +56,7 @@ def test_the_difference_is_paired() -> None:
     assert difference is not None
     assert (difference.won, difference.lost) == (won, lost)
     assert difference.difference.value == pytest.approx((won - lost) / 60)
-    assert difference.p == pytest.approx(mcnemar(won, lost))
+    assert difference.p == pytest.approx(compute_mcnemar_p_value(won, lost))
 
 
 def test_groups_that_both_questions_share_have_rows_of_their_own() -> None:
@@ -73,7 +73,7 @@ def test_items_without_a_partner_are_left_out_and_counted() -> None:
     (whole,) = compute_pairs(found, SPEC)
     assert (whole.pairs, whole.unpaired, whole.given_right.n) == (1, 2, 1)
     assert compute_pairs(found[2:3], SPEC) == []
-    assert pair_metrics(found[2:3], [SPEC]) == {}
+    assert compute_pair_metrics(found[2:3], [SPEC]) == {}
 
 
 def test_a_premise_that_never_holds_gives_a_reason_instead_of_a_value() -> None:
@@ -85,7 +85,7 @@ def test_a_premise_that_never_holds_gives_a_reason_instead_of_a_value() -> None:
 def test_expected_scores_of_a_baseline_are_weighted_by_the_premise() -> None:
     found, _ = rows(clips=2)
     values = {"guess": [0.5, 0.25, 0.25, 1.0], "first": [1.0, 0.0, 1.0, 1.0]}
-    table = baseline_pair_metrics(found, [SPEC], values)
+    table = compute_baseline_pair_metrics(found, [SPEC], values)
     assert table["guess"]["reasoning"].value == pytest.approx((0.5 * 0.25 + 0.25 * 1.0) / 0.75)
     assert table["guess"]["reasoning"].low is None
     assert table["first"]["reasoning"].value == 0.5
@@ -113,7 +113,7 @@ def test_option_orders_are_pairs_too_and_agree_with_the_consistency() -> None:
     ]
     (whole,) = compute_pairs(found, OPTION_ORDER)
     assert whole.same_answer is not None
-    assert whole.same_answer.value == pytest.approx(arrangements(found)["consistency"].value)
+    assert whole.same_answer.value == pytest.approx(compute_option_order_metrics(found)["consistency"].value)
     right = [[float(chosen == 0) for chosen in each] for each in choices.values()]
     both = sum(a * b for each in right for i, a in enumerate(each) for j, b in enumerate(each) if i != j)
     first = sum(2 * a for each in right for a in each)
@@ -169,7 +169,7 @@ def test_items_that_share_clips_get_a_bootstrap_interval() -> None:
     generator = np.random.default_rng(1)
     events, conditions = (generator.random(80) < 0.5).astype(float), (generator.random(80) < 0.7).astype(float)
     clusters = [index // 4 for index in range(80)]
-    found = conditional_share(events, conditions, clusters)
+    found = compute_conditional_share(events, conditions, clusters)
     assert found.value == pytest.approx((events * conditions).sum() / conditions.sum())
     assert found.n == int(conditions.sum())
     assert found.low is not None

@@ -283,6 +283,23 @@ def test_the_letter_is_the_first_or_the_second_last_character(text: str, right: 
         assert catalogue().task(task).create().is_officially_correct(sample, text) is right
 
 
+def test_options_keep_their_letters(tmp_path: Path) -> None:
+    """An option without text in the middle stays, one at the end is none."""
+    row = {
+        **mmsu_rows()[1],
+        "choice_a": "Rain",
+        "choice_b": None,
+        "choice_c": "Hail",
+        "choice_d": "",
+        "answer_gt": "Hail",
+    }
+    (tmp_path / "mmsu").mkdir()
+    (tmp_path / "mmsu/mmsu.jsonl").write_text(json.dumps(row))
+    (sample,) = samples(tmp_path, "mmsu")
+    assert (sample.choices, sample.target) == (("Rain", "", "Hail"), 2)
+    assert catalogue().task("mmsu").create().is_officially_correct(sample, "C")
+
+
 def test_air_benchs_script_leaves_out_what_has_no_letter(tmp_path: Path) -> None:
     INVENTED["air-bench-foundation"](tmp_path, Path())
     texts = {str(number): "A" if number < 15 else "" for number in range(20)}
