@@ -10,10 +10,22 @@ from alm_bench.cli.completion import complete_metrics
 from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[ROLE=]NAME",
+        help="Column of the candidate, or of another role: references=NAME, question=, audio=, id= (repeatable).",
+    ),
+]
+
 
 def caption_metrics(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="JSON, JSONL or CSV with `candidate` and `references` (and `id`).")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="JSON, JSONL or CSV with `candidate` or `prediction`, and `references` or `ref1`, `ref2`, ...",
+        ),
     ],
     metrics: Annotated[
         str | None,
@@ -23,6 +35,7 @@ def caption_metrics(
             autocompletion=complete_metrics,
         ),
     ] = None,
+    column: Column = None,
     json_: common.Json = False,
 ) -> None:
     """Score captions against their references.
@@ -42,13 +55,14 @@ def caption_metrics(
     )
     if not chosen:
         raise UsageError("--metrics names no metric")
-    items = read_captions(file)
+    items = read_captions(file, column or ())
     with CountProgress("SPICE") as progress, report_progress_to(progress.update):
         found = compute_caption_scores(
             [item.candidate for item in items],
             [item.references for item in items],
             metrics=chosen,
             names=[item.id for item in items],
+            questions=[item.question for item in items],
         )
     if json_:
         corpus = to_json(found.corpus)

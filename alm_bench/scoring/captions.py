@@ -106,8 +106,9 @@ def compute_caption_scores(
 
     `clusters` are the units that intervals resample as a whole (clips), one per item; by default each item is one
     cluster. `names` are the names of the items in messages; by default their numbers from 1. `questions` are the
-    questions that the candidates answer, one per item, which metrics of short answers use. If a metric cannot be computed, the result has a reason in its place, and the other metrics are still computed. Raises UsageError if there
-    are no items, if an item has no references, or for an unknown metric.
+    questions that the candidates answer, one per item, for metrics of short answers. If a metric cannot be computed,
+    the result has a reason in its place, and the other metrics are still computed. Raises UsageError if there are no
+    items, if an item has no references, or for an unknown metric.
     """
     metrics = default_metrics() if metrics is None else metrics
     _check_input(candidates, references, metrics)

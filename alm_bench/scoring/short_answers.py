@@ -3,7 +3,8 @@
 `contains_reference` is the rule that agrees best with people (docs/open_answers.md). An answer is right if it asserts a
 reference:
 
-1. A reference that is a number, or yes or no, is compared with the number or the yes or no that the answer is parsed to.
+1. A reference that is a number, or yes or no, is compared with the number, or the yes or no, that the answer gives by
+   the parsers of these answers.
 2. Otherwise, one sentence of the answer must contain every word of the reference, in any order. Articles and other
    function words are ignored. A word is contained if the sentence has it in any inflected form, in a compound
    (`thunder` in `thunderclap`), or as a synonym in WordNet.

@@ -91,7 +91,7 @@ def test_without_its_dictionary_the_rule_says_what_it_needs(tmp_path: Path, monk
     monkeypatch.setattr(wordnet, "pycocoevalcap_folder", lambda _: tmp_path)
     for cached in (wordnet._load_meanings, wordnet._look_up_meanings, wordnet.list_base_forms):
         cached.cache_clear()
-    with pytest.raises(MetricError, match="needs WordNet from .*meteor-1.5.jar"):
+    with pytest.raises(MetricError, match=r"needs WordNet from .*meteor-1\.5\.jar"):
         wordnet.are_synonyms("gargle", "rinse")
 
 
