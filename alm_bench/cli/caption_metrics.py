@@ -8,7 +8,6 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_metrics
 from alm_bench.cli.output import print_blocks
-from alm_bench.core import UsageError
 
 Column = Annotated[
     list[str] | None,
@@ -50,11 +49,7 @@ def caption_metrics(
     from alm_bench.scoring.metrics import default_metrics
     from alm_bench.scoring.spice import report_progress_to
 
-    chosen = (
-        default_metrics() if metrics is None else tuple(name.strip() for name in metrics.split(",") if name.strip())
-    )
-    if not chosen:
-        raise UsageError("--metrics names no metric")
+    chosen = default_metrics() if metrics is None else common.split_names(metrics, "--metrics")
     items = read_captions(file, column or ())
     with CountProgress("SPICE") as progress, report_progress_to(progress.update):
         found = compute_caption_scores(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from alm_bench.cli.completion import complete_choices, complete_data, complete_models, complete_runs, complete_tasks
+from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.core.verbosity import VERBOSITY
 
@@ -98,6 +99,14 @@ def redirect_model_output() -> Iterator[None]:
     else:
         with redirect_stdout(sys.stderr):
             yield
+
+
+def split_names(text: str, flag: str) -> tuple[str, ...]:
+    """Return the comma-separated names in the value of the option `flag`. Raises UsageError if there are none."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise UsageError(f"{flag} names no {flag.removeprefix('--').removesuffix('s')}")
+    return names
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -38,8 +38,11 @@ class ColumnNames:
         return cls(known, given)
 
     def find(self, row: RawRow, role: str) -> Any:
-        """Return the value of a role in a row, or MISSING if the row does not have it."""
-        return look_up(row, self.given[role]) if role in self.given else first_value(row, self.known[role])
+        """Return the value of a role in a row, or MISSING if the row does not have it or has an empty cell there."""
+        if role not in self.given:
+            return first_value(row, self.known[role])
+        value = look_up(row, self.given[role])
+        return MISSING if value in (None, "") else value
 
     def find_text(self, row: RawRow, role: str, where: str) -> str:
         """Return the text of a role in a row. An empty cell is an empty text, and a list of one text is that text.
@@ -49,7 +52,7 @@ class ColumnNames:
         names = [self.given[role]] if role in self.given else list(self.known[role])
         value = self.find(row, role)
         if value is MISSING:
-            value = next((row[name] for name in names if name in row), MISSING)
+            value = next((found for name in names if (found := look_up(row, name)) is not MISSING), MISSING)
         if value is MISSING:
             raise DataError(
                 f"{where} has no {names[0]!r}; it has {', '.join(map(str, row)) or 'nothing'}: "

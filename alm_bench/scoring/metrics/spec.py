@@ -51,6 +51,9 @@ class MetricSpec:
     per_item: bool = True
     """True if the corpus value is the mean of item values."""
 
+    is_fraction: bool = True
+    """True if an item's value lies in 0..1, so that 0.5 separates right from wrong. False for CIDEr, for example."""
+
     shows_interval: bool = True
     """True if tables print the 95 % interval beside the value."""
 
