@@ -3,7 +3,6 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from alm_bench.core.errors import MetricError
 from alm_bench.core.types import Metric
 from alm_bench.data.outputs.labelled import CaptionPair, LabelledAnswer
 from alm_bench.scoring.agreement import (
@@ -15,7 +14,7 @@ from alm_bench.scoring.agreement import (
 )
 from alm_bench.scoring.captions import Captions, compute_caption_scores
 from alm_bench.scoring.intervals import mean_interval
-from alm_bench.scoring.metrics import metric_spec, metric_specs
+from alm_bench.scoring.metrics import is_computable, metric_spec, metric_specs
 from alm_bench.scoring.prediction_powered import estimate_rate
 
 OTHER = "other"
@@ -74,19 +73,13 @@ class Check:
     clips: int
     """Number of audio clips, which intervals resample."""
 
+    weights: Mapping[str, str] = field(default_factory=dict)
+    """Names and hashes of the weights by metric, for metrics that compute with weights."""
+
 
 def list_computable_metrics() -> list[str]:
     """Return all metrics of sentences for which everything is installed on this machine, in the order of tables."""
-    return [name for name, spec in metric_specs().items() if spec.compute is not None and _is_installed(spec.require)]
-
-
-def _is_installed(require: Callable[[], object] | None) -> bool:
-    try:
-        if require is not None:
-            require()
-    except MetricError:
-        return False
-    return True
+    return [name for name, spec in metric_specs().items() if spec.compute is not None and is_computable(name)]
 
 
 def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> Check:
@@ -102,7 +95,8 @@ def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> 
         for name, values in scores.items.items()
     }
     labelled = sum(answer.label is not None for answer in answers)
-    return Check(found, _list_missing(scores), len(answers), labelled, len({_clip(answer) for answer in answers}))
+    clips = len({_clip(answer) for answer in answers})
+    return Check(found, _list_missing(scores), len(answers), labelled, clips, scores.weights)
 
 
 def describe_agreement(
@@ -185,7 +179,8 @@ def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> Check:
         by_kind = {kind: _prefer([row for row in rows if row[1].kind == kind]) for kind in kinds}
         found[name] = PairAgreement(_prefer(rows), by_kind)
     decided = sum(pair.votes != 0 for pair in pairs)
-    return Check(found, _list_missing(scores), len(pairs), decided, len({pair.clip for pair in pairs}))
+    clips = len({pair.clip for pair in pairs})
+    return Check(found, _list_missing(scores), len(pairs), decided, clips, scores.weights)
 
 
 def _prefer(rows: Sequence[tuple[float, CaptionPair]]) -> Metric:

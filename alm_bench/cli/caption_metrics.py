@@ -65,6 +65,6 @@ def caption_metrics(
             {"id": item.id, **{name: values[number] for name, values in found.items.items()}}
             for number, item in enumerate(items)
         ]
-        common.print_json({"corpus": corpus, "items": each, "tokenizer": found.tokenizer})
+        common.print_json({"corpus": corpus, "items": each, "tokenizer": found.tokenizer, "weights": found.weights})
         return
-    print_blocks(build_caption_metrics(found.corpus, f"{len(items)} items of {file.name}", found.tokenizer))
+    print_blocks(build_caption_metrics(f"{len(items)} items of {file.name}", found))

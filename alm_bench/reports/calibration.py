@@ -65,12 +65,23 @@ def _build_answers(check: Check, answers: Mapping[str, AnswerAgreement], source:
     )
     if has_orders:
         note += " Models: pairs that people's labels separate (p < 0.05) and that the metric puts in the same order."
+    note += _describe_weights(check)
     columns = [Column("metric"), *_AGREEMENT_COLUMNS, *([Column("models", 3)] if has_orders else [])]
     return Table(columns, rows, notes=[note])
 
 
+def _describe_weights(check: Check) -> str:
+    """Return a sentence with the hashes of the weights; "" if no metric computes with weights."""
+    each = [f"{metric_heading(name)}: {described}" for name, described in check.weights.items()]
+    return f" Weights: {'; '.join(each)}." if each else ""
+
+
+def _not_computed(reason: str) -> str:
+    return reason if reason.startswith("not computed") else f"not computed: {reason}"
+
+
 def _missing_cells(reason: str, has_orders: bool) -> list[Cell]:
-    first = Cell((f"not computed: {reason}", "not computed"), note=reason)
+    first = Cell((_not_computed(reason), "not computed"), note=_not_computed(reason))
     return [first, *(Cell(("-",)) for _ in range(3 + has_orders))]
 
 
@@ -115,7 +126,7 @@ def _build_pairs(check: Check, pairs: Mapping[str, PairAgreement], source: str) 
         for name, one in pairs.items()
     ]
     for name, reason in check.missing.items():
-        first = Cell((f"not computed: {reason}", "not computed"), note=reason)
+        first = Cell((_not_computed(reason), "not computed"), note=_not_computed(reason))
         rows.append([metric_heading(name), first, *("-" for _ in kinds)])
     columns = [Column("metric"), Column("all"), *(Column(kind, 1) for kind in kinds)]
     note = (
@@ -123,7 +134,7 @@ def _build_pairs(check: Check, pairs: Mapping[str, PairAgreement], source: str) 
         f"{check.items:,} pairs of {source}, without those that people do not decide (chance 50). The 95 % intervals "
         f"resample {check.clips:,} clips."
     )
-    return [Table(columns, rows), Text(note)]
+    return [Table(columns, rows), Text(note + _describe_weights(check))]
 
 
 def to_check_json(check: Check, source: str) -> dict[str, Any]:
@@ -136,6 +147,7 @@ def to_check_json(check: Check, source: str) -> dict[str, Any]:
         "clips": check.clips,
         "metrics": metrics,
         "not_computed": dict(check.missing),
+        "weights": dict(check.weights),
     }
 
 

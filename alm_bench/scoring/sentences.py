@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.core.types import Metric, Metrics, Parsed, Sample, Scored, TaskScore
-from alm_bench.scoring.captions import compute_caption_scores
-from alm_bench.scoring.metrics import LAST, computable_spec, default_metrics, metric_spec
+from alm_bench.scoring.captions import Captions, compute_caption_scores
+from alm_bench.scoring.metrics import LAST, computable_spec, default_metrics, is_computable, metric_spec
 from alm_bench.scoring.multiple_choice import answered, clips, drop_skipped_rows
 
 TEXT_PARSER = "text@1"
@@ -75,12 +76,17 @@ def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
     """
     kept = [row for row in drop_skipped_rows(rows) if row.sample.target]
     if not kept:
-        return TaskScore({name: Metric.missing("no items") for name in metrics})
+        return TaskScore({computable_spec(name).name: Metric.missing("no items") for name in metrics})
     answer_texts = sentences(kept)
     names = [row.sample.id for row in kept]
     found = compute_caption_scores(answer_texts, [references(row.sample) for row in kept], clips(kept), metrics, names)
     figures = {**found.corpus, "answered": answered(kept)}
-    return TaskScore(figures, blind=_score_baseline(kept, metrics), tables={"tokenizer": found.tokenizer})
+    return TaskScore(figures, blind=_score_baseline(kept, metrics), tables=describe_computation(found))
+
+
+def describe_computation(found: Captions) -> dict[str, Any]:
+    """Return the table entries that say how caption metrics were computed: the tokeniser, and hashes of weights."""
+    return {"tokenizer": found.tokenizer, **({"weights": found.weights} if found.weights else {})}
 
 
 def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Sequence[float]]:
@@ -89,15 +95,16 @@ def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Se
     Raises MetricError if the metric cannot be computed.
     """
     name = ranked(metrics)
-    return name, score_each_sentence(sentences(rows), rows, name)
+    return computable_spec(name).name, score_each_sentence(sentences(rows), rows, name)
 
 
 def score_each_sentence(answer_texts: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequence[float]:
     """Return the score of each sentence as the answer to its row. Raises MetricError if `metric` cannot be computed."""
     found = compute_caption_scores(answer_texts, [references(row.sample) for row in rows], metrics=[metric])
-    if metric not in found.items:
-        raise MetricError(f"{metric} {found.corpus[metric].reason}")
-    return found.items[metric]
+    name = computable_spec(metric).name
+    if name not in found.items:
+        raise MetricError(f"{name} {found.corpus[name].reason}")
+    return found.items[name]
 
 
 def sentences(rows: Sequence[Scored]) -> list[str]:
@@ -123,23 +130,7 @@ def ranked(metrics: Sequence[str]) -> str:
     It is the most preferred of the selected metrics that can be computed on this machine, else the first one.
     """
     preferred = sorted(metrics, key=lambda name: metric_spec(name).preference)
-    return next(
-        (name for name in preferred if metric_spec(name).preference < LAST and _is_computable(name)), metrics[0]
-    )
-
-
-def _is_computable(metric: str) -> bool:
-    """Return True if everything that a metric needs is installed.
-
-    The result does not depend on any text, so it is the same for all runs on a machine.
-    """
-    require = metric_spec(metric).require
-    try:
-        if require is not None:
-            require()
-    except MetricError:
-        return False
-    return True
+    return next((name for name in preferred if metric_spec(name).preference < LAST and is_computable(name)), metrics[0])
 
 
 def references(sample: Sample) -> list[str]:

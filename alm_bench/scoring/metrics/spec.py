@@ -73,6 +73,12 @@ class MetricSpec:
     `mean_score` builds its result for a mean of item values.
     """
 
+    weights: tuple[str, ...] = ()
+    """Names of the weights that the metric computes with (`alm_bench.scoring.weights.SOURCES`).
+
+    `Sentences.find_weights` returns their folders. Users name them as options of the metric (`NAME:weights=FOLDER`).
+    """
+
     require: Callable[[], object] | None = None
     """Function that raises MetricError if something that the metric needs (Java, a model) is not installed.
 
