@@ -4,6 +4,7 @@ from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
 from alm_bench.reports.breakdowns import metric_heading
 from alm_bench.reports.figures import metric_cell
 from alm_bench.scoring.captions import Captions
+from alm_bench.scoring.known_agreement import describe_agreement
 
 
 def build_caption_metrics(items: str, found: Captions) -> list[Block]:
@@ -15,9 +16,10 @@ def build_caption_metrics(items: str, found: Captions) -> list[Block]:
             ),
             metric.n or "-",
             metric_cell(metric, name),
+            describe_agreement(name) or "-",
         ]
         for name, metric in found.corpus.items()
     ]
-    columns = [Column("metric"), Column("n"), Column("value")]
+    columns = [Column("metric"), Column("n"), Column("value"), Column("agreement with people", 1, overflow="wrap")]
     note = f"{items}: percentages with 95 % intervals (100 is a CIDEr-D of 1.0); words split by {found.tokenizer}."
     return [Table(columns, rows), Text(note)]
