@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from alm_bench.core.rng import create_item_generator
 from alm_bench.core.types import Metric
 from alm_bench.scoring.intervals import Array, bca_interval, clustered_interval, share
 from alm_bench.scoring.paired import compare_paired_scores
@@ -175,7 +176,8 @@ def _correlate(x: Array, y: Array, rows: npt.NDArray[np.int64], kind: str) -> Me
     count = int(rows.max()) + 1
     if count < 3:
         return Metric(value, n=len(x))
-    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
+    generator = create_item_generator("bootstrap of a rank correlation")
+    drawn = generator.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
     without_one = 1 - np.eye(count)
     weighted = _weighted_spearman(x, y, rows) if kind == "spearman" else _weighted_kendall(x, y, rows)
     resampled, left_out = weighted(drawn), weighted(without_one)

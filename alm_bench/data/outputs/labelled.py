@@ -47,7 +47,11 @@ class LabelledAnswer:
     """People's label, from 0 (wrong) to 1 (right); None if the answer is not labelled."""
 
     question: str | None = None
+    """Question that was answered; None if the file has none."""
+
     model: str | None = None
+    """Name of the model that answered; None if the file has none."""
+
     type: str | None = None
     """Type of the question or answer, by which agreement is broken down."""
 
@@ -63,7 +67,11 @@ class CaptionPair:
     """Kind of the pair, such as HM for a caption by a human and one by a machine."""
 
     clip: str
+    """Name of the audio clip."""
+
     captions: tuple[str, str]
+    """The two captions as they were written."""
+
     references: tuple[tuple[str, ...], tuple[str, ...]]
     """References that each caption is scored against; they do not include the caption itself."""
 
