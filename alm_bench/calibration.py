@@ -13,8 +13,8 @@ from alm_bench.scoring.agreement import (
     compute_pair_agreement,
 )
 from alm_bench.scoring.captions import Captions, compute_caption_scores
-from alm_bench.scoring.intervals import mean_interval
-from alm_bench.scoring.metrics import is_computable, metric_spec, metric_specs
+from alm_bench.scoring.intervals import compute_mean_interval
+from alm_bench.scoring.metrics import get_metric_spec, is_computable, list_metric_specs
 from alm_bench.scoring.prediction_powered import estimate_rate
 
 OTHER = "other"
@@ -79,7 +79,7 @@ class Check:
 
 def list_computable_metrics() -> list[str]:
     """Return all metrics of sentences for which everything is installed on this machine, in the order of tables."""
-    return [name for name, spec in metric_specs().items() if spec.compute is not None and is_computable(name)]
+    return [name for name, spec in list_metric_specs().items() if spec.compute is not None and is_computable(name)]
 
 
 def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> Check:
@@ -91,7 +91,7 @@ def check_answers(answers: Sequence[LabelledAnswer], metrics: Sequence[str]) -> 
         questions=[answer.question for answer in answers],
     )
     found = {
-        name: describe_agreement(answers, values, metric_spec(name).is_fraction)
+        name: describe_agreement(answers, values, get_metric_spec(name).is_fraction)
         for name, values in scores.items.items()
     }
     labelled = sum(answer.label is not None for answer in answers)
@@ -136,7 +136,7 @@ def _compare_rates(rows: _Rows) -> ModelRates:
     """Return the rates of one model by metric and by people; `rows` are its answers with and without labels."""
     labelled = [row for row in rows if row[0].label is not None]
     others = [row for row in rows if row[0].label is None]
-    metric = mean_interval([score for _, score in rows], [_clip(answer) for answer, _ in rows])
+    metric = compute_mean_interval([score for _, score in rows], [_clip(answer) for answer, _ in rows])
     if not labelled:
         none = Metric.missing("no answer of this model has a label")
         return ModelRates(metric, none, none)
@@ -148,7 +148,7 @@ def _compare_rates(rows: _Rows) -> ModelRates:
         clips,
         [_clip(answer) for answer, _ in others],
     )
-    return ModelRates(metric, mean_interval(labels, clips), corrected)
+    return ModelRates(metric, compute_mean_interval(labels, clips), corrected)
 
 
 def _order_models(rows: _Rows) -> list[PairOrder]:
@@ -172,7 +172,7 @@ def check_pairs(pairs: Sequence[CaptionPair], metrics: Sequence[str]) -> Check:
     scores = compute_caption_scores([caption for caption, _ in sides], [known for _, known in sides], metrics=metrics)
     found = {}
     for name, values in scores.items.items():
-        sign = 1 if metric_spec(name).higher_is_better else -1
+        sign = 1 if get_metric_spec(name).higher_is_better else -1
         gains = [sign * (one - two) for one, two in zip(values[: len(pairs)], values[len(pairs) :], strict=True)]
         rows = list(zip(gains, pairs, strict=True))
         kinds = dict.fromkeys(pair.kind for pair in pairs)

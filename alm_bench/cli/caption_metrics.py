@@ -46,10 +46,10 @@ def caption_metrics(
     from alm_bench.records.models import to_json
     from alm_bench.reports.captions import build_caption_metrics
     from alm_bench.scoring.captions import compute_caption_scores
-    from alm_bench.scoring.metrics import default_metrics
+    from alm_bench.scoring.metrics import list_default_metrics
     from alm_bench.scoring.spice import report_progress_to
 
-    chosen = default_metrics() if metrics is None else common.split_names(metrics, "--metrics")
+    chosen = list_default_metrics() if metrics is None else common.split_names(metrics, "--metrics")
     items = read_captions(file, column or ())
     with CountProgress("SPICE") as progress, report_progress_to(progress.update):
         found = compute_caption_scores(

@@ -73,13 +73,13 @@ def get(
         else:
             folder = to or Path(os.environ.get("ALM_BENCH_DATA") or "data")
             settings = {"alternatives": alternatives, "keep_archives": keep_archives}
-            rows = [_row(got) for got in _tasks(task, folder, split, fetcher, settings)]
+            rows = [_build_row(got) for got in _download_tasks(task, folder, split, fetcher, settings)]
     _print(folder, rows, json_)
     if any(row["state"] == "failed" for row in rows):
         raise typer.Exit(1)
 
 
-def _tasks(
+def _download_tasks(
     named: str, folder: Path, split: str | None, fetcher: "Fetcher", settings: dict[str, bool]
 ) -> "Iterator[FetchResult]":
     from alm_bench.data import Downloader, lock_folder
@@ -101,7 +101,7 @@ def _tasks(
     with lock_folder(folder):
         for entry, chosen in zip(entries, splits, strict=True):
             missing = _MissingClips(entry, folder, chosen)
-            yield from Downloader(folder, fetcher, missing, **settings).task(entry.card, chosen)
+            yield from Downloader(folder, fetcher, missing, **settings).download_task(entry.card, chosen)
 
 
 class _MissingClips:
@@ -154,11 +154,11 @@ def _get_weights(name: str | None, fetcher: "Fetcher", to: Path | None) -> tuple
     """
     from alm_bench.core.escape import print_notice
     from alm_bench.data import lock_folder
-    from alm_bench.scoring.metrics import computable_spec, metric_specs
+    from alm_bench.scoring.metrics import get_computable_spec, list_metric_specs
     from alm_bench.scoring.weights import SOURCES, default_folder
 
-    known = [metric for metric, spec in metric_specs().items() if spec.weights and spec.compute is not None]
-    if name is None or not (parts := computable_spec(name).weights):
+    known = [metric for metric, spec in list_metric_specs().items() if spec.weights and spec.compute is not None]
+    if name is None or not (parts := get_computable_spec(name).weights):
         raise UsageError(f"data get metric takes a metric with weights, found {name!r}; known: {', '.join(known)}")
     rows = []
     for part in parts:
@@ -183,7 +183,7 @@ def _build_jar_row(path: Path, state: str, note: str) -> dict[str, Any]:
 
 def _build_file_row(task: str, role: str, path: Path, state: str, note: str) -> dict[str, Any]:
     """Return the table row of one file, which does not exist if its download failed."""
-    from alm_bench.data import file_sha256
+    from alm_bench.data import compute_cached_sha256
 
     exists = path.is_file()
     return {
@@ -193,24 +193,24 @@ def _build_file_row(task: str, role: str, path: Path, state: str, note: str) -> 
         "state": state,
         "path": str(path) if exists else None,
         "bytes": path.stat().st_size if exists else None,
-        "sha256": file_sha256(path) if exists else None,
+        "sha256": compute_cached_sha256(path) if exists else None,
         "note": note,
     }
 
 
-def _row(got: "FetchResult") -> dict[str, Any]:
-    from alm_bench.data import file_sha256
+def _build_row(result: "FetchResult") -> dict[str, Any]:
+    from alm_bench.data import compute_cached_sha256
 
-    is_file = got.path is not None and got.path.is_file()
+    is_file = result.path is not None and result.path.is_file()
     return {
-        "task": got.task,
-        "role": got.role,
-        "place": got.place,
-        "state": got.state,
-        "path": None if got.path is None else str(got.path),
-        "bytes": got.path.stat().st_size if is_file and got.path else None,
-        "sha256": file_sha256(got.path) if is_file and got.path else None,
-        "note": got.note,
+        "task": result.task,
+        "role": result.role,
+        "place": result.place,
+        "state": result.state,
+        "path": None if result.path is None else str(result.path),
+        "bytes": result.path.stat().st_size if is_file and result.path else None,
+        "sha256": compute_cached_sha256(result.path) if is_file and result.path else None,
+        "note": result.note,
     }
 
 

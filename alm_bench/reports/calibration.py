@@ -6,8 +6,8 @@ from typing import Any
 from alm_bench.calibration import AnswerAgreement, Check, PairAgreement
 from alm_bench.core import Metric
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
-from alm_bench.reports.breakdowns import metric_heading
-from alm_bench.reports.figures import MISSING, metric_cell
+from alm_bench.reports.breakdowns import get_metric_heading
+from alm_bench.reports.figures import MISSING, build_metric_cell
 from alm_bench.scoring.agreement import THRESHOLD, Agreement, PairOrder
 
 SHARE = "share"
@@ -40,7 +40,7 @@ def _correlation_cell(metric: Metric) -> Cell:
 def _agreement_cells(one: Agreement) -> list[Cell]:
     return [
         *(_correlation_cell(metric) for metric in (one.spearman, one.kendall, one.kappa)),
-        metric_cell(one.balanced_accuracy, SHARE),
+        build_metric_cell(one.balanced_accuracy, SHARE),
     ]
 
 
@@ -55,10 +55,10 @@ _AGREEMENT_COLUMNS = (
 def _build_answers(check: Check, answers: Mapping[str, AnswerAgreement], source: str) -> Table:
     has_orders = any(one.orders for one in answers.values())
     rows: list[Row] = [
-        [metric_heading(name), *_agreement_cells(one.all), *([describe_orders(one.orders)] if has_orders else [])]
+        [get_metric_heading(name), *_agreement_cells(one.all), *([describe_orders(one.orders)] if has_orders else [])]
         for name, one in answers.items()
     ]
-    rows += [[metric_heading(name), *_missing_cells(reason, has_orders)] for name, reason in check.missing.items()]
+    rows += [[get_metric_heading(name), *_missing_cells(reason, has_orders)] for name, reason in check.missing.items()]
     note = (
         f"{check.labelled:,} labelled answers of {source} on {check.clips:,} clips, which the 95 % intervals resample. "
         f"Kappa and balanced accuracy: answers with a label of 0 or 1, right from a score of {THRESHOLD}."
@@ -72,7 +72,7 @@ def _build_answers(check: Check, answers: Mapping[str, AnswerAgreement], source:
 
 def _describe_weights(check: Check) -> str:
     """Return a sentence with the hashes of the weights; "" if no metric computes with weights."""
-    each = [f"{metric_heading(name)}: {described}" for name, described in check.weights.items()]
+    each = [f"{get_metric_heading(name)}: {described}" for name, described in check.weights.items()]
     return f" Weights: {'; '.join(each)}." if each else ""
 
 
@@ -99,13 +99,13 @@ def _build_models(answers: Mapping[str, AnswerAgreement]) -> Table:
     rows: list[Row] = []
     for model in models:
         rates = [one.by_model[model] for one in answers.values()]
-        people = [metric_cell(first[model].people, SHARE), first[model].people.n]
+        people = [build_metric_cell(first[model].people, SHARE), first[model].people.n]
         values = [
-            metric_cell(rate.corrected if partly else Metric(rate.metric.value, n=rate.metric.n), name)
+            build_metric_cell(rate.corrected if partly else Metric(rate.metric.value, n=rate.metric.n), name)
             for name, rate in zip(answers, rates, strict=True)
         ]
         rows.append([model, *people, *values])
-    titles = [Column(metric_heading(name), 1) for name in answers]
+    titles = [Column(get_metric_heading(name), 1) for name in answers]
     notes = ["people: mean label, times 100."]
     if partly:
         notes = ["people: mean label, times 100, of the labelled answers. Others: mean label of all answers, estimated "
@@ -115,19 +115,19 @@ def _build_models(answers: Mapping[str, AnswerAgreement]) -> Table:
 
 def _build_type(answers: Mapping[str, AnswerAgreement], key: str) -> Table:
     count = next(iter(answers.values())).by_type[key].n
-    rows: list[Row] = [[metric_heading(name), *_agreement_cells(one.by_type[key])] for name, one in answers.items()]
+    rows: list[Row] = [[get_metric_heading(name), *_agreement_cells(one.by_type[key])] for name, one in answers.items()]
     return Table([Column("metric"), *_AGREEMENT_COLUMNS], rows, title=f"{key}, n = {count:,}")
 
 
 def _build_pairs(check: Check, pairs: Mapping[str, PairAgreement], source: str) -> list[Block]:
     kinds = list(next(iter(pairs.values())).by_kind) if pairs else []
     rows: list[Row] = [
-        [metric_heading(name), *(metric_cell(metric, SHARE) for metric in (one.all, *one.by_kind.values()))]
+        [get_metric_heading(name), *(build_metric_cell(metric, SHARE) for metric in (one.all, *one.by_kind.values()))]
         for name, one in pairs.items()
     ]
     for name, reason in check.missing.items():
         first = Cell((_not_computed(reason), "not computed"), note=_not_computed(reason))
-        rows.append([metric_heading(name), first, *("-" for _ in kinds)])
+        rows.append([get_metric_heading(name), first, *("-" for _ in kinds)])
     columns = [Column("metric"), Column("all"), *(Column(kind, 1) for kind in kinds)]
     note = (
         f"Pairs of captions in which the metric prefers the caption that people prefer, in %: {check.labelled:,} of "

@@ -1,8 +1,8 @@
 """Table of caption metrics of a file, on the same scales as all other tables."""
 
-from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
-from alm_bench.reports.breakdowns import metric_heading
-from alm_bench.reports.figures import metric_cell
+from alm_bench.reports.blocks import Block, Column, Row, Table, Text
+from alm_bench.reports.breakdowns import get_metric_heading
+from alm_bench.reports.figures import build_metric_cell
 from alm_bench.scoring.captions import Captions
 from alm_bench.scoring.known_agreement import describe_agreement
 
@@ -11,11 +11,9 @@ def build_caption_metrics(items: str, found: Captions) -> list[Block]:
     """Return a table with one row per metric and a note. `items` describes the scored items."""
     rows: list[Row] = [
         [
-            Cell(
-                (f"{metric_heading(name)} ({found.weights[name]})" if name in found.weights else metric_heading(name),)
-            ),
+            get_metric_heading(name) + (f" ({found.weights[name]})" if name in found.weights else ""),
             metric.n or "-",
-            metric_cell(metric, name),
+            build_metric_cell(metric, name),
             describe_agreement(name) or "-",
         ]
         for name, metric in found.corpus.items()

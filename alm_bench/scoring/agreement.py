@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from alm_bench.core.rng import create_item_generator
 from alm_bench.core.types import Metric
-from alm_bench.scoring.intervals import Array, bca_interval, clustered_interval, share
+from alm_bench.scoring.intervals import Array, compute_bca_interval, compute_clustered_interval, compute_share
 from alm_bench.scoring.paired import compare_paired_scores
 
 THRESHOLD = 0.5
@@ -107,7 +107,7 @@ def compute_pair_agreement(gains: Sequence[float], votes: Sequence[float], clust
     if not kept:
         return Metric.missing("people decide no pair")
     right = [float(gains[index] * votes[index] > 0) for index in kept]
-    return share(right, [clusters[index] for index in kept])
+    return compute_share(right, [clusters[index] for index in kept])
 
 
 def compare_model_orders(
@@ -143,7 +143,7 @@ def _compare_classes(
         reason = f"of {n} answers with the label 0 or 1, people call {'all' if n and right.all() else 'none'} right"
         return Metric.missing(reason), Metric.missing(reason)
     counts = np.stack([said & right, ~said & right, said & ~right, ~said & ~right], axis=1).astype(np.float64)
-    value, low, high = clustered_interval(clusters, counts, _kappa_and_balanced_accuracy)
+    value, low, high = compute_clustered_interval(clusters, counts, _kappa_and_balanced_accuracy)
     found = [Metric(float(value[i]), float(low[i]), float(high[i]), n) for i in (0, 1)]
     return found[0], found[1]
 
@@ -184,7 +184,7 @@ def _correlate(x: Array, y: Array, rows: npt.NDArray[np.int64], kind: str) -> Me
     resampled = resampled[np.isfinite(resampled)]  # a sample in which all scores or all labels are equal has none
     if not len(resampled) or not np.isfinite(left_out).all():
         return Metric(value, n=len(x))
-    low, high = bca_interval(value, resampled, left_out)
+    low, high = compute_bca_interval(value, resampled, left_out)
     return Metric(value, low, high, len(x))
 
 

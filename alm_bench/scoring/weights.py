@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from alm_bench.core.errors import MetricError, UsageError
-from alm_bench.core.files import cache_folder, sha256
+from alm_bench.core.files import cache_folder, compute_sha256
 
 ALL_PARTS = "weights"
 """Option of a metric that names one folder with all of its weights."""
@@ -152,7 +152,7 @@ def hash_weights(folder: Path) -> str:
 @lru_cache(maxsize=64)
 def _hash_files(files: tuple[tuple[str, Path, int, int], ...]) -> str:
     """Return the hash of files; sizes and times are part of the cache key, so that changed files are read again."""
-    lines = [f"{name} {sha256(path)}\n" for name, path, _, _ in files]
+    lines = [f"{name} {compute_sha256(path)}\n" for name, path, _, _ in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()[:12]
 
 

@@ -14,7 +14,7 @@ from small_world import alm, refusal
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.scoring import encoders
 from alm_bench.scoring.captions import compute_caption_scores
-from alm_bench.scoring.metrics import collect_weights, fense, is_computable, metric_specs
+from alm_bench.scoring.metrics import collect_weights, fense, is_computable, list_metric_specs
 from alm_bench.scoring.weights import SOURCES, default_folder, hash_weights
 
 CANDIDATES = ["a dog barks loudly", "rain falls", "a dog barks loudly"]
@@ -111,9 +111,9 @@ def test_fense_and_spider_fl_by_hand(bert: Path, monkeypatch: pytest.MonkeyPatch
     kept = [0.1, 1, 0.1]
     assert score(f"fense:sbert={bert}:fluency={bert}") == pytest.approx(np.multiply(similarity, kept))
     assert score(f"fluency_error_rate:weights={bert}") == [1, 0, 1]
-    monkeypatch.setattr(fense, "score_sentences", lambda name, sentences: fense.mean_score([1.5, 0.5, 0.0]))
+    monkeypatch.setattr(fense, "score_sentences", lambda name, sentences: fense.compute_mean_score([1.5, 0.5, 0.0]))
     assert score(f"spider_fl:weights={bert}") == pytest.approx([0.15, 0.5, 0])
-    assert not metric_specs()["fluency_error_rate"].higher_is_better
+    assert not list_metric_specs()["fluency_error_rate"].higher_is_better
 
 
 def test_mace_text_by_hand(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +226,7 @@ def test_wrong_options_of_metrics_are_refused(tmp_path: Path) -> None:
 
 
 def test_every_download_shows_its_size_and_licence() -> None:
-    for spec in metric_specs().values():
+    for spec in list_metric_specs().values():
         for part in spec.weights:
             source = SOURCES[part]
             assert source.megabytes > 0

@@ -90,7 +90,7 @@ def test_they_are_metrics_of_sentences_by_name() -> None:
 
 
 def test_without_its_dictionary_the_rule_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wordnet, "pycocoevalcap_folder", lambda _: tmp_path)
+    monkeypatch.setattr(wordnet, "find_pycocoevalcap_folder", lambda _: tmp_path)
     for cached in (wordnet._load_meanings, wordnet._look_up_meanings, wordnet.list_base_forms):
         cached.cache_clear()
     with pytest.raises(MetricError, match=r"needs WordNet from .*meteor-1\.5\.jar"):

@@ -9,7 +9,7 @@ from typing import Any
 from alm_bench.core import DataError, UsageError
 from alm_bench.core.errors import rank_names
 from alm_bench.core.options import split_pair
-from alm_bench.data.outputs.row import MISSING, RawRow, first_value, look_up, parse_list_text
+from alm_bench.data.outputs.row import MISSING, RawRow, get_first_value, look_up, parse_list_text
 
 _NUMBERED = re.compile(r"(?:ref|reference|caption)_?(\d+)")
 
@@ -40,7 +40,7 @@ class ColumnNames:
     def find(self, row: RawRow, role: str) -> Any:
         """Return the value of a role in a row, or MISSING if the row does not have it or has an empty cell there."""
         if role not in self.given:
-            return first_value(row, self.known[role])
+            return get_first_value(row, self.known[role])
         value = look_up(row, self.given[role])
         return MISSING if value in (None, "") else value
 

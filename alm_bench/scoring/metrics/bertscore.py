@@ -1,13 +1,13 @@
 """BERTScore (Zhang et al., arXiv 1904.09675)."""
 
 from alm_bench.scoring.encoders import compute_bertscore
-from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, mean_score
+from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import MetricSpec
 
 
 def _compute(sentences: Sentences) -> CaptionScore:
     folder = sentences.find_weights("bert")
-    return mean_score(compute_bertscore(folder, sentences.raw_candidates, sentences.raw_references))
+    return compute_mean_score(compute_bertscore(folder, sentences.raw_candidates, sentences.raw_references))
 
 
 METRICS = (

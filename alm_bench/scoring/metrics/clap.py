@@ -6,7 +6,7 @@ The scorer has no audio: the audio half of MACE is not computed.
 from alm_bench.scoring.encoders import embed_texts_by_clap
 from alm_bench.scoring.metrics.fense import find_errors, penalise
 from alm_bench.scoring.metrics.sbert import compute_similarities
-from alm_bench.scoring.metrics.sentences import Sentences, mean_score
+from alm_bench.scoring.metrics.sentences import Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import MetricSpec
 
 MACE_THRESHOLD, MACE_PENALTY = 0.97, 0.3
@@ -21,7 +21,7 @@ def score_clap_similarity(sentences: Sentences) -> list[float]:
         texts = [*sentences.raw_candidates, *(text for each in sentences.raw_references for text in each)]
         return compute_similarities(embed_texts_by_clap(folder, texts), sentences.raw_references)
 
-    return sentences.once("clap", compute)
+    return sentences.compute_once("clap", compute)
 
 
 METRICS = (
@@ -31,7 +31,7 @@ METRICS = (
         title="CLAP",
         description="Mean cosine of CLAP text embeddings to the references.",
         weights=("clap",),
-        compute=lambda sentences: mean_score(score_clap_similarity(sentences)),
+        compute=lambda sentences: compute_mean_score(score_clap_similarity(sentences)),
     ),
     MetricSpec(
         rank=56,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from alm_bench.scoring.encoders import detect_fluency_errors
 from alm_bench.scoring.metrics import score_sentences
 from alm_bench.scoring.metrics.sbert import score_similarity
-from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, mean_score
+from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import MetricSpec
 
 ERROR_THRESHOLD = 0.9
@@ -22,12 +22,12 @@ def find_errors(sentences: Sentences, threshold: float = ERROR_THRESHOLD) -> lis
     def detect() -> Sequence[float]:
         return [float(value) for value in detect_fluency_errors(folder, sentences.raw_candidates)]
 
-    return [float(value > threshold) for value in sentences.once("fluency", detect)]
+    return [float(value > threshold) for value in sentences.compute_once("fluency", detect)]
 
 
 def penalise(scores: Sequence[float], errors: Sequence[float], penalty: float = PENALTY) -> CaptionScore:
     """Return the scores, of which a candidate with a fluency error keeps 1 - `penalty`."""
-    return mean_score([score * (1 - penalty * error) for score, error in zip(scores, errors, strict=True)])
+    return compute_mean_score([score * (1 - penalty * error) for score, error in zip(scores, errors, strict=True)])
 
 
 METRICS = (
@@ -46,7 +46,7 @@ METRICS = (
         description="Share of captions with a fluency error by FENSE's detector (arXiv 2110.04684).",
         higher_is_better=False,
         weights=("fluency",),
-        compute=lambda sentences: mean_score(find_errors(sentences)),
+        compute=lambda sentences: compute_mean_score(find_errors(sentences)),
     ),
     MetricSpec(
         rank=53,

@@ -4,7 +4,7 @@ import numpy as np
 
 from alm_bench.scoring.encoders import embed_sentences
 from alm_bench.scoring.intervals import Array
-from alm_bench.scoring.metrics.sentences import References, Sentences, mean_score
+from alm_bench.scoring.metrics.sentences import References, Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import MetricSpec
 
 NAME = "sbert_similarity"
@@ -34,7 +34,7 @@ def score_similarity(sentences: Sentences) -> list[float]:
         texts = [*sentences.raw_candidates, *(text for each in sentences.raw_references for text in each)]
         return compute_similarities(embed_sentences(folder, texts), sentences.raw_references)
 
-    return sentences.once("sbert", compute)
+    return sentences.compute_once("sbert", compute)
 
 
 METRICS = (
@@ -44,6 +44,6 @@ METRICS = (
         title="SBERT",
         description="Mean cosine of Sentence-BERT embeddings to the references.",
         weights=("sbert",),
-        compute=lambda sentences: mean_score(score_similarity(sentences)),
+        compute=lambda sentences: compute_mean_score(score_similarity(sentences)),
     ),
 )
