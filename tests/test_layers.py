@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "scaffold": "core plugins",
     "scoring": "core parsing",
     "records": "core scoring",
-    "reports": "core scoring records",
+    "reports": "calibration core scoring records",
     "demo": "core audio data",
     "mellow": "core audio",
     "train": "core audio data demo mellow records reports plugins runner",
@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "runner": "core audio data scoring records plugins",
     "resolve": _UPSTAIRS,
     "models": _UPSTAIRS,
+    "calibration": "core data scoring",
     "html_report": f"{_UPSTAIRS} resolve",
     "results": f"{_UPSTAIRS} html_report resolve",
     "evaluation": f"{_UPSTAIRS} resolve",
@@ -37,7 +38,9 @@ MAY_IMPORT = {
     "suites": f"{_UPSTAIRS} evaluation resolve",
     "api": f"{_UPSTAIRS} evaluation grounding html_report models resolve results suites",
     "": "api core results",
-    "cli": f"{_UPSTAIRS} api evaluation grounding html_report resolve results suites".replace("mellow ", ""),
+    "cli": f"{_UPSTAIRS} api calibration evaluation grounding html_report resolve results suites".replace(
+        "mellow ", ""
+    ),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

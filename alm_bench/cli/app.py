@@ -17,6 +17,7 @@ from alm_bench.cli import (
     data,
     leaderboard,
     ls,
+    metric_check,
     new,
     noise_ablation,
     parse,
@@ -61,6 +62,7 @@ app.command()(plot.plot)
 app.command()(submit.submit)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)
+app.command("metric-check")(metric_check.metric_check)
 app.command()(ls.ls)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")

@@ -76,7 +76,7 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         usage=sum_usage(records),
         audio_check=header.audio_check,
         task_options=_list_question_options(task, spec),
-        metric_versions=list_metric_versions(score.metrics),
+        metric_versions={**list_metric_versions(score.metrics), **score.tables.get("weights", {})},
     )
 
 

@@ -20,10 +20,10 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from alm_bench.parsing.document import Document
-from alm_bench.parsing.likeness import FUNCTION_WORDS, stem_key
+from alm_bench.parsing.likeness import FUNCTION_WORDS, build_stem_key
 from alm_bench.parsing.numbers import parse_single_number
 from alm_bench.parsing.plain import parse_number, parse_yes_no
-from alm_bench.parsing.text import SINGLES, Span, Token, fold, normalise_text, tokens
+from alm_bench.parsing.text import SINGLES, Span, Token, fold, iterate_tokens, normalise_text
 from alm_bench.parsing.yes_no import read_yes_or_no
 from alm_bench.scoring.wordnet import are_synonyms, share_compound
 
@@ -59,7 +59,7 @@ def contains_reference(answer: str, references: Sequence[str], question: str | N
 def _split_words(text: str) -> list[str]:
     """Return the words of a text without case, punctuation and articles."""
     plain = normalise_text(text)
-    return [token.text for token in tokens(plain, 0, len(plain)) if token.text not in ARTICLES]
+    return [token.text for token in iterate_tokens(plain, 0, len(plain)) if token.text not in ARTICLES]
 
 
 def _compute_f1(answer: Sequence[str], reference: Sequence[str]) -> float:
@@ -101,7 +101,7 @@ def _list_sentences(document: Document) -> Iterator[Span]:
 
 def _asserts_words(document: Document, span: Span, wanted: Sequence[str], deniable: bool) -> bool:
     """Return True if a sentence contains every word of `wanted`; with `deniable`, without denying it."""
-    said = list(tokens(document.plain.replace("-", " "), *span))
+    said = list(iterate_tokens(document.plain.replace("-", " "), *span))
     return all(
         any(_means(token.text, word) and not (deniable and _is_denied(document, span, token)) for token in said)
         for word in wanted
@@ -114,7 +114,9 @@ def _is_denied(document: Document, span: Span, token: Token) -> bool:
         return True
     refusal = document.search("refusals", span[0], token.start)
     between = "" if refusal is None else document.plain[refusal.end() : token.start]
-    condition, contrast = (document.cues.pattern(f"@{key}").search(between) for key in ("conditions", "contrasts"))
+    condition, contrast = (
+        document.cues.compile_pattern(f"@{key}").search(between) for key in ("conditions", "contrasts")
+    )
     return condition is not None and contrast is None
 
 
@@ -127,13 +129,13 @@ def _asserts_characters(document: Document, span: Span, wanted: str) -> bool:
 def _list_content_words(reference: str) -> tuple[str, ...]:
     """Return the words of a reference without function words; all of its words if it has no others."""
     plain = normalise_text(reference).replace("-", " ")
-    words = tuple(token.text for token in tokens(plain, 0, len(plain)))
+    words = tuple(token.text for token in iterate_tokens(plain, 0, len(plain)))
     return tuple(word for word in words if word not in FUNCTION_WORDS) or words
 
 
 @lru_cache(maxsize=65536)
 def _means(word: str, wanted: str) -> bool:
     """Return True if a word of an answer is a word of the reference, an inflected form, a compound or a synonym."""
-    if stem_key(word) == stem_key(wanted):
+    if build_stem_key(word) == build_stem_key(wanted):
         return True
     return word not in FUNCTION_WORDS and (are_synonyms(word, wanted) or share_compound(word, wanted))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 
 from alm_bench.core.errors import MetricError
-from alm_bench.scoring.java import pycocoevalcap_folder
+from alm_bench.scoring.java import find_pycocoevalcap_folder
 
 JAR = "meteor-1.5.jar"
 _FOLDER = "synonym/english."
@@ -53,7 +53,7 @@ def _load_irregular_forms() -> Mapping[str, tuple[str, ...]]:
 
 def _read_pairs(name: str) -> Iterator[tuple[str, str]]:
     """Yield the pairs of lines of one of the jar's tables: a word, and what belongs to it."""
-    path = pycocoevalcap_folder("meteor") / JAR
+    path = find_pycocoevalcap_folder("meteor") / JAR
     try:
         with zipfile.ZipFile(path) as jar:
             lines = jar.read(f"{_FOLDER}{name}").decode().splitlines()

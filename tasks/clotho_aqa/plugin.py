@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from alm_bench.core import (
     AudioRef,
@@ -262,11 +262,12 @@ def _most_frequent_answer(rows: Sequence[Scored]) -> str:
 
 def _compute_caption_metrics(
     rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]
-) -> tuple[Metrics, dict[str, str]]:
-    """Return the caption metrics of the answers `said` to open questions, with the prefix `open_`, and a table that
-    names the tokenizer."""
+) -> tuple[Metrics, dict[str, Any]]:
+    """Return the caption metrics of the answers `said` to open questions, with the prefix `open_`, and tables that
+    name the tokenizer and the weights."""
     found = compute_caption_scores(said, [list_references(row.sample) for row in rows], list_clips(rows), metrics)
-    return {f"open_{name}": metric for name, metric in found.corpus.items()}, {"tokenizer": found.tokenizer}
+    tables = {"tokenizer": found.tokenizer, "weights": {f"open_{name}": used for name, used in found.weights.items()}}
+    return {f"open_{name}": metric for name, metric in found.corpus.items()}, tables
 
 
 def grade_answer(sample: Sample, said: str | None, text: str | None = None) -> dict[str, float]:

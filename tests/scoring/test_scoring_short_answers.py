@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
 from alm_bench.core.errors import MetricError
 from alm_bench.scoring import wordnet
 from alm_bench.scoring.captions import compute_caption_scores
+from alm_bench.scoring.known_agreement import describe_agreement
 from alm_bench.scoring.paired import compare_paired_scores
-from alm_bench.scoring.short_answers import compute_token_f1, contains_reference, equals_reference
+from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference, equals_reference
 
 RIGHT = [
     ("A kettle.", "kettle", None),
@@ -88,10 +90,10 @@ def test_they_are_metrics_of_sentences_by_name() -> None:
 
 
 def test_without_its_dictionary_the_rule_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wordnet, "pycocoevalcap_folder", lambda _: tmp_path)
+    monkeypatch.setattr(wordnet, "find_pycocoevalcap_folder", lambda _: tmp_path)
     for cached in (wordnet._load_meanings, wordnet._look_up_meanings, wordnet.list_base_forms):
         cached.cache_clear()
-    with pytest.raises(MetricError, match="needs WordNet from .*meteor-1.5.jar"):
+    with pytest.raises(MetricError, match=r"needs WordNet from .*meteor-1\.5\.jar"):
         wordnet.are_synonyms("gargle", "rinse")
 
 
@@ -138,3 +140,28 @@ def test_it_ranks_the_models_as_people_do(one_word_questions: Rows) -> None:
                 gain = sum(rule[second][key] - rule[first][key] for key in keys)
                 assert gain * (by_people.second - by_people.first) > 0, (first, second)
     assert different >= 3
+
+
+def test_the_headline_says_how_far_it_agrees_with_people() -> None:
+    text = describe_agreement("accuracy", f"text@1, {RULE}")
+    assert text == describe_agreement("open_contained")
+    assert text is not None
+    assert "balanced accuracy 90 %" in text
+    assert describe_agreement("accuracy", "options@5") is None, "another parser decided"
+    assert "61 %" in (describe_agreement("open_accuracy") or ""), "exact match"
+    assert "caption pairs of Clotho-Eval" in (describe_agreement("cider") or "")
+    assert describe_agreement("answered") is None
+
+
+def test_known_agreement_is_what_the_answers_give(one_word_questions: Rows) -> None:
+    clear = [row for row in one_word_questions if row["final_annotation"] != "0.5"]
+    people = [row["final_annotation"] == "1.0" for row in clear]
+    rows = [(row["response"], [row["reference"]], row["question"]) for row in clear]
+    rules = {
+        "contained": [contains_reference(*row) for row in rows],
+        "exact": [equals_reference(*row[:2]) for row in rows],
+        "token_f1": [compute_token_f1(*row[:2]) >= 0.5 for row in rows],
+    }
+    for name, grade in rules.items():
+        value = balanced_accuracy_score(people, grade)
+        assert f"accuracy {100 * value:.0f} %" in (describe_agreement(name) or "")

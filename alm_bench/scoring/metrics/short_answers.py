@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, mean_score
+from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import Compute, MetricSpec
 from alm_bench.scoring.short_answers import RULE, compute_token_f1, contains_reference, equals_reference
 
@@ -13,7 +13,7 @@ def _compute_items(grade: Callable[[str, Sequence[str], str | None], float]) -> 
     def compute(sentences: Sentences) -> CaptionScore:
         questions = sentences.questions or [None] * len(sentences.raw_candidates)
         rows = zip(sentences.raw_candidates, sentences.raw_references, questions, strict=True)
-        return mean_score([float(grade(*row)) for row in rows])
+        return compute_mean_score([float(grade(*row)) for row in rows])
 
     return compute
 
