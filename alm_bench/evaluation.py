@@ -140,7 +140,7 @@ def _select_task_options(names: Sequence[str], run_options: RunOptions) -> dict[
             )
         options[owner][option] = value
     files = [name for name in names if is_file_name(name)]
-    declared = run_options.file_options()
+    declared = run_options.collect_file_options()
     if declared and not files:
         raise UsageError(
             f"--{next(iter(declared)).replace('_', '-')} goes with a file as task (--tasks ./birds.csv), found --tasks "
@@ -163,7 +163,7 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     root = task.open_root(split) if isinstance(task, ReadsOwnFile) else resolve_data(entry, split, asked.data, options)
     task.files(root, split)
     if isinstance(task, ReadsOwnFile):
-        options, name = dict(task.resolved_options(split)), entry.card.name
+        options, name = dict(task.build_stored_options(split)), entry.card.name
     spec = asked.build_spec(name, split, root.kind, entry.card.max_new_tokens, options)
     named = own_file or asked.data != "auto" or "annotations" in options
     prompt = pick_prompt(entry.load_prompts(), asked.prompts, name)

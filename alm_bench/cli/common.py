@@ -120,7 +120,7 @@ def join_map(given: list[str] | None) -> str | None:
     return ",".join(given) if given else None
 
 
-def file_options(
+def collect_file_options(
     map_: list[str] | None, audio_root: str | None, kind: str | None, group_by: str | None
 ) -> dict[str, str]:
     """Return the options of a task that is made of a file, without those that are not given."""

@@ -144,7 +144,7 @@ class RunOptions:
         """Folder of the run that `--solvable-by` names, if any. Raises UsageError if there is no such run."""
         return None if self.solvable_by is None else find_run(self.solvable_by, self.out)
 
-    def file_options(self) -> dict[str, str]:
+    def collect_file_options(self) -> dict[str, str]:
         """Return the options of tasks that are made of a file, without those that are not given."""
         given = {name: getattr(self, name) for name in ("map", "audio_root", "kind", "group_by")}
         return {name: value for name, value in given.items() if value is not None}
