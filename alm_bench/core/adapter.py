@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from alm_bench.core.errors import UsageError
-from alm_bench.core.types import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Wave
+from alm_bench.core.types import (
+    AdapterIdentity,
+    AudioPolicy,
+    Decoding,
+    DecodingMethod,
+    OptionScores,
+    Output,
+    Request,
+    Wave,
+)
 
 Delivery = Literal["by construction", "to be shown"]
 """Evidence that clips reach the model: known by construction, or to be shown by the audio check."""
@@ -53,6 +62,9 @@ class Abilities:
 
     max_clips: int | None = None
     """Largest number of clips per item; None for any number. Tasks whose items all have more clips are rejected."""
+
+    decodings: tuple[DecodingMethod, ...] = ("greedy", "nucleus")
+    """Decoding methods that the adapter supports, for `--decoding`. A run with another one is rejected."""
 
     runtime_options: tuple[str, ...] = ()
     """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of
