@@ -115,6 +115,20 @@ def family(name: str) -> Family:
     return Family(name, **_tuples(_document()["families"].get(name, {})))
 
 
+def resolve_model_types(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration, as read from JSON, with transformers' names of the model types that the checkpoint's own
+    code calls otherwise, also in nested configurations."""
+    aliases = _document()["aliases"]
+    return {
+        key: resolve_model_types(value)
+        if isinstance(value, Mapping)
+        else aliases.get(value, value)
+        if key == "model_type" and isinstance(value, str)
+        else value
+        for key, value in config.items()
+    }
+
+
 def is_transcriber(name: str) -> bool:
     return name in _document()["transcribers"]["types"]
 
