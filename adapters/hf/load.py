@@ -2,16 +2,16 @@
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from transformers.models.auto import configuration_auto, modeling_auto
+from transformers.models.auto import configuration_auto, modeling_auto, processing_auto
 
-from alm_bench.adapters.hf.families import Family, family, is_transcriber, resolve_model_types
+from alm_bench.adapters.hf.families import Family, family, has_own_model_types, is_transcriber, resolve_model_types
 from alm_bench.adapters.hf.source import Source, find
 from alm_bench.core import CheckpointError, UsageError
 from alm_bench.core.device import pick_device, pick_dtype
@@ -128,26 +128,29 @@ def find_family(source: Source, remote_code: bool) -> Family:
 def load_config(source: Source, settings: LoadSettings, found: Family) -> Any:
     """Load the configuration of the network, or of the family's part of it. Raises CheckpointError."""
     with translate_load_errors(source.name):
-        if resolve_model_types(source.config) == source.config or settings.remote_code:
-            config = library.AutoConfig.from_pretrained(
-                source.name, revision=source.commit, trust_remote_code=settings.remote_code
-            )
-        else:
+        if has_own_model_types(source.config) and not settings.remote_code:
             kind = library.CONFIG_MAPPING[found.name]
             values, _ = kind.get_config_dict(source.name, revision=source.commit)
             config = kind.from_dict(resolve_model_types(values))
+        else:
+            config = library.AutoConfig.from_pretrained(
+                source.name, revision=source.commit, trust_remote_code=settings.remote_code
+            )
     return getattr(config, found.part) if found.part else config
 
 
 def load_processor(source: Source, settings: LoadSettings, found: Family, config: Any) -> Any:
     """Load a processor. Raises CheckpointError, and UsageError if the processor does not support audio.
 
-    `config` names the processor's class if its own files name none that transformers knows.
+    `config`: configuration of the network.
     """
     with translate_load_errors(source.name):
-        processor = library.AutoProcessor.from_pretrained(
-            source.name, config=config, revision=source.commit, trust_remote_code=settings.remote_code
-        )
+        if found.processor_parts and has_own_model_types(source.config) and not settings.remote_code:
+            processor = _build_processor(source, found.processor_parts, config)
+        else:
+            processor = library.AutoProcessor.from_pretrained(
+                source.name, revision=source.commit, trust_remote_code=settings.remote_code
+            )
     if getattr(_audio_part(processor), "sampling_rate", None) is None:
         raise UsageError(f"{source.name} ({found.name}) has a processor without audio: it cannot be asked about clips")
     if getattr(processor, "audio_token", None) is None:
@@ -159,6 +162,19 @@ def load_processor(source: Source, settings: LoadSettings, found: Family, config
     if found.encoder == "processor" and getattr(processor, "chat_template", None) is None:
         raise CheckpointError(f"{source.name} has no chat template: expected chat_template.jinja beside its tokenizer")
     return processor
+
+
+def _build_processor(source: Source, parts: Mapping[str, str], config: Any) -> Any:
+    """Build transformers' processor of a checkpoint whose processor files are for code of its own.
+
+    `parts`: names of classes by the part's name. Features of clips have as many mel bands as the audio encoder takes;
+    other settings are the classes' defaults. Tokenizer and chat template are the checkpoint's.
+    """
+    tokenizer = library.PreTrainedTokenizerFast.from_pretrained(source.name, revision=source.commit)
+    settings = {"feature_extractor": {"feature_size": config.audio_config.num_mel_bins}}
+    built = {part: getattr(library, name)(**settings.get(part, {})) for part, name in parts.items()}
+    processor_class: Any = processing_auto.PROCESSOR_MAPPING[type(config)]
+    return processor_class(tokenizer=tokenizer, chat_template=tokenizer.chat_template, **built)
 
 
 def _audio_part(processor: Any) -> Any:
