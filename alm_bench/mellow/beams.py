@@ -72,7 +72,9 @@ class BeamSearch:
         them also ends. An answer ends only if its candidate is among the best `beams`. The search is done at the token
         limit, and when `beams` answers are finished and no hypothesis has a better score at its present length.
         """
-        beams, extended, sources = self.decoding.beams, [], []
+        beams = self.decoding.beams
+        extended: list[Hypothesis] = []
+        sources: list[int] = []
         count = len(self.hypotheses[0].tokens) + 1
         divisor = count**self.decoding.length_penalty
         for rank, (score, beam, token) in enumerate(candidates):

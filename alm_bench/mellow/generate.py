@@ -182,7 +182,7 @@ class Engine:
             rows = [search.length for search in active for _ in range(width)]
             view = cache.rows(0, len(rows), self._count_columns_to_read(rows))
             hidden = self._process_next_tokens(torch.tensor(tokens, device=hidden.device), view, rows)
-            logits = self.decoder.head(hidden).unflatten(0, (len(active), width))
+            logits = self.decoder.head(hidden).view(len(active), width, -1)
             for search in active:
                 search.length += 1
         found = {i: GeneratedTokens(*search.best) for i, search in zip(order, searches, strict=True)}

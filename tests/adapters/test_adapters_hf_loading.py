@@ -296,8 +296,8 @@ def test_the_table_knows_the_families_that_transformers_knows() -> None:
     known = checkpoints()
     assert {
         "qwen2-audio", "r1-aqa", "qwen2.5-omni", "qwen3-omni", "audio-flamingo-3", "music-flamingo", "voxtral",
-        "granite-speech", "phi-4-multimodal", "gemma-3n", "gemma-4", "nemotron-3-nano-omni", "granite-speech-4.1-2b-plus",
-        "granite-4.0-1b-speech", "music-flamingo-2601",
+        "granite-speech", "phi-4-multimodal", "gemma-3n", "gemma-4", "nemotron-3-nano-omni",
+        "granite-speech-4.1-2b-plus", "granite-4.0-1b-speech", "music-flamingo-2601",
     } <= set(known)  # fmt: skip
     for checkpoint in known.values():
         assert checkpoint.family in _document()["families"]
