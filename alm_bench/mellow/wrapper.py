@@ -4,8 +4,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from alm_bench.audio.decode import open_sound
 from alm_bench.audio.loading import load as load_audio
 from alm_bench.core.device import pick_device, pick_dtype
@@ -45,7 +43,8 @@ class MellowWrapper:
         settings = loaded.model.config
         protocol = select_protocol(settings.prompt.layout, "wrapper", settings.lm.kind)
         self._audio, self._layout = protocol.policy(settings.encoder), settings.prompt.layout
-        where = pick_device(_name_device(device) if use_cuda and torch.cuda.is_available() else "cpu")
+        has_gpu = pick_device("auto").type == "cuda"
+        where = pick_device(_name_device(device) if use_cuda and has_gpu else "cpu")
         self._answerer = Answerer(loaded, protocol, where, pick_dtype(None, "mellow"))
 
     def generate(
