@@ -273,7 +273,7 @@ def _make_item(summary: "RunSummary", record: "Record") -> Item:
         prompt=record.prompt,
         choices=tuple(sample.choices),
         text=record.text,
-        answer=_selected_answer(record),
+        answer=_get_selected_answer(record),
         gold=_correct_answer(record),
         seconds=record.seconds,
         clips=tuple(str(ref.path) for ref in sample.audio),
@@ -282,7 +282,7 @@ def _make_item(summary: "RunSummary", record: "Record") -> Item:
     )
 
 
-def _selected_answer(record: "Record") -> str | None:
+def _get_selected_answer(record: "Record") -> str | None:
     """Return the selected option, several options joined by ` + `, or another parsed value; None if there is none."""
     parsed = record.parsed
     if parsed is None:
@@ -319,15 +319,15 @@ def _find_demo_clips(summary: "RunSummary") -> dict[str, AudioRef]:
     return {ref.id: ref for ref in find_clips(entry, find_demo(entry), summary.split)}
 
 
-def _encode_clip(record: "Record", made: Mapping[str, AudioRef]) -> dict[str, Any] | None:
-    """Return the item's first clip as the path of a file, or as bytes if it is in `made`, the synthesised clips by id.
+def _encode_clip(record: "Record", refs: Mapping[str, AudioRef]) -> dict[str, Any] | None:
+    """Return the item's first clip as the path of a file, or as bytes if it is in `refs`, the synthesised clips by id.
 
     Returns None if the item has no clip or the file no longer exists.
     """
     if not record.sample.audio:
         return None
     ref = record.sample.audio[0]
-    if (found := made.get(ref.id)) is not None and found.read is not None:
+    if (found := refs.get(ref.id)) is not None and found.read is not None:
         return {"path": str(ref.path), "bytes": found.read()}
     return {"path": str(ref.path), "bytes": None} if ref.path.is_file() else None
 
@@ -346,9 +346,9 @@ class Comparison(_Printable):
     @property
     def conclusions(self) -> "list[str | None]":
         """One sentence per later run that says if it differs from the first run by the main metric over all items."""
-        from alm_bench.reports.comparison import conclusion
+        from alm_bench.reports.comparison import write_conclusion
 
-        return [conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
+        return [write_conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
 
     def _blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.reports.comparison import build_comparison
@@ -363,10 +363,10 @@ class Comparison(_Printable):
         """
         import pandas
 
-        return pandas.DataFrame([_cell_row(cell) for cell in self.cells])
+        return pandas.DataFrame([_build_cell_row(cell) for cell in self.cells])
 
 
-def _cell_row(cell: "MetricComparison") -> dict[str, Any]:
+def _build_cell_row(cell: "MetricComparison") -> dict[str, Any]:
     found = cell.difference
     return {
         "second": cell.second,
@@ -441,7 +441,7 @@ class NoiseAblation(_Printable):
         from alm_bench.reports import ablation
 
         rows = [
-            {"grouping": grouping, "key": key, **ablation.ablation_json(found.task, condition, effect)}
+            {"grouping": grouping, "key": key, **ablation.build_ablation_json(found.task, condition, effect)}
             for found in self.tasks
             for condition, groups in found.effects.items()
             for grouping, keys in groups.items()

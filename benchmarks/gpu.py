@@ -31,10 +31,10 @@ from tokenizers import Tokenizer
 
 from alm_bench.core import AlmBenchError, Decoding
 from alm_bench.core.device import DTYPES, pick_device, pick_dtype
-from alm_bench.core.errors import first_line
+from alm_bench.core.errors import get_first_line
 from alm_bench.mellow.checkpoint import MINI, TOKENIZER, LoadedNetwork
 from alm_bench.mellow.config import PUBLISHED, EncoderConfig, LanguageModelConfig, MellowConfig
-from alm_bench.mellow.inference import Answerer, Question, exact
+from alm_bench.mellow.inference import Answerer, Question, use_deterministic_algorithms
 from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.prompt import PROTOCOLS
 
@@ -72,7 +72,7 @@ class Table:
                 self._synchronise()
                 taken.append(time.perf_counter() - begun)
         except (AlmBenchError, RuntimeError) as error:
-            self.rows.append((name, None, unit, f"failed: {first_line(error)[:150]}"))
+            self.rows.append((name, None, unit, f"failed: {get_first_line(error)[:150]}"))
             return None
         self.rows.append((name, count / statistics.median(taken), unit, ""))
         return result
@@ -128,7 +128,7 @@ def measure_answers(table: Table, found: LoadedNetwork, dtype: torch.dtype, batc
 
     ours = engine()
     written = table.add("ours, from waveforms", "answers/s", batch, lambda: answer(ours, questions))
-    ready = [replace(q, first=ours.listen(q.first), second=ours.listen(q.second)) for q in questions]  # type: ignore[arg-type]
+    ready = [replace(q, first=ours.encode_clip(q.first), second=ours.encode_clip(q.second)) for q in questions]  # type: ignore[arg-type]
     table.add("ours, log-mels made ahead", "answers/s", batch, lambda: answer(ours, ready))
     measure_baselines(table, found, dtype, questions, tokens, written)
     compiled = table.add("ours, torch.compile", "answers/s", batch, compiled_work(engine, answer, ready))
@@ -183,8 +183,8 @@ def measure_training(table: Table, found: LoadedNetwork, dtype: torch.dtype, bat
 
     def step() -> float:
         with torch.autocast(table.device.type, dtype, enabled=dtype != torch.float32):
-            heard = model.hear(waves)
-            loss, units = model.answer_loss(model.sequences(heard[:batch], list(heard[batch:]), prompts), answers)
+            heard = model.encode_audio(waves)
+            loss, units = model.answer_loss(model.build_sequences(heard[:batch], list(heard[batch:]), prompts), answers)
         (loss / units).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -196,7 +196,7 @@ def measure_training(table: Table, found: LoadedNetwork, dtype: torch.dtype, bat
 
 def measure_deterministic(table: Table, found: LoadedNetwork, dtype: torch.dtype, batch: int, tokens: int) -> None:
     """Add the row of deterministic algorithms. They stay switched on in this process."""
-    exact()
+    use_deterministic_algorithms()
     answerer = Answerer(
         replace(found, model=deepcopy(found.model)), PROTOCOLS["paper"], table.device, dtype, cache_mb=0
     )

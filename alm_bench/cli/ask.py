@@ -9,7 +9,7 @@ from alm_bench.cli import common
 from alm_bench.core import AlmBenchError, AudioRef, Decoding, Request, UsageError
 from alm_bench.core.device import make_runtime
 from alm_bench.core.escape import escape_lines, print_notice
-from alm_bench.core.options import pairs
+from alm_bench.core.options import parse_pairs
 
 
 def ask(
@@ -34,7 +34,7 @@ def ask(
         raise UsageError(f"ask takes at most two --audio, found {len(clips)}")
     runtime = make_runtime(device, dtype)
     with common.redirect_model_output():
-        adapter = catalogue().adapter(model).create(pairs(model_arg, "--model-arg"), runtime)
+        adapter = catalogue().adapter(model).create(parse_pairs(model_arg, "--model-arg"), runtime)
     request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))
     ready = load_clips(0, request, adapter.audio)
     if ready.audio_error is not None:

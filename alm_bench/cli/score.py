@@ -42,7 +42,7 @@ def score(
     """
     from alm_bench.cli.progress import Bars
     from alm_bench.evaluation import rescore_run
-    from alm_bench.records.models import runs_json
+    from alm_bench.records.models import build_runs_json
     from alm_bench.reports import find_screen
     from alm_bench.reports.run_report import build_run
 
@@ -59,4 +59,4 @@ def score(
             blocks = build_run(summaries[-1], find_screen(sys.stdout).form, details=details, out=folder.parent)
             print_blocks(blocks, end="\n\n" if folder != folders[-1] else "\n")
     if json_:
-        common.print_json(runs_json(summaries))
+        common.print_json(build_runs_json(summaries))

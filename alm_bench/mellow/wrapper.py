@@ -42,7 +42,7 @@ class MellowWrapper:
         loaded = load(model)
         settings = loaded.model.config
         protocol = select_protocol(settings.prompt.layout, "wrapper", settings.lm.kind)
-        self._audio, self._layout = protocol.policy(settings.encoder), settings.prompt.layout
+        self._audio, self._layout = protocol.build_policy(settings.encoder), settings.prompt.layout
         has_gpu = pick_device("auto").type == "cuda"
         where = pick_device(_name_device(device) if use_cuda and has_gpu else "cpu")
         self._answerer = Answerer(loaded, protocol, where, pick_dtype(None, "mellow"))
