@@ -12,6 +12,7 @@ from alm_bench.core.types import (
     AudioPolicy,
     AudioRef,
     Decoding,
+    DecodingMethod,
     OptionScores,
     Output,
     Request,
@@ -69,6 +70,9 @@ class Abilities:
     max_clips: int | None = None
     """Largest number of clips per item; None for any number. Items with more clips get an error; tasks whose items all
     have more are rejected."""
+
+    decodings: tuple[DecodingMethod, ...] = ("greedy", "nucleus")
+    """Decoding methods that the adapter supports, for `--decoding`. A run with another one is rejected."""
 
     runtime_options: tuple[str, ...] = ()
     """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of
