@@ -264,8 +264,9 @@ def noise_ablation(
 
     values = {"data": data, "limit": limit, "sample": sample, "out": out, **run_options}
     asked = make_options(model, [] if tasks is None else tasks, values)
-    settled = plan_ablations(asked, None if conditions is None else ",".join(_split_names(conditions)), repeats)
-    return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackWatch(progress)))
+    names = None if conditions is None else ",".join(_split_names(conditions))
+    with plan_ablations(asked, names, repeats) as settled:
+        return NoiseAblation(settled.adapter.identity.label, run_ablations(settled, _CallbackWatch(progress)))
 
 
 def caption_metrics(

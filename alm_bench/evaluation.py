@@ -168,13 +168,6 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
         print_notice(f"{name}: no real data found, using the built-in demo data (see `alm-bench data info`)")
 
 
-def resolve_and_load(options: RunOptions) -> "tuple[list[Job], Adapter]":
-    """Check all options as `resolve_jobs` does, then load the model. Returns the jobs and the model."""
-    jobs = resolve_jobs(options)
-    report_demo([(options, jobs)])
-    return jobs, options.load_model()
-
-
 def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit | None" = None) -> "Plan":
     """Plan one run. `solver` is the folder of the text-only run that `--solvable-by` names.
 
@@ -207,7 +200,20 @@ def plan_jobs(jobs: Sequence[Job], adapter: "Adapter", solver: Path | None) -> "
     return plans
 
 
-class _ModelLoader:
+def report_unknown_revisions(plans: "Sequence[Plan]") -> None:
+    """Print one line for each task whose questions have a revision that its card does not list.
+
+    It follows the runs, so that an error that prevents them is the only line.
+    """
+    from alm_bench.runner.items import describe_unknown_revision
+
+    lines = {plan.spec.task: describe_unknown_revision(plan.task, plan.header.data) for plan in plans}
+    for name, line in lines.items():
+        if line is not None:
+            print_notice(f"{name}: {line}")
+
+
+class ModelLoader:
     """Loads a model once for consecutive evaluations with the same recipe.
 
     It closes the model before it loads the next one, and at the end. A model that was given as an object stays open,
@@ -245,7 +251,7 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
     outcome, budget = Outcome(), members[0].build_budget()
-    with closing(_ModelLoader()) as models:
+    with closing(ModelLoader()) as models:
         for asked, jobs in settled:
             if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
                 return outcome
@@ -277,6 +283,7 @@ def _run_member(
                 outcome.failure = budget.describe_end(plan, summary.answered_items)
             if outcome.interrupted or outcome.failure is not None:
                 return False
+    report_unknown_revisions(plans)
     return True
 
 
@@ -305,9 +312,11 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
         # its own function, since local names would keep one model in memory while the next is loaded
         plans = plan_jobs(jobs, models.load(options), options.solver)
         budget.check(plans)
-        return [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
+        forecasts = [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
+        report_unknown_revisions(plans)
+        return forecasts
 
-    with closing(_ModelLoader()) as models:
+    with closing(ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 

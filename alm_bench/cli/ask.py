@@ -7,9 +7,7 @@ import typer
 
 from alm_bench.cli import common
 from alm_bench.core import AlmBenchError, AudioRef, Decoding, Request, UsageError
-from alm_bench.core.device import make_runtime
 from alm_bench.core.escape import escape_lines, print_notice
-from alm_bench.core.options import parse_pairs
 
 
 def ask(
@@ -25,27 +23,25 @@ def ask(
     json_: common.Json = False,
 ) -> None:
     """Ask a model one question about up to two clips. Prints the answer alone (greedy decoding)."""
-    from alm_bench.plugins import catalogue
     from alm_bench.runner.inference import make_predict, predict_bisecting
     from alm_bench.runner.loader import load_clips
 
     clips = audio or []
     if len(clips) > 2:
         raise UsageError(f"ask takes at most two --audio, found {len(clips)}")
-    runtime = make_runtime(device, dtype)
-    with common.redirect_model_output():
-        adapter = catalogue().adapter(model).create(parse_pairs(model_arg, "--model-arg"), runtime)
-    request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))
-    ready = load_clips(0, request, adapter.audio)
-    if ready.audio_error is not None:
-        raise UsageError(ready.audio_error)
-    with common.redirect_model_output():
-        (output,) = predict_bisecting(make_predict(adapter, Decoding(max_new_tokens=max_new_tokens)), [ready.request])
-    if output.error is not None or output.text is None:
-        raise AlmBenchError(output.error or output.refusal or f"{adapter.identity.label} returned no text")
-    if adapter.identity.note:
-        print_notice(f"{adapter.identity.label}: {adapter.identity.note}")
-    if json_:
-        common.print_json({"model": adapter.identity.label, "text": output.text, "truncated": output.truncated})
-    else:
-        print(escape_lines(output.text))
+    with common.open_model(model, model_arg, device, dtype) as adapter:
+        request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))
+        ready = load_clips(0, request, adapter.audio)
+        if ready.audio_error is not None:
+            raise UsageError(ready.audio_error)
+        with common.redirect_model_output():
+            predict = make_predict(adapter, Decoding(max_new_tokens=max_new_tokens))
+            (output,) = predict_bisecting(predict, [ready.request])
+        if output.error is not None or output.text is None:
+            raise AlmBenchError(output.error or output.refusal or f"{adapter.identity.label} returned no text")
+        if adapter.identity.note:
+            print_notice(f"{adapter.identity.label}: {adapter.identity.note}")
+        if json_:
+            common.print_json({"model": adapter.identity.label, "text": output.text, "truncated": output.truncated})
+        else:
+            print(escape_lines(output.text))

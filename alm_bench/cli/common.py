@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import closing, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +11,13 @@ import typer
 
 from alm_bench.cli.completion import complete_choices, complete_data, complete_models, complete_runs, complete_tasks
 from alm_bench.core.escape import print_notice
+from alm_bench.core.options import parse_pairs
 from alm_bench.core.verbosity import VERBOSITY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from alm_bench.core import Adapter
     from alm_bench.records.run import SkippedFolder
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
@@ -98,6 +100,22 @@ def redirect_model_output() -> Iterator[None]:
     else:
         with redirect_stdout(sys.stderr):
             yield
+
+
+@contextmanager
+def open_model(name: str, model_arg: list[str] | None, device: str, dtype: str | None) -> "Iterator[Adapter]":
+    """Load a model for the duration of a block, and close it, also after an error.
+
+    Raises UsageError for an unknown name and invalid options.
+    """
+    from alm_bench.core.device import make_runtime
+    from alm_bench.plugins import catalogue
+
+    runtime = make_runtime(device, dtype)
+    with redirect_model_output():
+        adapter = catalogue().adapter(name).create(parse_pairs(model_arg, "--model-arg"), runtime)
+    with closing(adapter):
+        yield adapter
 
 
 def print_json(value: Mapping[str, Any]) -> None:

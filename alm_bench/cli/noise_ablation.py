@@ -4,6 +4,7 @@ import inspect
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,17 +64,18 @@ def noise_ablation(
     if plot is not None and plot.suffix.lower() not in FORMATS:
         raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
     asked = RunOptions(model=model, tasks=tasks or "", **options)
-    with common.redirect_model_output():
-        settled = plan_ablations(asked, conditions, repeats)
-    if dry_run:
-        print_forecasts(settled.build_forecasts(), json_)
-        return
-    try:
+    with ExitStack() as opened:  # its end closes the model
         with common.redirect_model_output():
-            measured = run_ablations(settled, Bars())
-    except KeyboardInterrupt:
-        print_error(describe_resume(asked.fresh))
-        raise typer.Exit(130) from None
+            settled = opened.enter_context(plan_ablations(asked, conditions, repeats))
+        if dry_run:
+            print_forecasts(settled.build_forecasts(), json_)
+            return
+        try:
+            with common.redirect_model_output():
+                measured = run_ablations(settled, Bars())
+        except KeyboardInterrupt:
+            print_error(describe_resume(asked.fresh))
+            raise typer.Exit(130) from None
     label = settled.adapter.identity.label
     _show(settled.jobs, measured, settled.adapter, json_, details)
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", label).strip("-")
