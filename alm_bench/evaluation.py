@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from alm_bench.core import UsageError
+from alm_bench.core import ReadsOwnFile, UsageError
 from alm_bench.core.escape import print_detail, print_notice
 from alm_bench.core.options import answer_tags, parse_pairs
-from alm_bench.core.prompt import PromptTemplate, pick_prompt
-from alm_bench.plugins import catalogue
+from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
+from alm_bench.plugins import catalogue, is_file_name
 from alm_bench.resolve import build_metrics_options, pick_split, resolve_data, split_names
 from alm_bench.runner.conditions import CLEAN, read_condition
 from alm_bench.runner.options import RunOptions, Tolerance
@@ -132,12 +132,22 @@ def _select_task_options(names: Sequence[str], run_options: RunOptions) -> dict[
     """Return the options of each task, from `--task-arg` and `--metrics`."""
     options: dict[str, dict[str, str]] = {name: {} for name in names}
     for key, value in parse_pairs(run_options.task_arg, "--task-arg").items():
-        owner, dot, option = key.partition(".")
-        if not dot or owner not in options:
+        owner = max((name for name in names if key.startswith(f"{name}.")), key=len, default="")
+        option = key.removeprefix(f"{owner}.")
+        if not owner or not option:
             raise UsageError(
                 f"--task-arg takes TASK.key=value with a task of --tasks ({', '.join(names)}), found {key!r}"
             )
         options[owner][option] = value
+    files = [name for name in names if is_file_name(name)]
+    declared = run_options.file_options()
+    if declared and not files:
+        raise UsageError(
+            f"--{next(iter(declared)).replace('_', '-')} goes with a file as task (--tasks ./birds.csv), found --tasks "
+            f"{', '.join(names)}"
+        )
+    for name in files:
+        options[name] |= declared
     if run_options.metrics is not None:
         for name, chosen in build_metrics_options(names, run_options.metrics).items():
             options[name].setdefault("metrics", chosen)
@@ -149,10 +159,13 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     entry = catalogue().task(name)
     task = entry.create(options, answer_tags(asked.answer_tag))
     split = pick_split(entry, asked.split)
-    root = resolve_data(entry, split, asked.data, options)
+    own_file = isinstance(task, ReadsOwnFile)
+    root = task.open_root(split) if isinstance(task, ReadsOwnFile) else resolve_data(entry, split, asked.data, options)
     task.files(root, split)
+    if isinstance(task, ReadsOwnFile):
+        options, name = dict(task.resolved_options(split)), entry.card.name
     spec = asked.build_spec(name, split, root.kind, entry.card.max_new_tokens, options)
-    named = asked.data != "auto" or "annotations" in options
+    named = own_file or asked.data != "auto" or "annotations" in options
     prompt = pick_prompt(entry.load_prompts(), asked.prompts, name)
     print_detail(f"{name}: split {split}, {root.kind} data in {root.path}, prompt set {prompt.id}")
     return Job(spec, task, root, prompt, named)
@@ -166,6 +179,26 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
     jobs = [job for asked, jobs in members if not asked.entry.abilities.is_replay for job in jobs]
     for name in dict.fromkeys(job.spec.task for job in jobs if job.data.kind == "demo" and not job.data_named):
         print_notice(f"{name}: no real data found, using the built-in demo data (see `alm-bench data info`)")
+
+
+def report_files(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
+    """Print what was found in the files that are tasks: the columns, and the first item as the model will get it.
+
+    Each file is described once.
+    """
+    jobs = {(job.spec.task, job.data.version(), job.prompt.id): job for _, jobs in members for job in jobs}
+    for job in jobs.values():
+        if not isinstance(job.task, ReadsOwnFile):
+            continue
+        for line in job.task.describe(job.spec.split):
+            print_notice(f"{job.spec.task}: {line}")
+        sample = next(iter(job.task.samples(job.data, job.spec.split)))
+        request = render(sample, job.prompt)
+        clips = ", ".join(ref.id for ref in request.audio) or "no clip"
+        reference = "withheld" if sample.gold is None else repr(sample.gold)
+        print_notice(f"{job.spec.task}: first item {sample.id}: {clips}; reference {reference}; prompt:")
+        for line in request.prompt.splitlines():
+            print_notice(f"    {line}")
 
 
 def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit | None" = None) -> "Plan":
@@ -250,6 +283,7 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
     """
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
+    report_files(settled)
     outcome, budget = Outcome(), members[0].build_budget()
     with closing(ModelLoader()) as models:
         for asked, jobs in settled:
@@ -306,6 +340,7 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
+    report_files(settled)
     budget = members[0].build_budget()
 
     def forecast(options: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":

@@ -15,6 +15,7 @@ from alm_bench.evaluation import (
     plan_job,
     read_stored_records,
     report_demo,
+    report_files,
     report_unknown_revisions,
     resolve_jobs,
     run_plan,
@@ -83,6 +84,7 @@ def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) ->
         raise UsageError("--solvable-by belongs to run and score, expected none here")
     jobs = resolve_jobs(options)
     report_demo([(options, jobs)])
+    report_files([(options, jobs)])
     with closing(ModelLoader()) as models:
         adapter = models.load(options)
         if adapter.abilities.is_replay:

@@ -424,8 +424,8 @@ class Leaderboard(_Printable):
         from alm_bench.plugins import catalogue
         from alm_bench.reports.leaderboard import build_leaderboard
 
-        tasks = catalogue().tasks  # runs of a task that is no longer installed are read from their summaries
-        return build_leaderboard(self.runs, lambda name: tasks[name].create() if name in tasks else None)
+        find = catalogue().find_task  # runs of a task that is no longer installed are read from their summaries
+        return build_leaderboard(self.runs, lambda name: None if (entry := find(name)) is None else entry.create())
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return the columns of `leaderboard.csv`, with one row per run and metric."""

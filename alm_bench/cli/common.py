@@ -46,6 +46,33 @@ Dtype = Annotated[
         autocompletion=complete_choices("float32", "bfloat16", "float16", "auto"),
     ),
 ]
+ColumnMap = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="ROLE=COLUMN[,...]",
+        help="Columns of a file as task, such as audio=path,question=prompt,answer=label (docs/own_data.md).",
+    ),
+]
+AudioRoot = Annotated[
+    str | None, typer.Option(metavar="DIR", help="Folder of the clips of a file as task. [default: the file's folder]")
+]
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="Kind of the questions of a file as task: choice, several, yes_no, number or open. [default: told by the "
+        "answers]",
+        autocompletion=complete_choices("choice", "several", "yes_no", "number", "open"),
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN[,...]|none",
+        help="Columns by which the scores of a file as task are broken down. [default: all without a role]",
+    ),
+]
 RunArgument = Annotated[
     str,
     typer.Argument(
@@ -86,6 +113,19 @@ TaskArgument = Annotated[
         autocompletion=complete_tasks,
     ),
 ]
+
+
+def join_map(given: list[str] | None) -> str | None:
+    """Return the values of a repeated `--map` as one; None without any."""
+    return ",".join(given) if given else None
+
+
+def file_options(
+    map_: list[str] | None, audio_root: str | None, kind: str | None, group_by: str | None
+) -> dict[str, str]:
+    """Return the options of a task that is made of a file, without those that are not given."""
+    given = {"map": join_map(map_), "audio_root": audio_root, "kind": kind, "group_by": group_by}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 @contextmanager

@@ -63,6 +63,7 @@ def noise_ablation(
     check_report_name(report, "--report")
     if plot is not None and plot.suffix.lower() not in FORMATS:
         raise UsageError(f"--plot {plot}: expected a name that ends in {', '.join(FORMATS)}")
+    options["map"] = common.join_map(options.pop("map_"))
     asked = RunOptions(model=model, tasks=tasks or "", **options)
     with ExitStack() as opened:  # its end closes the model
         with common.redirect_model_output():
@@ -93,6 +94,7 @@ def _show(
 ) -> None:
     from alm_bench.reports import Text, find_screen
     from alm_bench.reports.ablation import NOTE, build_ablation, build_task_json
+    from alm_bench.reports.provenance import name_task
 
     model = adapter.identity.label
     if json_:
@@ -102,7 +104,8 @@ def _show(
     details = details or find_screen(sys.stdout).form == "markdown"
     for job, found in zip(jobs, measured, strict=True):
         demo = " (demo)" if job.spec.data == "demo" else ""
-        print_blocks(build_ablation(found.task + demo, model, found.effects, found.picked, details), end="\n\n")
+        title = name_task(found.task, job.data.version() or "") + demo
+        print_blocks(build_ablation(title, model, found.effects, found.picked, details), end="\n\n")
     print_blocks([Text(NOTE)])
 
 

@@ -37,8 +37,16 @@ def run(
     ] = None,
     tasks: Annotated[
         str | None,
-        typer.Option(metavar="T[,T]", help="Tasks or collections, comma-separated.", autocompletion=complete_tasks),
+        typer.Option(
+            metavar="T[,T]",
+            help="Tasks, collections, and files of your own (./birds.csv), comma-separated.",
+            autocompletion=complete_tasks,
+        ),
     ] = None,
+    map_: common.ColumnMap = None,
+    audio_root: common.AudioRoot = None,
+    kind: common.Kind = None,
+    group_by: common.GroupBy = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -198,6 +206,7 @@ def run(
     for name in ("model", "config", "dry_run", "json_", "details", "report"):
         del values[name]
     check_report_name(report, "--report")
+    values["map"] = common.join_map(values.pop("map_"))
     evaluate(_list_evaluations(model, config, values), dry_run, json_, details, report)
 
 

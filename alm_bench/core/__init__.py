@@ -32,6 +32,7 @@ from alm_bench.core.protocols import (
     HasCorpus,
     HasTextBaselines,
     MakesSubmission,
+    ReadsOwnFile,
     ScoresItems,
     Task,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "Output",
     "ParseStatus",
     "Parsed",
+    "ReadsOwnFile",
     "Request",
     "Runtime",
     "Sample",

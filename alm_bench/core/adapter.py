@@ -67,7 +67,8 @@ class Abilities:
     with the audio check."""
 
     max_clips: int | None = None
-    """Largest number of clips per item; None for any number. Tasks whose items all have more clips are rejected."""
+    """Largest number of clips per item; None for any number. Items with more clips get an error; tasks whose items all
+    have more are rejected."""
 
     runtime_options: tuple[str, ...] = ()
     """Names of the options that no answer depends on (concurrency, prices). A run can be resumed with other values of

@@ -88,6 +88,9 @@ class AudioPipeline:
     beside: bool = True
     """True if clips may be decoded while the model is working."""
 
+    max_clips: int | None = None
+    """Largest number of clips per item that the adapter takes; None for any number."""
+
     @staticmethod
     def from_adapter(adapter: Adapter, condition: Condition | None = None) -> "AudioPipeline":
         """Return the pipeline of an adapter, with the changes of a condition if one is given."""
@@ -96,11 +99,16 @@ class AudioPipeline:
         # A model on the CPU uses all cores, in threads that wait for one another. Decoding at the same time would take
         # a core from one of them and delay all, which costs more than it saves.
         beside = adapter.identity.device != "cpu"
-        return AudioPipeline(adapter.audio, condition, prepare, prepare_file, beside)
+        return AudioPipeline(adapter.audio, condition, prepare, prepare_file, beside, adapter.abilities.max_clips)
 
     def list_refs(self, request: Request) -> tuple[AudioRef, ...]:
-        """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy."""
-        return () if self.policy is None else list_clips(request)
+        """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy, or
+        if the request has more clips than the adapter takes."""
+        return () if self.policy is None or self.has_too_many(request) else list_clips(request)
+
+    def has_too_many(self, request: Request) -> bool:
+        """Return True if a request has more clips than the adapter takes."""
+        return self.policy is not None and self.max_clips is not None and len(request.audio) > self.max_clips
 
     def prepare_from_file(self, ref: AudioRef) -> Clip | None:
         """Prepare one clip from its file, which takes as long as reading it; None if it has to be decoded. A failure is
@@ -142,6 +150,10 @@ class AudioPipeline:
         """
         if self.policy is None:
             return LoadedRequest(index, request)
+        if self.has_too_many(request):
+            clips_taken = "1 clip" if self.max_clips == 1 else f"{self.max_clips} clips"
+            too_many = f"the model takes at most {clips_taken} per item, this one has {len(request.audio)}"
+            return LoadedRequest(index, request, error=too_many)
         own, spare = clips[: len(request.audio)], clips[len(request.audio) :]
         for clip in own:
             if clip.audio_error is not None:
