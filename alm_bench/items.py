@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alm_bench.core import AudioRef
+from alm_bench.core.foreign import replace_surrogates
 
 if TYPE_CHECKING:
     from alm_bench.records.models import RunHeader, RunSummary
+    from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
 
 
@@ -148,11 +150,25 @@ def format_reference(record: "Record") -> str | None:
 
 
 def flatten_item(item: Item) -> dict[str, Any]:
-    """Return an item as one row of a table."""
-    entry = {name: getattr(item, name) for name in ITEM_COLUMNS}
-    entry |= {"choices": list(item.choices), "clips": list(item.clips)}
+    """Return an item as one row of a table. Texts are valid UTF-8."""
+    entry = {name: _make_text(getattr(item, name)) for name in ITEM_COLUMNS}
+    entry |= {"choices": list(map(_make_text, item.choices)), "clips": list(map(_make_text, item.clips))}
     entry |= {f"score_{name}": value for name, value in item.scores.items()}
-    return entry | {f"group_{name}": value for name, value in item.groups.items()}
+    return entry | {f"group_{name}": replace_surrogates(str(value)) for name, value in item.groups.items()}
+
+
+def _make_text(value: Any) -> Any:
+    """Return a text without unpaired surrogates, which tables cannot store; other values unchanged."""
+    return replace_surrogates(value) if isinstance(value, str) else value
+
+
+def list_rows(run: "Run") -> list[dict[str, Any]]:
+    """Return the items of a run as rows of a table, in the order of the task. Raises StoreError."""
+    from alm_bench.records.store import read_records
+
+    records, _ = read_records(run.folder)
+    names = RunNames.from_summary(run.summary)
+    return [flatten_item(make_item(names, record)) for record in sorted(records, key=lambda record: record.index)]
 
 
 def list_columns(rows: Sequence[Mapping[str, Any]]) -> list[str]:

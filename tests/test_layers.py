@@ -32,12 +32,13 @@ MAY_IMPORT = {
     "models": _UPSTAIRS,
     "items": "core records plugins resolve",
     "results": f"{_UPSTAIRS} items resolve",
+    "export": f"{_UPSTAIRS} items results",
     "evaluation": f"{_UPSTAIRS} resolve",
     "grounding": f"{_UPSTAIRS} evaluation resolve",
     "suites": f"{_UPSTAIRS} evaluation resolve",
     "api": f"{_UPSTAIRS} evaluation grounding models resolve results suites",
     "": "api core results",
-    "cli": f"{_UPSTAIRS} api evaluation grounding resolve results suites".replace("mellow ", ""),
+    "cli": f"{_UPSTAIRS} api evaluation export grounding items resolve results suites".replace("mellow ", ""),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

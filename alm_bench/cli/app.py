@@ -15,6 +15,7 @@ from alm_bench.cli import (
     check,
     compare,
     data,
+    export,
     leaderboard,
     ls,
     new,
@@ -55,6 +56,7 @@ app.command()(parse.parse)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
 app.command()(submit.submit)
+app.command()(export.export)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)
 app.command()(ls.ls)

@@ -74,6 +74,18 @@ DataChoice = Annotated[
         autocompletion=complete_data,
     ),
 ]
+HubDataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset", metavar="ORG/NAME", help="The benchmark's data set on the hub. [default: that of the task's card]"
+    ),
+]
+HubTaskId = Annotated[
+    str, typer.Option("--task-id", metavar="ID", help="Id of the task in eval.yaml of the benchmark's data set.")
+]
+HubSource = Annotated[
+    str | None, typer.Option("--source", metavar="URL", help="Page or repository with the outputs behind the result.")
+]
 NAMES_OF_MODELS = "Model name, Hugging Face ORG/NAME, ./file.py:Class, or package.module:Class."
 ModelOption = Annotated[str, typer.Option("--model", metavar="M", help=NAMES_OF_MODELS, autocompletion=complete_models)]
 TaskArgument = Annotated[

@@ -106,6 +106,13 @@ def complete_conditions(incomplete: str) -> list[str]:
     return _matching_last(names, incomplete)
 
 
+def complete_export_formats(incomplete: str) -> list[str]:
+    """Complete names of export formats."""
+    from alm_bench.export.format import list_formats
+
+    return _matching(list_formats(), incomplete)
+
+
 def complete_choices(*known: str) -> Complete:
     """Return a function that completes the given values."""
     return lambda incomplete: _matching(known, incomplete)
