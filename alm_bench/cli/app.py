@@ -21,6 +21,7 @@ from alm_bench.cli import (
     new,
     noise_ablation,
     parse,
+    push,
     rescore_matrix,
     run,
     score,
@@ -57,6 +58,7 @@ app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)
 app.command()(submit.submit)
 app.command()(export.export)
+app.command()(push.push)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)
 app.command()(ls.ls)
