@@ -13,6 +13,7 @@ from alm_bench.core import (
     AudioPolicy,
     BaseAdapter,
     Decoding,
+    EventPresence,
     OptionScores,
     Output,
     Request,
@@ -112,6 +113,9 @@ class MellowAdapter(BaseAdapter):
 
     def prepare(self, wave: Wave) -> "Clip":
         return self.answerer.listen(wave)
+
+    def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
+        return self.answerer.event_presence(waves)
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         problems = [self._find_problem(request) for request in batch]

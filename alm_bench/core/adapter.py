@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from alm_bench.core.errors import UsageError
-from alm_bench.core.types import AdapterIdentity, AudioPolicy, Decoding, OptionScores, Output, Request, Wave
+from alm_bench.core.types import (
+    AdapterIdentity,
+    AudioPolicy,
+    Decoding,
+    EventPresence,
+    OptionScores,
+    Output,
+    Request,
+    Wave,
+)
 
 Delivery = Literal["by construction", "to be shown"]
 """Evidence that clips reach the model: known by construction, or to be shown by the audio check."""
@@ -23,7 +32,7 @@ CACHE_MB = 256
 class Abilities:
     """Abilities of an adapter beyond answering with text. The runner checks each of them by its name.
 
-    A class declares them as `abilities = Abilities(...)`. The first four have a method of the same name: a class that
+    A class declares them as `abilities = Abilities(...)`. The first five have a method of the same name: a class that
     defines the method thereby declares the ability. An object may have fewer abilities than its class and then sets its
     own `abilities` in `__init__`. For example, a model of two parts scores options only if the answering part does.
     """
@@ -39,6 +48,9 @@ class Abilities:
 
     fit: bool = False
     """Needs to be fitted on a task's development split before it answers."""
+
+    event_presence: bool = False
+    """Has an event head: computes which sound events are present in a clip over time, for `ask --explain`."""
 
     choices_only: bool = False
     """Selects an option and generates no text. Tasks without options are rejected."""
@@ -59,7 +71,7 @@ class Abilities:
     them."""
 
 
-METHODS = ("loglikelihood", "prepare", "stream", "fit")
+METHODS = ("loglikelihood", "prepare", "stream", "fit", "event_presence")
 """Abilities that have a method of the same name."""
 
 _OLD_ATTRIBUTES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
@@ -194,6 +206,10 @@ class Adapter(Protocol):
         development split. Raises UsageError if the adapter cannot be fitted on the rows.
         """
         raise _undefined_method(self, "fit")
+
+    def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
+        """Return the output of the model's event head for each decoded clip, in order."""
+        raise _undefined_method(self, "event_presence")
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
         """Return the indices of the requests in the order in which the adapter prefers to answer them, such as requests

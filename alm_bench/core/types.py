@@ -156,6 +156,24 @@ class OptionScores:
     """Reason of a failed call."""
 
 
+@dataclass(frozen=True, slots=True)
+class EventPresence:
+    """Output of a model's event head for one clip: the probabilities of sound events over time."""
+
+    probabilities: Any
+    """Probabilities in 0..1, float32 array of shape (steps, classes). The steps divide the clip into equal parts; there
+    is one step if the head classifies whole clips only."""
+
+    logmel: Any
+    """Log-mel spectrogram in dB that the probabilities were computed from, float32 array of shape (frames, mels)."""
+
+    seconds: float
+    """Length of the clip as the model gets it, after cropping and padding."""
+
+    names: tuple[str | None, ...] | None = None
+    """Name of each class; None for a class that is not a sound event. None if the names are not known."""
+
+
 NOTHING: dict[str, Any] = {}
 """Shared empty mapping that is never written to. It saves memory, since most items have nothing to store."""
 
