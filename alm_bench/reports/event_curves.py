@@ -23,27 +23,8 @@ State = Literal["present", "absent"]
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 
 _NOT_EVENTS = (
-    *(
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "from",
-        "with",
-        "by",
-        "for",
-        "as",
-        "is",
-        "are",
-        "be",
-    ),
-    *("s", "other", "noise", "sound", "inside", "outside", "small", "large", "single", "music", "musical"),
+    *("a", "an", "the", "and", "or", "of", "in", "on", "at", "to", "from", "with", "by", "for"),
+    *("as", "is", "are", "be", "s", "other", "noise", "sound", "inside", "outside", "small", "large", "single"),
 )
 """Words of class names that do not name an event by themselves, such as those of `Sound effect` or `Inside, small
 room`."""

@@ -116,7 +116,7 @@ def _draw_picture(explanation: Explanation) -> bytes:
         for number, clip in enumerate(explanation.clips):
             _draw_clip(axes[2 * number], axes[2 * number + 1], clip, explanation)
         _draw_texts(axes[-1], blocks, lines, explanation)
-        figure.suptitle(escape_terminal(explanation.model), parse_math=False)
+        figure.suptitle(_shorten(explanation.model, 80), parse_math=False)
         return _save(figure)
 
 
@@ -162,12 +162,12 @@ def _draw_clip(upper: Any, lower: Any, clip: ExplainedClip, explanation: Explana
     upper.set_yticks([])
     upper.set_ylabel("log-mel")
     upper.set_xlim(0, seconds)
-    upper.set_title(escape_terminal(clip.name), loc="left", fontsize="medium", parse_math=False)
+    upper.set_title(_shorten(clip.name, 80), loc="left", fontsize="medium", parse_math=False)
     for number, curve in enumerate(explanation.list_curves(clip)):
         count = len(curve.values)
         edges = [seconds * step / count for step in range(count + 1)]
         style, colour = _LINE_STYLES[number % len(_LINE_STYLES)], _CURVE_COLOURS[number % len(_CURVE_COLOURS)]
-        name = escape_terminal(curve.name).replace("$", r"\$").lstrip("_")
+        name = _shorten(curve.name, 36).replace("$", r"\$").lstrip("_")
         values = [*curve.values, curve.values[-1]]
         lower.plot(edges, values, drawstyle="steps-post", color=colour, linestyle=style, label=name)
     lower.axhline(explanation.threshold, color="0.6", linewidth=0.8)
@@ -176,6 +176,12 @@ def _draw_clip(upper: Any, lower: Any, clip: ExplainedClip, explanation: Explana
     lower.set_ylabel("probability")
     lower.set_xlabel("time in the clip as the model gets it (s)")
     lower.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def _shorten(text: str, characters: int) -> str:
+    """Return a name in one line of at most `characters` characters: a longer one would leave no room for the curves."""
+    shown = escape_terminal(text)
+    return shown if len(shown) <= characters else shown[: characters - 1] + "…"
 
 
 def _wrap_parts(parts: Sequence[TextPart]) -> list[list[TextPart]]:
