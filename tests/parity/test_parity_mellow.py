@@ -127,16 +127,15 @@ def test_event_curves_are_the_reference_networks_framewise_output(reference: Ref
     (tmp_path / "class_labels_indices.csv").write_text("\n".join(["index,mid,display_name", *reversed(rows)]))
     names = read_class_labels(tmp_path / "class_labels_indices.csv")
     encoder = reference.model.encoder
-    for number, wave in enumerate((wav(10, 1), wav(4, 2))):
-        with torch.inference_mode():
-            logmel = encoder.logmel(torch.from_numpy(wave)[None])[0]
-        found = rename_classes(compute_event_presence(encoder, logmel), names, "class_labels_indices.csv")
-        close(torch.from_numpy(found.probabilities[::64, ::8]), reference.expected["framewise"][number])
-        own = reference.heard.framewise[number].numpy()
-        np.testing.assert_allclose(found.probabilities, own, atol=1e-5)
-        for curve in build_event_curves(found):
-            assert curve.name == f"Class of AudioSet {curve.index}"
-            np.testing.assert_allclose(curve.values, own[:, curve.index], atol=1e-5)
+    with torch.inference_mode():
+        logmel = encoder.logmel(torch.from_numpy(wav(10, 1))[None])[0]
+    found = rename_classes(compute_event_presence(encoder, logmel), names, "class_labels_indices.csv")
+    close(torch.from_numpy(found.probabilities[::64, ::8]), reference.expected["framewise"][0])
+    own = reference.heard.framewise[0].numpy()
+    np.testing.assert_allclose(found.probabilities, own, atol=1e-5)
+    for curve in build_event_curves(found):
+        assert curve.name == f"Class of AudioSet {curve.index}"
+        np.testing.assert_allclose(curve.values, own[:, curve.index], atol=1e-5)
 
 
 def test_prompt_and_prefix(reference: Reference) -> None:

@@ -77,14 +77,14 @@ def explanation(text: str) -> Explanation:
     return Explanation(f"model {text}", f"Ask {text}", f"A dog in the rain. {text}\n\nEnd", clips)
 
 
-@pytest.mark.parametrize("text", ["plain", EVIL])
-def test_a_picture_and_a_page_are_written_whatever_the_texts_are(text: str, tmp_path: Path) -> None:
-    write_explanation(explanation(text), tmp_path / "x.png")
+@pytest.mark.filterwarnings("error::UserWarning")  # matplotlib's, that there is no room for the curves
+def test_a_picture_and_a_page_are_written_whatever_the_texts_are(tmp_path: Path) -> None:
+    write_explanation(explanation(EVIL), tmp_path / "x.png")
     head = (tmp_path / "x.png").read_bytes()[:24]
     width, height = struct.unpack(">II", head[16:24])
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
     assert width > 800 < height
-    write_explanation(explanation(text), tmp_path / "x.html")
+    write_explanation(explanation(EVIL), tmp_path / "x.html")
     page = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert len(re.findall("<img ", page)) == 2
@@ -135,9 +135,8 @@ def test_ask_explains_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     plain = alm(*asked, listens, "--explain", "out.png")
     assert (plain.out, plain.err) == ("A dog barks, and it rains.\n", "explanation written to out.png\n")
     nameless = model(tmp_path / "nameless.py", HEAD.replace("NAMES", "None"))
-    assert (
-        "curves are numbered and no words marked: use --event-names" in alm(*asked, nameless, "--explain", "o.png").err
-    )
+    numbered = alm(*asked, nameless, "--explain", "o.html")
+    assert "curves are numbered and no words marked: use --event-names" in numbered.err
     Path("names.csv").write_text("index,mid,display_name\n1,/m/r,Rain\n0,/m/d,Dog\n")
     ran = alm(*asked, nameless, "--explain", "o.png", "--event-names", "names.csv", "--event-threshold", 0.05, "--json")
     assert [event["name"] for event in ran.json["clips"][0]["events"]] == ["Dog", "Rain"]
