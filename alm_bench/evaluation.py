@@ -23,7 +23,7 @@ from alm_bench.runner.spec import RunSpec
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
     from alm_bench.plugins import AdapterEntry
-    from alm_bench.records.models import RunSummary
+    from alm_bench.records.models import RunHeader, RunSummary
     from alm_bench.records.reparse import ReparseResult
     from alm_bench.records.run import Run
     from alm_bench.records.schema import Record
@@ -366,6 +366,23 @@ def run_plan(
     return summary, interrupted
 
 
+def configure_task(
+    header: "RunHeader", metrics: str | None = None, tags: tuple[str, ...] = ()
+) -> "tuple[RunHeader, Task]":
+    """Return the header of a run with the metrics and answer tags that it is scored with, and its task.
+
+    By default, these are the run's own. Raises UsageError for an unknown task or metric.
+    """
+    from msgspec.structs import replace as replace_fields
+
+    name, spec = header.task.name, header.spec
+    options = dict(spec.task_options)
+    if metrics is not None:
+        options["metrics"] = metrics_options([name], metrics)[name]
+    spec = replace_fields(spec, task_options=options, answer_tags=tags or spec.answer_tags)
+    return replace_fields(header, spec=spec), catalogue().task(name).create(options, spec.answer_tags)
+
+
 def rescore_run(
     folder: Path, solver: Path | None, metrics: str | None, tags: tuple[str, ...], watch: Watch
 ) -> "tuple[Run, ReparseResult]":
@@ -373,8 +390,6 @@ def rescore_run(
 
     By default, the answer tags and the metrics are those of the run. Raises StoreError and UsageError.
     """
-    from msgspec.structs import replace as replace_fields
-
     from alm_bench.records.reparse import find_parser, reparse
     from alm_bench.records.run import Run, StoredRecords, finish_run
     from alm_bench.records.store import RunStore, read_header
@@ -382,14 +397,7 @@ def rescore_run(
     from alm_bench.records.text_baseline import add_text_baseline
     from alm_bench.scoring.spice import report_progress_to
 
-    header = read_header(folder)
-    name, spec = header.task.name, header.spec
-    options = dict(spec.task_options)
-    if metrics is not None:
-        options["metrics"] = metrics_options([name], metrics)[name]
-    spec = replace_fields(spec, task_options=options, answer_tags=tags or spec.answer_tags)
-    header = replace_fields(header, spec=spec)
-    task = catalogue().task(name).create(options, spec.answer_tags)
+    header, task = configure_task(read_header(folder), metrics, tags)
     parser = find_parser(header, folder)
     with RunStore(folder, header, keep_failures=True) as store:
         records, reparsed = reparse(store.kept, task, parser)
@@ -400,6 +408,6 @@ def rescore_run(
         store.rewrite(records)
         store.note(parser=task.parser)
         if not summary.partial:
-            store.note(spec=spec)  # with the metrics and tags of this call
+            store.note(spec=header.spec)  # with the metrics and tags of this call
             finish_run(store, task, summary, records)
     return Run(folder, summary, StoredRecords(folder)), reparsed

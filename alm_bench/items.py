@@ -124,7 +124,7 @@ def make_item(names: RunNames, record: "Record") -> Item:
         truncated=bool(record.extra.get("truncated")),
         answer=_selected_answer(record),
         rule=None if record.parsed is None else record.parsed.rule,
-        gold=format_reference(record),
+        gold=sample.describe_reference(),
         seconds=record.seconds,
         clips=tuple(str(ref.path) for ref in sample.audio),
         scores=dict(record.scores),
@@ -140,13 +140,6 @@ def _selected_answer(record: "Record") -> str | None:
     choices = record.sample.choices
     chosen = parsed.indices or (() if parsed.index is None else (parsed.index,))
     return " + ".join(choices[index] for index in chosen) if chosen and choices else parsed.value
-
-
-def format_reference(record: "Record") -> str | None:
-    """Return the right option, several options joined by ` + `, or the correct answer as the data writes it."""
-    sample = record.sample
-    right = sample.targets or ((sample.target,) if isinstance(sample.target, int) and sample.choices else ())
-    return " + ".join(sample.choices[index] for index in right) if right else sample.gold
 
 
 def flatten_item(item: Item) -> dict[str, Any]:

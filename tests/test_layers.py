@@ -34,11 +34,12 @@ MAY_IMPORT = {
     "results": f"{_UPSTAIRS} items resolve",
     "export": f"{_UPSTAIRS} items results",
     "evaluation": f"{_UPSTAIRS} resolve",
+    "review": f"{_UPSTAIRS} evaluation",
     "grounding": f"{_UPSTAIRS} evaluation resolve",
     "suites": f"{_UPSTAIRS} evaluation resolve",
     "api": f"{_UPSTAIRS} evaluation grounding models resolve results suites",
     "": "api core results",
-    "cli": f"{_UPSTAIRS} api evaluation export grounding items resolve results suites".replace("mellow ", ""),
+    "cli": f"{_UPSTAIRS} api evaluation export grounding items resolve results review suites".replace("mellow ", ""),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

@@ -23,6 +23,7 @@ from alm_bench.cli import (
     parse,
     push,
     rescore_matrix,
+    review,
     run,
     score,
     show,
@@ -53,6 +54,7 @@ app.command()(check.check)
 app.command()(ask.ask)
 app.command()(show.show)
 app.command()(score.score)
+app.command()(review.review)
 app.command()(parse.parse)
 app.command()(leaderboard.leaderboard)
 app.command()(compare.compare)

@@ -301,6 +301,12 @@ class Sample:
         """True if the correct answer is known."""
         return self.target is not None or self.targets is not None
 
+    def describe_reference(self) -> str | None:
+        """Return the right option, several options joined by ` + `, or the correct answer as the data writes it; None
+        if it is withheld."""
+        right = self.targets or ((self.target,) if isinstance(self.target, int) and self.choices else ())
+        return " + ".join(self.choices[index] for index in right) if right else self.gold
+
     @property
     def question(self) -> str:
         """Id of the question in the file. All option orders of a question share it."""
