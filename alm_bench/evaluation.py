@@ -19,6 +19,7 @@ from alm_bench.resolve import metrics_options, pick_split, resolve_data, split_n
 from alm_bench.runner.conditions import CLEAN, read_condition
 from alm_bench.runner.options import RunOptions, Tolerance
 from alm_bench.runner.spec import RunSpec
+from alm_bench.tracking import find_tracker
 
 if TYPE_CHECKING:
     from alm_bench.core import Adapter, DataRoot, Task
@@ -103,6 +104,8 @@ def resolve_jobs(asked: RunOptions) -> list[Job]:
     There is one job per task and condition. Raises UsageError and DataError.
     """
     asked.check()
+    if asked.track is not None:
+        find_tracker(asked.track)
     names = split_names(asked.tasks, "--tasks")
     entry = asked.entry
     if asked.label is not None and not entry.abilities.is_replay:
@@ -273,6 +276,8 @@ def _run_member(
             folder = asked.out / plan.run_id
             outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
             report(outcome.runs[-1])
+            if asked.track is not None:
+                find_tracker(asked.track).track_run(summary)
             if summary.partial and not outcome.interrupted:
                 outcome.failure = budget.describe_end(plan, summary.answered_items)
             if outcome.interrupted or outcome.failure is not None:

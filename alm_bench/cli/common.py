@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alm_bench.cli.completion import complete_choices, complete_data, complete_models, complete_runs, complete_tasks
+from alm_bench.cli.completion import (
+    complete_choices,
+    complete_data,
+    complete_models,
+    complete_runs,
+    complete_tasks,
+    complete_trackers,
+)
 from alm_bench.core.escape import print_notice
 from alm_bench.core.verbosity import VERBOSITY
 
@@ -72,6 +79,14 @@ DataChoice = Annotated[
         metavar="auto|demo|hub|PATH",
         help="Data folder; auto: $ALM_BENCH_DATA, then ./data, else the built-in demo data.",
         autocompletion=complete_data,
+    ),
+]
+Track = Annotated[
+    str | None,
+    typer.Option(
+        metavar="trackio",
+        help="Also log to an experiment tracker (pip install 'alm-bench[trackio]').",
+        autocompletion=complete_trackers,
     ),
 ]
 HubDataset = Annotated[

@@ -106,6 +106,13 @@ def complete_conditions(incomplete: str) -> list[str]:
     return _matching_last(names, incomplete)
 
 
+def complete_trackers(incomplete: str) -> list[str]:
+    """Complete names of experiment trackers."""
+    from alm_bench.tracking import list_trackers
+
+    return _matching(list_trackers(), incomplete)
+
+
 def complete_export_formats(incomplete: str) -> list[str]:
     """Complete names of export formats."""
     from alm_bench.export.format import list_formats
