@@ -14,7 +14,7 @@ from alm_bench.reports.provenance import task_title
 
 def build_mark(mark: Mark, record: Record | None, parsed: Parsed | None, problem: str | None, is_solved: bool) -> Block:
     """Return one mark with its item as labelled lines. `parsed` is the answer as the current parser parses it."""
-    lines = [("kind", mark.kind)]
+    lines: list[tuple[str, str]] = [("kind", mark.kind)]
     if mark.note:
         lines.append(("note", mark.note))
     if record is None:

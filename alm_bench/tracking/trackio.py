@@ -42,7 +42,8 @@ class TrackioTracker(Tracker):
         try:
             yield log
         finally:
-            trackio.finish()  # not `run.finish`: the library would end the run again at exit, and print so
+            # Not `run.finish`: the library would end the run again at exit, and print so.
+            trackio.finish()  # type: ignore[no-untyped-call]
 
 
 TRACKERS = (TrackioTracker,)

@@ -15,7 +15,7 @@ from alm_bench.export.format import ExportFormat, HubTarget
 from alm_bench.plugins import catalogue
 from alm_bench.records.models import RunSummary
 from alm_bench.records.store import HEADER
-from alm_bench.reports import Heading, Text, render
+from alm_bench.reports import Block, Heading, Text, render
 from alm_bench.reports.figures import format_interval, format_value, spec_of, unit_of
 from alm_bench.reports.provenance import build_provenance
 from alm_bench.reports.run_report import build_overview
@@ -92,7 +92,8 @@ def render_model_card(summary: RunSummary) -> str:
     """Return the section of a model card in markdown, without a trailing newline."""
     tool = f"Measured by alm-bench {__version__} on {summary.n} items."
     demo = " These are synthetic demo data, not the benchmark." if summary.data == "demo" else ""
-    blocks = [Heading("Evaluation"), Text(tool + demo), build_overview([summary]), Text(build_provenance(summary))]
+    blocks: list[Block] = [Heading("Evaluation"), Text(tool + demo)]
+    blocks += [build_overview([summary]), Text(build_provenance(summary))]
     return render(blocks, "markdown")
 
 
