@@ -31,7 +31,7 @@ def export(
     out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
-    """Write a run's items as a table, or its results for the Hugging Face hub."""
+    """Write a run as a table of items, or for the hub."""
     from alm_bench.export.format import HubTarget, find_format
     from alm_bench.records.run import read_run
 

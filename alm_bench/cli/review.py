@@ -25,7 +25,9 @@ def review(
     out: common.Out = RUNS,
     json_: common.Json = False,
 ) -> None:
-    """List marks on items, with what is stored and how the current parser parses the text.
+    """List marks that people set on items of runs.
+
+    Each with what is stored, and how the current parser parses the text.
 
     `score RUN --labels MARKS.json` computes scores with the corrected labels.
     """
