@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -79,12 +80,21 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     server.server_close()
 
 
-@pytest.fixture(autouse=True)
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    data = mmau(tmp_path / "data")
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a run, one of whose clips is missing."""
+    home = tmp_path_factory.mktemp("home")
+    data = mmau(home / "data")
     (data / "mmau/test-mini-audios/item-003.wav").unlink()
-    alm("run", "--model", "echo", "--tasks", "mmau", "--max-failures", 1)
+    alm("run", "--model", "echo", "--tasks", "mmau", "--data", data, "--out", home / "runs", "--max-failures", 1)
+    return home
+
+
+@pytest.fixture
+def run(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the run, in the default folder."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(home / "runs", "results/runs")
     return only_run(Path("results/runs"))
 
 
@@ -126,7 +136,7 @@ def test_a_model_card_tells_figures_and_settings(run: Path) -> None:
     assert "revision " in text.splitlines()[-1]
 
 
-def test_push_uploads_items_without_paths_of_this_machine(run: Path, hub: Hub, tmp_path: Path) -> None:
+def test_push_uploads_items_without_paths_of_this_machine(run: Path, hub: Hub, home: Path) -> None:
     dry = alm("push", run, "me/runs", "--dry-run", "--json").json
     assert (dry["dry_run"], dry["url"], dry["repository"], dry["type"]) == (True, None, "me/runs", "dataset")
     assert hub.paths == [], "a dry run asks nobody"
@@ -139,7 +149,7 @@ def test_push_uploads_items_without_paths_of_this_machine(run: Path, hub: Hub, t
     assert hub.created[0]["type"] == "dataset"
     assert hub.created[0].get("private") is True or hub.created[0]["visibility"] == "private"  # by its version
     assert hub.tokens == {"Bearer hf_of_a_test"}
-    assert all(str(tmp_path).encode() not in body for body in hub.files.values())
+    assert all(str(home).encode() not in body for body in hub.files.values())
     Path("items.parquet").write_bytes(hub.files[f"data/{run.name}.parquet"])
     items = pandas.read_parquet("items.parquet")
     assert "clips" not in items

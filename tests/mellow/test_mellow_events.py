@@ -20,7 +20,7 @@ from alm_bench.mellow.model import Mellow
 from alm_bench.reports.event_curves import build_event_curves, mark_event_words
 from alm_bench.train.mini import format_events
 
-SCENES = 10
+SCENES = 6
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from small_world import alm, model, refusal, tone
 
 from alm_bench.core import EventPresence, UsageError
 from alm_bench.reports.event_curves import build_event_curves, mark_event_words, rename_classes
-from alm_bench.reports.explanation import ExplainedClip, Explanation, render_page, write_explanation
+from alm_bench.reports.explanation import ExplainedClip, Explanation, write_explanation
 
 
 def presence(names: tuple[str | None, ...] | None, peaks: list[float], steps: int = 8) -> EventPresence:
@@ -73,7 +73,7 @@ EVIL = "</script><img src=x onerror=alert(1)> $x$ \\u202e \x1b[1m " + "long" * 8
 
 def explanation(text: str) -> Explanation:
     names = (f"dog {text}", "rain", None)
-    clips = [ExplainedClip(f"{text}.wav", presence(names, [0.9, 0.1, 0.2]), b"RIFF") for _ in range(2)]
+    clips = [ExplainedClip(f"{text}.wav", presence(names, [0.9, 0.1, 0.2]), b"RIFF")]
     return Explanation(f"model {text}", f"Ask {text}", f"A dog in the rain. {text}\n\nEnd", clips)
 
 
@@ -81,24 +81,20 @@ def explanation(text: str) -> Explanation:
 def test_a_picture_and_a_page_are_written_whatever_the_texts_are(tmp_path: Path) -> None:
     write_explanation(explanation(EVIL), tmp_path / "x.png")
     head = (tmp_path / "x.png").read_bytes()[:24]
-    width, height = struct.unpack(">II", head[16:24])
+    (width,) = struct.unpack(">I", head[16:20])
     assert head[:8] == b"\x89PNG\r\n\x1a\n"
-    assert width > 800 < height
+    assert width > 800
     write_explanation(explanation(EVIL), tmp_path / "x.html")
     page = (tmp_path / "x.html").read_text(encoding="utf-8")
     assert "<script" not in page
-    assert len(re.findall("<img ", page)) == 2
+    assert len(re.findall("<img ", page)) == 1
     assert re.findall("<img[^>]*onerror", page) == []
     assert '<mark class="present" title="present">dog</mark>' in page
     assert '<mark class="absent" title="absent">rain</mark>' in page
-
-
-def test_a_page_refers_to_nothing_outside_and_allows_no_script() -> None:
-    page = render_page(explanation("plain"))
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
     assert policy is not None
     assert policy[1].startswith("default-src 'none'; img-src data:; media-src data:; style-src 'sha256-")
-    assert "http" not in re.sub(r'http-equiv|base64,[^"]*', "", page)
+    assert "http" not in re.sub(r'http-equiv|base64,[^"]*', "", page), "it refers to nothing outside"
     assert "2.5-5.0" in page
 
 
@@ -132,11 +128,11 @@ def test_ask_explains_an_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         }
     ]
     assert ">barks</mark>" in Path("out.html").read_text()
-    plain = alm(*asked, listens, "--explain", "out.png")
-    assert (plain.out, plain.err) == ("A dog barks, and it rains.\n", "explanation written to out.png\n")
     nameless = model(tmp_path / "nameless.py", HEAD.replace("NAMES", "None"))
-    numbered = alm(*asked, nameless, "--explain", "o.html")
+    numbered = alm(*asked, nameless, "--explain", "o.png")
+    assert numbered.out == "A dog barks, and it rains.\n"
     assert "curves are numbered and no words marked: use --event-names" in numbered.err
+    assert numbered.err.endswith("\nexplanation written to o.png\n")
     Path("names.csv").write_text("index,mid,display_name\n1,/m/r,Rain\n0,/m/d,Dog\n")
     ran = alm(*asked, nameless, "--explain", "o.png", "--event-names", "names.csv", "--event-threshold", 0.05, "--json")
     assert [event["name"] for event in ran.json["clips"][0]["events"]] == ["Dog", "Rain"]
