@@ -64,7 +64,7 @@ class MellowAdapter(BaseAdapter):
 
     def __init__(self, options: MellowOptions, runtime: Runtime) -> None:
         from alm_bench.mellow.checkpoint import load
-        from alm_bench.mellow.inference import Answerer, exact
+        from alm_bench.mellow.inference import Answerer, use_deterministic_algorithms
         from alm_bench.mellow.prompt import select_protocol
 
         device, dtype = pick_device(runtime.device), pick_dtype(runtime.dtype, "mellow")
@@ -73,9 +73,9 @@ class MellowAdapter(BaseAdapter):
         protocol = select_protocol(config.prompt.layout, options.protocol, config.lm.kind)
         self.samples, self.layout = config.encoder.samples, config.prompt.layout
         if options.deterministic:
-            exact()
+            use_deterministic_algorithms()
         self.answerer = Answerer(loaded, protocol, device, dtype, runtime.cache_mb, options.compile)
-        self.audio: AudioPolicy | None = protocol.policy(config.encoder, options.crop)
+        self.audio: AudioPolicy | None = protocol.build_policy(config.encoder, options.crop)
         precision = str(dtype).removeprefix("torch.")
         # The compact layout has only one protocol, so the label leaves it out.
         choices = [loaded.name, *([protocol.name] if self.layout == "fixed" else [])]
@@ -86,7 +86,7 @@ class MellowAdapter(BaseAdapter):
             weights=loaded.sha256,
             dtype=precision,
             device=device.type,
-            parameters=loaded.model.parameter_count(),
+            parameters=loaded.model.count_parameters(),
             trained_on=config.trained_on,
             settings={
                 "protocol": protocol.name,
@@ -112,7 +112,7 @@ class MellowAdapter(BaseAdapter):
         return sorted(range(len(requests)), key=lambda i: (longest[clips[i]], clips[i], sizes[i]), reverse=True)
 
     def prepare(self, wave: Wave) -> "Clip":
-        return self.answerer.listen(wave)
+        return self.answerer.encode_clip(wave)
 
     def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
         return self.answerer.event_presence(waves)
@@ -136,7 +136,7 @@ class MellowAdapter(BaseAdapter):
         problems = [self._find_problem(request) for request in batch]
         answerable = [request for request, problem in zip(batch, problems, strict=True) if problem is None]
         texts = [[*_format_answers(request.choices), *_format_letters(request.choices)] for request in answerable]
-        found = iter(self.answerer.likelihoods(self._build_questions(batch, problems), texts))
+        found = iter(self.answerer.compute_likelihoods(self._build_questions(batch, problems), texts))
         return [_split_by_form(next(found)) if problem is None else OptionScores(error=problem) for problem in problems]
 
     def _build_questions(self, batch: Sequence[Request], problems: Sequence[str | None]) -> list["Question"]:

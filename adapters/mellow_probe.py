@@ -61,7 +61,7 @@ class MellowProbe(ProbeAdapter):
         vectors = EmbeddingCache(f"{loaded.name} encoder presence {loaded.sha256} {precision} {device.type}")
 
         def embed(wave: Wave) -> Vector:
-            return vectors.of("clip", wave.tobytes(), lambda: _compute_presence(encoder, wave, device))
+            return vectors.get_or_compute("clip", wave.tobytes(), lambda: _compute_presence(encoder, wave, device))
 
         identity = AdapterIdentity(
             label=f"mellow-probe[{loaded.name}]",
@@ -73,7 +73,7 @@ class MellowProbe(ProbeAdapter):
             trained_on=config.trained_on,
             settings={"features": f"presence x tf-idf, {RELATED_WIDTH}"},
         )
-        policy = replace(protocol.policy(config.encoder, None), spare=False)
+        policy = replace(protocol.build_policy(config.encoder, None), spare=False)
         super().__init__(Network(embed, fit_features), options.hears, policy, identity)
 
 

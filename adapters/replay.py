@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alm_bench.core import Abilities, AdapterIdentity, AudioPolicy, BaseAdapter, Decoding, Output, Request, Runtime
 from alm_bench.core.errors import DataError
-from alm_bench.data import Columns, Duplicates, file_sha256, read_stored_outputs
+from alm_bench.data import Columns, Duplicates, compute_cached_sha256, read_stored_outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ReplayAdapter(BaseAdapter):
         self.identity = AdapterIdentity(
             label=options.label or f"replay[{self._file.stem}]",
             family="replay",
-            weights=file_sha256(self._file),
+            weights=compute_cached_sha256(self._file),
             settings={"column": options.column or "auto", **{key: told for key, told in found_by.items() if told}},
             note=f"outputs read from {self.outputs.label}, not produced here",
         )

@@ -146,7 +146,7 @@ def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOp
         raise UsageError(f"model_arg goes with a model's name, {name} is made already")
     taken = dict(values)
     for key in ("model_arg", "task_arg"):
-        taken[key] = _option_texts(taken.get(key))
+        taken[key] = _get_option_texts(taken.get(key))
     for key in ("conditions", "answer_tag"):
         taken[key] = _split_names(taken[key]) if taken.get(key) else None
     for key in ("data", "batch_size", "max_failures"):
@@ -162,16 +162,16 @@ def make_options(model: Model, tasks: Names, values: Mapping[str, Any]) -> RunOp
     return asked
 
 
-def _split_names(given: Names) -> list[str]:
+def _split_names(names: Names) -> list[str]:
     """Return a list of names without surrounding spaces."""
-    return [name.strip() for name in (given.split(",") if isinstance(given, str) else given)]
+    return [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
 
 
-def _option_texts(given: Pairs) -> list[str] | None:
+def _get_option_texts(values: Pairs) -> list[str] | None:
     """Return the options of a model or task as texts `key=value`; None if there are none."""
-    if given is None:
+    if values is None:
         return None
-    return [f"{key}={value}" for key, value in given.items()] if isinstance(given, Mapping) else list(given)
+    return [f"{key}={value}" for key, value in values.items()] if isinstance(values, Mapping) else list(values)
 
 
 def load_run(name: str | Path, *, out: str | Path = RUNS) -> Results:
@@ -281,10 +281,10 @@ def caption_metrics(
     UsageError.
     """
     from alm_bench.scoring.captions import compute_caption_scores
-    from alm_bench.scoring.metrics import default_metrics
+    from alm_bench.scoring.metrics import list_default_metrics
     from alm_bench.scoring.spice import report_progress_to
 
-    chosen = default_metrics() if metrics is None else tuple(filter(None, _split_names(metrics)))
+    chosen = list_default_metrics() if metrics is None else tuple(filter(None, _split_names(metrics)))
     if not chosen:
         raise UsageError("--metrics names no metric")
     if len(candidates) != len(references):

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_detail, print_notice
-from alm_bench.core.options import answer_tags, pairs
+from alm_bench.core.options import answer_tags, parse_pairs
 from alm_bench.core.prompt import PromptTemplate, pick_prompt
 from alm_bench.plugins import catalogue
-from alm_bench.resolve import metrics_options, pick_split, resolve_data, split_names
+from alm_bench.resolve import build_metrics_options, pick_split, resolve_data, split_names
 from alm_bench.runner.conditions import CLEAN, read_condition
 from alm_bench.runner.options import RunOptions, Tolerance
 from alm_bench.runner.spec import RunSpec
@@ -98,51 +98,51 @@ class Outcome:
         return [run.summary for run in self.runs]
 
 
-def resolve_jobs(asked: RunOptions) -> list[Job]:
+def resolve_jobs(run_options: RunOptions) -> list[Job]:
     """Check all options, names, data and prompt sets before the model is loaded, and return the tasks to run.
 
     There is one job per task and condition. Raises UsageError and DataError.
     """
-    asked.check()
-    if asked.track is not None:
-        find_tracker(asked.track)
-    names = split_names(asked.tasks, "--tasks")
-    entry = asked.entry
-    if asked.label is not None and not entry.abilities.is_replay:
-        raise UsageError(f"--label {asked.label} names the model of a replay, found --model {asked.model}")
-    _check_prompt_sets(entry, names, asked)
-    options = _task_options(names, asked)
-    conditions = asked.conditions or [CLEAN]
+    run_options.check()
+    if run_options.track is not None:
+        find_tracker(run_options.track)
+    names = split_names(run_options.tasks, "--tasks")
+    entry = run_options.entry
+    if run_options.label is not None and not entry.abilities.is_replay:
+        raise UsageError(f"--label {run_options.label} names the model of a replay, found --model {run_options.model}")
+    _check_prompt_sets(entry, names, run_options)
+    options = _select_task_options(names, run_options)
+    conditions = run_options.conditions or [CLEAN]
     for condition in conditions:
         read_condition(condition)
-    jobs = [_resolve_job(name, options[name], asked) for name in names]
+    jobs = [_resolve_job(name, options[name], run_options) for name in names]
     return [replace(job, spec=replace(job.spec, condition=one)) for job in jobs for one in conditions]
 
 
-def _check_prompt_sets(model: "AdapterEntry", names: Sequence[str], asked: RunOptions) -> None:
+def _check_prompt_sets(model: "AdapterEntry", names: Sequence[str], options: RunOptions) -> None:
     """Raise UsageError if the model only selects options, and a task has no prompt set for such models."""
-    if not model.abilities.choices_only or asked.prompt is not None:
+    if not model.abilities.choices_only or options.prompt is not None:
         return
     for name in names:
-        if model.prompts not in catalogue().task(name).prompts():
+        if model.prompts not in catalogue().task(name).load_prompts():
             raise UsageError(
                 f"{model.name} picks among options, which the items of {name} do not have (no prompt set "
                 f"{model.prompts!r})"
             )
 
 
-def _task_options(names: Sequence[str], asked: RunOptions) -> dict[str, dict[str, str]]:
+def _select_task_options(names: Sequence[str], run_options: RunOptions) -> dict[str, dict[str, str]]:
     """Return the options of each task, from `--task-arg` and `--metrics`."""
     options: dict[str, dict[str, str]] = {name: {} for name in names}
-    for key, value in pairs(asked.task_arg, "--task-arg").items():
+    for key, value in parse_pairs(run_options.task_arg, "--task-arg").items():
         owner, dot, option = key.partition(".")
         if not dot or owner not in options:
             raise UsageError(
                 f"--task-arg takes TASK.key=value with a task of --tasks ({', '.join(names)}), found {key!r}"
             )
         options[owner][option] = value
-    if asked.metrics is not None:
-        for name, chosen in metrics_options(names, asked.metrics).items():
+    if run_options.metrics is not None:
+        for name, chosen in build_metrics_options(names, run_options.metrics).items():
             options[name].setdefault("metrics", chosen)
     return options
 
@@ -154,9 +154,9 @@ def _resolve_job(name: str, options: dict[str, str], asked: RunOptions) -> Job:
     split = pick_split(entry, asked.split)
     root = resolve_data(entry, split, asked.data, options)
     task.files(root, split)
-    spec = asked.spec(name, split, root.kind, entry.card.max_new_tokens, options)
+    spec = asked.build_spec(name, split, root.kind, entry.card.max_new_tokens, options)
     named = asked.data != "auto" or "annotations" in options
-    prompt = pick_prompt(entry.prompts(), asked.prompts, name)
+    prompt = pick_prompt(entry.load_prompts(), asked.prompts, name)
     print_detail(f"{name}: split {split}, {root.kind} data in {root.path}, prompt set {prompt.id}")
     return Job(spec, task, root, prompt, named)
 
@@ -171,11 +171,11 @@ def report_demo(members: Sequence[tuple[RunOptions, Sequence[Job]]]) -> None:
         print_notice(f"{name}: no real data found, using the built-in demo data (see `alm-bench data info`)")
 
 
-def resolve_and_load(asked: RunOptions) -> "tuple[list[Job], Adapter]":
+def resolve_and_load(options: RunOptions) -> "tuple[list[Job], Adapter]":
     """Check all options as `resolve_jobs` does, then load the model. Returns the jobs and the model."""
-    jobs = resolve_jobs(asked)
-    report_demo([(asked, jobs)])
-    return jobs, asked.load_model()
+    jobs = resolve_jobs(options)
+    report_demo([(options, jobs)])
+    return jobs, options.load_model()
 
 
 def plan_job(job: Job, adapter: "Adapter", solver: Path | None = None, fit: "Fit | None" = None) -> "Plan":
@@ -224,7 +224,7 @@ class _ModelLoader:
     def load(self, asked: RunOptions) -> "Adapter":
         if asked.adapter is not None:
             return asked.load_model()
-        recipe = asked.recipe()
+        recipe = asked.build_recipe()
         if self._adapter is None or recipe != self._recipe:
             self.close()  # two large models do not fit beside one another
             started = time.perf_counter()
@@ -247,7 +247,7 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
     """
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
-    outcome, budget = Outcome(), members[0].budget()
+    outcome, budget = Outcome(), members[0].build_budget()
     with closing(_ModelLoader()) as models:
         for asked, jobs in settled:
             if not _run_member(asked, jobs, models.load(asked), budget, watch, report, outcome):
@@ -257,7 +257,7 @@ def run_all(members: Sequence[RunOptions], watch: Watch, report: "Callable[[Run]
 
 
 def _run_member(
-    asked: RunOptions,
+    options: RunOptions,
     jobs: Sequence[Job],
     adapter: "Adapter",
     budget: "Budget",
@@ -268,16 +268,16 @@ def _run_member(
     """Execute the runs of one member. Return True if the next member may be executed."""
     from alm_bench.records.run import Run, StoredRecords
 
-    plans = plan_jobs(jobs, adapter, asked.solver)  # errors are found before the model answers
+    plans = plan_jobs(jobs, adapter, options.solver)  # errors are found before the model answers
     budget.check(plans)
-    with asked.open_executor(adapter) as executor:
+    with options.open_executor(adapter) as executor:
         for plan in plans:
-            summary, outcome.interrupted = run_plan(plan, asked, budget, executor, watch)
-            folder = asked.out / plan.run_id
+            summary, outcome.interrupted = run_plan(plan, options, budget, executor, watch)
+            folder = options.out / plan.run_id
             outcome.runs.append(Run(folder, summary, StoredRecords(folder)))
             report(outcome.runs[-1])
-            if asked.track is not None:
-                find_tracker(asked.track).track_run(summary)
+            if options.track is not None:
+                find_tracker(options.track).track_run(summary)
             if summary.partial and not outcome.interrupted:
                 outcome.failure = budget.describe_end(plan, summary.answered_items)
             if outcome.interrupted or outcome.failure is not None:
@@ -288,7 +288,7 @@ def _run_member(
 def _describe_failures(members: Sequence[RunOptions], outcome: Outcome) -> str | None:
     """Return one line about the runs with more failed items than `--max-failures` allows; None if there are none."""
     tolerance = Tolerance.read(members[0].max_failures)
-    failed = [s for s in outcome.summaries if tolerance.exceeded(s.status["error"], s.items)]
+    failed = [s for s in outcome.summaries if tolerance.is_exceeded(s.status["error"], s.items)]
     if not failed:
         return None
     several = len({asked.model for asked in members}) > 1
@@ -304,28 +304,28 @@ def forecast_all(members: Sequence[RunOptions]) -> "list[Forecast]":
 
     settled = [(asked, resolve_jobs(asked)) for asked in members]
     report_demo(settled)
-    budget = members[0].budget()
+    budget = members[0].build_budget()
 
-    def forecast(asked: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
+    def forecast(options: RunOptions, jobs: Sequence[Job]) -> "list[Forecast]":
         # its own function, since local names would keep one model in memory while the next is loaded
-        plans = plan_jobs(jobs, models.load(asked), asked.solver)
+        plans = plan_jobs(jobs, models.load(options), options.solver)
         budget.check(plans)
-        return [dryrun.forecast(plan, stored_records(plan, asked)) for plan in plans]
+        return [dryrun.build_forecast(plan, read_stored_records(plan, options)) for plan in plans]
 
     with closing(_ModelLoader()) as models:
         return [one for asked, jobs in settled for one in forecast(asked, jobs)]
 
 
-def stored_records(plan: "Plan", asked: RunOptions) -> "list[Record]":
+def read_stored_records(plan: "Plan", options: RunOptions) -> "list[Record]":
     """Return the stored records of the plan's run that are not tried again; none if the run is to start afresh."""
     from alm_bench.records.store import read_records
 
-    records, _ = read_records(asked.out / plan.run_id)
-    return [] if asked.fresh else [record for record in records if not record.retried]
+    records, _ = read_records(options.out / plan.run_id)
+    return [] if options.fresh else [record for record in records if not record.retried]
 
 
 def run_plan(
-    plan: "Plan", asked: RunOptions, budget: "Budget", executor: "Executor", watch: Watch
+    plan: "Plan", options: RunOptions, budget: "Budget", executor: "Executor", watch: Watch
 ) -> "tuple[RunSummary, bool]":
     """Execute one run. Return its summary, and True if Ctrl-C ended it.
 
@@ -340,8 +340,8 @@ def run_plan(
     from alm_bench.runner import execute
     from alm_bench.scoring.spice import report_progress_to
 
-    folder, solver = asked.out / plan.run_id, asked.solver
-    with RunStore(folder, plan.header, asked.fresh) as store:
+    folder, solver = options.out / plan.run_id, options.solver
+    with RunStore(folder, plan.header, options.fresh) as store:
         interrupted = False
         if (reparsed := reparse_older(store, plan.task)) is not None:
             print_notice(f"{plan.spec.task}: {reparsed.describe()}")
@@ -383,7 +383,7 @@ def configure_task(
     name, spec = header.task.name, header.spec
     options = dict(spec.task_options)
     if metrics is not None:
-        options["metrics"] = metrics_options([name], metrics)[name]
+        options["metrics"] = build_metrics_options([name], metrics)[name]
     spec = replace_fields(spec, task_options=options, answer_tags=tags or spec.answer_tags)
     return replace_fields(header, spec=spec), catalogue().task(name).create(options, spec.answer_tags)
 

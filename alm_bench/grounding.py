@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from alm_bench.core import AlmBenchError, UsageError
-from alm_bench.evaluation import Job, Watch, plan_job, resolve_and_load, run_plan, stored_records
+from alm_bench.evaluation import Job, Watch, plan_job, read_stored_records, resolve_and_load, run_plan
 from alm_bench.plugins import catalogue
 from alm_bench.runner.ablation import Ablation, AblationResult, plan_ablation, run_ablation
 from alm_bench.runner.conditions import read_condition
@@ -42,37 +42,37 @@ class PlannedAblations:
     budget: "Budget"
     """Cost limit of all runs."""
 
-    def forecasts(self) -> "list[Forecast]":
+    def build_forecasts(self) -> "list[Forecast]":
         """Return the forecasts of all runs."""
         from alm_bench.runner import dryrun
 
         plans = [plan for one in self.tasks for plan in one.plans]
-        return [dryrun.forecast(plan, stored_records(plan, self.asked)) for plan in plans]
+        return [dryrun.build_forecast(plan, read_stored_records(plan, self.asked)) for plan in plans]
 
 
-def plan_ablations(asked: RunOptions, conditions: str | None, repeats: int) -> PlannedAblations:
+def plan_ablations(options: RunOptions, conditions: str | None, repeats: int) -> PlannedAblations:
     """Check the options, load the model and plan all runs.
 
     Tasks and conditions are separated by commas. The defaults are those of the card `noise_grounding`. A random
     condition gets `repeats` runs. Raises UsageError and DataError.
     """
     card = catalogue().ablations["noise_grounding"]
-    asked = replace(asked, tasks=asked.tasks or ",".join(card.bases))
+    options = replace(options, tasks=options.tasks or ",".join(card.bases))
     named = card.conditions if conditions is None else conditions.split(",")
     names = list(dict.fromkeys(name.strip() for name in named if name.strip()))
     if not names:
         raise UsageError("--conditions names no condition")
     for name in names:
         read_condition(name)
-    if asked.solvable_by is not None:
+    if options.solvable_by is not None:
         raise UsageError("--solvable-by belongs to run and score, expected none here")
-    jobs, adapter = resolve_and_load(asked)
+    jobs, adapter = resolve_and_load(options)
     if adapter.abilities.is_replay:
         raise UsageError(f"{adapter.identity.label} answered the clean clips, and hears no others: name a model")
     tasks = [_plan_task(job, adapter, names, repeats) for job in jobs]  # errors are found before any run
-    budget = asked.budget()
+    budget = options.build_budget()
     budget.check([one.clean for one in tasks])
-    return PlannedAblations(asked, jobs, adapter, tasks, budget)
+    return PlannedAblations(options, jobs, adapter, tasks, budget)
 
 
 def _plan_task(job: Job, adapter: "Adapter", names: Sequence[str], repeats: int) -> Ablation:
@@ -98,7 +98,7 @@ def run_ablations(settled: PlannedAblations, watch: Watch) -> list[AblationResul
 def _find_failure(records: "Sequence[Record]", max_failures: str) -> str | None:
     """Return why a run with more failed items than `--max-failures` allows cannot be used; None for other runs."""
     failed = [record.reason or "" for record in records if record.status == "error"]
-    if not Tolerance.read(max_failures).exceeded(len(failed), len(records)):
+    if not Tolerance.read(max_failures).is_exceeded(len(failed), len(records)):
         return None
     return f"{len(failed)} of {len(records)} items failed, as: {failed[0][:120]}"
 

@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from alm_bench.core import Adapter, AdapterIdentity, BaseAdapter, NoOptions, Request, Runtime, UsageError
-from alm_bench.core.adapter import adopt, find_missing_attribute
+from alm_bench.core.adapter import find_missing_attribute, wrap_as_adapter
 from alm_bench.core.files import hash_json
 
 Model = str | Adapter | Callable[[Request], str]
@@ -91,7 +91,7 @@ def take_model(model: Model) -> tuple[str, Adapter | None]:
     if hasattr(model, "generate"):
         if (missing := find_missing_attribute(model)) is not None:
             raise UsageError(f"{type(model).__name__} has generate() and no {missing}: derive it from BaseAdapter")
-        made = adopt(model)
+        made = wrap_as_adapter(model)
         return _clean_label(made.identity.label), made
     if callable(model):
         adapter = FunctionAdapter(model)

@@ -24,12 +24,12 @@ from alm_bench.core.adapter import (
     BaseAdapter,
     NoOptions,
     Runtime,
-    adopt,
     find_missing_attribute,
     read_abilities,
+    wrap_as_adapter,
 )
 from alm_bench.core.errors import UsageError, describe_error, rank_names
-from alm_bench.core.files import sha256
+from alm_bench.core.files import compute_sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import PromptTemplate, load_prompts
 from alm_bench.core.protocols import Task
@@ -48,35 +48,35 @@ class TaskEntry:
     module: str
     """Package that contains the task's `plugin.py`."""
 
-    def prompts(self) -> dict[str, PromptTemplate]:
+    def load_prompts(self) -> dict[str, PromptTemplate]:
         """Return the prompt templates of the task by name."""
         return load_prompts(self.card.folder / self.card.prompts, self.card.name)
 
     def create(self, options: Mapping[str, str] | None = None, answer_tags: Sequence[str] = ()) -> Task:
         """Create the task. `answer_tags` are names of answer tags in addition to those of its card."""
-        parsed = fill_options(self._options(), options or {}, f"task {self.card.name}")
+        parsed = fill_options(self._get_options_class(), options or {}, f"task {self.card.name}")
         card = replace(self.card, answer_tags=tuple(dict.fromkeys((*self.card.answer_tags, *answer_tags))))
-        task: Task = self._plugin().create(card, parsed)
+        task: Task = self._load_plugin().create(card, parsed)
         return task
 
-    def takes(self) -> list[str]:
+    def list_option_names(self) -> list[str]:
         """Return the names of the task's options."""
-        return [field.name for field in fields(self._options())]
+        return [field.name for field in fields(self._get_options_class())]
 
-    def demo(self) -> Any:
+    def load_demo(self) -> Any:
         """Return how the task's demo data are made (`DEMO` in the `demo.py` of its package), None if it has none."""
         name = f"{self.module}.demo"
         return None if importlib.util.find_spec(name) is None else importlib.import_module(name).DEMO
 
-    def _plugin(self) -> Any:
+    def _load_plugin(self) -> Any:
         return importlib.import_module(f"{self.module}.plugin")
 
-    def _options(self) -> Any:
+    def _get_options_class(self) -> Any:
         """Return the options dataclass of the task.
 
         A plug-in has one class for all its tasks, or a mapping of classes by task.
         """
-        found = getattr(self._plugin(), "Options", NoOptions)
+        found = getattr(self._load_plugin(), "Options", NoOptions)
         return found.get(self.card.name, NoOptions) if isinstance(found, Mapping) else found
 
 
@@ -134,7 +134,7 @@ class AdapterEntry:
         made = self.cls(parsed, runtime)
         if (missing := find_missing_attribute(made)) is not None:
             raise UsageError(f"model {self.name} has no {missing}: call super().__init__(options, runtime) in __init__")
-        adapter = adopt(made)
+        adapter = wrap_as_adapter(made)
         if self.source is not None and adapter.identity.weights is None:
             adapter.identity = replace(adapter.identity, weights=self.source)
         return adapter
@@ -189,7 +189,7 @@ class Catalogue:
         """
         if ":" in name:
             return _load_adapter_class(name)
-        if name not in self.adapters and _HUB_ID.fullmatch(name) and (hub := self._hub_adapter()) is not None:
+        if name not in self.adapters and _HUB_ID.fullmatch(name) and (hub := self._find_hub_adapter()) is not None:
             entry, option = hub
             return replace(entry, preset={option: name})
         if name not in self.adapters:
@@ -199,7 +199,7 @@ class Catalogue:
             )
         return self.adapters[name]
 
-    def _hub_adapter(self) -> tuple[AdapterEntry, str] | None:
+    def _find_hub_adapter(self) -> tuple[AdapterEntry, str] | None:
         """Return the adapter that runs any hub repository, and the name of its option that takes the repository."""
         for entry in self.adapters.values():
             if issubclass(entry.cls, BaseAdapter) and entry.cls.hub_option is not None:
@@ -233,9 +233,9 @@ def _make_data_files(entries: Sequence[Mapping[str, Any]]) -> tuple[DataFile, ..
     )
 
 
-def _make_fetch(entry: Mapping[str, Any] | None, place: str | None = None) -> Fetch | None:
-    """Return the source of a download. `place` is the path of a file whose entry has none."""
-    return None if entry is None else Fetch(**({} if place is None else {"to": place}) | dict(entry))
+def _make_fetch(entry: Mapping[str, Any] | None, folder: str | None = None) -> Fetch | None:
+    """Return the source of a download. `folder` is the path of a file whose entry has none."""
+    return None if entry is None else Fetch(**({} if folder is None else {"to": folder}) | dict(entry))
 
 
 def read_cards(path: Path) -> list[TaskCard | AblationCard]:
@@ -267,7 +267,7 @@ def _make_ablation_card(name: str, table: dict[str, Any], folder: Path) -> Ablat
     return AblationCard(name=name, folder=folder, **lists, **{k: v for k, v in table.items() if k != "kind"})
 
 
-def _package_folder(name: str) -> Path:
+def _find_package_folder(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise UsageError(f"{name} is not installed: run `pip install -e .` in the checkout")
@@ -277,12 +277,12 @@ def _package_folder(name: str) -> Path:
 def _scan_tasks(catalogue: Catalogue) -> None:
     homes = {
         f"alm_bench.tasks.{folder.name}": folder.name
-        for folder in sorted(_package_folder("alm_bench.tasks").iterdir())
+        for folder in sorted(_find_package_folder("alm_bench.tasks").iterdir())
         if (folder / "task.toml").is_file()
     } | {point.value: point.name for point in entry_points(group="alm_bench.tasks")}
     for module, name in homes.items():
         try:
-            cards = read_cards(_package_folder(module) / "task.toml")
+            cards = read_cards(_find_package_folder(module) / "task.toml")
         except Exception as error:  # noqa: BLE001  finding a package runs its parents' code
             catalogue.broken[name] = describe_error(error)
             continue
@@ -295,13 +295,13 @@ def _scan_tasks(catalogue: Catalogue) -> None:
 
 def _own_adapters() -> Iterator[tuple[str, type[Any], str]]:
     """Yield name, class and module of the adapters of this repository."""
-    for found in pkgutil.iter_modules([str(_package_folder("alm_bench.adapters"))]):
+    for found in pkgutil.iter_modules([str(_find_package_folder("alm_bench.adapters"))]):
         if not found.name.startswith("_"):
             module = importlib.import_module(f"alm_bench.adapters.{found.name}")
             yield from ((name, cls, module.__name__) for name, cls in module.ADAPTERS.items())
 
 
-def adapter_names() -> list[str]:
+def list_adapter_names() -> list[str]:
     """Return the names of all adapters without importing those of other packages, which may take long."""
     return [*(name for name, _, _ in _own_adapters()), *(p.name for p in entry_points(group="alm_bench.adapters"))]
 
@@ -318,13 +318,13 @@ def _scan_adapters(catalogue: Catalogue) -> None:
         catalogue.add("adapters", point.name, AdapterEntry(point.name, cls), point.value)
 
 
-def _check_adapter_class(found: Any, where: str) -> type[Any]:
+def _check_adapter_class(value: Any, location: str) -> type[Any]:
     """Return an adapter class. Raises UsageError if the object is none, or if its `Options` is not a dataclass."""
-    if not isinstance(found, type) or not callable(getattr(found, "generate", None)):
-        raise UsageError(f"{where} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
-    if not is_dataclass(getattr(found, "Options", NoOptions)):
-        raise UsageError(f"{where}: Options is not a dataclass")
-    return found
+    if not isinstance(value, type) or not callable(getattr(value, "generate", None)):
+        raise UsageError(f"{location} is no class with generate(): derive it from alm_bench.core.BaseAdapter")
+    if not is_dataclass(getattr(value, "Options", NoOptions)):
+        raise UsageError(f"{location}: Options is not a dataclass")
+    return value
 
 
 @cache
@@ -370,5 +370,5 @@ def _load_adapter_class(name: str) -> AdapterEntry:
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
         raise UsageError(f"{place} has no class {attribute!r}; it has: {rank_names(attribute, classes)}")
     _check_adapter_class(cls, name)
-    source = sha256(Path(place).expanduser()) if is_file else None
+    source = compute_sha256(Path(place).expanduser()) if is_file else None
     return AdapterEntry(attribute, cls, source)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from alm_bench.plugins import TaskEntry
 
 
-def metrics_options(tasks: Sequence[str], metrics: str) -> dict[str, str]:
+def build_metrics_options(tasks: Sequence[str], metrics: str) -> dict[str, str]:
     """Return the value of the task option `metrics` for each of `tasks` that has this option, from `--metrics`.
 
     Raises UsageError if none of the tasks has it.
     """
     from alm_bench.plugins import catalogue
 
-    scored = [name for name in tasks if "metrics" in catalogue().task(name).takes()]
+    scored = [name for name in tasks if "metrics" in catalogue().task(name).list_option_names()]
     if not scored:
         raise UsageError(f"--metrics: none of {', '.join(tasks)} is a captioning or open-ended task")
     return dict.fromkeys(scored, metrics.replace(",", "+"))
@@ -72,7 +72,7 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
             return root
     if annotations:
         return LocalRoot(Path(annotations).expanduser().parent)
-    if entry.demo() is None:  # the error names the files that are missing, and where to get them
+    if entry.load_demo() is None:  # the error names the files that are missing, and where to get them
         return LocalRoot(next(iter(list_data_folders()), Path("data")))
     return find_demo(entry)
 
@@ -80,12 +80,12 @@ def resolve_data(entry: "TaskEntry", split: str, choice: str, options: Mapping[s
 def find_demo(entry: "TaskEntry") -> "DemoRoot":
     """The demo data of a task, written now if they are not there yet. Raises UsageError for a task that has none,
     StoreError where they cannot be written."""
-    from alm_bench.demo import demo_root
+    from alm_bench.demo import create_demo_root
 
-    demo = entry.demo()
+    demo = entry.load_demo()
     if demo is None:
         raise UsageError(f"task {entry.card.name} has no demo data: name a folder with --data")
-    return demo_root(demo)
+    return create_demo_root(demo)
 
 
 def split_names(text: str, what: str) -> list[str]:

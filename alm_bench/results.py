@@ -232,9 +232,9 @@ class Comparison(_Printable):
     @property
     def conclusions(self) -> "list[str | None]":
         """One sentence per later run that says if it differs from the first run by the main metric over all items."""
-        from alm_bench.reports.comparison import conclusion
+        from alm_bench.reports.comparison import write_conclusion
 
-        return [conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
+        return [write_conclusion(self.runs, self.cells, run) for run in self.runs[1:]]
 
     def _blocks(self, form: "Form") -> "list[Block]":
         from alm_bench.reports.comparison import build_comparison
@@ -249,10 +249,10 @@ class Comparison(_Printable):
         """
         import pandas
 
-        return pandas.DataFrame([_cell_row(cell) for cell in self.cells])
+        return pandas.DataFrame([_build_cell_row(cell) for cell in self.cells])
 
 
-def _cell_row(cell: "MetricComparison") -> dict[str, Any]:
+def _build_cell_row(cell: "MetricComparison") -> dict[str, Any]:
     found = cell.difference
     return {
         "second": cell.second,
@@ -327,7 +327,7 @@ class NoiseAblation(_Printable):
         from alm_bench.reports import ablation
 
         rows = [
-            {"grouping": grouping, "key": key, **ablation.ablation_json(found.task, condition, effect)}
+            {"grouping": grouping, "key": key, **ablation.build_ablation_json(found.task, condition, effect)}
             for found in self.tasks
             for condition, groups in found.effects.items()
             for grouping, keys in groups.items()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alm_bench.core import AlmBenchError, Parsed, UsageError
-from alm_bench.core.files import atomic_write
+from alm_bench.core.files import write_atomically
 from alm_bench.core.foreign import dump_json
 from alm_bench.evaluation import Watch, configure_task
 from alm_bench.records.find import find_run
@@ -99,7 +99,7 @@ def write_label_patch(reviewed: Sequence[ReviewedMark], path: Path) -> int:
         records = {one.mark.id: one.record for one in ours if one.record is not None}
         changed = relabel(list(records.values()), [one.mark for one in ours], task)
         labels += [_describe_change(task, change, records) for change in changed.changes]
-    atomic_write(path, dump_json({"alm_bench_labels": 1, "labels": labels}, indent=1) + "\n", "--labels")
+    write_atomically(path, dump_json({"alm_bench_labels": 1, "labels": labels}, indent=1) + "\n", "--labels")
     return len(labels)
 
 
@@ -135,7 +135,7 @@ def write_parser_cases(reviewed: Sequence[ReviewedMark], path: Path) -> int:
         for one in reviewed
         if one.mark.kind == "parsed-wrongly" and one.record is not None and one.record.text is not None
     ]
-    atomic_write(path, "".join(dump_json(case) + "\n" for case in cases), "--cases")
+    write_atomically(path, "".join(dump_json(case) + "\n" for case in cases), "--cases")
     return len(cases)
 
 

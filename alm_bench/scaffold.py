@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from string import Template
 
 from alm_bench.core import UsageError
-from alm_bench.core.files import atomic_write, report_write_errors
+from alm_bench.core.files import report_write_errors, write_atomically
 from alm_bench.core.wav import encode_wav
 from alm_bench.plugins import catalogue
 
@@ -21,12 +21,12 @@ _RATE = 16_000
 _SUFFIX = ".tmpl"  # this suffix keeps tools from reading templates as code
 
 
-def new_task(name: str, folder: Path) -> Path:
+def create_task(name: str, folder: Path) -> Path:
     """Write a package with a task of this name and a few questions about beeps. Return its folder.
 
     Raises UsageError and StoreError.
     """
-    _check(name, {*catalogue().tasks, *catalogue().ablations}, "task")
+    _check_name(name, {*catalogue().tasks, *catalogue().ablations}, "task")
     data = _make_beeps()
     questions = data["test.jsonl"]
     words = {"package": f"{name}_task", "sha256": hashlib.sha256(questions).hexdigest()}
@@ -34,13 +34,13 @@ def new_task(name: str, folder: Path) -> Path:
     return _write(folder, {**contents, **{f"data/{name}/{path}": content for path, content in data.items()}})
 
 
-def new_adapter(name: str, folder: Path) -> Path:
+def create_adapter(name: str, folder: Path) -> Path:
     """Write a package with an adapter of this name. Return its folder. Raises UsageError and StoreError."""
-    _check(name, catalogue().adapters, "model")
+    _check_name(name, catalogue().adapters, "model")
     return _write(folder, _fill_templates("adapter", name, {"package": f"{name}_adapter"}))
 
 
-def new_worker(file: Path) -> Path:
+def create_worker(file: Path) -> Path:
     """Write a worker for `--model exec` that needs only the standard library. Return its file.
 
     Raises UsageError and StoreError.
@@ -48,18 +48,18 @@ def new_worker(file: Path) -> Path:
     _check_free(file)
     with report_write_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(file, _templates().joinpath(f"worker.py{_SUFFIX}").read_bytes())
+    write_atomically(file, _find_templates().joinpath(f"worker.py{_SUFFIX}").read_bytes())
     return file
 
 
-def _check(name: str, taken: Iterable[str], kind: str) -> None:
+def _check_name(name: str, names: Iterable[str], kind: str) -> None:
     """Raise UsageError if the name cannot be that of a package or is already in use."""
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name) or keyword.iskeyword(name):
         raise UsageError(
             f"{name!r} cannot be the name of a {kind}: expected up to 40 lower-case letters, digits and underscores, a "
             "letter first, and no word of Python's own"
         )
-    if name in taken:
+    if name in names:
         raise UsageError(f"there is a {kind} {name} already (alm-bench ls {kind}s): take another name")
 
 
@@ -69,7 +69,7 @@ def _check_free(path: Path) -> None:
         raise UsageError(f"{path} exists already, and is not overwritten: name another place, or move it away")
 
 
-def _templates() -> Traversable:
+def _find_templates() -> Traversable:
     """Return the folder of the templates."""
     return files("alm_bench").joinpath("templates")
 
@@ -80,7 +80,7 @@ def _fill_templates(kind: str, name: str, words: Mapping[str, str]) -> dict[str,
     title = name.replace("_", " ").capitalize()
     names = {"name": name, "dashed": name.replace("_", "-"), "title": title, "cls": _to_camel_case(name), **words}
     found = {}
-    for path, file in _walk_templates(_templates().joinpath(kind), PurePosixPath()):
+    for path, file in _walk_templates(_find_templates().joinpath(kind), PurePosixPath()):
         place = "/".join(names["package"] if part == "package" else part for part in path.parts)
         text = Template(file.read_text(encoding="utf-8")).substitute(names)
         found[place.removesuffix(_SUFFIX)] = text.encode()

@@ -142,7 +142,7 @@ def _expand_members(tables: _Tables, out: Path, fresh: bool, faults: _ErrorList)
     for model, own in tables.models.items():
         for task, theirs in tables.tasks.items():
             chosen = [tables.defaults, own, theirs]
-            chosen += [one for one in tables.overrides if _override_applies(one, model, task)]
+            chosen += [one for one in tables.overrides if _is_override_for(one, model, task)]
             values = _merge_tables(chosen)
             names = values.pop("model", model), values.pop("task", task)
             seeds = values.pop("seeds", None)
@@ -157,7 +157,7 @@ def _expand_members(tables: _Tables, out: Path, fresh: bool, faults: _ErrorList)
     return sorted(members, key=lambda one: order[one.model, one.seed])
 
 
-def _override_applies(override: Mapping[str, Any], model: str, task: str) -> bool:
+def _is_override_for(override: Mapping[str, Any], model: str, task: str) -> bool:
     """Return True if an override applies to a model and a task."""
     return all(
         name not in override or own in _as_list(override[name]) for name, own in (("model", model), ("task", task))
@@ -208,7 +208,7 @@ def _as_text(value: Any) -> str:
 
 def _check_members(members: Sequence[RunOptions], faults: _ErrorList) -> None:
     """Report all unknown models and tasks, invalid values and missing data."""
-    known = set(_known_models(members, faults))
+    known = set(_iterate_known_models(members, faults))
     for member in members:
         if member.model not in known:
             continue
@@ -229,7 +229,7 @@ def _check_names(tables: _Tables, faults: _ErrorList) -> None:
                 faults.add(str(error))
 
 
-def _known_models(members: Sequence[RunOptions], faults: _ErrorList) -> Iterator[str]:
+def _iterate_known_models(members: Sequence[RunOptions], faults: _ErrorList) -> Iterator[str]:
     """Yield the known models of the suite, and report the unknown ones."""
     for model in dict.fromkeys(member.model for member in members):
         try:

@@ -15,22 +15,22 @@ from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.parsing.text import normalise_text
 from alm_bench.scoring.blind import compute_baseline_accuracies, score_choice_baselines, select_rows_with_reference
 from alm_bench.scoring.multiple_choice import (
-    answered,
-    choice_metrics,
+    compute_answered_share,
     compute_by_group,
+    compute_choice_metrics,
+    compute_mean_score,
     drop_skipped_rows,
     is_correct_option,
-    mean_score,
 )
 from alm_bench.scoring.sentences import (
     SCORING,
     TEXT_PARSER,
     CaptionOptions,
     blind_scores,
-    caption_score,
-    item_scores,
+    compute_caption_score,
+    compute_item_scores,
+    compute_scores_by_metric,
     parse_text,
-    scores_of,
 )
 
 Row = Mapping[str, Any]
@@ -96,7 +96,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterable[Row]:
 class ChoiceTask(_BaseTask):
     """Base class of tasks whose questions have options, one of which is right."""
 
-    def choice_sample(
+    def build_choice_sample(
         self,
         id: object,
         question: str,
@@ -136,8 +136,8 @@ class ChoiceTask(_BaseTask):
         """Return accuracy and related metrics, over all items and by group, with those of text-only baselines."""
         known = select_rows_with_reference(rows)
         return TaskScore(
-            metrics=choice_metrics(rows),
-            groups=compute_by_group(rows, self.card.groups, choice_metrics),
+            metrics=compute_choice_metrics(rows),
+            groups=compute_by_group(rows, self.card.groups, compute_choice_metrics),
             blind=compute_baseline_accuracies(known, score_choice_baselines(known)),
         )
 
@@ -166,7 +166,7 @@ class OpenTask(_BaseTask):
 
 def _compute_open_metrics(rows: Sequence[Scored]) -> dict[str, Any]:
     kept = drop_skipped_rows(rows)
-    return {"accuracy": mean_score(kept, "accuracy"), "answered": answered(kept)}
+    return {"accuracy": compute_mean_score(kept, "accuracy"), "answered": compute_answered_share(kept)}
 
 
 class SentenceTask(_BaseTask):
@@ -180,7 +180,7 @@ class SentenceTask(_BaseTask):
 
     def __init__(self, card: TaskCard, options: CaptionOptions | NoOptions | None = None) -> None:
         chosen = options if isinstance(options, CaptionOptions) else CaptionOptions()
-        chosen.chosen()  # an unknown metric is an error before the model answers
+        chosen.list_metrics()  # an unknown metric is an error before the model answers
         super().__init__(card, chosen)
 
     def parse(self, sample: Sample, text: str) -> Parsed:
@@ -190,14 +190,14 @@ class SentenceTask(_BaseTask):
         return {}
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
-        return caption_score(rows, self.options.chosen())
+        return compute_caption_score(rows, self.options.list_metrics())
 
     def item_scores(self, rows: Sequence[Scored]) -> tuple[str, Sequence[float]]:
-        return item_scores(rows, self.options.chosen())
+        return compute_item_scores(rows, self.options.list_metrics())
 
     def scores_of(self, rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
-        return scores_of(rows, figures)
+        return compute_scores_by_metric(rows, figures)
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the scores of text-only baselines by the metric of `item_scores`."""
-        return blind_scores(rows, self.options.chosen())
+        return blind_scores(rows, self.options.list_metrics())

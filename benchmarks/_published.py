@@ -7,7 +7,7 @@ import numpy as np
 from alm_bench.core import CheckpointError, Wave
 from alm_bench.mellow.checkpoint import LoadedNetwork
 from alm_bench.mellow.config import PUBLISHED
-from alm_bench.mellow.lm import load_smollm2_tokenizer, smollm2
+from alm_bench.mellow.lm import load_smollm2, load_smollm2_tokenizer
 from alm_bench.mellow.model import Mellow, build_untrained
 
 TEXTS = (
@@ -35,7 +35,7 @@ def network() -> LoadedNetwork:
     """Of random but fixed weights where SmolLM2 has none; in float32. Ends the program where SmolLM2 cannot be had."""
     model = build_untrained(PUBLISHED)
     try:
-        model.lm, origin = smollm2()
+        model.lm, origin = load_smollm2()
         tokenizer = load_smollm2_tokenizer()
     except CheckpointError as error:
         sys.exit(f"SmolLM2's weights are needed: {error}")

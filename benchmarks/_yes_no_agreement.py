@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.parsing import parse_yes_no
-from alm_bench.scoring.intervals import wilson_interval
+from alm_bench.scoring.intervals import compute_wilson_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def agreement_rows(path: Path) -> list[list[str]]:
         items = list(read_items(path, with_question))
         decided = [item for item in items if item.decided]
         agree = sum(item.agrees for item in decided)
-        found = wilson_interval(agree, len(decided))
+        found = compute_wilson_interval(agree, len(decided))
         low, high = 100 * (found.low or 0), 100 * (found.high or 0)
         share = f"{agree} of {len(decided)}: {100 * agree / len(decided):.1f} [{low:.1f}, {high:.1f}]"
         rows.append([name, str(len(items)), f"{len(items) - len(decided)}", share])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from alm_bench.data.readers import read_csv
 from alm_bench.scoring.captions import compute_caption_scores, tokenize
-from alm_bench.scoring.metrics import default_metrics
+from alm_bench.scoring.metrics import list_default_metrics
 from alm_bench.scoring.spice import compute_spice, report_progress_to
 
 
@@ -26,7 +26,7 @@ def parity(file: Path) -> None:
     for group, corpus in expected["corpus"].items():
         items = [item for item in expected["items"] if item["id"].startswith(group)]
         found = compute_caption_scores([item["candidate"] for item in items], [item["references"] for item in items])
-        for metric in (name for name in default_metrics() if name in corpus):
+        for metric in (name for name in list_default_metrics() if name in corpus):
             value = found.corpus[metric].value
             if value is None:
                 raise SystemExit(f"{metric}: {found.corpus[metric].reason}")

@@ -11,7 +11,7 @@ import argparse
 import numpy as np
 
 from alm_bench.core import Metric
-from alm_bench.scoring.intervals import share, wilson_interval
+from alm_bench.scoring.intervals import compute_share, compute_wilson_interval
 
 CLIPS, QUESTIONS = 975, 15
 SHARED = 4.0
@@ -24,7 +24,7 @@ def holds(metric: Metric, truth: float) -> bool:
 
 def wilson(n: int, truth: float, draws: int, generator: np.random.Generator) -> float:
     hits = generator.binomial(n, truth, draws).tolist()
-    found = {k: wilson_interval(k, n) for k in set(hits)}
+    found = {k: compute_wilson_interval(k, n) for k in set(hits)}
     return float(np.mean([holds(found[k], truth) for k in hits]))
 
 
@@ -35,8 +35,8 @@ def clustered(truth: float, draws: int, generator: np.random.Generator, clips: i
     for _ in range(draws):
         rates = generator.beta(SHARED * truth, SHARED * (1 - truth), clips)
         hits = (generator.random((clips, QUESTIONS)) < rates[:, None]).ravel()
-        right[0] += holds(share(hits.astype(float).tolist(), names), truth)
-        right[1] += holds(wilson_interval(int(hits.sum()), hits.size), truth)
+        right[0] += holds(compute_share(hits.astype(float).tolist(), names), truth)
+        right[1] += holds(compute_wilson_interval(int(hits.sum()), hits.size), truth)
     return right[0] / draws, right[1] / draws
 
 

@@ -27,7 +27,7 @@ from alm_bench.records.run import finish_run
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore
 from alm_bench.records.summary import summarise
-from alm_bench.reports.renderers.markdown import pipe_table
+from alm_bench.reports.renderers.markdown import render_pipe_table
 from alm_bench.resolve import find_demo
 from alm_bench.runner import Plan, RunSpec, prepare
 
@@ -37,7 +37,9 @@ def plan_items(items: int) -> Plan:
     adapter = catalogue().adapter("blind").create({}, Runtime("cpu", None))
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec("mmau", "blind", "test-mini", "demo", decoding, limit=items)
-    return prepare(spec, entry.create(), pick_prompt(entry.prompts(), "letters", "mmau"), find_demo(entry), adapter)
+    return prepare(
+        spec, entry.create(), pick_prompt(entry.load_prompts(), "letters", "mmau"), find_demo(entry), adapter
+    )
 
 
 def answer_at_random(plan: Plan, seed: int) -> Iterator[Record]:
@@ -82,7 +84,7 @@ def main() -> None:
             "ls runs": ["ls", "runs", "--out", str(out)],
         }
         rows = [[title, f"{time_command(command, options.rounds):.1f}"] for title, command in commands.items()]
-    print(pipe_table([f"{options.runs:,} runs of {options.items} items", "seconds"], rows))
+    print(render_pipe_table([f"{options.runs:,} runs of {options.items} items", "seconds"], rows))
 
 
 if __name__ == "__main__":

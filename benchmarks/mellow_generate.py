@@ -68,8 +68,8 @@ def embedded(model: Mellow, tokenizer: Any, questions: Sequence[Question]) -> Te
     """What the answers follow, (B, n, D), with the network's modules as they train."""
     ids = [PROTOCOLS["paper"].prompt_ids(question.prompt, tokenizer, model.config.prompt) for question in questions]
     first, second = ([getattr(question, name) for question in questions] for name in ("first", "second"))
-    heard = model.hear(torch.stack([torch.from_numpy(wave) for wave in (*first, *second)]))
-    return torch.stack(model.sequences(heard[: len(ids)], list(heard[len(ids) :]), ids))
+    heard = model.encode_audio(torch.stack([torch.from_numpy(wave) for wave in (*first, *second)]))
+    return torch.stack(model.build_sequences(heard[: len(ids)], list(heard[len(ids) :]), ids))
 
 
 @torch.inference_mode()
@@ -229,7 +229,9 @@ def answers(dtype: str, task: str, limit: int | None) -> tuple[list[str | None],
     adapter = model.create({}, Runtime(dtype=dtype))
     decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
     spec = RunSpec(task, "mellow", entry.card.splits[0], "demo", decoding, limit=limit, batch_size=16)
-    plan = prepare(spec, entry.create(), pick_prompt(entry.prompts(), model.prompts, task), find_demo(entry), adapter)
+    plan = prepare(
+        spec, entry.create(), pick_prompt(entry.load_prompts(), model.prompts, task), find_demo(entry), adapter
+    )
     with tempfile.TemporaryDirectory() as folder, RunStore(Path(folder) / "run", plan.header) as store:
         records = execute(plan, store, lambda _: None)
     # accuracy, or what stands for it where some answers are sentences (yes or no, in ClothoAQA)
@@ -263,10 +265,10 @@ def profile(batch: int, count: int, rounds: int, dtype: torch.dtype) -> None:
     found, questions = loaded(batch)
     answerer = Answerer(found, PROTOCOLS["paper"], CPU, dtype, cache_mb=0)
     engine, lm = answerer.engine, found.model.config.lm
-    pairs = [[answerer.listen(wave) for wave in (q.first, q.second) if wave is not None] for q in questions]
+    pairs = [[answerer.encode_clip(wave) for wave in (q.first, q.second) if wave is not None] for q in questions]
     clips = [piece for pair in pairs for piece in pair]
     heard = answerer._encode_clips(clips)
-    audio = [found.model.audio(*heard[2 * i : 2 * i + 2]) for i in range(batch)]
+    audio = [found.model.join_clips(*heard[2 * i : 2 * i + 2]) for i in range(batch)]
     prefixes = engine.prefixes(audio)
     layout = found.model.config.prompt
     prompts = [PROTOCOLS["paper"].prompt_ids(q.prompt, found.tokenizer, layout) for q in questions]

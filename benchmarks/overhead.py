@@ -42,7 +42,7 @@ from alm_bench.runner import Plan, RunSpec, execute, prepare
 from alm_bench.runner.batch_size import BatchSizer
 from alm_bench.runner.budget import Budget
 from alm_bench.runner.executors.local import LocalExecutor
-from alm_bench.runner.loader import clips
+from alm_bench.runner.loader import list_clips
 from alm_bench.runner.plan import _environment
 
 TURN = 5
@@ -62,7 +62,7 @@ def planned(adapter: Adapter, prompts: str, items: int, size: int) -> list[Plan]
         decoding = Decoding(max_new_tokens=entry.card.max_new_tokens)
         spec = RunSpec(name, "benchmark", split, "demo", decoding, limit=left, batch_size=size)
         plans.append(
-            prepare(spec, entry.create(), pick_prompt(entry.prompts(), prompts, name), find_demo(entry), adapter)
+            prepare(spec, entry.create(), pick_prompt(entry.load_prompts(), prompts, name), find_demo(entry), adapter)
         )
     return plans
 
@@ -87,7 +87,7 @@ def unrecorded(plans: Sequence[Plan]) -> list[Record]:
     found: list[Record] = []
     for plan in plans:
         sizer = BatchSizer(plan.spec.batch_size, print)
-        for records in LocalExecutor().answered(plan, range(len(plan.items)), Budget(), sizer):
+        for records in LocalExecutor().answer_items(plan, range(len(plan.items)), Budget(), sizer):
             found += records
     return found
 
@@ -109,15 +109,15 @@ def heard(adapter: Adapter, batch: Sequence[Request]) -> list[Request]:
     assert adapter.abilities.prepare
     waves: dict[AudioRef, Wave] = {}
     features: dict[AudioRef, Any] = {}
-    for ref in (ref for request in batch for ref in clips(request)):
+    for ref in (ref for request in batch for ref in list_clips(request)):
         if ref not in waves:
             waves[ref] = load(ref, policy).wave
             features[ref] = adapter.prepare(waves[ref])
     return [
         replace(
             request,
-            waves=tuple(waves[ref] for ref in clips(request)),
-            features=tuple(features[ref] for ref in clips(request)),
+            waves=tuple(waves[ref] for ref in list_clips(request)),
+            features=tuple(features[ref] for ref in list_clips(request)),
         )
         for request in batch
     ]
@@ -168,7 +168,7 @@ def with_mellow(items: int, rounds: int, runs: Path) -> None:
         return planned(adapter, entry.prompts, items, 8)
 
     for request in (request for plan in plans(adapters[0]) for request in plan.requests):
-        for ref in clips(request):
+        for ref in list_clips(request):
             ref.read() if ref.read is not None else None  # synthesised once, and then a file
     ours: list[float] = []
     theirs: list[float] = []

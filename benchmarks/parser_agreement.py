@@ -23,8 +23,8 @@ from parsing import older_parser
 from alm_bench.core import Sample
 from alm_bench.parsing import parse_choice, parse_label, parse_number, parse_yes_no
 from alm_bench.parsing.plain import ENTAILMENT
-from alm_bench.scoring.intervals import wilson_interval
-from alm_bench.scoring.other_parsers import Answer, matrix
+from alm_bench.scoring.intervals import compute_wilson_interval
+from alm_bench.scoring.other_parsers import Answer, compute_matrix
 
 Counted = Mapping[str, Sequence[bool]]
 
@@ -44,7 +44,7 @@ def print_table(title: str, counted: Counted, also: Counted | None = None) -> No
     print(f"\n| {title} | n | agree |" + (" wrong option |" if also else ""))
     print("|---|---|---|" + ("---|" if also else ""))
     for name, agreed in counted.items():
-        metric = wilson_interval(sum(agreed), len(agreed))
+        metric = compute_wilson_interval(sum(agreed), len(agreed))
         low, high = 100 * (metric.low or 0), 100 * (metric.high or 0)
         cells = f"| {name} | {len(agreed)} | {100 * sum(agreed) / len(agreed):.1f} [{low:.1f}, {high:.1f}] |"
         print(cells + (f" {sum(also[name])} |" if also else ""))
@@ -118,7 +118,7 @@ def rule_rows(folder: Path, older: Callable[..., Any] | None) -> list[tuple[str,
         if not row["ambiguous"] and label is not None and len(row["output"].split()) >= 25:
             sample = Sample(row["id"], {}, choices=tuple(row["choices"]), target=label, gold=row["choices"][label])
             answers.append(Answer(sample, row["output"]))
-    found = [(row.rule.name, row.accuracy.value or 0.0, len(answers)) for row in matrix(answers)]
+    found = [(row.rule.name, row.accuracy.value or 0.0, len(answers)) for row in compute_matrix(answers)]
     if older is not None:
         same = [answer.right(older(answer.text, answer.choices).index) for answer in answers]
         found.insert(1, ("alm-bench, the other commit", sum(same) / len(same), len(same)))

@@ -52,7 +52,8 @@ def seconds(executor: "RayExecutor", plan: "Plan", places: range) -> float:
 
     started = time.perf_counter()
     answered = sum(
-        len(records) for records in executor.answered(plan, places, Budget(), BatchSizer(plan.spec.batch_size, print))
+        len(records)
+        for records in executor.answer_items(plan, places, Budget(), BatchSizer(plan.spec.batch_size, print))
     )
     taken = time.perf_counter() - started
     assert answered == len(places)
@@ -105,7 +106,7 @@ def main() -> None:
     recipe = Recipe(f"{folder}/multiplies.py:Multiplies", {}, Runtime(), "plain", "letters")
     entry, own = catalogue().task("mmau"), recipe.make()
     spec = RunSpec("mmau", recipe.model, "test-mini", "demo", Decoding(), limit=asked.items, batch_size=4)
-    plan = prepare(spec, entry.create(), pick_prompt(entry.prompts(), "letters", "mmau"), find_demo(entry), own)
+    plan = prepare(spec, entry.create(), pick_prompt(entry.load_prompts(), "letters", "mmau"), find_demo(entry), own)
     ray.init(address="local", num_cpus=3, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     taken: dict[int, list[float]] = {1: [], 2: []}
     with RayExecutor(Cluster(1), recipe, own) as one, RayExecutor(Cluster(2), recipe, own) as two:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from alm_bench.core import Sample, Scored
 from alm_bench.plugins import catalogue
-from alm_bench.records.summary import choice_tables, text_margins
+from alm_bench.records.summary import build_choice_tables, compute_text_margins
 from alm_bench.resolve import find_demo
 
 FORMS = (
@@ -50,7 +50,7 @@ def main() -> None:
     texts = [answer(sample, number) for number, sample in enumerate(samples)]
 
     few = [Scored(sample, "unparsed", "", None, {}) for sample in samples[:50]]
-    task.score(few), choice_tables(few)  # libraries are loaded once
+    task.score(few), build_choice_tables(few)  # libraries are loaded once
 
     started = time.process_time()
     parsed = [task.parse(sample, text) for sample, text in zip(samples, texts, strict=True)]
@@ -61,7 +61,7 @@ def main() -> None:
     ]
     graded = time.process_time()
     score = task.score(rows)
-    leads, tables = text_margins(task, rows), choice_tables(rows)
+    leads, tables = compute_text_margins(task, rows), build_choice_tables(rows)
     scored = time.process_time()
 
     print("| items | read, s | graded, s | scored, s | together, s | accuracy |\n|---|---|---|---|---|---|")

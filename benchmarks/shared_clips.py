@@ -30,7 +30,7 @@ OPTIONS = "a) it is definitely true b) it is definitely false c) it is plausible
 def questions(answerer: Answerer, clips: int, each: int) -> list[Question]:
     asked = []
     for number in range(clips):
-        first, second = (answerer.listen(clip(2 * number + place)) for place in range(2))
+        first, second = (answerer.encode_clip(clip(2 * number + place)) for place in range(2))
         for place in range(each):
             hypothesis = TEXTS[(number + place) % len(TEXTS)][: 60 + 5 * place]
             prompt = f'based on the audio, what can be said about the hypothesis - "{hypothesis}"? {OPTIONS}'

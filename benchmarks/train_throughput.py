@@ -21,7 +21,7 @@ from alm_bench.train.setup import prepare
 
 def bare(stage: Stage, steps: range, trainer: Trainer) -> float:
     """Seconds of the model's own work on the batches of `steps`, made beforehand."""
-    batches = [batch for step in steps for batch in trainer.micro_batches(stage, step)]
+    batches = [batch for step in steps for batch in trainer.build_micro_batches(stage, step)]
     started = time.perf_counter()
     for batch in batches:
         loss = stage.objective(batch) / batch.units
@@ -54,7 +54,7 @@ def main() -> None:
         trainer.folder.open(config, fresh=False)
         print("| stage | bare, samples/s | loop, samples/s | ratio (median) |\n|---|---|---|---|")
         for number, recipe in enumerate(config.stage):
-            stage = trainer.stage(number)
+            stage = trainer.set_up_stage(number)
             looped(stage, range(3), trainer)  # warm-up
             figures = []
             for turn in range(asked.rounds):

@@ -13,7 +13,7 @@ from small_world import alm, refusal
 
 import alm_bench.scaffold
 from alm_bench.core import StoreError
-from alm_bench.core.files import atomic_write
+from alm_bench.core.files import write_atomically
 
 
 @pytest.fixture(autouse=True)
@@ -117,9 +117,9 @@ def test_nothing_is_overwritten(command: tuple[str, ...], kind: str) -> None:
 
 
 def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    atomic_write(tmp_path / "file", "in the way")
+    write_atomically(tmp_path / "file", "in the way")
     with pytest.raises(StoreError, match="a file is in the way: name another folder with --out"):
-        alm_bench.scaffold.new_task("birds", tmp_path / "file/birds")
+        alm_bench.scaffold.create_task("birds", tmp_path / "file/birds")
     written: list[Path] = []
 
     def full(path: Path, data: bytes) -> int:
@@ -130,7 +130,7 @@ def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(StoreError, match="the disk is full"):
-        alm_bench.scaffold.new_task("birds", tmp_path / "birds")
+        alm_bench.scaffold.create_task("birds", tmp_path / "birds")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -37,7 +37,7 @@ class EmbeddingCache:
         self.cache = DiskCache(cache_folder("embeddings") / f"{name}-{digest}.sqlite")
         self._known: dict[str, Vector] = {}
 
-    def of(self, kind: str, content: bytes, make: Callable[[], Vector]) -> Vector:
+    def get_or_compute(self, kind: str, content: bytes, make: Callable[[], Vector]) -> Vector:
         """Return the embedding of `content`: from the cache, or else computed with `make` and added to the cache.
 
         `kind` distinguishes a clip from a text with the same bytes.

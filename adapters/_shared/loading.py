@@ -13,8 +13,8 @@ from huggingface_hub.errors import (
 )
 
 from alm_bench.core.disk_cache import DiskCache
-from alm_bench.core.errors import StoreError, first_line, is_out_of_memory
-from alm_bench.core.files import cache_folder, sha256
+from alm_bench.core.errors import StoreError, get_first_line, is_out_of_memory
+from alm_bench.core.files import cache_folder, compute_sha256
 
 LONGEST_LINE = 200
 
@@ -22,7 +22,7 @@ _READ = (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt", ".py")
 """Suffixes of the files that loading reads: weights, configurations, tokenizers, templates, code."""
 
 
-def reason(error: BaseException) -> str:
+def describe_load_error(error: BaseException) -> str:
     """Describe a failed load in one line.
 
     Errors of the hub are recognised even if transformers has wrapped them in longer errors of its own.
@@ -35,7 +35,7 @@ def reason(error: BaseException) -> str:
         cause = cause.__cause__ or cause.__context__
     if is_out_of_memory(error):
         return "out of memory; try dtype=bfloat16, device_map=auto or a smaller model"
-    line = first_line(error)
+    line = get_first_line(error)
     return line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "..."
 
 
@@ -49,7 +49,7 @@ HUB_REASONS: tuple[tuple[type[BaseException], str], ...] = (
 """Reasons by error class. A subclass precedes its base class, since the first match is used."""
 
 
-def folder_sha256(folder: Path) -> str:
+def compute_folder_sha256(folder: Path) -> str:
     """Return the SHA-256 over the names and contents of the files that loading reads.
 
     Hashing gigabytes takes long. The hash of a file is therefore cached in the cache folder, and reused as long as the
@@ -68,7 +68,7 @@ def _hash_once(path: Path, cache: DiskCache) -> str:
     with contextlib.suppress(StoreError):  # without the cache, only time is lost
         if isinstance(known := cache.get(key), str):
             return known
-    digest = sha256(path)
+    digest = compute_sha256(path)
     with contextlib.suppress(StoreError):
         cache.put(key, digest)
     return digest

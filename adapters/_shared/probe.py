@@ -106,7 +106,7 @@ class Probe:
         known = [place for place, choice in enumerate(choices) if choice in self.labels]
         return max(known, key=lambda place: scores[self.labels.index(choices[place])], default=None)
 
-    def likelihoods(self, features: Matrix) -> dict[str, float]:
+    def compute_log_likelihoods(self, features: Matrix) -> dict[str, float]:
         (found,) = self.pipeline.predict_proba(features)
         return {label: round(float(share), 4) for label, share in zip(self.labels, found, strict=True)}
 
@@ -118,12 +118,12 @@ class Probe:
         return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
-def _fit_pipeline(features: Matrix, said: Any, c: float) -> Any:
+def _fit_pipeline(features: Matrix, labels: Any, c: float) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=STEPS)).fit(features, said)
+    return make_pipeline(StandardScaler(), LogisticRegression(C=c, max_iter=STEPS)).fit(features, labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,9 @@ class ProbeAdapter(BaseAdapter):
         if place is None:
             known = ", ".join(self._probe.labels)
             return Output(None, error=f"{self.identity.label} knows none of these options; it was fitted on: {known}")
-        return Output(request.choices[place], extra={"probabilities": self._probe.likelihoods(row_features)})
+        return Output(
+            request.choices[place], extra={"probabilities": self._probe.compute_log_likelihoods(row_features)}
+        )
 
     def _embed_clip(self, request: Request) -> Any:
         return None if self.audio is None else self.network.embed(request.waves[0])
@@ -238,5 +240,9 @@ class ProbeAdapter(BaseAdapter):
         return None
 
 
-def _describe_probe(of: str, probe: Probe) -> dict[str, str]:
-    return {f"{of}C": f"{probe.c:g}", f"{of}validated": f"{probe.validated:.4f}", f"{of}coefficients": probe.digest}
+def _describe_probe(network: str, probe: Probe) -> dict[str, str]:
+    return {
+        f"{network}C": f"{probe.c:g}",
+        f"{network}validated": f"{probe.validated:.4f}",
+        f"{network}coefficients": probe.digest,
+    }

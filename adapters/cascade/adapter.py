@@ -112,14 +112,14 @@ class CascadeAdapter(DescribingAdapter):
             "prompt": f"{options.prompt}@{self._prompt.version} {self._prompt.hash}",
             "caption_prompt": f"{asked.prompt}@{asked.version} {asked.hash}",
         }
-        self.identity = _identity(captioner.identity, llm.identity, options.prompt, settings)
+        self.identity = _build_identity(captioner.identity, llm.identity, options.prompt, settings)
 
     def find_problem(self, request: Request) -> str | None:
         if 1 <= len(request.audio) <= 2:
             return None
         return f"a cascade describes the one or two clips of an item, this one has {len(request.audio) or 'none'}"
 
-    def describing(self, request: Request) -> Sequence[Request]:
+    def build_description_requests(self, request: Request) -> Sequence[Request]:
         """Build one captioning request per clip of `request`.
 
         A captioner that always takes two clips also gets the item's spare clip, or else the item's other clip.
@@ -146,7 +146,7 @@ class CascadeAdapter(DescribingAdapter):
             )
         return asked
 
-    def answering(self, request: Request, texts: Sequence[str]) -> Request:
+    def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
         return Request(request.id, self._prompt.render(request, texts), choices=request.choices)
 
     def clean(self, text: str) -> str:
@@ -156,13 +156,13 @@ class CascadeAdapter(DescribingAdapter):
                 return caption[len(opening) :].strip()
         return caption
 
-    def extra(self, texts: Sequence[str]) -> Mapping[str, list[str]]:
+    def build_extra(self, texts: Sequence[str]) -> Mapping[str, list[str]]:
         return {"captions": list(texts)}
 
-    def describe_failure(self, asked: Request, output: Output) -> Output:
+    def describe_failure(self, request: Request, output: Output) -> Output:
         refused = None if output.refusal is None else f"refused: {output.refusal}"
         return Output(
-            None, error=f"captioner, on {asked.audio[0].id}: {output.error or refused or 'it wrote no caption'}"
+            None, error=f"captioner, on {request.audio[0].id}: {output.error or refused or 'it wrote no caption'}"
         )
 
 
@@ -183,7 +183,9 @@ def _select_caption_prompt(sets: Mapping[str, Mapping[str, Any]], options: Casca
     return found if options.caption_prompt is None else replace(found, prompt=options.caption_prompt)
 
 
-def _identity(captioner: AdapterIdentity, llm: AdapterIdentity, prompt: str, own: Mapping[str, str]) -> AdapterIdentity:
+def _build_identity(
+    captioner: AdapterIdentity, llm: AdapterIdentity, prompt: str, settings: Mapping[str, str]
+) -> AdapterIdentity:
     both = (("captioner", captioner), ("llm", llm))
     weights = [part.weights for _, part in both]
     sizes = [part.parameters for _, part in both]
@@ -197,7 +199,7 @@ def _identity(captioner: AdapterIdentity, llm: AdapterIdentity, prompt: str, own
         parameters=None if None in sizes else sum(size for size in sizes if size is not None),
         trained_on=captioner.trained_on,
         settings={
-            **own,
+            **settings,
             **{f"{name}.family": part.family for name, part in both},
             **{f"{name}.{key}": value for name, part in both for key, value in part.settings.items()},
         },

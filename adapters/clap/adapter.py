@@ -70,7 +70,7 @@ class Clap:
     def __init__(self, path: str, revision: str | None, runtime: Runtime) -> None:
         from transformers import ClapModel, ClapProcessor
 
-        from alm_bench.adapters._shared.loading import folder_sha256, reason
+        from alm_bench.adapters._shared.loading import compute_folder_sha256, describe_load_error
 
         self.device, self._dtype = pick_device(runtime.device), pick_dtype(runtime.dtype, "clap")
         self.dtype = str(self._dtype).removeprefix("torch.")
@@ -81,7 +81,7 @@ class Clap:
             model, info = load(place, revision=at, dtype=self._dtype, output_loading_info=True)
             self.model: Any = model.eval().to(self.device)
         except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
-            why = reason(error).partition(". ")[0]  # what follows guesses at causes
+            why = describe_load_error(error).partition(". ")[0]  # what follows guesses at causes
             raise CheckpointError(
                 f"path={path} cannot be loaded as CLAP: {why}; expected a hub id (as {DEFAULT}) or a folder in "
                 "transformers' layout"
@@ -93,7 +93,7 @@ class Clap:
         longest = self.model.config.text_config.max_position_embeddings - 2  # RoBERTa's positions start behind padding
         self.tokens = min(int(self.tokenizer.model_max_length), longest)
         commit = str(getattr(model.config, "_commit_hash", None) or "unknown")
-        self.weights = folder_sha256(Path(place)) if Path(place).is_dir() else commit
+        self.weights = compute_folder_sha256(Path(place)) if Path(place).is_dir() else commit
         self.name = Path(place).name
         self._vectors = EmbeddingCache(f"{self.name} {self.weights} {self.dtype} {self.device.type}")
 
@@ -101,7 +101,7 @@ class Clap:
     def rate(self) -> int:
         return int(self.extractor.sampling_rate)
 
-    def identity(self, family: str, **settings: str) -> AdapterIdentity:
+    def build_identity(self, family: str, **settings: str) -> AdapterIdentity:
         return AdapterIdentity(
             label=f"{family}[{self.name}@{self.weights[:8]}]",
             family=family,
@@ -113,10 +113,10 @@ class Clap:
         )
 
     def clip(self, wave: Wave) -> Vector:
-        return self._vectors.of("clip", wave.tobytes(), lambda: self._embed_audio(wave))
+        return self._vectors.get_or_compute("clip", wave.tobytes(), lambda: self._embed_audio(wave))
 
-    def text(self, text: str) -> Vector:
-        return self._vectors.of("text", text.encode(), lambda: self._embed_text(text))
+    def embed_text(self, text: str) -> Vector:
+        return self._vectors.get_or_compute("text", text.encode(), lambda: self._embed_text(text))
 
     def _embed_audio(self, wave: Wave) -> Vector:
         import torch
@@ -186,7 +186,7 @@ class ClapAdapter(BaseAdapter):
         self.network = Clap(options.path, options.revision, runtime)
         self.audio: AudioPolicy | None = _build_policy(self.network)
         self.template = options.template
-        self.identity = self.network.identity("clap", template=self.template)
+        self.identity = self.network.build_identity("clap", template=self.template)
         self._thresholds: Thresholds | None = None
 
     def fit(self, rows: Iterable[Labelled]) -> "ClapAdapter":
@@ -242,7 +242,7 @@ class ClapAdapter(BaseAdapter):
 
     def _compute_similarity(self, request: Request, text: str) -> float:
         """Return the cosine similarity of a request's clip and `text`."""
-        return float(self.network.clip(request.waves[0]) @ self.network.text(text))
+        return float(self.network.clip(request.waves[0]) @ self.network.embed_text(text))
 
     def _find_problem(self, request: Request) -> str | None:
         if not request.choices:
@@ -267,14 +267,14 @@ class ClapProbe(ProbeAdapter):
         network = Clap(options.path, options.revision, runtime)
 
         def read(texts: Sequence[str]) -> "Matrix":
-            return np.stack([network.text(text) for text in texts]).astype(np.float64)
+            return np.stack([network.embed_text(text) for text in texts]).astype(np.float64)
 
         def related(clips: Sequence[Vector], texts: Sequence[str]) -> "Matrix":
             heard, words = np.stack(list(clips)).astype(np.float64), read(texts)
             return np.concatenate([heard, words, heard * words, np.abs(heard - words)], axis=1)
 
         features = Features(related, read)
-        identity = network.identity("clap-probe", features="clip, text, product, distance")
+        identity = network.build_identity("clap-probe", features="clip, text, product, distance")
         super().__init__(
             Network(network.clip, lambda clips, texts: features), options.hears, _build_policy(network), identity
         )

@@ -55,8 +55,8 @@ class Thresholds:
         """
         edges = (-np.inf, *self.borders, np.inf)
 
-        def compute_distance(place: int) -> float:
-            low, high = edges[place], edges[place + 1]
+        def compute_distance(index: int) -> float:
+            low, high = edges[index], edges[index + 1]
             return float(max(low - value, value - high, 0.0))
 
         inside = sum(value >= border for border in self.borders)

@@ -29,7 +29,7 @@ from alm_bench.core import (
     Wave,
 )
 from alm_bench.core.files import report_write_errors
-from alm_bench.core.secrets import MIN_SECRET_LENGTH, find_secrets, hide, names_secret, replace_secrets
+from alm_bench.core.secrets import MIN_SECRET_LENGTH, find_secrets, hide, is_secret_name, replace_secrets
 from alm_bench.core.wav import Encoding, encode_wav
 
 LOG = "worker.log"
@@ -83,7 +83,7 @@ class ExecAdapter(BaseAdapter):
         if not self._command:
             raise UsageError('model exec: command is empty, expected command="python worker.py"')
         variables = _parse_variables(options.env)
-        named = {value for key, value in variables.items() if names_secret(key) and len(value) >= MIN_SECRET_LENGTH}
+        named = {value for key, value in variables.items() if is_secret_name(key) and len(value) >= MIN_SECRET_LENGTH}
         self._secrets = named | find_secrets(options.command)
         self._environment = {
             "ALM_BENCH_DEVICE": runtime.device,
@@ -106,7 +106,7 @@ class ExecAdapter(BaseAdapter):
 
     def log_to(self, folder: Path) -> None:
         """Write the worker's standard error, from its start on, to `worker.log` in the run's folder."""
-        self._log.to(folder / LOG)
+        self._log.redirect_to(folder / LOG)
 
     def close(self) -> None:
         """End the worker. It has GRACE seconds to exit by itself."""
@@ -173,8 +173,8 @@ class ExecAdapter(BaseAdapter):
 
     def _read_reply(self, pending: dict[str, Request]) -> tuple[str, Output]:
         """Read one reply; return the request's id and the output. Raises WorkerFailure."""
-        item, output = read_reply(self._process.line(self._options.timeout))
-        output = self._scrub(output)
+        item, output = read_reply(self._process.read_line(self._options.timeout))
+        output = self._hide_secrets(output)
         if item not in pending:
             raise WorkerFailure(f"replied to {item!r:.80}, expected {' or '.join(map(repr, pending)):.80}")
         self._answers += 1
@@ -222,7 +222,7 @@ class ExecAdapter(BaseAdapter):
         """Start the worker and read its first line. Raises UsageError and AdapterError."""
         process = Process(self._command, self._environment, self._log)
         try:
-            return process, read_hello(process.line(self._options.start_timeout))
+            return process, read_hello(process.read_line(self._options.start_timeout))
         except WorkerFailure as fault:
             process.stop()
             log = self._log.get_file()
@@ -261,7 +261,7 @@ class ExecAdapter(BaseAdapter):
             reported, **{**scrubbed, "settings": {**scrubbed["settings"], **({"worker": code} if files else {})}}
         )
 
-    def _scrub(self, output: Output) -> Output:
+    def _hide_secrets(self, output: Output) -> Output:
         """Replace the worker's secrets in an output by `[set]`."""
         texts = {name: replace_secrets(getattr(output, name), self._secrets) for name in ("text", "error", "refusal")}
         return replace(output, **texts, extra=replace_secrets(output.extra, self._secrets))

@@ -48,7 +48,7 @@ class Log:
         """Append data. `own` marks lines of alm-bench itself, which `last` does not return."""
         with self._lock:
             if not own:
-                data = self._without_secrets(data)
+                data = self._hide_secrets(data)
                 self._tail = (self._tail + data)[-_TAIL:]
             self._unfiled = (self._unfiled + data)[-_TAIL:]
             self._save()
@@ -63,7 +63,7 @@ class Log:
             self._unfiled = (self._unfiled + rest)[-_TAIL:]
             self._save()
 
-    def _without_secrets(self, data: bytes) -> bytes:
+    def _hide_secrets(self, data: bytes) -> bytes:
         data = self._withheld + data
         for secret in self._secrets:
             data = data.replace(secret, HIDDEN.encode())
@@ -72,7 +72,7 @@ class Log:
         data, self._withheld = data[: len(data) - begun], data[len(data) - begun :]
         return data
 
-    def to(self, path: Path) -> None:
+    def redirect_to(self, path: Path) -> None:
         """Append to the file `path` from now on. The file is created with the first output."""
         with self._lock:
             if self._file is not None:
@@ -91,7 +91,7 @@ class Log:
             return
         self._unfiled = b""
 
-    def last(self) -> str:
+    def read_last_line(self) -> str:
         """Return the last line that is not blank, shortened to 300 characters; "" if there is none."""
         with self._lock:
             lines = self._tail.decode(errors="replace").split("\n")
@@ -104,7 +104,7 @@ class Log:
         if self._path is None and self._unfiled:
             handle, name = tempfile.mkstemp(prefix="alm-bench-worker-", suffix=".log")
             os.close(handle)
-            self.to(Path(name))
+            self.redirect_to(Path(name))
         return self._path
 
 
@@ -146,7 +146,7 @@ class Process:
         """Queue a line. Queued lines are sent while `line` waits for output."""
         self._unsent += line
 
-    def line(self, seconds: float) -> bytes:
+    def read_line(self, seconds: float) -> bytes:
         """Wait for the next line of standard output and return it without its newline.
 
         Raises WorkerFailure if none comes within `seconds` or the process ends.
@@ -192,7 +192,7 @@ class Process:
             told = f"was killed by {_name_signal(-status)}"
         else:
             told = f"ended with status {status}"
-        last = self._log.last()
+        last = self._log.read_last_line()
         return f"{told} ({last})" if last else told
 
     def _read_chunk(self) -> None:

@@ -151,17 +151,17 @@ def _build_output(data: Mapping[str, Any]) -> Output:
     values = {key: value for key, value in data.items() if value is not None and key != "id"}
     for key, value in values.items():
         if key not in _REPLY:
-            return _no_answer(f"an unknown {key!r:.60}; known: {rank_names(key, _REPLY)}")
+            return _build_no_answer(f"an unknown {key!r:.60}; known: {rank_names(key, _REPLY)}")
         if not _is_of_type(value, _REPLY[key]):
-            return _no_answer(f"{key} {value!r:.60}, expected {_TYPE_NAMES[_REPLY[key]]}")
+            return _build_no_answer(f"{key} {value!r:.60}, expected {_TYPE_NAMES[_REPLY[key]]}")
     ends = [key for key in ("text", "error", "refusal") if key in values]
     if len(ends) != 1:
-        return _no_answer(f"{' and '.join(ends) or 'no text'}, expected one of text, error and refusal")
+        return _build_no_answer(f"{' and '.join(ends) or 'no text'}, expected one of text, error and refusal")
     return Output(values.pop("text", None), **values)
 
 
-def _no_answer(found: str) -> Output:
-    return Output(None, error=f"the worker's reply has {found}")
+def _build_no_answer(line: str) -> Output:
+    return Output(None, error=f"the worker's reply has {line}")
 
 
 def _parse_json_object(line: bytes, expected: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from alm_bench.adapters._shared.sampling import NucleusSampling
 from alm_bench.adapters.hf.load import LoadedCheckpoint
 from alm_bench.adapters.hf.prompt import EncodedBatch
 from alm_bench.core import AdapterError, Decoding
-from alm_bench.core.errors import first_line, is_out_of_memory
+from alm_bench.core.errors import get_first_line, is_out_of_memory
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ def free_memory_on_error(call: Callable[[], T]) -> T:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        said = first_line(error)
+        said = get_first_line(error)
     # Outside of the handler, so that the failed call's tensors are freed with its traceback.
     torch.cuda.empty_cache()
     raise AdapterError(f"out of memory ({said}): take a smaller --batch-size") from torch.OutOfMemoryError(said)

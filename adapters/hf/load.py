@@ -15,7 +15,7 @@ from alm_bench.adapters.hf.families import Family, family, is_transcriber
 from alm_bench.adapters.hf.source import Source, find
 from alm_bench.core import CheckpointError, UsageError
 from alm_bench.core.device import pick_device, pick_dtype
-from alm_bench.core.errors import first_line, is_out_of_memory
+from alm_bench.core.errors import get_first_line, is_out_of_memory
 
 library: Any = transformers  # many of its names have no types
 logging: Any = transformers.utils.logging
@@ -199,7 +199,7 @@ def translate_load_errors(name: str) -> Iterator[None]:
                 f"{name} does not fit into memory: take a smaller dtype (--dtype bfloat16), --model-arg "
                 "quantization=4bit, or, if it is a GPU's memory, --device cpu"
             ) from error
-        raise CheckpointError(f"{name} cannot be loaded: {first_line(error)}") from error
+        raise CheckpointError(f"{name} cannot be loaded: {get_first_line(error)}") from error
     finally:
         logging.set_verbosity(verbosity)
         if bars:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alm_bench.adapters._shared.loading import folder_sha256
+from alm_bench.adapters._shared.loading import compute_folder_sha256
 from alm_bench.core import CheckpointError
-from alm_bench.core.errors import first_line
+from alm_bench.core.errors import get_first_line
 from alm_bench.core.foreign import parse_json
 
 
@@ -34,7 +34,7 @@ class Source:
     @property
     def fingerprint(self) -> str:
         """Commit of the repository, or SHA-256 over the folder's files."""
-        return self.commit or folder_sha256(Path(self.name) / self.subfolder)
+        return self.commit or compute_folder_sha256(Path(self.name) / self.subfolder)
 
 
 def find(name: str, revision: str | None, file: str = "config.json", subfolder: str = "") -> Source:
@@ -103,6 +103,6 @@ def _download(repository: str, revision: str | None, file: str) -> Path:
     except EntryNotFoundError as error:
         raise CheckpointError(f"{repository} has no {file}: it is no checkpoint that transformers reads") from error
     except (HFValidationError, HfHubHTTPError, OSError) as error:
-        raise CheckpointError(f"{repository}: {first_line(error)}") from error
+        raise CheckpointError(f"{repository}: {get_first_line(error)}") from error
     finally:
         logging.set_verbosity(verbosity)

@@ -18,7 +18,7 @@ import psutil
 
 from alm_bench.core import AdapterError, UsageError
 from alm_bench.core.escape import print_notice
-from alm_bench.core.files import atomic_write, cache_folder
+from alm_bench.core.files import cache_folder, write_atomically
 
 TOKEN = "ALM_BENCH_SERVER"
 """Environment variable that marks all processes of a server, in whatever process group or session they are."""
@@ -48,7 +48,7 @@ class Server:
         note = _get_folder() / f"{token}.json"
         owner = psutil.Process()
         note.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(note, json.dumps({"owner": owner.pid, "owner_started": owner.create_time()}))
+        write_atomically(note, json.dumps({"owner": owner.pid, "owner_started": owner.create_time()}))
         log.parent.mkdir(parents=True, exist_ok=True)
         try:
             with log.open("ab") as file:

@@ -71,7 +71,7 @@ class TextAdapter(BaseAdapter):
         return sorted(range(len(requests)), key=lambda i: len(requests[i].prompt))
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
-        prompts = [self._ids(request) for request in batch]
+        prompts = [self._encode_prompt(request) for request in batch]
         problems = [self._find_problem(ids, decoding.max_new_tokens) for ids in prompts]
         asked = [i for i, problem in enumerate(problems) if problem is None]
         written = self._lm.write([prompts[i] for i in asked], [batch[i].id for i in asked], decoding)
@@ -90,14 +90,14 @@ class TextAdapter(BaseAdapter):
     def _score_options(self, request: Request) -> OptionScores:
         letters, texts = format_options(request)
         blank = "" if self._uses_template else " "
-        answers = [self._lm.ids(blank + text) for text in (*texts, *letters)]
-        prompt = self._ids(request)
+        answers = [self._lm.encode_text(blank + text) for text in (*texts, *letters)]
+        prompt = self._encode_prompt(request)
         if (problem := self._find_problem(prompt, max(map(len, answers)))) is not None:
             return OptionScores(error=problem)
-        found = self._lm.likelihoods(prompt, answers)
+        found = self._lm.compute_likelihoods(prompt, answers)
         return OptionScores({"text": found[: len(texts)], "letter": found[len(texts) :]})
 
-    def _ids(self, request: Request) -> list[int]:
+    def _encode_prompt(self, request: Request) -> list[int]:
         if self._uses_template:
             return self._lm.encode_chat(request.prompt)
         return self._lm.encode_plain(PLAIN.format(request.prompt))

@@ -10,11 +10,11 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LogitsProcessorList
 
-from alm_bench.adapters._shared.loading import folder_sha256, reason
+from alm_bench.adapters._shared.loading import compute_folder_sha256, describe_load_error
 from alm_bench.adapters._shared.sampling import NucleusSampling
 from alm_bench.core import CheckpointError, Decoding
 from alm_bench.core.device import pick_dtype
-from alm_bench.core.files import sha256
+from alm_bench.core.files import compute_sha256
 from alm_bench.mellow.lm import PACKAGE, SMOLLM2, find_packaged_gguf, set_smollm_pre_tokenizer
 
 SMOLLM2_NAME = "smollm2"
@@ -42,10 +42,10 @@ class ModelFiles:
     def digest(self) -> str | None:
         """SHA-256 over the files if they are on this machine; None for a hub repository."""
         if self.gguf is not None:
-            return sha256(Path(self.home) / self.gguf)
+            return compute_sha256(Path(self.home) / self.gguf)
         if not Path(self.home).is_dir():
             return None
-        return folder_sha256(Path(self.home))
+        return compute_folder_sha256(Path(self.home))
 
 
 def place(path: str) -> ModelFiles:
@@ -111,21 +111,21 @@ class GeneratedText:
     """True if the token limit ended the answer."""
 
 
-def load(wanted: LoadSettings) -> "CausalModel":
+def load(settings: LoadSettings) -> "CausalModel":
     """Load a model and its tokenizer. Raises CheckpointError with a one-line message."""
-    where, options = wanted.place, wanted.place.arguments
-    if wanted.revision is not None:
-        options["revision"] = wanted.revision
-    dtype = wanted.dtype if wanted.dtype == "auto" else pick_dtype(wanted.dtype, "text")
+    where, options = settings.place, settings.place.arguments
+    if settings.revision is not None:
+        options["revision"] = settings.revision
+    dtype = settings.dtype if settings.dtype == "auto" else pick_dtype(settings.dtype, "text")
     try:
         tokenizer = AutoTokenizer.from_pretrained(where.home, **options)
         model: Any = AutoModelForCausalLM.from_pretrained(
-            where.home, dtype=dtype, **options, **({"device_map": wanted.device_map} if wanted.device_map else {})
+            where.home, dtype=dtype, **options, **({"device_map": settings.device_map} if settings.device_map else {})
         )
-        if wanted.device_map is None:
-            model.to(wanted.device)
+        if settings.device_map is None:
+            model.to(settings.device)
     except Exception as error:  # tokenizers and bad configurations raise all kinds of errors
-        raise CheckpointError(f"language model {where.home} cannot be loaded: {reason(error)}") from error
+        raise CheckpointError(f"language model {where.home} cannot be loaded: {describe_load_error(error)}") from error
     if where.gguf is not None and _read_pretokenizer(where) == "smollm":
         set_smollm_pre_tokenizer(tokenizer.backend_tokenizer)
     return CausalModel(model.eval(), tokenizer)
@@ -177,12 +177,12 @@ class CausalModel:
         """
         turn = [{"role": "user", "content": prompt}]
         text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
-        return self.ids(text)
+        return self.encode_text(text)
 
     def encode_plain(self, prompt: str) -> list[int]:
         return list(self.tokenizer(prompt)["input_ids"])
 
-    def ids(self, text: str) -> list[int]:
+    def encode_text(self, text: str) -> list[int]:
         return list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @torch.inference_mode()
@@ -213,7 +213,7 @@ class CausalModel:
         return GeneratedText(text, len(kept), end is None and len(tokens) >= limit)
 
     @torch.inference_mode()
-    def likelihoods(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[tuple[float, int]]:
+    def compute_likelihoods(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> list[tuple[float, int]]:
         """Compute, for each of `answers`, its log-probability after `prompt` (a sum, in nats) and its number of tokens.
 
         The prompt is processed once; the answers form one batch that continues from its keys and values.

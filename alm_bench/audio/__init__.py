@@ -1,19 +1,19 @@
 """Loading of clips in the form that an adapter's audio policy requires, and signals for noise ablations."""
 
 from alm_bench.audio.decode import MAX_SAMPLES, decode
-from alm_bench.audio.loading import LoadedAudio, PreprocessingStep, load, loaded_duration
-from alm_bench.audio.ops import content, mix_at_snr, noise_like, rms, silence_like
+from alm_bench.audio.loading import LoadedAudio, PreprocessingStep, compute_loaded_duration, load
+from alm_bench.audio.ops import compute_rms, hash_waves, make_noise_like, make_silence_like, mix_at_snr
 
 __all__ = [
     "MAX_SAMPLES",
     "LoadedAudio",
     "PreprocessingStep",
-    "content",
+    "compute_loaded_duration",
+    "compute_rms",
     "decode",
+    "hash_waves",
     "load",
-    "loaded_duration",
+    "make_noise_like",
+    "make_silence_like",
     "mix_at_snr",
-    "noise_like",
-    "rms",
-    "silence_like",
 ]

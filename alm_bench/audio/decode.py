@@ -62,7 +62,7 @@ class Sound:
         """Raise OSError if a FLAC file declares no length. Files that were written to a pipe declare none."""
         expect(self.frames < _UNKNOWN, "its header declares no number of samples; encode the file once more")
 
-    def blocks(self, limit: int, growth: float = 1.0) -> Iterator[Samples]:
+    def read_blocks(self, limit: int, growth: float = 1.0) -> Iterator[Samples]:
         """Yield the first `limit` frames in order, as arrays of shape (frames, channels). Memory use does not depend on
         the length that the header declares.
 
@@ -87,7 +87,7 @@ class Sound:
     def read(self, limit: int) -> Samples:
         """Return the first `limit` frames as one array, shape (frames, channels). Raises OSError as `blocks` does, and
         if the clip has no frames."""
-        blocks = list(self.blocks(limit))
+        blocks = list(self.read_blocks(limit))
         expect(bool(blocks), "holds no samples")
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
@@ -144,7 +144,7 @@ def open_sound(ref: AudioRef) -> Iterator[Sound]:
                     f"is cut off: its header declares {extent.declared:,} bytes of sound, "
                     f"{max(0, size - extent.start):,} are there",
                 )
-            with _sound_file(file, None if extent is None else extent.size_at) as sound:
+            with _open_sound_file(file, None if extent is None else extent.size_at) as sound:
                 rate: int = sound.samplerate
                 expect(
                     rate in _RATES, f"has a sample rate of {rate} Hz in its header, {_RATES.start} or more is expected"
@@ -165,7 +165,7 @@ def _open(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
     if ref.read is not None:
         data = ref.read()
         expect(len(data) > 0, "is empty (0 bytes)")
-        with _in_memory(data) as memory:
+        with _open_in_memory(data) as memory:
             yield memory, len(data)
         return
     expect("\0" not in str(ref.path), "the file's name holds a zero byte")
@@ -178,7 +178,7 @@ def _open(ref: AudioRef) -> Iterator[tuple[BinaryIO, int]]:
 
 
 @contextmanager
-def _sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
+def _open_sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
     """Open `file` as a `soundfile.SoundFile`. libsndfile gets no file name, so a suffix cannot hint at another format.
 
     `size_at`: offset of a 32-bit size field that is zero because the size was unknown when the header was written. It
@@ -188,7 +188,7 @@ def _sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
         file.seek(0)
         data = bytearray(file.read())
         data[size_at : size_at + 4] = b"\xff" * 4
-        with _in_memory(data) as memory, _sound_file(memory, None) as sound:
+        with _open_in_memory(data) as memory, _open_sound_file(memory, None) as sound:
             yield sound
         return
     file.seek(0)  # libsndfile reads from the current position
@@ -197,7 +197,7 @@ def _sound_file(file: BinaryIO, size_at: int | None) -> Iterator[Any]:
 
 
 @contextmanager
-def _in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
+def _open_in_memory(data: bytes | bytearray) -> Iterator[BinaryIO]:
     """Open `data` as a file for libsndfile. On Linux this is an anonymous file (memfd), which libsndfile reads without
     calling Python. Elsewhere it is a BytesIO, which libsndfile reads through Python callbacks; decoding threads then
     wait for one another."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from alm_bench.audio.ops import content
+from alm_bench.audio.ops import hash_waves
 from alm_bench.core import Adapter, Decoding, Estimate, OptionScores, Output, Request, StoreError
 from alm_bench.core.adapter import CHARACTERS_PER_TOKEN
 from alm_bench.core.disk_cache import DiskCache
@@ -30,7 +30,7 @@ class ItemDescriptions:
     """Cache key of each description."""
 
     texts: Sequence[str] = ()
-    """The descriptions, in the order of the requests that `DescribingAdapter.describing` returns."""
+    """The descriptions, in the order of the requests that `DescribingAdapter.build_description_requests` returns."""
 
     failure: Output | None = None
     """Output of the item if a description could not be obtained, else None."""
@@ -59,12 +59,12 @@ class DescribingAdapter(ForwardingAdapter):
         self._uncounted_calls: dict[str, Output] = {}  # describing calls whose usage is not in any output yet
 
     @abstractmethod
-    def describing(self, request: Request) -> Sequence[Request]:
+    def build_description_requests(self, request: Request) -> Sequence[Request]:
         """Return the requests to the listener whose answers describe the clips of `request`. The clips of `request` may
         not be decoded yet."""
 
     @abstractmethod
-    def answering(self, request: Request, texts: Sequence[str]) -> Request:
+    def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
         """Return the request to the answerer. Its prompt contains the descriptions `texts`."""
 
     @abstractmethod
@@ -73,12 +73,12 @@ class DescribingAdapter(ForwardingAdapter):
         decoded."""
 
     @abstractmethod
-    def describe_failure(self, asked: Request, output: Output) -> Output:
-        """Return the output of the item if the describing request `asked` failed. `output`: the listener's output,
+    def describe_failure(self, request: Request, output: Output) -> Output:
+        """Return the output of the item if the describing request `request` failed. `output`: the listener's output,
         which contains no usable description."""
 
     @abstractmethod
-    def extra(self, texts: Sequence[str]) -> Mapping[str, Any]:
+    def build_extra(self, texts: Sequence[str]) -> Mapping[str, Any]:
         """Return the fields that are stored with the answer, such as the descriptions `texts`."""
 
     def clean(self, text: str) -> str:
@@ -114,9 +114,9 @@ class DescribingAdapter(ForwardingAdapter):
         clips share their descriptions."""
         if self.find_problem(request) is not None:
             return self.answerer.estimate(request, seconds, decoding)
-        asked = self.describing(request)
+        asked = self.build_description_requests(request)
         longest = "x" * math.ceil(self._decoding.max_new_tokens * CHARACTERS_PER_TOKEN)
-        answer = self.answering(request, [longest] * len(asked))
+        answer = self.build_answer_request(request, [longest] * len(asked))
         total = self.answerer.estimate(answer, seconds if answer.audio else 0.0, decoding)
         for one in asked:
             total += self.listener.estimate(one, seconds / len(asked), self._decoding)
@@ -127,13 +127,13 @@ class DescribingAdapter(ForwardingAdapter):
     ) -> list[Request]:
         """Return the requests to the answerer, for the items whose clips have descriptions."""
         pairs = zip(batch, described, strict=True)
-        return [self.answering(request, one.texts) for request, one in pairs if one.failure is None]
+        return [self.build_answer_request(request, one.texts) for request, one in pairs if one.failure is None]
 
     def _describe(self, batch: Sequence[Request]) -> list[ItemDescriptions]:
         """Return the descriptions of every request in `batch`, from the cache or from the listener."""
         problems = [self.find_problem(request) or _find_decoding_problem(request) for request in batch]
         rows = [
-            [] if problem else [(self._key(one), one) for one in self.describing(request)]
+            [] if problem else [(self._build_cache_key(one), one) for one in self.build_description_requests(request)]
             for request, problem in zip(batch, problems, strict=True)
         ]
         failed = self._request_descriptions({key: one for row in rows for key, one in row if not self._is_cached(key)})
@@ -170,11 +170,11 @@ class DescribingAdapter(ForwardingAdapter):
 
     def _add_extra(self, output: Output, texts: Sequence[str]) -> Output:
         """Add the fields of `extra` to an output."""
-        return replace(output, extra={**output.extra, **self.extra(texts)})
+        return replace(output, extra={**output.extra, **self.build_extra(texts)})
 
-    def _key(self, request: Request) -> str:
+    def _build_cache_key(self, request: Request) -> str:
         """Return the cache key of the description that `request` yields."""
-        return hash_json([self._key_prefix, len(request.audio), content(request.waves)])
+        return hash_json([self._key_prefix, len(request.audio), hash_waves(request.waves)])
 
     def _is_cached(self, key: str) -> bool:
         """Return True if the description is cached, in memory or on disk. One from the disk is copied to memory."""
@@ -214,7 +214,7 @@ def _find_decoding_problem(request: Request) -> str | None:
     return f"{expected} clips but {found} decoded waves" if found < expected else None
 
 
-def _check_count(found: int, expected: int, what: str) -> None:
+def _check_count(count: int, expected: int, what: str) -> None:
     """Raise ValueError if an adapter returned another number of results than `expected`."""
-    if found != expected:
-        raise ValueError(f"the adapter returned {found} {what} for {expected} requests")
+    if count != expected:
+        raise ValueError(f"the adapter returned {count} {what} for {expected} requests")

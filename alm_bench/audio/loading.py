@@ -10,7 +10,7 @@ import soxr  # type: ignore[import-untyped]
 
 from alm_bench.audio.decode import MAX_SAMPLES, Samples, Sound, expect, open_sound
 from alm_bench.core import AudioError, AudioPolicy, AudioRef, Wave
-from alm_bench.core.rng import stable_int
+from alm_bench.core.rng import derive_integer
 
 PreprocessingStep = Literal[
     "ends_early", "mixed_down", "first_channel", "laid_end_to_end", "resampled", "cropped", "repeated", "padded"
@@ -52,12 +52,12 @@ def load(ref: AudioRef, policy: AudioPolicy, change: Callable[[Wave], Wave] | No
     """
     with open_sound(ref) as sound:
         _check_loaded_size(ref, sound, policy)
-        limit = _frames_needed(sound, policy)
+        limit = _count_needed_frames(sound, policy)
         large = max(limit, _count_resampled(limit, sound.rate, policy.rate)) * sound.channels > AT_ONCE
         return _load_parts(ref, sound, policy, change) if large else _load_whole(ref, sound, limit, policy, change)
 
 
-def loaded_duration(ref: AudioRef, policy: AudioPolicy) -> float:
+def compute_loaded_duration(ref: AudioRef, policy: AudioPolicy) -> float:
     """Return the duration in seconds of the audio that `load` returns, computed from the file's header alone. Raises
     AudioError."""
     with open_sound(ref) as sound:
@@ -68,7 +68,7 @@ def loaded_duration(ref: AudioRef, policy: AudioPolicy) -> float:
     return own if policy.max_seconds is None else min(own, policy.max_seconds)
 
 
-def _max_samples(policy: AudioPolicy) -> int | None:
+def _compute_max_samples(policy: AudioPolicy) -> int | None:
     """Return the maximum number of samples that the policy uses of a clip, or None if it specifies no length."""
     seconds = policy.max_seconds if policy.seconds is None else policy.seconds
     return None if seconds is None else round(seconds * policy.rate)
@@ -82,10 +82,10 @@ def _count_concatenated(sound: Sound, policy: AudioPolicy) -> int:
 def _check_loaded_size(ref: AudioRef, sound: Sound, policy: AudioPolicy) -> None:
     """Raise AudioError if the loaded audio would have more than `MAX_SAMPLES` samples. Raises OSError if all of a FLAC
     file is needed and it declares no length."""
-    if _frames_needed(sound, policy) == sound.frames:
+    if _count_needed_frames(sound, policy) == sound.frames:
         sound.check_length()
     own = _count_resampled(sound.frames, sound.rate, policy.rate) * _count_concatenated(sound, policy)
-    longest = _max_samples(policy)
+    longest = _compute_max_samples(policy)
     if min(own, own if longest is None else longest) > MAX_SAMPLES:
         raise AudioError(
             f"clip {ref.id}: {own / policy.rate:,.0f} s would be heard, at most {MAX_SAMPLES // policy.rate:,} s at "
@@ -93,7 +93,7 @@ def _check_loaded_size(ref: AudioRef, sound: Sound, policy: AudioPolicy) -> None
         )
 
 
-def _frames_needed(sound: Sound, policy: AudioPolicy) -> int:
+def _count_needed_frames(sound: Sound, policy: AudioPolicy) -> int:
     """Return the number of frames to decode: for a crop from the start its length and a margin, else all."""
     if policy.seconds is None or policy.crop != "first":
         return sound.frames
@@ -158,7 +158,7 @@ class _CroppedClip:
 def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) -> _CroppedClip:
     """Read the samples that the policy selects of a clip with `frames` frames."""
     lanes, own = _count_concatenated(sound, policy), _count_resampled(frames, sound.rate, policy.rate)
-    longest = _max_samples(policy)
+    longest = _compute_max_samples(policy)
     spare = 0 if longest is None else max(0, lanes * own - longest)
     start = _crop_start(spare, policy, ref.id)
     stop = lanes * own - spare + start
@@ -170,7 +170,7 @@ def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) ->
     wave = np.zeros(starts[-1], np.float32)
     touched: list[PreprocessingStep] = []
     read = resampled_count = 0
-    for read, samples in _resampled_blocks(ref, sound, policy, frames, touched):
+    for read, samples in _iterate_resampled_blocks(ref, sound, policy, frames, touched):
         for at, (lane, begin, end) in zip(starts, used_ranges, strict=False):
             piece = samples[max(0, begin - resampled_count) : max(0, end - resampled_count), lane]
             first = at + max(0, resampled_count - begin)
@@ -191,7 +191,7 @@ def _read_part(ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int) ->
     return _CroppedClip(wave, tuple(touched), read)
 
 
-def _resampled_blocks(
+def _iterate_resampled_blocks(
     ref: AudioRef, sound: Sound, policy: AudioPolicy, frames: int, touched: list[PreprocessingStep]
 ) -> Iterator[tuple[int, Samples]]:
     """Yield the blocks of a clip after channel selection and resampling, each with the number of frames read so far.
@@ -199,7 +199,7 @@ def _resampled_blocks(
     resampler, read = None, 0
     if sound.rate != policy.rate:
         resampler = _Resampler(ref, sound.rate, policy.rate, _count_concatenated(sound, policy))
-    for block in sound.blocks(frames, growth=policy.rate / sound.rate):
+    for block in sound.read_blocks(frames, growth=policy.rate / sound.rate):
         samples = _select(block, policy, [] if read else touched)
         if resampler is not None and not read:
             touched.append("resampled")
@@ -213,12 +213,12 @@ class _Resampler:
 
     def __init__(self, ref: AudioRef, source: int, target: int, channels: int) -> None:
         self._ref, self._source, self._target = ref, source, target
-        with _resampling(ref, source, target):
+        with _translate_resampling_errors(ref, source, target):
             self._stream = soxr.ResampleStream(source, target, channels, dtype="float32", quality="HQ")
 
     def resample(self, samples: Samples, last: bool) -> Samples:
         """Resample the next block, shape (frames, channels). `last`: True for the clip's last block."""
-        with _resampling(self._ref, self._source, self._target):
+        with _translate_resampling_errors(self._ref, self._source, self._target):
             resampled: Samples = self._stream.resample_chunk(np.ascontiguousarray(samples), last=last)
         return _check_finite(self._ref, resampled)
 
@@ -254,7 +254,7 @@ def _select(samples: Samples, policy: AudioPolicy, touched: list[PreprocessingSt
 def _resample(ref: AudioRef, samples: Samples, source: int, target: int) -> Samples:
     """Resample a whole clip, shape (frames, channels). `source` and `target` are sample rates in Hz. Raises
     AudioError."""
-    with _resampling(ref, source, target):
+    with _translate_resampling_errors(ref, source, target):
         resampled: Samples = soxr.resample(np.ascontiguousarray(samples), source, target, quality="HQ")
     if not resampled.size:
         raise AudioError(f"clip {ref.id}: nothing is left of it at {target} Hz (it has {samples.shape[0]} samples)")
@@ -262,7 +262,7 @@ def _resample(ref: AudioRef, samples: Samples, source: int, target: int) -> Samp
 
 
 @contextmanager
-def _resampling(ref: AudioRef, source: int, target: int) -> Iterator[None]:
+def _translate_resampling_errors(ref: AudioRef, source: int, target: int) -> Iterator[None]:
     """Context manager that turns an error of soxr into an AudioError."""
     try:
         yield
@@ -280,7 +280,7 @@ def _check_finite(ref: AudioRef, resampled: Samples) -> Samples:
 def _fit_length(wave: Wave, policy: AudioPolicy, clip: str, touched: list[PreprocessingStep]) -> Wave:
     """Crop the wave to the policy's length. If the policy specifies a fixed length, pad or repeat shorter waves. Steps
     are appended to `touched`."""
-    longest = _max_samples(policy)
+    longest = _compute_max_samples(policy)
     if longest is None:
         return wave
     if (spare := wave.size - longest) > 0:
@@ -299,5 +299,5 @@ def _fit_length(wave: Wave, policy: AudioPolicy, clip: str, touched: list[Prepro
 def _crop_start(spare: int, policy: AudioPolicy, clip: str) -> int:
     """Return the index of the first sample of a crop that removes `spare` samples. `clip`: the clip's id, which seeds a
     random crop."""
-    starts = {"first": 0, "centre": spare // 2, "random": stable_int("crop", clip) % (spare + 1)}
+    starts = {"first": 0, "centre": spare // 2, "random": derive_integer("crop", clip) % (spare + 1)}
     return starts[policy.crop]

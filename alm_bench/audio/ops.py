@@ -10,7 +10,7 @@ from alm_bench.core import Wave
 from alm_bench.core.rng import create_item_generator
 
 
-def content(waves: Iterable[Wave]) -> str:
+def hash_waves(waves: Iterable[Wave]) -> str:
     """Return the SHA-256 of the samples of `waves`, as hexadecimal digits. Another crop of the same clip, or added
     noise, gives another hash."""
     digest = hashlib.sha256()
@@ -20,16 +20,16 @@ def content(waves: Iterable[Wave]) -> str:
     return digest.hexdigest()
 
 
-def rms(wave: Wave) -> float:
+def compute_rms(wave: Wave) -> float:
     """Return the root mean square of a wave, 0 for an empty one."""
     return float(np.sqrt(np.mean(np.square(wave, dtype=np.float64)))) if wave.size else 0.0
 
 
-def noise_like(wave: Wave, *key: str | int) -> Wave:
+def make_noise_like(wave: Wave, *key: str | int) -> Wave:
     """Return white Gaussian noise with the length and exactly the RMS of `wave`. `key` seeds the noise."""
     noise = create_item_generator(*key).standard_normal(wave.size)
     level = float(np.sqrt(np.mean(np.square(noise)))) if noise.size else 0.0
-    return (noise * (rms(wave) / level if level else 0.0)).astype(np.float32)
+    return (noise * (compute_rms(wave) / level if level else 0.0)).astype(np.float32)
 
 
 def mix_at_snr(wave: Wave, snr_db: float, *key: str | int) -> Wave:
@@ -39,9 +39,9 @@ def mix_at_snr(wave: Wave, snr_db: float, *key: str | int) -> Wave:
     The sum is not clipped to -1..1, because clipping would change the ratio. A wave of zeros is returned unchanged: no
     noise level has a ratio to silence.
     """
-    return (wave + noise_like(wave, *key) * 10 ** (-snr_db / 20)).astype(np.float32)
+    return (wave + make_noise_like(wave, *key) * 10 ** (-snr_db / 20)).astype(np.float32)
 
 
-def silence_like(wave: Wave) -> Wave:
+def make_silence_like(wave: Wave) -> Wave:
     """Return a wave of zeros with the length of `wave`."""
     return np.zeros(wave.size, dtype=np.float32)

@@ -17,31 +17,31 @@ LEVEL = 0.3
 """Peak amplitude of the probes."""
 
 
-def _tone(time: Wave) -> Wave:
+def _make_tone(time: Wave) -> Wave:
     """Return a sine of 440 Hz at the times `time`, in seconds."""
     return np.asarray(np.sin(2 * np.pi * 440 * time), dtype=np.float32)
 
 
-def _noise(time: Wave) -> Wave:
+def _make_noise(time: Wave) -> Wave:
     noise = create_item_generator("probe").standard_normal(time.size)
     return np.asarray(noise / np.abs(noise).max(), dtype=np.float32)
 
 
-def _silence(time: Wave) -> Wave:
+def _make_silence(time: Wave) -> Wave:
     """Return zeros, of the length of `time`."""
     return np.zeros_like(time)
 
 
-def _clicks(time: Wave) -> Wave:
+def _make_clicks(time: Wave) -> Wave:
     """Return clicks of 2 ms, four per second, at the times `time`, in seconds."""
     return np.asarray(time % 0.25 < 0.002, dtype=np.float32)
 
 
 SOUNDS: Mapping[str, Callable[[Wave], Wave]] = {
-    "tone": _tone,
-    "noise": _noise,
-    "silence": _silence,
-    "clicks": _clicks,
+    "tone": _make_tone,
+    "noise": _make_noise,
+    "silence": _make_silence,
+    "clicks": _make_clicks,
 }
 """The sounds by name. Each function takes sample times in seconds and returns samples in -1..1."""
 

@@ -69,15 +69,15 @@ app.add_typer(data.app, name="data")
 app.add_typer(new.app, name="new")
 
 
-def _version(value: bool) -> None:
+def _print_version(value: bool) -> None:
     if value:
         print(f"alm-bench {__version__}")
         raise typer.Exit
 
 
 @app.callback()
-def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print version."),
+def _handle_global_options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print version."),
 ) -> None:
     pass
 

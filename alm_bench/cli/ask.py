@@ -9,7 +9,7 @@ from alm_bench.cli import common
 from alm_bench.core import Adapter, AlmBenchError, AudioRef, Decoding, Request, UsageError
 from alm_bench.core.device import make_runtime
 from alm_bench.core.escape import escape_lines, print_notice
-from alm_bench.core.options import pairs
+from alm_bench.core.options import parse_pairs
 
 if TYPE_CHECKING:
     from alm_bench.reports.explanation import Explanation
@@ -53,7 +53,7 @@ def ask(
     _check_explain(explain, event_names, len(clips))
     runtime = make_runtime(device, dtype)
     with common.redirect_model_output():
-        adapter = catalogue().adapter(model).create(pairs(model_arg, "--model-arg"), runtime)
+        adapter = catalogue().adapter(model).create(parse_pairs(model_arg, "--model-arg"), runtime)
     if explain is not None and not adapter.abilities.event_presence:
         raise UsageError(f"--explain takes a model with an event head, which {adapter.identity.label} does not have")
     request = Request("ask", prompt, tuple(AudioRef(clip.name, clip) for clip in clips))

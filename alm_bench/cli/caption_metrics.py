@@ -34,11 +34,13 @@ def caption_metrics(
     from alm_bench.records.models import to_json
     from alm_bench.reports.captions import build_caption_metrics
     from alm_bench.scoring.captions import compute_caption_scores
-    from alm_bench.scoring.metrics import default_metrics
+    from alm_bench.scoring.metrics import list_default_metrics
     from alm_bench.scoring.spice import report_progress_to
 
     chosen = (
-        default_metrics() if metrics is None else tuple(name.strip() for name in metrics.split(",") if name.strip())
+        list_default_metrics()
+        if metrics is None
+        else tuple(name.strip() for name in metrics.split(",") if name.strip())
     )
     if not chosen:
         raise UsageError("--metrics names no metric")

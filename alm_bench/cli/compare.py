@@ -53,6 +53,6 @@ def compare(
     print_blocks(comparison.build_comparison(finished_runs, cells), end="\n\n" if examples else "\n")
     for run in finished_runs[1:] if examples else ():
         names = comparison.name_models(finished_runs[0], run)
-        for side, pairs in comparison.examples(finished_runs[0], run, task, examples).items():
+        for side, pairs in comparison.select_examples(finished_runs[0], run, task, examples).items():
             for ours, theirs in pairs:
                 print_text(comparison.build_examples(side, ours, theirs, names), end="\n\n")

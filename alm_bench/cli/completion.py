@@ -15,18 +15,18 @@ from alm_bench.records.find import LATEST, RUNS
 Complete = Callable[[str], list[str]]
 
 
-def _matching(names: Iterable[str], incomplete: str) -> list[str]:
+def _select_matching(names: Iterable[str], incomplete: str) -> list[str]:
     return sorted({name for name in names if name.startswith(incomplete)})
 
 
-def _matching_last(names: Iterable[str], incomplete: str) -> list[str]:
+def _complete_last_name(names: Iterable[str], incomplete: str) -> list[str]:
     """Complete the last name of a comma-separated list, except with names that the list already contains."""
     before, comma, last = incomplete.rpartition(",")
     taken = before.split(",")
-    return [f"{before}{comma}{name}" for name in _matching(names, last) if name not in taken]
+    return [f"{before}{comma}{name}" for name in _select_matching(names, last) if name not in taken]
 
 
-def _task_names() -> list[str]:
+def _list_task_names() -> list[str]:
     from alm_bench.plugins import catalogue
 
     tasks = catalogue().tasks
@@ -36,29 +36,32 @@ def _task_names() -> list[str]:
 def complete_tasks(incomplete: str) -> list[str]:
     """Complete a comma-separated list of tasks and collections."""
     try:
-        return _matching_last(_task_names(), incomplete)
+        return _complete_last_name(_list_task_names(), incomplete)
     except AlmBenchError:
         return []
 
 
 def complete_data_get(incomplete: str) -> list[str]:
     """Complete the first argument of `data get`: tasks, collections, `all` or `spice`."""
-    return sorted({*complete_tasks(incomplete), *_matching(("all", "spice"), incomplete)})
+    return sorted({*complete_tasks(incomplete), *_select_matching(("all", "spice"), incomplete)})
 
 
 def complete_models(incomplete: str) -> list[str]:
     """Complete names of models, and paths of the user's Python files."""
-    from alm_bench.plugins import adapter_names
+    from alm_bench.plugins import list_adapter_names
 
     try:
-        return [*_matching(adapter_names(), incomplete), *(complete_files(incomplete, (".py",)) if incomplete else ())]
+        return [
+            *_select_matching(list_adapter_names(), incomplete),
+            *(complete_files(incomplete, (".py",)) if incomplete else ()),
+        ]
     except AlmBenchError:
         return []
 
 
 def complete_data(incomplete: str) -> list[str]:
     """Complete the value of `--data`: `auto`, `demo`, `hub` or a folder."""
-    return [*_matching(("auto", "demo", "hub"), incomplete), *complete_files(incomplete, ())]
+    return [*_select_matching(("auto", "demo", "hub"), incomplete), *complete_files(incomplete, ())]
 
 
 def complete_runs(context: typer.Context, incomplete: str) -> list[str]:
@@ -68,7 +71,7 @@ def complete_runs(context: typer.Context, incomplete: str) -> list[str]:
         names = [folder.parent.name for folder in out.glob("*/run.json")]
     except OSError:
         names = []
-    found = _matching([*names, *([LATEST] if names else ())], incomplete)
+    found = _select_matching([*names, *([LATEST] if names else ())], incomplete)
     return found or (complete_files(incomplete, ()) if "/" in incomplete else [])
 
 
@@ -81,15 +84,17 @@ def complete_recipes(incomplete: str) -> list[str]:
     """Complete names of bundled training recipes and paths of TOML files."""
     from alm_bench.train.config import CONFIGS
 
-    return [*_matching([file.stem for file in CONFIGS.glob("*.toml")], incomplete), *complete_suites(incomplete)]
+    return [*_select_matching([file.stem for file in CONFIGS.glob("*.toml")], incomplete), *complete_suites(incomplete)]
 
 
 def complete_metrics(incomplete: str) -> list[str]:
     """Complete a comma-separated list of metrics that are computed from sentences."""
-    from alm_bench.scoring.metrics import metric_specs
+    from alm_bench.scoring.metrics import list_metric_specs
 
     try:
-        return _matching_last([name for name, spec in metric_specs().items() if spec.compute is not None], incomplete)
+        return _complete_last_name(
+            [name for name, spec in list_metric_specs().items() if spec.compute is not None], incomplete
+        )
     except AlmBenchError:
         return []
 
@@ -103,26 +108,26 @@ def complete_conditions(incomplete: str) -> list[str]:
     except AlmBenchError:
         return []
     names = [name for cls in entries.values() for name in (cls.examples or (cls.kind,)) if name != CLEAN]
-    return _matching_last(names, incomplete)
+    return _complete_last_name(names, incomplete)
 
 
 def complete_trackers(incomplete: str) -> list[str]:
     """Complete names of experiment trackers."""
     from alm_bench.tracking import list_trackers
 
-    return _matching(list_trackers(), incomplete)
+    return _select_matching(list_trackers(), incomplete)
 
 
 def complete_export_formats(incomplete: str) -> list[str]:
     """Complete names of export formats."""
     from alm_bench.export.format import list_formats
 
-    return _matching(list_formats(), incomplete)
+    return _select_matching(list_formats(), incomplete)
 
 
 def complete_choices(*known: str) -> Complete:
     """Return a function that completes the given values."""
-    return lambda incomplete: _matching(known, incomplete)
+    return lambda incomplete: _select_matching(known, incomplete)
 
 
 def complete_files(incomplete: str, suffixes: tuple[str, ...]) -> list[str]:

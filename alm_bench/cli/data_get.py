@@ -62,13 +62,13 @@ def get(
         else:
             folder = to or Path(os.environ.get("ALM_BENCH_DATA") or "data")
             settings = {"alternatives": alternatives, "keep_archives": keep_archives}
-            rows = [_row(got) for got in _tasks(task, folder, split, fetcher, settings)]
+            rows = [_build_row(got) for got in _download_tasks(task, folder, split, fetcher, settings)]
     _print(folder, rows, json_)
     if any(row["state"] == "failed" for row in rows):
         raise typer.Exit(1)
 
 
-def _tasks(
+def _download_tasks(
     named: str, folder: Path, split: str | None, fetcher: "Fetcher", settings: dict[str, bool]
 ) -> "Iterator[FetchResult]":
     from alm_bench.data import Downloader, lock_folder
@@ -90,7 +90,7 @@ def _tasks(
     with lock_folder(folder):
         for entry, chosen in zip(entries, splits, strict=True):
             missing = _MissingClips(entry, folder, chosen)
-            yield from Downloader(folder, fetcher, missing, **settings).task(entry.card, chosen)
+            yield from Downloader(folder, fetcher, missing, **settings).download_task(entry.card, chosen)
 
 
 class _MissingClips:
@@ -137,7 +137,7 @@ def _find_spice(fetcher: "Fetcher", to: Path | None, keep_archive: bool) -> tupl
 
 
 def _build_jar_row(path: Path, state: str, note: str) -> dict[str, Any]:
-    from alm_bench.data import file_sha256
+    from alm_bench.data import compute_cached_sha256
 
     return {
         "task": SPICE,
@@ -146,24 +146,24 @@ def _build_jar_row(path: Path, state: str, note: str) -> dict[str, Any]:
         "state": state,
         "path": str(path),
         "bytes": path.stat().st_size,
-        "sha256": file_sha256(path),
+        "sha256": compute_cached_sha256(path),
         "note": note,
     }
 
 
-def _row(got: "FetchResult") -> dict[str, Any]:
-    from alm_bench.data import file_sha256
+def _build_row(result: "FetchResult") -> dict[str, Any]:
+    from alm_bench.data import compute_cached_sha256
 
-    is_file = got.path is not None and got.path.is_file()
+    is_file = result.path is not None and result.path.is_file()
     return {
-        "task": got.task,
-        "role": got.role,
-        "place": got.place,
-        "state": got.state,
-        "path": None if got.path is None else str(got.path),
-        "bytes": got.path.stat().st_size if is_file and got.path else None,
-        "sha256": file_sha256(got.path) if is_file and got.path else None,
-        "note": got.note,
+        "task": result.task,
+        "role": result.role,
+        "place": result.place,
+        "state": result.state,
+        "path": None if result.path is None else str(result.path),
+        "bytes": result.path.stat().st_size if is_file and result.path else None,
+        "sha256": compute_cached_sha256(result.path) if is_file and result.path else None,
+        "note": result.note,
     }
 
 

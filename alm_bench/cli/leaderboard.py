@@ -38,10 +38,10 @@ def leaderboard(
 
     Runs that are unfinished, damaged or of a newer version are left out and named on standard error.
     """
-    from alm_bench.core.files import atomic_write
+    from alm_bench.core.files import write_atomically
     from alm_bench.plugins import catalogue
     from alm_bench.records.find import read_finished_runs
-    from alm_bench.records.models import runs_json
+    from alm_bench.records.models import build_runs_json
     from alm_bench.reports import render
     from alm_bench.reports.leaderboard import as_csv, build_leaderboard
     from alm_bench.reports.ranking import split_ranked
@@ -56,12 +56,12 @@ def leaderboard(
         from alm_bench.reports.published import build_published
 
         board += build_published(found)
-    atomic_write(to / "leaderboard.md", render(board, "markdown") + "\n", "--to")
-    atomic_write(to / "leaderboard.csv", as_csv(found), "--to")
+    write_atomically(to / "leaderboard.md", render(board, "markdown") + "\n", "--to")
+    write_atomically(to / "leaderboard.csv", as_csv(found), "--to")
     if json_:
         _, unranked = split_ranked(found)
         listed = {"left_out": [one.as_json() for one in left_out], "not_ranked": [run.folder.name for run in unranked]}
-        common.print_json({**runs_json([run.summary for run in found]), **listed})
+        common.print_json({**build_runs_json([run.summary for run in found]), **listed})
     else:
         print_blocks(board, end="\n\n")
         print_notice(f"written to {to / 'leaderboard.md'} and {to / 'leaderboard.csv'}")

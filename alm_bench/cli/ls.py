@@ -46,7 +46,7 @@ def ls(
     left_out: list[Any] = []
     broken: Mapping[str, str] = {}
     if what == "runs":
-        rows, left_out = _runs(out)
+        rows, left_out = _list_runs(out)
     else:
         rows, broken = _INSTALLED[what]()
     if tasks is not None:
@@ -70,7 +70,7 @@ def ls(
         print(f"no {what}")
 
 
-def _tasks() -> tuple[list[Row], Mapping[str, str]]:
+def _list_tasks() -> tuple[list[Row], Mapping[str, str]]:
     from alm_bench.plugins import catalogue
 
     rows = [
@@ -95,7 +95,7 @@ def _tasks() -> tuple[list[Row], Mapping[str, str]]:
     return rows, catalogue().broken
 
 
-def _models() -> tuple[list[Row], Mapping[str, str]]:
+def _list_models() -> tuple[list[Row], Mapping[str, str]]:
     import dataclasses
 
     from alm_bench.plugins import catalogue
@@ -116,7 +116,7 @@ def _models() -> tuple[list[Row], Mapping[str, str]]:
     return rows, catalogue().broken  # read after loading, which reveals the broken ones
 
 
-def _conditions() -> tuple[list[Row], Mapping[str, str]]:
+def _list_conditions() -> tuple[list[Row], Mapping[str, str]]:
     from alm_bench.plugins import catalogue
     from alm_bench.runner.conditions import CLEAN, condition_classes
 
@@ -137,10 +137,10 @@ def _conditions() -> tuple[list[Row], Mapping[str, str]]:
     return rows, registry.broken
 
 
-def _metrics() -> tuple[list[Row], Mapping[str, str]]:
-    from alm_bench.scoring.metrics import OPEN, broken_metrics, metric_specs
+def _list_metrics() -> tuple[list[Row], Mapping[str, str]]:
+    from alm_bench.scoring.metrics import OPEN, list_broken_metrics, list_metric_specs
 
-    specs = metric_specs()
+    specs = list_metric_specs()
     rows = [
         {
             "metric": name,
@@ -153,51 +153,51 @@ def _metrics() -> tuple[list[Row], Mapping[str, str]]:
         for name, spec in specs.items()
         if name.removeprefix(OPEN) == name or name.removeprefix(OPEN) not in specs
     ]
-    return rows, broken_metrics()
+    return rows, list_broken_metrics()
 
 
-def _objectives() -> tuple[list[Row], Mapping[str, str]]:
+def _list_objectives() -> tuple[list[Row], Mapping[str, str]]:
     try:
-        from alm_bench.train.objectives import objective_classes
+        from alm_bench.train.objectives import load_objective_classes
     except ModuleNotFoundError as error:
         raise UsageError(
             f"ls objectives needs {error.name}, which is not installed: pip install {error.name}"
         ) from error
-    registry = objective_classes()
+    registry = load_objective_classes()
     return [{"objective": name, "what": cls.title} for name, cls in registry.entries.items()], registry.broken
 
 
 _INSTALLED = {
-    "tasks": _tasks,
-    "models": _models,
-    "conditions": _conditions,
-    "metrics": _metrics,
-    "objectives": _objectives,
+    "tasks": _list_tasks,
+    "models": _list_models,
+    "conditions": _list_conditions,
+    "metrics": _list_metrics,
+    "objectives": _list_objectives,
 }
 
 
-def _runs(out: Path) -> tuple[list[dict[str, Any]], "list[SkippedFolder]"]:
+def _list_runs(out: Path) -> tuple[list[dict[str, Any]], "list[SkippedFolder]"]:
     from alm_bench.records.run import find_run_folders, read_folders
 
     folders, closed = find_run_folders(out)
-    rows, damaged = read_folders(folders, _row_of_run)
+    rows, damaged = read_folders(folders, _build_run_row)
     return rows, [*closed, *damaged]
 
 
-def _row_of_run(folder: Path) -> dict[str, Any]:
-    from alm_bench.records.run import finished
+def _build_run_row(folder: Path) -> dict[str, Any]:
+    from alm_bench.records.run import is_finished
     from alm_bench.records.store import read_header, read_summary
-    from alm_bench.reports.figures import metric_cell
-    from alm_bench.reports.listing import result_cell
+    from alm_bench.reports.figures import build_metric_cell
+    from alm_bench.reports.listing import build_result_cell
     from alm_bench.reports.provenance import format_task
 
     header = read_header(folder)
-    run = read_summary(folder)[0] if finished(folder) else None
+    run = read_summary(folder)[0] if is_finished(folder) else None
     return {
         "run": folder.name,
         "task": format_task(header.task.name, header.data.kind),
         "model": header.identity.label,
         "items": header.items,
-        "accuracy": "not finished" if run is None else metric_cell(run.metrics.get("accuracy"), "accuracy").text,
-        "result": result_cell(run),
+        "accuracy": "not finished" if run is None else build_metric_cell(run.metrics.get("accuracy"), "accuracy").text,
+        "result": build_result_cell(run),
     }

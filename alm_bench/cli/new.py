@@ -14,18 +14,18 @@ Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder to write. 
 @app.command()
 def task(name: Name, out: Out = None) -> None:
     """Create a package with a multiple-choice task, data and tests."""
-    from alm_bench.scaffold import new_task
+    from alm_bench.scaffold import create_task
 
-    folder = new_task(name, out or Path(name))
+    folder = create_task(name, out or Path(name))
     print(f"wrote {folder}: cd {folder} && pip install -e . && alm-bench run --model blind --tasks {name}")
 
 
 @app.command()
 def adapter(name: Name, out: Out = None) -> None:
     """Create a package with a model adapter and tests."""
-    from alm_bench.scaffold import new_adapter
+    from alm_bench.scaffold import create_adapter
 
-    folder = new_adapter(name, out or Path(name))
+    folder = create_adapter(name, out or Path(name))
     print(f"wrote {folder}: pip install -e {folder} && alm-bench run --model {name} --tasks mmau")
 
 
@@ -35,7 +35,7 @@ def worker(file: Annotated[Path, typer.Argument(metavar="[FILE]", help="File to 
 
     It runs a model in an environment of its own, with Python 3.8 or newer.
     """
-    from alm_bench.scaffold import new_worker
+    from alm_bench.scaffold import create_worker
 
-    new_worker(file)
+    create_worker(file)
     print(f'wrote {file}: alm-bench run --model exec --model-arg command="python {file}" --tasks mmau')

@@ -64,7 +64,7 @@ def noise_ablation(
     with common.redirect_model_output():
         settled = plan_ablations(asked, conditions, repeats)
     if dry_run:
-        print_forecasts(settled.forecasts(), json_)
+        print_forecasts(settled.build_forecasts(), json_)
         return
     try:
         with common.redirect_model_output():
@@ -85,11 +85,11 @@ def _show(
     jobs: "Sequence[Job]", measured: "Sequence[AblationResult]", adapter: "Adapter", json_: bool, details: bool
 ) -> None:
     from alm_bench.reports import Text, find_screen
-    from alm_bench.reports.ablation import NOTE, build_ablation, task_json
+    from alm_bench.reports.ablation import NOTE, build_ablation, build_task_json
 
     model = adapter.identity.label
     if json_:
-        runs = [entry for found in measured for entry in task_json(found.task, found.effects, found.picked)]
+        runs = [entry for found in measured for entry in build_task_json(found.task, found.effects, found.picked)]
         common.print_json({"model": model, "runs": runs})
         return
     details = details or find_screen(sys.stdout).form == "markdown"

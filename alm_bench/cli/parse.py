@@ -68,13 +68,13 @@ def parse(
         print_text([_build_report(parsed, content, options)])
 
 
-def _read_choices(form: str, given: Sequence[str] | None) -> list[str]:
+def _read_choices(form: str, values: Sequence[str] | None) -> list[str]:
     if form != "choice":
-        if given:
+        if values:
             raise UsageError(f"--choices goes with --form choice, found --form {form}")
         return []
     options = []
-    for one in given or ():
+    for one in values or ():
         options += [line for line in _read(Path(one)).splitlines() if line.strip()] if _is_file(one) else [one]
     if not options:
         raise UsageError("--form choice needs --choices, once per option or a file with one option per line")

@@ -45,7 +45,7 @@ class Display(Protocol):
 
     def close(self) -> None: ...
 
-    def for_unit(self, unit: "Unit") -> "Display":
+    def create_for_unit(self, unit: "Unit") -> "Display":
         """Return a display that uses the same place for progress in another unit."""
 
 
@@ -90,7 +90,7 @@ class TerminalBars:
         if self._tasks:
             self._bars.stop()
 
-    def for_unit(self, unit: Unit) -> "TerminalBars":
+    def create_for_unit(self, unit: Unit) -> "TerminalBars":
         return self
 
 
@@ -143,7 +143,7 @@ class PlainLines:
         if self._last is not None:
             log_line("progress", self._last)
 
-    def for_unit(self, unit: Unit) -> "PlainLines":
+    def create_for_unit(self, unit: Unit) -> "PlainLines":
         return PlainLines(unit, self._clock, self._log_only)
 
 
@@ -165,8 +165,8 @@ class BarsAndLog:
         self._bars.close()
         self._log.close()
 
-    def for_unit(self, unit: Unit) -> "BarsAndLog":
-        return BarsAndLog(self._bars, self._log.for_unit(unit))
+    def create_for_unit(self, unit: Unit) -> "BarsAndLog":
+        return BarsAndLog(self._bars, self._log.create_for_unit(unit))
 
 
 def format_duration(seconds: float) -> str:
@@ -176,9 +176,9 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
-def _display(unit: Unit, clock: Clock, *columns: ProgressColumn) -> Display:
+def _build_display(unit: Unit, clock: Clock, *columns: ProgressColumn) -> Display:
     console = Console(stderr=True)
-    if not console.is_terminal or not VERBOSITY.prints("progress"):
+    if not console.is_terminal or not VERBOSITY.includes("progress"):
         return PlainLines(unit, clock)
     bars = TerminalBars(console, unit, columns)
     return bars if VERBOSITY.log is None else BarsAndLog(bars, PlainLines(unit, clock, log_only=True))
@@ -202,7 +202,7 @@ class Progress(_DisplayContext):
     def __init__(self, title: str, total: int, clock: Clock = time.monotonic) -> None:
         self._title, self._total = title, total
         self._counts: Counter[str] = Counter()
-        self._display = _display(
+        self._display = _build_display(
             ITEMS,
             clock,
             SpinnerColumn(),
@@ -229,7 +229,7 @@ class TrainingProgress(_DisplayContext):
 
     def __init__(self, title: str, clock: Clock = time.monotonic) -> None:
         self._title = title
-        self._display = _display(
+        self._display = _build_display(
             Unit("steps"),
             clock,
             TextColumn("{task.description}", markup=False),
@@ -238,7 +238,7 @@ class TrainingProgress(_DisplayContext):
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}", markup=False),
         )
-        self._preparation = self._display.for_unit(Unit("clips"))
+        self._preparation = self._display.create_for_unit(Unit("clips"))
 
     def show_preparation(self, what: str, done: int, total: int) -> None:
         self._preparation.show(f"{self._title} · {what}", done, total)
@@ -258,7 +258,7 @@ class CountProgress(_DisplayContext):
 
     def __init__(self, title: str, clock: Clock = time.monotonic) -> None:
         self._title, self._begun = title, False
-        self._display = _display(
+        self._display = _build_display(
             ITEMS,
             clock,
             TextColumn("{task.description}", markup=False),
@@ -278,7 +278,7 @@ class DownloadProgress(_DisplayContext):
     """Progress of files that are downloaded one by one, in bytes; shown once the first bytes are reported."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
-        self._display = _display(
+        self._display = _build_display(
             MEGABYTES,
             clock,
             TextColumn("{task.description}", markup=False),

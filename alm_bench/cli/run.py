@@ -233,7 +233,7 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
     """Run the evaluations and print their results, or with `dry_run` print estimates of calls, tokens and cost."""
     from alm_bench.cli.progress import Bars
     from alm_bench.evaluation import forecast_all, run_all
-    from alm_bench.records.models import runs_json
+    from alm_bench.records.models import build_runs_json
     from alm_bench.reports import find_screen
     from alm_bench.reports.run_report import build_closing, build_run
 
@@ -252,7 +252,7 @@ def evaluate(members: "Sequence[RunOptions]", dry_run: bool, json_: bool, detail
     if outcome is None:
         return
     if json_:
-        common.print_json(runs_json(outcome.summaries))
+        common.print_json(build_runs_json(outcome.summaries))
     else:
         print_blocks(build_closing(outcome.summaries, form, out=folder))
     if outcome.interrupted:
@@ -270,13 +270,13 @@ def describe_resume(fresh: bool) -> str:
 
 def print_forecasts(forecasts: "Sequence[Forecast]", json_: bool) -> None:
     """Print the estimated calls, audio, tokens and cost of runs."""
-    from alm_bench.records.models import runs_json
+    from alm_bench.records.models import build_runs_json
     from alm_bench.runner import dryrun
 
     if json_:
-        runs: list[Any] = [one.entry() for one in forecasts]
-        common.print_json({**runs_json(runs), "dry_run": True, "total": dryrun.total(forecasts)})
+        runs: list[Any] = [one.to_json() for one in forecasts]
+        common.print_json({**build_runs_json(runs), "dry_run": True, "total": dryrun.sum_forecasts(forecasts)})
     else:
         from alm_bench.reports.forecast import build_forecast
 
-        print_blocks([build_forecast([one.entry() for one in forecasts], dryrun.total(forecasts))])
+        print_blocks([build_forecast([one.to_json() for one in forecasts], dryrun.sum_forecasts(forecasts))])

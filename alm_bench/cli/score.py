@@ -53,7 +53,7 @@ def score(
     """
     from alm_bench.cli.progress import Bars
     from alm_bench.evaluation import rescore_run
-    from alm_bench.records.models import runs_json
+    from alm_bench.records.models import build_runs_json
     from alm_bench.reports import find_screen
     from alm_bench.reports.run_report import build_run
 
@@ -75,7 +75,7 @@ def score(
             blocks = build_run(summaries[-1], find_screen(sys.stdout).form, details=details, out=folder.parent)
             print_blocks(blocks, end="\n\n" if folder != folders[-1] else "\n")
     if json_:
-        common.print_json(runs_json(summaries))
+        common.print_json(build_runs_json(summaries))
 
 
 def _score_relabelled(
@@ -84,7 +84,7 @@ def _score_relabelled(
     """Print the scores of runs with the labels of the data and with the corrected labels of a file of marks."""
     from alm_bench.cli.progress import Bars
     from alm_bench.records.marks import read_marks
-    from alm_bench.records.models import runs_json, to_json
+    from alm_bench.records.models import build_runs_json, to_json
     from alm_bench.reports.review import build_relabelling
     from alm_bench.review import relabel_run
 
@@ -100,7 +100,7 @@ def _score_relabelled(
             }
             for one in found
         ]
-        common.print_json({**runs_json([one.before for one in found]), "relabelled": relabelled})
+        common.print_json({**build_runs_json([one.before for one in found]), "relabelled": relabelled})
         return
     for one in found:
         print_blocks(

@@ -11,7 +11,7 @@ from alm_bench.cli.completion import complete_choices
 from alm_bench.cli.output import print_text
 from alm_bench.core import STATUSES, UsageError
 from alm_bench.core.escape import print_notice
-from alm_bench.core.options import check_choice, pairs
+from alm_bench.core.options import check_choice, parse_pairs
 from alm_bench.records.find import RUNS, find_run
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def show(
     if csv and json_:
         raise UsageError("show prints either --csv or --json, found both")
     named = {"difficulty": difficulty, "skill": skill}
-    groups = {**pairs(group, "--group"), **{key: value for key, value in named.items() if value is not None}}
+    groups = {**parse_pairs(group, "--group"), **{key: value for key, value in named.items() if value is not None}}
     folder = find_run(run, out)
     records, _ = read_records(folder)
     records.sort(key=lambda record: record.index)

@@ -9,7 +9,7 @@ from alm_bench.cli import common
 from alm_bench.cli.completion import complete_tasks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
-from alm_bench.core.protocols import Submits
+from alm_bench.core.protocols import MakesSubmission
 from alm_bench.records.find import RUNS, find_run
 from alm_bench.resolve import select_tasks
 
@@ -34,20 +34,20 @@ def submit(
     json_: common.Json = False,
 ) -> None:
     """Write the official submission file of a run."""
-    from alm_bench.core.files import atomic_write
+    from alm_bench.core.files import write_atomically
     from alm_bench.core.foreign import dump_json
     from alm_bench.records.store import read_header, read_records
 
     named = select_tasks(task, "submit")
     plugins = {entry.card.name: entry.create() for entry in named}
-    if not any(isinstance(plugin, Submits) for plugin in plugins.values()):
+    if not any(isinstance(plugin, MakesSubmission) for plugin in plugins.values()):
         raise UsageError(f"task {', '.join(plugins)} has no official submission")
     folder = find_run(run, out)
     header = read_header(folder)
     plugin = plugins.get(header.task.name)
     if plugin is None:
         raise UsageError(f"{folder.name} is a run of {header.task.name}, not of {task}")
-    if not isinstance(plugin, Submits):
+    if not isinstance(plugin, MakesSubmission):
         raise UsageError(f"task {header.task.name} has no official submission")
     if (order := header.spec.options) != "given":
         raise UsageError(f"{folder.name} is a run with --options {order}, expected one with --options given")
@@ -55,9 +55,9 @@ def submit(
     if annotations is None and header.data.annotations is None:
         raise UsageError(f"{folder.name} does not name its file of questions, expected --annotations FILE")
     source = annotations or Path(header.data.annotations or "")
-    value = plugin.submission([record.scored() for record in records], source)
+    value = plugin.submission([record.to_scored() for record in records], source)
     target = to or folder / "submission.json"
-    atomic_write(target, dump_json(value, indent=1) + "\n", "--to")
+    write_atomically(target, dump_json(value, indent=1) + "\n", "--to")
     if json_:
         common.print_json({"file": str(target), "items": len(value)})
     else:

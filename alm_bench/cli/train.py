@@ -9,7 +9,7 @@ import typer
 from alm_bench.cli import common
 from alm_bench.cli.completion import complete_recipes
 from alm_bench.core import UsageError
-from alm_bench.core.options import pairs
+from alm_bench.core.options import parse_pairs
 
 if TYPE_CHECKING:
     from alm_bench.tracking.base import Log
@@ -62,7 +62,7 @@ def train(
         raise UsageError("train takes --config NAME|FILE (alm-bench train --help), or `export RUN`")
     from alm_bench.train.config import load_config
 
-    changes = pairs(set_, "--set")
+    changes = parse_pairs(set_, "--set")
     changes |= {"model.init": init} if init else {}
     changes |= {"missing_audio": missing_audio} if missing_audio else {}
     changes |= {"out": str(out)} if out else {}

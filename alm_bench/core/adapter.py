@@ -142,7 +142,7 @@ class NoOptions:
     """Options of adapters and tasks that have none."""
 
 
-def _undefined_method(adapter: object, method: str) -> NotImplementedError:
+def _build_undefined_method_error(adapter: object, method: str) -> NotImplementedError:
     """Return the error for an ability that is declared but whose method is missing."""
     return NotImplementedError(f"{type(adapter).__name__} declares the ability {method} and does not define {method}()")
 
@@ -151,9 +151,9 @@ def _undefined_method(adapter: object, method: str) -> NotImplementedError:
 class Adapter(Protocol):
     """Protocol of a model.
 
-    `BaseAdapter` defines everything except `answer` and `generate`, one of which a subclass must define. `adopt` turns
-    any object that has `identity`, `audio` and `generate` into an adapter. The defaults of the methods are right for
-    models without the respective ability.
+    `BaseAdapter` defines everything except `answer` and `generate`, one of which a subclass must define.
+    `wrap_as_adapter` turns any object that has `identity`, `audio` and `generate` into an adapter. The defaults of the
+    methods are right for models without the respective ability.
     """
 
     identity: AdapterIdentity
@@ -179,7 +179,7 @@ class Adapter(Protocol):
 
     def loglikelihood(self, batch: Sequence[Request]) -> Sequence[OptionScores]:
         """Return the scores of the options of each request, in order. Every request has options."""
-        raise _undefined_method(self, "loglikelihood")
+        raise _build_undefined_method_error(self, "loglikelihood")
 
     def prepare(self, wave: Wave) -> Any:
         """Compute `Request.features` from one decoded clip (such as a log-mel spectrogram or a hash of the content).
@@ -188,7 +188,7 @@ class Adapter(Protocol):
         reached the clip, and only once for neighbouring requests about a clip. An exception becomes the error of the
         items about the clip. Requests without features (from the commands `ask` and `check`) must get the same answers.
         """
-        raise _undefined_method(self, "prepare")
+        raise _build_undefined_method_error(self, "prepare")
 
     def stream(self, requests: Iterator[Request], decoding: Decoding) -> Iterator[tuple[Request, Output]]:
         """Yield each request with its output, in any order.
@@ -196,7 +196,7 @@ class Adapter(Protocol):
         The iterating thread takes a request from `requests` whenever there is capacity for it. A failed call is an
         output with an `error`.
         """
-        raise _undefined_method(self, "stream")
+        raise _build_undefined_method_error(self, "stream")
 
     def fit(self, rows: Iterable[Labelled]) -> "Adapter":
         """Return an adapter that is fitted on one task's development rows, with an identity that describes the fit.
@@ -205,11 +205,11 @@ class Adapter(Protocol):
         decoded during the iteration, since together they may be larger than memory. It is empty for a task without a
         development split. Raises UsageError if the adapter cannot be fitted on the rows.
         """
-        raise _undefined_method(self, "fit")
+        raise _build_undefined_method_error(self, "fit")
 
     def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
         """Return the output of the model's event head for each decoded clip, in order."""
-        raise _undefined_method(self, "event_presence")
+        raise _build_undefined_method_error(self, "event_presence")
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
         """Return the indices of the requests in the order in which the adapter prefers to answer them, such as requests
@@ -302,7 +302,7 @@ def find_missing_attribute(model: object) -> str | None:
     return next((name for name in _REQUIRED_ATTRIBUTES if not hasattr(model, name)), None)
 
 
-def adopt(model: object) -> Adapter:
+def wrap_as_adapter(model: object) -> Adapter:
     """Return `model` as an `Adapter`.
 
     An object whose class is not a `BaseAdapter` keeps its own attributes and methods, and gets defaults for the others.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from alm_bench.core.adapter import CACHE_MB, Runtime
 from alm_bench.core.errors import UsageError
 from alm_bench.core.escape import print_notice
-from alm_bench.core.foreign import whole_number
+from alm_bench.core.foreign import parse_whole_number
 from alm_bench.core.options import check_choice
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def pick_device(name: str) -> "torch.device":
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
         return torch.device("cuda" if gpus else "cpu")
-    if kind not in ("cpu", "cuda") or (colon and (kind == "cpu" or whole_number(index) is None)):
+    if kind not in ("cpu", "cuda") or (colon and (kind == "cpu" or parse_whole_number(index) is None)):
         raise UsageError(f"device takes auto, cpu, cuda or cuda:NUMBER, found {name!r}")
     if kind == "cuda" and not gpus:
         raise UsageError(f"device {name} was asked for, but torch sees no GPU; use cpu or auto")

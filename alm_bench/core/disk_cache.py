@@ -26,17 +26,17 @@ class DiskCache:
 
     def get(self, key: str) -> Value | None:
         """Return the value of a key; None if there is none. Raises StoreError if the file cannot be used."""
-        with self._connection() as connection:
+        with self._open_connection() as connection:
             row = connection.execute(f"SELECT value FROM {self._table} WHERE key = ?", (key,)).fetchone()
         return None if row is None else row[0]
 
     def put(self, key: str, value: Value) -> None:
         """Store a value. Raises StoreError if it cannot be stored."""
-        with self._connection() as connection:
+        with self._open_connection() as connection:
             connection.execute(f"INSERT OR REPLACE INTO {self._table} VALUES (?, ?)", (key, value))
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _open_connection(self) -> Iterator[sqlite3.Connection]:
         """Provide an open connection for the duration of the block. Raises StoreError if the file cannot be used."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

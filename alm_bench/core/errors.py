@@ -58,7 +58,7 @@ class StoreLostError(StoreError):
     """A run's files were removed, moved or replaced while the run was writing them."""
 
 
-def first_line(error: BaseException) -> str:
+def get_first_line(error: BaseException) -> str:
     """Return the first line of an error's message that is not empty; its type's name if there is none."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 

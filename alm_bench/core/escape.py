@@ -142,7 +142,7 @@ def _print_line(level: Level, text: str, file: TextIO | None = None) -> None:
     line = escape_terminal(text)
     log_line(level, line)
     stream = sys.stderr if file is None else file
-    if stream is None or not VERBOSITY.prints(level):  # a process may have been started without standard error
+    if stream is None or not VERBOSITY.includes(level):  # a process may have been started without standard error
         return
     if stream.isatty():  # words stay whole, so that paths and commands can be copied
         width = shutil.get_terminal_size().columns

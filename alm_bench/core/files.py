@@ -60,7 +60,7 @@ def replace_atomically(path: Path, option: str = "--out") -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def atomic_write(path: Path, content: str | bytes, option: str = "--out") -> None:
+def write_atomically(path: Path, content: str | bytes, option: str = "--out") -> None:
     """Replace the content of `path` in one step: other processes see the old content or the new one, never a part.
 
     Raises StoreError; `option` is the command-line option that names the folder, for its message.
@@ -104,7 +104,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
                 holder = "unknown"
             raise StoreError(f"{folder} is being written by process {holder}: wait for it, or end it") from None
     try:
-        atomic_write(folder / PID, str(os.getpid()))
+        write_atomically(folder / PID, str(os.getpid()))
         yield
     finally:
         lock.release()
@@ -125,7 +125,7 @@ def cache_folder(name: str) -> Path:
     return (Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("alm-bench"))) / name
 
 
-def sha256(path: Path) -> str:
+def compute_sha256(path: Path) -> str:
     """Return the sha256 of a file in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,14 +3,14 @@
 import json
 from typing import Any
 
-from alm_bench.core.errors import first_line
+from alm_bench.core.errors import get_first_line
 
 MAX_DIGITS = 18
 """Largest number of digits of a whole number that is accepted. It fits into 64 bits, and no count, size or port is
 longer."""
 
 
-def whole_number(text: str) -> int | None:
+def parse_whole_number(text: str) -> int | None:
     """Return the whole number of 0 or more that the text writes in ASCII digits; None for any other text.
 
     Python's own functions accept more: `str.isdigit` is true for `²`, which `int` rejects, and `int` accepts signs,
@@ -39,7 +39,7 @@ def dump_json(value: Any, indent: int | None = None) -> str:
         # An unpaired surrogate becomes its JSON escape sequence, which is parsed to the same character.
         return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
     except (TypeError, RecursionError) as error:
-        raise ValueError(first_line(error)) from error
+        raise ValueError(get_first_line(error)) from error
 
 
 def replace_surrogates(text: str) -> str:

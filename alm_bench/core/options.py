@@ -96,7 +96,7 @@ def fill_options(cls: type[Any], pairs: Mapping[str, str], owner: str) -> Any:
     return dataclasses.replace(filled, **own) if own else filled
 
 
-def pairs(values: Iterable[str] | None, flag: str) -> dict[str, str]:
+def parse_pairs(values: Iterable[str] | None, flag: str) -> dict[str, str]:
     """Return the texts `key=value` as a mapping. Raises UsageError, which names the option `flag`, for any other
     text."""
     return dict(split_pair(value, flag) for value in values or ())

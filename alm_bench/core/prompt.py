@@ -43,7 +43,7 @@ class PromptTemplate:
         del parts["name"]
         return hash_json(parts)[:12]
 
-    def options(self, choices: Sequence[str]) -> str:
+    def format_options(self, choices: Sequence[str]) -> str:
         """Return the text of the options."""
         letters = string.ascii_lowercase
         return self.join.join(
@@ -53,7 +53,7 @@ class PromptTemplate:
 
     def render(self, fields: Mapping[str, str], choices: Sequence[str] = ()) -> str:
         """Return the prompt for the fields and options of a sample."""
-        text = self.template.format(**fields, options=self.options(choices))
+        text = self.template.format(**fields, options=self.format_options(choices))
         return text.lower() if self.lowercase else text
 
 

@@ -70,7 +70,7 @@ class Task(Protocol):
 
 
 @runtime_checkable
-class FitsBlind(Protocol):
+class FitsTextBaselines(Protocol):
     """Task with text-only baselines that are fitted on development data at the start of a run."""
 
     def blind_predictions(self, data: DataRoot, samples: Sequence[Sample]) -> Mapping[str, Mapping[str, int] | str]:
@@ -79,7 +79,7 @@ class FitsBlind(Protocol):
 
 
 @runtime_checkable
-class KnowsBlind(Protocol):
+class HasTextBaselines(Protocol):
     """Task with text-only baselines that are computed per item. The margin over the best of them is reported."""
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
@@ -134,7 +134,7 @@ class GroupsRows(Protocol):
 
 
 @runtime_checkable
-class Submits(Protocol):
+class MakesSubmission(Protocol):
     """Task with an official evaluation server that accepts a file."""
 
     def submission(self, rows: Sequence[Scored], annotations: Path) -> Any:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from alm_bench.core.errors import UsageError, describe_error, rank_names
-from alm_bench.core.files import hash_json, sha256
+from alm_bench.core.files import compute_sha256, hash_json
 
 T = TypeVar("T")
 
@@ -38,10 +38,10 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """Return the object of this name. Raises UsageError with the known names if there is none."""
         if name not in self.entries:
-            raise UsageError(self.unknown(name, self.entries))
+            raise UsageError(self.describe_unknown(name, self.entries))
         return self.entries[name]
 
-    def unknown(self, name: str, known: Iterable[str]) -> str:
+    def describe_unknown(self, name: str, known: Iterable[str]) -> str:
         """Return the error message for an unknown name, with the most similar names and, for a broken plug-in, the
         reason."""
         reason = f" (its plug-in is broken: {self.broken[name]})" if name in self.broken else ""
@@ -76,7 +76,7 @@ def load_registry(
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         path = f"{package}.{module.name}"
         for entry in getattr(importlib.import_module(path), attribute, ()):
-            add(entry, path, _declared_version(entry))
+            add(entry, path, _get_declared_version(entry))
     for point in entry_points(group=group):
         try:
             loaded = point.load()
@@ -84,13 +84,13 @@ def load_registry(
             broken[point.name] = describe_error(error)
             continue
         if (expected := check(loaded)) is None:
-            add(loaded, point.value, _declared_version(loaded) or _hash_source(loaded, point))
+            add(loaded, point.value, _get_declared_version(loaded) or _hash_source(loaded, point))
         else:
             broken[point.name] = f"{point.value} is {_describe(loaded)}, expected {expected}"
     return Registry(kind, entries, broken, versions)
 
 
-def _declared_version(entry: object) -> str | None:
+def _get_declared_version(entry: object) -> str | None:
     """Return the `version` of a class or object as a text; None if it has none."""
     version = getattr(entry, "version", None)
     return None if version is None else str(version)
@@ -107,7 +107,7 @@ def _hash_source(entry: object, point: EntryPoint) -> str:
     names = {point.module, *(cls.__module__ for cls in classes if cls.__module__.partition(".")[0] != own)}
     modules = (sys.modules.get(name) for name in sorted(names - {"builtins", "abc", "typing"}))
     files = [Path(file) for module in modules if (file := getattr(module, "__file__", None)) is not None]
-    hashes = [sha256(file) for file in files if file.suffix == ".py" and file.is_file()]
+    hashes = [compute_sha256(file) for file in files if file.suffix == ".py" and file.is_file()]
     package = point.dist.version if point.dist is not None else "unknown"
     return hash_json(hashes)[:12] if hashes else package
 

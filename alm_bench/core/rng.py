@@ -10,7 +10,7 @@ DRAWS = 2
 """Version of all draws. It is part of the fingerprint of runs that draw, so that a run is not resumed with others."""
 
 
-def stable_int(*key: str | int) -> int:
+def derive_integer(*key: str | int) -> int:
     """Return a 64-bit hash of `key`: the same in every process and on every machine, unlike hash()."""
     digest = hashlib.sha256("\0".join(map(str, key)).encode("utf-8", "surrogateescape")).digest()
     return int.from_bytes(digest[:8], "big")
@@ -20,4 +20,4 @@ def create_item_generator(*key: str | int) -> "np.random.Generator":
     """Create a random generator that depends on `key` alone: a purpose, the run's seed, an item's or a clip's id."""
     import numpy as np
 
-    return np.random.default_rng(stable_int(*key))
+    return np.random.default_rng(derive_integer(*key))

@@ -53,7 +53,7 @@ _HEADER = re.compile(
 _BEARER = re.compile(r"(?i)\b(bearer)\s+[A-Za-z0-9._~+/=-]{8,}")
 
 
-def names_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Return True if values of this name are secrets: `HF_TOKEN`, `apiKey`, `llm.password`, but not
     `max_new_tokens`."""
     words = [word.lower() for word in _WORD.findall(name)]
@@ -72,7 +72,7 @@ def hide(value: Any, name: str = "") -> Any:
 
     `name` is the name of the value. A value without secrets is returned unchanged.
     """
-    if names_secret(name) and value not in (None, "", True, False):
+    if is_secret_name(name) and value not in (None, "", True, False):
         return HIDDEN
     if isinstance(value, Mapping):
         return {key: hide(part, str(key)) for key, part in value.items()}
@@ -96,9 +96,9 @@ def hide_in_text(text: str) -> str:
     return _FLAG.sub(lambda found: _hide_pair(found, " "), text)
 
 
-def _hide_pair(found: "re.Match[str]", between: str) -> str:
+def _hide_pair(match: "re.Match[str]", between: str) -> str:
     """Return a matched pair of name and value with the value replaced if it is a secret."""
-    return f"{found[1]}{between}{HIDDEN}" if names_secret(found[1]) else found[0]
+    return f"{match[1]}{between}{HIDDEN}" if is_secret_name(match[1]) else match[0]
 
 
 def find_secrets(value: Any, name: str = "") -> set[str]:
@@ -111,22 +111,22 @@ def _find_all_secrets(value: Any, name: str) -> Iterator[str]:
     """Yield all secret texts in a value of this name."""
     if isinstance(value, Mapping):
         for key, part in value.items():
-            yield from _find_all_secrets(part, name if names_secret(name) else str(key))
+            yield from _find_all_secrets(part, name if is_secret_name(name) else str(key))
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _find_all_secrets(part, name if names_secret(name) else "")
+            yield from _find_all_secrets(part, name if is_secret_name(name) else "")
     elif isinstance(value, str):
-        if names_secret(name):
+        if is_secret_name(name):
             yield value
             if value.lower().startswith(("bearer ", "basic ")):
                 yield value.split(maxsplit=1)[1]
         elif _is_environment(name):
-            yield from (text for key, text in _split_variables(value) or () if names_secret(key))
+            yield from (text for key, text in _split_variables(value) or () if is_secret_name(key))
         elif (parsed := _parse_structure(value)) is not None:
             yield from _find_all_secrets(parsed, "")
         else:
             pairs = [pair for pattern in (_QUERY, _PAIR, _FLAG) for pair in pattern.findall(value)]
-            yield from (_unquote(text) for key, text in pairs if names_secret(key))
+            yield from (_unquote(text) for key, text in pairs if is_secret_name(key))
 
 
 def _unquote(word: str) -> str:
@@ -189,7 +189,7 @@ def _hide_variables(text: str) -> str:
     pairs = _split_variables(text)
     if pairs is None:
         return HIDDEN
-    hidden = [(key, HIDDEN if value and names_secret(key) else hide_in_text(value)) for key, value in pairs]
+    hidden = [(key, HIDDEN if value and is_secret_name(key) else hide_in_text(value)) for key, value in pairs]
     if hidden == pairs:
         return text
     shown = ((key, value if value == HIDDEN else shlex.quote(value)) for key, value in hidden)

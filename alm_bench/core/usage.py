@@ -22,7 +22,7 @@ def count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else None
 
 
-def money(value: object) -> float | None:
+def parse_money(value: object) -> float | None:
     """Return `value` if it is a valid amount in US dollars (a number from 0 to `MOST`), else None (NaN, a text, below
     0)."""
     sound = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST
@@ -34,7 +34,7 @@ def add_usage(output: Output, *calls: Output) -> Output:
     summed = dict(output.extra)
     for call in calls:
         for name in USAGE:
-            read = money if name == COST else count
+            read = parse_money if name == COST else count
             if (added := read(call.extra.get(name))) is not None:
                 summed[name] = (read(summed.get(name)) or 0) + added
     return replace(output, extra=summed)

@@ -25,7 +25,7 @@ class Verbosity:
     log: TextIO | None = None
     """Open log file."""
 
-    def prints(self, level: Level) -> bool:
+    def includes(self, level: Level) -> bool:
         """Tell whether lines of this level go to standard error."""
         if level == "detail":
             return self.verbose

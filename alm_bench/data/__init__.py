@@ -5,7 +5,7 @@ from alm_bench.data.corenlp import Jar, fetch_corenlp
 from alm_bench.data.fetch import Fetcher, read_mirror_variable
 from alm_bench.data.get import Downloader, FetchResult, lock_folder
 from alm_bench.data.hub import fetch_hub_root, open_local_root
-from alm_bench.data.manifest import clip_size, file_sha256, hash_manifest
+from alm_bench.data.manifest import clip_size, compute_cached_sha256, hash_manifest
 from alm_bench.data.outputs import (
     CaptionedItem,
     Columns,
@@ -14,9 +14,9 @@ from alm_bench.data.outputs import (
     StoredOutput,
     StoredOutputs,
     check_references,
+    compute_questions_digest,
     match,
     pair_outputs,
-    questions_digest,
     read_captions,
     read_output_texts,
     read_paired_outputs,
@@ -54,9 +54,10 @@ __all__ = [
     "check_references",
     "check_unique_ids",
     "clip_size",
+    "compute_cached_sha256",
+    "compute_questions_digest",
     "fetch_corenlp",
     "fetch_hub_root",
-    "file_sha256",
     "hash_manifest",
     "inspect",
     "inspect_clips",
@@ -66,7 +67,6 @@ __all__ = [
     "match",
     "open_local_root",
     "pair_outputs",
-    "questions_digest",
     "read_captions",
     "read_csv",
     "read_json",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import FetchError
-from alm_bench.core.files import report_write_errors, sha256
+from alm_bench.core.files import compute_sha256, report_write_errors
 from alm_bench.data.fetch import OPTION, Fetcher, check_free_space, drop_archive, fetch_archive
 from alm_bench.data.unpack import unpack
 
@@ -77,32 +77,32 @@ def fetch_corenlp(fetcher: Fetcher, folder: Path, jars: tuple[str, str], keep_ar
     return found
 
 
-def _install_jar(jar: Path, place: Path, cut: bool) -> Jar:
-    digest = sha256(jar)
+def _install_jar(jar: Path, path: Path, cut: bool) -> Jar:
+    digest = compute_sha256(jar)
     try:
         with zipfile.ZipFile(jar) as opened:
             names = set(opened.namelist())
             if cut and names.issuperset(RESOURCES):
-                _write_subset(opened, place)
+                _write_subset(opened, path)
             else:
                 cut = False
                 if (bad := opened.testzip()) is not None:
                     raise FetchError(f"{jar}: its member {bad} is damaged: remove it and run the same command again")
-                jar.replace(place)
+                jar.replace(path)
     except (zipfile.BadZipFile, EOFError) as error:
         raise FetchError(f"{jar} is no whole jar ({error}): remove it and run the same command again") from error
-    return Jar(place, digest, KNOWN.get(digest), cut)
+    return Jar(path, digest, KNOWN.get(digest), cut)
 
 
-def _write_subset(jar: zipfile.ZipFile, place: Path) -> None:
-    """Write the members RESOURCES of `jar` to a new jar at `place`. Reading each member to its end verifies its
+def _write_subset(jar: zipfile.ZipFile, path: Path) -> None:
+    """Write the members RESOURCES of `jar` to a new jar at `path`. Reading each member to its end verifies its
     checksum."""
-    part = place.with_name(f"{place.name}.part")
-    check_free_space(place.parent, sum(jar.getinfo(name).compress_size for name in RESOURCES))
+    part = path.with_name(f"{path.name}.part")
+    check_free_space(path.parent, sum(jar.getinfo(name).compress_size for name in RESOURCES))
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as target:
         for name in RESOURCES:
             entry = zipfile.ZipInfo(name, jar.getinfo(name).date_time)
             entry.compress_type = zipfile.ZIP_DEFLATED
             with jar.open(name) as source, target.open(entry, "w") as to:
                 shutil.copyfileobj(source, to)
-    part.replace(place)
+    part.replace(path)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from alm_bench.core import DataError, Fetch, FetchError, StoreError
-from alm_bench.core.errors import first_line
-from alm_bench.core.files import atomic_write, report_write_errors
-from alm_bench.core.foreign import parse_json, whole_number
+from alm_bench.core.errors import get_first_line
+from alm_bench.core.files import report_write_errors, write_atomically
+from alm_bench.core.foreign import parse_json, parse_whole_number
 
 if TYPE_CHECKING:
     import requests
@@ -64,7 +64,7 @@ class _PartialFile:
     note: Path
 
     @staticmethod
-    def of(target: Path) -> "_PartialFile":
+    def for_target(target: Path) -> "_PartialFile":
         return _PartialFile(target.with_name(f"{target.name}.part"), target.with_name(f"{target.name}.part.json"))
 
     def size(self) -> int:
@@ -122,14 +122,14 @@ class Fetcher:
         The partial file (`.part`) of an interrupted call is resumed if the server still has the same file. Raises
         FetchError if the download fails, StoreError if the file cannot be written.
         """
-        part = _PartialFile.of(path)
+        part = _PartialFile.for_target(path)
         with report_write_errors(path, OPTION):
             path.parent.mkdir(parents=True, exist_ok=True)
             while True:
                 resumed = self._complete_part(url, part, checksum is not None, size)
-                if checksum is None or fits(part.path, checksum):
+                if checksum is None or matches_checksum(part.path, checksum):
                     break
-                found = f"{checksum.partition(':')[0]}:{digest(part.path, checksum.partition(':')[0])}"
+                found = f"{checksum.partition(':')[0]}:{compute_digest(part.path, checksum.partition(':')[0])}"
                 part.remove()
                 if not resumed:  # a resumed download began with another file's bytes and starts again
                     raise FetchError(
@@ -215,14 +215,14 @@ class Fetcher:
                 raise FetchError(f"{url}: the server has {mark['total']:,} bytes there, its makers publish {size:,}")
             longest = mark["total"] or size or MAX_UNKNOWN_SIZE
             check_free_space(part.path.parent, (mark["total"] or size or start) - start)
-            atomic_write(part.note, json.dumps(mark), OPTION)
+            write_atomically(part.note, json.dumps(mark), OPTION)
             with part.path.open("ab" if start else "wb") as file:
                 done = start
                 for piece in _iterate_pieces(response):
                     done += file.write(piece[: longest + 1 - done])
                     if done > longest:
                         break
-                    self.tell(_file_name(url), done, mark["total"])
+                    self.tell(_get_file_name(url), done, mark["total"])
         if mark["total"] is None and done > longest:
             part.remove()
             raise FetchError(
@@ -331,7 +331,7 @@ def _identify_version(url: str, response: "requests.Response") -> dict[str, Any]
     if response.status_code == 206:
         length = headers.get("Content-Range", "").rpartition("/")[2]
     marks = {"etag": headers.get("ETag"), "modified": headers.get("Last-Modified")}
-    return {"url": url, **marks, "total": whole_number(length)}
+    return {"url": url, **marks, "total": parse_whole_number(length)}
 
 
 def _iterate_pieces(response: "requests.Response") -> Iterator[bytes]:
@@ -347,7 +347,7 @@ def _retry_after(value: str | None) -> float | None:
     """Parse the header Retry-After (seconds or a date) into seconds; None if it is neither."""
     if not value:
         return None
-    if (seconds := whole_number(value)) is not None:
+    if (seconds := parse_whole_number(value)) is not None:
         return float(seconds)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
@@ -367,7 +367,7 @@ def _find_innermost_cause(error: BaseException) -> BaseException:
 
 def _describe_cause(error: BaseException) -> str:
     """Return a one-line description of the innermost cause of an error."""
-    return first_line(_find_innermost_cause(error)).rpartition(">: ")[2]
+    return get_first_line(_find_innermost_cause(error)).rpartition(">: ")[2]
 
 
 def _is_unresolved_host(error: BaseException) -> bool:
@@ -375,21 +375,21 @@ def _is_unresolved_host(error: BaseException) -> bool:
     return isinstance(_find_innermost_cause(error), socket.gaierror)
 
 
-def _file_name(url: str) -> str:
+def _get_file_name(url: str) -> str:
     return unquote(urlsplit(url).path.rpartition("/")[2])
 
 
-def digest(path: Path, kind: str) -> str:
+def compute_digest(path: Path, kind: str) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, kind).hexdigest()
 
 
-def fits(path: Path, checksum: str) -> bool:
+def matches_checksum(path: Path, checksum: str) -> bool:
     """Return True if a file has the checksum, such as `md5:...`. Raises DataError for an unknown hash algorithm."""
     kind, _, value = checksum.partition(":")
     if kind not in hashlib.algorithms_available:
         raise DataError(f"the checksum {checksum!r} is of no known kind: expected md5:... or sha256:...")
-    return digest(path, kind) == value.lower()
+    return compute_digest(path, kind) == value.lower()
 
 
 def check_free_space(folder: Path, needed: int) -> None:
@@ -416,18 +416,18 @@ def fetch_archive(fetcher: Fetcher, url: str, archive: Path, checksum: str | Non
     if not archive.is_file():
         fetcher.fetch(url, archive, checksum, size)
         with report_write_errors(archive, OPTION):
-            _marker_path(archive).touch()
+            _get_marker_path(archive).touch()
 
 
 def drop_archive(archive: Path, keep: bool) -> None:
     """Remove an unpacked archive that `fetch_archive` downloaded, unless `keep` is true. An archive that the user put
     there is never removed."""
     with report_write_errors(archive, OPTION):
-        if _marker_path(archive).is_file():
+        if _get_marker_path(archive).is_file():
             if not keep:
                 archive.unlink(missing_ok=True)
-            _marker_path(archive).unlink()
+            _get_marker_path(archive).unlink()
 
 
-def _marker_path(archive: Path) -> Path:
+def _get_marker_path(archive: Path) -> Path:
     return archive.with_name(f".{archive.name}.fetched")

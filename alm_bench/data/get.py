@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 from alm_bench.core import DataFile, Fetch, FetchError, StoreError, TaskCard
-from alm_bench.core.files import atomic_write, report_write_errors
+from alm_bench.core.files import report_write_errors, write_atomically
 from alm_bench.data.fetch import OPTION, Fetcher, drop_archive, fetch_archive
 from alm_bench.data.hub import HubCopy, fetch_hub_copy
-from alm_bench.data.manifest import file_sha256
+from alm_bench.data.manifest import compute_cached_sha256
 from alm_bench.data.root import LocalRoot
 from alm_bench.data.unpack import can_unpack, unpack
 
@@ -62,7 +62,7 @@ class Downloader:
     keep_archives: bool = False
     """True to keep archives after they are unpacked."""
 
-    def task(self, card: TaskCard, split: str) -> Iterator[FetchResult]:
+    def download_task(self, card: TaskCard, split: str) -> Iterator[FetchResult]:
         """Download the files and clips of a task's `split`, one after the other, and yield one result each.
 
         A file that is unavailable yields a result with a failed state and does not stop the others. Raises StoreError
@@ -133,12 +133,12 @@ class Downloader:
         """Download an archive next to the folder of its members, and unpack it. Returns the number of unpacked
         files."""
         folder = self.folder / source.to
-        archive = folder.parent / _file_name(url)
+        archive = folder.parent / _get_file_name(url)
         can_unpack(archive.name)
         fetch_archive(self.fetcher, url, archive, self.fetcher.find_checksum(source), source.size)
         sizes = unpack(archive, folder, source.members or "*", self.fetcher.tell)
-        atomic_write(
-            _unpacked_list_path(folder, url), json.dumps({"url": url, "files": sizes}, ensure_ascii=False), OPTION
+        write_atomically(
+            _get_unpacked_list_path(folder, url), json.dumps({"url": url, "files": sizes}, ensure_ascii=False), OPTION
         )
         drop_archive(archive, self.keep_archives)
         return len(sizes)
@@ -164,21 +164,21 @@ def lock_folder(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _file_name(url: str) -> str:
+def _get_file_name(url: str) -> str:
     return url.partition("?")[0].rpartition("/")[2]
 
 
-def _unpacked_list_path(folder: Path, url: str) -> Path:
+def _get_unpacked_list_path(folder: Path, url: str) -> Path:
     """Return the path of the file that lists the unpacked members. The list is needed because the archive itself is
     removed."""
-    return folder / f".{_file_name(url)}.json"
+    return folder / f".{_get_file_name(url)}.json"
 
 
 def _count_unpacked(folder: Path, source: Fetch) -> int | None:
     """Return the number of files that were unpacked from the source's archive; None unless all of them still exist with
     their sizes."""
     try:
-        marker = json.loads(_unpacked_list_path(folder, source.url or "").read_text(encoding="utf-8"))
+        marker = json.loads(_get_unpacked_list_path(folder, source.url or "").read_text(encoding="utf-8"))
         sizes = {folder / name: size for name, size in marker["files"].items()}
         whole = all(path.stat().st_size == size for path, size in sizes.items())
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
@@ -189,7 +189,7 @@ def _count_unpacked(folder: Path, source: Fetch) -> int | None:
 def _describe_revision(file: DataFile, path: Path) -> str:
     if not file.revisions:
         return ""
-    known = file.revisions.get(file_sha256(path))
+    known = file.revisions.get(compute_cached_sha256(path))
     return f"revision {known}" if known else "a revision that is not known here"
 
 

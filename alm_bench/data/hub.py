@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import DataError, FetchError
-from alm_bench.core.errors import first_line
-from alm_bench.core.files import atomic_write, report_write_errors
-from alm_bench.data.fetch import check_free_space, digest
+from alm_bench.core.errors import get_first_line
+from alm_bench.core.files import report_write_errors, write_atomically
+from alm_bench.data.fetch import check_free_space, compute_digest
 from alm_bench.data.root import LocalRoot
 
 ADVICE = "check the name and the connection, run `hf auth login` if it is gated"
@@ -27,7 +27,7 @@ def fetch_hub_root(dataset: str, revision: str | None = None, cache: Path | None
         folder = snapshot_download(dataset, repo_type="dataset", revision=revision, cache_dir=cache)
     except (OSError, ValueError, HTTPError) as error:
         raise DataError(
-            f"hub data set {dataset}{f' at {revision}' if revision else ''} cannot be had ({first_line(error)}); "
+            f"hub data set {dataset}{f' at {revision}' if revision else ''} cannot be had ({get_first_line(error)}); "
             f"{ADVICE}, or give a local copy with --data FOLDER"
         ) from error
     return LocalRoot(Path(folder))
@@ -51,14 +51,14 @@ class HubCopy:
     """True if every file was downloaded and matches its published sha256."""
 
     def write(self, folder: Path, option: str) -> None:
-        atomic_write(_description_path(folder, self.dataset), json.dumps(dataclasses.asdict(self)), option)
+        write_atomically(_get_description_path(folder, self.dataset), json.dumps(dataclasses.asdict(self)), option)
 
     @staticmethod
     def read(folder: Path, dataset: str) -> "HubCopy | None":
         """Read the description from the folder; None if there is none. `whole` is False if a file is missing or has
         another size."""
         try:
-            found = HubCopy(**json.loads(_description_path(folder, dataset).read_text(encoding="utf-8")))
+            found = HubCopy(**json.loads(_get_description_path(folder, dataset).read_text(encoding="utf-8")))
             sizes = {folder / name: size for name, size in found.files.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return None
@@ -97,10 +97,10 @@ def fetch_hub_copy(dataset: str, folder: Path, endpoint: str | None = None, opti
             endpoint=endpoint,
         )
     except (HTTPError, ValueError) as error:
-        raise FetchError(f"hub data set {dataset} cannot be had ({first_line(error)}); {ADVICE}") from error
+        raise FetchError(f"hub data set {dataset} cannot be had ({get_first_line(error)}); {ADVICE}") from error
     except OSError as error:
         if error.errno is None:  # raised by the library because of the hub's reply
-            raise FetchError(f"hub data set {dataset} cannot be had ({first_line(error)}); {ADVICE}") from error
+            raise FetchError(f"hub data set {dataset} cannot be had ({get_first_line(error)}); {ADVICE}") from error
         with report_write_errors(folder, option):
             raise
     for name, each in listed.items():
@@ -108,7 +108,7 @@ def fetch_hub_copy(dataset: str, folder: Path, endpoint: str | None = None, opti
             (folder / name).unlink()
             mismatch = f"{name} came with {came:,} bytes, the hub lists {each.size:,}"
             raise FetchError(f"hub data set {dataset}: {mismatch}; it was removed")
-        if each.lfs is not None and digest(folder / name, "sha256") != each.lfs.sha256:
+        if each.lfs is not None and compute_digest(folder / name, "sha256") != each.lfs.sha256:
             (folder / name).unlink()
             raise FetchError(f"hub data set {dataset}: {name} came with another sha256 than listed; it was removed")
     whole = dataclasses.replace(copy, whole=True)
@@ -116,7 +116,7 @@ def fetch_hub_copy(dataset: str, folder: Path, endpoint: str | None = None, opti
     return whole
 
 
-def _description_path(folder: Path, dataset: str) -> Path:
+def _get_description_path(folder: Path, dataset: str) -> Path:
     return folder / f".{dataset.replace('/', '--')}.json"
 
 

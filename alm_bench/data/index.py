@@ -25,27 +25,27 @@ class AudioIndex:
     """Pairs of base name without suffix and path relative to the folder."""
 
     @staticmethod
-    def of(folder: Path) -> "AudioIndex":
+    def scan(folder: Path) -> "AudioIndex":
         paths = list(_iterate_audio_files(folder))
         return AudioIndex(
             names=tuple(sorted((_normalise_name(path.name), path) for path in paths)),
             stems=tuple(sorted((_normalise_name(path.stem), path) for path in paths)),
         )
 
-    def by_name(self, name: str) -> list[PurePosixPath]:
+    def find_by_name(self, name: str) -> list[PurePosixPath]:
         """Return the paths of files with this base name, in which `*` stands for any characters."""
         return _find_paths(self.names, name)
 
-    def by_stem(self, name: str) -> list[PurePosixPath]:
+    def find_by_stem(self, name: str) -> list[PurePosixPath]:
         """Return the paths of files with this base name, whatever their audio suffix."""
         stem, suffix = os.path.splitext(name)  # noqa: PTH122  (a name, not a path)
         return _find_paths(self.stems, stem if suffix.lower() in AUDIO_SUFFIXES else name)
 
 
-def count_shared_folders(wanted: PurePosixPath, path: PurePosixPath) -> int:
+def count_shared_folders(target: PurePosixPath, path: PurePosixPath) -> int:
     """Return the number of trailing folders that two paths have in common."""
     count = 0
-    for a, b in zip(reversed(wanted.parent.parts), reversed(path.parent.parts), strict=False):
+    for a, b in zip(reversed(target.parent.parts), reversed(path.parent.parts), strict=False):
         if _normalise_name(a) != _normalise_name(b):
             break
         count += 1
@@ -57,7 +57,7 @@ def _normalise_name(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _star_pattern(name: str) -> str:
+def _build_star_pattern(name: str) -> str:
     """Escape a name as a glob pattern in which only `*` is special, because names of clips may contain brackets."""
     return "*".join(glob.escape(part) for part in name.split("*"))
 
@@ -65,7 +65,7 @@ def _star_pattern(name: str) -> str:
 def _find_paths(pairs: tuple[tuple[str, PurePosixPath], ...], name: str) -> list[PurePosixPath]:
     wanted = _normalise_name(name)
     head, star, _ = wanted.partition("*")
-    matches = re.compile(fnmatch.translate(_star_pattern(wanted))).match if star else wanted.__eq__
+    matches = re.compile(fnmatch.translate(_build_star_pattern(wanted))).match if star else wanted.__eq__
     found = []
     for place in range(bisect.bisect_left(pairs, (head,)), len(pairs)):
         key, path = pairs[place]

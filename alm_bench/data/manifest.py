@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from alm_bench.core import AudioRef, DataError
-from alm_bench.core.files import hash_json, sha256
+from alm_bench.core.files import compute_sha256, hash_json
 
 _hashes: dict[tuple[str, int, int], str] = {}
 _hash_lock = threading.Lock()
 
 
-def file_sha256(path: Path) -> str:
+def compute_cached_sha256(path: Path) -> str:
     """Return the sha256 of a file. It is computed again only if the path, size or modification time changes. Raises
     DataError if the file cannot be read."""
     try:
@@ -19,7 +19,7 @@ def file_sha256(path: Path) -> str:
         key = (str(path.resolve()), status.st_size, status.st_mtime_ns)
         with _hash_lock:
             if key not in _hashes:
-                _hashes[key] = sha256(path)
+                _hashes[key] = compute_sha256(path)
             return _hashes[key]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error})") from error
@@ -32,7 +32,7 @@ def hash_manifest(files: Mapping[str, Path], version: str | None) -> str:
     It does not depend on absolute paths. Clips are not part of it: their sizes are stored with each item (`clip_size`),
     so that a clip that is added later affects one item and not the whole run.
     """
-    content = {"files": {role: file_sha256(path) for role, path in sorted(files.items())}, "version": version}
+    content = {"files": {role: compute_cached_sha256(path) for role, path in sorted(files.items())}, "version": version}
     return hash_json(content)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import AudioError, AudioRef, DataError
-from alm_bench.core.errors import first_line, rank_names
+from alm_bench.core.errors import get_first_line, rank_names
 
 _MAX_CACHED_GROUPS = 2  # maximum number of row groups of clips in memory; a group has about 100 MB or 100 clips
 
@@ -30,9 +30,11 @@ class _ClipReader:
 
         try:
             with _read_lock:  # so that threads that need the same row group read it once
-                data = _clips(self.path, self.path.stat().st_mtime_ns, self.column, self.group)[self.row].as_py()
+                data = _read_clips(self.path, self.path.stat().st_mtime_ns, self.column, self.group)[self.row].as_py()
         except (OSError, pa.ArrowException) as error:
-            raise AudioError(f"row {self.row} of row group {self.group} of {self.path}: {first_line(error)}") from error
+            raise AudioError(
+                f"row {self.row} of row group {self.group} of {self.path}: {get_first_line(error)}"
+            ) from error
         if data is None:
             raise AudioError(f"row {self.row} of row group {self.group} of {self.path} holds no bytes")
         return bytes(data)
@@ -51,7 +53,7 @@ class ParquetRow:
     cell: _ClipReader
     """Reader of the clip's bytes."""
 
-    def audio(self, id: str) -> AudioRef:
+    def get_audio_ref(self, id: str) -> AudioRef:
         return AudioRef(id, self.cell.path, self.cell)
 
 
@@ -89,7 +91,7 @@ def _iterate_rows(path: Path, file: Any, group: int, clip: str) -> Iterator[Parq
 
 
 @functools.lru_cache(maxsize=_MAX_CACHED_GROUPS)
-def _clips(path: Path, mtime_ns: int, column: str, group: int) -> Any:
+def _read_clips(path: Path, mtime_ns: int, column: str, group: int) -> Any:
     """Return the clips' bytes of a row group as an array. `mtime_ns` is part of the cache key, so that a replaced file
     is read again."""
     with _open_file(path) as file:
@@ -127,4 +129,6 @@ def _convert_parquet_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as parquet ({first_line(error)}); is the file complete?") from error
+        raise DataError(
+            f"{path}: cannot be read as parquet ({get_first_line(error)}); is the file complete?"
+        ) from error

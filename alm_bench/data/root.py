@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from alm_bench.core import AudioRef, DataError, DataFile
 from alm_bench.core.files import is_file
 from alm_bench.data.index import AudioIndex, count_shared_folders
-from alm_bench.data.manifest import file_sha256
+from alm_bench.data.manifest import compute_cached_sha256
 
 _index_lock = threading.Lock()  # a module variable, so that roots can be pickled
 
@@ -70,7 +70,7 @@ class LocalRoot:
                 if is_file(path):
                     return AudioRef(clip, path)
         index = self._get_index()
-        for find in (index.by_name, index.by_stem):
+        for find in (index.find_by_name, index.find_by_stem):
             for name in wanted:
                 found = find(name.name)
                 if found:
@@ -94,15 +94,15 @@ class LocalRoot:
     def _get_index(self) -> AudioIndex:
         with _index_lock:
             if self._index is None:
-                self._index = AudioIndex.of(self.path)
+                self._index = AudioIndex.scan(self.path)
             return self._index
 
-    def _select_closest(self, clip: str, wanted: PurePosixPath, paths: Iterable[PurePosixPath]) -> Path:
-        shared = {path: count_shared_folders(wanted, path) for path in paths}
+    def _select_closest(self, clip: str, target: PurePosixPath, paths: Iterable[PurePosixPath]) -> Path:
+        shared = {path: count_shared_folders(target, path) for path in paths}
         longest = max(shared.values())
         best = [self.path / path for path, length in shared.items() if length == longest]
         encodings = len({path.with_suffix("") for path in best}) == 1  # encodings of one clip
-        if not encodings and len({file_sha256(path) for path in best}) > 1:
+        if not encodings and len({compute_cached_sha256(path) for path in best}) > 1:
             raise DataError(
                 f"clip {clip}: {best[0]} and {best[1]} fit its name equally and differ; "
                 f"name a --data folder that holds one of them, or put the clip at {self.path / clip}"
@@ -121,7 +121,7 @@ def _shorten_patterns(patterns: Iterable[str]) -> list[str]:
 def _select_newest(matches: tuple[Path, ...], revisions: Mapping[str, str]) -> Path:
     if len(matches) == 1 or not revisions:
         return matches[-1]
-    known = [(revisions[digest], path) for path in matches if (digest := file_sha256(path)) in revisions]
+    known = [(revisions[digest], path) for path in matches if (digest := compute_cached_sha256(path)) in revisions]
     return max(known)[1] if known else matches[-1]
 
 

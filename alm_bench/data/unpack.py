@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from alm_bench.core import FetchError
-from alm_bench.core.errors import first_line
+from alm_bench.core.errors import get_first_line
 from alm_bench.core.files import report_write_errors
 from alm_bench.data.fetch import OPTION, Tell, check_free_space
 
@@ -63,17 +63,17 @@ def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, i
 
 
 def copy_stream(
-    source: IO[bytes], place: Path, size: int, report_progress: Callable[[int], None] = lambda count: None
+    source: IO[bytes], path: Path, size: int, report_progress: Callable[[int], None] = lambda count: None
 ) -> None:
-    """Copy `source` to the file `place`, which is created only if exactly `size` bytes arrive. Calls
+    """Copy `source` to the file `path`, which is created only if exactly `size` bytes arrive. Calls
     `report_progress` with the length of each piece. Raises EOFError for another number of bytes."""
-    part = place.with_name(f"{place.name}.part")
+    part = path.with_name(f"{path.name}.part")
     with part.open("wb") as file:
         while piece := source.read(PIECE):
             report_progress(file.write(piece))
     if part.stat().st_size != size:
-        raise EOFError(f"{place.name} ends too early")
-    part.replace(place)
+        raise EOFError(f"{path.name} ends too early")
+    part.replace(path)
 
 
 @contextmanager
@@ -90,13 +90,13 @@ def _convert_archive_errors(archive: Path) -> Iterator[None]:
         yield
     except damaged as error:
         raise FetchError(
-            f"{archive}: cannot be unpacked ({first_line(error)}): remove it and run the same command again"
+            f"{archive}: cannot be unpacked ({get_first_line(error)}): remove it and run the same command again"
         ) from error
 
 
-def _select_members(archive: Path, found: Sequence[Member], pattern: str) -> list[Member]:
+def _select_members(archive: Path, members: Sequence[Member], pattern: str) -> list[Member]:
     selected: dict[str, Member] = {}
-    for member in found:
+    for member in members:
         if not fnmatch.fnmatchcase(member.base.lower(), pattern.lower()) or member.base.startswith("."):
             continue  # `._x.wav` is a metadata file that macOS adds to x.wav
         if member.base in selected:
@@ -105,11 +105,11 @@ def _select_members(archive: Path, found: Sequence[Member], pattern: str) -> lis
             )
         selected[member.base] = member
     if not selected:
-        raise FetchError(f"{archive}: holds no {pattern} among its {len(found)} files")
+        raise FetchError(f"{archive}: holds no {pattern} among its {len(members)} files")
     return list(selected.values())
 
 
-def _base_name(name: str) -> str:
+def _get_base_name(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).name
 
 
@@ -138,7 +138,7 @@ def _find_missing_members(selected: Sequence[Member], folder: Path, progress: _P
 def _unpack_zip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
     with zipfile.ZipFile(archive) as file:
         infos = [info for info in file.infolist() if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)]
-        found = [Member(info.filename, _base_name(info.filename), info.file_size) for info in infos]
+        found = [Member(info.filename, _get_base_name(info.filename), info.file_size) for info in infos]
         selected = _select_members(archive, found, pattern)
         progress = _Progress(archive.name, sum(member.size for member in selected), tell)
         for member in _find_missing_members(selected, folder, progress):
@@ -182,7 +182,7 @@ def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
 
         def create(self, filename: str) -> MemberWriter:
             self.finish()
-            self.last = MemberWriter(folder / _base_name(filename))
+            self.last = MemberWriter(folder / _get_base_name(filename))
             return self.last
 
         def finish(self) -> None:
@@ -205,7 +205,7 @@ def _unpack_7z(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[st
 
     with archive.open("rb") as opened, py7zr.SevenZipFile(opened) as file:
         infos = [info for info in file.list() if info.is_file and not info.is_symlink]
-        found = [Member(info.filename, _base_name(info.filename), info.uncompressed) for info in infos]
+        found = [Member(info.filename, _get_base_name(info.filename), info.uncompressed) for info in infos]
         selected = _select_members(archive, found, pattern)
         progress = _Progress(archive.name, sum(member.size for member in selected), tell)
         todo = _find_missing_members(selected, folder, progress)

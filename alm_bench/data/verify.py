@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alm_bench.core import AudioError, AudioRef, DataError, DataFile, DataRoot, TaskCard
 from alm_bench.core.files import is_file
-from alm_bench.data.manifest import file_sha256
+from alm_bench.data.manifest import compute_cached_sha256
 
 UNKNOWN = "unknown"
 
@@ -94,7 +94,7 @@ def inspect_file(file: DataFile, root: DataRoot) -> FileReport:
     if not root.has(file):
         return FileReport(file)
     path = root.locate(file)
-    digest = file_sha256(path)
+    digest = compute_cached_sha256(path)
     revision = file.revisions.get(digest, UNKNOWN) if file.revisions else None
     return FileReport(file, path, path.stat().st_size, digest, revision)
 

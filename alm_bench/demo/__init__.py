@@ -4,15 +4,15 @@ Every task can be run and trained on without a download. Tasks write these quest
 (`tasks/*/demo.py`). scipy is imported only when the first clip is synthesised.
 """
 
-from alm_bench.demo.annotated_questions import annotated_questions
+from alm_bench.demo.annotated_questions import iterate_annotated_questions
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
-from alm_bench.demo.describe import captions, difference
-from alm_bench.demo.entailment import hypotheses
+from alm_bench.demo.describe import describe_difference, write_captions
+from alm_bench.demo.entailment import iterate_hypotheses
 from alm_bench.demo.frame_targets import TARGET_COLUMNS, compute_frame_targets
-from alm_bench.demo.mcq import questions
-from alm_bench.demo.root import DemoRoot, create_training_root, demo_root, synthesise
-from alm_bench.demo.scene import SECONDS, WORLD, Event, Scene, compute_frame_tags, scene
-from alm_bench.demo.training import training_rows
+from alm_bench.demo.mcq import iterate_questions
+from alm_bench.demo.root import DemoRoot, create_demo_root, create_training_root, synthesise
+from alm_bench.demo.scene import SECONDS, WORLD, Event, Scene, build_scene, compute_frame_tags
+from alm_bench.demo.training import build_training_rows
 from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, TAGS, EventType
 
 __all__ = [
@@ -30,23 +30,23 @@ __all__ = [
     "Event",
     "EventType",
     "Scene",
-    "annotated_questions",
-    "captions",
+    "build_scene",
+    "build_training_rows",
     "compute_frame_tags",
     "compute_frame_targets",
+    "create_demo_root",
     "create_training_root",
-    "demo_root",
-    "difference",
-    "event_types",
+    "describe_difference",
     "format_csv",
-    "hypotheses",
-    "questions",
-    "scene",
+    "iterate_annotated_questions",
+    "iterate_hypotheses",
+    "iterate_questions",
+    "list_event_types",
     "synthesise",
-    "training_rows",
+    "write_captions",
 ]
 
 
-def event_types() -> tuple[EventType, ...]:
+def list_event_types() -> tuple[EventType, ...]:
     """Return all event types of the demo data."""
     return tuple(EVENT_TYPES.values())

@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from alm_bench.demo.scene import Scene, hash_name, sequence, stream
+from alm_bench.demo.scene import Scene, build_scene_in_order, hash_name, stream
 from alm_bench.demo.vocabulary import EVENT_TYPES
 
 _DISSENT_RATE = 0.12  # share of questions to which one annotator gives the other answer
@@ -32,7 +32,10 @@ def _build_clip_pair(rng: random.Random) -> tuple[tuple[Scene, Scene], list[tupl
             (f"Is {a.phrase} heard before {b.phrase}?", True),
             (f"Does the recording end with {a.phrase}?", False),
         ]
-    return (sequence(rng, tags[0], noise=noise), sequence(rng, tags[1], noise=noise)), yes_no_questions
+    return (
+        build_scene_in_order(rng, tags[0], noise=noise),
+        build_scene_in_order(rng, tags[1], noise=noise),
+    ), yes_no_questions
 
 
 def _find_word(scene: Scene, last: bool) -> str:
@@ -65,7 +68,7 @@ class AnnotatedQuestion:
         return max(self.answers, key=self.answers.count)
 
 
-def annotated_questions(split: str, clips: int, *, seed: int = 0) -> Iterator[AnnotatedQuestion]:
+def iterate_annotated_questions(split: str, clips: int, *, seed: int = 0) -> Iterator[AnnotatedQuestion]:
     """Yield two yes/no questions and a one-word question per clip. An odd number of `clips` is rounded up."""
     for number in range((clips + 1) // 2):
         key = ("aqa", split, seed, number)
@@ -77,12 +80,16 @@ def annotated_questions(split: str, clips: int, *, seed: int = 0) -> Iterator[An
             clip = f"Clip {hash_name(*key, i)[:10]}.wav"
             for (question, true_of_first), doubt in zip(yes_no_questions, dissents, strict=False):
                 yes = true_of_first == (i == 0)
-                yield _annotate(clip, scene, question, ("yes", "no") if yes else ("no", "yes"), doubt)
+                yield _simulate_annotators(clip, scene, question, ("yes", "no") if yes else ("no", "yes"), doubt)
             question = f"What makes the {'last' if last else 'first'} sound?"
-            yield _annotate(clip, scene, question, (_find_word(scene, last), _find_word(scene, not last)), dissents[2])
+            yield _simulate_annotators(
+                clip, scene, question, (_find_word(scene, last), _find_word(scene, not last)), dissents[2]
+            )
 
 
-def _annotate(clip: str, scene: Scene, question: str, answers: tuple[str, str], doubt: int | None) -> AnnotatedQuestion:
+def _simulate_annotators(
+    clip: str, scene: Scene, question: str, answers: tuple[str, str], doubt: int | None
+) -> AnnotatedQuestion:
     """Build a question with three answers. `answers` holds the correct answer, and the one of the annotator `doubt`,
     who differs."""
     given = tuple(answers[annotator == doubt] for annotator in range(3))

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 
 from alm_bench.demo.scene import SECONDS, Event, Scene
-from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, family_of, is_ambiguous
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, get_family, is_ambiguous
 
 DESCRIBE = "describe every sound"
 
@@ -52,13 +52,13 @@ def _is_countable(event: Event, kind: EventType) -> bool:
 
 def _describe_event(event: Event) -> str:
     if is_ambiguous(event.type):
-        return FAMILIES[family_of(event.type)].ambiguous
+        return FAMILIES[get_family(event.type)].ambiguous
     kind = EVENT_TYPES[event.type]
     times = [f"{event.repeats} times"] if _is_countable(event, kind) else []
     return " ".join([*_list_attributes(event, kind), kind.label, *times])
 
 
-def transcript(scene: Scene) -> str:
+def write_transcript(scene: Scene) -> str:
     """Return a list, as text, of all sounds in order with their attributes: `low dog barking 3 times, then faint rain
     falling`."""
     return ", then ".join(_describe_event(event) for event in sorted(scene.events, key=lambda event: event.onset))
@@ -67,18 +67,18 @@ def transcript(scene: Scene) -> str:
 def _create_guess_questions(scene: Scene, rng: random.Random) -> list[AttributeQuestion]:
     """Return two questions about the source of ambiguous sounds: one about a possible source (yes), one about an
     impossible one (no). Empty if no sound of the scene is ambiguous."""
-    unclear = {family_of(tag) for tag in scene.types if is_ambiguous(tag)}
+    unclear = {get_family(tag) for tag in scene.types if is_ambiguous(tag)}
     if not unclear:
         return []
     found = []
-    absent = FAMILIES.keys() - {family_of(tag) for tag in scene.types}
+    absent = FAMILIES.keys() - {get_family(tag) for tag in scene.types}
     for families, answer in ((unclear, "yes"), (absent, "no")):
         kind = rng.choice([kind for kind in EVENT_TYPES.values() if kind.family in families])
         found.append(AttributeQuestion("guess", f"could one of the sounds be {kind.phrase}?", answer))
     return found
 
 
-def notes(scene: Scene, rng: random.Random) -> list[AttributeQuestion]:
+def write_attribute_questions(scene: Scene, rng: random.Random) -> list[AttributeQuestion]:
     """Return the training questions about single sounds of a scene."""
     ordered = sorted(scene.events, key=lambda event: event.onset)
     found = _create_guess_questions(scene, rng)

@@ -65,7 +65,7 @@ class Demo:
     """Function that returns the data, which are the same for every call. Its parameters are sizes, with default
     values."""
 
-    def revision(self, sizes: Mapping[str, int]) -> str:
+    def compute_revision(self, sizes: Mapping[str, int]) -> str:
         """Return the data revision that a run records. It consists of the version of the scenes (WORLD), the version of
         these data and, if `sizes` are given, a hash of them."""
         revision = f"{WORLD}+{self.version}"

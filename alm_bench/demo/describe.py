@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Literal
 
 from alm_bench.demo.scene import Scene, stream
-from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, describe_event, family_of, is_ambiguous
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, describe_event, get_family, is_ambiguous
 
 Tier = Literal["fewwords", "sentence", "detail"]
 
@@ -24,7 +24,7 @@ _OPENINGS = ("{}", "{}", "In this clip {}", "One hears how {}", "At the start {}
 _LINKS = (" and then ", ", followed by a moment in which ", ", after which ", ", then ", " before ")
 
 
-def captions(scene: Scene, key: str, count: int = CAPTIONS) -> list[str]:
+def write_captions(scene: Scene, key: str, count: int = CAPTIONS) -> list[str]:
     """Return `count` different sentences that describe the events of a scene in their order. `key` (the clip's name)
     seeds the wording."""
     rng = stream("captions", key)
@@ -73,11 +73,11 @@ def _describe_course(scene: Scene) -> str:
 
 def _list_domains(scene: Scene) -> str:
     domains = {"sound": "everyday sounds", "music": "music", "speech": "human voices"}
-    heard = {FAMILIES[family_of(event.type)].domain for event in scene.events}
+    heard = {FAMILIES[get_family(event.type)].domain for event in scene.events}
     return _join_list([text for domain, text in domains.items() if domain in heard])
 
 
-def difference(first: Scene, second: Scene, tier: Tier) -> str:
+def describe_difference(first: Scene, second: Scene, tier: Tier) -> str:
     """Return a description of the difference between two clips in the detail of `tier`."""
     a, b = _join_list(_list_names(first)), _join_list(_list_names(second))
     if tier == "fewwords":
@@ -95,7 +95,7 @@ def difference(first: Scene, second: Scene, tier: Tier) -> str:
     )
 
 
-def pairs(rng: random.Random, names: Sequence[str], count: int) -> list[tuple[str, str]]:
+def draw_pairs(rng: random.Random, names: Sequence[str], count: int) -> list[tuple[str, str]]:
     """Draw `count` pairs of different clips from `names`. Every clip is the first, and the second, of about the same
     number of pairs."""
     drawn: list[tuple[str, str]] = []

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alm_bench.core import UsageError
-from alm_bench.demo.scene import Scene, hash_name, sequence, stream
-from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, members
+from alm_bench.demo.scene import Scene, build_scene_in_order, hash_name, stream
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, EventType, list_family_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def _draw_profiles(rng: random.Random, length: int, rows: int) -> list[_Profile]
     families = iter(rng.sample(list(FAMILIES), length * width))
     drawn = []
     for _ in range(length):
-        kinds = tuple(rng.choice(members(next(families))) for _ in range(width))
+        kinds = tuple(rng.choice(list_family_types(next(families))) for _ in range(width))
         sentences = [sentence for kind in kinds for sentence in kind.hypotheses]
         drawn.append(_Profile(kinds, tuple(rng.sample(sentences, rows))))
     return drawn
@@ -53,7 +53,7 @@ def _build_scene(rng: random.Random, true: _Profile, plausible: _Profile, false:
     if len(tags) < 3 and rng.random() < 0.5:
         tags.append(rng.choice([key for key, kind in EVENT_TYPES.items() if kind.family in free]))
     rng.shuffle(tags)
-    return sequence(rng, tags, noise=-rng.uniform(50.0, 64.0))
+    return build_scene_in_order(rng, tags, noise=-rng.uniform(50.0, 64.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Hypotheses:
     """Hypotheses that are false of the clip."""
 
 
-def hypotheses(
+def iterate_hypotheses(
     split: str, clips: int, *, folder: str, name: str = "Y{:.11}.wav", per_clip: int = 1, seed: int = 0
 ) -> Iterator[Hypotheses]:
     """Yield the hypotheses about `clips` clips, whose paths lie in `folder`. Each clip has `per_clip` (1 to 6)

@@ -9,8 +9,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from alm_bench.demo.scene import SECONDS, Event, Scene, event, hash_name, sequence, slots, stream, vary
-from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES, EventType, types_of_domain
+from alm_bench.demo.scene import (
+    SECONDS,
+    Event,
+    Scene,
+    build_event,
+    build_scene_in_order,
+    draw_slots,
+    hash_name,
+    stream,
+    vary,
+)
+from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES, EventType, list_domain_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,7 @@ def _capitalise(text: str) -> str:
 
 
 def _draw_option_types(rng: random.Random, domain: str) -> list[EventType]:
-    return rng.sample(types_of_domain(domain), 4)
+    return rng.sample(list_domain_types(domain), 4)
 
 
 def _draw_other_types(rng: random.Random, count: int, *avoid: EventType) -> list[str]:
@@ -79,7 +89,7 @@ def _build_presence_group(rng: random.Random, domain: str, level: Difficulty) ->
     for kind in kinds:
         tags = [kind.key, *_draw_other_types(rng, level.others, *kinds)]
         rng.shuffle(tags)
-        scenes.append(sequence(rng, tags, overlap=level.overlap, noise=level.noise))
+        scenes.append(build_scene_in_order(rng, tags, overlap=level.overlap, noise=level.noise))
     question = rng.choice(("Which of these sounds can be heard?", "Which sound event is present in the recording?"))
     return QuestionGroup(question, tuple(_capitalise(kind.label) for kind in kinds), tuple(scenes))
 
@@ -90,7 +100,7 @@ def _build_edge_group(rng: random.Random, domain: str, level: Difficulty, last: 
     for kind in kinds:
         tags = rng.sample([other.key for other in kinds if other is not kind], 1 + level.others)
         tags = [*tags, kind.key] if last else [kind.key, *tags]
-        scenes.append(sequence(rng, tags, overlap=level.overlap, noise=level.noise))
+        scenes.append(build_scene_in_order(rng, tags, overlap=level.overlap, noise=level.noise))
     place = "last" if last else "first"
     question = rng.choice((f"Which sound is heard {place}?", f"What is the {place} sound in the recording?"))
     return QuestionGroup(question, tuple(_capitalise(kind.label) for kind in kinds), tuple(scenes))
@@ -105,34 +115,38 @@ def format_order_question(a: EventType, b: EventType) -> str:
 
 
 def _build_order_group(rng: random.Random, domain: str, level: Difficulty) -> QuestionGroup:
-    a, b = rng.sample(types_of_domain(domain), 2)
+    a, b = rng.sample(list_domain_types(domain), 2)
     scenes = {}
     for answer, tags in (("Before", [a.key, b.key]), ("After", [b.key, a.key])):
         for other in _draw_other_types(rng, level.others, a, b):
             tags.insert(rng.randint(0, len(tags)), other)
-        scenes[answer] = sequence(rng, tags, overlap=level.overlap, noise=level.noise)
+        scenes[answer] = build_scene_in_order(rng, tags, overlap=level.overlap, noise=level.noise)
     choices = tuple(rng.sample(list(scenes), 2))
     return QuestionGroup(format_order_question(a, b), choices, tuple(scenes[choice] for choice in choices))
 
 
 def _build_count_group(rng: random.Random, domain: str, level: Difficulty) -> QuestionGroup:
-    kind = rng.choice([kind for kind in types_of_domain(domain) if kind.countable])
+    kind = rng.choice([kind for kind in list_domain_types(domain) if kind.countable])
     start = rng.choice((1, 2))
     numbers = rng.sample(range(start, start + 4), 4)
     scenes = []
     for number in numbers:
-        reference_event = event(kind.key, 0.0, 0.0, tempo=vary(rng, 1.0, 1.15), pitch=vary(rng), repeats=number)
+        reference_event = build_event(kind.key, 0.0, 0.0, tempo=vary(rng, 1.0, 1.15), pitch=vary(rng), repeats=number)
         late = rng.random() < 0.5
         onset = (
             rng.uniform(SECONDS - reference_event.duration - 0.6, SECONDS - reference_event.duration - 0.1)
             if late
             else rng.uniform(0, 0.5)
         )
-        events = [event(kind.key, onset, 0.0, tempo=reference_event.tempo, pitch=reference_event.pitch, repeats=number)]
+        events = [
+            build_event(kind.key, onset, 0.0, tempo=reference_event.tempo, pitch=reference_event.pitch, repeats=number)
+        ]
         for other in _draw_other_types(rng, min(level.others, 1), kind):
             room = SECONDS - reference_event.duration - 1.0 if not level.overlap else SECONDS - 1.0
             where = 0.3 if late or level.overlap else reference_event.duration + 0.8
-            events.append(event(other, where, min(room, 4.0), gain=-6.0 if level.overlap else -2.0, tempo=vary(rng)))
+            events.append(
+                build_event(other, where, min(room, 4.0), gain=-6.0 if level.overlap else -2.0, tempo=vary(rng))
+            )
         scenes.append(Scene(rng.getrandbits(62), tuple(events), level.noise))
     question = rng.choice(("How many {} are heard?", "How many {} are there in the recording?")).format(kind.units)
     return QuestionGroup(question, tuple(map(str, numbers)), tuple(scenes))
@@ -145,41 +159,41 @@ def _build_loudness_group(rng: random.Random, domain: str, level: Difficulty) ->
         others = rng.sample([other.key for other in kinds if other is not kind], 1 + level.others)
         tags = rng.sample([kind.key, *others], len(others) + 1)
         gains = [2.0 if tag == kind.key else round(2.0 - level.gap - rng.uniform(0, 2), 1) for tag in tags]
-        scenes.append(sequence(rng, tags, gains=gains, overlap=level.overlap, noise=level.noise))
+        scenes.append(build_scene_in_order(rng, tags, gains=gains, overlap=level.overlap, noise=level.noise))
     question = rng.choice(("Which sound is the loudest?", "Which of the sounds stands out by its loudness?"))
     return QuestionGroup(question, tuple(_capitalise(kind.label) for kind in kinds), tuple(scenes))
 
 
 def _build_two_event_scene(
-    rng: random.Random, kind: EventType, level: Difficulty, factors: tuple[float, float], of: str
+    rng: random.Random, kind: EventType, level: Difficulty, factors: tuple[float, float], attribute: str
 ) -> Scene:
-    """Build a scene with two events of one type, whose attribute `of` (`pitch` or `tempo`) is scaled by the two factors
-    in order. If events may overlap, an event of another type is added."""
+    """Build a scene with two events of one type, whose `attribute` (`pitch` or `tempo`) is scaled by the two factors in
+    order. If events may overlap, an event of another type is added."""
     tags = [kind.key, kind.key]
     if level.overlap:
         tags.insert(rng.randint(0, 2), _draw_other_types(rng, 1, kind)[0])
     left = iter(factors)
     events: list[Event] = []
-    for tag, (onset, room) in zip(tags, slots(rng, len(tags), longest=4.0), strict=True):
+    for tag, (onset, room) in zip(tags, draw_slots(rng, len(tags), longest=4.0), strict=True):
         factor = {"pitch": vary(rng, 0.97, 1.03), "tempo": vary(rng, 0.95, 1.05)}
         if tag == kind.key:
-            factor[of] = next(left)
+            factor[attribute] = next(left)
         gain = round(rng.uniform(-2.0, 1.0), 1)
-        events.append(event(tag, onset, room, gain=gain, pitch=factor["pitch"], tempo=factor["tempo"]))
+        events.append(build_event(tag, onset, room, gain=gain, pitch=factor["pitch"], tempo=factor["tempo"]))
     return Scene(rng.getrandbits(62), tuple(events), level.noise)
 
 
 def _build_comparison_group(
-    rng: random.Random, kind: EventType, level: Difficulty, of: str, ratio: float, words: tuple[str, str]
+    rng: random.Random, kind: EventType, level: Difficulty, attribute: str, ratio: float, words: tuple[str, str]
 ) -> QuestionGroup:
-    """Build a group of questions that compare two sounds in the attribute `of` (`pitch` or `tempo`). `words` are the
+    """Build a group of questions that compare two sounds in `attribute` (`pitch` or `tempo`). `words` are the
     question's words for more and for less of it."""
     middle = vary(rng, 0.93, 1.07)
     low, high = round(middle * ratio**-0.5, 3), round(middle * ratio**0.5, 3)
     less = rng.random() < 0.5
     scenes = {
-        "The first one": _build_two_event_scene(rng, kind, level, (low, high) if less else (high, low), of),
-        "The second one": _build_two_event_scene(rng, kind, level, (high, low) if less else (low, high), of),
+        "The first one": _build_two_event_scene(rng, kind, level, (low, high) if less else (high, low), attribute),
+        "The second one": _build_two_event_scene(rng, kind, level, (high, low) if less else (low, high), attribute),
     }
     choices = tuple(rng.sample(list(scenes), 2))
     question = f"{_capitalise(kind.phrase)} is heard twice. Which one is {words[less]}?"
@@ -187,12 +201,12 @@ def _build_comparison_group(
 
 
 def _build_pitch_group(rng: random.Random, domain: str, level: Difficulty) -> QuestionGroup:
-    kind = rng.choice([kind for kind in types_of_domain(domain) if kind.pitched])
+    kind = rng.choice([kind for kind in list_domain_types(domain) if kind.pitched])
     return _build_comparison_group(rng, kind, level, "pitch", level.pitch, ("higher in pitch", "lower in pitch"))
 
 
 def _build_tempo_group(rng: random.Random, domain: str, level: Difficulty) -> QuestionGroup:
-    kind = rng.choice([kind for kind in types_of_domain(domain) if kind.paced and not 0 < kind.rate < 1.5])
+    kind = rng.choice([kind for kind in list_domain_types(domain) if kind.paced and not 0 < kind.rate < 1.5])
     return _build_comparison_group(rng, kind, level, "tempo", level.tempo, ("faster", "slower"))
 
 
@@ -202,7 +216,7 @@ def _build_source_group(rng: random.Random, domain: str, level: Difficulty) -> Q
     scenes = []
     for kind in kinds:
         onset, room = rng.uniform(0.2, 3.5), rng.uniform(3.0, 6.0)
-        item = event(kind.key, onset, room, gain=-2.0 * level.others, pitch=vary(rng), tempo=vary(rng))
+        item = build_event(kind.key, onset, room, gain=-2.0 * level.others, pitch=vary(rng), tempo=vary(rng))
         scenes.append(Scene(rng.getrandbits(62), (item,), level.noise + 3.0 * level.others))
     place = rng.choice(("Where was this most likely recorded?", "In what place does one hear this?"))
     thing = rng.choice(("What is the most likely source of the sound?", "What made the sound in the recording?"))
@@ -259,7 +273,7 @@ class Question:
     """Scene of the clip."""
 
 
-def questions(split: str, seed: int = 0) -> Iterator[Question]:
+def iterate_questions(split: str, seed: int = 0) -> Iterator[Question]:
     """Yield an endless sequence of questions. Every 24 questions contain each combination of skill and domain once. In
     every `BLOCK` questions, each option is correct equally often."""
     cells = [(skill, domain) for skill in SKILLS for domain in DOMAINS]

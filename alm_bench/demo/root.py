@@ -11,7 +11,7 @@ from typing import Any
 import filelock
 
 from alm_bench.core import AudioRef, DataError, StoreError
-from alm_bench.core.files import CACHE_VARIABLE, atomic_write, cache_folder, report_write_errors
+from alm_bench.core.files import CACHE_VARIABLE, cache_folder, report_write_errors, write_atomically
 from alm_bench.core.types import Wave
 from alm_bench.core.wav import encode_wav
 from alm_bench.data.root import LocalRoot
@@ -47,7 +47,7 @@ def _read_clip(path: Path, scene: Scene, keep: bool) -> bytes:
         content = encode_scene(scene)
     if keep:
         try:
-            atomic_write(path, content)
+            write_atomically(path, content)
         except StoreError:
             return content  # on a full or read-only disk the clip is returned without being stored
     return content
@@ -85,7 +85,7 @@ class DemoRoot(LocalRoot):
                     return AudioRef(key, path, partial(_read_clip, path, scene, index != _TRAINING), content)
         return super().audio(*names)
 
-    def scene(self, name: str) -> Scene:
+    def get_scene(self, name: str) -> Scene:
         """Return the scene of a clip. Raises DataError if the demo data have no such clip."""
         key = _normalise_name(name)
         for index in (_SCENES, _TRAINING):
@@ -94,8 +94,8 @@ class DemoRoot(LocalRoot):
         raise DataError(f"the demo data have no clip {name!r}; the files below {self.path} name their clips")
 
     def add(self, made: DatasetRows) -> None:
-        """Register the scenes of rows that were generated in this process (`training_rows`), so that `audio` finds
-        their clips."""
+        """Register the scenes of rows that were generated in this process (`build_training_rows`), so that `audio`
+        finds their clips."""
         self._load_scenes(_TRAINING).update(made.scenes)
 
     def _load_scenes(self, index: str) -> dict[str, Scene]:
@@ -116,15 +116,15 @@ def _normalise_name(name: str) -> str:
     return str(PurePosixPath(name))
 
 
-def demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> DemoRoot:
+def create_demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> DemoRoot:
     """Return the data root of a task's demo data below `cache` (default: `demo` in the user's cache folder), and write
     the files if they do not exist. `sizes` are passed to `demo.build`.
 
     Every revision has a folder of its own. If several processes call this function at once, one writes and the others
     wait. Raises StoreError if the folder cannot be written.
     """
-    revision = demo.revision(sizes)
-    folder = _demo_folder(cache)
+    revision = demo.compute_revision(sizes)
+    folder = _find_demo_folder(cache)
     path = folder / demo.name / revision.replace("+", "-")
     if not (path / _COMPLETE).is_file():
         try:
@@ -139,13 +139,13 @@ def demo_root(demo: Demo, cache: Path | None = None, **sizes: int) -> DemoRoot:
 
 
 def create_training_root(made: DatasetRows) -> DemoRoot:
-    """Return a data root without files, for the clips of rows that were generated in this process (`training_rows`)."""
-    root = DemoRoot(_demo_folder(None) / "training")
+    """Return a data root without files, for clips of rows that this process generated (`build_training_rows`)."""
+    root = DemoRoot(_find_demo_folder(None) / "training")
     root.add(made)
     return root
 
 
-def _demo_folder(cache: Path | None) -> Path:
+def _find_demo_folder(cache: Path | None) -> Path:
     return cache or cache_folder("demo")
 
 
@@ -156,8 +156,8 @@ def _write_files(path: Path, demo: Demo, sizes: Mapping[str, int]) -> None:
             return
         made = demo.build(**sizes)
         for name, content in made.files.items():
-            atomic_write(path / name, content)
+            write_atomically(path / name, content)
         for index, scenes in ((_SCENES, made.scenes), (_TRAINING, made.training_scenes)):
             packed = {name: scene.pack() for name, scene in scenes.items()}
-            atomic_write(path / index, json.dumps(packed, separators=(",", ":")))
-        atomic_write(path / _COMPLETE, json.dumps({"revision": demo.revision(sizes), "sizes": dict(sizes)}))
+            write_atomically(path / index, json.dumps(packed, separators=(",", ":")))
+        write_atomically(path / _COMPLETE, json.dumps({"revision": demo.compute_revision(sizes), "sizes": dict(sizes)}))

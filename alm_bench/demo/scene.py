@@ -91,7 +91,7 @@ def vary(rng: random.Random, low: float = _FACTOR_RANGE[0], high: float = _FACTO
     return round(rng.uniform(low, high), 3)
 
 
-def event(
+def build_event(
     tag: str,
     onset: float,
     room: float,
@@ -111,7 +111,9 @@ def event(
     return Event(tag, round(onset, 3), round(length, 3), gain, pitch, tempo, repeats or 0)
 
 
-def slots(rng: random.Random, count: int, overlap: bool = False, longest: float = 3.2) -> list[tuple[float, float]]:
+def draw_slots(
+    rng: random.Random, count: int, overlap: bool = False, longest: float = 3.2
+) -> list[tuple[float, float]]:
     """Draw the onset and maximum duration, in seconds, of `count` events in sequence. With `overlap`, each event may
     extend beyond the onset of the next one.
 
@@ -129,7 +131,7 @@ def slots(rng: random.Random, count: int, overlap: bool = False, longest: float 
     return slot_list
 
 
-def sequence(
+def build_scene_in_order(
     rng: random.Random,
     tags: Sequence[str],
     *,
@@ -139,22 +141,22 @@ def sequence(
 ) -> Scene:
     """Build a scene of the events `tags` in this order. Each event gets a random pitch, tempo and, unless `gains` (in
     dB) are given, loudness."""
-    slot_list = slots(rng, max(len(tags), 2), overlap)
+    slot_list = draw_slots(rng, max(len(tags), 2), overlap)
     if len(tags) == 1:
         slot_list = [rng.choice(slot_list)]
     events = []
     for i, (tag, (onset, room)) in enumerate(zip(tags, slot_list, strict=True)):
         gain = gains[i] if gains is not None else round(rng.uniform(-3.0, 1.0), 1)
-        events.append(event(tag, onset, room, gain=gain, pitch=vary(rng), tempo=vary(rng)))
+        events.append(build_event(tag, onset, room, gain=gain, pitch=vary(rng), tempo=vary(rng)))
     return Scene(rng.getrandbits(62), tuple(events), noise)
 
 
-def scene(split: str, index: int) -> Scene:
+def build_scene(split: str, index: int) -> Scene:
     """Return the scene number `index` of a split: one to four different events. No question belongs to it; it serves
     captions and audio tagging."""
     rng = stream("scene", split, index)
     tags = rng.sample(list(EVENT_TYPES), rng.randint(1, 4))
-    return sequence(rng, tags, overlap=rng.random() < 0.3, noise=-rng.uniform(45.0, 65.0))
+    return build_scene_in_order(rng, tags, overlap=rng.random() < 0.3, noise=-rng.uniform(45.0, 65.0))
 
 
 def compute_frame_tags(scene: Scene, frames: int) -> npt.NDArray[np.float32]:

@@ -10,14 +10,14 @@ from typing import TypeVar
 
 from alm_bench.core import UsageError
 from alm_bench.core.prompt import PromptTemplate
-from alm_bench.demo.annotated_questions import HEARD, annotated_questions
-from alm_bench.demo.attribute_questions import DESCRIBE, AttributeQuestion, notes, transcript
+from alm_bench.demo.annotated_questions import HEARD, iterate_annotated_questions
+from alm_bench.demo.attribute_questions import DESCRIBE, AttributeQuestion, write_attribute_questions, write_transcript
 from alm_bench.demo.dataset import DatasetRows, Row
-from alm_bench.demo.describe import CAPTIONS, TIERS, captions, difference, pairs
-from alm_bench.demo.entailment import hypotheses
-from alm_bench.demo.mcq import Question, format_order_question, questions
+from alm_bench.demo.describe import CAPTIONS, TIERS, describe_difference, draw_pairs, write_captions
+from alm_bench.demo.entailment import iterate_hypotheses
+from alm_bench.demo.mcq import Question, format_order_question, iterate_questions
 from alm_bench.demo.scene import Scene, hash_name, stream
-from alm_bench.demo.vocabulary import EVENT_TYPES, family_of
+from alm_bench.demo.vocabulary import EVENT_TYPES, get_family
 
 T = TypeVar("T")
 
@@ -48,8 +48,8 @@ _OPPOSITES = {
 }
 
 
-def row(
-    subtype: str, paths: Sequence[str], texts: Sequence[str], asked: str, answer: str, difficulty: str = "easy"
+def build_row(
+    subtype: str, paths: Sequence[str], texts: Sequence[str], prompt: str, answer: str, difficulty: str = "easy"
 ) -> Row:
     return {
         "taskname": "audiocaps" if paths[0].startswith("AudioCaps") else "clothov21",
@@ -57,15 +57,15 @@ def row(
         "filepath2": paths[1] if len(paths) > 1 else "",
         "caption1": texts[0],
         "caption2": texts[1] if len(texts) > 1 else "",
-        "input": asked,
+        "input": prompt,
         "answer": answer,
         "subtype": subtype,
         "difficulty": difficulty,
     }
 
 
-def caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
-    return captions(scenes[path], path)[turn % CAPTIONS]
+def write_caption(scenes: dict[str, Scene], path: str, turn: int = 0) -> str:
+    return write_captions(scenes[path], path)[turn % CAPTIONS]
 
 
 def _format_option(choices: Sequence[str], gold: int) -> str:
@@ -110,20 +110,22 @@ def _clip_path(item: Question, folder: str) -> str:
 def create_choice_row(dataset: DatasetRows, item: Question, path: str, subtype: str = "AudioCaps_MCQ.json") -> Row:
     asked = MCQ.render({"question": item.question}, item.choices)
     answer = _format_option(item.choices, item.gold)
-    return row(subtype, [path], [caption(dataset.scenes, path)], asked, answer, item.difficulty)
+    return build_row(subtype, [path], [write_caption(dataset.scenes, path)], asked, answer, item.difficulty)
 
 
 def _create_open_row(dataset: DatasetRows, item: Question, path: str) -> Row:
     """Build a row that asks the question without its options."""
     asked, answer = item.question.lower(), item.choices[item.gold].lower()
-    return row("AudioCaps_Open.json", [path], [caption(dataset.scenes, path)], asked, answer, item.difficulty)
+    return build_row(
+        "AudioCaps_Open.json", [path], [write_caption(dataset.scenes, path)], asked, answer, item.difficulty
+    )
 
 
 def _add_question_rows(dataset: DatasetRows, split: str, choice: int, open_count: int, seed: int, folder: str) -> None:
     """Add `choice` multiple-choice rows and `open_count` rows without options, and the scenes of their
     clips in `folder`. A fifth of the multiple-choice rows are second questions about a clip."""
     rng = stream("training questions", split, seed)
-    items = list(islice(questions(split, seed), choice - choice // 5))
+    items = list(islice(iterate_questions(split, seed), choice - choice // 5))
     dataset.scenes |= {_clip_path(item, folder): item.scene for item in items}
     further = _draw_items(_create_further_questions(items, rng), choice // 5, rng)
     # "Which of these sounds can be heard?" is no question if the prompt names no sounds.
@@ -143,22 +145,22 @@ def _draw_items(items: Sequence[T], count: int, rng: random.Random) -> list[T]:
 
 
 def _add_entailment_rows(dataset: DatasetRows, split: str, clips: int, seed: int, folder: str) -> None:
-    for clip in hypotheses(split, clips, folder=folder, per_clip=_ROWS_PER_LABEL, seed=seed):
+    for clip in iterate_hypotheses(split, clips, folder=folder, per_clip=_ROWS_PER_LABEL, seed=seed):
         dataset.scenes[clip.path] = clip.scene
-        text = [caption(dataset.scenes, clip.path)]
+        text = [write_caption(dataset.scenes, clip.path)]
         for turn in range(_ROWS_PER_LABEL):
             said = (clip.entailed[turn], clip.contradicted[turn], clip.neutral[turn])
             for verdict, hypothesis in enumerate(said):
                 asked = ENTAILMENT.render({"hypothesis": hypothesis}, VERDICTS)
-                dataset.rows.append(row("CLE.json", [clip.path], text, asked, _format_option(VERDICTS, verdict)))
+                dataset.rows.append(build_row("CLE.json", [clip.path], text, asked, _format_option(VERDICTS, verdict)))
 
 
 def _add_aqa_rows(dataset: DatasetRows, split: str, clips: int, seed: int) -> None:
-    for item in annotated_questions(split, clips, seed=seed):
+    for item in iterate_annotated_questions(split, clips, seed=seed):
         path = f"{_AQA_FOLDER}/{item.clip}"
         dataset.scenes[path] = item.scene
-        text = [caption(dataset.scenes, path)]
-        dataset.rows.append(row("Clotho_AQA.json", [path], text, item.question.lower(), item.majority))
+        text = [write_caption(dataset.scenes, path)]
+        dataset.rows.append(build_row("Clotho_AQA.json", [path], text, item.question.lower(), item.majority))
 
 
 def _add_yes_no_rows(dataset: DatasetRows, split: str, n: int, seed: int, folder: str) -> None:
@@ -170,13 +172,13 @@ def _add_yes_no_rows(dataset: DatasetRows, split: str, n: int, seed: int, folder
         path = names[i % len(names)]
         scene = dataset.scenes[path]
         heard = sorted(scene.types & EVENT_TYPES.keys())
-        families = {family_of(tag) for tag in scene.types - EVENT_TYPES.keys()}
+        families = {get_family(tag) for tag in scene.types - EVENT_TYPES.keys()}
         absent = [key for key, kind in EVENT_TYPES.items() if key not in heard and kind.family not in families]
         yes = (i + i // len(names)) % 2 == 0
         kind = EVENT_TYPES[rng.choice(heard if yes else absent)]
         asked = rng.choice(HEARD).format(kind).lower()
-        text = [caption(dataset.scenes, path)]
-        dataset.rows.append(row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
+        text = [write_caption(dataset.scenes, path)]
+        dataset.rows.append(build_row("AudioCaps_Binary.json", [path], text, asked, "yes" if yes else "no"))
 
 
 def _add_attribute_rows(dataset: DatasetRows, split: str, described: int, noted: int, seed: int) -> None:
@@ -185,10 +187,10 @@ def _add_attribute_rows(dataset: DatasetRows, split: str, described: int, noted:
     rng = stream("noted", split, seed)
     asked: dict[str, list[tuple[str, AttributeQuestion]]] = {}
     for path in sorted(dataset.scenes):
-        for note in notes(dataset.scenes[path], rng):
+        for note in write_attribute_questions(dataset.scenes[path], rng):
             asked.setdefault(note.about, []).append((path, note))
     rows = [
-        ("AudioCaps_Detail.json", path, DESCRIBE, transcript(dataset.scenes[path]))
+        ("AudioCaps_Detail.json", path, DESCRIBE, write_transcript(dataset.scenes[path]))
         for path in _draw_items(sorted(dataset.scenes), described, rng)
     ]
     for place, about in enumerate(sorted(asked)):
@@ -198,7 +200,8 @@ def _add_attribute_rows(dataset: DatasetRows, split: str, described: int, noted:
             for path, note in _draw_items(asked[about], count, rng)
         ]
     dataset.rows += [
-        row(kind, [path], [caption(dataset.scenes, path)], said, answer) for kind, path, said, answer in rows
+        build_row(kind, [path], [write_caption(dataset.scenes, path)], said, answer)
+        for kind, path, said, answer in rows
     ]
 
 
@@ -211,16 +214,16 @@ def _add_description_rows(
     names = sorted(path for path in dataset.scenes if path.startswith(folder))
     for i in range(texts):
         path = names[i % len(names)]
-        text = caption(dataset.scenes, path, i // len(names) + i)
-        dataset.rows.append(row("AudioCaps.json", [path], [text], CAPTION, text))
+        text = write_caption(dataset.scenes, path, i // len(names) + i)
+        dataset.rows.append(build_row("AudioCaps.json", [path], [text], CAPTION, text))
     for number, (tier, asked) in enumerate(TIERS.items(), start=1):
-        for first, second in pairs(rng, names, pairs_per_tier):
-            both = [caption(dataset.scenes, first), caption(dataset.scenes, second)]
-            answer = difference(dataset.scenes[first], dataset.scenes[second], tier)
-            dataset.rows.append(row(f"ACD-{number}.json", [first, second], both, asked, answer))
+        for first, second in draw_pairs(rng, names, pairs_per_tier):
+            both = [write_caption(dataset.scenes, first), write_caption(dataset.scenes, second)]
+            answer = describe_difference(dataset.scenes[first], dataset.scenes[second], tier)
+            dataset.rows.append(build_row(f"ACD-{number}.json", [first, second], both, asked, answer))
 
 
-def training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetRows:
+def build_training_rows(n: int, seed: int = 0, split: str = "train") -> DatasetRows:
     """Return `n` training rows in random order, with the scenes of their clips.
 
     The shares are: 28 % multiple choice, 14 % such questions without options, 20 % questions about single sounds, 10 %

@@ -198,12 +198,12 @@ TAGS: tuple[str, ...] = (*EVENT_TYPES, *(family.tag for family in FAMILIES.value
 
 
 @cache
-def members(family: str) -> tuple[EventType, ...]:
+def list_family_types(family: str) -> tuple[EventType, ...]:
     return tuple(kind for kind in EVENT_TYPES.values() if kind.family == family)
 
 
 @cache
-def types_of_domain(domain: str) -> tuple[EventType, ...]:
+def list_domain_types(domain: str) -> tuple[EventType, ...]:
     return tuple(kind for kind in EVENT_TYPES.values() if kind.domain == domain)
 
 
@@ -211,7 +211,7 @@ def is_ambiguous(tag: str) -> bool:
     return tag.endswith("?")
 
 
-def family_of(tag: str) -> str:
+def get_family(tag: str) -> str:
     """Return the key of the family of an event type or of an ambiguous sound."""
     return tag[:-1] if is_ambiguous(tag) else EVENT_TYPES[tag].family
 
@@ -221,9 +221,9 @@ def rate_of(tag: str) -> float:
     0."""
     if not is_ambiguous(tag):
         return EVENT_TYPES[tag].rate
-    return min((kind.rate for kind in members(family_of(tag)) if kind.rate), default=0.0)
+    return min((kind.rate for kind in list_family_types(get_family(tag)) if kind.rate), default=0.0)
 
 
 def describe_event(tag: str) -> str:
     """Return the clause for an event in a caption."""
-    return f"{FAMILIES[family_of(tag)].ambiguous} is heard" if is_ambiguous(tag) else EVENT_TYPES[tag].caption
+    return f"{FAMILIES[get_family(tag)].ambiguous} is heard" if is_ambiguous(tag) else EVENT_TYPES[tag].caption

@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from alm_bench.core import AlmBenchError, UsageError
-from alm_bench.core.errors import first_line
+from alm_bench.core.errors import get_first_line
 from alm_bench.core.foreign import dump_json
 from alm_bench.export.format import HubTarget
 from alm_bench.export.formats.hub import render_model_card, write_eval_results
 from alm_bench.export.formats.tables import write_parquet_rows
 from alm_bench.items import list_rows
-from alm_bench.records.models import runs_json
+from alm_bench.records.models import build_runs_json
 
 if TYPE_CHECKING:
     from alm_bench.records.run import Run
@@ -83,7 +83,7 @@ def _write_items(run: "Run", folder: Path, target: HubTarget) -> None:
     rows = [_hide_paths(row) for row in list_rows(run)]
     name = run.summary.run
     write_parquet_rows(rows, folder / "data" / f"{name}.parquet")
-    summary = runs_json([run.summary])
+    summary = build_runs_json([run.summary])
     (folder / "summaries").mkdir()
     (folder / "summaries" / f"{name}.json").write_text(dump_json(summary, indent=1) + "\n", encoding="utf-8")
     header = f"---\ntags:\n- alm-bench\npretty_name: {dump_json(f'{run.summary.task} by {run.summary.model}')}\n---"
@@ -136,4 +136,4 @@ def _convert_hub_errors(repository: str, call: Callable[[], Any]) -> Any:
     except LocalTokenNotFoundError as error:
         raise AlmBenchError(f"{repository}: no access token: log in with `hf auth login`, or set HF_TOKEN") from error
     except (HTTPError, ValueError, OSError) as error:
-        raise AlmBenchError(f"{repository}: nothing was uploaded ({first_line(error)})") from error
+        raise AlmBenchError(f"{repository}: nothing was uploaded ({get_first_line(error)})") from error

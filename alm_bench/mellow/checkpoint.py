@@ -18,8 +18,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers.initialization import no_init_weights
 
-from alm_bench.core.errors import CheckpointError, StoreError, UsageError, first_line
-from alm_bench.core.files import atomic_write, replace_atomically, sha256
+from alm_bench.core.errors import CheckpointError, StoreError, UsageError, get_first_line
+from alm_bench.core.files import compute_sha256, replace_atomically, write_atomically
 from alm_bench.core.foreign import parse_json
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.encoder import Encoder
@@ -91,13 +91,13 @@ def load(checkpoint: str | None) -> LoadedNetwork:
     if checkpoint is None or checkpoint in SHIPPED:
         name = checkpoint or "mini"
         model, tokenizer = load_folder(SHIPPED[name])
-        digest = sha256(SHIPPED[name] / WEIGHTS)
+        digest = compute_sha256(SHIPPED[name] / WEIGHTS)
         return LoadedNetwork(model, tokenizer, f"{name}@{digest[:8]}", digest, read_events(SHIPPED[name], model))
     if checkpoint in HUB_FILES:
         file = HUB_FILES[checkpoint]
         advice = f"put {file} anywhere on this machine and name it: checkpoint=PATH"
         path = fetch(HUB, file, advice)
-        return LoadedNetwork(load_published(path), load_smollm2_tokenizer(), checkpoint, sha256(path))
+        return LoadedNetwork(load_published(path), load_smollm2_tokenizer(), checkpoint, compute_sha256(path))
     path = Path(checkpoint).expanduser()
     if not path.exists():
         bundled = [name for name, folder in SHIPPED.items() if (folder / WEIGHTS).is_file()]
@@ -107,18 +107,18 @@ def load(checkpoint: str | None) -> LoadedNetwork:
         )
     events = None
     if path.is_dir():
-        digest = sha256(_check_exists(path / WEIGHTS))
+        digest = compute_sha256(_check_exists(path / WEIGHTS))
         model, tokenizer = load_folder(path)
         events = read_events(path, model)
     else:
-        digest, model, tokenizer = sha256(path), load_published(path), load_smollm2_tokenizer()
+        digest, model, tokenizer = compute_sha256(path), load_published(path), load_smollm2_tokenizer()
     return LoadedNetwork(model, tokenizer, f"{path.resolve().stem}@{digest[:8]}", digest, events)
 
 
 # --- the published layout ---
 
 
-def published_name(name: str) -> str:
+def get_published_name(name: str) -> str:
     """Return the name of a parameter in published checkpoints. Raises KeyError for an unknown prefix."""
     for ours, theirs in PUBLISHED_PREFIXES.items():
         if name.startswith(ours):
@@ -126,15 +126,16 @@ def published_name(name: str) -> str:
     raise KeyError(name)
 
 
-def constants(model: Mellow) -> dict[str, tuple[int, ...]]:
+def list_constant_shapes(model: Mellow) -> dict[str, tuple[int, ...]]:
     """Return the shapes, by name, of the tensors in a published checkpoint that the architecture determines. Such a
     checkpoint may omit them."""
     return {
-        PUBLISHED_PREFIXES["encoder."] + name: shape for name, shape in _encoder_constant_shapes(model.encoder).items()
+        PUBLISHED_PREFIXES["encoder."] + name: shape
+        for name, shape in _list_encoder_constant_shapes(model.encoder).items()
     }
 
 
-def _encoder_constant_shapes(encoder: Encoder) -> dict[str, tuple[int, ...]]:
+def _list_encoder_constant_shapes(encoder: Encoder) -> dict[str, tuple[int, ...]]:
     """Return the shapes, by name, of the tensors that an encoder's architecture determines."""
     bins, mels = encoder.logmel.mel.shape
     kernel = (bins, 1, encoder.logmel.n_fft)
@@ -155,10 +156,10 @@ def load_published(path: Path, config: MellowConfig = PUBLISHED) -> Mellow:
     found = _check_flat_state(path, read_torch_file(path), "as v0.ckpt is")
     state = {key.removeprefix("module."): value for key, value in found.items()}
     model = _build_uninitialised(config)
-    ours = {published_name(name): name for name in model.state_dict()}
-    constant = constants(model)
+    ours = {get_published_name(name): name for name in model.state_dict()}
+    constant = list_constant_shapes(model)
     expected = constant | {theirs: tuple(model.state_dict()[name].shape) for theirs, name in ours.items()}
-    _check_tensors(path, _shapes(state), expected, optional=constant)
+    _check_tensors(path, _list_shapes(state), expected, optional=constant)
     weights = {ours[key]: value for key, value in state.items() if key in ours}
     if not torch.equal(weights[OUTPUT_WEIGHT], weights[EMBEDDINGS[config.lm.kind]]):
         raise CheckpointError(
@@ -182,9 +183,9 @@ def load_encoder(path: Path, encoder: Encoder, kind: str) -> None:
         raise CheckpointError(f"{file} is no {kind} checkpoint: its weights are below the key {key!r}; found {found}")
     below = f"below {key!r}, as {kind} checkpoints have"
     state = {name.removeprefix(prefix): value for name, value in _check_flat_state(file, content[key], below).items()}
-    constant = _encoder_constant_shapes(encoder)
+    constant = _list_encoder_constant_shapes(encoder)
     own = encoder.state_dict()
-    _check_tensors(file, _shapes(state), constant | _shapes(own), optional=constant)
+    _check_tensors(file, _list_shapes(state), constant | _list_shapes(own), optional=constant)
     encoder.load_state_dict({name: value for name, value in state.items() if name in own}, strict=False)
 
 
@@ -201,15 +202,15 @@ def read_torch_file(path: Path) -> Any:
             "nothing of it was executed; expected tensors by name, as torch.save writes a state dict"
         ) from error
     except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read as a torch checkpoint: {first_line(error)}") from error
+        raise CheckpointError(f"{path} cannot be read as a torch checkpoint: {get_first_line(error)}") from error
 
 
-def _check_flat_state(path: Path, state: Any, where: str) -> dict[str, Tensor]:
-    """Return `state` as a dict of tensors by name. Raises CheckpointError for another structure. `where`: end of the
+def _check_flat_state(path: Path, state: Any, source: str) -> dict[str, Tensor]:
+    """Return `state` as a dict of tensors by name. Raises CheckpointError for another structure. `source`: end of the
     error message."""
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         found = f"keys {_abbreviate(map(str, state))}" if isinstance(state, Mapping) else type(state).__name__
-        raise CheckpointError(f"{path} is no flat state dict of tensors {where}; found {found}")
+        raise CheckpointError(f"{path} is no flat state dict of tensors {source}; found {found}")
     return {str(key): value for key, value in state.items()}
 
 
@@ -220,7 +221,7 @@ def load_folder(folder: Path) -> tuple[Mellow, Tokenizer]:
     """Load the network and tokenizer of a Mellow folder. The tensors' names and shapes are checked against config.json
     before the weights are read. Raises CheckpointError."""
     config, path = _read_config(folder), _check_exists(folder / WEIGHTS)
-    expected = _shapes(_drop_tied_output(_build_on_meta_device(config)))
+    expected = _list_shapes(_drop_tied_output(_build_on_meta_device(config)))
     try:
         with safe_open(path, "pt") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
@@ -288,7 +289,7 @@ def save_folder(folder: Path, model: Mellow, tokenizer: Tokenizer, dtype: torch.
         if changed_texts:
             (folder / WEIGHTS).unlink(missing_ok=True)
         for name, text in changed_texts.items():
-            atomic_write(folder / name, text)
+            write_atomically(folder / name, text)
 
 
 def _check_replaceable(folder: Path) -> None:
@@ -354,7 +355,7 @@ def _build_on_meta_device(config: MellowConfig) -> Mellow:
         return _build_uninitialised(config)
 
 
-def _shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+def _list_shapes(state: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of tensors by name."""
     return {name: tuple(value.shape) for name, value in state.items()}
 

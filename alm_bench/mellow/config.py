@@ -358,48 +358,50 @@ PUBLISHED = MellowConfig(trained_on=("sound", "music", "speech"))
 """Settings of the network in v0.ckpt, which has 165,937,495 parameters."""
 
 
-def _build_dataclass(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+def _build_dataclass(cls: type[T], values: Mapping[str, Any], section: str) -> T:
     """Create a dataclass, including nested ones, from JSON values. Missing keys get the published values. Raises
     CheckpointError for unknown keys and wrong values."""
     hints = typing.get_type_hints(cls)
     known = [item.name for item in fields(cls)]  # type: ignore[arg-type]
     for name in values:
         if name not in known:
-            raise CheckpointError(f"{where} has an unknown key {name!r}; known: {rank_names(name, known)}")
-    return cls(**{name: _convert_value(value, hints[name], name, f"{where}: {name}") for name, value in values.items()})
+            raise CheckpointError(f"{section} has an unknown key {name!r}; known: {rank_names(name, known)}")
+    return cls(
+        **{name: _convert_value(value, hints[name], name, f"{section}: {name}") for name, value in values.items()}
+    )
 
 
-def _convert_value(value: Any, kind: Any, name: str, where: str) -> Any:
+def _convert_value(value: Any, kind: Any, name: str, setting: str) -> Any:
     """Convert a JSON value to the type `kind` of the field `name`. Raises CheckpointError if it has another type."""
     origin = typing.get_origin(kind)
     if origin is types.UnionType and isinstance(value, dict):
         encoder = value.get("kind", "htsat")
         if not isinstance(encoder, str) or encoder not in ENCODERS:
             known = rank_names(str(encoder), ENCODERS)
-            raise CheckpointError(f"{where}: unknown encoder {encoder!r:.60}; known: {known}")
+            raise CheckpointError(f"{setting}: unknown encoder {encoder!r:.60}; known: {known}")
         kind = ENCODERS[encoder]
     if is_dataclass(kind) and isinstance(value, dict):
-        return _build_dataclass(typing.cast(type[Any], kind), value, where)
+        return _build_dataclass(typing.cast(type[Any], kind), value, setting)
     if origin is Literal and value in typing.get_args(kind):
         return value
     if origin is tuple and isinstance(value, list):
         inner = typing.get_args(kind)[0]
         if inner is int and len(value) > MAX_STAGES:
-            raise CheckpointError(f"{where} has {len(value)} entries, expected {MAX_STAGES} at most")
-        return tuple(_convert_value(item, inner, name, where) for item in value)
+            raise CheckpointError(f"{setting} has {len(value)} entries, expected {MAX_STAGES} at most")
+        return tuple(_convert_value(item, inner, name, setting) for item in value)
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(_check_range(value, name, where))
+        return float(_check_range(value, name, setting))
     if kind is int and type(value) is int:
-        return _check_range(value, name, where)
+        return _check_range(value, name, setting)
     if kind in (str, bool) and type(value) is kind:
         return value
     expected = kind.__name__ if isinstance(kind, type) and not isinstance(kind, types.GenericAlias) else str(kind)
-    raise CheckpointError(f"{where} must be {expected}, found {value!r:.60}")
+    raise CheckpointError(f"{setting} must be {expected}, found {value!r:.60}")
 
 
-def _check_range(value: float, name: str, where: str) -> float:
+def _check_range(value: float, name: str, setting: str) -> float:
     """Return `value`. Raises CheckpointError if it is outside the range of the key `name`, or NaN."""
     least, most = RANGES.get(name, (0, 10**5))
     if not least <= value <= most:
-        raise CheckpointError(f"{where} must be from {least:g} to {most:,}, found {value!r:.40}")
+        raise CheckpointError(f"{setting} must be from {least:g} to {most:,}, found {value!r:.40}")
     return value

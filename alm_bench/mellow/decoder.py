@@ -35,7 +35,7 @@ class KVCache:
         """Size of both tensors in bytes."""
         return self.keys.nbytes + self.values.nbytes
 
-    def rows(self, first: int, last: int, columns: int | None = None) -> "KVCache":
+    def slice_rows(self, first: int, last: int, columns: int | None = None) -> "KVCache":
         """Return a view of the rows from `first` to before `last`, and of their first `columns` columns (default:
         all)."""
         return KVCache(self.keys[:, first:last, :, :columns], self.values[:, first:last, :, :columns])
@@ -107,19 +107,19 @@ class Decoder(ABC):
     def normalise_output(self, x: Tensor) -> Tensor:
         """Apply the last normalisation, in float32, to the output of the last layer."""
 
-    def elements(self, rows: int, columns: int) -> int:
+    def count_cache_elements(self, rows: int, columns: int) -> int:
         """Return the number of elements of a cache's keys and values, for this number of rows and columns."""
         return 2 * len(self.layers) * rows * self.kv_heads * columns * self.head_width
 
-    def memory(self, rows: int, columns: int) -> Tensor:
+    def allocate_memory(self, rows: int, columns: int) -> Tensor:
         """Allocate the memory of a cache of this size, as a flat tensor."""
         # Zeros: masked values are multiplied by 0. Uninitialised memory may hold NaN, and 0 * NaN is NaN.
-        return self.embeddings.new_zeros(self.elements(rows, columns))
+        return self.embeddings.new_zeros(self.count_cache_elements(rows, columns))
 
     def cache(self, rows: int, columns: int, memory: Tensor | None = None) -> KVCache:
         """Create a cache in `memory`, a flat tensor of exactly as many elements, all finite. Default: new memory."""
         shape = (len(self.layers), rows, self.kv_heads, columns, self.head_width)
-        flat_keys, flat_values = (self.memory(rows, columns) if memory is None else memory).chunk(2)
+        flat_keys, flat_values = (self.allocate_memory(rows, columns) if memory is None else memory).chunk(2)
         values = flat_values.view(shape)
         if values.device.type == "cuda":
             return KVCache(flat_keys.view(shape), values)
@@ -260,9 +260,9 @@ class LlamaLayer(Layer):
         return queries.transpose(1, 2), keys.transpose(1, 2), rows[:, :, self.turned :].transpose(1, 2)
 
     def compute_output(self, x: Tensor, attended: Tensor) -> Tensor:
-        x = self.out.plus(attended, x)
+        x = self.out.forward_add(attended, x)
         normed = functional.rms_norm(x, self.between.shape, self.between, self.eps)
-        return self.down.plus(self.up.times(normed, self.gate(normed, "silu")), x)
+        return self.down.forward_add(self.up.forward_multiply(normed, self.gate(normed, "silu")), x)
 
 
 class GPT2(Decoder):
@@ -299,8 +299,8 @@ class GPT2Layer(Layer):
         return queries * queries.shape[-1] ** -0.5, keys, values
 
     def compute_output(self, x: Tensor, attended: Tensor) -> Tensor:
-        x = self.out.plus(attended, x)
-        return self.narrow.plus(self.wide(self.between(x), "gelu_tanh"), x)
+        x = self.out.forward_add(attended, x)
+        return self.narrow.forward_add(self.wide(self.between(x), "gelu_tanh"), x)
 
 
 DECODERS: dict[str, type[Llama] | type[GPT2]] = {"llama": Llama, "gpt2": GPT2}

@@ -109,7 +109,7 @@ class Engine:
             raise UsageError("compile=true is for GPUs, found a CPU, which answers faster without it: leave it out")
         self._compiled = compiled
         self._step = torch.compile(self.decoder.extend, dynamic=True) if compiled else self.decoder.extend
-        self._memory = self.decoder.memory(0, 0)
+        self._memory = self.decoder.allocate_memory(0, 0)
 
     def embed(self, ids: Sequence[int] | Tensor) -> Tensor:
         """Return the embeddings (n, D) of token ids (n,)."""
@@ -125,7 +125,7 @@ class Engine:
             x = self._pad_rows([sequences[i] for i in part])
             cache = self.decoder.cache(*x.shape[:2])
             self.decoder.extend(x, cache, 0, None)
-            found |= {i: cache.rows(row, row + 1, len(sequences[i])).copy() for row, i in enumerate(part)}
+            found |= {i: cache.slice_rows(row, row + 1, len(sequences[i])).copy() for row, i in enumerate(part)}
         return [found[i] for i in range(len(sequences))]
 
     @torch.inference_mode()
@@ -151,7 +151,7 @@ class Engine:
                 cache = self._grow_cache(cache, len(active))
             lengths = [row.length for row in active]
             hidden = self._process_next_tokens(
-                tokens, cache.rows(0, len(active), self._count_columns_to_read(lengths)), lengths
+                tokens, cache.slice_rows(0, len(active), self._count_columns_to_read(lengths)), lengths
             )
             for row in active:
                 row.length += 1
@@ -178,7 +178,7 @@ class Engine:
         order, cache, hidden = self._process_contexts(contexts, 0)
         first = self.decoder.head(hidden)
         found = {
-            i: self._score_answers(cache.rows(row, row + 1, contexts[i].length), first[row], answers[i])
+            i: self._score_answers(cache.slice_rows(row, row + 1, contexts[i].length), first[row], answers[i])
             for row, i in enumerate(order)
         }
         return [found[i] for i in range(len(contexts))]
@@ -223,17 +223,17 @@ class Engine:
             x = self._pad_rows([context.prompt for context in part_contexts])
             starts = [context.start for context in part_contexts]
             last = torch.tensor([[len(context.prompt) - 1] for context in part_contexts], device=x.device)
-            view = cache.rows(row, row + len(part), max(starts) + x.shape[1])
+            view = cache.slice_rows(row, row + len(part), max(starts) + x.shape[1])
             hidden.append(self._check_finite(self.decoder.extend(x, view, self._start_columns(starts), last))[:, 0])
             row += len(part)
         return order, cache, torch.cat(hidden)
 
     def _allocate_cache(self, rows: int, columns: int) -> KVCache:
         """Allocate a cache. The memory of the previous batch is reused if it is large enough."""
-        needed = self.decoder.elements(rows, columns)
+        needed = self.decoder.count_cache_elements(rows, columns)
         if self._memory.numel() < needed:
-            self._memory = self.decoder.memory(0, 0)  # frees the old memory first
-            self._memory = self.decoder.memory(rows, columns)
+            self._memory = self.decoder.allocate_memory(0, 0)  # frees the old memory first
+            self._memory = self.decoder.allocate_memory(rows, columns)
         return self.decoder.cache(rows, columns, self._memory[:needed])
 
     def _count_columns_to_read(self, lengths: Sequence[int]) -> int | None:
@@ -257,7 +257,7 @@ class Engine:
         yield an arbitrary answer, and NaN in the cache's memory would affect later batches."""
         assert after is not None
         if not after.isfinite().all():
-            self._memory = self.decoder.memory(0, 0)
+            self._memory = self.decoder.allocate_memory(0, 0)
             raise AdapterError(
                 "the network's numbers became infinite or NaN: found in a clip whose samples lie far beyond -1..1, in "
                 "damaged weights, or where float16 does not reach; look at the clip, or take --dtype float32"
@@ -272,7 +272,7 @@ class Engine:
     def _grow_cache(self, cache: KVCache, rows: int) -> KVCache:
         """Return a cache with `CACHE_GROWTH` more columns and the content of the first `rows` rows of `cache`."""
         larger = self.decoder.cache(rows, cache.columns + CACHE_GROWTH)
-        larger.write_rows(0, cache.rows(0, rows))
+        larger.write_rows(0, cache.slice_rows(0, rows))
         return larger
 
     def _group_rows(self, lengths: Sequence[int]) -> Iterator[list[int]]:
@@ -325,7 +325,7 @@ def _remove_finished(active: list[Row], tokens: Tensor, cache: KVCache, limit: i
         if not active[place].stopped and len(active[place].tokens) < limit:
             continue
         if place < len(active) - 1:
-            cache.write_rows(place, cache.rows(len(active) - 1, len(active), active[-1].length))
+            cache.write_rows(place, cache.slice_rows(len(active) - 1, len(active), active[-1].length))
             active[place], places[place] = active[-1], places[-1]
         active.pop()
         places.pop()

@@ -11,7 +11,7 @@ from alm_bench.mellow.config import EncoderConfig
 from alm_bench.mellow.encoder import EncodedClip, Encoder, EncoderOutput
 
 
-def windows(x: Tensor, size: int) -> Tensor:
+def split_into_windows(x: Tensor, size: int) -> Tensor:
     """Split a map (B, H, W, C) into windows of side `size`: (B, H/size * W/size, size * size, C)."""
     batch, height, width, channels = x.shape
     x = x.view(batch, height // size, size, width // size, size, channels)
@@ -30,7 +30,7 @@ def shift_mask(side: int, size: int, shift: int) -> Tensor:
     that are in one window only because of the cyclic shift, else 0."""
     edges = torch.tensor([side - size, side - shift])
     band = torch.bucketize(torch.arange(side), edges, right=True)
-    region = windows((band[:, None] * 3 + band)[None, :, :, None], size)[0, :, :, 0]
+    region = split_into_windows((band[:, None] * 3 + band)[None, :, :, None], size)[0, :, :, 0]
     return torch.where(region[:, :, None] == region[:, None, :], 0.0, -100.0)
 
 
@@ -107,7 +107,7 @@ class Block(nn.Module):
         y = self.norm1(x)
         if self.shift:
             y = y.roll((-self.shift, -self.shift), dims=(1, 2))
-        y = merge_windows(self.attn(windows(y, self.window), self.attn_mask), self.window, self.side)
+        y = merge_windows(self.attn(split_into_windows(y, self.window), self.attn_mask), self.window, self.side)
         if self.shift:
             y = y.roll((self.shift, self.shift), dims=(1, 2))
         x = x + y

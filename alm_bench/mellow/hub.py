@@ -6,7 +6,7 @@ from pathlib import Path
 from huggingface_hub import hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-from alm_bench.core.errors import CheckpointError, first_line
+from alm_bench.core.errors import CheckpointError, get_first_line
 
 
 def find_cached(repo: str, file: str) -> Path | None:
@@ -26,6 +26,6 @@ def fetch(repo: str, file: str, advice: str) -> Path:
     try:
         return Path(hf_hub_download(repo, file))
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        reason = "the hub cannot be reached" if isinstance(error, LocalEntryNotFoundError) else first_line(error)
+        reason = "the hub cannot be reached" if isinstance(error, LocalEntryNotFoundError) else get_first_line(error)
         message = f"{file} of {repo} is not in the local cache and cannot be downloaded ({reason}); {advice}"
         raise CheckpointError(message) from error

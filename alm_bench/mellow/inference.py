@@ -12,7 +12,7 @@ import torch
 from cachetools import LRUCache
 from torch import Tensor
 
-from alm_bench.audio import content
+from alm_bench.audio import hash_waves
 from alm_bench.core.adapter import CACHE_MB
 from alm_bench.core.types import Decoding, EventPresence, Wave
 from alm_bench.mellow.checkpoint import LoadedNetwork
@@ -93,7 +93,7 @@ class Answerer:
         pack_layers(self.model.encoder)
         pack_layers(self.model.mapper)
         self.engine = Engine(self.model, compiled)
-        self._clips_per_batch = encoder_batch_size(self.model.config, device.type)
+        self._clips_per_batch = get_encoder_batch_size(self.model.config, device.type)
         self._threads = torch.get_num_threads()
         self._logmel = copy.deepcopy(self.model.encoder.logmel).cpu()
         self.reset_cache(cache_mb)
@@ -103,17 +103,17 @@ class Answerer:
         self._use_cache = cache_mb > 0
         self._kept: LRUCache[Hashable, Tensor | KVCache] = LRUCache(cache_mb * 1_000_000, lambda value: value.nbytes)
 
-    def listen(self, wave: Wave) -> Clip:
+    def encode_clip(self, wave: Wave) -> Clip:
         """Compute the log-mel of a clip. Can be called from any thread, in parallel to the network."""
-        with one_thread(self._threads), torch.inference_mode():
+        with use_one_thread(self._threads), torch.inference_mode():
             logmel = self._logmel(torch.from_numpy(np.array(wave))[None])[0]
-        return Clip(content([logmel.numpy()]), logmel)
+        return Clip(hash_waves([logmel.numpy()]), logmel)
 
     @torch.inference_mode()
     def event_presence(self, waves: Sequence[Wave]) -> list[EventPresence]:
         """Return the class probabilities of each clip over time. Waves have as many samples as the encoder expects."""
         return [
-            compute_event_presence(self.model.encoder, self.listen(wave).logmel.to(self.device), self.events)
+            compute_event_presence(self.model.encoder, self.encode_clip(wave).logmel.to(self.device), self.events)
             for wave in waves
         ]
 
@@ -130,7 +130,9 @@ class Answerer:
             return []
         return self.engine.generate(self._build_contexts(questions), [question.id for question in questions], decoding)
 
-    def likelihoods(self, questions: Sequence[Question], answers: Sequence[Sequence[str]]) -> list[list[Likelihood]]:
+    def compute_likelihoods(
+        self, questions: Sequence[Question], answers: Sequence[Sequence[str]]
+    ) -> list[list[Likelihood]]:
         """Compute the log-likelihoods of given answers. `answers[i]` lists the texts for `questions[i]`; the result has
         the same order."""
         if not questions:
@@ -161,7 +163,7 @@ class Answerer:
 
     def _to_clip(self, clip: Wave | Clip) -> Clip:
         """Return the log-mel of a clip, computed if it is given as samples."""
-        return clip if isinstance(clip, Clip) else self.listen(clip)
+        return clip if isinstance(clip, Clip) else self.encode_clip(clip)
 
     def _compute_prefixes(self, pairs: Sequence[Sequence[Clip]]) -> list[KVCache]:
         """Compute the keys and values of the clips of each question."""
@@ -171,7 +173,7 @@ class Answerer:
         """Return the embedded clips of each question, (n, D): the tokens of both clips with a separator between
         them."""
         audio_tokens = self._get_or_compute({clip.key: clip for pair in pairs for clip in pair}, self._encode_clips)
-        return [self.model.audio(*(audio_tokens[clip.key] for clip in pair)) for pair in pairs]
+        return [self.model.join_clips(*(audio_tokens[clip.key] for clip in pair)) for pair in pairs]
 
     def _encode_clips(self, clips: Sequence[Clip]) -> list[Tensor]:
         """Encode clips as tokens of the language model, (A, D) per clip."""
@@ -199,7 +201,7 @@ class Answerer:
 
 
 @contextmanager
-def one_thread(threads_after: int) -> Iterator[None]:
+def use_one_thread(threads_after: int) -> Iterator[None]:
     """Context manager in which torch uses one thread for operations that the calling thread starts. The other threads
     remain available to the network. The number of threads does not affect rounding here.
 
@@ -213,7 +215,7 @@ def one_thread(threads_after: int) -> Iterator[None]:
         torch.set_num_threads(threads_after)
 
 
-def encoder_batch_size(config: MellowConfig, device: str) -> int:
+def get_encoder_batch_size(config: MellowConfig, device: str) -> int:
     """Return the number of clips that are encoded in one batch. On CPUs it is small, so that the activations fit in the
     processor's cache."""
     if device != "cpu":
@@ -225,7 +227,7 @@ def encoder_batch_size(config: MellowConfig, device: str) -> int:
     return max(1, 2 * largest.image**2 * largest.embed // (encoder.image**2 * encoder.embed))
 
 
-def exact() -> None:
+def use_deterministic_algorithms() -> None:
     """Restrict torch to deterministic algorithms, from now on and in the whole process.
 
     Call it before the first use of cuBLAS, which reads the environment variable that is set here only then.

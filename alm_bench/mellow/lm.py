@@ -38,7 +38,7 @@ Source = Literal["auto", "hub", "package"]
 """Source of SmolLM2's files. `auto`: the local hub cache, else the installed package, else a download."""
 
 
-def _llama(config: LanguageModelConfig) -> PreTrainedModel:
+def _build_llama(config: LanguageModelConfig) -> PreTrainedModel:
     """Build a Llama model with random weights."""
     return LlamaForCausalLM(
         LlamaConfig(
@@ -58,7 +58,7 @@ def _llama(config: LanguageModelConfig) -> PreTrainedModel:
     )
 
 
-def _gpt2(config: LanguageModelConfig) -> PreTrainedModel:
+def _build_gpt2(config: LanguageModelConfig) -> PreTrainedModel:
     """Build a GPT-2 model with random weights."""
     return GPT2LMHeadModel(
         GPT2Config(
@@ -77,7 +77,7 @@ GPT2_SHAPE = LanguageModelConfig(
 )
 """Settings of GPT-2 (124M)."""
 
-LM_BUILDERS: dict[str, Callable[[LanguageModelConfig], PreTrainedModel]] = {"llama": _llama, "gpt2": _gpt2}
+LM_BUILDERS: dict[str, Callable[[LanguageModelConfig], PreTrainedModel]] = {"llama": _build_llama, "gpt2": _build_gpt2}
 """Function that builds a language model, by its kind."""
 
 
@@ -142,7 +142,7 @@ def set_smollm_pre_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
     return tokenizer
 
 
-def smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
+def load_smollm2(source: Source = "auto") -> tuple[PreTrainedModel, str]:
     """Load SmolLM2-135M with pre-trained weights in float32. Returns the model and the name of the weights' source,
     which is recorded."""
     with no_init_weights():
@@ -164,7 +164,7 @@ def load_gpt2_tokenizer() -> Tokenizer:
     return read_tokenizer(fetch(GPT2, "tokenizer.json", GPT2_ADVICE))
 
 
-def gpt2() -> tuple[PreTrainedModel, str]:
+def load_gpt2() -> tuple[PreTrainedModel, str]:
     """Load GPT-2 (124M) with pre-trained weights in float32. Returns the model and the name of the weights' source."""
     state = load_file(fetch(GPT2, "model.safetensors", GPT2_ADVICE))
     with no_init_weights():
@@ -179,5 +179,5 @@ def gpt2() -> tuple[PreTrainedModel, str]:
 TOKENIZERS: Mapping[str, Callable[[], Tokenizer]] = {"llama": load_smollm2_tokenizer, "gpt2": load_gpt2_tokenizer}
 """Function that loads the tokenizer of a new network of published shape, by kind of language model."""
 
-PRETRAINED: Mapping[str, Callable[[], tuple[PreTrainedModel, str]]] = {"smollm2": smollm2, "gpt2": gpt2}
+PRETRAINED: Mapping[str, Callable[[], tuple[PreTrainedModel, str]]] = {"smollm2": load_smollm2, "gpt2": load_gpt2}
 """Function that loads a pre-trained language model, by name."""

@@ -42,12 +42,12 @@ class LogMel(nn.Module):
         frames = 1 + waves.shape[1] // self.hop
         step = frames if waves.is_cuda else max(1, FRAMES_AT_ONCE // len(waves))
         mel = [
-            self._mel(padded[:, start * self.hop : (min(start + step, frames) - 1) * self.hop + self.n_fft])
+            self._compute_mel(padded[:, start * self.hop : (min(start + step, frames) - 1) * self.hop + self.n_fft])
             for start in range(0, frames, step)
         ]
         return 10.0 * torch.log10(torch.cat(mel, dim=1).clamp(min=AMIN))
 
-    def _mel(self, waves: Tensor) -> Tensor:
+    def _compute_mel(self, waves: Tensor) -> Tensor:
         """Return the power in the mel bands, (B, frames, mels), for all frames that fit completely into `waves` (B,
         samples)."""
         spectrum = torch.stft(waves, self.n_fft, self.hop, window=self.window, center=False, return_complex=True)

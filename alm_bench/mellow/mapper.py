@@ -27,7 +27,7 @@ class NonLinearProjection(nn.Module):
         return self.layer_norm(linear + residual)  # type: ignore[no-any-return]
 
 
-class Linear(nn.Linear):
+class LinearProjection(nn.Linear):
     """Linear projection, (..., wide) -> (..., narrow). It has no dropout."""
 
     def __init__(self, wide: int, narrow: int, _dropout: float) -> None:
@@ -56,9 +56,9 @@ class Transformer(nn.Module):
         return self.layers(self.linear(x))  # type: ignore[no-any-return]
 
 
-PROJECTIONS: dict[str, type[NonLinearProjection] | type[Linear] | type[Transformer]] = {
+PROJECTIONS: dict[str, type[NonLinearProjection] | type[LinearProjection] | type[Transformer]] = {
     "nonlinear": NonLinearProjection,
-    "linear": Linear,
+    "linear": LinearProjection,
     "transformer": Transformer,
 }
 """Projection class by name in the configuration."""

@@ -44,7 +44,7 @@ class Mellow(nn.Module):
         self.mapper.to(dtype)
         self.lm.to(dtype)  # type: ignore[arg-type]
 
-    def hear(self, waves: Tensor) -> Tensor:
+    def encode_audio(self, waves: Tensor) -> Tensor:
         """Encode waves (B, config.encoder.samples), float32, as audio tokens (B, A, D)."""
         tokens: Tensor = self.mapper(self.encoder(waves))
         return tokens
@@ -54,7 +54,7 @@ class Mellow(nn.Module):
         embedded: Tensor = self.lm.get_input_embeddings()(ids)
         return embedded
 
-    def sequences(
+    def build_sequences(
         self, first: Tensor, second: Sequence[Tensor | None], prompts: Sequence[Sequence[int]]
     ) -> list[Tensor]:
         """Build the sequence that precedes each answer, one tensor (n, D) per row.
@@ -65,10 +65,11 @@ class Mellow(nn.Module):
         separator = self.config.prompt.separator
         prompt_embeddings = [self.embed(torch.tensor([separator, *ids], device=first.device)) for ids in prompts]
         return [
-            torch.cat([self.audio(*clips), ids]) for *clips, ids in zip(first, second, prompt_embeddings, strict=True)
+            torch.cat([self.join_clips(*clips), ids])
+            for *clips, ids in zip(first, second, prompt_embeddings, strict=True)
         ]
 
-    def audio(self, first: Tensor, second: Tensor | None = None) -> Tensor:
+    def join_clips(self, first: Tensor, second: Tensor | None = None) -> Tensor:
         """Return the first part of a sequence, (n, D): the encoded clips (A, D) with a separator between them. In a
         sequence, another separator and the prompt follow."""
         if second is None:
@@ -91,7 +92,7 @@ class Mellow(nn.Module):
         logits: Tensor = self.lm.lm_head(hidden.flatten(0, 1)[flat])
         return functional.cross_entropy(logits.float(), torch.cat(targets), reduction="sum"), len(flat)
 
-    def parameter_count(self) -> int:
+    def count_parameters(self) -> int:
         """Return the number of parameters. Tied embeddings are counted once."""
         return sum(parameter.numel() for parameter in self.parameters())
 

@@ -62,13 +62,13 @@ class PackedLinear:
             return output
         return apply_activation(functional.linear(x, self.weight, self.bias), activation)
 
-    def plus(self, x: Tensor, other: Tensor) -> Tensor:
+    def forward_add(self, x: Tensor, other: Tensor) -> Tensor:
         """Return `layer(x) + other`; `other` has the shape of the output, (..., N)."""
         return (
             self._apply_binary(x, other, "add") if self.packed else functional.linear(x, self.weight, self.bias) + other
         )
 
-    def times(self, x: Tensor, other: Tensor) -> Tensor:
+    def forward_multiply(self, x: Tensor, other: Tensor) -> Tensor:
         """Return the layer's output for `x` times `other` (..., N), element by element."""
         return (
             self._apply_binary(x, other, "mul") if self.packed else functional.linear(x, self.weight, self.bias) * other

@@ -39,12 +39,12 @@ class Protocol:
     audio: AudioPolicy
     """Audio policy. `policy` replaces its sample rate and length by the encoder's."""
 
-    def policy(self, encoder: FrontConfig, crop: Crop | None = None) -> AudioPolicy:
+    def build_policy(self, encoder: FrontConfig, crop: Crop | None = None) -> AudioPolicy:
         """Return the audio policy for an encoder. `crop` replaces the protocol's crop position."""
         policy = replace(self.audio, rate=encoder.rate, seconds=encoder.seconds)
         return policy if crop is None else replace(policy, crop=crop)
 
-    def text(self, prompt: str) -> str:
+    def format_prompt(self, prompt: str) -> str:
         """Return the prompt in the protocol's form, with its suffix."""
         return (prompt.lower() if self.lowercase else prompt) + self.suffix
 
@@ -54,7 +54,7 @@ class Protocol:
 
         A truncated prompt loses its suffix, as in the published code.
         """
-        ids = tokenizer.encode(self.text(prompt), add_special_tokens=False).ids[: config.tokens]
+        ids = tokenizer.encode(self.format_prompt(prompt), add_special_tokens=False).ids[: config.tokens]
         return ids if config.layout == "compact" else ids + [config.pad] * (config.tokens - len(ids))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from alm_bench.parsing.languages import DEFAULT, Language, load_languages
-from alm_bench.parsing.text import fold, words
+from alm_bench.parsing.text import fold, split_words
 
 LEVELS = ("yes", "no", "yes_alone", "no_alone", "yes_whole", "no_whole", "neither")
 """Keys of `AnswerWords.yes_no`, which are also the keys of the section `answers` (see languages/README.md)."""
@@ -115,6 +115,6 @@ def detect_main_language(plain: str) -> AnswerWords:
         for name in sorted(_compile_scripts(), key=lambda name: answer_words()[name].script):
             if 4 * len(_compile_scripts()[name].findall(plain)) > total:
                 return answer_words()[name]
-    said = words(plain)
+    said = split_words(plain)
     latin = [one for one in answer_words().values() if not one.script]
     return max(latin, key=lambda one: sum(word in one.frequent for word in said))

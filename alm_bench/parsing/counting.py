@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from alm_bench.parsing.document import Document, split_sentences
-from alm_bench.parsing.likeness import stems
+from alm_bench.parsing.likeness import list_stems
 from alm_bench.parsing.numbers import Number
 from alm_bench.parsing.text import WRAPPING, Span, fold
 
@@ -52,7 +52,7 @@ def find_counted_nouns(question: str) -> frozenset[str] | None:
     if how_many is None:
         return None
     noun = _VERB.split(how_many[1] or how_many[2] or "times")[0]
-    return frozenset(stems(noun)) or frozenset(stems("times"))
+    return frozenset(list_stems(noun)) or frozenset(list_stems("times"))
 
 
 def choose_number(
@@ -96,7 +96,7 @@ def _choose_common_value(candidates: Sequence[Number], rule: str) -> ChosenNumbe
 
 def _precedes_counted_noun(plain: str, number: Number, span: Span, counted: frozenset[str]) -> bool:
     """Return True if a counted noun is among the first words after a number."""
-    following = stems(plain[number.span[1] : min(span[1], number.span[1] + 60)])[:MAX_WORDS_TO_NOUN]
+    following = list_stems(plain[number.span[1] : min(span[1], number.span[1] + 60)])[:MAX_WORDS_TO_NOUN]
     return bool(counted & set(following))
 
 

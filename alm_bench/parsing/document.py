@@ -13,7 +13,7 @@ from typing import Any
 from alm_bench.parsing.languages import detect_cues
 from alm_bench.parsing.statements import Statement, find_statements
 from alm_bench.parsing.tags import Tag, find_tags
-from alm_bench.parsing.text import ENDS, Span, blank, find_word_spans, fold, words
+from alm_bench.parsing.text import ENDS, Span, blank, find_word_spans, fold, split_words
 
 _MARKUP = re.compile(
     r"<\s*\|[^|<>]{0,30}\|\s*>|</?(?:s|eos|bos|pad|unk|b|i|u|em|strong|p|br|div|span|end_of_turn|start_of_turn|eot)\s*/?>"
@@ -59,7 +59,7 @@ class Document:
         hidden, self.ends_in_reasoning = _find_reasoning(self.tags, folded)
         self._shown = blank(folded, sorted(_find_markup(folded, self.tags)))
         visible = blank(self._shown, hidden)
-        if hidden and not words(visible):  # the whole text is reasoning
+        if hidden and not split_words(visible):  # the whole text is reasoning
             visible = blank(self._shown, hidden[:-1]) if not self.ends_in_reasoning else visible
         self.plain = visible
         self.words = find_word_spans(visible)
@@ -76,7 +76,7 @@ class Document:
         In scripts without spaces between words, a run of characters counts as one word.
         """
         if not self.plain.isascii():
-            return len(words(self.plain[start:end]))
+            return len(split_words(self.plain[start:end]))
         return bisect_left(self.words, (end,)) - bisect_left(self.words, (start,))
 
     @cached_property
@@ -84,7 +84,7 @@ class Document:
         """Spans of the sentences outside the reasoning, in order. A line break ends a sentence."""
         return list(split_sentences(self.plain, 0, len(self.plain)))
 
-    def sentence_at(self, position: int) -> Span:
+    def get_sentence_span(self, position: int) -> Span:
         """Return the span of the sentence that contains a position, or of the last sentence before it."""
         return self.sentences[max(0, bisect_right(self.sentences, (position, len(self.plain))) - 1)]
 
@@ -113,15 +113,17 @@ class Document:
 
         `key` is a key of the language tables. Quotations are not searched. Returns None without a match.
         """
-        return self.cues.pattern("@" + key).search(self.unquoted, start, len(self.plain) if end is None else end)
+        return self.cues.compile_pattern("@" + key).search(
+            self.unquoted, start, len(self.plain) if end is None else end
+        )
 
-    def first(self, key: str, start: int, end: int) -> re.Match[str] | None:
+    def find_first(self, key: str, start: int, end: int) -> re.Match[str] | None:
         """Return the same match as `search`, from a list of all matches in the text that is computed once per key.
 
         This is faster than `search` when many parts of one text are searched.
         """
         if key not in self.memo:
-            self.memo[key] = list(self.cues.pattern("@" + key).finditer(self.unquoted))
+            self.memo[key] = list(self.cues.compile_pattern("@" + key).finditer(self.unquoted))
         matches: list[re.Match[str]] = self.memo[key]
         number = bisect_left(matches, start, key=lambda match: match.start())
         return matches[number] if number < len(matches) and matches[number].end() <= end else None
@@ -130,12 +132,12 @@ class Document:
     def unquoted(self) -> str:
         """`plain` with spaces in place of quotations of two or more words, because a quotation is not an assertion."""
         spans = (match.span() for match in _QUOTED.finditer(self.plain))
-        return blank(self.plain, (span for span in spans if len(words(self.plain[slice(*span)])) > 1))
+        return blank(self.plain, (span for span in spans if len(split_words(self.plain[slice(*span)])) > 1))
 
     @cached_property
     def _has_denial(self) -> bool:
         """True if the text contains any denial."""
-        return self.cues.pattern(r"@denials_before|@denials_after|[❌✗✘✖?]").search(self.plain) is not None
+        return self.cues.compile_pattern(r"@denials_before|@denials_after|[❌✗✘✖?]").search(self.plain) is not None
 
     def is_denied(self, start: int, end: int) -> bool:
         """Return True if the text denies the words between two positions.
@@ -145,10 +147,10 @@ class Document:
         if not self._has_denial:
             return False
         window = self.plain[max(0, start - DENIAL_WINDOW) : start]
-        clause = self.cues.pattern(_CLAUSE).split(window)[-1]
-        if self.cues.pattern(_BEFORE).search(clause):
+        clause = self.cues.compile_pattern(_CLAUSE).split(window)[-1]
+        if self.cues.compile_pattern(_BEFORE).search(clause):
             return True
-        return self.cues.pattern(_AFTER).match(self.plain, end, end + DENIAL_WINDOW) is not None
+        return self.cues.compile_pattern(_AFTER).match(self.plain, end, end + DENIAL_WINDOW) is not None
 
 
 DENIAL_WINDOW = 90

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from alm_bench.core.types import ParseStatus
 from alm_bench.parsing.document import Document
-from alm_bench.parsing.likeness import stems
+from alm_bench.parsing.likeness import list_stems
 from alm_bench.parsing.text import WRAPPING, Span, fold
 
 _WORD = re.compile(r"[^\W_]+(?:['.][^\W_]+)*")
@@ -57,15 +57,15 @@ class LabelIndex:
     """
 
     def __init__(self, phrases: Sequence[Sequence[str]]) -> None:
-        pairs = [(tuple(stems(fold(one))), label) for label, group in enumerate(phrases) for one in group]
+        pairs = [(tuple(list_stems(fold(one))), label) for label, group in enumerate(phrases) for one in group]
         self._starts: dict[str, list[tuple[tuple[str, ...], int]]] = {}
         for phrase, label in sorted(pairs, key=lambda pair: -len(pair[0])):
             if phrase:
                 self._starts.setdefault(phrase[0], []).append((phrase, label))
 
-    def mentions(self, plain: str, span: Span) -> list[LabelMention]:
+    def find_mentions(self, plain: str, span: Span) -> list[LabelMention]:
         """Return every occurrence of a phrase within `span`, in order, without overlaps."""
-        tokens = [(part, word.span()) for word in _WORD.finditer(plain, *span) for part in stems(word[0])]
+        tokens = [(part, word.span()) for word in _WORD.finditer(plain, *span) for part in list_stems(word[0])]
         found, place = [], 0
         while place < len(tokens):
             phrase, label = next(
@@ -86,7 +86,7 @@ class LabelIndex:
     def read(self, doc: Document, span: Span) -> LabelReading:
         """Return the label that one statement, or a whole text, selects."""
         plain = doc.plain
-        mentions = self.mentions(plain, span)
+        mentions = self.find_mentions(plain, span)
         kept = [mention for mention in mentions if not mention.denied]
         if len({mention.label for mention in kept}) == 1:
             whole = plain[slice(*span)].strip(WRAPPING + "()[]{}<>") == plain[slice(*kept[-1].span)]
@@ -98,21 +98,21 @@ class LabelIndex:
         return LabelReading("unparsed", "denied" if mentions else "off_list", span)
 
 
-def _choose_among_labels(doc: Document, span: Span, kept: Sequence[LabelMention]) -> LabelReading:
+def _choose_among_labels(doc: Document, span: Span, mentions: Sequence[LabelMention]) -> LabelReading:
     """Choose among several labels in one statement.
 
     The result is the label in a last clause that is a conclusion, or else the label that the statement begins with, if
     a punctuation mark follows. Otherwise the status is `ambiguous` (`refused` if the statement refuses to answer).
     """
     plain = doc.plain
-    last = kept[-1]
+    last = mentions[-1]
     clause = _find_clause_start(plain, span[0], last.span[0])
     # A conclusion word such as "so" ends the clause before it, so the search begins a few characters earlier.
     concludes = doc.search("conclusions", max(span[0], clause - 12), last.span[0])
-    alone = {mention.label for mention in kept if mention.span[0] >= clause} == {last.label}
+    alone = {mention.label for mention in mentions if mention.span[0] >= clause} == {last.label}
     if concludes and alone and clause > span[0]:
         return LabelReading("ok", "conclusion", last.span, last.label)
-    first = kept[0]
+    first = mentions[0]
     opened = not plain[span[0] : first.span[0]].strip(WRAPPING + "()[]#")
     if opened and _SETS_APART.match(plain, first.span[1], span[1]):
         return LabelReading("ok", "leading", first.span, first.label)

@@ -13,7 +13,7 @@ from num2words import num2words
 from rapidfuzz import fuzz
 
 from alm_bench.parsing.languages import load_languages
-from alm_bench.parsing.text import words
+from alm_bench.parsing.text import split_words
 
 _DROPPED = frozenset(
     word
@@ -71,7 +71,7 @@ def _stem_with_numbers(word: str) -> str:
 
 
 @lru_cache(maxsize=65536)
-def stem_key(word: str) -> str:
+def build_stem_key(word: str) -> str:
     """Return a key, without spaces, that words with the same meaning share.
 
     `angry` and `anger` have the same key, and so have `21` and `twenty one`.
@@ -80,9 +80,9 @@ def stem_key(word: str) -> str:
     return _index_synonym_stems().get(stem, stem).replace(" ", "")
 
 
-def stems(text: str) -> list[str]:
+def list_stems(text: str) -> list[str]:
     """Return the stems of the words in a text, in order; numbers in digits are written as words first."""
-    return [part for word in words(text.replace("-", " ")) for part in _stem_with_numbers(word).split()]
+    return [part for word in split_words(text.replace("-", " ")) for part in _stem_with_numbers(word).split()]
 
 
 class OptionStems:
@@ -96,7 +96,7 @@ class OptionStems:
 
     @cached_property
     def _stems_by_option(self) -> list[list[str]]:
-        whole = [stems(text) for text in self._texts]
+        whole = [list_stems(text) for text in self._texts]
         bare = [[stem for stem in bag if stem not in _DROPPED] for bag in whole]
         distinct = {tuple(sorted(bag)) for bag in whole}
         return bare if len({tuple(sorted(bag)) for bag in bare}) == len(distinct) and all(bare) else whole
@@ -104,16 +104,16 @@ class OptionStems:
     def __getitem__(self, index: int) -> list[str]:
         return self._stems_by_option[index]
 
-    def content_stems(self, said: list[str]) -> list[str]:
-        """Return the stems of `said` without function words, or all of them if there is nothing else."""
-        return [stem for stem in said if stem not in _DROPPED] or said
+    def list_content_stems(self, text_stems: list[str]) -> list[str]:
+        """Return the stems of `text_stems` without function words, or all of them if there is nothing else."""
+        return [stem for stem in text_stems if stem not in _DROPPED] or text_stems
 
 
 @cache
 def _collect_numeral_stems() -> frozenset[str]:
     """Return the stems of the words that make up numbers."""
     values = (*range(20), *range(20, 100, 10), 100, 1000)
-    return frozenset(stem for value in values for stem in stems(str(value))) - _DROPPED
+    return frozenset(stem for value in values for stem in list_stems(str(value))) - _DROPPED
 
 
 def is_numeral(word: str) -> bool:
@@ -121,27 +121,27 @@ def is_numeral(word: str) -> bool:
     return _stem_with_numbers(word) in _collect_numeral_stems() and not word.isdigit()
 
 
-def _matches_in_order(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_in_order(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match all words of an option of at least three words, in the same order, with other words between them."""
-    return len(option) >= 3 and [stem for stem in said if stem in option] == option
+    return len(option) >= 3 and [stem for stem in text_stems if stem in option] == option
 
 
-def _matches_reordered(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_reordered(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match the same words in another order or with other endings."""
-    return sorted(content_stems) == sorted(option) or sorted(said) == sorted(option)
+    return sorted(content_stems) == sorted(option) or sorted(text_stems) == sorted(option)
 
 
-def _matches_inside(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_inside(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match a text that contains all words of the option among other words.
 
     An option that consists of number words alone does not match.
     """
     words = set(option)
-    held = words.issubset(said) and (len(words) == len(option) or Counter(option) <= Counter(said))
+    held = words.issubset(text_stems) and (len(words) == len(option) or Counter(option) <= Counter(text_stems))
     return held and not words <= _collect_numeral_stems() and len("".join(option)) > 1
 
 
-def _matches_fragment(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_fragment(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match a text that consists of some of the option's words; number words alone do not match."""
     return (
         len(content_stems) < len(option)
@@ -150,12 +150,12 @@ def _matches_fragment(content_stems: list[str], said: list[str], option: list[st
     )
 
 
-def _matches_most_words(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_most_words(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match a text that contains at least 75 % of the distinct words of an option of four or more words."""
-    return len(option) >= 4 and len(set(option) & set(said)) >= 0.75 * len(set(option))
+    return len(option) >= 4 and len(set(option) & set(text_stems)) >= 0.75 * len(set(option))
 
 
-def _matches_misspelled(content_stems: list[str], said: list[str], option: list[str]) -> bool:
+def _matches_misspelled(content_stems: list[str], text_stems: list[str], option: list[str]) -> bool:
     """Match the option's words in order, with spelling mistakes in words of five or more letters.
 
     The first letters must be equal (`unhappy` does not match `happy`), and a number does not match another number.

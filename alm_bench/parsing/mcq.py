@@ -68,7 +68,7 @@ def parse_choice(text: str, choices: Sequence[str], answer_tags: Sequence[str] =
     options = prepare_options(tuple(choices))
     if not text.strip():
         return Parsed("empty", "none")
-    if (index := options.exact(text)) is not None:
+    if (index := options.find_equal(text)) is not None:
         return Parsed("ok", "exact", index, choices[index], (0, len(text)))
     document = Document(text, tuple(answer_tags))
     reading = Decision(document, options).decide()
@@ -125,7 +125,7 @@ class Decision:
             yield statement.kind, statement.span, None
         for reading in self._find_approved_options():
             yield "approved", reading.span, reading
-        if any(mention.how == "both" for mention in self.options.mentions(self.document, 0, self.end)):
+        if any(mention.how == "both" for mention in self.options.find_mentions(self.document, 0, self.end)):
             for sentence in self.document.sentences:
                 both = [m for m in find_usable_mentions(self.document, self.options, sentence) if m.how == "both"]
                 if len({m.index for m in both}) == 1 and completes_sentence(self.document, both[-1], sentence[0]):
@@ -141,7 +141,7 @@ class Decision:
 
     def _rejects_all_after(self, start: int) -> bool:
         """Return True if the text says after `start` that no option fits."""
-        found = self.document.cues.pattern("@none").finditer(self.document.unquoted, start)
+        found = self.document.cues.compile_pattern("@none").finditer(self.document.unquoted, start)
         return any(not refers_to_others(self.document, none) for none in found)
 
     def _read_index(self, span: Span) -> Reading:
@@ -155,13 +155,13 @@ class Decision:
     def _find_approved_options(self) -> Iterator[Reading]:
         """Yield the options that a sentence calls the answer: "(B) is the best fit", "option (B) best matches"."""
         document, cues = self.document, self.document.cues
-        pattern = cues.pattern(r"[\W_]{0,3}(@approvals)")
-        for mention in self.options.mentions(document, 0, self.end):
+        pattern = cues.compile_pattern(r"[\W_]{0,3}(@approvals)")
+        for mention in self.options.find_mentions(document, 0, self.end):
             match = pattern.match(document.plain, mention.span[1])
             if match is None or document.is_denied(*match.span(1)):
                 continue
-            sentence = document.sentence_at(mention.span[0])
-            if cues.pattern(r"\W*@conditions").match(document.plain, *sentence):
+            sentence = document.get_sentence_span(mention.span[0])
+            if cues.compile_pattern(r"\W*@conditions").match(document.plain, *sentence):
                 continue
             if match.end() <= sentence[1] and mention in find_usable_mentions(document, self.options, sentence):
                 yield Reading("ok", mention.how, mention.span, mention.index)
@@ -184,7 +184,7 @@ class Decision:
         then breaks off.
         """
         corrections = list(
-            self.document.cues.pattern(r"(?:@corrections|@withdrawals)").finditer(self.document.unquoted, start)
+            self.document.cues.compile_pattern(r"(?:@corrections|@withdrawals)").finditer(self.document.unquoted, start)
         )
         if not corrections:
             return None
@@ -209,7 +209,9 @@ class Decision:
         alone = len(letter) == 1 and len(self.document.original.split()) == 1
         if reading.rule == "letter" and alone and self.options.may_be_note(letter):
             return Reading("unparsed", "note", whole)
-        dangling = self.document.cues.pattern(r"@dangling\s*\Z").search(self.document.plain, max(0, self.end - 20))
+        dangling = self.document.cues.compile_pattern(r"@dangling\s*\Z").search(
+            self.document.plain, max(0, self.end - 20)
+        )
         if dangling and reading.rule not in STANDALONE_RULES and not self._is_at_end(reading):
             return Reading("truncated", "none", whole)
         if reading.status == "ambiguous":
@@ -272,15 +274,15 @@ class Decision:
         cues = self.document.cues
         none = [
             n
-            for n in cues.pattern("@none").finditer(self.document.unquoted, start)
+            for n in cues.compile_pattern("@none").finditer(self.document.unquoted, start)
             if not refers_to_others(self.document, n)
         ]
-        named, contrast = False, cues.pattern("@contrasts")
+        named, contrast = False, cues.compile_pattern("@contrasts")
         for span in spans:
             span = (max(span[0], start), span[1])
-            if cues.pattern(r"\W*@conditions").match(self.document.plain, *span):
+            if cues.compile_pattern(r"\W*@conditions").match(self.document.plain, *span):
                 continue
-            cue = cues.pattern("@conclusions").search(self.document.plain, *span)
+            cue = cues.compile_pattern("@conclusions").search(self.document.plain, *span)
             if not cue and named:
                 continue
             if reading := self._select_option(span, strict=not cue):

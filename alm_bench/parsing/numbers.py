@@ -9,7 +9,7 @@ from num2words import num2words
 
 from alm_bench.parsing.answer_words import AnswerWords, answer_words, detect_main_language
 from alm_bench.parsing.languages import DEFAULT
-from alm_bench.parsing.text import WRAPPING, Span, fold, words
+from alm_bench.parsing.text import WRAPPING, Span, fold, split_words
 
 LARGEST_WORD = 100
 """Largest number that is read in words in languages other than English."""
@@ -51,7 +51,7 @@ class Number:
     """True for an ordinal number (`3rd`)."""
 
 
-def numbers(plain: str, span: Span) -> dict[Span, str]:
+def find_numbers(plain: str, span: Span) -> dict[Span, str]:
     """Return every cardinal number within `span` of a normalised text: its value in digits, by its span.
 
     Numbers in digits and in English words are read.
@@ -61,7 +61,7 @@ def numbers(plain: str, span: Span) -> dict[Span, str]:
 
 def is_number(text: str) -> bool:
     """Return True if a normalised text is one number and nothing else."""
-    return list(numbers(text, (0, len(text)))) == [(0, len(text))]
+    return list(find_numbers(text, (0, len(text)))) == [(0, len(text))]
 
 
 def read_numbers(plain: str, span: Span) -> list[Number]:
@@ -73,7 +73,7 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
     """
     language = detect_main_language(plain[slice(*span)])
     found = {one.span: one for one in (*_find_cardinals(plain, span), *_find_number_words(plain, span, language))}
-    if not found and language.name == DEFAULT and not language.frequent & set(words(plain[slice(*span)])):
+    if not found and language.name == DEFAULT and not language.frequent & set(split_words(plain[slice(*span)])):
         # The text is too short to show its language: try all languages in Latin letters.
         for other in answer_words().values():
             found |= {} if other.script else {one.span: one for one in _find_number_words(plain, span, other)}
@@ -86,12 +86,12 @@ def read_numbers(plain: str, span: Span) -> list[Number]:
     return [one for one in kept if not one.is_ordinal] or kept
 
 
-def parse_single_number(said: str) -> str | None:
+def parse_single_number(text: str) -> str | None:
     """Return the value of a normalised text that consists of one number, in any language; None for any other text.
 
     Punctuation and brackets around the number are ignored.
     """
-    bare = said.strip(WRAPPING + "()[]{}<>#$\\/。،।").rstrip("-")
+    bare = text.strip(WRAPPING + "()[]{}<>#$\\/。،।").rstrip("-")
     cardinals = list(_find_cardinals(bare, (0, len(bare))))
     if len(cardinals) == 1 and cardinals[0].span == (0, len(bare)):
         return cardinals[0].value
@@ -224,10 +224,10 @@ def _find_number_words(plain: str, span: Span, language: AnswerWords) -> Iterato
             yield Number(match.span(), str(value))
 
 
-def _parse_positional(said: str, language: AnswerWords) -> int | None:
+def _parse_positional(text: str, language: AnswerWords) -> int | None:
     """Return the value of a numeral of digits and units, such as 二十一 or 三百, or None for any other text."""
     total, current = 0, None
-    for sign in said:
+    for sign in text:
         if sign in language.digits and current is None:
             current = language.digits[sign]
         elif sign in language.units:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import cached_property, lru_cache
 
-from alm_bench.parsing.likeness import stem_key
+from alm_bench.parsing.likeness import build_stem_key
 from alm_bench.parsing.text import Token
 
 _ACCIDENTALS = {"flat": "b", "sharp": "#"}
@@ -26,7 +26,7 @@ class OptionIndex:
             exact = stemmed = ""
             for before, part in zip(["", *parts], parts, strict=False):
                 word = _strip_affixes(part, before)
-                exact, stemmed = _append_word(exact, word), _append_word(stemmed, stem_key(word))
+                exact, stemmed = _append_word(exact, word), _append_word(stemmed, build_stem_key(word))
             self._exact.setdefault(exact, i)
             self._stemmed[stemmed] = None if self._stemmed.get(stemmed, i) != i else i
         keys = [*self._exact, *self._stemmed]
@@ -41,11 +41,11 @@ class OptionIndex:
         @lru_cache(maxsize=10_000)
         def may_begin_option(word: str) -> bool:
             plain = word.isascii() and "'" not in word
-            return not plain or word in self._prefixes or stem_key(word) in self._prefixes
+            return not plain or word in self._prefixes or build_stem_key(word) in self._prefixes
 
         return may_begin_option
 
-    def match(self, said: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
+    def match(self, tokens: Iterable[Token]) -> tuple[int, Token, Token, bool] | None:
         """Return the longest option whose words occur at the start of a sequence of words, or None.
 
         The result is its index, its first and its last word, and True if it is inflected. A literal match is preferred
@@ -54,9 +54,9 @@ class OptionIndex:
         exact, stemmed, before = "", "", ""
         first: Token | None = None
         best: tuple[int, Token, Token, bool] | None = None
-        for token in said:
+        for token in tokens:
             word = _strip_affixes(token.text, before)
-            longer, longer_stemmed = _append_word(exact, word), _append_word(stemmed, stem_key(word))
+            longer, longer_stemmed = _append_word(exact, word), _append_word(stemmed, build_stem_key(word))
             if longer in self._prefixes or longer_stemmed in self._prefixes:
                 exact, stemmed, first = longer, longer_stemmed, first or token
                 if exact in self._exact:

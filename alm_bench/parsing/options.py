@@ -12,10 +12,20 @@ from itertools import islice, pairwise, takewhile
 
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.languages import detect_cues
-from alm_bench.parsing.likeness import LIKENESS_RULES, OptionStems, is_numeral, stems
-from alm_bench.parsing.numbers import is_number, numbers
+from alm_bench.parsing.likeness import LIKENESS_RULES, OptionStems, is_numeral, list_stems
+from alm_bench.parsing.numbers import find_numbers, is_number
 from alm_bench.parsing.option_index import OptionIndex
-from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, Token, fold, iterate_words, normalise_text, tokens, words
+from alm_bench.parsing.text import (
+    LETTER_END,
+    WRAPPING,
+    Span,
+    Token,
+    fold,
+    iterate_tokens,
+    iterate_words,
+    normalise_text,
+    split_words,
+)
 
 _ALWAYS_SKIPPED = frozenset(("a", "an", "the", "and"))
 _WITHIN_WORD, _GOES_ON = re.compile(r"[^\W_][-‐‑]\Z"), re.compile(r"[-‐‑][^\W_]")
@@ -94,7 +104,10 @@ class Options:
 
         An article is included if it may be a letter or a musical note ("A minor" beside "B minor").
         """
-        said = {i: [token.text for token in tokens(self._folded[i], 0, len(self._folded[i]))] for i in self._distinct}
+        said = {
+            i: [token.text for token in iterate_tokens(self._folded[i], 0, len(self._folded[i]))]
+            for i in self._distinct
+        }
         kept = {}
         for i, parts in said.items():
             bare = [part for part in parts if part not in self._articles]
@@ -127,7 +140,7 @@ class Options:
         """Return True if a text is in another script than the options, so that it cannot mention one."""
         return all(option.isascii() for option in self.texts) and not re.search(r"[a-z0-9]", text)
 
-    def exact(self, text: str) -> int | None:
+    def find_equal(self, text: str) -> int | None:
         """Return the index of the option that equals `text`, or None.
 
         Differences of case, width, white space and punctuation at the ends are ignored.
@@ -160,23 +173,23 @@ class Options:
         index = self.find_by_letter(letter)
         return None if index is None else self.first[index]
 
-    def at(self, document: Document, start: int, end: int) -> Mention | None:
+    def find_at(self, document: Document, start: int, end: int) -> Mention | None:
         """Return the longest option that the text mentions at position `start`, or None.
 
         Punctuation and articles before the option are skipped.
         """
         end = min(end, start + 80 + 2 * self._keys.longest)
-        said = list(islice(tokens(document.plain, start, end), 3))
+        said = list(islice(iterate_tokens(document.plain, start, end), 3))
         if not said or document.plain[start : said[0].start].strip("\"'.,!?:()[]{}<>*-&`$\\ \t\r\n"):
             return None
         for token, after in zip(said, [*said[1:], None], strict=True):
-            if found := self._match_option(document, tokens(document.plain, token.start, end)):
+            if found := self._match_option(document, iterate_tokens(document.plain, token.start, end)):
                 return self._build_mention(document, *found)
             if token.text not in self._articles or (after and document.plain[token.end : after.start].strip()):
                 break
         return None
 
-    def mentions(self, document: Document, start: int, end: int) -> list[Mention]:
+    def find_mentions(self, document: Document, start: int, end: int) -> list[Mention]:
         """Return all mentions of options between two positions, in order.
 
         If two mentions overlap, the longer one is returned.
@@ -211,14 +224,14 @@ class Options:
                 done = match[2]
         return found
 
-    def _match_option(self, document: Document, said: Iterable[Token]) -> tuple[int, int, int, bool] | None:
-        """Return the longest option whose first word is the first word of `said`.
+    def _match_option(self, document: Document, tokens: Iterable[Token]) -> tuple[int, int, int, bool] | None:
+        """Return the longest option whose first word is the first word of `tokens`.
 
         The result is its index, its start and end in the text, and True if it is inflected. Returns None without a
         match, and for a match within a longer word or number.
         """
         plain = document.plain
-        if (match := self._keys.match(said)) is None:
+        if (match := self._keys.match(tokens)) is None:
             return None
         index, first, last, inflected = match
         start, end = first.start, last.end
@@ -288,7 +301,7 @@ class Options:
         """
         plain, cues = document.plain, document.cues
         if plain[at].isdigit():
-            noun = cues.pattern(_NOUN_BEFORE).search(plain, max(0, at - 30), at)
+            noun = cues.compile_pattern(_NOUN_BEFORE).search(plain, max(0, at - 30), at)
             return "position" if noun else None
         upper, word = document.original[at].isupper(), plain[at] in "ai"
         if word and not upper and not _CLOSING.match(plain, stop):
@@ -296,16 +309,16 @@ class Options:
         bracketed = _BRACKETS.search(plain[max(0, at - 6) : at]) and _CLOSING.match(plain, stop)
         if bracketed and not plain[max(0, at - 2) : at - 1].isalnum():
             return "letter"
-        if cues.pattern(_NOUN_BEFORE).search(plain, max(0, at - 30), at):
+        if cues.compile_pattern(_NOUN_BEFORE).search(plain, max(0, at - 30), at):
             return "letter"
         if not upper:
             return None
-        if cues.pattern(r"[\"'*]*\s{0,2}@approvals").match(plain, stop):
+        if cues.compile_pattern(r"[\"'*]*\s{0,2}@approvals").match(plain, stop):
             return "letter"
         ended = _SENTENCE_ENDS.match(plain, stop)
-        return "letter" if ended and cues.pattern(_COMPLETED).search(plain, max(0, at - 60), at) else None
+        return "letter" if ended and cues.compile_pattern(_COMPLETED).search(plain, max(0, at - 60), at) else None
 
-    def glued(self, plain: str, start: int, end: int) -> Mention | None:
+    def find_with_attached_text(self, plain: str, start: int, end: int) -> Mention | None:
         """Return the option at `start` to which further characters are attached, or None.
 
         The characters are a placeholder (`Jazzyour_answer`), or follow an option of three or more words.
@@ -313,36 +326,36 @@ class Options:
         for i in sorted(self._distinct, key=lambda i: -len(self._folded[i])):
             if plain.startswith(self._folded[i], start, end):
                 rest = _LEFTOVER.match(plain, start + len(self._folded[i]), end)
-                if rest and ("_" in rest[0] or len(words(self.texts[i])) > 2):
+                if rest and ("_" in rest[0] or len(split_words(self.texts[i])) > 2):
                     return Mention(i, (start, rest.start()), "text")
         return None
 
     def find_joint_option(self, document: Document, span: Span) -> int | None:
         """Return the index of the option "both", "all" or "neither" if the text uses such a word, else None."""
         for key in ("both", "all", "neither"):
-            pattern = document.cues.pattern(rf"@{key}")
+            pattern = document.cues.compile_pattern(rf"@{key}")
             if pattern.search(document.plain, *span):
                 hits = [i for i in self._distinct if pattern.match(self.texts[i])]
                 if len(hits) == 1:
                     return hits[0]
         return None
 
-    def neither(self, document: Document, span: Span) -> int | None:
+    def find_neither(self, document: Document, span: Span) -> int | None:
         """Return the index of the option "neither" if the text denies all other options, else None."""
-        hits = [i for i in self._distinct if document.cues.pattern("@neither").match(self.texts[i])]
-        denied = {mention.index for mention in self.mentions(document, *span) if mention.denied}
+        hits = [i for i in self._distinct if document.cues.compile_pattern("@neither").match(self.texts[i])]
+        denied = {mention.index for mention in self.find_mentions(document, *span) if mention.denied}
         return hits[0] if len(hits) == 1 and denied == set(self._distinct) - set(hits) else None
 
-    def like(self, text: str) -> tuple[int, str] | None:
+    def find_similar(self, text: str) -> tuple[int, str] | None:
         """Return the one option that a short text means in other words, with the name of the rule.
 
         Returns None unless exactly one option matches.
         """
-        said = stems(text) if len(text) < _LONG else []
-        content_stems = self.option_stems.content_stems(said)
+        said = list_stems(text) if len(text) < _LONG else []
+        content_stems = self.option_stems.list_content_stems(said)
         if not content_stems or (_DENIAL.search(text) and not any(map(_DENIAL.search, self.texts))):
             return None
-        alone = stems(_COMPOUND.sub(" ", text))
+        alone = list_stems(_COMPOUND.sub(" ", text))
         for rule, fits in LIKENESS_RULES:
             if self._keys.notes and rule in ("in_order", "inside", "fragment"):
                 continue  # "a minor key" is no "A minor"
@@ -360,21 +373,23 @@ class Options:
 
         The word "one" is not used, since it is often a pronoun.
         """
-        said = {float(number) for span, number in numbers(text, (0, len(text))).items() if text[slice(*span)] != "one"}
+        said = {
+            float(number) for span, number in find_numbers(text, (0, len(text))).items() if text[slice(*span)] != "one"
+        }
         hits = [i for i in self._distinct if len(said) == 1 and self._option_numbers[i] == said]
         return (hits[0], "quantity") if len(hits) == 1 else None
 
     @cached_property
     def _option_numbers(self) -> list[set[float]]:
         """Numbers in each option's text."""
-        return [{float(number) for number in numbers(text, (0, len(text))).values()} for text in self.texts]
+        return [{float(number) for number in find_numbers(text, (0, len(text))).values()} for text in self.texts]
 
     def find_covering_option(self, text: str, named: Iterable[int]) -> int | None:
         """Return the index of the one option that combines all the options in `named`, or None.
 
         "thunder and rain" selects "Rain and thunder"; a text with "or" or "either" selects nothing.
         """
-        said, parts = set(stems(text)), {stem for i in named for stem in self.option_stems[i]}
+        said, parts = set(list_stems(text)), {stem for i in named for stem in self.option_stems[i]}
         hits = [i for i in self._distinct if parts <= set(self.option_stems[i]) <= said]
         return hits[0] if len(hits) == 1 and not said & {"or", "either"} else None
 
@@ -382,28 +397,30 @@ class Options:
 _FUNCTION_WORDS = frozenset(("no", "not", "none", "yes", "all", "both", "neither", "one"))
 
 
-def _extend_denials(document: Document, found: list[Mention]) -> list[Mention]:
+def _extend_denials(document: Document, mentions: list[Mention]) -> list[Mention]:
     """Extend a denial to all options of a list: "no rain, wind or hail", "rain and wind are not heard"."""
-    if len(found) < 2 or not any(mention.denied for mention in found):
-        return found
-    denied = [mention.denied for mention in found]
-    near = [are_list_neighbours(document.plain, a, b) for a, b in pairwise(found)]
-    before = document.cues.pattern(r"@denials_before")
+    if len(mentions) < 2 or not any(mention.denied for mention in mentions):
+        return mentions
+    denied = [mention.denied for mention in mentions]
+    near = [are_list_neighbours(document.plain, a, b) for a, b in pairwise(mentions)]
+    before = document.cues.compile_pattern(r"@denials_before")
     for number, joined in enumerate(near):
         if (
             joined
             and denied[number]
-            and before.search(document.plain, max(0, found[number].span[0] - 90), found[number].span[0])
+            and before.search(document.plain, max(0, mentions[number].span[0] - 90), mentions[number].span[0])
         ):
             denied[number + 1] = True
-    after = document.cues.pattern(r"[\s\"')\]>*.]*@denials_after")
-    by_end = [denied[number] and after.match(document.plain, m.span[1]) is not None for number, m in enumerate(found)]
+    after = document.cues.compile_pattern(r"[\s\"')\]>*.]*@denials_after")
+    by_end = [
+        denied[number] and after.match(document.plain, m.span[1]) is not None for number, m in enumerate(mentions)
+    ]
     for number in reversed(range(len(near))):
         if near[number] and by_end[number + 1]:
             denied[number] = by_end[number] = True
     return [
         Mention(m.index, m.span, m.how, no, m.marked) if no != m.denied else m
-        for m, no in zip(found, denied, strict=True)
+        for m, no in zip(mentions, denied, strict=True)
     ]
 
 

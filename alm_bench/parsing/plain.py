@@ -9,8 +9,17 @@ from alm_bench.parsing.labels import LabelReading, index_label_phrases
 from alm_bench.parsing.numbers import parse_single_number, read_numbers
 from alm_bench.parsing.polarity import Question, read_polarity, read_question
 from alm_bench.parsing.statements import Statement
-from alm_bench.parsing.text import Span, words
-from alm_bench.parsing.yes_no import NO, YES, Answer, ellipsis, find_answer_word, named, refuses_to_answer, truth
+from alm_bench.parsing.text import Span, split_words
+from alm_bench.parsing.yes_no import (
+    NO,
+    YES,
+    Answer,
+    find_answer_word,
+    read_elliptic_answer,
+    read_named_answer,
+    read_truth_clause,
+    refuses_to_answer,
+)
 
 ENTAILMENT: Mapping[str, Sequence[str]] = {
     "Entailment": ("entailment", "definitely true", "true", "supported", "follows from"),
@@ -57,11 +66,13 @@ def parse_yes_no(text: str, question: str | None = None, answer_tags: Sequence[s
 
 def _read_yes_no(doc: Document, span: Span, question_content: Question | None) -> Answer | None:
     """Return the yes/no answer of one statement, or of a whole text; None if no rule applies."""
-    answer = find_answer_word(doc.plain, span) or truth(doc.plain, span) or ellipsis(doc.plain, span)
+    answer = (
+        find_answer_word(doc.plain, span) or read_truth_clause(doc.plain, span) or read_elliptic_answer(doc.plain, span)
+    )
     if answer is not None:
         return answer
     if question_content is None:
-        return named(doc.plain, span)
+        return read_named_answer(doc.plain, span)
     claim = read_polarity(doc, span, question_content)
     return None if claim is None else Answer(YES if claim.affirms else NO, "to_question", claim.span)
 
@@ -160,6 +171,6 @@ def _explain_missing_answer(doc: Document, rule: str = "nothing_named") -> Parse
     """Return the result for a text in which no answer was recognised: `refused`, `truncated` or `unparsed`."""
     if doc.search("refusals") or doc.search("none"):
         return Parsed("refused", "refusal")
-    if len(words(doc.plain)) > MAX_WORDS_OF_UNPARSED_TEXT and not doc.looks_complete:
+    if len(split_words(doc.plain)) > MAX_WORDS_OF_UNPARSED_TEXT and not doc.looks_complete:
         return Parsed("truncated", "none")
     return Parsed("unparsed", rule)

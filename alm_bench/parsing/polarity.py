@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from alm_bench.parsing.document import Document, split_sentences
-from alm_bench.parsing.likeness import stems
+from alm_bench.parsing.likeness import list_stems
 from alm_bench.parsing.text import Span, fold
 
 _AUXILIARY = r"(?:is|are|was|were|am|do|does|did|can|could|has|have|had|will|would|should|might|may)(?:n't)?\b"
@@ -43,7 +43,7 @@ _PREPOSITION = re.compile(
 
 _EMPTY = frozenset(
     stem
-    for stem in stems(
+    for stem in list_stems(
         "a an the is are was were am be been being do does did can could has have had will would should might may "
         "of to in on at by for from with and as it its this that these those there any some you your i we he she "
         "they his her their them likely possibly probably really actually also just very sound sounds noise "
@@ -64,7 +64,7 @@ _SAME = {
         "quiet silent",
         "loud noisy",
     )
-    for group in [stems(words)]
+    for group in [list_stems(words)]
     for stem in group
 }
 """Representative stem of each stem with a synonym, in questions about sounds."""
@@ -152,7 +152,7 @@ def _split_clauses(plain: str, span: Span) -> Iterator[Span]:
 def _read_claim(doc: Document, clause: Span, question: Question) -> Claim | None:
     """Return the claim of one clause about the question, or None."""
     said = doc.plain[slice(*clause)]
-    if doc.cues.pattern(r"\W*@conditions").match(said) or (_HEDGES.search(said) and not question.modal):
+    if doc.cues.compile_pattern(r"\W*@conditions").match(said) or (_HEDGES.search(said) and not question.modal):
         return None
     matched = set(question.content) & set(_list_content_stems(said))
     if not matched:
@@ -180,4 +180,4 @@ def _read_claim(doc: Document, clause: Span, question: Question) -> Claim | None
 
 def _list_content_stems(text: str) -> list[str]:
     """Return the stems of the content words of a text; synonyms have the same stem."""
-    return [_SAME.get(stem, stem) for stem in stems(text) if stem not in _EMPTY]
+    return [_SAME.get(stem, stem) for stem in list_stems(text) if stem not in _EMPTY]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from alm_bench.core.types import ParseStatus
 from alm_bench.parsing.document import Document
 from alm_bench.parsing.options import Mention, Options, are_list_neighbours
-from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, skip_characters, words
+from alm_bench.parsing.text import LETTER_END, WRAPPING, Span, skip_characters, split_words
 
 _MARKS = WRAPPING + "()[]{}<>$#-•·|=～~\\"
 _LEAD = (
@@ -60,26 +60,26 @@ def read(document: Document, options: Options, span: Span) -> Reading:
     option at the start; a letter; an option within the statement; other words for an option.
     """
     said = document.plain[slice(*span)]
-    if (index := options.exact(said)) is not None:
+    if (index := options.find_equal(said)) is not None:
         return Reading("ok", "exact", span, index)
-    if not said.strip(_MARKS) or ("[" not in said and document.cues.pattern(r"\W*@fillers\W*").fullmatch(said)):
+    if not said.strip(_MARKS) or ("[" not in said and document.cues.compile_pattern(r"\W*@fillers\W*").fullmatch(said)):
         return Reading("unparsed", "blank", span)
     if _NULL.fullmatch(said):
         return Reading("refused", "refusal", span)
     if items := _find_list_items(document.plain, span):
         return read(document, options, items[0]) if len(items) == 1 else Reading("ambiguous", "several", span)
-    if document.cues.pattern(r"\W*(?:is |are )?@denials_before").match(said):
+    if document.cues.compile_pattern(r"\W*(?:is |are )?@denials_before").match(said):
         return _read_denied_start(document, options, span)
     for reader in (read_ordinal, _read_option_at_start, read_letter, _read_inner_option):
         if reading := reader(document, options, span):
             return reading
-    if like := options.like(said):
+    if like := options.find_similar(said):
         return Reading("ok", like[1], span, like[0])
     if (index := options.find_joint_option(document, span)) is not None:
         return Reading("ok", "jointly", span, index)
     if options.is_in_other_script(said):
         return Reading("unparsed", "foreign", span)
-    return Reading("unparsed", "off_list" if len(words(said)) <= SHORT_VALUE else "wordy", span)
+    return Reading("unparsed", "off_list" if len(split_words(said)) <= SHORT_VALUE else "wordy", span)
 
 
 def _read_denied_start(document: Document, options: Options, span: Span) -> Reading:
@@ -115,9 +115,9 @@ def _read_inner_option(document: Document, options: Options, span: Span) -> Read
         return Reading("refused", "none_of_them" if none else "refusal", span)
     if named:
         return _read_several_options(document, options, span, named)
-    if (index := options.neither(document, span)) is not None:
+    if (index := options.find_neither(document, span)) is not None:
         return Reading("ok", "neither", span, index)
-    if any(mention.denied for mention in options.mentions(document, *span)):
+    if any(mention.denied for mention in options.find_mentions(document, *span)):
         return Reading("unparsed", "denied", span)
     return None
 
@@ -143,9 +143,11 @@ def find_usable_mentions(document: Document, options: Options, span: Span) -> li
 
 def _find_usable_mentions(document: Document, options: Options, span: Span) -> list[Mention]:
     """Compute the result of `find_usable_mentions`, which caches it."""
-    found = [mention for mention in options.mentions(document, *span) if not mention.denied]
+    found = [mention for mention in options.find_mentions(document, *span) if not mention.denied]
     if found and (others := document.search("others", *span)):
-        ends = document.cues.pattern(r",\s*(?:@conclusions|@contrasts)|;").search(document.plain, others.end(), span[1])
+        ends = document.cues.compile_pattern(r",\s*(?:@conclusions|@contrasts)|;").search(
+            document.plain, others.end(), span[1]
+        )
         reach = range(others.start(), ends.start() if ends else span[1])
         found = [mention for mention in found if mention.span[0] not in reach]
     return [
@@ -179,7 +181,7 @@ def _is_delimited(document: Document, mention: Mention, span: Span) -> bool:
 def completes_sentence(document: Document, mention: Mention, start: int) -> bool:
     """Return True if a mention completes a sentence: "the sound is ...", "classified as ...", "I think ..."."""
     window = max(start, mention.span[0] - 60)
-    return document.cues.pattern(_PREDICATE).search(document.plain, window, mention.span[0]) is not None
+    return document.cues.compile_pattern(_PREDICATE).search(document.plain, window, mention.span[0]) is not None
 
 
 _PREDICATE = (
@@ -191,7 +193,10 @@ _PREDICATE = (
 def refers_to_others(document: Document, none: re.Match[str]) -> bool:
     """Return True if "none" refers to the other options only: "none of the other options fits"."""
     window = (max(0, none.start() - 12), none.end())
-    return document.cues.pattern("@others|(?:others?|else|rest|remaining)").search(document.plain, *window) is not None
+    return (
+        document.cues.compile_pattern("@others|(?:others?|else|rest|remaining)").search(document.plain, *window)
+        is not None
+    )
 
 
 def _find_list_items(plain: str, span: Span) -> list[Span] | None:
@@ -209,10 +214,10 @@ def _find_list_items(plain: str, span: Span) -> list[Span] | None:
 def _read_option_at_start(document: Document, options: Options, span: Span) -> Reading | None:
     """Return the option at the beginning of a statement, or the result for a list of options there."""
     plain = document.plain
-    opening = document.cues.pattern(_LEAD).match(plain, *span)
+    opening = document.cues.compile_pattern(_LEAD).match(plain, *span)
     start = opening.end() if opening else span[0]
-    mention = options.at(document, start, span[1])
-    if mention is None and (mention := options.glued(plain, start, span[1])):
+    mention = options.find_at(document, start, span[1])
+    if mention is None and (mention := options.find_with_attached_text(plain, start, span[1])):
         return Reading("ok", "glued", mention.span, mention.index)
     if mention is None or mention.denied:
         return None
@@ -233,24 +238,26 @@ def read_letter(document: Document, options: Options, span: Span) -> Reading | N
     If the text of an option follows the letter, that option is selected, even if the letter is another option's.
     """
     plain, original = document.plain, document.original
-    match = document.cues.pattern(_LETTER).match(plain, *span)
+    match = document.cues.compile_pattern(_LETTER).match(plain, *span)
     if match is None:
         return None
     at, end = match.start(1), match.end()
     rest = plain[end : span[1]]
     delimited = match[2] or not rest.strip() or rest.lstrip()[0] in ").:,;=-(!?"
-    capital = original[at].isupper() and (match[1] not in "ai" or document.cues.pattern(_GOES_ON).match(rest))
+    capital = original[at].isupper() and (match[1] not in "ai" or document.cues.compile_pattern(_GOES_ON).match(rest))
     if not delimited and not capital:
         return None  # an article, a musical note or a name
     after = skip_characters(plain, (end, span[1]), " )]}.:>*-\"'\n(,_$")
-    if (mention := options.at(document, after, span[1])) and not mention.denied:
+    if (mention := options.find_at(document, after, span[1])) and not mention.denied:
         return Reading("ok", "letter_and_text", (at, mention.span[1]), mention.index)
-    turn = document.cues.pattern(r"@turns|@denials_before").search(plain, end, span[1])
-    for more in document.cues.pattern(_MORE).finditer(plain, end, min(turn.start() if turn else span[1], end + 40)):
+    turn = document.cues.compile_pattern(r"@turns|@denials_before").search(plain, end, span[1])
+    for more in document.cues.compile_pattern(_MORE).finditer(
+        plain, end, min(turn.start() if turn else span[1], end + 40)
+    ):
         other = options.find_by_letter(more[2])
         article = more[2] in "ai" and not more[1] and not original[more.start(2)].isupper()
         if other is not None and options.first[other] != options.find_first_by_letter(match[1]) and not article:
-            joined = options.like(plain[slice(*span)])
+            joined = options.find_similar(plain[slice(*span)])
             return Reading("ok", "joined", span, joined[0]) if joined else Reading("ambiguous", "several", span)
     if (index := options.find_by_letter(match[1])) is None:
         return None if rest.strip() else Reading("unparsed", "off_list", span)
@@ -262,17 +269,17 @@ def read_ordinal(document: Document, options: Options, span: Span) -> Reading | 
     plain, cues, position = document.plain, document.cues, -1
     if span[1] - span[0] > LONGEST_ORDINAL:
         return None
-    counted = cues.pattern(
+    counted = cues.compile_pattern(
         r"\W*(?:@labels\s+@links\W+)?@position_nouns\s*#?\s*(\d{1,2}|[^\W\d]+)(?:\s*@approvals)?\W*"
     ).fullmatch(plain, *span)
     if counted and counted[1] in cues.counts:
         position = cues.counts[counted[1]]
     elif counted and counted[1].isdigit():
         position = int(counted[1]) - 1
-    elif match := cues.pattern(
+    elif match := cues.compile_pattern(
         r"\W*(?:@articles\s+)?(?:(@ordinals)|(@last))\s*@position_nouns\s*@position_nouns?(?:\s*@approvals)?\W*"
     ).fullmatch(plain, *span):
-        position = options.count - 1 if match[2] else cues.ordinal(match[1])
+        position = options.count - 1 if match[2] else cues.parse_ordinal(match[1])
     elif not options.has_numeric_option and (match := re.compile(r"\W*(\d{1,2})\W*").fullmatch(plain, *span)):
         position = int(match[1]) - 1
     return Reading("ok", "ordinal", span, options.first[position]) if 0 <= position < options.count else None
@@ -282,7 +289,7 @@ def read_option_line(document: Document, options: Options, span: Span) -> Readin
     """Parse a line that consists of an option's text, its letter, or both. Returns None for any other line."""
     plain = document.plain
     start, end = skip_characters(plain, span, _MARKS), span[0] + len(plain[slice(*span)].rstrip(_MARKS))
-    if (index := options.exact(plain[start:end])) is not None:
+    if (index := options.find_equal(plain[start:end])) is not None:
         return Reading("ok", "exact", (start, end), index)
     for reader in (read_ordinal, _read_option_at_start, read_letter):
         reading = reader(document, options, span if reader is read_letter else (start, end))

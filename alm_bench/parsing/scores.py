@@ -51,7 +51,7 @@ def read_scores(document: Document, options: Options) -> Reading | None:
 def _find_all_mentions(document: Document, options: Options) -> list[Mention]:
     """Return the mentions of all options; if only letters are mentioned, also letters that begin a line."""
     letters = "|".join(chr(ord("a") + i) for i in range(min(options.count, 26)))
-    found = options.mentions(document, 0, len(document.plain))
+    found = options.find_mentions(document, 0, len(document.plain))
     if any(m.how != "letter" for m in found):
         return found
     keys = re.compile(_LETTER_KEY.format(letters=letters)).finditer(document.plain)
@@ -80,7 +80,7 @@ def blank_repeated_options(document: Document, options: Options) -> None:
     if options.count < 2:
         return
     distinct = set(options.first)
-    mentions = options.mentions(document, 0, len(document.plain))
+    mentions = options.find_mentions(document, 0, len(document.plain))
     runs = [
         run
         for run in _group_adjacent(document.plain, mentions)

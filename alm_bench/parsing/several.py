@@ -10,7 +10,7 @@ from alm_bench.parsing.mcq import MAX_WORDS_OF_SHORT_TEXT, prepare_options
 from alm_bench.parsing.options import Options
 from alm_bench.parsing.reading import Reading, find_usable_mentions, is_uninformative, read, read_option_line
 from alm_bench.parsing.scores import blank_repeated_options
-from alm_bench.parsing.text import Span, words
+from alm_bench.parsing.text import Span, split_words
 
 _LETTERS = re.compile(
     r"(?<![\w'])(?:(?:both|options?|choices?|answers?|letters?|and|or)\s+)*[(\[\"'*]*([a-z])[)\]\"'*.:]*(?=\s*(?:[,;/&+\n)\]}.]|and\b|$|\())"
@@ -56,7 +56,7 @@ def _list_candidate_spans(document: Document, options: Options) -> list[tuple[st
         return found
     if bullets := _find_last_bullets(document, options):
         found.append(("bullets", bullets))
-    if len(words(document.plain)) <= MAX_WORDS_OF_SHORT_TEXT or not document.sentences:
+    if len(split_words(document.plain)) <= MAX_WORDS_OF_SHORT_TEXT or not document.sentences:
         found.append(("whole", (0, len(document.plain))))
     else:
         found += [("line", document.lines[-1]), ("conclusion", document.sentences[-1])]
@@ -84,16 +84,16 @@ def _find_last_bullets(document: Document, options: Options) -> Span | None:
 def _select_options(document: Document, options: Options, span: Span) -> set[int]:
     """Return the options that a statement selects; an empty set if it says that none fits."""
     plain = document.plain[slice(*span)]
-    if document.search("none", *span) or (document.search("refusals", *span) and len(words(plain)) > 3):
+    if document.search("none", *span) or (document.search("refusals", *span) and len(split_words(plain)) > 3):
         return set()
     if glued := _GLUED.fullmatch(document.original, *span):
         found = {options.find_by_letter(letter.lower()) for letter in glued[1]}
-        if None not in found and len(found) == len(glued[1]) and options.exact(plain) is None:
+        if None not in found and len(found) == len(glued[1]) and options.find_equal(plain) is None:
             return {index for index in found if index is not None}
     if (named := _parse_json_list(document, options, span)) is not None:
         return named
     mentions = {mention.index for mention in find_usable_mentions(document, options, span)}
-    covered = [mention.span for mention in options.mentions(document, *span)]
+    covered = [mention.span for mention in options.find_mentions(document, *span)]
     for match in _LETTERS.finditer(document.plain, *span):
         index, at = options.find_by_letter(match[1]), match.start(1)
         written = document.original[at].isupper() or match.end() - match.start() > 1
@@ -119,7 +119,7 @@ def _parse_json_list(document: Document, options: Options, span: Span) -> set[in
     found = set()
     for item in items:
         said = str(item)
-        index = options.exact(said)
+        index = options.find_equal(said)
         if index is None and len(said.strip(" ().")) == 1 and said.strip(" ().").isalpha():
             index = options.find_by_letter(said.strip(" ()."))
         if index is None:

@@ -163,10 +163,10 @@ def _find_answer_sentences(plain: str, cues: Cues) -> Iterator[tuple[int, Statem
     """Yield each sentence that states an answer without a condition: its start, and the statement."""
     if "?" in plain:
         plain = blank(plain, (match.span() for match in _QUESTION.finditer(plain)))
-    condition = cues.pattern(r"@conditions[^.\n。]*$")
-    denial = cues.pattern(r"@denials_before(?:\s+\w+){0,2}\s*$")
+    condition = cues.compile_pattern(r"@conditions[^.\n。]*$")
+    denial = cues.compile_pattern(r"@denials_before(?:\s+\w+){0,2}\s*$")
     for kind, template in (("said", _SAID), ("said", _LABEL), ("chosen", _CHOSEN)):
-        for match in cues.pattern(template).finditer(plain):
+        for match in cues.compile_pattern(template).finditer(plain):
             before = plain[max(0, match.start() - 100) : match.start()]
             if not condition.search(before) and not (kind == "chosen" and denial.search(before)):
                 yield match.start(), Statement(kind, find_answer_span(plain, match.end()))

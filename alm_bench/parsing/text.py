@@ -99,7 +99,7 @@ def normalise_text(text: str) -> str:
     return " ".join(fold(text).replace("_", " ").split()).strip(WRAPPING)
 
 
-def words(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Return the words of a text, in order."""
     return (_ASCII_TOKEN if text.isascii() and text.islower() else _WORDS).findall(text)
 
@@ -116,7 +116,7 @@ def iterate_words(plain: str, spans: Sequence[Span], first_index: int) -> Iterat
         yield Token(plain[start:end], start, end)
 
 
-def tokens(plain: str, start: int, end: int) -> Iterator[Token]:
+def iterate_tokens(plain: str, start: int, end: int) -> Iterator[Token]:
     """Yield the words between two positions of a normalised text."""
     pattern = _ASCII_TOKEN if plain.isascii() else _TOKEN
     for match in pattern.finditer(plain, start, end):

@@ -182,7 +182,7 @@ def refuses_to_answer(plain: str, start: int) -> bool:
     )
 
 
-def truth(plain: str, span: Span) -> Answer | None:
+def read_truth_clause(plain: str, span: Span) -> Answer | None:
     """Return the answer of the last clause such as `That is correct` or `It is not true that ...`, else None."""
     found = list(_TRUTH.finditer(plain, *span))
     if not found:
@@ -192,7 +192,7 @@ def truth(plain: str, span: Span) -> Answer | None:
     return Answer(YES if affirms else NO, "truth", last.span())
 
 
-def ellipsis(plain: str, span: Span) -> Answer | None:
+def read_elliptic_answer(plain: str, span: Span) -> Answer | None:
     """Return the answer of the last sentence such as `It is.` or `They do not.`, else None."""
     for start, end in reversed(list(split_sentences(plain, *span))):
         if match := _ELLIPSIS.match(plain[:end], start):
@@ -200,7 +200,7 @@ def ellipsis(plain: str, span: Span) -> Answer | None:
     return None
 
 
-def named(plain: str, span: Span) -> Answer | None:
+def read_named_answer(plain: str, span: Span) -> Answer | None:
     """Return the answer of a text for which the question is not known.
 
     The answer is yes if the word "yes" occurs, no if a sentence says that something is absent, else None.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alm_bench.core.foreign import dump_json
-from alm_bench.core.usage import COST, COUNTS, MOST, count, money
+from alm_bench.core.usage import COST, COUNTS, MOST, count, parse_money
 
 
 def find_extra_problem(extra: Mapping[str, Any]) -> str | None:
@@ -13,7 +13,7 @@ def find_extra_problem(extra: Mapping[str, Any]) -> str | None:
     for name in COUNTS:
         if extra.get(name) is not None and count(extra[name]) is None:
             return f"{name} {_quote_value(extra[name])}, expected a whole number from 0 to 10^15"
-    if extra.get(COST) is not None and money(extra[COST]) is None:
+    if extra.get(COST) is not None and parse_money(extra[COST]) is None:
         return f"{COST} {_quote_value(extra[COST])}, expected US dollars from 0 to 10^15"
     try:
         dump_json(dict(extra))

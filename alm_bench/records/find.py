@@ -48,11 +48,11 @@ def read_finished_runs(named: Sequence[str] | None, out: Path = RUNS) -> "tuple[
     Returns the runs, and the folders that were skipped with their reasons. Named runs are never skipped. Raises
     UsageError for a name that does not match one run, StoreError for a named run that cannot be read.
     """
-    from alm_bench.records.run import SkippedFolder, find_run_folders, finished, read_folders, read_run
+    from alm_bench.records.run import SkippedFolder, find_run_folders, is_finished, read_folders, read_run
 
     if named:
         return [read_run(find_run(run, out)) for run in named], []
     folders, closed = find_run_folders(out)
-    unfinished = [SkippedFolder(folder, "not finished") for folder in folders if not finished(folder)]
-    runs, damaged = read_folders([folder for folder in folders if finished(folder)], read_run)
+    unfinished = [SkippedFolder(folder, "not finished") for folder in folders if not is_finished(folder)]
+    runs, damaged = read_folders([folder for folder in folders if is_finished(folder)], read_run)
     return runs, [*closed, *unfinished, *damaged]

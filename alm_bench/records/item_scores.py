@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from alm_bench.core import KnowsBlind, StoreError, Task
+from alm_bench.core import HasTextBaselines, StoreError, Task
 from alm_bench.records import version_1
 from alm_bench.records.files import decode_file, read_bytes
 from alm_bench.records.models import ItemScores, ItemScoresFile, Stamp
 from alm_bench.records.schema import Record
 from alm_bench.records.store import ITEM_SCORES, compute_stamp
 from alm_bench.scoring.blind import select_rows_with_reference
-from alm_bench.scoring.main_score import has_main_score, main_scores
-from alm_bench.scoring.multiple_choice import clips
+from alm_bench.scoring.main_score import has_main_score, list_main_scores
+from alm_bench.scoring.multiple_choice import list_clips
 
 
 def collect_item_scores(task: Task | None, records: Iterable[Record], score: str = "accuracy") -> ItemScores:
@@ -20,17 +20,21 @@ def collect_item_scores(task: Task | None, records: Iterable[Record], score: str
     `score` is `accuracy` or the task's main metric; its values are stored in the field `accuracy` either way. Without
     `task`, scores of text-only baselines are missing.
     """
-    rows = select_rows_with_reference([record.scored() for record in sorted(records, key=lambda record: record.index)])
+    rows = select_rows_with_reference(
+        [record.to_scored() for record in sorted(records, key=lambda record: record.index)]
+    )
     if task is not None and score != "accuracy":
         rows = [row for row in rows if has_main_score(task, row.sample)]
-        values = main_scores(task, rows)[1]
+        values = list_main_scores(task, rows)[1]
     else:
         values = [row.scores.get(score, 0.0) for row in rows]
-    found: Mapping[str, Sequence[float]] = task.blind_scores(rows) if rows and isinstance(task, KnowsBlind) else {}
+    found: Mapping[str, Sequence[float]] = (
+        task.blind_scores(rows) if rows and isinstance(task, HasTextBaselines) else {}
+    )
     return ItemScores(
         ids=tuple(row.sample.id for row in rows),
         questions=tuple(row.sample.question for row in rows),
-        clips=tuple(clips(rows)),
+        clips=tuple(list_clips(rows)),
         accuracy=tuple(values),
         baselines={name: tuple(float(score) for score in scores) for name, scores in found.items()},
     )

@@ -319,14 +319,14 @@ class TextMargin(Struct, frozen=True, kw_only=True):
             raise ValueError("margin: expected a number, got null")
 
     @staticmethod
-    def from_margin(found: Margin) -> "TextMargin":
+    def from_margin(margin: Margin) -> "TextMargin":
         """Convert a computed margin to the stored type."""
         return TextMargin(
-            baseline=found.row,
-            baseline_value=found.value,
-            metric=found.score,
-            margin=found.lead,
-            significant=found.beaten,
+            baseline=margin.row,
+            baseline_value=margin.value,
+            metric=margin.score,
+            margin=margin.lead,
+            significant=margin.beaten,
         )
 
 
@@ -541,6 +541,6 @@ class ItemScoresFile(ItemScores, frozen=True, kw_only=True):
     """See `Stamp.samples_bytes`."""
 
 
-def runs_json(runs: Sequence[RunSummary]) -> dict[str, Any]:
+def build_runs_json(runs: Sequence[RunSummary]) -> dict[str, Any]:
     """Return the JSON document that `--json` prints for summaries of runs."""
     return {"schema_version": SCHEMA_VERSION, "runs": [to_json(run) for run in runs]}

@@ -12,8 +12,8 @@ from alm_bench.records.models import RunHeader
 from alm_bench.records.schema import Record
 from alm_bench.records.store import RunStore, read_summary
 from alm_bench.scoring.blind import select_rows_with_reference
-from alm_bench.scoring.main_score import has_main_score, main_scores
-from alm_bench.scoring.multiple_choice import mean
+from alm_bench.scoring.main_score import has_main_score, list_main_scores
+from alm_bench.scoring.multiple_choice import compute_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +100,10 @@ def _compute_mean_score(records: Sequence[Record], task: Task) -> tuple[str, Met
         return "", None
     rows = [
         row
-        for row in select_rows_with_reference([record.scored() for record in records])
+        for row in select_rows_with_reference([record.to_scored() for record in records])
         if has_main_score(task, row.sample)
     ]
     if not rows:
         return "", None
-    name, values = main_scores(task, rows)
-    return name, mean(rows, values)
+    name, values = list_main_scores(task, rows)
+    return name, compute_mean(rows, values)

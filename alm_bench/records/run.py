@@ -57,7 +57,7 @@ class Run:
     """Scores of single items from `item_scores.json`; None if they are not stored."""
 
 
-def finished(folder: Path) -> bool:
+def is_finished(folder: Path) -> bool:
     return (folder / SUMMARY).is_file()
 
 
@@ -67,7 +67,7 @@ def read_run(folder: Path) -> Run:
     If the scores of items are not stored separately, as in earlier versions, `samples.jsonl` is read immediately.
     """
     read_header(folder)
-    if not finished(folder):
+    if not is_finished(folder):
         raise StoreError(f"{folder} holds no finished run: run its command again, it goes on where it stopped")
     summary, data = read_summary(folder)
     records = StoredRecords(folder)

@@ -117,7 +117,7 @@ class Record:
         """True if a resumed run processes the item again."""
         return self.status in RETRIED or (self.status == "skipped" and self.unusable_clip)
 
-    def scored(self) -> Scored:
+    def to_scored(self) -> Scored:
         """Return the item in the form that scoring functions take."""
         predictions = {baseline.name: baseline.option for baseline in reversed(self.baselines)}
         solvers = tuple(baseline.name for baseline in self.baselines)
@@ -137,7 +137,7 @@ class Record:
             "reason": self.reason,
             "unusable_clip": self.unusable_clip,
             "text": self.text,
-            "parsed": None if self.parsed is None else _parsed_as_json(self.parsed),
+            "parsed": None if self.parsed is None else _convert_parsed_to_json(self.parsed),
             "scores": dict(self.scores),
             "baselines": [msgspec.structs.asdict(baseline) for baseline in self.baselines],
             "prompt": self.prompt,
@@ -244,7 +244,7 @@ def _decode_line(line: str | bytes) -> _Line:
     return from_json(version_1.upgrade_record(value) if version_1.is_record(value) else value, _Line)
 
 
-def _parsed_as_json(parsed: Parsed) -> dict[str, Any]:
+def _convert_parsed_to_json(parsed: Parsed) -> dict[str, Any]:
     """Return the fields of a parsed answer; without `indices` unless several options may be correct."""
     entry = {name: getattr(parsed, name) for name in _PARSED}
     if parsed.indices is None:

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any
 
 from alm_bench.core import StoreError, StoreLostError
-from alm_bench.core.files import atomic_write, lock_folder, report_write_errors
+from alm_bench.core.files import lock_folder, report_write_errors, write_atomically
 from alm_bench.core.foreign import dump_json
 from alm_bench.records import version_1
 from alm_bench.records.files import find_version, read_bytes, read_object, read_run_file, read_summary_file
-from alm_bench.records.models import SCHEMA_VERSION, ItemScores, RunHeader, RunSummary, Stamp, runs_json, to_json
+from alm_bench.records.models import SCHEMA_VERSION, ItemScores, RunHeader, RunSummary, Stamp, build_runs_json, to_json
 from alm_bench.records.schema import Record
 
 HEADER, SAMPLES, SUMMARY = "run.json", "samples.jsonl", "summary.json"
@@ -117,7 +117,7 @@ class RunStore:
         return read_object(data, path, version_1.upgrade_header)
 
     def _write_header(self) -> None:
-        atomic_write(self.folder / HEADER, dump_json(self._header, indent=1) + "\n")
+        write_atomically(self.folder / HEADER, dump_json(self._header, indent=1) + "\n")
         self._outdated = False
 
     def _append_to(self, samples: Path) -> None:
@@ -170,7 +170,7 @@ class RunStore:
 
     def _restore(self) -> None:
         self._write_header()
-        atomic_write(self.folder / SAMPLES, "".join(record.to_json_line() for record in self._records.values()))
+        write_atomically(self.folder / SAMPLES, "".join(record.to_json_line() for record in self._records.values()))
 
     def _is_in_place(self) -> bool:
         """Return True if the file at the path is the open file."""
@@ -232,7 +232,7 @@ class RunStore:
         self.check()
         self._records = {record.sample.id: record for record in records}
         self._remove_summary()
-        atomic_write(self.folder / SAMPLES, "".join(record.to_json_line() for record in records))
+        write_atomically(self.folder / SAMPLES, "".join(record.to_json_line() for record in records))
         self._append_to(self.folder / SAMPLES)  # the open file is the replaced one
 
     def finish(self, summary: RunSummary, scores: ItemScores | None = None) -> None:
@@ -241,12 +241,12 @@ class RunStore:
         `scores` are written beside it, with a stamp of the files that they belong to.
         """
         self.check()
-        text = dump_json(runs_json([summary]), indent=1) + "\n"
+        text = dump_json(build_runs_json([summary]), indent=1) + "\n"
         if scores is not None:
             stamp = compute_stamp(text.encode(), self.folder)
             entry = {"schema_version": SCHEMA_VERSION, **to_json(stamp), **to_json(scores)}
-            atomic_write(self.folder / ITEM_SCORES, dump_json(entry) + "\n")
-        atomic_write(self.folder / SUMMARY, text)
+            write_atomically(self.folder / ITEM_SCORES, dump_json(entry) + "\n")
+        write_atomically(self.folder / SUMMARY, text)
 
 
 def compute_stamp(summary: bytes, folder: Path) -> Stamp:

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from alm_bench.core import STATUSES, KnowsBlind, Metric, MetricError, Metrics, Scored, Task, TaskCard
+from alm_bench.core import STATUSES, HasTextBaselines, Metric, MetricError, Metrics, Scored, Task, TaskCard
 from alm_bench.records.models import RunHeader, RunSummary, StoredSpec, TextMargin
 from alm_bench.records.schema import Record
 from alm_bench.records.usage import sum_usage
-from alm_bench.scoring.blind import Values, margin, select_rows_with_reference
-from alm_bench.scoring.main_score import has_main_score, main_scores
-from alm_bench.scoring.metrics import metric_versions
+from alm_bench.scoring.blind import Values, compute_margin, select_rows_with_reference
+from alm_bench.scoring.main_score import has_main_score, list_main_scores
+from alm_bench.scoring.metrics import list_metric_versions
 from alm_bench.scoring.multi_select import build_option_table
 from alm_bench.scoring.multiple_choice import drop_skipped_rows, find_text_solver, split
 from alm_bench.scoring.no_option import count_no_option_outputs
-from alm_bench.scoring.position import positions
+from alm_bench.scoring.position import analyse_positions
 
 
 def _remove_clip_names(record: Record) -> str:
@@ -29,7 +29,7 @@ def _remove_clip_names(record: Record) -> str:
 def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str) -> RunSummary:
     """Compute the summary of a run from its records, which may be in any order. `run` is the run folder's name."""
     records = sorted(records, key=lambda record: record.index)
-    rows = [record.scored() for record in records]
+    rows = [record.to_scored() for record in records]
     score = task.score(rows)
     status = Counter(record.status for record in records)
     missing: dict[str, Metrics] = {
@@ -46,12 +46,12 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         n=len(rows) - status["skipped"],
         skipped=status["skipped"],
         status={name: status[name] for name in STATUSES},
-        main=_main_metric(task.card, score.metrics),
+        main=_get_main_metric(task.card, score.metrics),
         metrics=score.metrics,
         groups=score.groups,
         baselines={**score.blind, **missing},
-        margins=text_margins(task, rows),
-        tables={**score.tables, **choice_tables(rows)},
+        margins=compute_text_margins(task, rows),
+        tables={**score.tables, **build_choice_tables(rows)},
         partial=len(rows) < header.items,
         run=run,
         fingerprint=header.fingerprint,
@@ -74,11 +74,11 @@ def summarise(header: RunHeader, task: Task, records: Sequence[Record], run: str
         reasons=dict(Counter(_remove_clip_names(record) for record in records if record.reason).most_common(20)),
         usage=sum_usage(records),
         audio_check=header.audio_check,
-        metric_versions=metric_versions(score.metrics),
+        metric_versions=list_metric_versions(score.metrics),
     )
 
 
-def _main_metric(card: TaskCard, metrics: Metrics) -> str:
+def _get_main_metric(card: TaskCard, metrics: Metrics) -> str:
     """Return the name of the main metric, by which runs are ranked.
 
     It is the first metric of the task card that the run has, or else its first other metric. The share of answered
@@ -96,16 +96,16 @@ def _describe_order(spec: StoredSpec) -> str:
     return f"{spec.options} with seed {spec.seed}{orders}"
 
 
-def text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, TextMargin]]:
+def compute_text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, TextMargin]]:
     """Compute margins over the best text-only baseline, by grouping and key.
 
     Returns {} for a task without text-only baselines or items with a score, or if its metric cannot be computed.
     """
     kept = [row for row in select_rows_with_reference(rows) if has_main_score(task, row.sample)]
-    if not isinstance(task, KnowsBlind) or not kept:
+    if not isinstance(task, HasTextBaselines) or not kept:
         return {}
     try:
-        score, scores = main_scores(task, kept)
+        score, scores = list_main_scores(task, kept)
         values = task.blind_scores(kept)
     except MetricError:
         return {}
@@ -113,19 +113,19 @@ def text_margins(task: Task, rows: Sequence[Scored]) -> dict[str, dict[str, Text
         return {}
     index = {id(row): number for number, row in enumerate(kept)}
 
-    def compute_margin(part: Sequence[Scored]) -> TextMargin | None:
+    def compute_part_margin(part: Sequence[Scored]) -> TextMargin | None:
         theirs: Values = {name: [each[index[id(row)]] for row in part] for name, each in values.items()}
-        found = margin(part, theirs, [scores[index[id(row)]] for row in part], score)
+        found = compute_margin(part, theirs, [scores[index[id(row)]] for row in part], score)
         return None if found is None else TextMargin.from_margin(found)
 
     parts = {"all": {"all": kept}, **split(kept, task.card.groups)}
     return {
-        grouping: {key: entry for key, part in keys.items() if (entry := compute_margin(part)) is not None}
+        grouping: {key: entry for key, part in keys.items() if (entry := compute_part_margin(part)) is not None}
         for grouping, keys in parts.items()
     }
 
 
-def choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:
+def build_choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:
     """Return the tables of tasks with options, as JSON objects by name.
 
     `positions`: by the position of the option. `options`: by option, if several may be correct. `no_option`: outputs
@@ -134,7 +134,7 @@ def choice_tables(rows: Sequence[Scored]) -> dict[str, Any]:
     if not any(row.sample.choices for row in rows):
         return {}
     found: dict[str, Any] = {}
-    if (places := positions(rows)) is not None:
+    if (places := analyse_positions(rows)) is not None:
         found["positions"] = asdict(places)
     if (options := build_option_table(rows)) is not None:
         found["options"] = options

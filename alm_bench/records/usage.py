@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from alm_bench.core.usage import COST, COUNTS, count, money
+from alm_bench.core.usage import COST, COUNTS, count, parse_money
 from alm_bench.records.models import Usage
 from alm_bench.records.schema import Record
 
 
 def record_cost(record: Record) -> float | None:
     """Return the cost of an item in US dollars; None if it is not known."""
-    return money(record.extra.get(COST))
+    return parse_money(record.extra.get(COST))
 
 
-def estimated_calls(record: Record) -> int:
+def count_estimated_calls(record: Record) -> int:
     """Return the number of an item's calls whose cost is an estimate because the server reported no token counts."""
     return count(record.extra.get("estimated_calls")) or 0
 
@@ -27,15 +27,15 @@ def sum_usage(records: Sequence[Record]) -> Usage | None:
     return Usage(calls=len(reported), cost=round(sum(costs), 9) if costs else None, **sums)
 
 
-def format_usage(found: Usage) -> str:
+def format_usage(usage: Usage) -> str:
     """Format token counts and cost: `1,234 prompt tokens (1,000 of audio), 56 completion tokens, 0.0123 USD in 10
     calls`.
     """
-    audio = f" ({found.audio_tokens:,} of audio)" if found.audio_tokens else ""
-    calls = found.estimated_calls
+    audio = f" ({usage.audio_tokens:,} of audio)" if usage.audio_tokens else ""
+    calls = usage.estimated_calls
     guess = f" (estimated for {calls:,} calls whose tokens the server did not tell)" if calls else ""
-    cost = "" if found.cost is None else f", {found.cost:.4f} USD{guess}"
+    cost = "" if usage.cost is None else f", {usage.cost:.4f} USD{guess}"
     return (
-        f"{found.prompt_tokens:,} prompt tokens{audio}, {found.completion_tokens:,} completion tokens{cost} "
-        f"in {found.calls:,} calls"
+        f"{usage.prompt_tokens:,} prompt tokens{audio}, {usage.completion_tokens:,} completion tokens{cost} "
+        f"in {usage.calls:,} calls"
     )

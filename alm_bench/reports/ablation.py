@@ -6,8 +6,8 @@ from typing import Any
 from alm_bench.core import Metric
 from alm_bench.records.models import to_json
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Row, Table, Text
-from alm_bench.reports.breakdowns import metric_heading
-from alm_bench.reports.figures import SHARE, difference_cell, format_value, metric_cell, sort_keys
+from alm_bench.reports.breakdowns import get_metric_heading
+from alm_bench.reports.figures import SHARE, build_difference_cell, build_metric_cell, format_value, sort_keys
 from alm_bench.scoring.grounding import Effect
 from alm_bench.scoring.verdicts import LEAST_ITEMS
 
@@ -35,7 +35,7 @@ def build_ablation(task: str, model: str, effects: Effects, picked: Mapping[str,
         blocks.append(_build_table("condition", listened))
         blocks += _explain(listened)
     for name, metric in picked.items():
-        share = metric_cell(metric, SHARE.name).text
+        share = build_metric_cell(metric, SHARE.name).text
         blocks.append(Text(f"{name}: an option is picked all the same in {share} % of the items."))
     first = next((name for name, effect in listened if effect.verdict is not None), None) if details else None
     for grouping, keys in effects[first].items() if first is not None else ():
@@ -62,7 +62,7 @@ def _build_table(title: str, rows: Sequence[tuple[str, Effect]]) -> Table:
     """Return a table with one row per effect."""
     score = next((effect.score for _, effect in rows if effect.clean.value is not None), "accuracy")
     columns = [
-        Column(f"{title} ({metric_heading(score)})", overflow="end"),
+        Column(f"{title} ({get_metric_heading(score)})", overflow="end"),
         Column("n", 2),
         Column("clean", 1),
         Column("changed clips", 1),
@@ -71,22 +71,22 @@ def _build_table(title: str, rows: Sequence[tuple[str, Effect]]) -> Table:
         Column("answers changed", 3),
         Column("verdict", overflow="wrap", least=13),
     ]
-    return Table(columns, [_row(name, effect) for name, effect in rows])
+    return Table(columns, [_build_row(name, effect) for name, effect in rows])
 
 
-def _row(name: str, effect: Effect) -> Row:
+def _build_row(name: str, effect: Effect) -> Row:
     if effect.clean.value is None:
         reason = str(effect.reason)
         missing = Cell((f"n/a: {reason}", "n/a"), note=reason)
         return [name, "-", missing, *["-"] * 5]
-    clean, noise = (metric_cell(metric, effect.score) for metric in (effect.clean, effect.noise))
-    rest = [metric_cell(metric, SHARE.name) for metric in (effect.retention, effect.changed)]
-    drop = difference_cell(effect.drop, effect.score)
+    clean, noise = (build_metric_cell(metric, effect.score) for metric in (effect.clean, effect.noise))
+    rest = [build_metric_cell(metric, SHARE.name) for metric in (effect.retention, effect.changed)]
+    drop = build_difference_cell(effect.drop, effect.score)
     verdict = Cell((effect.verdict,)) if effect.verdict else Cell((f"n/a: {effect.reason}", "n/a"), note=effect.reason)
     return [name, effect.clean.n, clean, noise, drop, *rest, verdict]
 
 
-def ablation_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
+def build_ablation_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
     """Return one entry of "runs": metrics as in `records/summary.py`, and the verdict, or null with a reason."""
     names = ("clean", "noise", "drop", "retention", "changed")
     entry = {name: to_json(getattr(effect, name)) for name in names}
@@ -98,13 +98,13 @@ def ablation_json(task: str, condition: str, effect: Effect) -> dict[str, Any]:
     return document if effect.reason is None else {**document, "reason": effect.reason}
 
 
-def task_json(task: str, effects: Effects, picked: Mapping[str, Metric]) -> list[dict[str, Any]]:
+def build_task_json(task: str, effects: Effects, picked: Mapping[str, Metric]) -> list[dict[str, Any]]:
     """Return the entries of one task in the output of `--json`, one per condition."""
     entries = []
     for condition, groups in effects.items():
-        entry = ablation_json(task, condition, groups["all"]["all"])
+        entry = build_ablation_json(task, condition, groups["all"]["all"])
         entry["groups"] = {
-            grouping: {key: ablation_json(task, condition, effect) for key, effect in keys.items()}
+            grouping: {key: build_ablation_json(task, condition, effect) for key, effect in keys.items()}
             for grouping, keys in groups.items()
             if grouping != "all"
         }

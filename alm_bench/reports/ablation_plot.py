@@ -6,7 +6,7 @@ from typing import Any
 
 from alm_bench.core.escape import escape_terminal
 from alm_bench.core.types import Metric
-from alm_bench.reports.figures import format_value, spec_of, title_of, unit_of
+from alm_bench.reports.figures import format_value, get_spec, get_title, get_unit
 from alm_bench.scoring.grounding import Effect
 
 FORMATS = (".png", ".pdf", ".svg")
@@ -24,7 +24,7 @@ def plot_ablation(
     in dB, by which conditions are ordered from high to low; conditions without a ratio (None) come last, in the order
     of `effects`. Raises OSError.
     """
-    panels = {task: points for task, found in effects.items() if len(points := _points(found, levels)) > 1}
+    panels = {task: points for task, found in effects.items() if len(points := _collect_points(found, levels)) > 1}
     if not panels:
         return False
     import matplotlib
@@ -46,7 +46,7 @@ def plot_ablation(
     return True
 
 
-def _points(effects: Mapping[str, Effect], levels: Mapping[str, float | None]) -> list[tuple[str, Metric]]:
+def _collect_points(effects: Mapping[str, Effect], levels: Mapping[str, float | None]) -> list[tuple[str, Metric]]:
     """Return the conditions that have a score, with the score: clean first, then by falling signal-to-noise ratio."""
     measured = {name: effect for name, effect in effects.items() if effect.noise.value is not None}
     if not measured:
@@ -58,7 +58,7 @@ def _points(effects: Mapping[str, Effect], levels: Mapping[str, float | None]) -
 
 def _draw(axes: Any, task: str, points: Sequence[tuple[str, Metric]], effects: Mapping[str, Effect]) -> None:
     first = next(effect for effect in effects.values() if effect.noise.value is not None)
-    printed = spec_of(first.score).printed
+    printed = get_spec(first.score).convert_to_printed_unit
     for position, (name, metric) in enumerate(points):
         value = printed(metric.value or 0.0)
         low, high = (value if bound is None else printed(bound) for bound in (metric.low, metric.high))
@@ -75,8 +75,8 @@ def _draw(axes: Any, task: str, points: Sequence[tuple[str, Metric]], effects: M
     axes.set_xticks(range(len(points)), [name for name, _ in points], rotation=30, ha="right")
     axes.set_xlim(-0.5, len(points) - 0.5)
     axes.set_ylim(bottom=0)
-    unit = unit_of(first.score).strip()
-    axes.set_ylabel(", ".join(filter(None, (title_of(first.score), unit))))
+    unit = get_unit(first.score).strip()
+    axes.set_ylabel(", ".join(filter(None, (get_title(first.score), unit))))
     axes.set_title(escape_terminal(task), parse_math=False)
     if lines:
         axes.legend(fontsize="small")

@@ -124,6 +124,6 @@ def as_cell(value: Any) -> Cell:
     return value if isinstance(value, Cell) else Cell((str(value),))
 
 
-def text_columns(*titles: str) -> list[Column]:
+def build_text_columns(*titles: str) -> list[Column]:
     """Return one column with default properties per title."""
     return [Column(title) for title in titles]

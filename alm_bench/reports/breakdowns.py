@@ -8,8 +8,8 @@ import msgspec
 from alm_bench.core import Metrics
 from alm_bench.records.models import RunSummary as Summary
 from alm_bench.reports.blocks import Block, Cell, Column, Row, Table, Text
-from alm_bench.reports.figures import MISSING, margin_cell, metric_cell, sort_keys
-from alm_bench.scoring.metrics import metric_spec, sort_metrics
+from alm_bench.reports.figures import MISSING, build_margin_cell, build_metric_cell, sort_keys
+from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
 from alm_bench.scoring.no_option import NoOption
 from alm_bench.scoring.position import ChiSquare, Positions
 
@@ -35,22 +35,22 @@ def order_metrics(summary: Summary) -> list[str]:
 def is_metric_shown(summary: Summary, name: str) -> bool:
     """Return False for an imputed metric if all items are answered, since it then equals the main metric."""
     answered = summary.metrics.get("answered")
-    return not (metric_spec(name).imputes and answered is not None and answered.value == 1)
+    return not (get_metric_spec(name).imputes and answered is not None and answered.value == 1)
 
 
-def metric_heading(name: str) -> str:
+def get_metric_heading(name: str) -> str:
     """Return a metric's title, with a remark if lower values are better."""
-    spec = metric_spec(name)
+    spec = get_metric_spec(name)
     return spec.title if spec.higher_is_better else f"{spec.title} (lower is better)"
 
 
-def metric_columns(names: Sequence[str], main: str) -> list[Column]:
+def build_metric_columns(names: Sequence[str], main: str) -> list[Column]:
     """Return one column per metric. Narrow terminals always keep the column of the metric `main`."""
-    return [Column(metric_heading(name), 0 if name == main else 2 if name == "answered" else 3) for name in names]
+    return [Column(get_metric_heading(name), 0 if name == main else 2 if name == "answered" else 3) for name in names]
 
 
-def margin_of(summary: Summary, grouping: str, key: str) -> Cell:
-    return margin_cell(summary.margins.get(grouping, {}).get(key))
+def get_margin_cell(summary: Summary, grouping: str, key: str) -> Cell:
+    return build_margin_cell(summary.margins.get(grouping, {}).get(key))
 
 
 def count_baseline_items(metrics: Metrics) -> int:
@@ -81,16 +81,16 @@ def build_breakdowns(summary: Summary) -> list[Block]:
 def build_metrics(summary: Summary) -> Table:
     """Return a table with a row for the model, followed by rows for the text-only baselines on the same items."""
     names = [name for name in order_metrics(summary) if is_metric_shown(summary, name)]
-    figures = [metric_cell(summary.metrics.get(name), name) for name in names]
+    figures = [build_metric_cell(summary.metrics.get(name), name) for name in names]
     has_margin = bool(summary.margins)
-    margin = [margin_of(summary, "all", "all")] if has_margin else []
+    margin = [get_margin_cell(summary, "all", "all")] if has_margin else []
     rows: list[Row] = [[summary.model, summary.n, *figures, *margin]]
     for row, metrics in summary.baselines.items():
-        cells = [metric_cell(metrics.get(name), name) for name in names]
+        cells = [build_metric_cell(metrics.get(name), name) for name in names]
         rows.append(
             [Cell((row,), style="baseline"), count_baseline_items(metrics) or "-", *cells, *("-" for _ in margin)]
         )
-    columns = [Column("", overflow="middle"), Column("n", 1), *metric_columns(names, summary.main)]
+    columns = [Column("", overflow="middle"), Column("n", 1), *build_metric_columns(names, summary.main)]
     return Table([*columns, *([Column(MARGIN, 1)] if has_margin else [])], rows)
 
 
@@ -104,17 +104,17 @@ def build_group(summary: Summary, grouping: str) -> Table:
     row.
     """
     parts = summary.groups[grouping]
-    names = [name for name in order_metrics(summary) if not metric_spec(name).imputes]
+    names = [name for name in order_metrics(summary) if not get_metric_spec(name).imputes]
     rows: list[Row] = [
         [
             key,
             _count_items(parts[key]),
-            *(metric_cell(parts[key].get(name), name) for name in names),
-            margin_of(summary, grouping, key),
+            *(build_metric_cell(parts[key].get(name), name) for name in names),
+            get_margin_cell(summary, grouping, key),
         ]
         for key in sort_keys(parts)
     ]
-    columns = [Column(grouping, overflow="end"), Column("n", 1), *metric_columns(names, summary.main)]
+    columns = [Column(grouping, overflow="end"), Column("n", 1), *build_metric_columns(names, summary.main)]
     return Table([*columns, Column(MARGIN, 1)], rows)
 
 
@@ -126,7 +126,7 @@ def build_positions(table: Positions) -> Table:
             position.letter,
             f"{100 * position.references / table.n:.1f}",
             f"{100 * position.chosen / total:.1f}",
-            metric_cell(position.accuracy, "accuracy"),
+            build_metric_cell(position.accuracy, "accuracy"),
         ]
         for position in table.positions
     ]
@@ -136,7 +136,7 @@ def build_positions(table: Positions) -> Table:
         Column("share of answers"),
         Column("accuracy when the answer is at this position"),
     ]
-    same, wrong = _chi_square(table.accuracy_test), _chi_square(table.wrong_test)
+    same, wrong = _format_chi_square(table.accuracy_test), _format_chi_square(table.wrong_test)
     note = (
         f"Of the {table.n} items with {table.options} options. Chi-square of accuracy by position: {same}; "
         f"of wrong answers: {wrong}."
@@ -144,7 +144,7 @@ def build_positions(table: Positions) -> Table:
     return Table(columns, rows, [note])
 
 
-def _chi_square(test: ChiSquare) -> str:
+def _format_chi_square(test: ChiSquare) -> str:
     if test.p is None:
         return f"{MISSING} ({test.reason})"
     return f"{test.chi2 or 0:.1f} ({test.dof} degrees of freedom), p = {test.p:.3g}"

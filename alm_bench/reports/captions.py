@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from alm_bench.core import Metric
 from alm_bench.reports.blocks import Block, Column, Row, Table, Text
-from alm_bench.reports.breakdowns import metric_heading
-from alm_bench.reports.figures import metric_cell
+from alm_bench.reports.breakdowns import get_metric_heading
+from alm_bench.reports.figures import build_metric_cell
 
 
 def build_caption_metrics(corpus: Mapping[str, Metric], items: str, tokenizer: str) -> list[Block]:
@@ -13,7 +13,7 @@ def build_caption_metrics(corpus: Mapping[str, Metric], items: str, tokenizer: s
     splitting.
     """
     rows: list[Row] = [
-        [metric_heading(name), metric.n or "-", metric_cell(metric, name)] for name, metric in corpus.items()
+        [get_metric_heading(name), metric.n or "-", build_metric_cell(metric, name)] for name, metric in corpus.items()
     ]
     columns = [Column("metric"), Column("n"), Column("value")]
     note = f"{items}: percentages with 95 % intervals (100 is a CIDEr-D of 1.0); words split by {tokenizer}."

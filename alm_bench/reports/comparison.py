@@ -8,13 +8,13 @@ from alm_bench.core import HasCorpus, Scored, ScoresItems, Task, UsageError
 from alm_bench.records.run import Run
 from alm_bench.records.schema import Record
 from alm_bench.reports.blocks import Block, Column, Fields, Heading, Row, Table, Text
-from alm_bench.reports.breakdowns import metric_heading
-from alm_bench.reports.figures import difference_cell, format_value, sort_keys
+from alm_bench.reports.breakdowns import get_metric_heading
+from alm_bench.reports.figures import build_difference_cell, format_value, sort_keys
 from alm_bench.reports.provenance import prompt_name
 from alm_bench.scoring.main_score import score_item
-from alm_bench.scoring.metrics import metric_spec
-from alm_bench.scoring.multiple_choice import clips, counts, weights
-from alm_bench.scoring.paired import POWER, Difference, compare_corpora, compare_paired_scores, holm
+from alm_bench.scoring.metrics import get_metric_spec
+from alm_bench.scoring.multiple_choice import compute_weights, has_score, list_clips
+from alm_bench.scoring.paired import POWER, Difference, adjust_by_holm, compare_corpora, compare_paired_scores
 
 OVERALL = "all"
 SIGNIFICANT = 0.05
@@ -131,7 +131,7 @@ def score_pairs(first: Run, second: Run, pairs: Sequence[tuple[Scored, Scored]],
             found[name] = dict(zip(places, zip(sides[0][name], sides[1][name], strict=True), strict=True))
     for name in names:
         if name not in found:
-            counted = {place: pair for place, pair in enumerate(pairs) if counts(name, pair)}
+            counted = {place: pair for place, pair in enumerate(pairs) if has_score(name, pair)}
             graded = {p: (score_item(task, name, a), score_item(task, name, b)) for p, (a, b) in counted.items()}
             if any(name in row.scores for pair in pairs for row in pair):
                 found[name] = graded
@@ -155,12 +155,12 @@ def compare(runs: Sequence[Run], task: Task) -> list[MetricComparison]:
         if cell.grouping != OVERALL:
             families.setdefault((cell.second, cell.score), []).append(index)
     for family in families.values():
-        for index, p in zip(family, holm([cells[index].p for index in family]), strict=True):
+        for index, p in zip(family, adjust_by_holm([cells[index].p for index in family]), strict=True):
             cells[index] = replace(cells[index], p=p)
     return cells
 
 
-def conclusion(runs: Sequence[Run], cells: Sequence[MetricComparison], second: Run) -> str | None:
+def write_conclusion(runs: Sequence[Run], cells: Sequence[MetricComparison], second: Run) -> str | None:
     """Return one sentence on the main metric over all items; None if the runs do not have it in common."""
     main = runs[0].summary.main
     cell = next(
@@ -172,12 +172,12 @@ def conclusion(runs: Sequence[Run], cells: Sequence[MetricComparison], second: R
     found = cell.difference
     figures = (
         f"{format_value(found.first, main)} vs {format_value(found.second, main)}, "
-        f"{difference_cell(found.difference, main).text}, p = {found.p:.2g}"
+        f"{build_difference_cell(found.difference, main).text}, p = {found.p:.2g}"
     )
     if found.won is not None:
         figures += f", {found.won} gained, {found.lost} lost"
     if cell.p < SIGNIFICANT:
-        second_is_better = ((found.difference.value or 0.0) > 0) == metric_spec(main).higher_is_better
+        second_is_better = ((found.difference.value or 0.0) > 0) == get_metric_spec(main).higher_is_better
         return f"{name_models(runs[0], second)[int(second_is_better)]} is better: {figures}."
     if found.detectable is not None:
         detectable = format_value(found.detectable, main)
@@ -199,7 +199,7 @@ def pair_items(first: Run, second: Run) -> list[tuple[Scored, Scored]]:
         if name in second.records and _find_order(record) == _find_order(second.records[name])
     ]
     names.sort(key=lambda name: first.records[name].index)
-    return [(first.records[name].scored(), second.records[name].scored()) for name in names]
+    return [(first.records[name].to_scored(), second.records[name].to_scored()) for name in names]
 
 
 def _find_order(record: Record) -> tuple[int, ...] | None:
@@ -233,7 +233,7 @@ def _compare_run(first: Run, second: Run, task: Task) -> Iterator[MetricComparis
                 continue
             a, b = zip(*(values[place] for place in counted), strict=True)
             ours = [pairs[place][0] for place in counted]
-            difference = _orient_difference(compare_paired_scores(a, b, clips(ours), weights(ours)), score)
+            difference = _orient_difference(compare_paired_scores(a, b, list_clips(ours), compute_weights(ours)), score)
             yield MetricComparison(second.folder.name, score, *part, difference, difference.p)
     if isinstance(task, HasCorpus):
         for score, difference in _compare_corpus(pairs, task).items():
@@ -243,7 +243,7 @@ def _compare_run(first: Run, second: Run, task: Task) -> Iterator[MetricComparis
 
 def _orient_difference(difference: Difference, score: str) -> Difference:
     """Return the difference with `won` and `lost` swapped if lower values of the metric are better."""
-    if metric_spec(score).higher_is_better:
+    if get_metric_spec(score).higher_is_better:
         return difference
     return replace(difference, won=difference.lost, lost=difference.won)
 
@@ -254,10 +254,10 @@ def _compare_corpus(pairs: Sequence[tuple[Scored, Scored]], task: HasCorpus) -> 
     if not kept:
         return {}
     first, second = (task.corpus(side) for side in zip(*kept, strict=True))
-    return compare_corpora(first, second, clips([row for row, _ in kept]))
+    return compare_corpora(first, second, list_clips([row for row, _ in kept]))
 
 
-def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[tuple[Record, Record]]]:
+def select_examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[tuple[Record, Record]]]:
     """Return the first `count` items that the second run wins, and those that it loses, by the task's main metric.
 
     The keys of the result are `won` and `lost`. Each item is a pair of records, one of each run.
@@ -265,7 +265,7 @@ def examples(first: Run, second: Run, task: Task, count: int) -> dict[str, list[
     pairs = pair_items(first, second)
     values = score_pairs(first, second, pairs, task)
     main = first.summary.main if first.summary.main in values else next(iter(values))
-    higher = metric_spec(main).higher_is_better
+    higher = get_metric_spec(main).higher_is_better
     found: dict[str, list[tuple[Record, Record]]] = {"won": [], "lost": []}
     for place, (a, b) in values[main].items():
         side = found["won" if (b > a) == higher else "lost"]
@@ -280,8 +280,8 @@ def build_comparison(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> 
     blocks: list[Block] = []
     for run in runs[1:]:
         base, name = name_models(runs[0], run)
-        said = conclusion(runs, cells, run)
-        rows = [_row(cell) for cell in cells if cell.second == run.folder.name]
+        said = write_conclusion(runs, cells, run)
+        rows = [_build_row(cell) for cell in cells if cell.second == run.folder.name]
         columns = [
             Column("metric", overflow="end", least=14),
             Column("items", overflow="end", least=14),
@@ -302,15 +302,15 @@ def build_comparison(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> 
     return blocks
 
 
-def _row(cell: MetricComparison) -> Row:
+def _build_row(cell: MetricComparison) -> Row:
     found, score = cell.difference, cell.score
     return [
-        metric_heading(score),
+        get_metric_heading(score),
         cell.key if cell.grouping == OVERALL else f"{cell.grouping}: {cell.key}",
         found.difference.n,
         format_value(found.first, score),
         format_value(found.second, score),
-        difference_cell(found.difference, score),
+        build_difference_cell(found.difference, score),
         "-" if found.won is None else f"{found.won} / {found.lost}",
         f"{cell.p:.3g}" + (" *" if cell.p < SIGNIFICANT else ""),
     ]
@@ -337,6 +337,6 @@ def _format_answer(record: Record) -> str:
 def as_json(runs: Sequence[Run], cells: Sequence[MetricComparison]) -> dict[str, Any]:
     return {
         "runs": [run.folder.name for run in runs],
-        "conclusions": [conclusion(runs, cells, run) for run in runs[1:]],
+        "conclusions": [write_conclusion(runs, cells, run) for run in runs[1:]],
         "cells": [asdict(cell) for cell in cells],
     }

@@ -23,10 +23,10 @@ def build_data_table(reports: Sequence[Report]) -> Table:
         Column("sha256", 4),
         Column("source", 2, overflow="end", least=30),
     ]
-    return Table(columns, [row for report in reports for row in _rows(report)])
+    return Table(columns, [row for report in reports for row in _build_rows(report)])
 
 
-def _rows(report: Report) -> list[Row]:
+def _build_rows(report: Report) -> list[Row]:
     rows: list[Row] = []
     for file in report["files"]:
         present = f"{file['bytes']:,} bytes" if file["path"] else ("no (optional)" if file["optional"] else "NO")

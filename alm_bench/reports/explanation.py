@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alm_bench.core import EventPresence, UsageError
 from alm_bench.core.escape import escape_lines, escape_terminal
-from alm_bench.core.files import atomic_write
+from alm_bench.core.files import write_atomically
 from alm_bench.reports.event_curves import CURVES, THRESHOLD, EventCurve, TextPart, build_event_curves, mark_event_words
 
 if TYPE_CHECKING:
@@ -99,9 +99,9 @@ def write_explanation(explanation: Explanation, path: Path) -> None:
     """Write an explanation as a picture or a page, depending on the suffix of `path`. Raises StoreError."""
     check_explanation_path(path)
     if path.suffix.lower() == ".png":
-        atomic_write(path, _draw_picture(explanation), "--explain")
+        write_atomically(path, _draw_picture(explanation), "--explain")
     else:
-        atomic_write(path, render_page(explanation), "--explain")
+        write_atomically(path, render_page(explanation), "--explain")
 
 
 def _draw_picture(explanation: Explanation) -> bytes:

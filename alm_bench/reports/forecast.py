@@ -15,9 +15,9 @@ def build_forecast(forecasts: Sequence[Mapping[str, Any]], total: Mapping[str, A
     rows = []
     for entry in forecasts:
         title = f"{entry['task']} {entry['condition']}".removesuffix(" clean")
-        rows.append(_row(entry, f"{title} · {entry['model']}" if several else title))
+        rows.append(_build_row(entry, f"{title} · {entry['model']}" if several else title))
     if len(forecasts) > 1:
-        rows.append(_row(total, "all"))
+        rows.append(_build_row(total, "all"))
     columns = [
         Column("task", overflow="end"),
         Column("items", 2),
@@ -32,7 +32,7 @@ def build_forecast(forecasts: Sequence[Mapping[str, Any]], total: Mapping[str, A
     return Table(columns, rows)
 
 
-def _row(entry: Mapping[str, Any], title: str) -> Row:
+def _build_row(entry: Mapping[str, Any], title: str) -> Row:
     return [
         title,
         f"{entry['items']:,}",

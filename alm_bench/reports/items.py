@@ -2,7 +2,7 @@
 
 from alm_bench.records.schema import Record
 from alm_bench.reports.blocks import Block, Fields
-from alm_bench.scoring.metrics import metric_spec
+from alm_bench.scoring.metrics import get_metric_spec
 
 
 def build_item(record: Record) -> Block:
@@ -10,7 +10,7 @@ def build_item(record: Record) -> Block:
     sample, parsed = record.sample, record.parsed
     lines = [] if record.reason is None else [("reason", record.reason)]
     lines += [(name, str(value)) for name, value in sample.fields.items()]
-    lines += _options(record)
+    lines += _format_options(record)
     if isinstance(sample.target, list):
         lines += [("reference", str(text)) for text in sample.target]
     elif not sample.has_reference and sample.gold is not None:
@@ -34,10 +34,10 @@ def build_item(record: Record) -> Block:
 
 def is_perfect(name: str, value: float) -> bool:
     """Return True if `value` is the best value of the metric: 1, or 0 if lower values are better."""
-    return value >= 1 if metric_spec(name).higher_is_better else value <= 0
+    return value >= 1 if get_metric_spec(name).higher_is_better else value <= 0
 
 
-def _options(record: Record) -> list[tuple[str, str]]:
+def _format_options(record: Record) -> list[tuple[str, str]]:
     sample, parsed = record.sample, record.parsed
     lines = []
     for index, choice in enumerate(sample.choices):

@@ -6,16 +6,16 @@ from alm_bench.core import Metric
 from alm_bench.records.models import RunSummary
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Row, Table, Text, as_cell
-from alm_bench.reports.breakdowns import MARGIN, metric_heading
+from alm_bench.reports.breakdowns import MARGIN, get_metric_heading
 from alm_bench.reports.figures import format_value
-from alm_bench.reports.provenance import task_title
+from alm_bench.reports.provenance import build_task_title
 from alm_bench.reports.ranking import (
     AGAINST_BEST,
     Section,
     TaskOf,
+    build_comparison_key,
     build_sections,
-    comparison_key,
-    metric_value,
+    get_metric_value,
     rank_key,
 )
 from alm_bench.reports.renderers.csv import render_csv
@@ -41,7 +41,7 @@ def build_leaderboard(runs: Sequence[Run], task_of: TaskOf) -> list[Block]:
 
 def _build_table(section: Section) -> Table:
     names = list(dict.fromkeys(name for row in section.rows for name in row))
-    columns = [_column(name, section.ranked_by) for name in names]
+    columns = [_build_column(name, section.ranked_by) for name in names]
     rows: list[Row] = [[row.get(name, as_cell("-")) for name in names] for row in section.rows]
     notes = []
     if section.not_ranked:
@@ -54,10 +54,10 @@ _NAMES = ("model", "trained on", "prompt", "parsed by", "note", "run", "text-onl
 _TEXTS = ("size", "n", "skipped", "answered", "errors", AGAINST_BEST, MARGIN, *_NAMES)
 
 
-def _column(name: str, ranked_by: str) -> Column:
+def _build_column(name: str, ranked_by: str) -> Column:
     """Return a column of a section's table; columns that are not in `_TEXTS` are metrics."""
     if name not in _TEXTS:
-        return Column(metric_heading(name), 0 if name == ranked_by else 3)
+        return Column(get_metric_heading(name), 0 if name == ranked_by else 3)
     return Column(name, _PRIORITIES.get(name, 5), overflow="middle" if name in _NAMES else "never")
 
 
@@ -76,28 +76,28 @@ def _build_overview(sections: Sequence[Section]) -> list[Block]:
     for number, section in enumerate(ranked):
         for index, run in reversed(list(enumerate(section.members))):
             model = run.summary.model
-            models.setdefault(model, {})[number] = _overview_cell(section, index)
+            models.setdefault(model, {})[number] = _build_overview_cell(section, index)
         for model in {
             run.summary.model for index, run in enumerate(section.members) if _is_first_or_tied(section, index)
         }:
             wins[model] = wins.get(model, 0) + 1
     order = sorted(models, key=lambda model: (-wins.get(model, 0), model))
     rows: list[Row] = [[model, *(models[model].get(n, as_cell("-")) for n in range(len(ranked)))] for model in order]
-    floors = [_best_baseline(section) for section in ranked]
+    floors = [_get_best_baseline_cell(section) for section in ranked]
     if any(floor.text != "-" for floor in floors):
         rows.append([Cell(("text-only baseline (best)",), style="baseline"), *floors])
-    titles = _short_titles(ranked)
+    titles = _shorten_titles(ranked)
     columns = [Column("model", overflow="middle"), *(Column(title, 1) for title in titles)]
     note = "The main metric of each task; best: the top row of its table below; tie: no significant difference from it."
     return [Table(columns, rows, [note], is_wide=True)]
 
 
 def _is_first_or_tied(section: Section, index: int) -> bool:
-    return section.ties[index] or (index == 0 and metric_value(section.members[0], section.ranked_by) is not None)
+    return section.ties[index] or (index == 0 and get_metric_value(section.members[0], section.ranked_by) is not None)
 
 
-def _overview_cell(section: Section, index: int) -> Cell:
-    value = metric_value(section.members[index], section.ranked_by)
+def _build_overview_cell(section: Section, index: int) -> Cell:
+    value = get_metric_value(section.members[index], section.ranked_by)
     if value is None:
         return as_cell("n/a")
     text = format_value(value, section.ranked_by)
@@ -105,29 +105,34 @@ def _overview_cell(section: Section, index: int) -> Cell:
     return Cell((text + mark,), style="strong" if index == 0 else "plain")
 
 
-def _best_baseline(section: Section) -> Cell:
+def _get_best_baseline_cell(section: Section) -> Cell:
     entry = section.members[0].summary.margin_over_text_only
     if entry is None or entry.metric != section.ranked_by:
         return as_cell("-")
     return as_cell(format_value(entry.baseline_value, entry.metric))
 
 
-def _short_titles(sections: Sequence[Section]) -> list[str]:
+def _shorten_titles(sections: Sequence[Section]) -> list[str]:
     """Return one title per section: its task and metric, with distinguishing parts if a task has several sections."""
     firsts = [section.members[0].summary for section in sections]
     short = [
-        f"{task_title(summary)} {metric_heading(section.ranked_by)}"
+        f"{build_task_title(summary)} {get_metric_heading(section.ranked_by)}"
         for summary, section in zip(firsts, sections, strict=True)
     ]
     return [
         " · ".join(
-            [title, *_distinct_parts(section, [s for s, other in zip(sections, short, strict=True) if other == title])]
+            [
+                title,
+                *_select_distinct_parts(
+                    section, [s for s, other in zip(sections, short, strict=True) if other == title]
+                ),
+            ]
         )
         for title, section in zip(short, sections, strict=True)
     ]
 
 
-def _distinct_parts(section: Section, alike: Sequence[Section]) -> list[str]:
+def _select_distinct_parts(section: Section, alike: Sequence[Section]) -> list[str]:
     """Return the parts of a section's title that are not common to all sections of its task (`alike`)."""
     shared = set.intersection(*(set(one.parts) for one in alike))
     return [part for part in section.parts if part not in shared]
@@ -140,7 +145,7 @@ def as_csv(runs: Sequence[Run]) -> str:
     """
     asked = ["task", "data", "revision", "split", "condition", "options", "answer_by", "model"]
     rows = []
-    for run in sorted(runs, key=lambda run: (str(comparison_key(run)), *rank_key(run, run.summary.main))):
+    for run in sorted(runs, key=lambda run: (str(build_comparison_key(run)), *rank_key(run, run.summary.main))):
         summary = run.summary
         base = [*(getattr(summary, column) for column in asked), summary.identity.parameters]
         base += [" ".join(summary.identity.trained_on), summary.fingerprint]

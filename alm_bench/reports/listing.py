@@ -61,14 +61,14 @@ def build_listing(what: str, rows: Rows) -> Table:
     return Table(list(columns.values()), [[row[key] for key in columns] for row in rows])
 
 
-def result_cell(summary: "RunSummary | None") -> Cell:
+def build_result_cell(summary: "RunSummary | None") -> Cell:
     """Return the cell of a run's main metric, which is named unless it is accuracy; `not finished` for None."""
     if summary is None:
         return Cell(("not finished",))
-    from alm_bench.reports.figures import metric_cell, title_of  # loads numpy, which other lists do not need
+    from alm_bench.reports.figures import build_metric_cell, get_title  # loads numpy, which other lists do not need
 
     name = summary.main
-    cell = metric_cell(summary.metrics.get(name), name)
+    cell = build_metric_cell(summary.metrics.get(name), name)
     if name == "accuracy":
         return cell
-    return Cell(tuple(f"{title_of(name)}: {form}" for form in cell.forms), cell.note)
+    return Cell(tuple(f"{get_title(name)}: {form}" for form in cell.forms), cell.note)

@@ -10,7 +10,7 @@ def format_task(task: str, data: str) -> str:
     return f"{task} (demo)" if data == "demo" else task
 
 
-def task_title(summary: Summary) -> str:
+def build_task_title(summary: Summary) -> str:
     return format_task(summary.task, summary.data)
 
 
@@ -19,7 +19,7 @@ def prompt_name(prompt: StoredPrompt) -> str:
     return prompt.id if prompt.version is None else f"{prompt.id}@{prompt.version}"
 
 
-def decoding_name(decoding: StoredDecoding) -> str:
+def format_decoding(decoding: StoredDecoding) -> str:
     """Return the decoding method; for models that were run elsewhere, that decoding is not known."""
     return ("decoding " if decoding.max_new_tokens is None else "") + decoding.method
 
@@ -30,7 +30,7 @@ def order_name(options: str) -> str:
 
 
 def _format_decoding(decoding: StoredDecoding) -> str:
-    text = decoding_name(decoding)
+    text = format_decoding(decoding)
     if decoding.method == "nucleus":
         text += f" (top-p {decoding.top_p}, temperature {decoding.temperature}, seed {decoding.seed})"
     tokens = decoding.max_new_tokens

@@ -14,7 +14,7 @@ from alm_bench.records.models import RunSummary
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Table, Text, as_cell
 from alm_bench.reports.figures import format_interval, format_value
-from alm_bench.reports.provenance import decoding_name, order_name, prompt_name
+from alm_bench.reports.provenance import format_decoding, order_name, prompt_name
 from alm_bench.reports.ranking import split_ranked
 
 FILE = Path(__file__).parent / "published.toml"
@@ -41,7 +41,7 @@ class PublishedTable:
 
 
 @cache
-def published() -> tuple[PublishedTable, ...]:
+def load_published_tables() -> tuple[PublishedTable, ...]:
     return tuple(PublishedTable(**entry) for entry in tomllib.loads(FILE.read_text(encoding="utf-8"))["table"])
 
 
@@ -54,7 +54,7 @@ def build_published(runs: Sequence[Run]) -> list[Block]:
         Legend("strong", "were measured here, with 95 % intervals"),
         Text("What keeps them from being comparable stands below each table."),
     ]
-    for table in published():
+    for table in load_published_tables():
         blocks += _build_section(table, ours)
     return blocks
 
@@ -96,14 +96,14 @@ def _build_measured_rows(table: PublishedTable, ours: Sequence[RunSummary]) -> l
             taken = [other.revision for other in rows[key][1] if other.task == run.task] if key in rows else []
             place = key if all(other == revision for other in taken) else (*key, revision)
             cells, used = rows.setdefault(place, ({}, []))
-            cells[column] = _measured_cell(metric, measure["metric"])
+            cells[column] = _build_measured_cell(metric, measure["metric"])
             cells[name_column] = cells["model"] = Cell((run.model,), style="strong")
             if run not in used:
                 used.append(run)
     return list(rows.values())
 
 
-def _measured_cell(metric: Metric, name: str) -> Cell:
+def _build_measured_cell(metric: Metric, name: str) -> Cell:
     value = format_value(metric.value or 0.0, name)
     return Cell((value + format_interval(metric, name), value), style="strong")
 
@@ -122,7 +122,7 @@ def _describe_differences(table: PublishedTable, model: str, used: Sequence[RunS
     for run in used:
         parts = [f"data revision {run.revision} (the paper's: {table.revision})", f"parsed by {run.parser}"]
         parts.append(f"prompt {prompt_name(run.prompt)}")
-        parts.append(decoding_name(run.decoding))
+        parts.append(format_decoding(run.decoding))
         if run.options != "given":
             parts.append(order_name(run.options))
         if run.answer_by == "likelihood":

@@ -5,19 +5,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from alm_bench.core import KnowsBlind, ScoresItems, Task
+from alm_bench.core import HasTextBaselines, ScoresItems, Task
 from alm_bench.records.item_scores import collect_item_scores
 from alm_bench.records.models import ItemScores, RunSummary, TextMargin
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Cell, as_cell
 from alm_bench.reports.breakdowns import MARGIN, count_baseline_items, is_metric_shown, order_metrics
-from alm_bench.reports.figures import difference_cell, margin_cell, metric_cell, title_of
-from alm_bench.reports.provenance import order_name, prompt_name, task_title
-from alm_bench.scoring.blind import find_best_baseline, margin_over_best
-from alm_bench.scoring.main_score import main_score_name
-from alm_bench.scoring.metrics import metric_spec, sort_metrics
-from alm_bench.scoring.multiple_choice import question_weights
-from alm_bench.scoring.paired import difference
+from alm_bench.reports.figures import build_difference_cell, build_margin_cell, build_metric_cell, get_title
+from alm_bench.reports.provenance import build_task_title, order_name, prompt_name
+from alm_bench.scoring.blind import compute_margin_over_best, find_best_baseline
+from alm_bench.scoring.main_score import get_main_score_name
+from alm_bench.scoring.metrics import get_metric_spec, sort_metrics
+from alm_bench.scoring.multiple_choice import compute_question_weights
+from alm_bench.scoring.paired import compute_difference
 
 AGAINST_BEST = "against the best"
 BEST = "best"
@@ -26,7 +26,7 @@ TaskOf = Callable[[str], Task | None]
 """Returns the task of a name; None if the plug-in that defines it is not installed."""
 
 
-def comparison_key(run: Run) -> tuple[Any, ...]:
+def build_comparison_key(run: Run) -> tuple[Any, ...]:
     """Return a key that is equal for comparable runs: the same items, conditions and rules. Demo and real data never
     match.
     """
@@ -55,7 +55,7 @@ def _list_metrics(summary: RunSummary) -> list[str]:
     return [name for name in order_metrics(summary) if name != "answered" and is_metric_shown(summary, name)]
 
 
-def _row(run: Run) -> dict[str, Cell]:
+def _build_row(run: Run) -> dict[str, Cell]:
     summary, identity = run.summary, run.summary.identity
     texts = {"size": _format_size(identity.parameters), "trained on": ", ".join(identity.trained_on) or "-"}
     texts |= {"n": str(summary.n), "skipped": str(summary.skipped)}
@@ -64,9 +64,9 @@ def _row(run: Run) -> dict[str, Cell]:
     return {
         "model": as_cell(summary.model),
         **{name: as_cell(text) for name, text in texts.items()},
-        "answered": metric_cell(summary.metrics.get("answered"), "answered"),
+        "answered": build_metric_cell(summary.metrics.get("answered"), "answered"),
         "errors": as_cell(summary.status["error"]),
-        **{name: metric_cell(summary.metrics[name], name) for name in _list_metrics(summary)},
+        **{name: build_metric_cell(summary.metrics[name], name) for name in _list_metrics(summary)},
         **{name: as_cell(text) for name, text in {**solver, **rest, "run": summary.fingerprint}.items()},
     }
 
@@ -79,24 +79,24 @@ def _pick_ranking_metric(members: Sequence[Run]) -> str:
     if len(mains) == 1:
         return mains[0]
     known = dict.fromkeys([*mains, *sort_metrics([name for run in members for name in _list_metrics(run.summary)])])
-    return next((name for name in known if all(metric_value(run, name) is not None for run in members)), mains[0])
+    return next((name for name in known if all(get_metric_value(run, name) is not None for run in members)), mains[0])
 
 
 def rank_key(run: Run, name: str) -> tuple[float, str, str]:
     """Return a sort key that puts the best run first, whether high or low values are better; runs without a value come
     last.
     """
-    value = metric_value(run, name)
-    sign = -1 if metric_spec(name).higher_is_better else 1
+    value = get_metric_value(run, name)
+    sign = -1 if get_metric_spec(name).higher_is_better else 1
     return (float("inf") if value is None else sign * value, run.summary.model, run.summary.fingerprint)
 
 
-def metric_value(run: Run, name: str) -> float | None:
+def get_metric_value(run: Run, name: str) -> float | None:
     metric = run.summary.metrics.get(name)
     return None if metric is None else metric.value
 
 
-def _blind(members: Iterable[ItemScores]) -> dict[str, dict[str, float]]:
+def _collect_baselines(members: Iterable[ItemScores]) -> dict[str, dict[str, float]]:
     """Return the score of each item by text-only baseline.
 
     Each baseline's scores are taken from the run that has most of them, since other runs may have skipped items.
@@ -127,10 +127,10 @@ def _compare_to_best(mine: ItemScores, best: ItemScores, name: str) -> _BestComp
     if not common:
         return _BestComparison(as_cell("-"))
     first, second = [theirs[mine.ids[index]] for index in common], [mine.accuracy[index] for index in common]
-    weights = question_weights([mine.questions[index] for index in common])
-    found = difference(first, second, [mine.clips[index] for index in common], weights)
-    cell = difference_cell(found, name)
-    nearest = found.high if metric_spec(name).higher_is_better else None if found.low is None else -found.low
+    weights = compute_question_weights([mine.questions[index] for index in common])
+    found = compute_difference(first, second, [mine.clips[index] for index in common], weights)
+    cell = build_difference_cell(found, name)
+    nearest = found.high if get_metric_spec(name).higher_is_better else None if found.low is None else -found.low
     if nearest is not None and nearest < 0:
         return _BestComparison(cell)
     return _BestComparison(Cell((*(f"tie ({form})" for form in cell.forms), "tie")), is_tie=True)
@@ -146,32 +146,40 @@ class _Margins:
         self._name = name
         self._best: dict[tuple[Sequence[str], ...], tuple[str, tuple[float, ...]] | None] = {}
 
-    def cell(self, run: Run, mine: ItemScores) -> Cell:
-        key = (mine.ids, mine.questions)
+    def build_cell(self, run: Run, item_scores: ItemScores) -> Cell:
+        key = (item_scores.ids, item_scores.questions)
         if key not in self._best:
-            self._best[key] = self._find_best(mine)
+            self._best[key] = self._find_best(item_scores)
         found = self._best[key]
         own = run.summary.margin_over_text_only
         if found is None:  # without item scores, only the summary has a margin
-            return margin_cell(own)
+            return build_margin_cell(own)
         best, scores = found
-        is_same = own is not None and (own.baseline, own.metric, own.margin.n) == (best, self._name, len(mine.ids))
-        if is_same and mine.baselines.get(best) == scores:
-            return margin_cell(own)  # equal to the margin in the summary, which has its interval
-        weights = question_weights(mine.questions)
-        found_margin = margin_over_best({best: scores}, mine.accuracy, mine.clips, weights, self._name)
-        return margin_cell(TextMargin.from_margin(found_margin))
+        is_same = own is not None and (own.baseline, own.metric, own.margin.n) == (
+            best,
+            self._name,
+            len(item_scores.ids),
+        )
+        if is_same and item_scores.baselines.get(best) == scores:
+            return build_margin_cell(own)  # equal to the margin in the summary, which has its interval
+        weights = compute_question_weights(item_scores.questions)
+        found_margin = compute_margin_over_best(
+            {best: scores}, item_scores.accuracy, item_scores.clips, weights, self._name
+        )
+        return build_margin_cell(TextMargin.from_margin(found_margin))
 
-    def _find_best(self, mine: ItemScores) -> tuple[str, tuple[float, ...]] | None:
-        names = set(mine.ids)
+    def _find_best(self, item_scores: ItemScores) -> tuple[str, tuple[float, ...]] | None:
+        names = set(item_scores.ids)
         values = {
-            row: tuple(scores[name] for name in mine.ids)
+            row: tuple(scores[name] for name in item_scores.ids)
             for row, scores in self._blind.items()
             if scores.keys() >= names
         }
         if not values or not names:
             return None
-        best, _ = find_best_baseline(values, question_weights(mine.questions), metric_spec(self._name).higher_is_better)
+        best, _ = find_best_baseline(
+            values, compute_question_weights(item_scores.questions), get_metric_spec(self._name).higher_is_better
+        )
         return best, values[best]
 
 
@@ -184,8 +192,8 @@ def split_ranked(runs: Sequence[Run]) -> tuple[list[Run], list[Run]]:
 def group_runs(runs: Sequence[Run]) -> list[list[Run]]:
     """Return groups of comparable runs, one per table."""
     groups: dict[tuple[Any, ...], list[Run]] = {}
-    for run in sorted(runs, key=lambda run: str(comparison_key(run))):
-        groups.setdefault(comparison_key(run), []).append(run)
+    for run in sorted(runs, key=lambda run: str(build_comparison_key(run))):
+        groups.setdefault(build_comparison_key(run), []).append(run)
     return list(groups.values())
 
 
@@ -212,17 +220,19 @@ def build_sections(runs: Sequence[Run], task_of: TaskOf) -> list[Section]:
     sections = [_build_section(members, task_of(members[0].summary.task)) for members in group_runs(runs)]
     titles = Counter(section.title for section in sections)
     return [
-        replace(section, parts=[*section.parts, *_version_parts(section)]) if titles[section.title] > 1 else section
+        replace(section, parts=[*section.parts, *_list_version_parts(section)])
+        if titles[section.title] > 1
+        else section
         for section in sections
     ]
 
 
-def _version_parts(section: Section) -> list[str]:
+def _list_version_parts(section: Section) -> list[str]:
     """Return versions of an installed package's condition and metric, for sections with otherwise equal titles."""
     summary = (section.members or section.not_ranked)[0].summary
     versions = {
         "condition": summary.condition_version,
-        title_of(summary.main): summary.metric_versions.get(summary.main),
+        get_title(summary.main): summary.metric_versions.get(summary.main),
     }
     return [f"{name} version {version}" for name, version in versions.items() if version is not None]
 
@@ -232,14 +242,14 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
     ranked_by = _pick_ranking_metric(members or everyone)
     members = sorted(members, key=lambda run: rank_key(run, ranked_by))
     name, scores = _collect_scores(members, ranked_by, task)
-    margins = _Margins(_blind(scores) if isinstance(task, KnowsBlind) else {}, name)
+    margins = _Margins(_collect_baselines(scores) if isinstance(task, HasTextBaselines) else {}, name)
     differences: dict[
         tuple[Sequence[Any], ...], _BestComparison
     ] = {}  # many runs have equal scores if there are few items
     rows: list[Mapping[str, Cell]] = []
     ties = []
     for number, run in enumerate(members):
-        row = _row(run)
+        row = _build_row(run)
         figure = name if name in row else ranked_by
         index = list(row).index(figure) + 1 if figure in row else len(row)
         beside: dict[str, Cell] = {}
@@ -254,14 +264,14 @@ def _build_section(everyone: list[Run], task: Task | None) -> Section:
             else:
                 against = differences[key]
             tie = against.is_tie
-            beside = {AGAINST_BEST: against.cell, MARGIN: margins.cell(run, mine)}
+            beside = {AGAINST_BEST: against.cell, MARGIN: margins.build_cell(run, mine)}
         elif run.summary.margins:
-            beside = {MARGIN: margin_cell(run.summary.margin_over_text_only)}
+            beside = {MARGIN: build_margin_cell(run.summary.margin_over_text_only)}
         cells = list(row.items())
         rows.append(dict([*cells[:index], *beside.items(), *cells[index:]]))
         ties.append(tie)
-    rows += _baseline_rows([*members, *everyone], (members or everyone)[0])
-    return Section(_title_parts((members or everyone)[0], ranked_by), ranked_by, rows, members, ties, not_ranked)
+    rows += _iterate_baseline_rows([*members, *everyone], (members or everyone)[0])
+    return Section(_list_title_parts((members or everyone)[0], ranked_by), ranked_by, rows, members, ties, not_ranked)
 
 
 def _collect_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -> tuple[str, list[ItemScores]]:
@@ -272,12 +282,12 @@ def _collect_scores(members: Sequence[Run], ranked_by: str, task: Task | None) -
     """
     if any("accuracy" in run.summary.metrics for run in members):
         return "accuracy", [run.scores or collect_item_scores(task, run.records.values()) for run in members]
-    if task is None or isinstance(task, ScoresItems) or main_score_name(task) != ranked_by:
+    if task is None or isinstance(task, ScoresItems) or get_main_score_name(task) != ranked_by:
         return ranked_by, []
     return ranked_by, [collect_item_scores(task, run.records.values(), ranked_by) for run in members]
 
 
-def _baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[str, Cell]]:
+def _iterate_baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[str, Cell]]:
     """Return one row per text-only baseline.
 
     Its metrics are taken from the run that has most items, since others may have skipped some or had no development
@@ -287,17 +297,17 @@ def _baseline_rows(runs: Sequence[Run], first: Run) -> Iterator[Mapping[str, Cel
         metrics = max(
             (r.summary.baselines[name] for r in runs if name in r.summary.baselines), key=count_baseline_items
         )
-        figures = {key: metric_cell(metrics.get(key), key) for key in _list_metrics(first.summary)}
+        figures = {key: build_metric_cell(metrics.get(key), key) for key in _list_metrics(first.summary)}
         yield {"model": Cell((name,), style="baseline"), "n": as_cell(count_baseline_items(metrics) or "-"), **figures}
 
 
-def _title_parts(run: Run, ranked_by: str) -> list[str]:
+def _list_title_parts(run: Run, ranked_by: str) -> list[str]:
     summary = run.summary
     tokenizer = summary.tables.get("tokenizer")
     asked = [f"condition {summary.condition}"] if summary.condition != "clean" else []
     asked += [order_name(summary.options)] if summary.options != "given" else []
-    asked += [f"ranked by {title_of(ranked_by)}"] if ranked_by != "accuracy" else []
+    asked += [f"ranked by {get_title(ranked_by)}"] if ranked_by != "accuracy" else []
     asked += [f"words split by {tokenizer}"] if tokenizer else []
     asked += ["answered by likelihood"] if summary.answer_by == "likelihood" else []
     items = summary.describe_selection() or f"{summary.items} items"
-    return [task_title(summary), summary.split, f"revision {summary.revision}", items, *asked]
+    return [build_task_title(summary), summary.split, f"revision {summary.revision}", items, *asked]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from alm_bench.reports.blocks import Block, Column, Row, Table, Text
-from alm_bench.reports.figures import metric_cell
+from alm_bench.reports.figures import build_metric_cell
 from alm_bench.scoring.other_parsers import REFUSAL
 from alm_bench.scoring.other_parsers import Row as RuleRow
 
@@ -23,6 +23,6 @@ def build_rescore_matrix(model: str, outputs: int, source: str, questions: str, 
     ]
     cells: list[Row] = []
     for row in rows:
-        figures = [metric_cell(metric, "accuracy") for metric in (row.accuracy, row.empty, row.refused)]
+        figures = [build_metric_cell(metric, "accuracy") for metric in (row.accuracy, row.empty, row.refused)]
         cells.append([row.rule.name, row.rule.says, row.accuracy.n, *figures])
     return [Table(columns, cells), Text(f"{model}: {outputs} outputs of {source}, scored by {questions}.")]

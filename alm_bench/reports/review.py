@@ -8,8 +8,8 @@ from alm_bench.records.models import RunSummary
 from alm_bench.records.schema import Record
 from alm_bench.reports.blocks import Block, Cell, Column, Fields, Heading, Row, Table, Text
 from alm_bench.reports.breakdowns import is_metric_shown, order_metrics
-from alm_bench.reports.figures import difference_cell, metric_cell, title_of
-from alm_bench.reports.provenance import task_title
+from alm_bench.reports.figures import build_difference_cell, build_metric_cell, get_title
+from alm_bench.reports.provenance import build_task_title
 
 
 def build_mark(mark: Mark, record: Record | None, parsed: Parsed | None, problem: str | None, is_solved: bool) -> Block:
@@ -48,9 +48,10 @@ def build_relabelling(
     rows: list[Row] = [["n", str(before.n), str(after.n), f"{after.n - before.n:+d}"]]
     for name in names:
         old, new = before.metrics.get(name), after.metrics.get(name)
-        rows.append([title_of(name), metric_cell(old, name), metric_cell(new, name), _difference(old, new, name)])
+        cells = [build_metric_cell(metric, name) for metric in (old, new)]
+        rows.append([get_title(name), *cells, _build_difference(old, new, name)])
     columns = [Column("metric"), Column("labels of the data"), Column("corrected labels"), Column("difference")]
-    heading = Heading(f"{task_title(before)} · {before.model} · corrected labels", name=before.model)
+    heading = Heading(f"{build_task_title(before)} · {before.model} · corrected labels", name=before.model)
     left_out = sum(change.after is None for change in changes)
     note = f"{len(changes)} labels changed, {left_out} of them left out. Nothing is stored."
     if unknown:
@@ -72,7 +73,7 @@ def build_relabelling(
     return [heading, Table(columns, rows), Text(note), listed]
 
 
-def _difference(old: Metric | None, new: Metric | None, name: str) -> Cell:
+def _build_difference(old: Metric | None, new: Metric | None, name: str) -> Cell:
     if old is None or new is None or old.value is None or new.value is None:
         return Cell(("-",))
-    return difference_cell(Metric(new.value - old.value, n=new.n), name)
+    return build_difference_cell(Metric(new.value - old.value, n=new.n), name)

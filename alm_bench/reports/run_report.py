@@ -12,25 +12,25 @@ from alm_bench.reports.breakdowns import (
     MARGIN,
     build_breakdowns,
     build_metrics,
+    get_margin_cell,
+    get_metric_heading,
     is_metric_shown,
-    margin_of,
-    metric_heading,
     order_metrics,
 )
 from alm_bench.reports.figures import (
     MISSING,
+    build_margin_cell,
+    build_metric_cell,
     format_interval,
     format_value,
-    margin_cell,
-    metric_cell,
-    missing_reason,
+    get_missing_reason,
+    get_title,
+    get_unit,
     sort_keys,
-    title_of,
-    unit_of,
 )
-from alm_bench.reports.provenance import build_provenance, decoding_name, order_name, prompt_name, task_title
+from alm_bench.reports.provenance import build_provenance, build_task_title, format_decoding, order_name, prompt_name
 from alm_bench.reports.renderers import Form
-from alm_bench.scoring.metrics import metric_specs
+from alm_bench.scoring.metrics import list_metric_specs
 
 RUNS = Path("results/runs")
 """Default folder of runs, used without `--out`."""
@@ -71,13 +71,13 @@ def build_closing(summaries: Sequence[Summary], form: Form, *, out: Path | None 
 def build_heading(summary: Summary) -> Heading:
     partial = f" · PARTIAL: {summary.answered_items} of {summary.items} items" if summary.partial else ""
     changed = "" if summary.condition == "clean" else f" · {summary.condition}"
-    return Heading(f"{task_title(summary)} · {summary.model}{changed}{partial}", name=summary.model)
+    return Heading(f"{build_task_title(summary)} · {summary.model}{changed}{partial}", name=summary.model)
 
 
 def build_card(summary: Summary, out: Path | None = None) -> Fields:
     """Return a run's most important results: main metric and margin, answered share, difficulty, settings, folder."""
     main, metrics = summary.main, summary.metrics
-    lines = [(metric_heading(main), _format_main_value(summary)), ("answered", _format_answered(summary))]
+    lines = [(get_metric_heading(main), _format_main_value(summary)), ("answered", _format_answered(summary))]
     if difficulty := summary.groups.get("difficulty"):
         shown = [(key, difficulty[key].get(main)) for key in sort_keys(difficulty)]
         texts = [keep_together(f"{key} {_format_value(metric, main)}") for key, metric in shown]
@@ -86,9 +86,9 @@ def build_card(summary: Summary, out: Path | None = None) -> Fields:
         name for name in order_metrics(summary) if name not in (main, "answered") and is_metric_shown(summary, name)
     ]
     if others:
-        texts = [keep_together(f"{title_of(name)} {_format_value(metrics[name], name)}") for name in others]
+        texts = [keep_together(f"{get_title(name)} {_format_value(metrics[name], name)}") for name in others]
         lines.append(("also", "; ".join(texts)))
-    lines.append(("from", _short_provenance(summary)))
+    lines.append(("from", _format_short_provenance(summary)))
     if (check := summary.audio_check) is not None and check.verdict != "delivered":
         lines.append(("audio", f"{check.verdict.replace('_', ' ')}: {check.reason}"))
     lines.append(("run", str((RUNS if out is None else out) / summary.run)))
@@ -100,16 +100,16 @@ def _format_main_value(summary: Summary) -> str:
     main = summary.main
     metric = summary.metrics.get(main)
     if metric is None or metric.value is None:
-        return MISSING if metric is None else f"{MISSING}: {missing_reason(metric)}"
-    value = f"{format_value(metric.value, main)}{unit_of(main)}{format_interval(metric, main)}"
+        return MISSING if metric is None else f"{MISSING}: {get_missing_reason(metric)}"
+    value = f"{format_value(metric.value, main)}{get_unit(main)}{format_interval(metric, main)}"
     entry = summary.margin_over_text_only
     return keep_together(value) + ("" if entry is None else f", margin {_format_margin(entry, main)}")
 
 
 def _format_margin(entry: TextMargin, main: str) -> str:
     """Format a margin; its metric is named if it is not the main metric."""
-    by = "" if entry.metric == main else f" by {title_of(entry.metric)}"
-    return f"{keep_together(margin_cell(entry).forms[1])}{by} over {entry.baseline}"
+    by = "" if entry.metric == main else f" by {get_title(entry.metric)}"
+    return f"{keep_together(build_margin_cell(entry).forms[1])}{by} over {entry.baseline}"
 
 
 def _format_value(metric: Metric | None, name: str) -> str:
@@ -130,11 +130,11 @@ def _format_answered(summary: Summary) -> str:
     return share + ("; " + ", ".join(map(keep_together, others)) if others else "")
 
 
-def _short_provenance(summary: Summary) -> str:
+def _format_short_provenance(summary: Summary) -> str:
     data = "demo data" if summary.data == "demo" else f"revision {summary.revision}"
     selection = summary.describe_selection()
     parts = [f"{data}, split {summary.split}" + (f", {selection}" if selection else "")]
-    parts += [f"prompt {prompt_name(summary.prompt)}", decoding_name(summary.decoding)]
+    parts += [f"prompt {prompt_name(summary.prompt)}", format_decoding(summary.decoding)]
     if summary.options != "given":
         parts.append(order_name(summary.options))
     if summary.answer_by != "generate":
@@ -155,25 +155,25 @@ def build_next_commands(summaries: Sequence[Summary], out: Path | None = None) -
 def build_overview(summaries: Sequence[Summary]) -> Table:
     """Return a table with one row per run."""
     plain = all(summary.main == "accuracy" for summary in summaries)
-    extra_metrics = [name for name, spec in metric_specs().items() if spec.in_overview]
+    extra_metrics = [name for name, spec in list_metric_specs().items() if spec.in_overview]
 
     def main(summary: Summary) -> Cell:
-        figure = metric_cell(summary.metrics.get(summary.main), summary.main)
+        figure = build_metric_cell(summary.metrics.get(summary.main), summary.main)
         if plain:
             return figure
-        title = title_of(summary.main)
+        title = get_title(summary.main)
         return Cell(tuple(f"{title}: {form}" for form in figure.forms), figure.note)
 
     rows: list[Row] = [
         [
-            task_title(summary) + (" (partial)" if summary.partial else ""),
+            build_task_title(summary) + (" (partial)" if summary.partial else ""),
             summary.model,
             summary.n,
             summary.skipped,
-            metric_cell(summary.metrics.get("answered"), "answered"),
+            build_metric_cell(summary.metrics.get("answered"), "answered"),
             main(summary),
-            *(metric_cell(summary.metrics.get(name), name) for name in extra_metrics),
-            margin_of(summary, "all", "all"),
+            *(build_metric_cell(summary.metrics.get(name), name) for name in extra_metrics),
+            get_margin_cell(summary, "all", "all"),
         ]
         for summary in summaries
     ]
@@ -184,7 +184,7 @@ def build_overview(summaries: Sequence[Summary]) -> Table:
         Column("skipped", 4),
         Column("answered", 2),
         Column("accuracy" if plain else "main metric"),
-        *(Column(title_of(name), 3) for name in extra_metrics),
+        *(Column(get_title(name), 3) for name in extra_metrics),
         Column(MARGIN, 1),
     ]
     return Table(columns, rows)

@@ -31,10 +31,10 @@ def find_screen(stream: Any, environment: Mapping[str, str] = os.environ) -> Scr
         return Screen()
     encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
     styled = not environment.get("NO_COLOR") and environment.get("TERM", "dumb") not in ("dumb", "unknown")
-    return Screen("terminal", _width(stream, environment), styled, not encoding.startswith("utf"))
+    return Screen("terminal", _get_width(stream, environment), styled, not encoding.startswith("utf"))
 
 
-def _width(stream: Any, environment: Mapping[str, str]) -> int:
+def _get_width(stream: Any, environment: Mapping[str, str]) -> int:
     named = environment.get("COLUMNS", "")
     if named.isascii() and named.isdecimal() and int(named) > 0:
         return max(NARROWEST, int(named))

@@ -10,7 +10,7 @@ from alm_bench.runner.conditions import read_condition
 from alm_bench.runner.fitting import Fit
 from alm_bench.runner.plan import Plan
 from alm_bench.runner.spec import RunSpec
-from alm_bench.scoring.grounding import Effect, Pair, compute_selection_share, effects, missing
+from alm_bench.scoring.grounding import Effect, Pair, build_missing_effect, compute_effects, compute_selection_share
 
 Prepare = Callable[[RunSpec, Fit | None], Plan]
 """Function that plans a run. Its second argument is the fitted adapter of the clean run, so that a model that needs
@@ -95,25 +95,25 @@ def run_ablation(ablation: Ablation, answer: Answer, failure: Failure) -> Ablati
         found.failed.append(f"{found.task}, clean: {broken}")
     for name, plans in ablation.changed.items():
         if broken is not None:  # there is nothing to compare with: do not pay for calls
-            found.effects[name] = {"all": {"all": missing(f"clean: {broken}")}}
+            found.effects[name] = {"all": {"all": build_missing_effect(f"clean: {broken}")}}
             continue
         if isinstance(plans, str):
-            found.effects[name] = {"all": {"all": missing(plans)}}
+            found.effects[name] = {"all": {"all": build_missing_effect(plans)}}
             continue
         condition = read_condition(name)
         runs = [answer(plan) for plan in plans]
         failures = [told for run in runs if (told := failure(run)) is not None]
         if condition.without_clips and all(record.status == "error" for run in runs for record in run):
-            found.effects[name] = {"all": {"all": missing("needs audio")}}
+            found.effects[name] = {"all": {"all": build_missing_effect("needs audio")}}
         elif failures:
-            found.effects[name] = {"all": {"all": missing(failures[0])}}
+            found.effects[name] = {"all": {"all": build_missing_effect(failures[0])}}
             found.failed.append(f"{found.task}, {name}: {failures[0]}")
         elif not condition.answerable:
-            found.effects[name] = {"all": {"all": missing("the questions have no right answer")}}
-            rows = [record.scored() for run in runs for record in run if record.status != "skipped"]
+            found.effects[name] = {"all": {"all": build_missing_effect("the questions have no right answer")}}
+            rows = [record.to_scored() for run in runs for record in run if record.status != "skipped"]
             found.picked[name] = compute_selection_share(rows)
         else:
-            found.effects[name] = effects(ablation.task, pair_items(clean, runs), condition.keeps_evidence)
+            found.effects[name] = compute_effects(ablation.task, pair_items(clean, runs), condition.keeps_evidence)
     return found
 
 
@@ -124,7 +124,7 @@ def pair_items(clean: Sequence[Record], repeats: Sequence[Sequence[Record]]) -> 
     """
     known = [{record.sample.id: record for record in run if record.status != "skipped"} for run in repeats]
     return [
-        Pair(record.scored(), [run[record.sample.id].scored() for run in known])
+        Pair(record.to_scored(), [run[record.sample.id].to_scored() for run in known])
         for record in sorted(clean, key=lambda record: record.index)
         if record.status != "skipped" and all(record.sample.id in run for run in known)
     ]

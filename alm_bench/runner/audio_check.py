@@ -93,7 +93,7 @@ def find_listener(adapter: Adapter) -> Adapter:
     return adapter if adapter.listener is None else find_listener(adapter.listener)
 
 
-def question(adapter: Adapter, prompts: str | None = None) -> str:
+def build_question(adapter: Adapter, prompts: str | None = None) -> str:
     """Return the question of the check for the prompt set `prompts`, by default the adapter's own."""
     return NATIVE_QUESTION if (prompts or adapter.prompts) == "native" else QUESTION
 
@@ -101,15 +101,15 @@ def question(adapter: Adapter, prompts: str | None = None) -> str:
 def check_audio(adapter: Adapter, asked: str | None = None, sounds: Sequence[str] = (CLIP, OTHER)) -> AudioCheck:
     """Ask the model one question about clearly different sounds and about no sound, and compare the answers.
 
-    `asked` is the question, by default `question(adapter)`. `sounds` holds the names of two sounds, tone and noise. The
-    tone is sent twice: if the model gives two answers to the same prompt, other differences between answers prove
-    nothing. A model that refuses the question without a clip is asked about silence. Two long clips show whether the
-    end of a clip reaches the model. Raises UnreachableError if no call can succeed.
+    `asked` is the question, by default `build_question(adapter)`. `sounds` holds the names of two sounds, tone and
+    noise. The tone is sent twice: if the model gives two answers to the same prompt, other differences between answers
+    prove nothing. A model that refuses the question without a clip is asked about silence. Two long clips show whether
+    the end of a clip reaches the model. Raises UnreachableError if no call can succeed.
     """
     adapter = find_listener(adapter)
     if adapter.audio is None:
         return AudioCheck("not checked", f"{adapter.identity.label} takes no audio")
-    prompt = asked or question(adapter)
+    prompt = asked or build_question(adapter)
     requests = {name: _make_request(adapter, prompt, name, name) for name in sounds}
     requests[AGAIN] = _make_request(adapter, prompt, AGAIN, CLIP)
     requests[NONE] = Request(f"probe-{NONE}", prompt)
@@ -134,7 +134,7 @@ def require_audio(adapter: Adapter, prompts: str | None = None) -> AudioCheck:
 
     Without audio, the score of the run would be the score of a text model.
     """
-    found = check_audio(adapter, question(adapter, prompts))
+    found = check_audio(adapter, build_question(adapter, prompts))
     if found.verdict == "audio_not_delivered":
         raise AdapterError(
             f"audio_not_delivered: {adapter.identity.label} {found.reason}; nothing was scored (see `alm-bench check`)"
@@ -220,7 +220,7 @@ def _find_token_difference(clip: Output, none: Output) -> str | None:
 
     A placeholder in the text also adds tokens: a difference of up to `MAX_PLACEHOLDER_TOKENS` shows nothing.
     """
-    for name, ours, theirs in _pair_counts(clip, none):
+    for name, ours, theirs in _iterate_count_pairs(clip, none):
         if abs(ours - theirs) > MAX_PLACEHOLDER_TOKENS:
             return f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
     return None
@@ -229,14 +229,14 @@ def _find_token_difference(clip: Output, none: Output) -> str | None:
 def _find_placeholder(clip: Output, none: Output) -> str | None:
     """Return token counts that differ by so little that the clip may be a placeholder in the text; None if all are
     equal."""
-    for name, ours, theirs in _pair_counts(clip, none):
+    for name, ours, theirs in _iterate_count_pairs(clip, none):
         if ours != theirs:
             counts = f"{name.replace('_', ' ')}: {ours} with a clip, {theirs} without"
             return f"a clip of 3 s counts as {abs(ours - theirs)} tokens, as a placeholder does ({counts})"
     return None
 
 
-def _pair_counts(clip: Output, none: Output) -> Iterator[tuple[str, int, int]]:
+def _iterate_count_pairs(clip: Output, none: Output) -> Iterator[tuple[str, int, int]]:
     """Yield the name of each token count that both outputs report, its value with a clip, and its value without."""
     for name in TOKENS:
         ours, theirs = clip.extra.get(name), none.extra.get(name, 0 if name == "audio_tokens" else None)
@@ -270,11 +270,11 @@ def _compare_likelihoods(adapter: Adapter, prompt: str) -> str | None:
         if found.error is not None:
             return None
         scores.append(found)
-    moved, still = _distance(scores[0], scores[2]), _distance(scores[0], scores[1])
+    moved, still = _compute_distance(scores[0], scores[2]), _compute_distance(scores[0], scores[1])
     return "likelihoods of answers to a tone and to noise differ" if moved > 1e-3 + 10 * still else None
 
 
-def _distance(one: OptionScores, other: OptionScores) -> float:
+def _compute_distance(first: OptionScores, second: OptionScores) -> float:
     """Return the largest absolute difference of the log-likelihoods of two results over all options, in nats."""
-    pairs = zip(one.forms["text"], other.forms["text"], strict=True)
+    pairs = zip(first.forms["text"], second.forms["text"], strict=True)
     return max(abs(a - b) for (a, _), (b, _) in pairs)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from alm_bench.core import UsageError
-from alm_bench.core.foreign import whole_number
+from alm_bench.core.foreign import parse_whole_number
 from alm_bench.runner.memory import Memory, read_memory
 
 BatchSize = int | Literal["auto"]
@@ -29,15 +29,15 @@ def parse_batch_size(text: str) -> BatchSize:
     """Parse the value of `--batch-size`. Raises UsageError unless it is `auto` or a whole number above 0."""
     if text == "auto":
         return "auto"
-    size = whole_number(text)
+    size = parse_whole_number(text)
     if size is None or size < 1:
         raise UsageError(f"--batch-size takes a number of items above 0, or auto, found {text!r:.60}")
     return size
 
 
-def first_size(asked: BatchSize) -> int:
+def get_first_size(batch_size: BatchSize) -> int:
     """Return the size of the first batch."""
-    return FIRST_SIZE if asked == "auto" else asked
+    return FIRST_SIZE if batch_size == "auto" else batch_size
 
 
 class BatchSizer:
@@ -52,12 +52,12 @@ class BatchSizer:
     """
 
     def __init__(
-        self, asked: BatchSize, tell: Callable[[str], None], read: Callable[[], Memory | None] = read_memory
+        self, batch_size: BatchSize, tell: Callable[[str], None], read: Callable[[], Memory | None] = read_memory
     ) -> None:
-        self._asked: BatchSize = asked
+        self._asked: BatchSize = batch_size
         self._tell, self._read = tell, read
-        self._size, self._largest = first_size(asked), 0
-        self._most = MAX_SIZE if asked == "auto" else self._size
+        self._size, self._largest = get_first_size(batch_size), 0
+        self._most = MAX_SIZE if batch_size == "auto" else self._size
         found = read()
         self._peak = 0 if found is None else found.peak
         self._rise = 0
@@ -89,10 +89,10 @@ class BatchSizer:
         double = min(2 * self._size, self._most)
         if items < self._size or double == self._size:
             return
-        if 2 * seconds <= MAX_SECONDS and self._fits(double):
+        if 2 * seconds <= MAX_SECONDS and self._is_expected_to_fit(double):
             self._size, self._rise = double, 0
 
-    def _fits(self, double: int) -> bool:
+    def _is_expected_to_fit(self, double: int) -> bool:
         """Return True if a batch of `double` items is expected to fit into memory."""
         found = self._read()
         if found is None:

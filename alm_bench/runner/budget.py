@@ -9,7 +9,7 @@ from typing import TypeVar
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.records.schema import Record
-from alm_bench.records.usage import estimated_calls, record_cost
+from alm_bench.records.usage import count_estimated_calls, record_cost
 from alm_bench.runner.plan import Plan
 
 Element = TypeVar("Element")
@@ -30,7 +30,7 @@ class Budget:
 
     def add(self, records: Sequence[Record]) -> None:
         """Add the cost of answers. At the first estimated cost, print to standard error that costs are estimates."""
-        costs = [(record_cost(record) or 0.0, estimated_calls(record) > 0) for record in records]
+        costs = [(record_cost(record) or 0.0, count_estimated_calls(record) > 0) for record in records]
         self.spent += sum(amount for amount, _ in costs)
         if not self.estimated and any(guess for _, guess in costs):
             print_notice(

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from alm_bench.audio import loaded_duration
+from alm_bench.audio import compute_loaded_duration
 from alm_bench.core import AudioError, Estimate, Request
 from alm_bench.records.schema import Record
 from alm_bench.runner.execute import drop_changed_clips
-from alm_bench.runner.loader import clips
+from alm_bench.runner.loader import list_clips
 from alm_bench.runner.plan import Plan
 
 
@@ -52,12 +52,12 @@ class Forecast:
     cost: float | None
     """Estimated cost in US dollars; None if no prices are known."""
 
-    def entry(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the forecast as a JSON object."""
         return asdict(self)
 
 
-def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
+def build_forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
     """Return the forecast for the items of a plan that have no stored answer.
 
     `stored` holds the records of the run's folder that are not tried again. No model is called, and clips are measured
@@ -70,7 +70,7 @@ def forecast(plan: Plan, stored: Sequence[Record]) -> Forecast:
     for item, request in zip(plan.items, plan.requests, strict=True):
         if item.sample.id in kept:
             continue
-        seconds = measured.of(request)
+        seconds = measured.measure_request(request)
         if seconds is None:
             unusable += 1
             continue
@@ -100,26 +100,26 @@ class _ClipLengths:
         self._share = plan.condition.share
         self._known: dict[str, float | None] = {}
 
-    def of(self, request: Request) -> float | None:
+    def measure_request(self, request: Request) -> float | None:
         """Return the total length of a request's clips in seconds; None if one of its own clips cannot be read."""
         policy = self._policy
         if policy is None:
             return 0.0
-        for ref in clips(request):
+        for ref in list_clips(request):
             if ref.id not in self._known:
                 try:
-                    self._known[ref.id] = loaded_duration(ref, policy) * self._share
+                    self._known[ref.id] = compute_loaded_duration(ref, policy) * self._share
                 except AudioError:
                     self._known[ref.id] = None
         if any(self._known[ref.id] is None for ref in request.audio):
             return None
-        return sum(self._known[ref.id] or 0.0 for ref in clips(request))
+        return sum(self._known[ref.id] or 0.0 for ref in list_clips(request))
 
 
-def total(forecasts: Sequence[Forecast]) -> dict[str, Any]:
+def sum_forecasts(forecasts: Sequence[Forecast]) -> dict[str, Any]:
     """Return the sums of all numbers of the forecasts. The cost is the sum of the known costs, None if none is
     known."""
-    entries = [one.entry() for one in forecasts]
+    entries = [one.to_json() for one in forecasts]
     sums: dict[str, Any] = {
         name: sum(entry[name] for entry in entries)
         for name, value in entries[0].items()

@@ -52,7 +52,7 @@ def execute(
     if todo:
         sizer = BatchSizer(plan.spec.batch_size, lambda line: print_notice(f"{plan.spec.task}: {line}"))
         try:
-            batches = _track_cost((executor or LocalExecutor()).answered(plan, todo, budget, sizer), budget, store)
+            batches = _track_cost((executor or LocalExecutor()).answer_items(plan, todo, budget, sizer), budget, store)
             # Calls of a streaming adapter end one by one: each answer is observed at once, not with the next one.
             write = _write_each if plan.adapter.abilities.stream else _write_in_thread
             with closing(write(batches, store)) as written:

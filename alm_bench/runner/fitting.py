@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from alm_bench.core import Adapter, DataRoot, Labelled, Request, Sample, Task, UsageError
-from alm_bench.core.adapter import adopt
+from alm_bench.core.adapter import wrap_as_adapter
 from alm_bench.core.files import hash_json
 from alm_bench.core.prompt import PromptTemplate, pick_prompt, render
-from alm_bench.data.manifest import clip_size, file_sha256
+from alm_bench.data.manifest import clip_size, compute_cached_sha256
 from alm_bench.plugins import catalogue
-from alm_bench.runner.batch_size import first_size
+from alm_bench.runner.batch_size import get_first_size
 from alm_bench.runner.loader import AudioPipeline, load_batches
 from alm_bench.runner.spec import RunSpec
 
@@ -48,7 +48,7 @@ def fit_adapter(
     split = task.card.fit_split
     if split is None:
         try:
-            return Fit(adopt(adapter.fit(iter(()))), None)
+            return Fit(wrap_as_adapter(adapter.fit(iter(()))), None)
         except UsageError as error:
             raise UsageError(f"{spec.task}: {error}") from error
     source, template = _find_fit_task(task, prompt)
@@ -60,10 +60,12 @@ def fit_adapter(
     samples = [one for one in source.samples(data, split) if one.skip is None and isinstance(one.target, int)]
     _check_no_shared_clips(samples, tested, owner, split)
     taken = _FitRows([render(sample, template) for sample in samples], [sample.target for sample in samples])
-    fitted = adopt(adapter.fit(taken.rows(replace(AudioPipeline.of(adapter), prepare=None), spec)))
+    fitted = wrap_as_adapter(
+        adapter.fit(taken.iterate_rows(replace(AudioPipeline.from_adapter(adapter), prepare=None), spec))
+    )
     digest = hash_json(taken.used_rows)
     annotations = source.files(data, split)["annotations"]
-    description = {"task": owner, "split": split, "annotations": file_sha256(annotations), "ids": digest[:16]}
+    description = {"task": owner, "split": split, "annotations": compute_cached_sha256(annotations), "ids": digest[:16]}
     return Fit(fitted, {**description, "rows": len(taken.used_rows), "left_out": taken.left_out})
 
 
@@ -73,7 +75,7 @@ def _find_fit_task(task: Task, prompt: PromptTemplate) -> tuple[Task, PromptTemp
     if other is None or other == task.card.name:
         return task, prompt
     entry = catalogue().task(other)
-    return entry.create(), pick_prompt(entry.prompts(), prompt.name, other)
+    return entry.create(), pick_prompt(entry.load_prompts(), prompt.name, other)
 
 
 def _check_no_shared_clips(development: Sequence[Sample], tested: Sequence[Sample], task: str, split: str) -> None:
@@ -107,9 +109,9 @@ class _FitRows:
     left_out: int = 0
     """Number of rows that were omitted because a clip cannot be used."""
 
-    def rows(self, pipeline: AudioPipeline, spec: RunSpec) -> Iterator[Labelled]:
+    def iterate_rows(self, pipeline: AudioPipeline, spec: RunSpec) -> Iterator[Labelled]:
         """Yield the rows with decoded clips. Raises UsageError for an unusable clip, unless such clips are skipped."""
-        order, size = range(len(self.requests)), first_size(spec.batch_size)
+        order, size = range(len(self.requests)), get_first_size(spec.batch_size)
         for batch in load_batches(self.requests, order, pipeline, lambda: size, spec.workers):
             for ready in batch:
                 if ready.audio_error is None:

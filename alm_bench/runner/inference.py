@@ -65,14 +65,14 @@ def make_predict(
             raise ValueError(f"the adapter returned {len(scores)} option scores for {len(batch)} requests")
         return [_convert_scores(one, request) for one, request in zip(scores, batch, strict=True)]
 
-    def both(batch: Sequence[Request]) -> list[Output]:
+    def answer_by_both(batch: Sequence[Request]) -> list[Output]:
         written = generate(batch)
         return [
             replace(text, error=text.error or options.error, likelihood=options.likelihood)
             for text, options in zip(written, predict_bisecting(score, batch, shortage), strict=True)
         ]
 
-    asks: dict[AnswerBy, Predict] = {"generate": generate, "likelihood": score, "both": both}
+    asks: dict[AnswerBy, Predict] = {"generate": generate, "likelihood": score, "both": answer_by_both}
     return asks[answer_by]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alm_bench.core import DataError, DataRoot, Sample, Task
-from alm_bench.data.manifest import file_sha256
+from alm_bench.data.manifest import compute_cached_sha256
 from alm_bench.runner.spec import RunSpec
 
 
@@ -37,13 +37,13 @@ def load_task_items(spec: RunSpec, task: Task, data: DataRoot) -> Items:
     return Items(samples, task.files(data, spec.split), spec.data, data.version(), data.version())
 
 
-def known_revisions(task: Task) -> Mapping[str, str]:
+def list_known_revisions(task: Task) -> Mapping[str, str]:
     """Return the names of the revisions in the task's card, by sha256 of a file or of its questions."""
     return {sha: name for file in task.card.files for sha, name in file.revisions.items()}
 
 
-def revision_name(task: Task, files: Mapping[str, Path]) -> str:
+def get_revision_name(task: Task, files: Mapping[str, Path]) -> str:
     """Return the name of the annotation file's revision; for an unknown one, `unknown` and the first digits of its
     sha256."""
-    digest = file_sha256(next(iter(files.values())))
-    return known_revisions(task).get(digest, f"unknown ({digest[:8]})")
+    digest = compute_cached_sha256(next(iter(files.values())))
+    return list_known_revisions(task).get(digest, f"unknown ({digest[:8]})")

@@ -86,16 +86,16 @@ class AudioPipeline:
     """True if clips may be decoded while the model is working."""
 
     @staticmethod
-    def of(adapter: Adapter, condition: Condition | None = None) -> "AudioPipeline":
+    def from_adapter(adapter: Adapter, condition: Condition | None = None) -> "AudioPipeline":
         """Return the pipeline of an adapter, with the changes of a condition if one is given."""
         prepare = adapter.prepare if adapter.abilities.prepare else None
         # A model on the CPU uses all cores, in threads that wait for one another. Decoding at the same time would take
         # a core from one of them and delay all, which costs more than it saves.
         return AudioPipeline(adapter.audio, condition, prepare, beside=adapter.identity.device != "cpu")
 
-    def refs(self, request: Request) -> tuple[AudioRef, ...]:
+    def list_refs(self, request: Request) -> tuple[AudioRef, ...]:
         """Return the clips of a request that are decoded, in the order of its waves; none without an audio policy."""
-        return () if self.policy is None else clips(request)
+        return () if self.policy is None else list_clips(request)
 
     def clip(self, ref: AudioRef) -> Clip:
         """Decode, change and prepare one clip. A failure is stored in the result, not raised."""
@@ -116,15 +116,15 @@ class AudioPipeline:
             return Clip(loaded.wave, loaded.touched, error=None if made.memory else made.reason)
         return Clip(loaded.wave, loaded.touched, made, prepared=True)
 
-    def attach_clips(self, index: int, request: Request, found: Sequence[Clip]) -> LoadedRequest:
+    def attach_clips(self, index: int, request: Request, clips: Sequence[Clip]) -> LoadedRequest:
         """Return the request with its decoded clips, or with the first error among them.
 
-        `found` holds the decoded clips in the order of `refs`. If the second clip (`spare`) cannot be used, the request
-        is returned without it, and `touched` contains `without_spare`.
+        `clips` holds the decoded clips in the order of `list_refs`. If the second clip (`spare`) cannot be used, the
+        request is returned without it, and `preprocessing_steps` contains `without_spare`.
         """
         if self.policy is None:
             return LoadedRequest(index, request)
-        own, spare = found[: len(request.audio)], found[len(request.audio) :]
+        own, spare = clips[: len(request.audio)], clips[len(request.audio) :]
         for clip in own:
             if clip.audio_error is not None:
                 return LoadedRequest(index, request, audio_error=clip.audio_error)
@@ -178,9 +178,9 @@ class ClipCache:
         self._pipeline, self._pool = pipeline, pool
         self._cached: OrderedDict[AudioRef, LazyClip] = OrderedDict()
 
-    def of(self, request: Request) -> list[LazyClip]:
-        """Return the clips of a request in the order of `AudioPipeline.refs`, and start to decode them."""
-        return [self._get_or_submit(ref) for ref in self._pipeline.refs(request)]
+    def load_clips(self, request: Request) -> list[LazyClip]:
+        """Return the clips of a request in the order of `AudioPipeline.list_refs`, and start to decode them."""
+        return [self._get_or_submit(ref) for ref in self._pipeline.list_refs(request)]
 
     def _get_or_submit(self, ref: AudioRef) -> LazyClip:
         """Return the clip of a reference from the cache, or add it and submit it to the thread pool."""
@@ -203,7 +203,7 @@ def _decode(reference: "weakref.ref[LazyClip]") -> None:
         pending.begin()
 
 
-def clips(request: Request) -> tuple[AudioRef, ...]:
+def list_clips(request: Request) -> tuple[AudioRef, ...]:
     """Return the clips of a request in the order of its waves: its own clips, then the second clip (`spare`) if it has
     one."""
     return (*request.audio, request.spare) if request.spare is not None else request.audio
@@ -217,7 +217,7 @@ def load_clips(
     `index` is the item's index in the result. Without a policy no clip is opened.
     """
     pipeline = AudioPipeline(policy, condition)
-    return pipeline.attach_clips(index, request, [pipeline.clip(ref) for ref in pipeline.refs(request)])
+    return pipeline.attach_clips(index, request, [pipeline.clip(ref) for ref in pipeline.list_refs(request)])
 
 
 def load_batch(batch: Sequence[tuple[int, Request]], pipeline: AudioPipeline, workers: int) -> list[LoadedRequest]:
@@ -225,7 +225,7 @@ def load_batch(batch: Sequence[tuple[int, Request]], pipeline: AudioPipeline, wo
     with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="decode") as pool:
         found = ClipCache(pipeline, pool)
         try:
-            return _collect_clips([(index, request, found.of(request)) for index, request in batch], pipeline)
+            return _collect_clips([(index, request, found.load_clips(request)) for index, request in batch], pipeline)
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -246,7 +246,7 @@ def load_batches(
 
         def fill(count: int) -> None:
             for _, index in zip(range(count - len(waiting)), todo, strict=False):
-                waiting.append((index, requests[index], found.of(requests[index])))
+                waiting.append((index, requests[index], found.load_clips(requests[index])))
 
         try:
             count = size()

@@ -45,20 +45,20 @@ def _read_cgroups(table: Path, cgroups: Path) -> Iterator[int]:
     for line in _read_text(table).splitlines():
         _, controllers, own = line.split(":", 2)
         if not controllers:
-            yield from _remaining_memory(cgroups, own, ("memory.max", "memory.current", "inactive_file"))
+            yield from _iterate_remaining_memory(cgroups, own, ("memory.max", "memory.current", "inactive_file"))
         elif "memory" in controllers.split(","):
             names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-            yield from _remaining_memory(cgroups / "memory", own, names)
+            yield from _iterate_remaining_memory(cgroups / "memory", own, names)
 
 
-def _remaining_memory(root: Path, own: str, names: tuple[str, str, str]) -> Iterator[int]:
+def _iterate_remaining_memory(root: Path, own_group: str, names: tuple[str, str, str]) -> Iterator[int]:
     """Yield the remaining memory of a cgroup and of each group above it, up to `root`.
 
     `names` are the file with the limit, the file with the usage, and the entry of `memory.stat` with the file cache
     that can be reclaimed.
     """
     limit, used, reclaimable = names
-    group = root / own.strip("/")
+    group = root / own_group.strip("/")
     for folder in (group, *group.parents):
         told, taken = _read_text(folder / limit).strip(), _read_text(folder / used).strip()
         if told.isdecimal() and taken.isdecimal():  # "max" is no limit

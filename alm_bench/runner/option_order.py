@@ -28,7 +28,7 @@ def _reorder_options(sample: Sample, order: OptionOrder, shuffles: int, seed: in
     if not count:
         yield sample
         return
-    orders = _rotations(count) if order == "circular" else _shuffles(sample.id, count, shuffles, seed)
+    orders = _list_rotations(count) if order == "circular" else _draw_shuffles(sample.id, count, shuffles, seed)
     for number, places in enumerate(orders):
         yield replace(
             sample,
@@ -40,12 +40,12 @@ def _reorder_options(sample: Sample, order: OptionOrder, shuffles: int, seed: in
         )
 
 
-def _rotations(count: int) -> list[tuple[int, ...]]:
+def _list_rotations(count: int) -> list[tuple[int, ...]]:
     """Return all rotations of 0..count-1."""
     return [tuple((place + turn) % count for place in range(count)) for turn in range(count)]
 
 
-def _shuffles(question: str, count: int, max_orders: int, seed: int) -> list[tuple[int, ...]]:
+def _draw_shuffles(question: str, count: int, max_orders: int, seed: int) -> list[tuple[int, ...]]:
     """Return `max_orders` different random orders of 0..count-1, or all orders if there are fewer.
 
     The first orders do not depend on `max_orders`.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from alm_bench.core import CACHE_MB, AnswerBy, Decoding, OptionOrder, Strategy, UsageError
 from alm_bench.core.device import check_device_and_dtype, make_runtime
-from alm_bench.core.options import answer_tags, check_choice, pairs
+from alm_bench.core.options import answer_tags, check_choice, parse_pairs
 from alm_bench.plugins import AdapterEntry, catalogue
 from alm_bench.records.find import RUNS, find_run
 from alm_bench.runner.batch_size import parse_batch_size
@@ -44,7 +44,7 @@ class Tolerance:
             raise UsageError(f"--max-failures takes a number of items or a percentage like 5%, found {text!r}")
         return Tolerance(percent=value) if text.endswith("%") else Tolerance(count=int(value))
 
-    def exceeded(self, failed: int, n: int) -> bool:
+    def is_exceeded(self, failed: int, n: int) -> bool:
         """Return True if more of `n` items failed than is tolerated."""
         return failed > self.count if self.percent is None else 100 * failed > self.percent * n
 
@@ -141,31 +141,31 @@ class RunOptions:
         """Folder of the run that `--solvable-by` names, if any. Raises UsageError if there is no such run."""
         return None if self.solvable_by is None else find_run(self.solvable_by, self.out)
 
-    def budget(self) -> Budget:
+    def build_budget(self) -> Budget:
         """Return the budget that all runs of the command share."""
         return Budget() if self.max_cost is None else Budget(self.max_cost)
 
-    def recipe(self) -> "Recipe":
+    def build_recipe(self) -> "Recipe":
         """Return the recipe by which the model is loaded."""
         from alm_bench.runner.executors.worker import Recipe
 
         runtime = make_runtime(self.device, self.dtype, self.seed, self.cache_mb)
         strategy: Any = self.strategy
-        return Recipe(self.model, self.model_options(), runtime, strategy, self.prompts)
+        return Recipe(self.model, self.parse_model_options(), runtime, strategy, self.prompts)
 
     def load_model(self) -> "Adapter":
         """Return the model with the strategy applied: load it, or take the one that was given. Raises UsageError."""
         if self.adapter is None:
-            return self.recipe().make()
+            return self.build_recipe().make()
         from alm_bench.runner.strategy import apply_strategy
 
         strategy: Any = self.strategy
         return apply_strategy(self.adapter, strategy, self.prompts)
 
-    def model_options(self) -> dict[str, str]:
+    def parse_model_options(self) -> dict[str, str]:
         """Return the options of the model, including `--label`, which is an option of models that replay."""
         label = {} if self.label is None else {"label": self.label}
-        return self.entry.complete(pairs(self.model_arg, "--model-arg") | label)
+        return self.entry.complete(parse_pairs(self.model_arg, "--model-arg") | label)
 
     @contextmanager
     def open_executor(self, adapter: "Adapter") -> Iterator["Executor"]:
@@ -177,10 +177,10 @@ class RunOptions:
             return
         from alm_bench.runner.executors.on_ray import RayExecutor
 
-        with RayExecutor(self._cluster(), self.recipe(), adapter) as executor:
+        with RayExecutor(self._build_cluster(), self.build_recipe(), adapter) as executor:
             yield executor
 
-    def _cluster(self) -> "Cluster":
+    def _build_cluster(self) -> "Cluster":
         from alm_bench.runner.executors.cluster import Cluster
 
         return Cluster(self.replicas or 1, self.address, self.gpus_per_worker or 0.0)
@@ -191,7 +191,7 @@ class RunOptions:
         if self.executor == "ray" and self.adapter is not None:
             raise UsageError(f"--executor ray makes models by name, found {self.model}, which is made already")
         if self.executor == "ray":
-            self._cluster().check()
+            self._build_cluster().check()
             return
         named = {"--replicas": self.replicas, "--address": self.address, "--gpus-per-worker": self.gpus_per_worker}
         for flag, value in named.items():
@@ -239,7 +239,7 @@ class RunOptions:
         if self.solvable_by is not None:
             find_run(self.solvable_by, self.out)
 
-    def spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> RunSpec:
+    def build_spec(self, task: str, split: str, data: str, tokens: int, options: dict[str, str]) -> RunSpec:
         """Return the specification of the run of one task.
 
         `split`, `data` (kind of data) and `options` belong to the task; `tokens` is its default token limit.
@@ -266,6 +266,6 @@ class RunOptions:
             options=order,
             shuffles=self.shuffles or 1,
             task_options=options,
-            model_options=self.model_options(),
+            model_options=self.parse_model_options(),
             answer_tags=answer_tags(self.answer_tag),
         )

@@ -19,7 +19,7 @@ from alm_bench.core import (
     AudioRef,
     DataError,
     DataRoot,
-    FitsBlind,
+    FitsTextBaselines,
     Request,
     Sample,
     Task,
@@ -29,7 +29,7 @@ from alm_bench.core.files import is_file
 from alm_bench.core.prompt import PromptTemplate, render
 from alm_bench.core.rng import create_item_generator
 from alm_bench.core.secrets import hide
-from alm_bench.data.manifest import clip_size, file_sha256, hash_manifest
+from alm_bench.data.manifest import clip_size, compute_cached_sha256, hash_manifest
 from alm_bench.records.models import (
     FitRows,
     RunHeader,
@@ -46,12 +46,12 @@ from alm_bench.records.models import (
 from alm_bench.records.schema import Baseline, Baselines, PlannedItem
 from alm_bench.runner.conditions import CLEAN, Condition, condition_version, read_condition
 from alm_bench.runner.fitting import Fit, fit_adapter
-from alm_bench.runner.items import Items, load_task_items, revision_name
-from alm_bench.runner.loader import clips
+from alm_bench.runner.items import Items, get_revision_name, load_task_items
+from alm_bench.runner.loader import list_clips
 from alm_bench.runner.option_order import order_options, reorder_predictions
 from alm_bench.runner.replayed import NOT_KNOWN
-from alm_bench.runner.sampling import draw_items, stratified_groupings
-from alm_bench.runner.spec import RunSpec, fingerprint
+from alm_bench.runner.sampling import draw_items, list_stratified_groupings
+from alm_bench.runner.spec import RunSpec, compute_fingerprint
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "soundfile", "soxr")
 """Packages whose versions are stored in the run header."""
@@ -130,7 +130,9 @@ def prepare(
     ]
     if adapter.audio is not None and adapter.audio.spare:
         second_clips = SecondClips(everything)
-        requests = [replace(r, spare=second_clips.of(r.audio[0].id)) if len(r.audio) == 1 else r for r in requests]
+        requests = [
+            replace(r, spare=second_clips.get_other_clip(r.audio[0].id)) if len(r.audio) == 1 else r for r in requests
+        ]
     requests = condition.requests(requests)
     if adapter.audio is not None:
         check_clips(spec.task, requests)
@@ -146,12 +148,12 @@ def prepare(
     on = None if fit is None else fit.rows
     manifest = hash_manifest(items.files, items.version)
     header = RunHeader(
-        fingerprint=fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
-        spec=_stored_spec(spec, is_replay),
+        fingerprint=compute_fingerprint(binding, task.card, manifest, prompt, adapter.audio, adapter.identity, on),
+        spec=_build_stored_spec(spec, is_replay),
         parser=task.parser,
         task=StoredTask(name=task.card.name, version=task.card.version, kind=task.card.kind),
-        data=_stored_data(spec, task, items, manifest),
-        prompt=_stored_prompt(prompt, is_replay),
+        data=_build_stored_data(spec, task, items, manifest),
+        prompt=_build_stored_prompt(prompt, is_replay),
         audio=NOT_KNOWN if is_replay else None if adapter.audio is None else asdict(adapter.audio),
         identity=from_json(to_json(hide(asdict(adapter.identity))), StoredIdentity),
         fit=None if on is None else from_json(dict(on), FitRows),
@@ -164,12 +166,12 @@ def prepare(
     return Plan(spec, task, adapter, requests, planned, header, fit)
 
 
-def _describe_selection(spec: RunSpec, task: Task, taken: int, of: int) -> Selection | None:
-    """Return how the run's items were selected from `of` items; None if all are used."""
+def _describe_selection(spec: RunSpec, task: Task, taken: int, total: int) -> Selection | None:
+    """Return how the run's items were selected from `total` items; None if all are used."""
     if spec.sample is not None:
-        groups = tuple(stratified_groupings(task.card.groups))
-        return Selection(method="random", count=taken, of=of, groups=groups, seed=spec.seed)
-    return Selection(method="first", count=taken, of=of) if taken < of else None
+        groups = tuple(list_stratified_groupings(task.card.groups))
+        return Selection(method="random", count=taken, of=total, groups=groups, seed=spec.seed)
+    return Selection(method="first", count=taken, of=total) if taken < total else None
 
 
 def _plan_items(
@@ -187,7 +189,7 @@ def _plan_items(
     planned = []
     for index, (sample, request, options) in enumerate(zip(samples, requests, predictions, strict=True)):
         baselines = tuple(Baseline(name=name, option=option) for name, option in options.items())[::-1]
-        sizes = {ref.id: clip_size(ref) for ref in clips(request)} if has_audio else {}
+        sizes = {ref.id: clip_size(ref) for ref in list_clips(request)} if has_audio else {}
         planned.append(
             PlannedItem(
                 index,
@@ -200,26 +202,26 @@ def _plan_items(
     return planned
 
 
-def _stored_spec(spec: RunSpec, is_replay: bool) -> StoredSpec:
+def _build_stored_spec(spec: RunSpec, is_replay: bool) -> StoredSpec:
     """Return the spec for the run header. For a replay, the decoding is stored as not known."""
     stored = from_json(to_json(hide(asdict(spec))), StoredSpec)
     return replace_fields(stored, decoding=StoredDecoding(method=NOT_KNOWN)) if is_replay else stored
 
 
-def _stored_prompt(prompt: PromptTemplate, is_replay: bool) -> StoredPrompt:
+def _build_stored_prompt(prompt: PromptTemplate, is_replay: bool) -> StoredPrompt:
     """Return the prompt for the run header. For a replay, it is stored as not known."""
     if is_replay:
         return StoredPrompt(id=NOT_KNOWN, version=None, hash=None)
     return StoredPrompt(id=prompt.id, version=prompt.version, hash=prompt.hash, name=prompt.name)
 
 
-def _stored_data(spec: RunSpec, task: Task, items: Items, manifest: str) -> StoredData:
+def _build_stored_data(spec: RunSpec, task: Task, items: Items, manifest: str) -> StoredData:
     """Return the description of the data for the run header."""
     return StoredData(
         kind=spec.data,
         manifest=manifest,
-        revision=items.revision or revision_name(task, items.files),
-        files={role: file_sha256(path) for role, path in items.files.items()},
+        revision=items.revision or get_revision_name(task, items.files),
+        files={role: compute_cached_sha256(path) for role, path in items.files.items()},
         annotations=str(next(iter(items.files.values())).absolute()),
     )
 
@@ -297,7 +299,7 @@ class SecondClips:
         first = {sample.audio[0].id: sample.audio[0] for sample in samples if sample.audio}
         self._refs = [ref for _, ref in sorted(first.items())]
 
-    def of(self, clip: str) -> AudioRef | None:
+    def get_other_clip(self, clip: str) -> AudioRef | None:
         """Return a clip other than `clip`; None if the task has no other clip whose file exists."""
         for place in create_item_generator("spare", clip).permutation(len(self._refs)):
             ref = self._refs[int(place)]
@@ -314,7 +316,7 @@ def _predict_baselines(
 
     The predictions are option indices by baseline and question id, the reasons are by baseline.
     """
-    if not isinstance(task, FitsBlind):
+    if not isinstance(task, FitsTextBaselines):
         return {}, {}
     found = task.blind_predictions(data, samples)
     predictions = {name: rows for name, rows in found.items() if not isinstance(rows, str)}

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import Adapter, DataError, DataRoot, GroupsRows, Sample, Task
-from alm_bench.data import LocalRoot, Match, StoredOutputs, match, questions_digest
+from alm_bench.data import LocalRoot, Match, StoredOutputs, compute_questions_digest, match
 from alm_bench.plugins import catalogue
-from alm_bench.runner.items import Items, known_revisions, load_task_items, revision_name
+from alm_bench.runner.items import Items, get_revision_name, list_known_revisions, load_task_items
 from alm_bench.runner.spec import RunSpec
 
 NOT_KNOWN = "not known"
@@ -77,8 +77,8 @@ def _own_items(task: Task, stored: StoredOutputs) -> Items:
         item.sample(groups_of(item.fields) if item.groups is None else item.groups) for item in stored.items.values()
     ]
     asked = {item.id_in_file: item.question for item in stored.items.values()}
-    digest = questions_digest([(name, question.choices, question.gold) for name, question in asked.items()])
-    revision = known_revisions(task).get(digest, f"of its own ({digest[:8]})")
+    digest = compute_questions_digest([(name, question.choices, question.gold) for name, question in asked.items()])
+    revision = list_known_revisions(task).get(digest, f"of its own ({digest[:8]})")
     return Items(samples, {"annotations": stored.path}, "real", revision, digest)
 
 
@@ -111,20 +111,20 @@ class Candidate:
 
 
 def _find_better_match(
-    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, found: Match
+    spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs, match: Match
 ) -> Candidate | None:
-    """Return the file in the data folder that has more ids and options in common with the outputs than `found`, if
+    """Return the file in the data folder that has more ids and options in common with the outputs than `match`, if
     any."""
-    if found.exact:
+    if match.exact:
         return None
     ranked = sorted(_find_candidates(spec, task, data, stored), key=lambda one: (one.match.alike, one.revision))
-    return ranked[-1] if ranked and ranked[-1].match.alike > found.alike else None
+    return ranked[-1] if ranked and ranked[-1].match.alike > match.alike else None
 
 
 def _find_candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOutputs) -> Iterator[Candidate]:
     """Yield the other annotation files of the task in the data folder."""
     entry = catalogue().task(spec.task)
-    if "annotations" not in entry.takes() or not isinstance(data, LocalRoot):
+    if "annotations" not in entry.list_option_names() or not isinstance(data, LocalRoot):
         return
     used = {path.resolve() for path in task.files(data, spec.split).values()}
     declared = [file for file in task.card.files if file.split == spec.split and file.role == "annotations"]
@@ -139,7 +139,7 @@ def _find_candidates(spec: RunSpec, task: Task, data: DataRoot, stored: StoredOu
             samples = list(other.samples(data, spec.split))
         except DataError:  # not a file of this task's questions after all
             continue
-        yield Candidate(path, revision_name(task, {"annotations": path}), match(stored, samples))
+        yield Candidate(path, get_revision_name(task, {"annotations": path}), match(stored, samples))
 
 
 def _describe_mismatch(
@@ -147,15 +147,15 @@ def _describe_mismatch(
     task: Task,
     data: DataRoot,
     stored: StoredOutputs,
-    found: Match,
+    match: Match,
     own: bool,
     better: Candidate | None,
 ) -> str:
     """Return one line that says what does not match, which revision has the most in common, and what to do."""
     files = task.files(data, spec.split)
-    where = "the built-in demo data" if spec.data == "demo" else f"revision {revision_name(task, files)}"
+    where = "the built-in demo data" if spec.data == "demo" else f"revision {get_revision_name(task, files)}"
     told = [f"{stored.label} does not answer the questions of {spec.task} ({where}): "]
-    told.append(found.problem(next(iter(stored.items))))
+    told.append(match.describe_problem(next(iter(stored.items))))
     option = f"--task-arg {spec.task}.annotations="
     if better is not None:
         told.append(
@@ -164,7 +164,7 @@ def _describe_mismatch(
         )
     elif own:
         told.append("; without --data and annotations= it is scored by the questions that it holds itself")
-    elif "annotations" in catalogue().task(spec.task).takes():
+    elif "annotations" in catalogue().task(spec.task).list_option_names():
         told.append(f"; name its questions with --data FOLDER or {option}FILE, or other ids with --model-arg id=NAME")
     else:
         told.append("; name its questions with --data FOLDER, or other ids with --model-arg id=NAME")

@@ -10,7 +10,7 @@ CLIP_GROUPING = "clip"
 """Name of the grouping by clip. It is not used for stratification, since its groups are too small."""
 
 
-def stratified_groupings(groups: Sequence[str]) -> list[str]:
+def list_stratified_groupings(groups: Sequence[str]) -> list[str]:
     """Return the groupings of a card by which a sample is stratified, the outermost first."""
     return [name for name in groups if name != CLIP_GROUPING]
 
@@ -22,7 +22,7 @@ def draw_items(samples: Sequence[Sample], count: int, seed: int, groups: Sequenc
     it, so does each group of the next grouping. For equal seeds, a larger sample contains every smaller one.
     """
     generator = np.random.default_rng(seed)
-    drawn = _order_stratified(samples, list(range(len(samples))), stratified_groupings(groups), generator)[:count]
+    drawn = _order_stratified(samples, list(range(len(samples))), list_stratified_groupings(groups), generator)[:count]
     return [samples[index] for index in sorted(drawn)]
 
 

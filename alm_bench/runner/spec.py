@@ -84,7 +84,7 @@ class RunSpec:
     """Names of tags that contain the answer."""
 
 
-def fingerprint(
+def compute_fingerprint(
     spec: RunSpec,
     card: TaskCard,
     manifest: str,

@@ -75,18 +75,18 @@ class CaptionFirst(DescribingAdapter):
     def find_problem(self, request: Request) -> str | None:
         return None if request.audio else "caption-first describes the clips of an item, this one has none"
 
-    def describing(self, request: Request) -> Sequence[Request]:
+    def build_description_requests(self, request: Request) -> Sequence[Request]:
         prompt = self._prompt.one if len(request.audio) == 1 else self._prompt.two
         name = " ".join(ref.id for ref in request.audio)
         return [replace(request, id=name, prompt=prompt, choices=())]
 
-    def answering(self, request: Request, texts: Sequence[str]) -> Request:
+    def build_answer_request(self, request: Request, texts: Sequence[str]) -> Request:
         return replace(request, prompt=self._prompt.answer.format(caption=texts[0], question=request.prompt))
 
-    def extra(self, texts: Sequence[str]) -> Mapping[str, str]:
+    def build_extra(self, texts: Sequence[str]) -> Mapping[str, str]:
         return {"caption": texts[0]}
 
-    def describe_failure(self, asked: Request, output: Output) -> Output:
+    def describe_failure(self, request: Request, output: Output) -> Output:
         extra = drop_usage(output.extra)
         if output.refusal is not None and output.error is None:
             return Output(None, refusal=output.refusal, extra=extra)

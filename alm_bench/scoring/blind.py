@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
-from alm_bench.scoring.metrics import metric_spec
+from alm_bench.scoring.metrics import get_metric_spec
 from alm_bench.scoring.multiple_choice import (
-    chance,
-    clips,
+    compute_chance,
+    compute_mean,
+    compute_weights,
     drop_skipped_rows,
     is_correct_option,
+    list_clips,
     list_complete_baselines,
-    mean,
-    weights,
 )
-from alm_bench.scoring.paired import difference
+from alm_bench.scoring.paired import compute_difference
 
 UNIFORM = "uniform guess (expected)"
 """Name of the baseline that selects each option with equal probability."""
@@ -49,7 +49,7 @@ def compute_baseline_scores(
     row), and the predictions that are stored with all rows.
     """
     stored = {name: [row.blind[name] for row in rows] for name in list_complete_baselines(rows)}
-    table = {UNIFORM: [chance(row.sample) for row in rows]}
+    table = {UNIFORM: [compute_chance(row.sample) for row in rows]}
     for name, places in {**picks, **stored}.items():
         table[name] = [float(is_correct_option(row.sample, place)) for row, place in zip(rows, places, strict=True)]
     return table
@@ -85,14 +85,18 @@ def compute_baseline_accuracies(rows: Sequence[Scored], values: Values) -> dict[
     """
     table = {}
     for name, scores in values.items():
-        found = Metric(_average_over_questions(rows, scores), n=len(rows)) if name == UNIFORM else mean(rows, scores)
+        found = (
+            Metric(_average_over_questions(rows, scores), n=len(rows))
+            if name == UNIFORM
+            else compute_mean(rows, scores)
+        )
         table[name] = {"accuracy": found}
     return table
 
 
 def _average_over_questions(rows: Sequence[Scored], values: Sequence[float]) -> float:
     """Return the mean of one value per row, in which every question has the same weight."""
-    return float(np.average(values, weights=weights(rows)))
+    return float(np.average(values, weights=compute_weights(rows)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +120,10 @@ class Margin:
         """True if the interval of the difference is entirely on the better side of 0."""
         if self.lead.low is None or self.lead.high is None:
             return False
-        return self.lead.low > 0 if metric_spec(self.score).higher_is_better else self.lead.high < 0
+        return self.lead.low > 0 if get_metric_spec(self.score).higher_is_better else self.lead.high < 0
 
 
-def margin(
+def compute_margin(
     rows: Sequence[Scored], values: Values, scores: Sequence[float] | None = None, name: str = "accuracy"
 ) -> Margin | None:
     """Return the margin over the best text-only baseline; None without rows or without baselines.
@@ -130,7 +134,7 @@ def margin(
     if not rows or not values:
         return None
     mine = [row.scores.get("accuracy", 0.0) for row in rows] if scores is None else scores
-    return margin_over_best(values, mine, clips(rows), weights(rows), name)
+    return compute_margin_over_best(values, mine, list_clips(rows), compute_weights(rows), name)
 
 
 def find_best_baseline(values: Values, weights: Sequence[float], higher_is_better: bool = True) -> tuple[str, float]:
@@ -140,7 +144,7 @@ def find_best_baseline(values: Values, weights: Sequence[float], higher_is_bette
     return best, means[best]
 
 
-def margin_over_best(
+def compute_margin_over_best(
     values: Values, scores: Sequence[float], clusters: Sequence[str], weights: Sequence[float], name: str = "accuracy"
 ) -> Margin:
     """Return the margin of `scores` over the best of one or more text-only baselines.
@@ -148,5 +152,5 @@ def margin_over_best(
     `values` (per baseline), `scores`, `clusters` (the clip of each item) and `weights` hold one entry per item. `name`
     is the metric.
     """
-    best, value = find_best_baseline(values, weights, metric_spec(name).higher_is_better)
-    return Margin(best, value, difference(values[best], scores, clusters, weights), name)
+    best, value = find_best_baseline(values, weights, get_metric_spec(name).higher_is_better)
+    return Margin(best, value, compute_difference(values[best], scores, clusters, weights), name)

@@ -15,13 +15,13 @@ import numpy as np
 from alm_bench.core.errors import MetricError, UsageError, describe_error
 from alm_bench.core.types import Metric
 from alm_bench.scoring import java
-from alm_bench.scoring.intervals import clustered_interval
+from alm_bench.scoring.intervals import compute_clustered_interval
 from alm_bench.scoring.metrics import (
     CaptionScore,
     References,
     Sentences,
-    computable_spec,
-    default_metrics,
+    get_computable_spec,
+    list_default_metrics,
     score_sentences,
 )
 
@@ -37,15 +37,15 @@ def tokenize(texts: Sequence[str]) -> list[str]:
 
     if not texts:
         return []
-    jar = java.pycocoevalcap_folder("tokenizer") / STANFORD_CORENLP_3_4_1_JAR
+    jar = java.find_pycocoevalcap_folder("tokenizer") / STANFORD_CORENLP_3_4_1_JAR
     lines = "\n".join(_LINE_ENDS.sub(" ", text) for text in texts)
     arguments = ["-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
-    said = java.run([*arguments, "-encoding", "UTF-8"], lines + "\n", seconds=java.allowed_seconds(len(texts))).split(
-        "\n"
-    )
+    said = java.run(
+        [*arguments, "-encoding", "UTF-8"], lines + "\n", seconds=java.compute_time_limit(len(texts))
+    ).split("\n")
     if len(said) < len(texts):
         raise MetricError(f"the PTB tokenizer gave {len(said)} lines for {len(texts)} texts")
-    return [_without_punctuation(line.rstrip().split(" ")) for line in said[: len(texts)]]
+    return [_strip_punctuation(line.rstrip().split(" ")) for line in said[: len(texts)]]
 
 
 @functools.lru_cache(maxsize=8)
@@ -69,10 +69,10 @@ def tokenize_without_java(texts: Sequence[str]) -> list[str]:
 
     rules = TreebankWordTokenizer()
     ended = (_SENTENCE_END.sub(r" \1 ", _LINE_ENDS.sub(" ", text)) for text in texts)
-    return [_without_punctuation(w.lower() for w in rules.tokenize(text, convert_parentheses=True)) for text in ended]
+    return [_strip_punctuation(w.lower() for w in rules.tokenize(text, convert_parentheses=True)) for text in ended]
 
 
-def _without_punctuation(words: Iterable[str]) -> str:
+def _strip_punctuation(words: Iterable[str]) -> str:
     """Join tokens with spaces; tokens that pycocoevalcap treats as punctuation are left out."""
     from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS
 
@@ -101,14 +101,14 @@ def compute_caption_scores(
     metrics: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
 ) -> Captions:
-    """Compute caption metrics from texts as they were written; by default the metrics of `default_metrics`.
+    """Compute caption metrics from texts as they were written; by default the metrics of `list_default_metrics`.
 
     `clusters` are the units that intervals resample as a whole (clips), one per item; by default each item is one
     cluster. `names` are the names of the items in messages; by default their numbers from 1. If a metric cannot be
     computed, the result has a reason in its place, and the other metrics are still computed. Raises UsageError if there
     are no items, if an item has no references, or for an unknown metric.
     """
-    metrics = default_metrics() if metrics is None else metrics
+    metrics = list_default_metrics() if metrics is None else metrics
     _check_input(candidates, references, metrics)
     flat = [*candidates, *(text for each in references for text in each)]
     try:
@@ -133,7 +133,7 @@ def _check_input(candidates: Sequence[str], references: References, metrics: Seq
         if not each:
             raise UsageError(f"item {number} has no references, expected one or more")
     for name in metrics:
-        computable_spec(name)
+        get_computable_spec(name)
 
 
 def _compute_metrics(sentences: Sentences, metrics: Sequence[str]) -> tuple[dict[str, CaptionScore], dict[str, str]]:
@@ -156,5 +156,5 @@ def _build_metric(score: CaptionScore, clusters: Sequence[Hashable]) -> Metric:
     alike = not np.ptp(np.asarray(score.items)).any()
     if len(set(clusters)) == 1 or alike:  # no variance can be estimated
         return value
-    _, low, high = clustered_interval(clusters, score.counts, score.statistic)
+    _, low, high = compute_clustered_interval(clusters, score.counts, score.statistic)
     return replace(value, low=float(low[0]), high=float(high[0]))

@@ -6,10 +6,10 @@ import numpy as np
 
 from alm_bench.core.protocols import Corpus
 from alm_bench.core.types import Metric, Metrics
-from alm_bench.scoring.intervals import Array, clustered_interval, rate_interval
+from alm_bench.scoring.intervals import Array, compute_clustered_interval, rate_interval
 
 
-def confusion(golds: Sequence[int], predictions: Sequence[int | None], labels: int) -> Array:
+def count_confusions(golds: Sequence[int], predictions: Sequence[int | None], labels: int) -> Array:
     """Return a one-hot confusion matrix per item, shape (items, labels, labels + 1).
 
     Axis 1 is the correct label and axis 2 the predicted one; its last column is "no label".
@@ -41,26 +41,26 @@ def compute_metrics(matrix: Array) -> Array:
     return np.concatenate([np.stack(macro, axis=-1), recall], axis=-1)
 
 
-def corpus(golds: Sequence[int], predictions: Sequence[int | None], recalls: Sequence[str]) -> Corpus:
+def build_corpus(golds: Sequence[int], predictions: Sequence[int | None], recalls: Sequence[str]) -> Corpus:
     """Return the counts and the statistic of `accuracy`, macro `precision`, `recall` and `f1`, and each label's recall.
 
     `recalls[i]` is the name of the recall of label i. A prediction of None is wrong for every label.
     """
-    cells = confusion(golds, predictions, len(recalls))
+    cells = count_confusions(golds, predictions, len(recalls))
     return Corpus(("accuracy", "precision", "recall", "f1", *recalls), cells, compute_metrics)
 
 
-def classification_metrics(
+def compute_classification_metrics(
     golds: Sequence[int], predictions: Sequence[int | None], clips: Sequence[str], recalls: Sequence[str]
 ) -> Metrics:
     """Return the metrics of `corpus` with intervals, which resample clips.
 
     A metric without items has a reason instead of a value.
     """
-    found = corpus(golds, predictions, recalls)
+    found = build_corpus(golds, predictions, recalls)
     if not golds:
         return {name: Metric.missing("no items") for name in found.names}
-    value, low, high = clustered_interval(clips, found.counts, found.statistic)
+    value, low, high = compute_clustered_interval(clips, found.counts, found.statistic)
     sizes = [len(golds)] * 4 + [sum(gold == label for gold in golds) for label in range(len(recalls))]
     distinct = len(set(clips))
     rates = [

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from alm_bench.core import KnowsBlind, Metric, MetricError, Scored, ScoresItems, Task
-from alm_bench.scoring.blind import UNIFORM, margin, select_rows_with_reference
-from alm_bench.scoring.intervals import clustered_interval, mean_interval, share
-from alm_bench.scoring.main_score import has_main_score, main_scores
-from alm_bench.scoring.metrics import metric_spec
-from alm_bench.scoring.multiple_choice import clips, get_selected_text, split, weights
+from alm_bench.core import HasTextBaselines, Metric, MetricError, Scored, ScoresItems, Task
+from alm_bench.scoring.blind import UNIFORM, compute_margin, select_rows_with_reference
+from alm_bench.scoring.intervals import compute_clustered_interval, compute_mean_interval, compute_share
+from alm_bench.scoring.main_score import has_main_score, list_main_scores
+from alm_bench.scoring.metrics import get_metric_spec
+from alm_bench.scoring.multiple_choice import compute_weights, get_selected_text, list_clips, split
 from alm_bench.scoring.paired import compare_paired_scores
 from alm_bench.scoring.verdicts import LEAST_ITEMS, Evidence, Verdict, judge
 
@@ -54,7 +54,7 @@ class Effect:
     """Expected score of a uniform guess; None if it is not known."""
 
 
-def missing(reason: str) -> Effect:
+def build_missing_effect(reason: str) -> Effect:
     """Return an effect without values, for a given reason."""
     none = Metric.missing(reason)
     return Effect(none, none, none, none, none, None, reason)
@@ -71,23 +71,23 @@ class Pair:
     """The item in each repeat with changed clips."""
 
 
-def effects(task: Task, found: Sequence[Pair], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
+def compute_effects(task: Task, pairs: Sequence[Pair], keeps_evidence: bool = False) -> dict[str, dict[str, Effect]]:
     """Return the effects by grouping and key; the grouping "all" has one key "all" for all items.
 
     `keeps_evidence` is True if the changed clips may still contain the information that the answer needs (see
     `verdicts.judge`).
     """
-    kept = [pair for pair in found if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
+    kept = [pair for pair in pairs if pair.clean.sample.has_reference and has_main_score(task, pair.clean.sample)]
     if not kept:
-        return {"all": {"all": missing("the items have no answers to be scored by")}}
+        return {"all": {"all": build_missing_effect("the items have no answers to be scored by")}}
     try:
-        scored = _ItemScores.of(task, kept, keeps_evidence)
+        scored = _ItemScores.from_pairs(task, kept, keeps_evidence)
     except MetricError as error:
-        return {"all": {"all": missing(str(error))}}
+        return {"all": {"all": build_missing_effect(str(error))}}
     place = {id(pair.clean): number for number, pair in enumerate(kept)}
     parts = {"all": {"all": [pair.clean for pair in kept]}, **split([p.clean for p in kept], task.card.groups)}
     return {
-        grouping: {key: scored.effect([place[id(row)] for row in rows]) for key, rows in keys.items()}
+        grouping: {key: scored.compute_effect([place[id(row)] for row in rows]) for key, rows in keys.items()}
         for grouping, keys in parts.items()
     }
 
@@ -110,35 +110,35 @@ class _ItemScores:
     keeps_evidence: bool
 
     @staticmethod
-    def of(task: Task, kept: Sequence[Pair], keeps_evidence: bool) -> "_ItemScores":
+    def from_pairs(task: Task, kept: Sequence[Pair], keeps_evidence: bool) -> "_ItemScores":
         """Compute the scores of some items. Raises MetricError if the main score cannot be computed."""
-        name, clean = main_scores(task, [pair.clean for pair in kept])
-        repeats = [main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
+        name, clean = list_main_scores(task, [pair.clean for pair in kept])
+        repeats = [list_main_scores(task, [pair.noisy[k] for pair in kept])[1] for k in range(len(kept[0].noisy))]
         noise = np.mean(repeats, axis=0).tolist()
         changed = [float(np.mean([_get_answer(row) != _get_answer(pair.clean) for row in pair.noisy])) for pair in kept]
         rows = [pair.clean for pair in kept]
-        known = isinstance(task, KnowsBlind) and len(select_rows_with_reference(rows)) == len(rows)
+        known = isinstance(task, HasTextBaselines) and len(select_rows_with_reference(rows)) == len(rows)
         blind = task.blind_scores(rows) if known else {}  # type: ignore[attr-defined]
         bounded = not isinstance(task, ScoresItems)
         return _ItemScores(name, kept, clean, noise, changed, blind, bounded, keeps_evidence)
 
-    def effect(self, item_indices: Sequence[int]) -> Effect:
+    def compute_effect(self, item_indices: Sequence[int]) -> Effect:
         """Return the effect on the items at these indices."""
         rows = [self.pairs[place].clean for place in item_indices]
         clean, noise, changed = ([values[p] for p in item_indices] for values in (self.clean, self.noise, self.changed))
-        clip_ids, item_weights = clips(rows), weights(rows)
-        level = share if self.bounded else mean_interval
+        clip_ids, item_weights = list_clips(rows), compute_weights(rows)
+        level = compute_share if self.bounded else compute_mean_interval
         effect = Effect(
             level(clean, clip_ids, item_weights),
             level(noise, clip_ids, item_weights),
             compare_paired_scores(*self._order_for_drop(clean, noise), clip_ids, item_weights).difference,
             _compute_retention(clean, noise, clip_ids, item_weights),
-            share(changed, clip_ids, item_weights),
+            compute_share(changed, clip_ids, item_weights),
             None,
             score=self.name,
         )
         values = {name: [scores[p] for p in item_indices] for name, scores in self.blind.items()}
-        margins = [margin(rows, values, scores, self.name) for scores in (clean, noise)]
+        margins = [compute_margin(rows, values, scores, self.name) for scores in (clean, noise)]
         if margins[0] is not None:
             guess = float(np.average(values[UNIFORM], weights=item_weights)) if UNIFORM in values else None
             effect = replace(effect, baseline=(margins[0].row, margins[0].value), chance=guess)
@@ -164,7 +164,7 @@ class _ItemScores:
         self, clean: Sequence[float], noise: Sequence[float]
     ) -> tuple[Sequence[float], Sequence[float]]:
         """Return both score lists in the order in which a drop is a positive difference (second minus first)."""
-        return (noise, clean) if metric_spec(self.name).higher_is_better else (clean, noise)
+        return (noise, clean) if get_metric_spec(self.name).higher_is_better else (clean, noise)
 
     def _get_lower_retention(self, retention: Metric) -> float | None:
         """Return the lower bound of the share of the clean score that remains; None without an interval.
@@ -172,14 +172,16 @@ class _ItemScores:
         If a lower score is better, the share is the clean score over the changed one, so the upper bound of `retention`
         is inverted.
         """
-        if metric_spec(self.name).higher_is_better:
+        if get_metric_spec(self.name).higher_is_better:
             return retention.low
         return 1 / retention.high if retention.high else None
 
 
 def compute_selection_share(rows: Sequence[Scored]) -> Metric:
     """Return the share of items with a selected option. For questions without a correct option, it should be 0."""
-    return share([float(get_selected_text(row) is not None) for row in rows], clips(rows), weights(rows))
+    return compute_share(
+        [float(get_selected_text(row) is not None) for row in rows], list_clips(rows), compute_weights(rows)
+    )
 
 
 def _get_answer(row: Scored) -> str | None:
@@ -201,12 +203,12 @@ def _compute_retention(
     summands = np.asarray(item_weights)[:, None] * np.stack([np.asarray(noise), np.asarray(clean)], axis=1)
     whole = summands[:, 0].sum() / summands[:, 1].sum()
 
-    def ratio(sums: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def compute_ratio(sums: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         kept, of = sums[..., :1], sums[..., 1:]
         found: np.ndarray[Any, Any] = np.divide(kept, of, out=np.full_like(kept, whole), where=of > 0)
         return found
 
-    value, low, high = clustered_interval(clip_ids, summands, ratio)
+    value, low, high = compute_clustered_interval(clip_ids, summands, compute_ratio)
     if len(set(clip_ids)) == 1:
         return Metric(float(value[0]), n=len(clean))
     return Metric(float(value[0]), float(low[0]), float(high[0]), len(clean))

@@ -20,7 +20,7 @@ CONFIDENCE = 0.95
 """Confidence level of all intervals."""
 
 
-def wilson_interval(successes: float, n: int) -> Metric:
+def compute_wilson_interval(successes: float, n: int) -> Metric:
     """Return `successes` / `n` with Wilson's score interval for independent items (Wilson 1927), computed by scipy.
 
     `successes` is a count in 0..n. The value is missing if `n` is 0.
@@ -33,7 +33,7 @@ def wilson_interval(successes: float, n: int) -> Metric:
     return Metric(successes / n, float(interval.low), float(interval.high), n)
 
 
-def clustered_interval(
+def compute_clustered_interval(
     clusters: Sequence[Hashable],
     counts: Array,
     statistic: Callable[[Array], Array],
@@ -77,7 +77,7 @@ def _compute_bounds(
     draws: int,
     seed: int,
 ) -> tuple[Array, Array]:
-    """Compute the lower and upper bounds of `clustered_interval`, each of shape (k,).
+    """Compute the lower and upper bounds of `compute_clustered_interval`, each of shape (k,).
 
     `kinds_data` holds the sums of the distinct clusters (shape `shape`), `sizes_data` the number of clusters of each
     kind, and `total_data` the sum over all clusters. Arrays are passed as bytes, so that equal arrays are equal cache
@@ -93,13 +93,13 @@ def _compute_bounds(
     ]
     resampled = statistic(np.concatenate(drawn))
     left_out = np.repeat(statistic(total - kinds), sizes, axis=0)
-    bounds = [bca_interval(value[i], resampled[:, i], left_out[:, i]) for i in range(len(value))]
+    bounds = [compute_bca_interval(value[i], resampled[:, i], left_out[:, i]) for i in range(len(value))]
     low, high = np.array(bounds).T
     low.flags.writeable = high.flags.writeable = False  # the cache returns the same arrays again
     return low, high
 
 
-def weighted_mean(sums: Array) -> Array:
+def compute_weighted_mean(sums: Array) -> Array:
     """Return the mean, shape (..., 1), from sums of weighted values and of weights, shape (..., 2)."""
     return sums[..., :1] / sums[..., 1:]
 
@@ -113,7 +113,7 @@ def sum_by_cluster(clusters: Sequence[Hashable], counts: Array) -> Array:
     return sums
 
 
-def bca_interval(value: float, resampled: Array, left_out: Array) -> tuple[float, float]:
+def compute_bca_interval(value: float, resampled: Array, left_out: Array) -> tuple[float, float]:
     """Return the bias-corrected and accelerated interval (Efron 1987) of a value.
 
     `resampled` holds the bootstrap values and `left_out` the leave-one-out values, both of shape (n,). Plain quantiles
@@ -133,7 +133,9 @@ def bca_interval(value: float, resampled: Array, left_out: Array) -> tuple[float
     return float(low), float(high)
 
 
-def share(successes: Sequence[float], clusters: Sequence[Any], weights: Sequence[float] | None = None) -> Metric:
+def compute_share(
+    successes: Sequence[float], clusters: Sequence[Any], weights: Sequence[float] | None = None
+) -> Metric:
     """Return the weighted mean of values in 0..1, with its interval.
 
     Wilson's interval is used if all values are 0 or 1 and each item has its own cluster, else a bootstrap over
@@ -143,13 +145,15 @@ def share(successes: Sequence[float], clusters: Sequence[Any], weights: Sequence
     values, counts = np.asarray(successes, dtype=np.float64), np.ones(n) if weights is None else np.asarray(weights)
     distinct = len(set(clusters))
     if distinct == n and np.isin(values, (0, 1)).all():
-        return wilson_interval(float(values.sum()), n)
+        return compute_wilson_interval(float(values.sum()), n)
     summands = np.stack([counts * values, counts], axis=1)
-    value, low, high = clustered_interval(clusters, summands, weighted_mean)
+    value, low, high = compute_clustered_interval(clusters, summands, compute_weighted_mean)
     return rate_interval(float(value[0]), float(low[0]), float(high[0]), n, distinct)
 
 
-def mean_interval(values: Sequence[float], clusters: Sequence[Any], weights: Sequence[float] | None = None) -> Metric:
+def compute_mean_interval(
+    values: Sequence[float], clusters: Sequence[Any], weights: Sequence[float] | None = None
+) -> Metric:
     """Return the weighted mean of unbounded values such as CIDEr, with a bootstrap interval over clusters.
 
     There is no interval if there is one cluster or if all values are equal.
@@ -159,7 +163,7 @@ def mean_interval(values: Sequence[float], clusters: Sequence[Any], weights: Seq
         np.ones(len(values)) if weights is None else np.asarray(weights),
     )
     summands = np.stack([counts * scores, counts], axis=1)
-    value, low, high = clustered_interval(clusters, summands, weighted_mean)
+    value, low, high = compute_clustered_interval(clusters, summands, compute_weighted_mean)
     if len(set(clusters)) == 1 or not np.ptp(scores):
         return Metric(float(value[0]), n=len(values))
     return Metric(float(value[0]), float(low[0]), float(high[0]), len(values))
@@ -172,7 +176,7 @@ def rate_interval(value: float, low: float, high: float, n: int, clusters: int) 
     interval.
     """
     if value in (0.0, 1.0):
-        edge = wilson_interval(value * clusters, clusters)
+        edge = compute_wilson_interval(value * clusters, clusters)
         return Metric(value, edge.low, edge.high, n)
     if clusters == 1:
         return Metric(value, n=n)

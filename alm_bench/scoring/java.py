@@ -18,7 +18,7 @@ _WARNING = "Error: Could not cache item"
 """Message of SPICE for a text that is too long for its cache. It is no error: SPICE continues."""
 
 
-def allowed_seconds(texts: int) -> float:
+def compute_time_limit(texts: int) -> float:
     """Return the time limit of a Java program in seconds: 60 to start, and 0.25 for each text."""
     return 60.0 + texts / 4
 
@@ -34,7 +34,7 @@ def find_java() -> str:
 
 
 @functools.cache
-def java_version(program: str) -> int:
+def get_java_version(program: str) -> int:
     """Return the major version of a Java program (8, 17, ...).
 
     Raises MetricError if it does not start or does not print a version.
@@ -54,7 +54,7 @@ def open_package_flags(program: str) -> list[str]:
 
     The list is empty for Java 8, which does not deny access and does not know the flag.
     """
-    if java_version(program) < 9:
+    if get_java_version(program) < 9:
         return []
     return [part for package in OPENED_PACKAGES.split() for part in ("--add-opens", f"java.base/{package}=ALL-UNNAMED")]
 
@@ -85,7 +85,7 @@ def run(arguments: Sequence[str], stdin: str = "", megabytes: int = 2048, second
     return done.stdout.decode(errors="replace")
 
 
-def pycocoevalcap_folder(part: str) -> Path:
+def find_pycocoevalcap_folder(part: str) -> Path:
     """Return a folder of the installed package pycocoevalcap, which contains the jars."""
     import pycocoevalcap
 

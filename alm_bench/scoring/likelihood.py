@@ -19,13 +19,13 @@ def sum_likelihoods(likelihoods: Likelihoods) -> dict[str, list[float]]:
     return found
 
 
-def likeliest(sample: Sample, values: Sequence[float]) -> int | None:
+def select_likeliest(sample: Sample, values: Sequence[float]) -> int | None:
     """Return the index of the option with the highest value; None if options with different texts share it."""
     best = [place for place, value in enumerate(values) if value == max(values)]
     return best[0] if len({normalise_choice(sample, place) for place in best}) == 1 else None
 
 
-def choices(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
+def select_by_normalisation(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
     """Return the most likely option by metric name, as a result of parsing."""
     return {
         metric_name: _select_most_likely(sample, metric_name, values)
@@ -35,7 +35,7 @@ def choices(sample: Sample, likelihoods: Likelihoods) -> dict[str, Parsed]:
 
 def _select_most_likely(sample: Sample, metric_name: str, values: Sequence[float]) -> Parsed:
     """Return the most likely option by one metric, or the status `ambiguous` if there are several."""
-    place = likeliest(sample, values)
+    place = select_likeliest(sample, values)
     if place is None:
         return Parsed("ambiguous", metric_name)
     return Parsed("ok", metric_name, place, sample.choices[place])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from alm_bench.core import Parsed, Sample, Scored, ScoresItems, Task
-from alm_bench.scoring.metrics import metric_spec
+from alm_bench.scoring.metrics import get_metric_spec
 
 _NO_ANSWER = Parsed("empty", "empty")
 
@@ -13,15 +13,15 @@ def has_main_score(task: Task, sample: Sample) -> bool:
 
     In a task of yes/no and open questions, only yes/no questions have it.
     """
-    return isinstance(task, ScoresItems) or main_score_name(task) in task.grade(sample, "", _NO_ANSWER)
+    return isinstance(task, ScoresItems) or get_main_score_name(task) in task.grade(sample, "", _NO_ANSWER)
 
 
-def main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
+def list_main_scores(task: Task, rows: Sequence[Scored]) -> tuple[str, list[float]]:
     """Return the name of the main score and its value for each row. Raises MetricError if `item_scores` does."""
     if isinstance(task, ScoresItems):
         name, values = task.item_scores(rows)
         return name, [float(value) for value in values]
-    name = main_score_name(task)
+    name = get_main_score_name(task)
     return name, [score_item(task, name, row) for row in rows]
 
 
@@ -30,11 +30,11 @@ def score_item(task: Task, name: str, row: Scored) -> float:
 
     A failed call gets the value of an empty answer, which is not 0 for an error rate.
     """
-    if name in row.scores or metric_spec(name).higher_is_better:
+    if name in row.scores or get_metric_spec(name).higher_is_better:
         return row.scores.get(name, 0.0)
     return float(task.grade(row.sample, "", _NO_ANSWER).get(name, 0.0))
 
 
-def main_score_name(task: Task) -> str:
+def get_main_score_name(task: Task) -> str:
     """Return the metric that items are compared by: accuracy if the task has it, else its first metric."""
     return "accuracy" if "accuracy" in task.card.metrics else task.card.metrics[0]

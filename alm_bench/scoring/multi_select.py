@@ -12,8 +12,14 @@ from alm_bench.core.types import Metrics, Parsed, Sample, Scored
 from alm_bench.scoring.blind import FIRST, UNIFORM, Values, select_rows_with_reference
 from alm_bench.scoring.blind import compute_baseline_scores as compute_baseline_scores
 from alm_bench.scoring.classification import divide
-from alm_bench.scoring.intervals import Array, clustered_interval, rate_interval
-from alm_bench.scoring.multiple_choice import choice_metrics, clips, is_correct_set, normalise_choice, weights
+from alm_bench.scoring.intervals import Array, compute_clustered_interval, rate_interval
+from alm_bench.scoring.multiple_choice import (
+    compute_choice_metrics,
+    compute_weights,
+    is_correct_set,
+    list_clips,
+    normalise_choice,
+)
 
 ALL, SET = "all options", "most frequent set of letters"
 """Names of two text-only baselines, in addition to the baselines in `alm_bench.scoring.blind`."""
@@ -29,7 +35,7 @@ def grade_set(sample: Sample, parsed: Parsed) -> dict[str, float]:
     return {"accuracy": float(is_correct_set(sample, parsed.indices or ()))}
 
 
-def multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
+def compute_multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
     """Compute the metrics of multiple choice, with `accuracy` of the exact set, and the metrics over single options.
 
     `option_precision` is the share of selected options that are correct, `option_recall` the share of correct options
@@ -37,13 +43,13 @@ def multi_select_metrics(rows: Sequence[Scored]) -> Metrics:
     item without an answer selects none.
     """
     kept = select_rows_with_reference(rows)
-    return {**choice_metrics(rows), **(_option_metrics(kept) if kept else {})}
+    return {**compute_choice_metrics(rows), **(_compute_option_metrics(kept) if kept else {})}
 
 
-def _option_metrics(rows: Sequence[Scored]) -> Metrics:
+def _compute_option_metrics(rows: Sequence[Scored]) -> Metrics:
     """Return the metrics over single options, with intervals that resample clips."""
-    found, clusters = corpus(rows), clips(rows)
-    value, low, high = clustered_interval(clusters, found.counts, found.statistic)
+    found, clusters = build_corpus(rows), list_clips(rows)
+    value, low, high = compute_clustered_interval(clusters, found.counts, found.statistic)
     distinct = len(set(clusters))
     return {
         name: rate_interval(float(value[i]), float(low[i]), float(high[i]), len(rows), distinct)
@@ -51,7 +57,7 @@ def _option_metrics(rows: Sequence[Scored]) -> Metrics:
     }
 
 
-def corpus(rows: Sequence[Scored]) -> Corpus:
+def build_corpus(rows: Sequence[Scored]) -> Corpus:
     """Return the counts of each item and the statistic that computes `OPTION_METRICS` from their sums.
 
     The counts are the numbers of correct, selected, and both correct and selected options. They serve for intervals of
@@ -59,11 +65,11 @@ def corpus(rows: Sequence[Scored]) -> Corpus:
     """
     if not rows:
         raise ValueError("no items")
-    counts = np.array([_option_counts(row) for row in rows], dtype=np.float64)
-    return Corpus(OPTION_METRICS, counts * np.array(weights(rows))[:, None], _precision_recall_f1)
+    counts = np.array([_count_options(row) for row in rows], dtype=np.float64)
+    return Corpus(OPTION_METRICS, counts * np.array(compute_weights(rows))[:, None], _compute_precision_recall_f1)
 
 
-def _option_counts(row: Scored) -> tuple[int, int, int]:
+def _count_options(row: Scored) -> tuple[int, int, int]:
     """Count the correct options, the selected options and the options that are both; duplicate options count once."""
     right, selected = (
         _normalise_options(row.sample, row.sample.targets),
@@ -82,7 +88,7 @@ def _get_selected(row: Scored) -> tuple[int, ...]:
     return (row.parsed.indices or ()) if row.parsed is not None else ()
 
 
-def _precision_recall_f1(sums: Array) -> Array:
+def _compute_precision_recall_f1(sums: Array) -> Array:
     """Compute precision, recall and F1, shape (..., 3), from sums of shape (..., 3); an undefined ratio is 0.
 
     The sums are the numbers of correct, selected, and both correct and selected options.
@@ -91,7 +97,7 @@ def _precision_recall_f1(sums: Array) -> Array:
     return np.stack([divide(both, selected), divide(both, right), divide(2 * both, right + selected)], axis=-1)
 
 
-def multi_select_baselines(rows: Sequence[Scored]) -> Values:
+def compute_multi_select_baselines(rows: Sequence[Scored]) -> Values:
     """Return the expected exact-set accuracy of each text-only baseline on each row.
 
     The uniform guess selects one of the non-empty sets of options. The most frequent set of letters is computed from
@@ -125,15 +131,15 @@ def build_option_table(rows: Sequence[Scored]) -> list[Mapping[str, Any]] | None
     kept = [row for row in kept if len(row.sample.choices) == count]
     lists = {row.sample.choices for row in kept}
     names = next(iter(lists)) if len(lists) == 1 else tuple(ascii_lowercase[:count])
-    return [_option_row(name, index, kept) for index, name in enumerate(names)]
+    return [_build_option_row(name, index, kept) for index, name in enumerate(names)]
 
 
-def _option_row(name: str, index: int, rows: Sequence[Scored]) -> dict[str, Any]:
+def _build_option_row(name: str, index: int, rows: Sequence[Scored]) -> dict[str, Any]:
     """Return the table row of the option at one index."""
     right = [index in (row.sample.targets or ()) for row in rows]
     selected = [index in _get_selected(row) for row in rows]
     both = sum(a and b for a, b in zip(right, selected, strict=True))
-    figures = _precision_recall_f1(np.array([sum(right), sum(selected), both], dtype=np.float64))
+    figures = _compute_precision_recall_f1(np.array([sum(right), sum(selected), both], dtype=np.float64))
     precision, recall, f1 = (float(figure) for figure in figures)
     entry = {"option": name, "n": len(rows), "right": sum(right), "selected": sum(selected)}
     return {**entry, "precision": precision, "recall": recall, "f1": f1}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 
 from alm_bench.core.types import Metric, Metrics, Sample, Scored
-from alm_bench.scoring.intervals import share
+from alm_bench.scoring.intervals import compute_share
 
 LIKELIHOOD_METRICS = ("text_ll", "text_ll_per_token", "letter_ll", "letter_ll_per_token")
 """Names of the accuracies by log-likelihood of the options' texts or letters, summed or per token."""
@@ -41,31 +41,31 @@ def drop_skipped_rows(rows: Sequence[Scored]) -> list[Scored]:
     return [row for row in rows if row.status != "skipped"]
 
 
-def clips(rows: Sequence[Scored]) -> list[str]:
+def list_clips(rows: Sequence[Scored]) -> list[str]:
     """Return the cluster of each row for resampling: its clip, or its question if the task names no clip."""
     return [row.sample.groups.get("clip", row.sample.question) for row in rows]
 
 
-def weights(rows: Sequence[Scored]) -> list[float]:
+def compute_weights(rows: Sequence[Scored]) -> list[float]:
     """Return one weight per row: 1 divided by the number of rows that ask the same question in another option order.
 
     Every question then has a total weight of 1.
     """
-    return question_weights([row.sample.question for row in rows])
+    return compute_question_weights([row.sample.question for row in rows])
 
 
-def question_weights(questions: Sequence[str]) -> list[float]:
+def compute_question_weights(questions: Sequence[str]) -> list[float]:
     """Return one weight per item, from the question that each item asks: 1 divided by the number of its items."""
     arrangements = Counter(questions)
     return [1 / arrangements[question] for question in questions]
 
 
-def mean_score(rows: Sequence[Scored], name: str) -> Metric:
+def compute_mean_score(rows: Sequence[Scored], name: str) -> Metric:
     """Return the mean of the score `name` over all rows; a row without it (a failed call) counts as 0."""
-    return mean(rows, [row.scores.get(name, 0.0) for row in rows])
+    return compute_mean(rows, [row.scores.get(name, 0.0) for row in rows])
 
 
-def counts(name: str, rows: Sequence[Scored]) -> bool:
+def has_score(name: str, rows: Sequence[Scored]) -> bool:
     """Return True if an item has the score `name`, judged by the rows of the same item in several runs.
 
     In a task of yes/no and open questions, no item has both kinds of scores. An item whose call failed in every run has
@@ -75,28 +75,32 @@ def counts(name: str, rows: Sequence[Scored]) -> bool:
     return not graded or any(name in scores for scores in graded)
 
 
-def mean(rows: Sequence[Scored], values: Sequence[float]) -> Metric:
+def compute_mean(rows: Sequence[Scored], values: Sequence[float]) -> Metric:
     """Return the mean of one value in 0..1 per row, with its interval; every question has the same weight."""
-    return share(values, clips(rows), weights(rows))
+    return compute_share(values, list_clips(rows), compute_weights(rows))
 
 
-def answered(rows: Sequence[Scored]) -> Metric:
+def compute_answered_share(rows: Sequence[Scored]) -> Metric:
     """Return the share of rows with an answer that could be parsed."""
-    return mean(rows, [float(row.status == "ok") for row in rows])
+    return compute_mean(rows, [float(row.status == "ok") for row in rows])
 
 
-def choice_metrics(rows: Sequence[Scored]) -> Metrics:
+def compute_choice_metrics(rows: Sequence[Scored]) -> Metrics:
     """Return `accuracy`, `answered` and the companion metrics over all rows that are not skipped.
 
     If all answers are withheld, `accuracy` is missing with that reason, and there are no companion metrics.
     """
     kept = drop_skipped_rows(rows)
     if kept and not any(row.sample.has_reference for row in kept):
-        return {"accuracy": Metric.missing("answers are withheld"), "answered": answered(kept)}
-    return {"accuracy": mean_score(kept, "accuracy"), "answered": answered(kept), **companion_metrics(kept)}
+        return {"accuracy": Metric.missing("answers are withheld"), "answered": compute_answered_share(kept)}
+    return {
+        "accuracy": compute_mean_score(kept, "accuracy"),
+        "answered": compute_answered_share(kept),
+        **compute_companion_metrics(kept),
+    }
 
 
-def companion_metrics(rows: Sequence[Scored]) -> Metrics:
+def compute_companion_metrics(rows: Sequence[Scored]) -> Metrics:
     """Return the metrics that help to interpret accuracy, as far as these rows allow.
 
     - `accuracy_imputed`: an item without an answer counts as a uniform guess. Plain accuracy counts it as wrong; the
@@ -105,17 +109,17 @@ def companion_metrics(rows: Sequence[Scored]) -> Metrics:
     - `LIKELIHOOD_METRICS`: accuracy of the most likely options.
     - `circular_accuracy`, `consistency`: agreement over several option orders of a question.
     """
-    found = {"accuracy_imputed": mean(rows, [_impute_accuracy(row) for row in rows])}
+    found = {"accuracy_imputed": compute_mean(rows, [_impute_accuracy(row) for row in rows])}
     if (name := find_text_solver(rows)) is not None:
         left = [row for row in rows if not is_correct_option(row.sample, row.blind[name])]
         none_left = Metric.missing(f"{name} answers all {len(rows)} items")
-        found["accuracy_not_text_solvable"] = mean_score(left, "accuracy") if left or not rows else none_left
+        found["accuracy_not_text_solvable"] = compute_mean_score(left, "accuracy") if left or not rows else none_left
     scored = {score for row in rows for score in row.scores}
-    found |= {name: mean_score(rows, name) for name in LIKELIHOOD_METRICS if name in scored}
-    return found | arrangements(rows)
+    found |= {name: compute_mean_score(rows, name) for name in LIKELIHOOD_METRICS if name in scored}
+    return found | compute_option_order_metrics(rows)
 
 
-def chance(sample: Sample) -> float:
+def compute_chance(sample: Sample) -> float:
     """Return the expected accuracy of a uniform guess over the options.
 
     If several options may be correct, the guess is uniform over the non-empty sets of options.
@@ -137,7 +141,9 @@ def _count_correct_sets(sample: Sample) -> int:
 
 def _impute_accuracy(row: Scored) -> float:
     """Return the accuracy of a row, or the accuracy of a uniform guess if the row has no answer."""
-    return row.scores.get("accuracy", 0.0) if row.status == "ok" or not row.sample.choices else chance(row.sample)
+    return (
+        row.scores.get("accuracy", 0.0) if row.status == "ok" or not row.sample.choices else compute_chance(row.sample)
+    )
 
 
 def list_complete_baselines(rows: Sequence[Scored]) -> list[str]:
@@ -157,7 +163,7 @@ def find_text_solver(rows: Sequence[Scored]) -> str | None:
     return next((name for name in (rows[0].text_solvers if rows else ()) if name in names), None)
 
 
-def arrangements(rows: Sequence[Scored]) -> Metrics:
+def compute_option_order_metrics(rows: Sequence[Scored]) -> Metrics:
     """Return the metrics of questions that are asked in several option orders; empty without such questions.
 
     Only questions with all their orders among the rows are counted. `circular_accuracy` is the share of questions that
@@ -171,10 +177,10 @@ def arrangements(rows: Sequence[Scored]) -> Metrics:
     several = [part for part in shown.values() if len(part) > 1 and len(part) == _count_option_orders(part[0])]
     if not several:
         return {}
-    where = clips([part[0] for part in several])
+    where = list_clips([part[0] for part in several])
     right = [float(all(row.scores.get("accuracy", 0.0) == 1 for row in part)) for part in several]
-    agreement = share([_compute_agreement(part) for part in several], where)
-    return {"circular_accuracy": share(right, where), "consistency": agreement}
+    agreement = compute_share([_compute_agreement(part) for part in several], where)
+    return {"circular_accuracy": compute_share(right, where), "consistency": agreement}
 
 
 def _count_option_orders(row: Scored) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alm_bench.core.types import Metric, Parsed, Sample, Scored
-from alm_bench.scoring.multiple_choice import drop_skipped_rows, mean, normalise_choice
+from alm_bench.scoring.multiple_choice import compute_mean, drop_skipped_rows, normalise_choice
 
 OFF_LIST, SYMBOLS, EXTRA = "off_list", "option_with_symbols", "extra_characters"
 """Reasons for outputs with the parse status `unparsed`."""
@@ -40,12 +40,14 @@ def count_no_option_outputs(rows: Sequence[Scored]) -> NoOption | None:
     ]
     if not written:
         return None
-    reasons = Counter(no_option_reason(row.sample, text, parsed) for row, text, parsed in written if not parsed.selects)
-    rate = mean([row for row, _, _ in written], [float(not parsed.selects) for _, _, parsed in written])
+    reasons = Counter(
+        explain_no_option(row.sample, text, parsed) for row, text, parsed in written if not parsed.selects
+    )
+    rate = compute_mean([row for row, _, _ in written], [float(not parsed.selects) for _, _, parsed in written])
     return NoOption(rate, dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))))
 
 
-def no_option_reason(sample: Sample, text: str, parsed: Parsed) -> str:
+def explain_no_option(sample: Sample, text: str, parsed: Parsed) -> str:
     """Return the reason why a text selects none of the options of a question."""
     if parsed.status != "unparsed":
         return parsed.status

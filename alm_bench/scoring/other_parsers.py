@@ -11,7 +11,7 @@ from string import ascii_uppercase
 
 from alm_bench.core.types import Metric, Sample
 from alm_bench.parsing import PARSER, parse_choice
-from alm_bench.scoring.intervals import wilson_interval
+from alm_bench.scoring.intervals import compute_wilson_interval
 from alm_bench.scoring.mmau_match import is_officially_correct
 from alm_bench.scoring.multiple_choice import is_correct_option
 
@@ -40,10 +40,10 @@ class Answer:
         """Texts of the options."""
         return self.sample.choices
 
-    def right(self, place: int | None) -> bool:
-        """Return True if `place` is the index of the correct option."""
-        known = place is not None and 0 <= place < len(self.choices)
-        return known and is_correct_option(self.sample, place)
+    def is_correct(self, index: int | None) -> bool:
+        """Return True if `index` is the index of the correct option."""
+        known = index is not None and 0 <= index < len(self.choices)
+        return known and is_correct_option(self.sample, index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Row:
     """Accuracy if all texts were refusals."""
 
 
-def matrix(answers: Sequence[Answer]) -> list[Row]:
+def compute_matrix(answers: Sequence[Answer]) -> list[Row]:
     """Return the accuracy of the same answers by every rule."""
     silent = [replace(answer, text="") for answer in answers]
     refusing = [replace(answer, text=REFUSAL) for answer in answers]
@@ -89,7 +89,7 @@ def _average(earned: Scores) -> Metric:
     kept = [value for value in earned if value is not None]
     if kept and any(0 < value < 1 for value in kept):
         return Metric(sum(kept) / len(kept), n=len(kept))
-    return wilson_interval(sum(kept), len(kept))
+    return compute_wilson_interval(sum(kept), len(kept))
 
 
 def _score_each(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]], Scores]:
@@ -99,7 +99,7 @@ def _score_each(earns: Callable[[Answer], float]) -> Callable[[Sequence[Answer]]
 
 def _score_selection(picks: Callable[[Answer], int | None]) -> Callable[[Sequence[Answer]], Scores]:
     """Return a rule that scores every answer by the option which `picks` selects."""
-    return _score_each(lambda answer: float(answer.right(picks(answer))))
+    return _score_each(lambda answer: float(answer.is_correct(picks(answer))))
 
 
 def _select_by_parser(answer: Answer) -> int | None:
@@ -145,13 +145,13 @@ def _find_template_letters(answer: Answer) -> tuple[str, list[int]]:
 
 def _score_random_guess(answer: Answer) -> float:
     """Return the expected score of a random letter."""
-    return sum(answer.right(place) for place in range(len(answer.choices))) / len(answer.choices)
+    return sum(answer.is_correct(place) for place in range(len(answer.choices))) / len(answer.choices)
 
 
 def _score_lmms_mmau(answer: Answer) -> float:
     """Score the first letter that `_find_template_letters` returns, or a random guess."""
     _, found = _find_template_letters(answer)
-    return float(answer.right(found[0])) if found else _score_random_guess(answer)
+    return float(answer.is_correct(found[0])) if found else _score_random_guess(answer)
 
 
 def _score_lmms_mmar(answer: Answer) -> float:
@@ -162,10 +162,10 @@ def _score_lmms_mmar(answer: Answer) -> float:
     """
     said, found = _find_template_letters(answer)
     if found:
-        return float(answer.right(max(found, key=lambda place: said.rfind(f"({ascii_uppercase[place]})"))))
+        return float(answer.is_correct(max(found, key=lambda place: said.rfind(f"({ascii_uppercase[place]})"))))
     last = {place: said.lower().rfind(text.lower()) for place, text in enumerate(answer.choices)}
     if len(said.split()) > 5 and max(last.values()) >= 0:
-        return float(answer.right(max(last, key=last.__getitem__)))
+        return float(answer.is_correct(max(last, key=last.__getitem__)))
     return _score_random_guess(answer)
 
 
@@ -180,7 +180,7 @@ def _score_mmsu(answers: Sequence[Answer]) -> Scores:
         letters, text = ascii_uppercase[: len(answer.choices)], answer.text.strip()
         said = next((text[at] for at in (0, -2) if -len(text) <= at < len(text) and text[at] in letters), None)
         before = said if text else before
-        earned.append(None if before is None else float(answer.right(letters.find(before))))
+        earned.append(None if before is None else float(answer.is_correct(letters.find(before))))
     return earned
 
 

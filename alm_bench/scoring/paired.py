@@ -12,10 +12,10 @@ from alm_bench.core.types import Metric
 from alm_bench.scoring.intervals import (
     CONFIDENCE,
     Array,
-    clustered_interval,
+    compute_clustered_interval,
+    compute_weighted_mean,
+    compute_wilson_interval,
     sum_by_cluster,
-    weighted_mean,
-    wilson_interval,
 )
 
 RESAMPLES = 9999
@@ -65,7 +65,7 @@ class Difference:
     """Smallest true difference that the test would find with 80 % power; None if no item differs."""
 
 
-def difference(
+def compute_difference(
     first: Sequence[float],
     second: Sequence[float],
     clusters: Sequence[Hashable],
@@ -79,7 +79,7 @@ def difference(
     gain = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
     counts = np.ones(len(gain)) if weights is None else np.asarray(weights)
     summands = np.stack([counts * gain, counts], axis=1)
-    value, low, high = clustered_interval(clusters, summands, weighted_mean, seed=seed)
+    value, low, high = compute_clustered_interval(clusters, summands, compute_weighted_mean, seed=seed)
     metric, distinct = Metric(float(value[0]), n=len(gain)), len(set(clusters))
     if distinct == 1:
         return metric
@@ -97,7 +97,7 @@ def _add_wilson_interval(metric: Metric, first: float, second: float, clusters: 
     """
     if second not in (0.0, 1.0):
         return metric
-    edge = wilson_interval(second * clusters, clusters)
+    edge = compute_wilson_interval(second * clusters, clusters)
     return replace(metric, low=(edge.low or 0.0) - first, high=(edge.high or 0.0) - first)
 
 
@@ -125,18 +125,18 @@ def compare_paired_scores(
         alone = len(sums) == 1
         metric, p = (metric if alone else replace(metric, low=0.0, high=0.0)), 1.0
     elif len(sums) == len(gain) and np.ptp(counts) == 0 and set(np.unique(gain)) <= {-1.0, 0.0, 1.0}:
-        p = mcnemar(won, lost)
-        low, high = discordant_interval(won, lost, len(gain))
+        p = compute_mcnemar_p_value(won, lost)
+        low, high = compute_discordant_interval(won, lost, len(gain))
         metric = replace(metric, low=low, high=high)
     else:
         test = SignFlipTest(sums[:, 0], sums[:, 1], seed)
-        p = test.p_value(0.0)
-        if (bounds := test.interval(p)) is not None:
+        p = test.compute_p_value(0.0)
+        if (bounds := test.compute_interval(p)) is not None:
             metric = replace(metric, low=bounds[0], high=bounds[1])
     return Difference(ours, theirs, metric, won, lost, p, _compute_detectable(sums))
 
 
-def discordant_interval(won: int, lost: int, n: int) -> tuple[float, float]:
+def compute_discordant_interval(won: int, lost: int, n: int) -> tuple[float, float]:
     """Return the 95 % interval of (won - lost) / n that agrees with McNemar's exact test.
 
     At least one item must differ: `won` + `lost` > 0. The difference is the share of discordant items times their
@@ -148,12 +148,12 @@ def discordant_interval(won: int, lost: int, n: int) -> tuple[float, float]:
 
     discordant = won + lost
     if won < lost:
-        low, high = discordant_interval(lost, won, n)
+        low, high = compute_discordant_interval(lost, won, n)
         return -high, -low
     exact = binomtest(won, discordant).proportion_ci(CONFIDENCE, method="exact")
     lower, upper = 2 * float(exact.low) - 1, 2 * float(exact.high) - 1
     share, balance = discordant / n, (won - lost) / discordant
-    most = wilson_interval(discordant, n).high or share
+    most = compute_wilson_interval(discordant, n).high or share
     reach = math.hypot(share * (upper - balance), balance * (most - share))
     return share * lower, share * balance + reach
 
@@ -179,7 +179,7 @@ def compare_corpora(
     """
     both = np.stack([first.counts, second.counts], axis=1)
 
-    def gains(sums: Array) -> Array:
+    def compute_gains(sums: Array) -> Array:
         """Map sums over both systems to differences of metrics.
 
         `sums` has shape (..., 2, *first.counts.shape[1:]), the result (..., metrics).
@@ -189,8 +189,8 @@ def compare_corpora(
         return found
 
     sums = sum_by_cluster(clusters, both)
-    value, low, high = clustered_interval(clusters, both, gains, seed=seed)
-    p_values = _compute_swap_p_values(sums, gains, value, seed)
+    value, low, high = compute_clustered_interval(clusters, both, compute_gains, seed=seed)
+    p_values = _compute_swap_p_values(sums, compute_gains, value, seed)
     ours, theirs = first.statistic(first.counts.sum(axis=0)), second.statistic(second.counts.sum(axis=0))
     found = {}
     for place, name in enumerate(first.names):
@@ -219,7 +219,7 @@ def _compute_swap_p_values(sums: Array, gains: Callable[[Array], Array], value: 
     return found
 
 
-def mcnemar(won: int, lost: int) -> float:
+def compute_mcnemar_p_value(won: int, lost: int) -> float:
     """Return the two-sided p-value of McNemar's exact test (1947), computed by statsmodels."""
     from statsmodels.stats.contingency_tables import mcnemar as test
 
@@ -253,14 +253,14 @@ class SignFlipTest:
             ]
             self._flipped = np.concatenate(parts)
 
-    def p_value(self, difference: float) -> float:
+    def compute_p_value(self, difference: float) -> float:
         """Return the two-sided p-value of the hypothesis that the true mean difference is `difference`."""
         observed = abs(self._total[0] - difference * self._total[1])
         flipped = np.abs(self._flipped[:, 0] - difference * self._flipped[:, 1])
         as_large = int((flipped >= observed * (1 - 1e-9) - 1e-12).sum())
         return as_large / len(flipped) if self._exact else (as_large + 1) / (len(flipped) + 1)
 
-    def interval(self, p: float) -> tuple[float, float] | None:
+    def compute_interval(self, p: float) -> tuple[float, float] | None:
         """Return the 95 % interval, given the p-value `p` of a difference of 0.
 
         Returns None if there are too few clusters to reject any difference.
@@ -275,17 +275,17 @@ class SignFlipTest:
             if direction * value <= 0 and p >= level:
                 inside = 0.0  # 0 is not rejected, so the interval contains it
             outside = 0.0 if direction * value < 0 and p < level else inside + direction * step
-            while self.p_value(outside) >= level:
+            while self.compute_p_value(outside) >= level:
                 inside, step = outside, 2 * step
                 outside = inside + direction * step
             for _ in range(BISECTIONS):
                 middle = (inside + outside) / 2
-                inside, outside = (middle, outside) if self.p_value(middle) >= level else (inside, middle)
+                inside, outside = (middle, outside) if self.compute_p_value(middle) >= level else (inside, middle)
             bounds.append(inside)
         return bounds[0], bounds[1]
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def adjust_by_holm(p_values: Sequence[float]) -> list[float]:
     """Return adjusted p-values (Holm 1979), computed by statsmodels.
 
     With a threshold of 0.05 on them, the probability of any false positive among the tests is at most 5 %.

@@ -10,7 +10,7 @@ import numpy as np
 from alm_bench.core.types import Metric, Scored
 from alm_bench.scoring.blind import select_rows_with_reference
 from alm_bench.scoring.intervals import Array, sum_by_cluster
-from alm_bench.scoring.multiple_choice import clips, mean_score
+from alm_bench.scoring.multiple_choice import compute_mean_score, list_clips
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Positions:
     """Test of an even distribution of wrong answers over the other positions."""
 
 
-def positions(rows: Sequence[Scored]) -> Positions | None:
+def analyse_positions(rows: Sequence[Scored]) -> Positions | None:
     """Compute the position bias of a run.
 
     Questions with several correct options are left out. Returns None if some position never has the correct option,
@@ -90,10 +90,14 @@ def positions(rows: Sequence[Scored]) -> Positions | None:
     table = []
     for place in range(count):
         there = [row for row, gold in zip(kept, golds, strict=True) if gold == place]
-        accuracy = mean_score(there, "accuracy")
+        accuracy = compute_mean_score(there, "accuracy")
         table.append(Position(ascii_lowercase[place], len(there), chosen_indices.count(place), accuracy))
     return Positions(
-        count, len(kept), table, _accuracy_test(kept, golds, count), _wrong_test(kept, golds, chosen_indices, count)
+        count,
+        len(kept),
+        table,
+        _test_accuracy(kept, golds, count),
+        _test_wrong_choices(kept, golds, chosen_indices, count),
     )
 
 
@@ -102,7 +106,7 @@ def _get_accuracy(row: Scored) -> float:
     return float(row.scores.get("accuracy", 0.0) == 1)
 
 
-def _accuracy_test(rows: Sequence[Scored], golds: Sequence[int], count: int) -> ChiSquare:
+def _test_accuracy(rows: Sequence[Scored], golds: Sequence[int], count: int) -> ChiSquare:
     """Test if accuracy is equal at all positions of the correct option."""
     right, there = np.array([_get_accuracy(row) for row in rows]), np.eye(count)[list(golds)]
     if right.all() or not right.any():
@@ -110,7 +114,7 @@ def _accuracy_test(rows: Sequence[Scored], golds: Sequence[int], count: int) -> 
     return _score_test(rows, (right - right.mean())[:, None] * there / there.sum(axis=0))
 
 
-def _wrong_test(
+def _test_wrong_choices(
     rows: Sequence[Scored], golds: Sequence[int], chosen_indices: Sequence[int | None], count: int
 ) -> ChiSquare:
     """Test if wrong answers are evenly distributed over the positions other than the correct one."""
@@ -138,7 +142,7 @@ def _score_test(rows: Sequence[Scored], departures: Array) -> ChiSquare:
     """
     from scipy.stats import chi2
 
-    sums = sum_by_cluster(clips(rows), departures)
+    sums = sum_by_cluster(list_clips(rows), departures)
     sums -= sums.mean(axis=1, keepdims=True)
     total, covariance = sums.sum(axis=0), sums.T @ sums
     rank = int(np.linalg.matrix_rank(covariance, tol=1e-9, hermitian=True))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.core.types import Metric, Metrics, Parsed, Sample, Scored, TaskScore
 from alm_bench.scoring.captions import compute_caption_scores
-from alm_bench.scoring.metrics import LAST, computable_spec, default_metrics, metric_spec
-from alm_bench.scoring.multiple_choice import answered, clips, drop_skipped_rows
+from alm_bench.scoring.metrics import LAST, get_computable_spec, get_metric_spec, list_default_metrics
+from alm_bench.scoring.multiple_choice import compute_answered_share, drop_skipped_rows, list_clips
 
 TEXT_PARSER = "text@1"
 """Name and version of the parser of sentences, which strips white space and the opening words that a prompt asked
@@ -25,18 +25,18 @@ class CaptionOptions:
     """Options of tasks with caption metrics."""
 
     metrics: str | None = None
-    """Names of metrics separated by `+` (`spice+cider`), or `all` (default) for the metrics of `default_metrics`."""
+    """Metric names separated by `+` (`spice+cider`), or `all` (default) for the metrics of `list_default_metrics`."""
 
-    def chosen(self) -> tuple[str, ...]:
+    def list_metrics(self) -> tuple[str, ...]:
         """Return the names of the selected metrics. Raises UsageError for one that is not computed from sentences."""
         if self.metrics in (None, "all"):
-            return default_metrics()
+            return list_default_metrics()
         names = tuple(name.strip() for name in self.metrics.split("+") if name.strip())
         if not names:
-            raise UsageError(f"metrics={self.metrics} names no metric; known: {', '.join(default_metrics())}")
+            raise UsageError(f"metrics={self.metrics} names no metric; known: {', '.join(list_default_metrics())}")
         for name in names:
             try:
-                computable_spec(name)
+                get_computable_spec(name)
             except UsageError as error:
                 raise UsageError(f"metrics={self.metrics}: {error}") from None
         return names
@@ -47,7 +47,7 @@ def blind_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> Mapping[str,
     answer_texts = pick_mismatched_references(rows)
     if answer_texts is None:
         return {}
-    return {BLIND_OTHER: score_each_sentence(answer_texts, rows, ranked(metrics))}
+    return {BLIND_OTHER: score_each_sentence(answer_texts, rows, pick_main_metric(metrics))}
 
 
 def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
@@ -68,7 +68,7 @@ def parse_text(text: str, openings: Sequence[str] = ()) -> Parsed:
     return Parsed("ok", "text", value=value, span=(text.index(value, start), end))
 
 
-def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
+def compute_caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
     """Compute the caption metrics over all rows that are not skipped.
 
     An item without an answer is scored as an empty caption.
@@ -76,55 +76,59 @@ def caption_score(rows: Sequence[Scored], metrics: Sequence[str]) -> TaskScore:
     kept = [row for row in drop_skipped_rows(rows) if row.sample.target]
     if not kept:
         return TaskScore({name: Metric.missing("no items") for name in metrics})
-    answer_texts = sentences(kept)
+    answer_texts = list_sentences(kept)
     names = [row.sample.id for row in kept]
-    found = compute_caption_scores(answer_texts, [references(row.sample) for row in kept], clips(kept), metrics, names)
-    figures = {**found.corpus, "answered": answered(kept)}
+    found = compute_caption_scores(
+        answer_texts, [list_references(row.sample) for row in kept], list_clips(kept), metrics, names
+    )
+    figures = {**found.corpus, "answered": compute_answered_share(kept)}
     return TaskScore(figures, blind=_score_baseline(kept, metrics), tables={"tokenizer": found.tokenizer})
 
 
-def item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Sequence[float]]:
+def compute_item_scores(rows: Sequence[Scored], metrics: Sequence[str]) -> tuple[str, Sequence[float]]:
     """Return the name of the metric that items are compared by, and its value for each row.
 
     Raises MetricError if the metric cannot be computed.
     """
-    name = ranked(metrics)
-    return name, score_each_sentence(sentences(rows), rows, name)
+    name = pick_main_metric(metrics)
+    return name, score_each_sentence(list_sentences(rows), rows, name)
 
 
 def score_each_sentence(answer_texts: Sequence[str], rows: Sequence[Scored], metric: str) -> Sequence[float]:
     """Return the score of each sentence as the answer to its row. Raises MetricError if `metric` cannot be computed."""
-    found = compute_caption_scores(answer_texts, [references(row.sample) for row in rows], metrics=[metric])
+    found = compute_caption_scores(answer_texts, [list_references(row.sample) for row in rows], metrics=[metric])
     if metric not in found.items:
         raise MetricError(f"{metric} {found.corpus[metric].reason}")
     return found.items[metric]
 
 
-def sentences(rows: Sequence[Scored]) -> list[str]:
+def list_sentences(rows: Sequence[Scored]) -> list[str]:
     """Return the answer of each row, "" for a row without one."""
     return [(row.parsed.value if row.parsed is not None else None) or "" for row in rows]
 
 
-def scores_of(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
+def compute_scores_by_metric(rows: Sequence[Scored], figures: Sequence[str]) -> Mapping[str, Sequence[float]]:
     """Return the score of each row by metric name.
 
     Only metrics that are means over items are returned, which BLEU and METEOR are not.
     """
-    specs = [metric_spec(name) for name in figures]
+    specs = [get_metric_spec(name) for name in figures]
     names = [spec.name for spec in specs if spec.per_item and spec.compute is not None]
     if not names:
         return {}
-    return compute_caption_scores(sentences(rows), [references(row.sample) for row in rows], metrics=names).items
+    return compute_caption_scores(
+        list_sentences(rows), [list_references(row.sample) for row in rows], metrics=names
+    ).items
 
 
-def ranked(metrics: Sequence[str]) -> str:
+def pick_main_metric(metrics: Sequence[str]) -> str:
     """Return the metric that items are compared by.
 
     It is the most preferred of the selected metrics that can be computed on this machine, else the first one.
     """
-    preferred = sorted(metrics, key=lambda name: metric_spec(name).preference)
+    preferred = sorted(metrics, key=lambda name: get_metric_spec(name).preference)
     return next(
-        (name for name in preferred if metric_spec(name).preference < LAST and _is_computable(name)), metrics[0]
+        (name for name in preferred if get_metric_spec(name).preference < LAST and _is_computable(name)), metrics[0]
     )
 
 
@@ -133,7 +137,7 @@ def _is_computable(metric: str) -> bool:
 
     The result does not depend on any text, so it is the same for all runs on a machine.
     """
-    require = metric_spec(metric).require
+    require = get_metric_spec(metric).require
     try:
         if require is not None:
             require()
@@ -142,7 +146,7 @@ def _is_computable(metric: str) -> bool:
     return True
 
 
-def references(sample: Sample) -> list[str]:
+def list_references(sample: Sample) -> list[str]:
     """Return the references of an item."""
     return list(sample.target)
 
@@ -159,7 +163,7 @@ def pick_mismatched_references(rows: Sequence[Scored]) -> list[str] | None:
         other = next((k for k in following if not heard[k] & heard[place]), None)
         if other is None:
             return None
-        answer_texts.append(references(rows[other].sample)[0])
+        answer_texts.append(list_references(rows[other].sample)[0])
     return answer_texts
 
 
@@ -168,5 +172,5 @@ def _score_baseline(rows: Sequence[Scored], metrics: Sequence[str]) -> dict[str,
     answer_texts = pick_mismatched_references(rows)
     if answer_texts is None:
         return {}
-    known = [references(row.sample) for row in rows]
-    return {BLIND_OTHER: compute_caption_scores(answer_texts, known, clips(rows), metrics).corpus}
+    known = [list_references(row.sample) for row in rows]
+    return {BLIND_OTHER: compute_caption_scores(answer_texts, known, list_clips(rows), metrics).corpus}

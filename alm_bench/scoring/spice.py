@@ -186,7 +186,7 @@ def _run_spice(items: Sequence[Item], folder: Path) -> list[float | str]:
 
     Raises MetricError if SPICE fails or does not end in time.
     """
-    pack = java.pycocoevalcap_folder("spice")
+    pack = java.find_pycocoevalcap_folder("spice")
     jars = [pack / "spice-1.0.jar", pack / "lib" / "*", *(folder / jar for jar in CORENLP), JAR]
     parses = cache_folder("spice") / "parses"
     texts = {text for item in items for text in (item[0], *item[1])}

@@ -49,7 +49,7 @@ class TagFile:
     classes: Sequence[str]
     """Names of the classes, in the order of the encoder's outputs."""
 
-    def targets(self, steps: int, seconds: float) -> Tensor:
+    def build_targets(self, steps: int, seconds: float) -> Tensor:
         """Return the training targets, uint8: (clips, steps, classes) for strong labels, (clips, classes) for weak
         ones.
 

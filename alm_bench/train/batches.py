@@ -46,7 +46,7 @@ class Corpus:
         """Number of rows of each source."""
         return [len(source.rows) for source in self.sources]
 
-    def row(self, number: int) -> tuple[Source, int]:
+    def locate_row(self, number: int) -> tuple[Source, int]:
         """Return the source of row `number` and the row's index within that source."""
         source = int(np.searchsorted(self.starts, number, side="right")) - 1
         return self.sources[source], number - int(self.starts[source])
@@ -76,22 +76,22 @@ class StageData:
         self.protocol, self.stage, self.encoded = protocol, stage, encoded
         self.front = LogMel(config.encoder) if stage.random_crop else None
 
-    def logmel(self, clips: Sequence[int], step: int) -> torch.Tensor:
+    def load_logmels(self, clips: Sequence[int], step: int) -> torch.Tensor:
         """Return the log-mels (clips, frames, mels) of the clips with these indices, cropped and masked as the stage
         specifies. `step` seeds random crops and masks."""
         if self.stage.silent:
             return self.corpus.logmels.silent.expand(len(clips), -1, -1)
         if self.front is not None:
-            policy = replace(self.protocol.policy(self.config.encoder), crop="random")
+            policy = replace(self.protocol.build_policy(self.config.encoder), crop="random")
             # The crop position depends on the clip's id. An id that includes the step gives another crop at each step.
             refs = [replace(ref, id=f"{ref.id}@{step}") for ref in (self.corpus.clips[place] for place in clips)]
             logmel = torch.stack([compute_logmel(ref, self.front, policy) for ref in refs])
         else:
             logmel = self.corpus.logmels[clips]
-        return spec_augment(logmel, step) if self.stage.spec_augment else logmel
+        return mask_logmel(logmel, step) if self.stage.spec_augment else logmel
 
 
-def spec_augment(logmel: torch.Tensor, seed: int) -> torch.Tensor:
+def mask_logmel(logmel: torch.Tensor, seed: int) -> torch.Tensor:
     """Return a copy of log-mels (clips, frames, mels) with SpecAugment (arXiv 1904.08779), with the parameters of
     HTSAT.
 

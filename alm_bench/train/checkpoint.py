@@ -17,12 +17,12 @@ from torch import Tensor
 
 from alm_bench.core import StoreError, UsageError
 from alm_bench.core.errors import describe_error
-from alm_bench.core.files import LOCK, PID, atomic_write, lock_folder, replace_atomically, report_write_errors
+from alm_bench.core.files import LOCK, PID, lock_folder, replace_atomically, report_write_errors, write_atomically
 from alm_bench.mellow.checkpoint import CONFIG as NETWORK
 from alm_bench.mellow.checkpoint import TOKENIZER, WEIGHTS, read_torch_file, write_tensors
 from alm_bench.mellow.config import MellowConfig
 from alm_bench.train.config import TrainConfig
-from alm_bench.train.objectives import objective_classes
+from alm_bench.train.objectives import load_objective_classes
 
 LOG, CONFIG, LAST, BEST, EXPORTED = "log.jsonl", "config.json", "last", "best", "exported"
 """Names of files and subfolders in the folder of a run."""
@@ -62,7 +62,7 @@ class Position:
     """Lowest validation loss in the last stage so far, None before its first validation."""
 
 
-def random_state() -> dict[str, Any]:
+def get_random_state() -> dict[str, Any]:
     """Return the states of the random generators of torch, Python and the GPUs."""
     state: dict[str, Any] = {
         "torch": torch.get_rng_state(),
@@ -74,7 +74,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: Mapping[str, Any]) -> None:
-    """Restore the states that `random_state` returned."""
+    """Restore the states that `get_random_state` returned."""
     torch.set_rng_state(state["torch"])
     random.setstate(state["python"])
     for device, cuda in zip(range(torch.cuda.device_count()), state.get("cuda", ()), strict=False):
@@ -103,8 +103,8 @@ class Folder:
                 self._remove_run()
             self._remove_leftovers()
             if fresh or not (self.path / LOG).is_file():
-                atomic_write(self.path / LOG, "")
-            atomic_write(self.path / CONFIG, json.dumps(_recipe_to_table(config), indent=1) + "\n")
+                write_atomically(self.path / LOG, "")
+            write_atomically(self.path / CONFIG, json.dumps(_convert_recipe_to_table(config), indent=1) + "\n")
             yield
 
     def _check(self, config: TrainConfig, fresh: bool) -> None:
@@ -125,7 +125,9 @@ class Folder:
                     f"{self.path} holds {', '.join(sorted(ours))}, but no {CONFIG} of a training run, and nothing "
                     "there is overwritten: name another --out, or move these away"
                 )
-        elif not fresh and (different_keys := sorted(_find_differences(stored_table, _recipe_to_table(config)))):
+        elif not fresh and (
+            different_keys := sorted(_find_differences(stored_table, _convert_recipe_to_table(config)))
+        ):
             raise UsageError(
                 f"{self.path} holds a training run of another config; it differs in {', '.join(different_keys[:6])}: "
                 "use that config, name another --out, or start over with --fresh"
@@ -156,7 +158,7 @@ class Folder:
                 for file in [file for pattern in (*patterns, ".tmp??????") for file in folder.glob(pattern)]:
                     file.unlink()
 
-    def precision(self) -> Any:
+    def read_precision(self) -> Any:
         """Return the precision of the run that is stored in the folder, None if there is none."""
         return (read_config_table(self.path) or {}).get("precision")
 
@@ -188,13 +190,13 @@ class Folder:
     def truncate_log(self, position: Position) -> None:
         """Remove the log lines of steps from `position` on. These steps are not in the saved state and are repeated."""
         kept = [entry for entry in self.read_log() if (entry["stage"], entry["step"]) < (position.stage, position.step)]
-        atomic_write(self.path / LOG, "".join(json.dumps(entry) + "\n" for entry in kept))
+        write_atomically(self.path / LOG, "".join(json.dumps(entry) + "\n" for entry in kept))
 
     def save_network_config(self, network: MellowConfig, tokenizer: Tokenizer) -> None:
         """Save the network's config and tokenizer with the state, so that the weights can be exported without the files
         that the recipe names."""
-        atomic_write(self.path / STATE / NETWORK, network.to_json())
-        atomic_write(self.path / STATE / TOKENIZER, tokenizer.to_str())
+        write_atomically(self.path / STATE / NETWORK, network.to_json())
+        write_atomically(self.path / STATE / TOKENIZER, tokenizer.to_str())
 
     def save(self, position: Position, values: Mapping[str, Any]) -> None:
         """Replace the saved state. Raises StoreError.
@@ -203,21 +205,21 @@ class Folder:
         then makes the new state valid, atomically.
         """
         state = self.path / STATE
-        name = TENSORS[0] if self._current_tensors_file() == TENSORS[1] else TENSORS[1]
+        name = TENSORS[0] if self._find_current_tensors_file() == TENSORS[1] else TENSORS[1]
         tensors: dict[str, Tensor] = {}
         entry = {"position": asdict(position), "tensors": name, "values": _extract_tensors(values, "", tensors, {})}
         with replace_atomically(state / name) as temporary:
             write_tensors(temporary, tensors, {"position": json.dumps(asdict(position))})
         with report_write_errors(self.path / LOG), (self.path / LOG).open("a") as file:
             os.fsync(file.fileno())  # the log lines of all saved steps must be on disk before the state
-        atomic_write(state / VALUES, json.dumps(entry))
+        write_atomically(state / VALUES, json.dumps(entry))
         with report_write_errors(self.path):
             (state / TENSORS[1 - TENSORS.index(name)]).unlink(missing_ok=True)
             for folder in OLDER_STATE_FOLDERS:
                 for older in OLDER_STATE_FILES:
                     (self.path / folder / older).unlink(missing_ok=True)
 
-    def _current_tensors_file(self) -> str | None:
+    def _find_current_tensors_file(self) -> str | None:
         """Return the name of the current file of tensors, None if no state is saved."""
         path = self.path / STATE / VALUES
         return str(_read_object(path).get("tensors")) if path.is_file() else None
@@ -260,7 +262,7 @@ class Folder:
 
 
 @contextmanager
-def fitting(run: Path) -> Iterator[None]:
+def translate_state_errors(run: Path) -> Iterator[None]:
     """Context manager that turns the errors of torch for a state of another network or optimiser into a StoreError with
     a message of one line."""
     try:
@@ -363,12 +365,12 @@ def read_config_table(path: Path) -> dict[str, Any] | None:
     return table if {"name", "model", "data", "stage"} <= table.keys() else None
 
 
-def _recipe_to_table(config: TrainConfig) -> dict[str, Any]:
+def _convert_recipe_to_table(config: TrainConfig) -> dict[str, Any]:
     """Return a recipe as a JSON object, with the versions of its objectives, without the settings that do not affect
     the steps."""
     table = asdict(config)
     for stage in table["stage"]:
-        stage["objective_version"] = objective_classes().versions.get(stage["objective"])
+        stage["objective_version"] = load_objective_classes().versions.get(stage["objective"])
     for irrelevant in ("out", "log_every", "save_every"):
         table.pop(irrelevant)
     plain: dict[str, Any] = json.loads(json.dumps(table, default=str))

@@ -247,27 +247,27 @@ def load_config(name: str, changes: Mapping[str, str] | None = None) -> TrainCon
     return config
 
 
-def config_from_table(table: Mapping[str, Any], where: str) -> TrainConfig:
+def build_config(table: Mapping[str, Any], source: str) -> TrainConfig:
     """Create a recipe from the JSON object in a run's folder, in which null marks settings that were not given. Raises
     UsageError."""
-    config: TrainConfig = _build_dataclass(TrainConfig, _without_nulls(table), where)
+    config: TrainConfig = _build_dataclass(TrainConfig, _drop_nulls(table), source)
     return config
 
 
-def _without_nulls(value: Any) -> Any:
+def _drop_nulls(value: Any) -> Any:
     """Return a JSON value without the keys whose value is null."""
     if isinstance(value, Mapping):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+        return {key: _drop_nulls(item) for key, item in value.items() if item is not None}
+    return [_drop_nulls(item) for item in value] if isinstance(value, list) else value
 
 
-def _check_stage(stage: StageConfig, where: str) -> None:
+def _check_stage(stage: StageConfig, location: str) -> None:
     """Check the ranges of a stage's settings. Raises UsageError."""
     for part, share in stage.mix.items():
         if isinstance(share, bool) or not isinstance(share, int | float) or share <= 0:
-            raise UsageError(f"{where}.mix takes shares above 0, found {part} = {share!r}")
+            raise UsageError(f"{location}.mix takes shares above 0, found {part} = {share!r}")
     if not 0 <= stage.curriculum <= 1:
-        raise UsageError(f"{where}.curriculum takes a share of the steps, 0 to 1, found {stage.curriculum:g}")
+        raise UsageError(f"{location}.curriculum takes a share of the steps, 0 to 1, found {stage.curriculum:g}")
 
 
 def _find_recipe(name: str) -> Path:
@@ -297,11 +297,11 @@ def _read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     return _merge_tables(base_table, table)
 
 
-def _merge_tables(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge `own` into `base`. Tables are merged recursively, lists of tables of equal length item by item. All other
-    values are replaced."""
+def _merge_tables(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge `overrides` into `base`. Tables are merged recursively, lists of tables of equal length item by item. All
+    other values are replaced."""
     merged = dict(base)
-    for key, value in own.items():
+    for key, value in overrides.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
             merged[key] = _merge_tables(old, value)
@@ -335,32 +335,32 @@ def _apply_override(table: dict[str, Any], key: str, text: str) -> None:
     place[last] = value
 
 
-def _build_dataclass(cls: type[Any], values: Mapping[str, Any], where: str) -> Any:
+def _build_dataclass(cls: type[Any], values: Mapping[str, Any], location: str) -> Any:
     """Create a dataclass, including nested ones, from the values of a table. Raises UsageError for unknown and missing
     keys and for wrong values."""
     hints = typing.get_type_hints(cls)
     fields = {item.name: item for item in dataclasses.fields(cls)}
     for key in values:
         if key not in fields:
-            raise UsageError(f"{where}: unknown key {key!r}; known: {rank_names(key, fields)}")
+            raise UsageError(f"{location}: unknown key {key!r}; known: {rank_names(key, fields)}")
     for key, item in fields.items():
         required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
         if required and key not in values:
-            raise UsageError(f"{where}: the key {key!r} is missing")
-    return cls(**{key: _convert_value(value, hints[key], f"{where}: {key}") for key, value in values.items()})
+            raise UsageError(f"{location}: the key {key!r} is missing")
+    return cls(**{key: _convert_value(value, hints[key], f"{location}: {key}") for key, value in values.items()})
 
 
-def _convert_value(value: Any, kind: Any, where: str) -> Any:
+def _convert_value(value: Any, kind: Any, location: str) -> Any:
     """Convert a value to the type `kind` of a field. Raises UsageError if it has another type."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        return _convert_value(value, next(a for a in arguments if a is not type(None)), where)
+        return _convert_value(value, next(a for a in arguments if a is not type(None)), location)
     if origin is Literal and value in arguments:
         return value
     if origin is tuple and isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(_convert_value(item, arguments[0], f"{where}.{i}") for i, item in enumerate(value))
+        return tuple(_convert_value(item, arguments[0], f"{location}.{i}") for i, item in enumerate(value))
     if dataclasses.is_dataclass(kind) and isinstance(value, Mapping):
-        return _build_dataclass(typing.cast(type[Any], kind), value, where)
+        return _build_dataclass(typing.cast(type[Any], kind), value, location)
     if origin in (Mapping, dict) or kind is Mapping:
         if isinstance(value, Mapping):
             return dict(value)
@@ -371,4 +371,4 @@ def _convert_value(value: Any, kind: Any, where: str) -> Any:
     elif kind in (int, str, bool) and type(value) is kind:
         return value
     expected = "one of " + ", ".join(map(str, arguments)) if origin is Literal else getattr(kind, "__name__", str(kind))
-    raise UsageError(f"{where} takes {expected}, found {value!r}")
+    raise UsageError(f"{location} takes {expected}, found {value!r}")

@@ -11,8 +11,18 @@ from alm_bench.core.errors import rank_names
 from alm_bench.mellow.checkpoint import CONFIG as NETWORK
 from alm_bench.mellow.checkpoint import WEIGHTS, build_uninitialised_network, read_folder_tokenizer, save_folder
 from alm_bench.mellow.model import Mellow
-from alm_bench.train.checkpoint import BEST, CONFIG, EXPORTED, LAST, STATE, Folder, Position, fitting, read_config_table
-from alm_bench.train.config import OUT, TrainConfig, config_from_table
+from alm_bench.train.checkpoint import (
+    BEST,
+    CONFIG,
+    EXPORTED,
+    LAST,
+    STATE,
+    Folder,
+    Position,
+    read_config_table,
+    translate_state_errors,
+)
+from alm_bench.train.config import OUT, TrainConfig, build_config
 from alm_bench.train.lora import add_lora, merge_lora
 from alm_bench.train.setup import build_network
 
@@ -27,7 +37,7 @@ def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None 
     table = read_config_table(run)
     if table is None:
         raise UsageError(f"{run} is no folder of a training run (it has no {CONFIG} of one)")
-    config = config_from_table(table, str(run / CONFIG))
+    config = build_config(table, str(run / CONFIG))
     saved = Folder(run).restore()
     if saved is None:
         raise UsageError(f"{run} has no saved state to export{_suggest_remedy(run)}")
@@ -35,7 +45,7 @@ def export_weights(run: Path, to: Path | None = None, dtype: torch.dtype | None 
     model, tokenizer = _build_saved_network(run, config, sum(value.numel() for value in values["model"].values()))
     if config.lora is not None:
         add_lora(model, config.lora, config.seed)
-    with fitting(run):
+    with translate_state_errors(run):
         model.load_state_dict(_select_weights(values))
     folder = to or run / EXPORTED
     save_folder(folder, merge_lora(model), tokenizer, dtype)

@@ -53,7 +53,7 @@ def clip_audio_key(ref: AudioRef) -> list[str | int]:
     return [ref.id, str(ref.path.resolve()), status.st_size, status.st_mtime_ns]
 
 
-def cached_logmels(
+def load_cached_logmels(
     refs: Sequence[AudioRef], config: FrontConfig, policy: AudioPolicy, cache: Path, progress: Progress
 ) -> LogMels:
     """Return the log-mels of `refs`. They are read from the folder `cache` if it has them for the same audio and
@@ -87,13 +87,13 @@ def _compute_logmels(refs: Sequence[AudioRef], front: LogMel, policy: AudioPolic
     """Yield log-mels in half precision, in order, computed by several threads: decoding, synthesis and the transform
     release Python's interpreter lock. Clips are processed in groups of 256, which bounds the memory."""
 
-    def one(ref: AudioRef) -> npt.NDArray[np.float16]:
+    def compute_half_precision(ref: AudioRef) -> npt.NDArray[np.float16]:
         half: npt.NDArray[np.float16] = compute_logmel(ref, front, policy).numpy().astype(np.float16)
         return half
 
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         for start in range(0, len(refs), 256):
-            yield from pool.map(one, refs[start : start + 256])
+            yield from pool.map(compute_half_precision, refs[start : start + 256])
 
 
 @torch.inference_mode()

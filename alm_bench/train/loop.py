@@ -22,11 +22,19 @@ from alm_bench.mellow.checkpoint import save_folder
 from alm_bench.mellow.encoder import EncoderOutput
 from alm_bench.mellow.model import Mellow
 from alm_bench.train.batches import Corpus, StageData
-from alm_bench.train.checkpoint import BEST, LAST, Folder, Position, fitting, random_state, restore_random_state
+from alm_bench.train.checkpoint import (
+    BEST,
+    LAST,
+    Folder,
+    Position,
+    get_random_state,
+    restore_random_state,
+    translate_state_errors,
+)
 from alm_bench.train.config import StageConfig, TrainConfig
 from alm_bench.train.features import encode_all
-from alm_bench.train.lora import adapters, merge_lora
-from alm_bench.train.objectives import Batch, Objective, objective_classes
+from alm_bench.train.lora import list_adapters, merge_lora
+from alm_bench.train.objectives import Batch, Objective, load_objective_classes
 from alm_bench.train.precision import pick_precision
 from alm_bench.train.report import TensorBoardWriter, write_report
 from alm_bench.train.sampler import Curriculum, Steps
@@ -66,7 +74,7 @@ def _freezes_encoder(stage: StageConfig) -> bool:
     return not any(_has_prefix(prefix, "encoder") for prefix in stage.train)
 
 
-def _optimizer(stage: StageConfig, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+def _build_optimizer(stage: StageConfig, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
     """Create the optimiser of a stage."""
     kinds: dict[str, type[torch.optim.Adam]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     kind = kinds[stage.optimizer]
@@ -109,7 +117,7 @@ class Trainer:
         """Create a trainer. `observe` is called with the log entry of every step. `fresh`: start over if a run of this
         name exists; otherwise that run is resumed."""
         self.folder, self.fresh = Folder(config.out / config.name), fresh
-        config = replace(config, precision=pick_precision(config, None if fresh else self.folder.precision()))
+        config = replace(config, precision=pick_precision(config, None if fresh else self.folder.read_precision()))
         self.config, self.prepared, self.observe = config, prepared, observe
         # The objective `tags` does not use the encoder's `head`, and unused parameters must be declared to DDP.
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
@@ -140,7 +148,7 @@ class Trainer:
         set_seed(self.config.seed)
         if (saved := self.folder.restore()) is not None:
             self.position, tensors = saved
-            with fitting(self.folder.path):  # also if all stages are done: `last` is written again
+            with translate_state_errors(self.folder.path):  # also if all stages are done: `last` is written again
                 self.model.load_state_dict(tensors["model"])
         if self.accelerator.is_main_process:
             self.folder.truncate_log(self.position)
@@ -166,9 +174,9 @@ class Trainer:
     def _run_stage(self, number: int, tensors: dict[str, Any] | None) -> None:
         """Train a stage from the current position on. `tensors`: the saved state if the run is resumed in this
         stage."""
-        stage = self.stage(number)
+        stage = self.set_up_stage(number)
         if tensors is not None:
-            with fitting(self.folder.path):
+            with translate_state_errors(self.folder.path):
                 self._restore(stage, tensors)
         started, done = time.perf_counter(), 0
         for step in range(self.position.step, stage.total):
@@ -188,7 +196,7 @@ class Trainer:
             self.observe({**entry, "total": stage.total})
             if self._is_due(self.config.save_every, step) and not last:
                 self._save(stage)
-        self.model.load_state_dict(self._evaluated_model(stage).state_dict())
+        self.model.load_state_dict(self._get_evaluated_model(stage).state_dict())
         self.position = Position(number + 1, 0, self.position.best)
         self._save(None)
 
@@ -205,16 +213,16 @@ class Trainer:
         restore_random_state(tensors["random"])
 
     @staticmethod
-    def _is_due(every: int, step: int) -> bool:
-        """Return True if `step` (from 0) completes a multiple of `every` steps."""
-        return every > 0 and (step + 1) % every == 0
+    def _is_due(interval: int, step: int) -> bool:
+        """Return True if `step` (from 0) completes a multiple of `interval` steps."""
+        return interval > 0 and (step + 1) % interval == 0
 
-    def stage(self, number: int) -> Stage:
+    def set_up_stage(self, number: int) -> Stage:
         """Set up the stage with index `number`."""
         config, prepared = self.config.stage[number], self.prepared
         corpus = prepared.corpus
-        kind = objective_classes().get(config.objective)
-        adapter_names = adapters(self.model) if kind.trains_lora else []
+        kind = load_objective_classes().get(config.objective)
+        adapter_names = list_adapters(self.model) if kind.trains_lora else []
         parameters = _select_trainable(self.model, [*config.train, *adapter_names])
         self._train_mode(config)
         encoded = self._encode_clips_once(config, kind)
@@ -223,7 +231,7 @@ class Trainer:
         data = StageData(corpus, self.model.config, prepared.tokenizer, prepared.protocol, config, encoded)
         # Otherwise the accelerator would, in fp16, unscale the gradients once more for the previous stage's optimiser.
         self.accelerator.free_memory()
-        objective, optimizer = self.accelerator.prepare(kind(self.model), _optimizer(config, parameters))
+        objective, optimizer = self.accelerator.prepare(kind(self.model), _build_optimizer(config, parameters))
         average = None
         if self.config.ema:
             step = get_ema_multi_avg_fn(self.config.ema)  # type: ignore[no-untyped-call]
@@ -242,23 +250,23 @@ class Trainer:
         if config.silent not in self._encoded:
             encoder, corpus = self.model.encoder, self.prepared.corpus
             self._encoded[config.silent] = encode_all(
-                encoder, corpus.logmels, len(corpus.clips), 64, self._autocast(), config.silent
+                encoder, corpus.logmels, len(corpus.clips), 64, self._build_autocast(), config.silent
             )
         return self._encoded[config.silent]
 
-    def _evaluated_model(self, stage: Stage) -> Mellow:
+    def _get_evaluated_model(self, stage: Stage) -> Mellow:
         """Return the network that is validated and saved at the end of a stage: the moving average if there is one,
         else the trained network."""
         return self.model if stage.average is None else cast(Mellow, stage.average.module)
 
-    def _autocast(self) -> torch.autocast:
+    def _build_autocast(self) -> torch.autocast:
         """Return the autocast context of the run's precision."""
         kinds = {"bf16": torch.bfloat16, "fp16": torch.float16, "no": torch.bfloat16}
         return torch.autocast(
             self.accelerator.device.type, kinds[self.config.precision], enabled=self.config.precision != "no"
         )
 
-    def micro_batches(self, stage: Stage, step: int) -> list[Batch]:
+    def build_micro_batches(self, stage: Stage, step: int) -> list[Batch]:
         """Return this process's share of the rows of a step, as at most `accumulate` batches."""
         rows = stage.steps[step]
         own_rows = rows[self.accelerator.process_index :: self.accelerator.num_processes]
@@ -270,7 +278,7 @@ class Trainer:
         learning = rate(stage.config, step, stage.total, stage.steps.per_epoch)
         for group in stage.optimizer.param_groups:
             group["lr"] = learning
-        batches = self.micro_batches(stage, step)
+        batches = self.build_micro_batches(stage, step)
         units = self._sum_over_processes(float(sum(batch.units for batch in batches)))
         summed = 0.0
         for last, batch in _mark_last(batches):
@@ -288,7 +296,7 @@ class Trainer:
                 "/log.jsonl: lower the learning rate or look at them"
             )
         norm = float(self.accelerator.clip_grad_norm_(stage.parameters, stage.clipping.limit))
-        stage.clipping.saw(norm)
+        stage.clipping.record_norm(norm)
         stage.optimizer.step()
         stage.optimizer.zero_grad()
         if stage.average is not None:
@@ -316,13 +324,13 @@ class Trainer:
         corpus = self.prepared.validation
         if corpus is None:
             return {}
-        data = self.held_out(corpus, stage.config)
-        model = self._evaluated_model(stage).eval()
+        data = self.load_validation_data(corpus, stage.config)
+        model = self._get_evaluated_model(stage).eval()
         own_rows = range(self.accelerator.process_index, stage.kind.count(corpus), self.accelerator.num_processes)
         summed, units = 0.0, 0.0
         for start in range(0, len(own_rows), 64):
             batch = stage.kind.collate(data, list(own_rows[start : start + 64]), 0)
-            with self._autocast():
+            with self._build_autocast():
                 summed += float(stage.kind(model)(batch.to(self.accelerator.device)))
             units += batch.units
         self._train_mode(stage.config)
@@ -341,7 +349,7 @@ class Trainer:
         if _freezes_encoder(config):
             self.model.encoder.eval()
 
-    def held_out(self, corpus: Corpus, config: StageConfig) -> StageData:
+    def load_validation_data(self, corpus: Corpus, config: StageConfig) -> StageData:
         """Return the validation data for a stage: with the stage's settings, but without random crops and masks."""
         plain = replace(config, spec_augment=False, random_crop=False)
         return StageData(corpus, self.model.config, self.prepared.tokenizer, self.prepared.protocol, plain)
@@ -352,8 +360,10 @@ class Trainer:
         corpus = self.prepared.validation
         if corpus is None or not self.accelerator.is_main_process:
             return {}
-        objective = stage.kind(self._evaluated_model(stage)).eval()
-        measured = objective.measure(self.held_out(corpus, stage.config), self.config.answer_rows, self._autocast())
+        objective = stage.kind(self._get_evaluated_model(stage)).eval()
+        measured = objective.measure(
+            self.load_validation_data(corpus, stage.config), self.config.answer_rows, self._build_autocast()
+        )
         self._train_mode(stage.config)
         return measured
 
@@ -361,7 +371,7 @@ class Trainer:
         """Save the state of the run. `stage`: the current stage, None between stages."""
         if not self.accelerator.is_main_process:
             return
-        tensors: dict[str, Any] = {"model": self.model.state_dict(), "random": random_state()}
+        tensors: dict[str, Any] = {"model": self.model.state_dict(), "random": get_random_state()}
         if self.accelerator.scaler is not None:  # fp16: the loss scale is kept from stage to stage
             tensors["scaler"] = self.accelerator.scaler.state_dict()
         if stage is not None:

@@ -27,7 +27,7 @@ def add_lora(model: Mellow, config: LoraConfig, seed: int) -> None:
             raise UsageError(f"lora: {str(error).partition(chr(10))[0]}") from error
 
 
-def adapters(model: nn.Module) -> list[str]:
+def list_adapters(model: nn.Module) -> list[str]:
     """Return the names of the adapters' parameters; an empty list if the model has no adapters."""
     return [name for name, _ in model.named_parameters() if ".lora_" in name]
 
@@ -35,7 +35,7 @@ def adapters(model: nn.Module) -> list[str]:
 def merge_lora(model: Mellow) -> Mellow:
     """Return a copy of the network in which the adapters are merged into the weights. `model` is not changed. A network
     without adapters is returned as it is."""
-    if not adapters(model):
+    if not list_adapters(model):
         return model
     plain = copy.deepcopy(model)
     for name, layer in list(plain.named_modules()):

@@ -13,8 +13,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from alm_bench.core import UsageError
-from alm_bench.core.files import atomic_write
-from alm_bench.demo import TARGET_COLUMNS, training_rows
+from alm_bench.core.files import write_atomically
+from alm_bench.demo import TARGET_COLUMNS, build_training_rows
 from alm_bench.demo.vocabulary import DOMAINS, EVENT_TYPES
 from alm_bench.mellow.checkpoint import CONFIG, EVENTS, SHIPPED, TOKENIZER, load_folder, save_folder
 from alm_bench.mellow.config import EncoderConfig, LanguageModelConfig, MapperConfig, MellowConfig, PromptConfig
@@ -48,7 +48,7 @@ def make_tokenizer(texts: Iterable[str]) -> Tokenizer:
 
 def list_demo_texts(rows: int = 6000) -> list[str]:
     """Return the questions and answers of `rows` training rows of the demo data, in lower case, as in prompts."""
-    generated = training_rows(rows)
+    generated = build_training_rows(rows)
     return [row[key].lower() for row in generated.rows for key in ("input", "answer")]
 
 
@@ -87,9 +87,9 @@ def format_events() -> str:
 def write_network(folder: Path) -> None:
     """Write the tokenizer, config and class names of the bundled network."""
     tokenizer = make_tokenizer(list_demo_texts())
-    atomic_write(folder / TOKENIZER, tokenizer.to_str())
-    atomic_write(folder / CONFIG, build_mini_config(tokenizer).to_json())
-    atomic_write(folder / EVENTS, format_events())
+    write_atomically(folder / TOKENIZER, tokenizer.to_str())
+    write_atomically(folder / CONFIG, build_mini_config(tokenizer).to_json())
+    write_atomically(folder / EVENTS, format_events())
 
 
 def export(run: Path, folder: Path) -> None:
@@ -97,7 +97,7 @@ def export(run: Path, folder: Path) -> None:
     the encoder's classes."""
     model, tokenizer = load_folder(run)
     save_folder(folder, model, tokenizer, torch.float16)
-    atomic_write(folder / EVENTS, format_events())
+    write_atomically(folder / EVENTS, format_events())
 
 
 def main(arguments: list[str]) -> None:

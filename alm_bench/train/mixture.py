@@ -20,19 +20,19 @@ def sample_mixture(corpus: Corpus, stage: StageConfig, lengths: npt.NDArray[np.i
     `lengths` (rows,): length of each row, by which rows are sorted into batches.
     """
     difficulties = np.array([DIFFICULTIES.index(row.difficulty) for source in corpus.sources for row in source.rows])
-    all_steps = Steps(groups(corpus, stage.mix), lengths, stage.batch, seed)
+    all_steps = Steps(list_groups(corpus, stage.mix), lengths, stage.batch, seed)
     if not stage.curriculum:
         return all_steps
     total = stage.steps if stage.steps is not None else (stage.epochs or 1) * all_steps.per_epoch
     levels = [level for level in range(len(DIFFICULTIES)) if (difficulties <= level).any()]
     parts = [
-        Steps(_filter_groups(groups(corpus, stage.mix), difficulties <= level), lengths, stage.batch, seed)
+        Steps(_filter_groups(list_groups(corpus, stage.mix), difficulties <= level), lengths, stage.batch, seed)
         for level in levels
     ]
     return Curriculum(parts, round(stage.curriculum * total))
 
 
-def groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
+def list_groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
     """Return the sampling groups of a stage: one per source, or with `mix` one per source and pattern.
 
     The share of a pattern is divided among the sources in proportion to their weights, summed over the matching rows. A
@@ -59,8 +59,8 @@ def groups(corpus: Corpus, mix: Mapping[str, float]) -> list[Group]:
     return found
 
 
-def _filter_groups(of: list[Group], is_kept: npt.NDArray[np.bool_]) -> list[Group]:
+def _filter_groups(groups: list[Group], is_kept: npt.NDArray[np.bool_]) -> list[Group]:
     """Return the groups restricted to the rows for which `is_kept` (rows,) is True. Groups without such rows are
     removed."""
-    filtered: list[tuple[Indices, float]] = [(group.rows[is_kept[group.rows]], group.share) for group in of]
+    filtered: list[tuple[Indices, float]] = [(group.rows[is_kept[group.rows]], group.share) for group in groups]
     return [Group(rows, share) for rows, share in filtered if len(rows)]

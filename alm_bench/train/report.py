@@ -6,10 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from alm_bench.core.files import atomic_write, report_write_errors
+from alm_bench.core.files import report_write_errors, write_atomically
 from alm_bench.mellow.model import Mellow
 from alm_bench.reports import Block, Heading, Picture, Row, Table, Text, render
-from alm_bench.reports.blocks import text_columns
+from alm_bench.reports.blocks import build_text_columns
 from alm_bench.train.config import LoraConfig, TrainConfig
 from alm_bench.train.sources import Source
 
@@ -42,7 +42,7 @@ def draw_losses(log: Sequence[Entry], path: Path) -> None:
     pyplot.close(figure)
 
 
-def model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]) -> str:
+def write_model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], log: Sequence[Entry]) -> str:
     """Return the model card (README.md) of the weights: network, training data, recipe and losses."""
     data: list[Row] = [
         [source.config.file, source.config.split, len(source.rows), str(source.config.weight), len(source.missing)]
@@ -67,18 +67,18 @@ def model_card(config: TrainConfig, model: Mellow, sources: Sequence[Source], lo
     blocks: list[Block] = [
         Heading(config.name, level=1),
         Text(
-            f"A Mellow network (arXiv 2503.08540) of {model.parameter_count():,} parameters, trained by alm-bench "
+            f"A Mellow network (arXiv 2503.08540) of {model.count_parameters():,} parameters, trained by alm-bench "
             f"with the recipe {config.name}, seed {config.seed}, precision {config.precision}."
         ),
         Text(_describe_network(config, model)),
         Heading("Data"),
-        Table(text_columns("file", "split", "rows", "weight", "clips missing"), data),
+        Table(build_text_columns("file", "split", "rows", "weight", "clips missing"), data),
         Heading("Recipe"),
-        Table(text_columns(*columns), recipe),
+        Table(build_text_columns(*columns), recipe),
         Picture("losses", "loss.png"),
     ]
     if scores:
-        blocks += [Heading("Validation rows answered word for word"), Table(text_columns("part", "%"), scores)]
+        blocks += [Heading("Validation rows answered word for word"), Table(build_text_columns("part", "%"), scores)]
     else:
         blocks.append(Text("No validation rows were answered; answer_every in the recipe asks for it."))
     blocks += [Heading("Licence"), Text(LICENCE)]
@@ -124,7 +124,7 @@ def write_report(
 ) -> None:
     """Write the plot of the losses and the model card into a run's folder."""
     draw_losses(log, folder / "loss.png")
-    atomic_write(folder / "README.md", model_card(config, model, sources, log))
+    write_atomically(folder / "README.md", write_model_card(config, model, sources, log))
 
 
 class TensorBoardWriter:

@@ -42,13 +42,13 @@ class GradientClipping:
         """Maximum gradient norm of the next step."""
         if self.fixed > 0:
             return self.fixed
-        return _mean(self.norms) if self.norms else 0.5
+        return _compute_mean(self.norms) if self.norms else 0.5
 
-    def saw(self, norm: float) -> None:
+    def record_norm(self, norm: float) -> None:
         """Record the gradient norm of a step, before clipping."""
         if self.fixed == 0 and math.isfinite(norm):
             self.norms = [*self.norms, norm][-NORM_HISTORY:]
 
 
-def _mean(values: Sequence[float]) -> float:
+def _compute_mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)

@@ -19,7 +19,7 @@ from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.prompt import Protocol, select_protocol
 from alm_bench.train.batches import Corpus, collect_clips
 from alm_bench.train.config import ModelConfig, TrainConfig
-from alm_bench.train.features import cached_logmels
+from alm_bench.train.features import load_cached_logmels
 from alm_bench.train.lora import add_lora
 from alm_bench.train.objectives import check_objectives
 from alm_bench.train.sources import Source, clip_key, read_source
@@ -83,7 +83,7 @@ def build_network(config: ModelConfig, seed: int, trained_on: Sequence[str]) -> 
     model = build_untrained(shape, seed)
     if config.lm != "random":
         lm, origin = PRETRAINED[config.lm]()
-        if _shapes(lm) != _shapes(model.lm):
+        if _list_shapes(lm) != _list_shapes(model.lm):
             raise CheckpointError(f"model.lm {config.lm!r}: the weights of {origin} do not fit model.config's lm")
         model.lm = lm
     if config.encoder is not None:
@@ -118,7 +118,7 @@ def _find_network_folder(network: str) -> Path:
     return folder
 
 
-def _shapes(module: nn.Module) -> dict[str, torch.Size]:
+def _list_shapes(module: nn.Module) -> dict[str, torch.Size]:
     """Return the shapes of the parameters by name."""
     return {name: parameter.shape for name, parameter in module.named_parameters()}
 
@@ -128,16 +128,16 @@ def _build_corpus(
 ) -> Corpus:
     """Create the corpus of `sources` and compute or load the log-mels of its clips."""
     clips = collect_clips(sources)
-    policy = protocol.policy(config.encoder)
-    logmels = cached_logmels(clips, config.encoder, policy, cache, lambda done: report("clips", done, len(clips)))
+    policy = protocol.build_policy(config.encoder)
+    logmels = load_cached_logmels(clips, config.encoder, policy, cache, lambda done: report("clips", done, len(clips)))
     return Corpus(sources, clips, logmels, _build_class_targets(sources, config))
 
 
 def _build_class_targets(sources: Sequence[Source], config: MellowConfig) -> torch.Tensor | None:
     """Return the targets of the encoder's classes, uint8, or None if the data has none.
 
-    The shape is (clips, steps, classes) for demo data; for a file of labels see `TagFile.targets`. Raises UsageError if
-    a file of labels does not fit the encoder, or is combined with other sources.
+    The shape is (clips, steps, classes) for demo data; for a file of labels see `TagFile.build_targets`. Raises
+    UsageError if a file of labels does not fit the encoder, or is combined with other sources.
     """
     encoder = config.encoder
     if tagged := [source.tagged for source in sources if source.tagged is not None]:
@@ -148,14 +148,14 @@ def _build_class_targets(sources: Sequence[Source], config: MellowConfig) -> tor
                 f"{sources[0].config.file} has {len(tagged[0].classes)} classes, the encoder {encoder.classes}: name "
                 "the classes file that goes with it, or set model.config.encoder.classes"
             )
-        return tagged[0].targets(encoder.steps, encoder.seconds)
+        return tagged[0].build_targets(encoder.steps, encoder.seconds)
     if any(source.config.file != "demo" for source in sources):
         return None
     from alm_bench.demo import DemoRoot, compute_frame_targets
 
     roots: list[DemoRoot] = [source.root for source in sources if isinstance(source.root, DemoRoot)]
     scenes = {
-        clip_key(ref): root.scene(ref.id)
+        clip_key(ref): root.get_scene(ref.id)
         for source, root in zip(sources, roots, strict=True)
         for row in source.rows
         for ref in row.clips

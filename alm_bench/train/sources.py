@@ -91,7 +91,7 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     """
     source = _generate_demo(config) if config.file == "demo" else _read_file(config)
     if not source.clips:
-        raise DataError(f"training data {config.file}: no rows{_subtype_hint(config)}")
+        raise DataError(f"training data {config.file}: no rows{_format_subtype_hint(config)}")
     absent = {ref.id for ref in source.clips if ref.read is None and not ref.path.is_file()}
     if absent and missing_audio == "error":
         raise DataError(
@@ -109,15 +109,15 @@ def read_source(config: DataConfig, missing_audio: str) -> Source:
     return source
 
 
-def _subtype_hint(config: DataConfig) -> str:
+def _format_subtype_hint(config: DataConfig) -> str:
     """Return the end of the error message for a source without rows."""
     return f" of the parts {', '.join(config.subtypes)}" if config.subtypes else ""
 
 
 def _generate_demo(config: DataConfig) -> Source:
-    from alm_bench.demo import create_training_root, training_rows
+    from alm_bench.demo import build_training_rows, create_training_root
 
-    generated = training_rows(config.rows or 20_000, split=config.split)
+    generated = build_training_rows(config.rows or 20_000, split=config.split)
     root = create_training_root(generated)
     return Source(config, _convert_rows(generated.rows, root, "the demo data", config), root)
 
@@ -138,18 +138,18 @@ def _read_file(config: DataConfig) -> Source:
     return Source(config, _convert_rows(document, root, str(path), config)[: config.rows], root)
 
 
-def _convert_rows(document: Sequence[Any], root: DataRoot, where: str, config: DataConfig) -> list[Row]:
-    """Convert the rows of a JSON document, restricted to the parts that `config` selects. `where`: name of the source
-    for error messages. Raises DataError."""
+def _convert_rows(document: Sequence[Any], root: DataRoot, location: str, config: DataConfig) -> list[Row]:
+    """Convert the rows of a JSON document, restricted to the parts that `config` selects. `location`: name of the
+    source for error messages. Raises DataError."""
     selected = {name.casefold() for name in config.subtypes}
     parts = Counter(_normalise_subtype(item) for item in document if isinstance(item, dict))
     excluded = {pattern: fnmatch.filter(parts, pattern.casefold()) for pattern in config.without}
     absent = sorted(selected - parts.keys()) + [pattern for pattern, found in excluded.items() if not found]
     if absent:
-        raise DataError(f"{where}: no rows of {', '.join(absent)}; parts there: {', '.join(parts)}")
+        raise DataError(f"{location}: no rows of {', '.join(absent)}; parts there: {', '.join(parts)}")
     used_parts = (selected or parts.keys()) - {part for found in excluded.values() for part in found}
     return [
-        _convert_row(item, number, root, where)
+        _convert_row(item, number, root, location)
         for number, item in enumerate(document)
         if not isinstance(item, dict) or _normalise_subtype(item) in used_parts
     ]
@@ -161,20 +161,20 @@ def _normalise_subtype(item: Mapping[str, Any]) -> str:
     return str(item.get("subtype", "")).casefold().removesuffix(".json")
 
 
-def _convert_row(item: Any, number: int, root: DataRoot, where: str) -> Row:
+def _convert_row(item: Any, number: int, root: DataRoot, location: str) -> Row:
     """Convert one row of a JSON document. `number`: its index, for error messages. Raises DataError."""
     if not isinstance(item, dict):
-        raise DataError(f"{where}: row {number} is {json.dumps(item)[:40]}, expected an object")
+        raise DataError(f"{location}: row {number} is {json.dumps(item)[:40]}, expected an object")
     for key in FIELDS:
         if not isinstance(item.get(key), str):
-            raise DataError(f"{where}: row {number}: field {key!r} is {item.get(key)!r}, expected text")
+            raise DataError(f"{location}: row {number}: field {key!r} is {item.get(key)!r}, expected text")
     if not item["filepath1"] or not item["answer"]:
         key = "filepath1" if not item["filepath1"] else "answer"
-        raise DataError(f"{where}: row {number}: field {key!r} is empty")
+        raise DataError(f"{location}: row {number}: field {key!r} is empty")
     clips = tuple(root.audio(*_list_paths(item[key])) for key in ("filepath1", "filepath2") if item[key])
     difficulty = item.get("difficulty") or DIFFICULTIES[0]
     if difficulty not in DIFFICULTIES:
-        raise DataError(f"{where}: row {number}: difficulty is {difficulty!r}, expected {', '.join(DIFFICULTIES)}")
+        raise DataError(f"{location}: row {number}: difficulty is {difficulty!r}, expected {', '.join(DIFFICULTIES)}")
     return Row(item["input"], item["answer"], clips, _normalise_subtype(item), difficulty)
 
 

@@ -43,10 +43,10 @@ say(
     weights=loaded.sha256,
     dtype=str(dtype).removeprefix("torch."),
     device=device.type,
-    parameters=loaded.model.parameter_count(),
+    parameters=loaded.model.count_parameters(),
     trained_on=list(config.trained_on),
     settings={"protocol": protocol.name},
-    audio=asdict(protocol.policy(config.encoder)),
+    audio=asdict(protocol.build_policy(config.encoder)),
     delivery="by construction",  # waves go straight into the encoder
 )
 for line in sys.stdin:

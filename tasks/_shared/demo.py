@@ -7,9 +7,9 @@ A change here alters the data of every task that uses this module: increase the 
 from pathlib import Path
 
 from alm_bench.demo.dataset import DatasetRows
-from alm_bench.demo.describe import CAPTIONS, captions
-from alm_bench.demo.entailment import Hypotheses, hypotheses
-from alm_bench.demo.scene import hash_name, scene
+from alm_bench.demo.describe import CAPTIONS, write_captions
+from alm_bench.demo.entailment import Hypotheses, iterate_hypotheses
+from alm_bench.demo.scene import build_scene, hash_name
 
 _AUDIOCAPS = "AudioCapsLarger/test"
 
@@ -19,24 +19,24 @@ def build_clotho_entailment(split: str, clips: int) -> DatasetRows:
     dataset = DatasetRows()
     folder = f"ClothoV21/{split}"
     stream = "test" if split == "evaluation" else split
-    for clip in hypotheses(stream, clips, folder=folder, name="Recording {:.10}.wav"):
+    for clip in iterate_hypotheses(stream, clips, folder=folder, name="Recording {:.10}.wav"):
         dataset.scenes[clip.path] = clip.scene
-        text = repr(captions(clip.scene, clip.path))
-        dataset.rows.append(_entailment_row(clip, 0, "ClothoV2", Path(clip.path).name, text))
+        text = repr(write_captions(clip.scene, clip.path))
+        dataset.rows.append(_build_entailment_row(clip, 0, "ClothoV2", Path(clip.path).name, text))
     return dataset
 
 
 def build_audiocaps_entailment(clips: int) -> DatasetRows:
     """Return the rows of ACE's file: five rows per clip, each with one of its captions."""
     dataset = DatasetRows()
-    for clip in hypotheses("test", clips, folder=_AUDIOCAPS, per_clip=CAPTIONS):
+    for clip in iterate_hypotheses("test", clips, folder=_AUDIOCAPS, per_clip=CAPTIONS):
         dataset.scenes[clip.path] = clip.scene
-        for turn, text in enumerate(captions(clip.scene, clip.path)):
-            dataset.rows.append(_entailment_row(clip, turn, "Audiocaps", Path(clip.path).stem, text))
+        for turn, text in enumerate(write_captions(clip.scene, clip.path)):
+            dataset.rows.append(_build_entailment_row(clip, turn, "Audiocaps", Path(clip.path).stem, text))
     return dataset
 
 
-def _entailment_row(clip: Hypotheses, turn: int, dataset: str, name: str, caption: str) -> dict[str, str]:
+def _build_entailment_row(clip: Hypotheses, turn: int, dataset: str, name: str, caption: str) -> dict[str, str]:
     return {
         "Dataset": dataset,
         "Audio file": name,
@@ -52,9 +52,9 @@ def build_audiocaps_captions(ace: int, clips: int) -> DatasetRows:
     clips of ACE; further scenes follow until there are `clips` clips."""
     dataset = DatasetRows(scenes=build_audiocaps_entailment(ace).scenes)
     for index in range(max(0, clips - len(dataset.scenes))):
-        dataset.scenes[f"{_AUDIOCAPS}/Y{hash_name('captioned', index)[:11]}.wav"] = scene("test", index)
+        dataset.scenes[f"{_AUDIOCAPS}/Y{hash_name('captioned', index)[:11]}.wav"] = build_scene("test", index)
     for number, (path, known) in enumerate(dataset.scenes.items()):
-        for turn, text in enumerate(captions(known, path)):
+        for turn, text in enumerate(write_captions(known, path)):
             dataset.rows.append(
                 {
                     "audiocap_id": str(1000 + number * CAPTIONS + turn),

@@ -1,16 +1,16 @@
 """Demo data of ClothoAQA: one row per question and annotator."""
 
-from alm_bench.demo.annotated_questions import annotated_questions
+from alm_bench.demo.annotated_questions import iterate_annotated_questions
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
 
 FOLDER = "clotho_aqa/audio_files"
 
 
-def aqa_rows(split: str, clips: int) -> DatasetRows:
+def build_aqa_rows(split: str, clips: int) -> DatasetRows:
     """Return the rows of a split: two yes/no questions and a one-word question per clip, with three rows (annotators)
     per question."""
     dataset = DatasetRows()
-    for item in annotated_questions(split, clips):
+    for item in iterate_annotated_questions(split, clips):
         dataset.scenes[f"{FOLDER}/{item.clip}"] = item.scene
         dataset.rows += [
             {
@@ -25,7 +25,7 @@ def aqa_rows(split: str, clips: int) -> DatasetRows:
 
 
 def build(clips: int = 100) -> DemoData:
-    data, dataset = DemoData(), aqa_rows("test", clips)
+    data, dataset = DemoData(), build_aqa_rows("test", clips)
     data.add("clotho_aqa/clotho_aqa_test.csv", format_csv(dataset.rows), dataset)
     return data
 

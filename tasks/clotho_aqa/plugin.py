@@ -18,8 +18,8 @@ from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER
 from alm_bench.parsing.plain import parse_yes_no
 from alm_bench.scoring.captions import compute_caption_scores
-from alm_bench.scoring.multiple_choice import answered, clips, drop_skipped_rows, mean
-from alm_bench.scoring.sentences import SCORING, CaptionOptions, references, sentences
+from alm_bench.scoring.multiple_choice import compute_answered_share, compute_mean, drop_skipped_rows, list_clips
+from alm_bench.scoring.sentences import SCORING, CaptionOptions, list_references, list_sentences
 from alm_bench.tasks._shared.clips import list_clip_paths
 
 COLUMNS = ("file_name", "QuestionText", "answer")
@@ -39,7 +39,7 @@ class ClothoAqa:
     parser: str = PARSER
 
     def __post_init__(self) -> None:
-        self.options.chosen()  # raises an error for an unknown metric before the model runs
+        self.options.list_metrics()  # raises an error for an unknown metric before the model runs
 
     def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
         return {"annotations": data.locate(next(file for file in self.card.files if file.split == split))}
@@ -48,15 +48,15 @@ class ClothoAqa:
         path = self.files(data, split)["annotations"]
         answers: dict[tuple[str, str], list[str]] = {}
         for row in read_csv(path, COLUMNS):
-            answers.setdefault((row["file_name"], row["QuestionText"]), []).append(normalised(row["answer"]))
+            answers.setdefault((row["file_name"], row["QuestionText"]), []).append(normalise_answer(row["answer"]))
         seen: Counter[str] = Counter()
         return iter(
             check_unique_ids((self._create_sample(data, key, said, seen) for key, said in answers.items()), path)
         )
 
-    def _create_sample(self, data: DataRoot, key: tuple[str, str], said: list[str], seen: Counter[str]) -> Sample:
+    def _create_sample(self, data: DataRoot, key: tuple[str, str], said: list[str], counts: Counter[str]) -> Sample:
         name, question = key
-        number, seen[name] = seen[name], seen[name] + 1
+        number, counts[name] = counts[name], counts[name] + 1
         binary = all(answer in YES_NO for answer in said)
         names = (
             f"clotho_aqa/audio_files/{name}",
@@ -78,7 +78,7 @@ class ClothoAqa:
     def parse(self, sample: Sample, text: str) -> Parsed:
         if is_binary(sample):
             return parse_yes_no(text, sample.fields["question"], self.card.answer_tags)
-        word = normalised(text)
+        word = normalise_answer(text)
         return Parsed("ok", "words", value=word) if word else Parsed("empty", "empty")
 
     def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
@@ -86,23 +86,25 @@ class ClothoAqa:
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         scorable = drop_skipped_rows(rows)
-        values, blind = _compute_metrics(scorable), _baseline_metrics(scorable)
+        values, blind = _compute_metrics(scorable), _compute_baseline_metrics(scorable)
         open_rows = [row for row in scorable if not is_binary(row.sample)]
         if self.options.metrics is None or not open_rows:
-            return TaskScore({**values, "answered": answered(scorable)}, blind=blind)
-        asked = self.options.chosen()
-        captions, tokenizer = _compute_caption_metrics(open_rows, sentences(open_rows), asked)
+            return TaskScore({**values, "answered": compute_answered_share(scorable)}, blind=blind)
+        asked = self.options.list_metrics()
+        captions, tokenizer = _compute_caption_metrics(open_rows, list_sentences(open_rows), asked)
         blind[BLIND_WORD] |= _compute_caption_metrics(
-            open_rows, [_most_frequent_answer(open_rows)] * len(open_rows), asked
+            open_rows, [_get_most_frequent_answer(open_rows)] * len(open_rows), asked
         )[0]
-        return TaskScore({**values, **captions, "answered": answered(scorable)}, blind=blind, tables=tokenizer)
+        return TaskScore(
+            {**values, **captions, "answered": compute_answered_share(scorable)}, blind=blind, tables=tokenizer
+        )
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         """Return the binary accuracy per item of the baseline that always answers the more frequent of yes and no.
         `rows` are yes/no questions."""
         if not rows:
             return {}
-        said = _most_frequent_answer(rows)
+        said = _get_most_frequent_answer(rows)
         return {BLIND_YES: [grade_answer(row.sample, said)["binary_accuracy"] for row in rows]}
 
 
@@ -110,13 +112,13 @@ def is_binary(sample: Sample) -> bool:
     return sample.groups["kind"] != "open"
 
 
-def normalised(text: str) -> str:
+def normalise_answer(text: str) -> str:
     """Normalise an answer: lower case, no punctuation, no articles. ClothoAQA's answers are single words."""
     words = _WORD.sub(" ", text.lower()).split()
     return " ".join(word for word in words if word not in ("a", "an", "the"))
 
 
-def _rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
+def _group_rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
     """Return the rows that each metric is computed on, by metric name."""
     binary = [row for row in rows if is_binary(row.sample)]
     return {
@@ -129,12 +131,14 @@ def _rows_by_metric(rows: Sequence[Scored]) -> dict[str, list[Scored]]:
 
 def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
     values = {}
-    for name, part in _rows_by_metric(rows).items():
-        values[name] = mean(part, [row.scores.get(name, 0.0) for row in part]) if part else Metric.missing("no items")
+    for name, part in _group_rows_by_metric(rows).items():
+        values[name] = (
+            compute_mean(part, [row.scores.get(name, 0.0) for row in part]) if part else Metric.missing("no items")
+        )
     return values
 
 
-def _baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
+def _compute_baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     """Return the metrics of the text-only baselines. They always give the most frequent answer, which is computed from
     the references."""
     binary = [row for row in rows if is_binary(row.sample)]
@@ -143,26 +147,28 @@ def _baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     for name, part in ((BLIND_YES, binary), (BLIND_WORD, open_rows)):
         if not part:
             continue
-        said = _most_frequent_answer(part)
+        said = _get_most_frequent_answer(part)
         table[name] = {}
-        for metric_name, counts in _rows_by_metric(part).items():
+        for metric_name, counts in _group_rows_by_metric(part).items():
             if counts:
-                table[name][metric_name] = mean(counts, [grade_answer(row.sample, said)[metric_name] for row in counts])
+                table[name][metric_name] = compute_mean(
+                    counts, [grade_answer(row.sample, said)[metric_name] for row in counts]
+                )
     return table
 
 
-def _most_frequent_answer(rows: Sequence[Scored]) -> str:
+def _get_most_frequent_answer(rows: Sequence[Scored]) -> str:
     """Return the most frequent answer of all annotators to these questions."""
     said: Counter[str] = Counter(answer for row in rows for answer in row.sample.target)
     return said.most_common(1)[0][0]
 
 
 def _compute_caption_metrics(
-    rows: Sequence[Scored], said: Sequence[str], metrics: Sequence[str]
+    rows: Sequence[Scored], outputs: Sequence[str], metrics: Sequence[str]
 ) -> tuple[Metrics, dict[str, str]]:
-    """Return the caption metrics of the answers `said` to open questions, with the prefix `open_`, and a table that
+    """Return the caption metrics of the answers `outputs` to open questions, with the prefix `open_`, and a table that
     names the tokenizer."""
-    found = compute_caption_scores(said, [references(row.sample) for row in rows], clips(rows), metrics)
+    found = compute_caption_scores(outputs, [list_references(row.sample) for row in rows], list_clips(rows), metrics)
     return {f"open_{name}": metric for name, metric in found.corpus.items()}, {"tokenizer": found.tokenizer}
 
 

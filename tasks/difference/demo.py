@@ -2,24 +2,24 @@
 each pair is described in three levels of detail (tiers)."""
 
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData, format_csv
-from alm_bench.demo.describe import CAPTIONS, TIERS, captions, difference, pairs
+from alm_bench.demo.describe import CAPTIONS, TIERS, describe_difference, draw_pairs, write_captions
 from alm_bench.demo.scene import Scene, stream
 from alm_bench.tasks._shared.demo import build_audiocaps_captions, build_clotho_entailment
 
 
 def _add_differences(data: DemoData, source: str, taskname: str, scenes: dict[str, Scene], count: int) -> None:
     """Add one file per tier, with `count` pairs of clips that are the same in all three files."""
-    drawn = pairs(stream("pairs", source), sorted(scenes), count)
+    drawn = draw_pairs(stream("pairs", source), sorted(scenes), count)
     for tier, asked in TIERS.items():
         rows = [
             {
                 "taskname": taskname,
                 "filepath1": first,
                 "filepath2": second,
-                "caption1": captions(scenes[first], first)[i % CAPTIONS],
-                "caption2": captions(scenes[second], second)[i % CAPTIONS],
+                "caption1": write_captions(scenes[first], first)[i % CAPTIONS],
+                "caption2": write_captions(scenes[second], second)[i % CAPTIONS],
                 "input": asked,
-                "answer": difference(scenes[first], scenes[second], tier),
+                "answer": describe_difference(scenes[first], scenes[second], tier),
             }
             for i, (first, second) in enumerate(drawn)
         ]

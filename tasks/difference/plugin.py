@@ -64,12 +64,12 @@ class Difference(SentenceTask):
             raise DataError(f"{path}: the input {asked!r} asks for no tier; expected one of {', '.join(TIERS)}")
         return TIERS[asked] == self.tier
 
-    def _create_sample(self, data: DataRoot, row: Mapping[str, Any], seen: Counter[str]) -> Sample:
+    def _create_sample(self, data: DataRoot, row: Mapping[str, Any], counts: Counter[str]) -> Sample:
         first, second = (self._find_clip(data, str(row[key])) for key in ("filepath1", "filepath2"))
         pair = f"{PurePosixPath(first.id).stem}+{PurePosixPath(second.id).stem}"
-        seen[pair] += 1
+        counts[pair] += 1
         return Sample(
-            id=f"{pair}#{seen[pair] - 1}",
+            id=f"{pair}#{counts[pair] - 1}",
             fields={"asked": INSTRUCTIONS[self.tier]},
             audio=(first, second),
             target=[str(row["answer"])],

@@ -23,13 +23,13 @@ from alm_bench.core import (
 from alm_bench.data.readers import check_unique_ids, read_csv
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import UNIFORM, compute_baseline_accuracies, compute_baseline_scores
-from alm_bench.scoring.classification import classification_metrics, confusion, corpus
+from alm_bench.scoring.classification import build_corpus, compute_classification_metrics, count_confusions
 from alm_bench.scoring.multiple_choice import (
-    answered,
-    choice_metrics,
-    clips,
-    companion_metrics,
+    compute_answered_share,
+    compute_choice_metrics,
+    compute_companion_metrics,
     drop_skipped_rows,
+    list_clips,
     list_complete_baselines,
 )
 from alm_bench.tasks._shared.clips import list_clip_paths
@@ -127,13 +127,15 @@ class Entailment:
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         scorable = [row for row in drop_skipped_rows(rows) if row.sample.target is not None]
         if not scorable:
-            return TaskScore(choice_metrics(rows))
-        predicted = _predicted_labels(scorable)
-        metrics = classification_metrics(_reference_labels(scorable), predicted, clips(scorable), RECALLS)
+            return TaskScore(compute_choice_metrics(rows))
+        predicted = _list_predicted_labels(scorable)
+        metrics = compute_classification_metrics(
+            _list_reference_labels(scorable), predicted, list_clips(scorable), RECALLS
+        )
         return TaskScore(
-            metrics={**metrics, "answered": answered(scorable), **companion_metrics(scorable)},
-            blind=_baseline_metrics(scorable),
-            tables={"confusion": _confusion_table(scorable, predicted)},
+            metrics={**metrics, "answered": compute_answered_share(scorable), **compute_companion_metrics(scorable)},
+            blind=_compute_baseline_metrics(scorable),
+            tables={"confusion": _build_confusion_table(scorable, predicted)},
         )
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
@@ -141,51 +143,54 @@ class Entailment:
         label, and the predictions that are stored with the items."""
         if not rows:
             return {}
-        label = _most_frequent_label(rows)
-        return compute_baseline_scores(rows, {BLIND_LABEL: [_option_index(row.sample, label) for row in rows]})
+        label = _get_most_frequent_label(rows)
+        return compute_baseline_scores(rows, {BLIND_LABEL: [_get_option_index(row.sample, label) for row in rows]})
 
     def corpus(self, rows: Sequence[Scored]) -> Corpus:
-        return corpus(_reference_labels(rows), _predicted_labels(rows), RECALLS)
+        return build_corpus(_list_reference_labels(rows), _list_predicted_labels(rows), RECALLS)
 
 
-def _reference_labels(rows: Sequence[Scored]) -> list[int]:
-    return [label for row in rows if (label := _stated_label(row, row.sample.target)) is not None]
+def _list_reference_labels(rows: Sequence[Scored]) -> list[int]:
+    return [label for row in rows if (label := _get_stated_label(row, row.sample.target)) is not None]
 
 
-def _predicted_labels(rows: Sequence[Scored]) -> list[int | None]:
-    return [_stated_label(row, row.parsed.index if row.parsed else None) for row in rows]
+def _list_predicted_labels(rows: Sequence[Scored]) -> list[int | None]:
+    return [_get_stated_label(row, row.parsed.index if row.parsed else None) for row in rows]
 
 
-def _most_frequent_label(rows: Sequence[Scored]) -> int:
-    return Counter(_reference_labels(rows)).most_common(1)[0][0]
+def _get_most_frequent_label(rows: Sequence[Scored]) -> int:
+    return Counter(_list_reference_labels(rows)).most_common(1)[0][0]
 
 
-def _option_index(sample: Sample, label: int) -> int:
+def _get_option_index(sample: Sample, label: int) -> int:
     """Return the index of the option that states a label."""
     return sample.choices.index(CHOICES[CHOICE_OF_LABEL[label]])
 
 
-def _stated_label(row: Scored, index: int | None) -> int | None:
+def _get_stated_label(row: Scored, index: int | None) -> int | None:
     return find_stated_label(row.sample.choices, index)
 
 
-def _confusion_table(rows: Sequence[Scored], predicted: Sequence[int | None]) -> dict[str, object]:
-    cells = confusion(_reference_labels(rows), predicted, len(LABELS)).sum(axis=0)
+def _build_confusion_table(rows: Sequence[Scored], predicted: Sequence[int | None]) -> dict[str, object]:
+    cells = count_confusions(_list_reference_labels(rows), predicted, len(LABELS)).sum(axis=0)
     titles = [label.lower() for label in LABELS]
     return {"rows": titles, "columns": [*titles, "none"], "counts": cells.astype(int).tolist()}
 
 
-def _baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
+def _compute_baseline_metrics(rows: Sequence[Scored]) -> dict[str, Metrics]:
     """Return the metrics of each baseline of `blind_scores`. The uniform guess is an expected value, for which only the
     accuracy is defined."""
     if not rows:
         return {}
-    golds = _reference_labels(rows)
-    predicted: dict[str, list[int | None]] = {BLIND_LABEL: [_most_frequent_label(rows)] * len(rows)}
-    predicted |= {name: [_stated_label(row, row.blind[name]) for row in rows] for name in list_complete_baselines(rows)}
+    golds = _list_reference_labels(rows)
+    predicted: dict[str, list[int | None]] = {BLIND_LABEL: [_get_most_frequent_label(rows)] * len(rows)}
+    predicted |= {
+        name: [_get_stated_label(row, row.blind[name]) for row in rows] for name in list_complete_baselines(rows)
+    }
     table = compute_baseline_accuracies(rows, {UNIFORM: compute_baseline_scores(rows, {})[UNIFORM]})
     return table | {
-        name: classification_metrics(golds, labels, clips(rows), RECALLS) for name, labels in predicted.items()
+        name: compute_classification_metrics(golds, labels, list_clips(rows), RECALLS)
+        for name, labels in predicted.items()
     }
 
 

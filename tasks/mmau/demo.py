@@ -4,13 +4,13 @@ import json
 from itertools import islice
 
 from alm_bench.demo.dataset import FIRST_VERSION, DatasetRows, Demo, DemoData
-from alm_bench.demo.mcq import questions
+from alm_bench.demo.mcq import iterate_questions
 
 
-def mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> DatasetRows:
+def build_mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> DatasetRows:
     """Return `n` questions as rows of the official JSON format."""
     dataset = DatasetRows()
-    for item in islice(questions(split, seed), n):
+    for item in islice(iterate_questions(split, seed), n):
         audio = f"test-mini-audios/{item.id}.wav"
         dataset.scenes[f"mmau/{audio}"] = item.scene
         dataset.rows.append(
@@ -32,7 +32,7 @@ def mmau_items(split: str = "test", n: int = 960, seed: int = 0) -> DatasetRows:
 
 
 def build(items: int = 960) -> DemoData:
-    data, dataset = DemoData(), mmau_items("test", items)
+    data, dataset = DemoData(), build_mmau_items("test", items)
     data.add("mmau/mmau-test-mini.json", json.dumps(dataset.rows, indent=1), dataset)
     return data
 

@@ -21,9 +21,14 @@ from alm_bench.core import (
 from alm_bench.data.readers import check_unique_ids
 from alm_bench.scoring.blind import compute_baseline_accuracies, score_choice_baselines, select_rows_with_reference
 from alm_bench.scoring.mmau_match import is_officially_correct
-from alm_bench.scoring.multiple_choice import choice_metrics, compute_by_group, is_correct_option, mean_score
+from alm_bench.scoring.multiple_choice import (
+    compute_by_group,
+    compute_choice_metrics,
+    compute_mean_score,
+    is_correct_option,
+)
 from alm_bench.task_bases import ChoiceTask
-from alm_bench.tasks.mmau.readers import item_id, read_hub_rows, read_official_rows, read_question_list
+from alm_bench.tasks.mmau.readers import get_item_id, read_hub_rows, read_official_rows, read_question_list
 
 _GROUPS = {"domain": "task", "difficulty": "difficulty", "skill": "sub-category"}
 
@@ -106,10 +111,10 @@ class Mmau(ChoiceTask):
         texts = {row.sample.id: row.text for row in rows}
         filled = []
         for item in read_question_list(annotations):
-            text = texts.get(item_id(item))
+            text = texts.get(get_item_id(item))
             if text is None:
                 raise UsageError(
-                    f"item {item_id(item)} has no output: a submission needs a text for every item of {annotations} "
+                    f"item {get_item_id(item)} has no output: a submission needs a text for each item of {annotations} "
                     "(a run without --limit and without failures)"
                 )
             filled.append({**item, "model_output": text, "model_prediction": text})
@@ -121,12 +126,15 @@ def _compute_metrics(rows: Sequence[Scored]) -> Metrics:
     without a parsed answer."""
     with_reference_only = [row for row in rows if row.sample.gold is not None]
     if not with_reference_only:
-        return {**choice_metrics(rows), "official_accuracy": Metric.missing("answers are withheld")}
+        return {**compute_choice_metrics(rows), "official_accuracy": Metric.missing("answers are withheld")}
     if all(row.text is None for row in with_reference_only) and any(
         row.parsed is not None for row in with_reference_only
     ):
-        return choice_metrics(rows)  # options were scored by likelihood, so that there is no text
-    return {**choice_metrics(rows), "official_accuracy": mean_score(with_reference_only, "official_accuracy")}
+        return compute_choice_metrics(rows)  # options were scored by likelihood, so that there is no text
+    return {
+        **compute_choice_metrics(rows),
+        "official_accuracy": compute_mean_score(with_reference_only, "official_accuracy"),
+    }
 
 
 def create(card: TaskCard, options: Options) -> Mmau:

@@ -40,7 +40,7 @@ def read_question_list(path: Path) -> list[Mapping[str, Any]]:
     return [_check_row(item, number, path) for number, item in enumerate(document)]
 
 
-def item_id(row: Mapping[str, Any]) -> str:
+def get_item_id(row: Mapping[str, Any]) -> str:
     """Return the id of a row. The first revision of MMAU has no `id`; there it is the stem of `audio_id`."""
     return str(row["id"]) if "id" in row else PurePosixPath(row["audio_id"]).stem
 
@@ -52,7 +52,7 @@ def read_official_rows(
     of the row with the same id in the parquet files `shards` is used."""
     clips_by_id: dict[str, AudioRef] | None = None
     for row in read_question_list(path):
-        clip, name = PurePosixPath(row["audio_id"]), item_id(row)
+        clip, name = PurePosixPath(row["audio_id"]), get_item_id(row)
         place = data.audio(f"mmau/{clip}", str(clip), f"mmau/{clip.name}", clip.name)
         if shards and place.read is None and not place.path.is_file():
             clips_by_id = {row["id"]: ref for row, ref in read_hub_rows(shards)} if clips_by_id is None else clips_by_id
@@ -89,4 +89,4 @@ def _convert_hub_row(parquet: ParquetRow, number: int, path: Path) -> tuple[Mapp
         **({"answer": _strip_letter(answer)} if answer else {}),
     }
     checked = _check_row({"id": str(attributes.get("id", number)), **row}, number, path)
-    return checked, parquet.audio(f"mmau/{checked['id']}")
+    return checked, parquet.get_audio_ref(f"mmau/{checked['id']}")

@@ -15,11 +15,11 @@ from alm_bench.data.inline_options import split_options
 from alm_bench.data.readers import check_unique_ids
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import compute_baseline_accuracies, score_choice_baselines, select_rows_with_reference
-from alm_bench.scoring.multiple_choice import choice_metrics, compute_by_group, is_correct_option
+from alm_bench.scoring.multiple_choice import compute_by_group, compute_choice_metrics, is_correct_option
 from alm_bench.scoring.sentences import CaptionOptions, parse_text
 from alm_bench.task_bases import SentenceTask
 from alm_bench.tasks._shared.clips import list_clip_paths
-from alm_bench.tasks.reasonaqa.rows import rows_of
+from alm_bench.tasks.reasonaqa.rows import read_part
 
 Options = {"clotho-detail": CaptionOptions, "audiocaps-detail": CaptionOptions}
 
@@ -46,7 +46,7 @@ def _locate_annotations(card: TaskCard, data: DataRoot, split: str) -> Path:
 
 def _iterate_rows(card: TaskCard, data: DataRoot, path: Path) -> Iterator[Row]:
     seen: Counter[str] = Counter()
-    for values in rows_of(path, card.name.replace("-", "_")):
+    for values in read_part(path, card.name.replace("-", "_")):
         names = [values[key] for key in ("filepath1", "filepath2") if values.get(key)]
         stem = PurePosixPath(names[0]).stem
         yield Row(values, f"{stem}#{seen[stem]}", tuple(data.audio(*list_clip_paths(name)) for name in names))
@@ -75,8 +75,8 @@ class MultipleChoice:
 
     def score(self, rows: Sequence[Scored]) -> TaskScore:
         return TaskScore(
-            metrics=choice_metrics(rows),
-            groups=compute_by_group(rows, self.card.groups, choice_metrics),
+            metrics=compute_choice_metrics(rows),
+            groups=compute_by_group(rows, self.card.groups, compute_choice_metrics),
             blind=compute_baseline_accuracies(
                 select_rows_with_reference(rows), score_choice_baselines(select_rows_with_reference(rows))
             ),

@@ -19,7 +19,7 @@ PARTS = (
 are followed by the number of the tier."""
 
 
-def folded(subtype: str) -> str:
+def normalise_part_name(subtype: str) -> str:
     """Normalise the name of a part, so that different spellings in the files are equal: `AudioCaps_MCQ.json` and
     `audiocaps-mcq`, `ClothoV21_MCQ.json` and `clotho_mcq`."""
     name = re.sub(r"[\s_-]", "", subtype.casefold().removesuffix(".json"))
@@ -27,10 +27,10 @@ def folded(subtype: str) -> str:
     return name[:-1] if name[:-1] in ("cld", "acd") and name[-1] in "123" else name
 
 
-_KNOWN = frozenset(map(folded, PARTS))
+_KNOWN = frozenset(map(normalise_part_name, PARTS))
 
 
-def rows_of(path: Path, part: str) -> list[Mapping[str, Any]]:
+def read_part(path: Path, part: str) -> list[Mapping[str, Any]]:
     """Return the rows of a part, in file order. Raises DataError if the file has another structure or no row of the
     part.
 
@@ -41,12 +41,14 @@ def rows_of(path: Path, part: str) -> list[Mapping[str, Any]]:
         raise DataError(f"{path}: expected a JSON list of objects with {', '.join(REQUIRED_KEYS)} and subtype")
     found: dict[str, list[Mapping[str, Any]]] = {}
     for number, row in enumerate(document):
-        if folded(name := str(row.get("subtype") or "unnamed")) == folded(part):
+        if normalise_part_name(name := str(row.get("subtype") or "unnamed")) == normalise_part_name(part):
             _check_row(path, number, row)
         found.setdefault(name, []).append(row)
-    if unknown := tuple(sorted(name for name in found if folded(name) not in _KNOWN)):
+    if unknown := tuple(sorted(name for name in found if normalise_part_name(name) not in _KNOWN)):
         _report_unknown_parts(path, unknown)
-    part_rows = [row for name, rows in found.items() if folded(name) == folded(part) for row in rows]
+    part_rows = [
+        row for name, rows in found.items() if normalise_part_name(name) == normalise_part_name(part) for row in rows
+    ]
     if not part_rows:
         raise DataError(f"{path}: no rows of the part {part}; parts there: {', '.join(sorted(found)) or 'none'}")
     return part_rows

@@ -82,15 +82,15 @@ def test_a_file_is_hashed_once(tiny: Path, tmp_path: Path, monkeypatch: pytest.M
 
     folder, hashed, whole = tmp_path / "copy", [], loading.sha256
     shutil.copytree(tiny, folder)
-    monkeypatch.setattr(loading, "sha256", lambda path: hashed.append(path.name) or whole(path))
-    first = loading.folder_sha256(folder)
+    monkeypatch.setattr(loading, "compute_sha256", lambda path: hashed.append(path.name) or whole(path))
+    first = loading.compute_folder_sha256(folder)
     assert "model.safetensors" in hashed
     hashed.clear()
-    assert loading.folder_sha256(folder) == first
+    assert loading.compute_folder_sha256(folder) == first
     assert hashed == []
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
-    assert loading.folder_sha256(folder) != first
+    assert loading.compute_folder_sha256(folder) != first
     assert hashed == ["model.safetensors"]
 
 

@@ -42,11 +42,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
     import torch
     from transformers import PreTrainedTokenizerFast
 
-    from alm_bench.mellow.lm import load_smollm2_tokenizer, smollm2
+    from alm_bench.mellow.lm import load_smollm2, load_smollm2_tokenizer
 
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("served")
-    lm, _ = smollm2("package")
+    lm, _ = load_smollm2("package")
     lm = lm.float()  # in bfloat16 the two likeliest tokens are often equal, and processors round differently
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=load_smollm2_tokenizer("package"), eos_token="<|im_end|>", chat_template=CHAT

@@ -11,7 +11,7 @@ from alm_bench.adapters._shared.embeddings import EmbeddingCache
 from alm_bench.adapters._shared.probe import TEXT_ONLY_PROBE, Probe
 from alm_bench.adapters.mellow_probe import fit_features
 from alm_bench.core import Decoding, Runtime, UsageError
-from alm_bench.demo import demo_root
+from alm_bench.demo import create_demo_root
 from alm_bench.plugins import catalogue
 from alm_bench.runner import RunSpec, prepare
 
@@ -91,20 +91,23 @@ def test_vectors_are_made_once_and_a_broken_cache_costs_nothing(tmp_path: Path, 
 
     vectors = EmbeddingCache("net one")
     for kept in (vectors, vectors, EmbeddingCache("net one")):
-        assert kept.of("text", b"a", make).tolist() == [0, 1, 2]
+        assert kept.get_or_compute("text", b"a", make).tolist() == [0, 1, 2]
     assert len(made) == 1
-    for other in (lambda: vectors.of("clip", b"a", make), lambda: EmbeddingCache("net two").of("text", b"a", make)):
+    for other in (
+        lambda: vectors.get_or_compute("clip", b"a", make),
+        lambda: EmbeddingCache("net two").get_or_compute("text", b"a", make),
+    ):
         other()
     assert len(made) == 3
     vectors.cache.path.write_bytes(b"no database")
-    assert EmbeddingCache("net one").of("text", b"a", make).tolist() == [0, 1, 2]
+    assert EmbeddingCache("net one").get_or_compute("text", b"a", make).tolist() == [0, 1, 2]
     assert len(made) == 4
 
 
 def test_the_bundled_encoder_hears_more_than_its_twin_reads(tmp_path: Path) -> None:
     """On the demo world's own entailment, where a text alone says nothing. No row of the test split is fitted on."""
     entry = catalogue().task("cle")
-    world = demo_root(entry.demo(), tmp_path, cle=60, ace=3)
+    world = create_demo_root(entry.load_demo(), tmp_path, cle=60, ace=3)
     adapter = catalogue().adapter("mellow-probe").create({}, Runtime("cpu"))
     seen: list[str] = []
     fit = adapter.fit
@@ -114,7 +117,7 @@ def test_the_bundled_encoder_hears_more_than_its_twin_reads(tmp_path: Path) -> N
 
     adapter.fit = watched  # type: ignore[attr-defined, method-assign]
     spec = RunSpec("cle", "mellow-probe", "evaluation", "demo", Decoding(), limit=60)
-    plan = prepare(spec, entry.create(), entry.prompts()["bare"], world, adapter)
+    plan = prepare(spec, entry.create(), entry.load_prompts()["bare"], world, adapter)
     assert len(seen) == 180
     assert not set(seen) & {ref.id for request in plan.requests for ref in request.audio}
     assert plan.header.fit.rows == 180

@@ -253,14 +253,16 @@ def test_the_hubs_reasons(kind: str, says: str) -> None:
     import huggingface_hub.errors
 
     cls = getattr(huggingface_hub.errors, kind)
-    assert says in loading.reason(wrapped(cls.__new__(cls)))
+    assert says in loading.describe_load_error(wrapped(cls.__new__(cls)))
 
 
 def test_other_reasons() -> None:
-    assert loading.reason(wrapped(KeyError("x"))) == "a long text"
-    assert loading.reason(torch.OutOfMemoryError("CUDA out of memory. Tried ...")).startswith("out of memory; try ")
-    assert len(loading.reason(ValueError("x" * 900))) == 203
-    assert loading.reason(ValueError("")) == "ValueError"
+    assert loading.describe_load_error(wrapped(KeyError("x"))) == "a long text"
+    assert loading.describe_load_error(torch.OutOfMemoryError("CUDA out of memory. Tried ...")).startswith(
+        "out of memory; try "
+    )
+    assert len(loading.describe_load_error(ValueError("x" * 900))) == 203
+    assert loading.describe_load_error(ValueError("")) == "ValueError"
 
 
 def test_options_are_put_as_the_prompt_shows_them() -> None:

@@ -314,7 +314,7 @@ def test_a_hub_id_is_the_hub_adapter_with_that_repository() -> None:
 
     entry = catalogue().adapter("acme/ears-7b")
     assert (entry.name, entry.complete({})) == ("hf", {"path": "acme/ears-7b"})
-    assert RunOptions("acme/ears-7b", "mmau").model_options() == {"path": "acme/ears-7b"}
+    assert RunOptions("acme/ears-7b", "mmau").parse_model_options() == {"path": "acme/ears-7b"}
     with pytest.raises(ab.UsageError, match="stands for path=acme/ears-7b, found --model-arg path=x"):
         entry.complete({"path": "x"})
     assert "unknown model 'acme/ears/7b'" in alm("run", "--model", "acme/ears/7b", "--tasks", "mmau").err

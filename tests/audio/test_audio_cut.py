@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import soundfile
 
-from alm_bench.audio import decode, load, loaded_duration
+from alm_bench.audio import compute_loaded_duration, decode, load
 from alm_bench.core import AudioError, AudioPolicy, AudioRef
 
 NOISE = (np.random.default_rng(0).standard_normal((44_100 * 6, 2)) * 0.1).astype(np.float32)
@@ -58,7 +58,7 @@ def test_a_file_that_holds_less_than_its_header_declares_is_refused(
         assert declared - found in range(len(whole) - there - 64, len(whole) - there + 64)
         assert refusal(ref, AudioPolicy(44_100, 1.0, "first")) == message, "though what is heard is there"
         with pytest.raises(AudioError, match="is cut off"):
-            loaded_duration(ref, AudioPolicy(44_100))
+            compute_loaded_duration(ref, AudioPolicy(44_100))
         with pytest.raises(AudioError, match="is cut off"):
             decode(ref)
 
@@ -91,7 +91,7 @@ def test_a_wav_from_a_pipe_declares_no_size_and_is_read_to_its_end(tmp_path: Pat
     path.write_bytes(data)
     for ref in (clip(data), AudioRef("a", path)):
         assert np.array_equal(decode(ref)[0], expected)
-        assert loaded_duration(ref, AudioPolicy()) == 6
+        assert compute_loaded_duration(ref, AudioPolicy()) == 6
     assert len(decode(clip(data[: len(data) // 2 // 4 * 4]))[0]) < len(expected)
 
 

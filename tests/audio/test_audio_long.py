@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from alm_bench.audio import decode, load, loaded_duration, loading
+from alm_bench.audio import compute_loaded_duration, decode, load, loading
 from alm_bench.core import AudioError, AudioPolicy, AudioRef
 
 NOISE = (np.random.default_rng(0).standard_normal((88_211, 3)) * 0.1).astype(np.float32)
@@ -129,7 +129,7 @@ def test_what_no_policy_shortens_is_bounded(tmp_path: Path) -> None:
         with pytest.raises(AudioError, match="5,000 s would be heard, at most 4,194 s at 16000 Hz are possible"):
             load(ref, policy)
         with pytest.raises(AudioError, match="5,000 s would be heard"):
-            loaded_duration(ref, policy)
+            compute_loaded_duration(ref, policy)
     with pytest.raises(AudioError, match="declares 80,000,000 samples of 3 channels, at most 67,108,864 are decoded"):
         decode(ref)
-    assert loaded_duration(ref, AudioPolicy(max_seconds=30.0)) == 30
+    assert compute_loaded_duration(ref, AudioPolicy(max_seconds=30.0)) == 30

@@ -11,7 +11,7 @@ import pytest
 from small_world import alm, refusal
 
 from alm_bench.core import Metric
-from alm_bench.reports.figures import metric_cell
+from alm_bench.reports.figures import build_metric_cell
 
 ROWS = [
     {"id": "one", "candidate": "a dog barks", "references": ["a dog is barking", "barking of a dog"]},
@@ -60,7 +60,7 @@ def test_every_metric_is_printed_on_the_scale_of_all_tables(tmp_path: Path) -> N
     for name, title in (("cider", "CIDEr"), ("rouge_l", "ROUGE-L")):
         assert corpus[name]["value"] > 0.1
         assert lines[title].startswith(f"{100 * corpus[name]['value']:.1f}")
-        assert metric_cell(Metric(**corpus[name]), name).text == lines[title], "as in leaderboards and runs"
+        assert build_metric_cell(Metric(**corpus[name]), name).text == lines[title], "as in leaderboards and runs"
 
 
 def test_ids_from_0_and_lists_as_python_writes_them(tmp_path: Path) -> None:

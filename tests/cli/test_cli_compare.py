@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small_world import alm, mmau, outputs, questions, refusal, replay
 
-from alm_bench.scoring.paired import holm
+from alm_bench.scoring.paired import adjust_by_holm
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +88,9 @@ def test_only_groups_are_adjusted_each_metric_and_run_for_itself() -> None:
             assert cell["p"] == cell["difference"]["p"]
     for score in {cell["score"] for cell in two}:
         groups = [cell for cell in two if cell["score"] == score and cell["grouping"] != "all"]
-        assert [cell["p"] for cell in groups] == pytest.approx(holm([cell["difference"]["p"] for cell in groups]))
+        assert [cell["p"] for cell in groups] == pytest.approx(
+            adjust_by_holm([cell["difference"]["p"] for cell in groups])
+        )
     assert any(cell["p"] > cell["difference"]["p"] for cell in two)
 
 

@@ -23,7 +23,7 @@ from alm_bench.core import (
     Request,
     Runtime,
 )
-from alm_bench.core.adapter import METHODS, adopt, read_abilities
+from alm_bench.core.adapter import METHODS, read_abilities, wrap_as_adapter
 from alm_bench.core.forwarding import ForwardingAdapter
 from alm_bench.plugins import catalogue
 
@@ -74,7 +74,7 @@ def test_an_object_may_have_less_than_its_class() -> None:
             super().__init__(None, Runtime())
             self.abilities = replace(self.abilities, loglikelihood=scores)
 
-    assert [adopt(Sometimes(scores)).abilities.loglikelihood for scores in (True, False)] == [True, False]
+    assert [wrap_as_adapter(Sometimes(scores)).abilities.loglikelihood for scores in (True, False)] == [True, False]
 
 
 def test_what_is_declared_without_its_method_is_told_by_name() -> None:
@@ -103,7 +103,7 @@ def test_the_attributes_of_version_0_1_are_read() -> None:
 
     expected = Abilities(choices_only=True, is_replay=True, runtime_options=("speed",), delivery="to be shown")
     assert Older.abilities == expected
-    assert adopt(Told()).abilities == Abilities(delivery="to be shown")
+    assert wrap_as_adapter(Told()).abilities == Abilities(delivery="to be shown")
 
 
 FOREIGN = """
@@ -157,7 +157,7 @@ def test_an_object_without_the_base_is_completed() -> None:
     mmau(Path("data"), 3, clips=False)
     (run,) = ab.evaluate(Foreign(), "mmau", data="data").runs  # type: ignore[arg-type]
     assert run.summary.prompt.id == "mmau/bare"
-    assert adopt(Foreign()).abilities == Abilities(choices_only=True)
+    assert wrap_as_adapter(Foreign()).abilities == Abilities(choices_only=True)
     with pytest.raises(ab.UsageError, match="picks among options, which the items of cld-1 do not have"):
         ab.evaluate(Foreign(), "cld-1", data="demo")  # type: ignore[arg-type]
 

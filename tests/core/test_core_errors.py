@@ -3,13 +3,13 @@
 import pytest
 
 from alm_bench.core import AdapterError, UsageError
-from alm_bench.core.errors import describe_error, first_line, is_out_of_memory
+from alm_bench.core.errors import describe_error, get_first_line, is_out_of_memory
 
 
 def test_an_error_in_one_line() -> None:
     long = RuntimeError("\n  no kernel\nfor this \t device\n")
-    assert (first_line(long), describe_error(long)) == ("no kernel", "RuntimeError: no kernel for this device")
-    assert (first_line(KeyError()), describe_error(KeyError())) == ("KeyError", "KeyError")
+    assert (get_first_line(long), describe_error(long)) == ("no kernel", "RuntimeError: no kernel for this device")
+    assert (get_first_line(KeyError()), describe_error(KeyError())) == ("KeyError", "KeyError")
     assert describe_error(UsageError("--limit takes\na number")) == "--limit takes a number"
 
 

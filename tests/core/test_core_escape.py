@@ -19,7 +19,7 @@ from alm_bench.core.escape import (
     escape_terminal,
     print_notice,
 )
-from alm_bench.reports.renderers.markdown import pipe_table
+from alm_bench.reports.renderers.markdown import render_pipe_table
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_nothing_is_markup(text: str, shown: str) -> None:
 
 
 def test_a_cell_ends_where_it_ends() -> None:
-    table = pipe_table(["a|b\n"], [["x|y\\"], ["\\|"], [emphasise("*a*|")], [Markdown("**ours**\n")], [-1.5]])
+    table = render_pipe_table(["a|b\n"], [["x|y\\"], ["\\|"], [emphasise("*a*|")], [Markdown("**ours**\n")], [-1.5]])
     assert [line[2:-2].strip() for line in table.splitlines() if ":--" not in line] == [
         r"a\|b\\n",
         r"x\|y\\",

@@ -4,16 +4,16 @@ import json
 
 import pytest
 
-from alm_bench.core.foreign import dump_json, parse_json, whole_number
+from alm_bench.core.foreign import dump_json, parse_json, parse_whole_number
 
 
 @pytest.mark.parametrize("text", ["²", "٣", "-1", "+1", "1_0", "1.0", "", " ", "9" * 5000, "x", "１"])
 def test_what_is_no_whole_number(text: str) -> None:
-    assert whole_number(text) is None
+    assert parse_whole_number(text) is None
 
 
 def test_whole_numbers() -> None:
-    assert [whole_number(text) for text in ("0", " 12 ", "007")] == [0, 12, 7]
+    assert [parse_whole_number(text) for text in ("0", " 12 ", "007")] == [0, 12, 7]
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, "1" * 5000, "{", ""], ids=range(5))

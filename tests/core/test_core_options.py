@@ -8,7 +8,7 @@ import pytest
 
 from alm_bench.core import NoOptions, UsageError
 from alm_bench.core.errors import rank_names
-from alm_bench.core.files import atomic_write, sha256
+from alm_bench.core.files import compute_sha256, write_atomically
 from alm_bench.core.options import PluginOption, fill_options, split_pair
 from alm_bench.core.prompt import PromptTemplate
 
@@ -124,9 +124,9 @@ def test_known_names_are_sorted_by_likeness_and_cut() -> None:
 
 def test_a_written_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "a/b.json"
-    atomic_write(target, "é")
+    write_atomically(target, "é")
     assert target.read_bytes() == "é".encode()
-    assert sha256(target) == "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c"
+    assert compute_sha256(target) == "4a99557e4033c3539de2eb65472017cad5f9557f7a0625a09f1c3f6e2ba69c4c"
 
     def replace(self: Path, other: Path) -> None:
         raise KeyboardInterrupt
@@ -134,7 +134,7 @@ def test_a_written_file_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytes
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", replace)
         with pytest.raises(KeyboardInterrupt):
-            atomic_write(target, "new")
+            write_atomically(target, "new")
     assert [path.name for path in target.parent.iterdir()] == ["b.json"]
     assert target.read_text() == "é"
 

@@ -218,7 +218,7 @@ def test_cards_of_this_repository_are_complete() -> None:
             entry = catalogue().task(card.name)
             assert (entry.card.version, entry.card.files) == (card.version, card.files)
             assert all((card.splits, card.metrics, card.files, card.paper, card.licence))
-            assert set(entry.prompts()) >= {"native", "letters"}
+            assert set(entry.load_prompts()) >= {"native", "letters"}
             task = entry.create()
             assert task.card.name == card.name
 

@@ -14,7 +14,7 @@ import alm_bench as ab
 from alm_bench.records.models import RunSummary
 from alm_bench.runner.conditions import condition_classes, condition_version
 from alm_bench.scoring import metrics
-from alm_bench.train.objectives import objective_classes
+from alm_bench.train.objectives import load_objective_classes
 
 ENTRY_POINTS = """
 [alm_bench.metrics]
@@ -74,7 +74,7 @@ class Loudness(Objective):
 
     @classmethod
     def collate(cls, data, rows, step):
-        logmel = data.logmel(rows, step)
+        logmel = data.load_logmels(rows, step)
         return Batch(logmel=logmel, loud=logmel.mean(dim=(1, 2)) / 100)
 
     def forward(self, batch):
@@ -88,7 +88,7 @@ SOUNDS = ("a dog barks at night", "rain falls on a roof", "a man speaks to us", 
 
 
 def clear_registries() -> None:
-    for cached in (metrics._registry, condition_classes, objective_classes):
+    for cached in (metrics._load_registry, condition_classes, load_objective_classes):
         cached.cache_clear()
 
 
@@ -264,7 +264,7 @@ def test_an_objective_of_another_package_is_trained(site: Path, monkeypatch: pyt
     assert losses[-1] < losses[0] / 2
     assert log[-1]["validation_loss"] < losses[0] / 2
     config = json.loads(Path("results/training/level/config.json").read_text())
-    assert config["stage"][0]["objective_version"] == objective_classes().versions["loudness"]
+    assert config["stage"][0]["objective_version"] == load_objective_classes().versions["loudness"]
     change_plugin(site, "loudness", "Squared error", "Twice the squared error")
     told = refusal(alm("train", "--config", "level.toml", "--set", "precision=no"))
     assert "differs in stage.0.objective_version" in told
@@ -276,7 +276,7 @@ def test_an_objective_of_another_package_is_trained(site: Path, monkeypatch: pyt
         (
             "wer",
             "WER = 3\n",
-            lambda: metrics.broken_metrics()["wer"],
+            lambda: metrics.list_broken_metrics()["wer"],
             "acme_alm.wer:WER is a int, expected a MetricSpec",
         ),
         (
@@ -286,7 +286,12 @@ def test_an_objective_of_another_package_is_trained(site: Path, monkeypatch: pyt
             "acme_alm.backwards:Backwards is the class Backwards, expected a subclass of "
             "alm_bench.runner.conditions.base.Condition",
         ),
-        ("loudness", "import nothing_there\n", lambda: objective_classes().broken["loudness"], "ModuleNotFoundError: "),
+        (
+            "loudness",
+            "import nothing_there\n",
+            lambda: load_objective_classes().broken["loudness"],
+            "ModuleNotFoundError: ",
+        ),
     ],
 )
 def test_a_broken_addition_is_listed_with_its_reason(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from alm_bench.core.secrets import find_secrets, hide, hide_in_text, names_secret, replace_secrets
+from alm_bench.core.secrets import find_secrets, hide, hide_in_text, is_secret_name, replace_secrets
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from alm_bench.core.secrets import find_secrets, hide, hide_in_text, names_secre
     ],
 )
 def test_names_of_secrets(name: str) -> None:
-    assert names_secret(name)
+    assert is_secret_name(name)
     assert hide({name: "abc"}) == {name: "[set]"}
 
 
@@ -28,7 +28,7 @@ def test_names_of_secrets(name: str) -> None:
     ],
 )
 def test_names_of_other_things(name: str) -> None:
-    assert not names_secret(name)
+    assert not is_secret_name(name)
     assert hide({name: "abc"}) == {name: "abc"}
 
 

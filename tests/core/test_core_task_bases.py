@@ -20,7 +20,7 @@ class Birds(ChoiceTask):
     def samples(self, data, split):
         def sample(row):
             clip = f"birds/{row['file']}"
-            return self.choice_sample(row["n"], row["question"], row["options"], row["answer"], clip, data)
+            return self.build_choice_sample(row["n"], row["question"], row["options"], row["answer"], clip, data)
         return self.read_samples(data, split, ("n", "file", "question", "options", "answer"), sample)
 
 create = Birds.create

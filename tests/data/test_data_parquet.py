@@ -54,24 +54,24 @@ def test_rows_and_their_clips(tmp_path: Path) -> None:
     assert [row.name for row in rows] == [f"{n}.wav" for n in range(10)]
     assert all("context" not in row.values for row in rows)
     for n in (0, 9, 3, 4, 6, 1):  # out of order, across row groups and shards
-        samples, rate = decode(rows[n].audio(f"mmau/{n}"))
+        samples, rate = decode(rows[n].get_audio_ref(f"mmau/{n}"))
         assert rate == 8_000
         assert samples[0, 0] == pytest.approx(n / 100)
 
 
 def test_clips_in_file_order_are_fetched_once_and_two_row_groups_held(tmp_path: Path) -> None:
-    parquet._clips.cache_clear()
+    parquet._read_clips.cache_clear()
     rows = list(read_parquet([shard(tmp_path / "0.parquet", range(12))], COLUMNS))
-    assert parquet._clips.cache_info().currsize == 0  # the rows alone fetch no clip
+    assert parquet._read_clips.cache_info().currsize == 0  # the rows alone fetch no clip
     for n, row in enumerate(rows):
         assert row.cell() == clip(n)
-    info = parquet._clips.cache_info()
+    info = parquet._read_clips.cache_info()
     assert (info.misses, info.currsize) == (4, 2)
 
 
 def test_clips_are_fetched_from_threads_and_after_pickling(tmp_path: Path) -> None:
     rows = list(read_parquet([shard(tmp_path / "0.parquet", range(30))], COLUMNS))
-    cells = pickle.loads(pickle.dumps([row.audio(str(n)) for n, row in enumerate(rows)]))
+    cells = pickle.loads(pickle.dumps([row.get_audio_ref(str(n)) for n, row in enumerate(rows)]))
     found: dict[int, bytes] = {}
 
     def fetch(start: int) -> None:
@@ -112,7 +112,7 @@ def test_a_clip_that_cannot_be_fetched_is_the_clips_error(tmp_path: Path) -> Non
         rows[0].cell()
     path.unlink()
     with pytest.raises(AudioError, match="No such file"):
-        decode(rows[1].audio("b"))
+        decode(rows[1].get_audio_ref("b"))
 
 
 def cache(folder: Path, *revisions: str, main: str | None = None) -> Path:

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 from alm_bench.core import AudioRef, DataError, DataFile, TaskCard
-from alm_bench.core.files import sha256
-from alm_bench.data import LocalRoot, clip_size, file_sha256, hash_manifest, inspect
+from alm_bench.core.files import compute_sha256
+from alm_bench.data import LocalRoot, clip_size, compute_cached_sha256, hash_manifest, inspect
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
 
@@ -28,18 +28,18 @@ def test_hashes_are_kept_until_the_file_changes(tmp_path: Path, monkeypatch: pyt
 
     def counted(path: Path) -> str:
         read.append(path)
-        return sha256(path)
+        return compute_sha256(path)
 
-    monkeypatch.setattr("alm_bench.data.manifest.sha256", counted)
+    monkeypatch.setattr("alm_bench.data.manifest.compute_sha256", counted)
     path = put(tmp_path / "a", "abc")
-    assert file_sha256(path) == file_sha256(path) == ABC
+    assert compute_cached_sha256(path) == compute_cached_sha256(path) == ABC
     assert len(read) == 1
     put(path, "abd")
     os.utime(path, ns=(1, 1))
-    assert file_sha256(path) != ABC
+    assert compute_cached_sha256(path) != ABC
     assert len(read) == 2
     with pytest.raises(DataError, match="No such file"):
-        file_sha256(tmp_path / "gone")
+        compute_cached_sha256(tmp_path / "gone")
 
 
 def world(folder: Path) -> str:

@@ -178,7 +178,7 @@ def test_the_index_passes_over_shadows_and_loops(tmp_path: Path) -> None:
     elsewhere = tmp_path.parent / f"{tmp_path.name}-elsewhere"
     linked = put(elsewhere / "b.wav")
     (tmp_path / "link").symlink_to(elsewhere)
-    index = AudioIndex.of(tmp_path)
+    index = AudioIndex.scan(tmp_path)
     assert [str(path) for _, path in index.names] == ["real/a.wav", "link/b.wav"]
     assert LocalRoot(tmp_path).audio("b.wav").path.resolve() == linked.resolve()
 
@@ -187,13 +187,13 @@ def test_the_index_is_built_once_by_many_threads(tmp_path: Path, monkeypatch: py
     for i in range(50):
         put(tmp_path / "deep" / f"{i}.wav", str(i))
     built: list[Path] = []
-    original = AudioIndex.of
+    original = AudioIndex.scan
 
     def counted(folder: Path) -> AudioIndex:
         built.append(folder)
         return original(folder)
 
-    monkeypatch.setattr(AudioIndex, "of", staticmethod(counted))
+    monkeypatch.setattr(AudioIndex, "scan", staticmethod(counted))
     root = LocalRoot(tmp_path)
     found: list[str] = []
     threads = [

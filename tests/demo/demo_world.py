@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alm_bench.demo import DemoRoot, demo_root
+from alm_bench.demo import DemoRoot, create_demo_root
 from alm_bench.plugins import catalogue
 
 
@@ -10,8 +10,8 @@ class World:
     """The demo data of every task of this repository, by the name of their folder."""
 
     def __init__(self, cache: Path) -> None:
-        demos = {demo.name: demo for entry in catalogue().tasks.values() if (demo := entry.demo()) is not None}
-        self.roots: dict[str, DemoRoot] = {name: demo_root(demo, cache) for name, demo in sorted(demos.items())}
+        demos = {demo.name: demo for entry in catalogue().tasks.values() if (demo := entry.load_demo()) is not None}
+        self.roots: dict[str, DemoRoot] = {name: create_demo_root(demo, cache) for name, demo in sorted(demos.items())}
 
     def file(self, name: str) -> Path:
         return self.owner(name).path / name

@@ -5,9 +5,9 @@ from itertools import islice, pairwise
 
 import pytest
 
-from alm_bench.demo import EVENT_TYPES, FAMILIES, Event, Scene, annotated_questions, hypotheses
-from alm_bench.demo.mcq import BLOCK, Question, questions
-from alm_bench.tasks.clotho_aqa.demo import aqa_rows
+from alm_bench.demo import EVENT_TYPES, FAMILIES, Event, Scene, iterate_annotated_questions, iterate_hypotheses
+from alm_bench.demo.mcq import BLOCK, Question, iterate_questions
+from alm_bench.tasks.clotho_aqa.demo import build_aqa_rows
 
 BY_NAME = {
     name.lower(): kind.key
@@ -56,12 +56,12 @@ def solved(item: Question) -> str:
 
 
 def test_every_gold_follows_from_its_scene() -> None:
-    for item in islice(questions("test"), 6 * BLOCK):
+    for item in islice(iterate_questions("test"), 6 * BLOCK):
         assert solved(item) == item.choices[item.gold], item
 
 
 def test_events_lie_within_the_clip_and_comparisons_are_audible() -> None:
-    for item in islice(questions("test"), 6 * BLOCK):
+    for item in islice(iterate_questions("test"), 6 * BLOCK):
         events = ordered(item.scene)
         assert all(event.onset >= 0 and event.duration > 0.05 and event.end <= 10.0 + 1e-6 for event in events)
         if item.skill == "Loudness Comparison":
@@ -80,7 +80,7 @@ def test_events_lie_within_the_clip_and_comparisons_are_audible() -> None:
 def test_hypotheses_follow_from_their_scenes(rows: int) -> None:
     speaks_of = {sentence: kind for kind in EVENT_TYPES.values() for sentence in kind.hypotheses}
     assert len(speaks_of) == 3 * len(EVENT_TYPES)
-    for clip in hypotheses("test", 120, folder="clips", per_clip=rows):
+    for clip in iterate_hypotheses("test", 120, folder="clips", per_clip=rows):
         heard = clip.scene.types
         families = {EVENT_TYPES[tag].family for tag in heard if tag in EVENT_TYPES}
         for texts in zip(clip.entailed, clip.neutral, clip.contradicted, strict=True):
@@ -94,7 +94,7 @@ def test_hypotheses_follow_from_their_scenes(rows: int) -> None:
 
 
 def test_yes_no_and_one_word_answers_follow_from_their_scenes() -> None:
-    for item in annotated_questions("test", 200):
+    for item in iterate_annotated_questions("test", 200):
         text, answer, events = item.question, item.majority, ordered(item.scene)
         if edge := re.fullmatch(r"What makes the (first|last) sound\?", text):
             assert answer == EVENT_TYPES[events[0 if edge[1] == "first" else -1].type].word
@@ -111,7 +111,7 @@ def test_yes_no_and_one_word_answers_follow_from_their_scenes() -> None:
 
 
 def test_annotators_agree_but_for_a_few() -> None:
-    rows = aqa_rows("test", 200).rows
+    rows = build_aqa_rows("test", 200).rows
     asked = [rows[i : i + 3] for i in range(0, len(rows), 3)]
     split = [len({row["answer"] for row in three}) > 1 for three in asked]
     assert 0.04 < sum(split) / len(split) < 0.25

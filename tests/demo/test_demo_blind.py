@@ -10,9 +10,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from alm_bench.demo import annotated_questions, hypotheses
+from alm_bench.demo import iterate_annotated_questions, iterate_hypotheses
 from alm_bench.demo.entailment import Hypotheses
-from alm_bench.demo.mcq import BLOCK, LEVELS, SKILLS, Question, questions
+from alm_bench.demo.mcq import BLOCK, LEVELS, SKILLS, Question, iterate_questions
 
 NEAR = 0.03
 TESTED, FITTED = 12 * BLOCK, 30 * BLOCK
@@ -21,12 +21,12 @@ LABELS = ("entailed", "neutral", "contradicted")
 
 @pytest.fixture(scope="module")
 def tested() -> list[Question]:
-    return list(islice(questions("test"), TESTED))
+    return list(islice(iterate_questions("test"), TESTED))
 
 
 @pytest.fixture(scope="module")
 def fitted() -> list[Question]:
-    return list(islice(questions("train"), FITTED))
+    return list(islice(iterate_questions("train"), FITTED))
 
 
 def chance(items: Sequence[Question]) -> float:
@@ -116,7 +116,7 @@ def test_prefixes_are_balanced_over_skills_domains_and_golds(tested: list[Questi
 
 
 def collect_clips(split: str, clips: int, per_clip: int = 1) -> list[Hypotheses]:
-    return list(hypotheses(split, clips, folder="clips", per_clip=per_clip))
+    return list(iterate_hypotheses(split, clips, folder="clips", per_clip=per_clip))
 
 
 def three(clip: Hypotheses) -> list[tuple[str, str, str]]:
@@ -158,7 +158,7 @@ def test_hypothesis_only_stays_at_chance(clips: int, rows: int) -> None:
 
 
 def asked_and_answered(split: str, clips: int) -> list[tuple[str, str]]:
-    return [(item.question, item.majority) for item in annotated_questions(split, clips)]
+    return [(item.question, item.majority) for item in iterate_annotated_questions(split, clips)]
 
 
 def test_yes_and_no_cannot_be_read_from_the_question() -> None:

@@ -9,8 +9,8 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from alm_bench.demo import EVENT_TYPES, TAGS, Scene, compute_frame_tags, scene, synthesise
-from alm_bench.demo.mcq import BLOCK, Question, questions
+from alm_bench.demo import EVENT_TYPES, TAGS, Scene, build_scene, compute_frame_tags, synthesise
+from alm_bench.demo.mcq import BLOCK, Question, iterate_questions
 
 STEPS = 31
 COLUMNS = {
@@ -31,7 +31,7 @@ def steps(log_mel: LogMel, known: Scene) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def listener(log_mel: LogMel) -> Pipeline:
-    scenes = [scene("train", index) for index in range(250)]
+    scenes = [build_scene("train", index) for index in range(250)]
     heard = np.concatenate([steps(log_mel, known) for known in scenes])
     on = np.concatenate([compute_frame_tags(known, STEPS) for known in scenes])
     return make_pipeline(StandardScaler(), Ridge(30.0)).fit(heard, on)
@@ -48,5 +48,5 @@ def share_right(listener: Pipeline, log_mel: LogMel, items: Sequence[Question]) 
 
 @pytest.mark.parametrize("skill", ["Event Presence", "Source Inference", "Loudness Comparison"])
 def test_a_linear_listener_beats_chance_by_far(listener: Pipeline, log_mel: LogMel, skill: str) -> None:
-    items = [item for item in islice(questions("test"), 4 * BLOCK) if item.skill == skill]
+    items = [item for item in islice(iterate_questions("test"), 4 * BLOCK) if item.skill == skill]
     assert share_right(listener, log_mel, items) >= 0.5  # of four options

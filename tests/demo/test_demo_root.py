@@ -23,15 +23,15 @@ from alm_bench.demo import (
     DatasetRows,
     DemoRoot,
     Scene,
+    build_training_rows,
+    create_demo_root,
     create_training_root,
-    demo_root,
     synthesise,
-    training_rows,
 )
 from alm_bench.demo.training import ENTAILMENT, MCQ, VERDICTS
 from alm_bench.plugins import catalogue
 from alm_bench.tasks.mmau.demo import DEMO as MMAU
-from alm_bench.tasks.mmau.demo import mmau_items
+from alm_bench.tasks.mmau.demo import build_mmau_items
 from alm_bench.tasks.reasonaqa.demo import DEMO as REASONAQA
 from alm_bench.tasks.reasonaqa.demo import create_test_rows
 
@@ -122,10 +122,10 @@ def test_every_named_clip_can_be_synthesised(world: World) -> None:
         names = named_clips(root)
         assert len(names) >= 90
         for name in names:
-            assert root.scene(name).events
+            assert root.get_scene(name).events
             assert root.audio(name).read is not None
     with pytest.raises(DataError, match=r"no clip 'mmau/other\.wav'"):
-        world.mmau.scene("mmau/other.wav")
+        world.mmau.get_scene("mmau/other.wav")
 
 
 def test_clips_are_made_when_read_and_then_kept(world: World) -> None:
@@ -139,7 +139,7 @@ def test_clips_are_made_when_read_and_then_kept(world: World) -> None:
     wave, rate = soundfile.read(io.BytesIO(content), dtype="float32")
     assert (rate, wave.shape) == (32_000, (320_000,))
     assert soundfile.info(clip.path).subtype == "PCM_16"
-    np.testing.assert_allclose(wave, synthesise(world.mmau.scene(clip.id)), atol=2**-15)
+    np.testing.assert_allclose(wave, synthesise(world.mmau.get_scene(clip.id)), atol=2**-15)
 
 
 def test_training_clips_are_not_stored(world: World) -> None:
@@ -157,7 +157,7 @@ def test_tasks_share_the_file_of_a_clip_that_they_share(world: World) -> None:
 
 
 def test_a_clip_is_read_where_it_cannot_be_stored(tmp_path: Path) -> None:
-    root = demo_root(MMAU, tmp_path, items=24)
+    root = create_demo_root(MMAU, tmp_path, items=24)
     (tmp_path / "clips").write_text("a file where the folder would be")
     read = root.audio("mmau/" + listed(root.path / "mmau/mmau-test-mini.json")[0]["audio_id"]).read
     assert read is not None
@@ -171,7 +171,7 @@ def test_references_travel_to_other_processes(world: World) -> None:
 
 
 def made_in(cache: Path) -> str:
-    return str(demo_root(MMAU, cache, items=24).path)
+    return str(create_demo_root(MMAU, cache, items=24).path)
 
 
 def test_concurrent_processes_write_one_folder(tmp_path: Path) -> None:
@@ -186,43 +186,43 @@ def test_concurrent_processes_write_one_folder(tmp_path: Path) -> None:
 
 
 def test_half_written_data_are_written_again(tmp_path: Path) -> None:
-    root = demo_root(MMAU, tmp_path, items=24)
+    root = create_demo_root(MMAU, tmp_path, items=24)
     whole = (root.path / "mmau/mmau-test-mini.json").read_bytes()
     (root.path / "complete.json").unlink()
     (root.path / "mmau/mmau-test-mini.json").write_text("[")
-    assert (demo_root(MMAU, tmp_path, items=24).path / "mmau/mmau-test-mini.json").read_bytes() == whole
+    assert (create_demo_root(MMAU, tmp_path, items=24).path / "mmau/mmau-test-mini.json").read_bytes() == whole
 
 
 def test_another_version_of_one_demo_makes_new_data_for_its_tasks_alone(tmp_path: Path) -> None:
     def state() -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
 
-    old, other = demo_root(MMAU, tmp_path, items=24), demo_root(REASONAQA, tmp_path, **REASONAQA_SMALL)
+    old, other = create_demo_root(MMAU, tmp_path, items=24), create_demo_root(REASONAQA, tmp_path, **REASONAQA_SMALL)
     before = state()
-    new = demo_root(dataclasses.replace(MMAU, version="2"), tmp_path, items=24)
+    new = create_demo_root(dataclasses.replace(MMAU, version="2"), tmp_path, items=24)
     assert new.version() != old.version()
     assert new.path != old.path
-    assert demo_root(REASONAQA, tmp_path, **REASONAQA_SMALL).version() == other.version()
+    assert create_demo_root(REASONAQA, tmp_path, **REASONAQA_SMALL).version() == other.version()
     assert {path: stamp for path, stamp in state().items() if not path.is_relative_to(new.path)} == before
 
 
 def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"cannot write the demo data .*set ALM_BENCH_CACHE") as caught:
-        demo_root(MMAU, tmp_path / "file" / "cache", items=24)
+        create_demo_root(MMAU, tmp_path / "file" / "cache", items=24)
     assert "\n" not in str(caught.value)
 
 
 def test_the_cache_variable_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALM_BENCH_CACHE", str(tmp_path))
-    root = demo_root(MMAU, items=24)
+    root = create_demo_root(MMAU, items=24)
     assert root.path.parent == tmp_path / "demo/mmau"
     assert root.kind == "demo"
     assert root.version() in (root.path / "complete.json").read_text()
 
 
 def test_another_size_is_another_revision(tmp_path: Path) -> None:
-    a, b = demo_root(MMAU, tmp_path, items=24), demo_root(MMAU, tmp_path, items=48)
+    a, b = create_demo_root(MMAU, tmp_path, items=24), create_demo_root(MMAU, tmp_path, items=48)
     assert a.version() != b.version()
     assert a.path != b.path
 
@@ -237,7 +237,7 @@ def test_locate_finds_what_cards_declare(world: World) -> None:
 @pytest.mark.parametrize(("name", "split", "count"), [("mmau", "test-mini", 960), ("cle", "evaluation", 600)])
 def test_ordinary_tasks_read_the_demo_world(world: World, name: str, split: str, count: int) -> None:
     entry = catalogue().task(name)
-    samples = list(entry.create().samples(world.roots[entry.demo().name], split))
+    samples = list(entry.create().samples(world.roots[entry.load_demo().name], split))
     assert len(samples) == count
     assert all(sample.target is not None and sample.skip is None for sample in samples)
     assert all(clip.read is not None for sample in samples for clip in sample.audio)
@@ -247,7 +247,7 @@ def test_training_prompts_have_the_form_of_evaluation(world: World) -> None:
     asked = {row["input"] for row in listed(world.file("reasonaqa/train.json"))}
     shape = ("template", "option", "join", "lowercase")
     for name, ours in (("mmau", MCQ), ("cle", ENTAILMENT)):
-        native = catalogue().task(name).prompts()["native"]
+        native = catalogue().task(name).load_prompts()["native"]
         assert [getattr(native, key) for key in shape] == [getattr(ours, key) for key in shape]
     assert ENTAILMENT.render({"hypothesis": "A dog is barking."}, VERDICTS) in asked
 
@@ -281,20 +281,20 @@ def test_training_labels_are_balanced(world: World) -> None:
 
 @pytest.mark.parametrize("n", [60, 61, 99, 1000])
 def test_any_number_of_training_rows(n: int) -> None:
-    made = training_rows(n, seed=n)
+    made = build_training_rows(n, seed=n)
     assert len(made.rows) == n
     assert {row["filepath1"] for row in made.rows} <= made.scenes.keys()
 
 
 def test_too_few_training_rows_are_refused() -> None:
     with pytest.raises(UsageError, match="at least 60 training rows, 7"):
-        training_rows(7)
+        build_training_rows(7)
 
 
 def test_rows_made_on_the_fly_can_be_heard(tmp_path: Path) -> None:
-    made = training_rows(100, seed=5)
+    made = build_training_rows(100, seed=5)
     name = made.rows[0]["filepath1"]
-    assert demo_root(MMAU, tmp_path, items=24).audio(name).read is None
+    assert create_demo_root(MMAU, tmp_path, items=24).audio(name).read is None
     read = create_training_root(made).audio(name).read
     assert read is not None
     assert len(read()) > 640_000
@@ -303,18 +303,18 @@ def test_rows_made_on_the_fly_can_be_heard(tmp_path: Path) -> None:
 def test_tags_name_what_the_scenes_hold(world: World) -> None:
     rows = table(world.file("reasonaqa/tags_train.csv"))
     assert {tag for row in rows for tag in row["tags"].split(";")} == set(TAGS)
-    assert all(set(row["tags"].split(";")) == world.reasonaqa.scene(row["path"]).types for row in rows[:200])
+    assert all(set(row["tags"].split(";")) == world.reasonaqa.get_scene(row["path"]).types for row in rows[:200])
 
 
 def test_scenes_survive_their_file(world: World) -> None:
-    made: DatasetRows = mmau_items("test", 24)
+    made: DatasetRows = build_mmau_items("test", 24)
     for path, scene in made.scenes.items():
-        assert Scene.unpack(json.loads(json.dumps(scene.pack()))) == scene == world.mmau.scene(path)
+        assert Scene.unpack(json.loads(json.dumps(scene.pack()))) == scene == world.mmau.get_scene(path)
 
 
 def test_the_worlds_content_is_what_its_version_says() -> None:
     """A failure says that scenes or sounds have changed: raise `WORLD` in scene.py, then put the new values here."""
-    made = mmau_items("test", 48)
+    made = build_mmau_items("test", 48)
     text = json.dumps([made.rows, [scene.pack() for scene in made.scenes.values()]])
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "b44e281ac3c2ff96"
     levels = [round(float(20 * np.log10(np.std(synthesise(scene)))), 1) for scene in list(made.scenes.values())[:6]]
@@ -323,7 +323,7 @@ def test_the_worlds_content_is_what_its_version_says() -> None:
 
 def test_what_is_asked_in_training_is_what_its_version_says() -> None:
     """A failure says that rows have changed: raise `ROWS` in training.py, then put the new value here."""
-    text = json.dumps(training_rows(100).rows)
+    text = json.dumps(build_training_rows(100).rows)
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == "d6534f719a569aec"
 
 

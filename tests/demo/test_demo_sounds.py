@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from alm_bench.demo import EVENT_TYPES, TAGS, Scene, compute_frame_tags, scene, synthesise, training_rows
-from alm_bench.demo.scene import event, stream, vary
-from alm_bench.tasks.mmau.demo import mmau_items
+from alm_bench.demo import EVENT_TYPES, TAGS, Scene, build_scene, build_training_rows, compute_frame_tags, synthesise
+from alm_bench.demo.scene import build_event, stream, vary
+from alm_bench.tasks.mmau.demo import build_mmau_items
 
 RATE = 32_000
 
@@ -26,7 +26,7 @@ def summary(mel: np.ndarray) -> np.ndarray:
 def alone(tag: str, split: str, index: int) -> Scene:
     """One event somewhere, of any usual pitch, pace, loudness and length, over any usual background."""
     rng = stream("alone", split, tag, index)
-    only = event(
+    only = build_event(
         tag,
         rng.uniform(0, 5),
         rng.uniform(2.5, 4),
@@ -53,7 +53,7 @@ def test_every_sound_is_told_from_every_other_by_its_log_mel(log_mel: Callable[[
 
 @pytest.mark.parametrize("index", range(12))
 def test_scenes_are_finite_and_fit_ten_seconds(index: int) -> None:
-    wave = synthesise(scene("test", index))
+    wave = synthesise(build_scene("test", index))
     assert wave.dtype == np.float32
     assert wave.shape == (320_000,)
     assert np.isfinite(wave).all()
@@ -63,7 +63,7 @@ def test_scenes_are_finite_and_fit_ten_seconds(index: int) -> None:
 @pytest.mark.parametrize("tag", TAGS)
 def test_events_of_any_shape_sound_where_they_should(tag: str) -> None:
     for pitch, tempo, room, gain in ((0.6, 0.6, 1.2, 2.0), (1.6, 1.6, 4.5, -10.0)):
-        item = event(tag, 3.0, room, pitch=pitch, tempo=tempo, gain=gain)
+        item = build_event(tag, 3.0, room, pitch=pitch, tempo=tempo, gain=gain)
         wave = synthesise(Scene(7, (item,), -70.0))
         assert np.isfinite(wave).all()
         start, stop = int(item.onset * RATE), int(item.end * RATE)
@@ -73,7 +73,7 @@ def test_events_of_any_shape_sound_where_they_should(tag: str) -> None:
 
 def test_events_are_equally_loud_and_gain_is_in_decibels() -> None:
     def level(tag: str, gain: float) -> float:
-        wave = synthesise(Scene(3, (event(tag, 2.0, 4.0, gain=gain),), -90.0))
+        wave = synthesise(Scene(3, (build_event(tag, 2.0, 4.0, gain=gain),), -90.0))
         frames = wave[2 * RATE : 5 * RATE].reshape(-1, 640)
         return float(10 * np.log10(np.quantile((frames**2).mean(1), 0.9)))
 
@@ -85,7 +85,7 @@ def test_events_are_equally_loud_and_gain_is_in_decibels() -> None:
 @pytest.mark.parametrize("tag", ["knock", "beep", "dog", "hammer", "trumpet", "bongo", "counting", "phone"])
 @pytest.mark.parametrize("repeats", [1, 3, 5])
 def test_repeats_can_be_counted(tag: str, repeats: int) -> None:
-    wave = synthesise(Scene(repeats, (event(tag, 0.5, 0.0, repeats=repeats),), -80.0))
+    wave = synthesise(Scene(repeats, (build_event(tag, 0.5, 0.0, repeats=repeats),), -80.0))
     level = np.sqrt((wave.reshape(-1, 640) ** 2).mean(1))  # 20 ms
     smooth = np.convolve(level, np.ones(3) / 3, "same")
     loud = smooth > 0.3 * smooth.max()
@@ -96,7 +96,7 @@ def test_repeats_can_be_counted(tag: str, repeats: int) -> None:
 @pytest.mark.parametrize("tag", [kind.key for kind in EVENT_TYPES.values() if kind.pitched])
 def test_high_takes_are_higher_than_low_takes(tag: str) -> None:
     def centre(pitch: float, seed: int) -> float:
-        wave = synthesise(Scene(seed, (event(tag, 1.0, 4.0, pitch=pitch),), -90.0))[RATE : 5 * RATE]
+        wave = synthesise(Scene(seed, (build_event(tag, 1.0, 4.0, pitch=pitch),), -90.0))[RATE : 5 * RATE]
         power = np.abs(np.fft.rfft(wave)) ** 2
         bins = np.maximum(np.fft.rfftfreq(len(wave), 1 / RATE), 20)
         return float(np.exp(np.average(np.log(bins), weights=power)))
@@ -109,9 +109,9 @@ PRINT = """
 import hashlib, json
 from alm_bench.demo import scene, synthesise, training_rows
 from alm_bench.tasks._shared.demo import build_audiocaps_entailment
-from alm_bench.tasks.clotho_aqa.demo import aqa_rows
-from alm_bench.tasks.mmau.demo import mmau_items
-made = [mmau_items("test", 96), build_audiocaps_entailment(9), aqa_rows("test", 9), training_rows(200)]
+from alm_bench.tasks.clotho_aqa.demo import build_aqa_rows
+from alm_bench.tasks.mmau.demo import build_mmau_items
+made = [build_mmau_items("test", 96), build_audiocaps_entailment(9), build_aqa_rows("test", 9), training_rows(200)]
 texts = json.dumps([[m.rows, {k: s.pack() for k, s in m.scenes.items()}] for m in made])
 waves = b"".join(synthesise(s).tobytes() for s in [scene("test", 3), *list(made[1].scenes.values())[:2]])
 print(json.dumps([hashlib.sha256(texts.encode()).hexdigest(), hashlib.sha256(waves).hexdigest()]))
@@ -133,19 +133,19 @@ def test_splits_share_no_scene() -> None:
     train, other, val, test = (
         {scene.seed for scene in made.scenes.values()}
         for made in (
-            training_rows(2000),
-            training_rows(2000, seed=1),
-            training_rows(1000, split="val"),
-            mmau_items("test", 960),
+            build_training_rows(2000),
+            build_training_rows(2000, seed=1),
+            build_training_rows(1000, split="val"),
+            build_mmau_items("test", 960),
         )
     )
-    free = {scene("train", i).seed for i in range(200)}, {scene("test", i).seed for i in range(200)}
+    free = {build_scene("train", i).seed for i in range(200)}, {build_scene("test", i).seed for i in range(200)}
     sets = [train, other, val, test, *free]
     assert len(set.union(*sets)) == sum(map(len, sets))
 
 
 def test_frame_tags_mark_events_in_time() -> None:
-    known = Scene(1, (event("siren", 2.0, 3.0), event("animal?", 6.0, 2.0)))
+    known = Scene(1, (build_event("siren", 2.0, 3.0), build_event("animal?", 6.0, 2.0)))
     target = compute_frame_tags(known, 100)
     assert target.shape == (100, len(TAGS))
     siren = np.flatnonzero(target[:, TAGS.index("siren")])

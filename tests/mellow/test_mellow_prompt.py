@@ -72,13 +72,13 @@ def test_the_small_tokenizer_lays_prompts_out_alike() -> None:
 
 def test_audio_rows_of_the_protocols() -> None:
     encoder = EncoderConfig()
-    assert PAPER.policy(encoder) == AudioPolicy(
+    assert PAPER.build_policy(encoder) == AudioPolicy(
         rate=32_000, seconds=10.0, crop="random", short="zeros", channels="mean_first_two", spare=True
     )
-    assert WRAPPER.policy(encoder) == AudioPolicy(
+    assert WRAPPER.build_policy(encoder) == AudioPolicy(
         rate=32_000, seconds=10.0, crop="random", short="repeat", channels="end_to_end", spare=False
     )
-    assert PAPER.policy(encoder, "centre") == replace(PAPER.policy(encoder), crop="centre")
+    assert PAPER.build_policy(encoder, "centre") == replace(PAPER.build_policy(encoder), crop="centre")
 
 
 def test_the_first_clip_again_where_there_is_no_second() -> None:

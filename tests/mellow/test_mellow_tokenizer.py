@@ -38,4 +38,4 @@ def test_the_small_network_fits_its_tokenizer() -> None:
     loaded = load(None)
     assert loaded.tokenizer.get_vocab_size() == loaded.model.config.lm.vocabulary
     assert loaded.tokenizer.token_to_id(END) == 0
-    assert loaded.model.parameter_count() < 5_000_000
+    assert loaded.model.count_parameters() < 5_000_000

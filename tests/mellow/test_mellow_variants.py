@@ -27,7 +27,7 @@ from alm_bench.mellow.config import (
 from alm_bench.mellow.encoder import EncodedClip, Encoder
 from alm_bench.mellow.generate import generate
 from alm_bench.mellow.htsat import HTSAT
-from alm_bench.mellow.lm import GPT2, gpt2, load_gpt2_tokenizer
+from alm_bench.mellow.lm import GPT2, load_gpt2, load_gpt2_tokenizer
 from alm_bench.mellow.mapper import Transformer
 from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.mellow.prompt import PROTOCOLS, select_protocol
@@ -95,9 +95,9 @@ def test_cnn14_keeps_its_normalisation_in_float32(with_cnn14: Mellow) -> None:
     model = build_untrained(with_cnn14.config, seed=1)
     waves = 0.1 * torch.randn(1, 320_000, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        full = model.hear(waves)
+        full = model.encode_audio(waves)
         model.cast(torch.bfloat16)
-        half = model.hear(waves)
+        half = model.encode_audio(waves)
     assert half.dtype == torch.bfloat16
     assert {p.dtype for n, p in model.encoder.named_parameters() if n.startswith("bn0.")} == {torch.float32}
     torch.testing.assert_close(half.float(), full, rtol=0.05, atol=0.1)
@@ -263,13 +263,13 @@ def test_gpt2_comes_from_the_local_cache(
     file |= {f"h.{layer}.attn.bias": torch.ones(1, 1, 4, 4).tril() for layer in range(2)}
     save_file(file, hub / "model.safetensors")
     (hub / "tokenizer.json").write_text(tokenizer.to_str())
-    lm, origin = gpt2()
+    lm, origin = load_gpt2()
     assert origin == GPT2
     assert all(torch.equal(value, state[name]) for name, value in lm.state_dict().items())
     assert load_gpt2_tokenizer().get_vocab() == tokenizer.get_vocab()
 
 
-@pytest.mark.parametrize(("get", "file"), [(gpt2, "model.safetensors"), (load_gpt2_tokenizer, "tokenizer.json")])
+@pytest.mark.parametrize(("get", "file"), [(load_gpt2, "model.safetensors"), (load_gpt2_tokenizer, "tokenizer.json")])
 def test_without_gpt2_one_line_says_what_to_do(hub: Path, get: Callable[[], object], file: str) -> None:
     with pytest.raises(CheckpointError) as caught:
         get()

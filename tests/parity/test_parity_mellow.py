@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from alm_bench.core.types import Decoding, Wave
 from alm_bench.data.class_labels import read_class_labels
-from alm_bench.mellow.checkpoint import HUB, constants, load, published_name
+from alm_bench.mellow.checkpoint import HUB, get_published_name, list_constant_shapes, load
 from alm_bench.mellow.config import PUBLISHED
 from alm_bench.mellow.encoder import EncodedClip
 from alm_bench.mellow.events import compute_event_presence
@@ -86,7 +86,7 @@ def reference(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Referen
     ids = [PROTOCOLS["wrapper"].prompt_ids(prompt, tokenizer, PUBLISHED.prompt) for prompt in PROMPTS]
     with torch.inference_mode():
         heard = model.encoder(first)
-        prefix = torch.stack(model.sequences(model.mapper(heard), list(model.hear(second)), ids))
+        prefix = torch.stack(model.build_sequences(model.mapper(heard), list(model.encode_audio(second)), ids))
         expected = dict(np.load(shared / "parity" / "expected.npz"))
         logmel = model.encoder.logmel(first)
     np.testing.assert_allclose(logmel[:, ::50], expected["logmel"], rtol=1e-3, atol=1e-3)
@@ -100,16 +100,16 @@ def close(found: torch.Tensor, expected: Any, limit: float = 1e-3) -> None:
 
 
 def test_the_network_has_the_published_tensors(reference: Reference) -> None:
-    state = {published_name(name): tuple(value.shape) for name, value in reference.model.state_dict().items()}
-    fixed = constants(reference.model)
+    state = {get_published_name(name): tuple(value.shape) for name, value in reference.model.state_dict().items()}
+    fixed = list_constant_shapes(reference.model)
     assert state | fixed == {key: tuple(entry["shape"]) for key, entry in reference.manifest.items()}
     assert set(fixed) == {key for key, entry in reference.manifest.items() if entry["constant"]}
 
 
 def test_the_network_has_the_published_size(reference: Reference) -> None:
-    count = reference.model.parameter_count()
+    count = reference.model.count_parameters()
     assert count == 165_937_495
-    front_end = [shape for name, shape in constants(reference.model).items() if "extractor" in name]
+    front_end = [shape for name, shape in list_constant_shapes(reference.model).items() if "extractor" in name]
     assert count + sum(int(np.prod(shape)) for shape in front_end) == 167_020_951
 
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 import pytest
 
 from alm_bench.parsing import parse_choice, parse_choices
-from alm_bench.parsing.languages import cues, load_languages
+from alm_bench.parsing.languages import get_cues, load_languages
 
 KINDS = ("Rain", "Thunder", "Wind", "Hail")
 
@@ -80,9 +80,9 @@ def test_every_language_table_is_documented_and_compiles() -> None:
             table = tomllib.loads(entry.read_text(encoding="utf-8"))
             assert {"name", "script", "signs", "spaced", "articles"} <= set(table), entry.name
             assert set(table) <= KNOWN, (entry.name, set(table) - KNOWN)
-            loaded = cues((entry.name.removesuffix(".toml"),))
+            loaded = get_cues((entry.name.removesuffix(".toml"),))
             for key in load_languages()[entry.name.removesuffix(".toml")].phrases:
-                assert loaded.pattern(f"@{key}").search("§") is None, (entry.name, key)
+                assert loaded.compile_pattern(f"@{key}").search("§") is None, (entry.name, key)
     names = {language.name for language in load_languages().values()}
     assert {"Chinese", "Japanese", "Korean", "German", "French", "Spanish", "Portuguese", "Italian"} <= names
     assert {"Russian", "Arabic", "Hindi", "Indonesian", "English"} <= names

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alm_bench.core import Metric
 from alm_bench.reports.ablation_plot import plot_ablation
-from alm_bench.scoring.grounding import Effect, missing
+from alm_bench.scoring.grounding import Effect, build_missing_effect
 
 LEVELS = {"gaussian": float("-inf"), "snr:20": 20.0, "snr:0": 0.0, "silence": None, "none": None}
 
@@ -25,7 +25,7 @@ def texts(file: Path) -> list[str]:
 def test_all_conditions_from_clean_to_noise_alone(tmp_path: Path) -> None:
     file = tmp_path / "figures/f.svg"
     effects = {"mmau": {name: effect(0.3 + 0.05 * n) for n, name in enumerate(LEVELS)}}
-    effects["mmau"]["none"] = missing("needs audio")
+    effects["mmau"]["none"] = build_missing_effect("needs audio")
     assert plot_ablation(effects, LEVELS, "a $model$", file)
     drawn = texts(file)
     ticks = [text for text in drawn if text in ("clean", *LEVELS)]
@@ -55,8 +55,10 @@ def test_an_interval_is_drawn_for_each_score(tmp_path: Path) -> None:
 def test_a_panel_a_task_and_none_without_a_score(tmp_path: Path) -> None:
     file = tmp_path / "f.svg"
     scored = {"silence": effect(0.3)}
-    assert plot_ablation({"mmau": scored, "cle": scored, "acd": {"silence": missing("x")}}, LEVELS, "m", file)
+    assert plot_ablation(
+        {"mmau": scored, "cle": scored, "acd": {"silence": build_missing_effect("x")}}, LEVELS, "m", file
+    )
     drawn = texts(file)
     assert ("mmau" in drawn, "cle" in drawn, "acd" in drawn) == (True, True, False)
-    assert not plot_ablation({"acd": {"silence": missing("x")}}, LEVELS, "m", tmp_path / "none.svg")
+    assert not plot_ablation({"acd": {"silence": build_missing_effect("x")}}, LEVELS, "m", tmp_path / "none.svg")
     assert not (tmp_path / "none.svg").exists()

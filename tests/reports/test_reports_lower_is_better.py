@@ -18,12 +18,12 @@ from alm_bench.records.schema import Record
 from alm_bench.records.store import read_header
 from alm_bench.records.summary import summarise
 from alm_bench.reports import render
-from alm_bench.reports.comparison import build_comparison, compare, examples
+from alm_bench.reports.comparison import build_comparison, compare, select_examples
 from alm_bench.reports.leaderboard import as_csv, build_leaderboard
 from alm_bench.reports.ranking import build_sections
 from alm_bench.reports.run_report import build_run
 from alm_bench.scoring import metrics
-from alm_bench.scoring.grounding import Pair, effects
+from alm_bench.scoring.grounding import Pair, compute_effects
 from alm_bench.scoring.metrics import MetricSpec
 
 NAME = "errors_per_item"
@@ -46,11 +46,11 @@ class ErrorTask:
         return {"no errors expected": [2.0 for _ in rows], "many errors expected": [2.5 for _ in rows]}
 
     def score(self, rows: list[Scored]) -> Any:
-        from alm_bench.scoring.intervals import mean_interval
-        from alm_bench.scoring.multiple_choice import clips, weights
+        from alm_bench.scoring.intervals import compute_mean_interval
+        from alm_bench.scoring.multiple_choice import compute_weights, list_clips
 
         kept = [row for row in rows if NAME in row.scores]
-        found = mean_interval([row.scores[NAME] for row in kept], clips(kept), weights(kept))
+        found = compute_mean_interval([row.scores[NAME] for row in kept], list_clips(kept), compute_weights(kept))
         score = self._inner.score(rows)
         blind = {"no errors expected": {NAME: replace(found, value=2.0, low=None, high=None)}}
         return replace(score, metrics={NAME: found}, groups={}, blind=blind, tables={})
@@ -64,7 +64,7 @@ class ErrorTask:
 @pytest.fixture(autouse=True)
 def spec(monkeypatch: pytest.MonkeyPatch) -> None:
     known = MetricSpec(name=NAME, title="errors", scale="number", decimals=2, higher_is_better=False, rank=3)
-    monkeypatch.setitem(metrics._registry().entries, NAME, known)
+    monkeypatch.setitem(metrics._load_registry().entries, NAME, known)
 
 
 @pytest.fixture
@@ -135,16 +135,16 @@ def test_fewer_errors_win(runs: list[Run]) -> None:
     overall = next(cell for cell in compare([poor, good], task) if cell.grouping == "all")
     assert (overall.score, overall.difference.won, overall.difference.lost) == (NAME, ITEMS, 0)
     assert "errors (lower is better)" in render(build_comparison([poor, good], [overall]), "markdown")
-    won = examples(poor, good, task, 2)
+    won = select_examples(poor, good, task, 2)
     assert (len(won["won"]), len(won["lost"])) == (2, 0)
 
 
 def test_a_failed_item_is_worst_and_a_drop_is_more_errors(runs: list[Run]) -> None:
     _, good, _ = runs
     task: Any = ErrorTask()
-    rows = [record.scored() for record in good.records.values()]
+    rows = [record.to_scored() for record in good.records.values()]
     noisy = [replace(row, scores={}) for row in rows]  # each call failed
-    found = effects(task, [Pair(row, [other]) for row, other in zip(rows, noisy, strict=True)])["all"]["all"]
+    found = compute_effects(task, [Pair(row, [other]) for row, other in zip(rows, noisy, strict=True)])["all"]["all"]
     assert found.noise.value == 3.0
     assert found.drop.value == pytest.approx(3.0 - float(found.clean.value or 0))
     assert found.verdict == "grounded"

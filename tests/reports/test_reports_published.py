@@ -8,7 +8,7 @@ import pytest
 from small_world import alm, cle, mmau
 
 from alm_bench.plugins import catalogue
-from alm_bench.reports.published import published
+from alm_bench.reports.published import load_published_tables
 
 FILES = {
     2: "table2_mmau",
@@ -30,13 +30,13 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_figures_are_the_papers(shared: Path, number: int) -> None:
     with (shared / f"published/{FILES[number]}.csv").open(encoding="utf-8", newline="") as file:
         head, *rows = csv.reader(file)
-    table = next(table for table in published() if table.number == number)
+    table = next(table for table in load_published_tables() if table.number == number)
     assert list(table.columns) == head
     assert [list(row) for row in table.rows] == rows
 
 
 def test_every_column_that_is_measured_is_a_figure_of_a_task() -> None:
-    for table in published():
+    for table in load_published_tables():
         assert set(table.measure) <= set(table.columns)
         assert all(len(row) == len(table.columns) for row in table.rows)
         for measure in table.measure.values():
@@ -92,7 +92,7 @@ def test_runs_asked_in_another_way_have_rows_of_their_own() -> None:
 
 
 def test_another_split_stands_in_no_column() -> None:
-    for measure in published()[0].measure.values():
+    for measure in load_published_tables()[0].measure.values():
         assert measure["split"] == "test-mini"
 
 

@@ -15,10 +15,10 @@ from alm_bench.core import Metric
 from alm_bench.plugins import catalogue
 from alm_bench.records.run import Run, read_run
 from alm_bench.reports import render
-from alm_bench.reports.figures import margin_cell, metric_cell
+from alm_bench.reports.figures import build_margin_cell, build_metric_cell
 from alm_bench.reports.leaderboard import as_csv, build_leaderboard
 from alm_bench.reports.ranking import build_sections
-from alm_bench.reports.renderers.markdown import pipe_table
+from alm_bench.reports.renderers.markdown import render_pipe_table
 from alm_bench.reports.run_report import build_overview
 
 
@@ -156,11 +156,11 @@ def test_the_csv_has_every_figure_of_the_summary(run: Run) -> None:
     ],
 )
 def test_how_a_figure_is_written(metric: Any, name: str, text: str) -> None:
-    assert metric_cell(metric, name).text == text
+    assert build_metric_cell(metric, name).text == text
 
 
 def test_bars_in_a_cell_do_not_break_the_table() -> None:
-    assert pipe_table(["a|b", "c"], [["x|y", "007"]]).splitlines()[2] == "| x\\|y   | 007 |"
+    assert render_pipe_table(["a|b", "c"], [["x|y", "007"]]).splitlines()[2] == "| x\\|y   | 007 |"
 
 
 def test_the_overview_names_the_best_blind_row_and_a_partial_run(run: Run) -> None:
@@ -173,4 +173,4 @@ def test_the_overview_names_the_best_blind_row_and_a_partial_run(run: Run) -> No
     assert "mmau (demo) (partial)" in render(
         [build_overview([told(run, partial=True, data="demo").summary])], "markdown"
     )
-    assert margin_cell(None).text == "-"
+    assert build_margin_cell(None).text == "-"

@@ -10,7 +10,7 @@ from small_world import Ran, alm, mmau, model, only_run, refusal, stored
 
 from alm_bench.core import AdapterError, Output, Request
 from alm_bench.core.errors import is_out_of_memory
-from alm_bench.runner.batch_size import FIRST_SIZE, MAX_SIZE, MAX_SIZE_UNKNOWN_MEMORY, BatchSizer, first_size
+from alm_bench.runner.batch_size import FIRST_SIZE, MAX_SIZE, MAX_SIZE_UNKNOWN_MEMORY, BatchSizer, get_first_size
 from alm_bench.runner.executors import on_ray
 from alm_bench.runner.inference import MemoryShortage, predict_bisecting
 from alm_bench.runner.memory import Memory, read_memory
@@ -70,7 +70,7 @@ def test_auto_doubles_up_to_its_ceiling() -> None:
     sizer = BatchSizer("auto", print, room)
     assert sizes(sizer, room, 8) == [8, 16, 32, 64, 128, 256, 256, 256]
     assert sizer.as_json() == {"asked": "auto", "largest": MAX_SIZE, "last": MAX_SIZE}
-    assert first_size("auto") == FIRST_SIZE == 8
+    assert get_first_size("auto") == FIRST_SIZE == 8
 
 
 def test_auto_never_comes_back_to_what_was_too_much() -> None:

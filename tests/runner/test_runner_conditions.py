@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from small_world import tone
 
-from alm_bench.audio import rms
+from alm_bench.audio import compute_rms
 from alm_bench.core import AudioPolicy, AudioRef, Request, Sample, UsageError
 from alm_bench.runner.conditions import read_condition
 from alm_bench.runner.loader import load_clips
@@ -29,7 +29,7 @@ def heard(request: Request, name: str, **draw: int) -> np.ndarray:
 def test_noise_has_the_clips_own_length_and_rms(request_: Request) -> None:
     clean, noise = heard(request_, "clean"), heard(request_, "gaussian")
     length = round(0.3 * 8000)
-    assert rms(noise[:length]) == pytest.approx(rms(clean[:length]), rel=1e-6)
+    assert compute_rms(noise[:length]) == pytest.approx(compute_rms(clean[:length]), rel=1e-6)
     assert not noise[length:].any(), "what fills the clip up is no part of it"
     assert abs(np.corrcoef(clean[:length], noise[:length])[0, 1]) < 0.1
     assert (heard(request_, "gaussian") == noise).all()
@@ -41,7 +41,7 @@ def test_noise_has_the_clips_own_length_and_rms(request_: Request) -> None:
 def test_mixtures_have_their_ratio(request_: Request, decibels: float) -> None:
     length = round(0.3 * 8000)
     clean, mixed = heard(request_, "clean")[:length], heard(request_, f"snr:{decibels}")[:length]
-    assert 20 * np.log10(rms(clean) / rms(mixed - clean)) == pytest.approx(decibels, abs=0.01)
+    assert 20 * np.log10(compute_rms(clean) / compute_rms(mixed - clean)) == pytest.approx(decibels, abs=0.01)
 
 
 def test_silence_and_thirds(request_: Request, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from scripted_server import MODEL, Server, serving
 from small_world import Ran, alm, cle, mmau, model, refusal
 
-from alm_bench.audio import load, loaded_duration
+from alm_bench.audio import compute_loaded_duration, load
 from alm_bench.core import AudioPolicy, AudioRef
 
 PRICES = {"price_in": 10_000, "price_out": 100_000}  # a call of 100 and 10 tokens: 2 USD
@@ -133,7 +133,7 @@ POLICIES = [
 def test_a_header_tells_how_long_the_wave_is(policy: AudioPolicy, data: Path) -> None:
     clip = sorted((data / "mmau").rglob("*.wav"))[0]
     ref = AudioRef("clip", clip)
-    assert loaded_duration(ref, policy) == pytest.approx(load(ref, policy).wave.size / policy.rate, abs=1e-3)
+    assert compute_loaded_duration(ref, policy) == pytest.approx(load(ref, policy).wave.size / policy.rate, abs=1e-3)
 
 
 def test_usage_stands_in_the_report_and_in_the_stored_summary(server: Server, data: Path) -> None:

@@ -47,7 +47,9 @@ def test_a_worker_answers_what_was_pickled(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path / "other")
     one = worker("hears.py:Model", tmp_path)
     loaded = one.start()
-    assert loaded.difference(LoadedModel.of(catalogue().adapter(named).create({}, Runtime()))) is None
+    assert (
+        loaded.describe_difference(LoadedModel.from_adapter(catalogue().adapter(named).create({}, Runtime()))) is None
+    )
     answers = one.answer(pickle.loads(pickle.dumps(ASKED)), pickle.loads(pickle.dumps(batch))).answers
     texts = [answer.output.text for answer in answers if answer.output is not None]
     assert len(set(texts)) == 3, "every clip is heard, each another one"
@@ -71,8 +73,8 @@ def test_clips_of_the_demo_world_travel_as_references(tmp_path: Path) -> None:
 
 def test_what_makes_two_models_unlike_is_named(tmp_path: Path) -> None:
     one, other = (worker("blind", tmp_path, strategy=name).start() for name in ("first", "random"))
-    assert one.difference(one) is None
-    assert "first" in str(one.difference(other))
+    assert one.describe_difference(one) is None
+    assert "first" in str(one.describe_difference(other))
 
 
 def asks(*more: object) -> tuple[object, ...]:

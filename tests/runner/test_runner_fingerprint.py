@@ -11,10 +11,10 @@ from small_world import alm, mmau, model, only_run, stored, tone
 from alm_bench.core import AdapterIdentity, AudioPolicy, Decoding
 from alm_bench.plugins import catalogue
 from alm_bench.records.models import StoredDecoding, StoredIdentity, StoredSpec
-from alm_bench.runner.spec import RunSpec, fingerprint
+from alm_bench.runner.spec import RunSpec, compute_fingerprint
 
 CARD = catalogue().task("mmau").card
-PROMPT = catalogue().task("mmau").prompts()["letters"]
+PROMPT = catalogue().task("mmau").load_prompts()["letters"]
 SPEC = RunSpec("mmau", "echo", "test-mini", "real", Decoding())
 POLICY = AudioPolicy()
 IDENTITY = AdapterIdentity("echo", "echo", weights="w", settings={"a": "1"})
@@ -22,7 +22,7 @@ IDENTITY = AdapterIdentity("echo", "echo", weights="w", settings={"a": "1"})
 
 def made(**changes: Any) -> str:
     values = {"spec": SPEC, "card": CARD, "manifest": "m", "prompt": PROMPT, "policy": POLICY, "identity": IDENTITY}
-    return fingerprint(**{**values, **changes})
+    return compute_fingerprint(**{**values, **changes})
 
 
 def spec(**changes: Any) -> str:

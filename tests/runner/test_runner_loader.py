@@ -184,7 +184,7 @@ def test_nothing_is_decoded_beside_a_model_on_the_processor(
         adapter = BaseAdapter(None, Runtime())
         adapter.audio, adapter.identity = POLICY, AdapterIdentity("m", "m", device=device)
         opened.clear()
-        found = load_batches(requests, range(6), AudioPipeline.of(adapter), lambda: 2, workers=2)
+        found = load_batches(requests, range(6), AudioPipeline.from_adapter(adapter), lambda: 2, workers=2)
         ahead[device] = [len(opened) - 2 * number for number, _ in enumerate(found, 1)]
     assert ahead == {"cpu": [0, 0, 0], "cuda": [4, 2, 0], None: [4, 2, 0]}
 

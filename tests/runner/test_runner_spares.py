@@ -21,35 +21,37 @@ def samples(folder: Path, count: int, present: bool = True) -> list[Sample]:
 
 def test_never_the_clip_itself_and_the_same_every_time(tmp_path: Path) -> None:
     items = samples(tmp_path, 40)
-    given = {item.id: SecondClips(items).of(item.audio[0].id) for item in items}
+    given = {item.id: SecondClips(items).get_other_clip(item.audio[0].id) for item in items}
     assert all(ref is not None and ref.id != item.audio[0].id for item in items for ref in [given[item.id]])
     assert len({ref.id for ref in given.values() if ref}) > 15, "drawn, not always the same"
     again = SecondClips(list(reversed(items)))
-    assert {item.id: again.of(item.audio[0].id) for item in items} == given
+    assert {item.id: again.get_other_clip(item.audio[0].id) for item in items} == given
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_few_clips_still_give_another(tmp_path: Path, count: int) -> None:
     items = samples(tmp_path, count)
     for item in items:
-        ref = SecondClips(items).of(item.audio[0].id)
+        ref = SecondClips(items).get_other_clip(item.audio[0].id)
         assert ref is not None
         assert ref.id != item.audio[0].id
 
 
 def test_one_clip_has_no_other(tmp_path: Path) -> None:
     items = samples(tmp_path, 1)
-    assert SecondClips(items).of("0.wav") is None
-    assert SecondClips([]).of("0.wav") is None
+    assert SecondClips(items).get_other_clip("0.wav") is None
+    assert SecondClips([]).get_other_clip("0.wav") is None
     shared = [Sample("a", {}, audio=items[0].audio), Sample("b", {}, audio=items[0].audio)]
-    assert SecondClips(shared).of("0.wav") is None
+    assert SecondClips(shared).get_other_clip("0.wav") is None
 
 
 def test_clips_that_are_not_there_are_not_given_out(tmp_path: Path) -> None:
     items = samples(tmp_path, 5)
     (tmp_path / "3.wav").unlink()
-    assert all(ref.id != "3.wav" for i in range(5) if (ref := SecondClips(items).of(f"{i}.wav")) is not None)
-    assert SecondClips(samples(tmp_path / "none", 5, present=False)).of("0.wav") is None
+    assert all(
+        ref.id != "3.wav" for i in range(5) if (ref := SecondClips(items).get_other_clip(f"{i}.wav")) is not None
+    )
+    assert SecondClips(samples(tmp_path / "none", 5, present=False)).get_other_clip("0.wav") is None
 
 
 SPY = (

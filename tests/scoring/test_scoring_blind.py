@@ -12,13 +12,13 @@ from alm_bench.scoring.blind import (
     LONGEST,
     UNIFORM,
     compute_baseline_accuracies,
+    compute_margin,
     find_longest_option,
-    margin,
     score_choice_baselines,
     select_rows_with_reference,
 )
-from alm_bench.scoring.intervals import wilson_interval
-from alm_bench.scoring.paired import difference
+from alm_bench.scoring.intervals import compute_wilson_interval
+from alm_bench.scoring.paired import compute_difference
 
 
 def test_blind_rows_by_hand() -> None:
@@ -65,11 +65,13 @@ def test_predictions_stored_with_items_are_rows_of_their_own() -> None:
 def test_the_lead_is_paired_and_over_the_best_row() -> None:
     rows = [row((f"a{n}", f"b{n}"), n % 2, n % 2 if n % 10 else 1 - n % 2) for n in range(60)]
     values = score_choice_baselines(rows)
-    found = margin(rows, values)
+    found = compute_margin(rows, values)
     assert found is not None
     means = {name: np.mean(scores) for name, scores in values.items()}
     assert means[found.row] == max(means.values()) == pytest.approx(found.value)
-    expected = difference(values[found.row], [one.scores["accuracy"] for one in rows], [one.sample.id for one in rows])
+    expected = compute_difference(
+        values[found.row], [one.scores["accuracy"] for one in rows], [one.sample.id for one in rows]
+    )
     assert found.lead == expected
     assert found.lead.value == pytest.approx(0.9 - 0.5)
     assert found.beaten
@@ -77,7 +79,7 @@ def test_the_lead_is_paired_and_over_the_best_row() -> None:
 
 def test_a_score_level_with_the_best_row_does_not_beat_it() -> None:
     rows = [row((f"a{n}", f"b{n}"), n % 2, 0) for n in range(60)]  # always the first
-    found = margin(rows, score_choice_baselines(rows))
+    found = compute_margin(rows, score_choice_baselines(rows))
     assert found is not None
     assert not found.beaten
     assert found.lead.value == pytest.approx(0)
@@ -86,11 +88,11 @@ def test_a_score_level_with_the_best_row_does_not_beat_it() -> None:
 def test_a_few_items_that_are_all_right_are_no_certainty() -> None:
     few = [row((f"a{n}", f"b{n}"), n % 2, n % 2) for n in range(2)]
     many = [row((f"a{n}", f"b{n}"), n % 2, n % 2) for n in range(40)]
-    found = [margin(rows, {UNIFORM: [0.5] * len(rows)}) for rows in (few, many)]
+    found = [compute_margin(rows, {UNIFORM: [0.5] * len(rows)}) for rows in (few, many)]
     assert [one is not None and one.lead.value for one in found] == [0.5, 0.5]
     assert [one is not None and one.beaten for one in found] == [False, True]
     assert found[1] is not None
-    assert found[1].lead.low == pytest.approx((wilson_interval(40, 40).low or 0) - 0.5)
+    assert found[1].lead.low == pytest.approx((compute_wilson_interval(40, 40).low or 0) - 0.5)
 
 
 def test_nor_are_a_few_clips() -> None:
@@ -100,15 +102,15 @@ def test_nor_are_a_few_clips() -> None:
         for n in range(3):
             one = row((f"a{clip}", f"b{clip}", f"c{clip}"), n, n)
             rows.append(replace(one, sample=replace(one.sample, groups={"clip": str(clip)})))
-    found = margin(rows, {FIRST: [1.0, 0.0, 0.0] * 4})
+    found = compute_margin(rows, {FIRST: [1.0, 0.0, 0.0] * 4})
     assert found is not None
-    assert found.lead.low == pytest.approx((wilson_interval(4, 4).low or 0) - 1 / 3)
+    assert found.lead.low == pytest.approx((compute_wilson_interval(4, 4).low or 0) - 1 / 3)
     assert found.lead.high == pytest.approx(2 / 3)
 
 
 def test_one_item_beats_nothing() -> None:
     rows = [row(("a", "b"), 1, 1)]
-    found = margin(rows, {FIRST: [0.0]})
+    found = compute_margin(rows, {FIRST: [0.0]})
     assert found is not None
     assert (found.lead.value, found.lead.low, found.beaten) == (1.0, None, False)
-    assert margin([], {}) is None
+    assert compute_margin([], {}) is None

@@ -16,16 +16,16 @@ from alm_bench.core.disk_cache import DiskCache
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.scoring import java, spice
 from alm_bench.scoring.captions import compute_caption_scores, tokenize, tokenize_without_java
-from alm_bench.scoring.intervals import clustered_interval
-from alm_bench.scoring.metrics import default_metrics, mean_score
-from alm_bench.scoring.metrics.bleu import bleu
-from alm_bench.scoring.metrics.cider import cider
+from alm_bench.scoring.intervals import compute_clustered_interval
+from alm_bench.scoring.metrics import compute_mean_score, list_default_metrics
+from alm_bench.scoring.metrics.bleu import compute_bleu
+from alm_bench.scoring.metrics.cider import compute_cider
 from alm_bench.scoring.metrics.meteor import compute_meteor
-from alm_bench.scoring.metrics.rouge_l import rouge_l
+from alm_bench.scoring.metrics.rouge_l import compute_rouge_l
 from alm_bench.scoring.spice_engine import JAR
 from alm_bench.scoring.spice_engine.__main__ import build
 
-METRICS = default_metrics()
+METRICS = list_default_metrics()
 WITHOUT_SPICE = tuple(name for name in METRICS if name not in ("spice", "spider"))
 GROUPS = ("audiocaps", "cld-1")
 SPICED = 30
@@ -52,9 +52,9 @@ def corenlp(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_java(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    java.java_version.cache_clear()
+    java.get_java_version.cache_clear()
     yield
-    java.java_version.cache_clear()
+    java.get_java_version.cache_clear()
 
 
 def group(expected: Any, name: str) -> list[Any]:
@@ -324,10 +324,14 @@ def test_corpus_values_are_functions_of_the_counts() -> None:
     words = ["a", "dog", "cat", "barks", "rain", "falls", "loudly", "and", "wind", "blows"]
     candidates = [" ".join(draw.choice(words, draw.integers(1, 9))) for _ in range(40)]
     references = [[" ".join(draw.choice(words, draw.integers(1, 9))) for _ in range(3)] for _ in range(40)]
-    for score in (*bleu(candidates, references), rouge_l(candidates, references), cider(candidates, references)):
+    for score in (
+        *compute_bleu(candidates, references),
+        compute_rouge_l(candidates, references),
+        compute_cider(candidates, references),
+    ):
         assert score.statistic(score.counts.sum(axis=0))[0] == pytest.approx(score.corpus, abs=1e-12)
-    part = bleu(candidates[:7], references[:7])
-    whole = bleu(candidates, references)
+    part = compute_bleu(candidates[:7], references[:7])
+    whole = compute_bleu(candidates, references)
     for one, other in zip(part, whole, strict=True):
         assert other.statistic(other.counts[:7].sum(axis=0))[0] == pytest.approx(one.corpus, abs=1e-12)
 
@@ -337,8 +341,8 @@ def test_meteor_of_nothing_in_common_is_zero() -> None:
 
 
 def test_intervals_resample_clips() -> None:
-    values = mean_score([0.0] * 50 + [1.0] * 50)
-    _, low, high = clustered_interval(["a"] * 50 + ["b"] * 50, values.counts, values.statistic)
+    values = compute_mean_score([0.0] * 50 + [1.0] * 50)
+    _, low, high = compute_clustered_interval(["a"] * 50 + ["b"] * 50, values.counts, values.statistic)
     assert (low[0], high[0]) == (0, 1)
 
 
@@ -362,7 +366,7 @@ def test_java_home_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/java").write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_392\"' >&2\n")
     (tmp_path / "bin/java").chmod(0o755)
-    java.java_version.cache_clear()
-    assert java.java_version(java.find_java()) == 8
+    java.get_java_version.cache_clear()
+    assert java.get_java_version(java.find_java()) == 8
     assert java.open_package_flags(java.find_java()) == [], "Java 8 knows no such flag"
-    java.java_version.cache_clear()
+    java.get_java_version.cache_clear()

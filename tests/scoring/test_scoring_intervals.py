@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom, bootstrap, norm
 
 from alm_bench.core import Metric
-from alm_bench.scoring.intervals import clustered_interval, share, wilson_interval
+from alm_bench.scoring.intervals import compute_clustered_interval, compute_share, compute_wilson_interval
 
 
 def wilson(k: int, n: int) -> tuple[float, float]:
@@ -27,7 +27,7 @@ def bounds(metric: Metric) -> tuple[float, float]:
 
 @pytest.mark.parametrize(("k", "n"), [(1, 2), (0, 10), (10, 10), (3, 20), (500, 1000), (854, 1000)])
 def test_a_share_has_wilsons_interval(k: int, n: int) -> None:
-    metric = wilson_interval(k, n)
+    metric = compute_wilson_interval(k, n)
     low, high = wilson(k, n)
     assert (metric.value, metric.n) == (k / n, n)
     assert (metric.low, metric.high) == pytest.approx((low, high), abs=1e-12)
@@ -35,29 +35,29 @@ def test_a_share_has_wilsons_interval(k: int, n: int) -> None:
 
 def test_known_values() -> None:
     """Half of 1,000 questions: 3.1 points either way (Wald would say the same, to a tenth); 0 of 10: 0 to 27.8 %."""
-    half = wilson_interval(500, 1000)
+    half = compute_wilson_interval(500, 1000)
     assert (half.low, half.high) == pytest.approx((0.46907, 0.53093), abs=1e-5)
-    none = wilson_interval(0, 10)
+    none = compute_wilson_interval(0, 10)
     assert (none.low, none.high) == pytest.approx((0, 0.27753), abs=1e-5)
 
 
 def test_without_items_there_is_no_value() -> None:
-    for metric in (wilson_interval(0, 0), share([], [])):
+    for metric in (compute_wilson_interval(0, 0), compute_share([], [])):
         assert (metric.value, metric.low, metric.high, metric.n, metric.reason) == (None, None, None, 0, "no items")
 
 
 def test_items_with_clips_of_their_own_are_independent() -> None:
     hits = [1.0, 0.0, 1.0, 1.0]
-    assert share(hits, ["a", "b", "c", "d"]) == wilson_interval(3, 4)
-    assert share(hits, ["a", "b", "c", "c"]) != wilson_interval(3, 4)
-    assert share(hits, ["a", "b", "c", "c"]).value == 0.75
+    assert compute_share(hits, ["a", "b", "c", "d"]) == compute_wilson_interval(3, 4)
+    assert compute_share(hits, ["a", "b", "c", "c"]) != compute_wilson_interval(3, 4)
+    assert compute_share(hits, ["a", "b", "c", "c"]).value == 0.75
 
 
 def test_items_that_agree_within_a_clip_widen_the_interval() -> None:
     """Fifteen questions a clip that all fall together carry one clip's information: the width grows by sqrt(15)."""
     clips = [clip for clip in range(100) for _ in range(15)]
     together = [float(clip % 2) for clip in clips]
-    metric = share(together, clips)
+    metric = compute_share(together, clips)
     assert metric.value == 0.5
     assert metric.n == 1500
     low, high = bounds(metric)
@@ -69,13 +69,13 @@ def test_items_that_agree_within_a_clip_widen_the_interval() -> None:
 
 def test_items_that_balance_within_a_clip_narrow_it() -> None:
     clips = [clip for clip in range(50) for _ in range(2)]
-    metric = share([float(i % 2) for i in range(100)], clips)
+    metric = compute_share([float(i % 2) for i in range(100)], clips)
     assert (metric.low, metric.value, metric.high) == (0.5, 0.5, 0.5)
 
 
 def test_one_clip_alone_has_no_interval_between_the_ends() -> None:
-    assert share([1.0, 1.0, 0.0], ["a", "a", "a"]) == Metric(2 / 3, None, None, 3)
-    assert bounds(share([1.0, 1.0], ["a", "a"])) == pytest.approx(wilson(1, 1))
+    assert compute_share([1.0, 1.0, 0.0], ["a", "a", "a"]) == Metric(2 / 3, None, None, 3)
+    assert bounds(compute_share([1.0, 1.0], ["a", "a"])) == pytest.approx(wilson(1, 1))
 
 
 def test_the_bootstrap_is_reproducible_and_seeded() -> None:
@@ -86,7 +86,8 @@ def test_the_bootstrap_is_reproducible_and_seeded() -> None:
 
     def interval(seed: int) -> list[float]:
         return [
-            float(part[0]) for part in clustered_interval(clips, counts, lambda s: s[..., :1] / s[..., 1:], seed=seed)
+            float(part[0])
+            for part in compute_clustered_interval(clips, counts, lambda s: s[..., :1] / s[..., 1:], seed=seed)
         ]
 
     assert interval(0) == interval(0)
@@ -101,7 +102,9 @@ def test_the_interval_is_scipys_bca(seed: int) -> None:
     """The mean of skewed values, each with a cluster of its own; both sides draw 20,000 resamples of their own."""
     values = np.random.default_rng(seed).exponential(size=40)
     counts = np.stack([values, np.ones(40)], axis=1)
-    _, low, high = clustered_interval(range(40), counts, lambda sums: sums[..., :1] / sums[..., 1:], draws=20_000)
+    _, low, high = compute_clustered_interval(
+        range(40), counts, lambda sums: sums[..., :1] / sums[..., 1:], draws=20_000
+    )
     theirs = bootstrap((values,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(1))
     expected = theirs.confidence_interval
     assert (low[0], high[0]) == pytest.approx((expected.low, expected.high), rel=0.02)
@@ -120,9 +123,9 @@ def test_the_bootstrap_covers_as_it_says() -> None:
     for _ in range(300):
         rates = np.repeat(draw.beta(2, 2, 60), 8)  # mean 0.5
         hits = (draw.random(480) < rates).astype(float)
-        low, high = bounds(share(hits.tolist(), clips))
+        low, high = bounds(compute_share(hits.tolist(), clips))
         held += low <= 0.5 <= high
-        low, high = bounds(wilson_interval(hits.sum(), 480))
+        low, high = bounds(compute_wilson_interval(hits.sum(), 480))
         independent += low <= 0.5 <= high
     assert 0.91 <= held / 300 <= 0.985
     assert independent / 300 < 0.85
@@ -136,6 +139,6 @@ def test_wilsons_interval_covers_as_it_says(n: int, truth: float) -> None:
     low, high = (int(q) for q in outcomes.ppf([1e-9, 1 - 1e-9]))
     covered = 0.0
     for k in range(low, high + 1):
-        lower, upper = bounds(wilson_interval(k, n))
+        lower, upper = bounds(compute_wilson_interval(k, n))
         covered += float(outcomes.pmf(k)) * (lower <= truth <= upper)
     assert covered == pytest.approx(0.95, abs=0.015)

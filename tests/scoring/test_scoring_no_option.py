@@ -8,7 +8,7 @@ from scored_rows import row
 from alm_bench.core import Metric, Parsed, Sample, Scored
 from alm_bench.core.types import ParseStatus
 from alm_bench.reports.breakdowns import describe_no_option
-from alm_bench.scoring.no_option import NoOption, count_no_option_outputs, no_option_reason
+from alm_bench.scoring.no_option import NoOption, count_no_option_outputs, explain_no_option
 
 OPTIONS = ("Rain", "Thunder", "Heavy wind", "Hail")
 
@@ -37,7 +37,7 @@ def output(text: str, status: ParseStatus, number: int = 0) -> Scored:
 )
 def test_each_output_has_one_reason(text: str, status: ParseStatus, reason: str) -> None:
     sample = Sample("x", {}, choices=OPTIONS, target=0)
-    assert no_option_reason(sample, text, Parsed(status, "none")) == reason
+    assert explain_no_option(sample, text, Parsed(status, "none")) == reason
 
 
 def test_they_are_counted_among_the_outputs_and_said_in_plain_words() -> None:

@@ -5,15 +5,15 @@ import pytest
 from scipy.stats import beta, binomtest, permutation_test
 from sklearn.metrics import f1_score
 
-from alm_bench.scoring.classification import corpus
-from alm_bench.scoring.intervals import wilson_interval
+from alm_bench.scoring.classification import build_corpus
+from alm_bench.scoring.intervals import compute_wilson_interval
 from alm_bench.scoring.paired import (
     SignFlipTest,
+    adjust_by_holm,
     compare_corpora,
     compare_paired_scores,
-    discordant_interval,
-    holm,
-    mcnemar,
+    compute_discordant_interval,
+    compute_mcnemar_p_value,
 )
 
 
@@ -29,7 +29,7 @@ def test_a_system_does_not_differ_from_itself() -> None:
 @pytest.mark.parametrize(("won", "lost"), [(0, 0), (1, 0), (8, 1), (30, 12), (5, 5)])
 def test_mcnemars_test_is_the_binomial_one(won: int, lost: int) -> None:
     expected = binomtest(won, won + lost).pvalue if won + lost else 1.0
-    assert mcnemar(won, lost) == pytest.approx(expected)
+    assert compute_mcnemar_p_value(won, lost) == pytest.approx(expected)
 
 
 def test_a_planted_difference_is_found() -> None:
@@ -67,7 +67,7 @@ def test_one_clip_alone_has_no_interval() -> None:
 
 
 def sign_flip_p_value(gains: np.ndarray) -> float:
-    return SignFlipTest(gains, np.ones(len(gains))).p_value(0.0)
+    return SignFlipTest(gains, np.ones(len(gains))).compute_p_value(0.0)
 
 
 def test_sign_flips_are_scipys() -> None:
@@ -103,12 +103,14 @@ def test_the_interval_excludes_zero_exactly_where_the_test_rejects(kind: str) ->
 
 def test_discordant_items_make_the_interval() -> None:
     """151 won and 139 lost of 1,000: mostly Clopper and Pearson's interval of 151 of 290, as a difference."""
-    low, high = discordant_interval(151, 139, 1000)
+    low, high = compute_discordant_interval(151, 139, 1000)
     bounds = beta.ppf([0.025, 0.975], [151, 152], [140, 139])
     assert (low, high) == pytest.approx(tuple((2 * bounds - 1) * 0.29), abs=1e-4)
-    assert discordant_interval(139, 151, 1000) == pytest.approx((-high, -low))
-    low, high = discordant_interval(30, 0, 40)
-    assert high == pytest.approx(wilson_interval(30, 40).high), "no item was lost: what is uncertain is how many differ"
+    assert compute_discordant_interval(139, 151, 1000) == pytest.approx((-high, -low))
+    low, high = compute_discordant_interval(30, 0, 40)
+    assert high == pytest.approx(compute_wilson_interval(30, 40).high), (
+        "no item was lost: what is uncertain is how many differ"
+    )
     assert 0.5 < low < 0.75
 
 
@@ -117,7 +119,7 @@ def test_intervals_hold_the_true_difference(rates: tuple[float, float]) -> None:
     draw = np.random.default_rng(6)
     held = 0
     for won, lost, _ in draw.multinomial(120, [*rates, 1 - sum(rates)], size=300):
-        low, high = discordant_interval(int(won), int(lost), 120) if won + lost else (0.0, 1.0)
+        low, high = compute_discordant_interval(int(won), int(lost), 120) if won + lost else (0.0, 1.0)
         held += low <= rates[0] - rates[1] <= high
     assert held >= 275, "of 300 intervals of 95 %"
 
@@ -128,7 +130,7 @@ def test_intervals_of_flipped_signs_hold_the_true_difference() -> None:
     for _ in range(200):
         gains = draw.normal(0.3, 1, 40)
         test = SignFlipTest(gains, np.ones(40))
-        low, high = test.interval(test.p_value(0.0)) or (0.0, 0.0)
+        low, high = test.compute_interval(test.compute_p_value(0.0)) or (0.0, 0.0)
         held += low <= 0.3 <= high
     assert 180 <= held <= 199, "of 200 intervals of 95 %"
 
@@ -148,8 +150,8 @@ def test_a_detectable_difference_is_found_four_times_of_five() -> None:
 
 
 def test_holm() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
-    assert holm([]) == []
+    assert adjust_by_holm([0.01, 0.04, 0.03, 0.5]) == pytest.approx([0.04, 0.09, 0.09, 0.5])
+    assert adjust_by_holm([]) == []
 
 
 def test_unequal_scores_are_refused() -> None:
@@ -165,7 +167,7 @@ def test_figures_of_the_whole_are_compared_by_swapping_answers() -> None:
     good = [gold if generator.random() < 0.9 else 0 for gold in golds]
     poor = [gold if generator.random() < 0.5 else 0 for gold in golds]
     names = ("a", "b", "c")
-    first, second = corpus(golds, poor, names), corpus(golds, good, names)
+    first, second = build_corpus(golds, poor, names), build_corpus(golds, good, names)
     found = compare_corpora(first, second, clips)
     assert list(found) == ["accuracy", "precision", "recall", "f1", *names]
     values = {name: f1_score(golds, said, average="macro") for name, said in (("first", poor), ("second", good))}
@@ -183,7 +185,7 @@ def test_swapping_gives_for_accuracy_what_flipping_signs_gives() -> None:
     golds = generator.integers(0, 2, 80).tolist()
     ours, theirs = (generator.integers(0, 2, 80).tolist() for _ in range(2))
     clips = [n // 2 for n in range(80)]
-    found = compare_corpora(corpus(golds, ours, "xy"), corpus(golds, theirs, "xy"), clips)["accuracy"]
+    found = compare_corpora(build_corpus(golds, ours, "xy"), build_corpus(golds, theirs, "xy"), clips)["accuracy"]
     scores = [[float(a == b) for a, b in zip(golds, said, strict=True)] for said in (ours, theirs)]
     flipped = compare_paired_scores(scores[0], scores[1], clips)
     for part in ("value", "low", "high"):

@@ -9,7 +9,7 @@ from scipy.stats import chi2_contingency, kstest
 from scored_rows import row
 
 from alm_bench.core import Arrangement, Scored
-from alm_bench.scoring.position import ChiSquare, Positions, positions
+from alm_bench.scoring.position import ChiSquare, Positions, analyse_positions
 
 Draw = np.random.Generator
 
@@ -19,7 +19,7 @@ def asked(n: int, gold: int, said: int | None, options: int = 4) -> Scored:
 
 
 def found(rows: list[Scored]) -> Positions:
-    table = positions(rows)
+    table = analyse_positions(rows)
     assert table is not None
     return table
 
@@ -113,5 +113,5 @@ def test_what_cannot_be_had_has_a_reason() -> None:
     two = found([asked(n, n % 2, 0, options=2) for n in range(40)])
     assert two.wrong_test.reason == "a wrong answer has one place only"
     assert (two.accuracy_test.p or 1) < 1e-6
-    assert positions([asked(n, n % 3, 0) for n in range(40)]) is None, "the gold is never the last"
-    assert positions([]) is None
+    assert analyse_positions([asked(n, n % 3, 0) for n in range(40)]) is None, "the gold is never the last"
+    assert analyse_positions([]) is None

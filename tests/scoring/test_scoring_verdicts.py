@@ -6,7 +6,7 @@ import pytest
 
 from alm_bench.core import Sample, Scored
 from alm_bench.plugins import catalogue
-from alm_bench.scoring.grounding import Effect, Pair, effects
+from alm_bench.scoring.grounding import Effect, Pair, compute_effects
 
 OPTIONS = ("a", "b", "c", "d")
 
@@ -24,7 +24,7 @@ def judged(clean: Sequence[int], noisy: Sequence[int], keeps_evidence: bool = Fa
     pairs = [
         Pair(row(n, (n + a) % 4), [row(n, (n + b) % 4)]) for n, (a, b) in enumerate(zip(clean, noisy, strict=True))
     ]
-    return effects(catalogue().task("mmau").create(), pairs, keeps_evidence)
+    return compute_effects(catalogue().task("mmau").create(), pairs, keeps_evidence)
 
 
 def overall(clean: Sequence[int], noisy: Sequence[int], keeps_evidence: bool = False) -> Effect:

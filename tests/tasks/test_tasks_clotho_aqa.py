@@ -9,8 +9,8 @@ from small_world import alm, only_run, outputs, replay, stored, tone, write_csv
 from alm_bench.core import Sample, Scored
 from alm_bench.data import LocalRoot
 from alm_bench.plugins import catalogue
-from alm_bench.scoring.grounding import Pair, effects
-from alm_bench.tasks.clotho_aqa.plugin import normalised
+from alm_bench.scoring.grounding import Pair, compute_effects
+from alm_bench.tasks.clotho_aqa.plugin import normalise_answer
 
 HEADER = ["file_name", "QuestionText", "answer", "confidence"]
 QUESTIONS = [
@@ -174,10 +174,10 @@ def test_noise_has_a_verdict_by_yes_and_no(noisy: str, verdict: str) -> None:
         said = {"always yes": "yes", "same": gold, "mostly right": wrong if n % 5 == 0 else gold}[noisy]
         found.append(Pair(answered(binary, gold), [answered(binary, said)]))
         found.append(Pair(answered(opened, None), [answered(opened, None)]))
-    effect = effects(catalogue().task("clotho_aqa").create(), found)["all"]["all"]
+    effect = compute_effects(catalogue().task("clotho_aqa").create(), found)["all"]["all"]
     assert (effect.verdict, effect.score, effect.clean.n) == (verdict, "binary_accuracy", 40)
 
 
 @pytest.mark.parametrize(("text", "word"), [("A Dog!", "dog"), ("the", ""), ("it's raining", "it's raining"), ("", "")])
 def test_words_without_case_articles_and_punctuation(text: str, word: str) -> None:
-    assert normalised(text) == word
+    assert normalise_answer(text) == word

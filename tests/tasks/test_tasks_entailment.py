@@ -240,8 +240,8 @@ Answer with the letter of the correct option."""
 )
 def test_rendered_prompts_are_frozen(tmp_path: Path, task: str, name: str, expected: str, digest: str) -> None:
     """A changed wording needs a new version and new figures: change these lines only with both."""
-    template = catalogue().task(task).prompts()[name]
+    template = catalogue().task(task).load_prompts()[name]
     sample = next(iter(catalogue().task("cle").create().samples(LocalRoot(cle(tmp_path, 1)), "evaluation")))
-    assert set(catalogue().task(task).prompts()) == {"native", "letters", "bare"}
+    assert set(catalogue().task(task).load_prompts()) == {"native", "letters", "bare"}
     assert render(sample, template).prompt == expected
     assert (template.id, template.version, template.hash) == (f"{task}/{name}", 1, digest)

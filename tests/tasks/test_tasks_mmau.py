@@ -231,8 +231,8 @@ def test_rendered_prompts_are_frozen(tmp_path: Path, name: str, expected: str, d
     """A changed wording needs a new version and new figures: change these lines only with both."""
     entry = catalogue().task("mmau")
     root: DataRoot = LocalRoot(mmau(tmp_path, 2, clips=False))
-    template = entry.prompts()[name]
-    assert set(entry.prompts()) == {"native", "letters", "bare"}
+    template = entry.load_prompts()[name]
+    assert set(entry.load_prompts()) == {"native", "letters", "bare"}
     request = render(list(entry.create().samples(root, "test-mini"))[1], template)
     assert request.prompt == expected
     assert (template.id, template.version, template.hash) == (f"mmau/{name}", 1, digest)

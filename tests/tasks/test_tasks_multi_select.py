@@ -9,8 +9,13 @@ import pytest
 from small_world import alm, model, only_run, stored, tone
 
 from alm_bench.core import Parsed, Sample, Scored
-from alm_bench.scoring.multi_select import build_option_table, grade_set, multi_select_baselines, multi_select_metrics
-from alm_bench.scoring.multiple_choice import chance
+from alm_bench.scoring.multi_select import (
+    build_option_table,
+    compute_multi_select_baselines,
+    compute_multi_select_metrics,
+    grade_set,
+)
+from alm_bench.scoring.multiple_choice import compute_chance
 
 CHOICES = ("Rain", "Thunder", "Wind", "Hail")
 ROWS = [([0, 2], "A, C"), ([1], "B"), ([0, 1, 3], '["Rain", "Thunder"]'), ([3], "none of them")]
@@ -198,7 +203,7 @@ def test_f1_agrees_with_scikit_learn() -> None:
         for n, (a, b) in enumerate(zip(right, selected, strict=True))
     ]
     expected = precision_recall_fscore_support(right, selected, average="micro", zero_division=0)[:3]
-    metrics = multi_select_metrics(rows)
+    metrics = compute_multi_select_metrics(rows)
     names = ("option_precision", "option_recall", "option_f1")
     assert [metrics[name].value for name in names] == pytest.approx(expected)
     assert all(metrics[name].low < metrics[name].value < metrics[name].high for name in names)
@@ -218,8 +223,8 @@ def test_duplicates_among_the_options_are_one_answer() -> None:
     assert row((0, 2), (1, 2), twins).scores == {"accuracy": 1.0}
     assert row((0, 2), (0, 1, 2), twins).scores == {"accuracy": 1.0}
     assert row((0, 2), (2,), twins).scores == {"accuracy": 0.0}
-    assert chance(row((0, 2), None, twins).sample) == pytest.approx(3 / 7), "either twin, or both"
-    assert multi_select_baselines([row((0, 2), None, twins)])["all options"] == [1.0]
+    assert compute_chance(row((0, 2), None, twins).sample) == pytest.approx(3 / 7), "either twin, or both"
+    assert compute_multi_select_baselines([row((0, 2), None, twins)])["all options"] == [1.0]
 
 
 def test_targets_that_are_no_set_of_options_are_refused() -> None:

@@ -11,10 +11,10 @@ from alm_bench.core import DataError, UsageError
 from alm_bench.core.prompt import render
 from alm_bench.data import LocalRoot
 from alm_bench.data.inline_options import split_options
-from alm_bench.demo import demo_root
+from alm_bench.demo import create_demo_root
 from alm_bench.plugins import catalogue
-from alm_bench.tasks.mmau.demo import mmau_items
-from alm_bench.tasks.reasonaqa.rows import PARTS, folded
+from alm_bench.tasks.mmau.demo import build_mmau_items
+from alm_bench.tasks.reasonaqa.rows import PARTS, normalise_part_name
 
 TASKS = ("clotho-mcq", "audiocaps-mcq", "clotho-detail", "audiocaps-detail")
 UNREADABLE, AMBIGUOUS, REFERENCE_NOT_AN_OPTION = (
@@ -144,11 +144,11 @@ def test_each_task_takes_its_part(data: Path) -> None:
     assert (dog.choices, dog.target, dog.gold) == (("a dog", "a fox"), 0, "a dog")
     assert dog.groups == {"taskname": "audiocaps", "clip": "AudioCapsLarger/test/Y-dog.wav"}
     assert dog.audio[0].path.name == "-dog.wav"
-    native, letters = (catalogue().task("clotho-mcq").prompts()[name] for name in ("native", "letters"))
+    native, letters = (catalogue().task("clotho-mcq").load_prompts()[name] for name in ("native", "letters"))
     loud = found["clotho-mcq"][1]
     assert render(loud, native).prompt == "how loud is it? a) very b) not at all"
     assert "(B) not at all\nAnswer with the letter" in render(loud, letters).prompt
-    detail = catalogue().task("clotho-detail").prompts()
+    detail = catalogue().task("clotho-detail").load_prompts()
     assert render(found["clotho-detail"][0], detail["native"]).prompt == "describe the scene in detail."
     assert "whole sentences" in render(found["clotho-detail"][0], detail["letters"]).prompt
 
@@ -164,8 +164,8 @@ def test_parts_are_known_however_they_are_written(data: Path, name: str) -> None
 def test_known_parts_are_those_of_the_papers_table(shared: Path) -> None:
     table = (shared / "published/table1_reasonaqa.csv").read_text().split()[1:-1]
     assert sorted(line.partition(",")[0] for line in table) == sorted(PARTS)
-    assert len({*map(folded, PARTS)}) == len(PARTS)
-    assert {folded(f"{part}-{tier}.json") for part in ("ACD", "CLD") for tier in "123"} == {"acd", "cld"}
+    assert len({*map(normalise_part_name, PARTS)}) == len(PARTS)
+    assert {normalise_part_name(f"{part}-{tier}.json") for part in ("ACD", "CLD") for tier in "123"} == {"acd", "cld"}
 
 
 def test_unknown_parts_are_listed_once(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,30 +256,30 @@ def test_other_layouts_are_refused(data: Path, rows: Any, reason: str) -> None:
 
 
 def test_the_demo_world_asks_in_the_words_of_its_training_rows(tmp_path: Path) -> None:
-    root = demo_root(catalogue().task("clotho-mcq").demo(), tmp_path, test=96, train=600, val=60)
+    root = create_demo_root(catalogue().task("clotho-mcq").load_demo(), tmp_path, test=96, train=600, val=60)
     test, train = (json.loads((root.path / f"reasonaqa/{split}.json").read_text()) for split in ("test", "train"))
     for task in TASKS:
         entry = catalogue().task(task)
         found = list(entry.create().samples(root, "test"))
-        asked = [one["input"] for one in test if folded(one["subtype"]) == folded(task)]
-        assert [render(sample, entry.prompts()["native"]).prompt for sample in found] == asked
+        asked = [one["input"] for one in test if normalise_part_name(one["subtype"]) == normalise_part_name(task)]
+        assert [render(sample, entry.load_prompts()["native"]).prompt for sample in found] == asked
         assert len(found) == 96
         assert all(sample.skip is None and sample.audio[0].read is not None for sample in found)
         assert {tuple(one) for one in test} == {tuple(train[0])}
     golds = [sample.target for sample in catalogue().task("clotho-mcq").create().samples(root, "test")]
     assert {golds.count(place) for place in (2, 3)} == {15}, "four options, each right as often"
-    heard = {json.dumps(root.scene(one["filepath1"]).pack()) for one in test}
-    trained = {json.dumps(root.scene(one["filepath1"]).pack()) for one in train}
+    heard = {json.dumps(root.get_scene(one["filepath1"]).pack()) for one in test}
+    trained = {json.dumps(root.get_scene(one["filepath1"]).pack()) for one in train}
     assert len(heard) == 192
     assert not heard & trained
-    assert not heard & {json.dumps(scene.pack()) for scene in mmau_items("test", 320).scenes.values()}
+    assert not heard & {json.dumps(scene.pack()) for scene in build_mmau_items("test", 320).scenes.values()}
 
 
 def test_difference_tasks_read_their_own_files_before_those_of_reasonaqa(tmp_path: Path) -> None:
-    rows = demo_root(catalogue().task("clotho-mcq").demo(), tmp_path, test=4, train=80, val=60)
+    rows = create_demo_root(catalogue().task("clotho-mcq").load_demo(), tmp_path, test=4, train=80, val=60)
     for task in ("cld-1", "acd-3"):
         entry = catalogue().task(task)
-        root = demo_root(entry.demo(), tmp_path, pairs=5, cle=4, ace=4, audiocaps=6)
+        root = create_demo_root(entry.load_demo(), tmp_path, pairs=5, cle=4, ace=4, audiocaps=6)
         created, split = entry.create(), entry.card.default_split
         before = [*created.samples(root, split)]
         (root.path / "reasonaqa").mkdir(exist_ok=True)

@@ -122,9 +122,9 @@ def test_each_tier_is_asked_in_its_words(tier: str) -> None:
     assert [sample.id for sample in samples] == [f"{n}+{n + 1}#0" for n in range(5)]
     assert [ref.path.name for ref in samples[0].audio] == ["0.wav", "1.wav"]
     told = {"1": "in few words.", "2": "in one extended sentence.", "3": "in detail."}[tier]
-    prompt = render(samples[0], entry.prompts()["native"]).prompt
+    prompt = render(samples[0], entry.load_prompts()["native"]).prompt
     assert prompt == f"explain the difference between the two audios {told}"
-    assert "audio 1 and audio 2" in render(samples[0], entry.prompts()["letters"]).prompt
+    assert "audio 1 and audio 2" in render(samples[0], entry.load_prompts()["letters"]).prompt
 
 
 def test_reasonaqas_rows_are_taken_by_tier_and_collection() -> None:

@@ -11,7 +11,7 @@ import torch
 from accelerate.state import AcceleratorState
 from tokenizers import Tokenizer
 
-from alm_bench.core.files import atomic_write
+from alm_bench.core.files import write_atomically
 from alm_bench.demo import TARGET_COLUMNS
 from alm_bench.mellow.checkpoint import CONFIG, MINI, TOKENIZER
 from alm_bench.mellow.config import EncoderConfig, LanguageModelConfig, MapperConfig, MellowConfig, PromptConfig
@@ -66,8 +66,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
         prompt=PromptConfig(layout="compact", tokens=64, pad=tokenizer.token_to_id("!")),
     )
     folder = tmp_path_factory.mktemp("network")
-    atomic_write(folder / CONFIG, config.to_json())
-    atomic_write(folder / TOKENIZER, tokenizer.to_str())
+    write_atomically(folder / CONFIG, config.to_json())
+    write_atomically(folder / TOKENIZER, tokenizer.to_str())
     return folder
 
 

@@ -20,7 +20,7 @@ from alm_bench.mellow.model import Mellow, build_untrained
 from alm_bench.train.checkpoint import Folder
 from alm_bench.train.config import CONFIGS, LoraConfig, TrainConfig, load_config
 from alm_bench.train.loop import Trainer
-from alm_bench.train.lora import adapters, add_lora, merge_lora
+from alm_bench.train.lora import add_lora, list_adapters, merge_lora
 from alm_bench.train.setup import build_network, build_network_config, prepare
 
 FRONT_END = 1_083_456
@@ -113,7 +113,7 @@ def test_every_row_of_the_table_has_a_recipe_of_its_size(shared: Path) -> None:
     with (shared / "published" / "table14_ablations.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
     assert len(table) == 23
-    sizes = {name: full_size(load_config(name)).parameter_count() + FRONT_END for name in RECIPES}
+    sizes = {name: full_size(load_config(name)).count_parameters() + FRONT_END for name in RECIPES}
     for row in table:
         name = recipe_of(row["setting"], row["variant"])
         assert sizes[name] / 1e6 == pytest.approx(float(row["size"].removesuffix("M")), abs=1.0), name
@@ -198,10 +198,10 @@ def test_a_base_may_have_a_base_but_not_itself(tmp_path: Path) -> None:
 def test_adapters_of_smollm2s_queries_and_values(r: int, added: int) -> None:
     with torch.device("meta"):
         model = Mellow(PUBLISHED)
-        before = model.parameter_count()
+        before = model.count_parameters()
         add_lora(model, LoraConfig(r=r, alpha=2 * r), 0)
-    assert model.parameter_count() - before == added
-    assert {name.split(".")[-4] for name in adapters(model)} == {"q_proj", "v_proj"}
+    assert model.count_parameters() - before == added
+    assert {name.split(".")[-4] for name in list_adapters(model)} == {"q_proj", "v_proj"}
 
 
 def test_adapters_change_nothing_untrained_and_merge_to_the_same_logits(network: Path) -> None:
@@ -227,7 +227,7 @@ def test_adapters_change_nothing_untrained_and_merge_to_the_same_logits(network:
     torch.testing.assert_close(logits(whole), trained, rtol=1e-4, atol=1e-4)
     assert whole.state_dict().keys() == build_untrained(shape).state_dict().keys()
     assert torch.equal(logits(model), trained)
-    assert adapters(model)
+    assert list_adapters(model)
     sequences, items = list(inputs), ["a", "b"]
     with pytest.raises(ValueError, match="not merged"):  # they would write as the weights below them do
         generate(model, sequences, items, Decoding(max_new_tokens=4))

@@ -36,13 +36,13 @@ def read(tmp_path: Path) -> Callable[..., TagFile]:
 
 def test_weak_labels_are_of_the_whole_clip(read: Callable[..., TagFile]) -> None:
     tagged = read("weak.csv", '# YTID, start, end, labels\na, 0.0, 10.0, "/m/cat,/m/dog"\nb, 30.0, 40.0, "/m/car"\n')
-    assert tagged.targets(steps=8, seconds=10.0).tolist() == [[1, 1, 0], [0, 0, 1]]
+    assert tagged.build_targets(steps=8, seconds=10.0).tolist() == [[1, 1, 0], [0, 0, 1]]
 
 
 def test_strong_labels_are_placed_in_time(read: Callable[..., TagFile]) -> None:
     head = "segment_id\tstart_time_seconds\tend_time_seconds\tlabel\n"
     tagged = read("strong.tsv", head + "a\t0.0\t5.0\t/m/dog\na\t7.6\t7.7\t/m/cat\nb\t9.0\t10.0\t/m/car\n")
-    target = tagged.targets(steps=10, seconds=10.0)
+    target = tagged.build_targets(steps=10, seconds=10.0)
     assert target.shape == (2, 10, 3)
     assert target[0, :, 0].tolist() == [1] * 5 + [0] * 5
     assert target[0, :, 1].nonzero().flatten().tolist() == [7]

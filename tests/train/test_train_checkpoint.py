@@ -13,7 +13,7 @@ import torch
 
 from alm_bench.core import AlmBenchError, CheckpointError, StoreError, UsageError
 from alm_bench.mellow.checkpoint import CONFIG, TOKENIZER, WEIGHTS
-from alm_bench.train.checkpoint import Folder, Position, random_state, restore_random_state
+from alm_bench.train.checkpoint import Folder, Position, get_random_state, restore_random_state
 from alm_bench.train.config import TrainConfig, load_config
 
 Recipe = Callable[..., TrainConfig]
@@ -193,7 +193,7 @@ def test_values_come_back_as_they_were(tmp_path: Path) -> None:
         "optimizer": optimizer.state_dict(),
         "norms": [0.1, 1 / 3],
         "scaler": {"scale": 65536.0, "_growth_tracker": 3},
-        "random": random_state(),
+        "random": get_random_state(),
     }
     drawn = torch.rand(3), random.random()
     Folder(tmp_path).save(Position(1, 4, float("nan")), values)
@@ -247,7 +247,7 @@ def test_tensors_of_another_save_are_not_taken(tmp_path: Path) -> None:
 
 def older_state(folder: Path, step: int, position: bool = True) -> None:
     folder.mkdir(parents=True)
-    torch.save({"model": {"a": torch.full((2,), float(step))}, "random": random_state()}, folder / "tensors.pt")
+    torch.save({"model": {"a": torch.full((2,), float(step))}, "random": get_random_state()}, folder / "tensors.pt")
     if position:
         (folder / "position.json").write_text(json.dumps({"stage": 0, "step": step, "best": None}))
 

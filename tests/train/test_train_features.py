@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 from alm_bench.core import AudioError, AudioRef
-from alm_bench.demo import create_training_root, training_rows
+from alm_bench.demo import build_training_rows, create_training_root
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.features import LogMels, clip_audio_key
 from alm_bench.train.setup import TrainingSetup, prepare
@@ -61,7 +61,7 @@ def test_two_roots_of_one_recipe_keep_their_clips(
     corpus = prepared(config, tmp_path).corpus
     assert len(corpus.clips) == 8
     for row in (0, 12):
-        source, index = corpus.row(row)
+        source, index = corpus.locate_row(row)
         ref = source.rows[index].clips[0]
         assert corpus.clips[corpus.place[clip_key(ref)]].path == ref.path
 
@@ -88,7 +88,7 @@ def test_demo_clips_of_one_name_are_told_apart_by_their_scenes() -> None:
     """Rows of another number have clips of the same names and other scenes."""
     roots = []
     for rows in (60, 1500):
-        made = training_rows(rows)
+        made = build_training_rows(rows)
         roots.append((made, create_training_root(made)))
     (few, small), (many, large) = roots
     shared = few.scenes.keys() & many.scenes.keys()

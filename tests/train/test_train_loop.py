@@ -185,7 +185,7 @@ def test_long_clips_are_cut_anew_each_time(recipe: Callable[..., TrainConfig], r
     data = f'[[data]]\nfile = "{reasonaqa}/train.json"\nroot = "{tmp_path}/long"\n'
     config = recipe(data=data, stage__0__random_crop="true")
     prepared = prepare(config, tmp_path, lambda *_: None)
-    stage = Trainer(config, prepared, lambda entry: None).stage(0)
+    stage = Trainer(config, prepared, lambda entry: None).set_up_stage(0)
     batches = [Answers.collate(stage.data, [0], step) for step in (0, 0, 1)]
     first, again, other = (batch.logmel for batch in batches if batch.logmel is not None)
     assert torch.equal(first, again)
@@ -197,8 +197,8 @@ def test_held_out_clips_stay_whole(recipe: Callable[..., TrainConfig], tmp_path:
     config = recipe(stage__0__spec_augment="true")
     prepared = prepare(config, tmp_path, lambda *_: None)
     trainer = Trainer(config, prepared, lambda entry: None)
-    masked = Answers.collate(trainer.stage(0).data, [2], 0).logmel
-    heard = Answers.collate(trainer.held_out(prepared.corpus, config.stage[0]), [2], 0).logmel
+    masked = Answers.collate(trainer.set_up_stage(0).data, [2], 0).logmel
+    heard = Answers.collate(trainer.load_validation_data(prepared.corpus, config.stage[0]), [2], 0).logmel
     whole = prepared.corpus.logmels[[2]]
     assert masked is not None
     assert heard is not None

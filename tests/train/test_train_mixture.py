@@ -10,14 +10,17 @@ import pytest
 
 from alm_bench.core import UsageError
 from alm_bench.train.config import TrainConfig
-from alm_bench.train.mixture import groups, sample_mixture
+from alm_bench.train.mixture import list_groups, sample_mixture
 from alm_bench.train.setup import TrainingSetup, prepare
 from alm_bench.train.sources import Row
 
 
 def drawn(prepared: TrainingSetup, steps: Any, count: int) -> list[Row]:
     numbers = np.concatenate([steps[step] for step in range(count)])
-    return [prepared.corpus.row(int(number))[0].rows[prepared.corpus.row(int(number))[1]] for number in numbers]
+    return [
+        prepared.corpus.locate_row(int(number))[0].rows[prepared.corpus.locate_row(int(number))[1]]
+        for number in numbers
+    ]
 
 
 @pytest.fixture
@@ -49,7 +52,7 @@ def test_without_a_mix_every_row_is_drawn_once(prepared: TrainingSetup, recipe: 
 def test_weights_of_zero_leave_nothing_to_draw(prepared: TrainingSetup, recipe: Callable[..., TrainConfig]) -> None:
     source = replace(prepared.corpus.sources[0], config=replace(prepared.corpus.sources[0].config, weight=0.0))
     with pytest.raises(UsageError, match="no row would be drawn: every weight of"):
-        groups(replace(prepared.corpus, sources=[source]), {})
+        list_groups(replace(prepared.corpus, sources=[source]), {})
 
 
 def test_a_mix_of_unknown_parts_names_the_known(prepared: TrainingSetup, recipe: Callable[..., TrainConfig]) -> None:

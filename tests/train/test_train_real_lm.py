@@ -18,7 +18,7 @@ import soundfile
 import torch
 from small_world import alm
 
-from alm_bench.demo import scene, synthesise
+from alm_bench.demo import build_scene, synthesise
 from alm_bench.demo.training import ENTAILMENT, MCQ, VERDICTS
 from alm_bench.mellow.checkpoint import load_folder
 from alm_bench.mellow.config import EncoderConfig
@@ -110,7 +110,7 @@ def recordings(rows: list[Row], real: Path, root: Path) -> None:
         if name in known:
             shutil.copyfile(real / known[name], root / name)
         else:
-            soundfile.write(root / name, synthesise(scene("train", number)), 32_000, subtype="PCM_16")
+            soundfile.write(root / name, synthesise(build_scene("train", number)), 32_000, subtype="PCM_16")
 
 
 def encoder_file(path: Path) -> Path:

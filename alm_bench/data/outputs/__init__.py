@@ -1,14 +1,14 @@
 """Readers of files with model outputs that other programs wrote, in many formats."""
 
 from alm_bench.data.outputs.captions import CaptionedItem, read_captions
-from alm_bench.data.outputs.formats import known_formats
+from alm_bench.data.outputs.formats import list_formats
 from alm_bench.data.outputs.matching import Match, check_references, match, pair_outputs, read_paired_outputs
 from alm_bench.data.outputs.stored import (
     Columns,
     Duplicates,
     StoredOutput,
     StoredOutputs,
-    questions_digest,
+    compute_questions_digest,
     read_output_texts,
     read_stored_outputs,
 )
@@ -21,10 +21,10 @@ __all__ = [
     "StoredOutput",
     "StoredOutputs",
     "check_references",
-    "known_formats",
+    "compute_questions_digest",
+    "list_formats",
     "match",
     "pair_outputs",
-    "questions_digest",
     "read_captions",
     "read_output_texts",
     "read_paired_outputs",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alm_bench.core import DataError
-from alm_bench.core.errors import first_line, rank_names
+from alm_bench.core.errors import get_first_line, rank_names
 from alm_bench.core.foreign import parse_json
 from alm_bench.data.outputs.row import ID_COLUMNS, RawRow
 from alm_bench.data.readers import read_csv, read_json, read_jsonl, read_text
@@ -161,7 +161,8 @@ def _read_parquet(path: Path) -> Sequence[RawRow]:
         with pyarrow.parquet.ParquetFile(path) as file:
             rows: list[RawRow] = file.read().to_pylist()
     except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read as parquet ({first_line(error)}); is the file complete?") from error
+        reason = get_first_line(error)
+        raise DataError(f"{path}: cannot be read as parquet ({reason}); is the file complete?") from error
     return rows
 
 

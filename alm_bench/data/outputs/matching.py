@@ -53,7 +53,7 @@ class Match:
         off = min(len(self.unknown), self.unanswered)
         return off > max(MIN_ALLOWED_UNKNOWN, MAX_UNKNOWN_SHARE * (self.common + off))
 
-    def problem(self, first: str) -> str:
+    def describe_problem(self, first: str) -> str:
         """Return a one-line description of the mismatch. `first` is the first id of the file, as an example."""
         total = self.common + len(self.unknown)
         if not self.common:
@@ -80,17 +80,17 @@ def match(stored: StoredOutputs, samples: Sequence[Sample]) -> Match:
     )
 
 
-def _has_other_question(asked: QuestionInfo, sample: Sample) -> bool:
+def _has_other_question(question: QuestionInfo, sample: Sample) -> bool:
     if not sample.choices:
         return False
     theirs = [normalise_option(text) for text in strip_letters(sample.choices)]
-    if asked.choices and [normalise_option(text) for text in asked.choices] != theirs:
+    if question.choices and [normalise_option(text) for text in question.choices] != theirs:
         return True
-    if asked.gold is None or sample.gold is None:
+    if question.gold is None or sample.gold is None:
         return False
-    gold = find_answer_index(asked.gold, theirs)
+    gold = find_answer_index(question.gold, theirs)
     if gold is None or sample.target is None:
-        return bool(asked.choices) and normalise_option(asked.gold) != normalise_option(sample.gold)
+        return bool(question.choices) and normalise_option(question.gold) != normalise_option(sample.gold)
     return bool(theirs[gold] != theirs[sample.target])
 
 
@@ -114,7 +114,7 @@ def pair_outputs(stored: StoredOutputs, annotations: Path | None = None) -> list
         found = match(stored, [_create_sample(name, question) for name, question in asked.items()])
         if found.differing or not found.common:
             own = "; without --annotations the file is scored by its own questions" if stored.complete else ""
-            problem = found.problem(next(iter(stored.items)))
+            problem = found.describe_problem(next(iter(stored.items)))
             raise DataError(f"{stored.label}: {problem} ({annotations}){own}")
     return [_pair_item(item, asked, annotations or stored.path) for item in stored.items.values()]
 
@@ -130,11 +130,11 @@ def check_references(samples: Sequence[Sample], path: Path) -> None:
         )
 
 
-def _pair_item(item: StoredOutput, asked: Mapping[str, QuestionInfo], where: Path) -> tuple[Sample, str]:
-    question = asked.get(item.id_in_file)
+def _pair_item(item: StoredOutput, questions: Mapping[str, QuestionInfo], path: Path) -> tuple[Sample, str]:
+    question = questions.get(item.id_in_file)
     if question is None or not question.complete:
         raise DataError(
-            f"{where}: item {item.id_in_file!r} has no choices and answer; name the questions with --annotations"
+            f"{path}: item {item.id_in_file!r} has no choices and answer; name the questions with --annotations"
         )
     return _create_sample(item.id, question), item.text or ""
 

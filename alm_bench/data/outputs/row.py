@@ -139,7 +139,7 @@ def look_up(row: RawRow, path: str) -> Any:
     return value
 
 
-def first_value(row: RawRow, names: Sequence[str]) -> Any:
+def get_first_value(row: RawRow, names: Sequence[str]) -> Any:
     """Return the value of the first of the columns `names` that the row has and that is not empty, else MISSING."""
     return next((row[name] for name in names if row.get(name) not in (None, "")), MISSING)
 

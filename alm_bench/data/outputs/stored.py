@@ -12,7 +12,7 @@ from alm_bench.core.errors import rank_names
 from alm_bench.core.files import hash_json
 from alm_bench.data.inline_options import REFERENCE_NOT_AN_OPTION, normalise_option
 from alm_bench.data.outputs.files import read_rows
-from alm_bench.data.outputs.formats import known_formats
+from alm_bench.data.outputs.formats import list_formats
 from alm_bench.data.outputs.row import (
     CHOICE_COLUMNS,
     ID_COLUMNS,
@@ -27,7 +27,7 @@ from alm_bench.data.outputs.row import (
     StoredOutcome,
     describe,
     find_row_id,
-    first_value,
+    get_first_value,
     look_up,
     read_id,
     read_text_value,
@@ -135,7 +135,7 @@ class StoredOutputs:
         return self.path.name if self.format == PLAIN else f"{self.path.name} ({self.format})"
 
 
-def questions_digest(samples: Sequence[tuple[str, Sequence[str], str | None]]) -> str:
+def compute_questions_digest(samples: Sequence[tuple[str, Sequence[str], str | None]]) -> str:
     """Return a sha256 over triples (id, options, reference), sorted by id. Files with the same questions have the same
     hash."""
     rows = sorted(
@@ -154,7 +154,7 @@ def read_stored_outputs(path: Path, columns: Columns | None = None) -> StoredOut
     rows = read_rows(path, lambda row: _is_output(row, columns))
     if not rows:
         raise DataError(f"{path}: holds no outputs")
-    known = next((one for one in known_formats() if one.fits(rows[0])), None)
+    known = next((one for one in list_formats() if one.fits(rows[0])), None)
     read = known or Format(PLAIN, lambda row: True, _convert_plain_row)
     if columns.text is None and known is None:
         _check_text_column(path, rows, TEXT_COLUMNS)
@@ -175,7 +175,7 @@ def read_output_texts(path: Path, column: str | None = None) -> dict[str, str | 
 def _is_output(row: RawRow, columns: Columns) -> bool:
     if columns.text is not None:
         return look_up(row, columns.text) is not MISSING
-    return any(name in row for name in TEXT_COLUMNS) or any(one.fits(row) for one in known_formats())
+    return any(name in row for name in TEXT_COLUMNS) or any(one.fits(row) for one in list_formats())
 
 
 def _convert_plain_row(row: RawRow, number: int) -> Row:
@@ -183,21 +183,21 @@ def _convert_plain_row(row: RawRow, number: int) -> Row:
     return Row(
         text=text,
         id=find_row_id(row),
-        question=first_value(row, QUESTION_COLUMNS),
-        choices=first_value(row, CHOICE_COLUMNS),
-        gold=first_value(row, REFERENCE_COLUMNS),
+        question=get_first_value(row, QUESTION_COLUMNS),
+        choices=get_first_value(row, CHOICE_COLUMNS),
+        gold=get_first_value(row, REFERENCE_COLUMNS),
         fields={name: value for name, value in row.items() if name not in TEXT_COLUMNS},
     )
 
 
-def _check_text_column(path: Path, rows: Sequence[RawRow], wanted: Sequence[str]) -> None:
+def _check_text_column(path: Path, rows: Sequence[RawRow], columns: Sequence[str]) -> None:
     found = list(dict.fromkeys(str(key) for row in rows for key in row))
     if not found:
         raise DataError(f"{path}: holds no outputs")
-    if any(name in row for row in rows for name in wanted):
+    if any(name in row for row in rows for name in columns):
         return
     raise DataError(
-        f"{path}: no column {' or '.join(wanted)} with the model's text; found {rank_names(wanted[0], found)}; "
+        f"{path}: no column {' or '.join(columns)} with the model's text; found {rank_names(columns[0], found)}; "
         "name the right one"
     )
 
@@ -270,7 +270,7 @@ def read_questions(path: Path) -> dict[str, QuestionInfo]:
     rows = read_rows(path, lambda row: find_row_id(row) is not None)
     found: dict[str, QuestionInfo] = {}
     for number, row in enumerate(rows):
-        read: Any = next((one.read for one in known_formats() if one.fits(row)), _convert_plain_row)
+        read: Any = next((one.read for one in list_formats() if one.fits(row)), _convert_plain_row)
         plain = read(row, number)
         if (name := read_id(plain.id)) is None:
             raise DataError(f"{path}: item {number + 1} has neither id nor audio_id; it has {', '.join(map(str, row))}")

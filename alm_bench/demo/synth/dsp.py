@@ -39,7 +39,7 @@ class Take:
     gap: int
     """Number of samples between the starts of two units."""
 
-    def around(self, value: float, spread: float = 0.06) -> float:
+    def draw_around(self, value: float, spread: float = 0.06) -> float:
         """Draw a random value between `value * (1 - spread)` and `value * (1 + spread)`."""
         return value * float(self.rng.uniform(1 - spread, 1 + spread))
 
@@ -53,11 +53,11 @@ class Take:
         return out
 
 
-def seconds(duration: float) -> int:
+def count_samples(duration: float) -> int:
     return max(1, round(duration * RATE))
 
 
-def times(n: int) -> Wave:
+def make_time_axis(n: int) -> Wave:
     return np.arange(n, dtype=np.float32) / np.float32(RATE)
 
 
@@ -70,7 +70,7 @@ def _build_wavetable(amplitudes: tuple[float, ...]) -> Wave:
     return wave
 
 
-def tone(
+def make_tone(
     frequency: float | npt.NDArray[np.floating[Any]], n: int, amplitudes: Sequence[float] = (1.0,), phase: float = 0.0
 ) -> Wave:
     """Return a periodic wave of `n` samples with peak 1. `frequency` in Hz is constant, or an array with one value per
@@ -84,12 +84,12 @@ def tone(
     return wave
 
 
-def falling(count: int, power: float = 1.0) -> tuple[float, ...]:
+def make_falling_amplitudes(count: int, power: float = 1.0) -> tuple[float, ...]:
     """Return the amplitudes of `count` harmonics; the k-th is k ** -power."""
     return tuple(float(k**-power) for k in range(1, count + 1))
 
 
-def noise(rng: np.random.Generator, n: int) -> Wave:
+def make_noise(rng: np.random.Generator, n: int) -> Wave:
     return rng.standard_normal(n, dtype=np.float32)
 
 
@@ -102,23 +102,23 @@ def _design_filter(low: float | None, high: float | None, order: int) -> Any:
     return signal.butter(order, cast(float, high), "lowpass", fs=RATE, output="sos")
 
 
-def band(wave: Wave, low: float | None, high: float | None, order: int = 2) -> Wave:
+def filter_band(wave: Wave, low: float | None, high: float | None, order: int = 2) -> Wave:
     """Filter a wave to the frequencies between `low` and `high` Hz, with a Butterworth filter of this order. None means
     no limit on that side."""
     filtered: Wave = signal.sosfilt(_design_filter(low, high, order), wave).astype(np.float32)
     return filtered
 
 
-def glide(start: float, stop: float, n: int) -> Wave:
+def make_glide(start: float, stop: float, n: int) -> Wave:
     """Return `n` frequencies from `start` to `stop` Hz with constant ratios."""
     return np.geomspace(start, stop, n, dtype=np.float32)
 
 
-def fade(n: int, attack: float, release: float) -> Wave:
+def make_fade(n: int, attack: float, release: float) -> Wave:
     """Return an envelope of `n` samples: 1, with linear ramps of `attack` and `release` seconds at its beginning and
     end."""
     envelope = np.ones(n, np.float32)
-    up, down = min(seconds(attack), n // 2), min(seconds(release), n // 2)
+    up, down = min(count_samples(attack), n // 2), min(count_samples(release), n // 2)
     if up:
         envelope[:up] = np.linspace(0, 1, up, dtype=np.float32)
     if down:
@@ -126,26 +126,26 @@ def fade(n: int, attack: float, release: float) -> Wave:
     return envelope
 
 
-def decay(n: int, constant: float, attack: float = 0.002) -> Wave:
+def make_decay(n: int, constant: float, attack: float = 0.002) -> Wave:
     """Return an envelope of `n` samples: exponential decay with the time constant `constant`, multiplied by a linear
     ramp of `attack` seconds at the beginning. Both are in seconds."""
-    envelope: Wave = np.exp(-times(n) / np.float32(constant))
-    up = min(seconds(attack), n)
+    envelope: Wave = np.exp(-make_time_axis(n) / np.float32(constant))
+    up = min(count_samples(attack), n)
     envelope[:up] *= np.linspace(0, 1, up, dtype=np.float32)
     return envelope
 
 
-def ringing(n: int, partials: Sequence[tuple[float, float, float]]) -> Wave:
+def make_ringing(n: int, partials: Sequence[tuple[float, float, float]]) -> Wave:
     """Return the sound of a struck body with `n` samples. Each partial is a frequency in Hz, an amplitude and a decay
     time constant in seconds."""
     out = np.zeros(n, np.float32)
     for frequency, amplitude, constant in partials:
-        length = min(n, seconds(6 * constant))
-        out[:length] += np.float32(amplitude) * tone(frequency, length) * decay(length, constant)
+        length = min(n, count_samples(6 * constant))
+        out[:length] += np.float32(amplitude) * make_tone(frequency, length) * make_decay(length, constant)
     return out
 
 
-def random_curve(rendering: Take, n: int, rate: float) -> Wave:
+def draw_random_curve(rendering: Take, n: int, rate: float) -> Wave:
     """Return a random curve of `n` values between 0 and 1, linear between random points. `rate` is the approximate
     number of points per second."""
     points = rendering.rng.random(max(4, int(n / RATE * rate) + 3), dtype=np.float32)
@@ -155,14 +155,14 @@ def random_curve(rendering: Take, n: int, rate: float) -> Wave:
 def reverberate(wave: Wave, rng: np.random.Generator, constant: float) -> Wave:
     """Reverberate and blur a wave: convolve it with noise that decays exponentially with the time constant `constant`
     in seconds."""
-    length = seconds(3 * constant)
-    tail = noise(rng, length) * decay(length, constant)
+    length = count_samples(3 * constant)
+    tail = make_noise(rng, length) * make_decay(length, constant)
     size = fft.next_fast_len(len(wave) + length, real=True)
     mixed: Wave = fft.irfft(fft.rfft(wave, size) * fft.rfft(tail, size), size)[: len(wave)].astype(np.float32)
     return mixed
 
 
-def loudness(wave: Wave) -> float:
+def measure_loudness(wave: Wave) -> float:
     """Return the loudness of a wave: the 90th percentile of the RMS of its 20 ms frames. It is comparable between short
     and long sounds."""
     frame = RATE // 50

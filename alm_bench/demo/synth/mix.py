@@ -6,8 +6,18 @@ import numpy as np
 
 from alm_bench.demo.scene import SECONDS, Event, Scene
 from alm_bench.demo.synth import music, sound, speech
-from alm_bench.demo.synth.dsp import RATE, Take, Wave, band, fade, loudness, noise, reverberate, seconds
-from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, family_of, is_ambiguous, members, rate_of
+from alm_bench.demo.synth.dsp import (
+    RATE,
+    Take,
+    Wave,
+    count_samples,
+    filter_band,
+    make_fade,
+    make_noise,
+    measure_loudness,
+    reverberate,
+)
+from alm_bench.demo.vocabulary import EVENT_TYPES, FAMILIES, get_family, is_ambiguous, list_family_types, rate_of
 
 _LEVEL = 10 ** (-25 / 20)  # loudness of an event with a gain of 0 dB, relative to full scale
 _PEAK = 0.98
@@ -30,29 +40,29 @@ def _render_event(tag: str, item: Event, n: int, seed: list[int]) -> Wave:
     loudness."""
     rng = np.random.default_rng(seed)
     rate = rate_of(item.type) if rate_of(tag) else 0.0
-    gap = seconds(1 / (rate * item.tempo)) if rate else n
+    gap = count_samples(1 / (rate * item.tempo)) if rate else n
     repeats = max(1, item.repeats or round(n / gap)) if rate else 0
     starts = tuple(start for start in _draw_starts(rng, repeats, gap) if start < n)
     wave = _SOUNDS[tag](Take(n, rng, item.pitch, item.tempo, starts, gap))
-    return wave / np.float32(max(loudness(wave), 1e-6))
+    return wave / np.float32(max(measure_loudness(wave), 1e-6))
 
 
 def _render_ambiguous_event(item: Event, n: int, seed: list[int]) -> Wave:
     """Render an ambiguous sound: all event types of its family at once and at one tempo, reverberated and limited to a
     frequency band in which they are hard to distinguish."""
     rng = np.random.default_rng(seed)
-    family = FAMILIES[family_of(item.type)]
+    family = FAMILIES[get_family(item.type)]
     mixed = np.zeros(n, np.float32)
-    for i, kind in enumerate(members(family.key)):
+    for i, kind in enumerate(list_family_types(family.key)):
         mixed += np.float32(rng.uniform(0.8, 1.2)) * _render_event(kind.key, item, n, [*seed, i])
-    muffled = band(reverberate(mixed, rng, 0.22), family.low, family.high)
-    return muffled / np.float32(max(loudness(muffled), 1e-6))
+    muffled = filter_band(reverberate(mixed, rng, 0.22), family.low, family.high)
+    return muffled / np.float32(max(measure_loudness(muffled), 1e-6))
 
 
 def _render_background(seed: int, n: int, level: float) -> Wave:
     rng = np.random.default_rng([seed, 2**20])
-    hiss = noise(rng, n)
-    tilted = 0.6 * hiss + band(hiss, None, float(rng.choice((400, 900, 2000))), 1)
+    hiss = make_noise(rng, n)
+    tilted = 0.6 * hiss + filter_band(hiss, None, float(rng.choice((400, 900, 2000))), 1)
     return tilted * np.float32(10 ** (level / 20))
 
 
@@ -62,14 +72,14 @@ def synthesise(scene: Scene) -> Wave:
     total = round(SECONDS * RATE)
     out = _render_background(scene.seed, total, scene.noise)
     for i, item in enumerate(scene.events):
-        start = seconds(item.onset) if item.onset else 0
-        n = min(seconds(item.duration), total - start)
+        start = count_samples(item.onset) if item.onset else 0
+        n = min(count_samples(item.duration), total - start)
         play = (
             _render_ambiguous_event(item, n, [scene.seed, i])
             if is_ambiguous(item.type)
             else _render_event(item.type, item, n, [scene.seed, i])
         )
-        out[start : start + n] += play * fade(n, 0.003, 0.012) * np.float32(_LEVEL * 10 ** (item.gain / 20))
+        out[start : start + n] += play * make_fade(n, 0.003, 0.012) * np.float32(_LEVEL * 10 ** (item.gain / 20))
     peak = float(np.abs(out).max())
     if peak > _PEAK:
         out *= np.float32(_PEAK / peak)

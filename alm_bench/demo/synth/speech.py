@@ -5,7 +5,18 @@ import math
 
 import numpy as np
 
-from alm_bench.demo.synth.dsp import RATE, Take, Wave, band, fade, glide, noise, seconds, times, tone
+from alm_bench.demo.synth.dsp import (
+    RATE,
+    Take,
+    Wave,
+    count_samples,
+    filter_band,
+    make_fade,
+    make_glide,
+    make_noise,
+    make_time_axis,
+    make_tone,
+)
 
 _VOWELS = (
     (730, 1090, 2440),
@@ -33,7 +44,7 @@ def _vowel_harmonics(pitch: float, vowel: tuple[int, int, int], size: float, til
 def _draw_formant_factor(rendering: Take, size: float) -> float:
     """Draw the factor on a speaker's formants. It is `size` times the square root of the pitch factor, because higher
     voices have shorter vocal tracts."""
-    return rendering.around(size * math.sqrt(rendering.pitch), 0.04)
+    return rendering.draw_around(size * math.sqrt(rendering.pitch), 0.04)
 
 
 def _draw_vowel(rendering: Take) -> tuple[int, int, int]:
@@ -45,23 +56,29 @@ def _render_syllables(rendering: Take, base: float, size: float) -> Wave:
     begin with a hiss. `size` is the factor on the formants."""
     units = []
     for i, _ in enumerate(rendering.starts):
-        n = max(seconds(0.05), int(rendering.gap * rendering.rng.uniform(0.62, 0.85)))
+        n = max(count_samples(0.05), int(rendering.gap * rendering.rng.uniform(0.62, 0.85)))
         accent = base * (1.12 - 0.06 * (i % 5)) * float(rendering.rng.uniform(0.95, 1.05))
-        voiced = tone(glide(accent * 1.04, accent * 0.93, n), n, _vowel_harmonics(accent, _draw_vowel(rendering), size))
-        voiced *= fade(n, 0.025, 0.05) * np.float32(rendering.rng.uniform(0.6, 1.0))
+        voiced = make_tone(
+            make_glide(accent * 1.04, accent * 0.93, n), n, _vowel_harmonics(accent, _draw_vowel(rendering), size)
+        )
+        voiced *= make_fade(n, 0.025, 0.05) * np.float32(rendering.rng.uniform(0.6, 1.0))
         if rendering.rng.random() < 0.35:
-            hiss = seconds(0.045)
-            voiced[:hiss] += band(noise(rendering.rng, len(voiced[:hiss])), 3500, 8500) * 0.12
+            hiss = count_samples(0.045)
+            voiced[:hiss] += filter_band(make_noise(rendering.rng, len(voiced[:hiss])), 3500, 8500) * 0.12
         units.append(voiced)
     return rendering.add_units(units)
 
 
 def man(rendering: Take) -> Wave:
-    return _render_syllables(rendering, rendering.around(108 * rendering.pitch), _draw_formant_factor(rendering, 0.96))
+    return _render_syllables(
+        rendering, rendering.draw_around(108 * rendering.pitch), _draw_formant_factor(rendering, 0.96)
+    )
 
 
 def woman(rendering: Take) -> Wave:
-    return _render_syllables(rendering, rendering.around(225 * rendering.pitch), _draw_formant_factor(rendering, 1.17))
+    return _render_syllables(
+        rendering, rendering.draw_around(225 * rendering.pitch), _draw_formant_factor(rendering, 1.17)
+    )
 
 
 def whisper(rendering: Take) -> Wave:
@@ -69,56 +86,58 @@ def whisper(rendering: Take) -> Wave:
     for _ in rendering.starts:
         n = int(rendering.gap * rendering.rng.uniform(0.65, 0.9))
         first, second, third = _draw_vowel(rendering)
-        breath = noise(rendering.rng, n)
-        shaped = 0.4 * band(breath, first * 0.8, first * 1.4) + band(breath, second * 0.85, second * 1.25)
-        units.append((shaped + 0.8 * band(breath, third * 0.9, third * 1.6)) * fade(n, 0.04, 0.06))
+        breath = make_noise(rendering.rng, n)
+        shaped = 0.4 * filter_band(breath, first * 0.8, first * 1.4) + filter_band(breath, second * 0.85, second * 1.25)
+        units.append((shaped + 0.8 * filter_band(breath, third * 0.9, third * 1.6)) * make_fade(n, 0.04, 0.06))
     return rendering.add_units(units)
 
 
 def counting(rendering: Take) -> Wave:
     """Synthesise counting: evenly spaced words of two vowels, each with the same falling pitch."""
-    base, size = rendering.around(155 * rendering.pitch), _draw_formant_factor(rendering, 1.03)
+    base, size = rendering.draw_around(155 * rendering.pitch), _draw_formant_factor(rendering, 1.03)
     units = []
     for _ in rendering.starts:
-        n = seconds(0.34)
-        fall = glide(base * 1.25, base * 0.8, n)
+        n = count_samples(0.34)
+        fall = make_glide(base * 1.25, base * 0.8, n)
         turn = np.linspace(0, 1, n, dtype=np.float32)
-        word = tone(fall, n, _vowel_harmonics(base, _draw_vowel(rendering), size)) * (1 - turn)
-        word += tone(fall, n, _vowel_harmonics(base, _draw_vowel(rendering), size)) * turn
-        word *= fade(n, 0.02, 0.1)
-        word[: seconds(0.05)] += band(noise(rendering.rng, seconds(0.05)), 3500, 8500) * 0.2
+        word = make_tone(fall, n, _vowel_harmonics(base, _draw_vowel(rendering), size)) * (1 - turn)
+        word += make_tone(fall, n, _vowel_harmonics(base, _draw_vowel(rendering), size)) * turn
+        word *= make_fade(n, 0.02, 0.1)
+        word[: count_samples(0.05)] += filter_band(make_noise(rendering.rng, count_samples(0.05)), 3500, 8500) * 0.2
         units.append(word)
     return rendering.add_units(units)
 
 
 def laugh(rendering: Take) -> Wave:
-    base, size = rendering.around(285 * rendering.pitch), _draw_formant_factor(rendering, 1.1)
+    base, size = rendering.draw_around(285 * rendering.pitch), _draw_formant_factor(rendering, 1.1)
     units = []
     for i, _ in enumerate(rendering.starts):
         breath, voiced = int(0.35 * rendering.gap), int(0.45 * rendering.gap)
         pitch = base * 1.25 * 0.94 ** (i % 7)
-        puff = band(noise(rendering.rng, breath), 900, 4500) * 0.3 * fade(breath, 0.01, 0.01)
-        ha = tone(glide(pitch * 1.1, pitch * 0.9, voiced), voiced, _vowel_harmonics(pitch, _VOWELS[0], size, 0.3))
-        units.append(np.concatenate([puff, ha * fade(voiced, 0.012, 0.04)]))
+        puff = filter_band(make_noise(rendering.rng, breath), 900, 4500) * 0.3 * make_fade(breath, 0.01, 0.01)
+        ha = make_tone(
+            make_glide(pitch * 1.1, pitch * 0.9, voiced), voiced, _vowel_harmonics(pitch, _VOWELS[0], size, 0.3)
+        )
+        units.append(np.concatenate([puff, ha * make_fade(voiced, 0.012, 0.04)]))
     return rendering.add_units(units)
 
 
 def cry(rendering: Take) -> Wave:
-    base = rendering.around(470 * rendering.pitch)
+    base = rendering.draw_around(470 * rendering.pitch)
     units = []
     for _ in rendering.starts:
         n = int(0.74 * rendering.gap)
-        arch = base * (0.85 + 0.35 * np.sin(np.pi * np.minimum(1.15 * times(n) * RATE / n, 1)))
-        rough = 1 + 0.3 * np.sin(2 * np.pi * 27 * times(n))
-        units.append(tone(arch, n, (0.35, 0.8, 1.0, 0.8, 0.5, 0.35, 0.2, 0.1)) * rough * fade(n, 0.06, 0.12))
+        arch = base * (0.85 + 0.35 * np.sin(np.pi * np.minimum(1.15 * make_time_axis(n) * RATE / n, 1)))
+        rough = 1 + 0.3 * np.sin(2 * np.pi * 27 * make_time_axis(n))
+        units.append(make_tone(arch, n, (0.35, 0.8, 1.0, 0.8, 0.5, 0.35, 0.2, 0.1)) * rough * make_fade(n, 0.06, 0.12))
     return rendering.add_units(units)
 
 
 def singer(rendering: Take) -> Wave:
     """Synthesise singing: long open vowels with a slow vibrato and the singer's formant near 2.8 kHz."""
     base, rate, size = (
-        rendering.around(262 * rendering.pitch),
-        rendering.around(5.0, 0.08),
+        rendering.draw_around(262 * rendering.pitch),
+        rendering.draw_around(5.0, 0.08),
         _draw_formant_factor(rendering, 1.0),
     )
     units = []
@@ -126,6 +145,8 @@ def singer(rendering: Take) -> Wave:
         n = int(0.94 * rendering.gap)
         pitch = base * 2.0 ** (int(rendering.rng.choice((-2, 0, 2))) / 12)
         first, second, _ = _VOWELS[int(rendering.rng.choice((0, 4)))]
-        sung = pitch * (1 + 0.03 * np.sin(2 * np.pi * rate * times(n)))
-        units.append(tone(sung, n, _vowel_harmonics(pitch, (first, second, 2800), size, 0.15)) * fade(n, 0.1, 0.12))
+        sung = pitch * (1 + 0.03 * np.sin(2 * np.pi * rate * make_time_axis(n)))
+        units.append(
+            make_tone(sung, n, _vowel_harmonics(pitch, (first, second, 2800), size, 0.15)) * make_fade(n, 0.1, 0.12)
+        )
     return rendering.add_units(units)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from alm_bench import __version__
 from alm_bench.core import UsageError
-from alm_bench.core.files import atomic_write
+from alm_bench.core.files import write_atomically
 from alm_bench.export.format import ExportFormat, HubTarget
 from alm_bench.plugins import catalogue
 from alm_bench.records.models import RunSummary
 from alm_bench.records.store import HEADER
 from alm_bench.reports import Block, Heading, Text, render
-from alm_bench.reports.figures import format_interval, format_value, spec_of, unit_of
+from alm_bench.reports.figures import format_interval, format_value, get_spec, get_unit
 from alm_bench.reports.provenance import build_provenance
 from alm_bench.reports.run_report import build_overview
 
@@ -30,7 +30,7 @@ def write_eval_results(run: "Run", path: Path, target: HubTarget) -> int:
     from huggingface_hub import eval_result_entries_to_yaml
 
     entries = eval_result_entries_to_yaml([build_eval_result(run, target)])
-    atomic_write(path, yaml.safe_dump(entries, sort_keys=False, allow_unicode=True), "--file")
+    write_atomically(path, yaml.safe_dump(entries, sort_keys=False, allow_unicode=True), "--file")
     return 1
 
 
@@ -78,13 +78,13 @@ def describe_protocol(summary: RunSummary) -> str:
     """Return one line on the metric, the number of items and the settings behind it."""
     main = summary.main
     interval = format_interval(summary.metrics[main], main).strip()
-    measured = f"{spec_of(main).title}{unit_of(main)}" + (f", 95 % CI {interval}" if interval else "")
+    measured = f"{get_spec(main).title}{get_unit(main)}" + (f", 95 % CI {interval}" if interval else "")
     return f"{measured}, n = {summary.n}; {build_provenance(summary).rstrip('.')}; alm-bench {__version__}"
 
 
 def write_model_card(run: "Run", path: Path, target: HubTarget) -> int:
     """Write a section for a model card: the run's metrics in a table, and its settings. Returns 1."""
-    atomic_write(path, render_model_card(run.summary) + "\n", "--file")
+    write_atomically(path, render_model_card(run.summary) + "\n", "--file")
     return 1
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from alm_bench.core import UsageError
 from alm_bench.core.escape import quote_formula
-from alm_bench.core.files import atomic_write, replace_atomically, report_write_errors
+from alm_bench.core.files import replace_atomically, report_write_errors, write_atomically
 from alm_bench.core.foreign import dump_json
 from alm_bench.export.format import ExportFormat, HubTarget
 from alm_bench.items import list_columns, list_rows, make_schema
@@ -34,7 +34,7 @@ def write_csv(run: "Run", path: Path, target: HubTarget) -> int:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_format_cell(row.get(name)) for name in columns] for row in rows)
-    atomic_write(path, out.getvalue(), "--file")
+    write_atomically(path, out.getvalue(), "--file")
     return len(rows)
 
 

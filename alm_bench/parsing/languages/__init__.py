@@ -115,11 +115,11 @@ def detect_cues(plain: str) -> "Cues":
         keys.update(signs[word])
     if not plain.isascii():
         keys.update(key for key, script in _compile_scripts() if script.search(plain))
-    return cues(tuple(sorted(keys, key=lambda key: (key != DEFAULT, key))))
+    return get_cues(tuple(sorted(keys, key=lambda key: (key != DEFAULT, key))))
 
 
 @lru_cache(maxsize=64)
-def cues(keys: tuple[str, ...]) -> "Cues":
+def get_cues(keys: tuple[str, ...]) -> "Cues":
     """Return the combined phrases of the languages with these keys."""
     return Cues([load_languages()[key] for key in keys])
 
@@ -131,7 +131,7 @@ class Cues:
         self.languages = tuple(languages)
         self._patterns: dict[str, re.Pattern[str]] = {}
 
-    def source(self, key: str) -> str:
+    def build_phrase_pattern(self, key: str) -> str:
         """Return a regular expression, as text, that matches any phrase listed under a key such as `refusals`.
 
         The expression matches nothing if the key has no phrases.
@@ -147,13 +147,13 @@ class Cues:
                     parts.append(rf"{edge}(?:{joined})(?!\w)")
         return f"(?:{'|'.join(parts)})" if parts else _NEVER
 
-    def pattern(self, template: str) -> re.Pattern[str]:
+    def compile_pattern(self, template: str) -> re.Pattern[str]:
         """Return a compiled regular expression, in which each `@key` of the template matches any phrase of that key.
 
         Example: `@refusals` matches any phrase of the key `refusals`.
         """
         if template not in self._patterns:
-            self._patterns[template] = re.compile(_KEY.sub(lambda match: self.source(match[1]), template))
+            self._patterns[template] = re.compile(_KEY.sub(lambda match: self.build_phrase_pattern(match[1]), template))
         return self._patterns[template]
 
     @cached_property
@@ -171,7 +171,7 @@ class Cues:
             for word in words.split("|")
         }
 
-    def ordinal(self, word: str) -> int:
+    def parse_ordinal(self, word: str) -> int:
         """Return the option position of a normalised ordinal word (0 for `first`), or -1 for any other word."""
         for language in self.languages:
             for position, phrase in enumerate(language.phrases.get("ordinals", ())):

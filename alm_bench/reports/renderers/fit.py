@@ -63,21 +63,21 @@ class _ColumnState:
     def levels(self) -> int:
         return max((len(cell.forms) for cell in self.cells), default=1)
 
-    def texts(self) -> list[str]:
+    def list_texts(self) -> list[str]:
         return [cell.forms[min(self.level, len(cell.forms) - 1)] for cell in self.cells]
 
-    def natural_width(self) -> int:
+    def compute_natural_width(self) -> int:
         """Return the width of the widest cell, or of the longest word of the title if that is wider."""
-        return max([self._title_width(), *map(cell_len, self.texts())])
+        return max([self._compute_title_width(), *map(cell_len, self.list_texts())])
 
-    def least(self) -> int:
+    def compute_least_width(self) -> int:
         """Return the smallest useful width of the column."""
         if self.column.overflow == "never":
-            return self.natural_width()
+            return self.compute_natural_width()
         least = self.column.least or (TEXT_WIDTH if self.column.priority else KEY_WIDTH)
-        return max(self._title_width(), min(least, self.natural_width()))
+        return max(self._compute_title_width(), min(least, self.compute_natural_width()))
 
-    def _title_width(self) -> int:
+    def _compute_title_width(self) -> int:
         if self.column.is_name:
             return min(cell_len(self.title), NAME_WIDTH)
         return max(map(cell_len, self.title.split(" ")), default=0)
@@ -102,18 +102,18 @@ def fit_table(table: Table, width: int | None, plain: Callable[[str], str]) -> F
     `plain` is a function that converts a text to printable characters.
     """
     reasons: dict[str, int] = {}
-    rows = [[_plain_cell(as_cell(value), plain, reasons) for value in row] for row in table.rows]
+    rows = [[_convert_to_plain_cell(as_cell(value), plain, reasons) for value in row] for row in table.rows]
     parts = [
         _ColumnState(column, plain(column.title), [row[number] for row in rows])
         for number, column in enumerate(table.columns)
     ]
     kept = parts if width is None else _drop_columns(parts, width)
-    widths = [part.natural_width() for part in kept] if width is None else _assign_widths(kept, width)
+    widths = [part.compute_natural_width() for part in kept] if width is None else _assign_widths(kept, width)
     columns = [
         FittedColumn(size, part.column.overflow, part.column.overflow == "never" and _has_numbers(part))
         for part, size in zip(kept, widths, strict=True)
     ]
-    texts = [part.texts() for part in kept]
+    texts = [part.list_texts() for part in kept]
     cells = [
         [replace(part.cells[number], forms=(column[number],)) for part, column in zip(kept, texts, strict=True)]
         for number in range(len(rows))
@@ -127,7 +127,7 @@ def split_table(table: Table, width: int | None, plain: Callable[[str], str]) ->
     """Split a table into tables that fit the width; each repeats the first column."""
     if width is None:
         return [table]
-    rows = [[_plain_cell(as_cell(value), plain, {}) for value in row] for row in table.rows]
+    rows = [[_convert_to_plain_cell(as_cell(value), plain, {}) for value in row] for row in table.rows]
     parts = [
         _ColumnState(column, plain(column.title), [row[number] for row in rows])
         for number, column in enumerate(table.columns)
@@ -149,7 +149,7 @@ def split_table(table: Table, width: int | None, plain: Callable[[str], str]) ->
     ]
 
 
-def _plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dict[str, int]) -> Cell:
+def _convert_to_plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dict[str, int]) -> Cell:
     if cell.note is not None:
         number = reasons.setdefault(cell.note, len(reasons) + 1)
         return replace(cell, forms=(f"{cell.forms[-1]} [{number}]",))
@@ -158,11 +158,11 @@ def _plain_cell(cell: Cell, plain: Callable[[str], str], reasons: dict[str, int]
 
 
 def _has_numbers(part: _ColumnState) -> bool:
-    return bool(part.cells) and all(_RIGHT_ALIGNED.fullmatch(text) for text in part.texts())
+    return bool(part.cells) and all(_RIGHT_ALIGNED.fullmatch(text) for text in part.list_texts())
 
 
 def _sum_widths(parts: Sequence[_ColumnState]) -> int:
-    return sum(part.least() for part in parts) + GAP * (len(parts) - 1)
+    return sum(part.compute_least_width() for part in parts) + GAP * (len(parts) - 1)
 
 
 def _drop_columns(parts: Sequence[_ColumnState], width: int) -> list[_ColumnState]:
@@ -189,10 +189,10 @@ def _assign_widths(parts: Sequence[_ColumnState], width: int) -> list[int]:
 
     If space is lacking, the widest text columns are narrowed.
     """
-    widths = [part.least() for part in parts]
+    widths = [part.compute_least_width() for part in parts]
     left = width - sum(widths) - GAP * (len(parts) - 1)
     while left > 0:
-        wanting = [n for n, part in enumerate(parts) if widths[n] < part.natural_width()]
+        wanting = [n for n, part in enumerate(parts) if widths[n] < part.compute_natural_width()]
         if not wanting:
             break
         for number in wanting[:left]:

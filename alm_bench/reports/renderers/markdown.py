@@ -16,17 +16,17 @@ _LOOKS = {"baseline": "Rows in italics", "strong": "Cells in bold"}
 
 
 def render_markdown(blocks: Sequence[Block]) -> str:
-    return "\n\n".join(paragraph for block in blocks for paragraph in _paragraphs(block)).replace(NO_BREAK, " ")
+    return "\n\n".join(paragraph for block in blocks for paragraph in _render_paragraphs(block)).replace(NO_BREAK, " ")
 
 
-def pipe_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def render_pipe_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return a pipe table. Columns are as wide as their widest cell. Texts that are not `Markdown` are escaped."""
     cells = [[escape_cell(cell) for cell in row] for row in rows]
     titles = [escape_cell(title) for title in headers]
     return tabulate(cells, headers=titles, tablefmt="pipe", disable_numparse=True)
 
 
-def _paragraphs(block: Block) -> list[str]:
+def _render_paragraphs(block: Block) -> list[str]:
     match block:
         case Heading():
             return [f"{'#' * block.level} {escape_markdown(block.text)}"]
@@ -41,10 +41,10 @@ def _paragraphs(block: Block) -> list[str]:
             lines = [f"- {escape_markdown(label)}: {escape_markdown(value)}" for label, value in block.items]
             return [*title, "\n".join(lines)]
         case Table():
-            return _table(block)
+            return _render_table(block)
 
 
-def _table(table: Table) -> list[str]:
+def _render_table(table: Table) -> list[str]:
     reasons: dict[str, int] = {}
 
     def show(value: Cell | str | int) -> str:
@@ -56,5 +56,5 @@ def _table(table: Table) -> list[str]:
     rows = [[show(value) for value in row] for row in table.rows]
     title = [] if table.title is None else [f"### {escape_markdown(table.title)}"]
     notes = [f"[{number}] {escape_markdown(reason)}" for reason, number in reasons.items()]
-    body = pipe_table([column.title for column in table.columns], rows)
+    body = render_pipe_table([column.title for column in table.columns], rows)
     return [*title, body, *notes, *(escape_markdown(note) for note in table.notes)]

@@ -38,7 +38,7 @@ _UNBREAKABLE_SPACE = re.compile(
 def render_terminal(blocks: Sequence[Block], width: int | None, styled: bool, ascii_only: bool) -> str:
     """Return blocks as text, separated by empty lines."""
     writer = _Writer(width, styled, ascii_only)
-    return "\n\n".join("\n".join(writer.lines(block)) for block in blocks)
+    return "\n\n".join("\n".join(writer.render_block(block)) for block in blocks)
 
 
 class _Writer:
@@ -58,10 +58,10 @@ class _Writer:
             else None
         )
 
-    def lines(self, block: Block) -> Iterator[str]:
+    def render_block(self, block: Block) -> Iterator[str]:
         match block:
             case Heading():
-                yield from (self._paint(line, "heading") for line in self._heading(block))
+                yield from (self._paint(line, "heading") for line in self._render_heading(block))
             case Text():
                 yield from self._wrap(block.text)
             case Legend():
@@ -69,11 +69,11 @@ class _Writer:
             case Picture():
                 yield from self._wrap(f"{block.title}: {block.path}")
             case Fields():
-                yield from self._fields(block)
+                yield from self._render_fields(block)
             case Table():
-                yield from self._table(block)
+                yield from self._render_table(block)
 
-    def _plain(self, text: str) -> str:
+    def _convert_markdown(self, text: str) -> str:
         """Return the text without control characters, in characters that the terminal can show."""
         shown = escape_terminal(text)
         if self._ascii:
@@ -87,23 +87,23 @@ class _Writer:
             self._console.print(Styled(text, style=_STYLES[style]), end="", no_wrap=True, overflow="ignore", crop=False)
         return capture.get()
 
-    def _heading(self, block: Heading) -> list[str]:
+    def _render_heading(self, block: Heading) -> list[str]:
         """Return a heading, with its name shortened if needed; several lines if that is not enough."""
-        text, name = self._plain(block.text), self._plain(block.name)
+        text, name = self._convert_markdown(block.text), self._convert_markdown(block.name)
         if self._width is not None and name and (excess := cell_len(text) - self._width) > 0:
             room = max(SHORTEST_NAME, cell_len(name) - excess)
             text = text.replace(name, self.shorten(name, room, "middle"), 1)
         return self._wrap(text)
 
-    def shorten(self, text: str, width: int, where: str) -> str:
-        """Shorten a text to `width` columns, with an ellipsis in the middle or at the end (`where`)."""
+    def shorten(self, text: str, width: int, side: str) -> str:
+        """Shorten a text to `width` columns, with an ellipsis in the middle or at the end (`side`)."""
         if cell_len(text) <= width:
             return text
         dots = "..." if self._ascii else "…"
         room = width - len(dots)
         if room <= 0:
             return dots[:width]
-        if where == "end":
+        if side == "end":
             return set_cell_size(text, room).rstrip() + dots
         tail = room // 2
         last = ""
@@ -118,7 +118,7 @@ class _Writer:
         together.
         """
         width = self._width if width is None else width
-        text = _UNBREAKABLE_SPACE.sub(NO_BREAK, self._plain_words(text))
+        text = _UNBREAKABLE_SPACE.sub(NO_BREAK, self._convert_words(text))
         if width is None:
             return [text.replace(NO_BREAK, " ")]
         lines, line = [], ""
@@ -133,13 +133,13 @@ class _Writer:
             lines += full
         return [each.replace(NO_BREAK, " ") for each in (*lines, line)]
 
-    def _plain_words(self, text: str) -> str:
-        return NO_BREAK.join(map(self._plain, text.split(NO_BREAK)))
+    def _convert_words(self, text: str) -> str:
+        return NO_BREAK.join(map(self._convert_markdown, text.split(NO_BREAK)))
 
-    def _fields(self, block: Fields) -> Iterator[str]:
+    def _render_fields(self, block: Fields) -> Iterator[str]:
         if block.title is not None:
             yield from (self._paint(line, "heading") for line in self._wrap(block.title))
-        labels = [self._plain(label) for label, _ in block.items]
+        labels = [self._convert_markdown(label) for label, _ in block.items]
         indent = max(map(cell_len, labels), default=0) + GAP
         room = None if self._width is None else max(self._width - indent, 10)
         for label, (_, value) in zip(labels, block.items, strict=True):
@@ -147,16 +147,16 @@ class _Writer:
             yield f"{self._paint(label, 'label')}{' ' * (indent - cell_len(label))}{first}".rstrip()
             yield from (" " * indent + line for line in rest)
 
-    def _table(self, table: Table) -> Iterator[str]:
+    def _render_table(self, table: Table) -> Iterator[str]:
         if table.title is not None:
             yield from (self._paint(line, "heading") for line in self._wrap(table.title))
-        pieces = split_table(table, self._width, self._plain) if table.is_wide else [table]
+        pieces = split_table(table, self._width, self._convert_markdown) if table.is_wide else [table]
         notes = []
         for number, piece in enumerate(pieces):
             if number:
                 yield ""
-            fitted = fit_table(piece, self._width, self._plain)
-            yield from self._rows(fitted)
+            fitted = fit_table(piece, self._width, self._convert_markdown)
+            yield from self._render_rows(fitted)
             notes += [f"[{number}] {reason}" for reason, number in fitted.reasons.items()]
             if fitted.dropped:
                 notes.append(f"Not shown at this width: {'; '.join(fitted.dropped)}.")
@@ -166,7 +166,7 @@ class _Writer:
         for note in notes:
             yield from self._wrap(note)
 
-    def _rows(self, fitted: FittedTable) -> Iterator[str]:
+    def _render_rows(self, fitted: FittedTable) -> Iterator[str]:
         """Yield the lines of the heading, a rule, and the rows. A row with wrapped cells has several lines."""
         titles = [
             [self.shorten(line, column.width, "middle") for line in title.split("\n")]
@@ -175,23 +175,23 @@ class _Writer:
         height = max(map(len, titles), default=1)
         padded = [[""] * (height - len(lines)) + lines for lines in titles]
         for number in range(height):
-            yield self._line(fitted, [lines[number] for lines in padded], ["heading"] * len(titles))
+            yield self._render_line(fitted, [lines[number] for lines in padded], ["heading"] * len(titles))
         rule = "-" if self._ascii else "─"
         yield (" " * GAP).join(rule * column.width for column in fitted.columns)
         for row in fitted.rows:
             styles = [cell.style for cell in row]
-            cells = [self._cell(fitted, number, cell) for number, cell in enumerate(row)]
+            cells = [self._wrap_cell(fitted, number, cell) for number, cell in enumerate(row)]
             for line in range(max(map(len, cells), default=0)):
-                yield self._line(fitted, [cell[line] if line < len(cell) else "" for cell in cells], styles)
+                yield self._render_line(fitted, [cell[line] if line < len(cell) else "" for cell in cells], styles)
 
-    def _cell(self, fitted: FittedTable, number: int, cell: Cell) -> list[str]:
+    def _wrap_cell(self, fitted: FittedTable, number: int, cell: Cell) -> list[str]:
         column = fitted.columns[number]
         text = cell.text
         if column.overflow == "wrap":
             return self._wrap(text, column.width)
         return [text if column.overflow == "never" else self.shorten(text, column.width, column.overflow)]
 
-    def _line(self, fitted: FittedTable, cells: Sequence[str], styles: Sequence[str]) -> str:
+    def _render_line(self, fitted: FittedTable, cells: Sequence[str], styles: Sequence[str]) -> str:
         parts = []
         for number, (text, column, style) in enumerate(zip(cells, fitted.columns, styles, strict=True)):
             fill = " " * (column.width - cell_len(text))

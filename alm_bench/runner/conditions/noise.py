@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from alm_bench.audio import mix_at_snr, noise_like
+from alm_bench.audio import make_noise_like, mix_at_snr
 from alm_bench.core import Wave
 from alm_bench.runner.conditions.base import Change, Condition
 
@@ -21,7 +21,7 @@ class Gaussian(Condition):
 
     def change(self, clip: str) -> Change:
         def replace_by_noise(wave: Wave) -> Wave:
-            return noise_like(wave, self.name, self.seed, self.repeat, clip)
+            return make_noise_like(wave, self.name, self.seed, self.repeat, clip)
 
         return replace_by_noise
 

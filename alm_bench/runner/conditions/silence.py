@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from alm_bench.audio import silence_like
+from alm_bench.audio import make_silence_like
 from alm_bench.core import Request
 from alm_bench.runner.conditions.base import Change, Condition
 
@@ -18,7 +18,7 @@ class Silence(Condition):
     keeps_evidence: ClassVar = False
 
     def change(self, clip: str) -> Change:
-        return silence_like
+        return make_silence_like
 
 
 class NoClip(Condition):

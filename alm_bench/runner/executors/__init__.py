@@ -15,7 +15,9 @@ from alm_bench.runner.plan import Plan
 class Executor(Protocol):
     """Protocol of an executor."""
 
-    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer) -> Iterator[list[Record]]:
+    def answer_items(
+        self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer
+    ) -> Iterator[list[Record]]:
         """Answer the items with the indices `todo`, and yield batches of finished records in any order, each record
         once.
 

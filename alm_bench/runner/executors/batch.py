@@ -34,7 +34,7 @@ class InferenceSettings:
     """Number of decoding threads."""
 
     @staticmethod
-    def of(plan: Plan) -> "InferenceSettings":
+    def from_plan(plan: Plan) -> "InferenceSettings":
         """Return the settings of a plan."""
         spec = plan.spec
         return InferenceSettings(plan.run_id, spec.decoding, spec.answer_by, plan.condition, spec.workers)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alm_bench.core import UsageError
-from alm_bench.core.foreign import whole_number
+from alm_bench.core.foreign import parse_whole_number
 
 CONNECT_SECONDS = 5.0
 """Time limit of the connection test."""
@@ -44,7 +44,7 @@ class Cluster:
         if place in ("", "auto"):
             return
         host, colon, port = place.rpartition(":")
-        number = whole_number(port)
+        number = parse_whole_number(port)
         if not colon or "/" in host or number is None or number > 65535:
             raise UsageError(f"--address takes auto or HOST:PORT, as `ray start --head` prints it, found {place!r}")
         try:

@@ -19,9 +19,11 @@ from alm_bench.runner.plan import Plan
 class LocalExecutor:
     """Executor that calls the plan's own adapter."""
 
-    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer) -> Iterator[list[Record]]:
-        spec, asked = plan.spec, InferenceSettings.of(plan)
-        pipeline = AudioPipeline.of(plan.adapter, plan.condition)
+    def answer_items(
+        self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer
+    ) -> Iterator[list[Record]]:
+        spec, asked = plan.spec, InferenceSettings.from_plan(plan)
+        pipeline = AudioPipeline.from_adapter(plan.adapter, plan.condition)
         batches = load_batches(plan.requests, todo, pipeline, sizer.size, spec.workers)
         if plan.adapter.abilities.stream and spec.answer_by == "generate":
             yield from _stream_records(plan, plan.adapter, batches, budget)

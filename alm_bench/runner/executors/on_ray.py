@@ -67,7 +67,7 @@ class RayExecutor:
     def __init__(self, cluster: Cluster, recipe: Recipe, adapter: Adapter) -> None:
         """Prepare the executor. `adapter` is the model that this process loaded by the recipe: workers must load the
         same one."""
-        self._cluster, self._recipe, self._expected = cluster, recipe, LoadedModel.of(adapter)
+        self._cluster, self._recipe, self._expected = cluster, recipe, LoadedModel.from_adapter(adapter)
         self._open = ExitStack()
         self._ray: Any = None
         self._idle: list[Any] = []
@@ -86,13 +86,15 @@ class RayExecutor:
         self._calls.clear()
         self._open.close()
 
-    def answered(self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer) -> Iterator[list[Record]]:
+    def answer_items(
+        self, plan: Plan, todo: Sequence[int], budget: Budget, sizer: BatchSizer
+    ) -> Iterator[list[Record]]:
         """Answer the items in batches whose size only decreases.
 
         A size that is suitable for one worker says little about the machines of the others.
         """
         self._connect_cluster()
-        asked, fitted = InferenceSettings.of(plan), self._upload_fitted(plan)
+        asked, fitted = InferenceSettings.from_plan(plan), self._upload_fitted(plan)
         size = sizer.size()
         queue = deque(Batch(todo[start : start + size]) for start in range(0, len(todo), size))
         try:
@@ -151,12 +153,12 @@ class RayExecutor:
             worker = actor.remote(self._recipe, Path.cwd())
             self._calls[worker.start.remote()] = Call(worker)
 
-    def _send_batch(self, batch: Batch, plan: Plan, asked: InferenceSettings, fitted: Any) -> None:
+    def _send_batch(self, batch: Batch, plan: Plan, settings: InferenceSettings, fitted: Any) -> None:
         """Send a batch to an idle worker. Raises UsageError if its clips cannot be pickled."""
         worker = self._idle.pop()
         requests = [(place, plan.requests[place]) for place in batch.places]
         try:
-            self._calls[worker.answer.remote(asked, requests, fitted)] = Call(worker, batch)
+            self._calls[worker.answer.remote(settings, requests, fitted)] = Call(worker, batch)
         except PICKLE_ERRORS as error:
             self._idle.append(worker)
             raise UsageError(
@@ -205,7 +207,7 @@ class RayExecutor:
     def _check_same_model(self, loaded: LoadedModel) -> None:
         """Raise UsageError if the model of a worker differs from the model of this process: one run would mix their
         answers."""
-        if (difference := self._expected.difference(loaded)) is not None:
+        if (difference := self._expected.describe_difference(loaded)) is not None:
             raise UsageError(
                 f"--executor ray: the model on {loaded.machine} differs from the one here ({difference}): give every "
                 "machine the same package and the same files, and name --device, --dtype and --gpus-per-worker so that "

@@ -63,11 +63,11 @@ class LoadedModel:
     """Host name of the machine."""
 
     @staticmethod
-    def of(adapter: Adapter) -> "LoadedModel":
+    def from_adapter(adapter: Adapter) -> "LoadedModel":
         """Return the identity of an adapter that this process has loaded."""
         return LoadedModel(adapter.identity, adapter.audio, __version__, platform.node())
 
-    def difference(self, other: "LoadedModel") -> str | None:
+    def describe_difference(self, other: "LoadedModel") -> str | None:
         """Return the first difference from the other model as `name: ours, theirs`; None if both may answer items of
         one run.
 
@@ -99,7 +99,7 @@ class Worker:
         if self._folder.is_dir() and self._folder != Path.cwd():
             os.chdir(self._folder)
         self._adapter = self._recipe.make()
-        return LoadedModel.of(self._adapter)
+        return LoadedModel.from_adapter(self._adapter)
 
     def answer(
         self, asked: InferenceSettings, batch: Sequence[tuple[int, Request]], fitted: bytes | None = None
@@ -110,7 +110,9 @@ class Worker:
         none.
         """
         adapter = self._select_adapter(asked.run, fitted)
-        return run_batch(adapter, asked, load_batch(batch, AudioPipeline.of(adapter, asked.condition), asked.threads))
+        return run_batch(
+            adapter, asked, load_batch(batch, AudioPipeline.from_adapter(adapter, asked.condition), asked.threads)
+        )
 
     def _select_adapter(self, run: str, fitted: bytes | None) -> Adapter:
         """Return the adapter for a run: the worker's model, or the unpickled `fitted`, which is kept until the next

@@ -12,7 +12,7 @@ from functools import cache
 
 from alm_bench.core.errors import MetricError, UsageError
 from alm_bench.core.registry import Registry, check_instance, load_registry
-from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, mean_score
+from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import LAST, Compute, MetricSpec, Scale
 
 __all__ = [
@@ -23,13 +23,13 @@ __all__ = [
     "References",
     "Scale",
     "Sentences",
-    "broken_metrics",
-    "computable_spec",
-    "default_metrics",
-    "mean_score",
-    "metric_spec",
-    "metric_specs",
-    "metric_versions",
+    "compute_mean_score",
+    "get_computable_spec",
+    "get_metric_spec",
+    "list_broken_metrics",
+    "list_default_metrics",
+    "list_metric_specs",
+    "list_metric_versions",
     "score_sentences",
     "sort_metrics",
 ]
@@ -42,19 +42,19 @@ OPEN = "open_"
 
 
 @cache
-def _registry() -> Registry[MetricSpec]:
+def _load_registry() -> Registry[MetricSpec]:
     """Return the registry of built-in and installed metrics."""
     return load_registry("metric", __name__, "METRICS", GROUP, lambda spec: spec.name, check_instance(MetricSpec))
 
 
-def metric_specs() -> Mapping[str, MetricSpec]:
+def list_metric_specs() -> Mapping[str, MetricSpec]:
     """Return all metrics by name: the built-in metrics in the order of tables, then metrics of installed packages."""
-    specs = _registry().entries
-    opened = {OPEN + name: _of_open_questions(spec) for name, spec in specs.items() if spec.compute is not None}
+    specs = _load_registry().entries
+    opened = {OPEN + name: _adapt_to_open_questions(spec) for name, spec in specs.items() if spec.compute is not None}
     return dict(sorted({**opened, **specs}.items(), key=lambda item: item[1].rank))
 
 
-def _of_open_questions(spec: MetricSpec) -> MetricSpec:
+def _adapt_to_open_questions(spec: MetricSpec) -> MetricSpec:
     """Return the specification of the metric that is computed like `spec`, but over open questions only."""
     return replace(
         spec,
@@ -67,32 +67,32 @@ def _of_open_questions(spec: MetricSpec) -> MetricSpec:
     )
 
 
-def broken_metrics() -> Mapping[str, str]:
+def list_broken_metrics() -> Mapping[str, str]:
     """Return the entry points that could not be loaded as a metric, with the reasons."""
-    return _registry().broken
+    return _load_registry().broken
 
 
-def metric_spec(name: str) -> MetricSpec:
+def get_metric_spec(name: str) -> MetricSpec:
     """Return a metric's specification. An unknown metric is a percentage under its own name, and higher is better."""
-    specs = _registry().entries
+    specs = _load_registry().entries
     base = specs.get(name.removeprefix(OPEN))
     if name not in specs and name.startswith(OPEN) and base is not None and base.compute is not None:
-        return _of_open_questions(base)
+        return _adapt_to_open_questions(base)
     return specs.get(name) or MetricSpec(name=name, title=name.replace("_", " "))
 
 
-def metric_versions(names: Iterable[str]) -> dict[str, str]:
+def list_metric_versions(names: Iterable[str]) -> dict[str, str]:
     """Return the versions of these metrics by name, as far as they have one (metrics of installed packages)."""
-    known = _registry().versions
+    known = _load_registry().versions
     return {name: known[name.removeprefix(OPEN)] for name in names if name.removeprefix(OPEN) in known}
 
 
-def computable_spec(name: str) -> MetricSpec:
+def get_computable_spec(name: str) -> MetricSpec:
     """Return the specification of a metric that is computed from sentences. Raises UsageError for any other metric."""
-    spec = _registry().entries.get(name)
+    spec = _load_registry().entries.get(name)
     if spec is None or spec.compute is None:
-        known = [known for known, spec in _registry().entries.items() if spec.compute is not None]
-        raise UsageError(_registry().unknown(name, known))
+        known = [known for known, spec in _load_registry().entries.items() if spec.compute is not None]
+        raise UsageError(_load_registry().describe_unknown(name, known))
     return spec
 
 
@@ -102,9 +102,9 @@ def score_sentences(name: str, sentences: Sentences) -> CaptionScore:
     Raises UsageError for a metric that is not computed from sentences. Raises MetricError if the metric fails, returns
     a value that is not finite, or does not return one value per item.
     """
-    compute = computable_spec(name).compute
+    compute = get_computable_spec(name).compute
     assert compute is not None
-    score = sentences.once(("score", name), lambda: compute(sentences))
+    score = sentences.compute_once(("score", name), lambda: compute(sentences))
     if len(score.items) != len(sentences.candidates):
         raise MetricError(f"gave {len(score.items)} values for {len(sentences.candidates)} items")
     if not all(map(math.isfinite, (score.corpus, *score.items))):
@@ -112,11 +112,11 @@ def score_sentences(name: str, sentences: Sentences) -> CaptionScore:
     return score
 
 
-def default_metrics() -> tuple[str, ...]:
+def list_default_metrics() -> tuple[str, ...]:
     """Return the metrics of sentences that are computed by default, in the order of tables."""
-    return tuple(name for name, spec in metric_specs().items() if spec.by_default)
+    return tuple(name for name, spec in list_metric_specs().items() if spec.by_default)
 
 
 def sort_metrics(names: Sequence[str]) -> list[str]:
     """Return names in the order of tables; metrics without a specification are last, in the given order."""
-    return sorted(names, key=lambda name: metric_spec(name).rank)
+    return sorted(names, key=lambda name: get_metric_spec(name).rank)

@@ -12,7 +12,7 @@ from alm_bench.scoring.metrics.spec import MetricSpec
 ORDERS = (1, 2, 3, 4)
 
 
-def bleu(candidates: Sequence[str], references: References) -> list[CaptionScore]:
+def compute_bleu(candidates: Sequence[str], references: References) -> list[CaptionScore]:
     """Return BLEU-1 to BLEU-4 without smoothing, as pycocoevalcap computes them with the closest reference length."""
     from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 
@@ -37,19 +37,19 @@ def _build_statistic(order: int) -> Callable[[Array], Array]:
     constants are added as in pycocoevalcap.
     """
 
-    def statistic(sums: Array) -> Array:
+    def compute_statistic(sums: Array) -> Array:
         matched, guessed = sums[..., 2 : 2 + order], sums[..., 6 : 6 + order]
         value = np.prod((matched + 1e-15) / (guessed + 1e-9), axis=-1) ** (1 / order)
         ratio = (sums[..., 0] + 1e-15) / (sums[..., 1] + 1e-9)
         found: Array = (value * np.where(ratio < 1, np.exp(1 - 1 / ratio), 1.0))[..., None]
         return found
 
-    return statistic
+    return compute_statistic
 
 
 def _compute(order: int, sentences: Sentences) -> CaptionScore:
     """Compute BLEU of one order; all orders share one computation."""
-    scores = sentences.once("bleu", lambda: bleu(sentences.candidates, sentences.references))
+    scores = sentences.compute_once("bleu", lambda: compute_bleu(sentences.candidates, sentences.references))
     return scores[order - 1]
 
 

@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, mean_score
+from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import MetricSpec
 
 
-def cider(candidates: Sequence[str], references: References) -> CaptionScore:
+def compute_cider(candidates: Sequence[str], references: References) -> CaptionScore:
     """Return CIDEr-D times 10, with document frequencies from these references, as pycocoevalcap computes it."""
     from pycocoevalcap.cider.cider import Cider
 
     known = {number: list(each) for number, each in enumerate(references)}
     _, items = Cider().compute_score(known, {number: [text] for number, text in enumerate(candidates)})
-    return mean_score(items)
+    return compute_mean_score(items)
 
 
 def _compute(sentences: Sentences) -> CaptionScore:
     """Compute CIDEr-D from tokenised sentences."""
-    return cider(sentences.candidates, sentences.references)
+    return compute_cider(sentences.candidates, sentences.references)
 
 
 METRICS = (

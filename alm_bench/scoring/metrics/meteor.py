@@ -16,7 +16,7 @@ WEIGHTS = (1.0, 0.6, 0.8, 0.6)
 _STATISTICS = 23
 
 
-def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
+def compute_meteor(candidates: Sequence[str], references: References) -> CaptionScore:
     """Return METEOR 1.5 (Denkowski and Lavie, WMT 2014) for English.
 
     Each item gets the best score over its references. The corpus value is computed from summed statistics. Raises
@@ -26,9 +26,11 @@ def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
     for candidate, each in zip(candidates, references, strict=True):
         clean_candidate = candidate.replace("|||", "").replace("  ", " ")
         lines.append(" ||| ".join(("SCORE", *each, clean_candidate)))
-    jar = java.pycocoevalcap_folder("meteor") / "meteor-1.5.jar"
+    jar = java.find_pycocoevalcap_folder("meteor") / "meteor-1.5.jar"
     arguments = ["-jar", str(jar), "-", "-", "-stdio", "-l", "en", "-norm"]
-    output_lines = java.run(arguments, "\n".join(lines) + "\n", seconds=java.allowed_seconds(len(lines))).splitlines()
+    output_lines = java.run(
+        arguments, "\n".join(lines) + "\n", seconds=java.compute_time_limit(len(lines))
+    ).splitlines()
     rows = [line.split() for line in output_lines]
     if len(rows) != len(lines) or any(len(row) != _STATISTICS for row in rows):
         raise MetricError(f"METEOR gave {len(rows)} lines for {len(lines)} items, expected {_STATISTICS} numbers each")
@@ -36,11 +38,13 @@ def meteor(candidates: Sequence[str], references: References) -> CaptionScore:
     # METEOR counts no chunk for a candidate that matches a whole reference in one piece, since it is not fragmented.
     stages = counts[:, 4:20].reshape(-1, 4, 2, 2).sum(axis=(1, 2))
     counts[(stages == counts[:, :2]).all(axis=1) & (counts[:, 20] == 1), 20] = 0
-    items = compute_meteor(counts)[..., 0]
-    return CaptionScore(float(compute_meteor(counts.sum(axis=0))[0]), items.tolist(), counts, compute_meteor)
+    items = compute_from_statistics(counts)[..., 0]
+    return CaptionScore(
+        float(compute_from_statistics(counts.sum(axis=0))[0]), items.tolist(), counts, compute_from_statistics
+    )
 
 
-def compute_meteor(sums: Array) -> Array:
+def compute_from_statistics(sums: Array) -> Array:
     """Compute METEOR, shape (..., 1), from its statistics, shape (..., 23).
 
     The statistics are: lengths of candidate and reference; their numbers of function words; for each kind of match
@@ -69,7 +73,7 @@ def _divide(part: Array, whole: Array) -> Array:
 
 def _compute(sentences: Sentences) -> CaptionScore:
     """Compute METEOR from tokenised sentences."""
-    return meteor(sentences.candidates, sentences.references)
+    return compute_meteor(sentences.candidates, sentences.references)
 
 
 METRICS = (

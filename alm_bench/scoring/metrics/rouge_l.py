@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, mean_score
+from alm_bench.scoring.metrics.sentences import CaptionScore, References, Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import MetricSpec
 
 
-def rouge_l(candidates: Sequence[str], references: References) -> CaptionScore:
+def compute_rouge_l(candidates: Sequence[str], references: References) -> CaptionScore:
     """Return the F-score of the longest common subsequence with beta 1.2, as pycocoevalcap computes it.
 
     Precision and recall are each the best over the references.
@@ -15,12 +15,12 @@ def rouge_l(candidates: Sequence[str], references: References) -> CaptionScore:
 
     known = {number: list(each) for number, each in enumerate(references)}
     _, items = Rouge().compute_score(known, {number: [text] for number, text in enumerate(candidates)})
-    return mean_score(items)
+    return compute_mean_score(items)
 
 
 def _compute(sentences: Sentences) -> CaptionScore:
     """Compute ROUGE-L from tokenised sentences."""
-    return rouge_l(sentences.candidates, sentences.references)
+    return compute_rouge_l(sentences.candidates, sentences.references)
 
 
 METRICS = (

@@ -35,7 +35,7 @@ class CaptionScore:
     """
 
 
-def mean_score(items: Sequence[float]) -> CaptionScore:
+def compute_mean_score(items: Sequence[float]) -> CaptionScore:
     """Return the score of a metric whose corpus value is the mean of its items' values."""
     values = np.asarray(items, dtype=np.float64)
     counts = np.stack([values, np.ones(len(values))], axis=1)
@@ -48,7 +48,7 @@ class Sentences:
 
     There is one candidate and at least one reference per item. The lists of candidates and of references have the same
     length, one entry per item, and are not empty.
-    Metrics can share intermediate results through `once`, and use other metrics through
+    Metrics can share intermediate results through `compute_once`, and use other metrics through
     `alm_bench.scoring.metrics.score_sentences`.
     """
 
@@ -69,7 +69,7 @@ class Sentences:
 
     _made: dict[Hashable, Any] = field(default_factory=dict)
 
-    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+    def compute_once(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the result of `make`, which is called once per key.
 
         A MetricError that `make` raises is also stored, and raised again in each call for its key.

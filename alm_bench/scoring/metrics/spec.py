@@ -86,6 +86,6 @@ class MetricSpec:
     rank: int = LAST
     """Position among the columns of a table, ascending."""
 
-    def printed(self, value: float) -> float:
+    def convert_to_printed_unit(self, value: float) -> float:
         """Return a stored value in the unit in which it is printed."""
         return 100 * value if self.scale == "percent" else value

@@ -2,7 +2,7 @@
 
 from alm_bench.core.errors import MetricError
 from alm_bench.scoring.metrics import score_sentences
-from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, mean_score
+from alm_bench.scoring.metrics.sentences import CaptionScore, Sentences, compute_mean_score
 from alm_bench.scoring.metrics.spec import MetricSpec
 
 
@@ -12,7 +12,7 @@ def _compute(sentences: Sentences) -> CaptionScore:
         both = zip(score_sentences("cider", sentences).items, score_sentences("spice", sentences).items, strict=True)
     except MetricError as error:
         raise MetricError(f"is the mean of CIDEr and SPICE; SPICE {error}") from error
-    return mean_score([(one + other) / 2 for one, other in both])
+    return compute_mean_score([(one + other) / 2 for one, other in both])
 
 
 METRICS = (

@@ -12,14 +12,14 @@ from alm_bench.core.registry import Registry, check_subclass, load_registry
 from alm_bench.train.config import TrainConfig
 from alm_bench.train.objectives.base import Batch, ClipBatch, Objective
 
-__all__ = ["Batch", "ClipBatch", "Objective", "check_objectives", "objective_classes"]
+__all__ = ["Batch", "ClipBatch", "Objective", "check_objectives", "load_objective_classes"]
 
 GROUP = "alm_bench.objectives"
 """Entry point group of objectives in installed packages."""
 
 
 @cache
-def objective_classes() -> Registry[type[Objective]]:
+def load_objective_classes() -> Registry[type[Objective]]:
     """Return all objectives by name. Raises UsageError if a name is defined twice."""
     check = check_subclass(Objective)
     return load_registry("objective", __name__, "OBJECTIVES", GROUP, lambda cls: cls.name, check)
@@ -29,5 +29,5 @@ def check_objectives(config: TrainConfig) -> None:
     """Check the objective of every stage. Raises UsageError if it is unknown or does not fit the stage's other
     settings."""
     for number, stage in enumerate(config.stage):
-        if (problem := objective_classes().get(stage.objective).problem(stage)) is not None:
+        if (problem := load_objective_classes().get(stage.objective).problem(stage)) is not None:
             raise UsageError(f"stage.{number} of {config.name}: {problem}")

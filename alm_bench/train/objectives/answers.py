@@ -75,7 +75,7 @@ class Answers(Objective):
         clips."""
         corpus, first, second, prompts, answers = data.corpus, [], [], [], []
         for number in rows:
-            source, index = corpus.row(int(number))
+            source, index = corpus.locate_row(int(number))
             row = source.rows[index]
             prompt, answer = source.paraphrase(index, step)
             first.append(corpus.place[clip_key(row.clips[0])])
@@ -93,7 +93,7 @@ class Answers(Objective):
         if data.encoded is not None:
             batch.encoded = EncoderOutput(*(part[used] for part in data.encoded))
         else:
-            batch.logmel = data.logmel(used, step)
+            batch.logmel = data.load_logmels(used, step)
         return batch
 
     def forward(self, batch: AnswerBatch) -> Tensor:
@@ -104,7 +104,7 @@ class Answers(Objective):
         """Return the embeddings that precede the answer of each row, (n, D)."""
         tokens = self.model.mapper(self.model.encoder.to_probabilities(batch.encode(self.model)))
         second = [None if clip < 0 else tokens[clip] for clip in batch.second]
-        return self.model.sequences(tokens[list(batch.first)], second, batch.prompts)
+        return self.model.build_sequences(tokens[list(batch.first)], second, batch.prompts)
 
     def measure(self, data: StageData, limit: int, autocast: torch.autocast) -> Mapping[str, Any]:
         """Return the share of rows, per part of the data, whose answer is generated word for word by greedy
@@ -122,7 +122,7 @@ class Answers(Objective):
                 sequences = merged_objective.sequences(batch)
             written = generate(model, sequences, list(map(str, part)), decoding)
             for number, row, answer in zip(part, written, batch.answers, strict=True):
-                source, index = corpus.row(number)
+                source, index = corpus.locate_row(number)
                 text = tokenizer.decode(row.tokens, skip_special_tokens=True)
                 expected = tokenizer.decode(list(answer), skip_special_tokens=True)
                 matches_by_part[source.rows[index].subtype].append(text.strip() == expected.strip())

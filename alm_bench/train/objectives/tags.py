@@ -60,7 +60,7 @@ class Tags(Objective):
         if data.stage.silent:
             # All clips are then equal, and the loss is linear in its targets: one clip with the mean target is enough.
             return TagBatch(logmel=data.corpus.logmels.silent[None], tags=tags.mean(dim=0, keepdim=True))
-        return TagBatch(logmel=data.logmel(rows, step), tags=tags)
+        return TagBatch(logmel=data.load_logmels(rows, step), tags=tags)
 
     def forward(self, batch: TagBatch) -> Tensor:
         scores = batch.encode(self.model).classes.transpose(1, 2).float()

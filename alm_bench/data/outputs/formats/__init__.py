@@ -12,7 +12,7 @@ from alm_bench.data.outputs.row import Format
 
 
 @cache
-def known_formats() -> tuple[Format, ...]:
+def list_formats() -> tuple[Format, ...]:
     """Return the formats of all modules of this package, in alphabetical order of the modules."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return tuple(found for name in names for found in importlib.import_module(f"{__name__}.{name}").FORMATS)

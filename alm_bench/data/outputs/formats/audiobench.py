@@ -5,7 +5,7 @@ Rows have no ids; their number (from 0) is used instead. Options are part of the
 
 import re
 
-from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, find_row_id, first_value
+from alm_bench.data.outputs.row import MISSING, Format, RawRow, Row, find_row_id, get_first_value
 
 _HEADINGS = re.compile(r"^\s*Question:\s*|\s*\n\s*Choices:(?=\s)")
 
@@ -16,13 +16,13 @@ def _has_format(row: RawRow) -> bool:
 
 
 def _convert_row(row: RawRow, number: int) -> Row:
-    question_text = first_value(row, ("question", "instruction", "text"))
+    question_text = get_first_value(row, ("question", "instruction", "text"))
     return Row(
         text=row["model_prediction"],
         id=number,
         question=_HEADINGS.sub("", question_text) if isinstance(question_text, str) else MISSING,
-        choices=first_value(row, ("choices",)),
-        gold=first_value(row, ("reference", "answer")),
+        choices=get_first_value(row, ("choices",)),
+        gold=get_first_value(row, ("reference", "answer")),
         fields={name: value for name, value in row.items() if name in ("task", "task_type")},
     )
 

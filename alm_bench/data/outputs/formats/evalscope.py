@@ -10,7 +10,7 @@ from alm_bench.data.outputs.row import (
     Row,
     extract_user_text,
     find_row_id,
-    first_value,
+    get_first_value,
     look_up,
 )
 
@@ -29,8 +29,8 @@ def _convert_prediction(row: RawRow, number: int) -> Row:
         text=next((text for text in found if text is not MISSING), None),  # a failed request has no choices
         id=find_row_id(fields) or row["index"],
         question=extract_user_text(row.get("messages")),
-        choices=first_value(fields, ("choices",)),
-        gold=first_value(fields, ("answer", "target")),
+        choices=get_first_value(fields, ("choices",)),
+        gold=get_first_value(fields, ("answer", "target")),
         fields=fields,
     )
 
@@ -47,7 +47,7 @@ def _convert_review(row: RawRow, number: int) -> Row:
         text=look_up(row, "sample_score.score.prediction"),
         id=next((name for name in ids if name is not None and name is not MISSING), MISSING),
         question=extract_user_text(row.get("input")),
-        choices=first_value(fields, ("choices",)),
+        choices=get_first_value(fields, ("choices",)),
         gold=row.get("target", MISSING),
         fields=fields,
     )

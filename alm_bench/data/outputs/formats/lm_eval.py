@@ -15,7 +15,7 @@ from alm_bench.data.outputs.row import (
     RawRow,
     Row,
     find_row_id,
-    first_value,
+    get_first_value,
     parse_list_text,
 )
 
@@ -28,10 +28,10 @@ def _convert_row(row: RawRow, number: int) -> Row:
     """Convert a row. The text is `resps`, the raw model output. The result of a filter (`filtered_resps`) is used only
     if `resps` is missing or empty."""
     doc = row["doc"] if isinstance(row.get("doc"), Mapping) else {}
-    choices = _unwrap_options(first_value(doc, CHOICE_COLUMNS))
-    gold = first_value(doc, REFERENCE_COLUMNS)
+    choices = _unwrap_options(get_first_value(doc, CHOICE_COLUMNS))
+    gold = get_first_value(doc, REFERENCE_COLUMNS)
     gold = row.get("target", MISSING) if gold is MISSING else gold
-    question = first_value(doc, QUESTION_COLUMNS)
+    question = get_first_value(doc, QUESTION_COLUMNS)
     return Row(
         text=row["resps"] if row.get("resps") else row.get("filtered_resps", MISSING),
         id=find_row_id(doc) or row["doc_id"],

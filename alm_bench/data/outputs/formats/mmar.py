@@ -9,7 +9,7 @@ from alm_bench.data.outputs.row import (
     RawRow,
     Row,
     find_row_id,
-    first_value,
+    get_first_value,
 )
 
 
@@ -21,9 +21,9 @@ def _convert_row(row: RawRow, number: int) -> Row:
     return Row(
         text=row["answer_prediction"],
         id=find_row_id(row),
-        question=first_value(row, QUESTION_COLUMNS),
-        choices=first_value(row, CHOICE_COLUMNS),
-        gold=first_value(row, REFERENCE_COLUMNS),
+        question=get_first_value(row, QUESTION_COLUMNS),
+        choices=get_first_value(row, CHOICE_COLUMNS),
+        gold=get_first_value(row, REFERENCE_COLUMNS),
         fields={name: value for name, value in row.items() if not name.endswith("_prediction")},
     )
 
