@@ -14,6 +14,7 @@ from alm_bench.core import (
     BaseAdapter,
     Decoding,
     DecodingMethod,
+    EventPresence,
     OptionScores,
     Output,
     Request,
@@ -113,6 +114,9 @@ class MellowAdapter(BaseAdapter):
 
     def prepare(self, wave: Wave) -> "Clip":
         return self.answerer.encode_clip(wave)
+
+    def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
+        return self.answerer.event_presence(waves)
 
     def generate(self, batch: Sequence[Request], decoding: Decoding) -> Sequence[Output]:
         problems = [self._find_problem(request) for request in batch]

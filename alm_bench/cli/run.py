@@ -199,6 +199,7 @@ def run(
         float | None,
         typer.Option(metavar="USD", help="Stop sending requests once the runs have cost this much (USD)."),
     ] = None,
+    track: common.Track = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Estimate calls, minutes of audio, tokens and cost; send no request.")
     ] = False,

@@ -13,6 +13,7 @@ from alm_bench.core.types import (
     AudioRef,
     Decoding,
     DecodingMethod,
+    EventPresence,
     OptionScores,
     Output,
     Request,
@@ -39,7 +40,7 @@ CACHE_MB = 256
 class Abilities:
     """Abilities of an adapter beyond answering with text. The runner checks each of them by its name.
 
-    A class declares them as `abilities = Abilities(...)`. The first four have a method of the same name: a class that
+    A class declares them as `abilities = Abilities(...)`. The first five have a method of the same name: a class that
     defines the method thereby declares the ability. An object may have fewer abilities than its class and then sets its
     own `abilities` in `__init__`. For example, a model of two parts scores options only if the answering part does.
     """
@@ -55,6 +56,9 @@ class Abilities:
 
     fit: bool = False
     """Needs to be fitted on a task's development split before it answers."""
+
+    event_presence: bool = False
+    """Has an event head: computes which sound events are present in a clip over time, for `ask --explain`."""
 
     choices_only: bool = False
     """Selects an option and generates no text. Tasks without options are rejected."""
@@ -79,7 +83,7 @@ class Abilities:
     them."""
 
 
-METHODS = ("loglikelihood", "prepare", "stream", "fit")
+METHODS = ("loglikelihood", "prepare", "stream", "fit", "event_presence")
 """Abilities that have a method of the same name."""
 
 _OLD_ATTRIBUTES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
@@ -225,6 +229,10 @@ class Adapter(Protocol):
         development split. Raises UsageError if the adapter cannot be fitted on the rows.
         """
         raise _build_undefined_method_error(self, "fit")
+
+    def event_presence(self, waves: Sequence[Wave]) -> Sequence[EventPresence]:
+        """Return the output of the model's event head for each decoded clip, in order."""
+        raise _build_undefined_method_error(self, "event_presence")
 
     def order(self, requests: Sequence[Request]) -> Sequence[int]:
         """Return the indices of the requests in the order in which the adapter prefers to answer them, such as requests

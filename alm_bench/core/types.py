@@ -198,6 +198,24 @@ class OptionScores:
     """Reason of a failed call."""
 
 
+@dataclass(frozen=True, slots=True)
+class EventPresence:
+    """Output of a model's event head for one clip: the probabilities of sound events over time."""
+
+    probabilities: Any
+    """Probabilities in 0..1, float32 array of shape (steps, classes). The steps divide the clip into equal parts; there
+    is one step if the head classifies whole clips only."""
+
+    logmel: Any
+    """Log-mel spectrogram in dB that the probabilities were computed from, float32 array of shape (frames, mels)."""
+
+    seconds: float
+    """Length of the clip as the model gets it, after cropping and padding."""
+
+    names: tuple[str | None, ...] | None = None
+    """Name of each class; None for a class that is not a sound event. None if the names are not known."""
+
+
 NOTHING: dict[str, Any] = {}
 """Shared empty mapping that is never written to. It saves memory, since most items have nothing to store."""
 
@@ -324,6 +342,12 @@ class Sample:
     def has_reference(self) -> bool:
         """True if the correct answer is known."""
         return self.target is not None or self.targets is not None
+
+    def describe_reference(self) -> str | None:
+        """Return the right option, several options joined by ` + `, or the correct answer as the data writes it; None
+        if it is withheld."""
+        right = self.targets or ((self.target,) if isinstance(self.target, int) and self.choices else ())
+        return " + ".join(self.choices[index] for index in right) if right else self.gold
 
     @property
     def question(self) -> str:

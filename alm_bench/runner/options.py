@@ -120,6 +120,7 @@ class RunOptions:
     metrics: str | None = None
     max_failures: str = "0"
     max_cost: float | None = None
+    track: str | None = None
     conditions: list[str] | None = None
     out: Path = RUNS
     fresh: bool = False
