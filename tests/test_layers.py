@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "scaffold": "core plugins",
     "scoring": "core parsing",
     "records": "core scoring",
-    "reports": "core scoring records",
+    "reports": "calibration core scoring records",
     "demo": "core audio data",
     "mellow": "core audio",
     "train": "core audio data demo mellow records reports plugins runner",
@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "tracking": "core records",
     "resolve": _UPSTAIRS,
     "models": _UPSTAIRS,
+    "calibration": "core data scoring",
     "html_report": f"{_UPSTAIRS} resolve",
     "items": "core records plugins resolve",
     "results": f"{_UPSTAIRS} html_report items resolve",
@@ -41,7 +42,7 @@ MAY_IMPORT = {
     "suites": f"{_UPSTAIRS} evaluation resolve",
     "api": f"{_UPSTAIRS} evaluation grounding html_report models resolve results suites",
     "": "api core results",
-    "cli": f"{_UPSTAIRS} api evaluation export grounding html_report items resolve results review suites".replace(
+    "cli": f"{_UPSTAIRS} api calibration evaluation export grounding html_report items resolve results review suites".replace(
         "mellow ", ""
     ),
     "__main__": "cli",

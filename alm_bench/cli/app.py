@@ -18,6 +18,7 @@ from alm_bench.cli import (
     export,
     leaderboard,
     ls,
+    metric_check,
     new,
     noise_ablation,
     parse,
@@ -67,6 +68,7 @@ app.command()(export.export)
 app.command()(push.push)
 app.command("rescore-matrix")(rescore_matrix.rescore_matrix)
 app.command("caption-metrics")(caption_metrics.caption_metrics)
+app.command("metric-check")(metric_check.metric_check)
 app.command()(ls.ls)
 app.add_typer(train.app, name="train")
 app.add_typer(data.app, name="data")

@@ -17,6 +17,7 @@ from alm_bench.cli.completion import (
     complete_tasks,
     complete_trackers,
 )
+from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.core.options import parse_pairs
 from alm_bench.core.verbosity import VERBOSITY
@@ -183,6 +184,14 @@ def open_model(name: str, model_arg: list[str] | None, device: str, dtype: str |
         adapter = catalogue().adapter(name).create(parse_pairs(model_arg, "--model-arg"), runtime)
     with closing(adapter):
         yield adapter
+
+
+def split_names(text: str, flag: str) -> tuple[str, ...]:
+    """Return the comma-separated names in the value of the option `flag`. Raises UsageError if there are none."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise UsageError(f"{flag} names no {flag.removeprefix('--').removesuffix('s')}")
+    return names
 
 
 def print_json(value: Mapping[str, Any]) -> None:

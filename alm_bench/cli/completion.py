@@ -42,8 +42,8 @@ def complete_tasks(incomplete: str) -> list[str]:
 
 
 def complete_data_get(incomplete: str) -> list[str]:
-    """Complete the first argument of `data get`: tasks, collections, `all` or `spice`."""
-    return sorted({*complete_tasks(incomplete), *_select_matching(("all", "spice"), incomplete)})
+    """Complete the first argument of `data get`: tasks, collections, `all`, `spice` or `metric`."""
+    return sorted({*complete_tasks(incomplete), *_select_matching(("all", "spice", "metric"), incomplete)})
 
 
 def complete_models(incomplete: str) -> list[str]:
