@@ -191,19 +191,30 @@ class Catalogue:
         """Return the task of a stored run; None if its plug-in is not installed."""
         return self.task(name) if name in self.tasks or name.startswith(FILE_PREFIX) else None
 
+    @property
+    def collections(self) -> dict[str, list[str]]:
+        """Names of the tasks of each collection."""
+        found: dict[str, list[str]] = {}
+        for name, entry in self.tasks.items():
+            if entry.card.collection is not None:
+                found.setdefault(entry.card.collection, []).append(name)
+        return found
+
     def expand(self, names: Sequence[str]) -> list[str]:
         """Return the names of tasks, each once, in order.
 
         The name of a collection is replaced by those of its tasks, the path of a plug-in's folder by those of the
-        plug-in's tasks, which are added to the catalogue.
+        plug-in's tasks, which are added to the catalogue. `mmau_pro` stands for `mmau-pro`, if there is no task of that
+        name.
         """
         found = []
         for name in names:
             if is_file_name(name) and (cards := _find_plugin_cards(Path(name).expanduser())):
                 found += [task for card in cards for task in self._add_folder(card, Path(name).expanduser())]
                 continue
-            members = [task for task, entry in self.tasks.items() if entry.card.collection == name]
-            found += members or [name]
+            hyphenated = name.replace("_", "-")
+            single = hyphenated if name not in self.tasks and hyphenated in self.tasks else name
+            found += self.collections.get(name) or [single]
         return list(dict.fromkeys(found))
 
     def adapter(self, name: str) -> AdapterEntry:

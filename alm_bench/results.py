@@ -311,7 +311,11 @@ class Leaderboard(_Printable):
         from alm_bench.reports.leaderboard import build_leaderboard
 
         find = catalogue().find_task  # runs of a task that is no longer installed are read from their summaries
-        return build_leaderboard(self.runs, lambda name: None if (entry := find(name)) is None else entry.create())
+        return build_leaderboard(
+            self.runs,
+            lambda name: None if (entry := find(name)) is None else entry.create(),
+            catalogue().collections,
+        )
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return the columns of `leaderboard.csv`, with one row per run and metric."""

@@ -1,15 +1,27 @@
 """Base classes of tasks. A task that uses one of them needs only a card and a method `samples()`.
 
-`ChoiceTask` is for questions with options, `SentenceTask` for captions and other sentences that are compared with
-references, `OpenTask` for short answers that are right if they contain a reference. Every method of a base class can be
-overridden (`alm_bench/core/protocols.py` describes what each must return).
+`ChoiceTask` is for questions with options, `OfficialChoiceTask` for those of benchmarks whose authors published a
+scoring rule, `SentenceTask` for captions and other sentences that are compared with references, `OpenTask` for short
+answers that are right if they contain a reference. Every method of a base class can be overridden
+(`alm_bench/core/protocols.py` describes what each must return).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from alm_bench.core import DataError, DataRoot, NoOptions, Parsed, Sample, Scored, TaskCard, TaskScore
+from alm_bench.core import (
+    DataError,
+    DataRoot,
+    Metric,
+    Metrics,
+    NoOptions,
+    Parsed,
+    Sample,
+    Scored,
+    TaskCard,
+    TaskScore,
+)
 from alm_bench.data.readers import check_unique_ids, read_csv, read_json, read_jsonl
 from alm_bench.parsing import PARSER, parse_choice
 from alm_bench.scoring.blind import compute_baseline_accuracies, score_choice_baselines, select_rows_with_reference
@@ -143,6 +155,55 @@ class ChoiceTask(_BaseTask):
 
     def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
         return score_choice_baselines(rows)
+
+
+class OfficialChoiceTask(ChoiceTask):
+    """Base class of multiple-choice benchmarks whose authors score answers by a rule of their own.
+
+    The metric `official_accuracy` is the accuracy by that rule, over all items with a reference, including those whose
+    reference is not among their options. It stands beside `accuracy`, which is computed from our parser's answers.
+    """
+
+    no_official_rule: ClassVar[str | None] = None
+    """Reason why there is no official accuracy; None for a class that overrides `is_officially_correct`."""
+
+    def is_officially_correct(self, sample: Sample, text: str) -> bool:
+        """Return True if the authors' rule counts the text as correct. The sample has a reference (`gold`)."""
+        raise NotImplementedError(f"task {self.card.name}: set `no_official_rule` or override this method")
+
+    def describe_official_script(self, rows: Sequence[Scored]) -> str | None:
+        """Return a remark on how the authors' script deviates from its own rule on these rows; None without one."""
+        return None
+
+    def grade(self, sample: Sample, text: str, parsed: Parsed) -> Mapping[str, float]:
+        if sample.gold is None:
+            return {}
+        scores = {} if sample.target is None else {"accuracy": float(is_correct_option(sample, parsed.index))}
+        if self.no_official_rule is None:
+            scores["official_accuracy"] = float(self.is_officially_correct(sample, text))
+        return scores
+
+    def compute_metrics(self, rows: Sequence[Scored]) -> Metrics:
+        """Return the metrics of rows. The official accuracy includes items without a parsed answer."""
+        graded = [row for row in rows if row.sample.gold is not None]
+        if not graded:
+            return {**compute_choice_metrics(rows), "official_accuracy": Metric.missing("answers are withheld")}
+        has_texts = any(row.text is not None for row in graded) or all(row.parsed is None for row in graded)
+        if self.no_official_rule is not None or not has_texts:  # options that are scored by likelihood have no text
+            return compute_choice_metrics(rows)
+        return {**compute_choice_metrics(rows), "official_accuracy": compute_mean_score(graded, "official_accuracy")}
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        known, metrics = select_rows_with_reference(rows), self.compute_metrics(rows)
+        if self.no_official_rule is not None:
+            metrics["official_accuracy"] = Metric.missing(self.no_official_rule)
+        remark = self.describe_official_script(rows)
+        return TaskScore(
+            metrics=metrics,
+            groups=compute_by_group(rows, self.card.groups, self.compute_metrics),
+            blind=compute_baseline_accuracies(known, self.blind_scores(known)),
+            tables={} if remark is None else {"official_script": remark},
+        )
 
 
 class OpenTask(_BaseTask):

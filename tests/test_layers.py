@@ -42,9 +42,8 @@ MAY_IMPORT = {
     "suites": f"{_UPSTAIRS} evaluation resolve",
     "api": f"{_UPSTAIRS} evaluation grounding html_report models resolve results suites",
     "": "api core results",
-    "cli": f"{_UPSTAIRS} api calibration evaluation export grounding html_report items resolve results review suites".replace(
-        "mellow ", ""
-    ),
+    "cli": f"{_UPSTAIRS} api calibration evaluation export grounding html_report items resolve results review "
+    "suites".replace("mellow ", ""),
     "__main__": "cli",
 }
 PARTS = tuple(MAY_IMPORT)

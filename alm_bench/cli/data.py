@@ -8,7 +8,7 @@ import typer
 from alm_bench.cli import common, data_get
 from alm_bench.cli.output import print_blocks, print_text
 from alm_bench.core import DataRoot, UsageError
-from alm_bench.resolve import find_clips, pick_split, resolve_data, resolve_data_choice, select_tasks
+from alm_bench.resolve import pick_split, resolve_data, resolve_data_choice, select_tasks
 
 if TYPE_CHECKING:
     from alm_bench.data import DataReport
@@ -84,17 +84,22 @@ def _report(entry: "TaskEntry", choice: str, named: str | None, headers: bool) -
     split = pick_split(entry, named)
     root = resolve_data(entry, split, resolve_data_choice(choice), {})
     needed = [file for file in entry.card.files if file.split == split]
-    clips = find_clips(entry, root, split) if any(root.has(file) for file in needed) else []
-    return _as_json(entry, split, root, inspect(entry.card, root, clips, split=split, headers=headers))
+    samples = list(entry.create().samples(root, split)) if any(root.has(file) for file in needed) else []
+    clips = [ref for sample in samples for ref in sample.audio]
+    report = inspect(entry.card, root, clips, split=split, headers=headers)
+    return _as_json(entry, split, root, report, len(samples))
 
 
-def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport") -> dict[str, Any]:
+def _as_json(entry: "TaskEntry", split: str, root: DataRoot, report: "DataReport", items: int) -> dict[str, Any]:
+    part = entry.card.describe_part(split, items) if items and root.kind == "real" else None
     return {
         "task": report.task,
         "split": split,
         "data": root.kind,
         "folder": str(report.root),
         "complete": report.complete and report.clips.total > 0,
+        "items": items,
+        "part": part,
         "files": [
             {
                 "role": found.file.role,

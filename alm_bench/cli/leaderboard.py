@@ -1,7 +1,7 @@
 """`alm-bench leaderboard`: rank finished runs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from alm_bench.cli.output import print_blocks
 from alm_bench.core import UsageError
 from alm_bench.core.escape import print_notice
 from alm_bench.records.find import RUNS
+
+if TYPE_CHECKING:
+    from alm_bench.core import Task
 
 
 def leaderboard(
@@ -29,7 +32,8 @@ def leaderboard(
     with_published: Annotated[
         bool,
         typer.Option(
-            "--with-published", help="Also print the Mellow paper's tables, with measured rows beside published ones."
+            "--with-published",
+            help="Also print published tables (the Mellow paper's, leaderboards of benchmarks) with measured rows.",
         ),
     ] = False,
     json_: common.Json = False,
@@ -43,15 +47,22 @@ def leaderboard(
     from alm_bench.records.find import read_finished_runs
     from alm_bench.records.models import build_runs_json
     from alm_bench.reports import render
-    from alm_bench.reports.leaderboard import as_csv, build_leaderboard
-    from alm_bench.reports.ranking import split_ranked
+    from alm_bench.reports.collections import collection_as_json, find_collections
+    from alm_bench.reports.leaderboard import as_csv, build_board
+    from alm_bench.reports.ranking import build_sections, split_ranked
 
     found, left_out = read_finished_runs(runs, out)
     common.report_skipped(left_out)
     if not found and not with_published:
         raise UsageError(f"no finished run in {out}: make one with `alm-bench run`")
-    find = catalogue().find_task  # runs of a task that is no longer installed have their summaries
-    board = build_leaderboard(found, lambda name: None if (entry := find(name)) is None else entry.create())
+    find = catalogue().find_task
+
+    def task_of(name: str) -> "Task | None":  # runs of a task that is no longer installed have their summaries
+        return None if (entry := find(name)) is None else entry.create()
+
+    sections = build_sections(found, task_of)
+    collections = find_collections(sections, catalogue().collections, task_of)
+    board = build_board(sections, collections)
     if with_published:
         from alm_bench.reports.published import build_published
 
@@ -60,7 +71,9 @@ def leaderboard(
     write_atomically(to / "leaderboard.csv", as_csv(found), "--to")
     if json_:
         _, unranked = split_ranked(found)
-        listed = {"left_out": [one.as_json() for one in left_out], "not_ranked": [run.folder.name for run in unranked]}
+        listed: dict[str, Any] = {"left_out": [one.as_json() for one in left_out]}
+        listed["not_ranked"] = [run.folder.name for run in unranked]
+        listed["collections"] = [collection_as_json(collection) for collection in collections]
         common.print_json({**build_runs_json([run.summary for run in found]), **listed})
     else:
         print_blocks(board, end="\n\n")

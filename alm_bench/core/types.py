@@ -326,6 +326,10 @@ class Sample:
     targets: tuple[int, ...] | None = None
     """Indices of all correct options of a question that may have several; `target` is None then."""
 
+    metadata: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    """JSON values of the source row that are stored with the item for later scoring (reasoning traces, rubrics). They
+    may contain the answer, so no prompt is rendered from them and no model gets them."""
+
     def __post_init__(self) -> None:
         """Sort `targets` in ascending order. Raises ValueError if they are not valid indices of options."""
         if self.targets is None:
@@ -568,10 +572,18 @@ class TaskCard:
     answer_tags: tuple[str, ...] = ()
     """Names of tags that contain the answer, in addition to those of the parser."""
 
+    items: Mapping[str, int] = field(default_factory=dict)
+    """Number of items of each whole split, as far as it is known."""
+
     @property
     def default_split(self) -> str:
         """First split."""
         return self.splits[0]
+
+    def describe_part(self, split: str, count: int) -> str | None:
+        """Return the name of data with only `count` items of a split; None if that is all or the size is not known."""
+        whole = self.items.get(split, count)
+        return f"part: {count:,} of {whole:,} items" if count < whole else None
 
 
 @dataclass(frozen=True, slots=True)

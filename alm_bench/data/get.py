@@ -68,10 +68,13 @@ class Downloader:
         A file that is unavailable yields a result with a failed state and does not stop the others. Raises StoreError
         if nothing more can be written.
         """
-        files = [file for file in card.files if file.split in (None, split)]
+        files = [
+            file
+            for file in card.files
+            if file.split in (None, split) and (file.fetch is None or not file.fetch.alternative or self.alternatives)
+        ]
         for file in files:
-            if file.fetch is None or not file.fetch.alternative or self.alternatives:
-                yield replace(self._fetch_file(file), task=card.name)
+            yield replace(self._fetch_file(file), task=card.name)
         if card.audio and not any(file.fetch is not None and file.fetch.hub is not None for file in files):
             yield replace(self._fetch_clips(card, split), task=card.name)
 

@@ -1,8 +1,10 @@
-"""Unpacking of .zip and .7z archives: selected members are written into one folder, by their base names."""
+"""Unpacking of .zip, .7z and .tar.gz archives: selected members are written into one folder, by their base names."""
 
 import fnmatch
+import gzip
 import lzma
 import stat
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -36,9 +38,9 @@ class Member:
 def can_unpack(name: str) -> None:
     """Check that this installation can unpack the archive, before it is downloaded. Raises FetchError for an unknown
     suffix and if py7zr is missing."""
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix not in (".zip", ".7z"):
-        raise FetchError(f"{name}: archives are .zip or .7z")
+    suffix = _find_suffix(name)
+    if suffix is None:
+        raise FetchError(f"{name}: archives are {', '.join(_UNPACKERS)}")
     if suffix == ".7z":
         try:
             import py7zr  # noqa: F401
@@ -58,8 +60,12 @@ def unpack(archive: Path, folder: Path, members: str, tell: Tell) -> dict[str, i
     with report_write_errors(folder, OPTION):
         folder.mkdir(parents=True, exist_ok=True)
     with _convert_archive_errors(archive), report_write_errors(folder, OPTION):
-        unpacked = _unpack_zip if archive.suffix.lower() == ".zip" else _unpack_7z
-        return unpacked(archive, folder, members, tell)
+        return _UNPACKERS[_find_suffix(archive.name) or ".zip"](archive, folder, members, tell)
+
+
+def _find_suffix(name: str) -> str | None:
+    """Return the suffix of an archive that can be unpacked; None for other names."""
+    return next((suffix for suffix in _UNPACKERS if name.lower().endswith(suffix)), None)
 
 
 def copy_stream(
@@ -80,7 +86,7 @@ def copy_stream(
 def _convert_archive_errors(archive: Path) -> Iterator[None]:
     """Convert every error of a damaged archive into a FetchError with a one-line message."""
     damaged: tuple[type[Exception], ...] = (
-        zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
+        zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
     )  # fmt: skip
     if archive.suffix.lower() == ".7z":
         import py7zr.exceptions
@@ -145,6 +151,29 @@ def _unpack_zip(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[s
             with file.open(member.name) as source:
                 copy_stream(source, folder / member.base, member.size, progress.add)
     return {member.base: member.size for member in selected}
+
+
+def _unpack_tar(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[str, int]:
+    with gzip.open(archive) as stream, _convert_gzip_errors(), tarfile.open(fileobj=stream) as file:
+        found = [Member(info.name, _get_base_name(info.name), info.size) for info in file.getmembers() if info.isfile()]
+        while stream.read(PIECE):  # the checksum of all members is at the end of the file
+            pass
+        selected = _select_members(archive, found, pattern)
+        progress = _Progress(archive.name, sum(member.size for member in selected), tell)
+        for member in _find_missing_members(selected, folder, progress):  # in the archive's order, read forwards
+            source = file.extractfile(member.name)
+            assert source is not None  # it is a regular file
+            copy_stream(source, folder / member.base, member.size, progress.add)
+    return {member.base: member.size for member in selected}
+
+
+@contextmanager
+def _convert_gzip_errors() -> Iterator[None]:
+    """Raise BadGzipFile as an error of the archive, since it is an OSError, which would look like a full disk."""
+    try:
+        yield
+    except gzip.BadGzipFile as error:
+        raise tarfile.ReadError(str(error)) from error
 
 
 def _create_writer_factory(folder: Path, progress: _Progress) -> Any:
@@ -218,3 +247,12 @@ def _unpack_7z(archive: Path, folder: Path, pattern: str, tell: Tell) -> dict[st
             raise
         writers.finish()
     return {member.base: member.size for member in selected}
+
+
+_UNPACKERS: dict[str, Callable[[Path, Path, str, Tell], dict[str, int]]] = {
+    ".zip": _unpack_zip,
+    ".7z": _unpack_7z,
+    ".tar.gz": _unpack_tar,
+    ".tgz": _unpack_tar,
+}
+"""Function that unpacks an archive, by suffix."""

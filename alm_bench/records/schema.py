@@ -149,6 +149,7 @@ class Record:
             "skip": sample.skip,
             "option_order": None if sample.arranged is None else asdict(sample.arranged),
             **({} if sample.targets is None else {"targets": list(sample.targets)}),
+            **({"metadata": dict(sample.metadata)} if sample.metadata else {}),
             "audio": [{"id": ref.id, "path": str(ref.path)} for ref in sample.audio],
             "clip_sizes": dict(self.clip_sizes),
             "preprocessing": list(self.preprocessing),
@@ -198,6 +199,7 @@ class _Line(msgspec.Struct):
     option_order: Arrangement | None = None
     targets: tuple[int, ...] | None = None
     likelihood: dict[str, list[tuple[float, int]]] = {}
+    metadata: dict[str, Any] = {}
 
     def record(self) -> Record:
         """Return the record of the line. Raises ValueError for invalid targets."""
@@ -212,6 +214,7 @@ class _Line(msgspec.Struct):
             skip=self.skip,
             arranged=self.option_order,
             targets=self.targets,
+            metadata=self.metadata or NOTHING,
         )
         return Record(
             index=self.index,

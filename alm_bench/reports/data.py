@@ -47,6 +47,8 @@ def build_data_paths(report: Report) -> Fields:
         lines.append(f"{file['role']}: {path}{' (optional)' if file['optional'] else ''}")
     clips = report["clips"]
     pairs = list(zip(clips["missing"], clips["missing_paths"], strict=True))
+    if report["part"] is not None:
+        lines.append(f"{report['part']}; tables never rank it with the whole")
     lines += [f"missing clip {clip}: {path}" for clip, path in pairs[:MOST_LISTED]]
     if len(pairs) > MOST_LISTED:
         lines.append(f"... {len(pairs) - MOST_LISTED} more clips are missing")

@@ -1,12 +1,14 @@
 """Leaderboard from run folders: a table of models by tasks, then one table per set of comparable runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from alm_bench.core import Metric
 from alm_bench.records.models import RunSummary
 from alm_bench.records.run import Run
 from alm_bench.reports.blocks import Block, Cell, Column, Heading, Legend, Row, Table, Text, as_cell
 from alm_bench.reports.breakdowns import MARGIN, get_metric_heading
+from alm_bench.reports.collections import Collection, build_collection, find_collections
 from alm_bench.reports.figures import format_value
 from alm_bench.reports.provenance import build_task_title
 from alm_bench.reports.ranking import (
@@ -20,6 +22,8 @@ from alm_bench.reports.ranking import (
 )
 from alm_bench.reports.renderers.csv import render_csv
 
+NO_COLLECTIONS: Mapping[str, Sequence[str]] = MappingProxyType({})
+
 METRIC_COLUMNS = ["metric", "value", "low", "high", "n", "reason"]
 
 INTRODUCTION = "Percentages with 95 % intervals, unless a heading says otherwise."
@@ -29,11 +33,20 @@ NOTE = (
 )
 
 
-def build_leaderboard(runs: Sequence[Run], task_of: TaskOf) -> list[Block]:
-    """Return a table of models by tasks, followed by one table per set of comparable runs."""
+def build_leaderboard(
+    runs: Sequence[Run], task_of: TaskOf, members: Mapping[str, Sequence[str]] = NO_COLLECTIONS
+) -> list[Block]:
+    """Return the leaderboard of runs. `members` are the names of the tasks of each collection."""
     sections = build_sections(runs, task_of)
+    return build_board(sections, find_collections(sections, members, task_of))
+
+
+def build_board(sections: Sequence[Section], collections: Sequence[Collection]) -> list[Block]:
+    """Return a table of models by tasks, a table per collection, and one table per set of comparable runs."""
     blocks: list[Block] = [Heading("Leaderboard", level=1), *_build_overview(sections)]
     blocks += [Text(INTRODUCTION), Legend("baseline", "are text-only baselines"), Text(NOTE)]
+    for collection in collections:
+        blocks += build_collection(collection)
     for section in sections:
         blocks += [Heading(section.title), _build_table(section)]
     return blocks

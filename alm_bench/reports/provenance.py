@@ -87,6 +87,8 @@ def _list_remarks(summary: Summary) -> list[str]:
         parts.append("accuracy: exactly the right options; option P, R and F1: every option a decision")
     if tokenizer := summary.tables.get("tokenizer"):
         parts.append(f"words split by {tokenizer}")
+    if script := summary.tables.get("official_script"):
+        parts.append(script)
     if changes := summary.preprocessing:
         parts.append("audio preprocessing: " + ", ".join(f"{count} {change}" for change, count in changes.items()))
     if summary.usage is not None:

@@ -1,4 +1,4 @@
-"""Tables of the Mellow paper, with rows of measured results below the published ones."""
+"""Tables of the Mellow paper and leaderboards of benchmarks, with rows of measured results below the published ones."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,8 @@ from alm_bench.reports.figures import format_interval, format_value
 from alm_bench.reports.provenance import format_decoding, order_name, prompt_name
 from alm_bench.reports.ranking import split_ranked
 
-FILE = Path(__file__).parent / "published.toml"
+FILES = ("published.toml", "published_benchmarks.toml")
+"""Files of tables beside this module: those of the Mellow paper, and those of the benchmarks' authors."""
 
 MetricLocation = Mapping[str, str]
 """Location of a column's metric in a run summary: `task`, `split`, `metric` and, for a group, `grouping` and `key`."""
@@ -25,12 +26,12 @@ MetricLocation = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class PublishedTable:
-    """Table of the paper, with values in percent as printed there; "" stands for a dash.
+    """Published table, with values in percent as printed there; "" stands for a dash.
 
-    `measure` names the metric of a run summary for each column.
+    `number` is that of the Mellow paper, None for a table from elsewhere. `measure` names the metric of a run summary
+    for each column.
     """
 
-    number: int
     title: str
     source: str
     revision: str
@@ -38,11 +39,18 @@ class PublishedTable:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     measure: Mapping[str, MetricLocation]
+    number: int | None = None
+
+    @property
+    def heading(self) -> str:
+        return self.title if self.number is None else f"Table {self.number}: {self.title}"
 
 
 @cache
 def load_published_tables() -> tuple[PublishedTable, ...]:
-    return tuple(PublishedTable(**entry) for entry in tomllib.loads(FILE.read_text(encoding="utf-8"))["table"])
+    """Return the published tables, in the order of the files."""
+    texts = [(Path(__file__).parent / name).read_text(encoding="utf-8") for name in FILES]
+    return tuple(PublishedTable(**entry) for text in texts for entry in tomllib.loads(text)["table"])
 
 
 def build_published(runs: Sequence[Run]) -> list[Block]:
@@ -70,7 +78,7 @@ def _build_section(table: PublishedTable, ours: Sequence[RunSummary]) -> list[Bl
     ]
     source = f"Published: {table.source}; data revision {table.revision}." + (f" {table.note}" if table.note else "")
     notes = [source, *(_describe_differences(table, cells["model"].text, used) for cells, used in measured)]
-    return [Heading(f"Table {table.number}: {table.title}"), Table(columns, rows, notes, is_wide=True)]
+    return [Heading(table.heading), Table(columns, rows, notes, is_wide=True)]
 
 
 MeasuredRow = tuple[dict[str, Cell], list[RunSummary]]
@@ -120,7 +128,7 @@ def _describe_differences(table: PublishedTable, model: str, used: Sequence[RunS
     """Return the differences between a measured row and the published rows that a comparison must take into account."""
     parts_by_run = []
     for run in used:
-        parts = [f"data revision {run.revision} (the paper's: {table.revision})", f"parsed by {run.parser}"]
+        parts = [f"data revision {run.revision} (published: {table.revision})", f"parsed by {run.parser}"]
         parts.append(f"prompt {prompt_name(run.prompt)}")
         parts.append(format_decoding(run.decoding))
         if run.options != "given":

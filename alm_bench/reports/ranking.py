@@ -45,6 +45,13 @@ def build_comparison_key(run: Run) -> tuple[Any, ...]:
     return (summary.data == "demo", *items, summary.answer_by == "likelihood", *rules)
 
 
+def comparison_settings(summary: RunSummary) -> tuple[Any, ...]:
+    """Return the settings that runs of several tasks must share to be averaged: kind of data, condition, option order,
+    and whether options were scored by likelihood."""
+    likelihood = summary.answer_by == "likelihood"
+    return (summary.data == "demo", summary.condition, summary.condition_version, summary.options, likelihood)
+
+
 def _format_size(parameters: int | None) -> str:
     if parameters is None:
         return "-"

@@ -91,6 +91,8 @@ def build_card(summary: Summary, out: Path | None = None) -> Fields:
     if others:
         texts = [keep_together(f"{get_title(name)} {_format_value(metrics[name], name)}") for name in others]
         lines.append(("also", "; ".join(texts)))
+    if script := summary.tables.get("official_script"):
+        lines.append(("official", script))
     lines.append(("from", _format_short_provenance(summary)))
     if (check := summary.audio_check) is not None and check.verdict != "delivered":
         lines.append(("audio", f"{check.verdict.replace('_', ' ')}: {check.reason}"))

@@ -47,10 +47,28 @@ def list_known_revisions(task: Task) -> Mapping[str, str]:
 
 
 def get_revision_name(task: Task, files: Mapping[str, Path]) -> str:
-    """Return the name of the annotation file's revision; for an unknown one, `unknown` and the first digits of its
-    sha256."""
-    digest = compute_cached_sha256(next(iter(files.values())))
-    return list_known_revisions(task).get(digest, f"{UNKNOWN} ({digest[:8]})")
+    """Return the name of the annotation files' revision; for an unknown one, `unknown` and the first digits of the
+    first file's sha256.
+
+    The first file determines the revision. If the split has further required files with known revisions, the name is
+    known only if they are all of that revision.
+    """
+    known, digests = list_known_revisions(task), {role: compute_cached_sha256(path) for role, path in files.items()}
+    first = next(iter(digests))
+    split = next((file.split for file in task.card.files if file.role == first), None)
+    required = {f.role for f in task.card.files if f.split == split and f.revisions and not f.optional}
+    names = {known.get(digest) for role, digest in digests.items() if role == first or role in required}
+    name = names.pop() if len(names) == 1 else None
+    return f"{UNKNOWN} ({digests[first][:8]})" if name is None else name
+
+
+def describe_revision(task: Task, items: Items, split: str) -> str:
+    """Return the revision of a run's data. Files with fewer items than the whole split are named as a part of it."""
+    if items.revision is not None:
+        return items.revision
+    if (part := task.card.describe_part(split, len(items.samples))) is None:
+        return get_revision_name(task, items.files)
+    return f"{part} ({compute_cached_sha256(next(iter(items.files.values())))[:8]})"
 
 
 def describe_unknown_revision(task: Task, data: StoredData) -> str | None:

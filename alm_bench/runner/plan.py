@@ -46,7 +46,7 @@ from alm_bench.records.models import (
 from alm_bench.records.schema import Baseline, Baselines, PlannedItem
 from alm_bench.runner.conditions import CLEAN, Condition, condition_version, read_condition
 from alm_bench.runner.fitting import Fit, fit_adapter
-from alm_bench.runner.items import Items, get_revision_name, load_task_items
+from alm_bench.runner.items import Items, describe_revision, load_task_items
 from alm_bench.runner.loader import list_clips
 from alm_bench.runner.option_order import order_options, reorder_predictions
 from alm_bench.runner.replayed import NOT_KNOWN
@@ -220,7 +220,7 @@ def _build_stored_data(spec: RunSpec, task: Task, items: Items, manifest: str) -
     return StoredData(
         kind=spec.data,
         manifest=manifest,
-        revision=items.revision or get_revision_name(task, items.files),
+        revision=describe_revision(task, items, spec.split),
         files={role: compute_cached_sha256(path) for role, path in items.files.items()},
         annotations=str(next(iter(items.files.values())).absolute()),
     )

@@ -11,6 +11,11 @@ def _split_words(text: str) -> set[str]:
     return set(_WORD.findall(text.lower()))
 
 
+def contains_words(text: str) -> bool:
+    """Return True if the text contains at least one word."""
+    return _WORD.search(text) is not None
+
+
 def is_officially_correct(prediction: str, gold: str, choices: Sequence[str]) -> bool:
     """Return True if the official evaluation script counts `prediction` as correct.
 

@@ -226,3 +226,12 @@ def split(rows: Sequence[Scored], groupings: Iterable[str]) -> dict[str, dict[st
                 parts.setdefault(key, []).append(row)
         table[grouping] = dict(sorted(parts.items()))
     return table
+
+
+def split_by_labels(rows: Sequence[Scored], labels_of: Callable[[Scored], Iterable[str]]) -> dict[str, list[Scored]]:
+    """Return the rows by label, with sorted labels. A row may have several labels, and is then in several parts."""
+    parts: dict[str, list[Scored]] = {}
+    for row in rows:
+        for label in labels_of(row):
+            parts.setdefault(label, []).append(row)
+    return dict(sorted(parts.items()))

@@ -11,6 +11,7 @@ from string import ascii_uppercase
 
 from alm_bench.core.types import Metric, Sample
 from alm_bench.parsing import PARSER, parse_choice
+from alm_bench.scoring.edge_letter import find_edge_letter
 from alm_bench.scoring.intervals import compute_wilson_interval
 from alm_bench.scoring.mmau_match import is_officially_correct
 from alm_bench.scoring.multiple_choice import is_correct_option
@@ -177,9 +178,8 @@ def _score_mmsu(answers: Sequence[Answer]) -> Scores:
     earned: Scores = []
     before: str | None = None
     for answer in answers:
-        letters, text = ascii_uppercase[: len(answer.choices)], answer.text.strip()
-        said = next((text[at] for at in (0, -2) if -len(text) <= at < len(text) and text[at] in letters), None)
-        before = said if text else before
+        letters = ascii_uppercase[: len(answer.choices)]
+        before = find_edge_letter(answer.text, letters) if answer.text.strip() else before
         earned.append(None if before is None else float(answer.is_correct(letters.find(before))))
     return earned
 

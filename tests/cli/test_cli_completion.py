@@ -32,9 +32,9 @@ def offered(monkeypatch: pytest.MonkeyPatch) -> object:
     ("line", "expected"),
     [
         ("alm-bench leaderb", ["leaderboard"]),
-        ("alm-bench run --tasks mm", ["mmau"]),
+        ("alm-bench run --tasks mmau", ["mmau", "mmau-pro"]),
         ("alm-bench run --tasks mmau,cld-", ["mmau,cld-1", "mmau,cld-2", "mmau,cld-3"]),
-        ("alm-bench run --tasks mmau,mm", []),
+        ("alm-bench run --tasks mmau,mmau-pro,mmau", []),
         (
             "alm-bench run --tasks cl",
             ["cld", "cld-1", "cld-2", "cld-3", "cle", "clotho", "clotho-detail", "clotho-mcq", "clotho_aqa"],
@@ -43,8 +43,8 @@ def offered(monkeypatch: pytest.MonkeyPatch) -> object:
         ("alm-bench noise-ablation --model ech", ["echo"]),
         ("alm-bench noise-ablation --conditions swap,si", ["swap,silence"]),
         ("alm-bench check bli", ["blind"]),
-        ("alm-bench data get mm", ["mmau"]),
-        ("alm-bench data get sp", ["spice"]),
+        ("alm-bench data get mma", ["mmar", "mmau", "mmau-pro"]),
+        ("alm-bench data get sp", ["speechr", "spice"]),
         ("alm-bench score --metrics cider,ro", ["cider,rouge_l"]),
         ("alm-bench train --config mellow-mini-", ["mellow-mini-text-only"]),
         ("alm-bench run --answer-by l", ["likelihood"]),

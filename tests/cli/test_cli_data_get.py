@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -309,7 +310,31 @@ def test_every_card_says_where_its_files_come_from() -> None:
             assert file.fetch is not None, (entry.card.name, file.role)
         sources = [entry.card.audio_fetch, *(file.fetch for file in entry.card.files)]
         for url in (source.url for source in sources if source is not None and source.url is not None):
-            assert url.startswith(("https://raw.githubusercontent.com/", "https://zenodo.org/records/"))
+            hosts = ("raw.githubusercontent.com/", "zenodo.org/records/", "huggingface.co/datasets/")
+            assert url.startswith(tuple(f"https://{host}" for host in hosts))
+
+
+def test_mmar_comes_with_its_clips_from_the_hub(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub's copy as parquet is an alternative, which does not keep the archive of clips from being fetched."""
+    hosts = ("https://raw.githubusercontent.com", "https://huggingface.co")
+    monkeypatch.setenv("ALM_BENCH_MIRROR", " ".join(f"{host}={server.url}" for host in hosts))
+    questions = catalogue().task("mmar").demo().build(3).files["mmar/MMAR-meta.jsonl"]
+    server.put("/ddlBoJack/MMAR/HEAD/MMAR-meta.jsonl", questions)
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as archive:
+        for number, row in enumerate(map(json.loads, questions.splitlines())):
+            sound = clip(number, tmp_path)
+            info = tarfile.TarInfo(f"audio/{row['id']}.wav")
+            info.size = len(sound)
+            archive.addfile(info, io.BytesIO(sound))
+    server.put("/datasets/BoJack/MMAR/resolve/main/mmar-audio.tar.gz", body.getvalue())
+    ran = alm("data", "get", "mmar", "--json")
+    assert ran.status == 0, ran.err
+    assert states(ran) == {"mmar/MMAR-meta.jsonl": "fetched", "mmar/audio": "fetched"}
+    (report,) = alm("data", "info", "mmar", "--data", "data", "--json").json["tasks"]
+    assert (report["clips"]["present"], report["part"]) == (3, "part: 3 of 1,000 items")
 
 
 # --- SPICE ---

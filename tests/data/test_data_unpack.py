@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,18 @@ def sevened(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
+def tarred(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, body in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            archive.addfile(info, io.BytesIO(body))
+    return path
+
+
 Packer = Callable[[Path, dict[str, bytes]], Path]
-BOTH = pytest.mark.parametrize(("packed", "suffix"), [(zipped, ".zip"), (sevened, ".7z")], ids=["zip", "7z"])
+ALL = [(zipped, ".zip"), (sevened, ".7z"), (tarred, ".tar.gz")]
+EVERY_KIND = pytest.mark.parametrize(("packed", "suffix"), ALL, ids=["zip", "7z", "tar"])
 
 
 def silent(name: str, done: int, total: int | None) -> None:
@@ -48,7 +59,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@BOTH
+@EVERY_KIND
 def test_wanted_members_come_into_one_folder(tmp_path: Path, packed: Packer, suffix: str) -> None:
     told: list[tuple[str, int, int | None]] = []
     archive = packed(tmp_path / f"clips{suffix}", FILES)
@@ -57,7 +68,7 @@ def test_wanted_members_come_into_one_folder(tmp_path: Path, packed: Packer, suf
     assert told[-1] == (f"unpacking clips{suffix}", 8_000, 8_000)
 
 
-@BOTH
+@EVERY_KIND
 def test_what_is_there_in_full_is_left_alone(tmp_path: Path, packed: Packer, suffix: str) -> None:
     archive = packed(tmp_path / f"clips{suffix}", FILES)
     (tmp_path / "to").mkdir()
@@ -68,7 +79,7 @@ def test_what_is_there_in_full_is_left_alone(tmp_path: Path, packed: Packer, suf
     assert unpack(archive, tmp_path / "to", "*.wav", silent) == SIZES
 
 
-@BOTH
+@EVERY_KIND
 def test_an_interruption_leaves_no_half_clip(tmp_path: Path, packed: Packer, suffix: str) -> None:
     files = {f"x/{n}.wav": os.urandom(400_000) for n in range(6)}
     archive = packed(tmp_path / f"clips{suffix}", files)
@@ -104,7 +115,7 @@ def test_links_are_not_followed_or_made(tmp_path: Path) -> None:
     assert contents(tmp_path / "to") == {"a.wav": b"a"}
 
 
-@BOTH
+@EVERY_KIND
 def test_two_of_a_name_or_none_are_refused(tmp_path: Path, packed: Packer, suffix: str) -> None:
     two = packed(tmp_path / f"two{suffix}", {"x/a.wav": b"1", "y/a.wav": b"2"})
     with pytest.raises(FetchError, match=r"holds x/a\.wav and y/a\.wav, expected each name once"):
@@ -114,7 +125,7 @@ def test_two_of_a_name_or_none_are_refused(tmp_path: Path, packed: Packer, suffi
         unpack(none, tmp_path / "to", "*.wav", silent)
 
 
-@BOTH
+@EVERY_KIND
 @pytest.mark.parametrize("damage", ["cut", "flipped", "nonsense"])
 def test_a_damaged_archive_is_one_line(tmp_path: Path, packed: Packer, suffix: str, damage: str) -> None:
     files = {f"{n}.wav": os.urandom(50_000) for n in range(4)}
@@ -132,7 +143,7 @@ def test_a_damaged_archive_is_one_line(tmp_path: Path, packed: Packer, suffix: s
 
 def test_archives_that_cannot_be_opened_are_met_first(monkeypatch: pytest.MonkeyPatch) -> None:
     can_unpack("clips.zip")
-    with pytest.raises(FetchError, match=r"clips\.rar: archives are \.zip or \.7z"):
+    with pytest.raises(FetchError, match=r"clips\.rar: archives are \.zip, \.7z, \.tar\.gz, \.tgz"):
         can_unpack("clips.rar")
     monkeypatch.setitem(__import__("sys").modules, "py7zr", None)
     with pytest.raises(FetchError, match=r"pip install 'alm-bench\[data\]'"):

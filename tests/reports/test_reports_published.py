@@ -78,7 +78,7 @@ def test_measured_rows_stand_beside_published_ones() -> None:
     assert entailment["ace_f1"] == "-"
     assert "**blind[first]**" not in rows(out, 6)
     assert "data revision unknown" in out
-    assert "(the paper's: not stated), parsed by mcq@3, prompt mmau/letters@1, greedy" in out
+    assert "(published: not stated), parsed by mcq@3, prompt mmau/letters@1, greedy" in out
 
 
 def test_runs_asked_in_another_way_have_rows_of_their_own() -> None:
@@ -101,3 +101,18 @@ def test_the_demo_world_stands_in_no_published_table() -> None:
     out = alm("leaderboard", "--with-published").out
     assert "mmau (demo)" in out
     assert "**blind[first]**" not in rows(out, 2)
+
+
+def test_leaderboards_of_benchmarks_stand_beside_measured_rows() -> None:
+    demo = catalogue().task("mmar").demo().build(24)
+    Path("data/mmar").mkdir(parents=True)
+    Path("data/mmar/MMAR-meta.jsonl").write_text(demo.files["mmar/MMAR-meta.jsonl"])
+    (run,) = alm("run", "--model", "blind", "--tasks", "mmar", "--json").json["runs"]
+    out = alm("leaderboard", "--with-published").out
+    section = out.split("## MMAR by modality")[1].split("\n## ")[0]
+    value = 100 * run["groups"]["modality"]["music"]["official_accuracy"]["value"]
+    measured = next(line for line in section.splitlines() if "**blind[first]**" in line)
+    assert f"**{value:.2f} [" in measured
+    assert "data revision part: 24 of 1,000 items" in section
+    for title in ("MMSU, perception and reasoning", "MMAU-Pro, average", "AIR-Bench Foundation by task"):
+        assert f"## {title}" in out

@@ -1,0 +1,166 @@
+"""Base class of multiple-choice benchmarks, which reads rows from JSON, JSON Lines, CSV and parquet files."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+from alm_bench.core import NOTHING, AudioRef, DataError, DataFile, DataRoot, Sample
+from alm_bench.data.inline_options import REFERENCE_NOT_AN_OPTION
+from alm_bench.data.questions.arrow import read_arrow_rows
+from alm_bench.data.readers import check_unique_ids
+from alm_bench.task_bases import OfficialChoiceTask, Row, read_rows
+
+PARQUET = "parquet"
+"""Role of the shards of a Hugging Face data set on a card; other roles are single files."""
+
+NO_OPTIONS = "no options"
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRow:
+    """A row of a benchmark's file."""
+
+    values: Row
+    """Values by field name."""
+
+    role: str
+    """Role of the file on the task's card."""
+
+    data: DataRoot
+    """Source of the clips that are not in the row."""
+
+    cell: AudioRef | None = None
+    """Clip that the row itself contains; None if it contains none."""
+
+    def find_clip(self, *names: str) -> AudioRef:
+        """Return the row's own clip, else the first existing one of `names` (see `DataRoot.audio`)."""
+        return self.data.audio(*names) if self.cell is None else replace(self.cell, id=normalise_clip_name(names[0]))
+
+    def find_named_clip(self, folder: str, path: str) -> AudioRef:
+        """Return the clip at `path` of the benchmark's files, which are below `folder` or below the data root."""
+        return self.find_clip(f"{folder}/{normalise_clip_name(path)}", normalise_clip_name(path))
+
+
+def normalise_clip_name(path: str) -> str:
+    """Return a clip's path without a leading `./` or `/`."""
+    return PurePosixPath(path.replace("\\", "/").removeprefix("./").lstrip("/")).as_posix()
+
+
+class BenchmarkTask(OfficialChoiceTask):
+    """Base class of multiple-choice benchmarks. A subclass converts one row to a sample.
+
+    The files of a split are the card's required ones that exist. Optional files are alternatives (the copy of the
+    Hugging Face hub): the first that exists is read if no required file does.
+    """
+
+    columns: ClassVar[tuple[str, ...]]
+    """Fields that every row must have."""
+
+    def convert_row(self, row: BenchmarkRow) -> Sample:
+        """Convert a row to a sample. Raises ValueError, which says what is wrong with the row."""
+        raise NotImplementedError(f"task {self.card.name} has no convert_row()")
+
+    def read_file(self, path: Path) -> Iterable[Row]:
+        """Return the rows of a file that is not parquet."""
+        return read_rows(path, self.columns)
+
+    def files(self, data: DataRoot, split: str) -> Mapping[str, Path]:
+        named = self.options.find_file(self.card.name) if hasattr(self.options, "find_file") else None
+        if named is not None:
+            return {"annotations": named}
+        declared = [file for file in self.card.files if file.split in (None, split)]
+        present = [file for file in declared if data.has(file)]
+        chosen = [file for file in present if not file.optional] or present[:1]
+        if not chosen:
+            data.locate(declared[0])  # raises DataError, which says what was searched for
+        return {role: path for file in chosen for role, path in _locate_file(file, data)}
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        files = self.files(data, split)
+        samples = (sample for role, path in files.items() for sample in self._read_samples(role, path, data))
+        return iter(check_unique_ids(samples, next(iter(files.values()))))
+
+    def _read_samples(self, role: str, path: Path, data: DataRoot) -> Iterator[Sample]:
+        rows = read_arrow_rows(path) if path.suffix == ".parquet" else self.read_file(path)
+        for number, values in enumerate(rows, 1):
+            clips = [value for value in values.values() if isinstance(value, AudioRef)]
+            cell = clips[0] if len(clips) == 1 else None
+            for column in self.columns:
+                if column not in values:
+                    raise DataError(f"{path}, row {number}: no {column!r}; it has {', '.join(sorted(values))}")
+            try:
+                yield self.convert_row(BenchmarkRow(values, role, data, cell))
+            except ValueError as error:
+                raise DataError(f"{path}, row {number}: {error}") from error
+
+
+def _locate_file(file: DataFile, data: DataRoot) -> Iterator[tuple[str, Path]]:
+    """Yield role and path of a file, or of each shard of a data set."""
+    if file.role != PARQUET:
+        yield file.role, data.locate(file)
+        return
+    for number, shard in enumerate(data.locate_all(file)):
+        yield f"{PARQUET}-{number:02}", shard
+
+
+def create_choice_sample(
+    id: object,
+    question: object,
+    choices: Sequence[str],
+    answer: object,
+    audio: Sequence[AudioRef],
+    groups: Mapping[str, object],
+    metadata: Mapping[str, Any] = NOTHING,
+    target: int | None = None,
+) -> Sample:
+    """Return the sample of a multiple-choice question.
+
+    `answer` is the text of the correct option, None if it is withheld. `target` is its index where the file gives one;
+    otherwise the option is searched by its text, without blanks at its ends. Options stay as the file has them. An item
+    whose answer is not among its options, or that has fewer than two options, is skipped with that reason. Groups
+    without a value are left out.
+    """
+    texts = tuple(choices)
+    gold = None if answer is None else str(answer)
+    stripped = [text.strip() for text in texts]
+    if target is None and gold is not None and gold.strip() in stripped:
+        target = texts.index(gold) if gold in texts else stripped.index(gold.strip())
+    named = {name: str(value) for name, value in groups.items() if value not in (None, "")}
+    skip = None
+    if len(texts) < 2:
+        target, skip = None, NO_OPTIONS
+    elif gold is not None and target is None:
+        skip = REFERENCE_NOT_AN_OPTION
+    return Sample(
+        id=str(id),
+        fields={"question": str(question).strip()},
+        audio=tuple(audio),
+        choices=texts,
+        target=target,
+        gold=gold,
+        groups={**named, **({"clip": audio[0].id} if audio else {})},
+        skip=skip,
+        metadata=metadata,
+    )
+
+
+def read_choices(values: Row, key: str) -> list[str]:
+    """Return the texts of a field that holds a list. Raises ValueError for another type."""
+    listed = values[key]
+    if not isinstance(listed, (list, tuple)):
+        raise ValueError(f"{key} is {listed!r}, expected a list of options")
+    return [str(choice) for choice in listed]
+
+
+def read_name(values: Row, key: str) -> str:
+    """Return a text that is not empty. Raises ValueError for anything else."""
+    text = values[key]
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"{key} is {text!r}, expected a text")
+    return text
+
+
+def select_values(values: Row, keys: Iterable[str]) -> dict[str, Any]:
+    """Return the values of `keys` that the row has, without empty ones, to be stored as metadata of the item."""
+    return {key: values[key] for key in keys if values.get(key) not in (None, "", [], {})}

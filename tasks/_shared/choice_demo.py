@@ -1,0 +1,29 @@
+"""Demo data of multiple-choice benchmarks: questions about synthesised scenes as rows of a benchmark's own form."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from alm_bench.demo.dataset import DatasetRows, Row
+from alm_bench.demo.mcq import BLOCK, Question, iterate_questions
+
+ITEMS = BLOCK
+"""Number of questions: the fewest in which each option is correct equally often."""
+
+
+def create_choice_rows(
+    seed: int, count: int, clip: Callable[[Question], str], row: Callable[[Question], Row]
+) -> DatasetRows:
+    """Return `count` questions. `clip` returns the path of a question's clip below the data root, and `row` its row.
+
+    Each benchmark has its own `seed`, since two benchmarks should not ask the same questions.
+    """
+    dataset = DatasetRows()
+    for question in islice(iterate_questions("test", seed), count):
+        dataset.scenes[clip(question)] = question.scene
+        dataset.rows.append(row(question))
+    return dataset
+
+
+def letter_choices(question: Question, names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield field name and text of each option. Questions may have fewer options than there are `names`."""
+    yield from zip(names, question.choices, strict=False)

@@ -1,0 +1,100 @@
+"""MMAU-Pro (Kumar et al., arXiv 2508.13992): questions on sound, music, speech and several clips at once.
+
+Closed questions are multiple choice. Open questions and instructions to follow are asked and stored, but not scored:
+open answers need a judge, and both have the status `skipped`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from alm_bench.core import Parsed, Sample, Scored, TaskScore
+from alm_bench.scoring.multiple_choice import split_by_labels
+from alm_bench.scoring.sentences import parse_text
+from alm_bench.task_bases import Row
+from alm_bench.tasks._shared.annotations import AnnotationsOption
+from alm_bench.tasks._shared.benchmark import (
+    NO_OPTIONS,
+    BenchmarkRow,
+    BenchmarkTask,
+    create_choice_sample,
+    read_choices,
+    select_values,
+)
+
+Options = AnnotationsOption
+
+OPEN, INSTRUCTIONS = "open", "instruction following"
+"""Categories of questions without options."""
+
+NOT_SCORED = {OPEN: "open answer: needs a judge", INSTRUCTIONS: "instruction following: not scored"}
+
+METADATA = (
+    "perceptual_skills",
+    "reasoning_skills",
+    "transcription",
+    "task_classification",
+    "task_identifier",
+    "kwargs",
+)
+"""Fields that are stored with the item for later scoring."""
+
+ENDING = "\nAnswer with the letter of the correct option."
+"""Last line of the prompt set `letters`, for questions with options."""
+
+
+class MmauPro(BenchmarkTask):
+    columns = ("id", "audio_path", "question", "answer", "choices", "category")
+    no_official_rule = (
+        "the authors' rule takes the option whose text embedding is nearest, so that no answer, not even an empty one, "
+        "selects no option: not comparable"
+    )
+
+    def convert_row(self, row: BenchmarkRow) -> Sample:
+        values = row.values
+        category = str(values["category"])
+        has_options = category not in NOT_SCORED and values["choices"] is not None
+        sample = create_choice_sample(
+            values["id"],
+            values["question"],
+            read_choices(values, "choices") if has_options else (),
+            values["answer"],
+            [row.find_named_clip("mmau-pro", path) for path in read_paths(values)],
+            {"category": category, "sub-category": values.get("sub-cat"), "length": values.get("length_type")},
+            select_values(values, METADATA),
+        )
+        skip = NOT_SCORED.get(category, NO_OPTIONS if len(sample.choices) < 2 else sample.skip)
+        ending = ENDING if len(sample.choices) > 1 else ""
+        return replace(sample, skip=skip, fields={**sample.fields, "ending": ending})
+
+    def parse(self, sample: Sample, text: str) -> Parsed:
+        return super().parse(sample, text) if len(sample.choices) > 1 else parse_text(text)
+
+    def score(self, rows: Sequence[Scored]) -> TaskScore:
+        """Return the metrics, also by skill; an item counts for each of its perceptual and reasoning skills."""
+        score = super().score(rows)
+        parts = split_by_labels(rows, lambda row: list_skills(row.sample.metadata))
+        return replace(
+            score, groups={**score.groups, "skill": {key: self.compute_metrics(part) for key, part in parts.items()}}
+        )
+
+
+def read_paths(values: Row) -> list[str]:
+    """Return the paths of an item's clips, one or more. Raises ValueError if there is none."""
+    found = values["audio_path"]
+    paths = [found] if isinstance(found, str) else [str(path) for path in found or () if path]
+    if not paths:
+        raise ValueError(f"audio_path is {found!r}, expected one or more paths")
+    return paths
+
+
+def list_skills(metadata: Row) -> list[str]:
+    """Return the perceptual and reasoning skills of an item, each once."""
+    listed = (metadata.get(key) or () for key in ("perceptual_skills", "reasoning_skills"))
+    return list(dict.fromkeys(str(skill) for skills in listed for skill in _as_list(skills)))
+
+
+def _as_list(value: object) -> Sequence[object]:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+create = MmauPro.create

@@ -1,0 +1,42 @@
+"""Demo data of SpeechR, in the form of speechr_multi-choice.jsonl. What is heard are sounds, not spoken questions."""
+
+import json
+
+from alm_bench.demo.dataset import Demo, DemoData, Row
+from alm_bench.demo.mcq import Question
+from alm_bench.tasks._shared.choice_demo import ITEMS, create_choice_rows
+
+_INSTRUCTION = "Based on the given audio, choose the best option."
+
+
+def _clip(question: Question) -> str:
+    return f"audio_demo/{question.category.split()[-1]}_Reasoning/{_name_set(question)}_12/{_name_item(question)}.wav"
+
+
+def _name_set(question: Question) -> str:
+    return question.skill.replace(" ", "")
+
+
+def _name_item(question: Question) -> str:
+    return f"{_name_set(question)}-{question.id[:8]}"
+
+
+def _create_row(question: Question) -> Row:
+    return {
+        "question": question.question,
+        "options": list(question.choices),
+        "label": question.gold + 1,
+        "id": _name_item(question),
+        "instruction": f"{question.question} {_INSTRUCTION}",
+        "prompt": f"{_INSTRUCTION}\n{question.question}",
+        "audio_path": _clip(question),
+    }
+
+
+def build(items: int = ITEMS) -> DemoData:
+    data, dataset = DemoData(), create_choice_rows(15, items, lambda q: f"speechr/{_clip(q)}", _create_row)
+    data.add("speechr/speechr_multi-choice.jsonl", "\n".join(map(json.dumps, dataset.rows)), dataset)
+    return data
+
+
+DEMO = Demo("speechr", "1", build)

@@ -1,0 +1,107 @@
+"""TREA (Bhattacharya et al., arXiv 2505.13115): order, duration and number of sound events; tasks trea and
+trea-normalised."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+from string import ascii_uppercase
+
+from alm_bench.core import DataRoot, Sample, Scored
+from alm_bench.core.escape import print_notice
+from alm_bench.scoring.multiple_choice import is_correct_option
+from alm_bench.tasks._shared.benchmark import BenchmarkRow, BenchmarkTask, create_choice_sample, read_name
+
+OPTION_FIELDS = ("optionA", "optionB", "optionC", "optionD")
+
+SPELLING = "option in raw form"
+"""Name of the text-only baseline that selects the option which is spelled like a class label."""
+
+_RAW = re.compile(r"[a-z]+(_[a-z]+)*")
+
+_CLASS_NAMES = {"insects flying": "insects", "door knock": "door wood knock"}
+"""Names of ESC-50 classes whose words differ from those of the class label."""
+
+
+class Trea(BenchmarkTask):
+    columns = ("id", "question", "audio_path", *OPTION_FIELDS, "correct")
+
+    def samples(self, data: DataRoot, split: str) -> Iterator[Sample]:
+        samples = list(super().samples(data, split))
+        if not self._is_normalised:
+            _warn_of_leak(tuple(self.files(data, split).values()), *count_leaks(samples))
+        return iter(samples)
+
+    @property
+    def _is_normalised(self) -> bool:
+        """True for the task whose options are all written in one form."""
+        return self.card.name == "trea-normalised"
+
+    def convert_row(self, row: BenchmarkRow) -> Sample:
+        values = row.values
+        choices = [str(values[key]) for key in OPTION_FIELDS]
+        target = read_letter(str(values["correct"]))
+        if self._is_normalised:
+            choices = [normalise_class_name(choice) for choice in choices]
+        name = f"trea/{row.role}/audios/{PurePosixPath(read_name(values, 'audio_path')).name}"
+        return create_choice_sample(
+            f"{row.role}-{values['id']}",
+            values["question"],
+            choices,
+            choices[target],
+            (row.find_clip(name, f"TREA_dataset/{name.removeprefix('trea/')}"),),
+            {"part": row.role},
+            target=target,
+        )
+
+    def is_officially_correct(self, sample: Sample, text: str) -> bool:
+        """Return True if the first character is the reference's letter. The script does not strip the text."""
+        return sample.target is not None and text[:1] == ascii_uppercase[sample.target]
+
+    def blind_scores(self, rows: Sequence[Scored]) -> Mapping[str, Sequence[float]]:
+        """Return the scores of the text-only baselines, with that which selects by spelling if spellings differ."""
+        if self._is_normalised or not rows:
+            return super().blind_scores(rows)
+        spelled = [float(is_correct_option(row.sample, find_raw_option(row.sample.choices) or 0)) for row in rows]
+        return {**super().blind_scores(rows), SPELLING: spelled}
+
+
+def read_letter(letter: str) -> int:
+    """Return the index of an option's letter. Raises ValueError for other letters."""
+    index = ascii_uppercase[: len(OPTION_FIELDS)].find(letter.strip())
+    if index < 0 or not letter.strip():
+        raise ValueError(f"correct is {letter!r}, expected one of A, B, C, D")
+    return index
+
+
+def find_raw_option(choices: Sequence[str]) -> int | None:
+    """Return the index of the only option that is written like a class label (`keyboard_typing`); None if there is not
+    exactly one."""
+    raw = [index for index, choice in enumerate(choices) if _RAW.fullmatch(choice)]
+    return raw[0] if len(raw) == 1 else None
+
+
+def normalise_class_name(text: str) -> str:
+    """Return an option in lower case without punctuation, so that class labels and their names are equal."""
+    words = " ".join(re.sub(r"[\W_]+", " ", text).lower().split())
+    return _CLASS_NAMES.get(words, words)
+
+
+def count_leaks(samples: Sequence[Sample]) -> tuple[int, int]:
+    """Return the number of items with exactly one option in raw form, and how many of these options are correct."""
+    raw = [(sample, find_raw_option(sample.choices)) for sample in samples]
+    given_away = [is_correct_option(sample, index) for sample, index in raw if index is not None]
+    return len(given_away), sum(given_away)
+
+
+@cache
+def _warn_of_leak(files: tuple[Path, ...], items: int, correct: int) -> None:
+    """Print a warning if spelling gives answers away. The cache limits this to once per set of files."""
+    if items and correct > items / 2:
+        print_notice(
+            f"trea: {items:,} items have one option in raw form (keyboard_typing), which is the right one in "
+            f"{correct:,}: text alone answers them; --tasks trea-normalised writes all options alike"
+        )
+
+
+create = Trea.create
